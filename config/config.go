@@ -1,0 +1,163 @@
+// Package config reads the campaign file: one YAML file that names the
+// device, the directories, the sources and the limits of a campaign. It holds
+// references to secrets, never a secret.
+package config
+
+import (
+	"time"
+
+	"rollcall/internal/credential"
+)
+
+// Campaign is a campaign file after Load: complete, with defaults filled in
+// and file references resolved. Marshalled to JSON it is what a worker needs
+// (besides its own login to Vault and Temporal), so any worker can serve any
+// campaign; CA files and manifests are embedded for that reason.
+type Campaign struct {
+	// Device is the compromised appliance: letters, digits, '.', '_', '-'.
+	Device string `json:"device"`
+
+	// Exposure are the intervals in which the device was in foreign hands.
+	Exposure []Interval `json:"exposure,omitempty"`
+
+	Vault       Vault                `json:"vault"`
+	Directories map[string]Directory `json:"directories"`
+	Sources     []Source             `json:"sources"`
+	Exclude     []Exclude            `json:"exclude,omitempty"`
+
+	// Waves in order. What no wave matches goes into one more, last wave.
+	Waves []Wave `json:"waves,omitempty"`
+
+	Limits Limits `json:"limits"`
+
+	// LedgerDir holds one ledger per campaign in a folder of its own. Relative
+	// paths are relative to the campaign file; Load makes it absolute. Default:
+	// "ledger".
+	LedgerDir string `json:"-"`
+}
+
+// Interval is a span of time; To is zero while it lasts.
+type Interval struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to,omitzero"`
+}
+
+// Vault says where Rollcall keeps its own things and where adopted accounts
+// get a path. How to reach and log in to Vault comes from Vault's own
+// environment (VAULT_ADDR, VAULT_TOKEN, …), never from this file.
+type Vault struct {
+	// Mount is our KV v2 mount for staging, rolls, checkpoints. Default "rollcall".
+	Mount string `json:"mount"`
+	// Transit is our transit mount with the key "ledger". Default "rollcall-transit".
+	Transit string `json:"transit"`
+	// Adopt is the path for an account that has none, with {directory} and
+	// {account} (the uid, else cn, else the entryUUID) replaced.
+	// Default "kv/rollcall/{directory}/{account}#password".
+	Adopt string `json:"adopt"`
+}
+
+// Directory is one LDAP directory with all its servers.
+type Directory struct {
+	// Driver is the server family: "openldap".
+	Driver string `json:"driver"`
+	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
+	// the stolen value is proved dead on every one.
+	Servers []string `json:"servers"`
+	// Base DN below which accounts are found.
+	Base string `json:"base"`
+	// StartTLS upgrades ldap:// connections. Without it ldap:// needs Insecure.
+	StartTLS bool `json:"starttls,omitempty"`
+	// Insecure allows clear text: passwords are readable on the network.
+	Insecure bool `json:"insecure,omitempty"`
+	// CA is the PEM text of ca_file; empty means the system's roots.
+	CA string `json:"ca,omitempty"`
+	// Bind is the identity with which the worker resets passwords.
+	Bind Bind `json:"bind"`
+	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword).
+	Set string `json:"set"`
+	// Password is the policy for new values.
+	Password PasswordPolicy `json:"password"`
+	// RatePerSecond limits operations on the directory as a whole; 0 means none.
+	RatePerSecond float64 `json:"rate_per_second,omitempty"`
+	// Connections is the most connections per server and pool. Default 8.
+	Connections int `json:"connections"`
+	// Timeout of one connect or one operation. Default 10s.
+	Timeout Duration `json:"timeout"`
+}
+
+// Bind is a DN and the Vault path of its password.
+type Bind struct {
+	DN       string          `json:"dn"`
+	Password credential.Path `json:"password"`
+}
+
+// PasswordPolicy says how new values are made.
+type PasswordPolicy struct {
+	// VaultPolicy is the name of a Vault password policy; if set, Vault
+	// generates and the other fields are not allowed.
+	VaultPolicy string `json:"vault_policy,omitempty"`
+	Length      int    `json:"length,omitempty"`  // default 32, at least 16, at most 128
+	Symbols     string `json:"symbols,omitempty"` // allowed symbols; default "-_.~+=^%@" ; "" is not "none": use NoSymbols
+	NoSymbols   bool   `json:"no_symbols,omitempty"`
+}
+
+// Source is one place where credentials are found.
+type Source struct {
+	// Name for provenance; default: the type, with a number if it repeats.
+	Name string `json:"name"`
+	// Type is manifest, vault-kv, directory or vault-approle.
+	Type string `json:"type"`
+	// Line in the campaign file, for messages.
+	Line int `json:"-"`
+
+	// manifest: the file (YAML or CSV by its extension), and its bytes.
+	File    string `json:"file,omitempty"`
+	Content []byte `json:"content,omitempty"`
+
+	// vault-kv: list every secret below this prefix ("kv/apps/esg-01"). The
+	// keys in custom_metadata: directory, account, field.
+	Prefix string `json:"prefix,omitempty"`
+
+	// directory: which one, and an LDAP filter; Base narrows the search.
+	Directory string `json:"directory,omitempty"`
+	Filter    string `json:"filter,omitempty"`
+	Base      string `json:"base,omitempty"`
+
+	// vault-approle: roles of this auth mount (default "approle") that match
+	// any of: a name glob, a CIDR that a role or secret-id is bound to, a secret-id
+	// metadata key=value.
+	Mount    string            `json:"mount,omitempty"`
+	Role     string            `json:"role,omitempty"`
+	CIDR     string            `json:"cidr,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Exclude takes a credential off the roll. Exactly one of Account and Path is set.
+type Exclude struct {
+	Account string `json:"account,omitempty"` // DN, entryUUID, uid or AppRole "mount/role"
+	Path    string `json:"path,omitempty"`    // mount/path#field
+	Reason  string `json:"reason"`            // required
+}
+
+// Wave matches credentials by all of the fields that are set.
+type Wave struct {
+	Name      string          `json:"name"`
+	Kind      credential.Kind `json:"kind,omitempty"`
+	Directory string          `json:"directory,omitempty"`
+	Source    string          `json:"source,omitempty"`
+	Account   string          `json:"account,omitempty"` // glob (path.Match) on uid or DN
+	Batch     int             `json:"batch,omitempty"`   // credentials in one dispatch; 1 for the careful lane; default Limits.Batch
+}
+
+// Limits bound a campaign.
+type Limits struct {
+	Batch       int      `json:"batch"`       // 1..500, default 100
+	Parallel    int      `json:"parallel"`    // batches in flight, default 4
+	Concurrency int      `json:"concurrency"` // credentials at once in one batch, default 16
+	RetryMin    Duration `json:"retry_min"`   // first wait before open ones are tried again, default 5s
+	RetryMax    Duration `json:"retry_max"`   // longest such wait, default 5m
+	Deadline    Duration `json:"deadline"`    // open ones become exceptions after this, default 4h
+}
+
+// Duration is a time.Duration that reads and writes "90s", "5m", "4h".
+type Duration time.Duration

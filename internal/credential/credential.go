@@ -1,0 +1,146 @@
+// Package credential holds Rollcall's nouns: what a credential is, where it
+// lives, and why it is tied to the compromised device. It imports nothing of
+// ours and does no I/O.
+package credential
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind names a kind of credential and so the folder below internal/kind that
+// knows how to rotate it.
+type Kind string
+
+// The kinds of credential.
+const (
+	// LDAPPassword is the userPassword of an entry in an LDAP directory.
+	LDAPPassword Kind = "ldap-password"
+	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
+	AppRoleSecretID Kind = "approle-secret-id"
+)
+
+// VaultAuthority is the authority of every credential that Vault itself
+// decides on. Directories are named in the campaign file and may not take
+// this name.
+const VaultAuthority = "vault"
+
+// Credential is one line of the roll. It never holds a secret.
+type Credential struct {
+	// ID is unique in a roll and stable between rolls: Authority + "/" +
+	// Subject, or "unmatched/" + the path for a path without an account.
+	ID string `json:"id"`
+
+	Kind Kind `json:"kind"`
+
+	// Authority is the system that decides whether the credential is valid:
+	// the name of a directory in the campaign file, or VaultAuthority.
+	Authority string `json:"authority"`
+
+	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
+	// for an LDAP entry, "mount/role" for an AppRole. Empty when no account
+	// was found; Problem then says so.
+	Subject string `json:"subject,omitempty"`
+
+	// Name is for people: the DN or the role as it was when it was listed.
+	Name string `json:"name"`
+
+	// Paths are the places in Vault where consumers read the secret. All of
+	// them are kept current. Never empty once the roll is merged.
+	Paths []Path `json:"paths,omitempty"`
+
+	// Adopted says that Vault held no path for the account and Paths is the
+	// default path, which activation creates.
+	Adopted bool `json:"adopted,omitempty"`
+
+	// Wave orders the campaign: waves run one after the other, lowest first.
+	Wave int `json:"wave"`
+
+	// Reasons say what ties the credential to the device, one for each source
+	// that found it.
+	Reasons []Reason `json:"reasons"`
+
+	// Problem is set when the credential cannot be rotated as listed. It stays
+	// on the roll and ends as an open exception.
+	Problem Problem `json:"problem,omitempty"`
+}
+
+// Problem says why a listed credential cannot be rotated as it stands.
+type Problem string
+
+// Problems found while listing.
+const (
+	// NoAccount: Vault holds a secret for an account that its authority does
+	// not know (deleted, renamed outside the search base, or mistyped).
+	NoAccount Problem = "no-account"
+	// Ambiguous: the reference matches more than one account.
+	Ambiguous Problem = "ambiguous"
+)
+
+// Path is one field of one KV v2 secret.
+type Path struct {
+	Mount string `json:"mount"` // without slashes at the ends: "kv"
+	Path  string `json:"path"`  // below the mount, without "data/": "apps/esg-01/ldap"
+	Field string `json:"field"` // key in the secret's data: "password"
+}
+
+// String is the form used in campaign files and reports: mount/path#field.
+func (p Path) String() string { return p.Mount + "/" + p.Path + "#" + p.Field }
+
+// ParsePath reads the form that String writes. The mount is the first
+// segment. The error names what is missing; the caller adds the file and line.
+func ParsePath(s string) (Path, error) {
+	place, field, ok := strings.Cut(s, "#")
+	if !ok || field == "" {
+		return Path{}, fmt.Errorf("%q has no #field: write mount/path#field", s)
+	}
+	mount, path, ok := strings.Cut(strings.Trim(place, "/"), "/")
+	if !ok || mount == "" || path == "" {
+		return Path{}, fmt.Errorf("%q has no path below a mount: write mount/path#field", s)
+	}
+	return Path{Mount: mount, Path: path, Field: field}, nil
+}
+
+// Reason is the evidence with which one source tied a credential to the device.
+type Reason struct {
+	Source string `json:"source"` // the source's name in the campaign file
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle
+	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
+}
+
+// Finding is something an investigator must look at. It is not an error: the
+// credential is rotated all the same where that is possible.
+type Finding struct {
+	Code   FindingCode `json:"code"`
+	Detail string      `json:"detail,omitempty"` // no secret, and no account name when it travels through Temporal
+}
+
+// FindingCode is stable: it is written to the ledger and to reports.
+type FindingCode string
+
+// Findings.
+const (
+	// FindingNoAccount: see NoAccount.
+	FindingNoAccount FindingCode = "path-without-account"
+	// FindingAmbiguous: see Ambiguous.
+	FindingAmbiguous FindingCode = "ambiguous-account"
+	// FindingTwoPaths: one account, several paths in Vault; all are kept current.
+	FindingTwoPaths FindingCode = "several-paths"
+	// FindingStalePath: a path's value was not the one the authority accepts.
+	FindingStalePath FindingCode = "stale-path"
+	// FindingChangedBefore: the value that Vault holds was refused before we
+	// touched anything: an administrator, or the attacker, changed it.
+	FindingChangedBefore FindingCode = "changed-before-rotation"
+	// FindingChangedAfter: our new value was in force and then stopped working.
+	FindingChangedAfter FindingCode = "changed-after-rotation"
+	// FindingChangedDuring: something replaced our value between Set and Activate.
+	FindingChangedDuring FindingCode = "changed-during-rotation"
+	// FindingTokensRevoked: live tokens of the old secret existed and were revoked.
+	FindingTokensRevoked FindingCode = "tokens-revoked"
+	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV held.
+	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
+	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
+	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
+	FindingNeverHeld FindingCode = "old-value-unknown"
+)

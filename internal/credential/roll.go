@@ -1,0 +1,40 @@
+package credential
+
+import "time"
+
+// Roll is the merged list of one campaign. Once written to Vault it is never
+// changed; a later listing is another roll.
+type Roll struct {
+	Campaign string    `json:"campaign"`
+	Device   string    `json:"device"`
+	ListedAt time.Time `json:"listed_at"`
+
+	// Credentials in the order of rotation: by wave, authority, kind, ID.
+	Credentials []Credential `json:"credentials"`
+
+	// Findings by credential ID.
+	Findings map[string][]Finding `json:"findings,omitempty"`
+
+	// Excluded were found and left out on purpose, each with its reason.
+	Excluded []Exclusion `json:"excluded,omitempty"`
+}
+
+// Exclusion is a credential that a person left out, by name and with a reason.
+type Exclusion struct {
+	ID     string   `json:"id"`
+	Name   string   `json:"name"`
+	Reason string   `json:"reason"`
+	Found  []Reason `json:"found"` // why it was on the list at all
+}
+
+// Span is a run of credentials on one page of a stored roll that share a wave,
+// an authority and a kind. It is how Temporal refers to credentials: by place,
+// never by name. From is included, To is not.
+type Span struct {
+	Page int `json:"p"`
+	From int `json:"f"`
+	To   int `json:"t"`
+}
+
+// Len is the number of credentials in the span.
+func (s Span) Len() int { return s.To - s.From }

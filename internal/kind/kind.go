@@ -1,0 +1,71 @@
+// Package kind is the contract between the rotation and the kinds of
+// credential it can rotate. A new kind is one folder below this one that
+// implements Authority, one line in internal/kind/registry, and a run of the shared
+// contract suite in internal/kind/kindtest.
+package kind
+
+import (
+	"context"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// Authority is an open way to the system that decides whether credentials of
+// one kind are valid. It is safe for concurrent use. Every method keeps to
+// its context's deadline.
+//
+// A method that meets a state in which the credential must wait returns a
+// *protocol.Stop (errors.As finds it). Any other error means that the answer
+// was lost: the caller may not assume that the call had no effect, and
+// observes before it does anything else.
+type Authority interface {
+	// Servers lists every server of the authority by a name fit for the
+	// ledger. The first is the one write server. Never empty.
+	Servers() []string
+
+	// Account reads the credential's account on one server by its immutable
+	// id. It changes nothing and costs no failed login. A missing account is
+	// Account.State Gone, not an error.
+	Account(ctx context.Context, server string, c credential.Credential) (Account, error)
+
+	// Generate makes a new value that the authority's policy should accept.
+	// Every call gives another one.
+	Generate(ctx context.Context, c credential.Credential) (credential.Secret, error)
+
+	// Set makes the write server accept the new value, administratively. old may be zero;
+	// it is there for authorities that refuse a reset without it. Stop with
+	// ReasonRights or ReasonPolicy when the server refuses.
+	Set(ctx context.Context, a Account, new, old credential.Secret) error
+
+	// Try offers one value to one server, once, and after a successful login
+	// carries out one real operation. It never retries a refused login. An
+	// unreachable server is protocol.Unreachable, not an error. What the login
+	// mints (a session, a token) is closed or revoked before it returns.
+	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
+
+	// Retire kills whatever still accepts an old value or was minted by it.
+	// Called after activation; doing it twice does no harm.
+	Retire(ctx context.Context, a Account, new credential.Secret) ([]credential.Finding, error)
+
+	// ProofWithoutOld names the proof when the old value is unknown to us:
+	// ProofMetadata or ProofRevoked.
+	ProofWithoutOld() protocol.Proof
+
+	// Close releases connections.
+	Close() error
+}
+
+// Account is an account as one server shows it now.
+type Account struct {
+	Subject string // immutable id
+	Name    string // the DN or role now, which may differ from the listed one
+
+	// State is Accepted for an account in order, or what would make every
+	// login fail: Locked, Disabled, Expired, Gone.
+	State protocol.Answer
+
+	// Changed is the server's own mark of the last change of the secret
+	// (pwdChangedTime; the accessors of the secret-ids). Empty if it has none.
+	Changed string
+}

@@ -1,0 +1,89 @@
+// Package ledger is the campaign's one record: an append-only, tamper-evident
+// log (C2SP tlog-tiles) that can be verified offline from its files and a
+// public key alone.
+package ledger
+
+import (
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// Event is what an entry tells. Stable: it is what is written.
+type Event string
+
+// Events.
+const (
+	CampaignStarted Event = "campaign-started" // device, exposure, who, counts come with the roll
+	CampaignPaused  Event = "campaign-paused"
+	CampaignResumed Event = "campaign-resumed"
+	CampaignAborted Event = "campaign-aborted"
+	CampaignClosed  Event = "campaign-closed" // Counts
+	Listed          Event = "listed"          // one for each credential on the roll, with provenance
+	Excluded        Event = "excluded"        // found, and left out by a person, with Detail as the reason
+	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below
+	Found           Event = "finding"         // Finding, Detail
+	Intending       Event = "intent"          // about to set: from here on a server may know the new value
+	Died            Event = "outcome"         // the stolen value is proved dead: Proof, Evidence
+	StillOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
+	Exception       Event = "exception"       // the deadline or an abort left it open
+	Anchored        Event = "anchored"        // a checkpoint was copied into Vault: Detail names the place and size
+)
+
+// Entry is one line of the ledger. It never holds a secret nor a hash of one:
+// values are named by Vault path and version.
+type Entry struct {
+	// ID is campaign/credential/pass/event (with "-" where there is none). A retried
+	// append writes the same ID again; readers keep the first.
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"` // UTC
+	Campaign string    `json:"campaign"`
+	Event    Event     `json:"event"`
+
+	Device string `json:"device,omitempty"`
+	Actor  string `json:"actor,omitempty"` // who asked for it: user@host of the operator
+
+	Credential string              `json:"credential,omitempty"` // credential.Credential.ID
+	Name       string              `json:"name,omitempty"`       // for people: DN, role
+	Kind       credential.Kind     `json:"kind,omitempty"`
+	Authority  string              `json:"authority,omitempty"`
+	Wave       int                 `json:"wave,omitempty"`
+	Paths      []credential.Path   `json:"paths,omitempty"`
+	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
+
+	Attempt int            `json:"attempt,omitempty"` // of the staged value: 1, 2, …
+	From    map[string]int `json:"from,omitempty"`    // live path -> version in force before
+	To      map[string]int `json:"to,omitempty"`      // live path -> version that we activated
+
+	Finding  credential.FindingCode `json:"finding,omitempty"`
+	Step     protocol.Step          `json:"step,omitempty"`
+	Reason   protocol.Reason        `json:"reason,omitempty"`
+	Server   string                 `json:"server,omitempty"`
+	Proof    protocol.Proof         `json:"proof,omitempty"`
+	Evidence []protocol.Evidence    `json:"evidence,omitempty"`
+	SetAt    time.Time              `json:"set_at,omitzero"` // when the write server took the new value
+
+	Counts *Counts `json:"counts,omitempty"`
+	Detail string  `json:"detail,omitempty"`
+}
+
+// Counts close a roll or a campaign.
+type Counts struct {
+	Listed   int `json:"listed"`
+	Excluded int `json:"excluded"`
+	Dead     int `json:"dead"`
+	Open     int `json:"open"`
+}
+
+// EntryID builds Entry.ID. pass distinguishes repeated events of one
+// credential: the attempt for intents and outcomes, the pass for open ones.
+func EntryID(campaign, cred, pass string, e Event) string {
+	if cred == "" {
+		cred = "-"
+	}
+	if pass == "" {
+		pass = "-"
+	}
+	return campaign + "/" + cred + "/" + pass + "/" + string(e)
+}

@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// State is the fold of a ledger: what status, watch and report show. It is
+// derived from entries alone, so whoever holds the files sees the same.
+type State struct {
+	Campaign  string
+	Device    string
+	Actor     string
+	Phase     Phase
+	StartedAt time.Time
+	ClosedAt  time.Time // zero while it runs
+
+	Listed      int            // as the roll-closed entry counts; 0 before it
+	Credentials []*Line        // in the order of listing
+	byID        map[string]int // into Credentials
+	Excluded    []ExcludedLine
+	Exposure    string // for people
+}
+
+// Phase of a campaign.
+type Phase string
+
+// Phases.
+const (
+	Listing Phase = "listing"
+	Running Phase = "running"
+	Paused  Phase = "paused"
+	Aborted Phase = "aborting" // until it closes
+	Closed  Phase = "closed"
+)
+
+// Outcome of one credential.
+type Outcome string
+
+// Outcomes. A credential without one is not brought to an end.
+const (
+	NoOutcome   Outcome = ""
+	Dead        Outcome = "dead"
+	IsException Outcome = "exception"
+)
+
+// Line is one credential of the roll and all that is known of it.
+type Line struct {
+	ID, Name  string
+	Kind      credential.Kind
+	Authority string
+	Wave      int
+	Paths     []credential.Path
+	Reasons   []credential.Reason
+	Findings  []credential.Finding
+
+	Outcome Outcome
+	Step    protocol.Step   // where it stands when not dead: listed ones have "", intents Set, …
+	Reason  protocol.Reason // why it is open
+	Server  string
+	Detail  string
+	Since   time.Time // when it came to stand there
+
+	Attempt  int
+	From, To map[string]int
+	Proof    protocol.Proof
+	Evidence []protocol.Evidence
+	SetAt    time.Time
+	DeadAt   time.Time
+	Index    uint64 // of the outcome entry in the log
+}
+
+// ExcludedLine is a credential that a person took off the roll.
+type ExcludedLine struct{ ID, Name, Reason string }

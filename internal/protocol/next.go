@@ -1,0 +1,125 @@
+package protocol
+
+import "rollcall/internal/credential"
+
+// Owner says whose value is staged.
+type Owner int
+
+// Owners of a staging entry.
+const (
+	Nobody Owner = iota // nothing is staged
+	Ours                // this campaign staged it
+	Other               // another running campaign did
+)
+
+// Facts are what was observed of one credential just now.
+type Facts struct {
+	Staged Owner
+
+	// Fresh: the staging entry was created by the call whose reply we hold,
+	// so no server can have seen the value. Any doubt means false.
+	Fresh bool
+
+	// NewBinds is the write server's answer to the staged value. NotAsked is
+	// allowed only when Fresh, or when nothing is staged.
+	NewBinds Answer
+
+	// OldBinds is the write server's answer to the value that Vault held
+	// before the rotation. NotAsked when Vault held none, or when NewBinds
+	// settles the matter.
+	OldBinds Answer
+
+	// OldKnown: Vault held (or still holds, in an older version) the value
+	// from before the rotation.
+	OldKnown bool
+
+	// Activated: every live path carries the staged value.
+	Activated bool
+
+	// LiveBinds is the write server's answer to the live value when nothing is
+	// staged any more.
+	LiveBinds Answer
+
+	// Finished: nothing is staged and the live paths carry this campaign's mark.
+	Finished bool
+
+	// PolicyRefused: the authority refused to be set to the staged value by policy,
+	// on an earlier try of this attempt.
+	PolicyRefused bool
+}
+
+// Decision is what to do next.
+type Decision struct {
+	Step Step
+	// NewAttempt: throw the staged value away and stage another one. Only with Step Stage.
+	NewAttempt bool
+	// Finding to record, if any.
+	Finding credential.FindingCode
+	// Stop is set when nothing may be changed now.
+	Stop *Stop
+}
+
+// Next decides the next step from facts alone. See docs/protocol.md for the
+// table; TestRecoveryTable holds each of its rows.
+func Next(f Facts) Decision {
+	if f.Staged == Other {
+		return stop(&Stop{Reason: ReasonOtherOwner, Detail: "another running campaign has staged a value; let it finish or abort it"})
+	}
+	// A server that is silent or refuses any password tells nothing about
+	// which value is in force: change nothing.
+	for _, a := range []Answer{f.NewBinds, f.OldBinds, f.LiveBinds} {
+		if !settles(a) {
+			return stop(StopFor(a, ""))
+		}
+	}
+	if f.Staged == Nobody {
+		return nothingStaged(f)
+	}
+	switch {
+	case f.NewBinds == MustChange:
+		// Set was applied; consumers could do nothing with it.
+		return stop(StopFor(MustChange, ""))
+	case f.NewBinds == Accepted && f.Activated:
+		return Decision{Step: Retire}
+	case f.NewBinds == Accepted:
+		return Decision{Step: Verify}
+	case f.Activated:
+		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}
+	case f.PolicyRefused:
+		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedDuring}
+	case f.OldBinds == Accepted || f.OldBinds == MustChange:
+		return Decision{Step: Set}
+	case !f.OldKnown:
+		return Decision{Step: Set, Finding: credential.FindingNeverHeld}
+	case f.Fresh:
+		return Decision{Step: Set, Finding: credential.FindingChangedBefore}
+	default:
+		// Neither value binds and Set may or may not have been tried: the
+		// credential changed before us, or under our hands. Either way a
+		// reset to the same staged value loses nothing.
+		return Decision{Step: Set, Finding: credential.FindingChangedDuring}
+	}
+}
+
+func nothingStaged(f Facts) Decision {
+	switch {
+	case f.Finished && f.LiveBinds == Accepted:
+		return Decision{Step: Outcome}
+	case f.Finished:
+		return Decision{Step: Stage, Finding: credential.FindingChangedAfter}
+	default:
+		return Decision{Step: Stage}
+	}
+}
+
+func stop(s *Stop) Decision { return Decision{Stop: s} }
+
+// settles reports whether an answer says which value is in force (or was not
+// asked for). MustChange does: the password was right.
+func settles(a Answer) bool {
+	switch a {
+	case NotAsked, Accepted, Refused, MustChange:
+		return true
+	}
+	return false
+}

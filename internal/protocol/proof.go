@@ -1,0 +1,54 @@
+package protocol
+
+// Dead decides whether evidence from servers proves the old value dead, or
+// what keeps the credential open. Every server of the authority must be in
+// the evidence exactly once; servers is the full list.
+//
+// oldKnown says whether the old value could be offered at all. If it could
+// not, the proof is the change time (weaker, and named so): before is the change
+// time of each server from before the reset.
+func Dead(servers []string, ev []Evidence, oldKnown bool, before map[string]string) (Proof, *Stop) {
+	seen := map[string]Evidence{}
+	for _, e := range ev {
+		seen[e.Server] = e
+	}
+	for _, s := range servers {
+		e, ok := seen[s]
+		if !ok {
+			return "", &Stop{Reason: ReasonUnreachable, Server: s, Detail: "no answer from this server yet"}
+		}
+		if st := judge(e, oldKnown, before[s]); st != nil {
+			return "", st
+		}
+	}
+	if len(servers) == 0 {
+		return "", &Stop{Reason: ReasonInternal, Detail: "the authority has no servers"}
+	}
+	if oldKnown {
+		return ProofBind, nil
+	}
+	return ProofMetadata, nil
+}
+
+func judge(e Evidence, oldKnown bool, before string) *Stop {
+	if oldKnown {
+		switch e.Old {
+		case Refused:
+		case Accepted, MustChange:
+			return &Stop{Reason: ReasonOldAccepted, Server: e.Server, Detail: "this server still accepts the stolen value"}
+		default:
+			return StopFor(e.Old, e.Server)
+		}
+	}
+	switch e.New {
+	case Accepted:
+	case Refused:
+		return &Stop{Reason: ReasonNewRefused, Server: e.Server, Detail: "this server refuses the new value, so its refusal of the old one proves nothing"}
+	default:
+		return StopFor(e.New, e.Server)
+	}
+	if !oldKnown && (e.Changed == "" || e.Changed == before) {
+		return &Stop{Reason: ReasonLagging, Server: e.Server, Detail: "the change time has not advanced and the old value is unknown, so nothing proves it dead"}
+	}
+	return nil
+}

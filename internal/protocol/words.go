@@ -1,0 +1,133 @@
+// Package protocol decides how a credential is rotated without being lost.
+//
+// It turns observed facts into the next step and does no I/O, so every row of
+// the recovery table in docs/protocol.md is a test. What happened before a
+// crash is never remembered: it is observed again.
+package protocol
+
+import "fmt"
+
+// Step is a place in the rotation of one credential.
+type Step string
+
+// The steps, in order.
+const (
+	Precheck Step = "precheck"
+	Stage    Step = "stage"
+	Intent   Step = "intent"
+	Set      Step = "set"
+	Verify   Step = "verify"
+	Activate Step = "activate"
+	Retire   Step = "retire"
+	Prove    Step = "prove"
+	Clean    Step = "clean"
+	Outcome  Step = "outcome"
+)
+
+// Answer is what one server said to one value.
+type Answer string
+
+// Answers. Only Refused can be part of a proof of death, and only when the
+// new value is Accepted by the same server straight after: every other
+// refusal would have met any password.
+const (
+	NotAsked    Answer = ""
+	Accepted    Answer = "accepted"    // logged in and carried out a real operation
+	Refused     Answer = "refused"     // as a wrong secret
+	MustChange  Answer = "must-change" // logged in, everything else is refused until the owner changes it
+	Locked      Answer = "locked"
+	Disabled    Answer = "disabled"
+	Expired     Answer = "expired"
+	Gone        Answer = "gone" // no such account
+	Unreachable Answer = "unreachable"
+)
+
+// Reason says why a credential is still open. It is stable: it is written to
+// the ledger and reports.
+type Reason string
+
+// Reasons.
+const (
+	ReasonNoAccount   Reason = "no-account"        // a path without an account
+	ReasonAmbiguous   Reason = "ambiguous"         // more than one account matches
+	ReasonGone        Reason = "gone"              // listed, and gone since
+	ReasonLocked      Reason = "locked"            // nothing is changed on a locked account
+	ReasonDisabled    Reason = "disabled"          //
+	ReasonExpired     Reason = "expired"           //
+	ReasonMustChange  Reason = "must-change"       // the new secret logs in and may do nothing
+	ReasonRights      Reason = "rights"            // the worker's identity may not do this
+	ReasonPolicy      Reason = "policy"            // the authority's policy refuses the new secret
+	ReasonUnreachable Reason = "unreachable"       // a server of the authority does not answer
+	ReasonVault       Reason = "vault-unreachable" // sealed, down, token expired, capability missing
+	ReasonLagging     Reason = "lagging"           // a replica has not seen the change
+	ReasonOldAccepted Reason = "old-accepted"      // a server still accepts the stolen secret
+	ReasonNewRefused  Reason = "new-refused"       // a server refuses the new secret
+	ReasonConflict    Reason = "conflict"          // somebody else wrote the live path
+	ReasonOtherOwner  Reason = "held-by-campaign"  // another running campaign is rotating it
+	ReasonSelf        Reason = "own-identity"      // the worker's own login; needs its own order
+	ReasonInterrupted Reason = "interrupted"       // not reached before the worker stopped
+	ReasonInternal    Reason = "internal"          // a bug or an answer nobody expected
+)
+
+// Stop ends the work on one credential for now. It is a value, not a failure of the
+// batch: the credential stays open and is tried again until the deadline.
+// Detail is for people and travels through Temporal: it must name neither a
+// secret nor an account. Server is empty where no single server is meant.
+type Stop struct {
+	Reason Reason
+	Server string
+	Detail string
+}
+
+func (s *Stop) Error() string {
+	if s.Server == "" {
+		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
+	}
+	return fmt.Sprintf("%s at %s: %s", s.Reason, s.Server, s.Detail)
+}
+
+// StopFor turns a server's answer into the reason that keeps a credential
+// open. It must not be asked about Accepted or Refused, whose meaning depends
+// on which value was offered.
+func StopFor(a Answer, server string) *Stop {
+	reasons := map[Answer]struct {
+		r Reason
+		d string
+	}{
+		MustChange:  {ReasonMustChange, "the login succeeds and everything else is refused until the owner changes the password; clear the reset mark (OpenLDAP pwdReset) or exempt the account from pwdMustChange"},
+		Locked:      {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
+		Disabled:    {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
+		Expired:     {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
+		Gone:        {ReasonGone, "the account is gone"},
+		Unreachable: {ReasonUnreachable, "the server does not answer"},
+	}
+	if s, ok := reasons[a]; ok {
+		return &Stop{Reason: s.r, Server: server, Detail: s.d}
+	}
+	return &Stop{Reason: ReasonInternal, Server: server, Detail: fmt.Sprintf("unexpected answer %q", a)}
+}
+
+// Proof is the strength of a proof of death.
+type Proof string
+
+// Proofs, strongest first.
+const (
+	// ProofBind: every server refused the old value as wrong and accepted the
+	// new one straight after.
+	ProofBind Proof = "bind"
+	// ProofRevoked: the authority lists the old secret no longer, and its
+	// tokens are revoked.
+	ProofRevoked Proof = "revoked"
+	// ProofMetadata: the old value is unknown to us; the change time advanced
+	// on every server.
+	ProofMetadata Proof = "metadata"
+)
+
+// Evidence is what one server showed when the old secret was proved dead.
+type Evidence struct {
+	Server  string `json:"server"`
+	At      string `json:"at"`                // RFC 3339, UTC, milliseconds, after the last answer
+	Old     Answer `json:"old,omitempty"`     // empty when the old value is unknown
+	New     Answer `json:"new"`               // after Old
+	Changed string `json:"changed,omitempty"` // the server's own change time (pwdChangedTime)
+}
