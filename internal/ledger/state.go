@@ -17,11 +17,18 @@ type State struct {
 	StartedAt time.Time
 	ClosedAt  time.Time // zero while it runs
 
-	Listed      int            // as the roll-closed entry counts; 0 before it
-	Credentials []*Line        // in the order of listing
-	byID        map[string]int // into Credentials
+	Listed      int     // as the roll-closed entry counts; 0 before it
+	Credentials []*Line // in the order of listing
 	Excluded    []ExcludedLine
-	Exposure    string // for people
+	Exposure    string               // for people
+	Findings    []credential.Finding // of the campaign as a whole
+
+	byID       map[string]int   // into Credentials
+	seen       map[idKey]bool   // ids of the entries so far
+	early      map[string]*Line // told of before they were listed
+	rollClosed bool
+	paused     bool
+	aborted    bool
 }
 
 // Phase of a campaign.

@@ -36,13 +36,6 @@ type Facts struct {
 	// Activated: every live path carries the staged value.
 	Activated bool
 
-	// LiveBinds is the write server's answer to the live value when nothing is
-	// staged any more.
-	LiveBinds Answer
-
-	// Finished: nothing is staged and the live paths carry this campaign's mark.
-	Finished bool
-
 	// PolicyRefused: the authority refused to be set to the staged value by policy,
 	// on an earlier try of this attempt.
 	PolicyRefused bool
@@ -67,13 +60,16 @@ func Next(f Facts) Decision {
 	}
 	// A server that is silent or refuses any password tells nothing about
 	// which value is in force: change nothing.
-	for _, a := range []Answer{f.NewBinds, f.OldBinds, f.LiveBinds} {
+	for _, a := range []Answer{f.NewBinds, f.OldBinds} {
 		if !settles(a) {
 			return stop(StopFor(a, ""))
 		}
 	}
 	if f.Staged == Nobody {
-		return nothingStaged(f)
+		return Decision{Step: Stage}
+	}
+	if missing := unobserved(f); missing != "" {
+		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
 	}
 	switch {
 	case f.NewBinds == MustChange:
@@ -85,6 +81,9 @@ func Next(f Facts) Decision {
 		return Decision{Step: Verify}
 	case f.Activated:
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}
+	case f.PolicyRefused && (f.OldBinds == Accepted || f.OldBinds == MustChange):
+		// It never was in force; another value may please the policy.
+		return Decision{Step: Stage, NewAttempt: true}
 	case f.PolicyRefused:
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedDuring}
 	case f.OldBinds == Accepted || f.OldBinds == MustChange:
@@ -101,15 +100,15 @@ func Next(f Facts) Decision {
 	}
 }
 
-func nothingStaged(f Facts) Decision {
+// unobserved names the fact without which Next would have to guess.
+func unobserved(f Facts) string {
 	switch {
-	case f.Finished && f.LiveBinds == Accepted:
-		return Decision{Step: Outcome}
-	case f.Finished:
-		return Decision{Step: Stage, Finding: credential.FindingChangedAfter}
-	default:
-		return Decision{Step: Stage}
+	case f.NewBinds == NotAsked && !f.Fresh:
+		return "whether the staged value is in force"
+	case f.NewBinds != Accepted && f.NewBinds != MustChange && f.OldKnown && f.OldBinds == NotAsked && !f.Activated:
+		return "whether the old value is in force"
 	}
+	return ""
 }
 
 func stop(s *Stop) Decision { return Decision{Stop: s} }

@@ -48,26 +48,39 @@ type Reason string
 
 // Reasons.
 const (
-	ReasonNoAccount   Reason = "no-account"        // a path without an account
-	ReasonAmbiguous   Reason = "ambiguous"         // more than one account matches
-	ReasonGone        Reason = "gone"              // listed, and gone since
-	ReasonLocked      Reason = "locked"            // nothing is changed on a locked account
-	ReasonDisabled    Reason = "disabled"          //
-	ReasonExpired     Reason = "expired"           //
-	ReasonMustChange  Reason = "must-change"       // the new secret logs in and may do nothing
-	ReasonRights      Reason = "rights"            // the worker's identity may not do this
-	ReasonPolicy      Reason = "policy"            // the authority's policy refuses the new secret
-	ReasonUnreachable Reason = "unreachable"       // a server of the authority does not answer
-	ReasonVault       Reason = "vault-unreachable" // sealed, down, token expired, capability missing
-	ReasonLagging     Reason = "lagging"           // a replica has not seen the change
-	ReasonOldAccepted Reason = "old-accepted"      // a server still accepts the stolen secret
-	ReasonNewRefused  Reason = "new-refused"       // a server refuses the new secret
-	ReasonConflict    Reason = "conflict"          // somebody else wrote the live path
-	ReasonOtherOwner  Reason = "held-by-campaign"  // another running campaign is rotating it
-	ReasonSelf        Reason = "own-identity"      // the worker's own login; needs its own order
-	ReasonInterrupted Reason = "interrupted"       // not reached before the worker stopped
-	ReasonInternal    Reason = "internal"          // a bug or an answer nobody expected
+	ReasonNoAccount   Reason = "no-account"         // a path without an account
+	ReasonAmbiguous   Reason = "ambiguous"          // more than one account matches
+	ReasonGone        Reason = "gone"               // listed, and gone since
+	ReasonLocked      Reason = "locked"             // nothing is changed on a locked account
+	ReasonDisabled    Reason = "disabled"           //
+	ReasonExpired     Reason = "expired"            //
+	ReasonMustChange  Reason = "must-change"        // the new secret logs in and may do nothing
+	ReasonRights      Reason = "rights"             // the worker's identity may not do this
+	ReasonPolicy      Reason = "policy"             // the authority's policy refuses the new secret
+	ReasonUnreachable Reason = "unreachable"        // a server of the authority does not answer
+	ReasonVault       Reason = "vault-unreachable"  // sealed, down, token expired, capability missing
+	ReasonLagging     Reason = "lagging"            // a replica has not seen the change
+	ReasonOldAccepted Reason = "old-accepted"       // a server still accepts the stolen secret
+	ReasonNewRefused  Reason = "new-refused"        // a server refuses the new secret
+	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path
+	ReasonOtherOwner  Reason = "held-by-campaign"   // another running campaign is rotating it
+	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
+	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
+	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
+	ReasonInterrupted Reason = "interrupted"        // not reached before the worker stopped
+	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
 )
+
+// Final reports whether trying again cannot help: the listing itself must
+// change. The credential ends as an exception without waiting for the deadline.
+func (r Reason) Final() bool {
+	return r == ReasonNoAccount || r == ReasonAmbiguous || r == ReasonSelf
+}
+
+// Immediate reports whether the next pass need not wait.
+func (r Reason) Immediate() bool {
+	return r == ReasonRestaged || r == ReasonInterrupted
+}
 
 // Stop ends the work on one credential for now. It is a value, not a failure of the
 // batch: the credential stays open and is tried again until the deadline.

@@ -1,0 +1,108 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"rollcall/internal/protocol"
+)
+
+// inHand is how long a credential that was begun may take to come to a safe
+// place after its worker was told to stop.
+const inHand = 2 * time.Minute
+
+// silent is how many credentials in a row must find their authority
+// unreachable, with none that got through, before the rest of the batch is not tried.
+const silent = 8
+
+// each works through n credentials, at most width at once. It begins none
+// after the activity is cancelled or its worker stops, and lets those in hand
+// finish: their context outlives the cancellation. do reports what stopped it,
+// or nil; skipped is called for those that were not begun.
+//
+// It heartbeats while it works, so that a dead worker is noticed in seconds.
+func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	stopBeating := beat(ctx)
+	defer stopBeating()
+
+	var b breaker
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(width, 1))
+	for i := range n {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		case <-activity.GetWorkerStopChannel(ctx):
+		}
+		if why := notBegun(ctx, &b); why != nil {
+			skipped(i, why)
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() { <-slots }()
+			steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+			defer cancel()
+			b.saw(do(steady, i))
+		}()
+	}
+	wg.Wait()
+}
+
+func notBegun(ctx context.Context, b *breaker) *protocol.Stop {
+	stopping := false
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		stopping = true
+	default:
+	}
+	if stopping || ctx.Err() != nil {
+		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "its worker stopped before its turn"}
+	}
+	return b.open()
+}
+
+// breaker spares a batch the time-outs of an authority that is gone as a whole.
+type breaker struct {
+	good, bad atomic.Int64
+	last      atomic.Pointer[protocol.Stop]
+}
+
+func (b *breaker) saw(s *protocol.Stop) {
+	if s != nil && (s.Reason == protocol.ReasonUnreachable || s.Reason == protocol.ReasonVault) {
+		b.last.Store(s)
+		b.bad.Add(1)
+		return
+	}
+	b.good.Add(1)
+}
+
+func (b *breaker) open() *protocol.Stop {
+	if b.good.Load() > 0 || b.bad.Load() < silent {
+		return nil
+	}
+	return b.last.Load()
+}
+
+// beat heartbeats until the returned function is called.
+func beat(ctx context.Context) func() {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(2 * time.Second)
+		defer tick.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-tick.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(done) })
+}

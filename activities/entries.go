@@ -1,0 +1,41 @@
+package activities
+
+import (
+	"fmt"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// about starts an entry on one credential.
+func about(campaign string, c credential.Credential, event ledger.Event, pass string, at time.Time) ledger.Entry {
+	return ledger.Entry{
+		ID: ledger.EntryID(campaign, c.ID, pass, event), At: at, Campaign: campaign, Event: event,
+		Credential: c.ID, Name: c.Name,
+	}
+}
+
+func open(in ResultInput, c credential.Credential, at OpenItem, detail string, now time.Time) ledger.Entry {
+	e := about(in.Batch.Campaign, c, ledger.StillOpen, fmt.Sprint(in.Pass), now)
+	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
+	return e
+}
+
+func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {
+	e := about(campaign, c, ledger.Died, fmt.Sprint(a.Attempt), now)
+	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
+	e.From, e.To = byPath(c, a.From), byPath(c, a.To)
+	return e
+}
+
+func byPath(c credential.Credential, versions []int) map[string]int {
+	out := map[string]int{}
+	for i, p := range c.Paths {
+		if i < len(versions) {
+			out[p.String()] = versions[i]
+		}
+	}
+	return out
+}

@@ -1,0 +1,49 @@
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// Types of the errors with which an activity fails as a whole. Trouble with a
+// single credential is a value and never gets here.
+const (
+	errVault    = "Vault"    // Vault as a whole: sealed, down, not allowed
+	errLedger   = "Ledger"   // the ledger's folder or its anchor
+	errSources  = "Sources"  // the roll could not be listed
+	errSpec     = "Spec"     // the campaign's specification is unusable: no retry helps
+	errInternal = "Internal" //
+)
+
+// classify is the one place where an activity's error gets the type that
+// retry policies and people see. A cancelled activity stays cancelled.
+func classify(fallback string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return err
+	}
+	kind := fallback
+	var v *vault.Error
+	var stop *protocol.Stop
+	switch {
+	case errors.As(err, &v):
+		kind = errVault
+	case errors.As(err, &stop) && stop.Reason == protocol.ReasonVault:
+		kind = errVault
+	case errors.Is(err, ledger.ErrWrongLedger):
+		return temporal.NewNonRetryableApplicationError(err.Error(), errLedger, nil)
+	}
+	if kind == errSpec {
+		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
+	}
+	return temporal.NewApplicationError(err.Error(), kind)
+}

@@ -1,0 +1,248 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
+)
+
+// Ledger serves the ledger's queue. It is the only writer: it knows names from
+// the roll in Vault, so that none needs to travel through Temporal.
+type Ledger struct {
+	Store *vault.Store
+	Dir   string // holds one folder per campaign
+
+	mu   sync.Mutex
+	logs map[string]*ledger.Log
+}
+
+// RecordRoll writes every line of the roll with its provenance, then its count.
+func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
+	defer beat(ctx)()
+	now := time.Now().UTC()
+	start := ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure,
+	}
+	if err := l.append(ctx, in.Campaign, []ledger.Entry{start}); err != nil {
+		return err
+	}
+	for n := range in.Pages {
+		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
+		if err != nil {
+			return classify(errVault, err)
+		}
+		entries := make([]ledger.Entry, 0, len(page))
+		for _, c := range page {
+			e := about(in.Campaign, c, ledger.Listed, "", now)
+			e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons
+			entries = append(entries, e)
+		}
+		if err := l.append(ctx, in.Campaign, entries); err != nil {
+			return err
+		}
+	}
+	notes, err := l.Store.ReadNotes(ctx, in.Campaign, in.Snapshot)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	return l.append(ctx, in.Campaign, rollNotes(in, notes, now))
+}
+
+// rollNotes are the findings and exclusions of the listing, and the entry that closes it.
+func rollNotes(in Roll, notes vault.Notes, now time.Time) []ledger.Entry {
+	var entries []ledger.Entry
+	for id, findings := range notes.Findings {
+		for _, f := range findings {
+			entries = append(entries, ledger.Entry{
+				ID: ledger.EntryID(in.Campaign, id, string(f.Code), ledger.Found), At: now, Campaign: in.Campaign,
+				Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
+			})
+		}
+	}
+	for _, x := range notes.Excluded {
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(in.Campaign, x.ID, "", ledger.Excluded), At: now, Campaign: in.Campaign,
+			Event: ledger.Excluded, Credential: x.ID, Name: x.Name, Detail: x.Reason, Reasons: x.Found,
+		})
+	}
+	return append(entries, ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: now, Campaign: in.Campaign, Event: ledger.RollClosed,
+		Counts: &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded},
+	})
+}
+
+// RecordIntents says that these are about to be set. Only once it has returned
+// may any of them be.
+func (l *Ledger) RecordIntents(ctx context.Context, in IntentInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	entries := make([]ledger.Entry, 0, len(in.Items))
+	for _, it := range in.Items {
+		c := page[it.Index]
+		e := about(in.Batch.Campaign, c, ledger.Intending, strconv.Itoa(it.Attempt), now)
+		e.Attempt, e.From = it.Attempt, byPath(c, it.From)
+		entries = append(entries, e)
+	}
+	return l.append(ctx, in.Batch.Campaign, entries)
+}
+
+// RecordResults says how a pass over a batch ended for each credential. Only once it
+// has returned may what is dead be cleaned.
+func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	known := map[int]OpenItem{}
+	for _, k := range in.Known {
+		known[k.Index] = k
+	}
+	now := time.Now().UTC()
+	var entries []ledger.Entry
+	for _, p := range in.Stopped {
+		at := OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server}
+		if known[p.Index] != at {
+			entries = append(entries, open(in, page[p.Index], at, p.Stop.Detail, now))
+		}
+	}
+	for _, a := range in.Applied {
+		c := page[a.Index]
+		for _, f := range a.Findings {
+			e := about(in.Batch.Campaign, c, ledger.Found, string(f.Code), now)
+			e.Finding, e.Detail = f.Code, f.Detail
+			entries = append(entries, e)
+		}
+		if a.Dead() {
+			entries = append(entries, died(in.Batch.Campaign, c, a, now))
+			continue
+		}
+		at := OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server}
+		if known[a.Index] != at {
+			entries = append(entries, open(in, c, at, a.Stop.Detail, now))
+		}
+	}
+	return l.append(ctx, in.Batch.Campaign, entries)
+}
+
+// RecordExceptions says which credentials stay open for good, and why.
+func (l *Ledger) RecordExceptions(ctx context.Context, in ExceptionInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	var entries []ledger.Entry
+	for _, it := range in.Items {
+		e := about(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
+		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
+		entries = append(entries, e)
+	}
+	return l.append(ctx, in.Batch.Campaign, entries)
+}
+
+// RecordEvent writes what happened to the campaign as a whole. After
+// campaign-closed the ledger's folder is released.
+func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
+	defer beat(ctx)()
+	e := ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
+		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
+	}
+	closing := in.Event == ledger.CampaignClosed
+	if closing {
+		e.Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
+	}
+	if err := l.append(ctx, in.Campaign, []ledger.Entry{e}); err != nil || !closing {
+		return err
+	}
+	return classify(errLedger, l.release(ctx, in.Campaign))
+}
+
+// Close releases every folder.
+func (l *Ledger) Close(ctx context.Context) error {
+	l.mu.Lock()
+	names := make([]string, 0, len(l.logs))
+	for name := range l.logs {
+		names = append(names, name)
+	}
+	l.mu.Unlock()
+	var first error
+	for _, name := range names {
+		if err := l.release(ctx, name); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (l *Ledger) append(ctx context.Context, campaign string, entries []ledger.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	log, err := l.log(ctx, campaign)
+	if err != nil {
+		return classify(errLedger, err)
+	}
+	_, err = log.Append(ctx, entries)
+	return classify(errLedger, err)
+}
+
+func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if log, ok := l.logs[campaign]; ok {
+		return log, nil
+	}
+	signer, err := l.Store.Signer(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return nil, err
+	}
+	key, err := l.Store.VerifierKey(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return nil, err
+	}
+	// The log outlives this activity.
+	log, err := ledger.Open(context.WithoutCancel(ctx), filepath.Join(l.Dir, campaign), campaign, signer, key,
+		func(ctx context.Context, checkpoint []byte) error { return l.Store.Anchor(ctx, campaign, checkpoint) })
+	if err != nil {
+		return nil, err
+	}
+	if l.logs == nil {
+		l.logs = map[string]*ledger.Log{}
+	}
+	l.logs[campaign] = log
+	return log, nil
+}
+
+func (l *Ledger) release(ctx context.Context, campaign string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	log, ok := l.logs[campaign]
+	if !ok {
+		return nil
+	}
+	delete(l.logs, campaign)
+	return log.Close(ctx)
+}
+
+func (l *Ledger) page(ctx context.Context, b Batch) ([]credential.Credential, error) {
+	page, err := l.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
+	if err == nil && b.Span.To > len(page) {
+		err = fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To)
+	}
+	return page, classify(errVault, err)
+}

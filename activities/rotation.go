@@ -1,0 +1,169 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// Rotation serves the rotation queue: listing and the steps that touch
+// authorities and Vault. It cannot write the ledger.
+type Rotation struct {
+	Store *vault.Store
+	Kinds *registry.Registry
+}
+
+// List makes the roll of a campaign and stores it in Vault, or returns the one
+// that is stored: a campaign has one roll, whatever is retried.
+func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
+	defer beat(ctx)()
+	spec, err := r.spec(ctx, in.Campaign)
+	if err != nil {
+		return Roll{}, err
+	}
+	index, found, err := r.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil {
+		return Roll{}, classify(errVault, err)
+	}
+	if !found {
+		roll, err := List(ctx, r.Store, r.Kinds, spec, in.Campaign)
+		if err != nil {
+			return Roll{}, classify(errSources, err)
+		}
+		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
+			return Roll{}, classify(errVault, err)
+		}
+	}
+	return Roll{
+		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
+		Listed: index.Listed, Excluded: index.Excluded, Waves: index.Waves, Exposure: exposure(spec),
+	}, nil
+}
+
+// List lists from the sources of spec and changes nothing. It is what the
+// activity and the command line share.
+func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, error) {
+	dirs := map[string]inventory.Directory{}
+	for name := range spec.Directories {
+		d, err := kinds.Directory(spec, name)
+		if err != nil {
+			return nil, classify(errSpec, err)
+		}
+		dirs[name] = d
+	}
+	roll, _, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), nil)
+	return roll, err
+}
+
+// Prepare checks and stages the credentials of a batch.
+func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem, error) {
+	rot, page, err := r.open(ctx, in.Batch)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]PreparedItem, len(in.Items))
+	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
+		out[i] = PreparedItem{Index: in.Items[i], Prepared: rot.Prepare(ctx, page[in.Items[i]])}
+		return out[i].Stop
+	}, func(i int, why *protocol.Stop) {
+		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: why}}
+	})
+	return out, nil
+}
+
+// Apply carries staged credentials of a batch to the proof that the old values
+// are dead. Only the first attempt may believe that a staged value is fresh.
+func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, error) {
+	rot, page, err := r.open(ctx, in.Batch)
+	if err != nil {
+		return nil, err
+	}
+	first := firstAttempt(ctx)
+	out := make([]AppliedItem, len(in.Items))
+	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
+		it := in.Items[i]
+		out[i] = AppliedItem{Index: it.Index, Applied: rot.Apply(ctx, page[it.Index], it.Fresh && first)}
+		return out[i].Stop
+	}, func(i int, why *protocol.Stop) {
+		// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
+		step := protocol.Intent
+		if !first {
+			step = protocol.Set
+		}
+		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
+	})
+	return out, nil
+}
+
+// Clean destroys the old versions of dead credentials and frees them.
+func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
+	rot, page, err := r.open(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(in.Items))
+	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
+		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].To)
+		return nil
+	}, func(i int, why *protocol.Stop) { errs[i] = why })
+	for _, err := range errs {
+		if err != nil {
+			return classify(errVault, err)
+		}
+	}
+	return nil
+}
+
+// CloseCampaign ends the campaign's hold on what it staged.
+func (r *Rotation) CloseCampaign(ctx context.Context, campaign string) error {
+	return classify(errVault, r.Store.CloseCampaign(ctx, campaign))
+}
+
+// OpenScheduled gives a new campaign the specification of its schedule.
+func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
+	spec, err := r.Store.ReadScheduleSpec(ctx, in.Schedule)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	return classify(errVault, r.Store.OpenCampaign(ctx, in.Campaign, in.Device, spec))
+}
+
+func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
+	data, err := r.Store.ReadSpec(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	spec := &config.Campaign{}
+	if err := json.Unmarshal(data, spec); err != nil {
+		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
+	}
+	return spec, nil
+}
+
+func (r *Rotation) open(ctx context.Context, b Batch) (*rotation.Rotator, []credential.Credential, error) {
+	spec, err := r.spec(ctx, b.Campaign)
+	if err != nil {
+		return nil, nil, err
+	}
+	page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
+	if err != nil {
+		return nil, nil, classify(errVault, err)
+	}
+	if b.Span.To > len(page) {
+		return nil, nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
+	}
+	authority, err := r.Kinds.Authority(spec, b.Authority, b.Kind)
+	if err != nil {
+		return nil, nil, classify(errSpec, err)
+	}
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, page, nil
+}

@@ -1,0 +1,140 @@
+// Package activities is what Temporal calls: thin adapters between workflows and the
+// rooms that do the work. Everything that crosses here is a reference, a code
+// or a count: no secret and no account name (rule 4).
+package activities
+
+import (
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// Task queues. The ledger has its own, so that rotation workers cannot write it.
+const (
+	RotationQueue = "rollcall"
+	LedgerQueue   = "rollcall-ledger"
+)
+
+// Roll refers to a stored roll.
+type Roll struct {
+	Campaign string            `json:"campaign"`
+	Snapshot string            `json:"snapshot"`
+	Device   string            `json:"device"`
+	Actor    string            `json:"actor,omitempty"`
+	Pages    int               `json:"pages"`
+	Listed   int               `json:"listed"`
+	Excluded int               `json:"excluded"`
+	Waves    []vault.WaveIndex `json:"waves"`
+	Exposure string            `json:"exposure,omitempty"`
+}
+
+// ListInput names the campaign whose specification is in Vault.
+type ListInput struct {
+	Campaign string `json:"campaign"`
+}
+
+// ScheduledInput names the schedule whose specification a new campaign takes.
+type ScheduledInput struct {
+	Schedule string `json:"schedule"`
+	Campaign string `json:"campaign"`
+	Device   string `json:"device"`
+}
+
+// Batch refers to credentials of one authority on one page of a roll.
+type Batch struct {
+	Campaign    string          `json:"campaign"`
+	Snapshot    string          `json:"snapshot"`
+	Authority   string          `json:"authority"`
+	Kind        credential.Kind `json:"kind"`
+	Span        credential.Span `json:"span"`
+	Concurrency int             `json:"concurrency"`
+}
+
+// PrepareInput names the credentials of a batch by their index on the page.
+type PrepareInput struct {
+	Batch Batch `json:"batch"`
+	Items []int `json:"items"`
+}
+
+// PreparedItem is what Prepare says of one credential.
+type PreparedItem struct {
+	Index int `json:"i"`
+	rotation.Prepared
+}
+
+// ApplyInput carries what Prepare learned.
+type ApplyInput struct {
+	Batch Batch       `json:"batch"`
+	Items []ApplyItem `json:"items"`
+}
+
+// ApplyItem is one credential to apply.
+type ApplyItem struct {
+	Index int  `json:"i"`
+	Fresh bool `json:"fresh,omitempty"`
+}
+
+// AppliedItem is what Apply says of one credential.
+type AppliedItem struct {
+	Index int `json:"i"`
+	rotation.Applied
+}
+
+// CleanInput names dead credentials whose outcome is in the ledger.
+type CleanInput struct {
+	Batch Batch       `json:"batch"`
+	Items []CleanItem `json:"items"`
+}
+
+// CleanItem is one dead credential and its activated versions.
+type CleanItem struct {
+	Index int   `json:"i"`
+	To    []int `json:"to"`
+}
+
+// IntentInput is for the ledger: these are about to be set.
+type IntentInput struct {
+	Batch Batch          `json:"batch"`
+	Items []PreparedItem `json:"items"`
+}
+
+// ResultInput is for the ledger: how a pass over a batch ended.
+type ResultInput struct {
+	Batch   Batch          `json:"batch"`
+	Pass    int            `json:"pass"`
+	Stopped []PreparedItem `json:"stopped,omitempty"` // never reached Apply
+	Applied []AppliedItem  `json:"applied,omitempty"`
+	// Known are the reasons already recorded by earlier passes: what has not
+	// changed is not recorded again.
+	Known []OpenItem `json:"known,omitempty"`
+}
+
+// OpenItem is a credential that is still open, and why.
+type OpenItem struct {
+	Index  int             `json:"i"`
+	Step   protocol.Step   `json:"s"`
+	Reason protocol.Reason `json:"r"`
+	Server string          `json:"at,omitempty"`
+}
+
+// ExceptionInput is for the ledger: these stay open for good.
+type ExceptionInput struct {
+	Batch Batch      `json:"batch"`
+	Items []OpenItem `json:"items"`
+	Why   string     `json:"why"` // deadline, aborted, final
+}
+
+// EventInput is for the ledger: something about the campaign as a whole.
+type EventInput struct {
+	Campaign string       `json:"campaign"`
+	Device   string       `json:"device"`
+	Event    ledger.Event `json:"event"`
+	Actor    string       `json:"actor,omitempty"`
+	Number   int          `json:"number"` // makes repeated events of one name distinct
+	Detail   string       `json:"detail,omitempty"`
+	Listed   int          `json:"listed,omitempty"`
+	Dead     int          `json:"dead,omitempty"`
+	Open     int          `json:"open,omitempty"`
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
+)
+
+// drivers are the server families that internal/directory knows.
+var drivers = []string{"openldap"}
+
+// Unmatched is no name for a directory: credential ids of paths without an
+// account begin with it.
+const unmatched = "unmatched"
+
+func (l *loader) directories(top fields) map[string]Directory {
+	all := l.mapping(top.vals["directories"], "directories")
+	names := make([]string, 0, len(all.vals))
+	for name := range all.vals {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var out map[string]Directory
+	for _, name := range names {
+		if out == nil {
+			out = map[string]Directory{}
+		}
+		n := all.vals[name]
+		switch {
+		case name == credential.VaultAuthority || name == unmatched:
+			l.problem(n.Line, "directories.%s: this name is taken by Rollcall itself; choose another", name)
+		case !nameForm.MatchString(name):
+			l.problem(n.Line, "directories.%s: the name %s", shown(name), nameRule)
+		}
+		out[name] = l.directory(n, "directories."+shown(name))
+	}
+	return out
+}
+
+func (l *loader) directory(n *yaml.Node, where string) Directory {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		l.problem(n.Line, "%s: has no settings; at least driver, servers, base and bind are needed", where)
+		return Directory{}
+	}
+	f := l.mapping(n, where, "driver", "servers", "base", "starttls", "insecure", "ca_file", "bind", "set",
+		"password", "rate_per_second", "connections", "timeout")
+	if len(f.vals) == 0 && n.Kind != yaml.MappingNode {
+		return Directory{}
+	}
+	d := Directory{
+		Driver:      f.oneOf("driver", "", drivers),
+		Base:        f.dn("base", "the DN below which accounts are found"),
+		StartTLS:    f.boolean("starttls"),
+		Insecure:    f.boolean("insecure"),
+		Set:         f.oneOf("set", "exop", []string{"exop", "replace"}),
+		Connections: f.integer("connections", 8, 1, 256),
+		Timeout:     f.duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
+	}
+	if !f.has("driver") {
+		f.problem("driver", "missing: one of %s", strings.Join(drivers, ", "))
+	}
+	d.Servers = l.servers(f, d)
+	d.CA = f.caFile()
+	if !f.has("bind") {
+		f.problem("bind", "missing: the identity with which the worker resets passwords, as dn and password (a Vault reference)")
+	} else if b := l.mapping(f.vals["bind"], f.at("bind"), "dn", "password"); b.line > 0 && f.vals["bind"].Kind == yaml.MappingNode {
+		d.Bind.DN = b.dn("dn", "the DN with which the worker binds")
+		d.Bind.Password = b.reference("password", "where Vault holds the bind password, as mount/path#field")
+	}
+	d.Password = l.passwordPolicy(f)
+	if s, ok := f.scalar("rate_per_second"); ok {
+		r, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(r >= 0 && r <= 1e6) {
+			f.problem("rate_per_second", "must be a number of operations from 0 (no limit) to 1000000")
+			r = 0
+		}
+		d.RatePerSecond = r
+	}
+	return d
+}
+
+func (l *loader) servers(f fields, d Directory) []string {
+	if !f.has("servers") {
+		f.problem("servers", "missing: list every server of the directory; the first is the write server, and the old value is proved dead on each")
+		return nil
+	}
+	items := f.list("servers")
+	if f.vals["servers"].Kind == yaml.SequenceNode && len(items) == 0 {
+		f.problem("servers", "is empty: list every server of the directory")
+	}
+	var out []string
+	seen, clear := map[string]int{}, false
+	for _, n := range items {
+		s, ok := l.text(n, f.at("servers"))
+		if !ok {
+			continue
+		}
+		u, what := parseServer(s)
+		if what != "" {
+			l.problem(n.Line, "%s: %s", f.at("servers"), what)
+			continue
+		}
+		if first := seen[u.Host]; first > 0 {
+			l.problem(n.Line, "%s: the same server as on line %d", f.at("servers"), first)
+			continue
+		}
+		seen[u.Host] = n.Line
+		if u.Scheme == "ldap" {
+			clear = true
+			if !d.StartTLS && !d.Insecure {
+				l.problem(n.Line, "%s: ldap:// sends passwords in clear text; use ldaps://, or set starttls: true (or insecure: true, if everybody on the network may read them)", f.at("servers"))
+			}
+		}
+		out = append(out, u.String())
+	}
+	if d.StartTLS && d.Insecure {
+		f.problem("insecure", "contradicts starttls: keep one of them")
+	}
+	if d.StartTLS && !clear && len(out) > 0 {
+		f.problem("starttls", "has no meaning here: no server is an ldap:// URL")
+	}
+	return out
+}
+
+// parseServer reads an LDAP URL and makes it canonical: lower case, port given.
+func parseServer(s string) (*url.URL, string) {
+	const form = "must be a URL like ldaps://ldap1.example.org or ldap://10.0.0.5:389"
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" {
+		return nil, form
+	}
+	port := map[string]string{"ldaps": "636", "ldap": "389"}[u.Scheme]
+	switch {
+	case port == "":
+		return nil, form
+	case u.User != nil:
+		return nil, form + ", without a login"
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, form + ", with nothing after the port; the base DN has its own key"
+	}
+	if p := u.Port(); p != "" {
+		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
+			return nil, "the port must be from 1 to 65535"
+		}
+		port = p
+	}
+	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port)}, ""
+}
+
+func (f fields) caFile() string {
+	text := f.file("ca_file")
+	if len(text) == 0 {
+		return ""
+	}
+	found := 0
+	for rest := text; ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			break
+		}
+		if b.Type != "CERTIFICATE" {
+			f.problem("ca_file", "holds a PEM block that is no certificate; it must hold CA certificates and nothing else")
+			return ""
+		}
+		if _, err := x509.ParseCertificate(b.Bytes); err != nil {
+			f.problem("ca_file", "certificate %d in the file cannot be read: %v", found+1, err)
+			return ""
+		}
+		found++
+	}
+	if found == 0 {
+		f.problem("ca_file", "holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
+		return ""
+	}
+	return string(text)
+}
+
+var dnForm = regexp.MustCompile(`^\s*[A-Za-z0-9][A-Za-z0-9.-]*\s*=\s*[^\s,][^,]*(,|$)`)
+
+// dn is a required distinguished name. The check is a light one: the server
+// has the last word, in "rollcall doctor".
+func (f fields) dn(key, why string) string {
+	s := f.required(key, why)
+	if s != "" && !dnForm.MatchString(s) {
+		f.problem(key, "must be a distinguished name like ou=services,dc=example,dc=org")
+	}
+	return s
+}
+
+func (f fields) reference(key, why string) credential.Path {
+	s := f.required(key, why)
+	if s == "" {
+		return credential.Path{}
+	}
+	p, ok := ParseReference(s)
+	if !ok {
+		f.problem(key, "must be a Vault reference: mount/path#field")
+	}
+	return p
+}
+
+func (f fields) oneOf(key, def string, words []string) string {
+	s, ok := f.scalar(key)
+	if !ok {
+		return def
+	}
+	if !slices.Contains(words, s) {
+		if near := nearest(s, words); near != "" {
+			f.problem(key, "unknown: %s; did you mean %s?", shown(s), near)
+		} else {
+			f.problem(key, "unknown: %s; one of %s", shown(s), strings.Join(words, ", "))
+		}
+		return def
+	}
+	return s
+}

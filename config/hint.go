@@ -1,0 +1,57 @@
+package config
+
+import "strings"
+
+// fromEnvironment are keys people expect in the file and that Vault's own
+// environment holds.
+var fromEnvironment = map[string]string{
+	"address":   "VAULT_ADDR",
+	"addr":      "VAULT_ADDR",
+	"namespace": "VAULT_NAMESPACE",
+	"cacert":    "VAULT_CACERT",
+}
+
+// hint says which key was probably meant.
+func hint(got string, keys []string) string {
+	if env := fromEnvironment[got]; env != "" {
+		return ": how to reach Vault comes from the environment (" + env + ")"
+	}
+	if s := nearest(got, keys); s != "" {
+		return ": did you mean " + s + "?"
+	}
+	return "; known here: " + strings.Join(keys, ", ")
+}
+
+// nearest is the closest word within a third of its length, or "".
+func nearest(got string, words []string) string {
+	if len(got) > 40 {
+		return ""
+	}
+	best, word := 1+max(1, len(got)/3), ""
+	for _, w := range words {
+		if d := distance(strings.ToLower(got), w); d < best {
+			best, word = d, w
+		}
+	}
+	return word
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,191 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// Load reads and checks the campaign file at path, fills in defaults, and
+// embeds the files it names. It reads local files and nothing else: whether
+// servers answer is for "rollcall doctor".
+//
+// A file that is wrong gives *Errors with every mistake; any other error
+// means that the file could not be read. Either way nothing was changed.
+func Load(path string) (*Campaign, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the campaign file: %w", err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of the campaign file: %w", err)
+	}
+	return load(path, filepath.Dir(abs), text)
+}
+
+func load(name, dir string, text []byte) (*Campaign, error) {
+	l := &loader{dir: dir, refused: refusedSet{}, errs: Errors{File: name}}
+	var c *Campaign
+	if root := l.parse(text); root != nil {
+		l.refuseSecrets(root)
+		c = l.campaign(l.mapping(root, "",
+			"device", "exposure", "vault", "directories", "sources", "exclude", "waves", "limits", "ledger"))
+	}
+	if len(l.errs.List) > 0 {
+		l.errs.sort()
+		return nil, &l.errs
+	}
+	return c, nil
+}
+
+// name is what may become part of a Vault path, a workflow id and a folder.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+const nameRule = "must begin with a letter or digit and hold only letters, digits, '.', '_' and '-', 64 at most"
+
+func (l *loader) campaign(top fields) *Campaign {
+	c := &Campaign{Device: top.required("device", "name the compromised appliance, for example esg-01")}
+	if c.Device != "" && !nameForm.MatchString(c.Device) {
+		top.problem("device", nameRule)
+	}
+	c.Exposure = l.exposure(top)
+	c.Vault = l.vault(top)
+	c.Directories = l.directories(top)
+	c.Sources = l.sources(top, c)
+	c.Exclude = l.exclude(top)
+	c.Limits = l.limits(top)
+	c.Waves = l.waves(top, c)
+	ledger := l.mapping(top.vals["ledger"], "ledger", "dir")
+	c.LedgerDir = "ledger"
+	if s := ledger.str("dir"); s != "" {
+		c.LedgerDir = s
+	}
+	if !filepath.IsAbs(c.LedgerDir) {
+		c.LedgerDir = filepath.Join(l.dir, c.LedgerDir)
+	}
+	return c
+}
+
+func (l *loader) exposure(top fields) []Interval {
+	var out []Interval
+	for i, n := range top.list("exposure") {
+		f := l.mapping(n, fmt.Sprintf("exposure[%d]", i), "from", "to")
+		var in Interval
+		if s := f.required("from", "the date from which the device was in foreign hands"); s != "" {
+			t, err := parseWhen(s, false)
+			if err != nil {
+				f.problem("from", "%v", err)
+			}
+			in.From = t
+		}
+		if s, ok := f.scalar("to"); ok {
+			t, err := parseWhen(s, true)
+			switch {
+			case err != nil:
+				f.problem("to", "%v", err)
+			case t.Before(in.From):
+				f.problem("to", "lies before from")
+			}
+			in.To = t
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+func (l *loader) vault(top fields) Vault {
+	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt")
+	v := Vault{
+		Mount:   f.mount("mount", "rollcall"),
+		Transit: f.mount("transit", "rollcall-transit"),
+		Adopt:   "kv/rollcall/{directory}/{account}#password",
+	}
+	if v.Mount == v.Transit {
+		f.problem("transit", "must be another mount than vault.mount")
+	}
+	if s, ok := f.scalar("adopt"); ok {
+		v.Adopt = strings.Trim(s, "/")
+		p, ok := ParseReference(strings.NewReplacer("{directory}", "d", "{account}", "a").Replace(s))
+		switch {
+		case !ok:
+			f.problem("adopt", "must be a Vault reference: mount/path#field, with {directory} and {account} in the path")
+		case !strings.Contains(s, "{account}"):
+			f.problem("adopt", "must contain {account}, or all adopted accounts would share one path")
+		case strings.ContainsAny(p.String(), "{}"):
+			f.problem("adopt", "only {directory} and {account} are known here")
+		case p.Mount == v.Mount || strings.ContainsAny(v.Adopt[:strings.IndexByte(v.Adopt, '/')], "{}"):
+			f.problem("adopt", "must name a mount of yours, not Rollcall's own and none with a placeholder in it")
+		}
+	}
+	return v
+}
+
+// mount is the name of a mount of one segment, without slashes.
+func (f fields) mount(key, def string) string {
+	s, ok := f.scalar(key)
+	if !ok {
+		return def
+	}
+	s = strings.Trim(s, "/")
+	if !nameForm.MatchString(s) {
+		f.problem(key, "must be the name of a mount, one segment: it %s", nameRule)
+		return def
+	}
+	return s
+}
+
+// largest file that a campaign file may embed. Every worker holds it.
+const largest = 16 << 20
+
+// file reads a file that a key names.
+func (f fields) file(key string) []byte {
+	s := f.str(key)
+	if s == "" {
+		return nil
+	}
+	path := s
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(f.l.dir, path)
+	}
+	b, err := readFile(path)
+	if err != nil {
+		f.problem(key, "cannot read the file (the path is relative to the campaign file): %v", err)
+		return nil
+	}
+	if len(b) == 0 {
+		f.problem(key, "the file is empty")
+	}
+	return b
+}
+
+// readFile gives errors without the path, which the message's line shows.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		switch {
+		case !info.Mode().IsRegular():
+			return nil, errors.New("not a regular file")
+		case info.Size() > largest:
+			return nil, fmt.Errorf("larger than %d MiB; split it", largest>>20)
+		}
+		var b []byte
+		if b, err = os.ReadFile(path); err == nil {
+			return b, nil
+		}
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return nil, pe.Err
+	}
+	return nil, err
+}
+
+// kinds that a wave may name.
+var kinds = []string{string(credential.LDAPPassword), string(credential.AppRoleSecretID)}

@@ -1,0 +1,221 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The types of source, and the keys that each may have besides name and type.
+const (
+	Manifest     = "manifest"
+	VaultKV      = "vault-kv"
+	FromLDAP     = "directory"
+	VaultAppRole = "vault-approle"
+)
+
+var sourceKeys = map[string][]string{
+	Manifest:     {"file"},
+	VaultKV:      {"prefix"},
+	FromLDAP:     {"directory", "filter", "base"},
+	VaultAppRole: {"mount", "role", "cidr", "metadata"},
+}
+
+func (l *loader) sources(top fields, c *Campaign) []Source {
+	items := top.list("sources")
+	if !top.has("sources") || top.vals["sources"].Kind == yaml.SequenceNode && len(items) == 0 {
+		top.problem("sources", "missing: name at least one place where credentials are found")
+	}
+	var out []Source
+	names := map[string]int{}
+	for i, n := range items {
+		f := l.mapping(n, fmt.Sprintf("sources[%d]", i),
+			"name", "type", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata")
+		s := Source{Line: n.Line, Name: f.str("name"), Type: l.sourceType(n, f)}
+		if s.Name != "" {
+			if !nameForm.MatchString(s.Name) {
+				f.problem("name", nameRule)
+			}
+			if first, ok := names[s.Name]; ok {
+				f.problem("name", "the source on line %d has this name already", first)
+			}
+			names[s.Name] = n.Line
+		}
+		switch s.Type {
+		case Manifest:
+			s.File, s.Content = l.manifest(f)
+		case VaultKV:
+			s.Prefix = l.prefix(f, c)
+		case FromLDAP:
+			l.search(f, &s, c)
+		case VaultAppRole:
+			l.appRole(f, &s)
+		}
+		out = append(out, s)
+	}
+	for i := range out {
+		if out[i].Name == "" {
+			out[i].Name = freeName(out[i].Type, names)
+			names[out[i].Name] = out[i].Line
+		}
+	}
+	return out
+}
+
+func freeName(base string, taken map[string]int) string {
+	name := base
+	for n := 2; ; n++ {
+		if _, ok := taken[name]; !ok {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+}
+
+// sourceType reads the type and refuses the keys of other types.
+func (l *loader) sourceType(n *yaml.Node, f fields) string {
+	types := []string{Manifest, VaultKV, FromLDAP, VaultAppRole}
+	if !f.has("type") {
+		if n.Kind == yaml.MappingNode {
+			f.problem("type", "missing: one of %s", strings.Join(types, ", "))
+		}
+		return ""
+	}
+	t := f.oneOf("type", "", types)
+	for key := range f.vals {
+		if t != "" && key != "name" && key != "type" && !slices.Contains(sourceKeys[t], key) {
+			f.problem(key, "does not belong to a source of type %s, which takes %s", t, strings.Join(sourceKeys[t], ", "))
+		}
+	}
+	return t
+}
+
+func (l *loader) manifest(f fields) (string, []byte) {
+	file := f.required("file", "the manifest, a YAML or CSV file")
+	if file == "" {
+		return "", nil
+	}
+	switch strings.ToLower(filepath.Ext(file)) {
+	case ".yaml", ".yml", ".csv":
+	default:
+		f.problem("file", "must end in .yaml, .yml or .csv, which says how to read it")
+	}
+	return file, f.file("file")
+}
+
+func (l *loader) prefix(f fields, c *Campaign) string {
+	p := strings.Trim(f.required("prefix", "where in Vault to look, for example kv/apps/esg-01"), "/")
+	mount, _, _ := strings.Cut(p, "/")
+	switch {
+	case p == "":
+	case strings.ContainsAny(p, "#*"):
+		f.problem("prefix", "must be a place that secrets lie below: mount/path, without #field and *")
+	case mount == c.Vault.Mount:
+		f.problem("prefix", "is on Rollcall's own mount, which holds no credentials of a device")
+	}
+	return p
+}
+
+func (l *loader) search(f fields, s *Source, c *Campaign) {
+	s.Directory = f.required("directory", "the directory to search, by its name under directories")
+	d, ok := c.Directories[s.Directory]
+	if s.Directory != "" && !ok {
+		f.unknownDirectory(c, s.Directory)
+	}
+	s.Filter = f.required("filter", "an LDAP filter, for example (description=*esg-01*)")
+	if s.Filter != "" {
+		if err := checkFilter(s.Filter); err != nil {
+			f.problem("filter", "not a valid LDAP filter: %v", err)
+		}
+	}
+	if !f.has("base") {
+		return
+	}
+	s.Base = f.dn("base", "the DN to search below")
+	if ok && s.Base != "" && d.Base != "" && !below(s.Base, d.Base) {
+		f.problem("base", "is not below the directory's own base, so what it finds could not be rotated")
+	}
+}
+
+func (f fields) unknownDirectory(c *Campaign, name string, more ...string) {
+	known := slices.Clone(more)
+	for k := range c.Directories {
+		known = append(known, k)
+	}
+	slices.Sort(known)
+	if near := nearest(name, known); near != "" {
+		f.problem("directory", "no directory is called %s; did you mean %s?", shown(name), shown(near))
+		return
+	}
+	f.problem("directory", "no directory is called %s; directories names them", shown(name))
+}
+
+// below compares two DNs as text, blanks around "," and "=" and case aside.
+func below(dn, base string) bool {
+	fold := func(s string) string {
+		for _, c := range []string{",", "="} {
+			parts := strings.Split(s, c)
+			for i := range parts {
+				parts[i] = strings.TrimSpace(parts[i])
+			}
+			s = strings.Join(parts, c)
+		}
+		return strings.ToLower(s)
+	}
+	d, b := fold(dn), fold(base)
+	return d == b || strings.HasSuffix(d, ","+b)
+}
+
+func (l *loader) appRole(f fields, s *Source) {
+	s.Mount = "approle"
+	if m, ok := f.scalar("mount"); ok {
+		s.Mount = strings.TrimPrefix(strings.Trim(m, "/"), "auth/")
+		if s.Mount == "" {
+			f.problem("mount", "must be the name of an AppRole auth mount, for example approle")
+		}
+	}
+	s.Role = f.str("role")
+	if _, err := path.Match(s.Role, ""); err != nil {
+		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+	}
+	if text, ok := f.scalar("cidr"); ok {
+		p, err := ParseCIDR(text)
+		if err != nil {
+			f.problem("cidr", "not a network or address: write 10.1.2.0/24 or 10.1.2.3")
+		} else {
+			s.CIDR = p.String()
+		}
+	}
+	if f.has("metadata") {
+		m := l.mapping(f.vals["metadata"], f.at("metadata"))
+		for k := range m.vals {
+			if v, ok := m.scalar(k); ok {
+				if s.Metadata == nil {
+					s.Metadata = map[string]string{}
+				}
+				s.Metadata[k] = v
+			}
+		}
+	}
+	if !f.has("role") && !f.has("cidr") && !f.has("metadata") {
+		l.problem(f.line, "%s: says nothing that ties a role to the device; give role, cidr or metadata", f.where)
+	}
+}
+
+// ParseCIDR reads a network, or one address as the network of itself alone.
+// Vault writes bound addresses in both forms.
+func ParseCIDR(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("not a network or address")
+	}
+	return p.Masked(), nil
+}

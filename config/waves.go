@@ -1,0 +1,100 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
+)
+
+func (l *loader) exclude(top fields) []Exclude {
+	var out []Exclude
+	for i, n := range top.list("exclude") {
+		f := l.mapping(n, fmt.Sprintf("exclude[%d]", i), "account", "path", "reason")
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		e := Exclude{
+			Account: f.str("account"),
+			Reason:  f.required("reason", "say why a credential that the device knew may stay as it is"),
+		}
+		if f.has("path") {
+			e.Path = f.reference("path", "a Vault reference: mount/path#field").String()
+		}
+		if f.has("account") == f.has("path") {
+			l.problem(n.Line, "%s: needs either account or path", f.where)
+		}
+		if f.has("account") && e.Account == "" {
+			f.problem("account", "must name an account: DN, entryUUID, uid, or mount/role of an AppRole")
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func (l *loader) waves(top fields, c *Campaign) []Wave {
+	var out []Wave
+	names := map[string]int{}
+	for i, n := range top.list("waves") {
+		f := l.mapping(n, fmt.Sprintf("waves[%d]", i), "name", "kind", "directory", "source", "account", "batch")
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		w := Wave{
+			Name:      f.required("name", "a name for progress and reports"),
+			Kind:      credential.Kind(f.oneOf("kind", "", kinds)),
+			Directory: f.str("directory"),
+			Source:    f.str("source"),
+			Account:   f.str("account"),
+			Batch:     f.integer("batch", 0, 1, 500),
+		}
+		if w.Name != "" && !nameForm.MatchString(w.Name) {
+			f.problem("name", nameRule)
+		}
+		if first := names[w.Name]; first > 0 && w.Name != "" {
+			f.problem("name", "the wave on line %d has this name already", first)
+		}
+		names[w.Name] = n.Line
+		if _, ok := c.Directories[w.Directory]; w.Directory != "" && !ok && w.Directory != credential.VaultAuthority {
+			f.unknownDirectory(c, w.Directory, credential.VaultAuthority)
+		}
+		if w.Source != "" && !c.hasSource(w.Source) {
+			f.problem("source", "no source is called %s", shown(w.Source))
+		}
+		if _, err := path.Match(w.Account, ""); err != nil {
+			f.problem("account", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+func (c *Campaign) hasSource(name string) bool {
+	for _, s := range c.Sources {
+		if s.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) limits(top fields) Limits {
+	f := l.mapping(top.vals["limits"], "limits",
+		"batch", "parallel", "concurrency", "retry_min", "retry_max", "deadline")
+	const longest = 90 * 24 * time.Hour
+	lim := Limits{
+		Batch:       f.integer("batch", 100, 1, 500),
+		Parallel:    f.integer("parallel", 4, 1, 1000),
+		Concurrency: f.integer("concurrency", 16, 1, 500),
+		RetryMin:    f.duration("retry_min", 5*time.Second, 10*time.Millisecond, longest),
+		RetryMax:    f.duration("retry_max", 5*time.Minute, 10*time.Millisecond, longest),
+		Deadline:    f.duration("deadline", 4*time.Hour, time.Second, longest),
+	}
+	if lim.RetryMax < lim.RetryMin {
+		f.problem("retry_max", "is shorter than retry_min, which is %s", lim.RetryMin)
+	}
+	return lim
+}

@@ -1,0 +1,170 @@
+// Package directory talks to one LDAP directory with all its servers: find
+// entries, reset a password, and ask each server whether it accepts a value.
+//
+// Each server has two pools of connections. Those of the admin pool are bound
+// as the worker's identity and never as anybody else. Those of the probe pool
+// are bound anew with each value that is tried; they are never used for
+// anything but that. An operation has its connection for itself.
+//
+// A connection that breaks is dropped, and the next operation dials. Reads are
+// tried once more on a fresh connection, because nothing tells that a server has
+// forgotten an idle one. Binds with a value under test and resets never are: the
+// first try may have counted.
+package directory
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/time/rate"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Client is one directory. It is safe for concurrent use.
+type Client struct {
+	name     string
+	conf     config.Directory
+	bindDN   *ldap.DN
+	password func(context.Context) (credential.Secret, error)
+	timeout  time.Duration
+	limiter  *rate.Limiter // nil when there is no limit
+	servers  []*server
+	policies lockouts
+}
+
+// Open checks the configuration of the directory that the campaign file calls
+// name. It does no network I/O: a server is dialled by the first operation that
+// needs it. password reads the worker's bind password; it is called for every
+// new connection, so that a rotated password is picked up.
+func Open(name string, d config.Directory, password func(context.Context) (credential.Secret, error)) (*Client, error) {
+	c := &Client{name: name, conf: d, password: password, timeout: time.Duration(d.Timeout)}
+	if c.timeout <= 0 {
+		c.timeout = 10 * time.Second
+	}
+	if c.conf.Connections <= 0 {
+		c.conf.Connections = 8
+	}
+	if d.RatePerSecond > 0 {
+		c.limiter = rate.NewLimiter(rate.Limit(d.RatePerSecond), max(1, int(d.RatePerSecond)))
+	}
+	var err error
+	if c.bindDN, err = ldap.ParseDN(d.Bind.DN); err != nil || len(c.bindDN.RDNs) == 0 {
+		return nil, fmt.Errorf("directory %s: bind.dn %q is not a DN; write it like cn=rollcall,ou=services,dc=example,dc=org", name, d.Bind.DN)
+	}
+	if len(d.Servers) == 0 {
+		return nil, fmt.Errorf("directory %s: servers is empty; name the write server first, then every other", name)
+	}
+	roots, err := rootCAs(d.CA)
+	if err != nil {
+		return nil, fmt.Errorf("directory %s: ca_file: %w", name, err)
+	}
+	for _, raw := range d.Servers {
+		s, err := c.newServer(raw, roots)
+		if err != nil {
+			return nil, fmt.Errorf("directory %s: server %q: %w", name, raw, err)
+		}
+		c.servers = append(c.servers, s)
+	}
+	return c, nil
+}
+
+// rootCAs is nil (the system's roots) for an empty text.
+func rootCAs(pem string) (*x509.CertPool, error) {
+	if pem == "" {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(pem)) {
+		return nil, errors.New("there is no PEM certificate in it")
+	}
+	return pool, nil
+}
+
+func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" {
+		return nil, errors.New("it is not a URL; write ldaps://host:636 or ldap://host:389")
+	}
+	s := &server{name: raw, client: c, gate: make(chan struct{}, 1)}
+	port := u.Port()
+	switch u.Scheme {
+	case "ldaps":
+		s.security = tlsAtOnce
+		port = orDefault(port, ldap.DefaultLdapsPort)
+	case "ldap":
+		port = orDefault(port, ldap.DefaultLdapPort)
+		switch {
+		case c.conf.StartTLS:
+			s.security = startTLS
+		case c.conf.Insecure:
+			s.security = clearText
+		default:
+			return nil, errors.New("ldap:// sends passwords in clear text; use ldaps://, or starttls: true, or say insecure: true")
+		}
+	default:
+		return nil, fmt.Errorf("scheme %q is unknown; use ldaps:// or ldap://", u.Scheme)
+	}
+	s.addr = net.JoinHostPort(u.Hostname(), port)
+	s.tls = &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	s.admin = newPool(c.conf.Connections, s.dialAdmin)
+	s.probe = newPool(c.conf.Connections, s.dial)
+	return s, nil
+}
+
+func orDefault(s, d string) string {
+	if s == "" {
+		return d
+	}
+	return s
+}
+
+// Name is what the campaign file calls the directory.
+func (c *Client) Name() string { return c.name }
+
+// Servers lists the servers as the campaign file writes them. The first is the write server.
+func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
+
+// IsBindIdentity reports whether dn is the identity with which the worker binds.
+func (c *Client) IsBindIdentity(dn string) bool {
+	d, err := ldap.ParseDN(dn)
+	return err == nil && d.EqualFold(c.bindDN)
+}
+
+// Close drops every idle connection. Those in use are dropped when their
+// operation ends.
+func (c *Client) Close() error {
+	for _, s := range c.servers {
+		s.admin.close()
+		s.probe.close()
+	}
+	return nil
+}
+
+func (c *Client) server(name string) (*server, error) {
+	for _, s := range c.servers {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("directory %s has no server %q", c.name, name)
+}
+
+// wait keeps to rate_per_second. Called once for each operation on the wire.
+func (c *Client) wait(ctx context.Context) error {
+	if c.limiter == nil {
+		return ctx.Err()
+	}
+	if err := c.limiter.Wait(ctx); err != nil {
+		return fmt.Errorf("directory %s: wait for a turn under rate_per_second: %w", c.name, err)
+	}
+	return nil
+}

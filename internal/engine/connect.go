@@ -1,0 +1,82 @@
+// Package engine reaches the Temporal server: the configured one, or
+// rollcall-engine, which it starts beside itself.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+
+	"log/slog"
+
+	"rollcall/internal/credential"
+)
+
+// Options say how to connect.
+type Options struct {
+	StateDir   string            // where the local engine keeps its database
+	PayloadKey credential.Secret // see Converters; zero means payloads are not sealed
+	Logger     *slog.Logger
+	// MayStart allows starting the local engine. Without it a local engine
+	// must be running.
+	MayStart bool
+}
+
+// Engine is a connection to Temporal.
+type Engine struct {
+	client.Client
+	Address string
+	// Local: no Temporal is configured, this is rollcall-engine on loopback.
+	Local bool
+	// Started: this process started it and is the one to work and to stop it.
+	Started bool
+
+	stop func() error
+}
+
+// Connect dials the Temporal that TEMPORAL_* or temporal.toml configure, TLS
+// included. If neither names an address, it finds the local engine of this
+// state directory or, if allowed, starts it. The engine keeps its
+// database, so whatever was running continues.
+func Connect(ctx context.Context, o Options) (*Engine, error) {
+	opts, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileStrict: true})
+	if err != nil {
+		return nil, fmt.Errorf("reading the Temporal settings (TEMPORAL_* variables, temporal.toml): %w", err)
+	}
+	e := &Engine{Address: opts.HostPort, stop: func() error { return nil }}
+	if opts.HostPort == "" {
+		local, err := findOrStart(ctx, o.StateDir, o.MayStart)
+		if err != nil {
+			return nil, err
+		}
+		e.Local, e.Started, e.Address, e.stop = true, local.started, local.address, local.stop
+		opts.HostPort = local.address
+	}
+	data, _, err := Converters(o.PayloadKey)
+	if err != nil {
+		return nil, err
+	}
+	opts.DataConverter = data
+	opts.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter: data, EncodeCommonAttributes: true,
+	})
+	opts.Logger = log.NewStructuredLogger(o.Logger)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if e.Client, err = client.DialContext(ctx, opts); err != nil {
+		_ = e.stop()
+		return nil, fmt.Errorf("connecting to Temporal at %s: %w; check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the TLS settings", e.Address, err)
+	}
+	return e, nil
+}
+
+// Stop closes the connection, and stops the engine if this process started it.
+func (e *Engine) Stop() error {
+	e.Client.Close()
+	return e.stop()
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// ErrNotRunning means that no Temporal is configured and no local engine runs.
+var ErrNotRunning = errors.New("no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` starts one")
+
+type local struct {
+	address string
+	started bool
+	stop    func() error
+}
+
+// binary is looked for beside this executable, then on PATH.
+const binary = "rollcall-engine"
+
+// startTimeout bounds the wait for a local engine. A busy machine with a large
+// database needs seconds.
+const startTimeout = 60 * time.Second
+
+func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, error) {
+	dir := filepath.Join(stateDir, "engine")
+	if addr, ok := running(dir); ok {
+		return &local{address: addr, stop: func() error { return nil }}, nil
+	}
+	if !mayStart {
+		return nil, ErrNotRunning
+	}
+	return start(ctx, dir)
+}
+
+// running reads where the engine of dir says it listens, and checks that it does.
+func running(dir string) (string, bool) {
+	data, err := os.ReadFile(filepath.Join(dir, "engine.json"))
+	if err != nil {
+		return "", false
+	}
+	var at struct {
+		Address string `json:"address"`
+	}
+	if json.Unmarshal(data, &at) != nil || at.Address == "" {
+		return "", false
+	}
+	conn, err := net.DialTimeout("tcp", at.Address, time.Second)
+	if err != nil {
+		return "", false
+	}
+	_ = conn.Close()
+	return at.Address, true
+}
+
+// start runs the engine as a child that ends with us: it exits when the pipe
+// on its standard input closes, which happens even if we are killed.
+func start(ctx context.Context, dir string) (*local, error) {
+	path, err := find()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the engine's folder: %w", err)
+	}
+	// An address left by an engine that was killed must not be taken for the new one's.
+	if err := os.Remove(filepath.Join(dir, "engine.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	cmd := exec.Command(path, "-dir", dir, "-exit-with-stdin")
+	// A Ctrl-C at the terminal is for us: the engine must outlive the batch in hand.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	said := &tail{}
+	cmd.Stderr = said
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", path, err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if addr, ok := running(dir); ok {
+			return &local{address: addr, started: true, stop: func() error { return stop(cmd, stdin, gone) }}, nil
+		}
+		select {
+		case err := <-gone:
+			return nil, fmt.Errorf("%s ended at once (%v): %s; its log is %s", binary, err, said, filepath.Join(dir, "engine.log"))
+		case <-ctx.Done():
+			_ = stop(cmd, stdin, gone)
+			return nil, fmt.Errorf("%s did not start within %s; its log is %s", binary, startTimeout, filepath.Join(dir, "engine.log"))
+		case <-tick.C:
+		}
+	}
+}
+
+func stop(cmd *exec.Cmd, stdin io.Closer, gone <-chan error) error {
+	_ = stdin.Close()
+	select {
+	case <-gone:
+	case <-time.After(15 * time.Second):
+		_ = cmd.Process.Kill()
+		<-gone
+	}
+	return nil
+}
+
+func find() (string, error) {
+	self, err := os.Executable()
+	if err == nil {
+		if path := filepath.Join(filepath.Dir(self), binary); executable(path) {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath(binary); err == nil {
+		return path, nil
+	}
+	return "", fmt.Errorf("%s is neither beside this program nor on PATH: build it with `make build`, or set TEMPORAL_ADDRESS to use a Temporal server you have", binary)
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+}
+
+// tail keeps the last bytes of what a child said.
+type tail struct{ b []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if over := len(t.b) - 2048; over > 0 {
+		t.b = t.b[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(t.b) }

@@ -1,0 +1,162 @@
+package intruder
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	// hands is the most connections to one server at a time.
+	hands = 4
+	// patience is for one connect or one try.
+	patience = 5 * time.Second
+)
+
+// answer is what a server made of one try.
+type answer string
+
+const (
+	untried  answer = ""
+	accepted answer = "accepted"
+	refused  answer = "refused"
+	silent   answer = "unreachable" // no answer that says anything about the credential
+)
+
+// opener tries targets over one connection. It belongs to one goroutine.
+type opener interface {
+	// try presents the target once. detail says in words why it was silent
+	// or refused, without secrets. token is a session that the login gave.
+	try(ctx context.Context, t *target) (a answer, detail, token string)
+	close()
+}
+
+type doorKey struct{ server, kind, ca string }
+
+// door is one server that is tried, with all credentials that may open it.
+type door struct {
+	key  doorKey
+	tls  *tls.Config
+	pool chan opener // hands of them, made once and used in turn
+
+	mu      sync.Mutex
+	targets []*target
+}
+
+func newDoor(key doorKey) (*door, error) {
+	u, err := url.Parse(key.server)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("a server is not a URL with a host")
+	}
+	want := map[string]bool{LDAP + "ldap": true, LDAP + "ldaps": true, AppRole + "http": true, AppRole + "https": true}
+	if !want[key.kind+u.Scheme] {
+		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, http(s):// for approle", u.Scheme, u.Host, key.kind)
+	}
+	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, hands)}
+	if key.ca != "" {
+		d.tls.RootCAs = x509.NewCertPool()
+		if !d.tls.RootCAs.AppendCertsFromPEM([]byte(key.ca)) {
+			return nil, fmt.Errorf("ca_pem for server %s holds no certificate", u.Host)
+		}
+	}
+	for range hands {
+		if key.kind == LDAP {
+			d.pool <- &ldapOpener{door: d}
+		} else {
+			d.pool <- newVaultOpener(d)
+		}
+	}
+	return d, nil
+}
+
+func (d *door) add(t *target) {
+	d.mu.Lock()
+	d.targets = append(d.targets, t)
+	d.mu.Unlock()
+}
+
+// loop makes one pass after the other until ctx ends.
+func (d *door) loop(ctx context.Context, r *raid) {
+	for ctx.Err() == nil {
+		d.pass(ctx, r, due)
+		r.mu.Lock()
+		pause := r.pause
+		r.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(max(pause, time.Millisecond)):
+		}
+	}
+}
+
+// Which targets a pass takes.
+const (
+	due        = false // those whose time has come
+	everything = true
+)
+
+// pass tries targets once each, hands at a time. The first silence ends it:
+// more tries would only wait for the same server.
+func (d *door) pass(ctx context.Context, r *raid, which bool) {
+	d.mu.Lock()
+	queue := make(chan *target, len(d.targets))
+	for _, t := range d.targets {
+		if which == everything || t.due(time.Now()) {
+			queue <- t
+		}
+	}
+	d.mu.Unlock()
+	close(queue)
+
+	pass, give := context.WithCancel(ctx)
+	defer give()
+	var working sync.WaitGroup
+	for range min(hands, len(queue)) {
+		working.Go(func() {
+			o := <-d.pool
+			defer func() { d.pool <- o }()
+			for t := range queue {
+				if pass.Err() != nil {
+					return
+				}
+				if d.once(ctx, r, o, t) == silent {
+					give()
+				}
+			}
+		})
+	}
+	working.Wait()
+}
+
+// hangUp closes all connections. No pass may be running.
+func (d *door) hangUp() {
+	for range hands {
+		o := <-d.pool
+		o.close()
+		d.pool <- o
+	}
+}
+
+func (d *door) once(ctx context.Context, r *raid, o opener, t *target) answer {
+	began := time.Now()
+	within, cancel := context.WithTimeout(ctx, patience)
+	a, detail, token := o.try(within, t)
+	cancel()
+	if a == silent && ctx.Err() != nil {
+		return silent // we hung up: no news of the server
+	}
+	if c, changed := t.note(a, detail, began); changed {
+		r.out.write(c)
+	}
+	if token != "" {
+		session := newTarget(t.Stolen, t.server, Session)
+		session.token = token
+		r.join(d, session)
+	}
+	return a
+}

@@ -1,0 +1,233 @@
+// Package intruder is the attacker in demo and tests, and so their independent
+// judge: it holds stolen credentials, tries each on every server in a loop and
+// says when each let it in for the last time. It shares no code with the rest
+// of Rollcall (its LDAP and Vault calls are its own) and learns nothing of a
+// campaign, so a mistake there cannot hide itself here.
+//
+// It runs as a process of its own. Credentials and commands arrive as JSON
+// lines on standard input, never as arguments; changes and results leave as
+// JSON lines on standard output. Only ids, servers and times are written,
+// never a DN or a secret.
+package intruder
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// DefaultPause lies between two passes over one server until a "pause" command
+// says otherwise.
+const DefaultPause = 500 * time.Millisecond
+
+// Kinds of stolen credential.
+const (
+	LDAP    = "ldap"
+	AppRole = "approle"
+)
+
+// Stolen is one credential and where it is tried. It holds the secret in the
+// clear, because it exists to be written to the intruder's standard input;
+// printing it with any fmt verb gives the id alone.
+type Stolen struct {
+	ID      string   `json:"id"`      // names it in the output; to be judged, the id that the ledger uses
+	Kind    string   `json:"kind"`    // LDAP or AppRole
+	Servers []string `json:"servers"` // ldap(s):// or http(s):// URLs
+	// CAPEM verifies the servers' certificates; empty means the system's roots. With
+	// it, an ldap:// server is asked for StartTLS first; without, it is spoken to in the clear.
+	CAPEM string `json:"ca_pem,omitempty"`
+
+	DN string `json:"dn,omitempty"` // of an LDAP account
+
+	Mount  string `json:"mount,omitempty"`   // of the AppRole login; empty means "approle"
+	RoleID string `json:"role_id,omitempty"` // of the AppRole
+
+	Password string `json:"password"` // or the AppRole's secret-id
+}
+
+// Format keeps the secret out of every print and log.
+func (s Stolen) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "stolen "+s.ID) }
+
+// Commands. A line of input is either a command or a Stolen.
+const (
+	Report = "report" // write results and a summary now
+	Pause  = "pause"  // PauseMS between passes from now on
+)
+
+// Command is a line of input that asks for something.
+type Command struct {
+	Command string `json:"command"`
+	PauseMS int    `json:"pause_ms,omitempty"` // milliseconds
+}
+
+// Run reads stolen credentials and commands from in and tries the credentials
+// until in ends or ctx is done. When in ends, everything is tried once more, so
+// that the results hold an answer from after the caller's last move. Then (or at
+// once when ctx is done) one Result is written for each credential, server and
+// way in, and a Summary.
+//
+// Accounts are not locked by it: see nextTry. An error means a line of input
+// that makes no sense (it names the line and never quotes it), or that out
+// cannot be written; results are lost in that case. The end of ctx is no error.
+func Run(ctx context.Context, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, pause: DefaultPause}
+
+	input := make(chan error, 1)
+	go func() { input <- r.read(ctx, in) }()
+	var err error
+	select {
+	case err = <-input:
+	case <-ctx.Done():
+	}
+	if err == nil && ctx.Err() == nil {
+		r.finish(ctx)
+	}
+	r.leave()
+	r.report()
+	return errors.Join(err, r.out.err())
+}
+
+// raid is everything one Run does.
+type raid struct {
+	out *lines
+
+	mu    sync.Mutex
+	doors map[doorKey]*door
+	all   []*target // in the order of arrival
+	pause time.Duration
+
+	running sync.WaitGroup
+	stop    []context.CancelFunc
+}
+
+func (r *raid) read(ctx context.Context, in io.Reader) error {
+	sc := bufio.NewScanner(in)
+	sc.Buffer(nil, 1<<20) // a CA bundle makes a long line
+	for n := 1; sc.Scan(); n++ {
+		if len(bytes.TrimSpace(sc.Bytes())) == 0 {
+			continue
+		}
+		if err := r.take(ctx, sc.Bytes()); err != nil {
+			return fmt.Errorf("intruder: line %d of standard input: %w", n, err)
+		}
+	}
+	if err := sc.Err(); err != nil {
+		return fmt.Errorf("intruder: reading standard input: %w", err)
+	}
+	return nil
+}
+
+// take acts on one line. The errors of encoding/json may quote what they could
+// not parse, which may be a secret, so they are not passed on.
+func (r *raid) take(ctx context.Context, line []byte) error {
+	var c Command
+	var s Stolen
+	if json.Unmarshal(line, &c) != nil || json.Unmarshal(line, &s) != nil {
+		return errors.New("not a JSON object with the fields of a stolen credential or a command")
+	}
+	switch {
+	case c.Command == Report:
+		r.report()
+	case c.Command == Pause && c.PauseMS >= 0:
+		r.mu.Lock()
+		r.pause = time.Duration(c.PauseMS) * time.Millisecond
+		r.mu.Unlock()
+	case c.Command != "":
+		return fmt.Errorf("unknown command or bad pause_ms: use %q or %q", Report, Pause)
+	case s.ID == "" || s.Password == "" || len(s.Servers) == 0:
+		return errors.New("a stolen credential needs id, password and servers")
+	case s.Kind == LDAP && s.DN == "":
+		return errors.New("a stolen credential of kind ldap needs dn")
+	case s.Kind == AppRole && s.RoleID == "":
+		return errors.New("a stolen credential of kind approle needs role_id")
+	case s.Kind != LDAP && s.Kind != AppRole:
+		return fmt.Errorf("kind must be %q or %q", LDAP, AppRole)
+	default:
+		return r.add(ctx, s)
+	}
+	return nil
+}
+
+func (r *raid) add(ctx context.Context, s Stolen) error {
+	if s.Mount == "" {
+		s.Mount = "approle"
+	}
+	for _, server := range s.Servers {
+		key := doorKey{server: server, kind: s.Kind, ca: s.CAPEM}
+		r.mu.Lock()
+		d := r.doors[key]
+		r.mu.Unlock()
+		if d == nil {
+			var err error
+			if d, err = newDoor(key); err != nil {
+				return err
+			}
+			r.open(ctx, d)
+		}
+		r.join(d, newTarget(s, server, Login))
+	}
+	return nil
+}
+
+func (r *raid) open(ctx context.Context, d *door) {
+	ctx, cancel := context.WithCancel(ctx)
+	r.mu.Lock()
+	r.doors[d.key] = d
+	r.stop = append(r.stop, cancel)
+	r.mu.Unlock()
+	r.running.Go(func() { d.loop(ctx, r) })
+}
+
+func (r *raid) join(d *door, t *target) {
+	r.mu.Lock()
+	r.all = append(r.all, t)
+	r.mu.Unlock()
+	d.add(t)
+}
+
+// leave stops the loops, waits for them and closes their connections.
+func (r *raid) leave() {
+	r.mu.Lock()
+	for _, cancel := range r.stop {
+		cancel()
+	}
+	r.mu.Unlock()
+	r.running.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.doors {
+		d.hangUp()
+	}
+}
+
+// finish stops the loops and tries everything once more.
+func (r *raid) finish(ctx context.Context) {
+	r.leave()
+	var last sync.WaitGroup
+	for _, d := range r.doors {
+		last.Go(func() { d.pass(ctx, r, everything) })
+	}
+	last.Wait()
+}
+
+func (r *raid) report() {
+	r.mu.Lock()
+	all := append([]*target(nil), r.all...)
+	r.mu.Unlock()
+	results := make([]Result, 0, len(all))
+	for _, t := range all {
+		results = append(results, t.result())
+	}
+	for _, res := range results {
+		r.out.write(res)
+	}
+	r.out.write(summarise(results))
+}

@@ -1,0 +1,101 @@
+package intruder
+
+import (
+	"sync"
+	"time"
+)
+
+// Ways in.
+const (
+	Login   = "login"   // the stolen credential itself
+	Session = "session" // a Vault token that it once gave
+)
+
+// target is one credential at one server by one way, and what became of it.
+type target struct {
+	Stolen
+	server, via string
+	token       string // for a Session
+
+	mu       sync.Mutex
+	sum      Result
+	refusals []time.Time // since the last success, at most quietAfter of them
+	kept     bool        // a session was kept
+}
+
+func newTarget(s Stolen, server, via string) *target {
+	return &target{Stolen: s, server: server, via: via,
+		sum: Result{Type: typeResult, ID: s.ID, Server: server, Via: via}}
+}
+
+// keepSession is true once.
+func (t *target) keepSession() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := !t.kept
+	t.kept = true
+	return first
+}
+
+func (t *target) result() Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sum
+}
+
+// note records one try that began at a time. changed says that the answer is
+// another one than before.
+func (t *target) note(a answer, detail string, began time.Time) (c Change, changed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, at := t.sum.State, Stamp{began}
+	t.sum.Tries++
+	t.sum.State, t.sum.Detail = string(a), detail
+	switch a {
+	case accepted:
+		t.sum.Successes++
+		t.sum.LastSuccess, t.sum.LastAnswer = at, at
+		t.refusals = nil
+	case refused:
+		if t.sum.FirstRefusal.IsZero() {
+			t.sum.FirstRefusal = at
+		}
+		t.sum.LastAnswer = at
+		t.refusals = append(t.refusals, began)
+		if len(t.refusals) > quietAfter {
+			t.refusals = t.refusals[1:]
+		}
+	}
+	return Change{Type: typeChange, ID: t.ID, Server: t.server, Via: t.via,
+		From: before, To: string(a), Detail: detail, At: at}, before != string(a)
+}
+
+func (t *target) due(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !now.Before(nextTry(t.refusals))
+}
+
+const (
+	// quietAfter is how many refusals in a row are risked within quietTime.
+	// With the one wrong password of a proof and the intruder's very last
+	// try that makes five, the smallest limit in common use: Vault locks an
+	// AppRole after 5 failures within 15 minutes (developer.hashicorp.com/vault/docs/concepts/user-lockout).
+	quietAfter = 3
+	quietTime  = 15 * time.Minute
+)
+
+// nextTry is when a credential may be tried again, given its refusals since
+// its last success, oldest first. Accepted ones are tried in every pass,
+// refused ones with growing distance, and never more than quietAfter times
+// within quietTime: a real intruder, too, keeps below the lock-out limit.
+func nextTry(refusals []time.Time) time.Time {
+	switch n := len(refusals); n {
+	case 0:
+		return time.Time{}
+	case quietAfter:
+		return refusals[0].Add(quietTime)
+	default:
+		return refusals[n-1].Add(time.Duration(n) * 3 * time.Second)
+	}
+}

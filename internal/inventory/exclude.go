@@ -1,0 +1,116 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// exclude moves lines to Roll.Excluded. An exclude that matches nothing is a
+// warning: the person who wrote it believes in an account that is not there.
+// A uid that means several accounts is an error, because leaving out more
+// than was meant would let a stolen credential live.
+func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
+	var warnings []Warning
+	why := map[string]string{}
+	for _, e := range m.c.Exclude {
+		ids := m.matching(e)
+		switch {
+		case len(ids) == 0:
+			warnings = append(warnings, Warning(fmt.Sprintf("exclude %s matches nothing on the roll: correct it or remove it", name(e))))
+		case len(ids) > 1 && e.Account != "" && formOf(e.Account) != byUUID && formOf(e.Account) != byDN:
+			names := make([]string, 0, len(ids))
+			for _, id := range ids {
+				names = append(names, m.lines[id].Authority+": "+m.lines[id].Name)
+			}
+			slices.Sort(names)
+			return nil, fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or entryUUID", name(e), len(ids), strings.Join(names, "; "))
+		}
+		for _, id := range ids {
+			if why[id] == "" {
+				why[id] = e.Reason
+			}
+		}
+	}
+	for id, reason := range why {
+		l := m.lines[id]
+		l.tidy()
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
+		delete(m.lines, id)
+	}
+	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
+	return warnings, nil
+}
+
+func name(e config.Exclude) string {
+	if e.Account != "" {
+		return "account " + e.Account
+	}
+	return "path " + e.Path
+}
+
+func (m *merger) matching(e config.Exclude) []string {
+	var ids []string
+	want := accountKey(e.Account)
+	for id, l := range m.lines {
+		hit := false
+		if e.Path != "" {
+			hit = slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return p.String() == e.Path })
+		} else {
+			hit = l.Subject != "" && fold(l.Subject) == want || accountKey(l.Name) == want ||
+				slices.ContainsFunc(l.logins, func(s string) bool { return accountKey(s) == want })
+		}
+		if hit {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// ownIdentities marks what we work with. It stays on the roll as an open
+// exception, since the device may know it too.
+func (m *merger) ownIdentities(own map[string]bool) []Warning {
+	var warnings []Warning
+	for id := range own {
+		if l := m.lines[id]; l != nil {
+			l.Problem = credential.OwnIdentity
+			warnings = append(warnings, Warning(fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; rotate it by hand after the campaign, with another identity", l.Name)))
+		}
+	}
+	return warnings
+}
+
+// wave is the index of the first wave that matches, or one past the last.
+func (m *merger) wave(l *line) int {
+	for i, w := range m.c.Waves {
+		if waveMatches(w, l) {
+			return i
+		}
+	}
+	return len(m.c.Waves)
+}
+
+func waveMatches(w config.Wave, l *line) bool {
+	if w.Kind != "" && w.Kind != l.Kind || w.Directory != "" && w.Directory != l.Authority {
+		return false
+	}
+	if w.Source != "" && !slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Source == w.Source }) {
+		return false
+	}
+	if w.Account == "" {
+		return true
+	}
+	pattern := strings.ToLower(w.Account)
+	for _, n := range append([]string{l.Name}, l.logins...) {
+		if ok, err := path.Match(pattern, strings.ToLower(n)); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}

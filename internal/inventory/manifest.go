@@ -1,0 +1,135 @@
+package inventory
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// A manifest is a list that people keep of what a device knows. Each row has
+//
+//	kind       ldap-password (default) or approle-secret-id
+//	directory  a directory of the campaign; may be left out where there is one
+//	account    DN, uid, mail or entryUUID; mount/role for an AppRole
+//	path       where Vault holds it, mount/path#field; may be left out
+//	note       for people; becomes part of the provenance
+//
+// as a YAML list of mappings or as CSV with a header line. It holds no secrets:
+// a column that looks like one is refused.
+var columns = []string{"kind", "directory", "account", "path", "note"}
+
+// row is one line of a manifest as text.
+type row struct {
+	line  int
+	cells map[string]string
+}
+
+// table is a manifest being read; mistakes collect in errs.
+type table struct {
+	rows []row
+	errs *config.Errors
+}
+
+func (t *table) problem(line int, format string, args ...any) {
+	t.errs.List = append(t.errs.List, config.Problem{Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// manifest gives each row of the source's file to add, or *config.Errors with
+// every mistake in it and nothing to add.
+func manifest(c *config.Campaign, s config.Source, add func(Candidate)) error {
+	t := &table{errs: &config.Errors{File: s.File}}
+	text := bytes.TrimPrefix(s.Content, []byte("\xef\xbb\xbf")) // byte order mark, as spreadsheets write
+	if strings.EqualFold(filepath.Ext(s.File), ".csv") {
+		t.readCSV(text)
+	} else {
+		t.readYAML(text)
+	}
+	found := make([]Candidate, 0, len(t.rows))
+	for _, r := range t.rows {
+		found = append(found, t.candidate(c, s, r))
+	}
+	if len(t.errs.List) > 0 {
+		slices.SortStableFunc(t.errs.List, func(a, b config.Problem) int { return cmp.Compare(a.Line, b.Line) })
+		return t.errs
+	}
+	for _, f := range found {
+		add(f)
+	}
+	return nil
+}
+
+func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate {
+	detail := fmt.Sprintf("%s:%d", s.File, r.line)
+	if n := r.cells["note"]; n != "" {
+		detail += ", " + n
+	}
+	cand := Candidate{
+		Kind:      credential.Kind(r.cells["kind"]),
+		Authority: r.cells["directory"],
+		Account:   r.cells["account"],
+		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: detail},
+	}
+	if cand.Account == "" && r.cells["path"] == "" {
+		t.problem(r.line, "needs account or path, or it names nothing")
+	}
+	switch cand.Kind {
+	case credential.AppRoleSecretID:
+		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
+			t.problem(r.line, "directory: leave it out, Vault itself decides on an AppRole")
+		}
+		cand.Authority = credential.VaultAuthority
+		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
+			t.problem(r.line, "account: an AppRole is written as mount/role, for example approle/esg-01")
+		}
+	case "", credential.LDAPPassword:
+		cand.Kind = credential.LDAPPassword
+		t.directory(c, &cand, r)
+	default:
+		t.problem(r.line, "kind: must be %s or %s", credential.LDAPPassword, credential.AppRoleSecretID)
+	}
+	if text := r.cells["path"]; text != "" {
+		p, ok := config.ParseReference(text)
+		if !ok {
+			t.problem(r.line, "path: must be a Vault reference, mount/path#field")
+		}
+		cand.Path = &p
+	}
+	return cand
+}
+
+func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {
+	if cand.Authority == "" {
+		cand.Authority = onlyDirectory(c)
+		if cand.Authority == "" {
+			t.problem(r.line, "directory: missing, and the campaign file does not have exactly one")
+		}
+		return
+	}
+	if _, ok := c.Directories[cand.Authority]; !ok {
+		known := []string{}
+		for name := range c.Directories {
+			known = append(known, name)
+		}
+		slices.Sort(known)
+		t.problem(r.line, "directory: not in the campaign file, which has: %s", strings.Join(known, ", "))
+	}
+}
+
+// header checks the name of a column and reports whether it may be read.
+func (t *table) header(line int, name string) bool {
+	switch {
+	case slices.Contains(columns, name):
+		return true
+	case config.SecretName(name):
+		t.problem(line, "a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed")
+	default:
+		t.problem(line, "unknown column; known: %s", strings.Join(columns, ", "))
+	}
+	return false
+}

@@ -1,0 +1,245 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// unmatched begins the ids of credentials without an account, and is the
+// authority of those whose authority nobody named. No directory may be called
+// so.
+const unmatched = "unmatched"
+
+// line is a credential in the making.
+type line struct {
+	credential.Credential
+	logins   []string // what else people call the account
+	short    string   // for an adopted path
+	findings []credential.Finding
+}
+
+// merger holds the lines by credential id. Everything in it is a set or is
+// sorted at the end, so the order of sources and entries does not matter.
+type merger struct {
+	c     *config.Campaign
+	known accounts
+	lines map[string]*line
+}
+
+// merge makes the roll out of candidates. It does no I/O. own are the ids of
+// the credentials that we ourselves work with. The error is about excludes
+// that cannot be carried out.
+func merge(c *config.Campaign, found []Candidate, known accounts, own map[string]bool) (*credential.Roll, []Warning, error) {
+	m := &merger{c: c, known: known, lines: map[string]*line{}}
+	var loose []Candidate
+	for _, cand := range found {
+		if a := m.accounts(cand); len(a) == 1 {
+			m.matched(cand, a[0])
+		} else {
+			loose = append(loose, cand)
+		}
+	}
+	m.loose(loose)
+	m.sharedPaths()
+	m.adopt()
+	warnings := m.ownIdentities(own)
+	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
+	more, err := m.exclude(roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.finish(roll)
+	return roll, append(warnings, more...), nil
+}
+
+func (m *merger) accounts(c Candidate) []Account {
+	if c.Found != nil {
+		return []Account{*c.Found}
+	}
+	if c.Account == "" {
+		return nil
+	}
+	return m.known[reference{c.Authority, accountKey(c.Account)}]
+}
+
+// matched adds a candidate to the line of its account.
+func (m *merger) matched(c Candidate, a Account) {
+	id := c.Authority + "/" + a.Subject
+	l := m.lines[id]
+	if l == nil {
+		l = &line{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name}, short: a.Short}
+		m.lines[id] = l
+	}
+	// An entry renamed during the listing may show two names.
+	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
+	l.logins = append(l.logins, a.Logins...)
+	l.found(c)
+}
+
+func (l *line) found(c Candidate) {
+	l.Reasons = append(l.Reasons, c.Reason)
+	if c.Path != nil {
+		l.Paths = append(l.Paths, *c.Path)
+	}
+}
+
+// place is a secret without its field.
+type place struct{ mount, path string }
+
+func placeOf(p credential.Path) place { return place{p.Mount, p.Path} }
+
+// loose deals with candidates that do not lead to exactly one account.
+func (m *merger) loose(list []Candidate) {
+	owners := map[place][]*line{}
+	for _, l := range m.lines {
+		for _, p := range l.Paths {
+			owners[placeOf(p)] = append(owners[placeOf(p)], l)
+		}
+	}
+	var pathless []Candidate
+	byRef := map[reference][]*line{}
+	for _, c := range list {
+		if c.Path == nil {
+			pathless = append(pathless, c)
+			continue
+		}
+		if c.Account == "" && m.claimed(c, owners[placeOf(*c.Path)]) {
+			continue
+		}
+		l := m.unmatched(unmatched+"/"+c.Path.String(), c)
+		if c.Account != "" {
+			r := reference{c.Authority, accountKey(c.Account)}
+			byRef[r] = append(byRef[r], l)
+		}
+	}
+	for _, c := range pathless {
+		r := reference{c.Authority, accountKey(c.Account)}
+		for _, l := range byRef[r] {
+			l.Reasons = append(l.Reasons, c.Reason)
+		}
+		if len(byRef[r]) == 0 {
+			m.unmatched(unmatched+"/"+c.Authority+"/"+r.account, c)
+		}
+	}
+}
+
+// claimed adds a path that names no account to the accounts that other sources
+// found for it.
+func (m *merger) claimed(c Candidate, owners []*line) bool {
+	hit := false
+	for _, l := range owners {
+		if c.AnyField || slices.Contains(l.Paths, *c.Path) {
+			l.Reasons = append(l.Reasons, c.Reason)
+			hit = true
+		}
+	}
+	return hit
+}
+
+func (m *merger) unmatched(id string, c Candidate) *line {
+	l := m.lines[id]
+	if l == nil {
+		l = &line{Credential: credential.Credential{ID: id}}
+		m.lines[id] = l
+		l.Kind, l.Authority, l.Name = c.Kind, c.Authority, c.Account
+	}
+	l.found(c)
+	// Several sources may say different things of one path: take the same one
+	// whatever came first.
+	l.Kind = min(l.Kind, c.Kind)
+	l.Authority = firstText(l.Authority, c.Authority)
+	l.Name = firstText(l.Name, c.Account)
+	if c.Account != "" {
+		l.logins = append(l.logins, c.Account)
+	}
+	several := m.accounts(c)
+	if len(several) > 1 {
+		names := make([]string, 0, len(several))
+		for _, a := range several {
+			names = append(names, a.Name)
+		}
+		slices.Sort(names)
+		l.Problem = credential.Ambiguous
+		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or entryUUID instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
+		return l
+	}
+	if l.Problem == "" {
+		l.Problem = credential.NoAccount
+	}
+	switch {
+	case c.Account == "":
+		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it")
+	case c.Authority == "":
+		l.find(credential.FindingNoAccount, "names the account %q and no directory, and the campaign has several: set custom_metadata directory", c.Account)
+	case c.Authority != credential.VaultAuthority && !m.hasDirectory(c.Authority):
+		l.find(credential.FindingNoAccount, "names the account %q in %s, a directory that the campaign file does not have", c.Account, c.Authority)
+	default:
+		l.find(credential.FindingNoAccount, "the account %q is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, c.Authority)
+	}
+	return l
+}
+
+func (m *merger) hasDirectory(name string) bool {
+	_, ok := m.c.Directories[name]
+	return ok
+}
+
+// firstText is the smaller of two texts that is not empty.
+func firstText(a, b string) string {
+	if a == "" || b != "" && b < a {
+		return b
+	}
+	return a
+}
+
+func (l *line) find(code credential.FindingCode, format string, args ...any) {
+	l.findings = append(l.findings, credential.Finding{Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+// finish sorts everything and fills the roll.
+func (m *merger) finish(roll *credential.Roll) {
+	for _, l := range m.lines {
+		l.tidy()
+		if l.Authority == "" {
+			l.Authority = unmatched
+		}
+		if l.Name == "" && len(l.Paths) > 0 {
+			l.Name = l.Paths[0].String()
+		}
+		l.Wave = m.wave(l)
+		roll.Credentials = append(roll.Credentials, l.Credential)
+		if len(l.findings) > 0 {
+			roll.Findings[l.ID] = l.findings
+		}
+	}
+	slices.SortFunc(roll.Credentials, func(a, b credential.Credential) int {
+		return cmp.Or(a.Wave-b.Wave, strings.Compare(a.Authority, b.Authority), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
+	})
+}
+
+// tidy sorts what is a set and drops repeats.
+func (l *line) tidy() {
+	l.Paths = sortedPaths(l.Paths)
+	slices.Sort(l.logins)
+	l.logins = slices.Compact(l.logins)
+	slices.SortFunc(l.Reasons, func(a, b credential.Reason) int {
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Type, b.Type), strings.Compare(a.Detail, b.Detail))
+	})
+	l.Reasons = slices.Compact(l.Reasons)
+	slices.SortFunc(l.findings, func(a, b credential.Finding) int {
+		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Detail, b.Detail))
+	})
+	l.findings = slices.Compact(l.findings)
+}
+
+func sortedPaths(p []credential.Path) []credential.Path {
+	slices.SortFunc(p, func(a, b credential.Path) int {
+		return cmp.Or(strings.Compare(a.Mount, b.Mount), strings.Compare(a.Path, b.Path), strings.Compare(a.Field, b.Field))
+	})
+	return slices.Compact(p)
+}

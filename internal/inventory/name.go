@@ -1,0 +1,113 @@
+package inventory
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// form is how a reference names an LDAP account.
+type form int
+
+const (
+	byUID  form = iota
+	byMail      // holds an "@": mail, or a uid that looks like one
+	byDN
+	byUUID
+)
+
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+func formOf(account string) form {
+	if uuid.MatchString(account) {
+		return byUUID
+	}
+	if isDN(account) {
+		return byDN
+	}
+	if strings.Contains(account, "@") {
+		return byMail
+	}
+	return byUID
+}
+
+var attributeType = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
+
+func isDN(s string) bool {
+	dn, err := ldap.ParseDN(s)
+	if err != nil || len(dn.RDNs) == 0 {
+		return false
+	}
+	for _, rdn := range dn.RDNs {
+		for _, a := range rdn.Attributes {
+			if !attributeType.MatchString(a.Type) || a.Value == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// fold makes two spellings of one uid or mail equal, as caseIgnoreMatch does
+// (RFC 4517 section 4.2.11): case aside, blanks at the ends dropped, several
+// inside taken as one.
+func fold(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+
+// dnKey makes two spellings of one DN equal: case, blanks around separators
+// and escapes aside. Text that is no DN is folded as it is.
+func dnKey(s string) string {
+	dn, err := ldap.ParseDN(s)
+	if err != nil {
+		return fold(s)
+	}
+	var b strings.Builder
+	for i, rdn := range dn.RDNs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for j, a := range rdn.Attributes {
+			if j > 0 {
+				b.WriteByte('+')
+			}
+			b.WriteString(strings.ToLower(a.Type))
+			b.WriteByte('=')
+			b.WriteString(ldap.EscapeDN(fold(a.Value)))
+		}
+	}
+	return b.String()
+}
+
+// accountKey folds a reference so that equal references are looked up once.
+func accountKey(account string) string {
+	switch formOf(account) {
+	case byDN:
+		return dnKey(account)
+	default:
+		return fold(account)
+	}
+}
+
+// clause is the filter that finds a reference. For a DN it asks for the
+// leading RDN, which a server can look up in its index; the caller compares
+// the whole DN.
+func clause(account string) string {
+	value := ldap.EscapeFilter(strings.TrimSpace(account))
+	switch formOf(account) {
+	case byUUID:
+		return "(entryUUID=" + value + ")"
+	case byMail:
+		return "(mail=" + value + ")(uid=" + value + ")"
+	case byDN:
+		dn, _ := ldap.ParseDN(account) // isDN saw that it parses
+		a := dn.RDNs[0].Attributes[0]
+		return "(" + a.Type + "=" + ldap.EscapeFilter(a.Value) + ")"
+	}
+	return "(uid=" + value + ")"
+}
+
+// below reports whether dn is base or lies below it.
+func below(dn, base string) bool {
+	d, b := dnKey(dn), dnKey(base)
+	return d == b || strings.HasSuffix(d, ","+b)
+}

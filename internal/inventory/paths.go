@@ -1,0 +1,103 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"rollcall/internal/credential"
+)
+
+// sharedPaths marks what several paths, and what several accounts, mean. One
+// value cannot be the password of two accounts: were both rotated, the second
+// would overwrite the first in Vault and lose it.
+func (m *merger) sharedPaths() {
+	owners := map[credential.Path][]*line{}
+	for _, l := range m.lines {
+		l.Paths = sortedPaths(l.Paths)
+		if l.Problem == credential.NoAccount || l.Problem == credential.Ambiguous {
+			continue
+		}
+		for _, p := range l.Paths {
+			owners[p] = append(owners[p], l)
+		}
+		if n := len(l.Paths); n > 1 {
+			l.find(credential.FindingTwoPaths, "Vault holds it in %d places, all are kept current: %s", n, pathList(l.Paths))
+		}
+	}
+	for p, ls := range owners {
+		if len(ls) < 2 {
+			continue
+		}
+		names := make([]string, 0, len(ls))
+		for _, l := range ls {
+			names = append(names, l.Name)
+		}
+		slices.Sort(names)
+		for _, l := range ls {
+			l.Problem = credential.Ambiguous
+			l.find(credential.FindingAmbiguous, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata", p, len(ls), strings.Join(names, "; "))
+		}
+	}
+}
+
+func pathList(paths []credential.Path) string {
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
+		out = append(out, p.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// adopt gives every account without a path the default one. Where two accounts
+// would get the same, or a path that is somebody's already, both get their
+// immutable id added.
+func (m *merger) adopt() {
+	taken := map[credential.Path]int{}
+	var without []*line
+	for _, l := range m.lines {
+		for _, p := range l.Paths {
+			taken[p]++
+		}
+		if len(l.Paths) == 0 && l.Subject != "" {
+			taken[m.adopted(l, l.short)]++
+			without = append(without, l)
+		}
+	}
+	for _, l := range without {
+		p := m.adopted(l, l.short)
+		if taken[p] > 1 {
+			p = m.adopted(l, l.short+"-"+l.Subject)
+		}
+		l.Paths, l.Adopted = []credential.Path{p}, true
+	}
+}
+
+func (m *merger) adopted(l *line, account string) credential.Path {
+	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(m.c.Vault.Adopt)
+	p, err := credential.ParsePath(text)
+	if err != nil {
+		// config.Load checked the template, and segment never gives "" or "#".
+		panic("adopted path: " + err.Error())
+	}
+	if l.Kind != credential.LDAPPassword {
+		p.Field = defaultField(l.Kind)
+	}
+	return p
+}
+
+// segment makes a name fit for one segment of a Vault path: lower case,
+// because two uids that differ by case are one account, and "_" for whatever has
+// a meaning in paths or in mount/path#field.
+func segment(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-@", r) {
+			return unicode.ToLower(r)
+		}
+		return '_'
+	}, s)
+	if strings.Trim(s, ".") == "" {
+		return "_" + s
+	}
+	return s
+}

@@ -1,0 +1,241 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+)
+
+// reference is an account as sources name it, folded.
+type reference struct{ authority, account string }
+
+// accounts are the accounts that references mean, without repeats: none when
+// it is gone, several when the reference is ambiguous.
+type accounts map[reference][]Account
+
+const (
+	perSearch = 50 // references in one OR filter
+	searches  = 4  // at once, on one directory
+)
+
+var wanted = []string{"uid", "cn", "mail"}
+
+// resolve looks up every reference once.
+func (l *lister) resolve(ctx context.Context) (accounts, error) {
+	asked := map[string]map[string]bool{} // authority -> account as written, one for each folded form
+	seen := map[reference]bool{}
+	ask := func(authority, account string) {
+		r := reference{authority, accountKey(account)}
+		if authority == "" || account == "" || seen[r] {
+			return
+		}
+		seen[r] = true
+		if asked[authority] == nil {
+			asked[authority] = map[string]bool{}
+		}
+		asked[authority][account] = true
+	}
+	for _, c := range l.candidates {
+		if c.Found == nil {
+			ask(c.Authority, c.Account)
+		}
+	}
+	for name, d := range l.c.Directories {
+		ask(name, d.Bind.DN) // to recognise our own identity
+	}
+	known := accounts{}
+	for authority, set := range asked {
+		refs := make([]string, 0, len(set))
+		for r := range set {
+			refs = append(refs, r)
+		}
+		slices.SortFunc(refs, func(a, b string) int {
+			if d := formOf(a) - formOf(b); d != 0 {
+				return int(d)
+			}
+			return strings.Compare(a, b)
+		})
+		var err error
+		switch {
+		case authority == credential.VaultAuthority:
+			err = l.lookUpRoles(ctx, refs, known)
+		case l.dirs[authority] != nil:
+			err = l.lookUpEntries(ctx, authority, refs, known)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
+// lookUpEntries resolves references to entries of one directory: many in one
+// search, then one by one what that did not find, because the server knows
+// matching rules that we do not.
+func (l *lister) lookUpEntries(ctx context.Context, name string, refs []string, known accounts) error {
+	var mu sync.Mutex
+	var left []string
+	err := parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []string) error {
+		found, err := l.searchBatch(ctx, name, batch)
+		if err != nil {
+			return l.lookupError(name, len(batch), err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range batch {
+			if k := accountKey(r); len(found[k]) > 0 {
+				known[reference{name, k}] = found[k]
+			} else if formOf(r) != byUUID {
+				left = append(left, r)
+			}
+		}
+		l.beat()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return parallel(ctx, slices.Chunk(left, 1), func(ctx context.Context, one []string) error {
+		found, err := l.searchOne(ctx, name, one[0])
+		if err != nil {
+			return l.lookupError(name, 1, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(found) > 0 {
+			known[reference{name, accountKey(one[0])}] = found
+		}
+		l.beat()
+		return nil
+	})
+}
+
+func (l *lister) lookupError(name string, n int, err error) error {
+	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
+		"check that the server answers and that the bind DN may read uid, mail and entryUUID there (rollcall doctor), then list again",
+		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err)
+}
+
+func (l *lister) searchBatch(ctx context.Context, name string, batch []string) (map[string][]Account, error) {
+	var b strings.Builder
+	b.WriteString("(|")
+	asked := map[string]bool{}
+	for _, r := range batch {
+		b.WriteString(clause(r))
+		asked[accountKey(r)] = true
+	}
+	b.WriteByte(')')
+	found := map[string][]Account{}
+	d := l.dirs[name]
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), wanted, func(e directory.Entry) error {
+		a, err := accountOf(e)
+		if err != nil {
+			return err
+		}
+		for _, k := range keysOf(e) {
+			if asked[k] {
+				found[k] = addAccount(found[k], a)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// searchOne asks for one reference and takes the server's word for what
+// matches it.
+func (l *lister) searchOne(ctx context.Context, name, ref string) ([]Account, error) {
+	d, base := l.dirs[name], l.c.Directories[name].Base
+	filter, depth := "(|"+clause(ref)+")", 0
+	if formOf(ref) == byDN {
+		if !below(ref, base) {
+			return nil, nil // rotating it would not find it either
+		}
+		dn, err := ldap.ParseDN(ref)
+		if err != nil {
+			return nil, nil
+		}
+		base, filter, depth = ref, "(objectClass=*)", len(dn.RDNs)
+	}
+	var found []Account
+	err := d.Search(ctx, d.Servers()[0], base, filter, wanted, func(e directory.Entry) error {
+		if depth > 0 {
+			if dn, err := ldap.ParseDN(e.DN); err != nil || len(dn.RDNs) != depth {
+				return nil // below the entry that is meant
+			}
+		}
+		a, err := accountOf(e)
+		if err == nil {
+			found = addAccount(found, a)
+		}
+		return err
+	})
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		return nil, nil
+	}
+	return found, err
+}
+
+func addAccount(list []Account, a Account) []Account {
+	if slices.ContainsFunc(list, func(b Account) bool { return b.Subject == a.Subject }) {
+		return list
+	}
+	return append(list, a)
+}
+
+// keysOf are the folded references that mean the entry.
+func keysOf(e directory.Entry) []string {
+	keys := []string{dnKey(e.DN), fold(e.UUID)}
+	for _, v := range e.Attrs["uid"] {
+		keys = append(keys, fold(v))
+	}
+	for _, v := range e.Attrs["mail"] {
+		if strings.Contains(v, "@") {
+			keys = append(keys, fold(v))
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// accountOf reads an entry. An entry whose entryUUID is hidden from us cannot
+// be told from another one of the same name, so it ends the listing.
+func accountOf(e directory.Entry) (Account, error) {
+	if e.UUID == "" {
+		return Account{}, fmt.Errorf("the entry %s shows no entryUUID: let the bind DN read that attribute", e.DN)
+	}
+	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Logins: slices.Clone(e.Attrs["uid"])}
+	slices.Sort(a.Logins)
+	a.Short = a.Subject
+	if cn := slices.Sorted(slices.Values(e.Attrs["cn"])); len(cn) > 0 {
+		a.Short = cn[0]
+	}
+	if len(a.Logins) > 0 {
+		a.Short = a.Logins[0]
+	}
+	return a, nil
+}
+
+// parallel works through parts with a few goroutines and gives the first error.
+func parallel(ctx context.Context, parts func(func([]string) bool), do func(context.Context, []string) error) error {
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(searches)
+	for part := range parts {
+		if inner.Err() != nil {
+			break
+		}
+		g.Go(func() error { return do(inner, part) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err() // a part not begun because the caller gave up
+}

@@ -1,0 +1,39 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+)
+
+// search lists what an LDAP filter finds on the write server.
+func (l *lister) search(ctx context.Context, s config.Source) error {
+	d, base := l.dirs[s.Directory], s.Base
+	if base == "" {
+		base = l.c.Directories[s.Directory].Base
+	}
+	server := d.Servers()[0]
+	err := d.Search(ctx, server, base, s.Filter, wanted, func(e directory.Entry) error {
+		a, err := accountOf(e)
+		if err != nil {
+			return err
+		}
+		l.add(Candidate{
+			Kind:      credential.LDAPPassword,
+			Authority: s.Directory,
+			Account:   e.DN,
+			Found:     &a,
+			Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: s.Filter + " below " + base},
+		})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("source %s: searching %s in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
+			"check the filter, the server and the rights of the bind DN (rollcall doctor), then list again",
+			s.Name, s.Filter, s.Directory, server, base, err)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// The keys of custom_metadata with which a KV v2 secret says whose it is. Only
+// account is needed; directory may be left out where the campaign has one.
+// For an AppRole, kind is approle-secret-id and account is mount/role.
+const (
+	metaKind      = "kind"
+	metaDirectory = "directory"
+	metaAccount   = "account"
+	metaField     = "field"
+)
+
+// kv lists every secret below a prefix. One without metadata is a candidate
+// all the same: somebody put it where the device reads.
+func (l *lister) kv(ctx context.Context, s config.Source) error {
+	err := l.vault.ListSecrets(ctx, s.Prefix, func(m vault.SecretMeta) error {
+		l.add(fromMetadata(l.c, s, m))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("source %s: listing Vault secrets below %s: %w; the listing was given up and nothing was changed: "+
+			"check that the prefix lies on a KV v2 mount and that the token may list and read metadata there (rollcall doctor), then list again",
+			s.Name, s.Prefix, err)
+	}
+	return nil
+}
+
+func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candidate {
+	cand := Candidate{
+		Kind:      credential.Kind(m.Custom[metaKind]),
+		Authority: m.Custom[metaDirectory],
+		Account:   m.Custom[metaAccount],
+		AnyField:  m.Custom[metaField] == "",
+		Path:      &credential.Path{Mount: m.Mount, Path: m.Path, Field: m.Custom[metaField]},
+		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path},
+	}
+	if cand.Kind == "" {
+		cand.Kind = credential.LDAPPassword
+	}
+	if cand.AnyField {
+		cand.Path.Field = defaultField(cand.Kind)
+	}
+	switch {
+	case cand.Kind == credential.AppRoleSecretID:
+		cand.Authority = credential.VaultAuthority
+	case cand.Authority == "":
+		cand.Authority = onlyDirectory(c)
+	}
+	return cand
+}
+
+// defaultField is the key that holds the value where nothing names one.
+func defaultField(k credential.Kind) string {
+	if k == credential.AppRoleSecretID {
+		return "secret_id"
+	}
+	return "password"
+}

@@ -1,0 +1,132 @@
+// Package registry knows which kinds of credential there are, and opens the
+// authorities that decide on them.
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind"
+	"rollcall/internal/kind/approlesecretid"
+	"rollcall/internal/kind/ldappassword"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// opener opens the authority of one kind.
+type opener func(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error)
+
+// kinds has one line for each kind of credential.
+var kinds = map[credential.Kind]opener{
+	credential.LDAPPassword:    openLDAPPassword,
+	credential.AppRoleSecretID: openAppRoleSecretID,
+}
+
+// Registry opens authorities once and shares them: connection pools and rate
+// limits hold for a directory as a whole, whatever campaign uses it. Safe for
+// concurrent use.
+type Registry struct {
+	store *vault.Store
+
+	mu   sync.Mutex
+	open map[string]kind.Authority
+	dirs map[string]*directory.Client
+}
+
+// New gives a registry whose authorities read their own logins from store.
+func New(store *vault.Store) *Registry {
+	return &Registry{store: store, open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}}
+}
+
+// Authority opens the authority of a credential, or returns the one that is
+// open. It does no network I/O; the error means that the campaign's
+// specification is unusable.
+func (r *Registry) Authority(spec *config.Campaign, authority string, k credential.Kind) (kind.Authority, error) {
+	open, ok := kinds[k]
+	if !ok {
+		return nil, fmt.Errorf("no kind of credential is called %q", k)
+	}
+	key, err := json.Marshal([]any{k, authority, spec.Directories[authority]})
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, ok := r.open[string(key)]; ok {
+		return a, nil
+	}
+	a, err := open(r, spec, authority)
+	if err != nil {
+		return nil, err
+	}
+	r.open[string(key)] = a
+	return a, nil
+}
+
+// Directory opens the directory of that name in spec, or returns the one that is open.
+func (r *Registry) Directory(spec *config.Campaign, name string) (*directory.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.directory(spec, name)
+}
+
+func (r *Registry) directory(spec *config.Campaign, name string) (*directory.Client, error) {
+	d, ok := spec.Directories[name]
+	if !ok {
+		return nil, fmt.Errorf("the campaign file has no directory called %q", name)
+	}
+	key, err := json.Marshal([]any{name, d})
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := r.dirs[string(key)]; ok {
+		return c, nil
+	}
+	c, err := directory.Open(name, d, func(ctx context.Context) (credential.Secret, error) {
+		live, err := r.store.ReadLive(ctx, d.Bind.Password, 0)
+		if err == nil && !live.Found {
+			err = &protocol.Stop{Reason: protocol.ReasonVault, Detail: fmt.Sprintf(
+				"directory %s: Vault holds no bind password at %s; write it there, or correct directories.%s.bind.password", name, d.Bind.Password, name)}
+		}
+		return live.Value, err
+	})
+	if err == nil {
+		r.dirs[string(key)] = c
+	}
+	return c, err
+}
+
+// Close releases every connection.
+func (r *Registry) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var first error
+	for _, a := range r.open {
+		if err := a.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	for _, d := range r.dirs {
+		if err := d.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func openLDAPPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
+	c, err := r.directory(spec, authority)
+	if err != nil {
+		return nil, err
+	}
+	return ldappassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+}
+
+func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
+	return approlesecretid.New(r.store.API(), authority), nil
+}

@@ -1,0 +1,107 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// slapdConf is slapd.conf(5). Points a reader may stumble over:
+//   - the binder's rights end at ou=people, so it can reset neither another
+//     service nor itself;
+//   - "by self =xw" lets people change their password but not read its hash;
+//   - sizelimit is OpenLDAP's default of 500, lifted for those who must page
+//     through the whole directory.
+var slapdConf = template.Must(template.New("slapd.conf").Parse(`
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload ppolicy
+moduleload syncprov
+pidfile {{.Dir}}/slapd.pid
+argsfile {{.Dir}}/slapd.args
+loglevel none
+TLSCACertificateFile {{.CAFile}}
+TLSCertificateFile {{.CertFile}}
+TLSCertificateKeyFile {{.KeyFile}}
+TLSVerifyClient never
+password-hash {SSHA}
+serverID {{.ServerID}}
+
+database mdb
+suffix "{{.Base}}"
+rootdn "{{.AdminDN}}"
+rootpw {{.AdminHash}}
+directory {{.Dir}}/db
+maxsize 1073741824
+index objectClass,uid,cn,entryUUID,entryCSN eq
+limits dn.exact="{{.BinderDN}}" size=unlimited time=unlimited
+limits dn.exact="{{.WriterDN}}" size=unlimited time=unlimited
+limits dn.exact="cn=replicator,ou=services,{{.Base}}" size=unlimited time=unlimited
+
+access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
+  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="{{.WriterDN}}" write
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by self =xw
+  by anonymous auth
+  by * none
+access to attrs=userPassword
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by anonymous auth
+  by * none
+access to *
+  by users read
+  by * none
+
+overlay syncprov
+syncprov-checkpoint 100 10
+syncprov-sessionlog 10000
+overlay ppolicy
+ppolicy_default "cn=default,ou=policies,{{.Base}}"
+ppolicy_hash_cleartext
+{{if .TellLocked}}ppolicy_use_lockout
+{{end}}
+{{- if .Provider}}
+syncrepl rid=001 provider={{.Provider}} type=refreshAndPersist retry="1 +"
+  searchbase="{{.Base}}" schemachecking=off
+  bindmethod=simple binddn="cn=replicator,ou=services,{{.Base}}" credentials={{.ReplicatorPassword}}
+  tls_cacert={{.CAFile}} tls_reqcert=demand
+{{end}}
+database monitor
+access to *
+  by dn.exact="{{.AdminDN}}" read
+  by * none
+`))
+
+func (s *Slapd) writeConfig() error {
+	certFile, keyFile, caFile, err := s.opts.CA.Issue(s.opts.Dir, "slapd", 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	values := map[string]any{
+		"Dir": s.opts.Dir, "Base": slapdBase,
+		"CAFile": caFile, "CertFile": certFile, "KeyFile": keyFile,
+		"AdminDN": s.AdminDN, "AdminHash": hashed(s.AdminPassword),
+		"BinderDN": s.BinderDN, "WriterDN": s.WriterDN,
+		"TellLocked": s.opts.Policy.TellLocked,
+		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
+	}
+	if p := s.opts.ReplicaOf; p != nil {
+		values["ServerID"] = 2
+		values["Provider"] = "ldaps://" + s.hop.addr()
+		values["TellLocked"] = p.opts.Policy.TellLocked
+	}
+	var conf strings.Builder
+	if err := slapdConf.Execute(&conf, values); err != nil {
+		return fmt.Errorf("lab: write slapd.conf: %w", err)
+	}
+	if err := os.WriteFile(s.path("slapd.conf"), []byte(conf.String()), 0o600); err != nil {
+		return fmt.Errorf("lab: write slapd.conf: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,166 @@
+package ledger
+
+import (
+	"slices"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// audit checks what the entries tell: hashes show that nothing was changed
+// since it was signed, this shows that what was signed is whole.
+type audit struct {
+	rep     *Report
+	state   *State
+	first   map[idKey]int64  // id -> index of the entry that counts
+	unknown map[string]int64 // credential -> first event about it that asks for a listing
+	deaths  []death
+	servers map[authority][]string // every server that gave evidence for an authority
+	closed  int64                  // index of roll-closed, or noIndex
+	gap     bool                   // entries could not be read, so what is missing may be in them
+}
+
+type authority struct {
+	name string
+	kind credential.Kind
+}
+
+type death struct {
+	index int64
+	entry Entry
+}
+
+var known = map[Event]bool{
+	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
+	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
+	Exception: true, Anchored: true,
+}
+
+func newAudit(rep *Report) *audit {
+	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
+		servers: map[authority][]string{}, closed: noIndex}
+}
+
+func (a *audit) entry(index int64, line []byte) {
+	e, err := ParseEntry(line)
+	if err != nil {
+		a.rep.add(index, "", "%v", err)
+		return
+	}
+	switch {
+	case e.Campaign != a.rep.Campaign:
+		a.rep.add(index, e.Credential, "the entry is of campaign %q", e.Campaign)
+	case !known[e.Event]:
+		a.rep.add(index, e.Credential, "unknown event %q: written by a newer version, or not by Rollcall", e.Event)
+	case !canonical(line, e):
+		a.rep.add(index, e.Credential, "the entry is not in the form Rollcall writes (an unknown or repeated key): verify with the version that wrote it")
+	}
+	if was, dup := a.first[keyOf(e.ID)]; dup {
+		a.rep.add(index, e.Credential, "repeats entry %d (%s): the first one counts", was, e.ID)
+		return
+	}
+	a.first[keyOf(e.ID)] = index
+	a.state.Add(uint64(index), e)
+	a.check(index, e)
+}
+
+func (a *audit) check(index int64, e Entry) {
+	switch e.Event {
+	case Listed:
+		if a.closed != noIndex {
+			a.rep.add(index, e.Credential, "listed after the roll was closed by entry %d", a.closed)
+		}
+	case RollClosed:
+		a.closed = index
+		if n := len(a.state.Credentials); e.Counts == nil {
+			a.rep.add(index, "", "the roll was closed without a count")
+		} else if e.Counts.Listed != n && !a.gap {
+			a.rep.add(index, "", "the roll was closed with %d credentials, and %d are listed", e.Counts.Listed, n)
+		}
+	case CampaignClosed:
+		a.closing(index, e)
+	case Intending, StillOpen, Exception, Died:
+		if a.state.Line(e.Credential) == nil {
+			if _, had := a.unknown[e.Credential]; !had {
+				a.unknown[e.Credential] = index
+			}
+			return
+		}
+		if e.Event == Died {
+			a.deaths = append(a.deaths, death{index, e})
+			at := a.authorityOf(e)
+			for _, ev := range e.Evidence {
+				if !slices.Contains(a.servers[at], ev.Server) {
+					a.servers[at] = append(a.servers[at], ev.Server)
+				}
+			}
+		}
+	}
+}
+
+func (a *audit) closing(index int64, e Entry) {
+	if a.closed == noIndex && !a.gap {
+		a.rep.add(index, "", "the campaign was closed, and its roll never was")
+	}
+	if e.Counts == nil || a.gap {
+		return
+	}
+	dead := 0
+	for _, l := range a.state.Credentials {
+		if l.Outcome == Dead {
+			dead++
+		}
+	}
+	if n := len(a.state.Credentials); e.Counts.Listed != n || e.Counts.Dead != dead {
+		a.rep.add(index, "", "the campaign was closed with %d listed and %d dead, and the entries tell of %d and %d", e.Counts.Listed, e.Counts.Dead, n, dead)
+	}
+}
+
+func (a *audit) authorityOf(e Entry) authority {
+	l := a.state.Line(e.Credential)
+	return authority{name: l.Authority, kind: l.Kind}
+}
+
+// finish checks what only the whole shows.
+func (a *audit) finish() {
+	a.rep.Closed = a.state.Phase == Closed
+	for cred, index := range a.unknown {
+		if a.state.Line(cred) == nil && !a.gap {
+			a.rep.add(index, cred, "this credential is not on the roll")
+		}
+	}
+	for _, d := range a.deaths {
+		a.judge(d)
+	}
+	for _, l := range a.state.Open() {
+		a.rep.Open = append(a.rep.Open, OpenCredential{Credential: l.ID, Name: l.Name, Step: l.Step, Reason: l.Reason, Since: l.Since})
+		if a.rep.Closed && !a.gap {
+			a.rep.add(noIndex, l.ID, "listed and never brought to an end, and the campaign is closed")
+		}
+	}
+	slices.SortStableFunc(a.rep.Problems, func(x, y Problem) int { return int(x.Index - y.Index) })
+}
+
+// judge asks of each death the evidence that the protocol asks for. The ledger
+// does not list an authority's servers, so every server that gave evidence for
+// any credential of the authority is asked for.
+func (a *audit) judge(d death) {
+	var named []string
+	for _, ev := range d.entry.Evidence {
+		if slices.Contains(named, ev.Server) {
+			a.rep.add(d.index, d.entry.Credential, "dead on evidence that names server %s twice", ev.Server)
+		}
+		named = append(named, ev.Server)
+	}
+	switch d.entry.Proof {
+	case protocol.ProofBind, protocol.ProofMetadata, protocol.ProofRevoked:
+	default:
+		a.rep.add(d.index, d.entry.Credential, "dead by an unknown proof %q", d.entry.Proof)
+		return
+	}
+	// What the change time was before is not in the ledger, so a change time
+	// must at least be there.
+	if _, stop := protocol.Dead(a.servers[a.authorityOf(d.entry)], d.entry.Evidence, d.entry.Proof == protocol.ProofBind, nil); stop != nil {
+		a.rep.add(d.index, d.entry.Credential, "called dead by %s without the evidence: %v", d.entry.Proof, stop)
+	}
+}

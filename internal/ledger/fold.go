@@ -1,0 +1,211 @@
+package ledger
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// NewState is the state of an empty ledger.
+func NewState() *State {
+	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]bool{}, early: map[string]*Line{}}
+}
+
+// Fold derives the state from entries in the order of the log, each with its
+// index. It is NewState and Add.
+func Fold(entries iter.Seq2[uint64, Entry]) *State {
+	s := NewState()
+	for index, e := range entries {
+		s.Add(index, e)
+	}
+	return s
+}
+
+// Add folds in the next entry. An entry whose ID came before changes nothing.
+// Entries of one credential count in the order of the log; how those of
+// different credentials interleave makes no difference beyond the order of listing.
+func (s *State) Add(index uint64, e Entry) {
+	if s.seen[keyOf(e.ID)] {
+		return
+	}
+	s.seen[keyOf(e.ID)] = true
+	if s.Campaign == "" {
+		s.Campaign = e.Campaign
+	}
+	if e.Credential != "" && e.Event != Excluded {
+		s.addToLine(index, e)
+		return
+	}
+	switch e.Event {
+	case CampaignStarted:
+		s.Device, s.Actor, s.Exposure = e.Device, e.Actor, e.Detail
+		s.StartedAt, s.ClosedAt = e.At, time.Time{}
+	case RollClosed:
+		s.rollClosed = true
+		if e.Counts != nil {
+			s.Listed = e.Counts.Listed
+		}
+	case CampaignPaused:
+		s.paused = true
+	case CampaignResumed:
+		s.paused, s.ClosedAt = false, time.Time{}
+	case CampaignAborted:
+		s.aborted = true
+	case CampaignClosed:
+		s.ClosedAt = e.At
+	case Excluded:
+		s.Excluded = append(s.Excluded, ExcludedLine{ID: e.Credential, Name: e.Name, Reason: e.Detail})
+	case Found:
+		s.Findings = addFinding(s.Findings, e)
+	}
+	s.Phase = s.phase()
+}
+
+func (s *State) phase() Phase {
+	switch {
+	case !s.ClosedAt.IsZero():
+		return Closed
+	case s.aborted:
+		return Aborted
+	case s.paused:
+		return Paused
+	case s.rollClosed:
+		return Running
+	}
+	return Listing
+}
+
+// Line is the credential with this id, or nil if it was not listed.
+func (s *State) Line(id string) *Line {
+	if i, ok := s.byID[id]; ok {
+		return s.Credentials[i]
+	}
+	return nil
+}
+
+// Open are the listed credentials that have not been brought to an end.
+func (s *State) Open() []*Line {
+	var open []*Line
+	for _, l := range s.Credentials {
+		if l.Outcome == NoOutcome {
+			open = append(open, l)
+		}
+	}
+	return open
+}
+
+// line finds the credential's line. What is told of a credential before it is
+// listed waits aside: it is not on the roll until then.
+func (s *State) line(e Entry) *Line {
+	if l := s.Line(e.Credential); l != nil {
+		return l
+	}
+	l := s.early[e.Credential]
+	if l == nil {
+		l = &Line{ID: e.Credential}
+		s.early[e.Credential] = l
+	}
+	if e.Event == Listed {
+		delete(s.early, e.Credential)
+		s.byID[e.Credential] = len(s.Credentials)
+		s.Credentials = append(s.Credentials, l)
+	}
+	return l
+}
+
+func (s *State) addToLine(index uint64, e Entry) {
+	l := s.line(e)
+	switch e.Event {
+	case Listed:
+		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
+		l.Paths, l.Reasons = e.Paths, e.Reasons
+		if l.Since.IsZero() {
+			l.Since = e.At
+		}
+	case Found:
+		l.Findings = addFinding(l.Findings, e)
+	case Intending:
+		l.intend(e)
+	case StillOpen:
+		l.stand(e)
+	case Exception:
+		if l.Outcome != Dead {
+			l.stand(e)
+			l.Outcome, l.Index = IsException, index
+		}
+	case Died:
+		l.die(index, e)
+	}
+}
+
+// intend notes that a server may know a new value from here on. It opens an
+// exception again; a dead credential stays dead, for the stolen value is.
+func (l *Line) intend(e Entry) {
+	l.Attempt = max(l.Attempt, e.Attempt)
+	if l.Outcome == Dead {
+		return
+	}
+	if e.From != nil {
+		l.From = maps.Clone(e.From)
+	}
+	e.Step, e.Reason, e.Server, e.Detail = protocol.Set, "", "", ""
+	l.Outcome, l.Index = NoOutcome, 0
+	l.stand(e)
+}
+
+// stand notes where the credential stands. Since moves only when that changes.
+func (l *Line) stand(e Entry) {
+	if l.Outcome != NoOutcome {
+		return // what a slow pass says of an ended credential is late
+	}
+	if l.Step != e.Step || l.Reason != e.Reason || l.Server != e.Server || l.Since.IsZero() {
+		l.Since = e.At
+	}
+	l.Step, l.Reason, l.Server, l.Detail = e.Step, e.Reason, e.Server, e.Detail
+	l.Attempt = max(l.Attempt, e.Attempt)
+}
+
+func (l *Line) die(index uint64, e Entry) {
+	if l.Outcome == Dead && e.Attempt < l.Attempt {
+		return
+	}
+	if l.Outcome != Dead {
+		l.DeadAt = deadAt(e)
+		l.Since = l.DeadAt
+	}
+	l.Outcome, l.Index = Dead, index
+	l.Step, l.Reason, l.Server, l.Detail = protocol.Outcome, "", "", e.Detail
+	l.Attempt = max(l.Attempt, e.Attempt)
+	l.Proof, l.Evidence, l.SetAt = e.Proof, slices.Clone(e.Evidence), e.SetAt
+	if e.From != nil {
+		l.From = maps.Clone(e.From)
+	}
+	l.To = maps.Clone(e.To)
+}
+
+// deadAt is when the last server had shown the old value dead.
+func deadAt(e Entry) time.Time {
+	var last time.Time
+	for _, ev := range e.Evidence {
+		if at, err := time.Parse(time.RFC3339, ev.At); err == nil && at.After(last) {
+			last = at
+		}
+	}
+	if last.IsZero() {
+		return e.At
+	}
+	return last
+}
+
+// addFinding keeps each finding once: a later pass finds the same again.
+func addFinding(have []credential.Finding, e Entry) []credential.Finding {
+	f := credential.Finding{Code: e.Finding, Detail: e.Detail}
+	if slices.Contains(have, f) {
+		return have
+	}
+	return append(have, f)
+}

@@ -1,0 +1,116 @@
+package ledger
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"rollcall/internal/protocol"
+)
+
+// WriteJSONL writes an entry as one line of JSON, byte for byte as the log
+// hashes it.
+func WriteJSONL(w io.Writer, e Entry) error {
+	line, err := encode(e)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// WriteText writes an entry as one line for people: index, time, event, what it is about,
+// details. Control characters are shown escaped, so that a name cannot move the cursor.
+func WriteText(w io.Writer, index uint64, e Entry) error {
+	fields := []string{fmt.Sprintf("%6d  %s  %-16s", index, e.At.UTC().Format("2006-01-02 15:04:05.000Z"), e.Event)}
+	for _, f := range append([]string{subject(e)}, details(e)...) {
+		if f != "" {
+			fields = append(fields, printable(f))
+		}
+	}
+	_, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(fields, "  "), " "))
+	return err
+}
+
+func subject(e Entry) string {
+	switch {
+	case e.Name != "" && e.Authority != "":
+		return e.Authority + ": " + e.Name
+	case e.Name != "":
+		return e.Name
+	case e.Credential != "":
+		return e.Credential
+	}
+	return e.Device
+}
+
+func details(e Entry) []string {
+	var out []string
+	if e.Actor != "" {
+		out = append(out, "by "+e.Actor)
+	}
+	for _, p := range e.Paths {
+		out = append(out, p.String())
+	}
+	for _, r := range e.Reasons {
+		out = append(out, fmt.Sprintf("found by %s (%s)", r.Source, r.Detail))
+	}
+	if e.Attempt > 0 {
+		out = append(out, fmt.Sprintf("attempt %d", e.Attempt))
+	}
+	for _, path := range slices.Sorted(maps.Keys(e.To)) {
+		out = append(out, fmt.Sprintf("%s version %d", path, e.To[path]))
+	}
+	out = append(out, string(e.Finding), standing(e))
+	if e.Proof != "" {
+		out = append(out, "proof: "+string(e.Proof))
+	}
+	for _, ev := range e.Evidence {
+		out = append(out, evidence(ev))
+	}
+	if !e.SetAt.IsZero() {
+		out = append(out, "set "+e.SetAt.UTC().Format(time.RFC3339))
+	}
+	if c := e.Counts; c != nil {
+		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
+	}
+	return append(out, e.Detail)
+}
+
+func standing(e Entry) string {
+	var out []string
+	if e.Step != "" {
+		out = append(out, "at "+string(e.Step))
+	}
+	if e.Reason != "" {
+		out = append(out, string(e.Reason))
+	}
+	if e.Server != "" {
+		out = append(out, e.Server)
+	}
+	return strings.Join(out, ", ")
+}
+
+func evidence(ev protocol.Evidence) string {
+	old := "old not known"
+	if ev.Old != protocol.NotAsked {
+		old = "old " + string(ev.Old)
+	}
+	return fmt.Sprintf("%s: %s, new %s", ev.Server, old, ev.New)
+}
+
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,153 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"rollcall/internal/protocol"
+)
+
+// Report is what Verify found. No Problems means: the files are exactly what
+// the key signed, and they tell a campaign without gaps.
+type Report struct {
+	Campaign    string    `json:"campaign"`
+	Origin      string    `json:"origin"`
+	VerifierKey string    `json:"verifier_key"`
+	KeySource   string    `json:"key_source"` // for people: what the key's origin lets the check prove
+	Size        uint64    `json:"size"`       // entries that the checkpoint signs
+	Root        tlog.Hash `json:"root"`
+	Anchored    uint64    `json:"anchored,omitempty"` // size of the anchored checkpoint that was compared; 0 without one
+	Closed      bool      `json:"closed"`             // the campaign is over
+
+	Problems []Problem        `json:"problems"`
+	More     int              `json:"more_problems,omitempty"` // beyond those that Problems lists
+	Open     []OpenCredential `json:"open"`                    // listed and not brought to an end; problems too once the campaign is closed
+}
+
+// Problem is one thing that should not be.
+type Problem struct {
+	Index      int64  `json:"index"` // of the entry, or of the first of a range; -1 when it is about no single one
+	Credential string `json:"credential,omitempty"`
+	What       string `json:"what"`
+}
+
+// OpenCredential is a listed credential without an end.
+type OpenCredential struct {
+	Credential string          `json:"credential"`
+	Name       string          `json:"name"`
+	Step       protocol.Step   `json:"step,omitempty"`
+	Reason     protocol.Reason `json:"reason,omitempty"`
+	Since      time.Time       `json:"since"`
+}
+
+// Where the key came from.
+const (
+	KeyGiven      = "key given"
+	KeyFromLedger = "key taken from the ledger itself: proves consistency, not origin"
+)
+
+const (
+	noIndex     = -1
+	maxProblems = 1000 // a ledger that was replaced as a whole would list every entry
+)
+
+func (r *Report) add(index int64, cred, format string, args ...any) {
+	if len(r.Problems) == maxProblems {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, Problem{Index: index, Credential: cred, What: fmt.Sprintf(format, args...)})
+}
+
+// OK reports whether nothing was found.
+func (r *Report) OK() bool { return len(r.Problems) == 0 }
+
+// Verify checks a ledger offline, from its files and the public key. It hashes
+// every entry anew with golang.org/x/mod/sumdb/tlog, which shares no code
+// with the writer. It changes nothing and may run beside a writer.
+//
+// verifierKey is the key as note.NewVerifier takes it. If empty, the one that
+// lies beside the log is used; Report.KeySource says what that is worth.
+// anchored is a checkpoint that was kept outside the folder, or nil: without one
+// nobody can tell a truncated log from a younger one.
+//
+// The error is for a folder that holds no ledger and a key that is none.
+// Whatever is wrong with a ledger is in Report.Problems.
+func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, error) {
+	rep := Report{VerifierKey: verifierKey, KeySource: KeyGiven, Problems: []Problem{}, Open: []OpenCredential{}}
+	a, err := readAbout(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && verifierKey == "":
+		return rep, fmt.Errorf("%s holds no ledger: it has no %s", dir, aboutFile)
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(dir); err != nil {
+			return rep, fmt.Errorf("no ledger: %w", err)
+		}
+		rep.add(noIndex, "", "%s is missing", aboutFile)
+	case err != nil && verifierKey == "":
+		return rep, err
+	case err != nil:
+		rep.add(noIndex, "", "%v", err)
+	case verifierKey == "":
+		rep.VerifierKey, rep.KeySource = a.VerifierKey, KeyFromLedger
+	case a.VerifierKey != verifierKey:
+		rep.add(noIndex, "", "%s names another public key: %s", aboutFile, a.VerifierKey)
+	}
+	v, err := note.NewVerifier(rep.VerifierKey)
+	if err != nil {
+		return rep, fmt.Errorf("public key %q: %w", rep.VerifierKey, err)
+	}
+	rep.Origin, rep.Campaign = v.Name(), strings.TrimPrefix(v.Name(), Origin(""))
+
+	cp, kept, ok := checkpoints(&rep, dir, v, anchored)
+	if !ok {
+		return rep, nil
+	}
+	rep.Size, rep.Root = cp.Size, cp.Root
+	story := newAudit(&rep)
+	tree, err := rebuild(ctx, &rep, dir, cp, story)
+	if err != nil {
+		return rep, err
+	}
+	if kept.Raw != nil && kept.Size <= cp.Size {
+		if root, err := tlog.TreeHash(int64(kept.Size), tree); err != nil || root != kept.Root {
+			rep.add(noIndex, "", "the ledger was rewritten: its first %d entries are not those that the anchored checkpoint signs", kept.Size)
+		}
+	}
+	story.finish()
+	return rep, nil
+}
+
+// checkpoints opens the folder's checkpoint and the anchored one (kept). If
+// the folder's is of no use, the anchored one takes its place. ok is false
+// when there is none to go by.
+func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp, kept Checkpoint, ok bool) {
+	var err error
+	if len(anchored) > 0 {
+		if kept, err = openCheckpoint(anchored, v); err != nil {
+			rep.add(noIndex, "", "the anchored checkpoint: %v", err)
+		}
+		rep.Anchored = kept.Size
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, checkpointFile))
+	if err == nil {
+		cp, err = openCheckpoint(raw, v)
+	}
+	if err != nil {
+		rep.add(noIndex, "", "the ledger's checkpoint cannot be trusted: %v", err)
+		return kept, kept, kept.Raw != nil
+	}
+	if kept.Size > cp.Size {
+		rep.add(noIndex, "", "the ledger was truncated: the anchored checkpoint signs %d entries, the ledger's own %d", kept.Size, cp.Size)
+	}
+	return cp, kept, true
+}

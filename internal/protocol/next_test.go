@@ -1,0 +1,116 @@
+package protocol
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"rollcall/internal/credential"
+)
+
+// TestRecoveryTable holds every row of the table in docs/protocol.md.
+func TestRecoveryTable(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		f    Facts
+		want Decision
+	}{
+		{"nothing yet: stage",
+			Facts{OldKnown: true, OldBinds: Accepted}, Decision{Step: Stage}},
+		{"nothing yet and the stored value is refused: stage all the same, a reset needs no old value",
+			Facts{OldKnown: true, OldBinds: Refused}, Decision{Step: Stage}},
+		{"just staged, old in force: set",
+			Facts{Staged: Ours, Fresh: true, OldKnown: true, OldBinds: Accepted}, Decision{Step: Set}},
+		{"just staged, somebody changed it before us: a finding, and set",
+			Facts{Staged: Ours, Fresh: true, OldKnown: true, OldBinds: Refused},
+			Decision{Step: Set, Finding: credential.FindingChangedBefore}},
+		{"just staged, Vault never held the old value: a finding, and set",
+			Facts{Staged: Ours, Fresh: true}, Decision{Step: Set, Finding: credential.FindingNeverHeld}},
+		{"staged earlier, set not applied: set with the same value",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Accepted}, Decision{Step: Set}},
+		{"staged earlier, never held before, set not applied: set with the same value",
+			Facts{Staged: Ours, NewBinds: Refused}, Decision{Step: Set, Finding: credential.FindingNeverHeld}},
+		{"set applied, answer lost: verify, no second set as repair",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true}, Decision{Step: Verify}},
+		{"set applied and the old one still accepted (AD grace): verify",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, OldBinds: Accepted}, Decision{Step: Verify}},
+		{"neither binds: a third party changed it; set again with the same value",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Refused},
+			Decision{Step: Set, Finding: credential.FindingChangedDuring}},
+		{"neither binds and policy refuses the same value: a new attempt",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Refused, PolicyRefused: true},
+			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedDuring}},
+		{"policy refused the value before it was ever in force: a new attempt, and no finding",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Accepted, PolicyRefused: true},
+			Decision{Step: Stage, NewAttempt: true}},
+		{"policy is said to have refused it and yet it binds: it is in force",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, PolicyRefused: true}, Decision{Step: Verify}},
+		{"activated and in force: retire and prove",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, Activated: true}, Decision{Step: Retire}},
+		{"activated, then changed by somebody: a finding and a new attempt",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Refused, Activated: true},
+			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}},
+		{"another running campaign holds it: hands off",
+			Facts{Staged: Other}, Decision{Stop: &Stop{Reason: ReasonOtherOwner}}},
+		{"the new value must be changed by its owner: consumers could do nothing with it",
+			Facts{Staged: Ours, NewBinds: MustChange, OldKnown: true}, Decision{Stop: &Stop{Reason: ReasonMustChange}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := Next(row.f)
+			require.Equal(t, row.want.Step, got.Step)
+			require.Equal(t, row.want.NewAttempt, got.NewAttempt)
+			require.Equal(t, row.want.Finding, got.Finding)
+			require.Equal(t, row.want.Stop == nil, got.Stop == nil)
+			if row.want.Stop != nil {
+				require.Equal(t, row.want.Stop.Reason, got.Stop.Reason)
+			}
+		})
+	}
+}
+
+func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
+	for _, a := range []Answer{Locked, Disabled, Expired, Gone, Unreachable} {
+		for _, f := range []Facts{
+			{Staged: Ours, NewBinds: a, OldKnown: true},
+			{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: a},
+			{Staged: Ours, NewBinds: a, OldKnown: true, Activated: true},
+			{Staged: Ours, Fresh: true, OldKnown: true, OldBinds: a},
+			{OldKnown: true, OldBinds: a},
+		} {
+			d := Next(f)
+			require.NotNil(t, d.Stop, "%s: %+v", a, f)
+			require.Equal(t, StopFor(a, "").Reason, d.Stop.Reason)
+		}
+	}
+}
+
+func TestNextNeverGuesses(t *testing.T) {
+	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, Locked, Disabled, Expired, Gone, Unreachable})
+	rapid.Check(t, func(t *rapid.T) {
+		f := Facts{
+			Staged:        rapid.SampledFrom([]Owner{Nobody, Ours, Other}).Draw(t, "staged"),
+			Fresh:         rapid.Bool().Draw(t, "fresh"),
+			NewBinds:      answers.Draw(t, "new"),
+			OldBinds:      answers.Draw(t, "old"),
+			OldKnown:      rapid.Bool().Draw(t, "known"),
+			Activated:     rapid.Bool().Draw(t, "activated"),
+			PolicyRefused: rapid.Bool().Draw(t, "policy"),
+		}
+		d := Next(f)
+		require.Equal(t, d.Stop == nil, d.Step != "", "exactly one of step and stop")
+		switch d.Step {
+		case Set:
+			require.Equal(t, Ours, f.Staged, "nothing is set that is not durable and ours")
+			require.NotEqual(t, Accepted, f.NewBinds, "nothing in force is set twice")
+			require.False(t, f.Activated, "what consumers read is never set again under them")
+			require.True(t, f.Fresh || f.NewBinds == Refused)
+		case Verify, Retire:
+			require.Equal(t, Accepted, f.NewBinds)
+		}
+		if d.NewAttempt {
+			require.Equal(t, Stage, d.Step)
+			require.NotEqual(t, Accepted, f.NewBinds, "a value in force is never thrown away")
+		}
+	})
+}

@@ -1,0 +1,322 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// lostAnswers is how often one Apply looks again after an answer was lost
+// before it leaves the credential to the next pass.
+const lostAnswers = 2
+
+// Apply carries a staged credential from Set to the proof that the old value
+// is dead. fresh is Prepared.Fresh of this very pass, and false on any retry.
+// The caller has the intent in the ledger.
+//
+// It is not broken off by ctx ending between Set and Activate: hand it a
+// context that outlives a polite stop. Killed in the middle, it is called
+// again and decides from what it sees.
+func (r *Rotator) Apply(ctx context.Context, c credential.Credential, fresh bool) Applied {
+	j := &job{Rotator: r, c: c}
+	for lost := 0; ; lost++ {
+		err := j.run(ctx, fresh && lost == 0)
+		if err == nil {
+			return j.out
+		}
+		var stop *protocol.Stop
+		var sealed *vault.Error
+		final := errors.As(err, &stop) || errors.As(err, &sealed) || ctx.Err() != nil
+		if final || lost == lostAnswers {
+			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
+			return j.out
+		}
+	}
+}
+
+// job is one Apply: what was observed, and what was reached.
+type job struct {
+	*Rotator
+	c    credential.Credential
+	out  Applied
+	step protocol.Step
+
+	staged  vault.Staged
+	lives   []vault.Live        // current, in the order of c.Paths
+	olds    []credential.Secret // distinct values from before the rotation
+	account kind.Account
+	before  map[string]string // change marks from before Set, by server
+}
+
+// run looks once and goes forward as far as it can.
+func (j *job) run(ctx context.Context, fresh bool) error {
+	j.step = protocol.Precheck
+	if err := j.observeVault(ctx); err != nil {
+		return err
+	}
+	if err := j.observeAccount(ctx); err != nil {
+		return err
+	}
+	facts, err := j.observeLogins(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	d := protocol.Next(facts)
+	j.note(d.Finding)
+	if d.Stop != nil {
+		return withServer(d.Stop, j.writeServer())
+	}
+	switch d.Step {
+	case protocol.Stage:
+		return j.restage(ctx)
+	case protocol.Set:
+		if err := j.set(ctx); err != nil {
+			return err
+		}
+		fallthrough
+	case protocol.Verify:
+		if err := j.verify(ctx, d.Step == protocol.Verify); err != nil {
+			return err
+		}
+		if err := j.activate(ctx); err != nil {
+			return err
+		}
+		fallthrough
+	case protocol.Retire:
+		if err := j.retire(ctx); err != nil {
+			return err
+		}
+		return j.prove(ctx)
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
+}
+
+func (j *job) observeVault(ctx context.Context) error {
+	staged, ok, err := j.Store.ReadStaged(ctx, j.c.ID)
+	if err != nil {
+		return err
+	}
+	if !ok || staged.Campaign != j.Campaign {
+		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "nothing is staged for this campaign; the next pass stages it"}
+	}
+	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.c, staged.Base)
+	j.lives, j.olds = nil, nil
+	for _, p := range j.c.Paths {
+		live, err := j.Store.ReadLive(ctx, p, 0)
+		if err != nil {
+			return err
+		}
+		j.lives = append(j.lives, live)
+		old := live
+		if base := staged.Base[p.String()]; live.Version != base && base > 0 {
+			// Somebody wrote since: us on an earlier try, or a stranger. The
+			// stolen value is the one from before.
+			if old, err = j.Store.ReadLive(ctx, p, base); err != nil {
+				return err
+			}
+		}
+		j.addOld(old)
+	}
+	return nil
+}
+
+func (j *job) addOld(old vault.Live) {
+	if !old.Found || old.Value.IsZero() || old.Value.Equal(j.staged.Secret) {
+		return
+	}
+	for _, have := range j.olds {
+		if have.Equal(old.Value) {
+			return
+		}
+	}
+	j.olds = append(j.olds, old.Value)
+}
+
+func (j *job) observeAccount(ctx context.Context) error {
+	account, err := j.Authority.Account(ctx, j.writeServer(), j.c)
+	if err != nil {
+		return err
+	}
+	if account.State != protocol.Accepted {
+		return protocol.StopFor(account.State, j.writeServer())
+	}
+	j.account = account
+	return nil
+}
+
+// observeLogins asks the write server which value is in force. The staged value is asked
+// first on every try but the first: if it is in force, nothing else matters.
+func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
+	f := protocol.Facts{
+		Staged: protocol.Ours, Fresh: fresh, OldKnown: len(j.olds) > 0,
+		Activated: j.activated(), PolicyRefused: j.staged.PolicyRefused,
+	}
+	if !fresh {
+		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+		if err != nil {
+			return f, err
+		}
+		if f.NewBinds = answer; answer != protocol.Refused {
+			return f, nil
+		}
+	}
+	if f.Activated {
+		return f, nil
+	}
+	if len(j.before) == 0 {
+		j.before = map[string]string{j.writeServer(): j.account.Changed}
+	}
+	for i, old := range j.olds {
+		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, old)
+		if err != nil {
+			return f, err
+		}
+		f.OldBinds = answer
+		if answer != protocol.Refused {
+			if len(j.olds) > 1 {
+				// The one in force is offered first from here on, which is what
+				// a server that wants the old value with a reset needs.
+				j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
+				j.note(credential.FindingStalePath)
+			}
+			break
+		}
+	}
+	return f, nil
+}
+
+func (j *job) activated() bool {
+	for _, l := range j.lives {
+		if !l.Value.Equal(j.staged.Secret) {
+			return false
+		}
+	}
+	return len(j.lives) > 0
+}
+
+// restage throws away a staged value that is not in force and will not be, and
+// stages another. The intent for it must be recorded before it is set, so
+// this pass ends here.
+func (j *job) restage(ctx context.Context) error {
+	j.step = protocol.Stage
+	value, err := j.Authority.Generate(ctx, j.c)
+	if err != nil {
+		return err
+	}
+	next := j.staged
+	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
+	if _, err := j.Store.Restage(ctx, j.c.ID, next); err != nil {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", next.Attempt)}
+}
+
+func (j *job) set(ctx context.Context) error {
+	j.step = protocol.Set
+	var old credential.Secret
+	if len(j.olds) > 0 {
+		old = j.olds[0]
+	}
+	err := j.Authority.Set(ctx, j.account, j.staged.Secret, old)
+	var stop *protocol.Stop
+	if errors.As(err, &stop) && stop.Reason == protocol.ReasonPolicy && !j.staged.PolicyRefused {
+		marked := j.staged
+		marked.PolicyRefused = true
+		if _, markErr := j.Store.Restage(ctx, j.c.ID, marked); markErr != nil {
+			return markErr
+		}
+	}
+	if err == nil {
+		j.out.SetAt = j.Now().UTC().Truncate(time.Millisecond)
+	}
+	return err
+}
+
+// verify holds the write server to the new value before consumers read it.
+// The other servers are held to it in prove: consumers cannot wait for a
+// replica while the write server already refuses what they have.
+func (j *job) verify(ctx context.Context, seen bool) error {
+	j.step = protocol.Verify
+	if seen {
+		return nil
+	}
+	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+	switch {
+	case err != nil:
+		return err
+	case answer == protocol.Accepted:
+		return nil
+	case answer == protocol.Refused:
+		return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"}
+	}
+	return protocol.StopFor(answer, j.writeServer())
+}
+
+func (j *job) activate(ctx context.Context) error {
+	j.step = protocol.Activate
+	for i, p := range j.c.Paths {
+		live := j.lives[i]
+		if live.Value.Equal(j.staged.Secret) {
+			continue
+		}
+		if base := j.staged.Base[p.String()]; live.Version != base {
+			// A stranger wrote the path after we listed it. Their value is not
+			// in force, ours is: consumers need ours.
+			if then, err := j.Store.ReadLive(ctx, p, base); err != nil {
+				return err
+			} else if !then.Value.Equal(live.Value) {
+				j.note(credential.FindingChangedDuring)
+			}
+		}
+		version, err := j.Store.Activate(ctx, p, live, j.staged.Secret)
+		if vault.IsCAS(err) {
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
+		}
+		if err != nil {
+			return err
+		}
+		j.lives[i].Version, j.lives[i].Value = version, j.staged.Secret
+	}
+	return nil
+}
+
+func (j *job) retire(ctx context.Context) error {
+	j.step = protocol.Retire
+	j.out.To = nil
+	for _, l := range j.lives {
+		j.out.To = append(j.out.To, l.Version)
+	}
+	findings, err := j.Authority.Retire(ctx, j.account, j.staged.Secret)
+	for _, f := range findings {
+		j.noteDetail(f)
+	}
+	return err
+}
+
+func (j *job) note(code credential.FindingCode) {
+	if code != "" {
+		j.noteDetail(credential.Finding{Code: code})
+	}
+}
+
+func (j *job) noteDetail(f credential.Finding) {
+	for _, have := range j.out.Findings {
+		if have.Code == f.Code {
+			return
+		}
+	}
+	j.out.Findings = append(j.out.Findings, f)
+}
+
+func withServer(s *protocol.Stop, server string) *protocol.Stop {
+	if s.Server == "" && s.Reason != protocol.ReasonInternal && s.Reason != protocol.ReasonOtherOwner {
+		s.Server = server
+	}
+	return s
+}

@@ -1,0 +1,92 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/protocol"
+)
+
+// prove offers the old value and then the new one to every server. On each it
+// costs one refused login for each distinct old value, cleared by the good login straight
+// after, so probing locks nobody out.
+func (j *job) prove(ctx context.Context) error {
+	j.step = protocol.Prove
+	j.out.Evidence = nil
+	servers := j.Authority.Servers()
+	var written string // the write server's change mark after Set
+	for i, server := range servers {
+		ev := protocol.Evidence{Server: server}
+		if len(servers) > 1 || len(j.olds) == 0 {
+			mark, err := j.changeMark(ctx, server)
+			if err != nil {
+				return err
+			}
+			if ev.Changed = mark; i == 0 {
+				written = mark
+			}
+			if mark != written {
+				// Not probed: on a replica that lags the new value would be a
+				// wrong password, and counting those is how accounts get locked.
+				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
+			}
+		}
+		if err := j.probe(ctx, server, &ev); err != nil {
+			return err
+		}
+		j.out.Evidence = append(j.out.Evidence, ev)
+	}
+	proof, stop := protocol.Dead(servers, j.out.Evidence, len(j.olds) > 0, j.before)
+	if stop != nil {
+		return stop
+	}
+	if proof == protocol.ProofMetadata {
+		proof = j.Authority.ProofWithoutOld()
+	}
+	j.out.Proof, j.out.Stop, j.out.Step = proof, nil, protocol.Prove
+	return nil
+}
+
+// changeMark reads the account on one server. An account that the server
+// would refuse whatever the password stops the proof.
+func (j *job) changeMark(ctx context.Context, server string) (string, error) {
+	account, err := j.Authority.Account(ctx, server, j.c)
+	if err != nil {
+		return "", err
+	}
+	if account.State != protocol.Accepted {
+		return "", protocol.StopFor(account.State, server)
+	}
+	return account.Changed, nil
+}
+
+func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence) error {
+	for n := 0; n == 0 || n < len(j.olds); n++ {
+		if n < len(j.olds) {
+			answer, err := j.Authority.Try(ctx, server, j.account, j.olds[n])
+			if err != nil {
+				return err
+			}
+			if ev.Old = answer; answer != protocol.Refused {
+				return stopUnlessDead(*ev)
+			}
+		}
+		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+		if err != nil {
+			return err
+		}
+		if ev.New = answer; answer != protocol.Accepted {
+			return stopUnlessDead(*ev)
+		}
+	}
+	ev.At = j.Now().UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+	return nil
+}
+
+// stopUnlessDead words the answer that broke the proof off.
+func stopUnlessDead(ev protocol.Evidence) error {
+	if _, stop := protocol.Dead([]string{ev.Server}, []protocol.Evidence{ev}, ev.Old != protocol.NotAsked, nil); stop != nil {
+		return stop
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInternal, Server: ev.Server, Detail: "a proof was broken off for no reason"}
+}

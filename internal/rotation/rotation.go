@@ -1,0 +1,207 @@
+// Package rotation carries one credential through the steps of the protocol.
+// It looks, asks internal/protocol what comes next, does that, and looks again;
+// it keeps nothing between calls, so a process that dies anywhere is
+// continued by any other.
+//
+// The ledger stands between the three calls: Prepare stages a value, then the
+// intent is recorded, then Apply sets, activates and proves, then the outcome is
+// recorded, then Clean destroys what is dead.
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// Store is what a rotation needs of Vault. *vault.Store is the real one.
+type Store interface {
+	Stage(ctx context.Context, id string, s vault.Staged) (got vault.Staged, created bool, err error)
+	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
+	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
+	Unstage(ctx context.Context, id string) error
+	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
+	DestroyUpTo(ctx context.Context, p credential.Path, version int) error
+	CampaignClosed(ctx context.Context, campaign string) (bool, error)
+}
+
+// Rotator rotates credentials of one authority for one campaign. It is safe
+// for concurrent use with different credentials; with the same credential, by
+// a slow twin, the check-and-set of Vault decides.
+type Rotator struct {
+	Store     Store
+	Authority kind.Authority
+	Campaign  string
+	Now       func() time.Time
+}
+
+// Prepared is what Prepare learned. It travels through Temporal: no names, no values.
+type Prepared struct {
+	// Attempt of the staged value.
+	Attempt int `json:"attempt"`
+	// Fresh: no server can have seen the staged value yet.
+	Fresh bool `json:"fresh,omitempty"`
+	// From are the versions in force before, in the order of Credential.Paths.
+	From []int `json:"from"`
+	// Stop keeps the credential open at Precheck or Stage; nothing was changed.
+	Stop *protocol.Stop `json:"stop,omitempty"`
+	Step protocol.Step  `json:"step,omitempty"`
+}
+
+// Applied is what Apply reached. It travels through Temporal: no names, no values.
+type Applied struct {
+	Attempt  int                  `json:"attempt"`
+	Proof    protocol.Proof       `json:"proof,omitempty"` // set when dead
+	Evidence []protocol.Evidence  `json:"evidence,omitempty"`
+	SetAt    time.Time            `json:"set_at,omitzero"`
+	From     []int                `json:"from,omitempty"`
+	To       []int                `json:"to,omitempty"` // activated versions, in the order of Credential.Paths
+	Findings []credential.Finding `json:"findings,omitempty"`
+
+	// Stop and Step say why and where it stays open.
+	Stop *protocol.Stop `json:"stop,omitempty"`
+	Step protocol.Step  `json:"step,omitempty"`
+}
+
+// Dead reports whether the old value is proved dead.
+func (a Applied) Dead() bool { return a.Proof != "" && a.Stop == nil }
+
+// Prepare checks the account, and stages a new value unless one is staged
+// already. It changes nothing at the authority and nothing that consumers
+// read. Trouble is in Prepared.Stop, never an error: one credential must not
+// stop its batch.
+func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared {
+	if c.Problem != "" {
+		return Prepared{Step: protocol.Precheck, Stop: problemStop(c.Problem)}
+	}
+	account, err := r.Authority.Account(ctx, r.writeServer(), c)
+	if err == nil && account.State != protocol.Accepted {
+		err = protocol.StopFor(account.State, r.writeServer())
+	}
+	if err != nil {
+		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+	}
+	base, from := map[string]int{}, make([]int, 0, len(c.Paths))
+	for _, p := range c.Paths {
+		live, err := r.Store.ReadLive(ctx, p, 0)
+		if err != nil {
+			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+		}
+		base[p.String()] = live.Version
+		from = append(from, live.Version)
+	}
+	staged, fresh, err := r.stage(ctx, c, base)
+	if err != nil {
+		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
+	}
+	if !fresh {
+		from = versions(c, staged.Base)
+	}
+	return Prepared{Attempt: staged.Attempt, Fresh: fresh, From: from}
+}
+
+// stage makes a value durable before any server sees it (rule 1). A value that
+// is already staged is used, not replaced: it may be in force.
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[string]int) (vault.Staged, bool, error) {
+	if staged, ok, err := r.Store.ReadStaged(ctx, c.ID); err != nil || ok {
+		if err != nil {
+			return vault.Staged{}, false, err
+		}
+		staged, err = r.own(ctx, c, staged)
+		return staged, false, err
+	}
+	value, err := r.Authority.Generate(ctx, c)
+	if err != nil {
+		return vault.Staged{}, false, err
+	}
+	staged, created, err := r.Store.Stage(ctx, c.ID, vault.Staged{
+		Secret: value, Campaign: r.Campaign, Attempt: 1, Base: base, CreatedAt: r.Now().UTC(),
+	})
+	if err != nil || created {
+		return staged, created, err
+	}
+	staged, err = r.own(ctx, c, staged)
+	return staged, false, err
+}
+
+// own makes sure that a staging entry is this campaign's. The entry of a
+// campaign that has ended is taken over with its value, because that value may
+// be the only one that still logs in.
+func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged) (vault.Staged, error) {
+	if staged.Campaign == r.Campaign {
+		return staged, nil
+	}
+	closed, err := r.Store.CampaignClosed(ctx, staged.Campaign)
+	if err != nil {
+		return vault.Staged{}, err
+	}
+	if !closed {
+		return vault.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it", staged.Campaign)}
+	}
+	staged.Campaign = r.Campaign
+	return r.Store.Restage(ctx, c.ID, staged)
+}
+
+// Clean destroys the versions that the proof made worthless and frees the
+// credential. The caller has the outcome in the ledger. Repeating it does no
+// harm. to are the activated versions from Applied.
+func (r *Rotator) Clean(ctx context.Context, c credential.Credential, to []int) error {
+	if len(to) != len(c.Paths) {
+		return fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(to), len(c.Paths))
+	}
+	for i, p := range c.Paths {
+		if err := r.Store.DestroyUpTo(ctx, p, to[i]-1); err != nil {
+			return err
+		}
+	}
+	staged, ok, err := r.Store.ReadStaged(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if !ok || staged.Campaign != r.Campaign {
+		return nil
+	}
+	return r.Store.Unstage(ctx, c.ID)
+}
+
+func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }
+
+func problemStop(p credential.Problem) *protocol.Stop {
+	switch p {
+	case credential.NoAccount:
+		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "Vault holds a value for an account that the authority does not know; find out who removed it, then delete the path or correct the reference"}
+	case credential.Ambiguous:
+		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or entryUUID"}
+	}
+	return &protocol.Stop{Reason: protocol.Reason(p), Detail: "it cannot be rotated as it is listed"}
+}
+
+// asStop makes a value of any trouble. What is not a Stop or Vault's own error
+// is an answer that was lost.
+func asStop(err error) *protocol.Stop {
+	var stop *protocol.Stop
+	if errors.As(err, &stop) {
+		return stop
+	}
+	var v *vault.Error
+	if errors.As(err, &v) {
+		return v.Stop()
+	}
+	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Detail: err.Error()}
+}
+
+func versions(c credential.Credential, by map[string]int) []int {
+	out := make([]int, 0, len(c.Paths))
+	for _, p := range c.Paths {
+		out = append(out, by[p.String()])
+	}
+	return out
+}

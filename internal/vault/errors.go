@@ -1,0 +1,184 @@
+package vault
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/protocol"
+)
+
+// ErrorKind says what a failed call means for the caller.
+type ErrorKind string
+
+// Kinds of error.
+const (
+	Sealed           ErrorKind = "sealed"            // wait for an unseal
+	Unreachable      ErrorKind = "unreachable"       // no answer: a write may have been applied
+	TokenExpired     ErrorKind = "token-expired"     // log in again
+	PermissionDenied ErrorKind = "permission-denied" // Path and Capability say which right is missing
+	NotFound         ErrorKind = "not-found"
+	CASMismatch      ErrorKind = "cas-mismatch" // somebody else wrote first, or our own write whose reply was lost
+	Other            ErrorKind = "other"
+)
+
+// Capabilities as Vault policies name them.
+const (
+	read   = "read"
+	list   = "list"
+	create = "create"
+	update = "update"
+	remove = "delete"
+	write  = "create, update" // KV v2 asks for one or the other, by whether the path exists
+)
+
+// Error is a call to Vault that failed. Its message says what to do next and
+// holds no value that was read or written. It may name a secret's path: what
+// travels through Temporal is Stop.
+type Error struct {
+	Op         string // what we were doing, for people
+	Path       string // API path
+	Server     string // address
+	Status     int    // HTTP; 0 without an answer
+	Capability string // what the call needs
+	Kind       ErrorKind
+	Detail     string // Vault's own words where they can hold no value
+
+	cause error
+}
+
+func (e *Error) Error() string {
+	m := fmt.Sprintf("vault %s: %s: %s", e.Server, e.Op, e.advice(e.Path))
+	if e.Detail != "" {
+		m += " (" + e.Detail + ")"
+	}
+	return m
+}
+
+// Unwrap gives the error of the transport, so that a cancelled context shows.
+func (e *Error) Unwrap() error { return e.cause }
+
+func (e *Error) advice(place string) string {
+	switch e.Kind {
+	case Sealed:
+		return "Vault is sealed; nothing was changed; unseal it"
+	case Unreachable:
+		return "no answer; if this was a write it may have been applied; check VAULT_ADDR, VAULT_CACERT and the network"
+	case TokenExpired:
+		return "the token is expired or revoked; log in again (vault login, or a new secret-id)"
+	case PermissionDenied:
+		return fmt.Sprintf("permission denied; the token's policies need %q on %s; `rollcall init --print` shows them", e.Capability, place)
+	case NotFound:
+		return fmt.Sprintf("nothing at %s; check the mount and the path", place)
+	case CASMismatch:
+		return fmt.Sprintf("%s was written by somebody else in between; nothing was changed; read it again", place)
+	}
+	return fmt.Sprintf("refused with status %d at %s", e.Status, place)
+}
+
+// Stop keeps the credential open with the reason. Its text names the mount
+// but not the path below it, which may hold an account name.
+func (e *Error) Stop() *protocol.Stop {
+	reason := protocol.ReasonVault
+	if e.Kind == CASMismatch {
+		reason = protocol.ReasonConflict
+	}
+	return &protocol.Stop{Reason: reason, Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path))}
+}
+
+// publicPart cuts an API path after the parts that name no account:
+// "kv/data/apps/svc" to "kv/data/…", "auth/approle/role/x" to "auth/approle/…".
+func publicPart(path string) string {
+	parts := strings.SplitN(path, "/", 3)
+	if len(parts) < 3 || parts[0] == "sys" {
+		return path
+	}
+	return parts[0] + "/" + parts[1] + "/…"
+}
+
+// AsCAS reports whether err is a check-and-set mismatch: the caller reads the
+// entry and decides whether it was its own write whose reply was lost.
+func AsCAS(err error) bool { return isKind(err, CASMismatch) }
+
+func isKind(err error, k ErrorKind) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == k
+}
+
+// fail turns what the API client returned into an *Error.
+func (s *Store) fail(op, path, capability string, err error) error {
+	return wrap(s.api.Address(), op, path, capability, err)
+}
+
+func wrap(server, op, path, capability string, err error) error {
+	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
+	var resp *vaultapi.ResponseError
+	if !errors.As(err, &resp) {
+		e.Detail = transportDetail(err)
+		return e
+	}
+	e.cause = nil // its text is Vault's, which Detail may have to leave out
+	e.Status = resp.StatusCode
+	text := strings.Join(resp.Errors, "; ")
+	e.Kind = classify(resp.StatusCode, text)
+	// A login may be answered with the secret-id in the text, and a proxy's
+	// page may hold anything.
+	if !resp.RawError && !strings.HasSuffix(path, "/login") {
+		e.Detail = oneLine(text)
+	}
+	return e
+}
+
+func classify(status int, text string) ErrorKind {
+	switch {
+	case status == http.StatusServiceUnavailable && strings.Contains(text, "sealed"):
+		return Sealed
+	case status == http.StatusServiceUnavailable, status == http.StatusBadGateway,
+		status == http.StatusGatewayTimeout, status == http.StatusTooManyRequests,
+		status == http.StatusPreconditionFailed:
+		return Unreachable
+	case status == http.StatusForbidden && (strings.Contains(text, "invalid token") || strings.Contains(text, "bad token")):
+		return TokenExpired
+	case status == http.StatusForbidden:
+		return PermissionDenied
+	case status == http.StatusNotFound:
+		return NotFound
+	case status == http.StatusBadRequest && strings.Contains(text, "check-and-set parameter did not match"):
+		return CASMismatch
+	}
+	return Other
+}
+
+func transportDetail(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "its certificate is signed by a CA that is not trusted here: set VAULT_CACERT"
+	case errors.As(err, &host):
+		return "its certificate is for another name: " + oneLine(host.Error())
+	case errors.As(err, &invalid):
+		return "its certificate is not valid: " + oneLine(invalid.Error())
+	case errors.As(err, &record):
+		return "it does not speak TLS: VAULT_ADDR may want http://"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timed out"
+	}
+	return oneLine(err.Error())
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > 300 {
+		s = s[:300] + "…"
+	}
+	return s
+}

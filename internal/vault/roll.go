@@ -1,0 +1,164 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"rollcall/internal/credential"
+)
+
+// RollIndex is the table of contents of a stored roll, small enough for
+// anything: a run for each page, wave, authority and kind.
+type RollIndex struct {
+	Campaign string      `json:"campaign"`
+	Device   string      `json:"device"`
+	Snapshot string      `json:"snapshot"` // which listing this is; the pages lie below it
+	Pages    int         `json:"pages"`
+	Listed   int         `json:"listed"`   // credentials
+	Excluded int         `json:"excluded"` // exclusions
+	Problems int         `json:"problems"` // credentials with a Problem; they are listed too
+	Waves    []WaveIndex `json:"waves"`    // lowest first
+
+	ExclusionPages int `json:"exclusion_pages"`
+	SpecPages      int `json:"spec_pages"`
+}
+
+// WaveIndex is one wave of a roll.
+type WaveIndex struct {
+	Wave int   `json:"wave"`
+	Runs []Run `json:"runs"`
+}
+
+// Run is a stretch of one page whose credentials share wave, authority and kind.
+type Run struct {
+	Authority string          `json:"authority"`
+	Kind      credential.Kind `json:"kind"`
+	credential.Span
+}
+
+// rollPage is what one KV entry of a roll holds, as JSON in one field.
+type rollPage struct {
+	Credentials []credential.Credential         `json:"credentials,omitempty"`
+	Findings    map[string][]credential.Finding `json:"findings,omitempty"`
+	Exclusions  []credential.Exclusion          `json:"exclusions,omitempty"`
+	Spec        []byte                          `json:"spec,omitempty"`
+}
+
+const (
+	rollFolder   = "rolls"
+	indexName    = "index"
+	credentials  = "credentials"
+	exclusions   = "exclusions"
+	spec         = "spec"
+	pageField    = "page"
+	pageMost     = 500     // credentials on a page
+	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
+	specBytes    = 480_000 // before base64
+	opReadRoll   = "read the roll"
+	writesAtOnce = 8
+)
+
+// ReadIndex reads the index of a campaign's roll. Not listed yet: an *Error of kind NotFound.
+func (s *Store) ReadIndex(ctx context.Context, campaign string) (RollIndex, error) {
+	idx, found, err := s.readIndex(ctx, campaign)
+	if err == nil && !found {
+		err = &Error{Op: opReadRoll, Path: s.mount + "/data/" + rollPath(campaign, indexName), Server: s.api.Address(), Kind: NotFound,
+			Detail: "campaign " + campaign + " has no roll yet"}
+	}
+	return idx, err
+}
+
+// ReadPage reads one page of credentials, counted from 0.
+func (s *Store) ReadPage(ctx context.Context, campaign, snapshot string, page int) ([]credential.Credential, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.Credentials, err
+}
+
+// ReadFindings reads the findings of the credentials on a page, by credential
+// ID. The last pages may also hold findings of credentials that are not listed.
+func (s *Store) ReadFindings(ctx context.Context, campaign, snapshot string, page int) (map[string][]credential.Finding, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.Findings, err
+}
+
+// ReadExcluded reads all exclusions of a roll.
+func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential.Exclusion, error) {
+	idx, err := s.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	var all []credential.Exclusion
+	for i := range idx.ExclusionPages {
+		p, err := s.readRollPage(ctx, campaign, idx.Snapshot, exclusions, i)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.Exclusions...)
+	}
+	return all, nil
+}
+
+// ReadSpec reads the campaign file that the roll was listed from, as it was
+// given to WriteRoll.
+func (s *Store) ReadSpec(ctx context.Context, campaign string) ([]byte, error) {
+	idx, err := s.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	var all []byte
+	for i := range idx.SpecPages {
+		p, err := s.readRollPage(ctx, campaign, idx.Snapshot, spec, i)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.Spec...)
+	}
+	return all, nil
+}
+
+func (s *Store) readIndex(ctx context.Context, campaign string) (RollIndex, bool, error) {
+	path := rollPath(campaign, indexName)
+	// Version 1, so that nothing written over it later is ever read.
+	e, err := s.get(ctx, opReadRoll, s.mount, path, 1)
+	if err != nil || e.data == nil {
+		return RollIndex{}, false, err
+	}
+	var idx RollIndex
+	text, _ := e.data[pageField].(string)
+	if err := json.Unmarshal([]byte(text), &idx); err != nil {
+		return RollIndex{}, false, s.odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	return idx, true, nil
+}
+
+// readRollPage returns a page that the caller must not change: it is shared.
+func (s *Store) readRollPage(ctx context.Context, campaign, snapshot, sort string, n int) (rollPage, error) {
+	path := rollPath(campaign, snapshot, fmt.Sprintf("%s-%d", sort, n))
+	if p, ok := s.pages.Get(path); ok {
+		return p, nil
+	}
+	e, err := s.get(ctx, opReadRoll, s.mount, path, 1)
+	if err != nil {
+		return rollPage{}, err
+	}
+	if e.data == nil {
+		return rollPage{}, &Error{Op: opReadRoll, Path: s.mount + "/data/" + path, Server: s.api.Address(), Kind: NotFound,
+			Detail: "a page of the roll is missing; the ledger still lists every credential"}
+	}
+	var p rollPage
+	text, _ := e.data[pageField].(string)
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return rollPage{}, s.odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	s.pages.Add(path, p)
+	return p, nil
+}
+
+func rollPath(campaign string, names ...string) string {
+	p := rollFolder + "/" + encodeSegment(campaign)
+	for _, n := range names {
+		p += "/" + n
+	}
+	return p
+}

@@ -1,0 +1,185 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+)
+
+// Staged is a new value between its making and the proof that the old one is
+// dead. Its entry is also the lock on the credential: whoever created it owns
+// the rotation until Unstage.
+type Staged struct {
+	Secret   credential.Secret
+	Campaign string // the owner
+	Attempt  int    // 1, 2, …: another value each
+
+	// Base holds, by live path (credential.Path.String), the version that was
+	// in force before the rotation. 0: the path did not exist.
+	Base map[string]int
+
+	// PolicyRefused: the authority refused this value by policy.
+	PolicyRefused bool
+
+	CreatedAt time.Time // UTC
+
+	// Version is the KV version of the entry, the fence for Restage.
+	Version int
+}
+
+const (
+	stagingFolder  = "staging"
+	opStage        = "stage a new value"
+	opReadStaged   = "read a staged value"
+	opUnstage      = "delete a staged value"
+	stageTriesMost = 5
+)
+
+// Stage writes a new value for a credential that has none staged. created is true only
+// if this very call's write was answered, so that no server can have seen the
+// value. Otherwise got is what was there before: the caller's own from a lost
+// reply, an earlier attempt, or another campaign's. s.Version is ignored.
+// On an error of kind Unreachable the value may be staged: call again.
+func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
+	// The entry can go between the refused write and the read; then it is free again.
+	for range stageTriesMost {
+		v, err := s.put(ctx, opStage, s.mount, stagingPath(id), 0, st.encode())
+		if err == nil {
+			st.Version = v
+			return st, true, nil
+		}
+		if !AsCAS(err) {
+			return Staged{}, false, err
+		}
+		got, found, err := s.ReadStaged(ctx, id)
+		if err != nil || found {
+			return got, false, err
+		}
+	}
+	return Staged{}, false, &Error{Op: opStage, Path: s.mount + "/data/" + stagingPath(id), Server: s.api.Address(), Kind: CASMismatch,
+		Detail: "the entry has no current version and yet refuses a first one; if somebody deleted its data by hand, delete its metadata too"}
+}
+
+// ReadStaged reads what is staged for a credential; false if nothing is.
+func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error) {
+	e, err := s.get(ctx, opReadStaged, s.mount, stagingPath(id), 0)
+	if err != nil || e.data == nil {
+		return Staged{}, false, err
+	}
+	st, err := decodeStaged(e)
+	if err != nil {
+		return Staged{}, false, s.odd(opReadStaged, s.mount+"/data/"+stagingPath(id), err)
+	}
+	return st, true, nil
+}
+
+// Restage replaces what is staged, if it is still at next.Version: another
+// attempt, the mark PolicyRefused, or the take-over from a closed campaign. It
+// returns next at its new version. On AsCAS somebody else replaced it (or our
+// own reply was lost): read it again.
+func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
+	v, err := s.put(ctx, "replace a staged value", s.mount, stagingPath(id), next.Version, next.encode())
+	if err != nil {
+		return Staged{}, err
+	}
+	next.Version = v
+	return next, nil
+}
+
+// Unstage deletes the entry with all its versions, once the proof is in the
+// ledger. Nothing staged is no error. If the entry is no longer st, another
+// rotation has begun: it is left alone and the error satisfies AsCAS.
+//
+// Vault deletes without check-and-set, so a twin that is halted between this
+// check and the delete can still hit a later rotation's entry; that rotation
+// then finds its value gone and stages another one, as after any loss.
+func (s *Store) Unstage(ctx context.Context, id string, st Staged) error {
+	now, found, err := s.ReadStaged(ctx, id)
+	if err != nil || !found {
+		return err
+	}
+	if now.Version != st.Version || !now.Secret.Equal(st.Secret) {
+		return &Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.api.Address(), Kind: CASMismatch}
+	}
+	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
+}
+
+// ListStaged returns the IDs of all credentials under rotation, in no order.
+func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
+	var ids []string
+	folders := []string{stagingFolder + "/"}
+	for len(folders) > 0 {
+		folder := folders[0]
+		folders = folders[1:]
+		names, err := s.names(ctx, "list staged values", s.mount, folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			if strings.HasSuffix(n, "/") {
+				folders = append(folders, folder+n)
+				continue
+			}
+			if id, ok := decodeID(strings.TrimPrefix(folder, stagingFolder+"/") + n); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
+
+func (st Staged) encode() map[string]any {
+	return map[string]any{
+		"secret":         st.Secret.Reveal(),
+		"campaign":       st.Campaign,
+		"attempt":        st.Attempt,
+		"base":           st.Base,
+		"policy_refused": st.PolicyRefused,
+		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
+	}
+}
+
+// decodeStaged names a broken field but never its content.
+func decodeStaged(e entry) (Staged, error) {
+	st := Staged{Version: e.version, Base: map[string]int{}}
+	value, ok := e.data["secret"].(string)
+	if !ok || value == "" {
+		return st, fmt.Errorf("field secret is missing")
+	}
+	st.Secret = credential.NewSecret(value)
+	if st.Campaign, ok = e.data["campaign"].(string); !ok || st.Campaign == "" {
+		return st, fmt.Errorf("field campaign is missing")
+	}
+	if st.Attempt, ok = number(e.data["attempt"]); !ok {
+		return st, fmt.Errorf("field attempt is not a number")
+	}
+	base, _ := e.data["base"].(map[string]any)
+	for path, v := range base {
+		if st.Base[path], ok = number(v); !ok {
+			return st, fmt.Errorf("field base holds something that is not a version")
+		}
+	}
+	st.PolicyRefused, _ = e.data["policy_refused"].(bool)
+	at, _ := e.data["created_at"].(string)
+	created, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return st, fmt.Errorf("field created_at is not a time")
+	}
+	st.CreatedAt = created
+	return st, nil
+}
+
+func number(v any) (int, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	i, err := n.Int64()
+	return int(i), err == nil
+}

@@ -1,0 +1,198 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
+)
+
+// Campaign lists, runs the waves in order, and closes. It ends in an error only
+// when the roll could not be made (nothing was changed then) or the ledger
+// could not be written; credentials that stay open are a count in Result.
+//
+// Cancelling it is an abort.
+func Campaign(ctx workflow.Context, in CampaignInput) (Result, error) {
+	c := &campaign{in: in, status: Status{Campaign: in.Campaign, Device: in.Device, Phase: Listing, Wave: -1}}
+	if err := c.handlers(ctx); err != nil {
+		return Result{}, err
+	}
+	result, err := c.run(ctx)
+	c.status.Phase = Finished
+	if err != nil {
+		c.status.Problem = err.Error()
+	}
+	// An answer to an update must not be lost with the end of the workflow.
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	return result, err
+}
+
+type campaign struct {
+	in      CampaignInput
+	status  Status
+	control control
+	wave    workflow.ChildWorkflowFuture // the running one, or nil
+	events  int
+}
+
+func (c *campaign) run(ctx workflow.Context) (Result, error) {
+	// What is recorded must be recorded even when the campaign is cancelled.
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+
+	var roll activities.Roll
+	err := workflow.ExecuteActivity(onRotation(ctx), rotator.List, activities.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
+	if err != nil {
+		return Result{}, c.close(steady, err)
+	}
+	roll.Actor = c.in.Actor
+	c.status.Snapshot, c.status.Listed, c.status.Excluded = roll.Snapshot, roll.Listed, roll.Excluded
+	for _, w := range roll.Waves {
+		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Listed: listed(w)})
+	}
+	if err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
+		return Result{}, c.close(steady, err)
+	}
+	if c.status.Phase == Listing {
+		c.status.Phase = Running
+	}
+	for i, w := range roll.Waves {
+		c.status.Wave = i
+		done, err := c.runWave(ctx, steady, roll, w)
+		if err != nil {
+			return Result{}, c.close(steady, err)
+		}
+		c.status.Dead += done.Dead
+		c.status.Open += done.Open
+		c.status.Waves[i].Dead, c.status.Waves[i].Open, c.status.Waves[i].Ended = done.Dead, done.Open, true
+	}
+	c.status.Wave = -1
+	return Result{
+		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open, Aborted: c.control.Aborting,
+	}, c.close(steady, nil)
+}
+
+// runWave runs one wave to its end. The wave is not a child that a cancelled
+// campaign cancels: it is told to abort, and winds up.
+func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w vault.WaveIndex) (waveResult, error) {
+	if ctx.Err() != nil {
+		c.control.Aborting = true
+	}
+	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{
+		WorkflowID: WaveID(c.in.Device, w.Wave),
+		TaskQueue:  activities.RotationQueue,
+	})
+	only := roll
+	only.Waves = nil
+	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
+		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control,
+	})
+	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
+		return waveResult{}, err
+	}
+	c.wave = future
+	defer func() { c.wave = nil }()
+	cancelled := workflow.NewSelector(steady)
+	cancelled.AddFuture(future, func(workflow.Future) {})
+	cancelled.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {
+		c.control.Aborting = true
+		c.status.Phase = Aborting
+		c.tell(steady)
+	})
+	cancelled.Select(steady)
+	var out waveResult
+	err := future.Get(steady, &out)
+	return out, err
+}
+
+// tell passes the control on to the running wave. A wave that has just ended
+// does not hear it, which is what it should hear.
+func (c *campaign) tell(ctx workflow.Context) {
+	if c.wave != nil {
+		_ = c.wave.SignalChildWorkflow(ctx, SignalControl, c.control).Get(ctx, nil)
+	}
+}
+
+// close records the end and frees the campaign's hold on what is staged. cause
+// is why it ends early, or nil; it is returned unless recording fails too.
+func (c *campaign) close(ctx workflow.Context, cause error) error {
+	event := activities.EventInput{
+		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignClosed,
+		Listed: c.status.Listed, Dead: c.status.Dead, Open: c.status.Open,
+	}
+	if cause != nil {
+		event.Detail = "ended early: the roll or its record could not be made"
+	}
+	err := workflow.ExecuteActivity(onLedger(ctx), recorder.RecordEvent, event).Get(ctx, nil)
+	closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, c.in.Campaign).Get(ctx, nil)
+	return errors.Join(cause, err, closed)
+}
+
+// handlers answers queries and updates. Each update is recorded in the ledger
+// before it is answered; one that its validator refuses changes nothing.
+func (c *campaign) handlers(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (Status, error) { return c.status, nil }); err != nil {
+		return err
+	}
+	for _, u := range []struct {
+		name  string
+		event ledger.Event
+		allow func() error
+		do    func()
+	}{
+		{UpdatePause, ledger.CampaignPaused, c.mayPause, func() { c.control.Paused, c.status.Phase = true, Paused }},
+		{UpdateResume, ledger.CampaignResumed, c.mayResume, func() { c.control.Paused, c.status.Phase = false, Running }},
+		{UpdateAbort, ledger.CampaignAborted, c.mayAbort, func() { c.control.Aborting, c.status.Phase = true, Aborting }},
+	} {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, func(ctx workflow.Context, actor string) (Status, error) {
+			u.do()
+			c.events++
+			steady, _ := workflow.NewDisconnectedContext(ctx)
+			c.tell(steady)
+			err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, activities.EventInput{
+				Campaign: c.in.Campaign, Device: c.in.Device, Event: u.event, Actor: actor, Number: c.events,
+			}).Get(steady, nil)
+			return c.status, err
+		}, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, _ string) error { return u.allow() }})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *campaign) mayPause() error {
+	switch {
+	case c.status.Phase == Finished:
+		return refuse("the campaign has ended")
+	case c.control.Aborting:
+		return refuse("the campaign is being aborted")
+	case c.control.Paused:
+		return refuse("the campaign is paused already")
+	case c.status.Phase == Listing:
+		return refuse("the campaign is still listing; pause it once it runs, or abort it")
+	}
+	return nil
+}
+
+func (c *campaign) mayResume() error {
+	if !c.control.Paused || c.control.Aborting {
+		return refuse("the campaign is not paused")
+	}
+	return nil
+}
+
+func (c *campaign) mayAbort() error {
+	if c.status.Phase == Finished {
+		return refuse("the campaign has ended")
+	}
+	if c.control.Aborting {
+		return refuse("the campaign is being aborted already")
+	}
+	return nil
+}
+
+func refuse(why string) error { return temporal.NewNonRetryableApplicationError(why, "Refused", nil) }

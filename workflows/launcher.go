@@ -1,0 +1,57 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+
+	enumspb "go.temporal.io/api/enums/v1"
+)
+
+// LauncherInput is what a schedule starts with.
+type LauncherInput struct {
+	Schedule string   `json:"schedule"` // its specification is in Vault under this name
+	Device   string   `json:"device"`
+	Actor    string   `json:"actor,omitempty"`
+	Settings Settings `json:"settings"`
+}
+
+// Launched is what one firing of a schedule came to.
+type Launched struct {
+	Campaign string `json:"campaign,omitempty"`
+	Outcome  string `json:"outcome"` // finished, or already-running
+	Result   Result `json:"result,omitzero"`
+}
+
+// Launcher starts a campaign for a schedule and stays until it ends, so that
+// the schedule's overlap policy sees it. A campaign of the device that runs
+// already is an outcome, not an error. The roll is listed afresh each time.
+func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
+	id := in.Device + "-" + workflow.Now(ctx).UTC().Format("20060102T150405Z")
+	err := workflow.ExecuteActivity(onRotation(ctx), rotator.OpenScheduled, activities.ScheduledInput{
+		Schedule: in.Schedule, Campaign: id, Device: in.Device,
+	}).Get(ctx, nil)
+	if err != nil {
+		return Launched{}, err
+	}
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: CampaignID(in.Device),
+		TaskQueue:  activities.RotationQueue,
+		// A launcher that is terminated leaves its campaign alone.
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+	})
+	future := workflow.ExecuteChildWorkflow(child, CampaignWorkflow, CampaignInput{
+		Campaign: id, Device: in.Device, Actor: in.Actor, Settings: in.Settings,
+	})
+	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, id).Get(ctx, nil)
+		if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+			return Launched{Outcome: "already-running"}, closed
+		}
+		return Launched{}, err
+	}
+	out := Launched{Campaign: id, Outcome: "finished"}
+	err = future.Get(ctx, &out.Result)
+	return out, err
+}

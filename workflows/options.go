@@ -1,0 +1,68 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+)
+
+// heartbeat is how long a worker may be silent before its batch is given to
+// another. It bounds the stall after a kill -9.
+const heartbeat = 10 * time.Second
+
+// attempts bounds every activity. What is still undone then stays open and
+// comes back with the next pass.
+const attempts = 8
+
+var retries = &temporal.RetryPolicy{
+	InitialInterval:    time.Second,
+	BackoffCoefficient: 2,
+	MaximumInterval:    20 * time.Second,
+	MaximumAttempts:    attempts,
+}
+
+// onRotation addresses the rotation workers. The activities finish the
+// credentials in hand when they are cancelled, so a cancelled workflow waits
+// for them.
+func onRotation(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           activities.RotationQueue,
+		StartToCloseTimeout: time.Hour,
+		HeartbeatTimeout:    heartbeat,
+		WaitForCancellation: true,
+		RetryPolicy:         retries,
+	})
+}
+
+// forCleaning is onRotation with patience: by then the outcome is recorded, and
+// giving up would leave the clean-up to nobody.
+func forCleaning(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              activities.RotationQueue,
+		StartToCloseTimeout:    time.Hour,
+		ScheduleToCloseTimeout: 24 * time.Hour,
+		HeartbeatTimeout:       heartbeat,
+		WaitForCancellation:    true,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	})
+}
+
+// onLedger addresses the ledger's own workers.
+func onLedger(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           activities.LedgerQueue,
+		StartToCloseTimeout: time.Hour,
+		HeartbeatTimeout:    heartbeat,
+		WaitForCancellation: true,
+		RetryPolicy:         retries,
+	})
+}
+
+// References only: methods of nil pointers name the activities.
+var (
+	rotator  *activities.Rotation
+	recorder *activities.Ledger
+)

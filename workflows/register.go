@@ -1,0 +1,18 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Register makes a worker serve every workflow under the names of names.go.
+func Register(w worker.WorkflowRegistry) {
+	for name, fn := range map[string]any{
+		CampaignWorkflow: Campaign,
+		WaveWorkflow:     Wave,
+		RotationWorkflow: Rotation,
+		LauncherWorkflow: Launcher,
+	} {
+		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
+	}
+}

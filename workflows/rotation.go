@@ -1,0 +1,112 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/protocol"
+)
+
+type rotationInput struct {
+	Batch activities.Batch      `json:"batch"`
+	Pass  int                   `json:"pass"`
+	Items []int                 `json:"items"`
+	Known []activities.OpenItem `json:"known,omitempty"` // why they were open before
+}
+
+type rotationResult struct {
+	Dead int                   `json:"dead"`
+	Open []activities.OpenItem `json:"open,omitempty"`
+}
+
+// Rotation takes one batch through the protocol once. Its order is the
+// protocol's: nothing is set before the ledger holds the intent, nothing is
+// destroyed before it holds the proof. Open credentials are values; it fails
+// only through a bug.
+//
+// A cancelled Rotation finishes and records the credentials that are in hand.
+func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+
+	var prepared []activities.PreparedItem
+	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Items: in.Items}).Get(ctx, &prepared)
+	if err != nil {
+		return failed(ctx, in.Items, protocol.Precheck, protocol.ReasonUnreachable, err), nil
+	}
+	ready, stopped := split(prepared)
+
+	var applied []activities.AppliedItem
+	if len(ready) > 0 {
+		err = workflow.ExecuteActivity(onLedger(ctx), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(ctx, nil)
+		if err != nil {
+			return failed(ctx, in.Items, protocol.Intent, protocol.ReasonLedger, err), nil
+		}
+		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
+		if err != nil {
+			return failed(ctx, in.Items, protocol.Set, protocol.ReasonUnreachable, err), nil
+		}
+	}
+	err = workflow.ExecuteActivity(onLedger(ctx), recorder.RecordResults, activities.ResultInput{
+		Batch: in.Batch, Pass: in.Pass, Stopped: stopped, Applied: applied, Known: in.Known,
+	}).Get(ctx, nil)
+	if err != nil {
+		return failed(ctx, in.Items, protocol.Outcome, protocol.ReasonLedger, err), nil
+	}
+	return clean(ctx, in.Batch, stopped, applied), nil
+}
+
+// clean destroys what the recorded proofs made worthless. Dead is dead: should
+// Vault refuse to clean for a whole day, old versions and a staging entry are left
+// behind, which the next campaign takes over, and the count stands.
+func clean(ctx workflow.Context, b activities.Batch, stopped []activities.PreparedItem, applied []activities.AppliedItem) rotationResult {
+	var out rotationResult
+	var dead []activities.CleanItem
+	for _, p := range stopped {
+		out.Open = append(out.Open, activities.OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server})
+	}
+	for _, a := range applied {
+		if a.Dead() {
+			dead = append(dead, activities.CleanItem{Index: a.Index, To: a.To})
+			continue
+		}
+		out.Open = append(out.Open, activities.OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server})
+	}
+	if out.Dead = len(dead); out.Dead == 0 {
+		return out
+	}
+	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, activities.CleanInput{Batch: b, Items: dead}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("old versions and staging entries are left in Vault", "credentials", len(dead), "error", err)
+	}
+	return out
+}
+
+func split(items []activities.PreparedItem) (ready, stopped []activities.PreparedItem) {
+	for _, it := range items {
+		if it.Stop == nil {
+			ready = append(ready, it)
+		} else {
+			stopped = append(stopped, it)
+		}
+	}
+	return ready, stopped
+}
+
+func toApply(ready []activities.PreparedItem) []activities.ApplyItem {
+	out := make([]activities.ApplyItem, 0, len(ready))
+	for _, it := range ready {
+		out = append(out, activities.ApplyItem{Index: it.Index, Fresh: it.Fresh})
+	}
+	return out
+}
+
+// failed is a batch whose activity gave up: everything is open, and the next
+// pass looks at what was done.
+func failed(ctx workflow.Context, items []int, step protocol.Step, r protocol.Reason, err error) rotationResult {
+	workflow.GetLogger(ctx).Error("activity gave up", "step", step, "error", err)
+	out := rotationResult{Open: openAll(items, r)}
+	for i := range out.Open {
+		out.Open[i].Step = step
+	}
+	return out
+}

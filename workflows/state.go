@@ -1,0 +1,107 @@
+package workflows
+
+import (
+	"time"
+
+	"rollcall/activities"
+	"rollcall/internal/vault"
+)
+
+// CampaignInput starts a campaign whose specification is in Vault already.
+type CampaignInput struct {
+	Campaign string   `json:"campaign"` // unique: device and start time
+	Device   string   `json:"device"`
+	Actor    string   `json:"actor,omitempty"`
+	Settings Settings `json:"settings"`
+}
+
+// Settings are the limits of the campaign file that workflows need.
+type Settings struct {
+	Batch       int           `json:"batch"`
+	WaveBatch   map[int]int   `json:"wave_batch,omitempty"` // by wave, where it differs
+	Parallel    int           `json:"parallel"`
+	Concurrency int           `json:"concurrency"`
+	RetryMin    time.Duration `json:"retry_min"`
+	RetryMax    time.Duration `json:"retry_max"`
+	Deadline    time.Duration `json:"deadline"`
+}
+
+// Phase of a campaign as its workflow sees it.
+type Phase string
+
+// Phases.
+const (
+	Listing  Phase = "listing"
+	Running  Phase = "running"
+	Paused   Phase = "paused"
+	Aborting Phase = "aborting"
+	Finished Phase = "closed"
+)
+
+// Status answers QueryStatus and every update.
+type Status struct {
+	Campaign string       `json:"campaign"`
+	Device   string       `json:"device"`
+	Phase    Phase        `json:"phase"`
+	Snapshot string       `json:"snapshot,omitempty"`
+	Listed   int          `json:"listed"`
+	Excluded int          `json:"excluded"`
+	Dead     int          `json:"dead"` // in waves that have ended
+	Open     int          `json:"open"` // exceptions of waves that have ended
+	Wave     int          `json:"wave"` // index of the running wave, -1 before and after
+	Waves    []WaveStatus `json:"waves,omitempty"`
+	Problem  string       `json:"problem,omitempty"` // why listing failed
+}
+
+// WaveStatus counts one wave.
+type WaveStatus struct {
+	Wave   int  `json:"wave"`
+	Listed int  `json:"listed"`
+	Dead   int  `json:"dead"`
+	Open   int  `json:"open"` // tried and still open
+	Pass   int  `json:"pass"`
+	Ended  bool `json:"ended,omitempty"`
+}
+
+// Result of a campaign.
+type Result struct {
+	Listed   int  `json:"listed"`
+	Excluded int  `json:"excluded"`
+	Dead     int  `json:"dead"`
+	Open     int  `json:"open"`
+	Aborted  bool `json:"aborted,omitempty"`
+}
+
+// control is what a campaign tells its running wave.
+type control struct {
+	Paused   bool `json:"paused"`
+	Aborting bool `json:"aborting"`
+}
+
+// waveState is the one input of a wave and what it carries over when it
+// continues as new. Its size is bounded by the number of batches and of open credentials.
+type waveState struct {
+	Roll     activities.Roll `json:"roll"`
+	Index    vault.WaveIndex `json:"index"`
+	Settings Settings        `json:"settings"`
+	Control  control         `json:"control"`
+
+	Pass  int         `json:"pass"`           // 1, 2, …
+	Todo  []batchTodo `json:"todo,omitempty"` // of this pass, not yet dispatched
+	Open  []batchTodo `json:"open,omitempty"` // of this pass, to come again
+	Dead  int         `json:"dead"`
+	Done  bool        `json:"started"`        // Todo was filled once
+	Since time.Time   `json:"since,omitzero"` // when the first pass ended: the deadline counts from there
+}
+
+// batchTodo is one batch and its open credentials; nil Items means all.
+type batchTodo struct {
+	Batch int                   `json:"b"`
+	Items []activities.OpenItem `json:"o,omitempty"`
+}
+
+// waveResult is what a wave ends with.
+type waveResult struct {
+	Dead int `json:"dead"`
+	Open int `json:"open"`
+}

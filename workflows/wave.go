@@ -1,0 +1,270 @@
+package workflows
+
+import (
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/protocol"
+)
+
+// dispatches bounds the children of one run of a wave. Then it drains and
+// continues as new, long before Temporal's limits.
+const dispatches = 200
+
+// Wave rotates the credentials of one wave: a first pass over all batches,
+// then passes over what is still open, with back-off, until nothing is or the
+// deadline has passed. After the deadline there is always one more pass, so
+// that a campaign whose worker was away is not given up untried.
+func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
+	w := &wave{state: st}
+	if size := st.Settings.WaveBatch[st.Index.Wave]; size > 0 {
+		w.size = size
+	} else {
+		w.size = st.Settings.Batch
+	}
+	w.batches = batches(st.Roll, st.Index, w.size, st.Settings.Concurrency)
+	if !st.Done {
+		w.state.Done, w.state.Pass = true, 1
+		for b := range w.batches {
+			w.state.Todo = append(w.state.Todo, batchTodo{Batch: b})
+		}
+	}
+	err := workflow.SetQueryHandler(ctx, QueryStatus, func() (WaveStatus, error) { return w.status(), nil })
+	if err != nil {
+		return waveResult{}, err
+	}
+	workflow.Go(ctx, w.listen)
+	return w.run(ctx)
+}
+
+type wave struct {
+	state    waveState
+	size     int
+	batches  []activities.Batch
+	started  int // children of this run
+	inFlight int
+}
+
+func (w *wave) run(ctx workflow.Context) (waveResult, error) {
+	for {
+		if err := w.pass(ctx); err != nil {
+			return waveResult{}, err
+		}
+		if w.state.Since.IsZero() {
+			w.state.Since = workflow.Now(ctx)
+		}
+		if w.over(ctx) {
+			return w.end(ctx)
+		}
+		w.wait(ctx)
+		w.state.Todo, w.state.Open = w.state.Open, nil
+		w.state.Pass++
+	}
+}
+
+// pass dispatches what is to do, Parallel batches at a time, and drains.
+func (w *wave) pass(ctx workflow.Context) error {
+	for len(w.state.Todo) > 0 {
+		if w.started >= dispatches || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return w.continueAsNew(ctx)
+		}
+		err := workflow.Await(ctx, func() bool {
+			return w.state.Control.Aborting || !w.state.Control.Paused && w.inFlight < w.state.Settings.Parallel
+		})
+		if err != nil {
+			return err
+		}
+		if w.state.Control.Aborting {
+			break
+		}
+		next := w.state.Todo[0]
+		w.state.Todo = w.state.Todo[1:]
+		w.started++
+		w.inFlight++
+		workflow.Go(ctx, func(ctx workflow.Context) { w.dispatch(ctx, next) })
+	}
+	return workflow.Await(ctx, func() bool { return w.inFlight == 0 })
+}
+
+// dispatch runs one batch. A batch whose workflow failed as a whole comes back
+// in the next pass: what was done is seen there.
+func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
+	defer func() { w.inFlight-- }()
+	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: rotationID(w.state.Roll.Device, w.state.Index.Wave, todo.Batch, w.state.Pass),
+		TaskQueue:  activities.RotationQueue,
+		// A batch in hand is finished whatever becomes of its wave.
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+	})
+	var out rotationResult
+	if err := workflow.ExecuteChildWorkflow(child, RotationWorkflow, in).Get(ctx, &out); err != nil {
+		workflow.GetLogger(ctx).Error("batch failed as a whole", "batch", todo.Batch, "error", err)
+		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInternal)}
+	}
+	w.state.Dead += out.Dead
+	if len(out.Open) > 0 {
+		w.state.Open = append(w.state.Open, batchTodo{Batch: todo.Batch, Items: out.Open})
+	}
+}
+
+// items are the indexes on the page that a pass works on.
+func (w *wave) items(todo batchTodo) []int {
+	var out []int
+	if todo.Items == nil {
+		for i := w.batches[todo.Batch].Span.From; i < w.batches[todo.Batch].Span.To; i++ {
+			out = append(out, i)
+		}
+	}
+	for _, it := range todo.Items {
+		out = append(out, it.Index)
+	}
+	return out
+}
+
+// over reports whether no further pass is due.
+func (w *wave) over(ctx workflow.Context) bool {
+	if w.state.Control.Aborting {
+		return true
+	}
+	for _, t := range w.state.Open {
+		for _, it := range t.Items {
+			if !it.Reason.Final() {
+				return w.state.Pass > 1 && workflow.Now(ctx).After(w.state.Since.Add(w.state.Settings.Deadline))
+			}
+		}
+	}
+	return true
+}
+
+// wait backs off before the next pass; an abort ends it.
+func (w *wave) wait(ctx workflow.Context) {
+	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
+	for _, t := range w.state.Open {
+		for _, it := range t.Items {
+			if it.Reason.Immediate() {
+				return
+			}
+		}
+	}
+	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting })
+}
+
+// backoff doubles from first to longest.
+func backoff(pass int, first, longest time.Duration) time.Duration {
+	d := first
+	for i := 1; i < pass && d < longest; i++ {
+		d *= 2
+	}
+	return min(d, longest)
+}
+
+// end gives what lies between Set and Prove a last pass when the wave was
+// aborted, and records what stays open.
+func (w *wave) end(ctx workflow.Context) (waveResult, error) {
+	why := "the deadline has passed"
+	if w.state.Control.Aborting {
+		why = "the campaign was aborted"
+		if err := w.finishHalfDone(ctx); err != nil {
+			return waveResult{}, err
+		}
+		for _, t := range w.state.Todo {
+			w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
+		}
+		w.state.Todo = nil
+	}
+	open := 0
+	for _, t := range w.state.Open {
+		open += len(t.Items)
+		err := workflow.ExecuteActivity(onLedger(ctx), recorder.RecordExceptions, activities.ExceptionInput{
+			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
+		}).Get(ctx, nil)
+		if err != nil {
+			return waveResult{}, err
+		}
+	}
+	return waveResult{Dead: w.state.Dead, Open: open}, nil
+}
+
+// untried are the items of a batch that an abort kept from its turn.
+func (w *wave) untried(t batchTodo) []activities.OpenItem {
+	if t.Items != nil {
+		return t.Items
+	}
+	return openAll(w.items(t), protocol.ReasonInterrupted)
+}
+
+// finishHalfDone gives credentials whose new value is or may be in force one
+// more pass (rule 3: forward only), and nothing else.
+func (w *wave) finishHalfDone(ctx workflow.Context) error {
+	var half, rest []batchTodo
+	for _, t := range w.state.Open {
+		var h, r []activities.OpenItem
+		for _, it := range t.Items {
+			if halfDone(it) {
+				h = append(h, it)
+			} else {
+				r = append(r, it)
+			}
+		}
+		if h != nil {
+			half = append(half, batchTodo{Batch: t.Batch, Items: h})
+		}
+		if r != nil {
+			rest = append(rest, batchTodo{Batch: t.Batch, Items: r})
+		}
+	}
+	w.state.Open = rest
+	w.state.Pass++
+	for _, t := range half {
+		w.inFlight++
+		w.dispatch(ctx, t)
+	}
+	return nil
+}
+
+func halfDone(it activities.OpenItem) bool {
+	switch it.Step {
+	case protocol.Set, protocol.Verify, protocol.Activate, protocol.Retire, protocol.Prove, protocol.Outcome:
+		return true
+	}
+	return it.Reason == protocol.ReasonInternal
+}
+
+// continueAsNew drains first: no child may be in flight, no signal unread.
+func (w *wave) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 }); err != nil {
+		return err
+	}
+	signals := workflow.GetSignalChannel(ctx, SignalControl)
+	for signals.ReceiveAsync(&w.state.Control) {
+	}
+	return workflow.NewContinueAsNewError(ctx, WaveWorkflow, w.state)
+}
+
+func (w *wave) listen(ctx workflow.Context) {
+	signals := workflow.GetSignalChannel(ctx, SignalControl)
+	for {
+		var c control
+		signals.Receive(ctx, &c)
+		w.state.Control = c
+	}
+}
+
+func (w *wave) status() WaveStatus {
+	return WaveStatus{
+		Wave: w.state.Index.Wave, Listed: listed(w.state.Index), Dead: w.state.Dead,
+		Open: openCount(w.state.Open), Pass: w.state.Pass,
+	}
+}
+
+func openAll(items []int, r protocol.Reason) []activities.OpenItem {
+	var out []activities.OpenItem
+	for _, i := range items {
+		out = append(out, activities.OpenItem{Index: i, Step: protocol.Precheck, Reason: r})
+	}
+	return out
+}
