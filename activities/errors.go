@@ -39,7 +39,7 @@ func classify(fallback string, err error) error {
 		kind = errVault
 	case errors.As(err, &stop) && stop.Reason == protocol.ReasonVault:
 		kind = errVault
-	case errors.Is(err, ledger.ErrWrongLedger):
+	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(err.Error(), errLedger, nil)
 	}
 	if kind == errSpec {

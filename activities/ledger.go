@@ -3,7 +3,9 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -39,44 +41,49 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		if err != nil {
 			return classify(errVault, err)
 		}
-		entries := make([]ledger.Entry, 0, len(page))
-		for _, c := range page {
-			e := about(in.Campaign, c, ledger.Listed, "", now)
-			e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons
-			entries = append(entries, e)
+		findings, err := l.Store.ReadFindings(ctx, in.Campaign, in.Snapshot, n)
+		if err != nil {
+			return classify(errVault, err)
 		}
-		if err := l.append(ctx, in.Campaign, entries); err != nil {
+		if err := l.append(ctx, in.Campaign, listed(in.Campaign, page, findings, now)); err != nil {
 			return err
 		}
 	}
-	notes, err := l.Store.ReadNotes(ctx, in.Campaign, in.Snapshot)
+	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)
 	}
-	return l.append(ctx, in.Campaign, rollNotes(in, notes, now))
-}
-
-// rollNotes are the findings and exclusions of the listing, and the entry that closes it.
-func rollNotes(in Roll, notes vault.Notes, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry
-	for id, findings := range notes.Findings {
-		for _, f := range findings {
-			entries = append(entries, ledger.Entry{
-				ID: ledger.EntryID(in.Campaign, id, string(f.Code), ledger.Found), At: now, Campaign: in.Campaign,
-				Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
-			})
-		}
-	}
-	for _, x := range notes.Excluded {
+	for _, x := range excluded {
 		entries = append(entries, ledger.Entry{
 			ID: ledger.EntryID(in.Campaign, x.ID, "", ledger.Excluded), At: now, Campaign: in.Campaign,
 			Event: ledger.Excluded, Credential: x.ID, Name: x.Name, Detail: x.Reason, Reasons: x.Found,
 		})
 	}
-	return append(entries, ledger.Entry{
+	return l.append(ctx, in.Campaign, append(entries, ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: now, Campaign: in.Campaign, Event: ledger.RollClosed,
 		Counts: &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded},
-	})
+	}))
+}
+
+// listed are the entries of one page of the roll: a line for each credential
+// and the findings of the listing.
+func listed(campaign string, page []credential.Credential, findings map[string][]credential.Finding, now time.Time) []ledger.Entry {
+	var entries []ledger.Entry
+	for _, c := range page {
+		e := about(campaign, c, ledger.Listed, "", now)
+		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons
+		entries = append(entries, e)
+	}
+	for _, id := range slices.Sorted(maps.Keys(findings)) {
+		for _, f := range findings[id] {
+			entries = append(entries, ledger.Entry{
+				ID: ledger.EntryID(campaign, id, string(f.Code), ledger.Found), At: now, Campaign: campaign,
+				Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
+			})
+		}
+	}
+	return entries
 }
 
 // RecordIntents says that these are about to be set. Only once it has returned
@@ -169,11 +176,12 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 	if err := l.append(ctx, in.Campaign, []ledger.Entry{e}); err != nil || !closing {
 		return err
 	}
-	return classify(errLedger, l.release(ctx, in.Campaign))
+	return classify(errLedger, l.release(in.Campaign))
 }
 
-// Close releases every folder.
-func (l *Ledger) Close(ctx context.Context) error {
+// Shut releases every folder of l. It is no method, because every exported
+// method of an activity struct is an activity.
+func Shut(l *Ledger) error {
 	l.mu.Lock()
 	names := make([]string, 0, len(l.logs))
 	for name := range l.logs {
@@ -182,7 +190,7 @@ func (l *Ledger) Close(ctx context.Context) error {
 	l.mu.Unlock()
 	var first error
 	for _, name := range names {
-		if err := l.release(ctx, name); err != nil && first == nil {
+		if err := l.release(name); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -228,7 +236,7 @@ func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) 
 	return log, nil
 }
 
-func (l *Ledger) release(ctx context.Context, campaign string) error {
+func (l *Ledger) release(campaign string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	log, ok := l.logs[campaign]
@@ -236,7 +244,7 @@ func (l *Ledger) release(ctx context.Context, campaign string) error {
 		return nil
 	}
 	delete(l.logs, campaign)
-	return log.Close(ctx)
+	return log.Close(context.Background())
 }
 
 func (l *Ledger) page(ctx context.Context, b Batch) ([]credential.Credential, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"rollcall/config"
@@ -20,6 +21,8 @@ import (
 type Rotation struct {
 	Store *vault.Store
 	Kinds *registry.Registry
+
+	specs sync.Map // campaign -> *config.Campaign: a stored specification never changes
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -30,16 +33,16 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	if err != nil {
 		return Roll{}, err
 	}
-	index, found, err := r.Store.ReadIndex(ctx, in.Campaign)
-	if err != nil {
+	index, err := r.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil && !vault.IsNotFound(err) {
 		return Roll{}, classify(errVault, err)
 	}
-	if !found {
-		roll, err := List(ctx, r.Store, r.Kinds, spec, in.Campaign)
+	if err != nil {
+		roll, _, err := ListRoll(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
 		if err != nil {
 			return Roll{}, classify(errSources, err)
 		}
-		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
+		if index, err = r.Store.WriteRoll(ctx, nil, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}
 	}
@@ -49,19 +52,18 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	}, nil
 }
 
-// List lists from the sources of spec and changes nothing. It is what the
+// ListRoll lists from the sources of spec and changes nothing. It is what the
 // activity and the command line share.
-func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, error) {
+func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
 	dirs := map[string]inventory.Directory{}
 	for name := range spec.Directories {
 		d, err := kinds.Directory(spec, name)
 		if err != nil {
-			return nil, classify(errSpec, err)
+			return nil, nil, err
 		}
 		dirs[name] = d
 	}
-	roll, _, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), nil)
-	return roll, err
+	return inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
 }
 
 // Prepare checks and stages the credentials of a batch.
@@ -130,15 +132,30 @@ func (r *Rotation) CloseCampaign(ctx context.Context, campaign string) error {
 
 // OpenScheduled gives a new campaign the specification of its schedule.
 func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
-	spec, err := r.Store.ReadScheduleSpec(ctx, in.Schedule)
+	spec, err := r.Store.LoadSpec(ctx, vault.ScheduleSpec(in.Schedule))
 	if err != nil {
 		return classify(errVault, err)
 	}
-	return classify(errVault, r.Store.OpenCampaign(ctx, in.Campaign, in.Device, spec))
+	return classify(errVault, Open(ctx, r.Store, in.Campaign, in.Device, spec))
+}
+
+// Open makes a campaign known to Vault with its specification. Repeating it
+// does no harm. The workflow is started after it.
+func Open(ctx context.Context, store *vault.Store, campaign, device string, spec []byte) error {
+	if err := store.OpenCampaign(ctx, campaign, device); err != nil {
+		return err
+	}
+	if err := store.SaveSpec(ctx, vault.CampaignSpec(campaign), spec); err != nil && !vault.AsCAS(err) {
+		return err
+	}
+	return nil
 }
 
 func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	data, err := r.Store.ReadSpec(ctx, campaign)
+	if known, ok := r.specs.Load(campaign); ok {
+		return known.(*config.Campaign), nil
+	}
+	data, err := r.Store.LoadSpec(ctx, vault.CampaignSpec(campaign))
 	if err != nil {
 		return nil, classify(errVault, err)
 	}
@@ -146,6 +163,7 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 	if err := json.Unmarshal(data, spec); err != nil {
 		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
 	}
+	r.specs.Store(campaign, spec)
 	return spec, nil
 }
 

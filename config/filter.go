@@ -3,12 +3,16 @@ package config
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkFilter checks the syntax of an LDAP search filter (RFC 4515), so that
 // a slip is found on the line where it was written and not in the middle of a
 // listing. The error counts characters and quotes nothing.
 func checkFilter(s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("not UTF-8; write other bytes as \\xx, each with two hex digits")
+	}
 	p := filterParser{s: s}
 	if err := p.filter(0); err != nil {
 		return err

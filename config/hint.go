@@ -22,12 +22,13 @@ func hint(got string, keys []string) string {
 	return "; known here: " + strings.Join(keys, ", ")
 }
 
-// nearest is the closest word within a third of its length, or "".
+// nearest is the closest word with half of its letters in place and three
+// slips at most, or "".
 func nearest(got string, words []string) string {
 	if len(got) > 40 {
 		return ""
 	}
-	best, word := 1+max(1, len(got)/3), ""
+	best, word := 1+min(3, max(1, len(got)/2)), ""
 	for _, w := range words {
 		if d := distance(strings.ToLower(got), w); d < best {
 			best, word = d, w

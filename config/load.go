@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"rollcall/internal/credential"
 )
 
@@ -33,7 +35,11 @@ func Load(path string) (*Campaign, error) {
 func load(name, dir string, text []byte) (*Campaign, error) {
 	l := &loader{dir: dir, refused: refusedSet{}, errs: Errors{File: name}}
 	var c *Campaign
-	if root := l.parse(text); root != nil {
+	switch root := l.parse(text); {
+	case root == nil:
+	case root.Kind != yaml.MappingNode:
+		l.problem(root.Line, "must be a mapping that begins with device: NAME")
+	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
 			"device", "exposure", "vault", "directories", "sources", "exclude", "waves", "limits", "ledger"))

@@ -37,7 +37,10 @@ func (l *loader) parse(text []byte) *yaml.Node {
 	if errors.As(err, &le) {
 		line, what = le.Mark.Line, "not valid YAML"
 		if !strings.ContainsAny(le.Message, "'\"`") {
-			what += ": " + le.Message
+			what += ": " + strings.TrimPrefix(le.Message, "yaml: ")
+		}
+		if le.ContextMark.Line > 0 && le.ContextMark.Line != line {
+			what += fmt.Sprintf(" (in what begins on line %d)", le.ContextMark.Line)
 		}
 	}
 	l.problem(line, "%s", what)

@@ -46,7 +46,8 @@ type Credential struct {
 	Name string `json:"name"`
 
 	// Paths are the places in Vault where consumers read the secret. All of
-	// them are kept current. Never empty once the roll is merged.
+	// them are kept current. Never empty once the roll is merged, unless Problem
+	// is set.
 	Paths []Path `json:"paths,omitempty"`
 
 	// Adopted says that Vault held no path for the account and Paths is the
@@ -75,6 +76,9 @@ const (
 	NoAccount Problem = "no-account"
 	// Ambiguous: the reference matches more than one account.
 	Ambiguous Problem = "ambiguous"
+	// OwnIdentity: it is the login with which Rollcall itself works, and a
+	// campaign that changed it midway would lock itself out.
+	OwnIdentity Problem = "own-identity"
 )
 
 // Path is one field of one KV v2 secret.

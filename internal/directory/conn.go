@@ -10,8 +10,6 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
-
-	"rollcall/internal/credential"
 )
 
 type security int
@@ -31,13 +29,7 @@ type server struct {
 	client   *Client
 	admin    *pool
 	probe    *pool
-
-	// gate lets one goroutine at a time try a bind password that this server
-	// has not accepted yet: eight connections that offer a wrong one at once
-	// could lock the worker out.
-	gate     chan struct{}
-	accepted atomic.Pointer[credential.Secret]
-	refused  refusal // guarded by gate
+	identity *identity
 }
 
 // conn is a connection, used by one goroutine at a time.

@@ -33,7 +33,6 @@ import (
 type Client struct {
 	name     string
 	conf     config.Directory
-	bindDN   *ldap.DN
 	password func(context.Context) (credential.Secret, error)
 	timeout  time.Duration
 	limiter  *rate.Limiter // nil when there is no limit
@@ -56,8 +55,7 @@ func Open(name string, d config.Directory, password func(context.Context) (crede
 	if d.RatePerSecond > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(d.RatePerSecond), max(1, int(d.RatePerSecond)))
 	}
-	var err error
-	if c.bindDN, err = ldap.ParseDN(d.Bind.DN); err != nil || len(c.bindDN.RDNs) == 0 {
+	if dn, err := ldap.ParseDN(d.Bind.DN); err != nil || len(dn.RDNs) == 0 {
 		return nil, fmt.Errorf("directory %s: bind.dn %q is not a DN; write it like cn=rollcall,ou=services,dc=example,dc=org", name, d.Bind.DN)
 	}
 	if len(d.Servers) == 0 {
@@ -94,7 +92,7 @@ func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("it is not a URL; write ldaps://host:636 or ldap://host:389")
 	}
-	s := &server{name: raw, client: c, gate: make(chan struct{}, 1)}
+	s := &server{name: raw, client: c, identity: newIdentity()}
 	port := u.Port()
 	switch u.Scheme {
 	case "ldaps":
@@ -134,9 +132,16 @@ func (c *Client) Name() string { return c.name }
 func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
 
 // IsBindIdentity reports whether dn is the identity with which the worker binds.
-func (c *Client) IsBindIdentity(dn string) bool {
-	d, err := ldap.ParseDN(dn)
-	return err == nil && d.EqualFold(c.bindDN)
+func (c *Client) IsBindIdentity(dn string) bool { return SameDN(dn, c.conf.Bind.DN) }
+
+// SameDN reports whether two DNs name the same entry, whatever their case and spacing.
+func SameDN(a, b string) bool {
+	da, err := ldap.ParseDN(a)
+	if err != nil {
+		return false
+	}
+	db, err := ldap.ParseDN(b)
+	return err == nil && da.EqualFold(db)
 }
 
 // Close drops every idle connection. Those in use are dropped when their

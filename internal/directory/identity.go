@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -14,11 +15,43 @@ import (
 // keeps retries from locking the worker's own identity.
 const refusalHolds = time.Minute
 
-// refusal remembers a bind password that the server refused.
-type refusal struct {
-	value credential.Secret
-	at    time.Time
-	err   error
+// identity is what a server thought of the worker's bind password.
+type identity struct {
+	// gate lets one goroutine at a time offer a password that the server has
+	// not accepted yet: eight connections that offer a wrong one at once could
+	// lock the worker out.
+	gate chan struct{}
+
+	mu        sync.Mutex
+	accepted  credential.Secret
+	refused   credential.Secret
+	refusedAt time.Time
+	refusal   error
+}
+
+func newIdentity() *identity { return &identity{gate: make(chan struct{}, 1)} }
+
+// judge returns whether the server accepted value before, or the error with
+// which it refused it a moment ago.
+func (i *identity) judge(value credential.Secret) (accepted bool, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.refused.Equal(value) && time.Since(i.refusedAt) < refusalHolds {
+		return false, i.refusal
+	}
+	return i.accepted.Equal(value), nil
+}
+
+func (i *identity) accept(value credential.Secret) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.accepted, i.refused = value, credential.Secret{}
+}
+
+func (i *identity) refuse(value credential.Secret, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.accepted, i.refused, i.refusedAt, i.refusal = credential.Secret{}, value, time.Now(), err
 }
 
 // dialAdmin connects and binds as the worker's identity.
@@ -30,31 +63,44 @@ func (s *server) dialAdmin(ctx context.Context) (*conn, error) {
 	if value.IsZero() {
 		return nil, fmt.Errorf("directory %s: %s holds no password for bind.dn", s.client.name, s.client.conf.Bind.Password)
 	}
-	if known := s.accepted.Load(); known == nil || !known.Equal(value) {
-		select {
-		case s.gate <- struct{}{}:
-			defer func() { <-s.gate }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if s.refused.value.Equal(value) && time.Since(s.refused.at) < refusalHolds {
-			return nil, s.refused.err
-		}
+	if _, err := s.identity.judge(value); err != nil {
+		return nil, err
 	}
 	c, err := s.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.bindAdmin(ctx, value); err != nil {
+	if err := c.becomeAdmin(ctx, value); err != nil {
 		c.close()
 		return nil, err
 	}
-	s.accepted.Store(&value)
 	return c, nil
 }
 
-// bindAdmin binds as the worker's identity. On the first try of a value the
-// caller holds the gate.
+// becomeAdmin binds, alone if value has not been accepted before.
+func (c *conn) becomeAdmin(ctx context.Context, value credential.Secret) error {
+	i := c.server.identity
+	if known, err := i.judge(value); err != nil {
+		return err
+	} else if !known {
+		select {
+		case i.gate <- struct{}{}:
+			defer func() { <-i.gate }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := i.judge(value); err != nil {
+			return err
+		}
+	}
+	if err := c.bindAdmin(ctx, value); err != nil {
+		return err
+	}
+	i.accept(value)
+	return nil
+}
+
+// bindAdmin binds as the worker's identity and remembers a refusal.
 func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 	s, dn := c.server, c.server.client.conf.Bind.DN
 	var res *ldap.SimpleBindResult
@@ -73,20 +119,9 @@ func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 	case resultCode(err) == ldap.LDAPResultInvalidCredentials:
 		refused := fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn",
 			s.client.name, s.name, dn, s.client.conf.Bind.Password)
-		s.refuse(value, refused)
+		s.identity.refuse(value, refused)
 		return refused
 	default:
 		return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
 	}
-}
-
-// refuse remembers a refused value. A value that was accepted before is
-// offered without the gate and may be refused by several goroutines at once; the
-// next dial then goes through the gate again.
-func (s *server) refuse(value credential.Secret, err error) {
-	if known := s.accepted.Load(); known != nil && known.Equal(value) {
-		s.accepted.CompareAndSwap(known, nil)
-		return
-	}
-	s.refused = refusal{value: value, at: time.Now(), err: err}
 }

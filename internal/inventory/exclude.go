@@ -18,8 +18,12 @@ import (
 func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	why := map[string]string{}
+	index := m.index()
 	for _, e := range m.c.Exclude {
-		ids := m.matching(e)
+		ids := index[e.Path]
+		if e.Account != "" {
+			ids = index[accountKey(e.Account)]
+		}
 		switch {
 		case len(ids) == 0:
 			warnings = append(warnings, Warning(fmt.Sprintf("exclude %s matches nothing on the roll: correct it or remove it", name(e))))
@@ -54,23 +58,29 @@ func name(e config.Exclude) string {
 	return "path " + e.Path
 }
 
-func (m *merger) matching(e config.Exclude) []string {
-	var ids []string
-	want := accountKey(e.Account)
+// index finds lines by all that an exclude may call them.
+func (m *merger) index() map[string][]string {
+	if len(m.c.Exclude) == 0 {
+		return nil
+	}
+	index := map[string][]string{}
 	for id, l := range m.lines {
-		hit := false
-		if e.Path != "" {
-			hit = slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return p.String() == e.Path })
-		} else {
-			hit = l.Subject != "" && fold(l.Subject) == want || accountKey(l.Name) == want ||
-				slices.ContainsFunc(l.logins, func(s string) bool { return accountKey(s) == want })
+		keys := []string{accountKey(l.Name)}
+		if l.Subject != "" {
+			keys = append(keys, fold(l.Subject))
 		}
-		if hit {
-			ids = append(ids, id)
+		for _, s := range l.logins {
+			keys = append(keys, accountKey(s))
+		}
+		for _, p := range l.Paths {
+			keys = append(keys, p.String())
+		}
+		slices.Sort(keys)
+		for _, k := range slices.Compact(keys) {
+			index[k] = append(index[k], id)
 		}
 	}
-	slices.Sort(ids)
-	return ids
+	return index
 }
 
 // ownIdentities marks what we work with. It stays on the roll as an open

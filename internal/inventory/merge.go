@@ -46,7 +46,9 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own map[string
 	}
 	m.loose(loose)
 	m.sharedPaths()
-	m.adopt()
+	if err := m.adopt(); err != nil {
+		return nil, nil, err
+	}
 	warnings := m.ownIdentities(own)
 	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
 	more, err := m.exclude(roll)
@@ -108,7 +110,7 @@ func (m *merger) loose(list []Candidate) {
 			pathless = append(pathless, c)
 			continue
 		}
-		if c.Account == "" && m.claimed(c, owners[placeOf(*c.Path)]) {
+		if m.claimed(c, owners[placeOf(*c.Path)]) {
 			continue
 		}
 		l := m.unmatched(unmatched+"/"+c.Path.String(), c)
@@ -128,12 +130,18 @@ func (m *merger) loose(list []Candidate) {
 	}
 }
 
-// claimed adds a path that names no account to the accounts that other sources
-// found for it.
+// claimed gives a candidate to the accounts that other sources found for its
+// path: when it names no account itself, or an ambiguous one that the path
+// settles.
 func (m *merger) claimed(c Candidate, owners []*line) bool {
+	several := m.accounts(c)
+	if c.Account != "" && len(several) == 0 {
+		return false // it names an account, and another one
+	}
 	hit := false
 	for _, l := range owners {
-		if c.AnyField || slices.Contains(l.Paths, *c.Path) {
+		meant := c.Account == "" || slices.ContainsFunc(several, func(a Account) bool { return c.Authority+"/"+a.Subject == l.ID })
+		if meant && (c.AnyField && c.Account == "" || slices.Contains(l.Paths, *c.Path)) {
 			l.Reasons = append(l.Reasons, c.Reason)
 			hit = true
 		}

@@ -35,6 +35,9 @@ func formOf(account string) form {
 var attributeType = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
 func isDN(s string) bool {
+	if !strings.Contains(s, "=") {
+		return false
+	}
 	dn, err := ldap.ParseDN(s)
 	if err != nil || len(dn.RDNs) == 0 {
 		return false
@@ -104,10 +107,4 @@ func clause(account string) string {
 		return "(" + a.Type + "=" + ldap.EscapeFilter(a.Value) + ")"
 	}
 	return "(uid=" + value + ")"
-}
-
-// below reports whether dn is base or lies below it.
-func below(dn, base string) bool {
-	d, b := dnKey(dn), dnKey(base)
-	return d == b || strings.HasSuffix(d, ","+b)
 }

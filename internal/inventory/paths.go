@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,7 +16,7 @@ func (m *merger) sharedPaths() {
 	owners := map[credential.Path][]*line{}
 	for _, l := range m.lines {
 		l.Paths = sortedPaths(l.Paths)
-		if l.Problem == credential.NoAccount || l.Problem == credential.Ambiguous {
+		if l.Problem == credential.NoAccount {
 			continue
 		}
 		for _, p := range l.Paths {
@@ -52,38 +53,44 @@ func pathList(paths []credential.Path) string {
 // adopt gives every account without a path the default one. Where two accounts
 // would get the same, or a path that is somebody's already, both get their
 // immutable id added.
-func (m *merger) adopt() {
+func (m *merger) adopt() error {
+	plain := map[*line]credential.Path{}
 	taken := map[credential.Path]int{}
-	var without []*line
 	for _, l := range m.lines {
 		for _, p := range l.Paths {
 			taken[p]++
 		}
 		if len(l.Paths) == 0 && l.Subject != "" {
-			taken[m.adopted(l, l.short)]++
-			without = append(without, l)
+			p, err := m.adopted(l, l.short)
+			if err != nil {
+				return err
+			}
+			taken[p]++
+			plain[l] = p
 		}
 	}
-	for _, l := range without {
-		p := m.adopted(l, l.short)
+	for l, p := range plain {
 		if taken[p] > 1 {
-			p = m.adopted(l, l.short+"-"+l.Subject)
+			var err error
+			if p, err = m.adopted(l, l.short+"-"+l.Subject); err != nil {
+				return err
+			}
 		}
 		l.Paths, l.Adopted = []credential.Path{p}, true
 	}
+	return nil
 }
 
-func (m *merger) adopted(l *line, account string) credential.Path {
+func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(m.c.Vault.Adopt)
 	p, err := credential.ParsePath(text)
 	if err != nil {
-		// config.Load checked the template, and segment never gives "" or "#".
-		panic("adopted path: " + err.Error())
+		return credential.Path{}, fmt.Errorf("vault.adopt gives no usable path for %s: %w", l.Name, err)
 	}
 	if l.Kind != credential.LDAPPassword {
 		p.Field = defaultField(l.Kind)
 	}
-	return p
+	return p, nil
 }
 
 // segment makes a name fit for one segment of a Vault path: lower case,

@@ -153,34 +153,21 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []string) (
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name, ref string) ([]Account, error) {
-	d, base := l.dirs[name], l.c.Directories[name].Base
-	filter, depth := "(|"+clause(ref)+")", 0
+	filter := "(|" + clause(ref) + ")"
 	if formOf(ref) == byDN {
-		if !below(ref, base) {
-			return nil, nil // rotating it would not find it either
-		}
-		dn, err := ldap.ParseDN(ref)
-		if err != nil {
-			return nil, nil
-		}
-		base, filter, depth = ref, "(objectClass=*)", len(dn.RDNs)
+		// The server compares DNs by schema (RFC 5020); the leading RDN is
+		// there for its index.
+		filter = "(&" + clause(ref) + "(entryDN=" + ldap.EscapeFilter(ref) + "))"
 	}
 	var found []Account
-	err := d.Search(ctx, d.Servers()[0], base, filter, wanted, func(e directory.Entry) error {
-		if depth > 0 {
-			if dn, err := ldap.ParseDN(e.DN); err != nil || len(dn.RDNs) != depth {
-				return nil // below the entry that is meant
-			}
-		}
+	d := l.dirs[name]
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, filter, wanted, func(e directory.Entry) error {
 		a, err := accountOf(e)
 		if err == nil {
 			found = addAccount(found, a)
 		}
 		return err
 	})
-	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
-		return nil, nil
-	}
 	return found, err
 }
 

@@ -11,6 +11,8 @@ import (
 // slapdConf is slapd.conf(5). Points a reader may stumble over:
 //   - the binder's rights end at ou=people, so it can reset neither another
 //     service nor itself;
+//   - accounts below ou=sealed may not read their own entry, as on directories with
+//     tight access rules;
 //   - "by self =xw" lets people change their password but not read its hash;
 //   - sizelimit is OpenLDAP's default of 500, lifted for those who must page
 //     through the whole directory.
@@ -43,6 +45,15 @@ limits dn.exact="{{.BinderDN}}" size=unlimited time=unlimited
 limits dn.exact="{{.WriterDN}}" size=unlimited time=unlimited
 limits dn.exact="cn=replicator,ou=services,{{.Base}}" size=unlimited time=unlimited
 
+access to dn.subtree="ou=sealed,{{.Base}}" attrs=userPassword
+  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by anonymous auth
+  by * none
+access to dn.subtree="ou=sealed,{{.Base}}"
+  by dn.exact="{{.BinderDN}}" read
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by * none
 access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
   by dn.exact="{{.BinderDN}}" manage
   by dn.exact="{{.WriterDN}}" write
@@ -74,12 +85,12 @@ syncrepl rid=001 provider={{.Provider}} type=refreshAndPersist retry="1 +"
 {{end}}
 database monitor
 access to *
-  by dn.exact="{{.AdminDN}}" read
+  by dn.exact="{{.BinderDN}}" read
   by * none
 `))
 
 func (s *Slapd) writeConfig() error {
-	certFile, keyFile, caFile, err := s.opts.CA.Issue(s.opts.Dir, "slapd", 24*time.Hour)
+	certFile, keyFile, caFile, err := s.opts.CA.Issue(s.opts.Dir, "slapd", 90*24*time.Hour)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (p SlapdPolicy) ldif() string {
 func (s *Slapd) tree() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dn: %s\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n", slapdBase)
-	for _, ou := range []string{"people", "services", "policies"} {
+	for _, ou := range []string{"people", "sealed", "services", "policies"} {
 		fmt.Fprintf(&b, "dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", ou, slapdBase, ou)
 	}
 	b.WriteString(s.opts.Policy.ldif())
@@ -123,4 +123,14 @@ func ldapBool(b bool) string {
 		return "TRUE"
 	}
 	return "FALSE"
+}
+
+// SeededPassword is the password with which an account was seeded; empty if it was not.
+func (s *Slapd) SeededPassword(uid string) string {
+	for _, a := range s.opts.Accounts {
+		if a.UID == uid {
+			return a.Password
+		}
+	}
+	return ""
 }

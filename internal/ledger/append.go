@@ -94,7 +94,7 @@ func (l *Log) prepare(entries []Entry) (*request, error) {
 // commitLoop takes whatever requests wait, commits them as one, and only then
 // looks again: the slower the disk or the anchor, the more share a checkpoint.
 func (l *Log) commitLoop() {
-	defer close(l.closed)
+	defer close(l.committed)
 	for {
 		var batch []*request
 		select {
@@ -132,6 +132,7 @@ func (l *Log) commit(batch []*request) error {
 		}
 	}
 	if err := l.integrate(ctx, keys, lines); err != nil {
+		sweep(l.dir)
 		// An error may come after the tree has grown, so look.
 		if again := l.catchUp(ctx); again != nil {
 			return again

@@ -9,10 +9,10 @@ import (
 
 // Errors that a caller can act on; errors.Is finds them.
 var (
-	// ErrForeign: the folder holds another campaign's ledger, a ledger under
+	// ErrWrongLedger: the folder holds another campaign's ledger, a ledger under
 	// another key, or files that are no ledger. Nothing was changed. A retry
 	// cannot help: name another folder.
-	ErrForeign = errors.New("not this campaign's ledger folder")
+	ErrWrongLedger = errors.New("not this campaign's ledger folder")
 
 	// ErrLocked: another process appends to this ledger. Nothing was changed.
 	// Retry once that process has ended.

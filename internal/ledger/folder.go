@@ -41,10 +41,10 @@ func readAbout(dir string) (about, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&a); err != nil {
-		return about{}, fmt.Errorf("%w: %s cannot be read: %v", ErrForeign, path, err)
+		return about{}, fmt.Errorf("%w: %s cannot be read: %v", ErrWrongLedger, path, err)
 	}
 	if a.Version != formatVersion {
-		return about{}, fmt.Errorf("%w: %s has version %d, this program knows %d", ErrForeign, path, a.Version, formatVersion)
+		return about{}, fmt.Errorf("%w: %s has version %d, this program knows %d", ErrWrongLedger, path, a.Version, formatVersion)
 	}
 	return a, nil
 }
@@ -64,7 +64,7 @@ func inspect(dir string, want about) (fresh bool, err error) {
 		for _, n := range names {
 			// A crash during the very first Open leaves these two alone.
 			if n.Name() != lockFile && n.Name() != aboutFile+tempSuffix {
-				return false, fmt.Errorf("%w: %s has no %s and is not empty (it holds %q); name an empty folder", ErrForeign, dir, aboutFile, n.Name())
+				return false, fmt.Errorf("%w: %s has no %s and is not empty (it holds %q); name an empty folder", ErrWrongLedger, dir, aboutFile, n.Name())
 			}
 		}
 		return true, nil
@@ -73,10 +73,10 @@ func inspect(dir string, want about) (fresh bool, err error) {
 		return false, err
 	}
 	if have.Origin != want.Origin {
-		return false, fmt.Errorf("%w: %s holds the log %q, not %q; every campaign has a folder of its own", ErrForeign, dir, have.Origin, want.Origin)
+		return false, fmt.Errorf("%w: %s holds the log %q, not %q; every campaign has a folder of its own", ErrWrongLedger, dir, have.Origin, want.Origin)
 	}
 	if have.VerifierKey != want.VerifierKey {
-		return false, fmt.Errorf("%w: %s is signed under the key %s, not %s; a ledger cannot change its key", ErrForeign, dir, have.VerifierKey, want.VerifierKey)
+		return false, fmt.Errorf("%w: %s is signed under the key %s, not %s; a ledger cannot change its key", ErrWrongLedger, dir, have.VerifierKey, want.VerifierKey)
 	}
 	return false, nil
 }

@@ -38,10 +38,12 @@ type Log struct {
 	reader tessera.LogReader
 	stop   context.CancelFunc // of Tessera's own goroutines
 
-	requests chan *request
-	closing  chan struct{} // no more requests
-	closed   chan struct{} // the committer has ended
-	once     sync.Once
+	requests  chan *request
+	closing   chan struct{} // no more requests
+	committed chan struct{} // the committer has ended
+	closed    chan struct{} // the folder was let go
+	closeErr  error
+	once      sync.Once
 
 	// Of the committer alone, once it runs.
 	ids       map[idKey]uint64 // id -> index, of every entry in the log
@@ -63,7 +65,7 @@ const (
 	// Tessera writes out what it holds once there is a bundle-aligned chunk of
 	// chunkSize entries, or after chunkAge.
 	chunkSize = 16 * tileWidth
-	chunkAge  = 4 * time.Millisecond
+	chunkAge  = 1 * time.Millisecond
 
 	// We publish checkpoints ourselves, as soon as there is something to
 	// publish, so Tessera's own publisher gets an interval that never ends.
@@ -78,7 +80,7 @@ const (
 // the opening only; Close ends the log.
 //
 // Entries that a crash left without a checkpoint are kept, signed and
-// anchored before Open returns. Errors: ErrForeign, ErrLocked, ErrDamaged
+// anchored before Open returns. Errors: ErrWrongLedger, ErrLocked, ErrDamaged
 // (nothing was changed); ErrFull, ErrNotPublished, ErrNotAnchored (call Open
 // again when the cause is gone).
 func Open(ctx context.Context, dir, campaign string, signer note.Signer, verifierKey string, anchor Anchor) (*Log, error) {
@@ -98,7 +100,7 @@ func Open(ctx context.Context, dir, campaign string, signer note.Signer, verifie
 	}
 	l := &Log{
 		dir: dir, campaign: campaign, signer: signer, verifier: v, anchor: anchor,
-		requests: make(chan *request), closing: make(chan struct{}), closed: make(chan struct{}),
+		requests: make(chan *request), closing: make(chan struct{}), committed: make(chan struct{}), closed: make(chan struct{}),
 		ids: map[idKey]uint64{},
 	}
 	if l.lock, err = lock(dir); err != nil {
@@ -148,6 +150,7 @@ func (l *Log) load(ctx context.Context, want about) error {
 	if err := l.loadCheckpoint(); err != nil {
 		return err
 	}
+	sweep(l.dir)
 	if err := l.startTessera(); err != nil {
 		return diskError(l.dir, "opening the ledger", err)
 	}
@@ -212,15 +215,23 @@ var quietTessera = sync.OnceFunc(func() {
 	klog.SetOutput(io.Discard)
 })
 
-// Close finishes the commit in hand, refuses later appends and lets go of the
-// folder. Calling it twice does no harm.
-func (l *Log) Close() error {
-	var err error
+// Close refuses later appends, finishes the commit in hand and lets go of the
+// folder. If ctx ends first it returns ctx's error; the folder is then
+// let go as soon as that commit is done. Calling it twice does no harm.
+func (l *Log) Close(ctx context.Context) error {
 	l.once.Do(func() {
 		close(l.closing)
-		<-l.closed
-		l.stop()
-		err = l.lock.Close()
+		go func() {
+			<-l.committed
+			l.stop()
+			l.closeErr = l.lock.Close()
+			close(l.closed)
+		}()
 	})
-	return err
+	select {
+	case <-l.closed:
+		return l.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("closing the ledger in %s: %w", l.dir, ctx.Err())
+	}
 }

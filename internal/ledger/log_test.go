@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -66,7 +65,7 @@ func (f *fixture) open(t *testing.T) *Log {
 	t.Helper()
 	l, err := Open(t.Context(), f.dir, campaign, f.signer(t), f.vkey, f.vault.anchor)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
+	t.Cleanup(func() { _ = l.Close(context.Background()) })
 	return l
 }
 
@@ -146,7 +145,7 @@ func TestAHundredThousandEntriesTakeSeconds(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("one entry: %v", time.Since(start)/20)
-	require.NoError(t, l.Close())
+	require.NoError(t, l.Close(t.Context()))
 
 	start = time.Now()
 	l = f.open(t)
@@ -179,12 +178,3 @@ func TestConcurrentCallersShareCheckpoints(t *testing.T) {
 	}
 	require.Less(t, len(f.vault.kept)-opened, callers/4)
 }
-
-func TestMain(m *testing.M) {
-	if role := os.Getenv("LEDGER_TEST_CHILD"); role != "" {
-		os.Exit(child(role))
-	}
-	os.Exit(m.Run())
-}
-
-func child(string) int { return 2 }

@@ -275,7 +275,7 @@ func (j *job) activate(ctx context.Context) error {
 			}
 		}
 		version, err := j.Store.Activate(ctx, p, live, j.staged.Secret)
-		if vault.IsCAS(err) {
+		if vault.AsCAS(err) {
 			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
 		}
 		if err != nil {

@@ -25,7 +25,7 @@ type Store interface {
 	Stage(ctx context.Context, id string, s vault.Staged) (got vault.Staged, created bool, err error)
 	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
 	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
-	Unstage(ctx context.Context, id string) error
+	Unstage(ctx context.Context, id string, s vault.Staged) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
 	DestroyUpTo(ctx context.Context, p credential.Path, version int) error
@@ -169,7 +169,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, to []int) 
 	if !ok || staged.Campaign != r.Campaign {
 		return nil
 	}
-	return r.Store.Unstage(ctx, c.ID)
+	return r.Store.Unstage(ctx, c.ID, staged)
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }

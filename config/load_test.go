@@ -1,0 +1,145 @@
+package config
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata")
+
+func TestExampleLoadsWithEverythingSet(t *testing.T) {
+	c, err := Load("example.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "esg-01", c.Device)
+	require.Equal(t, []Interval{{
+		From: time.Date(2022, 10, 10, 0, 0, 0, 0, time.UTC),
+		To:   time.Date(2023, 5, 20, 23, 59, 59, 0, time.UTC),
+	}}, c.Exposure)
+	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"}, c.Directories["corp"].Servers)
+	require.Equal(t, credential.Path{Mount: "kv", Path: "rollcall-bind/corp", Field: "password"}, c.Directories["corp"].Bind.Password)
+	require.Contains(t, c.Directories["corp"].CA, "BEGIN CERTIFICATE")
+	require.True(t, c.Directories["plant"].StartTLS)
+	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
+	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
+	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
+	require.Len(t, c.Sources, 4)
+	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
+	require.Equal(t, []string{"manifest", "vault-kv", "directory", "vault-logins"},
+		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name})
+	require.Equal(t, Limits{Batch: 100, Parallel: 4, Concurrency: 16, RetryMin: Duration(5 * time.Second),
+		RetryMax: Duration(5 * time.Minute), Deadline: Duration(4 * time.Hour)}, c.Limits)
+	require.True(t, filepath.IsAbs(c.LedgerDir))
+	require.Equal(t, "ledger", filepath.Base(c.LedgerDir))
+}
+
+func TestDefaultsFillAShortFile(t *testing.T) {
+	c := mustLoad(t, `
+device: esg-01
+sources:
+  - {type: vault-kv, prefix: kv/a}
+  - {type: vault-kv, prefix: /kv/b/}
+  - {name: vault-kv-3, type: vault-kv, prefix: kv/c}
+  - {type: vault-kv, prefix: kv/d}
+  - {type: vault-approle, mount: auth/approle/, cidr: 192.0.2.1}
+`)
+	require.Equal(t, Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}, c.Vault)
+	var names []string
+	for _, s := range c.Sources {
+		names = append(names, s.Name)
+	}
+	require.Equal(t, []string{"vault-kv", "vault-kv-2", "vault-kv-3", "vault-kv-4", "vault-approle"}, names)
+	require.Equal(t, "kv/b", c.Sources[1].Prefix)
+	require.Equal(t, "approle", c.Sources[4].Mount)
+	require.Equal(t, "192.0.2.1/32", c.Sources[4].CIDR)
+	require.Equal(t, 5, c.Sources[1].Line)
+	require.Equal(t, 100, c.Limits.Batch)
+}
+
+func TestEveryMistakeIsToldWithItsLineAndNoSecret(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := Load(file)
+			require.Nil(t, c)
+			var errs *Errors
+			require.ErrorAs(t, err, &errs)
+			require.NotContains(t, err.Error(), "PLANTED")
+			for i, p := range errs.List {
+				require.True(t, i == 0 || errs.List[i-1].Line <= p.Line, "not in the order of lines")
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
+			if *update {
+				require.NoError(t, os.WriteFile(golden, []byte(err.Error()+"\n"), 0o644))
+			}
+			want, readErr := os.ReadFile(golden)
+			require.NoError(t, readErr)
+			require.Equal(t, string(want), err.Error()+"\n")
+		})
+	}
+}
+
+func TestBadCACertificatesAreRefused(t *testing.T) {
+	for name, tc := range map[string]struct{ pem, want string }{
+		"no PEM":        {"hello", "holds no PEM certificate"},
+		"a private key": {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "a PEM block that is no certificate"},
+		"garbage":       {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 in the file cannot be read"},
+		"empty":         {"", "the file is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(tc.pem), 0o600))
+			_, err := load("c.yaml", dir, []byte(`
+device: esg-01
+directories:
+  corp:
+    driver: openldap
+    servers: [ldaps://ldap1.example.org]
+    base: dc=example,dc=org
+    ca_file: ca.pem
+    bind: {dn: "cn=r,dc=example,dc=org", password: "kv/bind#password"}
+sources: [{type: vault-kv, prefix: kv/a}]
+`))
+			require.ErrorContains(t, err, tc.want)
+			require.ErrorContains(t, err, "c.yaml:8: ")
+		})
+	}
+}
+
+func TestAFileThatCannotBeReadIsNotAMistakeInIt(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	var errs *Errors
+	require.NotErrorAs(t, err, &errs)
+}
+
+func TestAWorkerReadsTheExampleBackFromJSON(t *testing.T) {
+	c, err := Load("example.yaml")
+	require.NoError(t, err)
+	b, err := json.Marshal(c)
+	require.NoError(t, err)
+	var back Campaign
+	require.NoError(t, json.Unmarshal(b, &back))
+	c.LedgerDir = ""
+	for i := range c.Sources {
+		c.Sources[i].Line = 0
+	}
+	require.Equal(t, *c, back)
+}
+
+func mustLoad(t *testing.T, text string) *Campaign {
+	t.Helper()
+	c, err := load("campaign.yaml", t.TempDir(), []byte(text))
+	require.NoError(t, err)
+	return c
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/engine"
+	"rollcall/internal/vault"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check every connection, certificate, right and clock before the day",
+		Long: `doctor looks at Vault, Temporal and every server of every directory the way a campaign
+would use them, and says of each thing that is wrong what to do. It changes
+nothing. Exit code 1 if anything is wrong.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			cfg, err := config.Load(a.file)
+			if err != nil {
+				return err
+			}
+			a.warnInsecure(cfg)
+			rows := a.doctor(cmd, cfg)
+			if asJSON {
+				err = printJSON(a.Out, rows)
+			} else {
+				err = a.printChecks(rows)
+			}
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				if !r.OK {
+					return &exit{code: exitError}
+				}
+			}
+			return nil
+		},
+	}
+	out.flag(c)
+	return c
+}
+
+// check is one thing that doctor looked at. Its JSON keys are stable.
+type check struct {
+	Where  string `json:"where"`
+	What   string `json:"what"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Do     string `json:"do,omitempty"`
+}
+
+func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
+	ctx := cmd.Context()
+	rows := []check{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %d directories, %d sources", cfg.Device, len(cfg.Directories), len(cfg.Sources))}}
+	s, err := a.openVault(ctx)
+	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
+	if err == nil {
+		defer s.close()
+		for _, c := range vault.Doctor(ctx, cfg, s.known(cmd), policies...) {
+			rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
+		}
+		rows = append(rows, s.checkDirectories(ctx)...)
+		return append(rows, a.checkTemporal(ctx, s)...)
+	}
+	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
+		rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
+	}
+	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
+}
+
+func (s *session) checkDirectories(ctx context.Context) []check {
+	var rows []check
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
+		d, err := s.kinds.Directory(s.cfg, name)
+		if err != nil {
+			rows = append(rows, check{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"})
+			continue
+		}
+		for _, c := range d.Check(ctx) {
+			rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do})
+		}
+	}
+	return rows
+}
+
+func (a *app) checkTemporal(ctx context.Context, s *session) []check {
+	row := check{Where: "temporal", What: "connect"}
+	err := s.connect(ctx, false)
+	switch {
+	case err == engine.ErrNotRunning:
+		row.OK, row.Detail = true, "none is configured; rollcall run starts one on this machine"
+	case err != nil:
+		row.Detail, row.Do = err.Error(), "correct the TEMPORAL_ settings"
+	default:
+		row.OK, row.Detail = true, s.engine.Address
+	}
+	return []check{row}
+}
+
+func (a *app) printChecks(rows []check) error {
+	t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	bad := 0
+	for _, r := range rows {
+		mark := "ok"
+		if !r.OK {
+			mark = "WRONG"
+			bad++
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", mark, r.Where, r.What, r.Detail)
+		if !r.OK {
+			fmt.Fprintf(t, "\t\t\t-> %s\n", r.Do)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), bad)
+	return err
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	var show bool
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Set up Vault's side: mounts, the ledger's key, least-privilege policies, AppRoles",
+		Long: `init makes what Rollcall needs in Vault: a KV v2 mount for staged values, rolls and
+checkpoints, a transit mount with the key that signs the ledger and never leaves Vault,
+a policy and an AppRole each for worker, ledger and operator. It needs an
+administrator's token, is safe to repeat, and changes nothing that is there
+in the right form. The policies allow exactly what this campaign file needs;
+run it again when the sources change.
+
+With --print it shows the policies instead and changes nothing.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if show {
+				return a.printPolicies(cmd)
+			}
+			s, err := a.openVault(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			done, err := s.store.Setup(cmd.Context(), s.cfg, s.known(cmd))
+			for _, line := range done {
+				fmt.Fprintln(a.Out, line)
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&show, "print", false, "print the policies as HCL instead")
+	return c
+}
+
+func (a *app) printPolicies(cmd *cobra.Command) error {
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return err
+	}
+	var known []credential.Credential
+	if s, err := a.openVault(cmd.Context()); err == nil {
+		known = s.known(cmd)
+		s.close()
+	} else {
+		a.say("note: Vault is not at hand (%v), so the policies cover the sources of the file and no single paths", err)
+	}
+	for _, p := range vault.Policies(cfg, known) {
+		fmt.Fprintf(a.Out, "# policy %s\n%s\n", p.Name, p.HCL)
+	}
+	return nil
+}
+
+// known lists what is tied to the device, so that policies can name the very
+// paths. Listing may fail before the rights are there; the policies then cover
+// the prefixes of the file.
+func (s *session) known(cmd *cobra.Command) []credential.Credential {
+	roll, _, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	if err != nil {
+		s.say("note: the roll cannot be listed yet (%v), so the policies cover the sources of the file and no single paths", err)
+		return nil
+	}
+	return roll.Credentials
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/internal/ledger"
+)
+
+func (a *app) ledgerCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "ledger",
+		Short: "Verify, print and prove entries of a ledger; works offline",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.PersistentFlags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger; default: the latest of the campaign file's device")
+	c.AddCommand(a.ledgerVerify(&dir), a.ledgerCat(&dir), a.ledgerProve(&dir), a.ledgerKey(&dir), a.ledgerAnchor(&dir))
+	return c
+}
+
+func (a *app) ledgerVerify(dir *string) *cobra.Command {
+	var out output
+	var keyFile, anchorFile string
+	c := &cobra.Command{
+		Use:   "verify [CAMPAIGN]",
+		Short: "Check every entry, the order, the signature and that nothing listed was left without an end",
+		Long: `verify recomputes the ledger from its files. With --key, a public key that you
+got from someone you trust, it also proves who wrote it. With --anchor, a
+checkpoint kept elsewhere (rollcall ledger anchor prints the one in Vault), it finds a ledger
+that was cut short. It needs neither network nor Vault.
+
+Exit code 0 if nothing is wrong, 1 otherwise.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			folder, err := a.findLedger(*dir, args)
+			if err != nil {
+				return err
+			}
+			var key string
+			if keyFile != "" {
+				if key, err = ledger.ReadKeyFile(keyFile); err != nil {
+					return err
+				}
+			}
+			var anchored []byte
+			if anchorFile != "" {
+				if anchored, err = os.ReadFile(anchorFile); err != nil {
+					return err
+				}
+			}
+			found, err := ledger.Verify(cmd.Context(), folder, key, anchored)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(a.Out, found)
+			} else {
+				a.printVerified(found)
+			}
+			if err == nil && !found.OK() {
+				err = &exit{code: exitError}
+			}
+			return err
+		},
+	}
+	out.flag(c)
+	c.Flags().StringVar(&keyFile, "key", "", "file with the public key (see rollcall ledger key)")
+	c.Flags().StringVar(&anchorFile, "anchor", "", "file with a checkpoint that was kept elsewhere")
+	return c
+}
+
+func (a *app) printVerified(r ledger.Report) {
+	verdict := "VERIFIED"
+	if !r.OK() {
+		verdict = "NOT VERIFIED"
+	}
+	fmt.Fprintf(a.Out, "%s: campaign %s, %d entries, root %s\n", verdict, r.Campaign, r.Size, r.Root)
+	fmt.Fprintf(a.Out, "key: %s\n", r.KeySource)
+	if r.Anchored > 0 {
+		fmt.Fprintf(a.Out, "anchor: consistent with the checkpoint of %d entries that was kept elsewhere\n", r.Anchored)
+	} else {
+		fmt.Fprintln(a.Out, "anchor: none given, so a ledger that was cut short cannot be told from a younger one")
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintln(a.Out, "problem:", problemText(p))
+	}
+	if r.More > 0 {
+		fmt.Fprintf(a.Out, "and %d more problems\n", r.More)
+	}
+	if !r.Closed {
+		fmt.Fprintf(a.Out, "the campaign has not ended: %d credentials are without an end\n", len(r.Open))
+	}
+}
+
+func problemText(p ledger.Problem) string {
+	s := p.What
+	if p.Credential != "" {
+		s = p.Credential + ": " + s
+	}
+	if p.Index >= 0 {
+		s = fmt.Sprintf("entry %d: %s", p.Index, s)
+	}
+	return s
+}
+
+func (a *app) ledgerCat(dir *string) *cobra.Command {
+	var jsonl bool
+	c := &cobra.Command{
+		Use:   "cat [CAMPAIGN]",
+		Short: "Print the entries, for people or as JSON lines",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folder, err := a.findLedger(*dir, args)
+			if err != nil {
+				return err
+			}
+			r, err := ledger.OpenReader(folder)
+			if err != nil {
+				return err
+			}
+			return r.Entries(cmd.Context(), 0, func(index uint64, e ledger.Entry) error {
+				if jsonl {
+					return ledger.WriteJSONL(a.Out, e)
+				}
+				return ledger.WriteText(a.Out, index, e)
+			})
+		},
+	}
+	c.Flags().BoolVar(&jsonl, "jsonl", false, "one JSON object a line, as written")
+	return c
+}
+
+func (a *app) ledgerProve(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "prove INDEX",
+		Short: "Prove that an entry is in the ledger, in the C2SP tlog-proof format",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			index, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil {
+				return fmt.Errorf("%q is no index of an entry; rollcall ledger cat shows them", args[0])
+			}
+			folder, err := a.findLedger(*dir, nil)
+			if err != nil {
+				return err
+			}
+			p, err := ledger.Prove(cmd.Context(), folder, index)
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(a.Out, p)
+			return nil
+		},
+	}
+}
+
+func (a *app) ledgerKey(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "key [CAMPAIGN]",
+		Short: "Print the ledger's public key as Vault has it, to hand to whoever verifies",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.fromVault(cmd, *dir, args, func(s *session, r *ledger.Reader) error {
+				key, err := s.store.VerifierKey(cmd.Context(), ledger.Origin(r.Campaign()))
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(a.Out, key)
+				if key != r.VerifierKey() {
+					return errors.New("the key beside the ledger is another one: the ledger was not written with this Vault's key")
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) ledgerAnchor(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "anchor [CAMPAIGN]",
+		Short: "Print the checkpoint that is kept in Vault",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.fromVault(cmd, *dir, args, func(s *session, r *ledger.Reader) error {
+				checkpoint, err := s.store.Anchored(cmd.Context(), r.Campaign())
+				if err != nil {
+					return err
+				}
+				_, err = a.Out.Write(checkpoint)
+				return err
+			})
+		},
+	}
+}
+
+func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*session, *ledger.Reader) error) error {
+	folder, err := a.findLedger(dir, args)
+	if err != nil {
+		return err
+	}
+	r, err := ledger.OpenReader(folder)
+	if err != nil {
+		return err
+	}
+	s, err := a.openVault(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return do(s, r)
+}

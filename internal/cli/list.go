@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List what is tied to the device, where it lives and by what evidence",
+		Long:  `list asks every source and merges what they find into a roll. It changes nothing anywhere.`,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			roll, err := a.list(cmd)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.Out, roll)
+			}
+			return printRoll(a.Out, roll)
+		},
+	}
+	out.flag(c)
+	return c
+}
+
+func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
+	s, err := a.openVault(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	roll, warnings, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	for _, w := range warnings {
+		a.say("note: %s", w)
+	}
+	return roll, err
+}
+
+func printRoll(w io.Writer, roll *credential.Roll) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "WAVE\tAUTHORITY\tNAME\tLIVE IN VAULT\tTIED BY")
+	for _, c := range roll.Credentials {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", c.Wave+1, c.Authority, label(c), paths(c), reasons(c))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, x := range roll.Excluded {
+		fmt.Fprintf(w, "excluded: %s (%s)\n", x.Name, x.Reason)
+	}
+	problems := 0
+	for _, c := range roll.Credentials {
+		for _, f := range roll.Findings[c.ID] {
+			fmt.Fprintf(w, "finding: %s: %s %s\n", c.Name, f.Code, f.Detail)
+		}
+		if c.Problem != "" {
+			problems++
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d listed, %d of them cannot be rotated as they stand, %d excluded\n", len(roll.Credentials), problems, len(roll.Excluded))
+	return err
+}
+
+func label(c credential.Credential) string {
+	if c.Problem != "" {
+		return c.Name + " [" + string(c.Problem) + "]"
+	}
+	return c.Name
+}
+
+func paths(c credential.Credential) string {
+	s := ""
+	for i, p := range c.Paths {
+		if i > 0 {
+			s += ", "
+		}
+		s += p.String()
+	}
+	if c.Adopted {
+		s += " (new)"
+	}
+	return s
+}
+
+func reasons(c credential.Credential) string {
+	s := ""
+	for i, r := range c.Reasons {
+		if i > 0 {
+			s += ", "
+		}
+		s += r.Source
+	}
+	return s
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

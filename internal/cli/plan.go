@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Show waves, order and what would happen; change nothing",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			cfg, err := config.Load(a.file)
+			if err != nil {
+				return err
+			}
+			roll, err := a.list(cmd)
+			if err != nil {
+				return err
+			}
+			p := planOf(cfg, roll)
+			if asJSON {
+				return printJSON(a.Out, p)
+			}
+			return p.print(a.Out)
+		},
+	}
+	out.flag(c)
+	return c
+}
+
+// plan is what a campaign would do. Its JSON keys are stable.
+type plan struct {
+	Device   string     `json:"device"`
+	Listed   int        `json:"listed"`
+	Rotate   int        `json:"rotate"`
+	Adopt    int        `json:"adopt"`
+	Problems int        `json:"problems"`
+	Excluded int        `json:"excluded"`
+	Waves    []planWave `json:"waves"`
+}
+
+type planWave struct {
+	Name    string      `json:"name"`
+	Listed  int         `json:"listed"`
+	Batch   int         `json:"batch"`
+	Lanes   []*planLane `json:"lanes"`
+	indexed map[string]*planLane
+}
+
+// planLane is what one authority would be asked to do in a wave.
+type planLane struct {
+	Authority string          `json:"authority"`
+	Kind      credential.Kind `json:"kind"`
+	Servers   []string        `json:"servers,omitempty"`
+	Listed    int             `json:"listed"`
+}
+
+func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded)}
+	for _, w := range cfg.Waves {
+		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, cfg.Limits.Batch), indexed: map[string]*planLane{}})
+	}
+	p.Waves = append(p.Waves, planWave{Name: "the rest", Batch: cfg.Limits.Batch, indexed: map[string]*planLane{}})
+	for _, c := range roll.Credentials {
+		if c.Problem != "" {
+			p.Problems++
+		} else {
+			p.Rotate++
+		}
+		if c.Adopted {
+			p.Adopt++
+		}
+		w := &p.Waves[min(c.Wave, len(p.Waves)-1)]
+		w.Listed++
+		key := c.Authority + "/" + string(c.Kind)
+		lane, ok := w.indexed[key]
+		if !ok {
+			lane = &planLane{Authority: c.Authority, Kind: c.Kind, Servers: cfg.Directories[c.Authority].Servers}
+			w.indexed[key] = lane
+			w.Lanes = append(w.Lanes, lane)
+		}
+		lane.Listed++
+	}
+	return p
+}
+
+func pick(v, otherwise int) int {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+func (p plan) print(w io.Writer) error {
+	fmt.Fprintf(w, "device %s: %d listed, %d to rotate, %d of them adopted at a new path, %d that cannot be rotated as they stand, %d excluded\n\n",
+		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "WAVE\tAUTHORITY\tKIND\tCREDENTIALS\tSET ON\tPROVED ON")
+	for i, wave := range p.Waves {
+		for _, l := range wave.Lanes {
+			set, proved := "vault", "vault"
+			if len(l.Servers) > 0 {
+				set, proved = l.Servers[0], fmt.Sprintf("%d servers", len(l.Servers))
+			}
+			fmt.Fprintf(t, "%d %s\t%s\t%s\t%d\t%s\t%s\n", i+1, wave.Name, l.Authority, l.Kind, l.Listed, set, proved)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\nfor each: precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server, clean up, record the outcome")
+	return err
+}

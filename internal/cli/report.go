@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/ledger"
+	"rollcall/internal/report"
+	"rollcall/workflows"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var out output
+	var html, dir string
+	c := &cobra.Command{
+		Use:   "report [CAMPAIGN]",
+		Short: "Tell what a campaign came to, from its ledger alone",
+		Long: `report reads a ledger and tells how many are dead, how long it took, what stays
+open and why, and by what evidence. Without CAMPAIGN it takes the latest of the
+file's device; with --ledger it takes that folder and needs no campaign file.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			folder, err := a.findLedger(dir, args)
+			if err != nil {
+				return err
+			}
+			state, verified, err := readLedger(cmd.Context(), folder)
+			if err != nil {
+				return err
+			}
+			if html != "" {
+				if err := writeHTML(html, state, verified); err != nil {
+					return err
+				}
+				a.say("wrote %s", html)
+			}
+			switch {
+			case asJSON:
+				return report.JSON(a.Out, state, verified)
+			case html != "":
+				return nil
+			}
+			width, _ := terminal(a.Out)
+			return report.Text(a.Out, state, verified, width)
+		},
+	}
+	out.flag(c)
+	c.Flags().StringVar(&html, "html", "", "write one self-contained HTML file here")
+	c.Flags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger")
+	return c
+}
+
+// findLedger names the folder of a campaign's ledger: as given, or the named or
+// latest campaign of the campaign file's device.
+func (a *app) findLedger(dir string, args []string) (string, error) {
+	if dir != "" {
+		return dir, nil
+	}
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return "", err
+	}
+	if len(args) == 1 {
+		return filepath.Join(cfg.LedgerDir, args[0]), nil
+	}
+	return latestLedger(cfg)
+}
+
+func latestLedger(cfg *config.Campaign) (string, error) {
+	entries, err := os.ReadDir(cfg.LedgerDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var names []string
+	for _, e := range entries {
+		stamp, ok := strings.CutPrefix(e.Name(), cfg.Device+"-")
+		if _, err := time.Parse("20060102T150405Z", stamp); ok && err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return "", fmt.Errorf("%s holds no ledger of a campaign for device %s", cfg.LedgerDir, cfg.Device)
+	}
+	return filepath.Join(cfg.LedgerDir, slices.Max(names)), nil
+}
+
+// readLedger folds and verifies a ledger with the key that lies beside it.
+func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verification, error) {
+	r, err := ledger.OpenReader(folder)
+	if err != nil {
+		return nil, report.Verification{}, err
+	}
+	state, err := r.State(ctx)
+	if err != nil {
+		return nil, report.Verification{}, err
+	}
+	found, err := ledger.Verify(ctx, folder, r.VerifierKey(), nil)
+	if err != nil {
+		return nil, report.Verification{}, err
+	}
+	v := report.Verification{
+		Size: found.Size, Root: found.Root.String(), VerifierKey: r.VerifierKey(), At: time.Now().UTC(),
+		Command: "rollcall ledger verify --ledger " + folder + " --key KEYFILE",
+	}
+	if cp, err := r.Checkpoint(); err == nil {
+		v.Checkpoint = string(cp.Raw)
+	}
+	for _, p := range found.Problems {
+		v.Problems = append(v.Problems, problemText(p))
+	}
+	return state, v, nil
+}
+
+func writeHTML(path string, s *ledger.State, v report.Verification) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return report.HTML(f, s, v, time.Now().UTC())
+}
+
+// lastScreen is the report of a campaign that has just ended, and its exit code.
+func (s *session) lastScreen(ctx context.Context, campaign string, result workflows.Result) error {
+	folder := s.ledgerDir(campaign)
+	if _, err := os.Stat(folder); err == nil {
+		state, verified, err := readLedger(ctx, folder)
+		if err != nil {
+			return err
+		}
+		page := folder + ".html"
+		if err := writeHTML(page, state, verified); err != nil {
+			return err
+		}
+		width, _ := terminal(s.Out)
+		if err := report.Text(s.Out, state, verified, width); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "report: %s\n", page)
+		if len(verified.Problems) > 0 {
+			return &exit{code: exitError}
+		}
+	} else {
+		fmt.Fprintf(s.Out, "campaign %s: %d listed, %d dead, %d open; the ledger is where the ledger worker keeps it\n",
+			campaign, result.Listed, result.Dead, result.Open)
+	}
+	if result.Open > 0 {
+		return &exit{code: exitExceptions}
+	}
+	return nil
+}

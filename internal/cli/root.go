@@ -1,0 +1,194 @@
+// Package cli is the command line: one file per command.
+//
+// The rules of the interface: results go to standard output, human words and
+// progress to standard error. Messages start in lower case and have no full
+// stop at their end. Every reading command takes -o json, whose keys are
+// stable. No command takes a secret as an argument.
+//
+// Exit codes: 0 all dead (or done), 1 an error, 2 finished with exceptions,
+// 3 not finished (paused, detached).
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Streams are what a command reads and writes.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+}
+
+// Exit codes.
+const (
+	exitOK         = 0
+	exitError      = 1
+	exitExceptions = 2
+	exitUnfinished = 3
+)
+
+// exit ends a command with a code that is not 1. err may be nil: then
+// everything has been said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// app is what all commands share.
+type app struct {
+	Streams
+	file     string // campaign file
+	stateDir string // local engine
+	verbose  bool
+}
+
+// Run runs one command and returns the exit code. Cancelling ctx is the
+// polite way to stop it: `run` detaches, `worker` finishes what it holds.
+func Run(ctx context.Context, args []string, s Streams) int {
+	a := &app{Streams: s}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	err := root.ExecuteContext(ctx)
+	var e *exit
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &e):
+		if e.err != nil {
+			fmt.Fprintf(s.Err, "rollcall: %v\n", e.err)
+		}
+		return e.code
+	}
+	fmt.Fprintf(s.Err, "rollcall: %v\n", err)
+	return exitError
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rollcall",
+		Short: "Rotate every credential of a compromised appliance until the stolen value is proved dead",
+		Long: `Rollcall lists every credential that a compromised appliance held or saw,
+rotates each one until the stolen value is proved dead on every server, and
+leaves a record that an outsider can verify.
+
+Vault is reached through its own environment (VAULT_ADDR, VAULT_TOKEN,
+VAULT_CACERT, or ROLLCALL_ROLE_ID and ROLLCALL_SECRET_ID_FILE), Temporal through
+its own (TEMPORAL_ADDRESS, TEMPORAL_PROFILE, temporal.toml). Without a
+configured Temporal, run starts one on this machine.
+
+Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().StringVarP(&a.file, "file", "f", "campaign.yaml", "campaign file")
+	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database")
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the worker does to standard error")
+	root.AddGroup(
+		&cobra.Group{ID: "prepare", Title: "Before the day:"},
+		&cobra.Group{ID: "campaign", Title: "A campaign:"},
+		&cobra.Group{ID: "record", Title: "The record:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("prepare", a.initCommand(), a.doctorCommand())
+	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
+		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.workerCommand(), a.scheduleCommand())
+	add("record", a.reportCommand(), a.ledgerCommand())
+	root.AddCommand(a.intruderCommand())
+	return root
+}
+
+func defaultStateDir() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "rollcall")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".rollcall"
+	}
+	return filepath.Join(home, ".local", "state", "rollcall")
+}
+
+// say writes words for people.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.Err, format+"\n", args...)
+}
+
+// logger is silent unless asked: the ledger is the record, not a log.
+func (a *app) logger() *slog.Logger {
+	if !a.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(a.Err, nil))
+}
+
+// terminal reports whether w is a terminal, and how wide it is.
+func terminal(w io.Writer) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 100, false
+	}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		return width, true
+	}
+	return 100, true
+}
+
+// actor names who asks, for the ledger. It is a claim, not an authentication.
+func actor() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}
+
+// output is the -o flag of reading commands.
+type output struct{ format string }
+
+func (o *output) flag(c *cobra.Command) {
+	c.Flags().StringVarP(&o.format, "output", "o", "text", "text or json")
+}
+
+func (o *output) json() (bool, error) {
+	switch o.format {
+	case "text":
+		return false, nil
+	case "json":
+		return true, nil
+	}
+	return false, fmt.Errorf("-o takes text or json, not %q", o.format)
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/workflows"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Start the campaign, or rejoin it, and follow it to its end",
+		Long: `run starts the campaign of the file's device and follows it; if one is running it
+rejoins that one. Without a configured Temporal it starts rollcall-engine beside
+itself and does the work in this process: Ctrl-C then finishes the credentials
+in hand and stops, and the same command goes on from there, also after a crash.
+With a configured Temporal the workers do the work and Ctrl-C only stops
+watching.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+}
+
+func (a *app) run(ctx context.Context) error {
+	s, err := a.openVault(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.connect(ctx, true); err != nil {
+		return err
+	}
+	if s.engine.Started {
+		stop, err := a.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	campaign, err := s.startOrRejoin(ctx)
+	if err != nil {
+		return err
+	}
+	return s.follow(ctx, campaign)
+}
+
+func (s *session) startOrRejoin(ctx context.Context) (string, error) {
+	running, err := s.running(ctx)
+	if err != nil {
+		return "", err
+	}
+	if running != nil {
+		s.say("rejoining campaign %s", running.Campaign)
+		return running.Campaign, nil
+	}
+	campaign, err := s.start(ctx)
+	if errors.Is(err, errBusy) {
+		// Another run was first.
+		if running, err := s.running(ctx); err == nil && running != nil {
+			return running.Campaign, nil
+		}
+	}
+	if err == nil {
+		s.say("campaign %s", campaign)
+	}
+	return campaign, err
+}
+
+// follow shows progress until the campaign ends, then the last screen.
+// Cancelling ctx detaches.
+func (s *session) follow(ctx context.Context, campaign string) error {
+	done := make(chan error, 1)
+	var result workflows.Result
+	go func() {
+		run := s.engine.GetWorkflow(ctx, workflows.CampaignID(s.cfg.Device), "")
+		done <- run.Get(ctx, &result)
+	}()
+	view := s.newView(campaign)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if ctx.Err() != nil {
+				return s.detach(view, campaign)
+			}
+			view.finish(ctx)
+			if err != nil {
+				return fmt.Errorf("campaign %s ended early: %w", campaign, cause(err))
+			}
+			return s.lastScreen(ctx, campaign, result)
+		case <-ctx.Done():
+			return s.detach(view, campaign)
+		case <-tick.C:
+			view.refresh(ctx)
+		}
+	}
+}
+
+func (s *session) detach(view *view, campaign string) error {
+	view.finish(context.WithoutCancel(context.Background()))
+	if s.engine.Started {
+		s.say("detached from campaign %s: finishing the credentials in hand; the same command goes on from here", campaign)
+	} else {
+		s.say("detached from campaign %s: it goes on without this terminal; the same command follows it again", campaign)
+	}
+	return &exit{code: exitUnfinished}
+}
+
+// ledgerDir is the folder of one campaign's ledger.
+func (s *session) ledgerDir(campaign string) string {
+	return filepath.Join(s.cfg.LedgerDir, campaign)
+}
+
+// cause is the innermost error that Temporal wrapped: what went wrong, without
+// which workflow called which.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"rollcall/activities"
+	"rollcall/internal/vault"
+	"rollcall/workflows"
+)
+
+// catchUp is how late a run may still start after the cluster was away. The
+// default of Temporal is a year.
+const catchUp = 6 * time.Hour
+
+func (a *app) scheduleCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "schedule",
+		Short: "Re-rotate on a schedule; the roll is listed afresh at each run",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(a.scheduleCreate(), a.scheduleList(), a.scheduleTrigger(), a.scheduleDelete())
+	return c
+}
+
+func (a *app) scheduleCreate() *cobra.Command {
+	var every time.Duration
+	var cron, zone string
+	c := &cobra.Command{
+		Use:   "create",
+		Short: "Run the campaign file every so often",
+		Long: `create stores the campaign file in Vault and has Temporal start a campaign from it.
+Later changes to the file do not reach the schedule: delete and create it again.
+A run that is due while a campaign of the device runs is skipped. The campaign's
+manifests are those of today; directories and Vault are read afresh each time.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			spec := client.ScheduleSpec{TimeZoneName: zone}
+			switch {
+			case (every > 0) == (cron != ""):
+				return errors.New("give either --every or --cron")
+			case every > 0 && every < time.Minute:
+				return errors.New("--every: the shortest interval is a minute")
+			case every > 0:
+				spec.Intervals = []client.ScheduleIntervalSpec{{Every: every}}
+			default:
+				spec.CronExpressions = []string{cron}
+			}
+			return a.withTemporal(cmd, func(s *session) error { return s.createSchedule(cmd, spec) })
+		},
+	}
+	c.Flags().DurationVar(&every, "every", 0, "interval, such as 24h")
+	c.Flags().StringVar(&cron, "cron", "", "cron expression, such as \"30 2 * * 0\"")
+	c.Flags().StringVar(&zone, "time-zone", "UTC", "time zone of the cron expression")
+	return c
+}
+
+func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) error {
+	ctx, id := cmd.Context(), scheduleID(s.cfg.Device)
+	spec, err := json.Marshal(s.cfg)
+	if err != nil {
+		return err
+	}
+	if err := s.store.SaveSpec(ctx, vault.ScheduleSpec(id), spec); err != nil {
+		if vault.AsCAS(err) {
+			return fmt.Errorf("device %s has a schedule already: delete it first with `rollcall schedule delete`", s.cfg.Device)
+		}
+		return err
+	}
+	_, err = s.engine.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: id, Spec: when, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp,
+		Action: &client.ScheduleWorkflowAction{
+			ID: id, Workflow: workflows.LauncherWorkflow, TaskQueue: activities.RotationQueue,
+			Args: []any{workflows.LauncherInput{Schedule: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg)}},
+		},
+	})
+	if err != nil {
+		if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
+			_ = s.store.DeleteSpec(ctx, vault.ScheduleSpec(id))
+		}
+		return fmt.Errorf("creating the schedule: %w", err)
+	}
+	fmt.Fprintln(s.Out, id)
+	return nil
+}
+
+func scheduleID(device string) string { return "schedule/" + device }
+
+func (a *app) scheduleList() *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use: "list", Short: "List Rollcall's schedules", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := out.json()
+			if err != nil {
+				return err
+			}
+			return a.withTemporal(cmd, func(s *session) error {
+				rows, err := s.schedules(cmd)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return printJSON(a.Out, rows)
+				}
+				t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(t, "SCHEDULE\tRUNS\tSKIPPED\tNEXT\tPAUSED")
+				for _, r := range rows {
+					fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%t\n", r.ID, r.Runs, r.Skipped, r.Next, r.Paused)
+				}
+				return t.Flush()
+			})
+		},
+	}
+	out.flag(c)
+	return c
+}
+
+type scheduleRow struct {
+	ID      string `json:"id"`
+	Runs    int    `json:"runs"`
+	Skipped int    `json:"skipped"`
+	Next    string `json:"next,omitempty"`
+	Paused  bool   `json:"paused"`
+}
+
+func (s *session) schedules(cmd *cobra.Command) ([]scheduleRow, error) {
+	ctx := cmd.Context()
+	list, err := s.engine.ScheduleClient().List(ctx, client.ScheduleListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing schedules: %w", err)
+	}
+	rows := []scheduleRow{}
+	for list.HasNext() {
+		e, err := list.Next()
+		if err != nil {
+			return nil, fmt.Errorf("listing schedules: %w", err)
+		}
+		if e.WorkflowType.Name != workflows.LauncherWorkflow {
+			continue
+		}
+		d, err := s.engine.ScheduleClient().GetHandle(ctx, e.ID).Describe(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("schedule %s: %w", e.ID, err)
+		}
+		row := scheduleRow{ID: e.ID, Runs: d.Info.NumActions, Skipped: d.Info.NumActionsSkippedOverlap, Paused: d.Schedule.State.Paused}
+		if len(d.Info.NextActionTimes) > 0 {
+			row.Next = d.Info.NextActionTimes[0].UTC().Format(time.RFC3339)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func (a *app) scheduleTrigger() *cobra.Command {
+	return &cobra.Command{
+		Use: "trigger", Short: "Run the schedule now", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withTemporal(cmd, func(s *session) error {
+				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), scheduleID(s.cfg.Device)).Trigger(cmd.Context(), client.ScheduleTriggerOptions{
+					Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+				})
+				return s.scheduleError("triggering", err)
+			})
+		},
+	}
+}
+
+func (a *app) scheduleDelete() *cobra.Command {
+	return &cobra.Command{
+		Use: "delete", Short: "Delete the schedule; a running campaign goes on", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withTemporal(cmd, func(s *session) error {
+				id := scheduleID(s.cfg.Device)
+				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), id).Delete(cmd.Context())
+				// What a failed create left in Vault goes too.
+				return errors.Join(s.scheduleError("deleting", err), s.store.DeleteSpec(cmd.Context(), vault.ScheduleSpec(id)))
+			})
+		},
+	}
+}
+
+func (s *session) scheduleError(doing string, err error) error {
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return fmt.Errorf("device %s has no schedule", s.cfg.Device)
+	}
+	if err != nil {
+		return fmt.Errorf("%s the schedule: %w", doing, err)
+	}
+	return nil
+}
+
+// withTemporal runs do with Vault and a Temporal that is running.
+func (a *app) withTemporal(cmd *cobra.Command, do func(*session) error) error {
+	s, err := a.openVault(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.connect(cmd.Context(), false); err != nil {
+		return err
+	}
+	return do(s)
+}

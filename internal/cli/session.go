@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/engine"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/vault"
+	"rollcall/workflows"
+)
+
+// session is one command's connections.
+type session struct {
+	*app
+	cfg    *config.Campaign
+	store  *vault.Store
+	kinds  *registry.Registry
+	engine *engine.Engine
+}
+
+// openVault loads the campaign file and logs in to Vault. The caller closes.
+func (a *app) openVault(ctx context.Context) (*session, error) {
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return nil, err
+	}
+	a.warnInsecure(cfg)
+	store, err := vault.Open(ctx, vault.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit})
+	if err != nil {
+		return nil, err
+	}
+	return &session{app: a, cfg: cfg, store: store, kinds: registry.New(store)}, nil
+}
+
+func (a *app) warnInsecure(cfg *config.Campaign) {
+	for name, d := range cfg.Directories {
+		if d.Insecure {
+			a.say("WARNING: directory %s is marked insecure: passwords cross the network in clear text", name)
+		}
+	}
+}
+
+// connect reaches Temporal. mayStart allows starting the local engine.
+func (s *session) connect(ctx context.Context, mayStart bool) error {
+	e, err := s.app.connect(ctx, s.store, mayStart)
+	s.engine = e
+	return err
+}
+
+func (a *app) connect(ctx context.Context, store *vault.Store, mayStart bool) (*engine.Engine, error) {
+	key, err := payloadKey(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, PayloadKey: key, Logger: a.logger(), MayStart: mayStart})
+}
+
+// payloadKey reads the key that seals Temporal payloads, if one is asked for.
+func payloadKey(ctx context.Context, store *vault.Store) (credential.Secret, error) {
+	ref := os.Getenv("ROLLCALL_PAYLOAD_KEY")
+	if ref == "" {
+		return credential.Secret{}, nil
+	}
+	p, err := credential.ParsePath(ref)
+	if err != nil {
+		return credential.Secret{}, fmt.Errorf("ROLLCALL_PAYLOAD_KEY: %w", err)
+	}
+	live, err := store.ReadLive(ctx, p, 0)
+	if err == nil && !live.Found {
+		err = fmt.Errorf("ROLLCALL_PAYLOAD_KEY: Vault holds nothing at %s; put 32 random bytes in base64 there", p)
+	}
+	return live.Value, err
+}
+
+func (s *session) close() {
+	if s.engine != nil {
+		_ = s.engine.Stop()
+	}
+	_ = s.kinds.Close()
+	_ = s.store.Close()
+}
+
+// work serves the queues until the returned function is called, which lets
+// the credentials in hand finish.
+func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registry, ledgerDir string, rotation, ledger bool) (stop func() error, err error) {
+	var workers []worker.Worker
+	records := &activities.Ledger{Store: store, Dir: ledgerDir}
+	if rotation {
+		w := worker.New(e.Client, activities.RotationQueue, workerOptions())
+		workflows.Register(w)
+		w.RegisterActivity(&activities.Rotation{Store: store, Kinds: kinds})
+		workers = append(workers, w)
+	}
+	if ledger {
+		w := worker.New(e.Client, activities.LedgerQueue, workerOptions())
+		w.RegisterActivity(records)
+		workers = append(workers, w)
+	}
+	stop = func() error {
+		for _, w := range workers {
+			w.Stop()
+		}
+		return activities.Shut(records)
+	}
+	for _, w := range workers {
+		if err := w.Start(); err != nil {
+			_ = stop()
+			return nil, fmt.Errorf("starting the worker: %w", err)
+		}
+	}
+	return stop, nil
+}
+
+// stopPatience is how long a worker that was told to stop may finish what it
+// holds. An activity begins nothing new by then, and bounds each credential in hand.
+const stopPatience = 3 * time.Minute
+
+func workerOptions() worker.Options {
+	return worker.Options{WorkerStopTimeout: stopPatience, DisableRegistrationAliasing: true}
+}
+
+// errBusy: the device has a running campaign.
+var errBusy = errors.New("a campaign is running")
+
+// start makes a campaign and starts its workflow. errBusy when the device has one.
+func (s *session) start(ctx context.Context) (string, error) {
+	spec, err := json.Marshal(s.cfg)
+	if err != nil {
+		return "", err
+	}
+	id := s.cfg.Device + "-" + time.Now().UTC().Format("20060102T150405Z")
+	earlier, err := s.store.Campaigns(ctx, s.cfg.Device)
+	if err != nil {
+		return "", err
+	}
+	if err := activities.Open(ctx, s.store, id, s.cfg.Device, spec); err != nil {
+		return "", err
+	}
+	_, err = s.engine.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       workflows.CampaignID(s.cfg.Device),
+		TaskQueue:                                activities.RotationQueue,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, workflows.CampaignWorkflow, workflows.CampaignInput{
+		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
+	})
+	if err != nil {
+		_ = s.store.CloseCampaign(ctx, id)
+		var running *serviceerror.WorkflowExecutionAlreadyStarted
+		if errors.As(err, &running) {
+			return "", fmt.Errorf("%w for device %s already: follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device)
+		}
+		return "", fmt.Errorf("starting the campaign: %w", err)
+	}
+	return id, s.supersede(ctx, earlier)
+}
+
+// supersede frees what campaigns left staged that ended without saying so, by
+// a lost engine or a termination: the device has one campaign at a time, and
+// it is the one that has just started.
+func (s *session) supersede(ctx context.Context, earlier []vault.CampaignRecord) error {
+	for _, c := range earlier {
+		if c.ClosedAt.IsZero() {
+			if err := s.store.CloseCampaign(ctx, c.Campaign); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func settings(c *config.Campaign) workflows.Settings {
+	out := workflows.Settings{
+		Batch: c.Limits.Batch, Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency, WaveBatch: map[int]int{},
+		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
+	}
+	for i, w := range c.Waves {
+		if w.Batch > 0 {
+			out.WaveBatch[i] = w.Batch
+		}
+	}
+	return out
+}
+
+// running asks the campaign of the device for its status; nil when none runs.
+func (s *session) running(ctx context.Context) (*workflows.Status, error) {
+	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
+	}
+	if d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return nil, nil
+	}
+	return s.query(ctx)
+}
+
+// query needs a live worker.
+func (s *session) query(ctx context.Context) (*workflows.Status, error) {
+	v, err := s.engine.QueryWorkflow(ctx, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
+	if err != nil {
+		return nil, fmt.Errorf("asking the campaign for its status: %w; is a worker running?", err)
+	}
+	var st workflows.Status
+	if err := v.Get(&st); err != nil {
+		return nil, err
+	}
+	if st.Wave >= 0 && st.Wave < len(st.Waves) {
+		s.addRunningWave(ctx, &st)
+	}
+	return &st, nil
+}
+
+// addRunningWave asks the running wave, which may end in between: then the
+// campaign's own figures stand.
+func (s *session) addRunningWave(ctx context.Context, st *workflows.Status) {
+	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(s.cfg.Device, st.Waves[st.Wave].Wave), "", workflows.QueryStatus)
+	if err != nil {
+		return
+	}
+	var w workflows.WaveStatus
+	if v.Get(&w) == nil {
+		st.Waves[st.Wave] = w
+	}
+}

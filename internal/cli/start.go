@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) startCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "start",
+		Short: "Start the campaign and return; workers do the work",
+		Long: `start begins a campaign on the configured Temporal cluster and prints its id. A
+device has one campaign at a time: a second one is an error.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.openVault(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.connect(cmd.Context(), false); err != nil {
+				return err
+			}
+			campaign, err := s.start(cmd.Context())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.Out, campaign)
+			return nil
+		},
+	}
+}

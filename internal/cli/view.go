@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/report"
+)
+
+// view shows a campaign from its ledger while it grows: drawn over in place on
+// a terminal, one line for each change in a pipe. It reads files only, so that
+// looking costs the campaign nothing.
+type view struct {
+	*session
+	campaign string
+	waves    map[int]string
+
+	reader *ledger.Reader // nil until the ledger exists here
+	state  *ledger.State
+	next   uint64
+
+	width    int
+	terminal bool
+	drawn    int // lines of the last frame
+	last     report.Progress
+}
+
+func (s *session) newView(campaign string) *view {
+	v := &view{session: s, campaign: campaign, state: ledger.NewState(), waves: s.waveNames()}
+	v.width, v.terminal = terminal(s.Err)
+	return v
+}
+
+func (s *session) waveNames() map[int]string {
+	if len(s.cfg.Waves) == 0 {
+		return nil
+	}
+	names := map[int]string{len(s.cfg.Waves): "the rest"}
+	for i, w := range s.cfg.Waves {
+		names[i] = w.Name
+	}
+	return names
+}
+
+// read takes up what the ledger gained. Before the ledger exists there is
+// nothing to show, which is not an error.
+func (v *view) read(ctx context.Context) {
+	if v.reader == nil {
+		r, err := ledger.OpenReader(v.ledgerDir(v.campaign))
+		if err != nil {
+			return
+		}
+		v.reader = r
+	}
+	_ = v.reader.Entries(ctx, v.next, func(index uint64, e ledger.Entry) error {
+		v.state.Add(index, e)
+		v.next = index + 1
+		return nil
+	})
+}
+
+func (v *view) refresh(ctx context.Context) {
+	v.read(ctx)
+	if v.next == 0 {
+		return
+	}
+	now := report.ProgressOf(v.state, time.Now(), v.waves)
+	if v.terminal {
+		v.draw(report.RenderProgress(now, v.width, true))
+		return
+	}
+	for _, line := range report.ProgressLines(v.last, now) {
+		fmt.Fprintln(v.Err, line)
+	}
+	v.last = now
+}
+
+// draw replaces the last frame.
+func (v *view) draw(frame string) {
+	var b strings.Builder
+	if v.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", v.drawn)
+	}
+	b.WriteString(frame)
+	fmt.Fprint(v.Err, b.String())
+	v.drawn = strings.Count(frame, "\n")
+}
+
+func (v *view) finish(ctx context.Context) { v.refresh(ctx) }

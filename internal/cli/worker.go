@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/vault"
+)
+
+func (a *app) workerCommand() *cobra.Command {
+	var settings vault.Settings
+	var ledgerOnly bool
+	var ledgerDir string
+	c := &cobra.Command{
+		Use:   "worker",
+		Short: "Serve campaigns: rotations, or with --ledger the ledger",
+		Long: `worker serves the campaigns of a Temporal cluster until it is stopped. It needs no
+campaign file: campaigns bring theirs along, in Vault.
+
+Without --ledger it lists and rotates; run as many as you like. With --ledger it
+is the one writer of the ledgers in --ledger-dir, with a login of its own, so
+that whoever holds a rotation worker cannot rewrite the record.
+
+SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			store, err := vault.Open(ctx, settings)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			e, err := a.connect(ctx, store, false)
+			if err != nil {
+				return err
+			}
+			defer e.Stop()
+			kinds := registry.New(store)
+			defer kinds.Close()
+			dir, err := filepath.Abs(ledgerDir)
+			if err != nil {
+				return err
+			}
+			stop, err := a.work(e, store, kinds, dir, !ledgerOnly, ledgerOnly)
+			if err != nil {
+				return err
+			}
+			if ledgerOnly {
+				a.say("ledger worker: writing to %s, serving Temporal at %s", dir, e.Address)
+			} else {
+				a.say("rotation worker: serving Temporal at %s", e.Address)
+			}
+			<-ctx.Done()
+			a.say("stopping: finishing what is in hand")
+			return stop()
+		},
+	}
+	c.Flags().StringVar(&settings.Mount, "mount", "rollcall", "Rollcall's KV v2 mount in Vault")
+	c.Flags().StringVar(&settings.Transit, "transit", "rollcall-transit", "Rollcall's transit mount in Vault")
+	c.Flags().BoolVar(&ledgerOnly, "ledger", false, "write the ledgers instead of rotating")
+	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "folder of the ledgers, one below it for each campaign")
+	return c
+}

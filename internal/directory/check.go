@@ -1,0 +1,142 @@
+package directory
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Check is one thing that a doctor looked at on one server.
+type Check struct {
+	Server string
+	What   string // connect, certificate, bind, base, policy, rights, clock
+	OK     bool
+	Detail string // what was seen
+	Do     string // what to do; empty when OK
+}
+
+// Limits beyond which a check fails.
+const (
+	certificateNotice = 14 * 24 * time.Hour
+	clockSkew         = 30 * time.Second
+)
+
+// Check looks at every server: connection and certificate, bind, base, password
+// policy, rights on userPassword, clock. It changes nothing. What depends on a
+// failed check is left out.
+func (c *Client) Check(ctx context.Context) []Check {
+	var out []Check
+	for i, s := range c.servers {
+		out = append(out, s.check(ctx, i == 0)...)
+	}
+	return out
+}
+
+func (s *server) check(ctx context.Context, write bool) (out []Check) {
+	add := func(what string, ok bool, detail, do string) {
+		if ok {
+			do = ""
+		}
+		out = append(out, Check{Server: s.name, What: what, OK: ok, Detail: detail, Do: do})
+	}
+	cn, err := s.dial(ctx)
+	if err != nil {
+		add("connect", false, err.Error(), "check the address, the firewall, the port and ca_file")
+		return out
+	}
+	defer cn.close()
+	if cn.state == nil {
+		add("connect", false, "clear text: every password is readable on the network", "use ldaps:// or starttls: true")
+	} else {
+		add("connect", true, "TLS is up and the certificate is for "+s.tls.ServerName, "")
+		ok, detail := certificateLife(cn.state.PeerCertificates, time.Now())
+		add("certificate", ok, detail, "renew the server's certificate")
+	}
+
+	value, err := s.client.password(ctx)
+	if err == nil {
+		err = cn.becomeAdmin(ctx, value)
+	}
+	if err != nil {
+		add("bind", false, err.Error(), "put the right password of bind.dn into Vault, or correct bind.dn")
+		return out
+	}
+	add("bind", true, "bound as "+s.client.conf.Bind.DN, "")
+
+	base, err := cn.read(ctx, s.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "1.1")
+	add("base", err == nil && len(base) == 1, found(base, err, "the base is there"),
+		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
+
+	root, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl")
+	policy := len(root) == 1 && slices.Contains(root[0].GetAttributeValues("supportedControl"), ldap.ControlTypeBeheraPasswordPolicy)
+	add("policy", policy, found(root, err, "password policy control: "+yesNo(policy)),
+		"load the ppolicy overlay; without it the server cannot tell a locked account from a wrong password, nor when a password was changed")
+
+	if write {
+		// OpenLDAP shows nobody which rights he has. But manage and write include
+		// search (slapd.access(5)), so a filter on userPassword matches only if
+		// at least that much was granted. Manage cannot be told from write.
+		hit, err := cn.read(ctx, s.client.conf.Base, ldap.ScopeWholeSubtree, "(userPassword=*)", "1.1")
+		ok := len(hit) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded)
+		detail := "bind.dn reaches userPassword below the base (whether with manage or only write does not show)"
+		if !ok {
+			detail = "bind.dn sees no userPassword below the base"
+		}
+		add("rights", ok, detail, "grant bind.dn manage on userPassword below the base: to attrs=userPassword by dn.exact=\"<bind.dn>\" manage")
+	}
+
+	// back-monitor(5); commonly readable by administrators only.
+	monitor, err := cn.read(ctx, "cn=Current,cn=Time,cn=Monitor", ldap.ScopeBaseObject, "(objectClass=*)", "monitorTimestamp")
+	if err == nil && len(monitor) == 1 {
+		if there, err := time.Parse("20060102150405Z", monitor[0].GetAttributeValue("monitorTimestamp")); err == nil {
+			skew := time.Since(there).Round(time.Second)
+			add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
+		}
+	}
+	return out
+}
+
+// read returns at most one entry, together with the server's complaint that
+// there are more.
+func (c *conn) read(ctx context.Context, base string, scope int, filter string, attrs ...string) ([]*ldap.Entry, error) {
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 1, 10, false, filter, attrs, nil)
+	var res *ldap.SearchResult
+	err := c.do(ctx, "check", func(l *ldap.Conn) (err error) {
+		res, err = l.Search(req)
+		return err
+	})
+	if res == nil {
+		return nil, err
+	}
+	return res.Entries, err
+}
+
+func found(entries []*ldap.Entry, err error, good string) string {
+	switch {
+	case answered(err):
+		return describe(err)
+	case err != nil:
+		return err.Error()
+	case len(entries) == 0:
+		return "nothing is shown to bind.dn"
+	}
+	return good
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// certificateLife judges the server's own certificate, the first of the chain.
+func certificateLife(chain []*x509.Certificate, now time.Time) (ok bool, detail string) {
+	left := chain[0].NotAfter.Sub(now)
+	return left > certificateNotice, fmt.Sprintf("the certificate is valid until %s (%d days)",
+		chain[0].NotAfter.UTC().Format(time.DateOnly), int(left.Hours()/24))
+}

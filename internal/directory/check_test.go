@@ -1,0 +1,87 @@
+package directory
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/lab"
+)
+
+func byWhat(checks []Check) map[string]Check {
+	m := map[string]Check{}
+	for _, c := range checks {
+		m[c.What] = c
+	}
+	return m
+}
+
+func TestCheckOfAServerInOrder(t *testing.T) {
+	s := startSlapd(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 3)})
+	got := byWhat(open(t, configOf(s), s.BinderPassword).Check(t.Context()))
+	for _, what := range []string{"connect", "certificate", "bind", "base", "policy", "rights", "clock"} {
+		require.Contains(t, got, what)
+		require.True(t, got[what].OK, "%+v", got[what])
+		require.Equal(t, s.LDAPS(), got[what].Server)
+		require.Empty(t, got[what].Do)
+	}
+}
+
+func TestCheckSaysWhatIsWrongAndWhatToDo(t *testing.T) {
+	s := startSlapd(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 3)})
+	other, err := lab.NewCA()
+	require.NoError(t, err)
+
+	t.Run("certificate of another CA", func(t *testing.T) {
+		d := configOf(s)
+		d.CA = string(other.PEM)
+		got := byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.Len(t, got, 1)
+		require.False(t, got["connect"].OK)
+		require.Contains(t, got["connect"].Detail, "is not trusted")
+	})
+	t.Run("plain port taken for LDAPS", func(t *testing.T) {
+		d := configOf(s)
+		d.Servers = []string{"ldaps" + s.LDAP()[len("ldap"):]}
+		got := byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.False(t, got["connect"].OK)
+	})
+	t.Run("wrong password", func(t *testing.T) {
+		got := byWhat(open(t, configOf(s), "wrong").Check(t.Context()))
+		require.True(t, got["connect"].OK)
+		require.False(t, got["bind"].OK)
+		require.NotEmpty(t, got["bind"].Do)
+		require.NotContains(t, got, "base")
+	})
+	t.Run("identity without rights", func(t *testing.T) {
+		d := configOf(s)
+		d.Bind.DN = s.AccountDN("user0001")
+		got := byWhat(open(t, d, s.SeededPassword("user0001")).Check(t.Context()))
+		require.True(t, got["base"].OK)
+		require.False(t, got["rights"].OK)
+		require.Contains(t, got["rights"].Do, "manage")
+	})
+	t.Run("base that is not there", func(t *testing.T) {
+		d := configOf(s)
+		d.Base = "dc=example,dc=com"
+		got := byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.False(t, got["base"].OK)
+	})
+	t.Run("clear text", func(t *testing.T) {
+		d := configOf(s)
+		d.Servers, d.Insecure = []string{s.LDAP()}, true
+		got := byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.False(t, got["connect"].OK)
+		require.True(t, got["bind"].OK)
+	})
+}
+
+func TestCertificateNearItsEndIsNoticed(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for days, want := range map[int]bool{-1: false, 3: false, 13: false, 30: true} {
+		ok, detail := certificateLife([]*x509.Certificate{{NotAfter: now.AddDate(0, 0, days)}}, now)
+		require.Equal(t, want, ok, detail)
+	}
+}

@@ -1,0 +1,85 @@
+package directory
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+)
+
+func startSlapd(t *testing.T, o lab.SlapdOptions) *lab.Slapd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var err error
+	if o.CA == nil {
+		o.CA, err = lab.NewCA()
+		require.NoError(t, err)
+	}
+	o.Dir = t.TempDir()
+	s, err := lab.StartSlapd(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, s.Stop(ctx))
+	})
+	return s
+}
+
+func configOf(s *lab.Slapd) config.Directory {
+	return config.Directory{
+		Driver: "openldap", Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
+		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
+		Set:  "exop", Connections: 8, Timeout: config.Duration(10 * time.Second),
+	}
+}
+
+func open(t *testing.T, d config.Directory, password string) *Client {
+	t.Helper()
+	c, err := Open("corp", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(password), nil })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+func TestOpenRefusesWhatCannotBeSafeOrRight(t *testing.T) {
+	good := config.Directory{Servers: []string{"ldaps://ldap.example.org"}, Bind: config.Bind{DN: "cn=rollcall,dc=example,dc=org"}}
+	for name, row := range map[string]struct {
+		change func(*config.Directory)
+		words  string // empty: it opens
+	}{
+		"LDAPS":                    {func(*config.Directory) {}, ""},
+		"clear text":               {func(d *config.Directory) { d.Servers = []string{"ldap://ldap.example.org"} }, "clear text"},
+		"clear text said to be so": {func(d *config.Directory) { d.Servers, d.Insecure = []string{"ldap://ldap.example.org"}, true }, ""},
+		"StartTLS":                 {func(d *config.Directory) { d.Servers, d.StartTLS = []string{"ldap://ldap.example.org"}, true }, ""},
+		"another scheme":           {func(d *config.Directory) { d.Servers = []string{"https://ldap.example.org"} }, "scheme"},
+		"no URL":                   {func(d *config.Directory) { d.Servers = []string{"ldap.example.org"} }, "not a URL"},
+		"no server":                {func(d *config.Directory) { d.Servers = nil }, "servers is empty"},
+		"no DN":                    {func(d *config.Directory) { d.Bind.DN = "rollcall" }, "not a DN"},
+		"no certificate":           {func(d *config.Directory) { d.CA = "hello" }, "ca_file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := good
+			row.change(&d)
+			_, err := Open("corp", d, nil)
+			if row.words == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, row.words)
+			require.ErrorContains(t, err, "directory corp")
+		})
+	}
+}
+
+func TestSameDN(t *testing.T) {
+	require.True(t, SameDN("cn=Rollcall, ou=Services,dc=example,dc=org", "CN=rollcall,ou=services,dc=example,dc=org"))
+	require.False(t, SameDN("cn=rollcall,dc=example,dc=org", "cn=rollcall,ou=services,dc=example,dc=org"))
+	require.False(t, SameDN("nonsense", "nonsense"))
+}

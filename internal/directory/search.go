@@ -1,0 +1,145 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// pageSize bounds what Search holds in memory. Servers commonly refuse more
+// than 500 or 1,000 entries in one answer.
+const pageSize = 500
+
+// Entry is one entry as a server shows it to the worker's identity.
+type Entry struct {
+	DN    string
+	UUID  string // entryUUID (RFC 4530); empty if the identity may not read it
+	Attrs map[string][]string
+}
+
+// First is the first value of an attribute, or empty. Names are as asked for.
+func (e Entry) First(attr string) string {
+	if v := e.Attrs[attr]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Search gives each entry below base that matches filter, in pages (RFC 2696), so
+// that any number of entries fits in memory. An empty base is the directory's own.
+// attrs are read besides entryUUID. each runs while the connection is held: it
+// must not call the Client. Its error ends the search and is returned as it is.
+// After a broken connection the search cannot go on where it was; start again.
+func (c *Client) Search(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) error {
+	s, err := c.server(server)
+	if err != nil {
+		return err
+	}
+	if base == "" {
+		base = c.conf.Base
+	}
+	if _, err := ldap.CompileFilter(filter); err != nil {
+		return fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
+	}
+	attrs = append([]string{"entryUUID"}, attrs...)
+	return s.admin.use(ctx, func(cn *conn) error {
+		paging := ldap.NewControlPaging(pageSize)
+		for {
+			req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+				filter, attrs, []ldap.Control{paging})
+			var page *ldap.SearchResult
+			err := cn.do(ctx, "search", func(l *ldap.Conn) (err error) {
+				page, err = l.Search(req)
+				return err
+			})
+			if err != nil {
+				return s.searchError(base, err)
+			}
+			for _, e := range page.Entries {
+				if err := each(entry(e, attrs)); err != nil {
+					// The server keeps the search open for this connection.
+					cn.broken.Store(true)
+					return err
+				}
+			}
+			next, ok := ldap.FindControl(page.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+			if !ok || len(next.Cookie) == 0 {
+				return nil
+			}
+			paging.SetCookie(next.Cookie)
+		}
+	})
+}
+
+func (s *server) searchError(base string, err error) error {
+	switch resultCode(err) {
+	case ldap.LDAPResultNoSuchObject:
+		return fmt.Errorf("directory %s: base %q is not at %s, or bind.dn may not see it", s.client.name, base, s.name)
+	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
+		return fmt.Errorf("directory %s: %s stops the search at its size limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited)",
+			s.client.name, s.name, describe(err))
+	case ldap.LDAPResultInsufficientAccessRights:
+		return fmt.Errorf("directory %s: bind.dn may not search %q at %s; grant it read", s.client.name, base, s.name)
+	}
+	if answered(err) {
+		return fmt.Errorf("directory %s: search below %q at %s is refused (%s)", s.client.name, base, s.name, describe(err))
+	}
+	return err
+}
+
+func entry(e *ldap.Entry, attrs []string) Entry {
+	out := Entry{DN: e.DN, UUID: e.GetEqualFoldAttributeValue("entryUUID"), Attrs: make(map[string][]string, len(attrs))}
+	for _, name := range attrs {
+		if v := e.GetEqualFoldAttributeValues(name); len(v) > 0 {
+			out.Attrs[name] = v
+		}
+	}
+	return out
+}
+
+// stateAttrs are what ppolicy and the directory keep about an entry
+// (slapo-ppolicy(5)); ByUUID reads them besides entryUUID.
+var stateAttrs = []string{
+	"entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry",
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// ByUUID reads an entry with its operational attributes by entryUUID on one
+// server. found is false when the server shows the identity no such entry.
+func (c *Client) ByUUID(ctx context.Context, server, uuid string) (e Entry, found bool, err error) {
+	if !uuidForm.MatchString(uuid) {
+		return Entry{}, false, fmt.Errorf("directory %s: %q is not an entryUUID", c.name, uuid)
+	}
+	return c.one(ctx, server, c.conf.Base, ldap.ScopeWholeSubtree, "(entryUUID="+uuid+")", append([]string{"entryUUID"}, stateAttrs...))
+}
+
+// one reads at most one entry.
+func (c *Client) one(ctx context.Context, server, base string, scope int, filter string, attrs []string) (e Entry, found bool, err error) {
+	s, err := c.server(server)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, nil)
+	var res *ldap.SearchResult
+	err = s.admin.useTwice(ctx, func(cn *conn) error {
+		return cn.do(ctx, "read an entry", func(l *ldap.Conn) (err error) {
+			res, err = l.Search(req)
+			return err
+		})
+	})
+	switch {
+	case err != nil && scope == ldap.ScopeBaseObject && resultCode(err) == ldap.LDAPResultNoSuchObject:
+		return Entry{}, false, nil
+	case err != nil:
+		return Entry{}, false, s.searchError(base, err)
+	case len(res.Entries) == 0:
+		return Entry{}, false, nil
+	case len(res.Entries) > 1:
+		return Entry{}, false, fmt.Errorf("directory %s: %s shows several entries for %s", c.name, s.name, filter)
+	}
+	return entry(res.Entries[0], attrs), true, nil
+}

@@ -1,0 +1,119 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+)
+
+// crowd is a directory of many accounts in memory. It understands the OR
+// filters of a lookup; any other filter finds everybody.
+type crowd struct {
+	entries  []directory.Entry
+	byUID    map[string]int
+	searches int
+}
+
+func newCrowd(n int) *crowd {
+	c := &crowd{byUID: map[string]int{}}
+	for i := range n {
+		uid := fmt.Sprintf("user%06d", i)
+		c.byUID[uid] = i
+		c.entries = append(c.entries, directory.Entry{
+			DN: "uid=" + uid + ",ou=people," + base, UUID: fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
+			Attrs: map[string][]string{"uid": {uid}, "cn": {"User " + uid}, "mail": {uid + "@example.org"}},
+		})
+	}
+	return c
+}
+
+func (c *crowd) Servers() []string { return []string{"ldaps://ldap1.example.org:636"} }
+
+var equality = regexp.MustCompile(`\(uid=([^)]*)\)`)
+
+func (c *crowd) Search(_ context.Context, _, _, filter string, _ []string, each func(directory.Entry) error) error {
+	c.searches++
+	if !strings.HasPrefix(filter, "(|") {
+		for _, e := range c.entries {
+			if err := each(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, m := range equality.FindAllStringSubmatch(filter, -1) {
+		if i, ok := c.byUID[m[1]]; ok {
+			if err := each(c.entries[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// 100,000 accounts, each found by a filter, named by uid in one half of a manifest
+// and by DN in the other.
+func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T) {
+	const n = 100_000
+	dir := newCrowd(n)
+	var csv strings.Builder
+	csv.WriteString("account,path\n")
+	for i, e := range dir.entries {
+		account := e.Attrs["uid"][0]
+		if i%2 == 1 {
+			account = `"` + e.DN + `"`
+		}
+		fmt.Fprintf(&csv, "%s,kv/apps/%s#password\n", account, e.Attrs["uid"][0])
+	}
+	c := campaign()
+	c.Sources = []config.Source{
+		{Name: "list", Type: config.Manifest, File: "m.csv", Content: []byte(csv.String())},
+		{Name: "everybody", Type: config.FromLDAP, Directory: "corp", Filter: "(objectClass=inetOrgPerson)"},
+	}
+	locked := &serial{crowd: dir}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start, last := time.Now(), 0
+	roll, warnings, err := List(t.Context(), c, map[string]Directory{"corp": locked}, nil, "esg-01", start, func(found int) {
+		require.GreaterOrEqual(t, found, last)
+		last = found
+	})
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Len(t, roll.Credentials, n)
+	require.Equal(t, 2*n, last)
+	for _, x := range roll.Credentials {
+		require.Len(t, x.Reasons, 2)
+		require.False(t, x.Adopted)
+		require.Equal(t, credential.Problem(""), x.Problem)
+	}
+	require.Less(t, dir.searches, n/perSearch+10)
+	t.Logf("%d accounts in %v, %d searches, %d MiB allocated in all", n, took.Round(time.Millisecond), dir.searches, (after.TotalAlloc-before.TotalAlloc)>>20)
+	require.Less(t, took, time.Minute)
+}
+
+// serial lets the lookups come one at a time.
+type serial struct {
+	*crowd
+	mu sync.Mutex
+}
+
+func (s *serial) Search(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crowd.Search(ctx, server, base, filter, attrs, each)
+}

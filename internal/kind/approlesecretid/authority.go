@@ -1,0 +1,179 @@
+// Package approlesecretid rotates the secret-id with which the device logs in
+// to Vault (https://developer.hashicorp.com/vault/docs/auth/approle).
+//
+// A role accepts any number of secret-ids at once, so Set adds the new one and
+// consumers move over without an outage; Retire then destroys every other one
+// and revokes the tokens they minted. A token is told from the new secret-id's by a
+// mark that Set puts into the secret-id's metadata, which Vault copies into each
+// token.
+//
+// What Retire cannot reach, and says so where it can see it: batch tokens,
+// which live until they expire, and orphan tokens that a thief made with a
+// stolen token (auth/token/create-orphan), which nothing ties to the role.
+package approlesecretid
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// Authority is Vault's AppRole login. The subject of a credential is
+// "mount/role"; one Authority serves all mounts.
+type Authority struct {
+	api    *vaultapi.Client
+	server string
+}
+
+var _ kind.Authority = (*Authority)(nil)
+
+// New gives the authority behind api, whose token needs the rights that
+// vault.Policies gives the worker. serverName is how the ledger calls it.
+func New(api *vaultapi.Client, serverName string) *Authority {
+	return &Authority{api: api, server: serverName}
+}
+
+// Servers is the one Vault.
+func (au *Authority) Servers() []string { return []string{au.server} }
+
+// ProofWithoutOld is ProofRevoked: Retire ends only when Vault lists no other
+// secret-id of the role and no token of one.
+func (au *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofRevoked }
+
+// Close has nothing to release: the client belongs to the caller.
+func (au *Authority) Close() error { return nil }
+
+// Generate makes 256 random bits in hex.
+func (au *Authority) Generate(context.Context, credential.Credential) (credential.Secret, error) {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the process instead
+	return credential.NewSecret(hex.EncodeToString(b)), nil
+}
+
+// Account reads the role. Changed names its secret-id accessors, which are
+// no secrets, shortened.
+func (au *Authority) Account(ctx context.Context, _ string, c credential.Credential) (kind.Account, error) {
+	r, err := au.role(ctx, c.Subject)
+	if err != nil {
+		return kind.Account{}, err
+	}
+	a := kind.Account{Subject: c.Subject, Name: c.Subject, State: protocol.Accepted}
+	if r == nil {
+		a.State = protocol.Gone
+		return a, nil
+	}
+	accessors, err := au.accessors(ctx, *r)
+	if err != nil {
+		return kind.Account{}, err
+	}
+	a.Changed = mark(accessors)
+	return a, nil
+}
+
+// mark names a few accessors and counts the rest.
+func mark(accessors []string) string {
+	const shown = 8
+	slices.Sort(accessors)
+	var short []string
+	for _, x := range accessors[:min(shown, len(accessors))] {
+		short = append(short, x[:min(8, len(x))])
+	}
+	return fmt.Sprintf("%d:%s", len(accessors), strings.Join(short, ","))
+}
+
+// role is what we need to know of an AppRole.
+type role struct {
+	mount, name  string
+	bindSecretID bool
+	numUses      int64 // of each secret-id; 0: no limit
+	tokenType    string
+	tokenCIDRs   bool // its tokens are bound to addresses
+}
+
+func (r role) path() string { return "auth/" + r.mount + "/role/" + r.name }
+
+// role is nil if Vault does not know it.
+func (au *Authority) role(ctx context.Context, subject string) (*role, error) {
+	i := strings.LastIndex(subject, "/")
+	if i < 1 || i == len(subject)-1 {
+		return nil, fmt.Errorf("vault %s: the subject of an AppRole is mount/role", au.server)
+	}
+	r := role{mount: subject[:i], name: subject[i+1:]}
+	got, err := au.api.Logical().ReadWithContext(ctx, r.path())
+	if err != nil {
+		return nil, au.fail("read the role", err)
+	}
+	if got == nil {
+		return nil, nil
+	}
+	r.bindSecretID, _ = got.Data["bind_secret_id"].(bool)
+	r.numUses = integer(got.Data["secret_id_num_uses"])
+	r.tokenType, _ = got.Data["token_type"].(string)
+	bound, _ := got.Data["token_bound_cidrs"].([]any)
+	r.tokenCIDRs = len(bound) > 0
+	return &r, nil
+}
+
+// accessors lists those of all secret-ids of a role.
+func (au *Authority) accessors(ctx context.Context, r role) ([]string, error) {
+	got, err := au.api.Logical().ListWithContext(ctx, r.path()+"/secret-id")
+	if err != nil {
+		return nil, au.fail("list the secret-ids of the role", err)
+	}
+	return keys(got), nil
+}
+
+// secretID is what Vault tells of one; it counts as no use of it.
+type secretID struct {
+	accessor string
+	metadata map[string]any
+}
+
+// find looks a value up; nil if the role has no such secret-id.
+func (au *Authority) find(ctx context.Context, r role, value credential.Secret) (*secretID, error) {
+	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id/lookup", map[string]any{"secret_id": value.Reveal()})
+	if err != nil {
+		return nil, au.fail("look up a secret-id", err)
+	}
+	if got == nil || got.Data == nil {
+		return nil, nil
+	}
+	id := secretID{}
+	id.accessor, _ = got.Data["secret_id_accessor"].(string)
+	id.metadata, _ = got.Data["metadata"].(map[string]any)
+	return &id, nil
+}
+
+var errSilence = errors.New("no answer")
+
+// fail turns an error of the client into a Stop where Vault said why it will
+// not serve us, and else into an error without Vault's text: some of Vault's
+// messages about secret-ids repeat the value.
+func (au *Authority) fail(op string, err error) error {
+	var resp *vaultapi.ResponseError
+	if !errors.As(err, &resp) {
+		return fmt.Errorf("vault %s: %s: %w: %w", au.server, op, errSilence, err)
+	}
+	switch resp.StatusCode {
+	case http.StatusForbidden:
+		return au.stop(protocol.ReasonRights, op+": permission denied: the token is expired or its policy lacks this right; `rollcall init --print` shows what the worker needs")
+	case http.StatusServiceUnavailable:
+		return au.stop(protocol.ReasonVault, op+": Vault is sealed or not ready")
+	}
+	return fmt.Errorf("vault %s: %s: status %d", au.server, op, resp.StatusCode)
+}
+
+func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
+	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}
+}

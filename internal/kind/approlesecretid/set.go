@@ -1,0 +1,105 @@
+package approlesecretid
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// markKey is the metadata key of the mark. Its value differs for each Set, so
+// that the tokens of a secret-id from an earlier campaign are told apart too.
+const markKey = "rollcall"
+
+// Set adds new to the role's secret-ids. CIDRs, lifetime and number of uses
+// are the role's own: Vault refuses to give a secret-id more than its role
+// allows, and less would break the consumer. A value that is already set is
+// success.
+func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.Secret) error {
+	if new.IsZero() {
+		return fmt.Errorf("vault %s: set a secret-id: the new value is empty", au.server)
+	}
+	r, err := au.usable(ctx, a)
+	if err != nil {
+		return err
+	}
+	metadata, err := json.Marshal(map[string]string{markKey: rand.Text()})
+	if err != nil {
+		return err
+	}
+	_, err = au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", map[string]any{
+		"secret_id": new.Reveal(),
+		"metadata":  string(metadata),
+	})
+	if err == nil {
+		return nil
+	}
+	var resp *vaultapi.ResponseError
+	if errors.As(err, &resp) && strings.Contains(strings.Join(resp.Errors, " "), "already registered") {
+		return nil
+	}
+	return au.fail("set a secret-id", err)
+}
+
+// usable reads the role and stops where a rotation would prove nothing or saw
+// off the branch we sit on.
+func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {
+	r, err := au.role(ctx, a.Subject)
+	switch {
+	case err != nil:
+		return role{}, err
+	case r == nil:
+		return role{}, protocol.StopFor(protocol.Gone, au.server)
+	case !r.bindSecretID:
+		return role{}, au.stop(protocol.ReasonPolicy, "the role has bind_secret_id=false: it accepts a login without any secret-id, so no rotation can close it; set bind_secret_id=true or delete the role")
+	}
+	self, err := au.api.Auth().Token().LookupSelfWithContext(ctx)
+	if err != nil {
+		return role{}, au.fail("look up our own token", err)
+	}
+	if mintedBy(self, *r) {
+		return role{}, au.stop(protocol.ReasonSelf, "this is the role that Rollcall itself is logged in with; rotate it from another login")
+	}
+	return *r, nil
+}
+
+// mintedBy reports whether a token lookup shows a login by that role.
+func mintedBy(token *vaultapi.Secret, r role) bool {
+	if token == nil {
+		return false
+	}
+	path, _ := token.Data["path"].(string)
+	meta, _ := token.Data["meta"].(map[string]any)
+	return path == "auth/"+r.mount+"/login" && meta["role_name"] == r.name
+}
+
+func integer(v any) int64 {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0
+	}
+	i, _ := n.Int64()
+	return i
+}
+
+func keys(got *vaultapi.Secret) []string {
+	if got == nil {
+		return nil
+	}
+	list, _ := got.Data["keys"].([]any)
+	var out []string
+	for _, k := range list {
+		if s, ok := k.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}

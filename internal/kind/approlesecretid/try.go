@@ -1,0 +1,151 @@
+package approlesecretid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// Try logs in with the value and looks its own token up, then revokes the
+// token, whatever happened in between.
+//
+// Where the role limits the uses of a secret-id (secret_id_num_uses), a login
+// would spend one that belongs to the consumer, and the last one would end the
+// secret-id. There Try asks Vault whether the role has the secret-id, which
+// costs no use, and logs in only with a value that it has not: the refusal is real.
+//
+// A login that is refused for its source address tells nothing: it is a Stop.
+func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+	r, err := au.role(ctx, a.Subject)
+	switch {
+	case unreachable(ctx, err):
+		return protocol.Unreachable, nil
+	case err != nil:
+		return protocol.NotAsked, err
+	case r == nil:
+		return protocol.Gone, nil
+	case value.IsZero():
+		return protocol.Refused, nil // Vault knows no empty secret-id
+	}
+	if r.numUses > 0 {
+		id, err := au.find(ctx, *r, value)
+		if unreachable(ctx, err) {
+			return protocol.Unreachable, nil
+		}
+		if err != nil {
+			return protocol.NotAsked, err
+		}
+		if id != nil {
+			return protocol.Accepted, nil
+		}
+	}
+	got, err := au.api.Logical().ReadWithContext(ctx, r.path()+"/role-id")
+	if err != nil {
+		err = au.fail("read the role-id", err)
+		if unreachable(ctx, err) {
+			return protocol.Unreachable, nil
+		}
+		return protocol.NotAsked, err
+	}
+	if got == nil {
+		return protocol.Gone, nil
+	}
+	roleID, _ := got.Data["role_id"].(string)
+	return au.login(ctx, *r, roleID, value)
+}
+
+func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (protocol.Answer, error) {
+	bare, err := au.api.CloneWithHeaders()
+	if err != nil {
+		return protocol.NotAsked, fmt.Errorf("vault %s: %w", au.server, err)
+	}
+	bare.ClearToken()
+	got, err := bare.Logical().WriteWithContext(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
+	if err != nil {
+		return au.refusal(ctx, err)
+	}
+	if got == nil || got.Auth == nil {
+		return protocol.NotAsked, fmt.Errorf("vault %s: log in: the answer holds no token", au.server)
+	}
+	defer au.discard(ctx, bare, got.Auth)
+	bare.SetToken(got.Auth.ClientToken)
+	_, err = bare.Auth().Token().LookupSelfWithContext(ctx)
+	if err == nil {
+		return protocol.Accepted, nil
+	}
+	var resp *vaultapi.ResponseError
+	if !errors.As(err, &resp) || resp.StatusCode != http.StatusForbidden {
+		return au.refusal(ctx, err)
+	}
+	// The token was minted a moment ago and may not look at itself: either its
+	// policies leave out "default", or the token is bound to other addresses.
+	if r.tokenCIDRs {
+		return protocol.NotAsked, au.addressStop()
+	}
+	if _, err := au.api.Auth().Token().LookupAccessorWithContext(ctx, got.Auth.Accessor); err != nil {
+		return au.refusal(ctx, err)
+	}
+	return protocol.Accepted, nil
+}
+
+// refusal reads why a login failed. Vault's text stays here: it can repeat the secret-id.
+func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, error) {
+	var resp *vaultapi.ResponseError
+	if !errors.As(err, &resp) {
+		if ctx.Err() != nil {
+			return protocol.NotAsked, fmt.Errorf("vault %s: log in: %w", au.server, ctx.Err())
+		}
+		return protocol.Unreachable, nil
+	}
+	text := strings.Join(resp.Errors, " ")
+	switch {
+	case strings.Contains(text, "source address"):
+		return protocol.NotAsked, au.addressStop()
+	case resp.StatusCode == http.StatusBadRequest &&
+		(strings.Contains(text, "invalid role or secret ID") || strings.Contains(text, "invalid secret_id")):
+		return protocol.Refused, nil
+	case resp.StatusCode == http.StatusForbidden:
+		// Vault answers so, and not as to a wrong secret-id, after too many wrong ones.
+		return protocol.Locked, nil
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		return protocol.Unreachable, nil
+	}
+	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, resp.StatusCode)
+}
+
+func (au *Authority) addressStop() *protocol.Stop {
+	return au.stop(protocol.ReasonRights, "the role is bound to source addresses (secret_id_bound_cidrs, token_bound_cidrs) and every login from this worker is refused, so nothing can be proved; run a worker at one of those addresses, or add this worker's to the role")
+}
+
+// discard revokes the token of a login, by its accessor where it may not
+// revoke itself. A cancelled caller must not leave a token behind, so this
+// has its own time. Batch tokens cannot be revoked and have no accessor.
+func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth *vaultapi.SecretAuth) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if auth.Accessor == "" || holder.Auth().Token().RevokeSelfWithContext(ctx, "") == nil {
+		return
+	}
+	_ = au.api.Auth().Token().RevokeAccessorWithContext(ctx, auth.Accessor)
+}
+
+// unreachable reports whether err is Vault's silence, and not the caller's own end.
+func unreachable(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	var stop *protocol.Stop
+	if errors.As(err, &stop) {
+		return stop.Reason == protocol.ReasonVault
+	}
+	return errors.Is(err, errSilence)
+}

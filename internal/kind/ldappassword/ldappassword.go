@@ -1,0 +1,131 @@
+// Package ldappassword rotates the userPassword of entries in an OpenLDAP
+// directory.
+package ldappassword
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// Authority is one directory. It is safe for concurrent use.
+type Authority struct {
+	dir           *directory.Client
+	policy        config.PasswordPolicy
+	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
+}
+
+var _ kind.Authority = (*Authority)(nil)
+
+// New makes the authority of one directory, which it owns: Close closes c.
+// vaultGenerate makes a value by a Vault password policy; it may be nil when p
+// names none.
+func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
+	return &Authority{dir: c, policy: p, vaultGenerate: vaultGenerate}
+}
+
+// Servers are the directory's, the write server first.
+func (a *Authority) Servers() []string { return a.dir.Servers() }
+
+// Account finds the entry by entryUUID, so a renamed one is found and another
+// one under the old name is not. Changed is "pwdChangedTime/entryCSN": the time
+// is kept in whole seconds, so only with the CSN do two changes in one second
+// differ. Both are replicated and so comparable between servers. The worker's own
+// identity is a Stop with ReasonSelf, an unreachable server one with
+// ReasonUnreachable.
+func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	if c.Subject == "" {
+		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
+	}
+	e, found, err := a.dir.ByUUID(ctx, server, c.Subject)
+	switch {
+	case directory.IsUnreachable(err) && ctx.Err() == nil:
+		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
+	case err != nil:
+		return kind.Account{}, err
+	case !found:
+		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone}, nil
+	case a.dir.IsBindIdentity(e.DN):
+		return kind.Account{}, a.self(server)
+	}
+	state, err := a.state(ctx, server, e, time.Now())
+	if err != nil {
+		return kind.Account{}, err
+	}
+	return kind.Account{
+		Subject: e.UUID,
+		Name:    e.DN,
+		State:   state,
+		Changed: e.First("pwdChangedTime") + "/" + e.First("entryCSN"),
+	}, nil
+}
+
+// Generate makes a value by the directory's policy in the campaign file, or has
+// Vault make it.
+func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
+	if a.policy.VaultPolicy == "" {
+		return generate(a.policy)
+	}
+	if a.vaultGenerate == nil {
+		return credential.Secret{}, fmt.Errorf("directory %s: password.vault_policy is %q, and there is no Vault to ask", a.dir.Name(), a.policy.VaultPolicy)
+	}
+	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
+}
+
+// Set resets the password on the write server.
+func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
+	if a.dir.IsBindIdentity(acc.Name) {
+		return a.self(a.Servers()[0])
+	}
+	return a.dir.ResetPassword(ctx, acc.Name, new, old)
+}
+
+// Try binds once as the account. slapd answers alike for a wrong password, a
+// locked account and one that is gone, so a refusal is believed only after a look
+// at the entry on the same server.
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	answer, err := a.dir.Bind(ctx, server, acc.Name, value)
+	if err != nil || answer != protocol.Refused {
+		return answer, err
+	}
+	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject)
+	switch {
+	case directory.IsUnreachable(err) && ctx.Err() == nil:
+		return protocol.Unreachable, nil
+	case err != nil:
+		return "", err
+	case !found:
+		return protocol.Gone, nil
+	case !directory.SameDN(e.DN, acc.Name):
+		return "", errors.New("the account was renamed at " + server + " while it was worked on; read it again")
+	}
+	state, err := a.state(ctx, server, e, time.Now())
+	if err != nil || state != protocol.Accepted {
+		return state, err
+	}
+	return protocol.Refused, nil
+}
+
+// Retire has nothing to do: OpenLDAP accepts no old password. Connections that
+// are bound already stay so until they end; the directory offers no way to cut them.
+func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) ([]credential.Finding, error) {
+	return nil, nil
+}
+
+// ProofWithoutOld is the change time.
+func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
+
+// Close closes the directory's connections.
+func (a *Authority) Close() error { return a.dir.Close() }
+
+func (a *Authority) self(server string) error {
+	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
+		Detail: "this is the identity with which the worker binds (bind.dn); rotate it with another identity that may reset it, then put the new password where bind.password points"}
+}

@@ -1,0 +1,54 @@
+package ldappassword
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/directory"
+	"rollcall/internal/protocol"
+)
+
+// lockedForever is the pwdAccountLockedTime that only an administrator ends
+// (draft-behera-ldap-password-policy-10, 5.3.3).
+const lockedForever = "000001010000Z"
+
+// clockMargin is added to a lock's end: the server's clock is not ours.
+const clockMargin = time.Minute
+
+// state says what the entry's operational attributes (slapo-ppolicy(5)) do to
+// logins. A lock whose end cannot be told counts as a lock: to call a locked
+// account open would let a refusal pass for a proof.
+func (a *Authority) state(ctx context.Context, server string, e directory.Entry, now time.Time) (protocol.Answer, error) {
+	if t, ok := generalizedTime(e.First("pwdStartTime")); ok && now.Before(t) {
+		return protocol.Disabled, nil
+	}
+	if t, ok := generalizedTime(e.First("pwdEndTime")); ok && !now.Before(t) {
+		return protocol.Expired, nil
+	}
+	locked := e.First("pwdAccountLockedTime")
+	if locked == "" {
+		return protocol.Accepted, nil
+	}
+	since, ok := generalizedTime(locked)
+	if locked == lockedForever || !ok {
+		return protocol.Locked, nil
+	}
+	duration, known, err := a.dir.LockoutDuration(ctx, server, e.First("pwdPolicySubentry"))
+	if err != nil {
+		return "", err
+	}
+	if known && duration > 0 && now.After(since.Add(duration+clockMargin)) {
+		return protocol.Accepted, nil
+	}
+	return protocol.Locked, nil
+}
+
+// generalizedTime reads RFC 4517, 3.3.13, in the forms that slapd writes.
+func generalizedTime(s string) (time.Time, bool) {
+	for _, layout := range []string{"20060102150405Z", "20060102150405.999999Z", "200601021504Z"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

@@ -1,0 +1,45 @@
+package ledger
+
+import (
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// CheckAnchored reports whether the log in dir still begins with what the
+// anchored checkpoint signs: nil if so, ErrDamaged if it was truncated,
+// replaced by an older copy, or rewritten. A writer asks before it opens a log that
+// was anchored before, so that it never continues a fork. It reads a few
+// files; it trusts the hash tiles, as Verify does not.
+func CheckAnchored(dir, verifierKey string, anchored []byte) error {
+	v, err := note.NewVerifier(verifierKey)
+	if err != nil {
+		return fmt.Errorf("the ledger's public key %q: %w", verifierKey, err)
+	}
+	kept, err := openCheckpoint(anchored, v)
+	if err != nil {
+		return fmt.Errorf("the anchored checkpoint: %w", err)
+	}
+	if kept.Size == 0 {
+		return nil
+	}
+	r, err := OpenReader(dir)
+	if err != nil {
+		return fmt.Errorf("%w: a checkpoint over %d entries is anchored, and %v", ErrDamaged, kept.Size, err)
+	}
+	cp, err := r.Checkpoint()
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	if cp.Size < kept.Size {
+		return fmt.Errorf("%w: %s has %d entries, the anchored checkpoint signs %d; it was cut off or is an older copy, restore the newest", ErrDamaged, dir, cp.Size, kept.Size)
+	}
+	root, err := newFileTiles(dir, cp.Size).rootAt(kept.Size)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %v", ErrDamaged, dir, err)
+	}
+	if root != kept.Root {
+		return fmt.Errorf("%w: the first %d entries in %s are not those that the anchored checkpoint signs", ErrDamaged, kept.Size, dir)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/torchwood"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"rollcall/internal/protocol"
+)
+
+func TestStandardCodeAcceptsAProof(t *testing.T) {
+	f := newFixture(t)
+	l := f.open(t)
+	_, err := l.Append(t.Context(), listedFrom(0, 1))
+	require.NoError(t, err)
+	policy := torchwood.ThresholdPolicy(2, torchwood.OriginPolicy(Origin(campaign)), torchwood.SingleVerifierPolicy(mustVerifier(t, f.vkey)))
+	for _, size := range []int{1, 2, 256, 257, 700} {
+		_, err := l.Append(t.Context(), listedFrom(0, size))
+		require.NoError(t, err)
+		for _, index := range []int{0, size / 2, size - 1} {
+			p, err := Prove(t.Context(), f.dir, uint64(index))
+			require.NoError(t, err)
+			e, err := ParseEntry(p.Entry)
+			require.NoError(t, err)
+			require.Equal(t, listed(index).ID, e.ID)
+
+			n, err := note.Open(p.Checkpoint, note.VerifierList(mustVerifier(t, f.vkey)))
+			require.NoError(t, err)
+			cp, err := torchwood.ParseCheckpoint(n.Text)
+			require.NoError(t, err)
+			require.NoError(t, tlog.CheckRecord(p.Hashes, cp.N, cp.Hash, int64(index), tlog.RecordHash(p.Entry)))
+
+			text := []byte(p.String())
+			require.NoError(t, torchwood.VerifyProof(policy, tlog.RecordHash(p.Entry), text))
+			extra, err := torchwood.ProofExtraData(text)
+			require.NoError(t, err)
+			require.Equal(t, p.Entry, extra)
+			require.Error(t, torchwood.VerifyProof(policy, tlog.RecordHash([]byte("another")), text))
+		}
+	}
+	p, err := Prove(t.Context(), f.dir, 5)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(p.String(), "c2sp.org/tlog-proof@v1\nextra "+base64.StdEncoding.EncodeToString(p.Entry)+"\nindex 5\n"))
+
+	_, err = Prove(t.Context(), f.dir, 700)
+	require.ErrorContains(t, err, "no entry 700: the ledger in "+f.dir+" has 700 entries, the first is 0")
+	flip(t, f.dir, "tile/entries/000", 300)
+	_, err = Prove(t.Context(), f.dir, 0)
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+func TestEntriesPrintAsOneLine(t *testing.T) {
+	when := time.Date(2026, 11, 23, 16, 44, 1, 5e6, time.UTC)
+	l := listed(3)
+	l.Name = "uid=a\x1b[2J,dc=example,dc=org"
+	d := dead(3, "ldaps://ldap-1.example.org")
+	d.To = map[string]int{"kv/a#b": 4}
+	o := of(3, "2", StillOpen)
+	o.Step, o.Reason, o.Server, o.Detail = protocol.Prove, protocol.ReasonLagging, "ldap-2", "has not seen the change"
+	for _, c := range []struct {
+		entry Entry
+		want  string
+	}{
+		{l, `     7  2026-11-23 16:44:01.005Z  listed            corp: uid=a\u001b[2J,dc=example,dc=org  kv/apps/esg-01/svc-3#password  found by inventory (roll.csv:3)`},
+		{d, `     7  2026-11-23 16:44:01.005Z  outcome           corp/00000003  attempt 1  kv/a#b version 4  proof: bind  ldaps://ldap-1.example.org: old refused, new accepted`},
+		{o, `     7  2026-11-23 16:44:01.005Z  open              corp/00000003  at prove, lagging, ldap-2  has not seen the change`},
+		{whole(CampaignClosed, &Counts{Listed: 3, Dead: 2, Open: 1}), `     7  2026-11-23 16:44:01.005Z  campaign-closed   listed 3, excluded 0, dead 2, open 1`},
+	} {
+		c.entry.At = when
+		var b bytes.Buffer
+		require.NoError(t, WriteText(&b, 7, c.entry))
+		require.Equal(t, c.want+"\n", b.String())
+	}
+}
+
+func TestJSONLinesAreTheBytesThatWereHashed(t *testing.T) {
+	f := newFixture(t)
+	l := f.open(t)
+	e := listed(0)
+	e.Detail = `<a & b> "quoted" ` + "\u2028 é"
+	_, err := l.Append(t.Context(), []Entry{e})
+	require.NoError(t, err)
+	p, err := Prove(t.Context(), f.dir, 0)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, WriteJSONL(&b, read(t, f.dir)[0]))
+	require.Equal(t, string(p.Entry)+"\n", b.String())
+	require.True(t, json.Valid(b.Bytes()))
+}
+
+func FuzzParseEntry(f *testing.F) {
+	seed, err := encode(withTime(dead(1, "ldap-1")))
+	require.NoError(f, err)
+	f.Add(seed)
+	f.Add([]byte(`{"id":"x","at":"2026-11-23T16:00:00Z","campaign":"c","event":"listed","paths":[{}]}`))
+	f.Add([]byte(`{} {}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		e, err := ParseEntry(line)
+		if err != nil {
+			return
+		}
+		again, err := encode(e)
+		if err != nil {
+			return // longer than an entry may be, once written out
+		}
+		e2, err := ParseEntry(again)
+		require.NoError(t, err)
+		require.True(t, canonical(again, e2), "what is written is canonical: %s", again)
+		_, _ = splitBundle(line)
+	})
+}

@@ -1,0 +1,58 @@
+package report
+
+import (
+	"fmt"
+
+	"rollcall/internal/protocol"
+)
+
+// ProgressLines tells in plain lines, for a pipe or a log file, what changed
+// between two moments: the phase, the counts, a wave that ended, a reason that
+// keeps more or fewer credentials open than before. before is the zero Progress
+// the first time. No change gives no line.
+func ProgressLines(before, after Progress) []string {
+	var out []string
+	at := after.Now.UTC().Format("15:04:05Z ")
+	say := func(format string, a ...any) { out = append(out, at+fmt.Sprintf(format, a...)) }
+
+	if before.Phase != after.Phase {
+		say("campaign %s: %s", clean(after.Campaign), after.Phase)
+	}
+	was, is := before.total(), after.total()
+	if was != is {
+		rate := ""
+		if after.Rate > 0 {
+			rate = fmt.Sprintf(", %.3g/s", after.Rate)
+		}
+		say("%d of %d dead, %d in work, %d open%s", is.Dead, is.Listed, is.InWork, is.Open+is.Exceptions, rate)
+	}
+	ended := map[int]bool{}
+	for _, w := range before.Waves {
+		ended[w.Wave] = w.done()
+	}
+	for _, w := range after.Waves {
+		if w.done() && !ended[w.Wave] {
+			say("%s ended: %d dead, %s", waveName(w), w.Dead, plural(w.Exceptions, "exception", "exceptions"))
+		}
+	}
+	counts := map[protocol.Reason]int{}
+	for _, r := range before.Reasons {
+		counts[r.Reason] = r.Count
+	}
+	for _, r := range after.Reasons {
+		if counts[r.Reason] != r.Count {
+			where := ""
+			if r.Server != "" {
+				where = " at " + clean(r.Server)
+			}
+			say("open: %d %s%s: %s", r.Count, r.Reason, where, adviceFor(r.Reason).Title)
+		}
+		delete(counts, r.Reason)
+	}
+	for _, r := range before.Reasons {
+		if _, gone := counts[r.Reason]; gone {
+			say("open no longer: %s", r.Reason)
+		}
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+// Package report turns the fold of a ledger into what people and programs
+// read: progress while a campaign runs, the last screen, JSON, and one HTML
+// file that needs nothing else. It reads ledger.State and does no I/O beyond
+// writing to the writer it is given; it never sees a secret, for there is none
+// in a ledger.
+package report
+
+import (
+	"sort"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// Verification is what is known of the ledger that the report was made from.
+// The zero value says that nobody verified it.
+type Verification struct {
+	Size        uint64
+	Root        string // base64, as in the checkpoint
+	VerifierKey string // vkey (C2SP signed-note), public
+	Checkpoint  string // the signed checkpoint, as text
+
+	At       time.Time // when it was verified; zero if it was not
+	Problems []string  // what the verification found, for people
+
+	// Command is how a reader of the report can verify the ledger.
+	Command string
+}
+
+// standing is where a credential stands, in five words that exclude each other.
+type standing string
+
+const (
+	waiting   standing = "waiting" // nothing has been done to it
+	inWork    standing = "in_work" // a value may be set, or the next pass takes it at once
+	open      standing = "open"    // a pass ended without proof; tried again until the deadline
+	exception standing = "exception"
+	dead      standing = "dead"
+)
+
+func standingOf(l *ledger.Line) standing {
+	switch {
+	case l.Outcome == ledger.Dead:
+		return dead
+	case l.Outcome == ledger.IsException:
+		return exception
+	case l.Reason != "" && !l.Reason.Immediate():
+		return open
+	case l.Step != "" || l.Reason != "":
+		return inWork
+	}
+	return waiting
+}
+
+// tally counts credentials by where they stand.
+type tally struct{ Listed, Dead, Waiting, InWork, Open, Exceptions int }
+
+func (t *tally) add(s standing) {
+	t.Listed++
+	switch s {
+	case dead:
+		t.Dead++
+	case exception:
+		t.Exceptions++
+	case open:
+		t.Open++
+	case inWork:
+		t.InWork++
+	case waiting:
+		t.Waiting++
+	}
+}
+
+func (t tally) notDead() int { return t.Listed - t.Dead }
+
+// figures are the numbers of a campaign.
+type figures struct {
+	All       tally
+	ByWave    map[int]*tally
+	ByProof   map[protocol.Proof]int
+	ByReason  []reasonGroup // of open ones and exceptions: accepted stolen values first, then by number
+	ByFinding []findingGroup
+
+	FirstDead, LastDead time.Duration // after the campaign's start; 0 if none is dead
+	Median, P99         time.Duration // from Set to the proof on the last server
+	Measured            int           // credentials in Median and P99
+}
+
+type reasonGroup struct {
+	Reason protocol.Reason
+	Lines  []*ledger.Line
+}
+
+type findingGroup struct {
+	Code  credential.FindingCode
+	Lines []foundLine
+}
+
+type foundLine struct {
+	*ledger.Line
+	Detail string
+}
+
+func figuresOf(s *ledger.State) figures {
+	f := figures{ByWave: map[int]*tally{}, ByProof: map[protocol.Proof]int{}}
+	reasons := map[protocol.Reason]*reasonGroup{}
+	findings := map[credential.FindingCode]*findingGroup{}
+	var took []time.Duration
+	for _, l := range s.Credentials {
+		at := standingOf(l)
+		f.All.add(at)
+		if f.ByWave[l.Wave] == nil {
+			f.ByWave[l.Wave] = &tally{}
+		}
+		f.ByWave[l.Wave].add(at)
+		for _, found := range l.Findings {
+			group(findings, found.Code, func() *findingGroup { return &findingGroup{Code: found.Code} }).add(l, found.Detail)
+		}
+		switch at {
+		case open, exception:
+			g := group(reasons, l.Reason, func() *reasonGroup { return &reasonGroup{Reason: l.Reason} })
+			g.Lines = append(g.Lines, l)
+		case dead:
+			f.ByProof[l.Proof]++
+			after := l.DeadAt.Sub(s.StartedAt)
+			if f.All.Dead == 1 || after < f.FirstDead {
+				f.FirstDead = after
+			}
+			f.LastDead = max(f.LastDead, after)
+			if !l.SetAt.IsZero() && l.DeadAt.After(l.SetAt) {
+				took = append(took, l.DeadAt.Sub(l.SetAt))
+			}
+		}
+	}
+	// The roll may still be written page by page; what it counts is the truth.
+	if n := s.Listed - f.All.Listed; n > 0 {
+		f.All.Listed += n
+		f.All.Waiting += n
+	}
+	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+	f.Median, f.P99, f.Measured = percentile(took, 50), percentile(took, 99), len(took)
+	for _, g := range reasons {
+		f.ByReason = append(f.ByReason, *g)
+	}
+	sort.Slice(f.ByReason, func(i, j int) bool {
+		a, b := f.ByReason[i], f.ByReason[j]
+		if urgent := protocol.ReasonOldAccepted; a.Reason == urgent || b.Reason == urgent {
+			return a.Reason == urgent
+		}
+		return len(a.Lines) > len(b.Lines) || len(a.Lines) == len(b.Lines) && a.Reason < b.Reason
+	})
+	for _, g := range findings {
+		f.ByFinding = append(f.ByFinding, *g)
+	}
+	sort.Slice(f.ByFinding, func(i, j int) bool { return weight(f.ByFinding[i].Code) < weight(f.ByFinding[j].Code) })
+	return f
+}
+
+func group[K comparable, G any](in map[K]*G, k K, make func() *G) *G {
+	if in[k] == nil {
+		in[k] = make()
+	}
+	return in[k]
+}
+
+func (g *findingGroup) add(l *ledger.Line, detail string) {
+	g.Lines = append(g.Lines, foundLine{l, detail})
+}
+
+// percentile is the nearest-rank percentile of sorted durations, 0 of none.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[(len(sorted)*p+99)/100-1]
+}
+
+func wavesOf(f figures) []int {
+	waves := make([]int, 0, len(f.ByWave))
+	for w := range f.ByWave {
+		waves = append(waves, w)
+	}
+	sort.Ints(waves)
+	return waves
+}

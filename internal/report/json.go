@@ -1,0 +1,125 @@
+package report
+
+import (
+	"io"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// Document is `rollcall report -o json`: the status and everything that the
+// HTML report shows. Keys are stable. Durations are seconds.
+type Document struct {
+	Status
+	StartedAt string              `json:"started_at"`
+	ClosedAt  string              `json:"closed_at,omitempty"`
+	Actor     string              `json:"actor"`
+	Exposure  string              `json:"exposure"`
+	Times     DocumentTimes       `json:"times"`
+	ByProof   map[string]int      `json:"by_proof"`
+	Roll      []DocumentLine      `json:"credentials"`
+	Excluded  []DocumentExclusion `json:"excluded"`
+	// Findings of the campaign as a whole; those of a credential are with it.
+	Findings []credential.Finding `json:"findings"`
+	Verified DocumentVerified     `json:"verification"`
+}
+
+// DocumentTimes are absent where nothing was measured.
+type DocumentTimes struct {
+	FirstDead *float64 `json:"first_dead_s,omitempty"` // after the campaign's start
+	LastDead  *float64 `json:"last_dead_s,omitempty"`
+	Median    *float64 `json:"set_to_proof_median_s,omitempty"`
+	P99       *float64 `json:"set_to_proof_p99_s,omitempty"`
+}
+
+// DocumentLine is one credential.
+type DocumentLine struct {
+	Credential string               `json:"credential"`
+	Name       string               `json:"name"`
+	Kind       credential.Kind      `json:"kind"`
+	Authority  string               `json:"authority"`
+	Wave       int                  `json:"wave"`
+	State      string               `json:"state"` // a key of by_state
+	Step       protocol.Step        `json:"step,omitempty"`
+	Reason     protocol.Reason      `json:"reason,omitempty"`
+	Server     string               `json:"server,omitempty"`
+	Detail     string               `json:"detail,omitempty"`
+	Next       string               `json:"next,omitempty"` // what to do about Reason
+	Since      string               `json:"since,omitempty"`
+	Attempt    int                  `json:"attempt,omitempty"`
+	Proof      protocol.Proof       `json:"proof,omitempty"`
+	SetAt      string               `json:"set_at,omitempty"`
+	DeadAt     string               `json:"dead_at,omitempty"`
+	Evidence   []protocol.Evidence  `json:"evidence,omitempty"`
+	Paths      []credential.Path    `json:"paths,omitempty"`
+	From       map[string]int       `json:"from,omitempty"`
+	To         map[string]int       `json:"to,omitempty"`
+	Reasons    []credential.Reason  `json:"reasons,omitempty"` // provenance
+	Findings   []credential.Finding `json:"findings,omitempty"`
+	Index      *uint64              `json:"ledger_index,omitempty"` // of the entry that ended it
+}
+
+// DocumentExclusion is a credential that a person took off the roll.
+type DocumentExclusion struct {
+	Credential string `json:"credential"`
+	Name       string `json:"name"`
+	Reason     string `json:"reason"`
+}
+
+// DocumentVerified says whether the ledger was verified, and what was found.
+type DocumentVerified struct {
+	At          string   `json:"at,omitempty"` // empty: not verified
+	VerifierKey string   `json:"verifier_key,omitempty"`
+	Problems    []string `json:"problems"`
+}
+
+// JSON writes the Document, indented and with a final newline.
+func JSON(w io.Writer, s *ledger.State, v Verification) error {
+	f := figuresOf(s)
+	d := Document{
+		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
+		Actor: s.Actor, Exposure: s.Exposure, ByProof: map[string]int{},
+		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, Findings: append([]credential.Finding{}, s.Findings...),
+		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
+	}
+	if f.All.Dead > 0 {
+		d.Times.FirstDead, d.Times.LastDead = seconds(f.FirstDead), seconds(f.LastDead)
+	}
+	if f.Measured > 0 {
+		d.Times.Median, d.Times.P99 = seconds(f.Median), seconds(f.P99)
+	}
+	for p := range proofs {
+		d.ByProof[string(p)] = f.ByProof[p]
+	}
+	for _, l := range s.Credentials {
+		d.Roll = append(d.Roll, documentLine(l))
+	}
+	for _, e := range s.Excluded {
+		d.Excluded = append(d.Excluded, DocumentExclusion{e.ID, e.Name, e.Reason})
+	}
+	return writeJSON(w, d)
+}
+
+func documentLine(l *ledger.Line) DocumentLine {
+	at := standingOf(l)
+	d := DocumentLine{
+		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
+		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Attempt: l.Attempt,
+		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence,
+		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Findings: l.Findings,
+	}
+	if at == open || at == exception {
+		d.Next = adviceFor(l.Reason).Next
+	}
+	if at == dead || at == exception {
+		d.Index = &l.Index
+	}
+	return d
+}
+
+func seconds(d time.Duration) *float64 {
+	s := d.Round(time.Millisecond).Seconds()
+	return &s
+}

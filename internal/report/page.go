@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// pageData is what the HTML template shows. The template decides nothing but
+// whether a part is there.
+type pageData struct {
+	CSP string
+	CSS template.CSS
+	JS  template.JS
+
+	State    *ledger.State
+	Made     time.Time
+	Took     time.Duration // 0 while it runs
+	All      tally
+	Verdict  verdict
+	Bar      []barPart
+	Times    []tile
+	Proofs   []proofCount
+	Open     []openGroup
+	Findings []findingView
+	Campaign []credential.Finding
+	Rows     []row
+	Residual []string
+	Ledger   Verification
+	Verified bool
+}
+
+type verdict struct{ Class, Title, Text string }
+
+type barPart struct {
+	Class    string
+	X, Width int // of 1000
+}
+
+type tile struct{ Label, Value, Note string }
+
+type proofCount struct {
+	Proof protocol.Proof
+	Count int
+	Means string
+}
+
+type openGroup struct {
+	Code string
+	advice
+	Lines []*ledger.Line
+}
+
+type findingView struct {
+	Code credential.FindingCode
+	advice
+	Lines []foundLine
+}
+
+type row struct {
+	*ledger.Line
+	At      standing
+	Words   string // At, for people
+	Took    time.Duration
+	Places  []place
+	Advice  advice
+	HasNext bool
+}
+
+// place is one path in Vault and its versions; 0 is unknown.
+type place struct {
+	Path     string
+	From, To int
+}
+
+func newPage(s *ledger.State, v Verification, made time.Time) pageData {
+	f := figuresOf(s)
+	d := pageData{
+		CSP: contentSecurityPolicy(),
+		CSS: template.CSS(pageCSS), //nolint:gosec // embedded at build time
+		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
+
+		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(s, f),
+		Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
+	}
+	if !s.ClosedAt.IsZero() {
+		d.Took = s.ClosedAt.Sub(s.StartedAt)
+	}
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata} {
+		if f.ByProof[p] > 0 {
+			d.Proofs = append(d.Proofs, proofCount{p, f.ByProof[p], proofs[p]})
+		}
+	}
+	for _, g := range f.ByReason {
+		code := string(g.Reason)
+		if code == "" {
+			code = "not-reached"
+		}
+		d.Open = append(d.Open, openGroup{code, adviceFor(g.Reason), g.Lines})
+	}
+	for _, g := range f.ByFinding {
+		d.Findings = append(d.Findings, findingView{g.Code, findingAdvice(g.Code), g.Lines})
+	}
+	for _, l := range s.Credentials {
+		d.Rows = append(d.Rows, newRow(l))
+	}
+	return d
+}
+
+func verdictOf(s *ledger.State, t tally) verdict {
+	rest := plural(t.notDead(), "credential is", "credentials are")
+	switch {
+	case s.Phase != ledger.Closed:
+		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
+	case t.Listed == 0:
+		return verdict{"warn", "Empty", "No credential was listed. Check the sources before drawing any comfort from this report."}
+	case t.notDead() == 0:
+		return verdict{"good", "Clean", "Every listed credential was refused on every server of its authority, as a wrong secret, or is revoked there."}
+	default:
+		return verdict{"bad", "Ended with exceptions", rest + " not proved dead. Each needs an owner; the reasons are below."}
+	}
+}
+
+func barOf(t tally) []barPart {
+	n := shares(1000, t.Listed, t.Dead, t.Open+t.Exceptions, t.InWork)
+	var parts []barPart
+	x := 0
+	for i, class := range []string{"dead", "open", "work"} {
+		if n[i] > 0 {
+			parts = append(parts, barPart{class, x, n[i]})
+			x += n[i]
+		}
+	}
+	return parts
+}
+
+func tilesOf(s *ledger.State, f figures) []tile {
+	var out []tile
+	if f.All.Dead > 0 {
+		out = append(out, tile{"First dead", span(f.FirstDead), "after the start"}, tile{"Last dead", span(f.LastDead), "after the start"})
+	}
+	if f.Measured > 0 {
+		out = append(out, tile{"Set to proof, median", span(f.Median), plural(f.Measured, "credential", "credentials")},
+			tile{"Set to proof, p99", span(f.P99), "the slowest percent"})
+	}
+	if s.Exposure != "" {
+		out = append(out, tile{"Exposure", s.Exposure, "the device in foreign hands"})
+	}
+	return out
+}
+
+func newRow(l *ledger.Line) row {
+	r := row{Line: l, At: standingOf(l)}
+	r.Words = map[standing]string{waiting: "waiting", inWork: "in work", open: "open", exception: "exception", dead: "dead"}[r.At]
+	if r.At == dead && !l.SetAt.IsZero() {
+		r.Took = l.DeadAt.Sub(l.SetAt)
+	}
+	if r.At == open || r.At == exception {
+		r.Advice, r.HasNext = adviceFor(l.Reason), true
+	}
+	for _, p := range l.Paths {
+		r.Places = append(r.Places, place{p.String(), version(l.From, p), version(l.To, p)})
+	}
+	return r
+}
+
+// version finds a path's version under either of its two spellings.
+func version(in map[string]int, p credential.Path) int {
+	if v, ok := in[p.String()]; ok {
+		return v
+	}
+	return in[p.Mount+"/"+p.Path]
+}
+
+func residualOf(s *ledger.State, f figures) []string {
+	var out []string
+	if n := f.ByProof[protocol.ProofMetadata]; n > 0 {
+		out = append(out, plural(n, "credential is", "credentials are")+" proved dead by the change time alone, because the stolen value was not known here.")
+	}
+	if n := len(s.Excluded); n > 0 {
+		out = append(out, plural(n, "credential was", "credentials were")+" excluded by a person and not rotated. See the reasons above.")
+	}
+	return append(out, residual...)
+}

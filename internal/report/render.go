@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// ANSI SGR codes (ECMA-48, 8.3.117), from the 16 colours that every terminal
+// theme makes readable on its background.
+const (
+	sgrReset  = "\x1b[0m"
+	sgrBold   = "\x1b[1m"
+	sgrDim    = "\x1b[2m"
+	sgrRed    = "\x1b[31m"
+	sgrGreen  = "\x1b[32m"
+	sgrYellow = "\x1b[33m"
+)
+
+// piece is text in one colour. Widths are counted before colour is added.
+type piece struct{ text, sgr string }
+
+type canvas struct {
+	b      strings.Builder
+	width  int
+	colour bool
+}
+
+// line writes pieces up to the width, and a newline.
+func (c *canvas) line(pieces ...piece) {
+	left := c.width
+	for _, p := range pieces {
+		text := cut(p.text, left)
+		left -= utf8.RuneCountInString(text)
+		if c.colour && p.sgr != "" && text != "" {
+			text = p.sgr + text + sgrReset
+		}
+		c.b.WriteString(text)
+	}
+	c.b.WriteByte('\n')
+}
+
+// RenderProgress draws the campaign for a terminal. Every line fits the width;
+// each ends with a newline. It moves no cursor: the caller draws over the last
+// frame, whose lines it counts.
+func RenderProgress(p Progress, width int, colour bool) string {
+	c := &canvas{width: max(width, 20), colour: colour}
+	t := p.total()
+	elapsed := ""
+	if !p.StartedAt.IsZero() {
+		elapsed = "  " + span(p.Now.Sub(p.StartedAt))
+	}
+	c.line(piece{"Rollcall ", sgrBold}, piece{clean(p.Device), sgrBold}, piece{"  " + string(p.Phase), phaseColour(p.Phase)},
+		piece{elapsed, ""}, piece{rateAndETA(p), sgrDim})
+	c.line()
+	c.counters(t, p.Finds)
+	c.line()
+	label, digits := p.columns()
+	for _, w := range p.Waves {
+		c.wave(w, label, digits)
+	}
+	if len(p.Recent) > 0 {
+		c.line()
+	}
+	for _, d := range p.Recent {
+		took := ""
+		if d.Took > 0 {
+			took = "  " + span(d.Took)
+		}
+		room := c.width - utf8.RuneCountInString("  ✓ dead  "+took)
+		c.line(piece{"  ✓ dead  ", sgrGreen}, piece{cut(clean(d.Name), room), ""}, piece{took, sgrDim})
+	}
+	if len(p.Reasons) > 0 {
+		c.line()
+	}
+	for _, r := range p.Reasons {
+		where := ""
+		if r.Server != "" {
+			where = "  " + clean(r.Server)
+		}
+		sgr := sgrYellow
+		if r.Reason == protocol.ReasonOldAccepted {
+			sgr = sgrRed
+		}
+		c.line(piece{fmt.Sprintf("  ! %d open  ", r.Count), sgr}, piece{adviceFor(r.Reason).Title, ""}, piece{where, sgrDim})
+	}
+	return c.b.String()
+}
+
+func (c *canvas) counters(t WaveProgress, finds int) {
+	deadColour := sgrGreen
+	if t.Dead == 0 {
+		deadColour = ""
+	}
+	pieces := []piece{{fmt.Sprintf("  %d of %d dead", t.Dead, t.Listed), sgrBold + deadColour},
+		{fmt.Sprintf("   %d in work", t.InWork), ""}}
+	if n := t.Open + t.Exceptions; n > 0 {
+		pieces = append(pieces, piece{fmt.Sprintf("   %d open", n), sgrYellow})
+	} else {
+		pieces = append(pieces, piece{"   0 open", ""})
+	}
+	if finds > 0 {
+		pieces = append(pieces, piece{"   " + plural(finds, "finding", "findings"), sgrYellow})
+	}
+	c.line(pieces...)
+}
+
+// wave draws one bar: dead, open, in work, waiting. Whatever is not zero gets
+// a cell if there is one, and only a finished wave has a full bar.
+func (c *canvas) wave(w WaveProgress, label, digits int) {
+	counts := fmt.Sprintf("  %*d/%-*d", digits, w.Dead, digits, w.Listed)
+	cells := max(5, min(48, c.width-label-4-utf8.RuneCountInString(counts)-4))
+	bad := w.Open + w.Exceptions
+	n := shares(cells, w.Listed, w.Dead, bad, w.InWork)
+	mark := piece{"", ""}
+	switch {
+	case w.done() && w.Exceptions == 0:
+		mark = piece{" ✓", sgrGreen}
+	case bad > 0:
+		mark = piece{" !", sgrYellow}
+	}
+	c.line(piece{"  " + pad(cut(waveName(w), label), label) + "  ", ""},
+		piece{strings.Repeat("█", n[0]), sgrGreen}, piece{strings.Repeat("▓", n[1]), sgrYellow},
+		piece{strings.Repeat("▒", n[2]), sgrDim}, piece{strings.Repeat("░", cells-n[0]-n[1]-n[2]), sgrDim},
+		piece{counts, ""}, mark)
+}
+
+// shares divides cells in proportion to parts of a whole.
+func shares(cells, whole int, parts ...int) []int {
+	out := make([]int, len(parts))
+	left := cells
+	for i, p := range parts {
+		if whole == 0 || p == 0 {
+			continue
+		}
+		out[i] = min(left, max(1, p*cells/whole))
+		left -= out[i]
+	}
+	return out
+}
+
+// columns are the widths of the waves' names and of their largest count.
+func (p Progress) columns() (label, digits int) {
+	for _, w := range p.Waves {
+		label = max(label, utf8.RuneCountInString(waveName(w)))
+		digits = max(digits, len(fmt.Sprint(w.Listed)))
+	}
+	return min(label, 20), digits
+}
+
+func waveName(w WaveProgress) string {
+	if w.Name != "" {
+		return clean(w.Name)
+	}
+	return fmt.Sprintf("wave %d", w.Wave)
+}
+
+func rateAndETA(p Progress) string {
+	if p.Phase == ledger.Closed || p.Rate <= 0 {
+		return ""
+	}
+	s := fmt.Sprintf("  %.3g/s", p.Rate)
+	if left, ok := p.eta(); ok {
+		s += "  about " + span(left) + " left"
+	}
+	return s
+}
+
+func phaseColour(ph ledger.Phase) string {
+	switch ph {
+	case ledger.Paused, ledger.Aborted:
+		return sgrYellow
+	case ledger.Closed:
+		return sgrGreen
+	}
+	return ""
+}

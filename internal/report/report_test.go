@@ -1,0 +1,180 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; read the difference before you keep it")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(file, got, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
+func TestTextAndJSONAreAsAgreed(t *testing.T) {
+	failed := verified
+	failed.Problems = []string{"entry 17 was changed"}
+	for name, row := range map[string]struct {
+		state *ledger.State
+		v     Verification
+	}{
+		"closed":  {sample(true).fold(), verified},
+		"running": {sample(false).fold(), Verification{Size: 40, Root: verified.Root}},
+		"failed":  {sample(true).fold(), failed},
+		"empty":   {ledger.NewState(), Verification{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text, status, doc bytes.Buffer
+			require.NoError(t, Text(&text, row.state, row.v, 80))
+			golden(t, name+".txt", text.Bytes())
+			require.NoError(t, StatusJSON(&status, row.state, row.v))
+			golden(t, name+".status.json", status.Bytes())
+			require.NoError(t, JSON(&doc, row.state, row.v))
+			golden(t, name+".report.json", doc.Bytes())
+		})
+	}
+}
+
+func TestStatusHasTheContractsKeysAndItsCountsAddUp(t *testing.T) {
+	for _, s := range []*ledger.State{sample(true).fold(), sample(false).fold(), crowd(300), ledger.NewState()} {
+		var b bytes.Buffer
+		require.NoError(t, StatusJSON(&b, s, verified))
+		var got map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(b.Bytes(), &got))
+		keys := []string{}
+		for k := range got {
+			keys = append(keys, k)
+		}
+		require.ElementsMatch(t, []string{"campaign", "device", "state", "listed", "by_state", "by_outcome", "open", "waves", "ledger"}, keys)
+
+		st := StatusOf(s, verified)
+		sum := 0
+		for _, n := range st.ByState {
+			sum += n
+		}
+		require.Equal(t, st.Listed, sum)
+		require.Len(t, st.Open, st.ByState["open"]+st.ByState["exception"])
+		waves := 0
+		for _, w := range st.Waves {
+			waves += w.Listed
+			require.Equal(t, w.Listed, w.Waiting+w.InWork+w.Open+w.Exception+w.Dead)
+		}
+		require.Equal(t, st.Listed, waves)
+	}
+}
+
+func TestTextFitsTheWidthAndMovesNoCursor(t *testing.T) {
+	for _, width := range []int{0, 40, 60, 80, 200} {
+		var b bytes.Buffer
+		require.NoError(t, Text(&b, sample(true).fold(), Verification{}, width))
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			if strings.Contains(line, "uid=") || strings.Contains(line, "ldaps:") || strings.Contains(line, "#password") {
+				continue // names are not broken
+			}
+			require.LessOrEqual(t, utf8.RuneCountInString(line), max(width, 40), line)
+		}
+		for _, r := range b.String() {
+			require.True(t, r == '\n' || unicode.IsPrint(r), "%q", r)
+		}
+	}
+}
+
+func TestLongListsAreCutInTextAndCounted(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, Text(&b, crowd(5000), verified, 80))
+	require.Less(t, strings.Count(b.String(), "\n"), 70)
+	require.Contains(t, b.String(), "5000 listed · 4948 dead · 52 open")
+	require.Contains(t, b.String(), "… and 18 more")
+}
+
+func TestEveryReasonFindingAndProofHasWordsForPeople(t *testing.T) {
+	for _, r := range constants(t, "../protocol", "Reason") {
+		require.Contains(t, reasons, protocol.Reason(r))
+	}
+	for _, c := range constants(t, "../credential", "FindingCode") {
+		require.Contains(t, findings, credential.FindingCode(c))
+	}
+	for _, p := range constants(t, "../protocol", "Proof") {
+		require.Contains(t, proofs, protocol.Proof(p))
+	}
+}
+
+// constants reads the values of a type's constants from a package's source.
+func constants(t *testing.T, dir, typ string) []string {
+	t.Helper()
+	var out []string
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			v, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			if id, ok := v.Type.(*ast.Ident); ok && id.Name == typ {
+				for _, x := range v.Values {
+					lit, ok := x.(*ast.BasicLit)
+					require.True(t, ok, "a %s that is no literal", typ)
+					s, err := strconv.Unquote(lit.Value)
+					require.NoError(t, err)
+					out = append(out, s)
+				}
+			}
+			return true
+		})
+	}
+	require.NotEmpty(t, out, "no constants of type %s in %s", typ, dir)
+	return out
+}
+
+func TestPercentilesAreNearestRank(t *testing.T) {
+	ms := func(n int) []time.Duration {
+		var out []time.Duration
+		for i := range n {
+			out = append(out, time.Duration(i+1)*time.Millisecond)
+		}
+		return out
+	}
+	for _, row := range []struct{ n, median, p99 int }{{1, 1, 1}, {2, 1, 2}, {3, 2, 3}, {100, 50, 99}, {1000, 500, 990}} {
+		require.Equal(t, time.Duration(row.median)*time.Millisecond, percentile(ms(row.n), 50))
+		require.Equal(t, time.Duration(row.p99)*time.Millisecond, percentile(ms(row.n), 99))
+	}
+	require.Zero(t, percentile(nil, 50))
+}
+
+func TestDurationsReadWell(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 0: "0 ms", 840 * time.Millisecond: "840 ms", 1250 * time.Millisecond: "1.2 s",
+		59900 * time.Millisecond: "59 s", 61 * time.Second: "1 min 01 s", 2*time.Hour + 5*time.Minute: "2 h 05 min",
+	} {
+		require.Equal(t, want, span(d))
+	}
+}

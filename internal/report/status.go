@@ -1,0 +1,101 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// Status is the answer of `rollcall status -o json`. Its keys are a contract
+// with programs and do not change. Every list and map is present, even if empty.
+type Status struct {
+	Campaign string       `json:"campaign"`
+	Device   string       `json:"device"`
+	State    ledger.Phase `json:"state"`
+	Listed   int          `json:"listed"`
+	// ByState has waiting, in_work, open, exception and dead; they add up to Listed.
+	ByState map[string]int `json:"by_state"`
+	// ByOutcome has dead, exception and excluded. Excluded ones are not in Listed.
+	ByOutcome map[string]int `json:"by_outcome"`
+	// Open are the credentials that a pass or the campaign left without proof.
+	Open   []StatusOpen `json:"open"`
+	Waves  []StatusWave `json:"waves"`
+	Ledger StatusLedger `json:"ledger"`
+}
+
+// StatusOpen is one credential that is not dead, and why.
+type StatusOpen struct {
+	Credential string          `json:"credential"`
+	Step       protocol.Step   `json:"step"`
+	Reason     protocol.Reason `json:"reason"`
+	Since      string          `json:"since"` // RFC 3339, UTC
+}
+
+// StatusWave counts the credentials of one wave.
+type StatusWave struct {
+	Wave      int `json:"wave"`
+	Listed    int `json:"listed"`
+	Waiting   int `json:"waiting"`
+	InWork    int `json:"in_work"`
+	Open      int `json:"open"`
+	Exception int `json:"exception"`
+	Dead      int `json:"dead"`
+}
+
+// StatusLedger names the state of the ledger that all of it was derived from.
+type StatusLedger struct {
+	Size uint64 `json:"size"`
+	Root string `json:"root"`
+}
+
+// StatusOf derives the status.
+func StatusOf(s *ledger.State, v Verification) Status {
+	f := figuresOf(s)
+	st := Status{
+		Campaign: s.Campaign, Device: s.Device, State: s.Phase, Listed: f.All.Listed,
+		ByState: map[string]int{
+			string(waiting): f.All.Waiting, string(inWork): f.All.InWork, string(open): f.All.Open,
+			string(exception): f.All.Exceptions, string(dead): f.All.Dead,
+		},
+		ByOutcome: map[string]int{"dead": f.All.Dead, "exception": f.All.Exceptions, "excluded": len(s.Excluded)},
+		Open:      []StatusOpen{},
+		Waves:     []StatusWave{},
+		Ledger:    StatusLedger{v.Size, v.Root},
+	}
+	for _, l := range s.Credentials {
+		if at := standingOf(l); at == open || at == exception {
+			st.Open = append(st.Open, StatusOpen{l.ID, l.Step, l.Reason, rfc3339(l.Since)})
+		}
+	}
+	for _, w := range wavesOf(f) {
+		t := f.ByWave[w]
+		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead})
+	}
+	return st
+}
+
+// StatusJSON writes the status, indented and with a final newline.
+func StatusJSON(w io.Writer, s *ledger.State, v Verification) error {
+	return writeJSON(w, StatusOf(s, v))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+func rfc3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}

@@ -1,0 +1,215 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// named is how many credentials the text names below one reason or finding;
+// the JSON and HTML reports have all.
+const named = 8
+
+// Text writes the report for a terminal of a width in columns: the counts, the
+// open ones with reasons and what to do, findings, the ledger. It has no colour
+// and no cursor movement, so that it can be kept in a file.
+func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
+	width = max(width, 40)
+	f := figuresOf(s)
+	var b strings.Builder
+	if s.Campaign == "" {
+		_, err := io.WriteString(w, "Rollcall · this ledger holds no campaign yet\n")
+		return err
+	}
+	title := "Rollcall · campaign " + clean(s.Campaign)
+	if !strings.Contains(s.Campaign, s.Device) {
+		title += " · device " + clean(s.Device)
+	}
+	b.WriteString(wrap(title+" · "+string(s.Phase), "", width) + "\n")
+	b.WriteString("  " + Headline(s) + "\n")
+	if line := timesLine(f); line != "" {
+		b.WriteString(wrap(line, "  ", width))
+	}
+	if line := proofLine(f); line != "" {
+		b.WriteString(wrap(line, "  ", width))
+	}
+	openText(&b, f, width)
+	findingsText(&b, s, f, width)
+	if len(s.Excluded) > 0 {
+		b.WriteString("\nExcluded by a person\n")
+		for _, e := range s.Excluded[:min(named, len(s.Excluded))] {
+			b.WriteString(wrap(clean(e.Name)+": "+clean(e.Reason), "  ", width))
+		}
+		more(&b, "  ", len(s.Excluded))
+	}
+	ledgerText(&b, v, width)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// Headline is the campaign in one line: "41 listed · 38 dead · 3 open".
+func Headline(s *ledger.State) string {
+	t := figuresOf(s).All
+	line := fmt.Sprintf("%d listed · %d dead · %d open", t.Listed, t.Dead, t.notDead())
+	if t.Exceptions > 0 && t.Exceptions < t.notDead() {
+		line += fmt.Sprintf(" (%s)", plural(t.Exceptions, "exception", "exceptions"))
+	}
+	return line
+}
+
+func timesLine(f figures) string {
+	if f.All.Dead == 0 {
+		return ""
+	}
+	line := fmt.Sprintf("first dead after %s, last after %s", span(f.FirstDead), span(f.LastDead))
+	if f.Measured > 0 {
+		line += fmt.Sprintf("; from Set to proof: median %s, p99 %s", span(f.Median), span(f.P99))
+	}
+	return line
+}
+
+func proofLine(f figures) string {
+	var parts []string
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata} {
+		if n := f.ByProof[p]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d by %s", n, p))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	line := "proved dead: " + strings.Join(parts, ", ")
+	if f.ByProof[protocol.ProofMetadata] > 0 {
+		line += " (metadata is " + proofs[protocol.ProofMetadata] + ")"
+	}
+	return line
+}
+
+func openText(b *strings.Builder, f figures, width int) {
+	if f.All.notDead() == 0 {
+		return
+	}
+	b.WriteString("\nOpen\n")
+	for _, g := range f.ByReason {
+		a := adviceFor(g.Reason)
+		reason := string(g.Reason)
+		if reason == "" {
+			reason = "not-reached"
+		}
+		b.WriteString(wrap(fmt.Sprintf("%s (%d): %s", reason, len(g.Lines), a.Title), "  ", width))
+		shared := sharedDetail(g.Lines)
+		if shared != "" {
+			b.WriteString(wrap(clean(shared), "    ", width))
+		}
+		for _, l := range g.Lines[:min(named, len(g.Lines))] {
+			b.WriteString(wrap(nameOf(l), "    ", width))
+			var facts []string
+			if l.Step != "" {
+				facts = append(facts, "at "+string(l.Step))
+			}
+			if l.Server != "" {
+				facts = append(facts, "on "+l.Server)
+			}
+			facts = append(facts, "since "+clock(l.Since))
+			if shared == "" && l.Detail != "" {
+				facts = append(facts, l.Detail)
+			}
+			b.WriteString(wrap(clean(strings.Join(facts, ", ")), "      ", width))
+		}
+		more(b, "    ", len(g.Lines))
+		b.WriteString(wrap(a.Next, "    → ", width))
+	}
+	if n := f.All.Waiting + f.All.InWork; n > 0 {
+		b.WriteString(fmt.Sprintf("  %d not yet brought to an end: %d waiting, %d in work\n", n, f.All.Waiting, f.All.InWork))
+	}
+}
+
+// sharedDetail is the detail of several lines if it is the same for all.
+func sharedDetail(lines []*ledger.Line) string {
+	for _, l := range lines {
+		if len(lines) == 1 || l.Detail != lines[0].Detail {
+			return ""
+		}
+	}
+	return lines[0].Detail
+}
+
+func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
+	if len(f.ByFinding)+len(s.Findings) == 0 {
+		return
+	}
+	b.WriteString("\nFindings for the investigator\n")
+	for _, g := range f.ByFinding {
+		b.WriteString(wrap(fmt.Sprintf("%s (%d): %s", g.Code, len(g.Lines), findingAdvice(g.Code).Title), "  ", width))
+		for _, l := range g.Lines[:min(named, len(g.Lines))] {
+			text := nameOf(l.Line)
+			if l.Detail != "" {
+				text += ": " + clean(l.Detail)
+			}
+			b.WriteString(wrap(text, "    ", width))
+		}
+		more(b, "    ", len(g.Lines))
+	}
+	for _, c := range s.Findings {
+		b.WriteString(wrap(campaignFinding(c), "  ", width))
+	}
+}
+
+func campaignFinding(f credential.Finding) string {
+	return string(f.Code) + ": " + findingAdvice(f.Code).Title + ". " + clean(f.Detail)
+}
+
+func ledgerText(b *strings.Builder, v Verification, width int) {
+	b.WriteString("\n" + wrap(LedgerLine(v), "", width))
+	for _, p := range v.Problems {
+		b.WriteString(wrap(clean(p), "  ! ", width))
+	}
+	if v.Command != "" {
+		b.WriteString("  verify it yourself: " + v.Command + "\n")
+	}
+}
+
+// LedgerLine is the ledger in one line, first of all whether it was verified.
+func LedgerLine(v Verification) string {
+	line := "ledger: NOT VERIFIED"
+	switch {
+	case len(v.Problems) > 0:
+		line = "ledger: VERIFICATION FAILED with " + plural(len(v.Problems), "problem", "problems")
+	case !v.At.IsZero():
+		line = "ledger: verified " + clock(v.At)
+	}
+	line += ", " + entries(v.Size)
+	if v.Root != "" {
+		line += ", root " + v.Root
+	}
+	return line
+}
+
+func entries(n uint64) string { return plural(int(n), "entry", "entries") }
+
+func more(b *strings.Builder, indent string, n int) {
+	if n > named {
+		fmt.Fprintf(b, "%s… and %d more\n", indent, n-named)
+	}
+}
+
+// nameOf is the credential's name and, where that does not show it, its authority.
+func nameOf(l *ledger.Line) string {
+	name := l.Name
+	if name == "" {
+		name = l.ID
+	}
+	if l.Authority != "" {
+		name += "  [" + l.Authority + "]"
+	}
+	return clean(name)
+}
+
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

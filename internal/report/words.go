@@ -1,0 +1,93 @@
+package report
+
+import (
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// advice is how a code is put to people: what it means and what to do.
+type advice struct{ Title, Next string }
+
+// reasons has an entry for each protocol.Reason; a test holds it to that.
+var reasons = map[protocol.Reason]advice{
+	protocol.ReasonNoAccount:   {"Vault holds a secret, its account is unknown", "Find out whether the account was deleted, renamed or mistyped. If it is gone, exclude the path with that reason; if not, correct the path's metadata and list again."},
+	protocol.ReasonAmbiguous:   {"More than one account matches", "Name the account by its DN or entryUUID in the source, then list again."},
+	protocol.ReasonGone:        {"The account disappeared after it was listed", "Confirm who deleted it. A deleted account accepts nothing, but a restored one would accept the stolen value again."},
+	protocol.ReasonLocked:      {"The account is locked", "Unlock it, or wait for the lock to expire. A locked account refuses every value, so its refusal proves nothing. Ask who locked it: guessing with stolen values does that."},
+	protocol.ReasonDisabled:    {"The account is disabled", "Enable it for the rotation, or delete it. Enabled later without a rotation, it would accept the stolen value."},
+	protocol.ReasonExpired:     {"The account or its password is expired", "Extend the expiry for the rotation, or delete the account."},
+	protocol.ReasonMustChange:  {"The new value logs in and may do nothing", "Clear the reset mark (OpenLDAP: pwdReset) or exempt the account from pwdMustChange, then run again."},
+	protocol.ReasonRights:      {"Rollcall's identity may not do this", "Grant its bind identity the right to set this password (OpenLDAP: manage on userPassword), or its Vault policy the capability named in the detail. `rollcall doctor` checks both."},
+	protocol.ReasonPolicy:      {"The authority's policy refuses the new value", "Fit the password policy in the campaign file to the directory's (length, character classes), or give the bind identity manage instead of write, then run again."},
+	protocol.ReasonUnreachable: {"A server does not answer", "Bring the server back, or retire it and take it out of the campaign file. Until it has refused the stolen value, count that value as good there."},
+	protocol.ReasonVault:       {"Vault does not answer or refuses", "Unseal it, renew Rollcall's login, or grant the capability named in the detail. `rollcall doctor` names the path."},
+	protocol.ReasonLagging:     {"A replica has not seen the change", "Repair replication to that server. Until then the stolen value may still be good there."},
+	protocol.ReasonOldAccepted: {"A server still accepts the stolen value", "Urgent: repair replication to that server or take it off the network. The stolen value works there now."},
+	protocol.ReasonNewRefused:  {"A server refuses the new value", "Check replication and the account's state on that server. Consumers that use it cannot log in."},
+	protocol.ReasonConflict:    {"Somebody else wrote the secret in Vault", "Find out who wrote the live path (Vault's audit log) and stop it, then run again. The new value is safe in staging."},
+	protocol.ReasonOtherOwner:  {"Another campaign is rotating it", "Let that campaign finish or abort it, then run again."},
+	protocol.ReasonSelf:        {"It is Rollcall's own login", "Rotate it by hand, last, using a second identity."},
+	protocol.ReasonLedger:      {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},
+	protocol.ReasonRestaged:    {"A new attempt is staged", "Nothing; the next pass takes it."},
+	protocol.ReasonInterrupted: {"The worker stopped before reaching it", "Run the same command again; it resumes where it stopped."},
+	protocol.ReasonInternal:    {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
+}
+
+func adviceFor(r protocol.Reason) advice {
+	if a, ok := reasons[r]; ok {
+		return a
+	}
+	if r == "" {
+		return advice{"Not reached", "The campaign ended before this credential was taken up. Run it again."}
+	}
+	return advice{string(r), "See the detail; this version of the report does not know the reason."}
+}
+
+// findings has an entry for each credential.FindingCode, a test holds it to
+// that; weight orders them, what most likely shows an attacker at work first.
+var findings = map[credential.FindingCode]struct {
+	weight int
+	advice
+}{
+	credential.FindingChangedAfter:   {1, advice{"Changed by somebody after the rotation", "Treat as hostile until explained: somebody with the right to set this password did so after the new value was in force. Look at the directory's log for the bind identity."}},
+	credential.FindingChangedDuring:  {2, advice{"Changed by somebody during the rotation", "Another process or person set this password while Rollcall did. Look for a second rotation tool, then for an intruder."}},
+	credential.FindingChangedBefore:  {3, advice{"Already changed before the rotation", "The value in Vault was refused before anything was touched. Ask the owner; if nobody changed it, an intruder may hold the account."}},
+	credential.FindingTokensRevoked:  {4, advice{"Live Vault tokens of the stolen secret", "Somebody was logged in with it. The tokens are revoked; look up their accessors in Vault's audit log for what they read."}},
+	credential.FindingExtraSecretIDs: {5, advice{"More secret-ids than the one that was known", "Every one is a further way in. Find out who made them and when (Vault's audit log)."}},
+	credential.FindingBatchTokens:    {6, advice{"The role gives batch tokens, which cannot be revoked", "They live until they expire. Count them as live for the role's token_max_ttl; move the role to service tokens."}},
+	credential.FindingNoAccount:      {7, advice{"A path in Vault without an account", "See the exceptions: either the account was removed, or the metadata is wrong."}},
+	credential.FindingAmbiguous:      {8, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
+	credential.FindingStalePath:      {9, advice{"A path held a value that was not in force", "Consumers of that path could not log in before. Find out what reads it."}},
+	credential.FindingTwoPaths:       {10, advice{"One account, several paths in Vault", "All were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
+	credential.FindingNeverHeld:      {11, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
+}
+
+func findingAdvice(c credential.FindingCode) advice {
+	if f, ok := findings[c]; ok {
+		return f.advice
+	}
+	return advice{string(c), "See the detail; this version of the report does not know the finding."}
+}
+
+func weight(c credential.FindingCode) int {
+	if f, ok := findings[c]; ok {
+		return f.weight
+	}
+	return len(findings) + 1
+}
+
+// proofs has an entry for each protocol.Proof.
+var proofs = map[protocol.Proof]string{
+	protocol.ProofBind:     "every server refused the stolen value as wrong and accepted the new one straight after",
+	protocol.ProofRevoked:  "the authority lists the old secret no longer, and its tokens are revoked",
+	protocol.ProofMetadata: "weaker: the stolen value was unknown, but the change time advanced on every server",
+}
+
+// residual are the risks that no rotation removes. The report states them.
+var residual = []string{
+	"What was read or changed with the stolen values before they died. Only the logs of the systems themselves show it.",
+	"Sessions that were open when a password changed. An LDAP connection stays logged in until it is closed; an application's own session until it expires.",
+	"Accounts, keys or rights that an intruder gave to themselves by other means. Rotation does not look for them.",
+	"Servers that are not named in the campaign file. A value was proved dead on the named servers, and on no other.",
+	"Credentials that no source named. The roll is as complete as its sources.",
+}

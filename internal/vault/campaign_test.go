@@ -1,0 +1,50 @@
+package vault
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestACampaignIsOpenUntilItIsClosed(t *testing.T) {
+	s := newStore(t)
+	closed := func() bool {
+		is, err := s.CampaignClosed(t.Context(), "esg-01/1")
+		require.NoError(t, err)
+		return is
+	}
+	require.True(t, closed(), "one that was never opened owns nothing")
+	for range 2 {
+		require.NoError(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-01"))
+	}
+	require.False(t, closed())
+	require.ErrorContains(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-02"), "belongs to device esg-01")
+	for range 2 {
+		require.NoError(t, s.CloseCampaign(t.Context(), "esg-01/1"))
+	}
+	require.True(t, closed())
+	require.ErrorContains(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-01"), "was closed")
+	require.ErrorContains(t, s.CloseCampaign(t.Context(), "never"), "no record")
+}
+
+func TestCampaignsAreListedByDeviceNewestFirst(t *testing.T) {
+	s := newStore(t)
+	none, err := s.Campaigns(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, none)
+	for _, c := range [][2]string{{"a", "esg-01"}, {"b/x y", "esg-01"}, {"c", "esg-02"}, {"d", "esg-01"}} {
+		require.NoError(t, s.OpenCampaign(t.Context(), c[0], c[1]))
+	}
+	require.NoError(t, s.CloseCampaign(t.Context(), "a"))
+	ids := func(device string) (out []string) {
+		all, err := s.Campaigns(t.Context(), device)
+		require.NoError(t, err)
+		for _, r := range all {
+			out = append(out, r.Campaign)
+			require.Equal(t, r.Campaign == "a", !r.ClosedAt.IsZero())
+		}
+		return out
+	}
+	require.Equal(t, []string{"d", "b/x y", "a"}, ids("esg-01"))
+	require.Equal(t, []string{"d", "c", "b/x y", "a"}, ids(""))
+}

@@ -1,0 +1,158 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Check is one thing that doctor looked at. Detail says what was found; Do
+// says what to do about it and is empty when OK.
+type Check struct {
+	Name   string
+	OK     bool
+	Detail string
+	Do     string
+}
+
+// skewMost is the clock difference above which times in the ledger would
+// mislead an investigator.
+const skewMost = 5 * time.Second
+
+// Doctor looks at everything about Vault that a campaign needs, before the
+// day: way, seal, clock, login and every right of the named policies
+// (WorkerPolicy, …) on the paths of this campaign. It changes nothing, and
+// later checks are left out when an earlier one makes them senseless.
+func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, policies ...string) []Check {
+	api, err := connect()
+	if err != nil {
+		return []Check{{Name: "vault environment", Detail: err.Error(), Do: "correct the environment variables that the message names"}}
+	}
+	s := &Store{api: api, mount: c.Vault.Mount, transit: c.Vault.Transit}
+	out, serving := s.checkHealth(ctx)
+	if !serving {
+		return out
+	}
+	who, err := chooseLogin()
+	if err != nil {
+		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in as the message says"})
+	}
+	l, err := s.login(ctx, who)
+	if err != nil {
+		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in afresh; `rollcall init` makes the AppRoles"})
+	}
+	if who.appRole() {
+		defer func() { _ = api.Auth().Token().RevokeSelfWithContext(context.WithoutCancel(ctx), "") }()
+	}
+	out = append(out, checkLease(l, who, time.Duration(c.Limits.Deadline)))
+	for _, p := range policies {
+		out = append(out, s.checkRights(ctx, p, rulesOf(p, c, known))...)
+	}
+	return out
+}
+
+func (s *Store) checkHealth(ctx context.Context) (out []Check, serving bool) {
+	if os.Getenv(vaultapi.EnvVaultSkipVerify) != "" {
+		out = append(out, Check{Name: "vault certificate", Detail: "VAULT_SKIP_VERIFY is set, so anybody on the network can pose as Vault",
+			Do: "unset it and set VAULT_CACERT"})
+	}
+	began := time.Now()
+	h, err := s.api.Sys().HealthWithContext(ctx)
+	took := time.Since(began)
+	if err != nil {
+		err = s.fail("check health", "sys/health", read, err)
+		return append(out, Check{Name: "vault reachable", Detail: err.Error(), Do: "check VAULT_ADDR, VAULT_CACERT and the network"}), false
+	}
+	out = append(out, Check{Name: "vault reachable", OK: true, Detail: fmt.Sprintf("%s, Vault %s, %s", s.api.Address(), h.Version, took.Round(time.Millisecond))})
+	switch {
+	case !h.Initialized:
+		return append(out, Check{Name: "vault unsealed", Detail: "not initialised", Do: "vault operator init"}), false
+	case h.Sealed:
+		return append(out, Check{Name: "vault unsealed", Detail: "sealed", Do: "vault operator unseal"}), false
+	}
+	out = append(out, Check{Name: "vault unsealed", OK: true, Detail: "serving"})
+
+	// Vault tells whole seconds, of some moment within the call.
+	skew := began.Add(took / 2).Sub(time.Unix(h.ServerTimeUTC, 0).Add(500 * time.Millisecond)).Round(time.Second)
+	clock := Check{Name: "vault clock", OK: skew.Abs() <= skewMost, Detail: fmt.Sprintf("differs from this machine's by %s", skew.Abs())}
+	if !clock.OK {
+		clock.Do = "synchronise both clocks (NTP): the ledger's times would not match Vault's"
+	}
+	return append(out, clock), true
+}
+
+func checkLease(l lease, who identity, deadline time.Duration) Check {
+	switch {
+	case l.ttl == 0:
+		return Check{Name: "vault login", OK: true, Detail: "the token does not expire"}
+	case who.appRole():
+		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("AppRole; the token lasts %s and is replaced before it ends", l.ttl)}
+	case l.renewable:
+		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s and is renewed", l.ttl)}
+	case l.ttl < deadline:
+		return Check{Name: "vault login", Detail: fmt.Sprintf("the token ends in %s and cannot be renewed; the campaign may take %s", l.ttl, deadline),
+			Do: "use an AppRole (ROLLCALL_ROLE_ID, ROLLCALL_SECRET_ID_FILE) or a renewable token"}
+	}
+	return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s", l.ttl)}
+}
+
+// checkRights asks Vault what our token may do on each path of a policy.
+func (s *Store) checkRights(ctx context.Context, policy string, rules []rule) []Check {
+	const at, chunk = "sys/capabilities-self", 200
+	want := map[string][]string{}
+	for _, r := range rules {
+		if !slices.Contains(r.caps, "deny") {
+			want[example(r.path)] = append(want[example(r.path)], r.caps...)
+		}
+	}
+	var out []Check
+	for paths := range slices.Chunk(slices.Sorted(maps.Keys(want)), chunk) {
+		got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"paths": paths})
+		if err != nil {
+			return append(out, Check{Name: "vault rights", Detail: s.fail("ask for our rights", at, update, err).Error(),
+				Do: `give the token the policy "default"`})
+		}
+		for _, path := range paths {
+			if missing := lacking(got, path, want[path]); len(missing) > 0 {
+				out = append(out, Check{Name: "vault rights", Detail: fmt.Sprintf("%s is missing on %s", strings.Join(missing, ", "), path),
+					Do: fmt.Sprintf("give the token the policy %s (`rollcall init` writes it, `rollcall init --print` shows it)", policy)})
+			}
+		}
+	}
+	if len(out) == 0 {
+		out = []Check{{Name: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, len(want))}}
+	}
+	return out
+}
+
+// example is a path that a policy's pattern covers.
+func example(pattern string) string {
+	pattern = strings.ReplaceAll(pattern, "/+", "/rollcheck")
+	if folder, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return folder + "/rollcheck"
+	}
+	return pattern
+}
+
+func lacking(got *vaultapi.Secret, path string, want []string) []string {
+	if got == nil {
+		return want
+	}
+	has, _ := got.Data[path].([]any)
+	var missing []string
+	for _, cap := range want {
+		if !slices.Contains(has, any(cap)) && !slices.Contains(has, any("root")) && !slices.Contains(missing, cap) {
+			missing = append(missing, cap)
+		}
+	}
+	return missing
+}

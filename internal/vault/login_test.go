@@ -1,0 +1,152 @@
+package vault
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+)
+
+// newAppRole makes a role for our own login and returns its role-id and a file with its secret-id.
+func newAppRole(t *testing.T, name string, settings map[string]any) (roleID, file string) {
+	t.Helper()
+	client := server.Client().Logical()
+	_, err := client.WriteWithContext(t.Context(), "auth/approle/role/"+name, settings)
+	require.NoError(t, err)
+	got, err := client.ReadWithContext(t.Context(), "auth/approle/role/"+name+"/role-id")
+	require.NoError(t, err)
+	id, err := client.WriteWithContext(t.Context(), "auth/approle/role/"+name+"/secret-id", nil)
+	require.NoError(t, err)
+	return got.Data["role_id"].(string), writeFile(t, id.Data["secret_id"].(string)+"\n", 0o600)
+}
+
+func asAppRole(t *testing.T, roleID, file string) {
+	t.Helper()
+	environment(t, server.Address(), credential.Secret{})
+	t.Setenv(EnvRoleID, roleID)
+	t.Setenv(EnvSecretIDFile, file)
+}
+
+func TestAnAppRoleTokenIsKeptAliveReplacedAndRevokedAtTheEnd(t *testing.T) {
+	// Two renewals, then the end of life: whoever still works after it logged in again.
+	roleID, file := newAppRole(t, "own-short", map[string]any{"token_ttl": "1s", "token_max_ttl": "3s"})
+	asAppRole(t, roleID, file)
+	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.NoError(t, err)
+	first := s.api.Token()
+	began := time.Now()
+	require.Eventually(t, func() bool {
+		_, err := s.api.Auth().Token().LookupSelfWithContext(t.Context())
+		require.NoError(t, err, "after %s", time.Since(began))
+		return time.Since(began) > 4*time.Second
+	}, 10*time.Second, 50*time.Millisecond)
+	last := s.api.Token()
+	require.NotEqual(t, first, last)
+	require.NoError(t, s.Close())
+	_, err = server.Client().Auth().Token().LookupWithContext(t.Context(), last)
+	require.Error(t, err, "revoked by Close")
+}
+
+func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		set  func(t *testing.T)
+		want string
+	}{
+		{"no login", func(t *testing.T) { t.Setenv("VAULT_TOKEN", "") }, "no login"},
+		{"a role without a secret-id", func(t *testing.T) { t.Setenv(EnvRoleID, "r") }, EnvSecretIDFile + " is not"},
+		{"a secret-id without a role", func(t *testing.T) { t.Setenv(EnvSecretIDFile, "f") }, EnvRoleID + " is not"},
+		{"a secret-id file that others can read", func(t *testing.T) {
+			t.Setenv(EnvRoleID, "r")
+			t.Setenv(EnvSecretIDFile, writeFile(t, "hunter2", 0o644))
+		}, "chmod 0600"},
+		{"an empty secret-id file", func(t *testing.T) {
+			t.Setenv(EnvRoleID, "r")
+			t.Setenv(EnvSecretIDFile, writeFile(t, "\n", 0o600))
+		}, "is empty"},
+		{"a secret-id file that is not there", func(t *testing.T) {
+			t.Setenv(EnvRoleID, "r")
+			t.Setenv(EnvSecretIDFile, filepath.Join(t.TempDir(), "none"))
+		}, "no such file"},
+		{"clear text to another machine", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://vault.example.org:8200") }, "clear text"},
+		{"an address that is no URL", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://[::1") }, "VAULT_"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			environment(t, server.Address(), server.RootToken())
+			row.set(t)
+			_, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+			require.ErrorContains(t, err, row.want)
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+}
+
+func TestTheTokenFileOfTheVaultCommandServesToo(t *testing.T) {
+	environment(t, server.Address(), credential.Secret{})
+	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), ".vault-token"), []byte(server.RootToken().Reveal()+"\n"), 0o600))
+	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = server.Client().Auth().Token().LookupSelfWithContext(t.Context())
+	require.NoError(t, err, "a person's token outlives Close")
+}
+
+func TestARefusedLoginSaysWhatToDoAndNeverTheSecret(t *testing.T) {
+	roleID, _ := newAppRole(t, "own-wrong", map[string]any{"secret_id_num_uses": 3})
+	asAppRole(t, roleID, writeFile(t, "wrong-secret-id", 0o600))
+	_, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.ErrorContains(t, err, "log in")
+	require.NotContains(t, err.Error(), "wrong-secret-id")
+
+	environment(t, server.Address(), credential.NewSecret("hvs.expired"))
+	_, err = Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.True(t, isKind(err, TokenExpired), "%v", err)
+	require.NotContains(t, err.Error(), "hvs.expired")
+}
+
+func TestATokenWithAnEndIsRenewed(t *testing.T) {
+	got, err := server.Client().Auth().Token().CreateWithContext(t.Context(), &vaultapi.TokenCreateRequest{TTL: "1s", Policies: []string{"default"}})
+	require.NoError(t, err)
+	s := open(t, newCampaign(), server.Address(), credential.NewSecret(got.Auth.ClientToken))
+	began := time.Now()
+	require.Eventually(t, func() bool {
+		_, err := s.api.Auth().Token().LookupSelfWithContext(t.Context())
+		require.NoError(t, err)
+		return time.Since(began) > 2*time.Second
+	}, 5*time.Second, 50*time.Millisecond)
+}
+
+func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	v, err := lab.StartVault(t.Context(), lab.VaultOptions{Dir: t.TempDir(), CA: ca})
+	require.NoError(t, err)
+	defer v.Kill()
+
+	environment(t, v.Address(), v.RootToken())
+	_, err = Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.True(t, isKind(err, Unreachable), "%v", err)
+	require.ErrorContains(t, err, "VAULT_CACERT")
+
+	t.Setenv("VAULT_CACERT", v.CAFile())
+	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.NoError(t, v.Seal(t.Context()))
+	began := time.Now()
+	_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
+	require.True(t, isKind(err, Sealed), "%v", err)
+	require.Less(t, time.Since(began), time.Second)
+
+	v.Kill()
+	began = time.Now()
+	_, _, err = s.ReadStaged(t.Context(), "corp/x")
+	require.True(t, isKind(err, Unreachable), "%v", err)
+	require.Less(t, time.Since(began), time.Second)
+}

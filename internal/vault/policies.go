@@ -1,0 +1,211 @@
+package vault
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Names of the policies and AppRoles that Setup makes.
+const (
+	WorkerPolicy   = "rollcall-worker"   // lists and rotates; cannot sign or anchor
+	LedgerPolicy   = "rollcall-ledger"   // signs and anchors; cannot read a secret
+	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; cannot read a staged or live secret
+)
+
+// Policy is one Vault policy.
+type Policy struct{ Name, HCL string }
+
+// rule is one stanza. A path ending in "/*" covers everything below.
+type rule struct {
+	path string
+	caps []string
+}
+
+// Policies are the least rights with which the campaign of c works. known are
+// credentials found otherwise, by a manifest or an earlier listing: their
+// paths and AppRoles are granted too.
+func Policies(c *config.Campaign, known []credential.Credential) []Policy {
+	return []Policy{
+		{WorkerPolicy, hcl("Lists credentials and rotates them. May not sign or anchor ledger checkpoints.", rulesOf(WorkerPolicy, c, known))},
+		{LedgerPolicy, hcl("Signs and anchors ledger checkpoints. May not read staged or live secrets.", rulesOf(LedgerPolicy, c, known))},
+		{OperatorPolicy, hcl("Lists, plans, starts, watches and reports. May not read staged or live secrets.", rulesOf(OperatorPolicy, c, known))},
+	}
+}
+
+func rulesOf(policy string, c *config.Campaign, known []credential.Credential) []rule {
+	m := c.Vault.Mount
+	switch policy {
+	case WorkerPolicy:
+		rs := []rule{
+			{m + "/data/staging/*", []string{create, read, update}},
+			{m + "/metadata/staging/*", []string{list, remove}},
+			{m + "/data/campaigns/*", []string{create, read, update}},
+			{m + "/metadata/campaigns/*", []string{list}},
+			// No update: a roll, once written, is not the worker's to change.
+			{m + "/data/rolls/*", []string{create, read}},
+			{m + "/metadata/rolls/*", []string{list, remove}},
+		}
+		for _, p := range livePlaces(c, known) {
+			rs = append(rs, under(p, "data", create, read, update)...)
+			rs = append(rs, under(p, "metadata", list, read)...)
+			rs = append(rs, under(p, "destroy", update)...)
+		}
+		for _, d := range c.Directories {
+			if d.Bind.Password.Mount != "" {
+				rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
+			}
+			if p := d.Password.VaultPolicy; p != "" {
+				rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
+			}
+		}
+		return append(rs, appRoleRules(c, known, true)...)
+	case LedgerPolicy:
+		return []rule{
+			{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
+			{c.Vault.Transit + "/sign/" + ledgerKey, []string{update}},
+			{m + "/data/checkpoints/*", []string{create, read, update}},
+			{m + "/data/rolls/*", []string{read}},
+			{m + "/data/campaigns/*", []string{read}},
+			{m + "/metadata/campaigns/*", []string{list}},
+		}
+	}
+	rs := []rule{
+		{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
+		{m + "/data/checkpoints/*", []string{read}},
+		{m + "/data/rolls/*", []string{create, read}},
+		{m + "/metadata/rolls/*", []string{list, remove}},
+		{m + "/data/campaigns/*", []string{create, read, update}},
+		{m + "/metadata/campaigns/*", []string{list}},
+	}
+	for _, p := range livePlaces(c, known) {
+		rs = append(rs, under(p, "metadata", list, read)...)
+	}
+	for _, d := range c.Directories {
+		if d.Bind.Password.Mount != "" {
+			rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
+		}
+	}
+	return append(rs, appRoleRules(c, known, false)...)
+}
+
+// place is a path in a KV v2 mount. A folder covers what is below it too.
+type place struct {
+	mount, path string
+	folder      bool
+}
+
+// pathsMost is how many single paths a policy names before it names their
+// folders: Vault evaluates and stores a policy as a whole.
+const pathsMost = 500
+
+// livePlaces are where the campaign reads and writes live secrets.
+func livePlaces(c *config.Campaign, known []credential.Credential) []place {
+	var out []place
+	for _, s := range c.Sources {
+		if s.Type == "vault-kv" {
+			mount, path, _ := strings.Cut(strings.Trim(s.Prefix, "/"), "/")
+			out = append(out, place{mount, path, true})
+		}
+	}
+	if adopt, err := credential.ParsePath(c.Vault.Adopt); err == nil {
+		fixed, _, varies := strings.Cut(adopt.Path, "{")
+		if varies {
+			fixed = fixed[:strings.LastIndex(fixed, "/")+1]
+		}
+		out = append(out, place{adopt.Mount, strings.Trim(fixed, "/"), varies})
+	}
+	var single []place
+	for _, k := range known {
+		for _, p := range k.Paths {
+			single = append(single, place{p.Mount, p.Path, false})
+		}
+	}
+	if len(single) > pathsMost {
+		for i, p := range single {
+			if at := strings.LastIndex(p.path, "/"); at > 0 {
+				single[i] = place{p.mount, p.path[:at], true}
+			}
+		}
+	}
+	return append(out, single...)
+}
+
+func under(p place, part string, caps ...string) []rule {
+	base := p.mount + "/" + part
+	switch {
+	case p.path == "":
+		return []rule{{base + "/*", caps}}
+	case p.folder:
+		return []rule{{base + "/" + p.path, caps}, {base + "/" + p.path + "/*", caps}}
+	}
+	return []rule{{base + "/" + p.path, caps}}
+}
+
+// appRoleRules let the worker rotate the roles of a vault-approle source, or
+// the operator see them. Our own roles are denied: with them the worker could
+// become the ledger.
+func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
+	roles := map[string]bool{} // auth/mount/role/name
+	var rs []rule
+	for _, s := range c.Sources {
+		if s.Type == "vault-approle" {
+			mount := cmp.Or(s.Mount, appRoleMount)
+			rs = append(rs, rule{"auth/" + mount + "/role", []string{list}})
+			roles["auth/"+mount+"/role/+"] = true
+		}
+	}
+	for _, k := range known {
+		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 {
+			roles["auth/"+k.Subject[:i]+"/role/"+k.Subject[i+1:]] = true
+		}
+	}
+	if len(roles) == 0 {
+		return nil
+	}
+	for r := range roles {
+		rs = append(rs,
+			rule{r, []string{read}},
+			rule{r + "/secret-id", []string{list}},
+			rule{r + "/secret-id-accessor/lookup", []string{update}})
+		if rotate {
+			rs = append(rs,
+				rule{r + "/role-id", []string{read}},
+				rule{r + "/secret-id/lookup", []string{update}},
+				rule{r + "/custom-secret-id", []string{update}},
+				rule{r + "/secret-id-accessor/destroy", []string{update}})
+		}
+	}
+	rs = append(rs, rule{"auth/" + appRoleMount + "/role/rollcall-*", []string{"deny"}})
+	if rotate {
+		rs = append(rs,
+			rule{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
+			rule{"auth/token/lookup-accessor", []string{update}},
+			rule{"auth/token/revoke-accessor", []string{update}})
+	}
+	return rs
+}
+
+func hcl(purpose string, rules []rule) string {
+	merged := map[string][]string{}
+	for _, r := range rules {
+		for _, cap := range r.caps {
+			if !slices.Contains(merged[r.path], cap) {
+				merged[r.path] = append(merged[r.path], cap)
+			}
+		}
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n# Written by rollcall init.\n", purpose)
+	for _, path := range slices.Sorted(maps.Keys(merged)) {
+		caps := merged[path]
+		slices.Sort(caps)
+		fmt.Fprintf(&b, "path %q { capabilities = [\"%s\"] }\n", path, strings.Join(caps, `", "`))
+	}
+	return b.String()
+}

@@ -1,0 +1,165 @@
+package vault
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// restricted sets up a campaign as an administrator does and returns a store
+// whose token has that one policy.
+func restricted(t *testing.T, policy string) (limited, root *Store, c *config.Campaign) {
+	t.Helper()
+	c = newCampaign()
+	c.Sources = []config.Source{{Type: "vault-kv", Prefix: "kv/apps"}, {Type: "vault-approle", Role: "esg-*"}}
+	c.Directories = map[string]config.Directory{"corp": {
+		Bind:     config.Bind{DN: "cn=rollcall,dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "rollcall-bind", Field: "password"}},
+		Password: config.PasswordPolicy{VaultPolicy: "rollcall-corp"},
+	}}
+	root = open(t, c, server.Address(), server.RootToken())
+	_, err := root.Setup(t.Context(), c, nil)
+	require.NoError(t, err)
+	return open(t, c, server.Address(), tokenWith(t, policy)), root, c
+}
+
+func denied(t *testing.T, err error) {
+	t.Helper()
+	require.True(t, isKind(err, PermissionDenied), "%v", err)
+}
+
+func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
+	s, root, _ := restricted(t, WorkerPolicy)
+	ctx := t.Context()
+	require.NoError(t, server.SeedKV(ctx, map[string]map[string]any{"rollcall-bind": {"password": "bind"}}))
+	_, err := server.Client().Logical().WriteWithContext(ctx, "sys/policies/password/rollcall-corp", map[string]any{"policy": "length = 20\nrule \"charset\" { charset = \"abc\" }"})
+	require.NoError(t, err)
+
+	p := credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/worker-%d", mounts.Add(1)), Field: "password"}
+	seedLive(t, p, map[string]any{"password": "old"})
+	seen := false
+	require.NoError(t, s.ListSecrets(ctx, "kv/apps", func(m SecretMeta) error { seen = seen || m.Path == p.Path; return nil }))
+	require.True(t, seen)
+	bind, err := s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "rollcall-bind", Field: "password"}, 0)
+	require.NoError(t, err)
+	require.True(t, bind.Found)
+
+	require.NoError(t, s.OpenCampaign(ctx, "c", "esg-01"))
+	idx, err := s.WriteRoll(ctx, []byte("spec"), newRoll("c", 600))
+	require.NoError(t, err)
+	again, err := s.WriteRoll(ctx, []byte("spec"), newRoll("c", 700))
+	require.NoError(t, err)
+	require.Equal(t, idx, again)
+	require.Len(t, readAll(t, s, idx), 600)
+
+	adopted := credential.Path{Mount: "kv", Path: fmt.Sprintf("rollcall/corp/svc-%d", mounts.Add(1)), Field: "password"}
+	for _, path := range []credential.Path{p, adopted} {
+		value, err := s.GeneratePassword(ctx, "rollcall-corp")
+		require.NoError(t, err)
+		from, err := s.ReadLive(ctx, path, 0)
+		require.NoError(t, err)
+		st, created, err := s.Stage(ctx, "corp/x", Staged{Secret: value, Campaign: "c", Attempt: 1, CreatedAt: listedAt()})
+		require.NoError(t, err)
+		require.True(t, created)
+		_, created, err = s.Stage(ctx, "corp/x", st)
+		require.NoError(t, err, "a mismatch is told from a missing right")
+		require.False(t, created)
+		st, err = s.Restage(ctx, "corp/x", st)
+		require.NoError(t, err)
+		_, err = s.Activate(ctx, path, from, st.Secret)
+		require.NoError(t, err)
+		require.NoError(t, s.DestroyUpTo(ctx, path, from.Version))
+		require.NoError(t, s.Unstage(ctx, "corp/x", st))
+	}
+	ids, err := s.ListStaged(ctx)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	_, err = s.Campaigns(ctx, "esg-01")
+	require.NoError(t, err)
+	require.NoError(t, s.CloseCampaign(ctx, "c"))
+
+	_, err = s.Signer(ctx, "o")
+	denied(t, err)
+	signer, err := root.Signer(ctx, "o")
+	require.NoError(t, err)
+	signer.(interface{ use(*Store) }).use(s)
+	_, err = signer.Sign([]byte("forged"))
+	denied(t, err)
+	denied(t, s.Anchor(ctx, "c", checkpoint(1, "cm9vdA==")))
+	_, err = s.put(ctx, "test", s.mount, checkpointPath("c"), 0, map[string]any{"checkpoint": "forged"})
+	denied(t, err)
+	_, err = s.put(ctx, "test", s.mount, rollPath("c", indexName), 1, map[string]any{"page": "changed"})
+	denied(t, err)
+	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "finance/other", Field: "password"}, 0)
+	denied(t, err)
+	_, err = s.api.Logical().WriteWithContext(ctx, "auth/approle/role/"+LedgerPolicy+"/custom-secret-id", map[string]any{"secret_id": "mine"})
+	denied(t, s.fail("become the ledger", "", update, err))
+}
+
+// use lets a test sign with another store's rights.
+func (g *signer) use(s *Store) { g.store = s }
+
+func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
+	s, root, _ := restricted(t, LedgerPolicy)
+	ctx := t.Context()
+	idx, err := root.WriteRoll(ctx, []byte("spec"), newRoll("c", 10))
+	require.NoError(t, err)
+	_, _, err = root.Stage(ctx, "corp/x", staged("v", "c"))
+	require.NoError(t, err)
+	require.NoError(t, root.OpenCampaign(ctx, "c", "esg-01"))
+
+	signer, err := s.Signer(ctx, "o")
+	require.NoError(t, err)
+	_, err = signer.Sign([]byte("text\n"))
+	require.NoError(t, err)
+	for _, size := range []int{1, 2} {
+		require.NoError(t, s.Anchor(ctx, "c", checkpoint(size, "cm9vdA==")))
+	}
+	_, err = s.Anchored(ctx, "c")
+	require.NoError(t, err)
+	require.Len(t, readAll(t, s, idx), 10)
+	_, err = s.CampaignClosed(ctx, "c")
+	require.NoError(t, err)
+
+	_, _, err = s.ReadStaged(ctx, "corp/x")
+	denied(t, err)
+	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "apps/x", Field: "password"}, 0)
+	denied(t, err)
+	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c")))
+	denied(t, s.DestroyUpTo(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c"), Field: "checkpoint"}, 1))
+}
+
+func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {
+	s, root, _ := restricted(t, OperatorPolicy)
+	ctx := t.Context()
+	_, _, err := root.Stage(ctx, "corp/x", staged("v", "c"))
+	require.NoError(t, err)
+	require.NoError(t, s.OpenCampaign(ctx, "c", "esg-01"))
+	require.NoError(t, s.ListSecrets(ctx, "kv/apps", func(SecretMeta) error { return nil }))
+	_, err = s.VerifierKey(ctx, "o")
+	require.NoError(t, err)
+	_, err = s.Anchored(ctx, "c")
+	require.NoError(t, err)
+
+	_, _, err = s.ReadStaged(ctx, "corp/x")
+	denied(t, err)
+	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "apps/x", Field: "password"}, 0)
+	denied(t, err)
+	signer, err := s.Signer(ctx, "o")
+	require.NoError(t, err)
+	_, err = signer.Sign([]byte("forged"))
+	denied(t, err)
+}
+
+func TestPathsOfKnownCredentialsAreGrantedSinglyOrByFolderWhenMany(t *testing.T) {
+	worker := func(n int) string {
+		return Policies(newCampaign(), newRoll("c", n).Credentials)[0].HCL
+	}
+	require.Contains(t, worker(4), `path "kv/data/apps/3" { capabilities = ["create", "read", "update"] }`)
+	require.NotContains(t, worker(4), `"kv/data/apps/*"`)
+	require.Contains(t, worker(501), `path "kv/data/apps/*"`)
+	require.NotContains(t, worker(501), `path "kv/data/apps/3"`)
+}

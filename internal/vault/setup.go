@@ -1,0 +1,167 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// versionsKept is how many ledger checkpoints stay readable in Vault. Every other
+// secret of ours has one or a few versions.
+const versionsKept = 1000
+
+// Setup makes what Rollcall needs in Vault: its KV v2 and transit mounts, the
+// ledger's key, the policies and an AppRole for each. It needs an
+// administrator's token. What exists in the right form stays as it is, so
+// it can be run again at any time; done says, one line each, what there is
+// and what was made. On an error what was made before it stays.
+func (s *Store) Setup(ctx context.Context, c *config.Campaign, known []credential.Credential) (done []string, err error) {
+	for _, step := range []func() (string, error){
+		func() (string, error) {
+			return s.ensureMount(ctx, s.mount, "kv", map[string]string{"version": "2"}, "Rollcall: staged values, rolls, campaigns, checkpoints")
+		},
+		func() (string, error) { return s.ensureVersions(ctx) },
+		func() (string, error) {
+			return s.ensureMount(ctx, s.transit, "transit", nil, "Rollcall: the key that signs ledger checkpoints")
+		},
+		func() (string, error) { return s.ensureKey(ctx) },
+		func() (string, error) { return s.ensureAppRoleMount(ctx) },
+	} {
+		line, err := step()
+		if err != nil {
+			return done, err
+		}
+		done = append(done, line)
+	}
+	for _, p := range Policies(c, known) {
+		line, err := s.ensurePolicy(ctx, p)
+		if err != nil {
+			return done, err
+		}
+		done = append(done, line)
+		if line, err = s.ensureRole(ctx, p.Name); err != nil {
+			return done, err
+		}
+		done = append(done, line)
+	}
+	return done, nil
+}
+
+func (s *Store) ensureMount(ctx context.Context, path, kind string, options map[string]string, why string) (string, error) {
+	op := "mount " + path
+	mounts, err := s.api.Sys().ListMountsWithContext(ctx)
+	if err != nil {
+		return "", s.fail("list mounts", "sys/mounts", read, err)
+	}
+	if m, ok := mounts[path+"/"]; ok {
+		if m.Type != kind || m.Options["version"] != options["version"] {
+			return "", fmt.Errorf("vault %s: %s/ is a mount of type %s%s; Rollcall needs a %s%s mount of its own: name another in the campaign file (vault.mount, vault.transit)",
+				s.api.Address(), path, m.Type, m.Options["version"], kind, options["version"])
+		}
+		return fmt.Sprintf("mount %s/ (%s) is there", path, kind), nil
+	}
+	err = s.api.Sys().MountWithContext(ctx, path, &vaultapi.MountInput{Type: kind, Options: options, Description: why})
+	if err != nil {
+		return "", s.fail(op, "sys/mounts/"+path, update, err)
+	}
+	return fmt.Sprintf("mount %s/ (%s) made", path, kind), nil
+}
+
+// ensureVersions also waits for a new KV mount: Vault answers 400 until it has
+// finished setting up versioning, in the background.
+func (s *Store) ensureVersions(ctx context.Context) (string, error) {
+	const op = "set up versions"
+	at := s.mount + "/config"
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		got, err := s.api.Logical().ReadWithContext(ctx, at)
+		if err == nil && got != nil && got.Data["max_versions"] == json.Number(fmt.Sprint(versionsKept)) {
+			return fmt.Sprintf("%s/ keeps %d versions", s.mount, versionsKept), nil
+		}
+		if err == nil {
+			if _, err = s.api.Logical().WriteWithContext(ctx, at, map[string]any{"max_versions": versionsKept}); err == nil {
+				return fmt.Sprintf("%s/ set to keep %d versions", s.mount, versionsKept), nil
+			}
+		}
+		err = s.fail(op, at, update, err)
+		if !isKind(err, Other) || !wait(ctx, 100*time.Millisecond) {
+			return "", err
+		}
+	}
+}
+
+func (s *Store) ensureKey(ctx context.Context) (string, error) {
+	const op = "make the ledger's key"
+	at := s.transit + "/keys/" + ledgerKey
+	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return "", s.fail(op, at, read, err)
+	}
+	if got != nil {
+		if exportable, _ := got.Data["exportable"].(bool); exportable || got.Data["type"] != "ed25519" {
+			return "", fmt.Errorf("vault %s: the key %s must be ed25519 and not exportable, and it is not: name another transit mount in the campaign file (vault.transit)", s.api.Address(), at)
+		}
+		return "key " + at + " (ed25519) is there", nil
+	}
+	// deletion_allowed is false by default, and stays so.
+	_, err = s.api.Logical().WriteWithContext(ctx, at, map[string]any{"type": "ed25519", "exportable": false})
+	if err != nil {
+		return "", s.fail(op, at, write, err)
+	}
+	return "key " + at + " (ed25519, not exportable) made", nil
+}
+
+func (s *Store) ensureAppRoleMount(ctx context.Context) (string, error) {
+	methods, err := s.api.Sys().ListAuthWithContext(ctx)
+	if err != nil {
+		return "", s.fail("list auth methods", "sys/auth", read, err)
+	}
+	if m, ok := methods[appRoleMount+"/"]; ok {
+		if m.Type != "approle" {
+			return "", fmt.Errorf("vault %s: auth/%s is of type %s, so Rollcall's roles have no place: move it (`vault auth move`)", s.api.Address(), appRoleMount, m.Type)
+		}
+		return "auth/" + appRoleMount + " is there", nil
+	}
+	err = s.api.Sys().EnableAuthWithOptionsWithContext(ctx, appRoleMount, &vaultapi.EnableAuthOptions{Type: "approle"})
+	if err != nil {
+		return "", s.fail("enable AppRole", "sys/auth/"+appRoleMount, update, err)
+	}
+	return "auth/" + appRoleMount + " enabled", nil
+}
+
+func (s *Store) ensurePolicy(ctx context.Context, p Policy) (string, error) {
+	at := "sys/policies/acl/" + p.Name
+	is, err := s.api.Sys().GetPolicyWithContext(ctx, p.Name)
+	if err != nil {
+		return "", s.fail("read a policy", at, read, err)
+	}
+	if strings.TrimSpace(is) == strings.TrimSpace(p.HCL) {
+		return "policy " + p.Name + " is there", nil
+	}
+	if err := s.api.Sys().PutPolicyWithContext(ctx, p.Name, p.HCL); err != nil {
+		return "", s.fail("write a policy", at, write, err)
+	}
+	return "policy " + p.Name + " written", nil
+}
+
+func (s *Store) ensureRole(ctx context.Context, name string) (string, error) {
+	at := "auth/" + appRoleMount + "/role/" + name
+	_, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{
+		"token_policies":     name,
+		"token_ttl":          "1h",
+		"token_max_ttl":      "24h",
+		"secret_id_num_uses": 0, // a worker logs in again whenever its token has reached token_max_ttl
+	})
+	if err != nil {
+		return "", s.fail("write a role", at, write, err)
+	}
+	return "role " + at + " written", nil
+}
