@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -8,8 +9,6 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"context"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"

@@ -94,15 +94,15 @@ func accountKey(account string) string {
 // clause is the filter that finds a reference. For a DN it asks for the
 // leading RDN, which a server can look up in its index; the caller compares
 // the whole DN.
-func clause(account string) string {
-	value := ldap.EscapeFilter(strings.TrimSpace(account))
-	switch formOf(account) {
+func (m mention) clause() string {
+	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
+	switch m.form {
 	case byUUID:
 		return "(entryUUID=" + value + ")"
 	case byMail:
-		return "(mail=" + value + ")(uid=" + value + ")"
+		return "(|(mail=" + value + ")(uid=" + value + "))"
 	case byDN:
-		dn, _ := ldap.ParseDN(account) // isDN saw that it parses
+		dn, _ := ldap.ParseDN(m.text) // isDN saw that it parses
 		a := dn.RDNs[0].Attributes[0]
 		return "(" + a.Type + "=" + ldap.EscapeFilter(a.Value) + ")"
 	}

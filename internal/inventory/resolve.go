@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +23,13 @@ type reference struct{ authority, account string }
 // it is gone, several when the reference is ambiguous.
 type accounts map[reference][]Account
 
+// mention is one way in which sources write an account.
+type mention struct {
+	text string
+	key  string // folded
+	form form
+}
+
 const (
 	perSearch = 50 // references in one OR filter
 	searches  = 4  // at once, on one directory
@@ -30,18 +39,17 @@ var wanted = []string{"uid", "cn", "mail"}
 
 // resolve looks up every reference once.
 func (l *lister) resolve(ctx context.Context) (accounts, error) {
-	asked := map[string]map[string]bool{} // authority -> account as written, one for each folded form
+	asked := map[string][]mention{} // by authority
 	seen := map[reference]bool{}
 	ask := func(authority, account string) {
-		r := reference{authority, accountKey(account)}
-		if authority == "" || account == "" || seen[r] {
+		if authority == "" || account == "" {
 			return
 		}
-		seen[r] = true
-		if asked[authority] == nil {
-			asked[authority] = map[string]bool{}
+		r := reference{authority, accountKey(account)}
+		if !seen[r] {
+			seen[r] = true
+			asked[authority] = append(asked[authority], mention{account, r.account, formOf(account)})
 		}
-		asked[authority][account] = true
 	}
 	for _, c := range l.candidates {
 		if c.Found == nil {
@@ -52,16 +60,9 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		ask(name, d.Bind.DN) // to recognise our own identity
 	}
 	known := accounts{}
-	for authority, set := range asked {
-		refs := make([]string, 0, len(set))
-		for r := range set {
-			refs = append(refs, r)
-		}
-		slices.SortFunc(refs, func(a, b string) int {
-			if d := formOf(a) - formOf(b); d != 0 {
-				return int(d)
-			}
-			return strings.Compare(a, b)
+	for authority, refs := range asked {
+		slices.SortFunc(refs, func(a, b mention) int {
+			return cmp.Or(cmp.Compare(a.form, b.form), strings.Compare(a.text, b.text))
 		})
 		var err error
 		switch {
@@ -80,10 +81,10 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 // lookUpEntries resolves references to entries of one directory: many in one
 // search, then one by one what that did not find, because the server knows
 // matching rules that we do not.
-func (l *lister) lookUpEntries(ctx context.Context, name string, refs []string, known accounts) error {
+func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention, known accounts) error {
 	var mu sync.Mutex
-	var left []string
-	err := parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []string) error {
+	var left []mention
+	err := parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []mention) error {
 		found, err := l.searchBatch(ctx, name, batch)
 		if err != nil {
 			return l.lookupError(name, len(batch), err)
@@ -91,9 +92,9 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []string, 
 		mu.Lock()
 		defer mu.Unlock()
 		for _, r := range batch {
-			if k := accountKey(r); len(found[k]) > 0 {
-				known[reference{name, k}] = found[k]
-			} else if formOf(r) != byUUID {
+			if len(found[r.key]) > 0 {
+				known[reference{name, r.key}] = found[r.key]
+			} else if r.form != byUUID {
 				left = append(left, r)
 			}
 		}
@@ -103,7 +104,7 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []string, 
 	if err != nil {
 		return err
 	}
-	return parallel(ctx, slices.Chunk(left, 1), func(ctx context.Context, one []string) error {
+	return parallel(ctx, slices.Chunk(left, 1), func(ctx context.Context, one []mention) error {
 		found, err := l.searchOne(ctx, name, one[0])
 		if err != nil {
 			return l.lookupError(name, 1, err)
@@ -111,7 +112,7 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []string, 
 		mu.Lock()
 		defer mu.Unlock()
 		if len(found) > 0 {
-			known[reference{name, accountKey(one[0])}] = found
+			known[reference{name, one[0].key}] = found
 		}
 		l.beat()
 		return nil
@@ -124,13 +125,13 @@ func (l *lister) lookupError(name string, n int, err error) error {
 		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err)
 }
 
-func (l *lister) searchBatch(ctx context.Context, name string, batch []string) (map[string][]Account, error) {
+func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {
 	var b strings.Builder
 	b.WriteString("(|")
 	asked := map[string]bool{}
 	for _, r := range batch {
-		b.WriteString(clause(r))
-		asked[accountKey(r)] = true
+		b.WriteString(r.clause())
+		asked[r.key] = true
 	}
 	b.WriteByte(')')
 	found := map[string][]Account{}
@@ -152,12 +153,12 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []string) (
 
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
-func (l *lister) searchOne(ctx context.Context, name, ref string) ([]Account, error) {
-	filter := "(|" + clause(ref) + ")"
-	if formOf(ref) == byDN {
+func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
+	filter := "(|" + ref.clause() + ")"
+	if ref.form == byDN {
 		// The server compares DNs by schema (RFC 5020); the leading RDN is
 		// there for its index.
-		filter = "(&" + clause(ref) + "(entryDN=" + ldap.EscapeFilter(ref) + "))"
+		filter = "(&" + ref.clause() + "(entryDN=" + ldap.EscapeFilter(ref.text) + "))"
 	}
 	var found []Account
 	d := l.dirs[name]
@@ -212,7 +213,7 @@ func accountOf(e directory.Entry) (Account, error) {
 }
 
 // parallel works through parts with a few goroutines and gives the first error.
-func parallel(ctx context.Context, parts func(func([]string) bool), do func(context.Context, []string) error) error {
+func parallel(ctx context.Context, parts iter.Seq[[]mention], do func(context.Context, []mention) error) error {
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(searches)
 	for part := range parts {

@@ -9,17 +9,17 @@ import (
 )
 
 // lookUpRoles resolves "mount/role" references with one list for each mount.
-func (l *lister) lookUpRoles(ctx context.Context, refs []string, known accounts) error {
+func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts) error {
 	byMount := map[string]map[string]bool{}
 	for _, ref := range refs {
-		mount, role, ok := cutRole(ref)
+		mount, role, ok := cutRole(ref.text)
 		if !ok {
 			continue // no such form: it stays unmatched
 		}
 		if byMount[mount] == nil {
 			roles, err := l.listRoles(ctx, mount)
 			if err != nil {
-				return fmt.Errorf("looking up the AppRole %s: %w", ref, err)
+				return fmt.Errorf("looking up the AppRole %s: %w", ref.text, err)
 			}
 			byMount[mount] = map[string]bool{}
 			for _, r := range roles {
@@ -28,7 +28,7 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []string, known accounts)
 		}
 		if byMount[mount][strings.ToLower(role)] {
 			a := roleAccount(mount, role)
-			known[reference{credential.VaultAuthority, accountKey(ref)}] = []Account{a}
+			known[reference{credential.VaultAuthority, ref.key}] = []Account{a}
 		}
 		l.beat()
 	}

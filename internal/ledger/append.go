@@ -150,36 +150,41 @@ func (l *Log) commit(batch []*request) error {
 	return nil
 }
 
-// integrate hands lines to Tessera and waits until they are in the tree. It
-// waits for each chunk before the next, because chunks that are under way
-// together may overtake each other.
+// integrate brings lines into the tree, in their order.
 func (l *Log) integrate(ctx context.Context, keys []idKey, lines [][]byte) error {
 	for len(lines) > 0 {
 		// The first chunk fills up the last bundle, so that the others do not
 		// leave partial files behind.
 		n := min(len(lines), chunkSize-int(l.size%tileWidth))
-		futures := make([]tessera.IndexFuture, n)
-		entries := make([]*tessera.Entry, n)
-		for i, line := range lines[:n] {
-			entries[i] = tessera.NewEntry(line)
-		}
-		for i, e := range entries {
-			futures[i] = l.app.Add(ctx, e)
-		}
-		var failed error
-		for i, f := range futures {
-			at, err := f()
-			if err != nil {
-				failed = err
-				continue
-			}
-			l.ids[keys[i]] = at.Index
-			l.size = max(l.size, at.Index+1)
-		}
-		if failed != nil {
-			return failed
+		if err := l.integrateChunk(ctx, keys[:n], lines[:n]); err != nil {
+			return err
 		}
 		keys, lines = keys[n:], lines[n:]
+	}
+	return nil
+}
+
+// integrateChunk gives a chunk an appender of its own, whose batch is exactly
+// the chunk. An appender for all would have to wait for a timer to know that
+// nothing more comes, and chunks that its timer cut could overtake each other.
+func (l *Log) integrateChunk(ctx context.Context, keys []idKey, lines [][]byte) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	app, _, _, err := tessera.NewAppender(ctx, l.driver, l.options(len(lines)))
+	if err != nil {
+		return err
+	}
+	futures := make([]tessera.IndexFuture, len(lines))
+	for i, line := range lines {
+		futures[i] = app.Add(ctx, tessera.NewEntry(line))
+	}
+	for i, f := range futures {
+		at, err := f()
+		if err != nil {
+			return err
+		}
+		l.ids[keys[i]] = at.Index
+		l.size = max(l.size, at.Index+1)
 	}
 	return nil
 }

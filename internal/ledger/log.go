@@ -34,7 +34,7 @@ type Log struct {
 	anchor   Anchor
 	lock     *os.File
 
-	app    *tessera.Appender
+	driver tessera.Driver
 	reader tessera.LogReader
 	stop   context.CancelFunc // of Tessera's own goroutines
 
@@ -62,13 +62,12 @@ func keyOf(id string) idKey {
 }
 
 const (
-	// Tessera writes out what it holds once there is a bundle-aligned chunk of
-	// chunkSize entries, or after chunkAge.
+	// chunkSize is the most entries that are integrated at once.
 	chunkSize = 16 * tileWidth
-	chunkAge  = 1 * time.Millisecond
 
 	// We publish checkpoints ourselves, as soon as there is something to
-	// publish, so Tessera's own publisher gets an interval that never ends.
+	// publish, so Tessera's own publisher gets an interval that never ends. So
+	// do its batches, which end by their size.
 	never = 100 * 365 * 24 * time.Hour
 
 	anchorTimeout = 30 * time.Second
@@ -192,20 +191,29 @@ func (l *Log) loadCheckpoint() error {
 	return nil
 }
 
+// startTessera creates the log's files if there are none, and keeps removing
+// partial tiles that full ones have replaced.
 func (l *Log) startTessera() error {
 	quietTessera()
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
-	driver, err := posix.New(ctx, posix.Config{Path: l.dir})
-	if err != nil {
+	var err error
+	if l.driver, err = posix.New(ctx, posix.Config{Path: l.dir}); err != nil {
 		return err
 	}
-	l.app, _, l.reader, err = tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+	_, _, l.reader, err = tessera.NewAppender(ctx, l.driver, l.options(1).
+		WithGarbageCollectionInterval(tessera.DefaultGarbageCollectionInterval))
+	return err
+}
+
+// options are for an appender that integrates as soon as it has batch entries.
+func (l *Log) options(batch int) *tessera.AppendOptions {
+	return tessera.NewAppendOptions().
 		WithCheckpointSigner(l.signer).
 		WithCheckpointInterval(never).
 		WithCheckpointRepublishInterval(0).
-		WithBatching(chunkSize, chunkAge))
-	return err
+		WithGarbageCollectionInterval(0).
+		WithBatching(uint(batch), never)
 }
 
 // quietTessera keeps Tessera's own log lines off the terminal: every error

@@ -69,6 +69,7 @@ type row struct {
 	Places  []place
 	Advice  advice
 	HasNext bool
+	Unasked string // what stands for an old value that no server was asked about
 }
 
 // place is one path in Vault and its versions; 0 is unknown.
@@ -84,7 +85,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		CSS: template.CSS(pageCSS), //nolint:gosec // embedded at build time
 		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
 
-		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(s, f),
+		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
 	if !s.ClosedAt.IsZero() {
@@ -138,7 +139,7 @@ func barOf(t tally) []barPart {
 	return parts
 }
 
-func tilesOf(s *ledger.State, f figures) []tile {
+func tilesOf(f figures) []tile {
 	var out []tile
 	if f.All.Dead > 0 {
 		out = append(out, tile{"First dead", span(f.FirstDead), "after the start"}, tile{"Last dead", span(f.LastDead), "after the start"})
@@ -147,14 +148,14 @@ func tilesOf(s *ledger.State, f figures) []tile {
 		out = append(out, tile{"Set to proof, median", span(f.Median), plural(f.Measured, "credential", "credentials")},
 			tile{"Set to proof, p99", span(f.P99), "the slowest percent"})
 	}
-	if s.Exposure != "" {
-		out = append(out, tile{"Exposure", s.Exposure, "the device in foreign hands"})
-	}
 	return out
 }
 
 func newRow(l *ledger.Line) row {
-	r := row{Line: l, At: standingOf(l)}
+	r := row{Line: l, At: standingOf(l), Unasked: "not known here"}
+	if l.Proof == protocol.ProofRevoked {
+		r.Unasked = "no longer listed"
+	}
 	r.Words = map[standing]string{waiting: "waiting", inWork: "in work", open: "open", exception: "exception", dead: "dead"}[r.At]
 	if r.At == dead && !l.SetAt.IsZero() {
 		r.Took = l.DeadAt.Sub(l.SetAt)

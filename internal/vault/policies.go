@@ -15,7 +15,7 @@ import (
 const (
 	WorkerPolicy   = "rollcall-worker"   // lists and rotates; cannot sign or anchor
 	LedgerPolicy   = "rollcall-ledger"   // signs and anchors; cannot read a secret
-	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; cannot read a staged or live secret
+	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; reads no staged or live secret but the directories' bind passwords
 )
 
 // Policy is one Vault policy.
@@ -34,7 +34,7 @@ func Policies(c *config.Campaign, known []credential.Credential) []Policy {
 	return []Policy{
 		{WorkerPolicy, hcl("Lists credentials and rotates them. May not sign or anchor ledger checkpoints.", rulesOf(WorkerPolicy, c, known))},
 		{LedgerPolicy, hcl("Signs and anchors ledger checkpoints. May not read staged or live secrets.", rulesOf(LedgerPolicy, c, known))},
-		{OperatorPolicy, hcl("Lists, plans, starts, watches and reports. May not read staged or live secrets.", rulesOf(OperatorPolicy, c, known))},
+		{OperatorPolicy, hcl("Lists, plans, starts, watches and reports. Reads no staged or live secret but the directories' bind passwords.", rulesOf(OperatorPolicy, c, known))},
 	}
 }
 
@@ -184,6 +184,7 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	rs = append(rs, rule{"auth/" + appRoleMount + "/role/rollcall-*", []string{"deny"}})
 	if rotate {
 		rs = append(rs,
+			rule{"sys/locked-users", []string{read}},
 			rule{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
 			rule{"auth/token/lookup-accessor", []string{update}},
 			rule{"auth/token/revoke-accessor", []string{update}})

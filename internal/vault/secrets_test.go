@@ -8,7 +8,6 @@ import (
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
-
 )
 
 func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {

@@ -78,7 +78,11 @@ func (au *Authority) Account(ctx context.Context, _ string, c credential.Credent
 		return kind.Account{}, err
 	}
 	a.Changed = mark(accessors)
-	return a, nil
+	locked, err := au.locked(ctx, *r)
+	if locked {
+		a.State = protocol.Locked
+	}
+	return a, err
 }
 
 // mark names a few accessors and counts the rest.

@@ -149,12 +149,9 @@ func (au *Authority) mintsBatch(ctx context.Context, r role) (bool, error) {
 	case "service":
 		return false, nil
 	}
-	got, err := au.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/auth/"+r.mount)
-	if err != nil {
-		return false, au.fail("read the auth mount", err)
-	}
-	if got == nil {
-		return false, nil
+	got, err := au.mount(ctx, r)
+	if err != nil || got == nil {
+		return false, err
 	}
 	config, _ := got.Data["config"].(map[string]any)
 	kind, _ := config["token_type"].(string)

@@ -48,18 +48,15 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 			return protocol.Accepted, nil
 		}
 	}
-	got, err := au.api.Logical().ReadWithContext(ctx, r.path()+"/role-id")
-	if err != nil {
-		err = au.fail("read the role-id", err)
-		if unreachable(ctx, err) {
-			return protocol.Unreachable, nil
-		}
+	roleID, err := au.roleID(ctx, *r)
+	switch {
+	case unreachable(ctx, err):
+		return protocol.Unreachable, nil
+	case err != nil:
 		return protocol.NotAsked, err
-	}
-	if got == nil {
+	case roleID == "":
 		return protocol.Gone, nil
 	}
-	roleID, _ := got.Data["role_id"].(string)
 	return au.login(ctx, *r, roleID, value)
 }
 

@@ -1,0 +1,139 @@
+// Package e2e tests the built binary on real servers, the way a user runs it.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+)
+
+// binary is rollcall as built from this checkout, with its engine beside it.
+var binary string
+
+func TestMain(m *testing.M) {
+	code, err := buildAndRun(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "rollcall-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, err
+	}
+	engine := filepath.Join(root, "bin", "rollcall-engine")
+	if _, err := os.Stat(engine); err != nil {
+		return 1, fmt.Errorf("%w: run `make build` first", err)
+	}
+	if err := os.Symlink(engine, filepath.Join(dir, "rollcall-engine")); err != nil {
+		return 1, err
+	}
+	binary = filepath.Join(dir, "rollcall")
+	build := exec.Command("go", "build", "-o", binary, "rollcall/cmd/rollcall")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building rollcall: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// user runs rollcall on an estate, as a person at a shell.
+type user struct {
+	t     *testing.T
+	e     *estate.Estate
+	file  string
+	state string
+	env   []string
+}
+
+func newUser(t *testing.T, e *estate.Estate, file string) *user {
+	return &user{t: t, e: e, file: file, state: filepath.Join(e.Dir, "state"), env: e.Environ()}
+}
+
+func startEstate(t *testing.T, o estate.Options) *estate.Estate {
+	t.Helper()
+	o.Dir = t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	e, err := estate.Start(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		e.Stop(ctx)
+	})
+	return e
+}
+
+// ran is what a finished command left.
+type ran struct {
+	code     int
+	out, err string
+}
+
+func (u *user) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, append(args, "-f", u.file, "--state-dir", u.state)...)
+	cmd.Dir = u.e.Dir
+	cmd.Env = append(os.Environ(), u.env...)
+	return cmd
+}
+
+// run runs a command to its end.
+func (u *user) run(args ...string) ran {
+	u.t.Helper()
+	cmd := u.command(args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if err != nil {
+		var exited *exec.ExitError
+		require.ErrorAs(u.t, err, &exited)
+	}
+	return ran{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+func (u *user) must(args ...string) string {
+	u.t.Helper()
+	r := u.run(args...)
+	require.Zero(u.t, r.code, "rollcall %v:\n%s%s", args, r.out, r.err)
+	return r.out
+}
+
+// status is the status of the latest campaign from its ledger.
+func (u *user) ledger() *ledger.State {
+	u.t.Helper()
+	folders, err := filepath.Glob(filepath.Join(u.e.Dir, "ledger", "*", "ledger.json"))
+	require.NoError(u.t, err)
+	require.NotEmpty(u.t, folders, "no ledger was written")
+	r, err := ledger.OpenReader(filepath.Dir(folders[len(folders)-1]))
+	require.NoError(u.t, err)
+	state, err := r.State(context.Background())
+	require.NoError(u.t, err)
+	return state
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
+	return v
+}
+
+const quick = "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 20}\n"

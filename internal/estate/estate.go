@@ -1,0 +1,213 @@
+// Package estate seeds a small company on real servers: directories, Vault, and
+// an appliance esg-01 that held some of its credentials. The demo, the tests
+// and the bench run campaigns on it.
+package estate
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/intruder"
+	"rollcall/internal/lab"
+)
+
+// Device is the appliance.
+const Device = "esg-01"
+
+// Options say how large the estate is and what is odd in it.
+type Options struct {
+	Dir      string
+	Accounts int  // service accounts tied to the device, besides the odd ones
+	Replica  bool // a second slapd that replicates from the first
+	Odd      bool // the exceptional cases: see seedOdd
+	AppRoles int  // logins of the device to Vault
+	Decoys   int  // accounts that are not tied to the device
+	Policy   lab.SlapdPolicy
+	File     bool // Vault keeps its data on disk, to be killed and restarted
+}
+
+// Estate is a running estate.
+type Estate struct {
+	Dir     string
+	CA      *lab.CA
+	Slapd   *lab.Slapd
+	Replica *lab.Slapd // nil without
+	Vault   *lab.Vault
+
+	// Stolen are the credentials in the intruder's hands, by ledger id.
+	Stolen []intruder.Stolen
+	// Decoys are credentials that must stay as they are: value by DN.
+	Decoys map[string]credential.Secret
+	// Live is where Vault keeps each stolen credential, by ledger id; adopted ones are missing.
+	Live map[string]credential.Path
+
+	opts  Options
+	uuids map[string]string // uid -> entryUUID
+	rows  [][]string        // of the manifest
+	plan  []account
+}
+
+// account is one seeded account and where it is known.
+type account struct {
+	lab.Account
+	kv       string // Vault path below kv/, or empty
+	metadata bool   // the path names the account
+	tagged   bool   // the directory entry names the device
+	listed   bool   // in the manifest
+	changed  string // what the directory really has, if not Password
+}
+
+// Start starts the servers and seeds them. On an error everything is stopped.
+func Start(ctx context.Context, o Options) (e *Estate, err error) {
+	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, uuids: map[string]string{}}
+	defer func() {
+		if err != nil {
+			e.Stop(context.WithoutCancel(ctx))
+			e = nil
+		}
+	}()
+	if e.CA, err = lab.NewCA(); err != nil {
+		return e, err
+	}
+	e.planAccounts()
+	if err = e.startServers(ctx); err != nil {
+		return e, err
+	}
+	if err = e.findUUIDs(ctx); err != nil {
+		return e, err
+	}
+	if err = e.seedVault(ctx); err != nil {
+		return e, err
+	}
+	if err = e.seedAppRoles(ctx); err != nil {
+		return e, err
+	}
+	return e, e.writeManifest()
+}
+
+// Stop stops every server.
+func (e *Estate) Stop(ctx context.Context) {
+	if e.Replica != nil {
+		_ = e.Replica.Stop(ctx)
+	}
+	if e.Slapd != nil {
+		_ = e.Slapd.Stop(ctx)
+	}
+	if e.Vault != nil {
+		_ = e.Vault.Stop(ctx)
+	}
+}
+
+func (e *Estate) startServers(ctx context.Context) (err error) {
+	var accounts []lab.Account
+	for _, a := range e.plan {
+		if a.changed != "" {
+			a.Password = a.changed
+		}
+		accounts = append(accounts, a.Account)
+	}
+	e.Slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd"), CA: e.CA, Policy: e.opts.Policy, Accounts: accounts})
+	if err != nil {
+		return err
+	}
+	if e.opts.Replica {
+		e.Replica, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd-replica"), CA: e.CA, ReplicaOf: e.Slapd})
+		if err != nil {
+			return err
+		}
+		if err := e.Replica.AwaitReplication(ctx); err != nil {
+			return err
+		}
+	}
+	e.Vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(e.Dir, "vault"), Audit: true, File: e.opts.File})
+	return err
+}
+
+// Servers are the LDAP servers, the write server first.
+func (e *Estate) Servers() []string {
+	out := []string{e.Slapd.LDAPS()}
+	if e.Replica != nil {
+		out = append(out, e.Replica.LDAPS())
+	}
+	return out
+}
+
+func (e *Estate) findUUIDs(ctx context.Context) error {
+	conn, err := e.Slapd.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(e.Slapd.PeopleDN(), ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
+		"(uid=*)", []string{"uid", "entryUUID"}, nil), 500)
+	if err != nil {
+		return fmt.Errorf("estate: reading entryUUIDs: %w", err)
+	}
+	for _, entry := range found.Entries {
+		e.uuids[entry.GetAttributeValue("uid")] = entry.GetAttributeValue("entryUUID")
+	}
+	return nil
+}
+
+// ID is the ledger's id of an account.
+func (e *Estate) ID(uid string) string { return "corp/" + e.uuids[uid] }
+
+func (e *Estate) writeManifest() error {
+	if len(e.rows) == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(e.Dir, "handover.csv"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	_ = w.Write([]string{"kind", "directory", "account", "path", "note"})
+	_ = w.WriteAll(e.rows)
+	if err := w.Error(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Environ is the environment with which rollcall reaches the estate's Vault.
+func (e *Estate) Environ() []string {
+	return []string{"VAULT_ADDR=" + e.Vault.Address(), "VAULT_TOKEN=" + e.Vault.RootToken().Reveal()}
+}
+
+// CampaignFile writes campaign.yaml into the estate's folder and returns its path.
+// servers replaces the LDAP servers (for a proxy in front); nil means the estate's own.
+// more is YAML appended to the file, such as limits.
+func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
+	if servers == nil {
+		servers = e.Servers()
+	}
+	ca := filepath.Join(e.Dir, "ca.pem")
+	if err := os.WriteFile(ca, []byte(e.Slapd.CA), 0o644); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\n\n", Device)
+	fmt.Fprintf(&b, "directories:\n  corp:\n    driver: openldap\n    servers:\n")
+	for _, s := range servers {
+		fmt.Fprintf(&b, "      - %s\n", s)
+	}
+	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind#password\n\n", e.Slapd.BaseDN(), e.Slapd.BinderDN)
+	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
+	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
+	if len(e.rows) > 0 {
+		fmt.Fprintf(&b, "  - name: handover\n    type: manifest\n    file: handover.csv\n")
+	}
+	if e.opts.AppRoles > 0 {
+		fmt.Fprintf(&b, "  - name: logins\n    type: vault-approle\n    mount: approle\n    role: %s-*\n", Device)
+	}
+	b.WriteString("\n" + more)
+	path := filepath.Join(e.Dir, "campaign.yaml")
+	return path, os.WriteFile(path, []byte(b.String()), 0o600)
+}

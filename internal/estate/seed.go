@@ -1,0 +1,142 @@
+package estate
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/intruder"
+	"rollcall/internal/lab"
+)
+
+// The odd accounts, by uid.
+const (
+	TwoPaths = "svc-esg-two-paths" // one account, two paths in Vault
+	Changed  = "svc-esg-changed"   // somebody changed it: Vault's value is stale
+	Adopted  = "svc-esg-adopted"   // Vault does not hold it
+	Vanished = "svc-esg-vanished"  // Vault holds it and the directory does not know it
+)
+
+// planAccounts spreads accounts over three sources, some over two.
+func (e *Estate) planAccounts() {
+	for i, a := range lab.SeedAccounts("svc-esg-", e.opts.Accounts) {
+		p := account{Account: a, kv: "apps/" + Device + "/" + a.UID}
+		switch i % 4 {
+		case 0:
+			p.metadata = true
+		case 1:
+			p.metadata, p.tagged = true, true
+		case 2:
+			// Held elsewhere in Vault; the handover list knows account and path.
+			p.kv, p.listed = "mail/"+a.UID, true
+		case 3:
+			p.metadata, p.listed = true, true
+		}
+		e.plan = append(e.plan, p)
+	}
+	if e.opts.Odd {
+		e.plan = append(e.plan,
+			account{Account: fresh(TwoPaths), kv: "apps/" + Device + "/" + TwoPaths, metadata: true, tagged: true},
+			account{Account: fresh(Changed), kv: "apps/" + Device + "/" + Changed, metadata: true, changed: rand.Text()},
+			account{Account: fresh(Adopted), tagged: true},
+		)
+	}
+	for i := range e.plan {
+		if e.plan[i].tagged {
+			e.plan[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
+		}
+	}
+	for _, a := range lab.SeedAccounts("app-", e.opts.Decoys) {
+		a.Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
+		e.plan = append(e.plan, account{Account: a, kv: "apps/other/" + a.UID})
+		e.Decoys[decoyDN(a.UID)] = credential.NewSecret(a.Password)
+	}
+}
+
+func fresh(uid string) lab.Account { return lab.Account{UID: uid, Password: rand.Text()} }
+
+func decoyDN(uid string) string { return "uid=" + uid + ",ou=people,dc=example,dc=org" }
+
+func (e *Estate) seedVault(ctx context.Context) error {
+	secrets := map[string]map[string]any{"infra/rollcall-bind": {"password": e.Slapd.BinderPassword}}
+	metadata := map[string]map[string]any{}
+	for _, a := range e.plan {
+		if a.kv != "" {
+			// Other fields of a secret must survive the rotation.
+			secrets[a.kv] = map[string]any{"username": a.UID, "password": a.Password}
+		}
+		if a.metadata {
+			metadata[a.kv] = map[string]any{"directory": "corp", "account": a.UID, "field": "password"}
+		}
+		if a.listed {
+			e.rows = append(e.rows, []string{"ldap-password", "corp", a.UID, "kv/" + a.kv + "#password", "from the handover"})
+		}
+		if _, decoy := e.Decoys[e.Slapd.AccountDN(a.UID)]; decoy {
+			continue
+		}
+		e.stolen(a)
+	}
+	if e.opts.Odd {
+		second := "mail/" + TwoPaths
+		secrets[second] = secrets["apps/"+Device+"/"+TwoPaths]
+		e.rows = append(e.rows, []string{"ldap-password", "corp", TwoPaths, "kv/" + second + "#password", "a second consumer"})
+		gone := "apps/" + Device + "/" + Vanished
+		secrets[gone] = map[string]any{"username": Vanished, "password": rand.Text()}
+		metadata[gone] = map[string]any{"directory": "corp", "account": Vanished, "field": "password"}
+	}
+	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
+		return err
+	}
+	return e.Vault.SeedMetadata(ctx, metadata)
+}
+
+// stolen gives the intruder what the device had: for a changed account both
+// the value in Vault and the one in force.
+func (e *Estate) stolen(a account) {
+	value := a.Password
+	if a.changed != "" {
+		value = a.changed
+	}
+	e.Stolen = append(e.Stolen, intruder.Stolen{
+		ID: e.ID(a.UID), Kind: intruder.LDAP, Servers: e.Servers(), CAPEM: e.Slapd.CA, DN: e.Slapd.AccountDN(a.UID), Password: value,
+	})
+	if a.kv != "" {
+		e.Live[e.ID(a.UID)] = credential.Path{Mount: "kv", Path: a.kv, Field: "password"}
+	}
+}
+
+// seedAppRoles makes the device's own logins to Vault.
+func (e *Estate) seedAppRoles(ctx context.Context) error {
+	api := e.Vault.Client()
+	for i := range e.opts.AppRoles {
+		name := fmt.Sprintf("%s-login-%d", Device, i+1)
+		role := "auth/approle/role/" + name
+		if _, err := api.Logical().WriteWithContext(ctx, role, map[string]any{"token_ttl": "1h", "token_policies": "default"}); err != nil {
+			return fmt.Errorf("estate: role %s: %w", name, err)
+		}
+		id, err := api.Logical().ReadWithContext(ctx, role+"/role-id")
+		if err != nil {
+			return fmt.Errorf("estate: role %s: %w", name, err)
+		}
+		roleID := id.Data["role_id"].(string)
+		made, err := api.Logical().WriteWithContext(ctx, role+"/secret-id", map[string]any{"metadata": `{"device":"` + Device + `"}`})
+		if err != nil {
+			return fmt.Errorf("estate: role %s: %w", name, err)
+		}
+		secretID := made.Data["secret_id"].(string)
+		path := "apps/" + Device + "/" + name
+		if err := e.Vault.SeedKV(ctx, map[string]map[string]any{path: {"role_id": roleID, "secret_id": secretID}}); err != nil {
+			return err
+		}
+		if err := e.Vault.SeedMetadata(ctx, map[string]map[string]any{path: {"account": "approle/" + name, "directory": "vault", "field": "secret_id"}}); err != nil {
+			return err
+		}
+		ledgerID := "vault/approle/" + name
+		e.Live[ledgerID] = credential.Path{Mount: "kv", Path: path, Field: "secret_id"}
+		e.Stolen = append(e.Stolen, intruder.Stolen{
+			ID: ledgerID, Kind: intruder.AppRole, Servers: []string{e.Vault.Address()}, Mount: "approle", RoleID: roleID, Password: secretID,
+		})
+	}
+	return nil
+}
