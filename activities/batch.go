@@ -93,7 +93,7 @@ func (b *breaker) open() *protocol.Stop {
 func beat(ctx context.Context) func() {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(2 * time.Second)
+		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
 			activity.RecordHeartbeat(ctx)

@@ -21,6 +21,22 @@ const (
 	errInternal = "Internal" //
 )
 
+// ReasonFor is why the credentials of a batch are open whose activity failed
+// with err for the last time.
+func ReasonFor(err error) (protocol.Reason, string) {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return protocol.ReasonInterrupted, "no worker finished the batch in time; the next pass looks at what was done"
+	}
+	switch app.Type() {
+	case errVault:
+		return protocol.ReasonVault, app.Message()
+	case errLedger:
+		return protocol.ReasonLedger, app.Message()
+	}
+	return protocol.ReasonInternal, app.Message()
+}
+
 // classify is the one place where an activity's error gets the type that
 // retry policies and people see. A cancelled activity stays cancelled.
 func classify(fallback string, err error) error {

@@ -115,7 +115,8 @@ type Source struct {
 	Content []byte `json:"content,omitempty"`
 
 	// vault-kv: list every secret below this prefix ("kv/apps/esg-01"). The
-	// keys in custom_metadata: directory, account, field.
+	// keys in custom_metadata: account, directory (may be left out where there
+	// is one; "vault" for an AppRole), field (default password, or secret_id).
 	Prefix string `json:"prefix,omitempty"`
 
 	// directory: which one, and an LDAP filter; Base narrows the search.

@@ -34,6 +34,8 @@ var dynamicValues = dynamicconfig.StaticClient{
 	dynamicconfig.FrontendPersistenceMaxQPS.Key():                    10000,
 	dynamicconfig.HistoryPersistenceMaxQPS.Key():                     45000,
 	dynamicconfig.MatchingPersistenceMaxQPS.Key():                    15000,
+	// Nothing here may call out: the engine may run beside an incident.
+	dynamicconfig.EnableServerVersionCheck.Key(): false,
 	// The default is for a host of 128,000 workflows; campaigns are few.
 	dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 8192,
 }

@@ -16,8 +16,7 @@ func startUI(at, frontend endpoint) (stop func()) {
 		EnableUI:            true,
 		DefaultNamespace:    namespace,
 		HideLogs:            true,
-		// Nothing here may call out: the engine may run beside an incident.
-		DisableNewsFetch: true,
+		DisableNewsFetch:    true, // nothing here may call out
 		// Who paused or aborted a campaign belongs into the ledger, and only the
 		// command line writes it there.
 		DisableWriteActions: true,

@@ -5,6 +5,7 @@ import (
 
 	"rollcall/activities"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
 )
 
 type rotationInput struct {
@@ -31,7 +32,7 @@ func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
 	var prepared []activities.PreparedItem
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
-		return failed(ctx, in.Items, protocol.Precheck, protocol.ReasonUnreachable, err), nil
+		return gaveUp(ctx, in, protocol.Precheck, err), nil
 	}
 	ready, stopped := split(prepared)
 
@@ -39,20 +40,24 @@ func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
 	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onLedger(ctx), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(ctx, nil)
 		if err != nil {
-			return failed(ctx, in.Items, protocol.Intent, protocol.ReasonLedger, err), nil
+			return gaveUp(ctx, in, protocol.Intent, err), nil
 		}
 		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
 		if err != nil {
-			return failed(ctx, in.Items, protocol.Set, protocol.ReasonUnreachable, err), nil
+			return gaveUp(ctx, in, protocol.Set, err), nil
 		}
 	}
-	err = workflow.ExecuteActivity(onLedger(ctx), recorder.RecordResults, activities.ResultInput{
-		Batch: in.Batch, Pass: in.Pass, Stopped: stopped, Applied: applied, Known: in.Known,
-	}).Get(ctx, nil)
+	err = record(ctx, in, stopped, applied)
 	if err != nil {
-		return failed(ctx, in.Items, protocol.Outcome, protocol.ReasonLedger, err), nil
+		return gaveUp(ctx, in, protocol.Outcome, err), nil
 	}
 	return clean(ctx, in.Batch, stopped, applied), nil
+}
+
+func record(ctx workflow.Context, in rotationInput, stopped []activities.PreparedItem, applied []activities.AppliedItem) error {
+	return workflow.ExecuteActivity(onLedger(ctx), recorder.RecordResults, activities.ResultInput{
+		Batch: in.Batch, Pass: in.Pass, Stopped: stopped, Applied: applied, Known: in.Known,
+	}).Get(ctx, nil)
 }
 
 // clean destroys what the recorded proofs made worthless. Dead is dead: should
@@ -100,13 +105,24 @@ func toApply(ready []activities.PreparedItem) []activities.ApplyItem {
 	return out
 }
 
-// failed is a batch whose activity gave up: everything is open, and the next
-// pass looks at what was done.
-func failed(ctx workflow.Context, items []int, step protocol.Step, r protocol.Reason, err error) rotationResult {
+// gaveUp is a batch one of whose activities failed for the last time:
+// everything is open, and the next pass looks at what was done. The ledger is
+// told, unless it is the ledger that failed.
+func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err error) rotationResult {
 	workflow.GetLogger(ctx).Error("activity gave up", "step", step, "error", err)
-	out := rotationResult{Open: openAll(items, r)}
-	for i := range out.Open {
-		out.Open[i].Step = step
+	reason, detail := activities.ReasonFor(err)
+	var out rotationResult
+	var stopped []activities.PreparedItem
+	for _, i := range in.Items {
+		out.Open = append(out.Open, activities.OpenItem{Index: i, Step: step, Reason: reason})
+		stopped = append(stopped, activities.PreparedItem{Index: i, Prepared: rotation.Prepared{
+			Step: step, Stop: &protocol.Stop{Reason: reason, Detail: detail},
+		}})
+	}
+	if reason != protocol.ReasonLedger {
+		if err := record(ctx, in, stopped, nil); err != nil {
+			workflow.GetLogger(ctx).Error("the ledger was not told", "error", err)
+		}
 	}
 	return out
 }

@@ -97,6 +97,8 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			return s.lastScreen(ctx, campaign, result)
 		case <-ctx.Done():
 			return s.detach(view, campaign)
+		case <-s.engine.Gone():
+			return &exit{exitUnfinished, fmt.Errorf("the engine ended by itself; what it had is on disk and the same command goes on from there (its log is in %s)", s.stateDir)}
 		case <-tick.C:
 			view.refresh(ctx)
 		}

@@ -129,7 +129,12 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 const stopPatience = 3 * time.Minute
 
 func workerOptions() worker.Options {
-	return worker.Options{WorkerStopTimeout: stopPatience, DisableRegistrationAliasing: true}
+	return worker.Options{
+		WorkerStopTimeout: stopPatience, DisableRegistrationAliasing: true,
+		// Well below the heartbeat time-out of the activities, so that a busy
+		// machine is not taken for a dead worker.
+		DefaultHeartbeatThrottleInterval: time.Second, MaxHeartbeatThrottleInterval: time.Second,
+	}
 }
 
 // errBusy: the device has a running campaign.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"strings"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -24,39 +25,20 @@ func policyError(controls []ldap.Control) int8 {
 	return noPolicyError
 }
 
-// slapdTexts are the words of slapd 2.5's ppolicy overlay. Its answer to the RFC
-// 3062 exop carries no response control, only these words.
-var slapdTexts = []struct {
-	words string
-	code  int8
-}{
-	{"too young", ldap.BeheraPasswordTooYoung},
-	{"in history", ldap.BeheraPasswordInHistory},
-	{"is not being changed", ldap.BeheraPasswordInHistory},
-	{"must supply old password", ldap.BeheraMustSupplyOldPassword},
-	{"too short", ldap.BeheraPasswordTooShort},
-	{"quality", ldap.BeheraInsufficientPasswordQuality},
-	{"alteration of password is not allowed", ldap.BeheraPasswordModNotAllowed},
-	{"operations are restricted", ldap.BeheraChangeAfterReset},
-}
+// restrictedText is how slapd 2.5 refuses everything but a password change under
+// pwdReset. It is an answer to a search, which carries no policy control.
+const restrictedText = "Operations are restricted"
 
-// policyErrorOf is the policy's reason in a refusal: from the response control
-// if there is one, else from the server's words.
+// policyErrorOf is the policy's reason in a refusal, or noPolicyError.
 func policyErrorOf(err error) int8 {
-	le, ok := err.(*ldap.Error)
-	if !ok {
+	var le *ldap.Error
+	if !errors.As(err, &le) {
 		return noPolicyError
 	}
-	if code := policyError(controlsIn(le.Packet)); code != noPolicyError {
-		return code
+	if strings.Contains(le.Err.Error(), restrictedText) {
+		return ldap.BeheraChangeAfterReset
 	}
-	text := strings.ToLower(le.Err.Error())
-	for _, t := range slapdTexts {
-		if strings.Contains(text, t.words) {
-			return t.code
-		}
-	}
-	return noPolicyError
+	return policyError(controlsIn(le.Packet))
 }
 
 // controlsIn decodes the controls of a response (RFC 4511, 4.1.11), which go-ldap

@@ -134,6 +134,9 @@ func (c *Client) one(ctx context.Context, server, base string, scope int, filter
 	switch {
 	case err != nil && scope == ldap.ScopeBaseObject && resultCode(err) == ldap.LDAPResultNoSuchObject:
 		return Entry{}, false, nil
+	case answered(err) && scope == ldap.ScopeBaseObject:
+		// base is the entry's own name here, which an error must not carry.
+		return Entry{}, false, fmt.Errorf("directory %s: bind.dn may not read the entry at %s (%s); grant it read", c.name, s.name, describe(err))
 	case err != nil:
 		return Entry{}, false, s.searchError(base, err)
 	case len(res.Entries) == 0:

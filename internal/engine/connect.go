@@ -36,8 +36,13 @@ type Engine struct {
 	// Started: this process started it and is the one to work and to stop it.
 	Started bool
 
+	gone <-chan struct{}
 	stop func() error
 }
+
+// Gone is closed when the engine that this process started has ended by
+// itself. It is nil, and so never ready, when this process started none.
+func (e *Engine) Gone() <-chan struct{} { return e.gone }
 
 // Connect dials the Temporal that TEMPORAL_* or temporal.toml configure, TLS
 // included. If neither names an address, it finds the local engine of this
@@ -54,7 +59,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.Local, e.Started, e.Address, e.stop = true, local.started, local.address, local.stop
+		e.Local, e.Started, e.Address, e.gone, e.stop = true, local.started, local.address, local.gone, local.stop
 		opts.HostPort = local.address
 	}
 	data, _, err := Converters(o.PayloadKey)

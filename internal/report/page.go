@@ -25,8 +25,8 @@ type pageData struct {
 	Bar      []barPart
 	Times    []tile
 	Proofs   []proofCount
-	Open     []openGroup
-	Findings []findingView
+	Open     []card
+	Findings []card
 	Campaign []credential.Finding
 	Rows     []row
 	Residual []string
@@ -49,16 +49,39 @@ type proofCount struct {
 	Means string
 }
 
-type openGroup struct {
-	Code string
+// card is one reason or finding and the credentials it is about.
+type card struct {
+	Code   string
+	Urgent bool
 	advice
-	Lines []*ledger.Line
+	Count       int
+	Shared      string // the detail, where all have the same
+	First, Rest []cardLine
 }
 
-type findingView struct {
-	Code credential.FindingCode
-	advice
-	Lines []foundLine
+type cardLine struct {
+	*ledger.Line
+	Detail string // empty if Shared says it
+}
+
+// unfolded is how many credentials a card shows at once.
+const unfolded = 8
+
+func newCard(code string, a advice, lines []cardLine) card {
+	c := card{Code: code, advice: a, Count: len(lines), Urgent: code == string(protocol.ReasonOldAccepted)}
+	same := len(lines) > 1
+	for _, l := range lines {
+		same = same && l.Detail == lines[0].Detail
+	}
+	if same {
+		c.Shared = lines[0].Detail
+		for i := range lines {
+			lines[i].Detail = ""
+		}
+	}
+	n := min(unfolded, len(lines))
+	c.First, c.Rest = lines[:n], lines[n:]
+	return c
 }
 
 type row struct {
@@ -101,10 +124,18 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		if code == "" {
 			code = "not-reached"
 		}
-		d.Open = append(d.Open, openGroup{code, adviceFor(g.Reason), g.Lines})
+		var lines []cardLine
+		for _, l := range g.Lines {
+			lines = append(lines, cardLine{l, l.Detail})
+		}
+		d.Open = append(d.Open, newCard(code, adviceFor(g.Reason), lines))
 	}
 	for _, g := range f.ByFinding {
-		d.Findings = append(d.Findings, findingView{g.Code, findingAdvice(g.Code), g.Lines})
+		var lines []cardLine
+		for _, l := range g.Lines {
+			lines = append(lines, cardLine(l))
+		}
+		d.Findings = append(d.Findings, newCard(string(g.Code), findingAdvice(g.Code), lines))
 	}
 	for _, l := range s.Credentials {
 		d.Rows = append(d.Rows, newRow(l))

@@ -29,6 +29,7 @@
   form.addEventListener("submit", e => e.preventDefault());
   document.getElementById("unfold").addEventListener("click", () => fold(true));
   document.getElementById("fold").addEventListener("click", () => fold(false));
+  addEventListener("beforeprint", () => { for (const d of document.querySelectorAll("details.rest")) d.open = true; });
   form.hidden = false;
   apply();
 })();

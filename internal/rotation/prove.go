@@ -18,7 +18,7 @@ func (j *job) prove(ctx context.Context) error {
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server}
 		if len(servers) > 1 || len(j.olds) == 0 {
-			mark, err := j.changeMark(ctx, server)
+			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
 				return err
 			}
@@ -47,17 +47,39 @@ func (j *job) prove(ctx context.Context) error {
 	return nil
 }
 
-// changeMark reads the account on one server. An account that the server
-// would refuse whatever the password stops the proof.
-func (j *job) changeMark(ctx context.Context, server string) (string, error) {
-	account, err := j.Authority.Account(ctx, server, j.c)
-	if err != nil {
-		return "", err
+// replicaPatience is how long one credential waits for a replica to follow.
+// Replication takes milliseconds or is broken; in the latter case only the first
+// credentials of a batch wait, and the next pass waits again.
+const replicaPatience = time.Second
+
+// changeMark reads the account's change mark on one server, and gives a
+// replica a moment to reach want. An account that the server would refuse
+// whatever the password stops the proof.
+func (j *job) changeMark(ctx context.Context, server, want string) (string, error) {
+	for pause, deadline := 5*time.Millisecond, time.Now().Add(replicaPatience); ; pause *= 2 {
+		account, err := j.Authority.Account(ctx, server, j.c)
+		if err != nil {
+			return "", err
+		}
+		if account.State != protocol.Accepted {
+			return "", protocol.StopFor(account.State, server)
+		}
+		if want == "" || account.Changed == want {
+			return account.Changed, nil
+		}
+		if _, slow := j.slow.Load(server); slow {
+			return account.Changed, nil
+		}
+		if time.Now().Add(pause).After(deadline) {
+			j.slow.Store(server, true)
+			return account.Changed, nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return account.Changed, nil
+		}
 	}
-	if account.State != protocol.Accepted {
-		return "", protocol.StopFor(account.State, server)
-	}
-	return account.Changed, nil
 }
 
 func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence) error {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"rollcall/internal/credential"
@@ -40,6 +41,8 @@ type Rotator struct {
 	Authority kind.Authority
 	Campaign  string
 	Now       func() time.Time
+
+	slow sync.Map // replicas that lag beyond patience: not waited for again
 }
 
 // Prepared is what Prepare learned. It travels through Temporal: no names, no values.

@@ -50,6 +50,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			// No update: a roll, once written, is not the worker's to change.
 			{m + "/data/rolls/*", []string{create, read}},
 			{m + "/metadata/rolls/*", []string{list, remove}},
+			{m + "/data/specs/*", []string{create, read}},
 		}
 		for _, p := range livePlaces(c, known) {
 			rs = append(rs, under(p, "data", create, read, update)...)
@@ -80,6 +81,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/data/checkpoints/*", []string{read}},
 		{m + "/data/rolls/*", []string{create, read}},
 		{m + "/metadata/rolls/*", []string{list, remove}},
+		{m + "/data/specs/*", []string{create, read}},
+		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},
 		{m + "/metadata/campaigns/*", []string{list}},
 	}

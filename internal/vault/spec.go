@@ -2,9 +2,10 @@ package vault
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // SpecOwner is what a stored specification belongs to.
@@ -17,84 +18,123 @@ func ScheduleSpec(schedule string) SpecOwner { return SpecOwner("schedule/" + sc
 const (
 	specFolder = "specs"
 	specChunk  = 480_000 // bytes before base64; see pageBytes
-	opSpec     = "store the specification"
-	opReadSpec = "read the specification"
+
+	opSpec       = "store the specification"
+	opReadSpec   = "read the specification"
+	opDeleteSpec = "delete the specification"
 )
 
 // SaveSpec stores a campaign file, as the worker needs it, once: a stored one
-// is never changed, and saving over it satisfies AsCAS. What a crash leaves
-// half stored is overwritten by the next SaveSpec, because the index is
-// written last.
+// is never changed, and saving over it satisfies AsCAS, also when our own
+// reply was lost. It is stored in parts with the index last, so a crash leaves
+// nothing that LoadSpec would find.
 func (s *Store) SaveSpec(ctx context.Context, owner SpecOwner, data []byte) error {
-	n := 0
-	for rest := data; n == 0 || len(rest) > 0; n++ {
-		chunk := rest[:min(len(rest), specChunk)]
-		rest = rest[len(chunk):]
-		path := specPath(owner, fmt.Sprint(n))
-		now, err := s.get(ctx, opSpec, s.mount, path, 0)
-		if err != nil {
-			return err
-		}
-		if _, err := s.put(ctx, opSpec, s.mount, path, now.version, map[string]any{"chunk": base64.StdEncoding.EncodeToString(chunk)}); err != nil {
+	if _, found, err := s.specIndex(ctx, owner); err != nil || found {
+		return s.unlessStored(owner, err)
+	}
+	// Parts of a name of their own: two callers at once do not mix.
+	idx := specIndex{snapshot: strings.ToLower(rand.Text()[:16])}
+	for rest := data; len(rest) > 0; idx.parts++ {
+		part := rest[:min(len(rest), specChunk)]
+		rest = rest[len(part):]
+		if _, err := s.put(ctx, opSpec, s.mount, specPath(owner, idx.part(idx.parts)), 0, map[string]any{"part": base64.StdEncoding.EncodeToString(part)}); err != nil {
 			return err
 		}
 	}
-	_, err := s.put(ctx, opSpec, s.mount, specPath(owner, "index"), 0, map[string]any{"chunks": n})
+	_, err := s.put(ctx, opSpec, s.mount, specPath(owner, "index"), 0, map[string]any{"snapshot": idx.snapshot, "parts": idx.parts})
+	if err == nil {
+		return nil
+	}
+	// The worker may create an index but not change one, so a lost race can
+	// show as a missing right.
+	if kept, found, readErr := s.specIndex(ctx, owner); readErr == nil && found {
+		if kept.snapshot == idx.snapshot {
+			return nil
+		}
+		return s.unlessStored(owner, nil)
+	}
 	return err
+}
+
+func (s *Store) unlessStored(owner SpecOwner, err error) error {
+	if err != nil {
+		return err
+	}
+	return &Error{Op: opSpec, Path: s.mount + "/data/" + specPath(owner, "index"), Server: s.api.Address(), Kind: CASMismatch,
+		Detail: "one is stored for " + string(owner) + " already"}
 }
 
 // LoadSpec reads what SaveSpec stored. Nothing stored: an *Error of kind NotFound.
 func (s *Store) LoadSpec(ctx context.Context, owner SpecOwner) ([]byte, error) {
-	n, err := s.specChunks(ctx, owner)
+	idx, found, err := s.specIndex(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
+	if !found {
+		return nil, &Error{Op: opReadSpec, Path: s.mount + "/data/" + specPath(owner, "index"), Server: s.api.Address(), Kind: NotFound,
+			Detail: "nothing is stored for " + string(owner)}
+	}
 	var data []byte
-	for i := range n {
-		path := specPath(owner, fmt.Sprint(i))
-		e, err := s.get(ctx, opReadSpec, s.mount, path, 0)
+	for i := range idx.parts {
+		path := specPath(owner, idx.part(i))
+		e, err := s.get(ctx, opReadSpec, s.mount, path, 1)
 		if err != nil {
 			return nil, err
 		}
-		text, _ := e.data["chunk"].(string)
-		chunk, err := base64.StdEncoding.DecodeString(text)
-		if err != nil || e.data == nil {
-			return nil, s.odd(opReadSpec, s.mount+"/data/"+path, fmt.Errorf("part %d of %d is missing or unreadable", i, n))
+		text, ok := e.data["part"].(string)
+		part, err := base64.StdEncoding.DecodeString(text)
+		if !ok || err != nil {
+			return nil, s.odd(opReadSpec, s.mount+"/data/"+path, fmt.Errorf("part %d of %d is missing or unreadable", i+1, idx.parts))
 		}
-		data = append(data, chunk...)
+		data = append(data, part...)
 	}
 	return data, nil
 }
 
 // DeleteSpec removes a stored specification. None is no error.
 func (s *Store) DeleteSpec(ctx context.Context, owner SpecOwner) error {
-	names, err := s.names(ctx, opSpec, s.mount, specFolder+"/"+encodeID(string(owner))+"/")
+	// The index first: what an interruption leaves is then found by nobody.
+	if err := s.purge(ctx, opDeleteSpec, s.mount, specPath(owner, "index")); err != nil {
+		return err
+	}
+	snapshots, err := s.names(ctx, opDeleteSpec, s.mount, specFolder+"/"+encodeID(string(owner)))
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := s.purge(ctx, opSpec, s.mount, specPath(owner, name)); err != nil {
+	for _, snapshot := range snapshots {
+		parts, err := s.names(ctx, opDeleteSpec, s.mount, specPath(owner, strings.TrimSuffix(snapshot, "/")))
+		if err != nil {
 			return err
+		}
+		for _, part := range parts {
+			if err := s.purge(ctx, opDeleteSpec, s.mount, specPath(owner, snapshot+part)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (s *Store) specChunks(ctx context.Context, owner SpecOwner) (int, error) {
+type specIndex struct {
+	snapshot string
+	parts    int
+}
+
+func (x specIndex) part(i int) string { return fmt.Sprintf("%s/%d", x.snapshot, i) }
+
+func (s *Store) specIndex(ctx context.Context, owner SpecOwner) (specIndex, bool, error) {
 	path := specPath(owner, "index")
-	e, err := s.get(ctx, opReadSpec, s.mount, path, 0)
-	if err != nil {
-		return 0, err
+	e, err := s.get(ctx, opReadSpec, s.mount, path, 1)
+	if err != nil || e.data == nil {
+		return specIndex{}, false, err
 	}
-	if e.data == nil {
-		return 0, &Error{Op: opReadSpec, Path: s.mount + "/data/" + path, Server: s.api.Address(), Kind: NotFound, Detail: "nothing is stored for " + string(owner)}
+	var idx specIndex
+	var ok bool
+	idx.snapshot, _ = e.data["snapshot"].(string)
+	if idx.parts, ok = number(e.data["parts"]); !ok || idx.snapshot == "" {
+		return idx, false, s.odd(opReadSpec, s.mount+"/data/"+path, fmt.Errorf("the index is unreadable"))
 	}
-	number, ok := e.data["chunks"].(json.Number)
-	n, err := number.Int64()
-	if !ok || err != nil {
-		return 0, s.odd(opReadSpec, s.mount+"/data/"+path, fmt.Errorf("the number of parts is unreadable"))
-	}
-	return int(n), nil
+	return idx, true, nil
 }
 
 func specPath(owner SpecOwner, name string) string {

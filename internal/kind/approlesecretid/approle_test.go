@@ -2,6 +2,7 @@ package approlesecretid
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -133,7 +134,8 @@ func TestTryLeavesNoTokenBehind(t *testing.T) {
 			got, err := au.Try(t.Context(), "vault", a, old)
 			require.NoError(t, err)
 			require.Equal(t, protocol.Accepted, got)
-			require.Equal(t, before, tokens(t))
+			// Vault removes a token that has spent its uses in the background.
+			require.Eventually(t, func() bool { return tokens(t) == before }, 10*time.Second, 20*time.Millisecond)
 		})
 	}
 }
@@ -177,7 +179,7 @@ func TestStatesInWhichNothingCanBeProvedAreStops(t *testing.T) {
 			require.ErrorAs(t, err, &stop)
 			require.Equal(t, protocol.ReasonRights, stop.Reason)
 			require.Contains(t, stop.Detail, row.words)
-			require.Equal(t, before, tokens(t))
+			require.Eventually(t, func() bool { return tokens(t) == before }, 10*time.Second, 20*time.Millisecond)
 		})
 	}
 }

@@ -117,10 +117,13 @@ func alive(t *testing.T, token string) bool {
 	return err == nil
 }
 
+// tokens counts those that Vault knows; -1 if it does not say.
 func tokens(t *testing.T) int {
 	t.Helper()
 	got, err := server.Client().Logical().ListWithContext(t.Context(), "auth/token/accessors")
-	require.NoError(t, err)
+	if err != nil {
+		return -1
+	}
 	return len(keys(got))
 }
 

@@ -1,0 +1,62 @@
+# `make demo` and `make test` need nothing but Go and git on Debian 12: each
+# installs and builds what is missing first. `make help` lists the targets.
+
+GO      ?= go
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+SERVERS := bin/rollcall-engine bin/rollcall-devvault
+
+# Version of the linter: it understands Go 1.26 and needs no newer one.
+STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@2026.1
+WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+
+# The two server builds use all cores and much memory: one after the other.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup build rollcall demo test bench soak check clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## setup   install missing Debian packages (slapd and its clients), check Go
+setup:
+	@scripts/setup.sh
+
+## build   bin/rollcall, bin/rollcall-engine, bin/rollcall-devvault
+build: rollcall $(SERVERS)
+
+rollcall:
+	@mkdir -p bin
+	$(BUILD) -o bin/rollcall ./cmd/rollcall
+
+# The nested modules are built again only when their own files change.
+bin/rollcall-engine: $(filter-out %_test.go,$(wildcard engine/*.go)) engine/go.mod engine/go.sum
+	@scripts/build-server.sh engine
+
+bin/rollcall-devvault: $(filter-out %_test.go,$(wildcard devvault/*.go)) devvault/go.mod devvault/go.sum
+	@scripts/build-server.sh devvault
+
+## demo    the whole job on real servers on this machine (ARGS=--keep leaves them up)
+demo: setup build
+	bin/rollcall demo $(ARGS)
+
+## test    every test, on the real servers
+test: setup build
+	$(GO) test -timeout 14m ./...
+	cd engine && CGO_ENABLED=0 $(GO) test -trimpath -vet=off ./...
+
+## bench   the speed of a campaign beside Vault's LDAP engine and a bare loop
+bench: setup build
+	$(GO) run ./internal/bench $(ARGS)
+
+## soak    random kills for as long as asked (FOR=1h)
+FOR ?= 1h
+soak: setup build
+	$(GO) test -count=1 -timeout 0 -v -run Soak ./internal/e2e -soak $(FOR)
+
+## check   formatting, vet, linters, directions between packages, tidy modules
+check:
+	@scripts/check.sh "$(STATICCHECK)" "$(WORKFLOWCHECK)"
+
+## clean   remove what was built
+clean:
+	rm -rf bin

@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// raid is an intruder at work in a process of its own.
+type raid struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out bytes.Buffer
+}
+
+func startRaid(t *testing.T, e *estate.Estate) *raid {
+	t.Helper()
+	r := &raid{t: t, cmd: exec.Command(binary, "intruder")}
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, os.Stderr
+	var err error
+	r.in, err = r.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, r.cmd.Start())
+	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	enc := json.NewEncoder(r.in)
+	for _, s := range e.Stolen {
+		require.NoError(t, enc.Encode(s))
+	}
+	return r
+}
+
+// end lets the intruder try everything once more and returns its results.
+func (r *raid) end() []intruder.Result {
+	r.t.Helper()
+	require.NoError(r.t, r.in.Close())
+	require.NoError(r.t, r.cmd.Wait())
+	results, _, err := intruder.ReadResults(&r.out)
+	require.NoError(r.t, err)
+	return results
+}
+
+// deaths are what the ledger calls dead, and since when.
+func deaths(t *testing.T, s *ledger.State) []intruder.Death {
+	t.Helper()
+	var out []intruder.Death
+	for _, l := range s.Credentials {
+		if l.Outcome == ledger.Dead {
+			require.NotZero(t, l.DeadAt)
+			out = append(out, intruder.Death{ID: l.ID, At: l.DeadAt})
+		}
+	}
+	return out
+}
+
+// requireAllDead holds the ledger to its word: everything is dead but the
+// listed exceptions, the proof is complete, and the intruder bears it out.
+func requireAllDead(t *testing.T, s *ledger.State, results []intruder.Result, exceptions ...string) {
+	t.Helper()
+	open := map[string]bool{}
+	for _, x := range exceptions {
+		open[x] = true
+	}
+	for _, l := range s.Credentials {
+		if open[l.Name] {
+			require.Equal(t, ledger.IsException, l.Outcome, l.Name)
+			continue
+		}
+		require.Equal(t, ledger.Dead, l.Outcome, "%s stands at %s: %s %s %s", l.Name, l.Step, l.Reason, l.Server, l.Detail)
+		for _, ev := range l.Evidence {
+			require.Equal(t, protocol.Accepted, ev.New, l.Name)
+			if l.Proof == protocol.ProofBind {
+				require.Equal(t, protocol.Refused, ev.Old, l.Name)
+			}
+			at, err := time.Parse(time.RFC3339, ev.At)
+			require.NoError(t, err)
+			require.False(t, at.After(l.DeadAt), "evidence is from before the outcome")
+		}
+	}
+	require.Empty(t, intruder.Judge(results, deaths(t, s)), "the intruder disagrees with the ledger")
+}

@@ -1,0 +1,100 @@
+package inventory
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+func TestAppRolesTieToTheDeviceByNameAddressOrMetadata(t *testing.T) {
+	servers(t)
+	for role, body := range map[string]map[string]any{
+		"esg-by-name":      {},
+		"bound-role":       {"secret_id_bound_cidrs": []string{"192.0.2.0/24"}},
+		"bound-token":      {"token_bound_cidrs": []string{"192.0.2.10"}},
+		"bound-secret-id":  {},
+		"marked-secret-id": {},
+		"elsewhere":        {"token_bound_cidrs": []string{"198.51.100.0/24"}},
+	} {
+		write(t, "auth/approle/role/"+role, body)
+	}
+	write(t, "auth/approle/role/bound-secret-id/secret-id", map[string]any{"cidr_list": []string{"192.0.2.8/29"}})
+	write(t, "auth/approle/role/marked-secret-id/secret-id", map[string]any{"metadata": `{"device":"other"}`})
+	write(t, "auth/approle/role/marked-secret-id/secret-id", map[string]any{"metadata": `{"device":"esg-01","site":"a"}`})
+	write(t, "auth/approle/role/elsewhere/secret-id", map[string]any{"metadata": `{"device":"esg-02"}`})
+
+	for _, tc := range []struct {
+		name   string
+		source config.Source
+		want   map[string]string
+	}{
+		{"by name", config.Source{Role: "ESG-by-*"}, map[string]string{"approle/esg-by-name": "role name matches ESG-by-*"}},
+		{"by address", config.Source{CIDR: "192.0.2.10/32"}, map[string]string{
+			"approle/bound-role":      "role is bound to 192.0.2.0/24",
+			"approle/bound-token":     "role is bound to 192.0.2.10",
+			"approle/bound-secret-id": "a secret-id is bound to 192.0.2.8/29",
+		}},
+		{"by metadata", config.Source{Metadata: map[string]string{"device": "esg-01"}}, map[string]string{
+			"approle/marked-secret-id": "a secret-id has the metadata device=esg-01",
+		}},
+		{"by all of the metadata", config.Source{Metadata: map[string]string{"device": "esg-01", "site": "b"}}, map[string]string{}},
+		{"by any of them", config.Source{Role: "esg-by-name", CIDR: "192.0.2.200/32", Metadata: map[string]string{"site": "a"}}, map[string]string{
+			"approle/esg-by-name":      "role name matches esg-by-name",
+			"approle/bound-role":       "role is bound to 192.0.2.0/24",
+			"approle/marked-secret-id": "a secret-id has the metadata site=a",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := campaign()
+			c.Directories = nil
+			tc.source.Name, tc.source.Type, tc.source.Mount = "roles", config.VaultAppRole, "approle"
+			c.Sources = []config.Source{tc.source}
+			roll, _, err := List(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+			require.NoError(t, err)
+			got := map[string]string{}
+			for _, x := range roll.Credentials {
+				require.Equal(t, credential.AppRoleSecretID, x.Kind)
+				got[x.Subject] = x.Reasons[0].Detail
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
+}
+
+func TestAnAppRoleOfAManifestMustExist(t *testing.T) {
+	servers(t)
+	write(t, "auth/approle/role/listed", map[string]any{})
+	c := campaign()
+	c.Directories = nil
+	c.Sources = []config.Source{manifestSource("kind,account", "approle-secret-id,approle/Listed", "approle-secret-id,approle/none")}
+	roll, _, err := List(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	require.NoError(t, err)
+	got := byName(roll)
+	require.Equal(t, credential.Problem(""), got["approle/listed"].Problem)
+	require.Equal(t, credential.NoAccount, got["approle/none"].Problem)
+}
+
+func TestTheAppRoleThatWeLoggedInWithIsKnownAsOurs(t *testing.T) {
+	servers(t)
+	write(t, "sys/policies/acl/lister", map[string]any{"policy": `path "auth/approle/role" { capabilities = ["list"] }`})
+	write(t, "auth/approle/role/worker", map[string]any{"token_policies": []string{"lister"}})
+	id, err := realVault.Client().Logical().ReadWithContext(t.Context(), "auth/approle/role/worker/role-id")
+	require.NoError(t, err)
+	secret := write(t, "auth/approle/role/worker/secret-id", nil)
+	login, err := realVault.Client().Logical().WriteWithContext(t.Context(), "auth/approle/login",
+		map[string]any{"role_id": id.Data["role_id"], "secret_id": secret["secret_id"]})
+	require.NoError(t, err)
+
+	c := campaign()
+	c.Directories = nil
+	c.Sources = []config.Source{{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "work*"}}
+	roll, warnings, err := List(t.Context(), c, nil, openVault(t, login.Auth.ClientToken), "c", time.Now(), nil)
+	require.NoError(t, err)
+	require.Len(t, roll.Credentials, 1)
+	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
+	require.Len(t, warnings, 1)
+}

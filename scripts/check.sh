@@ -1,0 +1,41 @@
+#!/bin/bash
+# Everything that can be said about the code without running it, and the
+# directions between packages. Arguments: staticcheck and workflowcheck, as
+# module@version. Every check runs; the exit code is 1 if any found something.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=0
+
+# The same flags as the builds, or Go compiles Vault and Temporal a second time.
+nested() { (cd "$1" && CGO_ENABLED=0 "${@:2}"); }
+
+step() {
+  local name=$1 out
+  shift
+  echo "check: $name"
+  if ! out=$("$@" 2>&1); then
+    failed=1
+    printf '%s\n' "$out" | sed 's/^/  /'
+    echo "  FAILED: $name"
+  fi
+}
+
+formatted() {
+  local files
+  files=$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)
+  [[ -z $files ]] || { echo "run gofmt -w on:"; echo "$files"; return 1; }
+}
+
+step "gofmt" formatted
+step "go vet" go vet ./...
+step "go vet engine/ (minutes the first time)" nested engine go vet -trimpath ./...
+step "go vet devvault/ (minutes the first time)" nested devvault go vet -trimpath ./...
+step "staticcheck" go run "$1" ./...
+step "workflowcheck: workflows are deterministic" go run "$2" ./workflows/...
+step "directions between packages" go test -count=1 ./internal/architecture
+for module in . engine devvault; do
+  step "go.mod of $module is tidy" nested "$module" go mod tidy -diff
+done
+
+((failed == 0)) && echo "check: all good"
+exit $failed

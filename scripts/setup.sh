@@ -1,0 +1,60 @@
+#!/bin/bash
+# Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
+# Go and installs missing packages. The second time it does nothing.
+#
+# slapd is needed as a program only: no system-wide slapd is set up or started,
+# and one that already runs is left alone.
+set -euo pipefail
+
+packages=(slapd ldap-utils)
+need_go=1.26.8 # of engine/go.mod, the highest of the three modules
+
+if ! command -v go >/dev/null; then
+  echo "setup: Go is missing. Install Go $need_go or later: https://go.dev/doc/install" >&2
+  exit 1
+fi
+have_go=$(go env GOVERSION | sed 's/^go//')
+if [[ $(printf '%s\n%s\n' "$need_go" "$have_go" | sort -V | head -n 1) != "$need_go" ]]; then
+  echo "setup: Go $have_go is too old: Temporal's server needs $need_go. Install it from https://go.dev/doc/install" >&2
+  exit 1
+fi
+
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$p")
+done
+if ((${#missing[@]} == 0)); then
+  exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: these packages are missing and there is no sudo: ask root to run" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+echo "setup: installing ${missing[*]} (about a minute)"
+
+# Debian starts a service when its package is installed, unless policy-rc.d says
+# no (deb-systemd-invoke(1p)). An administrator's own policy stays in force.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+# Without this the package sets up a directory, with a password nobody knows.
+echo 'slapd slapd/no_configuration boolean true' | "${as_root[@]}" debconf-set-selections
+
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+"${apt[@]}" update
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+
+if [[ " ${missing[*]} " == *" slapd "* ]] && command -v systemctl >/dev/null; then
+  # It came with us, so it need not come up at boot either.
+  "${as_root[@]}" systemctl disable slapd >/dev/null 2>&1 || true
+fi
