@@ -6,7 +6,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
 SERVERS := bin/rollcall-engine bin/rollcall-devvault
 
 # Version of the linter: it understands Go 1.26 and needs no newer one.
-STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@2026.1
+STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
 # The two server builds use all cores and much memory: one after the other.

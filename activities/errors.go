@@ -6,10 +6,15 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
+
+// NoRoom is the type of an error of a ledger that has no room to grow. The
+// workflow decides whether to wait for it.
+const NoRoom = "NoRoom"
 
 // Types of the errors with which an activity fails as a whole. Trouble with a
 // single credential is a value and never gets here.
@@ -31,7 +36,7 @@ func ReasonFor(err error) (protocol.Reason, string) {
 	switch app.Type() {
 	case errVault:
 		return protocol.ReasonVault, app.Message()
-	case errLedger:
+	case errLedger, NoRoom:
 		return protocol.ReasonLedger, app.Message()
 	}
 	return protocol.ReasonInternal, app.Message()
@@ -55,6 +60,8 @@ func classify(fallback string, err error) error {
 		kind = errVault
 	case errors.As(err, &stop) && stop.Reason == protocol.ReasonVault:
 		kind = errVault
+	case errors.Is(err, ledger.ErrFull):
+		kind = NoRoom
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(err.Error(), errLedger, nil)
 	}
@@ -62,4 +69,14 @@ func classify(fallback string, err error) error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
 	}
 	return temporal.NewApplicationError(err.Error(), kind)
+}
+
+// classifyListing is classify for a roll that could not be listed. What a
+// person has to put right first is not tried again: nothing has begun, and
+// whoever started the campaign waits for the answer.
+func classifyListing(err error) error {
+	if inventory.MayPass(err) {
+		return classify(errSources, err)
+	}
+	return temporal.NewNonRetryableApplicationError(err.Error(), errSources, nil)
 }

@@ -223,8 +223,19 @@ func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) 
 	if err != nil {
 		return nil, err
 	}
+	folder := filepath.Join(l.Dir, campaign)
+	anchored, err := l.Store.Anchored(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	if anchored != nil {
+		// A folder that was rolled back must not be continued as a fork.
+		if err := ledger.CheckAnchored(folder, key, anchored); err != nil {
+			return nil, err
+		}
+	}
 	// The log outlives this activity.
-	log, err := ledger.Open(context.WithoutCancel(ctx), filepath.Join(l.Dir, campaign), campaign, signer, key,
+	log, err := ledger.Open(context.WithoutCancel(ctx), folder, campaign, signer, key,
 		func(ctx context.Context, checkpoint []byte) error { return l.Store.Anchor(ctx, campaign, checkpoint) })
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	if err != nil {
 		roll, _, err := ListRoll(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
 		if err != nil {
-			return Roll{}, classify(errSources, err)
+			return Roll{}, classifyListing(err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, nil, roll); err != nil {
 			return Roll{}, classify(errVault, err)

@@ -53,7 +53,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	for _, w := range roll.Waves {
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Listed: listed(w)})
 	}
-	if err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
+	if err := workflow.ExecuteActivity(beforeAnySet(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
 		return Result{}, c.close(steady, err)
 	}
 	if c.status.Phase == Listing {
@@ -123,10 +123,12 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignClosed,
 		Listed: c.status.Listed, Dead: c.status.Dead, Open: c.status.Open,
 	}
+	toLedger := onLedger(ctx)
 	if cause != nil {
 		event.Detail = "ended early: the roll or its record could not be made"
+		toLedger = beforeAnySet(ctx)
 	}
-	err := workflow.ExecuteActivity(onLedger(ctx), recorder.RecordEvent, event).Get(ctx, nil)
+	err := workflow.ExecuteActivity(toLedger, recorder.RecordEvent, event).Get(ctx, nil)
 	closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, c.in.Campaign).Get(ctx, nil)
 	return errors.Join(cause, err, closed)
 }

@@ -61,6 +61,14 @@ func onLedger(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// beforeAnySet addresses the ledger while nothing has been set yet: then a
+// disk without room ends the campaign at once, and later it is waited for.
+func beforeAnySet(ctx workflow.Context) workflow.Context {
+	p := *retries
+	p.NonRetryableErrorTypes = []string{activities.NoRoom}
+	return workflow.WithRetryPolicy(onLedger(ctx), p)
+}
+
 // References only: methods of nil pointers name the activities.
 var (
 	rotator  *activities.Rotation

@@ -13,6 +13,9 @@ import (
 )
 
 func main() {
+	// A limit on file size is a full disk to us: the write that meets it fails,
+	// and says so, instead of ending the process (setrlimit(2), RLIMIT_FSIZE).
+	signal.Ignore(syscall.SIGXFSZ)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()

@@ -119,7 +119,7 @@ Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`
 			root.AddCommand(c)
 		}
 	}
-	add("prepare", a.initCommand(), a.doctorCommand())
+	add("prepare", a.initCommand(), a.doctorCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.reportCommand(), a.ledgerCommand())

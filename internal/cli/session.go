@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -140,8 +142,13 @@ func workerOptions() worker.Options {
 // errBusy: the device has a running campaign.
 var errBusy = errors.New("a campaign is running")
 
-// start makes a campaign and starts its workflow. errBusy when the device has one.
+// start makes a campaign and starts its workflow. errBusy when the device has
+// one. Whatever fails before the workflow starts has changed nothing that a
+// later start minds.
 func (s *session) start(ctx context.Context) (string, error) {
+	if err := s.preflight(ctx); err != nil {
+		return "", err
+	}
 	spec, err := json.Marshal(s.cfg)
 	if err != nil {
 		return "", err
@@ -164,14 +171,44 @@ func (s *session) start(ctx context.Context) (string, error) {
 		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
 	})
 	if err != nil {
-		_ = s.store.CloseCampaign(ctx, id)
+		// The record stays open, and the next start closes it: the workflow may
+		// run although its answer was lost, and a twin in the same second has
+		// the same id.
 		var running *serviceerror.WorkflowExecutionAlreadyStarted
 		if errors.As(err, &running) {
-			return "", fmt.Errorf("%w for device %s already: follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device)
+			return "", s.busy()
 		}
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
 	return id, s.supersede(ctx, earlier)
+}
+
+func (s *session) busy() error {
+	return fmt.Errorf("%w for device %s already: follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device)
+}
+
+// preflight finds at once what would otherwise end the campaign while it
+// lists: a campaign that runs already, a write server that does not answer or
+// refuses the worker's identity. A replica that is down must not keep a
+// campaign from starting.
+func (s *session) preflight(ctx context.Context) error {
+	status, err := s.workflowStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return s.busy()
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
+		d, err := s.kinds.Directory(s.cfg, name)
+		if err == nil {
+			err = d.Ready(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("%w; nothing was started", err)
+		}
+	}
+	return nil
 }
 
 // supersede frees what campaigns left staged that ended without saying so, by
@@ -203,18 +240,25 @@ func settings(c *config.Campaign) workflows.Settings {
 
 // running asks the campaign of the device for its status; nil when none runs.
 func (s *session) running(ctx context.Context) (*workflows.Status, error) {
+	status, err := s.workflowStatus(ctx)
+	if err != nil || status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return nil, err
+	}
+	return s.query(ctx)
+}
+
+// workflowStatus is that of the device's campaign, unspecified if there never
+// was one. It needs no worker.
+func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecutionStatus, error) {
 	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
-		return nil, nil
+		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
+		return 0, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
 	}
-	if d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return nil, nil
-	}
-	return s.query(ctx)
+	return d.WorkflowExecutionInfo.Status, nil
 }
 
 // query needs a live worker.

@@ -49,7 +49,7 @@ func (e *Estate) planAccounts() {
 	}
 	for _, a := range lab.SeedAccounts("app-", e.opts.Decoys) {
 		a.Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
-		e.plan = append(e.plan, account{Account: a, kv: "apps/other/" + a.UID})
+		e.plan = append(e.plan, account{Account: a, kv: decoyPath(a.UID)})
 		e.Decoys[decoyDN(a.UID)] = credential.NewSecret(a.Password)
 	}
 }
@@ -57,6 +57,8 @@ func (e *Estate) planAccounts() {
 func fresh(uid string) lab.Account { return lab.Account{UID: uid, Password: rand.Text()} }
 
 func decoyDN(uid string) string { return "uid=" + uid + ",ou=people,dc=example,dc=org" }
+
+func decoyPath(uid string) string { return "apps/other/" + uid }
 
 func (e *Estate) seedVault(ctx context.Context) error {
 	secrets := map[string]map[string]any{"infra/rollcall-bind": {"password": e.Slapd.BinderPassword}}

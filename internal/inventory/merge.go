@@ -18,8 +18,9 @@ const unmatched = "unmatched"
 // line is a credential in the making.
 type line struct {
 	credential.Credential
-	logins   []string // what else people call the account
-	short    string   // for an adopted path
+	logins   []string          // what else people call the account
+	guesses  []credential.Path // paths whose field nobody named
+	short    string            // for an adopted path
 	findings []credential.Finding
 }
 
@@ -44,6 +45,7 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own map[string
 			loose = append(loose, cand)
 		}
 	}
+	m.settleFields()
 	m.loose(loose)
 	m.sharedPaths()
 	if err := m.adopt(); err != nil {
@@ -80,7 +82,23 @@ func (m *merger) matched(c Candidate, a Account) {
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
 	l.logins = append(l.logins, a.Logins...)
+	if c.Path != nil && c.AnyField {
+		l.guesses = append(l.guesses, *c.Path)
+		c.Path = nil
+	}
 	l.found(c)
+}
+
+// settleFields takes the usual field of a secret only where no source names
+// the field that this account has in it.
+func (m *merger) settleFields() {
+	for _, l := range m.lines {
+		for _, g := range sortedPaths(l.guesses) {
+			if !slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return placeOf(p) == placeOf(g) }) {
+				l.Paths = append(l.Paths, g)
+			}
+		}
+	}
 }
 
 func (l *line) found(c Candidate) {

@@ -215,6 +215,21 @@ func TestAPathWithAGuessedFieldBelongsToWhoeverHasTheSecret(t *testing.T) {
 	require.Equal(t, person("alice").Name+" [kv/x#bind_pw] (kv m)", shown(roll, roll.Credentials[0]))
 }
 
+func TestAGuessedFieldYieldsToOneThatIsNamed(t *testing.T) {
+	guess := from(t, "kv alice kv/x#password")
+	guess.AnyField = true
+	for want, found := range map[string][]Candidate{
+		" [kv/x#bind_pw] (kv m)": {guess, from(t, "m alice kv/x#bind_pw")},
+		" [kv/x#password] (kv)":  {guess},
+		" [kv/x#password kv/y#bind_pw] (kv m) FINDING several-paths": {guess, from(t, "m alice kv/y#bind_pw")},
+	} {
+		roll, _, err := merge(campaign(), found, people(), nil)
+		require.NoError(t, err)
+		require.Len(t, roll.Credentials, 1)
+		require.Equal(t, person("alice").Name+want, shown(roll, roll.Credentials[0]))
+	}
+}
+
 func TestExclude(t *testing.T) {
 	found := []Candidate{
 		from(t, "a alice kv/x/alice#password"), from(t, "a bob -"), from(t, "a gone kv/x/gone#password"),

@@ -21,6 +21,10 @@ const (
 // Policy is one Vault policy.
 type Policy struct{ Name, HCL string }
 
+// payloadKey is where on our mount every role may read a key that seals what
+// Temporal stores. It is put there by whoever wants that (ROLLCALL_PAYLOAD_KEY).
+const payloadKey = "payload-key"
+
 // rule is one stanza. A path ending in "/*" covers everything below.
 type rule struct {
 	path string
@@ -50,7 +54,9 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			// No update: a roll, once written, is not the worker's to change.
 			{m + "/data/rolls/*", []string{create, read}},
 			{m + "/metadata/rolls/*", []string{list, remove}},
-			{m + "/data/specs/*", []string{create, read}},
+			{m + "/data/specs/campaign/*", []string{create, read}},
+			{m + "/data/specs/schedule/*", []string{read}},
+			{m + "/data/" + payloadKey, []string{read}},
 		}
 		for _, p := range livePlaces(c, known) {
 			rs = append(rs, under(p, "data", create, read, update)...)
@@ -74,6 +80,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			{m + "/data/rolls/*", []string{read}},
 			{m + "/data/campaigns/*", []string{read}},
 			{m + "/metadata/campaigns/*", []string{list}},
+			{m + "/data/" + payloadKey, []string{read}},
 		}
 	}
 	rs := []rule{
@@ -85,6 +92,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},
 		{m + "/metadata/campaigns/*", []string{list}},
+		{m + "/data/" + payloadKey, []string{read}},
 	}
 	for _, p := range livePlaces(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)

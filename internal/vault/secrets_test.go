@@ -49,9 +49,10 @@ func TestListingStopsAtTheCallersError(t *testing.T) {
 
 func TestAPrefixThatCannotBeListedIsAnError(t *testing.T) {
 	s := newStore(t)
-	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), "kv-one", &vaultapi.MountInput{Type: "kv"}))
+	old := fmt.Sprintf("kv-one-%d", mounts.Add(1))
+	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), old, &vaultapi.MountInput{Type: "kv"}))
 	each := func(SecretMeta) error { return nil }
-	require.ErrorContains(t, s.ListSecrets(t.Context(), "kv-one/apps", each), "KV version 2")
+	require.ErrorContains(t, s.ListSecrets(t.Context(), old+"/apps", each), "KV version 2")
 	require.ErrorContains(t, s.ListSecrets(t.Context(), "nowhere/apps", each), "nowhere/apps")
 }
 

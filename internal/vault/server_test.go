@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -106,6 +108,7 @@ func newLossy(t *testing.T) *lossy {
 	l := &lossy{}
 	l.lose.Store("")
 	forward := httputil.NewSingleHostReverseProxy(u)
+	forward.ErrorLog = log.New(io.Discard, "", 0)
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		want := l.lose.Load().(string)
 		method, suffix, _ := strings.Cut(want, " ")

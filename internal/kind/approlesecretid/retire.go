@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -74,22 +75,29 @@ func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (ex
 		return 0, err
 	}
 	others := 0
+	var failed error
 	for _, accessor := range all {
 		if accessor == keep {
 			continue
 		}
-		_, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id-accessor/destroy", map[string]any{"secret_id_accessor": accessor})
-		if err != nil && !vanished(err) {
-			return 0, au.fail("destroy a secret-id", err)
-		}
 		others++
+		_, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id-accessor/destroy", map[string]any{"secret_id_accessor": accessor})
+		if err != nil {
+			failed = au.fail("destroy a secret-id", err)
+		}
 	}
+	// What counts is what is left: a secret-id that expired meanwhile, or that a
+	// twin destroyed, is refused in several ways.
 	left, err := au.accessors(ctx, r)
 	if err != nil {
 		return 0, err
 	}
 	for _, accessor := range left {
-		if accessor != keep {
+		switch {
+		case accessor == keep:
+		case failed != nil:
+			return 0, failed
+		default:
 			return 0, au.stop(protocol.ReasonConflict, "the role got another secret-id while the old ones were destroyed; who makes it?")
 		}
 	}
@@ -119,12 +127,9 @@ func (au *Authority) revokePass(ctx context.Context, r role, mark any) (int, err
 	g.SetLimit(lookupsAtOnce)
 	for _, accessor := range keys(got) {
 		g.Go(func() error {
-			token, err := au.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
-			if vanished(err) {
-				return nil
-			}
-			if err != nil {
-				return au.fail("look up a token by its accessor", err)
+			token, err := au.token(ctx, accessor)
+			if err != nil || token == nil {
+				return err
 			}
 			meta, _ := token.Data["meta"].(map[string]any)
 			if !mintedBy(token, r) || mark != nil && meta[markKey] == mark {
@@ -139,6 +144,28 @@ func (au *Authority) revokePass(ctx context.Context, r role, mark any) (int, err
 	}
 	err = g.Wait()
 	return int(n.Load()), err
+}
+
+// token looks a token up by its accessor; nil if it is gone.
+func (au *Authority) token(ctx context.Context, accessor string) (*vaultapi.Secret, error) {
+	const op, at = "look up a token by its accessor", "auth/token/lookup-accessor"
+	token, err := au.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
+	var resp *vaultapi.ResponseError
+	switch {
+	case vanished(err):
+		return nil, nil
+	case errors.As(err, &resp) && resp.StatusCode == http.StatusForbidden:
+		// Vault says the same of a token that is gone before its accessor is,
+		// and of a right that we lack.
+		caps, askErr := au.api.Sys().CapabilitiesSelfWithContext(ctx, at)
+		if askErr == nil && (slices.Contains(caps, "update") || slices.Contains(caps, "root")) {
+			return nil, nil
+		}
+		return nil, au.fail(op, err)
+	case err != nil:
+		return nil, au.fail(op, err)
+	}
+	return token, nil
 }
 
 // mintsBatch asks the mount where the role leaves the token type to it.
@@ -158,13 +185,12 @@ func (au *Authority) mintsBatch(ctx context.Context, r role) (bool, error) {
 	return strings.HasSuffix(kind, "batch"), nil
 }
 
-// vanished: the accessor expired or was destroyed since it was listed.
+// vanished: the token has ended since it was listed.
 func vanished(err error) bool {
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
 		return false
 	}
 	text := strings.Join(resp.Errors, " ")
-	return resp.StatusCode == http.StatusNotFound ||
-		strings.Contains(text, "invalid accessor") || strings.Contains(text, "failed to find accessor entry")
+	return strings.Contains(text, "invalid accessor") || strings.Contains(text, "token not found")
 }

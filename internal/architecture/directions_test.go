@@ -1,0 +1,158 @@
+package architecture
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// layers are the rooms of the program from the ground up. A package imports
+// only from layers below its own: so the ground can be read and tested alone,
+// and no change above can break it.
+var layers = [][]string{
+	{"internal/credential"}, // the nouns: everything speaks of them, they of nothing
+	{"internal/protocol"},   // pure decisions: testable row by row because they know no server
+	{"config"},              // the campaign file: types that every room above may take
+	{"internal/kind", "internal/vault", "internal/directory", "internal/ledger"}, // one outside system each, none knows another
+	{"internal/kind/ldappassword", "internal/kind/approlesecretid"},              // a kind knows its authority and no other kind
+	{"internal/kind/registry", "internal/inventory"},
+	{"internal/rotation", "internal/report", "internal/engine"},
+	{"activities"}, // thin: what Temporal calls
+	{"workflows"},  // decides and waits; touches the world through activities only
+	{"internal/cli"},
+	{"cmd/rollcall"},
+}
+
+// workshop are packages for tests, demo and benchmark. The program below the
+// command line must not need them.
+var workshop = []string{
+	"internal/architecture", "internal/bench", "internal/demo", "internal/e2e", "internal/estate",
+	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab",
+}
+
+func layerOf(pkg string) int {
+	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, pkg) })
+}
+
+func TestPackagesImportOnlyFromLayersBelow(t *testing.T) {
+	for _, p := range packages(t) {
+		if slices.Contains(workshop, p.Name) {
+			continue
+		}
+		layer := layerOf(p.Name)
+		if layer < 0 {
+			t.Errorf("%s has no place in this house: give it a layer, or list it under workshop", p.Name)
+			continue
+		}
+		for _, imported := range p.Ours {
+			if slices.Contains(workshop, imported) {
+				if layer < layerOf("internal/cli") {
+					t.Errorf("%s imports %s, which is there for tests and the demo alone", p.Name, imported)
+				}
+				continue
+			}
+			if layerOf(imported) >= layer {
+				t.Errorf("%s imports %s, which is not below it", p.Name, imported)
+			}
+		}
+	}
+}
+
+// bans are imports that only the named packages and the workshop may have.
+var bans = []struct {
+	imports []string // a package, or with a final slash everything below a path
+	only    []string
+	because string
+}{{
+	imports: []string{"github.com/hashicorp/vault/api", "github.com/hashicorp/vault/api/"},
+	only:    []string{"internal/vault", "internal/kind/approlesecretid", "internal/inventory"},
+	because: "one place speaks to Vault, so one place says what an error of it means and keeps values out of messages",
+}, {
+	imports: []string{"github.com/go-ldap/", "github.com/go-asn1-ber/"},
+	only:    []string{"internal/directory", "internal/inventory"},
+	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; inventory reads and writes DNs and filters as text",
+}, {
+	imports: []string{"github.com/transparency-dev/"},
+	only:    []string{"internal/ledger"},
+	because: "one writer of the record, one reader that verifies it",
+}, {
+	imports: []string{"go.temporal.io/sdk/workflow"},
+	only:    []string{"workflows"},
+	because: "deterministic code lives in one room, where it can be watched",
+}}
+
+func TestOutsideSystemsAreSpokenToInOnePlaceEach(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, ban := range bans {
+			if slices.Contains(ban.only, p.Name) || slices.Contains(workshop, p.Name) {
+				continue
+			}
+			for _, imported := range p.Imports {
+				if matches(imported, ban.imports) {
+					t.Errorf("%s imports %s; only %v may: %s", p.Name, imported, ban.only, ban.because)
+				}
+			}
+		}
+	}
+}
+
+// notInWorkflows: Temporal replays a workflow from its history, so it must do
+// the same each time and may ask the machine for nothing.
+var notInWorkflows = []string{
+	"net", "net/", "os", "os/", "io/fs", "math/rand", "math/rand/", "crypto/rand", "syscall",
+	"rollcall/internal/directory", "rollcall/internal/inventory", "rollcall/internal/kind/",
+	"github.com/hashicorp/vault/", "github.com/go-ldap/",
+}
+
+func TestWorkflowsAskTheMachineForNothing(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Name != "workflows" {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if matches(imported, notInWorkflows) {
+				t.Errorf("workflows imports %s: a replay must do the same as the first run", imported)
+			}
+		}
+		for _, use := range clockUses(t, p.Dir, p.GoFiles) {
+			t.Errorf("%s: a replay must do the same as the first run: use workflow.Now, Sleep, NewTimer", use)
+		}
+	}
+}
+
+func TestIntruderKnowsNothingOfRollcall(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Name == "internal/intruder" {
+			require.Empty(t, p.Ours, "it is the independent judge: what Rollcall believes must not reach it")
+		}
+	}
+}
+
+func TestNoServerIsLinkedIn(t *testing.T) {
+	for _, dep := range dependencies(t) {
+		switch {
+		case strings.HasPrefix(dep, "go.temporal.io/server"):
+			t.Errorf("%s is linked in: the engine is a program of its own, so that rollcall stays small", dep)
+		case strings.HasPrefix(dep, "github.com/hashicorp/vault/") && !strings.HasPrefix(dep, "github.com/hashicorp/vault/api"):
+			t.Errorf("%s is linked in: Vault's server is under the BUSL and runs as a process of its own", dep)
+		}
+	}
+}
+
+func TestTheRulesFindWhatTheyForbid(t *testing.T) {
+	require.True(t, matches("net/http", notInWorkflows))
+	require.True(t, matches("os", notInWorkflows))
+	require.False(t, matches("osmosis", notInWorkflows))
+	require.True(t, matches("github.com/hashicorp/vault/api/auth/approle", bans[0].imports))
+	require.False(t, matches("github.com/hashicorp/vault/apiary", bans[0].imports))
+	require.Less(t, layerOf("internal/credential"), layerOf("workflows"))
+
+	dir := t.TempDir()
+	source := "package p\n\nimport \"time\"\n\nvar _ = time.Hour\n\nfunc f() { time.Sleep(time.Now().Sub(time.Time{})) }\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600))
+	require.Equal(t, []string{"p.go:7:12: time.Sleep", "p.go:7:23: time.Now"}, clockUses(t, dir, []string{"p.go"}))
+}

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/internal/demo"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var keep bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show all of it on this machine: real servers, an intruder, a campaign, the proof",
+		Long: `demo starts an OpenLDAP server and its replica, Vault and Temporal on 127.0.0.1,
+lets an intruder in with everything that an appliance knew, runs a campaign, and
+asks the intruder what is left to it. It takes seconds, stops everything that it
+started and throws it away, also on Ctrl-C. The ledger and the report stay, in
+./rollcall-demo; they hold no secret.
+
+It needs slapd (Debian: apt-get install slapd) and, beside this program,
+rollcall-engine and rollcall-devvault (make build), but no root.
+
+Exit code 0 if all went as it should, 1 otherwise.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("finding this program: %w", err)
+			}
+			return demo.Run(cmd.Context(), demo.Options{Program: self, Keep: keep, Dir: "rollcall-demo", Out: a.Out, Err: a.Err})
+		},
+	}
+	c.Flags().BoolVar(&keep, "keep", false, "leave the servers up until Ctrl-C and say how to look at each")
+	return c
+}

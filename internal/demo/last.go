@@ -1,0 +1,100 @@
+package demo
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/report"
+)
+
+// lastScreen is what a person remembers.
+func (d *demo) lastScreen() {
+	s := newScreen(d.Out)
+	line := func(label, format string, args ...any) {
+		text := wrap(fmt.Sprintf(format, args...), 12, s.width)
+		s.say("  %s%s", s.dim(fmt.Sprintf("%-10s", label)), text[12:])
+	}
+	s.say("\n  %s\n", s.bold(report.Headline(d.state)))
+	for _, l := range d.open() {
+		why := "The demo planted it: an account that was deleted and whose password is still in Vault. Rollcall does not drop it silently; a person must explain it."
+		if !expectedOpen(l) {
+			why = l.Detail
+		}
+		line("open", "%s: %s. %s", l.Name, l.Reason, why)
+	}
+	if found := d.findings(); found != "" {
+		line("findings", "%s", found)
+	}
+	line("intruder", "%s", d.intruderLine())
+	line("decoys", "%s", d.decoysLine())
+	line("ledger", "%s", d.ledgerLine())
+	line("report", "%s", d.short(d.folder+".html"))
+	line("record", "%s", d.short(d.folder))
+	line("verify it", "%s ledger verify --ledger %s --key %s --anchor %s",
+		d.short(d.Program), d.short(d.folder), d.short(d.keyFile()), d.short(d.anchorFile()))
+	if len(d.unexpected) > 0 {
+		s.say("\n  %s", s.paint("31", "It did not go as it should:"))
+		for _, u := range d.unexpected {
+			s.say("%s", wrap(u, 4, s.width))
+		}
+	}
+}
+
+func (d *demo) intruderLine() string {
+	sinceStart, sinceSet := d.lastIn()
+	line := fmt.Sprintf("last got in %s after the start, ", seconds(sinceStart))
+	if sinceSet < 0 {
+		return line + "and with nothing whose new value was set"
+	}
+	return line + fmt.Sprintf("and with nothing later than %s after its new value was set", seconds(sinceSet))
+}
+
+func (d *demo) decoysLine() string {
+	if d.decoys != nil {
+		return "TOUCHED"
+	}
+	return fmt.Sprintf("%d of %d untouched, on every server and in Vault", len(d.estate.Decoys), len(d.estate.Decoys))
+}
+
+func (d *demo) ledgerLine() string {
+	if d.verified.Size == 0 || !d.verified.OK() {
+		return "NOT VERIFIED"
+	}
+	return fmt.Sprintf("verified, %d entries, with the public key and the checkpoint that Vault keeps", d.verified.Size)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// findings are counted by code, in the order of the alphabet.
+func (d *demo) findings() string {
+	n := map[credential.FindingCode]int{}
+	for _, l := range d.state.Credentials {
+		for _, f := range l.Findings {
+			n[f.Code]++
+		}
+	}
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(n)) {
+		parts = append(parts, fmt.Sprintf("%d %s", n[code], code))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// short is a path as a person at this prompt would write it.
+func (d *demo) short(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	rel, err := filepath.Rel(here, path)
+	if err != nil || strings.HasPrefix(rel, "..") {
+		return path
+	}
+	return rel
+}

@@ -1,0 +1,145 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// wrong keeps something that did not go as it should.
+func (d *demo) wrong(format string, args ...any) {
+	d.unexpected = append(d.unexpected, fmt.Sprintf(format, args...))
+}
+
+// expectedOpen is the one exception that the demo planted.
+func expectedOpen(l *ledger.Line) bool {
+	return l.Outcome == ledger.IsException && l.Reason == protocol.ReasonNoAccount && strings.Contains(l.Name, estate.Vanished)
+}
+
+// open are the credentials that are not dead.
+func (d *demo) open() []*ledger.Line {
+	var out []*ledger.Line
+	for _, l := range d.state.Credentials {
+		if l.Outcome != ledger.Dead {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (d *demo) count(o ledger.Outcome) string {
+	n := 0
+	for _, l := range d.state.Credentials {
+		if l.Outcome == o {
+			n++
+		}
+	}
+	return fmt.Sprint(n)
+}
+
+// checkCampaign holds the campaign against what was seeded: everything that was
+// stolen is listed and dead, and nothing else is listed but the vanished account.
+func (d *demo) checkCampaign(code int) {
+	// 2 is "finished with exceptions": the vanished account is one.
+	if code != 2 {
+		d.wrong("rollcall run ended with exit code %d, not 2", code)
+	}
+	for _, s := range d.estate.Stolen {
+		if d.state.Line(s.ID) == nil {
+			d.wrong("the roll lacks %s", s.ID)
+		}
+	}
+	for _, l := range d.open() {
+		if !expectedOpen(l) {
+			d.wrong("%s is open: %s %s", l.Name, l.Reason, l.Detail)
+		}
+	}
+	if n := len(d.state.Credentials); n != len(d.estate.Stolen)+1 {
+		d.wrong("%d are listed where %d were stolen and one has no account", n, len(d.estate.Stolen))
+	}
+}
+
+// ask ends the intruder and lets its experience judge the ledger.
+func (d *demo) ask(ctx context.Context) (string, error) {
+	var err error
+	if d.results, d.summary, err = d.raid.end(ctx); err != nil {
+		return "", err
+	}
+	var deaths []intruder.Death
+	for _, l := range d.state.Credentials {
+		if l.Outcome == ledger.Dead {
+			deaths = append(deaths, intruder.Death{ID: l.ID, At: l.DeadAt})
+		}
+	}
+	for _, v := range intruder.Judge(d.results, deaths) {
+		d.wrong("the intruder contradicts the record: %s", v)
+	}
+	if d.summary.Open > 0 {
+		d.wrong("the intruder can still get in with %d credentials", d.summary.Open)
+	}
+	return fmt.Sprintf("shut out of %d of %d, after %d tries", d.summary.Credentials-d.summary.Open, d.summary.Credentials, d.summary.Tries), nil
+}
+
+// lastIn is the intruder's last success after the start of the campaign, and the
+// longest that any new value was set before the stolen one stopped working
+// everywhere. Negative: never after it was set.
+func (d *demo) lastIn() (sinceStart, sinceSet time.Duration) {
+	sinceSet = -1
+	for _, r := range d.results {
+		if l := d.state.Line(r.ID); l != nil && !l.SetAt.IsZero() && !r.LastSuccess.IsZero() {
+			sinceSet = max(sinceSet, r.LastSuccess.Sub(l.SetAt))
+		}
+	}
+	return d.summary.LastSuccess.Sub(d.state.StartedAt), sinceSet
+}
+
+func (d *demo) checkDecoys(ctx context.Context) (string, error) {
+	if d.decoys = d.estate.CheckDecoys(ctx); d.decoys != nil {
+		d.wrong("bystanders were touched: %v", d.decoys)
+		return "touched", nil
+	}
+	return fmt.Sprintf("%d of them log in with their old passwords, and Vault holds no new version", len(d.estate.Decoys)), nil
+}
+
+// keyFile and anchorFile lie beside the ledger's folder, so that it can be verified
+// when Vault is gone. In earnest they are kept by somebody else.
+func (d *demo) keyFile() string    { return d.folder + ".key" }
+func (d *demo) anchorFile() string { return d.folder + ".anchor" }
+
+// verify runs the commands that an outsider would run.
+func (d *demo) verify(ctx context.Context) (string, error) {
+	admin, err := d.login(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, from := range []struct{ command, file string }{{"key", d.keyFile()}, {"anchor", d.anchorFile()}} {
+		text, err := d.must(ctx, admin, "ledger", from.command, "--ledger", d.folder)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(from.file, []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	// Without a login: it needs neither Vault nor network.
+	text, err := d.must(ctx, nil, "ledger", "verify", "--ledger", d.folder, "--key", d.keyFile(), "--anchor", d.anchorFile(), "-o", "json")
+	if err != nil {
+		d.wrong("%v", err)
+		return "not verified", nil
+	}
+	if err := json.Unmarshal([]byte(text), &d.verified); err != nil {
+		return "", fmt.Errorf("what rollcall ledger verify printed: %w", err)
+	}
+	if !d.verified.OK() || !d.verified.Closed || d.verified.KeySource != ledger.KeyGiven || d.verified.Anchored != d.verified.Size {
+		d.wrong("the ledger is not verified as a whole with key and checkpoint from Vault")
+	}
+	return fmt.Sprintf("%d entries, none changed, none missing, none left open", d.verified.Size), nil
+}

@@ -1,0 +1,15 @@
+package directory
+
+import (
+	"context"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Ready logs in to the write server as the worker's identity and looks for the
+// base. nil means that the server answers and accepts the identity; the error
+// says which of the two is not so and what to do. It changes nothing.
+func (c *Client) Ready(ctx context.Context) error {
+	_, _, err := c.one(ctx, c.servers[0].name, c.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", []string{"1.1"})
+	return err
+}

@@ -1,0 +1,380 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
+	"rollcall/internal/intruder"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// The crash matrix: at every request of a rotation in turn, to the directory
+// and to Vault, something goes wrong. Whatever it is, nothing is lost, and going
+// on ends with the old value dead, one change for consumers and one set.
+
+// target is one credential and the way to it through proxies.
+type target struct {
+	Credential credential.Credential
+	LDAP       string // URL of the proxy before the directory
+	Vault      string // URL of the proxy before Vault
+	CA         string
+	BindDN     string
+	Token      string // file
+}
+
+// open gives a rotator that reaches everything through the proxies.
+func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
+	store, err := openStore(ctx, g)
+	if err != nil {
+		return nil, nil, err
+	}
+	kinds := registry.New(store)
+	spec := &config.Campaign{Device: estate.Device, Directories: map[string]config.Directory{"corp": {
+		Driver: "openldap", Servers: []string{g.LDAP}, Base: "dc=example,dc=org", CA: g.CA, Set: "exop", Connections: 4,
+		Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
+		Bind: config.Bind{DN: g.BindDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
+	}}}
+	authority, err := kinds.Authority(spec, g.Credential.Authority, g.Credential.Kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now}, func() {
+		_ = kinds.Close()
+		_ = store.Close()
+	}, nil
+}
+
+// environment is held while a store reads its address from the environment.
+var environment sync.Mutex
+
+func openStore(ctx context.Context, g target) (*vault.Store, error) {
+	token, err := os.ReadFile(g.Token)
+	if err != nil {
+		return nil, err
+	}
+	environment.Lock()
+	defer environment.Unlock()
+	for name, value := range map[string]string{"VAULT_ADDR": g.Vault, "VAULT_TOKEN": string(token), "VAULT_CLIENT_TIMEOUT": "2s"} {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+}
+
+// progress is what Temporal would remember of a pass: which activities have
+// returned, and what they returned.
+type progress struct {
+	Prepared *rotation.Prepared
+	Applied  *rotation.Applied
+	Cleaned  bool
+}
+
+// pass takes a credential through the steps, from where progress stands, and
+// reports each activity that returned.
+func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *progress, returned func()) {
+	first := p.Prepared == nil
+	if first {
+		prepared := r.Prepare(ctx, c)
+		p.Prepared = &prepared
+		returned()
+	}
+	if p.Prepared.Stop != nil {
+		return
+	}
+	if p.Applied == nil {
+		applied := r.Apply(ctx, c, first && p.Prepared.Fresh)
+		p.Applied = &applied
+		returned()
+	}
+	if p.Applied.Dead() && r.Clean(ctx, c, p.Applied.To) == nil {
+		p.Cleaned = true
+		returned()
+	}
+}
+
+// bench is one credential behind proxies of its own.
+type bench struct {
+	target
+	e       *estate.Estate
+	stolen  intruder.Stolen
+	ldap    *faultproxy.Proxy
+	vault   *faultproxy.Proxy
+	through *faultproxy.Proxy // the one that the case is about
+}
+
+func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen intruder.Stolen) *bench {
+	t.Helper()
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM([]byte(e.Slapd.CA)))
+	cert, key, _, err := e.CA.Issue(t.TempDir(), "proxy", time.Hour)
+	require.NoError(t, err)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	b := &bench{e: e, stolen: stolen}
+	b.ldap, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", e.Slapd.LDAPS(),
+		&tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
+	require.NoError(t, err)
+	t.Cleanup(b.ldap.Close)
+	b.vault, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(b.vault.Close)
+	b.target = target{
+		Credential: c, LDAP: b.ldap.URL(), Vault: b.vault.URL(), CA: e.Slapd.CA, BindDN: e.Slapd.BinderDN,
+		Token: filepath.Join(e.Dir, "vault", "root-token"),
+	}
+	return b
+}
+
+// seat says which proxy a case is about.
+type seat string
+
+// what happens at a request.
+type mishap struct {
+	name  string
+	fault faultproxy.Fault
+	kill  string // "", "before" the server sees it, "after" it has answered
+}
+
+var mishaps = []mishap{
+	{"the request is dropped", faultproxy.DropRequest, ""},
+	{"the reply is dropped", faultproxy.DropReply, ""},
+	{"the connection is cut", faultproxy.Cut, ""},
+	{"killed before the server sees it", faultproxy.Cut, "before"},
+	{"killed after the server applied it", faultproxy.DropReply, "after"},
+}
+
+func TestCrashMatrix(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	newUser(t, e, file).must("init")
+	pool := &supply{e: e}
+	for _, row := range []struct {
+		kind credential.Kind
+		seat seat
+	}{
+		{credential.LDAPPassword, "directory"},
+		{credential.LDAPPassword, "vault"},
+		{credential.AppRoleSecretID, "vault"},
+	} {
+		for _, m := range mishaps {
+			t.Run(fmt.Sprintf("%s, %s, %s", row.kind, row.seat, m.name), func(t *testing.T) {
+				t.Parallel()
+				walk(t, pool, row.kind, row.seat, m)
+			})
+		}
+	}
+	t.Cleanup(func() { requireDecoysUntouched(t, e) })
+}
+
+// walk lets m happen at the first request of a rotation, then at the second,
+// and so on until a rotation ends before it can happen.
+func walk(t *testing.T, pool *supply, k credential.Kind, at seat, m mishap) {
+	const abreast = 4
+	for first := 1; ; first += abreast {
+		var g errgroup.Group
+		over := make([]bool, abreast)
+		for i := range abreast {
+			b := pool.take(t, k)
+			b.through = b.vault
+			if at == "directory" {
+				b.through = b.ldap
+			}
+			g.Go(func() error {
+				happened, err := b.try(m, first+i)
+				over[i] = !happened
+				if err != nil {
+					return fmt.Errorf("at request %d: %w", first+i, err)
+				}
+				return nil
+			})
+		}
+		require.NoError(t, g.Wait())
+		if over[0] {
+			require.Greater(t, first, 1, "nothing ever happened")
+			return
+		}
+	}
+}
+
+// try lets m happen at request n and reports whether the rotation had that many.
+func (b *bench) try(m mishap, n int) (happened bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	p := &progress{}
+	match := func(r faultproxy.Request) bool { return !strings.Contains(r.Detail, "auth/token/") } // not our own login
+	if m.kill == "" {
+		r, done, err := b.open(ctx)
+		if err != nil {
+			return false, err
+		}
+		b.through.Arm(faultproxy.Plan{At: n, Fault: m.fault, Match: match})
+		pass(ctx, r, b.Credential, p, func() {})
+		done()
+	} else if err := b.killedPass(ctx, m, n, match, p); err != nil {
+		return false, err
+	}
+	request, happened := b.through.Fired()
+	b.through.Disarm()
+	if err := b.notLost(); err != nil {
+		return happened, fmt.Errorf("%s: %w", request, err)
+	}
+	if err := b.goOn(ctx, p); err != nil {
+		return happened, fmt.Errorf("%s: %w", request, err)
+	}
+	if err := b.ended(); err != nil {
+		return happened, fmt.Errorf("%s: %w", request, err)
+	}
+	return happened, nil
+}
+
+// killedPass makes a process do the pass, and kills it at request n.
+func (b *bench) killedPass(ctx context.Context, m mishap, n int, match func(faultproxy.Request) bool, p *progress) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childVariable+"=1")
+	var told bytes.Buffer
+	cmd.Stdout = &told
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var once sync.Once
+	seen := 0
+	kill := func(r faultproxy.Request) {
+		if !match(r) {
+			return
+		}
+		if seen++; seen == n {
+			once.Do(func() { _ = cmd.Process.Kill() })
+		}
+	}
+	if m.kill == "before" {
+		b.through.OnRequest(kill)
+	} else {
+		b.through.OnReply(kill)
+	}
+	b.through.Arm(faultproxy.Plan{At: n, Fault: m.fault, Match: match})
+	if err := json.NewEncoder(stdin).Encode(b.target); err != nil {
+		return err
+	}
+	_ = stdin.Close()
+	_ = cmd.Wait() // killed, or done when it had fewer requests
+	for lines := json.NewDecoder(&told); ; {
+		if lines.Decode(p) != nil {
+			return nil
+		}
+	}
+}
+
+// childVariable makes the test binary do one pass and exit.
+const childVariable = "ROLLCALL_TEST_PASS"
+
+func passAsChild() int {
+	var g target
+	if err := json.NewDecoder(os.Stdin).Decode(&g); err != nil {
+		return 1
+	}
+	ctx := context.Background()
+	r, done, err := g.open(ctx)
+	if err != nil {
+		return 1
+	}
+	defer done()
+	p := &progress{}
+	pass(ctx, r, g.Credential, p, func() { _ = json.NewEncoder(os.Stdout).Encode(p) })
+	return 0
+}
+
+// goOn does what the workflow would: it retries the activity that did not
+// return, then does passes until one ends it.
+func (b *bench) goOn(ctx context.Context, p *progress) error {
+	r, done, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for range 4 {
+		pass(ctx, r, b.Credential, p, func() {})
+		switch {
+		case p.Cleaned:
+			return nil
+		case p.Applied != nil && p.Applied.Dead():
+			continue // clean again
+		case p.Prepared.Stop != nil:
+			err = p.Prepared.Stop
+		case p.Applied != nil:
+			err = p.Applied.Stop
+		}
+		*p = progress{}
+	}
+	return fmt.Errorf("it did not end in four passes: %w", err)
+}
+
+// supply hands out fresh credentials.
+type supply struct {
+	e  *estate.Estate
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (s *supply) take(t *testing.T, k credential.Kind) *bench {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n == nil {
+		s.n = map[string]int{}
+	}
+	want := intruder.LDAP
+	if k == credential.AppRoleSecretID {
+		want = intruder.AppRole
+	}
+	for seen, at := 0, s.n[want]; seen < len(s.e.Stolen); seen++ {
+		stolen := s.e.Stolen[seen]
+		if stolen.Kind != want {
+			continue
+		}
+		if at--; at >= 0 {
+			continue
+		}
+		s.n[want]++
+		authority, subject, _ := strings.Cut(stolen.ID, "/")
+		name := stolen.DN
+		if name == "" {
+			name = subject
+		}
+		return newBench(t, s.e, credential.Credential{
+			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{s.e.Live[stolen.ID]},
+		}, stolen)
+	}
+	require.Fail(t, "the estate has too few credentials for the matrix")
+	return nil
+}

@@ -1,0 +1,54 @@
+package estate
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// CheckDecoys returns nil if every decoy is as it was seeded: its password
+// logs in on every server, and Vault holds the one version that was written.
+// The error names each decoy that is not, and no password.
+func (e *Estate) CheckDecoys(ctx context.Context) error {
+	var wrong []error
+	for _, server := range e.Servers() {
+		wrong = append(wrong, e.decoysLogIn(ctx, server))
+	}
+	api := e.Vault.Client()
+	for dn := range e.Decoys {
+		uid, _, _ := strings.Cut(strings.TrimPrefix(dn, "uid="), ",")
+		meta, err := api.Logical().ReadWithContext(ctx, "kv/metadata/"+decoyPath(uid))
+		switch {
+		case err != nil:
+			wrong = append(wrong, fmt.Errorf("estate: %s in Vault: %w", dn, err))
+		case meta == nil:
+			wrong = append(wrong, fmt.Errorf("estate: %s is gone from Vault", dn))
+		case fmt.Sprint(meta.Data["current_version"]) != "1":
+			wrong = append(wrong, fmt.Errorf("estate: %s has version %v in Vault, not the one that was seeded", dn, meta.Data["current_version"]))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func (e *Estate) decoysLogIn(ctx context.Context, server string) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(e.CA.PEM)
+	conn, err := ldap.DialURL(server, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
+	if err != nil {
+		return fmt.Errorf("estate: connect to %s: %w", server, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	var wrong []error
+	for dn, value := range e.Decoys {
+		if err := conn.Bind(dn, value.Reveal()); err != nil {
+			wrong = append(wrong, fmt.Errorf("estate: %s can no longer log in at %s: %w", dn, server, err))
+		}
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,30 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/directory"
+	"rollcall/internal/vault"
+)
+
+// MayPass reports whether an error of List can go away by itself: a server that
+// is down, sealed or slow. Everything else waits for a person, and listing
+// again before that finds the same.
+func MayPass(err error) bool {
+	var v *vault.Error
+	if errors.As(err, &v) {
+		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed
+	}
+	var answer *vaultapi.ResponseError
+	if errors.As(err, &answer) {
+		return answer.StatusCode >= http.StatusInternalServerError
+	}
+	var lost *url.Error
+	return directory.IsUnreachable(err) || errors.As(err, &lost) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,190 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// server is one server of the directory.
+type server struct {
+	name    string
+	entries map[string]*entry
+	lag     time.Duration // how long a change takes to get here
+	paused  bool          // nothing gets here at all
+	down    bool
+	pending []pending
+}
+
+type pending struct {
+	due time.Time
+	do  func()
+}
+
+// entry is an account on one server.
+type entry struct {
+	history    []string // values, the one in force last
+	mark       string
+	state      protocol.Answer // empty for an account in order
+	mustChange bool
+	refused    map[string]int // refused logins in a row, by value
+	fails      int            // all refused logins in a row
+
+	// proved: the last good login with a value of ours happened while every
+	// stolen value was refused here, in the Apply that runs.
+	proved bool
+}
+
+func (e *entry) inForce() string { return e.history[len(e.history)-1] }
+
+func (e *entry) replace(value, mark string, mustChange bool) {
+	e.history = append(e.history, value)
+	e.mark, e.mustChange = mark, mustChange
+	e.refused, e.fails = map[string]int{}, 0
+}
+
+// accepts reports whether a value logs in. With grace so does the one before.
+func (e *entry) accepts(value string, grace bool) bool {
+	n := len(e.history)
+	return e.history[n-1] == value || grace && n > 1 && e.history[n-2] == value
+}
+
+// hand is one process at work on the world. It is the Store and the Authority
+// of a Rotator.
+type hand struct {
+	w    *world
+	turn func() // waits for this process's turn, where several are at work
+}
+
+var _ kind.Authority = (*hand)(nil)
+
+func (h *hand) Servers() []string {
+	var out []string
+	for _, s := range h.w.servers {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+func (h *hand) server(name string) *server {
+	i := slices.IndexFunc(h.w.servers, func(s *server) bool { return s.name == name })
+	return h.w.servers[i]
+}
+
+func (h *hand) Account(_ context.Context, name string, c credential.Credential) (kind.Account, error) {
+	return call(h, "account at "+name, error(protocol.StopFor(protocol.Unreachable, name)), func() (kind.Account, error) {
+		s := h.server(name)
+		if s.down {
+			return kind.Account{}, protocol.StopFor(protocol.Unreachable, name)
+		}
+		e := s.entries[c.Subject]
+		if e == nil {
+			return kind.Account{Subject: c.Subject, State: protocol.Gone}, nil
+		}
+		state := e.state
+		if state == "" {
+			state = protocol.Accepted
+		}
+		return kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark}, nil
+	})
+}
+
+func (h *hand) Generate(context.Context, credential.Credential) (credential.Secret, error) {
+	return call(h, "generate", errNoReply, func() (credential.Secret, error) {
+		h.w.made++
+		value := fmt.Sprintf("S%d", h.w.made)
+		h.w.ours[value] = true
+		return credential.NewSecret(value), nil
+	})
+}
+
+func (h *hand) Set(_ context.Context, a kind.Account, new, old credential.Secret) error {
+	_, err := call(h, "set "+new.Reveal(), errNoReply, func() (struct{}, error) { return struct{}{}, h.set(a, new.Reveal(), old.Reveal()) })
+	return err
+}
+
+func (h *hand) set(a kind.Account, new, old string) error {
+	w, s := h.w, h.w.servers[0]
+	e := s.entries[a.Subject]
+	b := w.binder
+	refuse := func(r protocol.Reason) error { return &protocol.Stop{Reason: r, Server: s.name, Detail: "refused"} }
+	switch {
+	case s.down:
+		return errNoReply
+	case b.noRights:
+		return refuse(protocol.ReasonRights)
+	case b.refuses[new], b.history && slices.Contains(e.history, new), b.safeModify && old != e.inForce():
+		return refuse(protocol.ReasonPolicy)
+	}
+	staged := w.staging[w.cred.ID]
+	switch {
+	case w.twins && w.live(0) == new:
+	case staged == nil || staged.Secret.Reveal() != new:
+		w.fail("the directory was given %q, which is not staged", new)
+	case !w.intents[staged.Attempt]:
+		w.fail("the directory was given attempt %d, whose intent is not in the ledger", staged.Attempt)
+	}
+	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new {
+		w.fail("%q is ours and in force, and was replaced by %q", now, new)
+	}
+	w.change(new)
+	return nil
+}
+
+func (h *hand) Try(_ context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+	return call(h, fmt.Sprintf("try %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
+		s := h.server(name)
+		if s.down {
+			return protocol.Unreachable, nil
+		}
+		e := s.entries[a.Subject]
+		if e == nil {
+			return protocol.Gone, nil
+		}
+		return h.w.login(e, value.Reveal()), nil
+	})
+}
+
+func (w *world) login(e *entry, value string) protocol.Answer {
+	switch {
+	case e.state != "":
+		return e.state
+	case !e.accepts(value, w.grace):
+		e.refused[value]++
+		if e.fails++; w.maxFails > 0 && e.fails >= w.maxFails {
+			e.state = protocol.Locked
+			return protocol.Locked
+		}
+		return protocol.Refused
+	}
+	e.refused, e.fails = map[string]int{}, 0
+	if e.mustChange {
+		return protocol.MustChange
+	}
+	if w.ours[value] {
+		e.proved = !slices.ContainsFunc(w.stolen, func(old string) bool { return e.accepts(old, w.grace) })
+	}
+	return protocol.Accepted
+}
+
+// Retire closes the grace with one more reset to the same value.
+func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) ([]credential.Finding, error) {
+	return call(h, "retire", errNoReply, func() ([]credential.Finding, error) {
+		if h.w.servers[0].down {
+			return nil, errors.New("down")
+		}
+		if h.w.grace {
+			h.w.change(new.Reveal())
+		}
+		return nil, nil
+	})
+}
+
+func (h *hand) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
+func (h *hand) Close() error                    { return nil }

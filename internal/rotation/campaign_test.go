@@ -1,0 +1,132 @@
+package rotation
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/protocol"
+)
+
+// passesMost is how many passes a credential may take once everybody leaves it alone.
+const passesMost = 12
+
+// pause lies between passes: longer than any lag that is meant to end.
+const pause = time.Minute
+
+// run takes the credential through passes, as the workflow does, until it is
+// dead and cleaned. again says what follows a killed Apply: the same activity
+// once more, or a whole new pass.
+func (w *world) run(again bool) (Applied, bool) {
+	for range passesMost {
+		a, dead := w.pass(again)
+		if dead {
+			return a, true
+		}
+		if a.Stop != nil && a.Stop.Reason.Immediate() {
+			continue
+		}
+		<-time.After(pause)
+	}
+	return Applied{}, false
+}
+
+// pass is one pass of Prepare, intent, Apply, outcome, Clean.
+func (w *world) pass(again bool) (Applied, bool) {
+	var p Prepared
+	if !survives(func() { p = w.rotator().Prepare(context.Background(), w.cred) }) {
+		return Applied{}, false
+	}
+	if p.Stop != nil {
+		w.trace = append(w.trace, "prepare stops: "+p.Stop.Error())
+		return Applied{Stop: p.Stop, Step: p.Step}, false
+	}
+	w.intents[p.Attempt] = true
+	a, ok := w.apply(p.Fresh)
+	for n := 0; !ok && again && n < 8; n++ {
+		a, ok = w.apply(false)
+	}
+	if !ok || !a.Dead() {
+		return a, false
+	}
+	for !survives(func() { ok = w.rotator().Clean(context.Background(), w.cred, a.To) == nil }) || !ok {
+		w.trace = append(w.trace, "clean again")
+	}
+	return a, true
+}
+
+// apply reports false when the process died.
+func (w *world) apply(fresh bool) (a Applied, ok bool) {
+	for _, s := range w.servers {
+		if e := s.entries[subject]; e != nil {
+			e.proved = false
+		}
+	}
+	ok = survives(func() { a = w.rotator().Apply(context.Background(), w.cred, fresh) })
+	if ok && a.Dead() {
+		w.judge(a)
+	}
+	if ok && a.Stop != nil {
+		w.trace = append(w.trace, "apply stops at "+string(a.Step)+": "+a.Stop.Error())
+	}
+	return a, ok
+}
+
+// rotator is a new process with nothing remembered.
+func (w *world) rotator() *Rotator { return w.as(&hand{w: w}) }
+
+func (w *world) as(h *hand) *Rotator {
+	return &Rotator{Store: h, Authority: h, Campaign: us, Now: time.Now}
+}
+
+// survives reports whether do ran to its end, or the process was killed in it.
+func survives(do func()) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, killed := p.(death); !killed {
+				panic(p)
+			}
+			ok = false
+		}
+	}()
+	do()
+	return true
+}
+
+// ended holds the world to what must be true once a credential is dead and cleaned.
+func (w *world) ended() {
+	if s := w.staging[w.cred.ID]; s != nil {
+		w.fail("staged after the end: attempt %d of %s", s.Attempt, s.Campaign)
+	}
+	now := w.write().inForce()
+	for i, p := range w.cred.Paths {
+		if !w.theirs[now] && w.live(i) != now {
+			w.fail("%s holds %q and %q is in force", p, w.live(i), now)
+		}
+		vs := w.secrets[place(p)].versions
+		for n, v := range vs[:len(vs)-1] {
+			if !v.destroyed {
+				w.fail("version %d of %s can still be read", n+1, p)
+			}
+		}
+	}
+}
+
+// kept fails the test when a promise was broken, with all that happened.
+func (w *world) kept(t require.TestingT, what string) {
+	require.Empty(t, w.broken, "%s\n%s", what, strings.Join(w.trace, "\n"))
+}
+
+// rotate runs to the end and holds every promise.
+func (w *world) rotate(t *testing.T, again bool, what string) Applied {
+	t.Helper()
+	a, dead := w.run(again)
+	require.True(t, dead, "%s: it never came to an end\n%s", what, strings.Join(w.trace, "\n"))
+	w.ended()
+	w.kept(t, what)
+	require.Equal(t, protocol.Prove, a.Step)
+	return a
+}

@@ -1,0 +1,167 @@
+package rotation
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// story is a credential and what is special about it.
+type story struct {
+	name  string
+	world func() *world
+	proof protocol.Proof
+}
+
+var stories = []story{
+	{"one server", func() *world { return newWorld(1, "P0") }, protocol.ProofBind},
+	{"three servers", func() *world { return newWorld(3, "P0") }, protocol.ProofBind},
+	{"the old value keeps working for a while", func() *world {
+		w := newWorld(2, "P0")
+		w.grace = true
+		return w
+	}, protocol.ProofBind},
+	{"a policy that takes no value twice", func() *world {
+		w := newWorld(2, "P0")
+		w.binder.history = true
+		return w
+	}, protocol.ProofBind},
+	{"a policy that refuses the first value", func() *world {
+		w := newWorld(1, "P0")
+		w.binder.refuses = map[string]bool{"S1": true}
+		return w
+	}, protocol.ProofBind},
+	{"a policy that wants the old value", func() *world {
+		w := newWorld(1, "P0")
+		w.addPath("second", "stale")
+		w.binder.safeModify = true
+		return w
+	}, protocol.ProofBind},
+	{"two paths that agree", func() *world {
+		w := newWorld(2, "P0")
+		w.addPath("second", "P0")
+		return w
+	}, protocol.ProofBind},
+	{"two paths, the first one stale", func() *world {
+		w := newWorld(1, "P0")
+		w.secrets["kv/app"].versions[0].fields["password"] = "stale"
+		w.addPath("second", "P0")
+		return w
+	}, protocol.ProofBind},
+	{"a second path that does not exist yet", func() *world {
+		w := newWorld(1, "P0")
+		w.addPath("second", "")
+		return w
+	}, protocol.ProofBind},
+	{"changed by somebody before us", func() *world {
+		w := newWorld(2, "P0")
+		w.strangerSets("X")
+		w.stolen = append(w.stolen, "X")
+		return w
+	}, protocol.ProofBind},
+	{"Vault never held it", func() *world {
+		w := newWorld(2, "P0")
+		w.theirs["P0"] = true
+		w.secrets["kv/app"] = &kv{}
+		return w
+	}, protocol.ProofMetadata},
+	{"a replica that follows after a moment", func() *world {
+		w := newWorld(2, "P0")
+		w.servers[1].lag = 200 * time.Millisecond
+		return w
+	}, protocol.ProofBind},
+	{"a replica that follows between two passes", func() *world {
+		w := newWorld(2, "P0")
+		w.servers[1].lag = 30 * time.Second
+		return w
+	}, protocol.ProofBind},
+	{"taken over from a campaign that ended before Set", func() *world {
+		return inherited("Q", "P0", 1)
+	}, protocol.ProofBind},
+	{"taken over from a campaign that ended between Set and Activate", func() *world {
+		w := inherited("Q", "P0", 1)
+		w.change("Q")
+		return w
+	}, protocol.ProofBind},
+}
+
+// inherited has a value staged by a campaign that has ended.
+func inherited(value, old string, base int) *world {
+	w := newWorld(1, old)
+	w.closed["campaign-1"] = true
+	w.staging[w.cred.ID] = &vault.Staged{
+		Secret: secret(value), Campaign: "campaign-1", Attempt: 1, Base: map[string]int{w.cred.Paths[0].String(): base}, Version: 1,
+	}
+	w.ours[value] = true
+	return w
+}
+
+func TestARotationThatNobodyDisturbsEndsInOnePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range stories {
+			w := s.world()
+			a := w.rotate(t, false, s.name)
+			require.Equal(t, s.proof, a.Proof, s.name)
+			require.NotEmpty(t, a.Evidence[0].At)
+		}
+	})
+}
+
+// TestWhateverCallFailsTheCredentialIsNeverLost fails each call of a rotation
+// in each way, and then whatever is called to recover is left alone.
+func TestWhateverCallFailsTheCredentialIsNeverLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		for _, s := range stories {
+			calls := callsOf(s)
+			for at := 1; at <= calls; at++ {
+				for _, f := range allFaults {
+					for _, again := range []bool{false, true} {
+						w := s.world()
+						w.faults[at] = f
+						w.rotate(t, again, fmt.Sprintf("%s, call %d: %s, the same activity again: %v", s.name, at, f, again))
+						runs++
+					}
+				}
+			}
+		}
+		t.Logf("%d runs", runs)
+	})
+}
+
+// TestTwoFailuresNeverLoseACredential fails every pair of calls: the second
+// one may hit the recovery from the first.
+func TestTwoFailuresNeverLoseACredential(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		for _, s := range stories {
+			calls := callsOf(s)
+			for first := 1; first <= calls; first++ {
+				for second := first + 1; second <= calls+8; second++ {
+					for _, f := range allFaults {
+						for _, g := range allFaults {
+							w := s.world()
+							w.faults[first], w.faults[second] = f, g
+							w.rotate(t, (first+second)%2 == 0, fmt.Sprintf("%s, call %d: %s, call %d: %s", s.name, first, f, second, g))
+							runs++
+						}
+					}
+				}
+			}
+		}
+		t.Logf("%d runs", runs)
+	})
+}
+
+// callsOf counts the calls of an undisturbed rotation.
+func callsOf(s story) int {
+	w := s.world()
+	w.run(false)
+	return w.calls
+}

@@ -1,0 +1,155 @@
+package rotation
+
+import (
+	"context"
+	"maps"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+var _ Store = (*hand)(nil)
+
+// lostVault is the error of a call to Vault that was not answered.
+func lostVault(op string) error {
+	return &vault.Error{Op: op, Path: "rollcall/data/staging/x", Server: "vault", Kind: vault.Unreachable}
+}
+
+func mismatch(op string) error {
+	return &vault.Error{Op: op, Path: "rollcall/data/staging/x", Server: "vault", Kind: vault.CASMismatch}
+}
+
+func (h *hand) Stage(_ context.Context, id string, s vault.Staged) (vault.Staged, bool, error) {
+	type answer struct {
+		got     vault.Staged
+		created bool
+	}
+	a, err := call(h, "stage", lostVault("stage"), func() (answer, error) {
+		if have := h.w.staging[id]; have != nil {
+			return answer{got: *have}, nil
+		}
+		s.Version = 1
+		h.w.staging[id] = &s
+		return answer{s, true}, nil
+	})
+	return a.got, a.created, err
+}
+
+func (h *hand) ReadStaged(_ context.Context, id string) (vault.Staged, bool, error) {
+	s, err := call(h, "read staged", lostVault("read staged"), func() (*vault.Staged, error) {
+		if have := h.w.staging[id]; have != nil {
+			copied := *have
+			copied.Base = maps.Clone(have.Base)
+			return &copied, nil
+		}
+		return nil, nil
+	})
+	if s == nil {
+		return vault.Staged{}, false, err
+	}
+	return *s, true, err
+}
+
+func (h *hand) Restage(_ context.Context, id string, next vault.Staged) (vault.Staged, error) {
+	return call(h, "restage", lostVault("restage"), func() (vault.Staged, error) {
+		have := h.w.staging[id]
+		if have == nil || have.Version != next.Version {
+			return vault.Staged{}, mismatch("restage")
+		}
+		if now := h.w.write().inForce(); have.Secret.Reveal() == now && !next.Secret.Equal(have.Secret) && !h.w.readable(now) {
+			h.w.fail("%q is in force and only staged, and was thrown away", now)
+		}
+		next.Version++
+		h.w.staging[id] = &next
+		return next, nil
+	})
+}
+
+func (h *hand) Unstage(_ context.Context, id string, s vault.Staged) error {
+	_, err := call(h, "unstage", lostVault("unstage"), func() (struct{}, error) {
+		have := h.w.staging[id]
+		if have == nil {
+			return struct{}{}, nil
+		}
+		if have.Version != s.Version || !have.Secret.Equal(s.Secret) {
+			return struct{}{}, mismatch("unstage")
+		}
+		delete(h.w.staging, id)
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (h *hand) ReadLive(_ context.Context, p credential.Path, at int) (vault.Live, error) {
+	return call(h, "read "+p.Path, lostVault("read"), func() (vault.Live, error) { return h.w.readLive(p, at), nil })
+}
+
+func (w *world) readLive(p credential.Path, at int) vault.Live {
+	vs := w.secrets[place(p)].versions
+	if at == 0 {
+		at = len(vs)
+	}
+	if at == 0 || at > len(vs) {
+		return vault.Live{}
+	}
+	v := vs[at-1]
+	if v.destroyed || v.fields[p.Field] == "" {
+		return vault.Live{Version: at}
+	}
+	return vault.Live{Value: credential.NewSecret(v.fields[p.Field]), Version: at, Found: true}
+}
+
+// readable reports whether a value is in a live version that can be read.
+func (w *world) readable(value string) bool {
+	for _, p := range w.cred.Paths {
+		for i := range w.secrets[place(p)].versions {
+			if w.readLive(p, i+1).Value.Equal(credential.NewSecret(value)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error) {
+	return call(h, "activate "+p.Path, lostVault("activate"), func() (int, error) {
+		s := h.w.secrets[place(p)]
+		now := h.w.readLive(p, 0)
+		if now.Version != from.Version {
+			if now.Value.Equal(value) {
+				return now.Version, nil
+			}
+			if now.Found != from.Found || from.Found && !now.Value.Equal(from.Value) {
+				return 0, mismatch("activate")
+			}
+		}
+		for _, v := range s.versions {
+			if v.fields[p.Field] == value.Reveal() {
+				h.w.fail("consumers of %s go back to %s, which they had before", p.Path, value.Reveal())
+			}
+		}
+		next := version{fields: map[string]string{}}
+		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed {
+			next.fields = maps.Clone(s.versions[n-1].fields)
+		}
+		next.fields[p.Field] = value.Reveal()
+		s.versions = append(s.versions, next)
+		return len(s.versions), nil
+	})
+}
+
+func (h *hand) DestroyUpTo(_ context.Context, p credential.Path, upTo int) error {
+	_, err := call(h, "destroy "+p.Path, lostVault("destroy"), func() (struct{}, error) {
+		for i := range h.w.secrets[place(p)].versions {
+			if i < upTo {
+				h.w.secrets[place(p)].versions[i].destroyed = true
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, error) {
+	return call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
+}

@@ -1,0 +1,274 @@
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// fault is what becomes of one call to a server.
+type fault int
+
+const (
+	none      fault = iota
+	dropped         // never arrived: an error, nothing done
+	replyLost       // done, and an error all the same
+	diedFirst       // the process died before the call
+	diedAfter       // the process died after the server had done it
+)
+
+var allFaults = []fault{dropped, replyLost, diedFirst, diedAfter}
+
+func (f fault) String() string {
+	return [...]string{"no fault", "request lost", "reply lost", "killed before", "killed after"}[f]
+}
+
+// death is the panic of a process that was killed.
+type death struct{}
+
+// errNoReply is what an authority's driver returns when an answer was lost.
+var errNoReply = errors.New("no reply")
+
+const (
+	us      = "campaign-2"
+	subject = "uuid-1"
+	bystand = "uuid-2" // another account, which nobody may touch
+)
+
+// world is a directory and a Vault with one credential, every call to which
+// can fail, and which looks after every call whether a promise was broken.
+type world struct {
+	servers  []*server
+	staging  map[string]*vault.Staged
+	secrets  map[string]*kv
+	closed   map[string]bool // campaigns that have ended
+	cred     credential.Credential
+	binder   binder
+	grace    bool // the previous value keeps working, as in Active Directory
+	maxFails int  // refused logins that lock an account
+	twins    bool // slow twins are at work: what they hold may be outdated
+
+	faults map[int]fault
+	events map[int]func(*world) // what somebody else does just before a call
+	calls  int
+	upset  int // faults and events so far
+	trace  []string
+	broken []string // promises that were broken
+
+	made, marks int
+	ours        map[string]bool // values that we generated
+	theirs      map[string]bool // values that somebody else put in force
+	stolen      []string        // values that must die
+	intents     map[int]bool    // attempts whose intent is in the ledger
+}
+
+// binder is how far the directory's policy binds the worker's identity.
+type binder struct {
+	history    bool            // no value twice
+	safeModify bool            // a reset needs the value in force
+	refuses    map[string]bool // values that a quality check refuses
+	noRights   bool
+	mustChange bool // a reset account must change its password first
+}
+
+// kv is one secret with its versions, oldest first.
+type kv struct{ versions []version }
+
+type version struct {
+	fields    map[string]string
+	destroyed bool
+}
+
+// newWorld has n servers that know the account by value, and one path that
+// holds it, beside a field of somebody else.
+func newWorld(n int, value string) *world {
+	w := &world{
+		staging: map[string]*vault.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{},
+		faults: map[int]fault{}, events: map[int]func(*world){},
+		ours: map[string]bool{}, theirs: map[string]bool{}, intents: map[int]bool{},
+		cred:     credential.Credential{ID: "corp/" + subject, Kind: credential.LDAPPassword, Authority: "corp", Subject: subject, Name: "uid=svc"},
+		maxFails: 5, stolen: []string{value},
+	}
+	for i := range n {
+		w.servers = append(w.servers, &server{name: fmt.Sprintf("ldap%d", i+1), entries: map[string]*entry{
+			subject: {history: []string{value}, mark: "t0", refused: map[string]int{}},
+			bystand: {history: []string{"bystander"}, mark: "t0", refused: map[string]int{}},
+		}})
+	}
+	w.addPath("app", value)
+	w.secrets["kv/other"] = &kv{versions: []version{{fields: map[string]string{"password": "bystander"}}}}
+	return w
+}
+
+// addPath makes one more live path. An empty value is a path that does not exist yet.
+func (w *world) addPath(name, value string) {
+	p := credential.Path{Mount: "kv", Path: name, Field: "password"}
+	w.cred.Paths = append(w.cred.Paths, p)
+	w.secrets[place(p)] = &kv{}
+	if value != "" {
+		w.strangerWrites(len(w.cred.Paths)-1, value)
+		if !slices.Contains(w.stolen, value) {
+			w.stolen = append(w.stolen, value)
+		}
+	}
+}
+
+func place(p credential.Path) string { return p.Mount + "/" + p.Path }
+
+// strangerWrites writes a live path behind our back.
+func (w *world) strangerWrites(path int, value string) {
+	s := w.secrets[place(w.cred.Paths[path])]
+	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}})
+}
+
+// strangerSets changes the password behind our back.
+func (w *world) strangerSets(value string) {
+	w.theirs[value] = true
+	w.change(value)
+}
+
+// write is the write server's entry.
+func (w *world) write() *entry { return w.servers[0].entries[subject] }
+
+// change puts a value in force on the write server and sends it to the others.
+func (w *world) change(value string) {
+	w.marks++
+	mark := fmt.Sprintf("t%d", w.marks)
+	for i, s := range w.servers {
+		do := func() { s.entries[subject].replace(value, mark, w.binder.mustChange) }
+		if i == 0 || s.lag == 0 {
+			do()
+			continue
+		}
+		s.pending = append(s.pending, pending{time.Now().Add(s.lag), do})
+	}
+}
+
+// call is one call to a server: what others do comes first, then the fault,
+// and after it every promise is checked.
+func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, error) {
+	w := h.w
+	if h.turn != nil {
+		h.turn()
+	}
+	w.calls++
+	f := w.faults[w.calls]
+	if event := w.events[w.calls]; event != nil {
+		w.upset++
+		w.trace = append(w.trace, fmt.Sprintf("%d event", w.calls))
+		event(w)
+	}
+	w.trace = append(w.trace, fmt.Sprintf("%d %s: %s", w.calls, name, f))
+	if f != none {
+		w.upset++
+	}
+	w.deliver()
+	var zero T
+	switch f {
+	case dropped:
+		return zero, lost
+	case diedFirst:
+		panic(death{})
+	}
+	v, err := do()
+	w.check()
+	switch f {
+	case replyLost:
+		return zero, lost
+	case diedAfter:
+		panic(death{})
+	}
+	return v, err
+}
+
+// deliver brings replicas up to date as far as their lag allows.
+func (w *world) deliver() {
+	for _, s := range w.servers {
+		for len(s.pending) > 0 && !s.paused && !s.pending[0].due.After(time.Now()) {
+			s.pending[0].do()
+			s.pending = s.pending[1:]
+		}
+	}
+}
+
+// fail records a broken promise.
+func (w *world) fail(format string, args ...any) {
+	w.broken = append(w.broken, fmt.Sprintf("at call %d: ", w.calls)+fmt.Sprintf(format, args...))
+}
+
+// check holds the world to what must be true at every moment.
+func (w *world) check() {
+	if now := w.write().inForce(); !w.theirs[now] && !w.inVault(now) {
+		w.fail("the value in force (%s) is nowhere in Vault", now)
+	}
+	for _, s := range w.servers {
+		if e := s.entries[bystand]; e.inForce() != "bystander" || e.mark != "t0" {
+			w.fail("another account was touched on %s", s.name)
+		}
+		for value, n := range s.entries[subject].refused {
+			if n > 1+w.upset {
+				w.fail("%s was offered %q and refused %d times in a row", s.name, value, n)
+			}
+		}
+	}
+	if o := w.secrets["kv/other"]; len(o.versions) != 1 || o.versions[0].destroyed {
+		w.fail("another secret was touched")
+	}
+	for _, p := range w.cred.Paths {
+		if vs := w.secrets[place(p)].versions; len(vs) > 0 && (vs[len(vs)-1].destroyed || len(vs) > 1 && vs[len(vs)-1].fields["username"] != "svc" && vs[0].fields["username"] == "svc") {
+			w.fail("the current version of %s, or a field beside ours, was lost", p)
+		}
+	}
+}
+
+// inVault reports whether a value is staged or in a version that can be read.
+func (w *world) inVault(value string) bool {
+	if s := w.staging[w.cred.ID]; s != nil && s.Secret.Reveal() == value {
+		return true
+	}
+	for _, p := range w.cred.Paths {
+		for _, v := range w.secrets[place(p)].versions {
+			if !v.destroyed && v.fields[p.Field] == value {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// live is what consumers read at a path now.
+func (w *world) live(path int) string {
+	p := w.cred.Paths[path]
+	vs := w.secrets[place(p)].versions
+	if len(vs) == 0 {
+		return ""
+	}
+	return vs[len(vs)-1].fields[p.Field]
+}
+
+// judge holds a verdict of death against the servers.
+func (w *world) judge(a Applied) {
+	seen := map[string]bool{}
+	for _, ev := range a.Evidence {
+		seen[ev.Server] = true
+	}
+	for _, s := range w.servers {
+		if !seen[s.name] {
+			w.fail("called dead without evidence from %s", s.name)
+		}
+		if !s.entries[subject].proved {
+			w.fail("called dead, and %s was not seen to accept the new value while it refused the stolen ones", s.name)
+		}
+	}
+	if a.Proof != protocol.ProofBind && a.Proof != protocol.ProofMetadata {
+		w.fail("called dead by proof %q", a.Proof)
+	}
+	if len(a.To) != len(w.cred.Paths) {
+		w.fail("%d activated versions for %d paths", len(a.To), len(w.cred.Paths))
+	}
+}
