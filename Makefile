@@ -51,7 +51,7 @@ bench: setup build
 ## soak    random kills for as long as asked (FOR=1h)
 FOR ?= 1h
 soak: setup build
-	$(GO) test -count=1 -timeout 0 -v -run Soak ./internal/e2e -soak $(FOR)
+	$(GO) test -count=1 -timeout 0 -v -run TestRandomKillsLoseNothingAndEveryCredentialDies ./internal/e2e -soak $(FOR)
 
 ## check   formatting, vet, linters, directions between packages, tidy modules
 check:

@@ -33,12 +33,17 @@ func each(ctx context.Context, n, width int, do func(ctx context.Context, i int)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(width, 1))
 	for i := range n {
+		held := false
 		select {
 		case slots <- struct{}{}:
+			held = true
 		case <-ctx.Done():
 		case <-activity.GetWorkerStopChannel(ctx):
 		}
 		if why := notBegun(ctx, &b); why != nil {
+			if held {
+				<-slots
+			}
 			skipped(i, why)
 			continue
 		}

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -12,9 +13,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// NoRoom is the type of an error of a ledger that has no room to grow. The
-// workflow decides whether to wait for it.
-const NoRoom = "NoRoom"
+// Types of errors that waiting rarely cures. The workflow decides whether to
+// wait all the same.
+const (
+	NoRoom = "NoRoom" // the ledger cannot grow
+	Denied = "Denied" // the token lacks a right
+)
 
 // Types of the errors with which an activity fails as a whole. Trouble with a
 // single credential is a value and never gets here.
@@ -34,7 +38,7 @@ func ReasonFor(err error) (protocol.Reason, string) {
 		return protocol.ReasonInterrupted, "no worker finished the batch in time; the next pass looks at what was done"
 	}
 	switch app.Type() {
-	case errVault:
+	case errVault, Denied:
 		return protocol.ReasonVault, app.Message()
 	case errLedger, NoRoom:
 		return protocol.ReasonLedger, app.Message()
@@ -45,38 +49,52 @@ func ReasonFor(err error) (protocol.Reason, string) {
 // classify is the one place where an activity's error gets the type that
 // retry policies and people see. A cancelled activity stays cancelled.
 func classify(fallback string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled // without the text around it, which may name paths
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
 		return err
 	}
-	kind := fallback
+	kind, text := fallback, err.Error()
 	var v *vault.Error
 	var stop *protocol.Stop
 	switch {
 	case errors.As(err, &v):
-		kind = errVault
+		// Its own text names paths, and paths name accounts.
+		kind, text = errVault, v.Stop().Error()
+		if v.Kind == vault.PermissionDenied {
+			kind = Denied
+		}
 	case errors.As(err, &stop) && stop.Reason == protocol.ReasonVault:
 		kind = errVault
 	case errors.Is(err, ledger.ErrFull):
 		kind = NoRoom
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
-		return temporal.NewNonRetryableApplicationError(err.Error(), errLedger, nil)
+		return temporal.NewNonRetryableApplicationError(text, errLedger, nil)
 	}
 	if kind == errSpec {
-		return temporal.NewNonRetryableApplicationError(err.Error(), kind, nil)
+		return temporal.NewNonRetryableApplicationError(text, kind, nil)
 	}
-	return temporal.NewApplicationError(err.Error(), kind)
+	return temporal.NewApplicationError(text, kind)
 }
 
 // classifyListing is classify for a roll that could not be listed. What a
 // person has to put right first is not tried again: nothing has begun, and
 // whoever started the campaign waits for the answer.
 func classifyListing(err error) error {
-	if inventory.MayPass(err) {
-		return classify(errSources, err)
+	typed := classify(errSources, err)
+	var app *temporal.ApplicationError
+	if inventory.MayPass(err) || !errors.As(typed, &app) {
+		return typed
 	}
-	return temporal.NewNonRetryableApplicationError(err.Error(), errSources, nil)
+	text := app.Message()
+	var v *vault.Error
+	if errors.As(err, &v) {
+		text = fmt.Sprintf("vault %s: %s; nothing was changed; `rollcall list` and `rollcall doctor` name the path", v.Server, v.Stop().Detail)
+	}
+	return temporal.NewNonRetryableApplicationError(text, app.Type(), nil)
 }

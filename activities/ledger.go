@@ -28,6 +28,9 @@ type Ledger struct {
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	defer beat(ctx)()
+	if err := l.Store.RequireLedgerRights(ctx); err != nil {
+		return classify(Denied, err)
+	}
 	now := time.Now().UTC()
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,

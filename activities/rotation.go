@@ -42,6 +42,11 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err != nil {
 			return Roll{}, classifyListing(err)
 		}
+		// A right that is missing must show before anything is set: found midway,
+		// it would leave consumers with a value that no longer works.
+		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
+			return Roll{}, classifyListing(err)
+		}
 		if index, err = r.Store.WriteRoll(ctx, nil, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}
@@ -68,11 +73,18 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 
 // Prepare checks and stages the credentials of a batch.
 func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem, error) {
-	rot, page, err := r.open(ctx, in.Batch)
+	page, err := r.page(ctx, in.Batch)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]PreparedItem, len(in.Items))
+	if hopeless(page, in.Items, out) {
+		return out, nil
+	}
+	rot, err := r.rotator(ctx, in.Batch)
+	if err != nil {
+		return nil, err
+	}
 	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rot.Prepare(ctx, page[in.Items[i]])}
 		return out[i].Stop
@@ -93,7 +105,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	out := make([]AppliedItem, len(in.Items))
 	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
-		out[i] = AppliedItem{Index: it.Index, Applied: rot.Apply(ctx, page[it.Index], it.Fresh && first)}
+		out[i] = AppliedItem{Index: it.Index, Applied: rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
@@ -168,20 +180,43 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 }
 
 func (r *Rotation) open(ctx context.Context, b Batch) (*rotation.Rotator, []credential.Credential, error) {
-	spec, err := r.spec(ctx, b.Campaign)
+	page, err := r.page(ctx, b)
 	if err != nil {
 		return nil, nil, err
 	}
+	rot, err := r.rotator(ctx, b)
+	return rot, page, err
+}
+
+func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, error) {
 	page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
-	if err != nil {
-		return nil, nil, classify(errVault, err)
+	if err == nil && b.Span.To > len(page) {
+		return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
 	}
-	if b.Span.To > len(page) {
-		return nil, nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
+	return page, classify(errVault, err)
+}
+
+func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, error) {
+	spec, err := r.spec(ctx, b.Campaign)
+	if err != nil {
+		return nil, err
 	}
 	authority, err := r.Kinds.Authority(spec, b.Authority, b.Kind)
 	if err != nil {
-		return nil, nil, classify(errSpec, err)
+		return nil, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, page, nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, nil
+}
+
+// hopeless answers a batch in which nothing can be rotated as it is listed.
+// Such credentials may name an authority that does not exist.
+func hopeless(page []credential.Credential, items []int, out []PreparedItem) bool {
+	for i, index := range items {
+		stop := rotation.ProblemStop(page[index])
+		if stop == nil {
+			return false
+		}
+		out[i] = PreparedItem{Index: index, Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: stop}}
+	}
+	return true
 }

@@ -72,8 +72,9 @@ type ApplyInput struct {
 
 // ApplyItem is one credential to apply.
 type ApplyItem struct {
-	Index int  `json:"i"`
-	Fresh bool `json:"fresh,omitempty"`
+	Index   int  `json:"i"`
+	Attempt int  `json:"attempt"` // whose intent is in the ledger: no other is set
+	Fresh   bool `json:"fresh,omitempty"`
 }
 
 // AppliedItem is what Apply says of one credential.

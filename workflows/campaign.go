@@ -130,7 +130,30 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	}
 	err := workflow.ExecuteActivity(toLedger, recorder.RecordEvent, event).Get(ctx, nil)
 	closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, c.in.Campaign).Get(ctx, nil)
-	return errors.Join(cause, err, closed)
+	return endedBy(cause, err, closed)
+}
+
+// endedBy is the one error that whoever started the campaign is shown: why it
+// ended early, or else what could not be recorded of its end.
+func endedBy(cause, recorded, closed error) error {
+	first := cause
+	for _, err := range []error{recorded, closed} {
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	message, kind := first.Error(), "Internal"
+	var app *temporal.ApplicationError
+	if errors.As(first, &app) {
+		message, kind = app.Message(), app.Type()
+	}
+	if cause != nil && recorded != nil {
+		message += "; the ledger was not told of the campaign's end"
+	}
+	return temporal.NewApplicationError(message, kind)
 }
 
 // handlers answers queries and updates. Each update is recorded in the ledger

@@ -62,10 +62,11 @@ func onLedger(ctx workflow.Context) workflow.Context {
 }
 
 // beforeAnySet addresses the ledger while nothing has been set yet: then a
-// disk without room ends the campaign at once, and later it is waited for.
+// disk without room or a missing right ends the campaign at once, and later
+// they are waited for.
 func beforeAnySet(ctx workflow.Context) workflow.Context {
 	p := *retries
-	p.NonRetryableErrorTypes = []string{activities.NoRoom}
+	p.NonRetryableErrorTypes = []string{activities.NoRoom, activities.Denied}
 	return workflow.WithRetryPolicy(onLedger(ctx), p)
 }
 

@@ -100,7 +100,7 @@ func split(items []activities.PreparedItem) (ready, stopped []activities.Prepare
 func toApply(ready []activities.PreparedItem) []activities.ApplyItem {
 	out := make([]activities.ApplyItem, 0, len(ready))
 	for _, it := range ready {
-		out = append(out, activities.ApplyItem{Index: it.Index, Fresh: it.Fresh})
+		out = append(out, activities.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh})
 	}
 	return out
 }

@@ -27,8 +27,7 @@ if [[ ! -e /var/lib/openldap/data.mdb ]]; then
         "$n" "$base" "$n" "$n" "$(slappasswd -T <(printf %s "$value"))"
     done
   } | slapadd -q -f /etc/rollcall-ldap/slapd.conf
-  chown -R openldap:openldap /var/lib/openldap
 fi
 mkdir -p /run/slapd
-chown openldap:openldap /run/slapd
+chown -R openldap:openldap /var/lib/openldap /run/slapd
 exec slapd -d 0 -u openldap -g openldap -f /etc/rollcall-ldap/slapd.conf -h 'ldaps:///'

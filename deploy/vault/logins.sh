@@ -9,7 +9,7 @@ export HOME=/keys
 for role in worker ledger; do
   at=auth/approle/role/rollcall-$role
   vault write "$at/role-id" role_id="rollcall-$role" >/dev/null
-  for old in $(vault list -format=json "$at/secret-id" 2>/dev/null | tr -d '[]", '); do
+  for old in $(vault list -format=json "$at/secret-id" 2>/dev/null | tr -d '[]{}", '); do
     vault write "$at/secret-id-accessor/destroy" secret_id_accessor="$old" >/dev/null
   done
   vault write -f -field=secret_id "$at/secret-id" >"/login/$role/secret-id"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/temporal"
 
 	"rollcall/workflows"
 )
@@ -123,6 +124,10 @@ func (s *session) ledgerDir(campaign string) string {
 // cause is the innermost error that Temporal wrapped: what went wrong, without
 // which workflow called which.
 func cause(err error) error {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return errors.New(app.Message())
+	}
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {

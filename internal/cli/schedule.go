@@ -88,6 +88,10 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 		if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 			_ = s.store.DeleteSpec(ctx, vault.ScheduleSpec(id))
 		}
+		var refused *serviceerror.InvalidArgument
+		if errors.As(err, &refused) {
+			return fmt.Errorf("Temporal cannot read --cron or --time-zone: %s; nothing was created", refused.Message)
+		}
 		return fmt.Errorf("creating the schedule: %w", err)
 	}
 	fmt.Fprintln(s.Out, id)

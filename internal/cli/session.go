@@ -20,6 +20,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/engine"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
 	"rollcall/workflows"
 )
@@ -97,25 +98,30 @@ func (s *session) close() {
 
 // work serves the queues until the returned function is called, which lets
 // the credentials in hand finish.
-func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registry, ledgerDir string, rotation, ledger bool) (stop func() error, err error) {
+func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registry, ledgerDir string, rotation, records bool) (stop func() error, err error) {
+	if records {
+		if err := refuseLedgerItself(ledgerDir); err != nil {
+			return nil, err
+		}
+	}
 	var workers []worker.Worker
-	records := &activities.Ledger{Store: store, Dir: ledgerDir}
+	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
 	if rotation {
 		w := worker.New(e.Client, activities.RotationQueue, workerOptions())
 		workflows.Register(w)
 		w.RegisterActivity(&activities.Rotation{Store: store, Kinds: kinds})
 		workers = append(workers, w)
 	}
-	if ledger {
+	if records {
 		w := worker.New(e.Client, activities.LedgerQueue, workerOptions())
-		w.RegisterActivity(records)
+		w.RegisterActivity(recorder)
 		workers = append(workers, w)
 	}
 	stop = func() error {
 		for _, w := range workers {
 			w.Stop()
 		}
-		return activities.Shut(records)
+		return activities.Shut(recorder)
 	}
 	for _, w := range workers {
 		if err := w.Start(); err != nil {
@@ -124,6 +130,15 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 		}
 	}
 	return stop, nil
+}
+
+// refuseLedgerItself: the ledgers of other campaigns do not belong into one.
+func refuseLedgerItself(dir string) error {
+	r, err := ledger.OpenReader(dir)
+	if err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s is itself the ledger of campaign %s: name the folder that holds it (ledger.dir, --ledger-dir)", dir, r.Campaign())
 }
 
 // stopPatience is how long a worker that was told to stop may finish what it
@@ -153,11 +168,11 @@ func (s *session) start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id := s.cfg.Device + "-" + time.Now().UTC().Format("20060102T150405Z")
 	earlier, err := s.store.Campaigns(ctx, s.cfg.Device)
 	if err != nil {
 		return "", err
 	}
+	id := newCampaign(s.cfg.Device, time.Now().UTC(), earlier)
 	if err := activities.Open(ctx, s.store, id, s.cfg.Device, spec); err != nil {
 		return "", err
 	}
@@ -181,6 +196,17 @@ func (s *session) start(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
 	return id, s.supersede(ctx, earlier)
+}
+
+// newCampaign names a campaign after its device and second. A second that an
+// earlier one has taken is left to it.
+func newCampaign(device string, now time.Time, earlier []vault.CampaignRecord) string {
+	for ; ; now = now.Add(time.Second) {
+		id := device + "-" + now.Format("20060102T150405Z")
+		if !slices.ContainsFunc(earlier, func(c vault.CampaignRecord) bool { return c.Campaign == id }) {
+			return id
+		}
+	}
 }
 
 func (s *session) busy() error {

@@ -57,7 +57,7 @@ const limits = `waves:
   - {name: vault-logins, kind: approle-secret-id, batch: 1}
   - {name: first-few, account: svc-esg-000*, batch: 3}
 
-limits: {batch: 8, parallel: 2, retry_min: 200ms, retry_max: 1s, deadline: 60s}
+limits: {batch: 8, parallel: 2, retry_min: 200ms, retry_max: 1s, deadline: 30s}
 `
 
 type demo struct {
@@ -146,7 +146,7 @@ func installed(program string) error {
 // tell is the story, step by step. An error ends it; what is merely not as it
 // should be is kept in unexpected, so that the last screen can show all of it.
 func (d *demo) tell(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo gave up after %s; it needs a less busy machine", patience))
 	defer cancel()
 	d.screen.say("%s", d.screen.bold("Rollcall demo")+": real servers, on 127.0.0.1 only, thrown away at the end")
 	steps := []step{
@@ -158,7 +158,7 @@ func (d *demo) tell(ctx context.Context) error {
 			"From now on it tries them all, on every server, again and again.", d.breakIn},
 		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value.", d.rotate},
 		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since.", d.ask},
-		{"Ask the bystanders", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkDecoys},
+		{"Try the decoys", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkDecoys},
 		{"rollcall ledger verify", "Every entry is hashed anew; public key and newest checkpoint come from Vault, not from beside the record.", d.verify},
 	}
 	if d.Keep {
@@ -166,6 +166,9 @@ func (d *demo) tell(ctx context.Context) error {
 	}
 	for i, s := range steps {
 		if err := d.screen.tell(ctx, i+1, s, &d.unexpected); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return err
 		}
 	}

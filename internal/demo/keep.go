@@ -93,8 +93,9 @@ func (c *crew) stop() {
 // The files that let a person look around without a secret on the screen or on
 // a command line.
 const (
-	envFile   = "env"
-	adminFile = "ldap-admin"
+	envFile    = "env"
+	adminFile  = "ldap-admin"
+	headerFile = "vault-header" // for curl -H @FILE
 )
 
 func (d *demo) writeLookFiles() error {
@@ -103,20 +104,20 @@ export VAULT_TOKEN=$(cat %q)
 export TEMPORAL_ADDRESS=%s
 export TEMPORAL_CONFIG_FILE=%q
 export LDAPTLS_CACERT=%q
-export LDAPURI=%s
-export REPLICA=%s
+export LDAPURI=%s REPLICA=%s LDAPBASE=%s LDAPBINDDN=%s
 export PATH=%q:$PATH
 unset VAULT_CACERT VAULT_NAMESPACE ROLLCALL_ROLE_ID ROLLCALL_SECRET_ID_FILE TEMPORAL_NAMESPACE TEMPORAL_PROFILE
 cd %q
 `,
 		d.estate.Vault.Address(), filepath.Join(d.temp, "vault", "root-token"),
 		d.crew.address, filepath.Join(d.temp, "temporal.toml"),
-		filepath.Join(d.temp, "ca.pem"), d.estate.Slapd.LDAPS(), d.estate.Replica.LDAPS(),
+		filepath.Join(d.temp, "ca.pem"), d.estate.Slapd.LDAPS(), d.estate.Replica.LDAPS(), d.estate.Slapd.PeopleDN(), d.estate.Slapd.AdminDN,
 		filepath.Dir(d.Program), d.temp)
 	return errors.Join(
 		os.WriteFile(filepath.Join(d.temp, envFile), []byte(env), 0o600),
 		// ldapsearch -y takes the whole file, so it ends without a newline.
 		os.WriteFile(filepath.Join(d.temp, adminFile), []byte(d.estate.Slapd.AdminPassword), 0o600),
+		os.WriteFile(filepath.Join(d.temp, headerFile), []byte("X-Vault-Token: "+d.estate.Vault.RootToken().Reveal()+"\n"), 0o600),
 	)
 }
 
@@ -132,19 +133,21 @@ func (d *demo) lookAround() {
 		}
 		s.say("")
 	}
-	account := "uid=svc-esg-0001,ou=people,dc=example,dc=org"
-	part("The directory and its replica: when was a password changed?",
-		"ldapsearch -x -LLL -D "+d.estate.Slapd.AdminDN+" -y ldap-admin '(uid=svc-esg-*)' pwdChangedTime",
-		"ldapsearch -x -LLL -H $REPLICA -D "+d.estate.Slapd.AdminDN+" -y ldap-admin '(uid=app-*)' pwdChangedTime")
-	part("Vault: what consumers read now, and the value that is gone",
+	admin := "ldapsearch -x -LLL -y " + adminFile
+	part("The directory and its replica: which passwords changed, and when?",
+		admin+" '(uid=svc-esg-*)' pwdChangedTime",
+		admin+" -H $REPLICA '(uid=app-*)' pwdChangedTime")
+	part("Vault, with its own client or without: what consumers read now, and the version that is destroyed",
 		"vault kv get kv/apps/esg-01/svc-esg-0001",
-		"curl -s -H \"X-Vault-Token: $VAULT_TOKEN\" $VAULT_ADDR/v1/kv/metadata/apps/esg-01/svc-esg-0001")
-	part("Log in with what Vault has now",
-		"vault kv get -field=password kv/apps/esg-01/svc-esg-0001 | ldapwhoami -x -D "+account+" -y /dev/stdin")
-	part("Temporal: "+d.crew.ui,
+		"curl -s -H @"+headerFile+" $VAULT_ADDR/v1/kv/data/apps/esg-01/svc-esg-0001",
+		"curl -s -H @"+headerFile+" $VAULT_ADDR/v1/kv/metadata/apps/esg-01/svc-esg-0001")
+	part("Log in with the password that Vault shows now",
+		"ldapwhoami -x -W -D "+d.estate.Slapd.AccountDN("svc-esg-0001"))
+	part("Temporal, which holds references and no secret: "+d.crew.ui,
 		"temporal workflow list")
-	part("Rollcall: look, or run a second campaign",
+	part("Rollcall: look, or run another campaign",
 		"rollcall status",
+		"rollcall report",
 		"rollcall ledger cat",
 		"rollcall run")
 }

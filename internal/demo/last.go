@@ -36,7 +36,8 @@ func (d *demo) lastScreen() {
 	line("ledger", "%s", d.ledgerLine())
 	line("report", "%s", d.short(d.folder+".html"))
 	line("record", "%s", d.short(d.folder))
-	line("verify it", "%s ledger verify --ledger %s --key %s --anchor %s",
+	// In one line, to be copied.
+	s.say("  %s%s ledger verify --ledger %s --key %s --anchor %s", s.dim(fmt.Sprintf("%-10s", "verify it")),
 		d.short(d.Program), d.short(d.folder), d.short(d.keyFile()), d.short(d.anchorFile()))
 	if len(d.unexpected) > 0 {
 		s.say("\n  %s", s.paint("31", "It did not go as it should:"))

@@ -12,6 +12,7 @@ import (
 
 	vaultapi "github.com/hashicorp/vault/api"
 
+	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
 )
@@ -92,6 +93,7 @@ func (d *demo) rotate(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	earlier := d.ledgers()
 	cmd := d.command(login, "run")
 	cmd.Stdout, cmd.Stderr = io.Discard, d.Err
 	c, err := start(cmd)
@@ -102,28 +104,26 @@ func (d *demo) rotate(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := d.readLedger(ctx); err != nil {
-		return "", fmt.Errorf("rollcall run ended with exit code %d: %w", code, err)
+	written := d.ledgers()
+	if len(written) == len(earlier) {
+		return "", fmt.Errorf("rollcall run ended with exit code %d and wrote no ledger to %s", code, d.Dir)
+	}
+	// Names end in the time of the start, so the last one is the newest.
+	d.folder = filepath.Dir(written[len(written)-1])
+	r, err := ledger.OpenReader(d.folder)
+	if err != nil {
+		return "", err
+	}
+	if d.state, err = r.State(ctx); err != nil {
+		return "", err
 	}
 	d.checkCampaign(code)
 	return d.count(ledger.Dead) + " stolen values are dead", nil
 }
 
-// readLedger finds the campaign that has just run and folds its ledger.
-func (d *demo) readLedger(ctx context.Context) error {
-	found, err := filepath.Glob(filepath.Join(d.Dir, "*", "ledger.json"))
-	if err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		return fmt.Errorf("no ledger was written to %s", d.Dir)
-	}
-	// Names end in the time of the start, so the last one is the newest.
-	d.folder = filepath.Dir(found[len(found)-1])
-	r, err := ledger.OpenReader(d.folder)
-	if err != nil {
-		return err
-	}
-	d.state, err = r.State(ctx)
-	return err
+// ledgers are the ledgers of this demo and earlier ones, in the order of their time.
+func (d *demo) ledgers() []string {
+	// The one error is that of a malformed pattern.
+	found, _ := filepath.Glob(filepath.Join(d.Dir, estate.Device+"-*", "ledger.json"))
+	return found
 }

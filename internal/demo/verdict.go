@@ -103,7 +103,7 @@ func (d *demo) lastIn() (sinceStart, sinceSet time.Duration) {
 
 func (d *demo) checkDecoys(ctx context.Context) (string, error) {
 	if d.decoys = d.estate.CheckDecoys(ctx); d.decoys != nil {
-		d.wrong("bystanders were touched: %v", d.decoys)
+		d.wrong("decoys were touched: %v", d.decoys)
 		return "touched", nil
 	}
 	return fmt.Sprintf("%d of them log in with their old passwords, and Vault holds no new version", len(d.estate.Decoys)), nil

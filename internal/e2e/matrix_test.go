@@ -104,7 +104,7 @@ func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *
 		return
 	}
 	if p.Applied == nil {
-		applied := r.Apply(ctx, c, first && p.Prepared.Fresh)
+		applied := r.Apply(ctx, c, p.Prepared.Attempt, first && p.Prepared.Fresh)
 		p.Applied = &applied
 		returned()
 	}

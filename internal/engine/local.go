@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -31,15 +32,69 @@ const binary = "rollcall-engine"
 // database needs seconds.
 const startTimeout = 60 * time.Second
 
+// findOrStart decides by a lock which process owns the engine of a state
+// directory: the kernel frees it the moment its owner dies, while an engine
+// whose owner was killed still answers for a while as it shuts down. Who gets
+// the lock starts an engine; who does not joins the owner's.
 func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, error) {
 	dir := filepath.Join(stateDir, "engine")
-	if addr, ok := running(dir); ok {
-		return &local{address: addr, stop: func() error { return nil }}, nil
-	}
 	if !mayStart {
+		if addr, ok := running(dir); ok {
+			return &local{address: addr, stop: func() error { return nil }}, nil
+		}
 		return nil, ErrNotRunning
 	}
-	return start(ctx, dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the engine's folder: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		lock, err := own(dir)
+		if err != nil {
+			return nil, err
+		}
+		if lock != nil {
+			l, err := start(ctx, dir)
+			if err == nil {
+				end := l.stop
+				l.stop = func() error { return errors.Join(end(), lock.Close()) }
+				return l, nil
+			}
+			_ = lock.Close()
+			if !errors.Is(err, errOthers) {
+				return nil, err
+			}
+		} else if addr, ok := running(dir); ok {
+			return &local{address: addr, stop: func() error { return nil }}, nil
+		}
+		// The owner's engine is coming up, or one without owner is going down.
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the engine in %s did not come up within %s; its log is %s", dir, startTimeout, filepath.Join(dir, "engine.log"))
+		}
+	}
+}
+
+// errOthers: an engine that is not ours holds the database.
+var errOthers = errors.New("another engine holds the database")
+
+// own takes the lock of dir, or returns nil if another process has it.
+func own(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the engine's folder: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 }
 
 // running reads where the engine of dir says it listens, and checks that it does.
@@ -69,9 +124,6 @@ func start(ctx context.Context, dir string) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the engine's folder: %w", err)
-	}
 	// An address left by an engine that was killed must not be taken for the new one's.
 	if err := os.Remove(filepath.Join(dir, "engine.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -94,8 +146,6 @@ func start(ctx context.Context, dir string) (*local, error) {
 		close(gone)
 	}()
 
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -104,6 +154,9 @@ func start(ctx context.Context, dir string) (*local, error) {
 		}
 		select {
 		case <-gone:
+			if strings.Contains(said.String(), "another engine already runs") {
+				return nil, errOthers
+			}
 			return nil, fmt.Errorf("%s ended at once (%s): %s; its log is %s", binary, cmd.ProcessState, said, filepath.Join(dir, "engine.log"))
 		case <-ctx.Done():
 			_ = stop(cmd, stdin, gone)

@@ -45,6 +45,9 @@ type Estate struct {
 	Stolen []intruder.Stolen
 	// Decoys are credentials that must stay as they are: value by DN.
 	Decoys map[string]credential.Secret
+	// Directory is YAML for the directory in the campaign file, four spaces
+	// deep: "    rate_per_second: 100\n".
+	Directory string
 	// Live is where Vault keeps each stolen credential, by ledger id; adopted ones are missing.
 	Live map[string]credential.Path
 
@@ -198,7 +201,8 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	for _, s := range servers {
 		fmt.Fprintf(&b, "      - %s\n", s)
 	}
-	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind#password\n\n", e.Slapd.BaseDN(), e.Slapd.BinderDN)
+	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind#password\n", e.Slapd.BaseDN(), e.Slapd.BinderDN)
+	b.WriteString(e.Directory + "\n")
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
 	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
 	if len(e.rows) > 0 {

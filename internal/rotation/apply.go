@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -17,14 +19,16 @@ import (
 const lostAnswers = 2
 
 // Apply carries a staged credential from Set to the proof that the old value
-// is dead. fresh is Prepared.Fresh of this very pass, and false on any retry.
-// The caller has the intent in the ledger.
+// is dead. attempt and fresh are Prepared's of this very pass; fresh is false on
+// any retry. The caller has the intent for that attempt in the ledger: another
+// attempt, staged by a try that was killed before it could say so, is left for
+// the next pass.
 //
 // It is not broken off by ctx ending between Set and Activate: hand it a
 // context that outlives a polite stop. Killed in the middle, it is called
 // again and decides from what it sees.
-func (r *Rotator) Apply(ctx context.Context, c credential.Credential, fresh bool) Applied {
-	j := &job{Rotator: r, c: c}
+func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt int, fresh bool) Applied {
+	j := &job{Rotator: r, c: c, intended: attempt}
 	for lost := 0; ; lost++ {
 		err := j.run(ctx, fresh && lost == 0)
 		if err == nil {
@@ -43,9 +47,10 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, fresh bool
 // job is one Apply: what was observed, and what was reached.
 type job struct {
 	*Rotator
-	c    credential.Credential
-	out  Applied
-	step protocol.Step
+	c        credential.Credential
+	intended int // the attempt whose intent is in the ledger
+	out      Applied
+	step     protocol.Step
 
 	staged  vault.Staged
 	lives   []vault.Live        // current, in the order of c.Paths
@@ -105,6 +110,9 @@ func (j *job) observeVault(ctx context.Context) error {
 	if !ok || staged.Campaign != j.Campaign {
 		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "nothing is staged for this campaign; the next pass stages it"}
 	}
+	if staged.Attempt != j.intended {
+		return restaged(staged.Attempt)
+	}
 	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.c, staged.Base)
 	j.lives, j.olds = nil, nil
 	for _, p := range j.c.Paths {
@@ -113,29 +121,31 @@ func (j *job) observeVault(ctx context.Context) error {
 			return err
 		}
 		j.lives = append(j.lives, live)
-		old := live
-		if base := staged.Base[p.String()]; live.Version != base && base > 0 {
-			// Somebody wrote since: us on an earlier try, or a stranger. The
-			// stolen value is the one from before.
-			if old, err = j.Store.ReadLive(ctx, p, base); err != nil {
-				return err
-			}
+		j.addOld(staged.Old[p.String()])
+	}
+	// What somebody wrote to a path since could be read there, and what an ended
+	// campaign had staged may be in force: both die with the rest.
+	for i, live := range j.lives {
+		if live.Version != staged.Base[j.c.Paths[i].String()] {
+			j.addOld(live.Value)
 		}
-		j.addOld(old)
+	}
+	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
+		j.addOld(staged.Old[place])
 	}
 	return nil
 }
 
-func (j *job) addOld(old vault.Live) {
-	if !old.Found || old.Value.IsZero() || old.Value.Equal(j.staged.Secret) {
+func (j *job) addOld(old credential.Secret) {
+	if old.IsZero() || old.Equal(j.staged.Secret) {
 		return
 	}
 	for _, have := range j.olds {
-		if have.Equal(old.Value) {
+		if have.Equal(old) {
 			return
 		}
 	}
-	j.olds = append(j.olds, old.Value)
+	j.olds = append(j.olds, old)
 }
 
 func (j *job) observeAccount(ctx context.Context) error {
@@ -154,10 +164,12 @@ func (j *job) observeAccount(ctx context.Context) error {
 // first on every try but the first: if it is in force, nothing else matters.
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f := protocol.Facts{
-		Staged: protocol.Ours, Fresh: fresh, OldKnown: len(j.olds) > 0,
+		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
 		Activated: j.activated(), PolicyRefused: j.staged.PolicyRefused,
 	}
-	if !fresh {
+	// An attempt that replaced this one may have been quicker.
+	f.Fresh = fresh && !f.Activated
+	if !f.Fresh {
 		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 		if err != nil {
 			return f, err
@@ -179,12 +191,10 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		}
 		f.OldBinds = answer
 		if answer != protocol.Refused {
-			if len(j.olds) > 1 {
-				// The one in force is offered first from here on, which is what
-				// a server that wants the old value with a reset needs.
-				j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
-				j.note(credential.FindingStalePath)
-			}
+			// The one in force is offered first from here on, which is what
+			// a server that wants the old value with a reset needs.
+			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
+			j.noteStale(old)
 			break
 		}
 	}
@@ -211,10 +221,21 @@ func (j *job) restage(ctx context.Context) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
+	if j.activated() {
+		// What the paths hold is ours, and known to log in nowhere.
+		next.Base = map[string]int{}
+		for i, p := range j.c.Paths {
+			next.Base[p.String()] = j.lives[i].Version
+		}
+	}
 	if _, err := j.Store.Restage(ctx, j.c.ID, next); err != nil {
 		return err
 	}
-	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", next.Attempt)}
+	return restaged(next.Attempt)
+}
+
+func restaged(attempt int) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", attempt)}
 }
 
 func (j *job) set(ctx context.Context) error {
@@ -265,14 +286,10 @@ func (j *job) activate(ctx context.Context) error {
 		if live.Value.Equal(j.staged.Secret) {
 			continue
 		}
-		if base := j.staged.Base[p.String()]; live.Version != base {
+		if live.Found && live.Version != j.staged.Base[p.String()] && !live.Value.Equal(j.staged.Old[p.String()]) {
 			// A stranger wrote the path after we listed it. Their value is not
 			// in force, ours is: consumers need ours.
-			if then, err := j.Store.ReadLive(ctx, p, base); err != nil {
-				return err
-			} else if !then.Value.Equal(live.Value) {
-				j.note(credential.FindingChangedDuring)
-			}
+			j.note(credential.FindingChangedDuring)
 		}
 		version, err := j.Store.Activate(ctx, p, live, j.staged.Secret)
 		if vault.AsCAS(err) {
@@ -297,6 +314,15 @@ func (j *job) retire(ctx context.Context) error {
 		j.noteDetail(f)
 	}
 	return err
+}
+
+// noteStale records that a path holds another value than the one in force.
+func (j *job) noteStale(inForce credential.Secret) {
+	for _, live := range j.lives {
+		if live.Found && !live.Value.Equal(inForce) && !live.Value.Equal(j.staged.Secret) {
+			j.note(credential.FindingStalePath)
+		}
+	}
 }
 
 func (j *job) note(code credential.FindingCode) {

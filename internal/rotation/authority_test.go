@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,10 +18,12 @@ type server struct {
 	name    string
 	entries map[string]*entry
 	lag     time.Duration // how long a change takes to get here
-	paused  bool          // nothing gets here at all
-	down    bool
+	paused  time.Time     // nothing gets here before
+	down    time.Time     // it answers nobody before
 	pending []pending
 }
+
+func (s *server) isDown() bool { return time.Now().Before(s.down) }
 
 type pending struct {
 	due time.Time
@@ -33,12 +36,15 @@ type entry struct {
 	mark       string
 	state      protocol.Answer // empty for an account in order
 	mustChange bool
-	refused    map[string]int // refused logins in a row, by value
+	refused    map[string]int // refused logins in a row in one Apply, by value
 	fails      int            // all refused logins in a row
+	lockedAt   time.Time      // by refused logins
 
-	// proved: the last good login with a value of ours happened while every
-	// stolen value was refused here, in the Apply that runs.
-	proved bool
+	// In the Apply that runs: values that were refused here, and whether every
+	// stolen one was or would have been by the time of the last good login with
+	// a value of ours.
+	rejected map[string]bool
+	proved   bool
 }
 
 func (e *entry) inForce() string { return e.history[len(e.history)-1] }
@@ -47,6 +53,16 @@ func (e *entry) replace(value, mark string, mustChange bool) {
 	e.history = append(e.history, value)
 	e.mark, e.mustChange = mark, mustChange
 	e.refused, e.fails = map[string]int{}, 0
+}
+
+// lockDuration is how long refused logins lock an account.
+const lockDuration = 3 * time.Minute
+
+func (e *entry) condition() protocol.Answer {
+	if !e.lockedAt.IsZero() && time.Since(e.lockedAt) >= lockDuration {
+		e.state, e.lockedAt, e.fails, e.refused = "", time.Time{}, 0, map[string]int{}
+	}
+	return e.state
 }
 
 // accepts reports whether a value logs in. With grace so does the one before.
@@ -80,14 +96,14 @@ func (h *hand) server(name string) *server {
 func (h *hand) Account(_ context.Context, name string, c credential.Credential) (kind.Account, error) {
 	return call(h, "account at "+name, error(protocol.StopFor(protocol.Unreachable, name)), func() (kind.Account, error) {
 		s := h.server(name)
-		if s.down {
+		if s.isDown() {
 			return kind.Account{}, protocol.StopFor(protocol.Unreachable, name)
 		}
 		e := s.entries[c.Subject]
 		if e == nil {
 			return kind.Account{Subject: c.Subject, State: protocol.Gone}, nil
 		}
-		state := e.state
+		state := e.condition()
 		if state == "" {
 			state = protocol.Accepted
 		}
@@ -115,7 +131,7 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	b := w.binder
 	refuse := func(r protocol.Reason) error { return &protocol.Stop{Reason: r, Server: s.name, Detail: "refused"} }
 	switch {
-	case s.down:
+	case s.isDown():
 		return errNoReply
 	case b.noRights:
 		return refuse(protocol.ReasonRights)
@@ -140,7 +156,7 @@ func (h *hand) set(a kind.Account, new, old string) error {
 func (h *hand) Try(_ context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	return call(h, fmt.Sprintf("try %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
 		s := h.server(name)
-		if s.down {
+		if s.isDown() {
 			return protocol.Unreachable, nil
 		}
 		e := s.entries[a.Subject]
@@ -151,14 +167,23 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 	})
 }
 
+// knowable reports whether a value can be held against a proof: not one that
+// Vault no longer had when the value was staged and that an intruder brought back since.
+func (w *world) knowable(old string) bool {
+	s := w.staging[w.cred.ID]
+	return !w.replayed[old] || s != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(old).Equal)
+}
+
 func (w *world) login(e *entry, value string) protocol.Answer {
 	switch {
-	case e.state != "":
+	case e.condition() != "":
 		return e.state
 	case !e.accepts(value, w.grace):
 		e.refused[value]++
+		e.rejected[value] = true
 		if e.fails++; w.maxFails > 0 && e.fails >= w.maxFails {
-			e.state = protocol.Locked
+			e.state, e.lockedAt = protocol.Locked, time.Now()
+			w.lockouts++
 			return protocol.Locked
 		}
 		return protocol.Refused
@@ -168,7 +193,7 @@ func (w *world) login(e *entry, value string) protocol.Answer {
 		return protocol.MustChange
 	}
 	if w.ours[value] {
-		e.proved = !slices.ContainsFunc(w.stolen, func(old string) bool { return e.accepts(old, w.grace) })
+		e.proved = !slices.ContainsFunc(w.stolen, func(old string) bool { return w.knowable(old) && !e.rejected[old] && e.accepts(old, w.grace) })
 	}
 	return protocol.Accepted
 }
@@ -176,7 +201,7 @@ func (w *world) login(e *entry, value string) protocol.Answer {
 // Retire closes the grace with one more reset to the same value.
 func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) ([]credential.Finding, error) {
 	return call(h, "retire", errNoReply, func() ([]credential.Finding, error) {
-		if h.w.servers[0].down {
+		if h.w.servers[0].isDown() {
 			return nil, errors.New("down")
 		}
 		if h.w.grace {

@@ -12,6 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +29,7 @@ type Store interface {
 	Stage(ctx context.Context, id string, s vault.Staged) (got vault.Staged, created bool, err error)
 	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
 	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
-	Unstage(ctx context.Context, id string, s vault.Staged) error
+	Unstage(ctx context.Context, id, campaign string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
 	DestroyUpTo(ctx context.Context, p credential.Path, version int) error
@@ -81,8 +84,8 @@ func (a Applied) Dead() bool { return a.Proof != "" && a.Stop == nil }
 // read. Trouble is in Prepared.Stop, never an error: one credential must not
 // stop its batch.
 func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared {
-	if c.Problem != "" {
-		return Prepared{Step: protocol.Precheck, Stop: problemStop(c.Problem)}
+	if stop := ProblemStop(c); stop != nil {
+		return Prepared{Step: protocol.Precheck, Stop: stop}
 	}
 	account, err := r.Authority.Account(ctx, r.writeServer(), c)
 	if err == nil && account.State != protocol.Accepted {
@@ -91,16 +94,19 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 	}
-	base, from := map[string]int{}, make([]int, 0, len(c.Paths))
+	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
 	for _, p := range c.Paths {
 		live, err := r.Store.ReadLive(ctx, p, 0)
 		if err != nil {
 			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 		}
 		base[p.String()] = live.Version
+		if live.Found && !live.Value.IsZero() {
+			old[p.String()] = live.Value
+		}
 		from = append(from, live.Version)
 	}
-	staged, fresh, err := r.stage(ctx, c, base)
+	staged, fresh, err := r.stage(ctx, c, base, old)
 	if err != nil {
 		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
 	}
@@ -112,12 +118,12 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 
 // stage makes a value durable before any server sees it (rule 1). A value that
 // is already staged is used, not replaced: it may be in force.
-func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[string]int) (vault.Staged, bool, error) {
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[string]int, old map[string]credential.Secret) (vault.Staged, bool, error) {
 	if staged, ok, err := r.Store.ReadStaged(ctx, c.ID); err != nil || ok {
 		if err != nil {
 			return vault.Staged{}, false, err
 		}
-		staged, err = r.own(ctx, c, staged)
+		staged, err = r.own(ctx, c, staged, base, old)
 		return staged, false, err
 	}
 	value, err := r.Authority.Generate(ctx, c)
@@ -125,19 +131,20 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[s
 		return vault.Staged{}, false, err
 	}
 	staged, created, err := r.Store.Stage(ctx, c.ID, vault.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: 1, Base: base, CreatedAt: r.Now().UTC(),
+		Secret: value, Campaign: r.Campaign, Attempt: 1, Base: base, Old: old, CreatedAt: r.Now().UTC(),
 	})
 	if err != nil || created {
 		return staged, created, err
 	}
-	staged, err = r.own(ctx, c, staged)
+	staged, err = r.own(ctx, c, staged, base, old)
 	return staged, false, err
 }
 
 // own makes sure that a staging entry is this campaign's. The entry of a
-// campaign that has ended is taken over with its value, because that value may
-// be the only one that still logs in.
-func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged) (vault.Staged, error) {
+// campaign that has ended is taken over: its value may be the only one that
+// still logs in, so it is kept, and consumers may have read it since, so it
+// must die with the rest. base and old are what the live paths hold now.
+func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, base map[string]int, old map[string]credential.Secret) (vault.Staged, error) {
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
@@ -149,9 +156,26 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 		return vault.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
 			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it", staged.Campaign)}
 	}
-	staged.Campaign = r.Campaign
-	return r.Store.Restage(ctx, c.ID, staged)
+	value, err := r.Authority.Generate(ctx, c)
+	if err != nil {
+		return vault.Staged{}, err
+	}
+	old = maps.Clone(old)
+	for place, value := range staged.Old {
+		if strings.HasPrefix(place, takenOver) {
+			old[place] = value
+		}
+	}
+	old[takenOver+strconv.Itoa(staged.Attempt)] = staged.Secret
+	return r.Store.Restage(ctx, c.ID, vault.Staged{
+		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
+		CreatedAt: r.Now().UTC(), Version: staged.Version,
+	})
 }
+
+// takenOver begins the keys in Staged.Old of values that ended campaigns had
+// staged. No path looks like it.
+const takenOver = "taken over, attempt "
 
 // Clean destroys the versions that the proof made worthless and frees the
 // credential. The caller has the outcome in the ledger. Repeating it does no
@@ -165,26 +189,25 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, to []int) 
 			return err
 		}
 	}
-	staged, ok, err := r.Store.ReadStaged(ctx, c.ID)
-	if err != nil {
+	if err := r.Store.Unstage(ctx, c.ID, r.Campaign); err != nil && !vault.AsCAS(err) {
 		return err
 	}
-	if !ok || staged.Campaign != r.Campaign {
-		return nil
-	}
-	return r.Store.Unstage(ctx, c.ID, staged)
+	return nil
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }
 
-func problemStop(p credential.Problem) *protocol.Stop {
-	switch p {
+// ProblemStop is why a credential cannot be rotated as it is listed, or nil.
+func ProblemStop(c credential.Credential) *protocol.Stop {
+	switch c.Problem {
+	case "":
+		return nil
 	case credential.NoAccount:
 		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "Vault holds a value for an account that the authority does not know; find out who removed it, then delete the path or correct the reference"}
 	case credential.Ambiguous:
 		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or entryUUID"}
 	}
-	return &protocol.Stop{Reason: protocol.Reason(p), Detail: "it cannot be rotated as it is listed"}
+	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
 }
 
 // asStop makes a value of any trouble. What is not a Stop or Vault's own error

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
@@ -39,7 +40,7 @@ func (h *hand) ReadStaged(_ context.Context, id string) (vault.Staged, bool, err
 	s, err := call(h, "read staged", lostVault("read staged"), func() (*vault.Staged, error) {
 		if have := h.w.staging[id]; have != nil {
 			copied := *have
-			copied.Base = maps.Clone(have.Base)
+			copied.Base, copied.Old = maps.Clone(have.Base), maps.Clone(have.Old)
 			return &copied, nil
 		}
 		return nil, nil
@@ -56,22 +57,19 @@ func (h *hand) Restage(_ context.Context, id string, next vault.Staged) (vault.S
 		if have == nil || have.Version != next.Version {
 			return vault.Staged{}, mismatch("restage")
 		}
-		if now := h.w.write().inForce(); have.Secret.Reveal() == now && !next.Secret.Equal(have.Secret) && !h.w.readable(now) {
-			h.w.fail("%q is in force and only staged, and was thrown away", now)
-		}
 		next.Version++
 		h.w.staging[id] = &next
 		return next, nil
 	})
 }
 
-func (h *hand) Unstage(_ context.Context, id string, s vault.Staged) error {
+func (h *hand) Unstage(_ context.Context, id, campaign string) error {
 	_, err := call(h, "unstage", lostVault("unstage"), func() (struct{}, error) {
 		have := h.w.staging[id]
 		if have == nil {
 			return struct{}{}, nil
 		}
-		if have.Version != s.Version || !have.Secret.Equal(s.Secret) {
+		if have.Campaign != campaign {
 			return struct{}{}, mismatch("unstage")
 		}
 		delete(h.w.staging, id)
@@ -123,10 +121,8 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 				return 0, mismatch("activate")
 			}
 		}
-		for _, v := range s.versions {
-			if v.fields[p.Field] == value.Reveal() {
-				h.w.fail("consumers of %s go back to %s, which they had before", p.Path, value.Reveal())
-			}
+		if staged := h.w.staging[h.w.cred.ID]; slices.Contains(h.w.stolen, value.Reveal()) || h.w.readable(value.Reveal()) && (staged == nil || !staged.Secret.Equal(value)) {
+			h.w.fail("consumers of %s go back to %s", p.Path, value.Reveal())
 		}
 		next := version{fields: map[string]string{}}
 		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed {
@@ -153,3 +149,5 @@ func (h *hand) DestroyUpTo(_ context.Context, p credential.Path, upTo int) error
 func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, error) {
 	return call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
 }
+
+func secret(value string) credential.Secret { return credential.NewSecret(value) }

@@ -3,7 +3,9 @@ package rotation
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -57,12 +59,15 @@ type world struct {
 	events map[int]func(*world) // what somebody else does just before a call
 	calls  int
 	upset  int // faults and events so far
-	trace  []string
-	broken []string // promises that were broken
+
+	lockouts int // accounts that our probing locked
+	trace    []step
+	broken   []string // promises that were broken
 
 	made, marks int
 	ours        map[string]bool // values that we generated
 	theirs      map[string]bool // values that somebody else put in force
+	replayed    map[string]bool // stolen values that somebody put back
 	stolen      []string        // values that must die
 	intents     map[int]bool    // attempts whose intent is in the ledger
 }
@@ -82,6 +87,7 @@ type kv struct{ versions []version }
 type version struct {
 	fields    map[string]string
 	destroyed bool
+	strangers bool // written by somebody else
 }
 
 // newWorld has n servers that know the account by value, and one path that
@@ -90,14 +96,14 @@ func newWorld(n int, value string) *world {
 	w := &world{
 		staging: map[string]*vault.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{},
 		faults: map[int]fault{}, events: map[int]func(*world){},
-		ours: map[string]bool{}, theirs: map[string]bool{}, intents: map[int]bool{},
+		ours: map[string]bool{}, theirs: map[string]bool{}, replayed: map[string]bool{}, intents: map[int]bool{},
 		cred:     credential.Credential{ID: "corp/" + subject, Kind: credential.LDAPPassword, Authority: "corp", Subject: subject, Name: "uid=svc"},
 		maxFails: 5, stolen: []string{value},
 	}
 	for i := range n {
 		w.servers = append(w.servers, &server{name: fmt.Sprintf("ldap%d", i+1), entries: map[string]*entry{
-			subject: {history: []string{value}, mark: "t0", refused: map[string]int{}},
-			bystand: {history: []string{"bystander"}, mark: "t0", refused: map[string]int{}},
+			subject: {history: []string{value}, mark: "t0", refused: map[string]int{}, rejected: map[string]bool{}},
+			bystand: {history: []string{"bystander"}, mark: "t0"},
 		}})
 	}
 	w.addPath("app", value)
@@ -123,7 +129,7 @@ func place(p credential.Path) string { return p.Mount + "/" + p.Path }
 // strangerWrites writes a live path behind our back.
 func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
-	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}})
+	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}, strangers: true})
 }
 
 // strangerSets changes the password behind our back.
@@ -135,18 +141,25 @@ func (w *world) strangerSets(value string) {
 // write is the write server's entry.
 func (w *world) write() *entry { return w.servers[0].entries[subject] }
 
+// strangerReplays puts a stolen value back in force.
+func (w *world) strangerReplays() {
+	w.replayed[w.stolen[0]] = true
+	w.strangerSets(w.stolen[0])
+}
+
 // change puts a value in force on the write server and sends it to the others.
 func (w *world) change(value string) {
 	w.marks++
 	mark := fmt.Sprintf("t%d", w.marks)
 	for i, s := range w.servers {
 		do := func() { s.entries[subject].replace(value, mark, w.binder.mustChange) }
-		if i == 0 || s.lag == 0 {
+		if i == 0 {
 			do()
 			continue
 		}
 		s.pending = append(s.pending, pending{time.Now().Add(s.lag), do})
 	}
+	w.deliver()
 }
 
 // call is one call to a server: what others do comes first, then the fault,
@@ -160,10 +173,10 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 	f := w.faults[w.calls]
 	if event := w.events[w.calls]; event != nil {
 		w.upset++
-		w.trace = append(w.trace, fmt.Sprintf("%d event", w.calls))
+		w.note("somebody else acts")
 		event(w)
 	}
-	w.trace = append(w.trace, fmt.Sprintf("%d %s: %s", w.calls, name, f))
+	w.trace = append(w.trace, step{w.calls, name, f})
 	if f != none {
 		w.upset++
 	}
@@ -189,11 +202,36 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 // deliver brings replicas up to date as far as their lag allows.
 func (w *world) deliver() {
 	for _, s := range w.servers {
-		for len(s.pending) > 0 && !s.paused && !s.pending[0].due.After(time.Now()) {
+		for len(s.pending) > 0 && !time.Now().Before(s.paused) && !s.pending[0].due.After(time.Now()) {
 			s.pending[0].do()
 			s.pending = s.pending[1:]
 		}
 	}
+}
+
+// step is one line of what happened. It is worded only if a test fails.
+type step struct {
+	call  int
+	what  string
+	fault fault
+}
+
+func (s step) String() string {
+	if s.fault == none {
+		return fmt.Sprintf("%d %s", s.call, s.what)
+	}
+	return fmt.Sprintf("%d %s: %s", s.call, s.what, s.fault)
+}
+
+func (w *world) note(what string) { w.trace = append(w.trace, step{call: w.calls, what: what}) }
+
+// story tells all that happened.
+func (w *world) story() string {
+	var b strings.Builder
+	for _, s := range w.trace {
+		fmt.Fprintln(&b, s)
+	}
+	return b.String()
 }
 
 // fail records a broken promise.
@@ -228,8 +266,10 @@ func (w *world) check() {
 
 // inVault reports whether a value is staged or in a version that can be read.
 func (w *world) inVault(value string) bool {
-	if s := w.staging[w.cred.ID]; s != nil && s.Secret.Reveal() == value {
-		return true
+	if s := w.staging[w.cred.ID]; s != nil {
+		if s.Secret.Equal(secret(value)) || slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(value).Equal) {
+			return true
+		}
 	}
 	for _, p := range w.cred.Paths {
 		for _, v := range w.secrets[place(p)].versions {

@@ -105,8 +105,69 @@ func checkLease(l lease, who identity, deadline time.Duration) Check {
 	return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s", l.ttl)}
 }
 
-// checkRights asks Vault what our token may do on each path of a policy.
+// RequireRights is Doctor's check of the rights of one policy, for whoever is
+// about to begin: after it, no right that the policy has can be found missing
+// midway. The error names the missing capabilities and their paths, but those
+// of single credentials only by their mount, because it travels through
+// Temporal. It is an *Error if Vault could not be asked.
+func (s *Store) RequireRights(ctx context.Context, policy string, c *config.Campaign, known []credential.Credential) error {
+	missing, _, err := s.missingRights(ctx, rulesOf(policy, c, known))
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	inFile := map[string]bool{}
+	for _, r := range rulesOf(policy, c, nil) {
+		inFile[example(r.path)] = true
+	}
+	var text []string
+	for _, m := range missing {
+		if !inFile[m.path] {
+			m.path = publicPart(m.path)
+		}
+		if line := m.String(); !slices.Contains(text, line) {
+			text = append(text, line)
+		}
+	}
+	return fmt.Errorf("vault %s: the token lacks rights: %s; nothing was changed; %s", s.api.Address(), strings.Join(text, "; "), givePolicy(policy))
+}
+
+// RequireLedgerRights is RequireRights of the ledger's worker, whose rights
+// depend on no campaign.
+func (s *Store) RequireLedgerRights(ctx context.Context) error {
+	return s.RequireRights(ctx, LedgerPolicy, &config.Campaign{Vault: config.Vault{Mount: s.mount, Transit: s.transit}}, nil)
+}
+
+func givePolicy(policy string) string {
+	return fmt.Sprintf("give the token the policy %s (`rollcall init` writes it, `rollcall init --print` shows it)", policy)
+}
+
 func (s *Store) checkRights(ctx context.Context, policy string, rules []rule) []Check {
+	missing, paths, err := s.missingRights(ctx, rules)
+	if err != nil {
+		return []Check{{Name: "vault rights", Detail: err.Error(), Do: `give the token the policy "default"`}}
+	}
+	var out []Check
+	for _, m := range missing {
+		out = append(out, Check{Name: "vault rights", Detail: m.String(), Do: givePolicy(policy)})
+	}
+	if len(out) == 0 {
+		out = []Check{{Name: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
+	}
+	return out
+}
+
+// gap is what a token lacks on a path.
+type gap struct {
+	path string
+	caps []string
+}
+
+func (g gap) String() string {
+	return fmt.Sprintf("%s is missing on %s", strings.Join(g.caps, ", "), g.path)
+}
+
+// missingRights asks Vault what our token may do on each path of a policy.
+func (s *Store) missingRights(ctx context.Context, rules []rule) (missing []gap, asked int, err error) {
 	const at, chunk = "sys/capabilities-self", 200
 	want := map[string][]string{}
 	for _, r := range rules {
@@ -114,24 +175,18 @@ func (s *Store) checkRights(ctx context.Context, policy string, rules []rule) []
 			want[example(r.path)] = append(want[example(r.path)], r.caps...)
 		}
 	}
-	var out []Check
 	for paths := range slices.Chunk(slices.Sorted(maps.Keys(want)), chunk) {
 		got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"paths": paths})
 		if err != nil {
-			return append(out, Check{Name: "vault rights", Detail: s.fail("ask for our rights", at, update, err).Error(),
-				Do: `give the token the policy "default"`})
+			return nil, 0, s.fail("ask for our rights", at, update, err)
 		}
 		for _, path := range paths {
-			if missing := lacking(got, path, want[path]); len(missing) > 0 {
-				out = append(out, Check{Name: "vault rights", Detail: fmt.Sprintf("%s is missing on %s", strings.Join(missing, ", "), path),
-					Do: fmt.Sprintf("give the token the policy %s (`rollcall init` writes it, `rollcall init --print` shows it)", policy)})
+			if caps := lacking(got, path, want[path]); len(caps) > 0 {
+				missing = append(missing, gap{path, caps})
 			}
 		}
 	}
-	if len(out) == 0 {
-		out = []Check{{Name: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, len(want))}}
-	}
-	return out
+	return missing, len(want), nil
 }
 
 // example is a path that a policy's pattern covers.

@@ -22,6 +22,12 @@ type Staged struct {
 	// in force before the rotation. 0: the path did not exist.
 	Base map[string]int
 
+	// Old holds, by live path, the value that was in force before the rotation;
+	// a path that Vault did not have is missing. It is kept here until the proof, so
+	// that no clean-up of the live path, ours for a sibling field or its
+	// max_versions, can take the stolen value from the proof.
+	Old map[string]credential.Secret
+
 	// PolicyRefused: the authority refused this value by policy.
 	PolicyRefused bool
 
@@ -90,19 +96,20 @@ func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, er
 	return next, nil
 }
 
-// Unstage deletes the entry with all its versions, once the proof is in the
-// ledger. Nothing staged is no error. If the entry is no longer st, another
-// rotation has begun: it is left alone and the error satisfies AsCAS.
+// Unstage deletes the entry of a campaign with all its versions, once the
+// proof is in the ledger. Nothing staged is no error. If the entry is another
+// campaign's, a later rotation has begun: it is left alone and the error
+// satisfies AsCAS.
 //
 // Vault deletes without check-and-set, so a twin that is halted between this
 // check and the delete can still hit a later rotation's entry; that rotation
 // then finds its value gone and stages another one, as after any loss.
-func (s *Store) Unstage(ctx context.Context, id string, st Staged) error {
+func (s *Store) Unstage(ctx context.Context, id, campaign string) error {
 	now, found, err := s.ReadStaged(ctx, id)
 	if err != nil || !found {
 		return err
 	}
-	if now.Version != st.Version || !now.Secret.Equal(st.Secret) {
+	if now.Campaign != campaign {
 		return &Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.api.Address(), Kind: CASMismatch}
 	}
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
@@ -135,11 +142,16 @@ func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
 func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
 
 func (st Staged) encode() map[string]any {
+	old := map[string]string{}
+	for path, value := range st.Old {
+		old[path] = value.Reveal()
+	}
 	return map[string]any{
 		"secret":         st.Secret.Reveal(),
 		"campaign":       st.Campaign,
 		"attempt":        st.Attempt,
 		"base":           st.Base,
+		"old":            old,
 		"policy_refused": st.PolicyRefused,
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
@@ -147,7 +159,7 @@ func (st Staged) encode() map[string]any {
 
 // decodeStaged names a broken field but never its content.
 func decodeStaged(e entry) (Staged, error) {
-	st := Staged{Version: e.version, Base: map[string]int{}}
+	st := Staged{Version: e.version, Base: map[string]int{}, Old: map[string]credential.Secret{}}
 	value, ok := e.data["secret"].(string)
 	if !ok || value == "" {
 		return st, fmt.Errorf("field secret is missing")
@@ -164,6 +176,14 @@ func decodeStaged(e entry) (Staged, error) {
 		if st.Base[path], ok = number(v); !ok {
 			return st, fmt.Errorf("field base holds something that is not a version")
 		}
+	}
+	old, _ := e.data["old"].(map[string]any)
+	for path, v := range old {
+		text, ok := v.(string)
+		if !ok {
+			return st, fmt.Errorf("field old holds something that is not a value")
+		}
+		st.Old[path] = credential.NewSecret(text)
 	}
 	st.PolicyRefused, _ = e.data["policy_refused"].(bool)
 	at, _ := e.data["created_at"].(string)

@@ -16,6 +16,7 @@ func staged(value, campaign string) Staged {
 	return Staged{
 		Secret: credential.NewSecret(value), Campaign: campaign, Attempt: 1,
 		Base:      map[string]int{"kv/apps/x#password": 3, "kv/apps/y#password": 0},
+		Old:       map[string]credential.Secret{"kv/apps/x#password": credential.NewSecret("stolen")},
 		CreatedAt: time.Date(2026, 11, 23, 9, 0, 0, 123, time.UTC),
 	}
 }
@@ -111,8 +112,8 @@ func TestAfterUnstageTheCredentialCanBeStagedAgain(t *testing.T) {
 	require.NoError(t, err)
 	first, err = s.Restage(t.Context(), id, first)
 	require.NoError(t, err)
-	require.NoError(t, s.Unstage(t.Context(), id, first))
-	require.NoError(t, s.Unstage(t.Context(), id, first), "nothing staged is no error")
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign))
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign), "nothing staged is no error")
 
 	_, created, err := s.Stage(t.Context(), id, staged("two", "c2"))
 	require.NoError(t, err)
@@ -123,12 +124,12 @@ func TestUnstageLeavesTheEntryOfALaterRotationAlone(t *testing.T) {
 	s, id := newStore(t), "corp/late"
 	first, _, err := s.Stage(t.Context(), id, staged("one", "c1"))
 	require.NoError(t, err)
-	require.NoError(t, s.Unstage(t.Context(), id, first))
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign))
 	later, _, err := s.Stage(t.Context(), id, staged("two", "c2"))
 	require.NoError(t, err)
 	require.Equal(t, first.Version, later.Version, "Vault counts from 1 again, so the version alone tells nothing")
 
-	require.True(t, AsCAS(s.Unstage(t.Context(), id, first)))
+	require.True(t, AsCAS(s.Unstage(t.Context(), id, first.Campaign)))
 	got, found, err := s.ReadStaged(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, found)
@@ -161,7 +162,7 @@ func TestIDsWithAnyCharactersAreStagedApartAndListed(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, found, id)
 		require.Equal(t, "value of "+id, st.Secret.Reveal())
-		require.NoError(t, s.Unstage(t.Context(), id, st))
+		require.NoError(t, s.Unstage(t.Context(), id, st.Campaign))
 	}
 	got, err = s.ListStaged(t.Context())
 	require.NoError(t, err)

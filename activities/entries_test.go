@@ -1,0 +1,95 @@
+package activities
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+)
+
+var (
+	noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	cred = credential.Credential{
+		ID: "corp/uuid-1", Kind: credential.LDAPPassword, Authority: "corp", Subject: "uuid-1", Name: "uid=svc-mail,dc=example,dc=org", Wave: 2,
+		Paths: []credential.Path{{Mount: "kv", Path: "apps/a", Field: "password"}, {Mount: "kv", Path: "apps/b", Field: "password"}},
+	}
+)
+
+func TestADeathIsRecordedWithItsProofAndTheVersionsByPath(t *testing.T) {
+	ev := []protocol.Evidence{{Server: "ldaps://a", Old: protocol.Refused, New: protocol.Accepted}}
+	e := died("c1", cred, AppliedItem{Applied: rotation.Applied{
+		Attempt: 3, Proof: protocol.ProofBind, Evidence: ev, SetAt: noon, From: []int{1, 7}, To: []int{2, 8},
+	}}, noon)
+	require.Equal(t, "c1/corp/uuid-1/3/outcome", e.ID)
+	require.Equal(t, ledger.Died, e.Event)
+	require.Equal(t, cred.Name, e.Name)
+	require.Equal(t, map[string]int{"kv/apps/a#password": 1, "kv/apps/b#password": 7}, e.From)
+	require.Equal(t, map[string]int{"kv/apps/a#password": 2, "kv/apps/b#password": 8}, e.To)
+	require.Equal(t, ev, e.Evidence)
+	require.Equal(t, noon, e.SetAt)
+	require.Equal(t, e.ID, died("c1", cred, AppliedItem{Applied: rotation.Applied{Attempt: 3}}, noon.Add(time.Hour)).ID,
+		"a retried append collapses")
+}
+
+func TestAnOpenCredentialIsRecordedOnceForEachPass(t *testing.T) {
+	at := OpenItem{Index: 4, Step: protocol.Prove, Reason: protocol.ReasonLagging, Server: "ldaps://b"}
+	first := open(ResultInput{Batch: Batch{Campaign: "c1"}, Pass: 1}, cred, at, "lags", noon)
+	second := open(ResultInput{Batch: Batch{Campaign: "c1"}, Pass: 2}, cred, at, "lags", noon)
+	require.NotEqual(t, first.ID, second.ID)
+	require.Equal(t, ledger.StillOpen, first.Event)
+	require.Equal(t, protocol.Prove, first.Step)
+	require.Equal(t, protocol.ReasonLagging, first.Reason)
+	require.Equal(t, "ldaps://b", first.Server)
+	require.Equal(t, "lags", first.Detail)
+}
+
+func TestEveryLineOfARollIsListedWithItsProvenance(t *testing.T) {
+	c := cred
+	c.Reasons = []credential.Reason{{Source: "vault", Type: "vault-kv", Detail: "kv/apps/a"}}
+	orphan := credential.Credential{ID: "unmatched/kv/apps/x", Name: "kv/apps/x", Problem: credential.NoAccount}
+	got := listed("c1", []credential.Credential{c, orphan}, map[string][]credential.Finding{
+		orphan.ID: {{Code: credential.FindingNoAccount, Detail: "nobody"}},
+		c.ID:      {{Code: credential.FindingTwoPaths}},
+	}, noon)
+	require.Len(t, got, 4)
+	require.Equal(t, ledger.Listed, got[0].Event)
+	require.Equal(t, c.Reasons, got[0].Reasons)
+	require.Equal(t, c.Paths, got[0].Paths)
+	require.Equal(t, 2, got[0].Wave)
+	require.Equal(t, "c1/corp/uuid-1/several-paths/finding", got[2].ID, "in a fixed order, so that a retried append collapses")
+	require.Equal(t, credential.FindingNoAccount, got[3].Finding)
+	ids := map[string]bool{}
+	for _, e := range got {
+		require.False(t, ids[e.ID], e.ID)
+		ids[e.ID] = true
+	}
+}
+
+func TestExposureIsWorded(t *testing.T) {
+	var spec config.Campaign
+	require.NoError(t, json.Unmarshal([]byte(`{"exposure":[{"from":"2022-10-10T00:00:00Z","to":"2023-06-08T00:00:00Z"},{"from":"2024-01-01T00:00:00Z"}]}`), &spec))
+	require.Equal(t, "2022-10-10 to 2023-06-08, 2024-01-01 to now", exposure(&spec))
+}
+
+// What crosses Temporal is read by whoever can read its database.
+func TestWhatTravelsNamesNoAccountAndHoldsNoSecret(t *testing.T) {
+	for _, v := range []any{
+		Roll{}, ListInput{}, ScheduledInput{}, Batch{}, PrepareInput{}, PreparedItem{}, ApplyInput{}, ApplyItem{},
+		AppliedItem{}, CleanInput{}, CleanItem{}, IntentInput{}, ResultInput{}, OpenItem{}, ExceptionInput{}, EventInput{},
+	} {
+		b, err := json.Marshal(v)
+		require.NoError(t, err)
+		var keys map[string]any
+		require.NoError(t, json.Unmarshal(b, &keys))
+		for _, banned := range []string{"name", "subject", "dn", "path", "paths", "secret", "value", "password"} {
+			require.NotContains(t, keys, banned, "%T", v)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
+)
+
+// TestInsideTheDemo looks at a demo from within, while its servers are up.
+func TestInsideTheDemo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var said transcript
+	d := &demo{Options: Options{Program: program, Keep: true, Dir: t.TempDir(), Out: &said, Err: &said}, screen: newScreen(&said)}
+	require.NoError(t, d.prepare())
+	stopped := false
+	stop := func() {
+		if !stopped {
+			stopped = true
+			require.NoError(t, d.stop())
+		}
+	}
+	t.Cleanup(stop)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	require.NoError(t, d.tell(ctx), string(said.bytes()))
+	d.lastScreen()
+	d.lookAround()
+	require.Empty(t, d.unexpected)
+
+	t.Run("no secret is on the screen, in what survives or on a command line", func(t *testing.T) {
+		secrets := d.secrets(t)
+		t.Logf("searching for %d values", len(secrets))
+		require.Empty(t, found(secrets, said.bytes()))
+		require.NoError(t, filepath.WalkDir(d.Dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			require.Empty(t, found(secrets, text), path)
+			return err
+		}))
+		lines := processes(t, d.temp, filepath.Dir(program))
+		require.GreaterOrEqual(t, len(lines), 5, "two directory servers, Vault, engine, two workers")
+		for _, line := range lines {
+			require.Empty(t, found(secrets, []byte(line)))
+		}
+		// The search finds what is there.
+		require.NotEmpty(t, found(secrets, []byte("x"+d.estate.Stolen[7].Password+"x")))
+	})
+	t.Run("what does not go as it should is told", func(t *testing.T) {
+		require.NoError(t, d.estate.Vault.SeedKV(ctx, map[string]map[string]any{"apps/other/app-0001": {"password": "another"}}))
+		_, err := d.checkDecoys(ctx)
+		require.NoError(t, err)
+		require.Len(t, d.unexpected, 1)
+		require.Contains(t, d.unexpected[0], "uid=app-0001,ou=people,dc=example,dc=org has version 2 in Vault")
+
+		d.unexpected = nil
+		d.checkCampaign(2)
+		require.Empty(t, d.unexpected)
+		d.estate.Stolen = append(d.estate.Stolen, intruder.Stolen{ID: "corp/nobody-listed"})
+		d.state.Credentials[5].Outcome = ledger.NoOutcome
+		d.checkCampaign(0)
+		require.Len(t, d.unexpected, 4)
+		said.all = nil
+		d.lastScreen()
+		require.Contains(t, string(said.bytes()), "It did not go as it should")
+		require.Contains(t, string(said.bytes()), "decoys    TOUCHED")
+	})
+	stop()
+	require.Empty(t, processes(t, d.temp, filepath.Dir(program)))
+	require.NoDirExists(t, d.temp)
+}
+
+// secrets are all values, old and new, that the demo and its servers hold.
+func (d *demo) secrets(t *testing.T) []string {
+	t.Helper()
+	out := []string{d.estate.Vault.RootToken().Reveal(), d.estate.Slapd.AdminPassword, d.estate.Slapd.BinderPassword, d.estate.Slapd.WriterPassword}
+	for _, s := range d.estate.Stolen {
+		out = append(out, s.Password)
+	}
+	for _, v := range d.estate.Decoys {
+		out = append(out, v.Reveal())
+	}
+	read := func(path, field string) {
+		got, err := d.estate.Vault.Client().Logical().ReadWithContext(t.Context(), path)
+		require.NoError(t, err)
+		data, _ := got.Data["data"].(map[string]any)
+		value, _ := data[field].(string)
+		require.NotEmpty(t, value, path)
+		out = append(out, value)
+	}
+	for _, p := range d.estate.Live {
+		read(p.Mount+"/data/"+p.Path, p.Field)
+	}
+	read("kv/data/rollcall/corp/"+estate.Adopted, "password")
+	return out
+}
+
+// found are the positions, in the list, of the secrets that text holds.
+func found(secrets []string, text []byte) []int {
+	var out []int
+	for i, s := range secrets {
+		if bytes.Contains(text, []byte(s)) {
+			out = append(out, i)
+		}
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package demo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is rollcall as built from this checkout, with its servers beside it.
+var program string
+
+func TestMain(m *testing.M) {
+	code, err := buildAndRun(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "rollcall-demo-test-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	bin, err := filepath.Abs("../../bin")
+	if err != nil {
+		return 1, err
+	}
+	for _, name := range []string{"rollcall-engine", "rollcall-devvault"} {
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			return 1, fmt.Errorf("%w: run `make build` first", err)
+		}
+		if err := os.Symlink(filepath.Join(bin, name), filepath.Join(dir, name)); err != nil {
+			return 1, err
+		}
+	}
+	program = filepath.Join(dir, "rollcall")
+	if out, err := exec.Command("go", "build", "-o", program, "rollcall/cmd/rollcall").CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building rollcall: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// show is a demo in a pipe, as a person started it.
+type show struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	temp string // its TMPDIR
+	dir  string // where it was started
+	out  transcript
+	done chan struct{}
+}
+
+func startShow(t *testing.T, args ...string) *show {
+	t.Helper()
+	s := &show{t: t, temp: t.TempDir(), dir: t.TempDir(), done: make(chan struct{})}
+	s.cmd = exec.Command(program, append([]string{"demo"}, args...)...)
+	s.cmd.Dir = s.dir
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
+	// What a person has set for servers of their own must not matter.
+	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.temp, "VAULT_ADDR=https://192.0.2.1:8200", "VAULT_NAMESPACE=theirs",
+		"TEMPORAL_ADDRESS=192.0.2.1:7233", "ROLLCALL_ROLE_ID=theirs")
+	require.NoError(t, s.cmd.Start())
+	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
+	go func() {
+		_ = s.cmd.Wait()
+		close(s.done)
+	}()
+	return s
+}
+
+// await waits until the demo has said something.
+func (s *show) await(text string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return strings.Contains(s.said(), text) }, 2*time.Minute, 20*time.Millisecond,
+		"the demo never said %q", text)
+}
+
+func (s *show) said() string { return string(s.out.bytes()) }
+
+func (s *show) signal(sig syscall.Signal) { require.NoError(s.t, s.cmd.Process.Signal(sig)) }
+
+// code waits for its end.
+func (s *show) code() int {
+	s.t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(3 * time.Minute):
+		require.FailNow(s.t, "the demo does not end", s.said())
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+// processes are the command lines of all processes that name a folder.
+func processes(t *testing.T, folders ...string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	var out []string
+	for _, f := range files {
+		line, err := os.ReadFile(f)
+		if err != nil {
+			continue // ended since
+		}
+		for _, folder := range folders {
+			if bytes.Contains(line, []byte(folder)) {
+				out = append(out, strings.ReplaceAll(string(line), "\x00", " "))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// requireNothingLeft: no process, no temporary folder.
+func (s *show) requireNothingLeft() {
+	s.t.Helper()
+	require.Empty(s.t, processes(s.t, s.temp, filepath.Dir(program)))
+	left, err := os.ReadDir(s.temp)
+	require.NoError(s.t, err)
+	require.Empty(s.t, left)
+}

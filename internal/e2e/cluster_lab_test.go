@@ -1,0 +1,241 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
+	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
+)
+
+// cluster is an estate with a Temporal server that stands apart and workers
+// that log in with the roles that init made. Its user is the operator.
+type cluster struct {
+	*user
+	admin   *user // with the root token
+	engine  *lab.Engine
+	ledgers string // folder of the ledger worker
+	common  []string
+}
+
+func startCluster(t *testing.T, e *estate.Estate, file string, env ...string) *cluster {
+	t.Helper()
+	engine, err := lab.StartEngine(t.Context(), lab.EngineOptions{Dir: filepath.Join(e.Dir, "cluster")})
+	require.NoError(t, err)
+	t.Cleanup(engine.Kill)
+	c := &cluster{engine: engine, ledgers: filepath.Join(e.Dir, "ledger")}
+	// An empty value wins over whatever the test's own environment holds.
+	c.common = append([]string{
+		"HOME=" + e.Dir, "TEMPORAL_ADDRESS=" + engine.Address(), "VAULT_ADDR=" + e.Vault.Address(), "VAULT_TOKEN=", "VAULT_CLIENT_TIMEOUT=",
+	}, env...)
+	c.user, c.admin = newUser(t, e, file), newUser(t, e, file)
+	c.admin.env = append(c.common, "VAULT_TOKEN="+e.Vault.RootToken().Reveal())
+	c.admin.must("init")
+	c.user.env = append(c.common, c.login(vault.OperatorPolicy)...)
+	return c
+}
+
+// login makes a secret-id for one of the roles of init, as an administrator
+// does for each machine.
+func (c *cluster) login(role string) []string {
+	c.t.Helper()
+	at := "auth/approle/role/" + role
+	id, err := c.e.Vault.Client().Logical().Read(at + "/role-id")
+	require.NoError(c.t, err)
+	secret, err := c.e.Vault.Client().Logical().Write(at+"/secret-id", nil)
+	require.NoError(c.t, err)
+	file := filepath.Join(c.e.Dir, role+".secret-id")
+	require.NoError(c.t, os.WriteFile(file, []byte(secret.Data["secret_id"].(string)+"\n"), 0o600))
+	return []string{"ROLLCALL_ROLE_ID=" + id.Data["role_id"].(string), "ROLLCALL_SECRET_ID_FILE=" + file}
+}
+
+// worker starts one that rotates. It is given no campaign file.
+func (c *cluster) worker(env ...string) *service {
+	return c.serve(append(append(c.common, c.login(vault.WorkerPolicy)...), env...), binary, "worker")
+}
+
+func (c *cluster) ledgerWorker() *service {
+	return c.serve(append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--ledger", "--ledger-dir", c.ledgers)
+}
+
+func (c *cluster) serve(env []string, args ...string) *service {
+	c.t.Helper()
+	s := spawn(c.t, c.e.Dir, env, args...)
+	require.Eventually(c.t, func() bool { return s.said("serving Temporal") || s.said("writing to") || s.over() }, 20*time.Second, 20*time.Millisecond)
+	require.False(c.t, s.over(), "%v: %s", args, s.errors())
+	return s
+}
+
+// state folds the ledger of a campaign.
+func (c *cluster) state(campaign string) *ledger.State {
+	c.t.Helper()
+	r, err := ledger.OpenReader(filepath.Join(c.ledgers, campaign))
+	require.NoError(c.t, err)
+	s, err := r.State(context.Background())
+	require.NoError(c.t, err)
+	return s
+}
+
+// awaitDead waits until a running campaign has at least n dead.
+func (c *cluster) awaitDead(campaign string, n int) {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		r, err := ledger.OpenReader(filepath.Join(c.ledgers, campaign))
+		if err != nil {
+			return false
+		}
+		s, err := r.State(context.Background())
+		return err == nil && len(deaths(c.t, s)) >= n
+	}, 30*time.Second, 20*time.Millisecond, "fewer than %d dead", n)
+}
+
+// histories calls each with every event of every workflow of the device's
+// campaign that ran in wave 0.
+func (c *cluster) histories(each func(*historypb.HistoryEvent)) {
+	c.t.Helper()
+	api, err := client.Dial(client.Options{HostPort: c.engine.Address()})
+	require.NoError(c.t, err)
+	defer api.Close()
+	top := "campaign/" + estate.Device
+	ids := []string{top, top + "/w/0"}
+	for batch, pass := 0, 1; ; {
+		id := fmt.Sprintf("%s/w/0/b/%d/p/%d", top, batch, pass)
+		_, err := api.DescribeWorkflowExecution(context.Background(), id, "")
+		var none *serviceerror.NotFound
+		switch {
+		case err == nil:
+			ids = append(ids, id)
+			pass++
+		case errors.As(err, &none) && pass > 1:
+			batch, pass = batch+1, 1
+		case errors.As(err, &none):
+			for _, id := range ids {
+				events := api.GetWorkflowHistory(context.Background(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+				for events.HasNext() {
+					e, err := events.Next()
+					require.NoError(c.t, err)
+					each(e)
+				}
+			}
+			return
+		default:
+			require.NoError(c.t, err)
+		}
+	}
+}
+
+// service is a process that runs until it is told to end.
+type service struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	log  string // standard error
+	out  string
+	done chan struct{}
+}
+
+func spawn(t *testing.T, dir string, env []string, args ...string) *service {
+	t.Helper()
+	logs := t.TempDir()
+	s := &service{t: t, cmd: exec.Command(args[0], args[1:]...), log: filepath.Join(logs, "err"), out: filepath.Join(logs, "out"), done: make(chan struct{})}
+	errs, err := os.Create(s.log)
+	require.NoError(t, err)
+	out, err := os.Create(s.out)
+	require.NoError(t, err)
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, append(os.Environ(), env...), out, errs
+	require.NoError(t, s.cmd.Start())
+	go func() {
+		_ = s.cmd.Wait()
+		_, _ = out.Close(), errs.Close()
+		close(s.done)
+	}()
+	t.Cleanup(s.kill)
+	return s
+}
+
+// follow starts a command that takes its time, such as run or watch.
+func (u *user) follow(args ...string) *service {
+	u.t.Helper()
+	cmd := u.command(args...)
+	return spawn(u.t, u.e.Dir, u.env, cmd.Args...)
+}
+
+func (s *service) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+}
+
+func (s *service) signal(sig syscall.Signal) { require.NoError(s.t, s.cmd.Process.Signal(sig)) }
+
+func (s *service) said(words string) bool { return strings.Contains(s.errors(), words) }
+
+func (s *service) errors() string {
+	b, err := os.ReadFile(s.log)
+	require.NoError(s.t, err)
+	return string(b)
+}
+
+func (s *service) over() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait is how it ended.
+func (s *service) wait() ran {
+	s.t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(60 * time.Second):
+		require.Fail(s.t, "did not end", "%v: %s", s.cmd.Args, s.errors())
+	}
+	out, err := os.ReadFile(s.out)
+	require.NoError(s.t, err)
+	return ran{s.cmd.ProcessState.ExitCode(), string(out), s.errors()}
+}
+
+// proxied puts a fault proxy before the directory's write server and one before Vault.
+func proxied(t *testing.T, e *estate.Estate) (directory, store *faultproxy.Proxy) {
+	t.Helper()
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM([]byte(e.Slapd.CA)))
+	cert, key, _, err := e.CA.Issue(t.TempDir(), "proxy", time.Hour)
+	require.NoError(t, err)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	directory, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", e.Slapd.LDAPS(),
+		&tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
+	require.NoError(t, err)
+	t.Cleanup(directory.Close)
+	store, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	return directory, store
+}
+
+// How long to wait for what should come at once, and how often to look.
+const (
+	patience = 20 * time.Second
+	tick     = 20 * time.Millisecond
+)

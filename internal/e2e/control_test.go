@@ -1,0 +1,271 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/report"
+)
+
+// hold stops a rotation at the first request of a step, until released.
+type hold struct {
+	step     protocol.Step
+	reached  chan struct{}
+	released chan struct{}
+
+	mu        sync.Mutex
+	set       bool // a password was set
+	activated bool // a new value was made readable
+	fired     bool
+}
+
+var livePath = regexp.MustCompile(`^/v1/kv/data/(apps|mail)/`)
+
+// is reports whether a request is the first of the step. The order of a
+// rotation: read live, stage, set, bind with the new value, activate, bind with
+// the old value, destroy.
+func (h *hold) is(r faultproxy.Request) bool {
+	person := r.Kind == "bind" && strings.HasPrefix(r.Detail, "uid=")
+	live, write := livePath.MatchString(r.Detail), r.Kind == "PUT" || r.Kind == "POST"
+	defer func() {
+		h.set = h.set || r.Detail == passwordModify
+		h.activated = h.activated || live && write
+	}()
+	switch h.step {
+	case listing:
+		return r.Kind == "LIST" && strings.Contains(r.Detail, "kv/metadata/")
+	case protocol.Precheck:
+		return live && r.Kind == "GET"
+	case protocol.Stage:
+		return write && strings.HasPrefix(r.Detail, "/v1/rollcall/data/staging/")
+	case protocol.Set:
+		return r.Detail == passwordModify
+	case protocol.Verify:
+		return person && h.set
+	case protocol.Activate:
+		return live && write
+	case protocol.Prove:
+		return person && h.activated
+	case protocol.Clean:
+		return write && strings.HasPrefix(r.Detail, "/v1/kv/destroy/")
+	}
+	return false
+}
+
+const (
+	listing        protocol.Step = "listing"
+	passwordModify               = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
+)
+
+func (h *hold) see(r faultproxy.Request) {
+	h.mu.Lock()
+	now := !h.fired && h.is(r)
+	h.fired = h.fired || now
+	h.mu.Unlock()
+	if now {
+		close(h.reached)
+		<-h.released
+	}
+}
+
+// controlled is a cluster with one worker whose every request can be held.
+// Batches are of two credentials, one batch and one credential at a time.
+type controlled struct {
+	*cluster
+	directory, store *faultproxy.Proxy
+}
+
+const accounts = 6
+
+func startControlled(t *testing.T) *controlled {
+	t.Helper()
+	e := startEstate(t, estate.Options{Accounts: accounts, Decoys: 1})
+	c := &controlled{}
+	c.directory, c.store = proxied(t, e)
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
+	require.NoError(t, err)
+	c.cluster = startCluster(t, e, file)
+	c.ledgerWorker()
+	c.worker("VAULT_ADDR=" + c.store.URL())
+	return c
+}
+
+// in is c in a subtest, which then fails instead of its parent.
+func (c *controlled) in(t *testing.T) *controlled {
+	sub, as := *c.cluster, *c.user
+	as.t, sub.user = t, &as
+	return &controlled{&sub, c.directory, c.store}
+}
+
+// runUntil starts a campaign and returns when it is held at a step.
+func (c *controlled) runUntil(step protocol.Step) (run *service, campaign string, release func()) {
+	c.t.Helper()
+	h := &hold{step: step, reached: make(chan struct{}), released: make(chan struct{})}
+	c.directory.OnRequest(h.see)
+	c.store.OnRequest(h.see)
+	release = sync.OnceFunc(func() {
+		close(h.released)
+		c.directory.OnRequest(nil)
+		c.store.OnRequest(nil)
+	})
+	c.t.Cleanup(release)
+	run = c.follow("run")
+	select {
+	case <-h.reached:
+	case <-run.done:
+		require.Fail(c.t, "the campaign ended before "+string(step), run.errors())
+	case <-time.After(patience):
+		require.Fail(c.t, "the campaign never came to "+string(step), run.errors())
+	}
+	require.Eventually(c.t, func() bool {
+		named := campaignLine.FindStringSubmatch(run.errors())
+		if named != nil {
+			campaign = named[1]
+		}
+		return named != nil
+	}, patience, tick)
+	return run, campaign, release
+}
+
+var campaignLine = regexp.MustCompile(`(?m)^campaign (\S+)$`)
+
+func (c *controlled) refuses(why string, args ...string) {
+	c.t.Helper()
+	r := c.run(args...)
+	require.Equal(c.t, 1, r.code, "%v: %s%s", args, r.out, r.err)
+	require.Equal(c.t, 1, strings.Count(r.err, "\n"), "one message: %s", r.err)
+	require.Contains(c.t, r.err, why)
+}
+
+// live versions of all accounts, by ledger id.
+func (c *controlled) versions() map[string]int {
+	out := map[string]int{}
+	for id, p := range c.e.Live {
+		out[id] = versions(c.t, c.e.Vault.Client(), p)
+	}
+	return out
+}
+
+var steps = []protocol.Step{protocol.Precheck, protocol.Stage, protocol.Set, protocol.Verify, protocol.Activate, protocol.Prove, protocol.Clean}
+
+func TestPauseFinishesTheBatchInHandAndBeginsNoOther(t *testing.T) {
+	t.Parallel()
+	c := startControlled(t)
+	c.refuses("cannot pause: no campaign is running for device esg-01", "pause")
+	for _, step := range steps {
+		t.Run("at "+string(step), func(t *testing.T) {
+			c := c.in(t)
+			run, campaign, release := c.runUntil(step)
+			c.refuses("cannot resume: the campaign is not paused", "resume")
+			require.Equal(t, "paused: campaign "+campaign+"\n", c.must("pause"))
+			c.refuses("cannot pause: the campaign is paused already", "pause")
+			release()
+			require.Eventually(t, func() bool { return len(deaths(t, c.state(campaign))) == 2 && nothingStaged(t, c.e) }, patience, tick)
+			before := c.directory.Count()
+			require.Never(t, func() bool { return c.directory.Count() > before }, 400*time.Millisecond, tick, "another batch was begun")
+			require.Equal(t, ledger.Paused, decode[report.Status](t, c.must("status", "-o", "json")).State)
+			require.False(t, run.over())
+
+			require.Equal(t, "resumed: campaign "+campaign+"\n", c.must("resume"))
+			ended := run.wait()
+			require.Zero(t, ended.code, ended.out+ended.err)
+			require.Len(t, deaths(t, c.state(campaign)), accounts)
+			requireConsumersServed(t, c.e)
+		})
+	}
+	c.refuses("cannot resume: no campaign is running", "resume")
+	requireDecoysUntouched(t, c.e)
+}
+
+func nothingStaged(t *testing.T, e *estate.Estate) bool {
+	for id := range e.Live {
+		if !staged(t, e, id).IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+func TestAbortFinishesWhatIsInHandGoesNeverBackAndLeavesTheRestAlone(t *testing.T) {
+	t.Parallel()
+	c := startControlled(t)
+	for _, step := range append([]protocol.Step{listing}, steps...) {
+		t.Run("at "+string(step), func(t *testing.T) {
+			c := c.in(t)
+			before := c.versions()
+			run, campaign, release := c.runUntil(step)
+			if step == listing {
+				c.refuses("cannot pause: the campaign is still listing", "pause")
+			}
+			require.Equal(t, "aborting: campaign "+campaign+"\n", c.must("abort"))
+			c.refuses("cannot abort: the campaign is being aborted already", "abort")
+			c.refuses("cannot pause: the campaign is being aborted", "pause")
+			release()
+			ended := run.wait()
+			require.Equal(t, 2, ended.code, ended.out+ended.err)
+
+			state := c.state(campaign)
+			require.Equal(t, ledger.Closed, state.Phase)
+			wantDead := 2
+			if step == listing {
+				wantDead = 0
+			}
+			require.Len(t, deaths(t, state), wantDead, "the batch in hand is finished and no other is begun")
+			require.Len(t, state.Credentials, accounts)
+			for _, l := range state.Credentials {
+				if l.Outcome == ledger.Dead {
+					require.Equal(t, before[l.ID]+1, versions(t, c.e.Vault.Client(), c.e.Live[l.ID]), "%s went back", l.Name)
+					continue
+				}
+				require.Equal(t, ledger.IsException, l.Outcome, l.Name)
+				require.Equal(t, protocol.ReasonInterrupted, l.Reason, l.Name)
+				require.Equal(t, before[l.ID], versions(t, c.e.Vault.Client(), c.e.Live[l.ID]), l.Name)
+			}
+			require.True(t, nothingStaged(t, c.e))
+			requireConsumersServed(t, c.e)
+		})
+	}
+	c.refuses("cannot abort: no campaign is running", "abort")
+	requireDecoysUntouched(t, c.e)
+}
+
+func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 12, Decoys: 1, Policy: strict})
+	c := &controlled{cluster: &cluster{}}
+	c.directory, c.store = proxied(t, e)
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 12, concurrency: 2}\n")
+	require.NoError(t, err)
+	c.user = newUser(t, e, file)
+	c.user.must("init")
+	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL())
+	r := startRaid(t, e)
+
+	run, campaign, release := c.runUntil(protocol.Activate)
+	run.signal(syscall.SIGINT)
+	require.Eventually(t, func() bool { return run.said("detached from campaign " + campaign) }, patience, tick)
+	release()
+	left := run.wait()
+	require.Equal(t, 3, left.code, left.err)
+	require.Contains(t, left.err, "the same command goes on from here")
+	requireConsumersServed(t, e)
+	require.Less(t, len(deaths(t, c.user.ledger())), 12)
+
+	again := c.user.run("run")
+	require.Zero(t, again.code, again.out+again.err)
+	require.Contains(t, again.err, "rejoining campaign "+campaign)
+	requireAllDead(t, c.user.ledger(), r.end())
+	requireConsumersServed(t, e)
+	requireDecoysUntouched(t, e)
+	requireClean(t, e)
+}

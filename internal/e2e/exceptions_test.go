@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// An account that cannot be rotated ends as an exception with its reason: it is
+// told, it is left as it was, and the others are rotated all the same.
+func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 8, Decoys: 1, Policy: strict})
+	c := &controlled{}
+	c.directory, c.store = proxied(t, e)
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 100ms, retry_max: 200ms, deadline: 1s, batch: 50, parallel: 1, concurrency: 1}\n")
+	require.NoError(t, err)
+	c.cluster = startCluster(t, e, file)
+	c.ledgerWorker()
+	c.serve(append(c.admin.env, "VAULT_ADDR="+c.store.URL()), binary, "worker")
+
+	conn, err := e.Slapd.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	const locked, twice = "svc-esg-0002", "svc-esg-0003"
+	change := ldap.NewModifyRequest(e.Slapd.AccountDN(locked), nil)
+	change.Replace("pwdAccountLockedTime", []string{"000001010000Z"}) // for ever: slapo-ppolicy(5)
+	require.NoError(t, conn.Modify(change))
+	put(t, conn, "uid="+twice+",ou=sealed,dc=example,dc=org", "a-namesake")
+	listed := decode[credential.Roll](t, c.admin.must("list", "-o", "json")).Credentials
+	require.Len(t, listed, 8)
+	goneDN := listed[len(listed)-1].Name
+	for _, uid := range []string{locked, twice} {
+		require.NotContains(t, goneDN, uid)
+		require.NotContains(t, listed[0].Name, uid, "the first one is held while the last one goes")
+	}
+
+	run, campaign, release := c.runUntil(protocol.Precheck)
+	require.NoError(t, conn.Del(ldap.NewDelRequest(goneDN, nil)))
+	release()
+	ended := run.wait()
+	require.Equal(t, 2, ended.code, ended.out+ended.err)
+	state := c.state(campaign)
+	require.Equal(t, ledger.Closed, state.Phase)
+	require.Len(t, deaths(t, state), 5)
+	for _, l := range state.Credentials {
+		want := protocol.Reason("")
+		switch {
+		case strings.Contains(l.Name, locked):
+			want = protocol.ReasonLocked
+		case strings.Contains(l.Name, twice):
+			want = protocol.ReasonAmbiguous
+		case l.Name == goneDN:
+			want = protocol.ReasonGone
+		default:
+			require.Equal(t, ledger.Dead, l.Outcome, l.Name)
+			continue
+		}
+		require.Equal(t, ledger.IsException, l.Outcome, l.Name)
+		require.Equal(t, want, l.Reason, l.Name)
+	}
+	text := c.must("report", "--ledger", c.ledgers+"/"+campaign)
+	for _, why := range []string{"The account is locked", "More than one account matches", "The account disappeared after it was listed"} {
+		require.Contains(t, text, why)
+	}
+	for _, uid := range []string{locked, twice} {
+		require.Equal(t, 1, versions(t, e.Vault.Client(), credential.Path{Mount: "kv", Path: "apps/esg-01/" + uid}), uid)
+	}
+	require.True(t, binds(t, e, e.Slapd.LDAPS(), e.Slapd.AccountDN(twice), live(t, e, e.Live[e.ID(twice)])))
+
+	t.Run("a directory whose policy refuses the reset", func(t *testing.T) {
+		// The accounts were set a moment ago, and this identity is bound by the minimum age.
+		c.refusedBy(t, conn, e.Slapd.WriterDN, e.Slapd.WriterPassword, protocol.ReasonPolicy, "pwdMinAge", 5)
+	})
+	t.Run("an identity without the right to reset", func(t *testing.T) {
+		reader := "cn=reader,ou=services,dc=example,dc=org"
+		put(t, conn, reader, "a-reader")
+		c.refusedBy(t, conn, reader, "a-reader", protocol.ReasonRights, "manage on userPassword", 5)
+	})
+	requireDecoysUntouched(t, e)
+}
+
+// refusedBy runs a campaign as an identity whose resets the directory refuses.
+func (c *controlled) refusedBy(t *testing.T, conn *ldap.Conn, dn, password string, want protocol.Reason, detail string, n int) {
+	t.Helper()
+	require.NoError(t, c.e.Vault.SeedKV(t.Context(), map[string]map[string]any{"infra/lesser": {"password": password}}))
+	u := c.admin.edited("dn: "+c.e.Slapd.BinderDN+"\n      password: kv/infra/rollcall-bind#", "dn: "+dn+"\n      password: kv/infra/lesser#")
+	before := c.versions()
+	ended := u.run("run")
+	require.Equal(t, 2, ended.code, ended.out+ended.err)
+	all := c.campaigns()
+	state := c.state(all[len(all)-1])
+	require.Empty(t, deaths(t, state))
+	told := 0
+	for _, l := range state.Credentials {
+		if l.Reason == want {
+			require.Contains(t, l.Detail, detail)
+			require.NotEmpty(t, l.Server)
+			told++
+		}
+	}
+	require.Equal(t, n, told)
+	require.Equal(t, before, c.versions(), "consumers read what they read before")
+	for _, s := range c.e.Stolen {
+		if _, err := conn.Search(ldap.NewSearchRequest(s.DN, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(!(pwdAccountLockedTime=*))", []string{"1.1"}, nil)); err == nil {
+			require.True(t, binds(t, c.e, c.e.Slapd.LDAPS(), s.DN, live(t, c.e, c.e.Live[s.ID])) || strings.Contains(s.DN, "0002"), s.DN)
+		}
+	}
+}
+
+// put adds an entry that can log in.
+func put(t *testing.T, conn *ldap.Conn, dn, password string) {
+	t.Helper()
+	rdn, _, _ := strings.Cut(dn, ",")
+	name, value, _ := strings.Cut(rdn, "=")
+	add := ldap.NewAddRequest(dn, nil)
+	if name == "uid" {
+		add.Attribute("objectClass", []string{"inetOrgPerson"})
+		add.Attribute("sn", []string{value})
+		add.Attribute("uid", []string{value})
+	} else {
+		add.Attribute("objectClass", []string{"organizationalRole", "simpleSecurityObject"})
+	}
+	add.Attribute("cn", []string{value})
+	add.Attribute("userPassword", []string{password})
+	require.NoError(t, conn.Add(add))
+}

@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+)
+
+// soak is set by `make soak`: kill for that long instead of kills times.
+var soak = flag.Duration("soak", 0, "how long to go on with random kills; 0 means one campaign")
+
+const killsWanted = 25
+
+func TestRandomKillsLoseNothingAndEveryCredentialDies(t *testing.T) {
+	until := time.Now().Add(*soak)
+	for round := 0; round == 0 || time.Now().Before(until); round++ {
+		killCampaign(t)
+	}
+}
+
+// killCampaign runs one campaign of 200 accounts under at least killsWanted kills.
+func killCampaign(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 200, Decoys: 3, Policy: strict})
+	e.Directory = "    rate_per_second: 60\n" // so that the campaign outlives the kills
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m, batch: 10, parallel: 4, concurrency: 4}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	r := startRaid(t, e)
+
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	kills := map[string]int{}
+	for n := 0; n < killsWanted; n++ {
+		before := u.entries()
+		cmd, said := u.begin("run")
+		u.untilItWorks(said, before, rnd)
+		victim := []string{"worker", "engine", "both"}[rnd.IntN(3)]
+		u.kill(cmd, victim)
+		kills[victim]++
+		require.NotContains(t, said.String(), "panic")
+		require.False(t, u.closed(), "the campaign ended after %d kills", n+1)
+		if n%5 == 4 {
+			requireNothingLost(t, e)
+			requireDecoysUntouched(t, e)
+		}
+	}
+	t.Logf("killed: %v; %d entries in the ledger by then", kills, u.entries())
+
+	last := u.run("run")
+	require.Zero(t, last.code, last.out+last.err)
+	state := u.ledger()
+	require.Len(t, state.Credentials, 200)
+	requireAllDead(t, state, r.end())
+	requireConsumersServed(t, e)
+	requireDecoysUntouched(t, e)
+	requireClean(t, e)
+	for id, p := range e.Live {
+		require.Equal(t, 2, versions(t, e.Vault.Client(), p), "consumers of %s see one change", id)
+	}
+	u.must("ledger", "verify")
+}
+
+// begin starts a command and leaves it running.
+func (u *user) begin(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	u.t.Helper()
+	cmd := u.command(args...)
+	said := &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = said, said
+	require.NoError(u.t, cmd.Start())
+	u.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd, said
+}
+
+// closed reports whether the ledger says that the campaign has ended.
+func (u *user) closed() bool {
+	return u.entries() > 0 && u.ledger().Phase == ledger.Closed
+}
+
+// entries counts what the ledger holds.
+func (u *user) entries() uint64 {
+	folders, err := filepath.Glob(filepath.Join(u.e.Dir, "ledger", "*", "ledger.json"))
+	require.NoError(u.t, err)
+	if len(folders) == 0 {
+		return 0
+	}
+	r, err := ledger.OpenReader(filepath.Dir(folders[0]))
+	require.NoError(u.t, err)
+	cp, err := r.Checkpoint()
+	if err != nil {
+		return 0
+	}
+	return cp.Size
+}
+
+// untilItWorks waits until the ledger has grown, and then a random moment
+// more, so that kills fall everywhere. Mostly it does not wait for growth: kills
+// fall into the start and the recovery too.
+func (u *user) untilItWorks(said *bytes.Buffer, before uint64, rnd *rand.Rand) {
+	u.t.Helper()
+	if rnd.IntN(4) == 0 {
+		grown := func() bool { return u.entries() > before }
+		if !assert.Eventually(u.t, grown, time.Minute, 10*time.Millisecond) {
+			require.Fail(u.t, "the campaign does not go on", "%d entries; it said:\n%s", before, said)
+		}
+	}
+	wait := time.NewTimer(time.Duration(rnd.IntN(1200)) * time.Millisecond)
+	defer wait.Stop()
+	<-wait.C
+}
+
+// kill ends the worker (the run process), the engine, or both, with -9.
+func (u *user) kill(cmd *exec.Cmd, victim string) {
+	u.t.Helper()
+	if victim != "worker" {
+		pid := 0
+		require.Eventually(u.t, func() bool { pid = u.enginePID(); return pid > 0 }, time.Minute, 5*time.Millisecond, "no engine came up")
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if victim != "engine" {
+		_ = cmd.Process.Kill()
+	}
+	// A run whose engine was killed ends by itself and says so.
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		_ = cmd.Process.Kill()
+		require.Fail(u.t, "run did not notice that its engine was killed")
+	}
+}
+
+func (u *user) enginePID() int {
+	data, err := os.ReadFile(filepath.Join(u.state, "engine", "engine.json"))
+	if err != nil {
+		return 0
+	}
+	var at struct {
+		PID int `json:"pid"`
+	}
+	require.NoError(u.t, json.Unmarshal(data, &at))
+	// An engine that was killed leaves its file behind.
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(at.PID), "cmdline"))
+	if err != nil || !bytes.Contains(line, []byte(u.state)) {
+		return 0
+	}
+	return at.PID
+}

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// scheduled is a line of schedule list.
+type scheduled struct {
+	ID            string
+	Runs, Skipped int
+	Next          string
+}
+
+func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
+	t.Parallel()
+	c := startControlled(t)
+	c.refuses("device esg-01 has no schedule", "schedule", "trigger")
+	c.refuses("give either --every or --cron", "schedule", "create")
+	c.refuses("the shortest interval is a minute", "schedule", "create", "--every", "1s")
+	c.refuses("Temporal cannot read --cron or --time-zone", "schedule", "create", "--cron", "when it suits")
+	require.Empty(t, decode[[]scheduled](t, c.must("schedule", "list", "-o", "json")))
+
+	require.Equal(t, "schedule/esg-01\n", c.must("schedule", "create", "--every", "24h"))
+	c.refuses("device esg-01 has a schedule already", "schedule", "create", "--every", "24h")
+	rows := decode[[]scheduled](t, c.must("schedule", "list", "-o", "json"))
+	require.Len(t, rows, 1)
+	require.Equal(t, "schedule/esg-01", rows[0].ID)
+	require.NotEmpty(t, rows[0].Next)
+
+	first := c.trigger()
+	require.Len(t, c.closed(first).Credentials, accounts)
+	requireConsumersServed(t, c.e)
+
+	newcomer := addAccount(t, c.e, "svc-esg-newcomer")
+	second := c.trigger()
+	state := c.closed(second)
+	require.Len(t, state.Credentials, accounts+1)
+	require.Len(t, deaths(t, state), accounts+1)
+	now := live(t, c.e, credential.Path{Mount: "kv", Path: "rollcall/corp/svc-esg-newcomer", Field: "password"})
+	require.True(t, binds(t, c.e, c.e.Slapd.LDAPS(), c.e.Slapd.AccountDN("svc-esg-newcomer"), now))
+	require.False(t, binds(t, c.e, c.e.Slapd.LDAPS(), c.e.Slapd.AccountDN("svc-esg-newcomer"), newcomer))
+	for id, p := range c.e.Live {
+		require.Equal(t, 3, versions(t, c.e.Vault.Client(), p), id)
+	}
+
+	t.Run("a run that is due while a campaign runs is skipped", func(t *testing.T) {
+		c := c.in(t)
+		run, campaign, release := c.runUntil(protocol.Set)
+		before := c.campaigns()
+		c.must("schedule", "trigger")
+		require.Eventually(t, func() bool {
+			return decode[[]scheduled](t, c.must("schedule", "list", "-o", "json"))[0].Runs == 3
+		}, patience, tick, "the launcher starts, finds the campaign, and ends")
+		release()
+		require.Zero(t, run.wait().code, run.errors())
+		require.Len(t, deaths(t, c.state(campaign)), accounts+1)
+		require.Equal(t, before, c.campaigns(), "no other ledger was begun")
+		requireConsumersServed(t, c.e)
+	})
+	t.Run("a schedule that is deleted is gone, and can be made anew", func(t *testing.T) {
+		c := c.in(t)
+		c.must("schedule", "delete")
+		require.Empty(t, decode[[]scheduled](t, c.must("schedule", "list", "-o", "json")))
+		c.refuses("device esg-01 has no schedule", "schedule", "trigger")
+		c.refuses("device esg-01 has no schedule", "schedule", "delete")
+		c.must("schedule", "create", "--cron", "30 2 * * 0", "--time-zone", "Europe/Vienna")
+		require.Contains(t, c.must("schedule", "list"), "schedule/esg-01")
+	})
+	requireDecoysUntouched(t, c.e)
+}
+
+// campaigns are the ledgers that the ledger worker holds.
+func (c *cluster) campaigns() []string {
+	c.t.Helper()
+	entries, err := os.ReadDir(c.ledgers)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	require.NoError(c.t, err)
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// trigger fires the schedule and returns the campaign that comes of it.
+func (c *cluster) trigger() string {
+	c.t.Helper()
+	before := c.campaigns()
+	c.must("schedule", "trigger")
+	var now []string
+	require.Eventually(c.t, func() bool {
+		now = c.campaigns()
+		return len(now) == len(before)+1
+	}, patience, tick, "nothing came of the trigger")
+	return now[len(now)-1]
+}
+
+// closed waits for the end of a campaign, and for its engine to know of it.
+func (c *cluster) closed(campaign string) *ledger.State {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		r, err := ledger.OpenReader(c.ledgers + "/" + campaign)
+		if err != nil {
+			return false
+		}
+		s, err := r.State(c.t.Context())
+		return err == nil && s.Phase == ledger.Closed
+	}, patience, tick)
+	require.Eventually(c.t, func() bool {
+		return strings.Contains(c.run("watch").err, "no campaign is running")
+	}, patience, tick)
+	return c.state(campaign)
+}
+
+// addAccount puts an account of the device into the directory, and nowhere else.
+func addAccount(t *testing.T, e *estate.Estate, uid string) credential.Secret {
+	t.Helper()
+	conn, err := e.Slapd.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	value := rand.Text()
+	add := ldap.NewAddRequest(e.Slapd.AccountDN(uid), nil)
+	add.Attribute("objectClass", []string{"inetOrgPerson"})
+	for name, text := range map[string]string{"uid": uid, "cn": uid, "sn": uid, "description": "lookup account of " + estate.Device, "userPassword": value} {
+		add.Attribute(name, []string{text})
+	}
+	require.NoError(t, conn.Add(add))
+	return credential.NewSecret(value)
+}

@@ -1,5 +1,0 @@
-package rotation
-
-import "rollcall/internal/credential"
-
-func secret(value string) credential.Secret { return credential.NewSecret(value) }

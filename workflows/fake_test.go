@@ -1,0 +1,285 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// place is a credential of a roll.
+type place struct{ page, index int }
+
+// fake stands for the activities: it says what becomes of each credential and
+// keeps what it was told.
+type fake struct {
+	// outcome is what stops a credential in its nth try, and where; a zero
+	// Reason means dead. nil: all are dead at once.
+	outcome func(at place, try int) (protocol.Step, protocol.Reason)
+	roll    activities.Roll
+	takes   map[string]time.Duration // by activity, on the workflow's clock
+	fails   map[string]error         // by activity
+	during  func(name string)        // called as an activity begins to run
+
+	mu         sync.Mutex
+	now        func() time.Time
+	log        []string // activities in the order of their start
+	passes     []time.Time
+	tries      map[place]int
+	died       map[place]int
+	results    []activities.ResultInput
+	intents    []activities.IntentInput
+	cleaned    map[place]int
+	exceptions map[place]activities.OpenItem
+	why        map[place]string
+	events     []activities.EventInput
+	recorded   []activities.Roll
+	closed     []string
+	inHand     int
+	most       int // batches at the same time
+}
+
+func newFake(waves ...vault.WaveIndex) *fake {
+	f := &fake{
+		takes: map[string]time.Duration{}, fails: map[string]error{}, tries: map[place]int{}, died: map[place]int{},
+		cleaned: map[place]int{}, exceptions: map[place]activities.OpenItem{}, why: map[place]string{},
+	}
+	f.roll = activities.Roll{Campaign: "c1", Snapshot: "s1", Device: "esg-01", Pages: 1, Excluded: 1, Waves: waves}
+	for _, w := range waves {
+		f.roll.Listed += listed(w)
+	}
+	return f
+}
+
+// waveOf is a wave with one run on each page.
+func waveOf(n int, sizes ...int) vault.WaveIndex {
+	w := vault.WaveIndex{Wave: n}
+	for page, size := range sizes {
+		w.Runs = append(w.Runs, vault.Run{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: page, To: size}})
+	}
+	return w
+}
+
+var settings = Settings{
+	Batch: 10, Parallel: 3, Concurrency: 4, RetryMin: time.Minute, RetryMax: 10 * time.Minute, Deadline: time.Hour,
+}
+
+// env is a test environment in which f serves.
+func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet{})
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetStartTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	Register(env)
+	env.RegisterActivity(&activities.Rotation{})
+	env.RegisterActivity(&activities.Ledger{})
+	f.now = env.Now
+	for name, serve := range map[string]any{
+		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open,
+		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
+		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
+	} {
+		call := env.OnActivity(name, mock.Anything, mock.Anything).Return(serve).Maybe()
+		if d := f.takes[name]; d > 0 {
+			call.After(d)
+		}
+	}
+	return env
+}
+
+// begin notes that an activity runs and says whether it fails.
+func (f *fake) begin(name string) error {
+	if f.during != nil {
+		f.during(name)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, name)
+	return f.fails[name]
+}
+
+func (f *fake) list(_ context.Context, in activities.ListInput) (activities.Roll, error) {
+	if err := f.begin("List"); err != nil {
+		return activities.Roll{}, err
+	}
+	if in.Campaign != f.roll.Campaign {
+		return activities.Roll{}, fmt.Errorf("no campaign %q", in.Campaign)
+	}
+	return f.roll, nil
+}
+
+func (f *fake) prepare(_ context.Context, in activities.PrepareInput) (out []activities.PreparedItem, err error) {
+	if err := f.begin("Prepare"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.passes = append(f.passes, f.now())
+	f.inHand++
+	f.most = max(f.most, f.inHand)
+	for _, i := range in.Items {
+		at := place{in.Batch.Span.Page, i}
+		f.tries[at]++
+		p := rotation.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
+		if step, reason := f.stop(at); step == protocol.Precheck || step == protocol.Stage {
+			p = rotation.Prepared{Step: step, Stop: &protocol.Stop{Reason: reason}}
+		}
+		out = append(out, activities.PreparedItem{Index: i, Prepared: p})
+	}
+	return out, nil
+}
+
+// stop is called with mu held.
+func (f *fake) stop(at place) (protocol.Step, protocol.Reason) {
+	if f.outcome == nil {
+		return "", ""
+	}
+	return f.outcome(at, f.tries[at])
+}
+
+func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activities.AppliedItem, err error) {
+	if err := f.begin("Apply"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, it := range in.Items {
+		at := place{in.Batch.Span.Page, it.Index}
+		a := rotation.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
+		if step, reason := f.stop(at); reason != "" {
+			a = rotation.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
+		} else {
+			f.died[at]++
+		}
+		out = append(out, activities.AppliedItem{Index: it.Index, Applied: a})
+	}
+	return out, nil
+}
+
+func (f *fake) clean(_ context.Context, in activities.CleanInput) error {
+	if err := f.begin("Clean"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, it := range in.Items {
+		f.cleaned[place{in.Batch.Span.Page, it.Index}]++
+	}
+	return nil
+}
+
+func (f *fake) close(_ context.Context, campaign string) error {
+	err := f.begin("CloseCampaign")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = append(f.closed, campaign)
+	return err
+}
+
+func (f *fake) open(context.Context, activities.ScheduledInput) error { return f.begin("OpenScheduled") }
+
+func (f *fake) recordRoll(_ context.Context, in activities.Roll) error {
+	f.mu.Lock()
+	f.recorded = append(f.recorded, in)
+	f.mu.Unlock()
+	return f.begin("RecordRoll")
+}
+
+func (f *fake) recordIntents(_ context.Context, in activities.IntentInput) error {
+	f.mu.Lock()
+	f.intents = append(f.intents, in)
+	f.mu.Unlock()
+	return f.begin("RecordIntents")
+}
+
+func (f *fake) recordResults(_ context.Context, in activities.ResultInput) error {
+	f.mu.Lock()
+	f.results = append(f.results, in)
+	f.inHand--
+	f.mu.Unlock()
+	return f.begin("RecordResults")
+}
+
+func (f *fake) recordExceptions(_ context.Context, in activities.ExceptionInput) error {
+	if err := f.begin("RecordExceptions"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, it := range in.Items {
+		at := place{in.Batch.Span.Page, it.Index}
+		if _, twice := f.exceptions[at]; twice {
+			return fmt.Errorf("%v is an exception twice", at)
+		}
+		f.exceptions[at], f.why[at] = it, in.Why
+	}
+	return nil
+}
+
+func (f *fake) recordEvent(_ context.Context, in activities.EventInput) error {
+	f.mu.Lock()
+	f.events = append(f.events, in)
+	f.mu.Unlock()
+	return f.begin("RecordEvent")
+}
+
+// told are the events of the campaign as a whole, in order.
+func (f *fake) told() (out []ledger.Event) {
+	for _, e := range f.events {
+		out = append(out, e.Event)
+	}
+	return out
+}
+
+// ranTimes counts the calls of an activity.
+func (f *fake) ranTimes(name string) (n int) {
+	for _, have := range f.log {
+		if have == name {
+			n++
+		}
+	}
+	return n
+}
+
+// always is an outcome: every credential stops there each time.
+func always(step protocol.Step, reason protocol.Reason) func(place, int) (protocol.Step, protocol.Reason) {
+	return func(place, int) (protocol.Step, protocol.Reason) { return step, reason }
+}
+
+// broken is an activity's last error.
+func broken(kind string) error {
+	return temporal.NewNonRetryableApplicationError("it is broken", kind, nil)
+}
+
+// result reads what a workflow that ended well returned.
+func result[T any](t *testing.T, env *testsuite.TestWorkflowEnvironment) (out T) {
+	t.Helper()
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, env.GetWorkflowResult(&out))
+	return out
+}
+
+type quiet struct{}
+
+func (quiet) Debug(string, ...any)      {}
+func (quiet) Info(string, ...any)       {}
+func (quiet) Warn(string, ...any)       {}
+func (quiet) Error(string, ...any)      {}
+func (q quiet) With(...any) log.Logger { return q }

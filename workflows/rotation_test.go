@@ -1,0 +1,113 @@
+package workflows
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/activities"
+	"rollcall/internal/protocol"
+)
+
+func batchOf(items ...int) rotationInput {
+	return rotationInput{Batch: batches(newFake().roll, waveOf(0, 10), 10, 4)[0], Pass: 1, Items: items}
+}
+
+func TestNothingIsSetBeforeItsIntentIsRecordedNorCleanedBeforeItsProofIs(t *testing.T) {
+	f := newFake()
+	env := f.env(t)
+	env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1, 2))
+	out := result[rotationResult](t, env)
+	require.Equal(t, []string{"Prepare", "RecordIntents", "Apply", "RecordResults", "Clean"}, f.log)
+	require.Equal(t, rotationResult{Dead: 3}, out)
+	require.Len(t, f.cleaned, 3)
+}
+
+func TestAFailedCredentialIsAValueAndTheOthersGoOn(t *testing.T) {
+	f := newFake()
+	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+		switch at.index {
+		case 1:
+			return protocol.Precheck, protocol.ReasonLocked
+		case 2:
+			return protocol.Set, protocol.ReasonRights
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	in := batchOf(0, 1, 2)
+	in.Known = []activities.OpenItem{{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked}}
+	env.ExecuteWorkflow(RotationWorkflow, in)
+	out := result[rotationResult](t, env)
+	require.Equal(t, 1, out.Dead)
+	require.Equal(t, []activities.OpenItem{
+		{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked},
+		{Index: 2, Step: protocol.Set, Reason: protocol.ReasonRights},
+	}, out.Open)
+	require.Len(t, f.intents[0].Items, 2, "no intent for what is not set")
+	require.Equal(t, 1, f.intents[0].Items[0].Attempt)
+	require.Len(t, f.results[0].Stopped, 1)
+	require.Len(t, f.results[0].Applied, 2)
+	require.Equal(t, in.Known, f.results[0].Known)
+	require.Equal(t, map[place]int{{0, 0}: 1}, f.cleaned, "only what is dead is cleaned")
+}
+
+func TestABatchWithNothingToSetAsksForNoIntent(t *testing.T) {
+	f := newFake()
+	f.outcome = always(protocol.Precheck, protocol.ReasonGone)
+	env := f.env(t)
+	env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1))
+	out := result[rotationResult](t, env)
+	require.Equal(t, []string{"Prepare", "RecordResults"}, f.log)
+	require.Len(t, out.Open, 2)
+}
+
+func TestAnActivityThatGivesUpLeavesItsBatchOpen(t *testing.T) {
+	for _, row := range []struct {
+		activity string
+		kind     string
+		log      []string
+		step     protocol.Step
+		reason   protocol.Reason
+	}{
+		{"Prepare", "Vault", []string{"Prepare", "RecordResults"}, protocol.Precheck, protocol.ReasonVault},
+		{"RecordIntents", "Ledger", []string{"Prepare", "RecordIntents"}, protocol.Intent, protocol.ReasonLedger},
+		{"RecordIntents", "Vault", []string{"Prepare", "RecordIntents", "RecordResults"}, protocol.Intent, protocol.ReasonVault},
+		{"Apply", "Spec", []string{"Prepare", "RecordIntents", "Apply", "RecordResults"}, protocol.Set, protocol.ReasonInternal},
+		{"RecordResults", "Ledger", []string{"Prepare", "RecordIntents", "Apply", "RecordResults"}, protocol.Outcome, protocol.ReasonLedger},
+	} {
+		t.Run(row.activity+", "+row.kind, func(t *testing.T) {
+			f := newFake()
+			f.fails[row.activity] = broken(row.kind)
+			env := f.env(t)
+			env.ExecuteWorkflow(RotationWorkflow, batchOf(3, 4))
+			out := result[rotationResult](t, env)
+			require.Equal(t, row.log, f.log, "nothing follows a step that failed but telling the ledger, if that is not what failed")
+			require.Zero(t, out.Dead)
+			require.Equal(t, []activities.OpenItem{
+				{Index: 3, Step: row.step, Reason: row.reason}, {Index: 4, Step: row.step, Reason: row.reason},
+			}, out.Open)
+			require.Empty(t, f.cleaned)
+		})
+	}
+}
+
+func TestTheDeadStayDeadWhenVaultRefusesToClean(t *testing.T) {
+	f := newFake()
+	f.fails["Clean"] = broken("Vault")
+	env := f.env(t)
+	env.ExecuteWorkflow(RotationWorkflow, batchOf(0))
+	require.Equal(t, rotationResult{Dead: 1}, result[rotationResult](t, env))
+}
+
+func TestACancelledBatchIsFinishedAndRecorded(t *testing.T) {
+	for _, activity := range []string{"Prepare", "RecordIntents", "Apply", "RecordResults"} {
+		f := newFake()
+		f.takes[activity] = settings.RetryMin
+		env := f.env(t)
+		env.RegisterDelayedCallback(env.CancelWorkflow, settings.RetryMin/2)
+		env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1))
+		require.Equal(t, rotationResult{Dead: 2}, result[rotationResult](t, env), "cancelled during %s", activity)
+		require.Len(t, f.cleaned, 2)
+	}
+}
