@@ -118,6 +118,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	}
 	known := map[int]OpenItem{}
 	for _, k := range in.Known {
+		k.Before = nil
 		known[k.Index] = k
 	}
 	now := time.Now().UTC()

@@ -118,6 +118,9 @@ type OpenItem struct {
 	Step   protocol.Step   `json:"s"`
 	Reason protocol.Reason `json:"r"`
 	Server string          `json:"at,omitempty"`
+	// Before is why it was open when a new attempt was staged (ReasonRestaged):
+	// that, and not the staging, is what people are told if nothing comes of it.
+	Before *OpenItem `json:"b,omitempty"`
 }
 
 // ExceptionInput is for the ledger: these stay open for good.

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
 	"rollcall/internal/credential"
@@ -192,7 +193,9 @@ func (f *fake) close(_ context.Context, campaign string) error {
 	return err
 }
 
-func (f *fake) open(context.Context, activities.ScheduledInput) error { return f.begin("OpenScheduled") }
+func (f *fake) open(context.Context, activities.ScheduledInput) error {
+	return f.begin("OpenScheduled")
+}
 
 func (f *fake) recordRoll(_ context.Context, in activities.Roll) error {
 	f.mu.Lock()
@@ -278,8 +281,12 @@ func result[T any](t *testing.T, env *testsuite.TestWorkflowEnvironment) (out T)
 
 type quiet struct{}
 
-func (quiet) Debug(string, ...any)      {}
-func (quiet) Info(string, ...any)       {}
-func (quiet) Warn(string, ...any)       {}
-func (quiet) Error(string, ...any)      {}
+func (quiet) Debug(string, ...any)     {}
+func (quiet) Info(string, ...any)      {}
+func (quiet) Warn(string, ...any)      {}
+func (quiet) Error(string, ...any)     {}
 func (q quiet) With(...any) log.Logger { return q }
+
+const anything = mock.Anything
+
+type ctx = workflow.Context

@@ -91,6 +91,7 @@ type waveState struct {
 	Open  []batchTodo `json:"open,omitempty"` // of this pass, to come again
 	Dead  int         `json:"dead"`
 	Done  bool        `json:"started"`        // Todo was filled once
+	Began time.Time   `json:"began,omitzero"` // when this pass began; zero in the first
 	Since time.Time   `json:"since,omitzero"` // when the first pass ended: the deadline counts from there
 }
 

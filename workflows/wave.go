@@ -16,8 +16,8 @@ const dispatches = 200
 
 // Wave rotates the credentials of one wave: a first pass over all batches,
 // then passes over what is still open, with back-off, until nothing is or the
-// deadline has passed. After the deadline there is always one more pass, so
-// that a campaign whose worker was away is not given up untried.
+// deadline has passed. There is always one pass that began after the deadline,
+// so that a campaign whose worker was away is not given up untried.
 func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	w := &wave{state: st}
 	if size := st.Settings.WaveBatch[st.Index.Wave]; size > 0 {
@@ -56,12 +56,13 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		if w.state.Since.IsZero() {
 			w.state.Since = workflow.Now(ctx)
 		}
-		if w.over(ctx) {
+		if w.over() {
 			return w.end(ctx)
 		}
 		w.wait(ctx)
 		w.state.Todo, w.state.Open = w.state.Open, nil
 		w.state.Pass++
+		w.state.Began = workflow.Now(ctx)
 	}
 }
 
@@ -105,9 +106,25 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 		workflow.GetLogger(ctx).Error("batch failed as a whole", "batch", todo.Batch, "error", err)
 		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInternal)}
 	}
+	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
 	if len(out.Open) > 0 {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: todo.Batch, Items: out.Open})
+	}
+}
+
+// remember notes what came before the staging of a new attempt.
+func remember(open, before []activities.OpenItem) {
+	for i, it := range open {
+		if it.Reason != protocol.ReasonRestaged {
+			continue
+		}
+		for _, b := range before {
+			if b.Index == it.Index {
+				b.Before = nil
+				open[i].Before = &b
+			}
+		}
 	}
 }
 
@@ -126,14 +143,14 @@ func (w *wave) items(todo batchTodo) []int {
 }
 
 // over reports whether no further pass is due.
-func (w *wave) over(ctx workflow.Context) bool {
+func (w *wave) over() bool {
 	if w.state.Control.Aborting {
 		return true
 	}
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			if !it.Reason.Final() {
-				return w.state.Pass > 1 && workflow.Now(ctx).After(w.state.Since.Add(w.state.Settings.Deadline))
+				return w.state.Began.After(w.state.Since.Add(w.state.Settings.Deadline))
 			}
 		}
 	}
@@ -179,6 +196,11 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	open := 0
 	for _, t := range w.state.Open {
 		open += len(t.Items)
+		for i, it := range t.Items {
+			if it.Before != nil {
+				t.Items[i] = *it.Before
+			}
+		}
 		err := workflow.ExecuteActivity(onLedger(ctx), recorder.RecordExceptions, activities.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
 		}).Get(ctx, nil)
@@ -239,8 +261,12 @@ func (w *wave) continueAsNew(ctx workflow.Context) error {
 	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 }); err != nil {
 		return err
 	}
-	signals := workflow.GetSignalChannel(ctx, SignalControl)
-	for signals.ReceiveAsync(&w.state.Control) {
+	// listen may hold a signal that it has not acted on yet. Coroutines run in
+	// the order of their start: when a new one has run, so has listen.
+	heard := false
+	workflow.Go(ctx, func(workflow.Context) { heard = true })
+	if err := workflow.Await(ctx, func() bool { return heard }); err != nil {
+		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, WaveWorkflow, w.state)
 }

@@ -67,5 +67,8 @@ type Account struct {
 
 	// Changed is the server's own mark of the last change of the secret
 	// (pwdChangedTime; the accessors of the secret-ids). Empty if it has none.
+	// Where an authority has several servers the marks of one account only grow, as strings: a
+	// server whose mark is below the write server's has not seen the change.
+	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
 	Changed string
 }

@@ -132,8 +132,12 @@ func (s *State) addToLine(index uint64, e Entry) {
 		l.intend(e)
 	case StillOpen:
 		l.stand(e)
+		l.explain(e)
 	case Exception:
 		if l.Outcome != Dead {
+			if said, ok := l.said[e.Reason]; ok {
+				e.Detail = said + " (" + e.Detail + ")"
+			}
 			l.stand(e)
 			l.Outcome, l.Index = IsException, index
 		}
@@ -167,6 +171,18 @@ func (l *Line) stand(e Entry) {
 	}
 	l.Step, l.Reason, l.Server, l.Detail = e.Step, e.Reason, e.Server, e.Detail
 	l.Attempt = max(l.Attempt, e.Attempt)
+}
+
+// explain keeps what was said of a reason: the entry that ends the credential as an
+// exception tells only that nothing came of it any more.
+func (l *Line) explain(e Entry) {
+	if e.Detail == "" {
+		return
+	}
+	if l.said == nil {
+		l.said = map[protocol.Reason]string{}
+	}
+	l.said[e.Reason] = e.Detail
 }
 
 func (l *Line) die(index uint64, e Entry) {

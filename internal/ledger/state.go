@@ -77,6 +77,8 @@ type Line struct {
 	SetAt    time.Time
 	DeadAt   time.Time
 	Index    uint64 // of the outcome entry in the log
+
+	said map[protocol.Reason]string // details of reasons, for an exception
 }
 
 // ExcludedLine is a credential that a person took off the roll.

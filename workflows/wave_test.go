@@ -1,0 +1,194 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/activities"
+	"rollcall/internal/protocol"
+)
+
+// wave runs the only wave of f's roll on env.
+func (f *fake) wave(env *testsuite.TestWorkflowEnvironment, s Settings) {
+	roll := f.roll
+	roll.Waves = nil
+	env.ExecuteWorkflow(WaveWorkflow, waveState{Roll: roll, Index: f.roll.Waves[0], Settings: s})
+}
+
+// waits are the pauses between the passes of a wave of one batch.
+func (f *fake) waits() (out []time.Duration) {
+	for i := 1; i < len(f.passes); i++ {
+		out = append(out, f.passes[i].Sub(f.passes[i-1]))
+	}
+	return out
+}
+
+func TestAWaveIsCutIntoBatchesOfItsSize(t *testing.T) {
+	w := waveOf(3, 25, 7)
+	for _, size := range []int{1, 10, 100} {
+		var seen int
+		for _, b := range batches(newFake().roll, w, size, 4) {
+			require.LessOrEqual(t, b.Span.Len(), size)
+			require.Positive(t, b.Span.Len())
+			require.Equal(t, "corp", b.Authority)
+			require.Equal(t, 4, b.Concurrency)
+			seen += b.Span.Len()
+		}
+		require.Equal(t, listed(w), seen)
+	}
+	f := newFake(w)
+	env := f.env(t)
+	s := settings
+	s.WaveBatch = map[int]int{3: 1}
+	f.wave(env, s)
+	require.Equal(t, waveResult{Dead: 32}, result[waveResult](t, env))
+	require.Equal(t, 32, f.ranTimes("Prepare"), "the careful lane goes one by one")
+}
+
+func TestNoMoreBatchesRunAtOnceThanAllowed(t *testing.T) {
+	for _, parallel := range []int{1, 3, 50} {
+		f := newFake(waveOf(0, 100))
+		f.takes["Apply"] = time.Minute
+		env := f.env(t)
+		s := settings
+		s.Parallel = parallel
+		f.wave(env, s)
+		require.Equal(t, 100, result[waveResult](t, env).Dead)
+		require.Equal(t, min(parallel, 10), f.most)
+	}
+}
+
+func TestOpenCredentialsComeBackWithBackOffUntilTheyAreDead(t *testing.T) {
+	f := newFake(waveOf(0, 3))
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		if at.index == 1 && try < 6 {
+			return protocol.Set, protocol.ReasonUnreachable
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	s := settings
+	s.RetryMax = 4 * time.Minute
+	f.wave(env, s)
+	require.Equal(t, waveResult{Dead: 3}, result[waveResult](t, env))
+	require.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 4 * time.Minute, 4 * time.Minute}, f.waits())
+	require.Equal(t, map[place]int{{0, 0}: 1, {0, 1}: 6, {0, 2}: 1}, f.tries, "the dead are not tried again")
+	require.Equal(t, []activities.OpenItem{{Index: 1, Step: protocol.Set, Reason: protocol.ReasonUnreachable}}, f.results[1].Known)
+	require.Empty(t, f.exceptions)
+}
+
+func TestWhatIsStillOpenAfterTheDeadlineGetsOneMorePassAndEndsAsAnException(t *testing.T) {
+	f := newFake(waveOf(0, 2))
+	f.outcome = always(protocol.Prove, protocol.ReasonLagging)
+	env := f.env(t)
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Open: 2}, result[waveResult](t, env))
+	first, last := f.passes[0], f.passes[len(f.passes)-1]
+	require.Greater(t, last.Sub(first), settings.Deadline)
+	require.Less(t, f.passes[len(f.passes)-2].Sub(first), settings.Deadline, "one, not more")
+	require.Equal(t, protocol.ReasonLagging, f.exceptions[place{0, 1}].Reason)
+	require.Equal(t, protocol.Prove, f.exceptions[place{0, 1}].Step)
+	require.Equal(t, "the deadline has passed", f.why[place{0, 0}])
+}
+
+// A worker that was away from before the deadline until after it must not end
+// the campaign by coming back.
+func TestAPassThatTheDeadlineOvertookIsFollowedByAnother(t *testing.T) {
+	f := newFake(waveOf(0, 1))
+	f.takes["Apply"] = settings.Deadline + time.Minute
+	f.outcome = func(_ place, try int) (protocol.Step, protocol.Reason) {
+		if try < 3 {
+			return protocol.Set, protocol.ReasonUnreachable
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Dead: 1}, result[waveResult](t, env))
+}
+
+func TestWhatTryingAgainCannotHelpEndsAtOnce(t *testing.T) {
+	for _, reason := range []protocol.Reason{protocol.ReasonNoAccount, protocol.ReasonAmbiguous, protocol.ReasonSelf} {
+		f := newFake(waveOf(0, 1))
+		f.outcome = always(protocol.Precheck, reason)
+		env := f.env(t)
+		f.wave(env, settings)
+		require.Equal(t, waveResult{Open: 1}, result[waveResult](t, env))
+		require.Len(t, f.passes, 1)
+		require.Equal(t, reason, f.exceptions[place{0, 0}].Reason)
+	}
+}
+
+func TestTheNextPassDoesNotWaitForWhatWasRestagedOrInterrupted(t *testing.T) {
+	for _, reason := range []protocol.Reason{protocol.ReasonRestaged, protocol.ReasonInterrupted} {
+		f := newFake(waveOf(0, 1))
+		f.outcome = func(_ place, try int) (protocol.Step, protocol.Reason) {
+			if try == 1 {
+				return protocol.Stage, reason
+			}
+			return "", ""
+		}
+		env := f.env(t)
+		f.wave(env, settings)
+		require.Equal(t, waveResult{Dead: 1}, result[waveResult](t, env))
+		require.Equal(t, []time.Duration{0}, f.waits())
+	}
+}
+
+func TestABatchThatFailsAsAWholeComesBack(t *testing.T) {
+	f := newFake(waveOf(0, 2))
+	failed := false
+	env := f.env(t)
+	env.OnWorkflow(RotationWorkflow, anything, anything).Return(func(_ ctx, in rotationInput) (rotationResult, error) {
+		if !failed {
+			failed = true
+			return rotationResult{}, broken("Bug")
+		}
+		require.Equal(t, protocol.ReasonInternal, in.Known[0].Reason)
+		return rotationResult{Dead: len(in.Items)}, nil
+	})
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Dead: 2}, result[waveResult](t, env))
+}
+
+func TestAWaveThatCannotRecordItsExceptionsFails(t *testing.T) {
+	f := newFake(waveOf(0, 1))
+	f.outcome = always(protocol.Precheck, protocol.ReasonNoAccount)
+	f.fails["RecordExceptions"] = broken("Ledger")
+	env := f.env(t)
+	f.wave(env, settings)
+	require.ErrorContains(t, env.GetWorkflowError(), "it is broken")
+}
+
+func TestAWaveSaysHowFarItIs(t *testing.T) {
+	f := newFake(waveOf(4, 3))
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		if at.index == 0 && try == 1 {
+			return protocol.Set, protocol.ReasonRights
+		}
+		return "", ""
+	}
+	f.takes["Prepare"] = 10 * time.Second
+	env := f.env(t)
+	var at []WaveStatus
+	for _, after := range []time.Duration{5 * time.Second, 30 * time.Second} {
+		env.RegisterDelayedCallback(func() { at = append(at, query[WaveStatus](t, env)) }, after)
+	}
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Dead: 3}, result[waveResult](t, env))
+	at = append(at, query[WaveStatus](t, env))
+	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Pass: 1}, at[0])
+	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 2, Open: 1, Pass: 1}, at[1], "in the back-off after the first pass")
+	require.Equal(t, WaveStatus{Wave: 4, Listed: 3, Dead: 3, Pass: 2}, at[2])
+}
+
+func query[T any](t *testing.T, env *testsuite.TestWorkflowEnvironment) (out T) {
+	t.Helper()
+	v, err := env.QueryWorkflow(QueryStatus)
+	require.NoError(t, err)
+	require.NoError(t, v.Get(&out))
+	return out
+}
