@@ -47,7 +47,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		if index, err = r.Store.WriteRoll(ctx, nil, roll); err != nil {
+		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}
 	}

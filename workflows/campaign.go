@@ -90,11 +90,13 @@ func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
 		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control,
 	})
+	// From here on the wave is told: its input is written, and a signal waits
+	// for it to start.
+	c.wave = future
+	defer func() { c.wave = nil }()
 	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
 		return waveResult{}, err
 	}
-	c.wave = future
-	defer func() { c.wave = nil }()
 	cancelled := workflow.NewSelector(steady)
 	cancelled.AddFuture(future, func(workflow.Future) {})
 	cancelled.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {

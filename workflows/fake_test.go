@@ -34,7 +34,6 @@ type fake struct {
 	roll    activities.Roll
 	takes   map[string]time.Duration // by activity, on the workflow's clock
 	fails   map[string]error         // by activity
-	during  func(name string)        // called as an activity begins to run
 
 	mu         sync.Mutex
 	now        func() time.Time
@@ -106,9 +105,6 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 
 // begin notes that an activity runs and says whether it fails.
 func (f *fake) begin(name string) error {
-	if f.during != nil {
-		f.during(name)
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = append(f.log, name)
@@ -240,6 +236,13 @@ func (f *fake) recordEvent(_ context.Context, in activities.EventInput) error {
 	f.events = append(f.events, in)
 	f.mu.Unlock()
 	return f.begin("RecordEvent")
+}
+
+// failing makes an activity fail from now on, or with nil work again.
+func (f *fake) failing(name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fails[name] = err
 }
 
 // told are the events of the campaign as a whole, in order.

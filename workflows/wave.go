@@ -185,13 +185,14 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	why := "the deadline has passed"
 	if w.state.Control.Aborting {
 		why = "the campaign was aborted"
-		if err := w.finishHalfDone(ctx); err != nil {
-			return waveResult{}, err
-		}
+		// In a later pass these were tried before, and some may be half done.
 		for _, t := range w.state.Todo {
 			w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
 		}
 		w.state.Todo = nil
+		if err := w.finishHalfDone(ctx); err != nil {
+			return waveResult{}, err
+		}
 	}
 	open := 0
 	for _, t := range w.state.Open {

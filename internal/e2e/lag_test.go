@@ -124,12 +124,17 @@ func (u *user) count(is func(*ledger.Line) bool) int {
 
 func requireSoon(t *testing.T, what string, said interface{ String() string }, is func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	requireWithin(t, time.Minute, what, said, is)
+}
+
+func requireWithin(t *testing.T, limit time.Duration, what string, said interface{ String() string }, is func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		<-tick.C
-		require.False(t, time.Now().After(deadline), "not in a minute: %s\n%s", what, said)
+		require.False(t, time.Now().After(deadline), "not in %s: %s\n%s", limit, what, said)
 	}
 }
 

@@ -28,6 +28,7 @@ type Options struct {
 	Replica  bool // a second slapd that replicates from the first
 	Odd      bool // the exceptional cases: see seedOdd
 	AppRoles int  // logins of the device to Vault
+	Tagged   int  // more accounts that only the directory ties to the device
 	Decoys   int  // accounts that are not tied to the device
 	Policy   lab.SlapdPolicy
 	File     bool // Vault keeps its data on disk, to be killed and restarted

@@ -42,6 +42,9 @@ func (e *Estate) planAccounts() {
 			account{Account: fresh(Adopted), tagged: true},
 		)
 	}
+	for _, a := range lab.SeedAccounts("svc-mass-", e.opts.Tagged) {
+		e.plan = append(e.plan, account{Account: a, tagged: true})
+	}
 	for i := range e.plan {
 		if e.plan[i].tagged {
 			e.plan[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}

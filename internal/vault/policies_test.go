@@ -52,9 +52,9 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	require.True(t, AsCAS(s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec"))))
 	_, err = s.LoadSpec(ctx, CampaignSpec("c"))
 	require.NoError(t, err)
-	idx, err := s.WriteRoll(ctx, []byte("spec"), newRoll("c", 600))
+	idx, err := s.WriteRoll(ctx, newRoll("c", 600))
 	require.NoError(t, err)
-	again, err := s.WriteRoll(ctx, []byte("spec"), newRoll("c", 700))
+	again, err := s.WriteRoll(ctx, newRoll("c", 700))
 	require.NoError(t, err)
 	require.Equal(t, idx, again)
 	require.Len(t, readAll(t, s, idx), 600)
@@ -99,6 +99,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	denied(t, err)
 	_, err = s.put(ctx, "test", s.mount, specPath(CampaignSpec("c"), "index"), 1, map[string]any{"parts": 0})
 	denied(t, err)
+	denied(t, s.SaveSpec(ctx, ScheduleSpec("mine"), []byte("a schedule of the worker's own")))
 	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "finance/other", Field: "password"}, 0)
 	denied(t, err)
 	_, err = s.api.Logical().WriteWithContext(ctx, "auth/approle/role/"+LedgerPolicy+"/custom-secret-id", map[string]any{"secret_id": "mine"})
@@ -111,7 +112,7 @@ func (g *signer) use(s *Store) { g.store = s }
 func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	s, root, _ := restricted(t, LedgerPolicy)
 	ctx := t.Context()
-	idx, err := root.WriteRoll(ctx, []byte("spec"), newRoll("c", 10))
+	idx, err := root.WriteRoll(ctx, newRoll("c", 10))
 	require.NoError(t, err)
 	_, _, err = root.Stage(ctx, "corp/x", staged("v", "c"))
 	require.NoError(t, err)
@@ -134,6 +135,9 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	denied(t, err)
 	_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "apps/x", Field: "password"}, 0)
 	denied(t, err)
+	_, err = s.LoadSpec(ctx, CampaignSpec("c"))
+	denied(t, err)
+	require.NoError(t, s.RequireLedgerRights(ctx))
 	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c")))
 	denied(t, s.DestroyUpTo(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c"), Field: "checkpoint"}, 1))
 }
@@ -160,6 +164,36 @@ func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {
 	require.NoError(t, err)
 	_, err = signer.Sign([]byte("forged"))
 	denied(t, err)
+}
+
+func TestEveryRoleReadsThePayloadKeyAndNoneWritesIt(t *testing.T) {
+	for _, policy := range []string{WorkerPolicy, LedgerPolicy, OperatorPolicy} {
+		s, root, c := restricted(t, policy)
+		at := c.Vault.Mount + "/data/" + payloadKey
+		_, err := root.api.Logical().WriteWithContext(t.Context(), at, map[string]any{"data": map[string]any{"key": "k"}})
+		require.NoError(t, err)
+		live, err := s.ReadLive(t.Context(), credential.Path{Mount: c.Vault.Mount, Path: payloadKey, Field: "key"}, 0)
+		require.NoError(t, err)
+		require.True(t, live.Found)
+		_, err = s.api.Logical().WriteWithContext(t.Context(), at, map[string]any{"data": map[string]any{"key": "another"}})
+		denied(t, s.fail("test", at, update, err))
+	}
+}
+
+func TestAMissingRightIsNamedWithItsPathUnlessThatNamesAnAccount(t *testing.T) {
+	_, root, c := restricted(t, WorkerPolicy)
+	s := open(t, c, server.Address(), tokenWith(t, WorkerPolicy))
+	require.NoError(t, s.RequireRights(t.Context(), WorkerPolicy, c, nil))
+	require.NoError(t, root.RequireRights(t.Context(), WorkerPolicy, c, newRoll("c", 3).Credentials))
+
+	c.Sources = append(c.Sources, config.Source{Type: "vault-kv", Prefix: "kv/fax"})
+	roll := newRoll("c", 1)
+	roll.Credentials[0].Paths = []credential.Path{{Mount: "kv", Path: "mail/svc-esg", Field: "password"}}
+	err := s.RequireRights(t.Context(), WorkerPolicy, c, roll.Credentials)
+	require.ErrorContains(t, err, "create, read, update is missing on kv/data/fax")
+	require.ErrorContains(t, err, "update is missing on kv/destroy/…")
+	require.NotContains(t, err.Error(), "svc-esg")
+	require.ErrorContains(t, err, "rollcall init")
 }
 
 func TestPathsOfKnownCredentialsAreGrantedSinglyOrByFolderWhenMany(t *testing.T) {

@@ -21,7 +21,6 @@ type RollIndex struct {
 	Waves    []WaveIndex `json:"waves"`    // lowest first
 
 	ExclusionPages int `json:"exclusion_pages"`
-	SpecPages      int `json:"spec_pages"`
 }
 
 // WaveIndex is one wave of a roll.
@@ -42,7 +41,6 @@ type rollPage struct {
 	Credentials []credential.Credential         `json:"credentials,omitempty"`
 	Findings    map[string][]credential.Finding `json:"findings,omitempty"`
 	Exclusions  []credential.Exclusion          `json:"exclusions,omitempty"`
-	Spec        []byte                          `json:"spec,omitempty"`
 }
 
 const (
@@ -50,11 +48,9 @@ const (
 	indexName    = "index"
 	credentials  = "credentials"
 	exclusions   = "exclusions"
-	spec         = "spec"
 	pageField    = "page"
 	pageMost     = 500     // credentials on a page
 	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
-	specBytes    = 480_000 // before base64
 	opReadRoll   = "read the roll"
 	writesAtOnce = 8
 )
@@ -95,24 +91,6 @@ func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential
 			return nil, err
 		}
 		all = append(all, p.Exclusions...)
-	}
-	return all, nil
-}
-
-// ReadSpec reads the campaign file that the roll was listed from, as it was
-// given to WriteRoll.
-func (s *Store) ReadSpec(ctx context.Context, campaign string) ([]byte, error) {
-	idx, err := s.ReadIndex(ctx, campaign)
-	if err != nil {
-		return nil, err
-	}
-	var all []byte
-	for i := range idx.SpecPages {
-		p, err := s.readRollPage(ctx, campaign, idx.Snapshot, spec, i)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p.Spec...)
 	}
 	return all, nil
 }

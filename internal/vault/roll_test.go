@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -52,9 +51,8 @@ func TestARollIsReadBackAsItWasWritten(t *testing.T) {
 	for i := range 700 {
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: fmt.Sprint("corp/x", i), Name: "x", Reason: "decoy"})
 	}
-	specification := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
 
-	written, err := s.WriteRoll(t.Context(), specification, roll)
+	written, err := s.WriteRoll(t.Context(), roll)
 	require.NoError(t, err)
 	idx, err := s.ReadIndex(t.Context(), roll.Campaign)
 	require.NoError(t, err)
@@ -65,9 +63,6 @@ func TestARollIsReadBackAsItWasWritten(t *testing.T) {
 	excluded, err := s.ReadExcluded(t.Context(), roll.Campaign)
 	require.NoError(t, err)
 	require.Equal(t, roll.Excluded, excluded)
-	got, err := s.ReadSpec(t.Context(), roll.Campaign)
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(specification, got))
 
 	findings := map[string][]credential.Finding{}
 	for i := range idx.Pages {
@@ -83,7 +78,7 @@ func TestARollIsReadBackAsItWasWritten(t *testing.T) {
 func TestRunsOfTheIndexCoverEveryCredentialOnce(t *testing.T) {
 	s := newStore(t)
 	roll := newRoll("c", 1100)
-	idx, err := s.WriteRoll(t.Context(), nil, roll)
+	idx, err := s.WriteRoll(t.Context(), roll)
 	require.NoError(t, err)
 	var walked []credential.Credential
 	for i, w := range idx.Waves {
@@ -102,9 +97,9 @@ func TestRunsOfTheIndexCoverEveryCredentialOnce(t *testing.T) {
 
 func TestARetriedListingKeepsTheFirstRoll(t *testing.T) {
 	s := newStore(t)
-	first, err := s.WriteRoll(t.Context(), []byte("one"), newRoll("c", 10))
+	first, err := s.WriteRoll(t.Context(), newRoll("c", 10))
 	require.NoError(t, err)
-	again, err := s.WriteRoll(t.Context(), []byte("two"), newRoll("c", 20))
+	again, err := s.WriteRoll(t.Context(), newRoll("c", 20))
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 	require.Len(t, readAll(t, s, again), 10)
@@ -115,7 +110,7 @@ func TestALostReplyToTheIndexLosesNoPages(t *testing.T) {
 	hop := newLossy(t)
 	s := open(t, c, hop.URL, server.RootToken())
 	hop.loseReplyTo("PUT", "/index")
-	idx, err := s.WriteRoll(t.Context(), nil, newRoll("c", 600))
+	idx, err := s.WriteRoll(t.Context(), newRoll("c", 600))
 	require.NoError(t, err)
 	require.Len(t, readAll(t, s, idx), 600)
 }
@@ -125,7 +120,7 @@ func TestPagesOfAnInterruptedListingAreRemovedByTheNext(t *testing.T) {
 	hop := newLossy(t)
 	s := open(t, c, hop.URL, server.RootToken())
 	hop.loseReplyTo("PUT", "/credentials-1")
-	_, err := s.WriteRoll(t.Context(), nil, newRoll("c", 600))
+	_, err := s.WriteRoll(t.Context(), newRoll("c", 600))
 	require.Error(t, err)
 	snapshots := func() []string {
 		names, err := s.names(t.Context(), "test", c.Vault.Mount, "rolls/c")
@@ -134,10 +129,10 @@ func TestPagesOfAnInterruptedListingAreRemovedByTheNext(t *testing.T) {
 	}
 	require.Len(t, snapshots(), 1)
 
-	idx, err := s.WriteRoll(t.Context(), nil, newRoll("c", 600))
+	idx, err := s.WriteRoll(t.Context(), newRoll("c", 600))
 	require.NoError(t, err)
 	require.Len(t, snapshots(), 3, "orphan, roll and index")
-	idx, err = s.WriteRoll(t.Context(), nil, newRoll("c", 600))
+	idx, err = s.WriteRoll(t.Context(), newRoll("c", 600))
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"index", idx.Snapshot + "/"}, snapshots())
 	require.Len(t, readAll(t, s, idx), 600)
@@ -156,7 +151,7 @@ func TestPagesStayBelowVaultsLimitsWhateverTheyHold(t *testing.T) {
 	for i := range roll.Credentials {
 		roll.Credentials[i].Reasons[0].Detail = strings.Repeat(`"\<`, 2000)
 	}
-	pages, idx, err := cutRoll(roll, nil)
+	pages, idx, err := cutRoll(roll)
 	require.NoError(t, err)
 	require.Greater(t, idx.Pages, 3)
 	for name, page := range pages {
@@ -166,17 +161,17 @@ func TestPagesStayBelowVaultsLimitsWhateverTheyHold(t *testing.T) {
 	}
 
 	s := newStore(t)
-	idx, err = s.WriteRoll(t.Context(), nil, roll)
+	idx, err = s.WriteRoll(t.Context(), roll)
 	require.NoError(t, err)
 	require.Equal(t, roll.Credentials, readAll(t, s, idx))
 
 	roll.Credentials[0].Name = strings.Repeat("x", pageBytes)
-	_, err = s.WriteRoll(t.Context(), nil, &credential.Roll{Campaign: "d", Credentials: roll.Credentials[:1]})
+	_, err = s.WriteRoll(t.Context(), &credential.Roll{Campaign: "d", Credentials: roll.Credentials[:1]})
 	require.ErrorContains(t, err, roll.Credentials[0].ID)
 }
 
 func TestTheIndexOfAHundredThousandIsSmall(t *testing.T) {
-	_, idx, err := cutRoll(newRoll("c", 100_000), nil)
+	_, idx, err := cutRoll(newRoll("c", 100_000))
 	require.NoError(t, err)
 	require.Equal(t, 200, idx.Pages)
 	b, err := json.Marshal(idx)

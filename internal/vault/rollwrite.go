@@ -13,12 +13,11 @@ import (
 	"rollcall/internal/credential"
 )
 
-// WriteRoll stores a roll, with the campaign file that it was listed from, as
-// immutable pages and an index that is written last and only once. If the
-// campaign has a roll already, that one is returned unchanged: a listing that is retried
-// keeps the first snapshot. What an interrupted WriteRoll left is removed by
+// WriteRoll stores a roll as immutable pages and an index that is written last
+// and only once. If the campaign has a roll already, that one is returned
+// unchanged: a listing that is retried keeps the first snapshot. What an interrupted WriteRoll left is removed by
 // the next.
-func (s *Store) WriteRoll(ctx context.Context, specification []byte, roll *credential.Roll) (RollIndex, error) {
+func (s *Store) WriteRoll(ctx context.Context, roll *credential.Roll) (RollIndex, error) {
 	idx, found, err := s.readIndex(ctx, roll.Campaign)
 	if err != nil {
 		return RollIndex{}, err
@@ -26,7 +25,7 @@ func (s *Store) WriteRoll(ctx context.Context, specification []byte, roll *crede
 	if found {
 		return idx, s.dropOrphans(ctx, idx)
 	}
-	pages, idx, err := cutRoll(roll, specification)
+	pages, idx, err := cutRoll(roll)
 	if err != nil {
 		return RollIndex{}, err
 	}
@@ -86,7 +85,7 @@ func (s *Store) dropOrphans(ctx context.Context, idx RollIndex) error {
 }
 
 // cutRoll lays a roll out in pages, by name, and builds its index.
-func cutRoll(roll *credential.Roll, specification []byte) (map[string][]byte, RollIndex, error) {
+func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	c := cutter{pages: map[string][]byte{}, runs: map[int][]Run{}}
 	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded)}
 
@@ -123,15 +122,6 @@ func cutRoll(roll *credential.Roll, specification []byte) (map[string][]byte, Ro
 		return nil, idx, err
 	}
 	idx.ExclusionPages = c.n
-
-	c.n = 0
-	for rest := specification; len(rest) > 0; rest = rest[min(len(rest), specBytes):] {
-		c.page.Spec, c.items = rest[:min(len(rest), specBytes)], 1
-		if err := c.flush(spec); err != nil {
-			return nil, idx, err
-		}
-	}
-	idx.SpecPages = c.n
 	return c.pages, idx, nil
 }
 

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// bare rotates by making the calls of internal/rotation for a credential with
+// one path and one server on which nothing goes wrong, in their order, and
+// believes every answer:
+//
+//	Prepare  Account · ReadLive · Stage
+//	Apply    ReadStaged · ReadLive · Account · Try old (bind, read itself) ·
+//	         Set · Try new (bind, read itself) · Activate ·
+//	         Try old (refused bind, look at the account) · Try new (bind, read itself)
+//	Clean    DestroyUpTo · Unstage (read, delete)
+//
+// compareCalls holds it to that. It shares no code with internal/vault and
+// internal/directory.
+type bare struct {
+	http  *http.Client
+	vault string // URL
+	token string
+	base  string
+	admin *ldap.Conn
+	probe *ldap.Conn
+}
+
+// bareRotator dials like a pool: two LDAP connections for each worker, HTTP
+// connections shared by all.
+func bareRotator(g *ground, ldapURL, vaultURL string, workers int) func() (rotator, error) {
+	shared := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(g.slapd.CA))
+	dial := func() (*ldap.Conn, error) {
+		return ldap.DialURL(ldapURL, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
+	}
+	return func() (rotator, error) {
+		b := &bare{http: shared, vault: vaultURL, token: g.vault.RootToken().Reveal(), base: g.slapd.BaseDN()}
+		var err error
+		if b.admin, err = dial(); err != nil {
+			return nil, err
+		}
+		if err = b.admin.Bind(g.slapd.BinderDN, g.slapd.BinderPassword); err != nil {
+			return nil, err
+		}
+		b.probe, err = dial()
+		return b, err
+	}
+}
+
+// bare times the bare loop on a group.
+func (g *ground) bare(ctx context.Context, group string, workers int) (Timing, error) {
+	return g.time(ctx, group, workers, bareRotator(g, g.slapd.LDAPS(), g.vault.Address(), workers))
+}
+
+func (b *bare) close() {
+	_ = b.admin.Close()
+	_ = b.probe.Close()
+}
+
+func (b *bare) rotate(ctx context.Context, a account) error {
+	live, staged := "kv/data/"+a.path, "rollcall/data/staging/bench/"+a.uuid
+	value := rand.Text()
+	for _, step := range []func() error{
+		func() error { return b.look(a) },
+		func() error { return b.call(ctx, http.MethodGet, live, nil) },
+		func() error {
+			return b.write(ctx, staged, 0, map[string]any{
+				"secret": value, "campaign": "bench", "attempt": 1, "base": map[string]int{live: 1}, "old": map[string]string{live: a.password},
+			})
+		},
+
+		func() error { return b.call(ctx, http.MethodGet, staged, nil) },
+		func() error { return b.call(ctx, http.MethodGet, live, nil) },
+		func() error { return b.look(a) },
+		func() error { return b.login(a, a.password) },
+		func() error {
+			_, err := b.admin.PasswordModify(ldap.NewPasswordModifyRequest(a.dn, "", value))
+			return err
+		},
+		func() error { return b.login(a, value) },
+		func() error { return b.write(ctx, live, 1, map[string]any{"username": a.uid, "password": value}) },
+		func() error { return b.refused(a, a.password) },
+		func() error { return b.look(a) },
+		func() error { return b.login(a, value) },
+
+		func() error {
+			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})
+		},
+		func() error { return b.call(ctx, http.MethodGet, staged, nil) },
+		func() error { return b.call(ctx, http.MethodDelete, "rollcall/metadata/staging/bench/"+a.uuid, nil) },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("%s: %w", a.uid, err)
+		}
+	}
+	return nil
+}
+
+// look reads the entry with what its policy keeps.
+func (b *bare) look(a account) error {
+	found, err := b.admin.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false,
+		"(entryUUID="+a.uuid+")", []string{"entryUUID", "entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset"}, nil))
+	if err == nil && len(found.Entries) != 1 {
+		err = errors.New("the entry was not found")
+	}
+	return err
+}
+
+// login binds as the account and reads its entry.
+func (b *bare) login(a account, value string) error {
+	if err := b.probe.Bind(a.dn, value); err != nil {
+		return err
+	}
+	_, err := b.probe.Search(ldap.NewSearchRequest(a.dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
+	return err
+}
+
+func (b *bare) refused(a account, value string) error {
+	err := b.probe.Bind(a.dn, value)
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials) {
+		return nil
+	}
+	return fmt.Errorf("the old value was not refused: %w", err)
+}
+
+func (b *bare) write(ctx context.Context, path string, cas int, data map[string]any) error {
+	return b.call(ctx, http.MethodPut, path, map[string]any{"options": map[string]any{"cas": cas}, "data": data})
+}
+
+// call makes one request and reads the whole answer, so that the connection
+// can be used again.
+func (b *bare) call(ctx context.Context, method, path string, body any) error {
+	var sent io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, b.vault+"/v1/"+path, sent)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Vault-Token", b.token)
+	res, err := b.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Data map[string]any `json:"data"`
+	}
+	err = json.NewDecoder(res.Body).Decode(&answer)
+	if _, rest := io.Copy(io.Discard, res.Body); rest != nil {
+		return rest
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("%s %s: Vault answers %s", method, path, res.Status)
+	}
+	if errors.Is(err, io.EOF) { // 204
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/faultproxy"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// Calls are the requests of one credential's rotation, as the servers saw them.
+type Calls struct {
+	Campaign []string `json:"campaign"`
+	Bare     []string `json:"bare"`
+	Same     bool     `json:"same"`
+	LDAP     int      `json:"ldap_per_account"`
+	Vault    int      `json:"vault_per_account"`
+}
+
+// compareCalls lets rotation and the bare loop each rotate a few accounts
+// through proxies that write down every request.
+func compareCalls(ctx context.Context, g *ground) (Calls, error) {
+	ours, err := g.observe(ctx, g.accounts[groupCountOurs], func(ldapURL, vaultURL string) (rotator, error) {
+		return newSteps(ctx, g, ldapURL, vaultURL)
+	})
+	if err != nil {
+		return Calls{}, fmt.Errorf("writing down the calls of a rotation: %w", err)
+	}
+	bare, err := g.observe(ctx, g.accounts[groupCountBare], func(ldapURL, vaultURL string) (rotator, error) {
+		return bareRotator(g, ldapURL, vaultURL, 1)()
+	})
+	if err != nil {
+		return Calls{}, fmt.Errorf("writing down the calls of the bare loop: %w", err)
+	}
+	c := Calls{Campaign: ours, Bare: bare, Same: strings.Join(ours, "\n") == strings.Join(bare, "\n")}
+	for _, call := range bare {
+		if strings.HasPrefix(call, "ldap ") {
+			c.LDAP++
+		} else {
+			c.Vault++
+		}
+	}
+	return c, nil
+}
+
+// observe rotates accounts one after another behind proxies and returns the
+// calls of the last one, when every connection is up. All must make the same.
+func (g *ground) observe(ctx context.Context, accounts []account, open func(ldapURL, vaultURL string) (rotator, error)) ([]string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cert, key, _, err := g.ca.Issue(g.dir, "proxy", time.Hour)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(g.slapd.CA))
+	toSlapd, err := faultproxy.StartLDAP(ctx, "127.0.0.1:0", g.slapd.LDAPS(), &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})
+	if err != nil {
+		return nil, err
+	}
+	toVault, err := faultproxy.StartHTTP(ctx, "127.0.0.1:0", g.vault.Address(), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var seen []string
+	write := func(server string) func(faultproxy.Request) {
+		return func(r faultproxy.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, server+" "+r.Kind+" "+r.Detail)
+		}
+	}
+	toSlapd.OnRequest(write("ldap"))
+	toVault.OnRequest(write("vault"))
+	r, err := open(toSlapd.URL(), toVault.URL())
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	for _, a := range accounts {
+		mu.Lock()
+		seen = nil
+		mu.Unlock()
+		if err := r.rotate(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return named(seen, accounts[len(accounts)-1]), nil
+}
+
+// named words calls without the account they are about.
+func named(calls []string, a account) []string {
+	words := strings.NewReplacer(a.dn, "<account>", a.uuid, "<uuid>", a.path, "<path>", "staging/corp/", "staging/", "staging/bench/", "staging/")
+	out := make([]string, len(calls))
+	for i, c := range calls {
+		out[i] = words.Replace(strings.Replace(c, "vault POST", "vault PUT", 1))
+	}
+	return out
+}
+
+// steps takes accounts through internal/rotation, as the activities do.
+type steps struct {
+	rotation.Rotator
+	end func()
+}
+
+func newSteps(ctx context.Context, g *ground, ldapURL, vaultURL string) (rotator, error) {
+	// Vault's client reads its address from the environment.
+	if err := errors.Join(os.Setenv("VAULT_ADDR", vaultURL), os.Setenv("VAULT_TOKEN", g.vault.RootToken().Reveal())); err != nil {
+		return nil, err
+	}
+	store, err := vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	if err != nil {
+		return nil, err
+	}
+	kinds := registry.New(store)
+	authority, err := kinds.Authority(&config.Campaign{Directories: map[string]config.Directory{"corp": {
+		Driver: "openldap", Servers: []string{ldapURL}, Base: g.slapd.BaseDN(), CA: g.slapd.CA, Set: "exop",
+		Bind: config.Bind{DN: g.slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
+	}}}, "corp", credential.LDAPPassword)
+	if err != nil {
+		return nil, err
+	}
+	s := &steps{end: func() {
+		_ = kinds.Close()
+		_ = store.Close()
+	}}
+	s.Store, s.Authority, s.Campaign, s.Now = store, authority, "bench", time.Now
+	return s, nil
+}
+
+func (s *steps) rotate(ctx context.Context, a account) error {
+	c := credential.Credential{
+		ID: "corp/" + a.uuid, Kind: credential.LDAPPassword, Authority: "corp", Subject: a.uuid, Name: a.dn,
+		Paths: []credential.Path{{Mount: "kv", Path: a.path, Field: "password"}},
+	}
+	prepared := s.Prepare(ctx, c)
+	if prepared.Stop != nil {
+		return prepared.Stop
+	}
+	applied := s.Apply(ctx, c, prepared.Attempt, prepared.Fresh)
+	if !applied.Dead() {
+		return applied.Stop
+	}
+	return s.Clean(ctx, c, applied.To)
+}
+
+func (s *steps) close() { s.end() }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	smallest = 40
+	counted  = 5 // credentials whose calls are written down
+	// oneCaller is the part of n that Vault's engine rotates with one caller,
+	// which takes longest and says least.
+	oneCaller = 4
+)
+
+// tries are the numbers of workers of which the bare loop takes the fastest,
+// each on a quarter of n.
+var tries = []int{8, 16, 32, 64}
+
+// measure runs everything in one go on servers of its own below dir.
+func measure(ctx context.Context, dir string, n int, say func(string, ...any)) (*Result, error) {
+	program, err := build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[string]int{
+		groupEngine1: n / oneCaller, groupEngine8: n, groupBefore: n, groupAfter: n, groupCampaign: n,
+		groupCountBare: counted, groupCountOurs: counted,
+	}
+	for _, w := range tries {
+		sizes[groupTry(w)] = n / len(tries)
+	}
+	say("starting slapd and Vault with %d accounts for each way", n)
+	g, err := startGround(ctx, dir, sizes)
+	if err != nil {
+		return nil, err
+	}
+	defer g.stop()
+	c, err := newCampaign(ctx, g, program)
+	if err != nil {
+		return nil, err
+	}
+	r := newResult(n)
+	if r.Calls, err = compareCalls(ctx, g); err != nil {
+		return nil, err
+	}
+
+	say("Vault's LDAP engine")
+	if err := prepareEngine(ctx, g, groupEngine1, groupEngine8); err != nil {
+		return nil, err
+	}
+	if r.EngineOne, err = g.time(ctx, groupEngine1, 1, engineRotator(g)); err != nil {
+		return nil, err
+	}
+	if r.EngineEight, err = g.time(ctx, groupEngine8, 8, engineRotator(g)); err != nil {
+		return nil, err
+	}
+
+	best := 0
+	for _, workers := range tries {
+		say("the bare loop with %d workers", workers)
+		one, err := g.bare(ctx, groupTry(workers), workers)
+		if err != nil {
+			return nil, err
+		}
+		if r.Tries = append(r.Tries, one); one.PerSecond > r.Tries[best].PerSecond {
+			best = len(r.Tries) - 1
+		}
+	}
+	say("the bare loop with %d workers, before the campaign", tries[best])
+	if r.Before, err = g.bare(ctx, groupBefore, tries[best]); err != nil {
+		return nil, err
+	}
+	say("the campaign")
+	if r.Campaign, err = c.run(ctx); err != nil {
+		return nil, err
+	}
+	say("the bare loop with %d workers, after the campaign", tries[best])
+	if r.After, err = g.bare(ctx, groupAfter, tries[best]); err != nil {
+		return nil, err
+	}
+	r.compare()
+	return r, nil
+}
+
+// Timing is one way on a number of accounts.
+type Timing struct {
+	Accounts  int     `json:"accounts"`
+	Workers   int     `json:"workers"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"per_second"`
+	CPU       cpu     `json:"cpu_ms_per_account"`
+}
+
+// time has workers rotate the accounts of a group, each account once, and
+// stops at the first error.
+func (g *ground) time(ctx context.Context, group string, workers int, rotator func() (rotator, error)) (Timing, error) {
+	accounts := g.accounts[group]
+	before, err := g.usage()
+	if err != nil {
+		return Timing{}, err
+	}
+	began := time.Now()
+	if err := inParallel(ctx, accounts, workers, rotator); err != nil {
+		return Timing{}, fmt.Errorf("%s: %w", group, err)
+	}
+	took := time.Since(began)
+	after, err := g.usage()
+	return timing(len(accounts), workers, took, after.since(before)), err
+}
+
+func timing(accounts, workers int, took time.Duration, used usage) Timing {
+	return Timing{
+		Accounts: accounts, Workers: workers, Seconds: took.Seconds(),
+		PerSecond: float64(accounts) / took.Seconds(), CPU: used.per(accounts),
+	}
+}
