@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -63,7 +64,7 @@ func startGround(ctx context.Context, dir string, sizes map[string]int) (g *grou
 	if g.slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(dir, "slapd"), CA: g.ca, Accounts: all}); err != nil {
 		return nil, err
 	}
-	if g.vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(dir, "vault"), Audit: true}); err != nil {
+	if g.vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(dir, "vault"), Audit: os.Getenv("NOAUDIT") == ""}); err != nil {
 		return nil, err
 	}
 	if err = g.findEntries(ctx); err != nil {

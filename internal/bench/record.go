@@ -38,11 +38,15 @@ type Campaign struct {
 // readLedger takes from the record what the process itself does not tell. A
 // credential that is not dead is an error: the figures would mean nothing.
 func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Time) error {
-	dirs, err := filepath.Glob(filepath.Join(folder, "*"))
-	if err != nil || len(dirs) != 1 {
-		return fmt.Errorf("%d ledgers in %s, not one (%w)", len(dirs), folder, err)
+	found, err := filepath.Glob(filepath.Join(folder, "*", "ledger.json"))
+	if err != nil {
+		return err
 	}
-	r, err := ledger.OpenReader(dirs[0])
+	if len(found) != 1 {
+		return fmt.Errorf("%d ledgers in %s, not one", len(found), folder)
+	}
+	dir := filepath.Dir(found[0])
+	r, err := ledger.OpenReader(dir)
 	if err != nil {
 		return err
 	}
@@ -81,7 +85,7 @@ func (c *Campaign) readLedger(ctx context.Context, folder string, began time.Tim
 	c.Rotating = state.ClosedAt.Sub(listed).Seconds()
 	c.Ending = c.Seconds - c.Listing - c.Rotating
 	c.RotatingPerSecond = float64(c.Accounts) / c.Rotating
-	c.LedgerBytes, err = bytesBelow(dirs[0])
+	c.LedgerBytes, err = bytesBelow(dir)
 	return err
 }
 

@@ -151,6 +151,14 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 	c.ledgerWorker()
 	ended := c.run("run")
 	require.Zero(t, ended.code, "all is well again: %s", ended.err)
+
+	t.Run("a folder for ledgers that is itself a ledger", func(t *testing.T) {
+		all := c.campaigns()
+		w := spawn(t, e.Dir, append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--ledger", "--ledger-dir", filepath.Join(c.ledgers, all[len(all)-1]))
+		r := w.wait()
+		require.Equal(t, 1, r.code)
+		require.Contains(t, r.err, "is itself the ledger of campaign "+all[len(all)-1])
+	})
 }
 
 // refused: run ends soon with code 1 and one message.

@@ -107,9 +107,8 @@ func (c *controlled) in(t *testing.T) *controlled {
 	return &controlled{&sub, c.directory, c.store}
 }
 
-// runUntil starts a campaign and returns when it is held at a step.
-func (c *controlled) runUntil(step protocol.Step) (run *service, campaign string, release func()) {
-	c.t.Helper()
+// holdAt holds the next campaign at a step.
+func (c *controlled) holdAt(step protocol.Step) (reached <-chan struct{}, release func()) {
 	h := &hold{step: step, reached: make(chan struct{}), released: make(chan struct{})}
 	c.directory.OnRequest(h.see)
 	c.store.OnRequest(h.see)
@@ -119,9 +118,16 @@ func (c *controlled) runUntil(step protocol.Step) (run *service, campaign string
 		c.store.OnRequest(nil)
 	})
 	c.t.Cleanup(release)
+	return h.reached, release
+}
+
+// runUntil starts a campaign and returns when it is held at a step.
+func (c *controlled) runUntil(step protocol.Step) (run *service, campaign string, release func()) {
+	c.t.Helper()
+	reached, release := c.holdAt(step)
 	run = c.follow("run")
 	select {
-	case <-h.reached:
+	case <-reached:
 	case <-run.done:
 		require.Fail(c.t, "the campaign ended before "+string(step), run.errors())
 	case <-time.After(patience):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	_ "rollcall/internal/cli" // what the binary is made of, so that a cached result is known to be stale
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 )

@@ -33,10 +33,8 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 
 	require.Equal(t, "schedule/esg-01\n", c.must("schedule", "create", "--every", "24h"))
 	c.refuses("device esg-01 has a schedule already", "schedule", "create", "--every", "24h")
-	rows := decode[[]scheduled](t, c.must("schedule", "list", "-o", "json"))
-	require.Len(t, rows, 1)
-	require.Equal(t, "schedule/esg-01", rows[0].ID)
-	require.NotEmpty(t, rows[0].Next)
+	require.Equal(t, "schedule/esg-01", c.schedule().ID)
+	require.NotEmpty(t, c.schedule().Next)
 
 	first := c.trigger()
 	require.Len(t, c.closed(first).Credentials, accounts)
@@ -54,14 +52,24 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		require.Equal(t, 3, versions(t, c.e.Vault.Client(), p), id)
 	}
 
-	t.Run("a run that is due while a campaign runs is skipped", func(t *testing.T) {
+	t.Run("a run that is due while the schedule's last one runs is skipped", func(t *testing.T) {
+		c := c.in(t)
+		reached, release := c.holdAt(protocol.Set)
+		campaign := c.trigger()
+		<-reached
+		before := c.campaigns()
+		c.must("schedule", "trigger")
+		require.Eventually(t, func() bool { return c.schedule().Skipped == 1 }, patience, tick)
+		release()
+		require.Len(t, deaths(t, c.closed(campaign)), accounts+1)
+		require.Equal(t, before, c.campaigns())
+	})
+	t.Run("a run that is due while a person's campaign runs starts no other", func(t *testing.T) {
 		c := c.in(t)
 		run, campaign, release := c.runUntil(protocol.Set)
 		before := c.campaigns()
 		c.must("schedule", "trigger")
-		require.Eventually(t, func() bool {
-			return decode[[]scheduled](t, c.must("schedule", "list", "-o", "json"))[0].Runs == 3
-		}, patience, tick, "the launcher starts, finds the campaign, and ends")
+		require.Eventually(t, func() bool { return c.schedule().Runs == 4 }, patience, tick, "the launcher starts, finds the campaign, and ends")
 		release()
 		require.Zero(t, run.wait().code, run.errors())
 		require.Len(t, deaths(t, c.state(campaign)), accounts+1)
@@ -78,6 +86,14 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		require.Contains(t, c.must("schedule", "list"), "schedule/esg-01")
 	})
 	requireDecoysUntouched(t, c.e)
+}
+
+// schedule is the one that there is.
+func (c *cluster) schedule() scheduled {
+	c.t.Helper()
+	rows := decode[[]scheduled](c.t, c.must("schedule", "list", "-o", "json"))
+	require.Len(c.t, rows, 1)
+	return rows[0]
 }
 
 // campaigns are the ledgers that the ledger worker holds.

@@ -53,6 +53,10 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the Temporal settings (TEMPORAL_* variables, temporal.toml): %w", err)
 	}
+	data, _, err := Converters(o.PayloadKey)
+	if err != nil {
+		return nil, err
+	}
 	e := &Engine{Address: opts.HostPort, stop: func() error { return nil }}
 	if opts.HostPort == "" {
 		local, err := findOrStart(ctx, o.StateDir, o.MayStart)
@@ -61,10 +65,6 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		}
 		e.Local, e.Started, e.Address, e.gone, e.stop = true, local.started, local.address, local.gone, local.stop
 		opts.HostPort = local.address
-	}
-	data, _, err := Converters(o.PayloadKey)
-	if err != nil {
-		return nil, err
 	}
 	opts.DataConverter = data
 	opts.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{

@@ -105,8 +105,13 @@ func running(dir string) (string, bool) {
 	}
 	var at struct {
 		Address string `json:"address"`
+		PID     int    `json:"pid"`
 	}
 	if json.Unmarshal(data, &at) != nil || at.Address == "" {
+		return "", false
+	}
+	// Somebody else may have the port of an engine that was killed.
+	if errors.Is(syscall.Kill(at.PID, 0), syscall.ESRCH) {
 		return "", false
 	}
 	conn, err := net.DialTimeout("tcp", at.Address, time.Second)

@@ -1,0 +1,319 @@
+package workflows
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/engine"
+	"rollcall/internal/estate"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
+	"rollcall/internal/vault"
+)
+
+// The replay fixtures are made anew, from campaigns on real servers, by
+//
+//	go test ./workflows -record
+//
+// which runs no test. It takes about a minute and needs what the tests of
+// internal/e2e need. Do it only when a change of the workflows is meant to strand
+// campaigns that run; otherwise TestEveryRecordedHistoryReplays must stay green
+// with the fixtures as they are.
+var recordFixtures = flag.Bool("record", false, "make the replay fixtures anew instead of testing")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !*recordFixtures {
+		os.Exit(m.Run())
+	}
+	if err := recordAll(); err != nil {
+		fmt.Fprintln(os.Stderr, "recording:", err)
+		os.Exit(1)
+	}
+}
+
+// stage is what campaigns are recorded on.
+type stage struct {
+	client.Client
+	estate *estate.Estate
+	store  *vault.Store
+	spec   []byte
+	n      int
+}
+
+// scenes are campaigns on one estate, each of which rotates everything again.
+var scenes = []struct {
+	name     string
+	settings func(*Settings)
+	during   func(ctx context.Context, s *stage) error // after the first credential died
+	launched bool
+}{
+	{name: "waves", during: func(ctx context.Context, s *stage) error {
+		// A first pass that finds the replica behind, a later one that does not.
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == Finished }); err != nil {
+			return err
+		}
+		return s.estate.Replica.ResumeReplication(ctx)
+	}},
+	{name: "paused", during: func(ctx context.Context, s *stage) error {
+		return errors.Join(s.tell(ctx, UpdatePause), s.tell(ctx, UpdateResume))
+	}},
+	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort) }},
+	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
+		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")
+	}},
+	{name: "continued", settings: func(s *Settings) { s.Batch, s.Parallel = 1, 16 }},
+	{name: "launched", launched: true},
+}
+
+func recordAll() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "rollcall-record-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s, stop, err := setStage(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := os.RemoveAll(fixtures); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(fixtures, 0o755); err != nil {
+		return err
+	}
+	for _, scene := range scenes {
+		began := time.Now()
+		in := settings
+		in.Batch, in.Parallel, in.Concurrency = 20, 1, 4
+		in.RetryMin, in.RetryMax, in.Deadline = 200*time.Millisecond, time.Second, 2*time.Second
+		if scene.settings != nil {
+			scene.settings(&in)
+		}
+		if err := s.play(ctx, in, scene.launched, scene.during); err != nil {
+			return fmt.Errorf("%s: %w", scene.name, err)
+		}
+		n, err := s.save(ctx, scene.name, began)
+		if err != nil {
+			return fmt.Errorf("%s: %w", scene.name, err)
+		}
+		fmt.Printf("%s: %d histories, %s\n", scene.name, n, time.Since(began).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// setStage starts every server, an engine and workers.
+func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for i := len(stops) - 1; i >= 0; i-- {
+			stops[i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	s = &stage{}
+	if s.estate, err = estate.Start(ctx, estate.Options{
+		Dir: dir, Accounts: dispatches + 10, Replica: true, Odd: true, AppRoles: 1,
+	}); err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { s.estate.Stop(context.WithoutCancel(ctx)) })
+	for _, v := range s.estate.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return nil, stop, err
+		}
+	}
+	file, err := s.estate.CampaignFile(nil, "waves:\n  - {name: logins, kind: approle-secret-id, batch: 1}\n")
+	if err != nil {
+		return nil, stop, err
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, stop, err
+	}
+	if s.spec, err = json.Marshal(cfg); err != nil {
+		return nil, stop, err
+	}
+	if s.store, err = vault.Open(ctx, vault.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}); err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { _ = s.store.Close() })
+	if _, err = s.store.Setup(ctx, cfg, nil); err != nil {
+		return nil, stop, err
+	}
+	if err = s.store.SaveSpec(ctx, vault.ScheduleSpec("weekly"), s.spec); err != nil {
+		return nil, stop, err
+	}
+	e, err := lab.StartEngine(ctx, lab.EngineOptions{Dir: filepath.Join(dir, "engine")})
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, func() { _ = e.Stop(context.WithoutCancel(ctx)) })
+	data, failures := converters()
+	s.Client, err = client.DialContext(ctx, client.Options{
+		HostPort: e.Address(), Identity: "rollcall", DataConverter: data, FailureConverter: failures,
+		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	if err != nil {
+		return nil, stop, err
+	}
+	stops = append(stops, s.Close)
+	kinds := registry.New(s.store)
+	stops = append(stops, func() { _ = kinds.Close() })
+	records := &activities.Ledger{Store: s.store, Dir: filepath.Join(dir, "ledger")}
+	stops = append(stops, func() { _ = activities.Shut(records) })
+	rotations := worker.New(s.Client, activities.RotationQueue, worker.Options{DisableRegistrationAliasing: true})
+	Register(rotations)
+	rotations.RegisterActivity(&activities.Rotation{Store: s.store, Kinds: kinds})
+	ledgers := worker.New(s.Client, activities.LedgerQueue, worker.Options{DisableRegistrationAliasing: true})
+	ledgers.RegisterActivity(records)
+	for _, w := range []worker.Worker{rotations, ledgers} {
+		if err = w.Start(); err != nil {
+			return nil, stop, err
+		}
+		stops = append(stops, w.Stop)
+	}
+	return s, stop, nil
+}
+
+// play runs one campaign to its end.
+func (s *stage) play(ctx context.Context, in Settings, launched bool, during func(context.Context, *stage) error) error {
+	s.n++
+	id := fmt.Sprintf("%s-%d", estate.Device, s.n)
+	var run client.WorkflowRun
+	var err error
+	if launched {
+		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: activities.RotationQueue},
+			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
+	} else {
+		if err := activities.Open(ctx, s.store, id, estate.Device, s.spec); err != nil {
+			return err
+		}
+		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: activities.RotationQueue},
+			CampaignWorkflow, CampaignInput{Campaign: id, Device: estate.Device, Actor: "operator@example.org", Settings: in})
+	}
+	if err != nil {
+		return err
+	}
+	if during != nil {
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return st.Wave == 1 && w.Dead > 0 || st.Phase == Finished }); err != nil {
+			return err
+		}
+		if err := during(ctx, s); err != nil {
+			return err
+		}
+	}
+	return run.Get(ctx, nil)
+}
+
+// await asks the campaign and its running wave until they say so.
+func (s *stage) await(ctx context.Context, until func(Status, WaveStatus) bool) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var st Status
+		var w WaveStatus
+		v, err := s.QueryWorkflow(ctx, CampaignID(estate.Device), "", QueryStatus)
+		if err == nil {
+			err = v.Get(&st)
+		}
+		if err == nil && st.Wave >= 0 && st.Wave < len(st.Waves) {
+			if v, err := s.QueryWorkflow(ctx, WaveID(estate.Device, st.Waves[st.Wave].Wave), "", QueryStatus); err == nil {
+				_ = v.Get(&w)
+			}
+		}
+		if err == nil && until(st, w) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+func (s *stage) tell(ctx context.Context, name string) error {
+	h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: CampaignID(estate.Device), UpdateName: name, Args: []any{"operator@example.org"}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return h.Get(ctx, nil)
+}
+
+// save writes the histories of what ran since began: of the campaign, of every
+// run of its waves, and of its two longest batches.
+func (s *stage) save(ctx context.Context, scene string, began time.Time) (int, error) {
+	query := fmt.Sprintf("StartTime >= '%s'", began.UTC().Format(time.RFC3339Nano))
+	type found struct {
+		id, run string
+		length  int64
+	}
+	kept := map[string][]found{}
+	var page []byte
+	for {
+		list, err := s.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range list.Executions {
+			name := e.Type.Name
+			kept[name] = append(kept[name], found{e.Execution.WorkflowId, e.Execution.RunId, e.HistoryLength})
+		}
+		if page = list.NextPageToken; len(page) == 0 {
+			break
+		}
+	}
+	n := 0
+	for name, all := range kept {
+		if name == RotationWorkflow {
+			all = all[:min(2, len(all))]
+		}
+		for i, f := range all {
+			h := s.GetWorkflowHistory(ctx, f.id, f.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+			if err := writeFixture(fmt.Sprintf("%s-%s-%d", scene, strings.ToLower(name), i+1), f.id, h); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+func converters() (data dataConverter, failures failureConverter) {
+	data, _, err := engine.Converters(credential.Secret{})
+	if err != nil {
+		panic(err)
+	}
+	return data, temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: data, EncodeCommonAttributes: true})
+}
