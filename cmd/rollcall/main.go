@@ -17,6 +17,9 @@ func main() {
 	// and says so, instead of ending the process (setrlimit(2), RLIMIT_FSIZE).
 	signal.Ignore(syscall.SIGXFSZ)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks; after it a second one ends the process at once,
+	// which loses nothing.
+	context.AfterFunc(ctx, stop)
 	code := cli.Run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()
 	os.Exit(code)

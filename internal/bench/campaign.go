@@ -34,7 +34,7 @@ func build(ctx context.Context, dir string) (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(dir, "rollcall")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "rollcall/cmd/rollcall")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "rollcall/cmd/rollcall")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building rollcall: %w\n%s", err, out)
@@ -72,9 +72,6 @@ sources:
 
 func (c *campaign) command(ctx context.Context, name string) (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.CommandContext(ctx, c.program, name, "-f", c.file, "--state-dir", c.state)
-	if os.Getenv("PERF") != "" && name == "run" {
-		cmd = exec.CommandContext(ctx, "perf", "record", "-F", "299", "-g", "-o", os.Getenv("PERF"), "--", c.program, name, "-f", c.file, "--state-dir", c.state)
-	}
 	cmd.Dir = c.g.dir
 	cmd.Env = append(os.Environ(), "VAULT_ADDR="+c.g.vault.Address(), "VAULT_TOKEN="+c.g.vault.RootToken().Reveal())
 	var out bytes.Buffer

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -40,9 +39,9 @@ type account struct {
 	path                    string // below kv/
 }
 
-// startGround starts the servers and seeds the groups. On an error nothing is
-// left running.
-func startGround(ctx context.Context, dir string, sizes map[string]int) (g *ground, err error) {
+// startGround starts the servers and seeds the groups. audit gives Vault a file
+// audit device. On an error nothing is left running.
+func startGround(ctx context.Context, dir string, sizes map[string]int, audit bool) (g *ground, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	g = &ground{dir: dir, accounts: map[string][]account{}}
@@ -64,7 +63,7 @@ func startGround(ctx context.Context, dir string, sizes map[string]int) (g *grou
 	if g.slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(dir, "slapd"), CA: g.ca, Accounts: all}); err != nil {
 		return nil, err
 	}
-	if g.vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(dir, "vault"), Audit: os.Getenv("NOAUDIT") == ""}); err != nil {
+	if g.vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(dir, "vault"), Audit: audit}); err != nil {
 		return nil, err
 	}
 	if err = g.findEntries(ctx); err != nil {

@@ -19,18 +19,19 @@ import (
 
 func main() {
 	n := flag.Int("n", 2000, "accounts for each of the three ways")
+	audit := flag.Bool("audit", false, "give Vault a file audit device, as in production: it costs every request, and Rollcall makes more of them than Vault's own engine")
 	file := flag.String("json", "", "write the figures to this file as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *file); err != nil {
+	if err := run(ctx, *n, *audit, *file); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 // run measures, prints the table and writes the JSON. It leaves nothing behind.
-func run(ctx context.Context, n int, file string) error {
+func run(ctx context.Context, n int, audit bool, file string) error {
 	if n < smallest {
 		return fmt.Errorf("-n %d is too small to measure anything; the least is %d", n, smallest)
 	}
@@ -39,7 +40,7 @@ func run(ctx context.Context, n int, file string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	result, err := measure(ctx, dir, n, say)
+	result, err := measure(ctx, dir, n, audit, say)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const (
 var tries = []int{8, 16, 32, 64}
 
 // measure runs everything in one go on servers of its own below dir.
-func measure(ctx context.Context, dir string, n int, say func(string, ...any)) (*Result, error) {
+func measure(ctx context.Context, dir string, n int, audit bool, say func(string, ...any)) (*Result, error) {
 	program, err := build(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func measure(ctx context.Context, dir string, n int, say func(string, ...any)) (
 		sizes[groupTry(w)] = n / len(tries)
 	}
 	say("starting slapd and Vault with %d accounts for each way", n)
-	g, err := startGround(ctx, dir, sizes)
+	g, err := startGround(ctx, dir, sizes, audit)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func measure(ctx context.Context, dir string, n int, say func(string, ...any)) (
 	if err != nil {
 		return nil, err
 	}
-	r := newResult(n)
+	r := newResult(n, audit)
 	if r.Calls, err = compareCalls(ctx, g); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 type Result struct {
 	Machine     Machine   `json:"machine"`
 	Accounts    int       `json:"accounts"`
+	Audit       bool      `json:"audit"` // Vault wrote an audit log
 	Calls       Calls     `json:"calls"`
 	EngineOne   Timing    `json:"vault_engine_1_caller"`
 	EngineEight Timing    `json:"vault_engine_8_callers"`
@@ -45,8 +46,8 @@ type Ratios struct {
 	Drift            float64 `json:"bare_after_to_before"`
 }
 
-func newResult(n int) *Result {
-	return &Result{Accounts: n, Machine: Machine{At: time.Now().UTC(), CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version()}}
+func newResult(n int, audit bool) *Result {
+	return &Result{Accounts: n, Audit: audit, Machine: Machine{At: time.Now().UTC(), CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version()}}
 }
 
 func (r *Result) compare() {
@@ -69,8 +70,12 @@ func (r *Result) write(file string) error {
 // table is the result for people.
 func (r *Result) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d accounts each · one slapd {SSHA} over LDAPS, one Vault with its audit log · %s, %d cores, %s · %s\n\n",
-		r.Accounts, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Machine.At.Format(time.DateTime+" UTC"))
+	audit := "without"
+	if r.Audit {
+		audit = "with"
+	}
+	fmt.Fprintf(&b, "%d accounts each · one slapd {SSHA} over LDAPS, one Vault %s audit log · %s, %d cores, %s · %s\n\n",
+		r.Accounts, audit, r.Machine.CPU, r.Machine.Cores, r.Machine.Go, r.Machine.At.Format(time.DateTime+" UTC"))
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\taccounts\tseconds\tper second\tms of CPU each: slapd\tVault\tclient\tengine\t")
 	row := func(name string, t Timing) {

@@ -42,7 +42,7 @@ func (a *app) control(update, short, done string) *cobra.Command {
 			}
 			defer s.close()
 			if err := s.connect(ctx, false); err != nil {
-				return err
+				return s.refused(update, err)
 			}
 			handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 				WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: update, Args: []any{actor()},
