@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -16,7 +18,7 @@ import (
 // Types of errors that waiting rarely cures. The workflow decides whether to
 // wait all the same.
 const (
-	NoRoom = "NoRoom" // the ledger cannot grow
+	NoRoom = "NoRoom" // the ledger cannot grow: no room, or no right to write
 	Denied = "Denied" // the token lacks a right
 )
 
@@ -73,6 +75,8 @@ func classify(fallback string, err error) error {
 		kind = errVault
 	case errors.Is(err, ledger.ErrFull):
 		kind = NoRoom
+	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		kind, text = NoRoom, text+"; let this user write there, or name another folder (ledger.dir, --ledger-dir)"
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(text, errLedger, nil)
 	}

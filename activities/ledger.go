@@ -142,7 +142,9 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 		}
 		at := OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server}
 		if known[a.Index] != at {
-			entries = append(entries, open(in, c, at, a.Stop.Detail, now))
+			e := open(in, c, at, a.Stop.Detail, now)
+			e.SetAt = a.SetAt
+			entries = append(entries, e)
 		}
 	}
 	return l.append(ctx, in.Batch.Campaign, entries)
@@ -160,6 +162,9 @@ func (l *Ledger) RecordExceptions(ctx context.Context, in ExceptionInput) error 
 	for _, it := range in.Items {
 		e := about(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
+		if it.Reason.Final() {
+			e.Detail = "trying again cannot help"
+		}
 		entries = append(entries, e)
 	}
 	return l.append(ctx, in.Batch.Campaign, entries)

@@ -127,7 +127,7 @@ type OpenItem struct {
 type ExceptionInput struct {
 	Batch Batch      `json:"batch"`
 	Items []OpenItem `json:"items"`
-	Why   string     `json:"why"` // deadline, aborted, final
+	Why   string     `json:"why"` // for people; what is Final() says so instead
 }
 
 // EventInput is for the ledger: something about the campaign as a whole.

@@ -23,7 +23,7 @@ import (
 func Load(path string) (*Campaign, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the campaign file: %w", err)
+		return nil, fmt.Errorf("reading the campaign file: %w; name another with -f", err)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {

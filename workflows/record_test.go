@@ -34,7 +34,7 @@ import (
 //
 //	go test ./workflows -record
 //
-// which runs no test. It takes about a minute and needs what the tests of
+// which runs no test. It takes a few minutes and needs what the tests of
 // internal/e2e need. Do it only when a change of the workflows is meant to strand
 // campaigns that run; otherwise TestEveryRecordedHistoryReplays must stay green
 // with the fixtures as they are.

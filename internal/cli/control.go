@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/engine"
 	"rollcall/workflows"
 )
 
@@ -29,7 +32,7 @@ func (a *app) abortCommand() *cobra.Command {
 func (a *app) control(update, short, done string) *cobra.Command {
 	var out output
 	c := &cobra.Command{
-		Use: update, Short: short, Args: cobra.NoArgs,
+		Use: update, Short: short, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -44,14 +47,7 @@ func (a *app) control(update, short, done string) *cobra.Command {
 			if err := s.connect(ctx, false); err != nil {
 				return s.refused(update, err)
 			}
-			handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-				WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: update, Args: []any{actor()},
-				WaitForStage: client.WorkflowUpdateStageCompleted,
-			})
-			var st workflows.Status
-			if err == nil {
-				err = handle.Get(ctx, &st)
-			}
+			st, err := s.update(ctx, update)
 			if err != nil {
 				return s.refused(update, err)
 			}
@@ -66,7 +62,39 @@ func (a *app) control(update, short, done string) *cobra.Command {
 	return c
 }
 
+// answerWithin bounds the wait for an answer, which takes a moment where both
+// kinds of worker are up. noteAfter is when somebody who waits is told why.
+const (
+	answerWithin = time.Minute
+	noteAfter    = 3 * time.Second
+)
+
+// errNoAnswer: Temporal has the request and may still hand it to the campaign.
+var errNoAnswer = errors.New("no answer yet; the request may still be carried out: look with `rollcall status`")
+
+func (s *session) update(ctx context.Context, name string) (workflows.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
+	defer note.Stop()
+	var st workflows.Status
+	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: name, Args: []any{actor()},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &st)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errNoAnswer
+	}
+	return st, err
+}
+
 func (s *session) refused(update string, err error) error {
+	if errors.Is(err, engine.ErrNotRunning) {
+		return fmt.Errorf("cannot %s: no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with what was left", update)
+	}
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
 		return fmt.Errorf("cannot %s: no campaign is running for device %s", update, s.cfg.Device)

@@ -24,7 +24,7 @@ It needs slapd (Debian: apt-get install slapd) and, beside this program,
 rollcall-engine and rollcall-devvault (make build), but no root.
 
 Exit code 0 if all went as it should, 1 otherwise.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			self, err := os.Executable()
 			if err != nil {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
 	"rollcall/internal/engine"
+	"rollcall/internal/report"
 	"rollcall/internal/vault"
 )
 
@@ -22,7 +22,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `doctor looks at Vault, Temporal and every server of every directory the way a campaign
 would use them, and says of each thing that is wrong what to do. It changes
 nothing. Exit code 1 if anything is wrong.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -65,7 +65,8 @@ type check struct {
 
 func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	ctx := cmd.Context()
-	rows := []check{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %d directories, %d sources", cfg.Device, len(cfg.Directories), len(cfg.Sources))}}
+	rows := []check{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
+		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}}
 	s, err := a.openVault(ctx)
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
@@ -108,26 +109,23 @@ func (a *app) checkTemporal(ctx context.Context, s *session) []check {
 	default:
 		row.OK, row.Detail = true, s.engine.Address
 	}
-	return []check{row}
+	rows := []check{row}
+	if err == nil && !s.engine.Local {
+		rows = append(rows, s.checkWorkers(ctx))
+	}
+	return rows
 }
 
-func (a *app) printChecks(rows []check) error {
-	t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-	bad := 0
-	for _, r := range rows {
-		mark := "ok"
-		if !r.OK {
-			mark = "WRONG"
-			bad++
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", mark, r.Where, r.What, r.Detail)
-		if !r.OK {
-			fmt.Fprintf(t, "\t\t\t-> %s\n", r.Do)
-		}
+func (s *session) checkWorkers(ctx context.Context) check {
+	row := check{Where: "temporal", What: "workers"}
+	missing, err := s.missingWorkers(ctx)
+	switch {
+	case err != nil:
+		row.Detail, row.Do = err.Error(), "correct the TEMPORAL_ settings"
+	case len(missing) > 0:
+		row.Detail, row.Do = "nobody would serve a campaign", "start "+quoted(missing)
+	default:
+		row.OK, row.Detail = true, "there are some to rotate and one for the ledger"
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), bad)
-	return err
+	return row
 }

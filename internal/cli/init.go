@@ -25,7 +25,7 @@ in the right form. The policies allow exactly what this campaign file needs;
 run it again when the sources change.
 
 With --print it shows the policies instead and changes nothing.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show {
 				return a.printPolicies(cmd)

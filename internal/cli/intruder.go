@@ -12,7 +12,7 @@ func (a *app) intruderCommand() *cobra.Command {
 		Use:    "intruder",
 		Short:  "Try stolen credentials from standard input in a loop (used by the demo and tests)",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return intruder.Run(cmd.Context(), a.In, a.Out)
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/report"
 )
 
 func (a *app) ledgerCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func (a *app) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ledger",
 		Short: "Verify, print and prove entries of a ledger; works offline",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.PersistentFlags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger; default: the latest of the campaign file's device")
@@ -95,10 +96,10 @@ func (a *app) printVerified(r ledger.Report) {
 		fmt.Fprintln(a.Out, "problem:", problemText(p))
 	}
 	if r.More > 0 {
-		fmt.Fprintf(a.Out, "and %d more problems\n", r.More)
+		fmt.Fprintf(a.Out, "and %s\n", report.Plural(r.More, "more problem", "more problems"))
 	}
 	if !r.Closed {
-		fmt.Fprintf(a.Out, "the campaign has not ended: %d credentials are without an end\n", len(r.Open))
+		fmt.Fprintf(a.Out, "the campaign has not ended: %s without an end\n", report.Plural(len(r.Open), "credential is", "credentials are"))
 	}
 }
 

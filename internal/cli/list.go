@@ -19,7 +19,7 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long:  `list asks every source and merges what they find into a roll. It changes nothing anywhere.`,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -102,7 +103,7 @@ configured Temporal, run starts one on this machine.
 Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringVarP(&a.file, "file", "f", "campaign.yaml", "campaign file")
@@ -125,6 +126,22 @@ Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`
 	add("record", a.reportCommand(), a.ledgerCommand())
 	root.AddCommand(a.intruderCommand())
 	return root
+}
+
+// noArguments is for commands that take none. A word where a command was meant
+// gets the commands that look like it.
+func noArguments(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case !cmd.HasAvailableSubCommands():
+		return fmt.Errorf("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return fmt.Errorf("%s has no command %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(like, " or "))
+	}
+	return fmt.Errorf("%s has no command %q; %s --help lists them", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
 func defaultStateDir() string {

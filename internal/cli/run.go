@@ -23,7 +23,7 @@ itself and does the work in this process: Ctrl-C then finishes the credentials
 in hand and stops, and the same command goes on from there, also after a crash.
 With a configured Temporal the workers do the work and Ctrl-C only stops
 watching.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 }
@@ -83,6 +83,8 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 		done <- run.Get(ctx, &result)
 	}()
 	view := s.newView(campaign)
+	unserved := time.NewTimer(noteAfter)
+	defer unserved.Stop()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -92,14 +94,21 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 				return s.detach(view, campaign)
 			}
 			view.finish(ctx)
-			if err != nil {
+			var ended *temporal.WorkflowExecutionError
+			switch {
+			case errors.As(err, &ended):
 				return fmt.Errorf("campaign %s ended early: %w", campaign, cause(err))
+			case err != nil:
+				return &exit{exitUnfinished, fmt.Errorf("lost Temporal at %s: %w; the campaign is kept there, and the same command follows it again", s.engine.Address, err)}
 			}
 			return s.lastScreen(ctx, campaign, result)
 		case <-ctx.Done():
 			return s.detach(view, campaign)
 		case <-s.engine.Gone():
-			return &exit{exitUnfinished, fmt.Errorf("the engine ended by itself; what it had is on disk and the same command goes on from there (its log is in %s)", s.stateDir)}
+			return &exit{exitUnfinished, fmt.Errorf("the engine ended by itself; what it had is on disk and the same command goes on from there (its log is %s)", filepath.Join(s.stateDir, "engine", "engine.log"))}
+		case <-unserved.C:
+			view.below()
+			s.sayIfUnserved(ctx)
 		case <-tick.C:
 			view.refresh(ctx)
 		}
@@ -109,7 +118,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 func (s *session) detach(view *view, campaign string) error {
 	view.finish(context.WithoutCancel(context.Background()))
 	if s.engine.Started {
-		s.say("detached from campaign %s: finishing the credentials in hand; the same command goes on from here", campaign)
+		s.say("detached from campaign %s: finishing the credentials in hand; the same command goes on from here. Ctrl-C again ends at once, and loses nothing either", campaign)
 	} else {
 		s.say("detached from campaign %s: it goes on without this terminal; the same command follows it again", campaign)
 	}

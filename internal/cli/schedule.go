@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rollcall/activities"
+	"rollcall/internal/engine"
 	"rollcall/internal/vault"
 	"rollcall/workflows"
 )
@@ -26,7 +27,7 @@ func (a *app) scheduleCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "schedule",
 		Short: "Re-rotate on a schedule; the roll is listed afresh at each run",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.AddCommand(a.scheduleCreate(), a.scheduleList(), a.scheduleTrigger(), a.scheduleDelete())
@@ -43,7 +44,7 @@ func (a *app) scheduleCreate() *cobra.Command {
 Later changes to the file do not reach the schedule: delete and create it again.
 A run that is due while a campaign of the device runs is skipped. The campaign's
 manifests are those of today; directories and Vault are read afresh each time.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := client.ScheduleSpec{TimeZoneName: zone}
 			switch {
@@ -67,6 +68,9 @@ manifests are those of today; directories and Vault are read afresh each time.`,
 
 func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) error {
 	ctx, id := cmd.Context(), scheduleID(s.cfg.Device)
+	if s.engine.Local {
+		return errNeedsServer
+	}
 	spec, err := json.Marshal(s.cfg)
 	if err != nil {
 		return err
@@ -90,7 +94,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 		}
 		var refused *serviceerror.InvalidArgument
 		if errors.As(err, &refused) {
-			return fmt.Errorf("Temporal cannot read --cron or --time-zone: %s; nothing was created", refused.Message)
+			return fmt.Errorf("refused: Temporal cannot read --cron or --time-zone: %s; nothing was created", refused.Message)
 		}
 		return fmt.Errorf("creating the schedule: %w", err)
 	}
@@ -98,12 +102,15 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	return nil
 }
 
+// errNeedsServer: the local engine ends with the run that started it.
+var errNeedsServer = errors.New("a schedule needs a Temporal server that stays up, and workers: set TEMPORAL_ADDRESS")
+
 func scheduleID(device string) string { return "schedule/" + device }
 
 func (a *app) scheduleList() *cobra.Command {
 	var out output
 	c := &cobra.Command{
-		Use: "list", Short: "List Rollcall's schedules", Args: cobra.NoArgs,
+		Use: "list", Short: "List Rollcall's schedules", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -116,6 +123,10 @@ func (a *app) scheduleList() *cobra.Command {
 				}
 				if asJSON {
 					return printJSON(a.Out, rows)
+				}
+				if len(rows) == 0 {
+					a.say("no schedules at %s", s.engine.Address)
+					return nil
 				}
 				t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(t, "SCHEDULE\tRUNS\tSKIPPED\tNEXT\tPAUSED")
@@ -168,13 +179,16 @@ func (s *session) schedules(cmd *cobra.Command) ([]scheduleRow, error) {
 
 func (a *app) scheduleTrigger() *cobra.Command {
 	return &cobra.Command{
-		Use: "trigger", Short: "Run the schedule now", Args: cobra.NoArgs,
+		Use: "trigger", Short: "Run the schedule now", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withTemporal(cmd, func(s *session) error {
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), scheduleID(s.cfg.Device)).Trigger(cmd.Context(), client.ScheduleTriggerOptions{
 					Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 				})
-				return s.scheduleError("triggering", err)
+				if err = s.scheduleError("triggering", err); err == nil {
+					a.say("triggered; `rollcall watch` follows the campaign once it is there")
+				}
+				return err
 			})
 		},
 	}
@@ -182,13 +196,17 @@ func (a *app) scheduleTrigger() *cobra.Command {
 
 func (a *app) scheduleDelete() *cobra.Command {
 	return &cobra.Command{
-		Use: "delete", Short: "Delete the schedule; a running campaign goes on", Args: cobra.NoArgs,
+		Use: "delete", Short: "Delete the schedule; a running campaign goes on", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withTemporal(cmd, func(s *session) error {
 				id := scheduleID(s.cfg.Device)
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), id).Delete(cmd.Context())
 				// What a failed create left in Vault goes too.
-				return errors.Join(s.scheduleError("deleting", err), s.store.DeleteSpec(cmd.Context(), vault.ScheduleSpec(id)))
+				err = errors.Join(s.scheduleError("deleting", err), s.store.DeleteSpec(cmd.Context(), vault.ScheduleSpec(id)))
+				if err == nil {
+					a.say("deleted %s", id)
+				}
+				return err
 			})
 		},
 	}
@@ -212,7 +230,11 @@ func (a *app) withTemporal(cmd *cobra.Command, do func(*session) error) error {
 		return err
 	}
 	defer s.close()
-	if err := s.connect(cmd.Context(), false); err != nil {
+	err = s.connect(cmd.Context(), false)
+	if errors.Is(err, engine.ErrNotRunning) {
+		return errNeedsServer
+	}
+	if err != nil {
 		return err
 	}
 	return do(s)

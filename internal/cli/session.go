@@ -186,7 +186,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
 	})
 	if err != nil {
-		// The record stays open, and the next start closes it: the workflow may
+		// The record stays open, and the next campaign closes it: the workflow may
 		// run although its answer was lost, and a twin in the same second has
 		// the same id.
 		var running *serviceerror.WorkflowExecutionAlreadyStarted
@@ -195,7 +195,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 		}
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
-	return id, s.supersede(ctx, earlier)
+	return id, nil
 }
 
 // newCampaign names a campaign after its device and second. A second that an
@@ -232,20 +232,6 @@ func (s *session) preflight(ctx context.Context) error {
 		}
 		if err != nil {
 			return fmt.Errorf("%w; nothing was started", err)
-		}
-	}
-	return nil
-}
-
-// supersede frees what campaigns left staged that ended without saying so, by
-// a lost engine or a termination: the device has one campaign at a time, and
-// it is the one that has just started.
-func (s *session) supersede(ctx context.Context, earlier []vault.CampaignRecord) error {
-	for _, c := range earlier {
-		if c.ClosedAt.IsZero() {
-			if err := s.store.CloseCampaign(ctx, c.Campaign); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -291,7 +277,7 @@ func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecution
 func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 	v, err := s.engine.QueryWorkflow(ctx, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
 	if err != nil {
-		return nil, fmt.Errorf("asking the campaign for its status: %w; is a worker running?", err)
+		return nil, fmt.Errorf("asking the campaign at %s for its status: %w; only a worker can answer: start `rollcall worker`", s.engine.Address, err)
 	}
 	var st workflows.Status
 	if err := v.Get(&st); err != nil {

@@ -12,7 +12,7 @@ func (a *app) startCommand() *cobra.Command {
 		Short: "Start the campaign and return; workers do the work",
 		Long: `start begins a campaign on the configured Temporal cluster and prints its id. A
 device has one campaign at a time: a second one is an error.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.openVault(cmd.Context())
 			if err != nil {
@@ -27,6 +27,7 @@ device has one campaign at a time: a second one is an error.`,
 				return err
 			}
 			fmt.Fprintln(a.Out, campaign)
+			s.sayIfUnserved(cmd.Context())
 			return nil
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/engine"
+	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -29,15 +30,18 @@ which knows counts and no names.`,
 				return err
 			}
 			ctx := cmd.Context()
+			cfg, err := config.Load(a.file)
+			if err != nil {
+				return err
+			}
 			folder, err := a.findLedger("", args)
 			if err == nil {
 				if _, err = os.Stat(folder); err == nil {
-					return a.statusFromLedger(ctx, folder, asJSON)
+					return a.statusFromLedger(ctx, cfg, folder, asJSON)
 				}
 			}
-			var bad *config.Errors
-			if errors.As(err, &bad) {
-				return err
+			if len(args) > 0 {
+				return fmt.Errorf("%s is not there: the ledger is where the ledger worker keeps it", folder)
 			}
 			return a.statusFromTemporal(ctx, asJSON)
 		},
@@ -46,7 +50,7 @@ which knows counts and no names.`,
 	return c
 }
 
-func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) error {
+func (a *app) statusFromLedger(ctx context.Context, cfg *config.Campaign, folder string, asJSON bool) error {
 	state, verified, err := readLedger(ctx, folder)
 	if err != nil {
 		return err
@@ -54,9 +58,20 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if asJSON {
 		return report.StatusJSON(a.Out, state, verified)
 	}
-	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), nil), 100, false))
+	width, tty := terminal(a.Out)
+	fmt.Fprintf(a.Out, "campaign %s, %s\n", state.Campaign, since(state))
+	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), waveNames(cfg)), width, tty))
 	fmt.Fprintln(a.Out, report.LedgerLine(verified))
 	return nil
+}
+
+// since says how fresh a ledger is: a campaign that was detached looks like
+// one that runs, but for this.
+func since(s *ledger.State) string {
+	if !s.ClosedAt.IsZero() {
+		return "ended " + s.ClosedAt.UTC().Format(time.RFC3339)
+	}
+	return "latest entry " + s.LatestAt.UTC().Format(time.RFC3339)
 }
 
 func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
@@ -78,14 +93,14 @@ func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.Out, st)
 	}
-	printCounts(a, *st)
+	printCounts(a, *st, waveNames(s.cfg))
 	return nil
 }
 
-func printCounts(a *app, st workflows.Status) {
+func printCounts(a *app, st workflows.Status, names map[int]string) {
 	fmt.Fprintf(a.Out, "campaign %s: %s, %d listed, %d excluded\n", st.Campaign, st.Phase, st.Listed, st.Excluded)
 	for _, w := range st.Waves {
-		fmt.Fprintf(a.Out, "  wave %d: %d of %d dead, %d open, pass %d\n", w.Wave+1, w.Dead, w.Listed, w.Open, w.Pass)
+		fmt.Fprintf(a.Out, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(w.Wave, names), w.Dead, w.Listed, w.Open, w.Pass)
 	}
 }
 
@@ -93,7 +108,7 @@ func (a *app) watchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
 		Short: "Follow the running campaign to its end; Ctrl-C stops watching, not the campaign",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			s, err := a.openVault(ctx)
@@ -103,7 +118,7 @@ func (a *app) watchCommand() *cobra.Command {
 			defer s.close()
 			if err := s.connect(ctx, false); err != nil {
 				if errors.Is(err, engine.ErrNotRunning) {
-					return fmt.Errorf("no campaign is running on this machine: %w", err)
+					return errors.New("no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with what was left")
 				}
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/config"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 )
@@ -29,17 +30,18 @@ type view struct {
 }
 
 func (s *session) newView(campaign string) *view {
-	v := &view{session: s, campaign: campaign, state: ledger.NewState(), waves: s.waveNames()}
+	v := &view{session: s, campaign: campaign, state: ledger.NewState(), waves: waveNames(s.cfg)}
 	v.width, v.terminal = terminal(s.Err)
 	return v
 }
 
-func (s *session) waveNames() map[int]string {
-	if len(s.cfg.Waves) == 0 {
+// waveNames are those of the campaign file.
+func waveNames(cfg *config.Campaign) map[int]string {
+	if len(cfg.Waves) == 0 {
 		return nil
 	}
-	names := map[int]string{len(s.cfg.Waves): "the rest"}
-	for i, w := range s.cfg.Waves {
+	names := map[int]string{len(cfg.Waves): "the rest"}
+	for i, w := range cfg.Waves {
 		names[i] = w.Name
 	}
 	return names
@@ -88,5 +90,8 @@ func (v *view) draw(frame string) {
 	fmt.Fprint(v.Err, b.String())
 	v.drawn = strings.Count(frame, "\n")
 }
+
+// below leaves the last frame as it is: the next is drawn below what is said now.
+func (v *view) below() { v.drawn = 0 }
 
 func (v *view) finish(ctx context.Context) { v.refresh(ctx) }

@@ -24,7 +24,7 @@ is the one writer of the ledgers in --ledger-dir, with a login of its own, so
 that whoever holds a rotation worker cannot rewrite the record.
 
 SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			store, err := vault.Open(ctx, settings)

@@ -25,7 +25,7 @@ type crew struct {
 
 func (d *demo) startCrew(ctx context.Context) (string, error) {
 	d.crew = &crew{}
-	if err := d.crew.startEngine(ctx, d.Program, d.engineDir()); err != nil {
+	if err := d.crew.startEngine(ctx, d.Program, d.engineDir(), d.env); err != nil {
 		return "", err
 	}
 	for _, w := range []struct {
@@ -55,8 +55,9 @@ func (d *demo) startCrew(ctx context.Context) (string, error) {
 	return "engine, rotation worker, ledger worker", d.writeLookFiles()
 }
 
-func (c *crew) startEngine(ctx context.Context, program, dir string) (err error) {
+func (c *crew) startEngine(ctx context.Context, program, dir string, env []string) (err error) {
 	cmd := exec.Command(filepath.Join(filepath.Dir(program), "rollcall-engine"), "-dir", dir, "-ui", "127.0.0.1:0")
+	cmd.Env = env
 	if c.engine, err = start(cmd); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s *screen) tell(ctx context.Context, number int, st step, unexpected *[]st
 	if len(*unexpected) > before {
 		mark = s.paint("31", "✗")
 	}
-	s.say("    %s %s  %s", mark, said, s.dim(took))
+	s.say("    %s %s  %s", mark, strings.TrimLeft(wrap(said, 6, s.width-len(took)-2), " "), s.dim(took))
 	for _, u := range (*unexpected)[before:] {
 		s.say("%s", s.paint("31", wrap(u, 6, s.width)))
 	}

@@ -45,7 +45,7 @@ func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, e
 		return nil, ErrNotRunning
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the engine's folder: %w", err)
+		return nil, fmt.Errorf("the engine's folder: %w; name another with --state-dir, or set TEMPORAL_ADDRESS", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -84,7 +84,7 @@ var errOthers = errors.New("another engine holds the database")
 func own(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the engine's folder: %w", err)
+		return nil, fmt.Errorf("the engine's folder: %w; name another with --state-dir, or set TEMPORAL_ADDRESS", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
@@ -134,6 +134,7 @@ func start(ctx context.Context, dir string) (*local, error) {
 		return nil, err
 	}
 	cmd := exec.Command(path, "-dir", dir, "-exit-with-stdin")
+	cmd.Env = environment()
 	// A Ctrl-C at the terminal is for us: the engine must outlive the batch in hand.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
@@ -169,6 +170,18 @@ func start(ctx context.Context, dir string) (*local, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// environment keeps our logins to Vault and Temporal out of the engine, which
+// needs none of them: what it may see of ours is named here.
+func environment() []string {
+	env := []string{}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
 }
 
 func stop(cmd *exec.Cmd, stdin io.Closer, gone <-chan struct{}) error {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -29,7 +31,8 @@ func startProcess(ctx context.Context, dir, logFile string, ready func(ctx conte
 	return startProcessEnv(ctx, dir, logFile, nil, ready, name, args...)
 }
 
-// startProcessEnv is startProcess with env added to this process's environment.
+// startProcessEnv is startProcess with env added to this process's environment,
+// which is handed on without its logins.
 func startProcessEnv(ctx context.Context, dir, logFile string, env []string, ready func(ctx context.Context) error, name string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -37,7 +40,7 @@ func startProcessEnv(ctx context.Context, dir, logFile string, env []string, rea
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(withoutLogins(os.Environ()), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p := &Process{name: filepath.Base(name), cmd: cmd, exited: make(chan struct{})}
 
@@ -64,6 +67,13 @@ func startProcessEnv(ctx context.Context, dir, logFile string, env []string, rea
 		return nil, fmt.Errorf("lab: %s (pid %d) did not come up: %w\n%s", p.name, p.Pid(), err, tail(logFile, 2000))
 	}
 	return p, nil
+}
+
+// withoutLogins: the user's own Vault and Temporal are none of the lab's business.
+func withoutLogins(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool {
+		return strings.HasPrefix(v, "VAULT_") || strings.HasPrefix(v, "TEMPORAL_") || strings.HasPrefix(v, "ROLLCALL_")
+	})
 }
 
 func (p *Process) awaitReady(ctx context.Context, ready func(ctx context.Context) error) error {

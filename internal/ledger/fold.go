@@ -36,6 +36,9 @@ func (s *State) Add(index uint64, e Entry) {
 	if s.Campaign == "" {
 		s.Campaign = e.Campaign
 	}
+	if e.At.After(s.LatestAt) {
+		s.LatestAt = e.At
+	}
 	if e.Credential != "" && e.Event != Excluded {
 		s.addToLine(index, e)
 		return
@@ -171,6 +174,9 @@ func (l *Line) stand(e Entry) {
 	}
 	l.Step, l.Reason, l.Server, l.Detail = e.Step, e.Reason, e.Server, e.Detail
 	l.Attempt = max(l.Attempt, e.Attempt)
+	if !e.SetAt.IsZero() {
+		l.SetAt = e.SetAt // a later pass only proves, and does not know it
+	}
 }
 
 // explain keeps what was said of a reason: the entry that ends the credential as an
@@ -196,7 +202,10 @@ func (l *Line) die(index uint64, e Entry) {
 	l.Outcome, l.Index = Dead, index
 	l.Step, l.Reason, l.Server, l.Detail = protocol.Outcome, "", "", e.Detail
 	l.Attempt = max(l.Attempt, e.Attempt)
-	l.Proof, l.Evidence, l.SetAt = e.Proof, slices.Clone(e.Evidence), e.SetAt
+	l.Proof, l.Evidence = e.Proof, slices.Clone(e.Evidence)
+	if !e.SetAt.IsZero() {
+		l.SetAt = e.SetAt
+	}
 	if e.From != nil {
 		l.From = maps.Clone(e.From)
 	}

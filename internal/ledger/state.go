@@ -16,6 +16,7 @@ type State struct {
 	Phase     Phase
 	StartedAt time.Time
 	ClosedAt  time.Time // zero while it runs
+	LatestAt  time.Time // of the latest entry
 
 	Listed      int     // as the roll-closed entry counts; 0 before it
 	Credentials []*Line // in the order of listing

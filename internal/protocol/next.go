@@ -16,8 +16,9 @@ const (
 type Facts struct {
 	Staged Owner
 
-	// Fresh: the staging entry was created by the call whose reply we hold,
-	// so no server can have seen the value. Any doubt means false.
+	// Fresh: no server can have the staged value: the entry was created by the
+	// call whose reply we hold, or says that the value was not sent. Any doubt
+	// means false.
 	Fresh bool
 
 	// NewBinds is the write server's answer to the staged value. NotAsked is
@@ -28,6 +29,10 @@ type Facts struct {
 	// before the rotation. NotAsked when Vault held none, or when NewBinds
 	// settles the matter.
 	OldBinds Answer
+
+	// OldSpared: some old values were not offered, because more wrong logins
+	// could lock the account; those that were offered were refused.
+	OldSpared bool
 
 	// OldKnown: Vault held (or still holds, in an older version) the value
 	// from before the rotation.
@@ -71,6 +76,8 @@ func Next(f Facts) Decision {
 	if missing := unobserved(f); missing != "" {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
 	}
+	// Spared values may be in force, so nothing says that somebody changed it.
+	unchanged := f.OldBinds == Accepted || f.OldBinds == MustChange || f.OldSpared
 	switch {
 	case f.NewBinds == MustChange:
 		// Set was applied; consumers could do nothing with it.
@@ -81,12 +88,12 @@ func Next(f Facts) Decision {
 		return Decision{Step: Verify}
 	case f.Activated:
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}
-	case f.PolicyRefused && (f.OldBinds == Accepted || f.OldBinds == MustChange):
+	case f.PolicyRefused && unchanged:
 		// It never was in force; another value may please the policy.
 		return Decision{Step: Stage, NewAttempt: true}
 	case f.PolicyRefused:
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedDuring}
-	case f.OldBinds == Accepted || f.OldBinds == MustChange:
+	case unchanged:
 		return Decision{Step: Set}
 	case !f.OldKnown:
 		return Decision{Step: Set, Finding: credential.FindingNeverHeld}
@@ -105,7 +112,7 @@ func unobserved(f Facts) string {
 	switch {
 	case f.NewBinds == NotAsked && !f.Fresh:
 		return "whether the staged value is in force"
-	case f.NewBinds != Accepted && f.NewBinds != MustChange && f.OldKnown && f.OldBinds == NotAsked && !f.Activated:
+	case f.NewBinds != Accepted && f.NewBinds != MustChange && f.OldKnown && f.OldBinds == NotAsked && !f.OldSpared && !f.Activated:
 		return "whether the old value is in force"
 	}
 	return ""

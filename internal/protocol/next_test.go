@@ -31,6 +31,10 @@ func TestRecoveryTable(t *testing.T) {
 			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Accepted}, Decision{Step: Set}},
 		{"staged earlier, never held before, set not applied: set with the same value",
 			Facts{Staged: Ours, NewBinds: Refused}, Decision{Step: Set, Finding: credential.FindingNeverHeld}},
+		{"some old values were refused and the others spared: set, and no finding, for a spared one may be in force",
+			Facts{Staged: Ours, Fresh: true, OldKnown: true, OldBinds: Refused, OldSpared: true}, Decision{Step: Set}},
+		{"all old values were spared: set with the same value",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldSpared: true}, Decision{Step: Set}},
 		{"set applied, answer lost: verify, no second set as repair",
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true}, Decision{Step: Verify}},
 		{"set applied and the old one still accepted (AD grace): verify",
@@ -94,6 +98,7 @@ func TestNextNeverGuesses(t *testing.T) {
 			NewBinds:      answers.Draw(t, "new"),
 			OldBinds:      answers.Draw(t, "old"),
 			OldKnown:      rapid.Bool().Draw(t, "known"),
+			OldSpared:     rapid.Bool().Draw(t, "spared"),
 			Activated:     rapid.Bool().Draw(t, "activated"),
 			PolicyRefused: rapid.Bool().Draw(t, "policy"),
 		}

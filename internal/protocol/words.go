@@ -68,13 +68,14 @@ const (
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
 	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
 	ReasonInterrupted Reason = "interrupted"        // not reached before the worker stopped
+	ReasonSuperseded  Reason = "superseded"         // a later campaign of the device took over
 	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
 )
 
 // Final reports whether trying again cannot help: the listing itself must
-// change. The credential ends as an exception without waiting for the deadline.
+// change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
 func (r Reason) Final() bool {
-	return r == ReasonNoAccount || r == ReasonAmbiguous || r == ReasonSelf
+	return r == ReasonNoAccount || r == ReasonAmbiguous || r == ReasonSelf || r == ReasonSuperseded
 }
 
 // Immediate reports whether the next pass need not wait.

@@ -32,7 +32,7 @@ func ProgressLines(before, after Progress) []string {
 	}
 	for _, w := range after.Waves {
 		if w.done() && !ended[w.Wave] {
-			say("%s ended: %d dead, %s", waveName(w), w.Dead, plural(w.Exceptions, "exception", "exceptions"))
+			say("%s ended: %d dead, %s", w.Name, w.Dead, Plural(w.Exceptions, "exception", "exceptions"))
 		}
 	}
 	counts := map[protocol.Reason]int{}

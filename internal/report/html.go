@@ -26,6 +26,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"clock":   clock,
 	"stamp":   rfc3339,
 	"clean":   clean,
+	"wave":    func(n int) string { return WaveName(n, nil) },
 	"entries": entries,
 }).Parse(pageSource))
 

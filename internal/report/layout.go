@@ -35,10 +35,10 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }
 
-// wrap breaks text between words so that lines fit the width, the first behind
+// Wrap breaks text between words so that lines fit the width, the first behind
 // first and the others behind as many spaces. A long word stays whole: a DN
 // that is broken cannot be copied.
-func wrap(text, first string, width int) string {
+func Wrap(text, first string, width int) string {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(first))
 	var out strings.Builder
 	line, empty := first, true
@@ -74,7 +74,8 @@ func span(d time.Duration) string {
 	}
 }
 
-func plural(n int, one, many string) string {
+// Plural counts in words: "1 finding", "2 findings".
+func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

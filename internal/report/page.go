@@ -144,7 +144,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 }
 
 func verdictOf(s *ledger.State, t tally) verdict {
-	rest := plural(t.notDead(), "credential is", "credentials are")
+	rest := Plural(t.notDead(), "credential is", "credentials are")
 	switch {
 	case s.Phase != ledger.Closed:
 		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
@@ -176,7 +176,7 @@ func tilesOf(f figures) []tile {
 		out = append(out, tile{"First dead", span(f.FirstDead), "after the start"}, tile{"Last dead", span(f.LastDead), "after the start"})
 	}
 	if f.Measured > 0 {
-		out = append(out, tile{"Set to proof, median", span(f.Median), plural(f.Measured, "credential", "credentials")},
+		out = append(out, tile{"Set to proof, median", span(f.Median), Plural(f.Measured, "credential", "credentials")},
 			tile{"Set to proof, p99", span(f.P99), "the slowest percent"})
 	}
 	return out
@@ -211,10 +211,10 @@ func version(in map[string]int, p credential.Path) int {
 func residualOf(s *ledger.State, f figures) []string {
 	var out []string
 	if n := f.ByProof[protocol.ProofMetadata]; n > 0 {
-		out = append(out, plural(n, "credential is", "credentials are")+" proved dead by the change time alone, because the stolen value was not known here.")
+		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead by the change time alone, because the stolen value was not known here.")
 	}
 	if n := len(s.Excluded); n > 0 {
-		out = append(out, plural(n, "credential was", "credentials were")+" excluded by a person and not rotated. See the reasons above.")
+		out = append(out, Plural(n, "credential was", "credentials were")+" excluded by a person and not rotated. See the reasons above.")
 	}
 	return append(out, residual...)
 }

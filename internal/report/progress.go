@@ -28,7 +28,7 @@ type Progress struct {
 // WaveProgress counts one wave. What is in none of the counts below waits.
 type WaveProgress struct {
 	Wave                           int
-	Name                           string // empty: the number says it
+	Name                           string // see WaveName
 	Listed                         int
 	Dead, InWork, Open, Exceptions int
 }
@@ -61,7 +61,7 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	}
 	for _, n := range wavesOf(f) {
 		t := f.ByWave[n]
-		p.Waves = append(p.Waves, WaveProgress{n, waves[n], t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions})
+		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions})
 	}
 	var died []*ledger.Line
 	late := 0

@@ -103,7 +103,7 @@ func (c *canvas) counters(t WaveProgress, finds int) {
 		pieces = append(pieces, piece{"   0 open", ""})
 	}
 	if finds > 0 {
-		pieces = append(pieces, piece{"   " + plural(finds, "finding", "findings"), sgrYellow})
+		pieces = append(pieces, piece{"   " + Plural(finds, "finding", "findings"), sgrYellow})
 	}
 	c.line(pieces...)
 }
@@ -122,7 +122,7 @@ func (c *canvas) wave(w WaveProgress, label, digits int) {
 	case bad > 0:
 		mark = piece{" !", sgrYellow}
 	}
-	c.line(piece{"  " + pad(cut(waveName(w), label), label) + "  ", ""},
+	c.line(piece{"  " + pad(cut(w.Name, label), label) + "  ", ""},
 		piece{strings.Repeat("█", n[0]), sgrGreen}, piece{strings.Repeat("▓", n[1]), sgrYellow},
 		piece{strings.Repeat("▒", n[2]), sgrDim}, piece{strings.Repeat("░", cells-n[0]-n[1]-n[2]), sgrDim},
 		piece{counts, ""}, mark)
@@ -145,17 +145,19 @@ func shares(cells, whole int, parts ...int) []int {
 // columns are the widths of the waves' names and of their largest count.
 func (p Progress) columns() (label, digits int) {
 	for _, w := range p.Waves {
-		label = max(label, utf8.RuneCountInString(waveName(w)))
+		label = max(label, utf8.RuneCountInString(w.Name))
 		digits = max(digits, len(fmt.Sprint(w.Listed)))
 	}
 	return min(label, 20), digits
 }
 
-func waveName(w WaveProgress) string {
-	if w.Name != "" {
-		return clean(w.Name)
+// WaveName is the wave's name in the campaign file, or else its number, which
+// for people begins at 1.
+func WaveName(wave int, names map[int]string) string {
+	if name := names[wave]; name != "" {
+		return clean(name)
 	}
-	return fmt.Sprintf("wave %d", w.Wave)
+	return fmt.Sprintf("wave %d", wave+1)
 }
 
 func rateAndETA(p Progress) string {

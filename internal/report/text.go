@@ -30,20 +30,20 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if !strings.Contains(s.Campaign, s.Device) {
 		title += " · device " + clean(s.Device)
 	}
-	b.WriteString(wrap(title+" · "+string(s.Phase), "", width) + "\n")
+	b.WriteString(Wrap(title+" · "+string(s.Phase), "", width) + "\n")
 	b.WriteString("  " + Headline(s) + "\n")
 	if line := timesLine(f); line != "" {
-		b.WriteString(wrap(line, "  ", width))
+		b.WriteString(Wrap(line, "  ", width))
 	}
 	if line := proofLine(f); line != "" {
-		b.WriteString(wrap(line, "  ", width))
+		b.WriteString(Wrap(line, "  ", width))
 	}
 	openText(&b, f, width)
 	findingsText(&b, s, f, width)
 	if len(s.Excluded) > 0 {
 		b.WriteString("\nExcluded by a person\n")
 		for _, e := range s.Excluded[:min(named, len(s.Excluded))] {
-			b.WriteString(wrap(clean(e.Name)+": "+clean(e.Reason), "  ", width))
+			b.WriteString(Wrap(clean(e.Name)+": "+clean(e.Reason), "  ", width))
 		}
 		more(&b, "  ", len(s.Excluded))
 	}
@@ -59,7 +59,7 @@ func Headline(s *ledger.State) string {
 	t := figuresOf(s).All
 	line := fmt.Sprintf("%d listed · %d dead · %d open", t.Listed, t.Dead, t.notDead())
 	if t.Exceptions > 0 && t.Exceptions < t.notDead() {
-		line += fmt.Sprintf(" (%s)", plural(t.Exceptions, "exception", "exceptions"))
+		line += fmt.Sprintf(" (%s)", Plural(t.Exceptions, "exception", "exceptions"))
 	}
 	return line
 }
@@ -103,13 +103,13 @@ func openText(b *strings.Builder, f figures, width int) {
 		if reason == "" {
 			reason = "not-reached"
 		}
-		b.WriteString(wrap(fmt.Sprintf("%s (%d): %s", reason, len(g.Lines), a.Title), "  ", width))
+		b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", reason, len(g.Lines), a.Title), "  ", width))
 		shared := sharedDetail(g.Lines)
 		if shared != "" {
-			b.WriteString(wrap(clean(shared), "    ", width))
+			b.WriteString(Wrap(clean(shared), "    ", width))
 		}
 		for _, l := range g.Lines[:min(named, len(g.Lines))] {
-			b.WriteString(wrap(nameOf(l), "    ", width))
+			b.WriteString(Wrap(nameOf(l), "    ", width))
 			var facts []string
 			if l.Step != "" {
 				facts = append(facts, "at "+string(l.Step))
@@ -121,10 +121,10 @@ func openText(b *strings.Builder, f figures, width int) {
 			if shared == "" && l.Detail != "" {
 				facts = append(facts, l.Detail)
 			}
-			b.WriteString(wrap(clean(strings.Join(facts, ", ")), "      ", width))
+			b.WriteString(Wrap(clean(strings.Join(facts, ", ")), "      ", width))
 		}
 		more(b, "    ", len(g.Lines))
-		b.WriteString(wrap(a.Next, "    → ", width))
+		b.WriteString(Wrap(a.Next, "    → ", width))
 	}
 	if n := f.All.Waiting + f.All.InWork; n > 0 {
 		b.WriteString(fmt.Sprintf("  %d not yet brought to an end: %d waiting, %d in work\n", n, f.All.Waiting, f.All.InWork))
@@ -147,18 +147,18 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 	}
 	b.WriteString("\nFindings for the investigator\n")
 	for _, g := range f.ByFinding {
-		b.WriteString(wrap(fmt.Sprintf("%s (%d): %s", g.Code, len(g.Lines), findingAdvice(g.Code).Title), "  ", width))
+		b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", g.Code, len(g.Lines), findingAdvice(g.Code).Title), "  ", width))
 		for _, l := range g.Lines[:min(named, len(g.Lines))] {
 			text := nameOf(l.Line)
 			if l.Detail != "" {
 				text += ": " + clean(l.Detail)
 			}
-			b.WriteString(wrap(text, "    ", width))
+			b.WriteString(Wrap(text, "    ", width))
 		}
 		more(b, "    ", len(g.Lines))
 	}
 	for _, c := range s.Findings {
-		b.WriteString(wrap(campaignFinding(c), "  ", width))
+		b.WriteString(Wrap(campaignFinding(c), "  ", width))
 	}
 }
 
@@ -167,9 +167,9 @@ func campaignFinding(f credential.Finding) string {
 }
 
 func ledgerText(b *strings.Builder, v Verification, width int) {
-	b.WriteString("\n" + wrap(LedgerLine(v), "", width))
+	b.WriteString("\n" + Wrap(LedgerLine(v), "", width))
 	for _, p := range v.Problems {
-		b.WriteString(wrap(clean(p), "  ! ", width))
+		b.WriteString(Wrap(clean(p), "  ! ", width))
 	}
 	if v.Command != "" {
 		b.WriteString("  verify it yourself: " + v.Command + "\n")
@@ -181,7 +181,7 @@ func LedgerLine(v Verification) string {
 	line := "ledger: NOT VERIFIED"
 	switch {
 	case len(v.Problems) > 0:
-		line = "ledger: VERIFICATION FAILED with " + plural(len(v.Problems), "problem", "problems")
+		line = "ledger: VERIFICATION FAILED with " + Plural(len(v.Problems), "problem", "problems")
 	case !v.At.IsZero():
 		line = "ledger: verified " + clock(v.At)
 	}
@@ -192,7 +192,7 @@ func LedgerLine(v Verification) string {
 	return line
 }
 
-func entries(n uint64) string { return plural(int(n), "entry", "entries") }
+func entries(n uint64) string { return Plural(int(n), "entry", "entries") }
 
 func more(b *strings.Builder, indent string, n int) {
 	if n > named {

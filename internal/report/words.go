@@ -29,7 +29,8 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonSelf:        {"It is Rollcall's own login", "Rotate it by hand, last, using a second identity."},
 	protocol.ReasonLedger:      {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},
 	protocol.ReasonRestaged:    {"A new attempt is staged", "Nothing; the next pass takes it."},
-	protocol.ReasonInterrupted: {"The worker stopped before reaching it", "Run the same command again; it resumes where it stopped."},
+	protocol.ReasonInterrupted: {"The work stopped before its turn", "Run it again: what has been done is seen and kept."},
+	protocol.ReasonSuperseded:  {"A later campaign of the device took over", "Look at that campaign: it lists the credential again. If nobody meant to start it, find out who did."},
 	protocol.ReasonInternal:    {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
 }
 

@@ -56,6 +56,7 @@ type job struct {
 	lives   []vault.Live        // current, in the order of c.Paths
 	olds    []credential.Secret // distinct values from before the rotation
 	account kind.Account
+	unsent  bool              // no server has the staged value
 	before  map[string]string // change marks from before Set, by server
 }
 
@@ -72,15 +73,18 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	d := protocol.Next(facts)
+	d := j.decide(facts)
 	j.note(d.Finding)
 	if d.Stop != nil {
 		return withServer(d.Stop, j.writeServer())
 	}
 	switch d.Step {
 	case protocol.Stage:
-		return j.restage(ctx)
+		return j.restage(ctx, d.Finding)
 	case protocol.Set:
+		if err := j.mark(ctx, facts, d); err != nil {
+			return err
+		}
 		if err := j.set(ctx); err != nil {
 			return err
 		}
@@ -100,6 +104,49 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 		return j.prove(ctx)
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
+}
+
+// decide asks the protocol, and words its finding by what earlier passes saw.
+func (j *job) decide(facts protocol.Facts) protocol.Decision {
+	d := protocol.Next(facts)
+	switch {
+	case d.Step == protocol.Set && j.staged.Changed != "":
+		d.Finding = j.staged.Changed
+	case d.Finding == credential.FindingChangedBefore && j.staged.Attempt > 1:
+		d.Finding = credential.FindingChangedDuring
+	case d.Finding == "" && d.Stop == nil && !facts.OldKnown:
+		d.Finding = credential.FindingNeverHeld
+	case d.Finding == "" && d.Stop == nil:
+		// What a pass found that was killed before it could say so.
+		d.Finding = j.staged.Changed
+	}
+	return d
+}
+
+// wrongMost is how many wrong logins in a row a look may cost. Directories
+// that lock accounts rarely do it before the third.
+const wrongMost = 2
+
+// mark makes durable, before Set, that the staged value is sent and that the
+// old ones were refused. Where there is nothing to say, as with nearly every
+// credential, it costs nothing.
+func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
+	j.step = protocol.Intent
+	refused := facts.OldKnown && facts.OldBinds != protocol.Accepted && facts.OldBinds != protocol.MustChange
+	if !j.staged.Unsent && (!refused || j.staged.Asked) {
+		return nil
+	}
+	marked := j.staged
+	marked.Unsent = false
+	if refused && !marked.Asked {
+		marked.Asked, marked.Changed = true, d.Finding
+	}
+	return j.remark(ctx, marked)
+}
+
+func (j *job) remark(ctx context.Context, marked vault.Staged) (err error) {
+	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
+	return err
 }
 
 func (j *job) observeVault(ctx context.Context) error {
@@ -168,7 +215,9 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		Activated: j.activated(), PolicyRefused: j.staged.PolicyRefused,
 	}
 	// An attempt that replaced this one may have been quicker.
-	f.Fresh = fresh && !f.Activated
+	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
+	j.unsent = f.Fresh
+	wrong := 0
 	if !f.Fresh {
 		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 		if err != nil {
@@ -177,6 +226,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		if f.NewBinds = answer; answer != protocol.Refused {
 			return f, nil
 		}
+		wrong++
 	}
 	if f.Activated {
 		return f, nil
@@ -184,7 +234,15 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	if len(j.before) == 0 {
 		j.before = map[string]string{j.writeServer(): j.account.Changed}
 	}
+	if j.staged.Asked {
+		f.OldBinds, f.OldSpared = protocol.Refused, j.staged.Changed == ""
+		return f, nil
+	}
 	for i, old := range j.olds {
+		if wrong == wrongMost {
+			f.OldSpared = true
+			break
+		}
 		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, old)
 		if err != nil {
 			return f, err
@@ -197,6 +255,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 			j.noteStale(old)
 			break
 		}
+		wrong++
 	}
 	return f, nil
 }
@@ -212,8 +271,8 @@ func (j *job) activated() bool {
 
 // restage throws away a staged value that is not in force and will not be, and
 // stages another. The intent for it must be recorded before it is set, so
-// this pass ends here.
-func (j *job) restage(ctx context.Context) error {
+// this pass ends here. code is what was found, if somebody else changed it.
+func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
 	value, err := j.Authority.Generate(ctx, j.c)
 	if err != nil {
@@ -221,6 +280,10 @@ func (j *job) restage(ctx context.Context) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
+	next.Unsent = true
+	if code != "" {
+		next.Asked, next.Changed = true, code
+	}
 	if j.activated() {
 		// What the paths hold is ours, and known to log in nowhere.
 		next.Base = map[string]int{}
@@ -238,7 +301,14 @@ func restaged(attempt int) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", attempt)}
 }
 
+// roomToActivate is what Set, Verify and Activate may take when servers are
+// slow. Begun with less, they could be broken off in between.
+const roomToActivate = 30 * time.Second
+
 func (j *job) set(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < roomToActivate {
+		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "too little time was left to set and activate it; nothing was changed"}
+	}
 	j.step = protocol.Set
 	var old credential.Secret
 	if len(j.olds) > 0 {
@@ -246,11 +316,16 @@ func (j *job) set(ctx context.Context) error {
 	}
 	err := j.Authority.Set(ctx, j.account, j.staged.Secret, old)
 	var stop *protocol.Stop
-	if errors.As(err, &stop) && stop.Reason == protocol.ReasonPolicy && !j.staged.PolicyRefused {
+	if errors.As(err, &stop) && (stop.Reason == protocol.ReasonPolicy || stop.Reason == protocol.ReasonRights) {
 		marked := j.staged
-		marked.PolicyRefused = true
-		if _, markErr := j.Store.Restage(ctx, j.c.ID, marked); markErr != nil {
-			return markErr
+		// A policy also refuses a value that a slow twin has just set; a missing right
+		// refuses both of us.
+		marked.Unsent = j.unsent || stop.Reason == protocol.ReasonRights
+		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
+		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {
+			if markErr := j.remark(ctx, marked); markErr != nil {
+				return markErr
+			}
 		}
 	}
 	if err == nil {

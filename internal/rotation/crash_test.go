@@ -65,7 +65,7 @@ var stories = []story{
 		w.strangerSets("X")
 		w.stolen = append(w.stolen, "X")
 		return w
-	}, protocol.ProofBind},
+	}, protocol.ProofMetadata},
 	{"Vault never held it", func() *world {
 		w := newWorld(2, "P0")
 		w.theirs["P0"] = true

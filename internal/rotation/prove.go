@@ -17,7 +17,7 @@ func (j *job) prove(ctx context.Context) error {
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server}
-		if len(servers) > 1 || len(j.olds) == 0 {
+		if len(servers) > 1 || j.weak() {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
 				return err
@@ -31,12 +31,12 @@ func (j *job) prove(ctx context.Context) error {
 				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
 			}
 		}
-		if err := j.probe(ctx, server, &ev); err != nil {
+		if err := j.probe(ctx, server, &ev, i > 0); err != nil {
 			return err
 		}
 		j.out.Evidence = append(j.out.Evidence, ev)
 	}
-	proof, stop := protocol.Dead(servers, j.out.Evidence, len(j.olds) > 0, j.before)
+	proof, stop := protocol.Dead(servers, j.out.Evidence, !j.weak(), j.before)
 	if stop != nil {
 		return stop
 	}
@@ -46,6 +46,10 @@ func (j *job) prove(ctx context.Context) error {
 	j.out.Proof, j.out.Stop, j.out.Step = proof, nil, protocol.Prove
 	return nil
 }
+
+// weak: no old value that we hold was in force before Set, so that its refusal
+// now proves nothing.
+func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked }
 
 // replicaPatience is how long one credential waits for a replica to follow.
 // Replication takes milliseconds or is broken; in the latter case only the first
@@ -82,7 +86,19 @@ func (j *job) changeMark(ctx context.Context, server, want string) (string, erro
 	}
 }
 
-func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence) error {
+// probe offers the old values, each followed by the new one. On a replica the
+// new one comes first as well: it clears what wrong logins others have run up
+// there, and a replica that does not know it is not offered two wrong ones.
+func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, newFirst bool) error {
+	if newFirst && len(j.olds) > 0 {
+		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+		if err != nil {
+			return err
+		}
+		if answer != protocol.Accepted {
+			return stopUnlessDead(protocol.Evidence{Server: server, New: answer})
+		}
+	}
 	for n := 0; n == 0 || n < len(j.olds); n++ {
 		if n < len(j.olds) {
 			answer, err := j.Authority.Try(ctx, server, j.account, j.olds[n])

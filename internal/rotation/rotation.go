@@ -43,7 +43,11 @@ type Rotator struct {
 	Store     Store
 	Authority kind.Authority
 	Campaign  string
-	Now       func() time.Time
+	// Pass of the campaign over the credential: 1, 2, … A value that is staged
+	// in it is attempt number Pass, so that no attempt's number comes twice even
+	// when what an earlier pass staged is gone.
+	Pass int
+	Now  func() time.Time
 
 	slow sync.Map // replicas that lag beyond patience: not waited for again
 }
@@ -131,7 +135,7 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[s
 		return vault.Staged{}, false, err
 	}
 	staged, created, err := r.Store.Stage(ctx, c.ID, vault.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: 1, Base: base, Old: old, CreatedAt: r.Now().UTC(),
+		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: base, Old: old, CreatedAt: r.Now().UTC(),
 	})
 	if err != nil || created {
 		return staged, created, err
@@ -154,7 +158,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	}
 	if !closed {
 		return vault.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it", staged.Campaign)}
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go after %s", staged.Campaign, vault.Settles)}
 	}
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {
@@ -169,7 +173,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	old[takenOver+strconv.Itoa(staged.Attempt)] = staged.Secret
 	return r.Store.Restage(ctx, c.ID, vault.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
-		CreatedAt: r.Now().UTC(), Version: staged.Version,
+		Unsent: true, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
 }
 

@@ -51,9 +51,9 @@ func state(a protocol.Answer) func(*world) {
 var rows = []row{
 	{name: "in order: dead by bind", story: plain,
 		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
-	{name: "changed before us: a finding, and dead",
+	{name: "changed before us: a finding, and dead by metadata, for no refused value was in force",
 		story: func() *world { w := plain(); w.strangerSets("X"); return w },
-		step:  protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
 	{name: "Vault never held it: a finding, and dead by metadata",
 		story: func() *world { w := plain(); w.theirs["P0"] = true; w.secrets["kv/app"] = &kv{}; return w },
 		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingNeverHeld}, inForce: "S1", live: "S1"},
@@ -184,7 +184,8 @@ func TestAValueThatStopsWorkingAfterActivationIsReplaced(t *testing.T) {
 		require.Equal(t, 2, a.Attempt)
 		require.Equal(t, []int{2}, a.From, "the second attempt replaces the first, not what was there before it")
 		require.Equal(t, []int{3}, a.To)
-		require.Equal(t, []credential.FindingCode{credential.FindingChangedDuring}, codes(a.Findings), "what was in force is nobody's; the path is ours, so no stranger wrote it")
+		require.Equal(t, []credential.FindingCode{credential.FindingChangedAfter}, codes(a.Findings), "what was in force is nobody's; the path is ours, so no stranger wrote it")
+		require.Equal(t, protocol.ProofMetadata, a.Proof)
 		w.kept(t, "changed after rotation")
 	})
 }

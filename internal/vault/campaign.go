@@ -17,7 +17,16 @@ type CampaignRecord struct {
 	Device   string
 	OpenedAt time.Time // UTC
 	ClosedAt time.Time // UTC; zero while it runs
+
+	// Superseded: a later campaign closed it, and its workers may not know yet.
+	Superseded bool
 }
+
+// Settles is how long a superseded campaign keeps what it staged. Its workers
+// ask CampaignEnded before each credential, at worst a little late, and bound
+// the one in hand to two minutes; so after it nobody is about to set a staged
+// value that another campaign has replaced. The rest is for clocks that differ.
+const Settles = 4 * time.Minute
 
 const (
 	campaignFolder = "campaigns"
@@ -53,6 +62,34 @@ func (s *Store) OpenCampaign(ctx context.Context, campaign, device string) error
 // CloseCampaign records that a campaign runs no more: others may take over
 // what it left staged. Closing it again does no harm.
 func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
+	return s.closeCampaign(ctx, campaign, false)
+}
+
+// SupersedeEarlier closes every campaign of the device of campaign that was
+// opened before it and is still open: a device has one campaign at a time, and
+// those ended without saying so, or run on a Temporal that this one knows
+// nothing of. Their workers stop at the next credential, and what they staged may be
+// taken over once Settles has passed.
+func (s *Store) SupersedeEarlier(ctx context.Context, campaign, device string) error {
+	all, err := s.Campaigns(ctx, device)
+	if err != nil {
+		return err
+	}
+	own := slices.IndexFunc(all, func(r CampaignRecord) bool { return r.Campaign == campaign })
+	if own < 0 {
+		return fmt.Errorf("vault: campaign %s of device %s has no record", campaign, device)
+	}
+	for _, r := range all {
+		if r.ClosedAt.IsZero() && r.OpenedAt.Before(all[own].OpenedAt) {
+			if err := s.closeCampaign(ctx, r.Campaign, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) closeCampaign(ctx context.Context, campaign string, superseded bool) error {
 	const op = "close the campaign"
 	e, err := s.get(ctx, op, s.mount, campaignPath(campaign), 0)
 	if err != nil {
@@ -65,7 +102,7 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 	if !rec.ClosedAt.IsZero() {
 		return nil
 	}
-	rec.ClosedAt = time.Now().UTC()
+	rec.ClosedAt, rec.Superseded = time.Now().UTC(), superseded
 	_, err = s.put(ctx, op, s.mount, campaignPath(campaign), e.version, rec.encode())
 	if AsCAS(err) {
 		// Only another close writes to an open campaign.
@@ -75,21 +112,33 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 }
 
 // CampaignClosed reports whether a campaign no longer owns what it staged: it
-// was closed, or was never opened.
+// was closed, was superseded long enough ago, or was never opened.
 func (s *Store) CampaignClosed(ctx context.Context, campaign string) (bool, error) {
+	rec, found, err := s.readCampaign(ctx, campaign)
+	if err != nil || !found {
+		return err == nil, err
+	}
+	return !rec.ClosedAt.IsZero() && (!rec.Superseded || time.Since(rec.ClosedAt) > Settles), nil
+}
+
+// CampaignEnded reports whether a campaign was closed, by itself or by a later
+// one. Its workers then begin nothing more.
+func (s *Store) CampaignEnded(ctx context.Context, campaign string) (bool, error) {
+	rec, _, err := s.readCampaign(ctx, campaign)
+	return !rec.ClosedAt.IsZero(), err
+}
+
+func (s *Store) readCampaign(ctx context.Context, campaign string) (CampaignRecord, bool, error) {
 	const op = "read the campaign"
 	e, err := s.get(ctx, op, s.mount, campaignPath(campaign), 0)
-	if err != nil {
-		return false, err
-	}
-	if e.data == nil {
-		return true, nil
+	if err != nil || e.data == nil {
+		return CampaignRecord{}, false, err
 	}
 	rec, err := decodeCampaign(campaign, e)
 	if err != nil {
-		return false, s.odd(op, s.mount+"/data/"+campaignPath(campaign), err)
+		return CampaignRecord{}, false, s.odd(op, s.mount+"/data/"+campaignPath(campaign), err)
 	}
-	return !rec.ClosedAt.IsZero(), nil
+	return rec, true, nil
 }
 
 // Campaigns lists the campaigns of a device, or of all if it is empty, newest first.
@@ -137,6 +186,7 @@ func (r CampaignRecord) encode() map[string]any {
 	m := map[string]any{"device": r.Device, "opened_at": r.OpenedAt.Format(time.RFC3339Nano)}
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
+		m["superseded"] = r.Superseded
 	}
 	return m
 }
@@ -156,6 +206,7 @@ func decodeCampaign(campaign string, e entry) (CampaignRecord, error) {
 		if r.ClosedAt, err = time.Parse(time.RFC3339Nano, closed); err != nil {
 			return r, fmt.Errorf("closed_at is not a time")
 		}
+		r.Superseded, _ = e.data["superseded"].(bool)
 	}
 	return r, nil
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -47,4 +48,39 @@ func TestCampaignsAreListedByDeviceNewestFirst(t *testing.T) {
 	}
 	require.Equal(t, []string{"d", "b/x y", "a"}, ids("esg-01"))
 	require.Equal(t, []string{"d", "c", "b/x y", "a"}, ids(""))
+}
+
+func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T) {
+	s := newStore(t)
+	for _, id := range []string{"lost", "done", "new"} {
+		require.NoError(t, s.OpenCampaign(t.Context(), id, "esg-09"))
+	}
+	require.NoError(t, s.OpenCampaign(t.Context(), "other", "esg-10"))
+	require.NoError(t, s.CloseCampaign(t.Context(), "done"))
+	require.NoError(t, s.OpenCampaign(t.Context(), "later", "esg-09"))
+	for range 2 {
+		require.NoError(t, s.SupersedeEarlier(t.Context(), "new", "esg-09"))
+	}
+	for id, want := range map[string]struct{ ended, closed bool }{
+		"lost":  {true, false}, // a worker of it may still be at it
+		"done":  {true, true},
+		"new":   {false, false},
+		"later": {false, false},
+		"other": {false, false},
+		"never": {false, true},
+	} {
+		ended, err := s.CampaignEnded(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, want.ended, ended, id)
+		closed, err := s.CampaignClosed(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, want.closed, closed, id)
+	}
+	old := CampaignRecord{Device: "esg-09", OpenedAt: time.Now().Add(-time.Hour), ClosedAt: time.Now().Add(-Settles - time.Second), Superseded: true}
+	_, err := s.put(t.Context(), "test", s.mount, campaignPath("old"), 0, old.encode())
+	require.NoError(t, err)
+	closed, err := s.CampaignClosed(t.Context(), "old")
+	require.NoError(t, err)
+	require.True(t, closed)
+	require.ErrorContains(t, s.SupersedeEarlier(t.Context(), "unknown", "esg-09"), "no record")
 }

@@ -31,6 +31,17 @@ type Staged struct {
 	// PolicyRefused: the authority refused this value by policy.
 	PolicyRefused bool
 
+	// Unsent: no server has this value. It was never sent, or every Set of it was
+	// clearly refused. Offering it would be a wrong login for nothing. A value is
+	// marked as sent, with check-and-set, before it is sent.
+	Unsent bool
+
+	// Asked: old values were offered before Set and none logged in. They are not
+	// offered again before Set, because wrong logins add up to a lock, and their
+	// refusal after it proves nothing. Changed is what that showed, if anything.
+	Asked   bool
+	Changed credential.FindingCode
+
 	CreatedAt time.Time // UTC
 
 	// Version is the KV version of the entry, the fence for Restage.
@@ -84,7 +95,7 @@ func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error)
 }
 
 // Restage replaces what is staged, if it is still at next.Version: another
-// attempt, the mark PolicyRefused, or the take-over from a closed campaign. It
+// attempt, one of the marks, or the take-over from a closed campaign. It
 // returns next at its new version. On AsCAS somebody else replaced it (or our
 // own reply was lost): read it again.
 func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
@@ -153,6 +164,9 @@ func (st Staged) encode() map[string]any {
 		"base":           st.Base,
 		"old":            old,
 		"policy_refused": st.PolicyRefused,
+		"unsent":         st.Unsent,
+		"asked":          st.Asked,
+		"changed":        string(st.Changed),
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
 }
@@ -186,6 +200,10 @@ func decodeStaged(e entry) (Staged, error) {
 		st.Old[path] = credential.NewSecret(text)
 	}
 	st.PolicyRefused, _ = e.data["policy_refused"].(bool)
+	st.Unsent, _ = e.data["unsent"].(bool)
+	st.Asked, _ = e.data["asked"].(bool)
+	changed, _ := e.data["changed"].(string)
+	st.Changed = credential.FindingCode(changed)
 	at, _ := e.data["created_at"].(string)
 	created, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil {

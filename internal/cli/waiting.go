@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+
+	"rollcall/activities"
+)
+
+// polled is how lately a worker that lives has asked for work: it asks again
+// at least once a minute.
+const polled = 80 * time.Second
+
+// missingWorkers names the commands that nobody runs on this Temporal. A
+// worker that was killed a moment ago still counts as there.
+func (s *session) missingWorkers(ctx context.Context) (commands []string, err error) {
+	for _, q := range []struct{ queue, command string }{
+		{activities.RotationQueue, "rollcall worker"},
+		{activities.LedgerQueue, "rollcall worker --ledger"},
+	} {
+		d, err := s.engine.DescribeTaskQueue(ctx, q.queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(d.Pollers, func(p *taskqueuepb.PollerInfo) bool {
+			return time.Since(p.GetLastAccessTime().AsTime()) < polled
+		}) {
+			commands = append(commands, q.command)
+		}
+	}
+	return commands, nil
+}
+
+// sayIfUnserved tells whoever waits what the wait is for. An error is no news:
+// the call that it waits for meets it too.
+func (s *session) sayIfUnserved(ctx context.Context) {
+	if missing, err := s.missingWorkers(ctx); err == nil && len(missing) > 0 {
+		s.say("note: nobody serves the campaign at %s: start %s", s.engine.Address, quoted(missing))
+	}
+}
+
+func quoted(commands []string) string { return "`" + strings.Join(commands, "` and `") + "`" }
