@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,8 @@ const silent = 8
 // each works through n credentials, at most width at once. It begins none
 // after the activity is cancelled or its worker stops, and lets those in hand
 // finish: their context outlives the cancellation. do reports what stopped it,
-// or nil; skipped is called for those that were not begun.
+// or nil; skipped is called for those that were not begun, and with
+// ReasonInternal for one whose do panicked.
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
@@ -53,10 +55,24 @@ func each(ctx context.Context, n, width int, do func(ctx context.Context, i int)
 			defer func() { <-slots }()
 			steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
 			defer cancel()
-			b.saw(do(steady, i))
+			b.saw(guarded(steady, i, do, skipped))
 		}()
 	}
 	wg.Wait()
+}
+
+// guarded makes a panic the trouble of one credential. Without it the whole
+// worker would end, and so would the next one that takes up the batch.
+func guarded(ctx context.Context, i int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) (stop *protocol.Stop) {
+	defer func() {
+		if recover() != nil {
+			// What it panicked with may hold anything.
+			activity.GetLogger(ctx).Error("panic at a credential", "stack", string(debug.Stack()))
+			stop = &protocol.Stop{Reason: protocol.ReasonInternal, Detail: "a bug: the work on it broke off; the worker's log (-v) has the place"}
+			skipped(i, stop)
+		}
+	}()
+	return do(ctx, i)
 }
 
 func notBegun(ctx context.Context, b *breaker) *protocol.Stop {

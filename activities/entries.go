@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"rollcall/internal/credential"
@@ -20,6 +21,19 @@ func about(campaign string, c credential.Credential, event ledger.Event, pass st
 func open(in ResultInput, c credential.Credential, at OpenItem, detail string, now time.Time) ledger.Entry {
 	e := about(in.Batch.Campaign, c, ledger.StillOpen, fmt.Sprint(in.Pass), now)
 	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
+	return e
+}
+
+// found is a finding of a rotation. Its id tells the findings of one code
+// apart: another attempt or other words are another finding, and the same ones
+// from a later pass are not.
+func found(campaign string, c credential.Credential, attempt int, f credential.Finding, now time.Time) ledger.Entry {
+	which := fmt.Sprintf("%s.%d", f.Code, attempt)
+	if f.Detail != "" {
+		which += fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(f.Detail)))
+	}
+	e := about(campaign, c, ledger.Found, which, now)
+	e.Finding, e.Detail = f.Code, f.Detail
 	return e
 }
 

@@ -79,9 +79,14 @@ func listed(campaign string, page []credential.Credential, findings map[string][
 		entries = append(entries, e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(findings)) {
+		nth := map[credential.FindingCode]int{}
 		for _, f := range findings[id] {
+			which := string(f.Code)
+			if nth[f.Code]++; nth[f.Code] > 1 {
+				which += fmt.Sprintf(".%d", nth[f.Code]) // one code, said of several things
+			}
 			entries = append(entries, ledger.Entry{
-				ID: ledger.EntryID(campaign, id, string(f.Code), ledger.Found), At: now, Campaign: campaign,
+				ID: ledger.EntryID(campaign, id, which, ledger.Found), At: now, Campaign: campaign,
 				Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
 			})
 		}
@@ -118,7 +123,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	}
 	known := map[int]OpenItem{}
 	for _, k := range in.Known {
-		k.Before = nil
+		k.Before, k.Sent = nil, false
 		known[k.Index] = k
 	}
 	now := time.Now().UTC()
@@ -132,9 +137,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	for _, a := range in.Applied {
 		c := page[a.Index]
 		for _, f := range a.Findings {
-			e := about(in.Batch.Campaign, c, ledger.Found, string(f.Code), now)
-			e.Finding, e.Detail = f.Code, f.Detail
-			entries = append(entries, e)
+			entries = append(entries, found(in.Batch.Campaign, c, a.Attempt, f, now))
 		}
 		if a.Dead() {
 			entries = append(entries, died(in.Batch.Campaign, c, a, now))
@@ -164,6 +167,9 @@ func (l *Ledger) RecordExceptions(ctx context.Context, in ExceptionInput) error 
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
 		if it.Reason.Final() {
 			e.Detail = "trying again cannot help"
+		}
+		if it.Sent {
+			e.Detail += "; its new value may be in force and not be where consumers read: it is kept in staging, and the next campaign goes on from it"
 		}
 		entries = append(entries, e)
 	}

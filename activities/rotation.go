@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Rotation struct {
 	Kinds *registry.Registry
 
 	specs sync.Map // campaign -> *config.Campaign: a stored specification never changes
+	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -32,6 +34,10 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	spec, err := r.spec(ctx, in.Campaign)
 	if err != nil {
 		return Roll{}, err
+	}
+	// A campaign that ended without saying so must not keep what it staged.
+	if err := r.Store.SupersedeEarlier(ctx, in.Campaign, spec.Device); err != nil {
+		return Roll{}, classify(errVault, err)
 	}
 	index, err := r.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil && !vault.IsNotFound(err) {
@@ -81,12 +87,16 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	if hopeless(page, in.Items, out) {
 		return out, nil
 	}
-	rot, err := r.rotator(ctx, in.Batch)
+	rot, width, err := r.rotator(ctx, in.Batch)
 	if err != nil {
 		return nil, err
 	}
-	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
-		out[i] = PreparedItem{Index: in.Items[i], Prepared: rot.Prepare(ctx, page[in.Items[i]])}
+	rot.Pass = in.Pass
+	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
+		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
+		if out[i].Stop == nil {
+			out[i].Prepared = rot.Prepare(ctx, page[in.Items[i]])
+		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: why}}
@@ -97,21 +107,28 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 // Apply carries staged credentials of a batch to the proof that the old values
 // are dead. Only the first attempt may believe that a staged value is fresh.
 func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, error) {
-	rot, page, err := r.open(ctx, in.Batch)
+	rot, page, width, err := r.open(ctx, in.Batch)
 	if err != nil {
 		return nil, err
 	}
 	first := firstAttempt(ctx)
 	out := make([]AppliedItem, len(in.Items))
-	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
+	// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
+	notBegun := protocol.Intent
+	if !first {
+		notBegun = protocol.Set
+	}
+	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
-		out[i] = AppliedItem{Index: it.Index, Applied: rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)}
+		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
+		if out[i].Stop == nil {
+			out[i].Applied = rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)
+		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
-		// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
-		step := protocol.Intent
-		if !first {
-			step = protocol.Set
+		step := notBegun
+		if why.Reason == protocol.ReasonInternal {
+			step = protocol.Set // it was begun, and how far it came is not known
 		}
 		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
 	})
@@ -120,12 +137,12 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 
 // Clean destroys the old versions of dead credentials and frees them.
 func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
-	rot, page, err := r.open(ctx, in.Batch)
+	rot, page, width, err := r.open(ctx, in.Batch)
 	if err != nil {
 		return err
 	}
 	errs := make([]error, len(in.Items))
-	each(ctx, len(in.Items), in.Batch.Concurrency, func(ctx context.Context, i int) *protocol.Stop {
+	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].To)
 		return nil
 	}, func(i int, why *protocol.Stop) { errs[i] = why })
@@ -134,6 +151,31 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
 			return classify(errVault, err)
 		}
 	}
+	return nil
+}
+
+// openHolds is how long a campaign that was seen to be open is taken to be so.
+const openHolds = 10 * time.Second
+
+// superseded says why nothing more is begun for a campaign that was closed: a
+// later one may be at its credentials, and what both set would undo each other.
+func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.Stop {
+	now := time.Now()
+	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)) < openHolds {
+		return nil
+	}
+	ended, err := r.Store.CampaignEnded(ctx, campaign)
+	if err != nil {
+		var v *vault.Error
+		if errors.As(err, &v) {
+			return v.Stop()
+		}
+		return &protocol.Stop{Reason: protocol.ReasonVault, Detail: "whether the campaign still runs cannot be read"}
+	}
+	if ended {
+		return &protocol.Stop{Reason: protocol.ReasonSuperseded, Detail: "the campaign was closed, by a later one of the device or by a failure; nothing was changed by this pass"}
+	}
+	r.goOn.Store(campaign, now)
 	return nil
 }
 
@@ -179,13 +221,12 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 	return spec, nil
 }
 
-func (r *Rotation) open(ctx context.Context, b Batch) (*rotation.Rotator, []credential.Credential, error) {
-	page, err := r.page(ctx, b)
-	if err != nil {
-		return nil, nil, err
+func (r *Rotation) open(ctx context.Context, b Batch) (rot *rotation.Rotator, page []credential.Credential, width int, err error) {
+	if page, err = r.page(ctx, b); err != nil {
+		return nil, nil, 0, err
 	}
-	rot, err := r.rotator(ctx, b)
-	return rot, page, err
+	rot, width, err = r.rotator(ctx, b)
+	return rot, page, width, err
 }
 
 func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, error) {
@@ -196,16 +237,30 @@ func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, 
 	return page, classify(errVault, err)
 }
 
-func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, error) {
+// rotator also gives how many credentials of the batch may be worked on at once.
+func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int, error) {
 	spec, err := r.spec(ctx, b.Campaign)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	authority, err := r.Kinds.Authority(spec, b.Authority, b.Kind)
 	if err != nil {
-		return nil, classify(errSpec, err)
+		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, width(spec, b), nil
+}
+
+// width keeps a rate limit from starving what is in hand: more credentials at
+// once than the rate can serve would wait for their turns between Set and
+// Activate until their time is up.
+func width(spec *config.Campaign, b Batch) int {
+	d := spec.Directories[b.Authority]
+	if d.RatePerSecond <= 0 {
+		return b.Concurrency
+	}
+	operations := float64(8 + 6*len(d.Servers)) // of one credential on the directory
+	each := d.RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
+	return max(1, min(b.Concurrency, int(each)))
 }
 
 // hopeless answers a batch in which nothing can be rotated as it is listed.

@@ -55,6 +55,7 @@ type Batch struct {
 // PrepareInput names the credentials of a batch by their index on the page.
 type PrepareInput struct {
 	Batch Batch `json:"batch"`
+	Pass  int   `json:"pass"`
 	Items []int `json:"items"`
 }
 
@@ -118,6 +119,9 @@ type OpenItem struct {
 	Step   protocol.Step   `json:"s"`
 	Reason protocol.Reason `json:"r"`
 	Server string          `json:"at,omitempty"`
+	// Sent: this pass or an earlier one may have put the new value in force,
+	// and it may not be activated.
+	Sent bool `json:"x,omitempty"`
 	// Before is why it was open when a new attempt was staged (ReasonRestaged):
 	// that, and not the staging, is what people are told if nothing comes of it.
 	Before *OpenItem `json:"b,omitempty"`

@@ -30,7 +30,7 @@ func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 
 	var prepared []activities.PreparedItem
-	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Items: in.Items}).Get(ctx, &prepared)
+	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
 		return gaveUp(ctx, in, protocol.Precheck, err), nil
 	}

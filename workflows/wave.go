@@ -113,19 +113,33 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 	}
 }
 
-// remember notes what came before the staging of a new attempt.
+// remember notes what a later pass would forget: that the new value may be in
+// force, and what came before the staging of a new attempt.
 func remember(open, before []activities.OpenItem) {
+	was := map[int]activities.OpenItem{}
+	for _, b := range before {
+		was[b.Index] = b
+	}
 	for i, it := range open {
-		if it.Reason != protocol.ReasonRestaged {
-			continue
-		}
-		for _, b := range before {
-			if b.Index == it.Index {
-				b.Before = nil
-				open[i].Before = &b
-			}
+		b, known := was[it.Index]
+		open[i].Sent = maySent(it) || b.Sent
+		if it.Reason == protocol.ReasonRestaged && known {
+			b.Before = nil
+			open[i].Before = &b
 		}
 	}
+}
+
+// maySent reports whether the pass that ended so may have put the new value in
+// force. A clear refusal of Set did not.
+func maySent(it activities.OpenItem) bool {
+	switch it.Step {
+	case protocol.Set:
+		return it.Reason != protocol.ReasonRights && it.Reason != protocol.ReasonPolicy
+	case protocol.Verify, protocol.Activate, protocol.Retire, protocol.Prove, protocol.Outcome:
+		return true
+	}
+	return it.Reason == protocol.ReasonInternal
 }
 
 // items are the indexes on the page that a pass works on.
@@ -254,7 +268,7 @@ func halfDone(it activities.OpenItem) bool {
 	case protocol.Set, protocol.Verify, protocol.Activate, protocol.Retire, protocol.Prove, protocol.Outcome:
 		return true
 	}
-	return it.Reason == protocol.ReasonInternal
+	return it.Reason == protocol.ReasonInternal || it.Sent
 }
 
 // continueAsNew drains first: no child may be in flight, no signal unread.

@@ -126,7 +126,7 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 }
 
 func writeHTML(path string, s *ledger.State, v report.Verification) (err error) {
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,8 @@ func Open(ctx context.Context, dir, campaign string, signer note.Signer, verifie
 	if _, err := inspect(dir, want); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	// No secret is in it, but every name of what was stolen.
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, diskError(dir, "creating the ledger folder", err)
 	}
 	l := &Log{

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -66,7 +67,7 @@ func retryRefusedOnly(ctx context.Context, resp *http.Response, err error) (bool
 
 func refuseClearText(addr string) error {
 	u, err := url.Parse(addr)
-	if err != nil {
+	if err != nil || !slices.Contains([]string{"https", "http", "unix"}, u.Scheme) {
 		return fmt.Errorf("vault: VAULT_ADDR is not a URL: write https://host:8200")
 	}
 	if u.Scheme != "http" || loopback(u.Hostname()) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -69,7 +70,11 @@ func (e *Error) advice(place string) string {
 	case Sealed:
 		return "Vault is sealed; nothing was changed; unseal it"
 	case Unreachable:
-		return "no answer; if this was a write it may have been applied; check VAULT_ADDR, VAULT_CACERT and the network"
+		said := "no answer"
+		if e.Capability != read && e.Capability != list {
+			said += "; it may have been applied"
+		}
+		return said + "; check VAULT_ADDR, VAULT_CACERT and the network"
 	case TokenExpired:
 		return "the token is expired or revoked; log in again (vault login, or a new secret-id)"
 	case PermissionDenied:
@@ -171,6 +176,8 @@ func transportDetail(err error) string {
 		return "it does not speak TLS: VAULT_ADDR may want http://"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timed out"
+	case os.Getenv(vaultapi.EnvVaultAddress) == "" && os.Getenv(vaultapi.EnvVaultAgentAddr) == "":
+		return "VAULT_ADDR is not set, and this is the default of Vault's client: " + oneLine(err.Error())
 	}
 	return oneLine(err.Error())
 }

@@ -69,6 +69,7 @@ func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		}, "no such file"},
 		{"clear text to another machine", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://vault.example.org:8200") }, "clear text"},
 		{"an address that is no URL", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://[::1") }, "VAULT_"},
+		{"an address without a scheme", func(t *testing.T) { t.Setenv("VAULT_ADDR", "vault.example.org:8200") }, "write https://"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			environment(t, server.Address(), server.RootToken())
