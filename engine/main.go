@@ -42,6 +42,9 @@ func main() {
 	withStdin := flags.Bool("exit-with-stdin", false, "stop when stdin ends, and so with the parent however it dies")
 	_ = flags.Parse(os.Args[1:])
 
+	// SQLite and the log make their files as the umask says, and -dir may be a
+	// folder that others can enter.
+	syscall.Umask(0o077)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *withStdin {

@@ -198,7 +198,10 @@ func keysOf(e directory.Entry) []string {
 // be told from another one of the same name, so it ends the listing.
 func accountOf(e directory.Entry) (Account, error) {
 	if e.UUID == "" {
-		return Account{}, fmt.Errorf("the entry %s shows no entryUUID: let the bind DN read that attribute", e.DN)
+		return Account{}, &naming{
+			fmt.Errorf("the entry %s shows no entryUUID: let the bind DN read that attribute", e.DN),
+			"an entry shows no entryUUID: let the bind DN read that attribute",
+		}
 	}
 	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Logins: slices.Clone(e.Attrs["uid"])}
 	slices.Sort(a.Logins)
