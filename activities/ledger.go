@@ -64,7 +64,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		})
 	}
 	return l.append(ctx, in.Campaign, append(entries, ledger.Entry{
-		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: now, Campaign: in.Campaign, Event: ledger.RollClosed,
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: time.Now().UTC(), Campaign: in.Campaign, Event: ledger.RollClosed,
 		Counts: &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded},
 	}))
 }

@@ -105,6 +105,9 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 			return nil, err
 		}
 	}
+	tuneMemory()
+	// Otherwise the SDK hashes the whole program at every start.
+	worker.SetBinaryChecksum("rollcall")
 	var workers []worker.Worker
 	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
 	if rotation {

@@ -161,7 +161,7 @@ func spawn(t *testing.T, dir string, env []string, args ...string) *service {
 	require.NoError(t, err)
 	out, err := os.Create(s.out)
 	require.NoError(t, err)
-	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, append(os.Environ(), env...), out, errs
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, append(environ(), env...), out, errs
 	require.NoError(t, s.cmd.Start())
 	go func() {
 		_ = s.cmd.Wait()
