@@ -110,16 +110,17 @@ func (b *breaker) open() *protocol.Stop {
 	return b.last.Load()
 }
 
-// beat heartbeats until the returned function is called.
+// beat heartbeats until the returned function is called, first after a second:
+// the start counts as one, and each costs the engine a commit to disk.
 func beat(ctx context.Context) func() {
 	done := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			activity.RecordHeartbeat(ctx)
 			select {
 			case <-tick.C:
+				activity.RecordHeartbeat(ctx)
 			case <-done:
 				return
 			}
