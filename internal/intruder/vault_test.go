@@ -2,6 +2,7 @@ package intruder
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +36,19 @@ func TestAStolenAppRoleIsDeadOnlyWhenItsTokenIsToo(t *testing.T) {
 	call("auth/approle/role/esg-01/secret-id-accessor/destroy", map[string]any{"secret_id_accessor": secret.Data["secret_id_accessor"]})
 	destroyed := time.Now()
 	f.out.waitFor(t, `"change"`, `"via":"login"`, `"from":"accepted","to":"refused"`)
-	f.send(Command{Command: Report})
-	f.out.waitFor(t, `"summary"`, `"open":1`)
+	require.Eventually(t, func() bool {
+		f.send(Command{Command: Report})
+		results, sum, err := ReadResults(strings.NewReader(f.out.String()))
+		if err != nil {
+			return false // a line is being written
+		}
+		for _, r := range results {
+			if r.Via == Session && r.LastSuccess.After(destroyed) {
+				return sum.Open == 1
+			}
+		}
+		return false
+	}, 20*time.Second, 20*time.Millisecond, "the session was not tried again")
 
 	accessors, err := vault.Logical().ListWithContext(t.Context(), "auth/token/accessors")
 	require.NoError(t, err)

@@ -105,7 +105,8 @@ func (s *Slapd) start(ctx context.Context) error {
 	}
 	var err error
 	for range 5 {
-		// Another process may take the ports between FreePort and slapd's bind.
+		// Another process may take the ports between FreePort and slapd's bind,
+		// which slapd does not always say before it exits.
 		if s.ldaps, err = FreePort(); err != nil {
 			return err
 		}
@@ -113,7 +114,7 @@ func (s *Slapd) start(ctx context.Context) error {
 			return err
 		}
 		err = s.Restart(ctx)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Address already in use") {
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "it exited") {
 			break
 		}
 	}
