@@ -11,14 +11,16 @@ import (
 	"time"
 )
 
-const device = "bench-01"
+// larger is a campaign with larger batches than the default: a batch costs the
+// engine the same whatever its size.
+const larger = "limits: {batch: 250, parallel: 4, concurrency: 8}"
 
 // campaign runs the rollcall binary as a person would.
 type campaign struct {
 	g       *ground
 	program string
-	file    string
-	state   string
+	group   string // of accounts
+	dir     string // campaign file, ledger, state
 }
 
 // build makes rollcall from this checkout, with the engine beside it, below dir.
@@ -42,11 +44,14 @@ func build(ctx context.Context, dir string) (program string, err error) {
 	return program, nil
 }
 
-// newCampaign writes the campaign file and prepares Vault's side. All limits
-// are the file's defaults.
-func newCampaign(ctx context.Context, g *ground, program string) (*campaign, error) {
-	c := &campaign{g: g, program: program, file: filepath.Join(g.dir, "campaign.yaml"), state: filepath.Join(g.dir, "state")}
-	if err := os.WriteFile(filepath.Join(g.dir, "ca.pem"), []byte(g.slapd.CA), 0o644); err != nil {
+// newCampaign writes the campaign file of a group and prepares Vault's side. limits
+// is YAML; without it all limits are the file's defaults.
+func newCampaign(ctx context.Context, g *ground, program, group, limits string) (*campaign, error) {
+	c := &campaign{g: g, program: program, group: group, dir: filepath.Join(g.dir, group)}
+	if err := os.Mkdir(c.dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "ca.pem"), []byte(g.slapd.CA), 0o644); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf(`device: %s
@@ -59,8 +64,9 @@ directories:
     bind: {dn: "%s", password: "kv/infra/rollcall-bind#password"}
 sources:
   - {name: vault, type: vault-kv, prefix: kv/apps/%s}
-`, device, g.slapd.LDAPS(), g.slapd.BaseDN(), g.slapd.BinderDN, groupCampaign)
-	if err := os.WriteFile(c.file, []byte(text), 0o600); err != nil {
+%s
+`, group, g.slapd.LDAPS(), g.slapd.BaseDN(), g.slapd.BinderDN, group, limits)
+	if err := os.WriteFile(c.file(), []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	cmd, out := c.command(ctx, "init")
@@ -70,9 +76,11 @@ sources:
 	return c, nil
 }
 
+func (c *campaign) file() string { return filepath.Join(c.dir, "campaign.yaml") }
+
 func (c *campaign) command(ctx context.Context, name string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.CommandContext(ctx, c.program, name, "-f", c.file, "--state-dir", c.state)
-	cmd.Dir = c.g.dir
+	cmd := exec.CommandContext(ctx, c.program, name, "-f", c.file(), "--state-dir", c.dir)
+	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "VAULT_ADDR="+c.g.vault.Address(), "VAULT_TOKEN="+c.g.vault.RootToken().Reveal())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -101,7 +109,7 @@ func (c *campaign) run(ctx context.Context) (*Campaign, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts := len(c.g.accounts[groupCampaign])
+	accounts := len(c.g.accounts[c.group])
 	used := after.since(before)
 	// What a process has waited for counts as its own, and rollcall waits for its engine.
 	used.us = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() - seen.engineTime
@@ -110,7 +118,7 @@ func (c *campaign) run(ctx context.Context) (*Campaign, error) {
 		WorkerMemory: seen.workerMemory, EngineMemory: seen.engineMemory,
 	}
 	r.CPU.Engine = each(seen.engineTime, accounts)
-	return r, r.readLedger(ctx, filepath.Join(c.g.dir, "ledger"), began)
+	return r, r.readLedger(ctx, filepath.Join(c.dir, "ledger"), began)
 }
 
 // seen is what was last seen of two processes that are gone by now.
@@ -150,7 +158,7 @@ func (c *campaign) watch(pid int) func() seen {
 
 // enginePID reads where the engine announces itself; 0 before and after.
 func (c *campaign) enginePID() int {
-	data, err := os.ReadFile(filepath.Join(c.state, "engine", "engine.json"))
+	data, err := os.ReadFile(filepath.Join(c.dir, "engine", "engine.json"))
 	if err != nil {
 		return 0
 	}

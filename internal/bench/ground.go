@@ -18,6 +18,7 @@ const (
 	groupBefore    = "before"
 	groupAfter     = "after"
 	groupCampaign  = "campaign"
+	groupLarger    = "campaign-larger"
 	groupCountBare = "count-bare"
 	groupCountOurs = "count-ours"
 )
@@ -104,7 +105,7 @@ func (g *ground) seedVault(ctx context.Context) error {
 	for group, accounts := range g.accounts {
 		for _, a := range accounts {
 			secrets[a.path] = map[string]any{"username": a.uid, "password": a.password}
-			if group == groupCampaign {
+			if group == groupCampaign || group == groupLarger {
 				metadata[a.path] = map[string]any{"directory": "corp", "account": a.uid, "field": "password"}
 			}
 		}

@@ -25,7 +25,7 @@ func measure(ctx context.Context, dir string, n int, audit bool, say func(string
 		return nil, err
 	}
 	sizes := map[string]int{
-		groupEngine1: n / oneCaller, groupEngine8: n, groupBefore: n, groupAfter: n, groupCampaign: n,
+		groupEngine1: n / oneCaller, groupEngine8: n, groupBefore: n, groupAfter: n, groupCampaign: n, groupLarger: n,
 		groupCountBare: counted, groupCountOurs: counted,
 	}
 	for _, w := range tries {
@@ -37,7 +37,11 @@ func measure(ctx context.Context, dir string, n int, audit bool, say func(string
 		return nil, err
 	}
 	defer g.stop()
-	c, err := newCampaign(ctx, g, program)
+	byDefault, err := newCampaign(ctx, g, program, groupCampaign, "")
+	if err != nil {
+		return nil, err
+	}
+	withLarger, err := newCampaign(ctx, g, program, groupLarger, larger)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +77,11 @@ func measure(ctx context.Context, dir string, n int, audit bool, say func(string
 		return nil, err
 	}
 	say("the campaign")
-	if r.Campaign, err = c.run(ctx); err != nil {
+	if r.Campaign, err = byDefault.run(ctx); err != nil {
+		return nil, err
+	}
+	say("a campaign with larger batches")
+	if r.Larger, err = withLarger.run(ctx); err != nil {
 		return nil, err
 	}
 	say("the bare loop with %d workers, after the campaign", tries[best])
