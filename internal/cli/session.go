@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 
 	"rollcall/activities"
@@ -282,13 +283,23 @@ func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecution
 // like a broken connection.
 const queryWithin = 8 * time.Second
 
-// query needs a live worker.
+// rejoinWithin is how long `run` waits for its own worker to answer: what a
+// worker that was killed had in hand is given out again after ten seconds, and
+// a busy machine needs more.
+const rejoinWithin = 90 * time.Second
+
+// query needs a live worker. The one of this process may first have to wait for
+// what a killed one had in hand.
 func (s *session) query(ctx context.Context) (*workflows.Status, error) {
-	within, cancel := context.WithTimeout(ctx, queryWithin)
-	defer cancel()
-	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
-	if err != nil && within.Err() != nil {
-		err = fmt.Errorf("no answer in %s", queryWithin)
+	v, err := s.queryOnce(ctx)
+	for end := time.Now().Add(rejoinWithin); err != nil && s.engine.Started && ctx.Err() == nil && time.Now().Before(end); {
+		select {
+		case <-time.After(200 * time.Millisecond):
+			v, err = s.queryOnce(ctx)
+		case <-s.engine.Gone():
+			return nil, fmt.Errorf("the engine ended by itself; the same command goes on from what is on disk (its log is in %s)", s.stateDir)
+		case <-ctx.Done():
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking the campaign at %s for its status: %w; only a worker can answer: start `rollcall worker`", s.engine.Address, err)
@@ -301,6 +312,16 @@ func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 		s.addRunningWave(ctx, &st)
 	}
 	return &st, nil
+}
+
+func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error) {
+	within, cancel := context.WithTimeout(ctx, queryWithin)
+	defer cancel()
+	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
+	if err != nil && within.Err() != nil {
+		err = fmt.Errorf("no answer in %s", queryWithin)
+	}
+	return v, err
 }
 
 // addRunningWave asks the running wave, which may end in between: then the

@@ -86,6 +86,8 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		opts.HostPort = local.address
 	}
 	opts.DataConverter = data
+	// Payloads are compressed already, and sealed ones cannot be.
+	opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	opts.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: data, EncodeCommonAttributes: true,
 	})
