@@ -16,6 +16,8 @@ type Kind string
 const (
 	// LDAPPassword is the userPassword of an entry in an LDAP directory.
 	LDAPPassword Kind = "ldap-password"
+	// ADPassword is the password of an account in an Active Directory domain.
+	ADPassword Kind = "ad-password"
 	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
 	AppRoleSecretID Kind = "approle-secret-id"
 )
@@ -38,8 +40,8 @@ type Credential struct {
 	Authority string `json:"authority"`
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
-	// for an LDAP entry, "mount/role" for an AppRole. Empty when no account
-	// was found; Problem then says so.
+	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
+	// for an AppRole. Empty when no account was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
 	// Name is for people: the DN or the role as it was when it was listed.

@@ -137,3 +137,6 @@ func sidText(sid []byte) string {
 	}
 	return text
 }
+
+// SeededPassword is the password with which an account was seeded; empty if it was not.
+func (s *Samba) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }

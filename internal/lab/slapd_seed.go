@@ -127,8 +127,10 @@ func ldapBool(b bool) string {
 }
 
 // SeededPassword is the password with which an account was seeded; empty if it was not.
-func (s *Slapd) SeededPassword(uid string) string {
-	for _, a := range s.opts.Accounts {
+func (s *Slapd) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
+
+func seededPassword(accounts []Account, uid string) string {
+	for _, a := range accounts {
 		if a.UID == uid {
 			return a.Password
 		}
