@@ -212,3 +212,13 @@ func try(t *testing.T, a *Authority, acc kind.Account, v credential.Secret) prot
 	require.NoError(t, err)
 	return got
 }
+
+// move renames an account and gives its new DN.
+func move(t *testing.T, dn, rdn string) string {
+	t.Helper()
+	conn, err := dc(t).AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, "")))
+	return rdn + "," + dc(t).ServicesDN()
+}
