@@ -141,6 +141,9 @@ const (
 	FindingChangedAfter FindingCode = "changed-after-rotation"
 	// FindingChangedDuring: something replaced our value between Set and Activate.
 	FindingChangedDuring FindingCode = "changed-during-rotation"
+	// FindingOutlived: the old value was still accepted after it was retired, so
+	// another new value was set.
+	FindingOutlived FindingCode = "old-value-outlived"
 	// FindingTokensRevoked: live tokens of the old secret existed and were revoked.
 	FindingTokensRevoked FindingCode = "tokens-revoked"
 	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV held.
