@@ -150,6 +150,9 @@ const (
 	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
 	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
 	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingProtected: the account is in a protected group of Active Directory, so
+	// rights delegated on its organizational unit do not reach it.
+	FindingProtected FindingCode = "protected-account"
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )

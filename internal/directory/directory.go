@@ -107,7 +107,7 @@ func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
 		switch {
 		case c.conf.StartTLS:
 			s.security = startTLS
-		case c.conf.Insecure && c.conf.Driver == "active-directory":
+		case c.conf.Insecure && c.conf.Driver == config.ActiveDirectory:
 			return nil, errors.New("Active Directory takes passwords only over TLS, insecure: true or not; use ldaps:// or starttls: true")
 		case c.conf.Insecure:
 			s.security = clearText

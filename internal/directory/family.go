@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
@@ -45,8 +46,12 @@ type family interface {
 // addCheck records what a doctor looked at.
 type addCheck func(what string, ok bool, detail, do string)
 
+// FilterByID is the filter that finds an entry by its immutable id in a directory
+// of that driver. id must have the form of a UUID.
+func FilterByID(driver, id string) string { return families[driver].idFilter(id) }
+
 // families by the name of the driver.
 var families = map[string]family{
-	"openldap":         openLDAP{},
-	"active-directory": activeDirectory{},
+	config.OpenLDAP:        openLDAP{},
+	config.ActiveDirectory: activeDirectory{},
 }

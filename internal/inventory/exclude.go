@@ -33,7 +33,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 				names = append(names, m.lines[id].Authority+": "+m.lines[id].Name)
 			}
 			slices.Sort(names)
-			return nil, fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or entryUUID", name(e), len(ids), strings.Join(names, "; "))
+			return nil, fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or immutable id", name(e), len(ids), strings.Join(names, "; "))
 		}
 		for _, id := range ids {
 			if why[id] == "" {

@@ -51,7 +51,8 @@ func (s *Samba) seed(ctx context.Context) error {
 			return fmt.Errorf("lab: add %s: %w", a.dn, err)
 		}
 	}
-	if err := s.delegate(ctx, conn, sambaServices, s.BinderDN); err != nil {
+	// What dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user" grants.
+	if err := s.AddACE(ctx, sambaServices, s.BinderDN, "(OA;CIIO;CR;"+resetPassword+";"+userClass+";%s)"); err != nil {
 		return err
 	}
 	for _, a := range s.opts.Accounts {
@@ -112,17 +113,21 @@ const (
 	userClass     = "bf967aba-0de6-11d0-a285-00aa003049e2"
 )
 
-// delegate lets an identity reset the passwords of users below ou, as
-// dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user" does.
-func (s *Samba) delegate(ctx context.Context, conn *ldap.Conn, ou, identity string) error {
+// AddACE adds an access control entry in SDDL ([MS-DTYP] 2.5.1), in which %s is
+// the identity's SID, to an object and, if it says so, to what is below.
+func (s *Samba) AddACE(ctx context.Context, object, identity, ace string) error {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
 	res, err := conn.Search(ldap.NewSearchRequest(identity, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
 		"(objectClass=*)", []string{"objectSid"}, nil))
 	if err != nil || len(res.Entries) != 1 {
 		return fmt.Errorf("lab: read the SID of %s: %w", identity, err)
 	}
-	ace := fmt.Sprintf("(OA;CIIO;CR;%s;%s;%s)", resetPassword, userClass, sidText(res.Entries[0].GetRawAttributeValue("objectSid")))
 	out, err := exec.CommandContext(ctx, sambaTool, "dsacl", "set", "-s", s.config(), "-H", s.path("private/sam.ldb"),
-		"--action=allow", "--objectdn="+ou, "--sddl="+ace).CombinedOutput()
+		"--action=allow", "--objectdn="+object, "--sddl="+fmt.Sprintf(ace, sidText(res.Entries[0].GetRawAttributeValue("objectSid")))).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lab: samba-tool dsacl set: %w\n%s", err, out)
 	}

@@ -62,7 +62,8 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingAmbiguous:      {9, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
 	credential.FindingStalePath:      {10, advice{"A path held a value that was not in force", "Consumers of that path could not log in before. Find out what reads it."}},
 	credential.FindingTwoPaths:       {11, advice{"One account, several paths in Vault", "All were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
-	credential.FindingNeverHeld:      {12, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
+	credential.FindingProtected:      {12, advice{"An account of a protected group", "It takes its rights from CN=AdminSDHolder, not from its organizational unit. Ask whether an appliance needs an account with these powers; grant Reset Password there, or have a domain administrator reset it."}},
+	credential.FindingNeverHeld:      {13, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
 }
 
 func findingAdvice(c credential.FindingCode) advice {
