@@ -93,3 +93,17 @@ func TestWhatTravelsNamesNoAccountAndHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// The ledger keeps the first entry of an id, so two findings of one code need two.
+func TestFindingsOfOneCodeStayApartUnlessTheySayTheSame(t *testing.T) {
+	got := listed("c1", nil, map[string][]credential.Finding{cred.ID: {
+		{Code: credential.FindingAmbiguous, Detail: "kv/apps/a"}, {Code: credential.FindingAmbiguous, Detail: "kv/apps/b"},
+	}}, noon)
+	require.NotEqual(t, got[0].ID, got[1].ID)
+	tokens := func(attempt int, detail string) string {
+		return found("c1", cred, attempt, credential.Finding{Code: credential.FindingTokensRevoked, Detail: detail}, noon).ID
+	}
+	require.Equal(t, tokens(1, "3 live tokens"), tokens(1, "3 live tokens"), "a later pass finds the same again")
+	require.NotEqual(t, tokens(1, "3 live tokens"), tokens(1, "1 live token"))
+	require.NotEqual(t, tokens(1, ""), tokens(2, ""), "another intrusion")
+}

@@ -92,12 +92,20 @@ func classify(fallback string, err error) error {
 func classifyListing(err error) error {
 	typed := classify(errSources, err)
 	var app *temporal.ApplicationError
-	if inventory.MayPass(err) || !errors.As(typed, &app) {
+	if !errors.As(typed, &app) {
+		return typed
+	}
+	if inventory.MayPass(err) {
+		if public, ok := inventory.Public(err); ok {
+			return temporal.NewApplicationError(public, app.Type())
+		}
 		return typed
 	}
 	text := app.Message()
 	var v *vault.Error
-	if errors.As(err, &v) {
+	if public, ok := inventory.Public(err); ok {
+		text = public + "; nothing was changed; `rollcall list` names it"
+	} else if errors.As(err, &v) {
 		text = fmt.Sprintf("vault %s: %s; nothing was changed; `rollcall list` and `rollcall doctor` name the path", v.Server, v.Stop().Detail)
 	}
 	return temporal.NewNonRetryableApplicationError(text, app.Type(), nil)

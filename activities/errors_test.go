@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +35,7 @@ func TestClassify(t *testing.T) {
 		{"a damaged ledger", errLedger, fmt.Errorf("open: %w", ledger.ErrDamaged), errLedger, true, protocol.ReasonLedger},
 		{"an invalid entry", errLedger, fmt.Errorf("append: %w", ledger.ErrInvalid), errLedger, true, protocol.ReasonLedger},
 		{"a full disk under the ledger", errLedger, fmt.Errorf("append: %w", ledger.ErrFull), NoRoom, false, protocol.ReasonLedger},
+		{"a folder that may not be written", errLedger, fmt.Errorf("creating: %w", &fs.PathError{Op: "mkdir", Path: "/srv/ledger", Err: syscall.EACCES}), NoRoom, false, protocol.ReasonLedger},
 		{"an unusable specification", errSpec, errors.New("no directory of that name"), errSpec, true, protocol.ReasonInternal},
 		{"anything else", errInternal, errors.New("what"), errInternal, false, protocol.ReasonInternal},
 		{"classified before", errLedger, temporal.NewNonRetryableApplicationError("x", errSpec, nil), errSpec, true, protocol.ReasonInternal},

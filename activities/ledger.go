@@ -64,7 +64,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		})
 	}
 	return l.append(ctx, in.Campaign, append(entries, ledger.Entry{
-		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: now, Campaign: in.Campaign, Event: ledger.RollClosed,
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: time.Now().UTC(), Campaign: in.Campaign, Event: ledger.RollClosed,
 		Counts: &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded},
 	}))
 }
@@ -184,11 +184,17 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
 		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
 	}
+	entries := []ledger.Entry{e}
 	closing := in.Event == ledger.CampaignClosed
 	if closing {
-		e.Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
+		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
+		where := ledger.Entry{
+			ID: ledger.EntryID(in.Campaign, "", "", ledger.Anchored), At: e.At, Campaign: in.Campaign, Event: ledger.Anchored,
+			Detail: "every checkpoint of this ledger is copied to " + l.Store.AnchorPlace(in.Campaign) + " in Vault",
+		}
+		entries = []ledger.Entry{where, entries[0]}
 	}
-	if err := l.append(ctx, in.Campaign, []ledger.Entry{e}); err != nil || !closing {
+	if err := l.append(ctx, in.Campaign, entries); err != nil || !closing {
 		return err
 	}
 	return classify(errLedger, l.release(in.Campaign))

@@ -32,6 +32,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"go.temporal.io/sdk/worker"
 )
 
 func main() {
@@ -42,6 +44,9 @@ func main() {
 	withStdin := flags.Bool("exit-with-stdin", false, "stop when stdin ends, and so with the parent however it dies")
 	_ = flags.Parse(os.Args[1:])
 
+	// SQLite and the log make their files as the umask says, and -dir may be a
+	// folder that others can enter.
+	syscall.Umask(0o077)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *withStdin {
@@ -85,6 +90,8 @@ func run(ctx context.Context, dir, listen, ui string) error {
 	if err := keepAddress(dir, at.frontend().String()); err != nil {
 		return err
 	}
+	// Otherwise Temporal's own workers hash this whole program at every start.
+	worker.SetBinaryChecksum("rollcall-engine")
 	logger := newLogger(filepath.Join(dir, "engine.log"))
 	store := sqliteStore(filepath.Join(dir, "temporal.db"))
 	if err := prepareDatabase(store, dir, logger); err != nil {
@@ -97,7 +104,8 @@ func run(ctx context.Context, dir, listen, ui string) error {
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("starting Temporal on %s: %w", at.frontend(), err)
 	}
-	defer func() { _ = server.Stop() }()
+	// It is not stopped in order: Temporal would wait a second for its clients to
+	// find another host. What it answered is synced, and the process ends.
 	if err := awaitReady(ctx, at.frontend().String()); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it was ready: not a failure

@@ -149,3 +149,65 @@ func TestAnAbortJustAsAWaveStartsIsHeardByIt(t *testing.T) {
 	require.LessOrEqual(t, out.Dead, 10, "at most the batch that was in hand")
 	require.Equal(t, 30, out.Dead+out.Open)
 }
+
+// A pass that found the server gone knows nothing of the one before it, which
+// may have put the new value in force.
+func TestAnAbortFinishesWhatAnEarlierPassMayHaveSet(t *testing.T) {
+	f := newFake(waveOf(0, 4))
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		switch {
+		case at.index == 0 && try == 1:
+			return protocol.Verify, protocol.ReasonUnreachable
+		case at.index == 1 && try == 1:
+			return protocol.Set, protocol.ReasonRights // a clear refusal: nothing was set
+		case at.index < 3 && try < 4:
+			return protocol.Precheck, protocol.ReasonUnreachable
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	// After the third pass, in its back-off of four minutes.
+	update(env, UpdateAbort, 5*time.Minute)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 4, Excluded: 1, Dead: 2, Open: 2, Aborted: true}, result[Result](t, env))
+	require.Equal(t, 4, f.tries[place{0, 0}])
+	require.Equal(t, 1, f.died[place{0, 0}])
+	require.Equal(t, 3, f.tries[place{0, 1}])
+	require.False(t, f.exceptions[place{0, 1}].Sent)
+	require.False(t, f.exceptions[place{0, 2}].Sent)
+}
+
+func TestAnExceptionSaysThatItsNewValueMayBeInForce(t *testing.T) {
+	f := newFake(waveOf(0, 1))
+	f.outcome = func(_ place, try int) (protocol.Step, protocol.Reason) {
+		if try == 1 {
+			return protocol.Verify, protocol.ReasonLocked
+		}
+		return protocol.Precheck, protocol.ReasonLocked
+	}
+	env := f.env(t)
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Open: 1}, result[waveResult](t, env))
+	require.True(t, f.exceptions[place{0, 0}].Sent)
+}
+
+// An update that comes while the end is being recorded would be written after
+// the last entry, and a campaign resumed there would never be closed.
+func TestNothingIsToldToACampaignThatRecordsItsEnd(t *testing.T) {
+	f := newFake(waveOf(0, 1))
+	f.takes["RecordEvent"] = time.Minute
+	f.takes["Apply"] = time.Minute
+	env := f.env(t)
+	pause := update(env, UpdatePause, 30*time.Second) // recorded until 1:30, when the wave is long done
+	var late []*answer
+	for _, name := range []string{UpdatePause, UpdateResume, UpdateAbort} {
+		late = append(late, update(env, name, 2*time.Minute))
+	}
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	result[Result](t, env)
+	require.True(t, pause.done)
+	for _, a := range late {
+		require.ErrorContains(t, a.refused, "has ended")
+	}
+	require.Equal(t, []ledger.Event{ledger.CampaignPaused, ledger.CampaignClosed}, f.told())
+}

@@ -27,7 +27,8 @@ func Campaign(ctx workflow.Context, in CampaignInput) (Result, error) {
 		c.status.Problem = err.Error()
 	}
 	// An answer to an update must not be lost with the end of the workflow.
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(steady, func() bool { return workflow.AllHandlersFinished(steady) })
 	return result, err
 }
 
@@ -37,6 +38,7 @@ type campaign struct {
 	control control
 	wave    workflow.ChildWorkflowFuture // the running one, or nil
 	events  int
+	closing bool // no update is taken any more
 }
 
 func (c *campaign) run(ctx workflow.Context) (Result, error) {
@@ -82,7 +84,7 @@ func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w
 		c.control.Aborting = true
 	}
 	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{
-		WorkflowID: WaveID(c.in.Device, w.Wave),
+		WorkflowID: WaveID(c.in.Campaign, w.Wave),
 		TaskQueue:  activities.RotationQueue,
 	})
 	only := roll
@@ -121,11 +123,15 @@ func (c *campaign) tell(ctx workflow.Context) {
 // close records the end and frees the campaign's hold on what is staged. cause
 // is why it ends early, or nil; it is returned unless recording fails too.
 func (c *campaign) close(ctx workflow.Context, cause error) error {
+	// Nothing may be written after the last entry: a campaign that was resumed
+	// after its end would never be closed for whoever reads the ledger.
+	c.closing = true
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	event := activities.EventInput{
 		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignClosed,
 		Listed: c.status.Listed, Dead: c.status.Dead, Open: c.status.Open,
 	}
-	toLedger := onLedger(ctx)
+	toLedger := toTheEnd(ctx)
 	if cause != nil {
 		event.Detail = "ended early: the roll or its record could not be made"
 		toLedger = beforeAnySet(ctx)
@@ -193,7 +199,7 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 
 func (c *campaign) mayPause() error {
 	switch {
-	case c.status.Phase == Finished:
+	case c.closing:
 		return refuse("the campaign has ended")
 	case c.control.Aborting:
 		return refuse("the campaign is being aborted")
@@ -206,6 +212,9 @@ func (c *campaign) mayPause() error {
 }
 
 func (c *campaign) mayResume() error {
+	if c.closing {
+		return refuse("the campaign has ended")
+	}
 	if !c.control.Paused || c.control.Aborting {
 		return refuse("the campaign is not paused")
 	}
@@ -213,7 +222,7 @@ func (c *campaign) mayResume() error {
 }
 
 func (c *campaign) mayAbort() error {
-	if c.status.Phase == Finished {
+	if c.closing {
 		return refuse("the campaign has ended")
 	}
 	if c.control.Aborting {

@@ -15,6 +15,8 @@ type LauncherInput struct {
 	Device   string   `json:"device"`
 	Actor    string   `json:"actor,omitempty"`
 	Settings Settings `json:"settings"`
+	// Searchable: the cluster knows our search attributes.
+	Searchable bool `json:"searchable,omitempty"`
 }
 
 // Launched is what one firing of a schedule came to.
@@ -38,6 +40,8 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: CampaignID(in.Device),
 		TaskQueue:  activities.RotationQueue,
+
+		TypedSearchAttributes: SearchAttributes(in.Searchable, in.Device, id),
 		// A launcher that is terminated leaves its campaign alone.
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 	})
@@ -45,9 +49,10 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 		Campaign: id, Device: in.Device, Actor: in.Actor, Settings: in.Settings,
 	})
 	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, id).Get(ctx, nil)
+		// The record that was opened is left to the next campaign to close: one
+		// that a person started in the same second has the same name.
 		if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-			return Launched{Outcome: "already-running"}, closed
+			return Launched{Outcome: "already-running"}, nil
 		}
 		return Launched{}, err
 	}

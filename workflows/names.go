@@ -6,7 +6,11 @@
 // and no account name enters Temporal.
 package workflows
 
-import "fmt"
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+)
 
 // The names below are the wire contract with running campaigns, other workers
 // and the command line. Changing one strands what is running.
@@ -31,10 +35,27 @@ const (
 // CampaignID is the workflow id: one campaign for one device at a time.
 func CampaignID(device string) string { return "campaign/" + device }
 
-// WaveID is the workflow id of a wave.
-func WaveID(device string, wave int) string { return fmt.Sprintf("campaign/%s/w/%d", device, wave) }
+// WaveID is the workflow id of a wave. It has the campaign's own id, so that
+// what a terminated campaign left running is not in the way of the next one.
+func WaveID(campaign string, wave int) string { return fmt.Sprintf("campaign/%s/w/%d", campaign, wave) }
 
 // rotationID is the workflow id of one pass over one batch.
-func rotationID(device string, wave, batch, pass int) string {
-	return fmt.Sprintf("campaign/%s/w/%d/b/%d/p/%d", device, wave, batch, pass)
+func rotationID(campaign string, wave, batch, pass int) string {
+	return fmt.Sprintf("%s/b/%d/p/%d", WaveID(campaign, wave), batch, pass)
+}
+
+// Search attributes, for finding campaigns in Temporal's own tools. They are
+// never sealed. rollcall-engine registers them; on another cluster they are
+// set where its administrator has, as keywords.
+var (
+	DeviceAttribute   = temporal.NewSearchAttributeKeyKeyword("RollcallDevice")
+	CampaignAttribute = temporal.NewSearchAttributeKeyKeyword("RollcallCampaign")
+)
+
+// SearchAttributes of a campaign; none on a cluster that does not know them.
+func SearchAttributes(known bool, device, campaign string) temporal.SearchAttributes {
+	if !known {
+		return temporal.NewSearchAttributes()
+	}
+	return temporal.NewSearchAttributes(DeviceAttribute.ValueSet(device), CampaignAttribute.ValueSet(campaign))
 }

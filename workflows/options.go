@@ -61,6 +61,19 @@ func onLedger(ctx workflow.Context) workflow.Context {
 	})
 }
 
+// toTheEnd is onLedger with patience: a credential must not stay open without an
+// exception because a disk was full or Vault was sealed for some minutes.
+func toTheEnd(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              activities.LedgerQueue,
+		StartToCloseTimeout:    time.Hour,
+		ScheduleToCloseTimeout: 24 * time.Hour,
+		HeartbeatTimeout:       heartbeat,
+		WaitForCancellation:    true,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	})
+}
+
 // beforeAnySet addresses the ledger while nothing has been set yet: then a
 // disk without room or a missing right ends the campaign at once, and later
 // they are waited for.

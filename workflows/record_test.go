@@ -246,7 +246,7 @@ func (s *stage) await(ctx context.Context, until func(Status, WaveStatus) bool) 
 			err = v.Get(&st)
 		}
 		if err == nil && st.Wave >= 0 && st.Wave < len(st.Waves) {
-			if v, err := s.QueryWorkflow(ctx, WaveID(estate.Device, st.Waves[st.Wave].Wave), "", QueryStatus); err == nil {
+			if v, err := s.QueryWorkflow(ctx, WaveID(st.Campaign, st.Waves[st.Wave].Wave), "", QueryStatus); err == nil {
 				_ = v.Get(&w)
 			}
 		}

@@ -96,7 +96,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: rotationID(w.state.Roll.Device, w.state.Index.Wave, todo.Batch, w.state.Pass),
+		WorkflowID: rotationID(w.state.Roll.Campaign, w.state.Index.Wave, todo.Batch, w.state.Pass),
 		TaskQueue:  activities.RotationQueue,
 		// A batch in hand is finished whatever becomes of its wave.
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
@@ -213,10 +213,11 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 		open += len(t.Items)
 		for i, it := range t.Items {
 			if it.Before != nil {
+				it.Before.Sent = it.Sent
 				t.Items[i] = *it.Before
 			}
 		}
-		err := workflow.ExecuteActivity(onLedger(ctx), recorder.RecordExceptions, activities.ExceptionInput{
+		err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordExceptions, activities.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
 		}).Get(ctx, nil)
 		if err != nil {

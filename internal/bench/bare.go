@@ -23,7 +23,7 @@ import (
 //	Apply    ReadStaged · ReadLive · Account · Try old (bind, read itself) ·
 //	         Set · Try new (bind, read itself) · Activate ·
 //	         Try old (refused bind, look at the account) · Try new (bind, read itself)
-//	Clean    DestroyUpTo · Unstage (read, delete)
+//	Clean    DestroyUpTo · Release
 //
 // compareCalls holds it to that. It shares no code with internal/vault and
 // internal/directory.
@@ -98,7 +98,6 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		func() error {
 			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})
 		},
-		func() error { return b.call(ctx, http.MethodGet, staged, nil) },
 		func() error { return b.call(ctx, http.MethodDelete, "rollcall/metadata/staging/bench/"+a.uuid, nil) },
 	} {
 		if err := step(); err != nil {

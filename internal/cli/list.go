@@ -1,16 +1,21 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/report"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -32,7 +37,11 @@ func (a *app) listCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(a.Out, roll)
 			}
-			return printRoll(a.Out, roll)
+			width, tty := terminal(a.Out)
+			if !tty {
+				width = math.MaxInt // a line each, for grep
+			}
+			return printRoll(a.Out, roll, width)
 		},
 	}
 	out.flag(c)
@@ -52,29 +61,50 @@ func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
 	return roll, err
 }
 
-func printRoll(w io.Writer, roll *credential.Roll) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// printRoll is a table if that fits the width, and else a few lines for each credential.
+func printRoll(w io.Writer, roll *credential.Roll, width int) error {
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "WAVE\tAUTHORITY\tNAME\tLIVE IN VAULT\tTIED BY")
 	for _, c := range roll.Credentials {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", c.Wave+1, c.Authority, label(c), paths(c), reasons(c))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", c.Wave+1, c.Authority, report.Clean(label(c)), report.Clean(paths(c)), reasons(c))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if widest(table.String()) <= width {
+		if _, err := table.WriteTo(w); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range roll.Credentials {
+			head := fmt.Sprintf("%2d  ", c.Wave+1)
+			fmt.Fprint(w, report.Wrap(c.Authority+" "+report.Clean(label(c)), head, width))
+			fmt.Fprint(w, report.Wrap(report.Clean(paths(c))+" tied by "+reasons(c), strings.Repeat(" ", len(head)+2), width))
+		}
+	}
 	for _, x := range roll.Excluded {
-		fmt.Fprintf(w, "excluded: %s (%s)\n", x.Name, x.Reason)
+		fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s (%s)", x.Name, x.Reason)), "excluded: ", width))
 	}
 	problems := 0
 	for _, c := range roll.Credentials {
 		for _, f := range roll.Findings[c.ID] {
-			fmt.Fprintf(w, "finding: %s: %s %s\n", c.Name, f.Code, f.Detail)
+			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s: %s %s", c.Name, f.Code, f.Detail)), "finding: ", width))
 		}
 		if c.Problem != "" {
 			problems++
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d listed, %d of them cannot be rotated as they stand, %d excluded\n", len(roll.Credentials), problems, len(roll.Excluded))
+	_, err := fmt.Fprintf(w, "%d listed, %d of which cannot be rotated as listed, %d excluded\n", len(roll.Credentials), problems, len(roll.Excluded))
 	return err
+}
+
+func widest(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n = max(n, utf8.RuneCountInString(strings.TrimRight(line, " \n")))
+	}
+	return n
 }
 
 func label(c credential.Credential) string {

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/report"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -34,7 +35,8 @@ func (a *app) planCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(a.Out, p)
 			}
-			return p.print(a.Out)
+			width, _ := terminal(a.Out)
+			return p.print(a.Out, width)
 		},
 	}
 	out.flag(c)
@@ -104,9 +106,9 @@ func pick(v, otherwise int) int {
 	return otherwise
 }
 
-func (p plan) print(w io.Writer) error {
-	fmt.Fprintf(w, "device %s: %d listed, %d to rotate, %d of them adopted at a new path, %d that cannot be rotated as they stand, %d excluded\n\n",
-		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded)
+func (p plan) print(w io.Writer, width int) error {
+	fmt.Fprintln(w, report.Wrap(fmt.Sprintf("device %s: %d listed, %d to rotate, %d of which at a new path, %d that cannot be rotated as listed, %d excluded",
+		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded), "", width))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "WAVE\tAUTHORITY\tKIND\tCREDENTIALS\tSET ON\tPROVED ON")
 	for i, wave := range p.Waves {
@@ -121,6 +123,6 @@ func (p plan) print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "\nfor each: precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server, clean up, record the outcome")
+	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server, record the outcome, clean up", "for each: ", width))
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
 	"rollcall/internal/ledger"
@@ -104,12 +105,19 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	if err != nil {
 		return nil, report.Verification{}, err
 	}
-	state, err := r.State(ctx)
-	if err != nil {
-		return nil, report.Verification{}, err
-	}
-	found, err := ledger.Verify(ctx, folder, r.VerifierKey(), nil)
-	if err != nil {
+	var state *ledger.State
+	var found ledger.Report
+	// Both read every entry, which takes a while with 100,000 credentials.
+	both, bothCtx := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		state, err = r.State(bothCtx)
+		return err
+	})
+	both.Go(func() (err error) {
+		found, err = ledger.Verify(bothCtx, folder, r.VerifierKey(), nil)
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return nil, report.Verification{}, err
 	}
 	v := report.Verification{

@@ -22,6 +22,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"rollcall/internal/report"
 )
 
 // Streams are what a command reads and writes.
@@ -79,11 +81,11 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		return exitOK
 	case errors.As(err, &e):
 		if e.err != nil {
-			fmt.Fprintf(s.Err, "rollcall: %v\n", e.err)
+			a.say("rollcall: %v", e.err)
 		}
 		return e.code
 	}
-	fmt.Fprintf(s.Err, "rollcall: %v\n", err)
+	a.say("rollcall: %v", err)
 	return exitError
 }
 
@@ -155,9 +157,11 @@ func defaultStateDir() string {
 	return filepath.Join(home, ".local", "state", "rollcall")
 }
 
-// say writes words for people.
+// say writes words for people. They may quote names that a thief has chosen.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.Err, format+"\n", args...)
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		fmt.Fprintln(a.Err, report.Clean(line))
+	}
 }
 
 // logger is silent unless asked: the ledger is the record, not a log.

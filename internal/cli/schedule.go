@@ -85,7 +85,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 		ID: id, Spec: when, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp,
 		Action: &client.ScheduleWorkflowAction{
 			ID: id, Workflow: workflows.LauncherWorkflow, TaskQueue: activities.RotationQueue,
-			Args: []any{workflows.LauncherInput{Schedule: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg)}},
+			Args: []any{workflows.LauncherInput{Schedule: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg), Searchable: s.engine.Searchable(ctx)}},
 		},
 	})
 	if err != nil {

@@ -79,7 +79,8 @@ func payloadKey(ctx context.Context, store *vault.Store) (credential.Secret, err
 	}
 	p, err := credential.ParsePath(ref)
 	if err != nil {
-		return credential.Secret{}, fmt.Errorf("ROLLCALL_PAYLOAD_KEY: %w", err)
+		// Not its value: it may be the key itself.
+		return credential.Secret{}, errors.New("ROLLCALL_PAYLOAD_KEY is no place in Vault: write mount/path#field, never the key itself")
 	}
 	live, err := store.ReadLive(ctx, p, 0)
 	if err == nil && !live.Found {
@@ -104,6 +105,9 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 			return nil, err
 		}
 	}
+	tuneMemory()
+	// Otherwise the SDK hashes the whole program at every start.
+	worker.SetBinaryChecksum("rollcall")
 	var workers []worker.Worker
 	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
 	if rotation {
@@ -182,6 +186,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    workflows.SearchAttributes(s.engine.Searchable(ctx), s.cfg.Device, id),
 	}, workflows.CampaignWorkflow, workflows.CampaignInput{
 		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
 	})
@@ -273,9 +278,18 @@ func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecution
 	return d.WorkflowExecutionInfo.Status, nil
 }
 
+// queryWithin is below the SDK's own limit of 10 s for a call, whose end looks
+// like a broken connection.
+const queryWithin = 8 * time.Second
+
 // query needs a live worker.
 func (s *session) query(ctx context.Context) (*workflows.Status, error) {
-	v, err := s.engine.QueryWorkflow(ctx, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
+	within, cancel := context.WithTimeout(ctx, queryWithin)
+	defer cancel()
+	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
+	if err != nil && within.Err() != nil {
+		err = fmt.Errorf("no answer in %s", queryWithin)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking the campaign at %s for its status: %w; only a worker can answer: start `rollcall worker`", s.engine.Address, err)
 	}
@@ -292,7 +306,7 @@ func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 // addRunningWave asks the running wave, which may end in between: then the
 // campaign's own figures stand.
 func (s *session) addRunningWave(ctx context.Context, st *workflows.Status) {
-	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(s.cfg.Device, st.Waves[st.Wave].Wave), "", workflows.QueryStatus)
+	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(st.Campaign, st.Waves[st.Wave].Wave), "", workflows.QueryStatus)
 	if err != nil {
 		return
 	}

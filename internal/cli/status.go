@@ -91,10 +91,34 @@ func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
 		return fmt.Errorf("no campaign is running for device %s, and %s holds no ledger of one", s.cfg.Device, s.cfg.LedgerDir)
 	}
 	if asJSON {
-		return printJSON(a.Out, st)
+		return printJSON(a.Out, countsOnly(*st))
 	}
 	printCounts(a, *st, waveNames(s.cfg))
 	return nil
+}
+
+// countsOnly is the status of a campaign whose ledger is elsewhere, with the keys
+// of the contract: Temporal knows counts and no names, so open is empty.
+func countsOnly(st workflows.Status) report.Status {
+	out := report.Status{
+		Campaign: st.Campaign, Device: st.Device, State: ledger.Phase(st.Phase), Listed: st.Listed,
+		ByState:   map[string]int{"waiting": 0, "in_work": 0, "open": 0, "exception": 0, "dead": 0},
+		ByOutcome: map[string]int{"dead": 0, "exception": 0, "excluded": st.Excluded},
+		Open:      []report.StatusOpen{}, Waves: []report.StatusWave{},
+	}
+	for _, w := range st.Waves {
+		row := report.StatusWave{Wave: w.Wave, Listed: w.Listed, Dead: w.Dead, Open: w.Open, Waiting: w.Listed - w.Dead - w.Open}
+		if w.Ended {
+			row.Open, row.Exception = 0, w.Open
+		}
+		out.Waves = append(out.Waves, row)
+		out.ByState["waiting"] += row.Waiting
+		out.ByState["open"] += row.Open
+		out.ByState["exception"] += row.Exception
+		out.ByState["dead"] += row.Dead
+	}
+	out.ByOutcome["dead"], out.ByOutcome["exception"] = out.ByState["dead"], out.ByState["exception"]
+	return out
 }
 
 func printCounts(a *app, st workflows.Status, names map[int]string) {

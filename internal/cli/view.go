@@ -27,6 +27,7 @@ type view struct {
 	terminal bool
 	drawn    int // lines of the last frame
 	last     report.Progress
+	due      time.Time // when to look again
 }
 
 func (s *session) newView(campaign string) *view {
@@ -64,7 +65,18 @@ func (v *view) read(ctx context.Context) {
 	})
 }
 
+// refresh looks again, unless that took so long the last time that it would
+// take more than a tenth of a processor: the campaign runs beside it.
 func (v *view) refresh(ctx context.Context) {
+	began := time.Now()
+	if began.Before(v.due) {
+		return
+	}
+	v.show(ctx)
+	v.due = time.Now().Add(9 * time.Since(began))
+}
+
+func (v *view) show(ctx context.Context) {
 	v.read(ctx)
 	if v.next == 0 {
 		return
@@ -94,4 +106,4 @@ func (v *view) draw(frame string) {
 // below leaves the last frame as it is: the next is drawn below what is said now.
 func (v *view) below() { v.drawn = 0 }
 
-func (v *view) finish(ctx context.Context) { v.refresh(ctx) }
+func (v *view) finish(ctx context.Context) { v.show(ctx) }

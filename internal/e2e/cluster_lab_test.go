@@ -25,6 +25,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
+	"rollcall/workflows"
 )
 
 // cluster is an estate with a Temporal server that stands apart and workers
@@ -108,17 +109,17 @@ func (c *cluster) awaitDead(campaign string, n int) {
 	}, 30*time.Second, 20*time.Millisecond, "fewer than %d dead", n)
 }
 
-// histories calls each with every event of every workflow of the device's
-// campaign that ran in wave 0.
-func (c *cluster) histories(each func(*historypb.HistoryEvent)) {
+// histories calls each with every event of the newest campaign of the device
+// and of what ran in its wave 0.
+func (c *cluster) histories(campaign string, each func(*historypb.HistoryEvent)) {
 	c.t.Helper()
 	api, err := client.Dial(client.Options{HostPort: c.engine.Address()})
 	require.NoError(c.t, err)
 	defer api.Close()
-	top := "campaign/" + estate.Device
-	ids := []string{top, top + "/w/0"}
+	wave := workflows.WaveID(campaign, 0)
+	ids := []string{workflows.CampaignID(estate.Device), wave}
 	for batch, pass := 0, 1; ; {
-		id := fmt.Sprintf("%s/w/0/b/%d/p/%d", top, batch, pass)
+		id := fmt.Sprintf("%s/b/%d/p/%d", wave, batch, pass)
 		_, err := api.DescribeWorkflowExecution(context.Background(), id, "")
 		var none *serviceerror.NotFound
 		switch {
@@ -160,7 +161,7 @@ func spawn(t *testing.T, dir string, env []string, args ...string) *service {
 	require.NoError(t, err)
 	out, err := os.Create(s.out)
 	require.NoError(t, err)
-	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, append(os.Environ(), env...), out, errs
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = dir, append(environ(), env...), out, errs
 	require.NoError(t, s.cmd.Start())
 	go func() {
 		_ = s.cmd.Wait()

@@ -64,7 +64,7 @@ func (h *hold) is(r faultproxy.Request) bool {
 
 const (
 	listing        protocol.Step = "listing"
-	passwordModify               = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
+	passwordModify string        = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
 )
 
 func (h *hold) see(r faultproxy.Request) {

@@ -50,6 +50,16 @@ func TestDoctorFindsEachThingThatIsWrongAndSaysWhatToDo(t *testing.T) {
 	require.NoError(t, err)
 	u := c.admin.with("VAULT_TOKEN=" + token.Auth.ClientToken)
 
+	t.Run("nobody to do the work", func(t *testing.T) {
+		wrong, code := diagnose(t, u)
+		require.Equal(t, 1, code)
+		require.Len(t, wrong, 1, "%v", wrong)
+		require.Equal(t, "workers", wrong[0].What)
+		require.Equal(t, "start `rollcall worker` and `rollcall worker --ledger`", wrong[0].Do)
+	})
+	c.worker()
+	c.ledgerWorker()
+	require.Eventually(t, func() bool { return u.run("doctor").code == 0 }, patience, tick)
 	t.Run("nothing on a good estate", func(t *testing.T) {
 		wrong, code := diagnose(t, u)
 		require.Empty(t, wrong)

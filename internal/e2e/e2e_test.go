@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,10 +94,17 @@ type ran struct {
 	out, err string
 }
 
+// environ is this process's environment without the tester's own Vault and Temporal.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "VAULT_") || strings.HasPrefix(v, "TEMPORAL_") || strings.HasPrefix(v, "ROLLCALL_")
+	})
+}
+
 func (u *user) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, append(args, "-f", u.file, "--state-dir", u.state)...)
 	cmd.Dir = u.e.Dir
-	cmd.Env = append(os.Environ(), u.env...)
+	cmd.Env = append(environ(), u.env...)
 	return cmd
 }
 

@@ -3,10 +3,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
@@ -36,8 +39,24 @@ type Engine struct {
 	// Started: this process started it and is the one to work and to stop it.
 	Started bool
 
-	gone <-chan struct{}
-	stop func() error
+	namespace string
+	gone      <-chan struct{}
+	stop      func() error
+}
+
+// Searchable reports whether the cluster has the keywords RollcallDevice and RollcallCampaign as
+// search attributes. A cluster that does not tell counts as one that has not.
+func (e *Engine) Searchable(ctx context.Context) bool {
+	known, err := e.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: e.namespace})
+	if err != nil {
+		return false
+	}
+	for _, name := range []string{"RollcallDevice", "RollcallCampaign"} {
+		if known.CustomAttributes[name] != enumspb.INDEXED_VALUE_TYPE_KEYWORD {
+			return false
+		}
+	}
+	return true
 }
 
 // Gone is closed when the engine that this process started has ended by
@@ -57,7 +76,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{Address: opts.HostPort, stop: func() error { return nil }}
+	e := &Engine{Address: opts.HostPort, namespace: cmp.Or(opts.Namespace, client.DefaultNamespace), stop: func() error { return nil }}
 	if opts.HostPort == "" {
 		local, err := findOrStart(ctx, o.StateDir, o.MayStart)
 		if err != nil {

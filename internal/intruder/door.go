@@ -94,15 +94,17 @@ func (d *door) loop(ctx context.Context, r *raid) {
 	}
 }
 
-// Which targets a pass takes.
+// scope is which targets a pass takes.
+type scope int
+
 const (
-	due        = false // those whose time has come
-	everything = true
+	due scope = iota // those whose time has come
+	everything
 )
 
 // pass tries targets once each, hands at a time. The first silence ends it:
 // more tries would only wait for the same server.
-func (d *door) pass(ctx context.Context, r *raid, which bool) {
+func (d *door) pass(ctx context.Context, r *raid, which scope) {
 	d.mu.Lock()
 	queue := make(chan *target, len(d.targets))
 	for _, t := range d.targets {

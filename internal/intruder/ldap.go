@@ -61,7 +61,7 @@ var temporary = map[uint16]bool{
 func (o *ldapOpener) dial() error {
 	o.close()
 	dialer := &net.Dialer{Timeout: patience}
-	conn, err := ldap.DialURL(o.door.key.server, ldap.DialWithTLSDialer(o.door.tls, dialer), ldap.DialWithDialer(dialer))
+	conn, err := ldap.DialURL(o.door.key.server, ldap.DialWithTLSConfig(o.door.tls), ldap.DialWithDialer(dialer))
 	if err != nil {
 		return err
 	}

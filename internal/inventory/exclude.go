@@ -33,7 +33,10 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 				names = append(names, m.lines[id].Authority+": "+m.lines[id].Name)
 			}
 			slices.Sort(names)
-			return nil, fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or immutable id", name(e), len(ids), strings.Join(names, "; "))
+			return nil, &naming{
+				fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or immutable id", name(e), len(ids), strings.Join(names, "; ")),
+				fmt.Sprintf("an exclude matches %d credentials; name the one you mean by its DN or immutable id", len(ids)),
+			}
 		}
 		for _, id := range ids {
 			if why[id] == "" {

@@ -85,7 +85,7 @@ func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(m.c.Vault.Adopt)
 	p, err := credential.ParsePath(text)
 	if err != nil {
-		return credential.Path{}, fmt.Errorf("vault.adopt gives no usable path for %s: %w", l.Name, err)
+		return credential.Path{}, &naming{fmt.Errorf("vault.adopt gives no usable path for %s: %w", l.Name, err), "vault.adopt gives no usable path for an account"}
 	}
 	if l.Kind == credential.AppRoleSecretID {
 		p.Field = defaultField(l.Kind)

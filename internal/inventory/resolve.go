@@ -120,27 +120,27 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 func (l *lister) lookupError(name string, n int, err error) error {
 	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
-		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, namingOf(l.c.Directories[name].Driver).shown())
+		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, familyOf(l.c.Directories[name].Driver).shown())
 }
 
 func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {
-	n := namingOf(l.c.Directories[name].Driver)
+	f := familyOf(l.c.Directories[name].Driver)
 	var b strings.Builder
 	b.WriteString("(|")
 	asked := map[string]bool{}
 	for _, r := range batch {
-		b.WriteString(n.clause(r))
+		b.WriteString(f.clause(r))
 		asked[r.key] = true
 	}
 	b.WriteByte(')')
 	found := map[string][]Account{}
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, n.accounts(b.String()), n.read, func(e directory.Entry) error {
-		a, err := n.accountOf(e)
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(b.String()), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err != nil {
 			return err
 		}
-		for _, k := range n.keysOf(e) {
+		for _, k := range f.keysOf(e) {
 			if asked[k] {
 				found[k] = addAccount(found[k], a)
 			}
@@ -153,17 +153,17 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
-	n := namingOf(l.c.Directories[name].Driver)
-	filter := "(|" + n.clause(ref) + ")"
+	f := familyOf(l.c.Directories[name].Driver)
+	filter := "(|" + f.clause(ref) + ")"
 	if ref.form == byDN {
 		// The server compares DNs by schema (RFC 5020); the leading RDN is
 		// there for its index.
-		filter = "(&" + n.clause(ref) + "(" + n.dn + "=" + ldap.EscapeFilter(ref.text) + "))"
+		filter = "(&" + f.clause(ref) + "(" + f.dn + "=" + ldap.EscapeFilter(ref.text) + "))"
 	}
 	var found []Account
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, n.accounts(filter), n.read, func(e directory.Entry) error {
-		a, err := n.accountOf(e)
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(filter), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err == nil {
 			found = addAccount(found, a)
 		}

@@ -19,7 +19,7 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts
 		if byMount[mount] == nil {
 			roles, err := l.listRoles(ctx, mount)
 			if err != nil {
-				return fmt.Errorf("looking up the AppRole %s: %w", ref.text, err)
+				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "the AppRoles of auth mount " + mount + " cannot be listed"}
 			}
 			byMount[mount] = map[string]bool{}
 			for _, r := range roles {

@@ -28,7 +28,10 @@ func (l *lister) appRoles(ctx context.Context, s config.Source) error {
 	for _, role := range roles {
 		why, err := l.whyRole(ctx, s, role)
 		if err != nil {
-			return fmt.Errorf("source %s: AppRole %s/%s: %w", s.Name, s.Mount, role, err)
+			return &naming{
+				fmt.Errorf("source %s: AppRole %s/%s: %w", s.Name, s.Mount, role, err),
+				fmt.Sprintf("source %s: an AppRole of auth mount %s cannot be read", s.Name, s.Mount),
+			}
 		}
 		l.beat()
 		if why == "" {

@@ -15,9 +15,9 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 	if base == "" {
 		base = l.c.Directories[s.Directory].Base
 	}
-	server, n := d.Servers()[0], namingOf(l.c.Directories[s.Directory].Driver)
-	err := d.Search(ctx, server, base, n.accounts(s.Filter), n.read, func(e directory.Entry) error {
-		a, err := n.accountOf(e)
+	server, f := d.Servers()[0], familyOf(l.c.Directories[s.Directory].Driver)
+	err := d.Search(ctx, server, base, f.accounts(s.Filter), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err != nil {
 			return err
 		}

@@ -83,12 +83,6 @@ func (e *Engine) Address() string { return e.address }
 // Database is the SQLite file; temporal.db-wal beside it holds the latest commits.
 func (e *Engine) Database() string { return filepath.Join(e.dir, "temporal.db") }
 
-// LogFile is Temporal's own log: JSON lines, warnings and worse.
-func (e *Engine) LogFile() string { return filepath.Join(e.dir, "engine.log") }
-
-// Process is the engine's process, to pause it or watch it.
-func (e *Engine) Process() *Process { return e.process }
-
 // Stop ends the engine in order; see Process.Stop. It takes about 3 s.
 func (e *Engine) Stop(ctx context.Context) error { return e.process.Stop(ctx) }
 

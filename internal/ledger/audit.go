@@ -99,7 +99,8 @@ func (a *audit) check(index int64, e Entry) {
 }
 
 func (a *audit) closing(index int64, e Entry) {
-	if a.closed == noIndex && !a.gap {
+	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && len(a.state.Credentials) == 0
+	if a.closed == noIndex && !a.gap && !listedNothing {
 		a.rep.add(index, "", "the campaign was closed, and its roll never was")
 	}
 	if e.Counts == nil || a.gap {

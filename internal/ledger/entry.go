@@ -28,7 +28,7 @@ const (
 	Died            Event = "outcome"         // the stolen value is proved dead: Proof, Evidence
 	StillOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
 	Exception       Event = "exception"       // the deadline or an abort left it open
-	Anchored        Event = "anchored"        // a checkpoint was copied into Vault: Detail names the place and size
+	Anchored        Event = "anchored"        // where in Vault the checkpoints are copied: Detail names the place
 )
 
 // Entry is one line of the ledger. It never holds a secret nor a hash of one:

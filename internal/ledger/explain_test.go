@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,4 +28,20 @@ func TestAnExceptionKeepsWhatWasSaidOfItsReason(t *testing.T) {
 	say(Intending, "", "")
 	say(Exception, protocol.ReasonLocked, "the campaign was aborted")
 	require.Equal(t, "the campaign was aborted", s.Line("corp/1").Detail)
+}
+
+func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T) {
+	set := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	s := NewState()
+	for i, e := range []Entry{
+		{Event: Listed},
+		{Event: StillOpen, Step: protocol.Prove, Reason: protocol.ReasonLagging, SetAt: set},
+		{Event: Died, Attempt: 1, Proof: protocol.ProofBind, At: set.Add(time.Minute)},
+	} {
+		e.ID, e.Credential = fmt.Sprint(i), "corp/1"
+		s.Add(uint64(i), e)
+	}
+	require.Equal(t, set, s.Line("corp/1").SetAt)
+	require.Equal(t, set.Add(time.Minute), s.Line("corp/1").DeadAt)
+	require.Equal(t, set.Add(time.Minute), s.LatestAt)
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -13,16 +12,6 @@ import (
 // NewState is the state of an empty ledger.
 func NewState() *State {
 	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]bool{}, early: map[string]*Line{}}
-}
-
-// Fold derives the state from entries in the order of the log, each with its
-// index. It is NewState and Add.
-func Fold(entries iter.Seq2[uint64, Entry]) *State {
-	s := NewState()
-	for index, e := range entries {
-		s.Add(index, e)
-	}
-	return s
 }
 
 // Add folds in the next entry. An entry whose ID came before changes nothing.

@@ -58,13 +58,11 @@ func events() *rapid.Generator[[]at] {
 }
 
 func fold(log []at) *State {
-	return Fold(func(yield func(uint64, Entry) bool) {
-		for _, a := range log {
-			if !yield(a.index, a.entry) {
-				return
-			}
-		}
-	})
+	s := NewState()
+	for _, a := range log {
+		s.Add(a.index, a.entry)
+	}
+	return s
 }
 
 // shown is all that a reader of the state can see.

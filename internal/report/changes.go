@@ -16,7 +16,7 @@ func ProgressLines(before, after Progress) []string {
 	say := func(format string, a ...any) { out = append(out, at+fmt.Sprintf(format, a...)) }
 
 	if before.Phase != after.Phase {
-		say("campaign %s: %s", clean(after.Campaign), after.Phase)
+		say("campaign %s: %s", Clean(after.Campaign), after.Phase)
 	}
 	was, is := before.total(), after.total()
 	if was != is {
@@ -43,7 +43,7 @@ func ProgressLines(before, after Progress) []string {
 		if counts[r.Reason] != r.Count {
 			where := ""
 			if r.Server != "" {
-				where = " at " + clean(r.Server)
+				where = " at " + Clean(r.Server)
 			}
 			say("open: %d %s%s: %s", r.Count, r.Reason, where, adviceFor(r.Reason).Title)
 		}

@@ -25,7 +25,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"span":    span,
 	"clock":   clock,
 	"stamp":   rfc3339,
-	"clean":   clean,
+	"clean":   Clean,
 	"wave":    func(n int) string { return WaveName(n, nil) },
 	"entries": entries,
 }).Parse(pageSource))

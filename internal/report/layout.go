@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes text from outside fit for a terminal. A directory entry may be
+// Clean makes text from outside fit for a terminal. A directory entry may be
 // named with control characters that move the cursor or with marks that turn
 // the direction of writing; both could make a report say something else.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '\uFFFD'

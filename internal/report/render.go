@@ -53,7 +53,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 	if !p.StartedAt.IsZero() {
 		elapsed = "  " + span(p.Now.Sub(p.StartedAt))
 	}
-	c.line(piece{"Rollcall ", sgrBold}, piece{clean(p.Device), sgrBold}, piece{"  " + string(p.Phase), phaseColour(p.Phase)},
+	c.line(piece{"Rollcall ", sgrBold}, piece{Clean(p.Device), sgrBold}, piece{"  " + string(p.Phase), phaseColour(p.Phase)},
 		piece{elapsed, ""}, piece{rateAndETA(p), sgrDim})
 	c.line()
 	c.counters(t, p.Finds)
@@ -71,7 +71,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 			took = "  " + span(d.Took)
 		}
 		room := c.width - utf8.RuneCountInString("  ✓ dead  "+took)
-		c.line(piece{"  ✓ dead  ", sgrGreen}, piece{cut(clean(d.Name), room), ""}, piece{took, sgrDim})
+		c.line(piece{"  ✓ dead  ", sgrGreen}, piece{cut(Clean(d.Name), room), ""}, piece{took, sgrDim})
 	}
 	if len(p.Reasons) > 0 {
 		c.line()
@@ -79,7 +79,7 @@ func RenderProgress(p Progress, width int, colour bool) string {
 	for _, r := range p.Reasons {
 		where := ""
 		if r.Server != "" {
-			where = "  " + clean(r.Server)
+			where = "  " + Clean(r.Server)
 		}
 		sgr := sgrYellow
 		if r.Reason == protocol.ReasonOldAccepted {
@@ -155,7 +155,7 @@ func (p Progress) columns() (label, digits int) {
 // for people begins at 1.
 func WaveName(wave int, names map[int]string) string {
 	if name := names[wave]; name != "" {
-		return clean(name)
+		return Clean(name)
 	}
 	return fmt.Sprintf("wave %d", wave+1)
 }

@@ -34,7 +34,13 @@ func (l *log) all() iter.Seq2[uint64, ledger.Entry] {
 	}
 }
 
-func (l *log) fold() *ledger.State { return ledger.Fold(l.all()) }
+func (l *log) fold() *ledger.State {
+	s := ledger.NewState()
+	for index, e := range l.all() {
+		s.Add(index, e)
+	}
+	return s
+}
 
 func (l *log) start() {
 	l.add(ledger.Entry{At: noon, Event: ledger.CampaignStarted, Device: "esg-01", Actor: "operator@bastion",

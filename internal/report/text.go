@@ -26,9 +26,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		_, err := io.WriteString(w, "Rollcall · this ledger holds no campaign yet\n")
 		return err
 	}
-	title := "Rollcall · campaign " + clean(s.Campaign)
+	title := "Rollcall · campaign " + Clean(s.Campaign)
 	if !strings.Contains(s.Campaign, s.Device) {
-		title += " · device " + clean(s.Device)
+		title += " · device " + Clean(s.Device)
 	}
 	b.WriteString(Wrap(title+" · "+string(s.Phase), "", width) + "\n")
 	b.WriteString("  " + Headline(s) + "\n")
@@ -43,7 +43,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if len(s.Excluded) > 0 {
 		b.WriteString("\nExcluded by a person\n")
 		for _, e := range s.Excluded[:min(named, len(s.Excluded))] {
-			b.WriteString(Wrap(clean(e.Name)+": "+clean(e.Reason), "  ", width))
+			b.WriteString(Wrap(Clean(e.Name)+": "+Clean(e.Reason), "  ", width))
 		}
 		more(&b, "  ", len(s.Excluded))
 	}
@@ -106,7 +106,7 @@ func openText(b *strings.Builder, f figures, width int) {
 		b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", reason, len(g.Lines), a.Title), "  ", width))
 		shared := sharedDetail(g.Lines)
 		if shared != "" {
-			b.WriteString(Wrap(clean(shared), "    ", width))
+			b.WriteString(Wrap(Clean(shared), "    ", width))
 		}
 		for _, l := range g.Lines[:min(named, len(g.Lines))] {
 			b.WriteString(Wrap(nameOf(l), "    ", width))
@@ -121,7 +121,7 @@ func openText(b *strings.Builder, f figures, width int) {
 			if shared == "" && l.Detail != "" {
 				facts = append(facts, l.Detail)
 			}
-			b.WriteString(Wrap(clean(strings.Join(facts, ", ")), "      ", width))
+			b.WriteString(Wrap(Clean(strings.Join(facts, ", ")), "      ", width))
 		}
 		more(b, "    ", len(g.Lines))
 		b.WriteString(Wrap(a.Next, "    → ", width))
@@ -151,7 +151,7 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 		for _, l := range g.Lines[:min(named, len(g.Lines))] {
 			text := nameOf(l.Line)
 			if l.Detail != "" {
-				text += ": " + clean(l.Detail)
+				text += ": " + Clean(l.Detail)
 			}
 			b.WriteString(Wrap(text, "    ", width))
 		}
@@ -163,13 +163,13 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 }
 
 func campaignFinding(f credential.Finding) string {
-	return string(f.Code) + ": " + findingAdvice(f.Code).Title + ". " + clean(f.Detail)
+	return string(f.Code) + ": " + findingAdvice(f.Code).Title + ". " + Clean(f.Detail)
 }
 
 func ledgerText(b *strings.Builder, v Verification, width int) {
 	b.WriteString("\n" + Wrap(LedgerLine(v), "", width))
 	for _, p := range v.Problems {
-		b.WriteString(Wrap(clean(p), "  ! ", width))
+		b.WriteString(Wrap(Clean(p), "  ! ", width))
 	}
 	if v.Command != "" {
 		b.WriteString("  verify it yourself: " + v.Command + "\n")
@@ -209,7 +209,7 @@ func nameOf(l *ledger.Line) string {
 	if l.Authority != "" {
 		name += "  [" + l.Authority + "]"
 	}
-	return clean(name)
+	return Clean(name)
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

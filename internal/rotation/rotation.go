@@ -30,6 +30,7 @@ type Store interface {
 	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
 	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
 	Unstage(ctx context.Context, id, campaign string) error
+	Release(ctx context.Context, id string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
 	DestroyUpTo(ctx context.Context, p credential.Path, version int) error
@@ -48,6 +49,10 @@ type Rotator struct {
 	// when what an earlier pass staged is gone.
 	Pass int
 	Now  func() time.Time
+
+	// StillOpen reports whether the campaign was seen open a few seconds ago.
+	// Nil, or false, means that nobody knows.
+	StillOpen func(context.Context) bool
 
 	slow sync.Map // replicas that lag beyond patience: not waited for again
 }
@@ -121,15 +126,9 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 }
 
 // stage makes a value durable before any server sees it (rule 1). A value that
-// is already staged is used, not replaced: it may be in force.
+// is already staged is used, not replaced: it may be in force. Vault's
+// check-and-set tells which it is, so nothing is read before.
 func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[string]int, old map[string]credential.Secret) (vault.Staged, bool, error) {
-	if staged, ok, err := r.Store.ReadStaged(ctx, c.ID); err != nil || ok {
-		if err != nil {
-			return vault.Staged{}, false, err
-		}
-		staged, err = r.own(ctx, c, staged, base, old)
-		return staged, false, err
-	}
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {
 		return vault.Staged{}, false, err
@@ -165,12 +164,15 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 		return vault.Staged{}, err
 	}
 	old = maps.Clone(old)
+	held := takenOver + strconv.Itoa(staged.Attempt)
 	for place, value := range staged.Old {
-		if strings.HasPrefix(place, takenOver) {
-			old[place] = value
+		if !strings.HasPrefix(place, takenOver) {
+			// Stolen before the ended campaign began, and not proved dead by it.
+			place = held + ", before it at " + place
 		}
+		old[place] = value
 	}
-	old[takenOver+strconv.Itoa(staged.Attempt)] = staged.Secret
+	old[held] = staged.Secret
 	return r.Store.Restage(ctx, c.ID, vault.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
 		Unsent: true, CreatedAt: r.Now().UTC(), Version: staged.Version,
@@ -192,6 +194,11 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, to []int) 
 		if err := r.Store.DestroyUpTo(ctx, p, to[i]-1); err != nil {
 			return err
 		}
+	}
+	// No other campaign takes over what an open one staged, and none for minutes
+	// what a superseded one did (vault.Settles), so the owner needs no look.
+	if r.StillOpen != nil && r.StillOpen(ctx) {
+		return r.Store.Release(ctx, c.ID)
 	}
 	if err := r.Store.Unstage(ctx, c.ID, r.Campaign); err != nil && !vault.AsCAS(err) {
 		return err

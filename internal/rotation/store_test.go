@@ -78,6 +78,17 @@ func (h *hand) Unstage(_ context.Context, id, campaign string) error {
 	return err
 }
 
+func (h *hand) Release(_ context.Context, id string) error {
+	_, err := call(h, "release", lostVault("release"), func() (struct{}, error) {
+		if have := h.w.staging[id]; have != nil && have.Campaign != us {
+			h.w.fail("what another campaign staged was deleted")
+		}
+		delete(h.w.staging, id)
+		return struct{}{}, nil
+	})
+	return err
+}
+
 func (h *hand) ReadLive(_ context.Context, p credential.Path, at int) (vault.Live, error) {
 	return call(h, "read "+p.Path, lostVault("read"), func() (vault.Live, error) { return h.w.readLive(p, at), nil })
 }

@@ -26,6 +26,7 @@ const (
 	PermissionDenied ErrorKind = "permission-denied" // Path and Capability say which right is missing
 	NotFound         ErrorKind = "not-found"
 	CASMismatch      ErrorKind = "cas-mismatch" // somebody else wrote first, or our own write whose reply was lost
+	BadPath          ErrorKind = "bad-path"     // nothing was sent
 	Other            ErrorKind = "other"
 )
 
@@ -83,6 +84,9 @@ func (e *Error) advice(place string) string {
 		return fmt.Sprintf("nothing at %s; check the mount and the path", place)
 	case CASMismatch:
 		return fmt.Sprintf("%s was written by somebody else in between; nothing was changed; read it again", place)
+	}
+	if e.Kind == BadPath {
+		return fmt.Sprintf("%s is no path of a secret: it has an empty, \".\" or \"..\" segment; correct the reference", place)
 	}
 	return fmt.Sprintf("refused with status %d at %s", e.Status, place)
 }

@@ -118,7 +118,7 @@ func (s *Store) odd(op, path string, err error) error {
 func below(mount, kind, path string) (string, error) {
 	for _, seg := range strings.Split(mount+"/"+path, "/") {
 		if seg == "" || seg == "." || seg == ".." {
-			return "", fmt.Errorf("vault: %q is no path of a secret: it has an empty, \".\" or \"..\" segment", mount+"/"+path)
+			return "", &Error{Op: "name a secret", Path: mount + "/" + kind + "/" + path, Kind: BadPath}
 		}
 	}
 	return mount + "/" + kind + "/" + path, nil

@@ -130,6 +130,13 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string) error {
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
 }
 
+// Release is Unstage without the look at the owner, at half its cost: for a
+// caller who saw only seconds ago that the campaign is open, and so still the
+// owner of whatever it staged. Nothing staged is no error.
+func (s *Store) Release(ctx context.Context, id string) error {
+	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
+}
+
 // ListStaged returns the IDs of all credentials under rotation, in no order.
 func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
 	var ids []string

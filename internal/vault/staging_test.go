@@ -121,6 +121,17 @@ func TestAfterUnstageTheCredentialCanBeStagedAgain(t *testing.T) {
 	require.True(t, created)
 }
 
+func TestReleaseDeletesWithoutALook(t *testing.T) {
+	s, id := newStore(t), "corp/release"
+	_, _, err := s.Stage(t.Context(), id, staged("one", "c1"))
+	require.NoError(t, err)
+	require.NoError(t, s.Release(t.Context(), id))
+	require.NoError(t, s.Release(t.Context(), id), "nothing staged is no error")
+	_, found, err := s.ReadStaged(t.Context(), id)
+	require.NoError(t, err)
+	require.False(t, found)
+}
+
 func TestUnstageLeavesTheEntryOfALaterRotationAlone(t *testing.T) {
 	s, id := newStore(t), "corp/late"
 	first, _, err := s.Stage(t.Context(), id, staged("one", "c1"))

@@ -162,12 +162,18 @@ func (au *Authority) find(ctx context.Context, r role, value credential.Secret) 
 var errSilence = errors.New("no answer")
 
 // fail turns an error of the client into a Stop where Vault said why it will
-// not serve us, and else into an error without Vault's text: some of Vault's
+// not serve us, and else into an error without the client's text: some of Vault's
 // messages about secret-ids repeat the value.
 func (au *Authority) fail(op string, err error) error {
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
-		return fmt.Errorf("vault %s: %s: %w: %w", au.server, op, errSilence, err)
+		// Its text holds the URL, and with it the role's name.
+		for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
+			if errors.Is(err, end) {
+				return fmt.Errorf("vault %s: %s: %w: %w", au.server, op, errSilence, end)
+			}
+		}
+		return fmt.Errorf("vault %s: %s: %w", au.server, op, errSilence)
 	}
 	switch resp.StatusCode {
 	case http.StatusForbidden:

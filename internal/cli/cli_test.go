@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// command runs one command of the program without any server.
+func command(t *testing.T, args ...string) (code int, out, said string) {
+	t.Helper()
+	for _, name := range []string{"VAULT_ADDR", "VAULT_AGENT_ADDR", "VAULT_TOKEN", "ROLLCALL_ROLE_ID", "ROLLCALL_SECRET_ID_FILE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", t.TempDir())
+	var stdout, stderr bytes.Buffer
+	code = Run(context.Background(), args, Streams{In: &bytes.Buffer{}, Out: &stdout, Err: &stderr})
+	return code, stdout.String(), stderr.String()
+}
+
+func TestWhatCannotBeDoneIsSaidInOneLine(t *testing.T) {
+	for _, row := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"a slip of the pen", `rollcall has no command "rnu"; did you mean run?`, []string{"rnu"}},
+		{"no such command", `rollcall has no command "frobnicate"; rollcall --help lists them`, []string{"frobnicate"}},
+		{"no such command of a command", `rollcall schedule has no command "crate"; did you mean create?`, []string{"schedule", "crate"}},
+		{"one word too many", `rollcall run takes no arguments, not "esg-01"`, []string{"run", "esg-01"}},
+		{"no campaign file", "nowhere.yaml: no such file or directory; name another with -f", []string{"list", "-f", "nowhere.yaml"}},
+		{"another format", `-o takes text or json, not "xml"`, []string{"status", "-o", "xml"}},
+		{"no such ledger", "holds no ledger", []string{"report", "--ledger", t.TempDir()}},
+		{"no index", `"first" is no index of an entry`, []string{"ledger", "prove", "first"}},
+		{"both kinds of time", "give either --every or --cron", []string{"schedule", "create", "--every", "24h", "--cron", "0 0 * * *"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			code, out, said := command(t, row.args...)
+			require.Equal(t, 1, code)
+			require.Empty(t, out)
+			require.Contains(t, said, row.want)
+			require.Equal(t, 1, bytes.Count([]byte(said), []byte("\n")), said)
+		})
+	}
+}
+
+func TestThePayloadKeyItselfIsNeverRepeated(t *testing.T) {
+	t.Setenv("ROLLCALL_PAYLOAD_KEY", "UExBTlRFRC1QTEFOVEVELVBMQU5URUQtUExBTlRFRCE=")
+	_, err := payloadKey(t.Context(), nil)
+	require.ErrorContains(t, err, "never the key itself")
+	require.NotContains(t, err.Error(), "UExBTlRF")
+}
+
+func TestDoctorHasALineForEachCheckInAPipe(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Streams: Streams{Out: &out}}
+	require.NoError(t, a.printChecks([]check{
+		{Where: "vault", What: "vault unsealed", OK: true, Detail: "serving"},
+		{Where: "vault", What: "vault rights", Detail: "create is missing on kv/data/apps", Do: "give the token the policy"},
+		{Where: "temporal", What: "connect", OK: true, Detail: "127.0.0.1:7233"},
+	}))
+	require.Equal(t, `vault
+  ok     vault unsealed  serving
+  WRONG  vault rights    create is missing on kv/data/apps
+                         -> give the token the policy
+temporal
+  ok     connect         127.0.0.1:7233
+3 checked, 1 wrong
+`, out.String())
+}
