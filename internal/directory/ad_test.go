@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,10 +21,7 @@ func startSamba(t *testing.T) *lab.Samba {
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
-	dir, err := lab.ShortDir()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: dir, CA: ca, Accounts: lab.SeedAccounts("svc", 5)})
+	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Accounts: lab.SeedAccounts("svc", 5)})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

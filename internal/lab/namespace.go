@@ -49,10 +49,15 @@ func elsewhere(f func() error) error {
 	return <-done
 }
 
-// inside is the command that runs program in the namespace, under its own pid.
-func (n *namespace) inside(program string, args ...string) (string, []string) {
-	return "nsenter", append([]string{"--net=" + n.path(), "--", program}, args...)
+// inside is the command that runs program in the namespace, under its own pid,
+// with the folder dir at mountPoint (mount_namespaces(7)): a short name, as
+// Unix sockets need it (unix(7): 108 bytes).
+func (n *namespace) inside(dir, program string, args ...string) (string, []string) {
+	return "nsenter", append([]string{"--net=" + n.path(), "--", "unshare", "--mount", "--",
+		"sh", "-c", `mount --bind "$1" ` + mountPoint + ` && shift && exec "$@"`, "sh", dir, program}, args...)
 }
+
+const mountPoint = "/mnt"
 
 func (n *namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 

@@ -24,11 +24,11 @@ const (
 	sambaServices = "OU=Services," + sambaBase
 	sambaBinary   = "/usr/sbin/samba"
 	sambaTool     = "/usr/bin/samba-tool"
+	sambaConfig   = mountPoint + "/etc/smb.conf" // as Samba sees it
 )
 
 // SambaOptions say what domain to start. Everything is kept below Dir.
 type SambaOptions struct {
-	// Dir is short, because Samba keeps Unix sockets below it (ShortDir makes one).
 	Dir string
 	CA  *CA
 
@@ -71,10 +71,6 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 			return nil, fmt.Errorf("lab: %s is missing; run scripts/setup.sh (%w)", program, err)
 		}
 	}
-	// sun_path in unix(7) holds 108 bytes; Samba adds up to 40 to Dir.
-	if len(o.Dir) > 60 {
-		return nil, fmt.Errorf("lab: the folder %s is too long for Samba's Unix sockets: take one of at most 60 characters", o.Dir)
-	}
 	s := &Samba{
 		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
 		BinderDN: "CN=rollcall,CN=Users," + sambaBase, BinderPassword: complexPassword(),
@@ -103,22 +99,21 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 	return s, nil
 }
 
-// ShortDir makes a folder whose name is short enough for StartSamba. The caller
-// removes it.
-func ShortDir() (string, error) { return os.MkdirTemp("/tmp", "dc") }
-
 var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
 
 // provision makes the domain's database. The Administrator's password is made up
 // by samba-tool, so that it need not be on a command line.
 func (s *Samba) provision(ctx context.Context) error {
-	empty := s.path("empty.conf") // instead of the machine's own smb.conf
-	if err := os.WriteFile(empty, []byte("[global]\n"), 0o600); err != nil {
+	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		return fmt.Errorf("lab: make the domain controller's folder: %w", err)
+	}
+	// Instead of the machine's own smb.conf.
+	if err := os.WriteFile(s.path("empty.conf"), []byte("[global]\n"), 0o600); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}
-	name, args := s.net.inside(sambaTool, "domain", "provision", "-s", empty,
+	name, args := s.net.inside(s.opts.Dir, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
 		"--realm="+sambaRealm, "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE",
-		"--host-name=dc1", "--host-ip=127.0.0.1", "--targetdir="+s.opts.Dir,
+		"--host-name=dc1", "--host-ip=127.0.0.1", "--targetdir="+mountPoint,
 		"--option=interfaces=lo", "--option=bind interfaces only=yes")
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	made := adminPassword.FindSubmatch(out)
@@ -139,7 +134,7 @@ func (s *Samba) Restart(ctx context.Context) error {
 			return err
 		}
 	}
-	name, args := s.net.inside(sambaBinary, "--interactive", "--model=single", "--configfile="+s.config(), "--debug-stdout")
+	name, args := s.net.inside(s.opts.Dir, sambaBinary, "--interactive", "--model=single", "--configfile="+sambaConfig, "--debug-stdout")
 	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
 	if err != nil {
 		return err
@@ -215,4 +210,3 @@ func (s *Samba) answers(ctx context.Context) error {
 }
 
 func (s *Samba) path(name string) string { return filepath.Join(s.opts.Dir, name) }
-func (s *Samba) config() string          { return s.path("etc/smb.conf") }

@@ -32,27 +32,23 @@ var smbConf = template.Must(template.New("smb.conf").Parse(`[global]
 	log file = {{.Dir}}/log.samba
 	ldb:nosync = true
 	tls enabled = yes
-	tls cafile = {{.CAFile}}
-	tls certfile = {{.CertFile}}
-	tls keyfile = {{.KeyFile}}
+	tls cafile = {{.Dir}}/ca.crt
+	tls certfile = {{.Dir}}/samba.crt
+	tls keyfile = {{.Dir}}/samba.key
 `))
 
 func (s *Samba) writeConfig() error {
-	certFile, keyFile, caFile, err := s.opts.CA.Issue(s.opts.Dir, "samba", 90*24*time.Hour)
-	if err != nil {
+	if _, _, _, err := s.opts.CA.Issue(s.opts.Dir, "samba", 90*24*time.Hour); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.path("run"), 0o755); err != nil {
 		return fmt.Errorf("lab: make the folder of Samba's sockets: %w", err)
 	}
 	var conf strings.Builder
-	err = smbConf.Execute(&conf, map[string]any{
-		"Dir": s.opts.Dir, "Realm": sambaRealm, "CAFile": caFile, "CertFile": certFile, "KeyFile": keyFile,
-	})
-	if err != nil {
+	if err := smbConf.Execute(&conf, map[string]any{"Dir": mountPoint, "Realm": sambaRealm}); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}
-	if err := os.WriteFile(s.config(), []byte(conf.String()), 0o600); err != nil {
+	if err := os.WriteFile(s.path("etc/smb.conf"), []byte(conf.String()), 0o600); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}
 	return nil

@@ -60,7 +60,7 @@ func dc(t *testing.T) *lab.Samba {
 		if ca, domain.err = lab.NewCA(); domain.err != nil {
 			return
 		}
-		if domainDir, domain.err = lab.ShortDir(); domain.err != nil {
+		if domainDir, domain.err = os.MkdirTemp("", "rollcall-adpassword-"); domain.err != nil {
 			return
 		}
 		domain.dc, domain.err = lab.StartSamba(ctx, lab.SambaOptions{Dir: domainDir, CA: ca, Accounts: lab.SeedAccounts("svc", seeded)})
