@@ -17,7 +17,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## setup   install missing Debian packages (slapd and its clients), check Go
+## setup   install missing Debian packages (slapd, Samba), check Go
 setup:
 	@scripts/setup.sh
 
@@ -39,7 +39,7 @@ bin/rollcall-devvault: $(filter-out %_test.go,$(wildcard devvault/*.go)) devvaul
 demo: setup build
 	bin/rollcall demo $(ARGS)
 
-## test    every test, on the real servers
+## test    every test, on the real servers (as root: the domain controllers need it)
 test: setup build
 	$(GO) test -timeout 14m ./...
 	cd engine && CGO_ENABLED=0 $(GO) test -trimpath -vet=off ./...

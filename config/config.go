@@ -51,14 +51,14 @@ type Vault struct {
 	// Transit is our transit mount with the key "ledger". Default "rollcall-transit".
 	Transit string `json:"transit"`
 	// Adopt is the path for an account that has none, with {directory} and
-	// {account} (the uid, else cn, else the entryUUID) replaced.
+	// {account} (the uid or sAMAccountName, else cn, else the immutable id) replaced.
 	// Default "kv/rollcall/{directory}/{account}#password".
 	Adopt string `json:"adopt"`
 }
 
 // Directory is one LDAP directory with all its servers.
 type Directory struct {
-	// Driver is the server family: "openldap".
+	// Driver is the server family: OpenLDAP or ActiveDirectory.
 	Driver string `json:"driver"`
 	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
 	// the stolen value is proved dead on every one.
@@ -73,8 +73,9 @@ type Directory struct {
 	CA string `json:"ca,omitempty"`
 	// Bind is the identity with which the worker resets passwords.
 	Bind Bind `json:"bind"`
-	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword).
-	Set string `json:"set"`
+	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword). Empty for
+	// Active Directory, which has one way.
+	Set string `json:"set,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
 	// RatePerSecond limits operations on the directory as a whole; 0 means none.
@@ -83,6 +84,20 @@ type Directory struct {
 	Connections int `json:"connections"`
 	// Timeout of one connect or one operation. Default 10s.
 	Timeout Duration `json:"timeout"`
+}
+
+// Server families.
+const (
+	OpenLDAP        = "openldap"
+	ActiveDirectory = "active-directory"
+)
+
+// Kind is the kind of credential that the directory's accounts have.
+func (d Directory) Kind() credential.Kind {
+	if d.Driver == ActiveDirectory {
+		return credential.ADPassword
+	}
+	return credential.LDAPPassword
 }
 
 // Bind is a DN and the Vault path of its password.

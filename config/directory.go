@@ -18,7 +18,7 @@ import (
 )
 
 // drivers are the server families that internal/directory knows.
-var drivers = []string{"openldap"}
+var drivers = []string{OpenLDAP, ActiveDirectory}
 
 // Unmatched is no name for a directory: credential ids of paths without an
 // account begin with it.
@@ -66,6 +66,15 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		Set:         f.oneOf("set", "exop", []string{"exop", "replace"}),
 		Connections: f.integer("connections", 8, 1, 256),
 		Timeout:     f.duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
+	}
+	if d.Driver == ActiveDirectory {
+		d.Set = ""
+		if f.has("set") {
+			f.problem("set", "has no meaning for active-directory, where unicodePwd is the one way; remove it")
+		}
+		if d.Insecure {
+			f.problem("insecure", "is not possible with active-directory, which takes passwords only over TLS; use ldaps:// or starttls: true")
+		}
 	}
 	if !f.has("driver") {
 		f.problem("driver", "missing: one of %s", strings.Join(drivers, ", "))

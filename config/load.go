@@ -194,4 +194,4 @@ func readFile(path string) ([]byte, error) {
 }
 
 // kinds that a wave may name.
-var kinds = []string{string(credential.LDAPPassword), string(credential.AppRoleSecretID)}
+var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.AppRoleSecretID)}

@@ -2,11 +2,14 @@
 # Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
 # Go and installs missing packages. The second time it does nothing.
 #
-# slapd is needed as a program only: no system-wide slapd is set up or started,
-# and one that already runs is left alone.
+# slapd and Samba are needed as programs only: no system-wide service of theirs
+# is set up or started, and one that already runs is left alone.
 set -euo pipefail
 
 packages=(slapd ldap-utils)
+# An Active Directory domain controller (its VFS modules are for provisioning), and
+# ip for the network namespace that it runs in.
+packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute2)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -54,7 +57,10 @@ apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock
 "${apt[@]}" update
 "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
 
-if [[ " ${missing[*]} " == *" slapd "* ]] && command -v systemctl >/dev/null; then
-  # It came with us, so it need not come up at boot either.
-  "${as_root[@]}" systemctl disable slapd >/dev/null 2>&1 || true
+# What came with us need not come up at boot either.
+came=()
+[[ " ${missing[*]} " == *" slapd "* ]] && came+=(slapd)
+[[ " ${missing[*]} " == *" samba "* ]] && came+=(smbd nmbd samba-ad-dc)
+if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
+  "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true
 fi

@@ -17,8 +17,8 @@ var layers = [][]string{
 	{"internal/credential"}, // the nouns: everything speaks of them, they of nothing
 	{"internal/protocol"},   // pure decisions: testable row by row because they know no server
 	{"config"},              // the campaign file: types that every room above may take
-	{"internal/kind", "internal/vault", "internal/directory", "internal/ledger"}, // one outside system each, none knows another
-	{"internal/kind/ldappassword", "internal/kind/approlesecretid"},              // a kind knows its authority and no other kind
+	{"internal/kind", "internal/vault", "internal/directory", "internal/ledger", "internal/password"}, // one outside system each, none knows another
+	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid"},       // a kind knows its authority and no other kind
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine"},
 	{"activities"}, // thin: what Temporal calls

@@ -16,6 +16,8 @@ type Kind string
 const (
 	// LDAPPassword is the userPassword of an entry in an LDAP directory.
 	LDAPPassword Kind = "ldap-password"
+	// ADPassword is the password of an account in an Active Directory domain.
+	ADPassword Kind = "ad-password"
 	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
 	AppRoleSecretID Kind = "approle-secret-id"
 )
@@ -38,8 +40,8 @@ type Credential struct {
 	Authority string `json:"authority"`
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
-	// for an LDAP entry, "mount/role" for an AppRole. Empty when no account
-	// was found; Problem then says so.
+	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
+	// for an AppRole. Empty when no account was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
 	// Name is for people: the DN or the role as it was when it was listed.
@@ -139,12 +141,18 @@ const (
 	FindingChangedAfter FindingCode = "changed-after-rotation"
 	// FindingChangedDuring: something replaced our value between Set and Activate.
 	FindingChangedDuring FindingCode = "changed-during-rotation"
+	// FindingOutlived: the old value was still accepted after it was retired, so
+	// another new value was set.
+	FindingOutlived FindingCode = "old-value-outlived"
 	// FindingTokensRevoked: live tokens of the old secret existed and were revoked.
 	FindingTokensRevoked FindingCode = "tokens-revoked"
 	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV held.
 	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
 	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
 	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingProtected: the account is in a protected group of Active Directory, so
+	// rights delegated on its organizational unit do not reach it.
+	FindingProtected FindingCode = "protected-account"
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )

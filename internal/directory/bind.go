@@ -16,14 +16,13 @@ import (
 // (pwdReset) a bind succeeds and everything else is refused.
 //
 // The real operation is reading the own entry. Where access rules forbid that,
-// the answer is told from pwdReset as the worker's identity sees it, and from
-// "Who am I?" (RFC 4532): slapd answers that one even under pwdReset, so alone it
-// would prove nothing.
+// the family decides what else tells.
 //
 // A server that does not answer is Unreachable, not an error. Refused means
 // result 49 and nothing more: slapd says the same of accounts that are locked,
-// gone or renamed, unless it is set to tell (ppolicy_use_lockout); the caller
-// looks at the account before it believes a refusal. A refused bind is never
+// gone or renamed, unless it is set to tell (ppolicy_use_lockout), and Active Directory
+// says it of the bind that locks; the caller looks at the account before it
+// believes a refusal. A refused bind is never
 // repeated. The connection goes back to the pool and is bound anew by its next use.
 func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
 	// An empty name or password is an anonymous bind, which servers accept (RFC 4513, 5.1).
@@ -48,7 +47,7 @@ func (c *Client) Bind(ctx context.Context, server, dn string, value credential.S
 func (c *conn) try(ctx context.Context, dn string, value credential.Secret) (protocol.Answer, error) {
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind with a value under test", func(l *ldap.Conn) (err error) {
-		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), policyControls()))
+		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), c.server.client.family.bindControls()))
 		return err
 	})
 	switch {
@@ -61,13 +60,7 @@ func (c *conn) try(ctx context.Context, dn string, value credential.Secret) (pro
 	}
 	switch resultCode(err) {
 	case ldap.LDAPResultInvalidCredentials:
-		switch policyErrorOf(err) {
-		case ldap.BeheraAccountLocked:
-			return protocol.Locked, nil
-		case ldap.BeheraPasswordExpired:
-			return protocol.Expired, nil
-		}
-		return protocol.Refused, nil
+		return c.server.client.family.refusedLogin(c.server, err)
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return protocol.Unreachable, nil
 	}
@@ -92,34 +85,9 @@ func (c *conn) readSelf(ctx context.Context, dn string) (protocol.Answer, error)
 	}
 	switch resultCode(err) {
 	case ldap.LDAPResultSuccess, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights:
-		return c.whoAmI(ctx, dn)
+		return c.server.client.family.withoutSelf(ctx, c, dn)
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return protocol.Unreachable, nil
 	}
 	return "", fmt.Errorf("read the own entry at %s after a successful bind: %s", c.server.name, describe(err))
-}
-
-// whoAmI decides where the account may not read its own entry.
-func (c *conn) whoAmI(ctx context.Context, dn string) (protocol.Answer, error) {
-	e, found, err := c.server.client.one(ctx, c.server.name, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"pwdReset"})
-	if err != nil {
-		return "", err
-	}
-	if found && e.First("pwdReset") == "TRUE" {
-		return protocol.MustChange, nil
-	}
-	var who *ldap.WhoAmIResult
-	err = c.do(ctx, "ask who am I", func(l *ldap.Conn) (err error) {
-		who, err = l.WhoAmI(nil)
-		return err
-	})
-	switch {
-	case err != nil && !answered(err):
-		return "", err
-	case err != nil:
-		return "", fmt.Errorf("after a successful bind at %s the account may neither read its entry nor ask who it is (%s), so whether the value works cannot be told; let accounts read their own entry", c.server.name, describe(err))
-	case who.AuthzID == "":
-		return "", fmt.Errorf("after a successful bind %s says that nobody is logged in", c.server.name)
-	}
-	return protocol.Accepted, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -71,32 +70,7 @@ func (s *server) check(ctx context.Context, write bool) (out []Check) {
 	add("base", err == nil && len(base) == 1, found(base, err, "the base is there"),
 		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
 
-	root, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl")
-	policy := len(root) == 1 && slices.Contains(root[0].GetAttributeValues("supportedControl"), ldap.ControlTypeBeheraPasswordPolicy)
-	add("policy", policy, found(root, err, "password policy control: "+yesNo(policy)),
-		"load the ppolicy overlay; without it the server cannot tell a locked account from a wrong password, nor when a password was changed")
-
-	if write {
-		// OpenLDAP shows nobody which rights he has. But manage and write include
-		// search (slapd.access(5)), so a filter on userPassword matches only if
-		// at least that much was granted. Manage cannot be told from write.
-		hit, err := cn.read(ctx, s.client.conf.Base, ldap.ScopeWholeSubtree, "(userPassword=*)", "1.1")
-		ok := len(hit) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded)
-		detail := "bind.dn reaches userPassword below the base (whether with manage or only write does not show)"
-		if !ok {
-			detail = "bind.dn sees no userPassword below the base"
-		}
-		add("rights", ok, detail, "grant bind.dn manage on userPassword below the base: to attrs=userPassword by dn.exact=\"<bind.dn>\" manage")
-	}
-
-	// back-monitor(5); commonly readable by administrators only.
-	monitor, err := cn.read(ctx, "cn=Current,cn=Time,cn=Monitor", ldap.ScopeBaseObject, "(objectClass=*)", "monitorTimestamp")
-	if err == nil && len(monitor) == 1 {
-		if there, err := time.Parse("20060102150405Z", monitor[0].GetAttributeValue("monitorTimestamp")); err == nil {
-			skew := time.Since(there).Round(time.Second)
-			add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
-		}
-	}
+	s.client.family.check(ctx, cn, write, add)
 	return out
 }
 

@@ -33,6 +33,7 @@ import (
 type Client struct {
 	name     string
 	conf     config.Directory
+	family   family
 	password func(context.Context) (credential.Secret, error)
 	timeout  time.Duration
 	limiter  *rate.Limiter // nil when there is no limit
@@ -45,7 +46,10 @@ type Client struct {
 // needs it. password reads the worker's bind password; it is called for every
 // new connection, so that a rotated password is picked up.
 func Open(name string, d config.Directory, password func(context.Context) (credential.Secret, error)) (*Client, error) {
-	c := &Client{name: name, conf: d, password: password, timeout: time.Duration(d.Timeout)}
+	c := &Client{name: name, conf: d, family: families[d.Driver], password: password, timeout: time.Duration(d.Timeout)}
+	if c.family == nil {
+		return nil, fmt.Errorf("directory %s: driver %q is unknown", name, d.Driver)
+	}
 	if c.timeout <= 0 {
 		c.timeout = 10 * time.Second
 	}
@@ -103,6 +107,8 @@ func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
 		switch {
 		case c.conf.StartTLS:
 			s.security = startTLS
+		case c.conf.Insecure && c.conf.Driver == config.ActiveDirectory:
+			return nil, errors.New("Active Directory takes passwords only over TLS, insecure: true or not; use ldaps:// or starttls: true")
 		case c.conf.Insecure:
 			s.security = clearText
 		default:

@@ -49,7 +49,7 @@ func open(t *testing.T, d config.Directory, password string) *Client {
 }
 
 func TestOpenRefusesWhatCannotBeSafeOrRight(t *testing.T) {
-	good := config.Directory{Servers: []string{"ldaps://ldap.example.org"}, Bind: config.Bind{DN: "cn=rollcall,dc=example,dc=org"}}
+	good := config.Directory{Driver: config.OpenLDAP, Servers: []string{"ldaps://ldap.example.org"}, Bind: config.Bind{DN: "cn=rollcall,dc=example,dc=org"}}
 	for name, row := range map[string]struct {
 		change func(*config.Directory)
 		words  string // empty: it opens
@@ -58,11 +58,15 @@ func TestOpenRefusesWhatCannotBeSafeOrRight(t *testing.T) {
 		"clear text":               {func(d *config.Directory) { d.Servers = []string{"ldap://ldap.example.org"} }, "clear text"},
 		"clear text said to be so": {func(d *config.Directory) { d.Servers, d.Insecure = []string{"ldap://ldap.example.org"}, true }, ""},
 		"StartTLS":                 {func(d *config.Directory) { d.Servers, d.StartTLS = []string{"ldap://ldap.example.org"}, true }, ""},
-		"another scheme":           {func(d *config.Directory) { d.Servers = []string{"https://ldap.example.org"} }, "scheme"},
-		"no URL":                   {func(d *config.Directory) { d.Servers = []string{"ldap.example.org"} }, "not a URL"},
-		"no server":                {func(d *config.Directory) { d.Servers = nil }, "servers is empty"},
-		"no DN":                    {func(d *config.Directory) { d.Bind.DN = "rollcall" }, "not a DN"},
-		"no certificate":           {func(d *config.Directory) { d.CA = "hello" }, "ca_file"},
+		"another driver":           {func(d *config.Directory) { d.Driver = "ldap" }, "driver"},
+		"clear text to Active Directory": {func(d *config.Directory) {
+			d.Driver, d.Servers, d.Insecure = config.ActiveDirectory, []string{"ldap://ldap.example.org"}, true
+		}, "only over TLS"},
+		"another scheme": {func(d *config.Directory) { d.Servers = []string{"https://ldap.example.org"} }, "scheme"},
+		"no URL":         {func(d *config.Directory) { d.Servers = []string{"ldap.example.org"} }, "not a URL"},
+		"no server":      {func(d *config.Directory) { d.Servers = nil }, "servers is empty"},
+		"no DN":          {func(d *config.Directory) { d.Bind.DN = "rollcall" }, "not a DN"},
+		"no certificate": {func(d *config.Directory) { d.CA = "hello" }, "ca_file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := good

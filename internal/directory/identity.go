@@ -9,6 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 )
 
 // refusalHolds is how long a refused bind password is not offered again. It
@@ -105,7 +106,7 @@ func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 	s, dn := c.server, c.server.client.conf.Bind.DN
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind as the worker's identity", func(l *ldap.Conn) (err error) {
-		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), policyControls()))
+		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), s.client.family.bindControls()))
 		return err
 	})
 	switch {
@@ -117,8 +118,12 @@ func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 	case !answered(err):
 		return err
 	case resultCode(err) == ldap.LDAPResultInvalidCredentials:
-		refused := fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn",
-			s.client.name, s.name, dn, s.client.conf.Bind.Password)
+		where := s.client.conf.Bind.Password
+		why := fmt.Sprintf("the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn", where)
+		if a, err := s.client.family.refusedLogin(s, err); err == nil && a != protocol.Refused {
+			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", a, where)
+		}
+		refused := fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)
 		s.identity.refuse(value, refused)
 		return refused
 	default:

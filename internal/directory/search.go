@@ -16,7 +16,7 @@ const pageSize = 500
 // Entry is one entry as a server shows it to the worker's identity.
 type Entry struct {
 	DN    string
-	UUID  string // entryUUID (RFC 4530); empty if the identity may not read it
+	UUID  string // entryUUID (RFC 4530) or objectGUID; empty if the identity may not read it
 	Attrs map[string][]string
 }
 
@@ -30,7 +30,7 @@ func (e Entry) First(attr string) string {
 
 // Search gives each entry below base that matches filter, in pages (RFC 2696), so
 // that any number of entries fits in memory. An empty base is the directory's own.
-// attrs are read besides entryUUID. each runs while the connection is held: it
+// attrs are read besides the immutable id. each runs while the connection is held: it
 // must not call the Client. Its error ends the search and is returned as it is.
 // After a broken connection the search cannot go on where it was; start again.
 func (c *Client) Search(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) error {
@@ -44,12 +44,12 @@ func (c *Client) Search(ctx context.Context, server, base, filter string, attrs 
 	if _, err := ldap.CompileFilter(filter); err != nil {
 		return fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
 	}
-	attrs = append([]string{"entryUUID"}, attrs...)
+	attrs = append([]string{c.family.idAttribute()}, attrs...)
 	return s.admin.use(ctx, func(cn *conn) error {
 		paging := ldap.NewControlPaging(pageSize)
 		for {
 			req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-				filter, attrs, []ldap.Control{paging})
+				filter, attrs, append(c.family.searchControls(), paging))
 			var page *ldap.SearchResult
 			err := cn.do(ctx, "search", func(l *ldap.Conn) (err error) {
 				page, err = l.Search(req)
@@ -59,7 +59,11 @@ func (c *Client) Search(ctx context.Context, server, base, filter string, attrs 
 				return s.searchError(base, err)
 			}
 			for _, e := range page.Entries {
-				if err := each(entry(e, attrs)); err != nil {
+				if err := cn.complete(ctx, e); err != nil {
+					cn.broken.Store(true)
+					return err
+				}
+				if err := each(c.entry(e, attrs)); err != nil {
 					// The server keeps the search open for this connection.
 					cn.broken.Store(true)
 					return err
@@ -81,6 +85,9 @@ func (s *server) searchError(base string, err error) error {
 	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
 		return fmt.Errorf("directory %s: %s stops the search at its size limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited)",
 			s.client.name, s.name, describe(err))
+	case ldap.LDAPResultReferral:
+		return fmt.Errorf("directory %s: %s refers to another server for %q and no referral is followed, because that would hand the bind password to a server the campaign file does not name; correct base, or name the domain that has it as a directory of its own",
+			s.client.name, s.name, base)
 	case ldap.LDAPResultInsufficientAccessRights:
 		return fmt.Errorf("directory %s: bind.dn may not search %q at %s; grant it read", s.client.name, base, s.name)
 	}
@@ -90,8 +97,8 @@ func (s *server) searchError(base string, err error) error {
 	return err
 }
 
-func entry(e *ldap.Entry, attrs []string) Entry {
-	out := Entry{DN: e.DN, UUID: e.GetEqualFoldAttributeValue("entryUUID"), Attrs: make(map[string][]string, len(attrs))}
+func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
+	out := Entry{DN: e.DN, UUID: c.family.identity(e), Attrs: make(map[string][]string, len(attrs))}
 	for _, name := range attrs {
 		if v := e.GetEqualFoldAttributeValues(name); len(v) > 0 {
 			out.Attrs[name] = v
@@ -100,21 +107,16 @@ func entry(e *ldap.Entry, attrs []string) Entry {
 	return out
 }
 
-// stateAttrs are what ppolicy and the directory keep about an entry
-// (slapo-ppolicy(5)); ByUUID reads them besides entryUUID.
-var stateAttrs = []string{
-	"entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry",
-}
-
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// ByUUID reads an entry with its operational attributes by entryUUID on one
-// server. found is false when the server shows the identity no such entry.
+// ByUUID reads an entry with its operational attributes by its immutable id on
+// one server. found is false when the server shows the identity no such entry.
 func (c *Client) ByUUID(ctx context.Context, server, uuid string) (e Entry, found bool, err error) {
 	if !uuidForm.MatchString(uuid) {
-		return Entry{}, false, fmt.Errorf("directory %s: %q is not an entryUUID", c.name, uuid)
+		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
 	}
-	return c.one(ctx, server, c.conf.Base, ldap.ScopeWholeSubtree, "(entryUUID="+uuid+")", append([]string{"entryUUID"}, stateAttrs...))
+	return c.one(ctx, server, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid),
+		append([]string{c.family.idAttribute()}, c.family.stateAttributes()...))
 }
 
 // one reads at most one entry.
@@ -123,7 +125,7 @@ func (c *Client) one(ctx context.Context, server, base string, scope int, filter
 	if err != nil {
 		return Entry{}, false, err
 	}
-	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, nil)
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, c.family.searchControls())
 	var res *ldap.SearchResult
 	err = s.admin.useTwice(ctx, func(cn *conn) error {
 		return cn.do(ctx, "read an entry", func(l *ldap.Conn) (err error) {
@@ -144,5 +146,5 @@ func (c *Client) one(ctx context.Context, server, base string, scope int, filter
 	case len(res.Entries) > 1:
 		return Entry{}, false, fmt.Errorf("directory %s: %s shows several entries for %s", c.name, s.name, filter)
 	}
-	return entry(res.Entries[0], attrs), true, nil
+	return c.entry(res.Entries[0], attrs), true, nil
 }

@@ -79,7 +79,7 @@ func TestByUUIDFindsARenamedEntryAndNoOther(t *testing.T) {
 	require.False(t, found)
 
 	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "*)(uid=user0001")
-	require.ErrorContains(t, err, "is not an entryUUID")
+	require.ErrorContains(t, err, "is no entryUUID")
 	_, _, err = c.ByUUID(t.Context(), "ldaps://elsewhere", first.UUID)
 	require.ErrorContains(t, err, "no server")
 }

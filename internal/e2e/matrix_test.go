@@ -36,11 +36,9 @@ import (
 // target is one credential and the way to it through proxies.
 type target struct {
 	Credential credential.Credential
-	LDAP       string // URL of the proxy before the directory
-	Vault      string // URL of the proxy before Vault
-	CA         string
-	BindDN     string
-	Token      string // file
+	Directory  config.Directory // behind a proxy
+	Vault      string           // URL of the proxy before Vault
+	Token      string           // file
 }
 
 // open gives a rotator that reaches everything through the proxies.
@@ -50,11 +48,7 @@ func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
 		return nil, nil, err
 	}
 	kinds := registry.New(store)
-	spec := &config.Campaign{Device: estate.Device, Directories: map[string]config.Directory{"corp": {
-		Driver: "openldap", Servers: []string{g.LDAP}, Base: "dc=example,dc=org", CA: g.CA, Set: "exop", Connections: 4,
-		Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
-		Bind: config.Bind{DN: g.BindDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
-	}}}
+	spec := &config.Campaign{Device: estate.Device, Directories: map[string]config.Directory{g.Credential.Authority: g.Directory}}
 	authority, err := kinds.Authority(spec, g.Credential.Authority, g.Credential.Kind)
 	if err != nil {
 		return nil, nil, err
@@ -124,8 +118,24 @@ type bench struct {
 	through *faultproxy.Proxy // the one that the case is about
 }
 
+// directoryOf is the configuration of the directory that decides on a kind.
+func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
+	d := config.Directory{
+		Driver: config.OpenLDAP, Servers: []string{e.Slapd.LDAPS()}, Base: e.Slapd.BaseDN(), CA: e.Slapd.CA, Set: "exop",
+		Connections: 4, Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
+		Bind: config.Bind{DN: e.Slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
+	}
+	if k == credential.ADPassword {
+		// The domain controller answers one request after the other, and a reset takes it a while.
+		d.Driver, d.Servers, d.Base, d.Set, d.Timeout = config.ActiveDirectory, []string{e.Domain.LDAPS()}, e.Domain.BaseDN(), "", config.Duration(5*time.Second)
+		d.Bind = config.Bind{DN: e.Domain.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-domain", Field: "password"}}
+	}
+	return d
+}
+
 func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen intruder.Stolen) *bench {
 	t.Helper()
+	d := directoryOf(e, c.Kind)
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM([]byte(e.Slapd.CA)))
 	cert, key, _, err := e.CA.Issue(t.TempDir(), "proxy", time.Hour)
@@ -133,15 +143,16 @@ func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen in
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	require.NoError(t, err)
 	b := &bench{e: e, stolen: stolen}
-	b.ldap, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", e.Slapd.LDAPS(),
+	b.ldap, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", d.Servers[0],
 		&tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
 	require.NoError(t, err)
 	t.Cleanup(b.ldap.Close)
 	b.vault, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(b.vault.Close)
+	d.Servers = []string{b.ldap.URL()}
 	b.target = target{
-		Credential: c, LDAP: b.ldap.URL(), Vault: b.vault.URL(), CA: e.Slapd.CA, BindDN: e.Slapd.BinderDN,
+		Credential: c, Directory: d, Vault: b.vault.URL(),
 		Token: filepath.Join(e.Dir, "vault", "root-token"),
 	}
 	return b
@@ -166,7 +177,7 @@ var mishaps = []mishap{
 }
 
 func TestCrashMatrix(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
+	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Domain: 300, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	newUser(t, e, file).must("init")
@@ -178,6 +189,8 @@ func TestCrashMatrix(t *testing.T) {
 		{credential.LDAPPassword, "directory"},
 		{credential.LDAPPassword, "vault"},
 		{credential.AppRoleSecretID, "vault"},
+		{credential.ADPassword, "directory"},
+		{credential.ADPassword, "vault"},
 	} {
 		for _, m := range mishaps {
 			t.Run(fmt.Sprintf("%s, %s, %s", row.kind, row.seat, m.name), func(t *testing.T) {
@@ -343,7 +356,7 @@ func (b *bench) goOn(ctx context.Context, p *progress) error {
 type supply struct {
 	e  *estate.Estate
 	mu sync.Mutex
-	n  map[string]int
+	n  map[credential.Kind]int
 }
 
 func (s *supply) take(t *testing.T, k credential.Kind) *bench {
@@ -351,22 +364,19 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.n == nil {
-		s.n = map[string]int{}
+		s.n = map[credential.Kind]int{}
 	}
-	want := intruder.LDAP
-	if k == credential.AppRoleSecretID {
-		want = intruder.AppRole
-	}
-	for seen, at := 0, s.n[want]; seen < len(s.e.Stolen); seen++ {
+	authority := map[credential.Kind]string{credential.LDAPPassword: "corp", credential.AppRoleSecretID: credential.VaultAuthority, credential.ADPassword: estate.DomainName}[k]
+	for seen, at := 0, s.n[k]; seen < len(s.e.Stolen); seen++ {
 		stolen := s.e.Stolen[seen]
-		if stolen.Kind != want {
+		if !strings.HasPrefix(stolen.ID, authority+"/") {
 			continue
 		}
 		if at--; at >= 0 {
 			continue
 		}
-		s.n[want]++
-		authority, subject, _ := strings.Cut(stolen.ID, "/")
+		s.n[k]++
+		subject := strings.TrimPrefix(stolen.ID, authority+"/")
 		name := stolen.DN
 		if name == "" {
 			name = subject

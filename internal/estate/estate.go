@@ -30,6 +30,7 @@ type Options struct {
 	AppRoles int  // logins of the device to Vault
 	Tagged   int  // more accounts that only the directory ties to the device
 	Decoys   int  // accounts that are not tied to the device
+	Domain   int  // accounts of an Active Directory domain tied to the device; needs root
 	Policy   lab.SlapdPolicy
 	File     bool // Vault keeps its data on disk, to be killed and restarted
 }
@@ -40,6 +41,7 @@ type Estate struct {
 	CA      *lab.CA
 	Slapd   *lab.Slapd
 	Replica *lab.Slapd // nil without
+	Domain  *lab.Samba // nil without
 	Vault   *lab.Vault
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
@@ -56,6 +58,8 @@ type Estate struct {
 	uuids map[string]string // uid -> entryUUID
 	rows  [][]string        // of the manifest
 	plan  []account
+
+	domain []domainAccount
 }
 
 // account is one seeded account and where it is known.
@@ -87,6 +91,9 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 	if err = e.findUUIDs(ctx); err != nil {
 		return e, err
 	}
+	if err = e.startDomain(ctx); err != nil {
+		return e, err
+	}
 	if err = e.seedVault(ctx); err != nil {
 		return e, err
 	}
@@ -103,6 +110,9 @@ func (e *Estate) Stop(ctx context.Context) {
 	}
 	if e.Slapd != nil {
 		_ = e.Slapd.Stop(ctx)
+	}
+	if e.Domain != nil {
+		_ = e.Domain.Stop(ctx)
 	}
 	if e.Vault != nil {
 		_ = e.Vault.Stop(ctx)
@@ -204,6 +214,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	}
 	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind#password\n", e.Slapd.BaseDN(), e.Slapd.BinderDN)
 	b.WriteString(e.Directory + "\n")
+	b.WriteString(e.domainYAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
 	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
 	if len(e.rows) > 0 {

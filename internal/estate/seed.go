@@ -90,6 +90,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 		secrets[gone] = map[string]any{"username": Vanished, "password": rand.Text()}
 		metadata[gone] = map[string]any{"directory": "corp", "account": Vanished, "field": "password"}
 	}
+	e.seedDomain(secrets, metadata)
 	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			}
 			slices.Sort(names)
 			return nil, &naming{
-				fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or entryUUID", name(e), len(ids), strings.Join(names, "; ")),
-				fmt.Sprintf("an exclude matches %d credentials; name the one you mean by its DN or entryUUID", len(ids)),
+				fmt.Errorf("exclude %s matches %d credentials (%s): nothing was listed; name the one you mean by its DN or immutable id", name(e), len(ids), strings.Join(names, "; ")),
+				fmt.Sprintf("an exclude matches %d credentials; name the one you mean by its DN or immutable id", len(ids)),
 			}
 		}
 		for _, id := range ids {

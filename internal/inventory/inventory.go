@@ -44,8 +44,8 @@ type Candidate struct {
 	Kind      credential.Kind
 	Authority string // a directory's name, or credential.VaultAuthority; empty when the source does not say
 
-	// Account is the reference: DN, uid, mail or entryUUID; "mount/role" for an
-	// AppRole. Empty when the source knows a path and no account.
+	// Account is the reference: DN, immutable id or what people call it (see
+	// naming); "mount/role" for an AppRole. Empty when the source knows a path and no account.
 	Account string
 
 	// Found is the account itself, when the source read it at its authority.
@@ -61,10 +61,11 @@ type Candidate struct {
 
 // Account is an account at its authority.
 type Account struct {
-	Subject string   // entryUUID in lower case, or mount/role
-	Name    string   // DN or mount/role
-	Short   string   // uid, else cn, else Subject: for adopted paths
-	Logins  []string // every uid, or the role: what people call it
+	Subject   string   // immutable id in lower case, or mount/role
+	Name      string   // DN or mount/role
+	Short     string   // uid or sAMAccountName, else cn, else Subject: for adopted paths
+	Logins    []string // every uid, or the role: what people call it
+	Protected bool     // of a protected group in Active Directory
 }
 
 // Warning is something about the listing as a whole that a person should read

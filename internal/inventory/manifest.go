@@ -14,9 +14,12 @@ import (
 
 // A manifest is a list that people keep of what a device knows. Each row has
 //
-//	kind       ldap-password (default) or approle-secret-id
+//	kind       approle-secret-id, or what the directory's accounts have (default):
+//	           ldap-password, or ad-password in Active Directory
 //	directory  a directory of the campaign; may be left out where there is one
-//	account    DN, uid, mail or entryUUID; mount/role for an AppRole
+//	account    DN, uid, mail or entryUUID; in Active Directory DN, sAMAccountName,
+//	           userPrincipalName, servicePrincipalName, mail or objectGUID;
+//	           mount/role for an AppRole
 //	path       where Vault holds it, mount/path#field; may be left out
 //	note       for people; becomes part of the provenance
 //
@@ -87,11 +90,15 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
 			t.problem(r.line, "account: an AppRole is written as mount/role, for example approle/esg-01")
 		}
-	case "", credential.LDAPPassword:
-		cand.Kind = credential.LDAPPassword
+	case "", credential.LDAPPassword, credential.ADPassword:
 		t.directory(c, &cand, r)
+		has := c.Directories[cand.Authority].Kind()
+		if cand.Kind != "" && cand.Kind != has {
+			t.problem(r.line, "kind: accounts of this directory have %s; leave it out", has)
+		}
+		cand.Kind = has
 	default:
-		t.problem(r.line, "kind: must be %s or %s", credential.LDAPPassword, credential.AppRoleSecretID)
+		t.problem(r.line, "kind: must be %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.AppRoleSecretID)
 	}
 	if text := r.cells["path"]; text != "" {
 		p, ok := config.ParseReference(text)

@@ -82,6 +82,9 @@ func (m *merger) matched(c Candidate, a Account) {
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
 	l.logins = append(l.logins, a.Logins...)
+	if a.Protected {
+		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
+	}
 	if c.Path != nil && c.AnyField {
 		l.guesses = append(l.guesses, *c.Path)
 		c.Path = nil
@@ -191,7 +194,7 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		}
 		slices.Sort(names)
 		l.Problem = credential.Ambiguous
-		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or entryUUID instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
+		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or immutable id instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
 		return l
 	}
 	if l.Problem == "" {

@@ -29,7 +29,7 @@ func campaign() *config.Campaign {
 	return &config.Campaign{
 		Device:      "esg-01",
 		Vault:       config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"},
-		Directories: map[string]config.Directory{"corp": {Base: base}},
+		Directories: map[string]config.Directory{"corp": {Driver: config.OpenLDAP, Base: base}},
 	}
 }
 

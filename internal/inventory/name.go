@@ -12,7 +12,7 @@ type form int
 
 const (
 	byUID  form = iota
-	byMail      // holds an "@": mail, or a uid that looks like one
+	byMail      // holds an "@": mail, a uid that looks like one, a userPrincipalName
 	byDN
 	byUUID
 )
@@ -89,22 +89,4 @@ func accountKey(account string) string {
 	default:
 		return fold(account)
 	}
-}
-
-// clause is the filter that finds a reference. For a DN it asks for the
-// leading RDN, which a server can look up in its index; the caller compares
-// the whole DN.
-func (m mention) clause() string {
-	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
-	switch m.form {
-	case byUUID:
-		return "(entryUUID=" + value + ")"
-	case byMail:
-		return "(|(mail=" + value + ")(uid=" + value + "))"
-	case byDN:
-		dn, _ := ldap.ParseDN(m.text) // isDN saw that it parses
-		a := dn.RDNs[0].Attributes[0]
-		return "(" + a.Type + "=" + ldap.EscapeFilter(a.Value) + ")"
-	}
-	return "(uid=" + value + ")"
 }

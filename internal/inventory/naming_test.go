@@ -6,11 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/config"
 	"rollcall/internal/directory"
 )
 
 func TestAnErrorThatNamesAnAccountCanBeSaidWithoutIt(t *testing.T) {
-	_, err := accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
+	_, err := familyOf(config.OpenLDAP).accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
 	require.ErrorContains(t, err, "uid=svc-mail")
 	public, ok := Public(fmt.Errorf("looking up: %w", err))
 	require.True(t, ok)

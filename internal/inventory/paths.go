@@ -87,7 +87,7 @@ func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 	if err != nil {
 		return credential.Path{}, &naming{fmt.Errorf("vault.adopt gives no usable path for %s: %w", l.Name, err), "vault.adopt gives no usable path for an account"}
 	}
-	if l.Kind != credential.LDAPPassword {
+	if l.Kind == credential.AppRoleSecretID {
 		p.Field = defaultField(l.Kind)
 	}
 	return p, nil

@@ -35,8 +35,6 @@ const (
 	searches  = 4  // at once, on one directory
 )
 
-var wanted = []string{"uid", "cn", "mail"}
-
 // resolve looks up every reference once.
 func (l *lister) resolve(ctx context.Context) (accounts, error) {
 	asked := map[string][]mention{} // by authority
@@ -121,27 +119,28 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 
 func (l *lister) lookupError(name string, n int, err error) error {
 	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
-		"check that the server answers and that the bind DN may read uid, mail and entryUUID there (rollcall doctor), then list again",
-		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err)
+		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
+		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, familyOf(l.c.Directories[name].Driver).shown())
 }
 
 func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {
+	f := familyOf(l.c.Directories[name].Driver)
 	var b strings.Builder
 	b.WriteString("(|")
 	asked := map[string]bool{}
 	for _, r := range batch {
-		b.WriteString(r.clause())
+		b.WriteString(f.clause(r))
 		asked[r.key] = true
 	}
 	b.WriteByte(')')
 	found := map[string][]Account{}
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), wanted, func(e directory.Entry) error {
-		a, err := accountOf(e)
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(b.String()), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err != nil {
 			return err
 		}
-		for _, k := range keysOf(e) {
+		for _, k := range f.keysOf(e) {
 			if asked[k] {
 				found[k] = addAccount(found[k], a)
 			}
@@ -154,16 +153,17 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
-	filter := "(|" + ref.clause() + ")"
+	f := familyOf(l.c.Directories[name].Driver)
+	filter := "(|" + f.clause(ref) + ")"
 	if ref.form == byDN {
 		// The server compares DNs by schema (RFC 5020); the leading RDN is
 		// there for its index.
-		filter = "(&" + ref.clause() + "(entryDN=" + ldap.EscapeFilter(ref.text) + "))"
+		filter = "(&" + f.clause(ref) + "(" + f.dn + "=" + ldap.EscapeFilter(ref.text) + "))"
 	}
 	var found []Account
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, filter, wanted, func(e directory.Entry) error {
-		a, err := accountOf(e)
+	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(filter), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err == nil {
 			found = addAccount(found, a)
 		}
@@ -177,42 +177,6 @@ func addAccount(list []Account, a Account) []Account {
 		return list
 	}
 	return append(list, a)
-}
-
-// keysOf are the folded references that mean the entry.
-func keysOf(e directory.Entry) []string {
-	keys := []string{dnKey(e.DN), fold(e.UUID)}
-	for _, v := range e.Attrs["uid"] {
-		keys = append(keys, fold(v))
-	}
-	for _, v := range e.Attrs["mail"] {
-		if strings.Contains(v, "@") {
-			keys = append(keys, fold(v))
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
-// accountOf reads an entry. An entry whose entryUUID is hidden from us cannot
-// be told from another one of the same name, so it ends the listing.
-func accountOf(e directory.Entry) (Account, error) {
-	if e.UUID == "" {
-		return Account{}, &naming{
-			fmt.Errorf("the entry %s shows no entryUUID: let the bind DN read that attribute", e.DN),
-			"an entry shows no entryUUID: let the bind DN read that attribute",
-		}
-	}
-	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Logins: slices.Clone(e.Attrs["uid"])}
-	slices.Sort(a.Logins)
-	a.Short = a.Subject
-	if cn := slices.Sorted(slices.Values(e.Attrs["cn"])); len(cn) > 0 {
-		a.Short = cn[0]
-	}
-	if len(a.Logins) > 0 {
-		a.Short = a.Logins[0]
-	}
-	return a, nil
 }
 
 // parallel works through parts with a few goroutines and gives the first error.

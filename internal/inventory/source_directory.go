@@ -15,14 +15,14 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 	if base == "" {
 		base = l.c.Directories[s.Directory].Base
 	}
-	server := d.Servers()[0]
-	err := d.Search(ctx, server, base, s.Filter, wanted, func(e directory.Entry) error {
-		a, err := accountOf(e)
+	server, f := d.Servers()[0], familyOf(l.c.Directories[s.Directory].Driver)
+	err := d.Search(ctx, server, base, f.accounts(s.Filter), f.read, func(e directory.Entry) error {
+		a, err := f.accountOf(e)
 		if err != nil {
 			return err
 		}
 		l.add(Candidate{
-			Kind:      credential.LDAPPassword,
+			Kind:      l.c.Directories[s.Directory].Kind(),
 			Authority: s.Directory,
 			Account:   e.DN,
 			Found:     &a,

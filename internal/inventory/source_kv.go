@@ -35,7 +35,6 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 
 func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candidate {
 	cand := Candidate{
-		Kind:      credential.LDAPPassword,
 		Authority: m.Custom[metaDirectory],
 		Account:   m.Custom[metaAccount],
 		AnyField:  m.Custom[metaField] == "",
@@ -47,6 +46,9 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		cand.Kind = credential.AppRoleSecretID
 	case "":
 		cand.Authority = onlyDirectory(c)
+		fallthrough
+	default:
+		cand.Kind = c.Directories[cand.Authority].Kind()
 	}
 	if cand.AnyField {
 		cand.Path.Field = defaultField(cand.Kind)

@@ -76,7 +76,8 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 	}
 	if p := o.ReplicaOf; p != nil {
 		s.AdminPassword, s.BinderPassword, s.WriterPassword, s.replicator = p.AdminPassword, p.BinderPassword, p.WriterPassword, p.replicator
-		hop, err := newRelay(net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ldaps)))
+		to := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ldaps))
+		hop, err := newRelay(func() (net.Conn, error) { return net.Dial("tcp", to) })
 		if err != nil {
 			return nil, err
 		}

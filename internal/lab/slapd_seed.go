@@ -99,11 +99,12 @@ func (a Account) ldif() string {
 	return b.String()
 }
 
-// SeedAccounts makes n accounts uid prefix0001, prefix0002, … with random passwords.
+// SeedAccounts makes n accounts uid prefix0001, prefix0002, … with random
+// passwords, which please Active Directory's complexity rule too.
 func SeedAccounts(prefix string, n int) []Account {
 	accounts := make([]Account, n)
 	for i := range accounts {
-		accounts[i] = Account{UID: fmt.Sprintf("%s%04d", prefix, i+1), Password: rand.Text()}
+		accounts[i] = Account{UID: fmt.Sprintf("%s%04d", prefix, i+1), Password: complexPassword()}
 	}
 	return accounts
 }
@@ -126,8 +127,10 @@ func ldapBool(b bool) string {
 }
 
 // SeededPassword is the password with which an account was seeded; empty if it was not.
-func (s *Slapd) SeededPassword(uid string) string {
-	for _, a := range s.opts.Accounts {
+func (s *Slapd) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
+
+func seededPassword(accounts []Account, uid string) string {
+	for _, a := range accounts {
 		if a.UID == uid {
 			return a.Password
 		}

@@ -31,7 +31,8 @@ type Facts struct {
 	OldBinds Answer
 
 	// OldSpared: some old values were not offered, because more wrong logins
-	// could lock the account; those that were offered were refused.
+	// could lock the account, or because they outlived their retirement and may
+	// have ended by now; those that were offered were refused.
 	OldSpared bool
 
 	// OldKnown: Vault held (or still holds, in an older version) the value
@@ -40,6 +41,14 @@ type Facts struct {
 
 	// Activated: every live path carries the staged value.
 	Activated bool
+
+	// Retired is how often the old value was retired in this very look; OldBinds is
+	// the answer after that.
+	Retired int
+
+	// Outlived is how many attempts were replaced because the old value outlived
+	// its retirement.
+	Outlived int
 
 	// PolicyRefused: the authority refused to be set to the staged value by policy,
 	// on an earlier try of this attempt.
@@ -77,11 +86,19 @@ func Next(f Facts) Decision {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
 	}
 	// Spared values may be in force, so nothing says that somebody changed it.
-	unchanged := f.OldBinds == Accepted || f.OldBinds == MustChange || f.OldSpared
+	unchanged := rightValue(f.OldBinds) || f.OldSpared
 	switch {
 	case f.NewBinds == MustChange:
 		// Set was applied; consumers could do nothing with it.
 		return stop(StopFor(MustChange, ""))
+	case f.NewBinds == PasswordExpired:
+		// Set was applied, and its identity could not lift the expiry; by now it may.
+		return Decision{Step: Set}
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds) && f.Outlived >= outlivedMost:
+		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values; disable the account, and find out what accepts it"})
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds):
+		// Retiring by the same value does not work here; a reset to another one may.
+		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}
 	case f.NewBinds == Accepted && f.Activated:
 		return Decision{Step: Retire}
 	case f.NewBinds == Accepted:
@@ -107,12 +124,21 @@ func Next(f Facts) Decision {
 	}
 }
 
+const (
+	// retiresEnough: who puts the old value back between one and the look after it
+	// makes it outlive the next one too.
+	retiresEnough = 3
+	// outlivedMost bounds the values that consumers are put through. More than one is
+	// needed only where somebody keeps putting the old value back.
+	outlivedMost = 4
+)
+
 // unobserved names the fact without which Next would have to guess.
 func unobserved(f Facts) string {
 	switch {
 	case f.NewBinds == NotAsked && !f.Fresh:
 		return "whether the staged value is in force"
-	case f.NewBinds != Accepted && f.NewBinds != MustChange && f.OldKnown && f.OldBinds == NotAsked && !f.OldSpared && !f.Activated:
+	case !rightValue(f.NewBinds) && f.OldKnown && f.OldBinds == NotAsked && !f.OldSpared && !f.Activated:
 		return "whether the old value is in force"
 	}
 	return ""
@@ -121,11 +147,9 @@ func unobserved(f Facts) string {
 func stop(s *Stop) Decision { return Decision{Stop: s} }
 
 // settles reports whether an answer says which value is in force (or was not
-// asked for). MustChange does: the password was right.
-func settles(a Answer) bool {
-	switch a {
-	case NotAsked, Accepted, Refused, MustChange:
-		return true
-	}
-	return false
-}
+// asked for).
+func settles(a Answer) bool { return a == NotAsked || a == Refused || rightValue(a) }
+
+// rightValue reports whether an answer says that the value was the right one,
+// whatever it opened.
+func rightValue(a Answer) bool { return a == Accepted || a == MustChange || a == PasswordExpired }

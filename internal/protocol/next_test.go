@@ -52,6 +52,20 @@ func TestRecoveryTable(t *testing.T) {
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, PolicyRefused: true}, Decision{Step: Verify}},
 		{"activated and in force: retire and prove",
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, Activated: true}, Decision{Step: Retire}},
+		{"retired, and the old value is still accepted beside the new one: a finding and another value",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, OldBinds: Accepted, Activated: true, Retired: 3},
+			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}},
+		{"retired, and the old value is accepted again: retire again, somebody may have put it back in between",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, OldBinds: Accepted, Activated: true, Retired: 2}, Decision{Step: Retire}},
+		{"other values were set for that, and the old one is accepted still: a person must look",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, OldBinds: Accepted, Activated: true, Retired: 3, Outlived: 4},
+			Decision{Stop: &Stop{Reason: ReasonOldAccepted}}},
+		{"the reset left the new value expired: set it again, by now the right may be there",
+			Facts{Staged: Ours, NewBinds: PasswordExpired, OldKnown: true}, Decision{Step: Set}},
+		{"activated, and expired since: set the same value again",
+			Facts{Staged: Ours, NewBinds: PasswordExpired, OldKnown: true, Activated: true}, Decision{Step: Set}},
+		{"the old value is right and expired: set",
+			Facts{Staged: Ours, Fresh: true, OldKnown: true, OldBinds: PasswordExpired}, Decision{Step: Set}},
 		{"activated, then changed by somebody: a finding and a new attempt",
 			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Refused, Activated: true},
 			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}},
@@ -74,7 +88,7 @@ func TestRecoveryTable(t *testing.T) {
 }
 
 func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
-	for _, a := range []Answer{Locked, Disabled, Expired, Gone, Unreachable} {
+	for _, a := range []Answer{Restricted, Locked, Disabled, Expired, Gone, Unreachable} {
 		for _, f := range []Facts{
 			{Staged: Ours, NewBinds: a, OldKnown: true},
 			{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: a},
@@ -90,7 +104,7 @@ func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
 }
 
 func TestNextNeverGuesses(t *testing.T) {
-	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, Locked, Disabled, Expired, Gone, Unreachable})
+	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, Locked, Disabled, Expired, Gone, Unreachable})
 	rapid.Check(t, func(t *rapid.T) {
 		f := Facts{
 			Staged:        rapid.SampledFrom([]Owner{Nobody, Ours, Other}).Draw(t, "staged"),
@@ -101,6 +115,8 @@ func TestNextNeverGuesses(t *testing.T) {
 			OldSpared:     rapid.Bool().Draw(t, "spared"),
 			Activated:     rapid.Bool().Draw(t, "activated"),
 			PolicyRefused: rapid.Bool().Draw(t, "policy"),
+			Retired:       rapid.IntRange(0, 4).Draw(t, "retired"),
+			Outlived:      rapid.IntRange(0, 5).Draw(t, "outlived"),
 		}
 		d := Next(f)
 		require.Equal(t, d.Stop == nil, d.Step != "", "exactly one of step and stop")
@@ -108,14 +124,15 @@ func TestNextNeverGuesses(t *testing.T) {
 		case Set:
 			require.Equal(t, Ours, f.Staged, "nothing is set that is not durable and ours")
 			require.NotEqual(t, Accepted, f.NewBinds, "nothing in force is set twice")
-			require.False(t, f.Activated, "what consumers read is never set again under them")
-			require.True(t, f.Fresh || f.NewBinds == Refused)
+			require.True(t, !f.Activated || f.NewBinds == PasswordExpired, "what consumers can use is never set again under them")
+			require.True(t, f.Fresh || f.NewBinds == Refused || f.NewBinds == PasswordExpired)
 		case Verify, Retire:
 			require.Equal(t, Accepted, f.NewBinds)
 		}
 		if d.NewAttempt {
 			require.Equal(t, Stage, d.Step)
-			require.NotEqual(t, Accepted, f.NewBinds, "a value in force is never thrown away")
+			require.True(t, f.NewBinds != Accepted || d.Finding == credential.FindingOutlived && f.Activated && f.Retired >= retiresEnough && f.Outlived < outlivedMost,
+				"a value in force is thrown away only where the old one works beside it, and not for ever")
 		}
 	})
 }

@@ -32,9 +32,9 @@ func Dead(servers []string, ev []Evidence, oldKnown bool, before map[string]stri
 
 func judge(e Evidence, oldKnown bool, before string) *Stop {
 	if oldKnown {
-		switch e.Old {
-		case Refused:
-		case Accepted, MustChange:
+		switch {
+		case e.Old == Refused:
+		case rightValue(e.Old):
 			return &Stop{Reason: ReasonOldAccepted, Server: e.Server, Detail: "this server still accepts the stolen value"}
 		default:
 			return StopFor(e.Old, e.Server)

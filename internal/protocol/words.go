@@ -31,10 +31,15 @@ type Answer string
 // new value is Accepted by the same server straight after: every other
 // refusal would have met any password.
 const (
-	NotAsked    Answer = ""
-	Accepted    Answer = "accepted"    // logged in and carried out a real operation
-	Refused     Answer = "refused"     // as a wrong secret
-	MustChange  Answer = "must-change" // logged in, everything else is refused until the owner changes it
+	NotAsked   Answer = ""
+	Accepted   Answer = "accepted"    // logged in and carried out a real operation
+	Refused    Answer = "refused"     // as a wrong secret
+	MustChange Answer = "must-change" // logged in, everything else is refused until the owner changes it
+	// PasswordExpired: the right value, and the login is refused until the owner
+	// changes it or an administrator resets it (Active Directory). A reset lifts it.
+	PasswordExpired Answer = "password-expired"
+	// Restricted: the right value, and the account may not log in now or from here.
+	Restricted  Answer = "restricted"
 	Locked      Answer = "locked"
 	Disabled    Answer = "disabled"
 	Expired     Answer = "expired"
@@ -55,6 +60,7 @@ const (
 	ReasonDisabled    Reason = "disabled"           //
 	ReasonExpired     Reason = "expired"            //
 	ReasonMustChange  Reason = "must-change"        // the new secret logs in and may do nothing
+	ReasonRestricted  Reason = "restricted"         // no login now or from here, whatever the secret
 	ReasonRights      Reason = "rights"             // the worker's identity may not do this
 	ReasonPolicy      Reason = "policy"             // the authority's policy refuses the new secret
 	ReasonUnreachable Reason = "unreachable"        // a server of the authority does not answer
@@ -108,12 +114,14 @@ func StopFor(a Answer, server string) *Stop {
 		r Reason
 		d string
 	}{
-		MustChange:  {ReasonMustChange, "the login succeeds and everything else is refused until the owner changes the password; clear the reset mark (OpenLDAP pwdReset) or exempt the account from pwdMustChange"},
-		Locked:      {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
-		Disabled:    {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
-		Expired:     {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
-		Gone:        {ReasonGone, "the account is gone"},
-		Unreachable: {ReasonUnreachable, "the server does not answer"},
+		MustChange:      {ReasonMustChange, "the login succeeds and everything else is refused until the owner changes the password; clear the reset mark (OpenLDAP pwdReset) or exempt the account from pwdMustChange"},
+		PasswordExpired: {ReasonMustChange, "the password is right and has expired, so the login is refused; if a reset left it so, bind.dn lacks the right Unexpire Password on the domain: grant it, and the next pass resets it once more"},
+		Restricted:      {ReasonRestricted, "the account may log in only at certain hours or from certain computers (logonHours, userWorkstations), so no value can be tried from here; lift that for the time of the campaign"},
+		Locked:          {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
+		Disabled:        {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
+		Expired:         {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
+		Gone:            {ReasonGone, "the account is gone"},
+		Unreachable:     {ReasonUnreachable, "the server does not answer"},
 	}
 	if s, ok := reasons[a]; ok {
 		return &Stop{Reason: s.r, Server: server, Detail: s.d}

@@ -56,13 +56,14 @@ type job struct {
 	lives   []vault.Live        // current, in the order of c.Paths
 	olds    []credential.Secret // distinct values from before the rotation
 	account kind.Account
+	retired int               // how often, in this look
 	unsent  bool              // no server has the staged value
 	before  map[string]string // change marks from before Set, by server
 }
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
-	j.step = protocol.Precheck
+	j.step, j.retired = protocol.Precheck, 0
 	if err := j.observeVault(ctx); err != nil {
 		return err
 	}
@@ -116,6 +117,8 @@ func (j *job) decide(facts protocol.Facts) protocol.Decision {
 		d.Finding = credential.FindingChangedDuring
 	case d.Finding == "" && d.Stop == nil && !facts.OldKnown:
 		d.Finding = credential.FindingNeverHeld
+	case d.Finding == "" && d.Stop == nil && j.staged.Outlived > 0:
+		d.Finding = credential.FindingOutlived
 	case d.Finding == "" && d.Stop == nil:
 		// What a pass found that was killed before it could say so.
 		d.Finding = j.staged.Changed
@@ -132,7 +135,7 @@ const wrongMost = 2
 // credential, it costs nothing.
 func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
-	refused := facts.OldKnown && facts.OldBinds != protocol.Accepted && facts.OldBinds != protocol.MustChange
+	refused := facts.OldKnown && facts.OldBinds == protocol.Refused
 	if !j.staged.Unsent && (!refused || j.staged.Asked) {
 		return nil
 	}
@@ -238,6 +241,10 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		f.OldBinds, f.OldSpared = protocol.Refused, j.staged.Changed == ""
 		return f, nil
 	}
+	if j.staged.Outlived > 0 {
+		f.OldSpared = true
+		return f, nil
+	}
 	for i, old := range j.olds {
 		if wrong == wrongMost {
 			f.OldSpared = true
@@ -271,7 +278,7 @@ func (j *job) activated() bool {
 
 // restage throws away a staged value that is not in force and will not be, and
 // stages another. The intent for it must be recorded before it is set, so
-// this pass ends here. code is what was found, if somebody else changed it.
+// this pass ends here. code is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
 	value, err := j.Authority.Generate(ctx, j.c)
@@ -281,7 +288,11 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
 	next.Unsent = true
-	if code != "" {
+	switch code {
+	case "":
+	case credential.FindingOutlived:
+		next.Outlived++
+	default: // somebody else changed it
 		next.Asked, next.Changed = true, code
 	}
 	if j.activated() {
@@ -388,6 +399,7 @@ func (j *job) retire(ctx context.Context) error {
 	for _, f := range findings {
 		j.noteDetail(f)
 	}
+	j.retired++
 	return err
 }
 

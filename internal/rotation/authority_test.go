@@ -146,7 +146,7 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	case !w.intents[staged.Attempt]:
 		w.fail("the directory was given attempt %d, whose intent is not in the ledger", staged.Attempt)
 	}
-	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new {
+	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new && !w.stubborn {
 		w.fail("%q is ours and in force, and was replaced by %q", now, new)
 	}
 	w.change(new)
@@ -168,10 +168,11 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 }
 
 // knowable reports whether a value can be held against a proof: not one that
-// Vault no longer had when the value was staged and that an intruder brought back since.
+// Vault no longer had when the value was staged and that an intruder brought back
+// since, or that a directory keeps against all that is known of such directories.
 func (w *world) knowable(old string) bool {
 	s := w.staging[w.cred.ID]
-	return !w.replayed[old] || s != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(old).Equal)
+	return !w.replayed[old] && !w.stubborn || s != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(old).Equal)
 }
 
 func (w *world) login(e *entry, value string) protocol.Answer {

@@ -28,6 +28,11 @@ var stories = []story{
 		w.grace = true
 		return w
 	}, protocol.ProofBind},
+	{"the old value keeps working although it was retired", func() *world {
+		w := newWorld(2, "P0")
+		w.grace, w.stubborn = true, true
+		return w
+	}, protocol.ProofBind},
 	{"a policy that takes no value twice", func() *world {
 		w := newWorld(2, "P0")
 		w.binder.history = true

@@ -31,7 +31,11 @@ func (j *job) prove(ctx context.Context) error {
 				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
 			}
 		}
-		if err := j.probe(ctx, server, &ev, i > 0); err != nil {
+		err := j.probe(ctx, server, &ev, i > 0)
+		if i == 0 && ev.Old == protocol.Accepted {
+			return j.outlived(ctx, ev, err)
+		}
+		if err != nil {
 			return err
 		}
 		j.out.Evidence = append(j.out.Evidence, ev)
@@ -45,6 +49,34 @@ func (j *job) prove(ctx context.Context) error {
 	}
 	j.out.Proof, j.out.Stop, j.out.Step = proof, nil, protocol.Prove
 	return nil
+}
+
+// outlived decides what to do about an old value that the write server still
+// accepts after it was retired. If the new one works beside it, it is retired
+// again or another value is staged. stop is the reason to leave it as it is.
+func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) error {
+	answer, err := j.Authority.Try(ctx, ev.Server, j.account, j.staged.Secret)
+	if err != nil {
+		return err
+	}
+	if answer != protocol.Accepted {
+		return stop
+	}
+	d := protocol.Next(protocol.Facts{
+		Staged: protocol.Ours, NewBinds: answer, OldBinds: ev.Old, OldKnown: true,
+		Activated: true, Retired: j.retired, Outlived: j.staged.Outlived,
+	})
+	switch {
+	case d.Stop != nil:
+		return withServer(d.Stop, ev.Server)
+	case d.Step == protocol.Retire:
+		if err := j.retire(ctx); err != nil {
+			return err
+		}
+		return j.prove(ctx)
+	}
+	j.note(d.Finding)
+	return j.restage(ctx, d.Finding)
 }
 
 // weak: no old value that we hold was in force before Set, so that its refusal

@@ -216,7 +216,7 @@ func ProblemStop(c credential.Credential) *protocol.Stop {
 	case credential.NoAccount:
 		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "Vault holds a value for an account that the authority does not know; find out who removed it, then delete the path or correct the reference"}
 	case credential.Ambiguous:
-		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or entryUUID"}
+		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or immutable id"}
 	}
 	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
 }

@@ -190,6 +190,26 @@ func TestAValueThatStopsWorkingAfterActivationIsReplaced(t *testing.T) {
 	})
 }
 
+func TestAnOldValueThatOutlivesItsRetirementIsEndedByAnotherValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := plain()
+		w.grace, w.stubborn = true, true
+		a, dead := w.pass(false)
+		require.False(t, dead)
+		require.Equal(t, protocol.ReasonRestaged, a.Stop.Reason, "the next pass need not wait: %s", w.story())
+		require.Equal(t, []credential.FindingCode{credential.FindingOutlived}, codes(a.Findings))
+		require.Equal(t, "S1", w.write().inForce())
+		require.Equal(t, "S1", w.live(0), "consumers have a value that works until the next is set")
+		a, dead = w.pass(false)
+		require.True(t, dead, w.story())
+		require.Equal(t, 2, a.Attempt)
+		require.Equal(t, protocol.ProofBind, a.Proof)
+		require.Equal(t, []credential.FindingCode{credential.FindingOutlived}, codes(a.Findings))
+		require.Equal(t, "S2", w.live(0))
+		w.kept(t, "outlived")
+	})
+}
+
 func TestApplySetsNothingThatIsNotStagedForItsCampaignAndAttempt(t *testing.T) {
 	for name, spoil := range map[string]func(*world){
 		"nothing is staged":          func(w *world) { delete(w.staging, w.cred.ID) },

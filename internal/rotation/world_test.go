@@ -52,6 +52,7 @@ type world struct {
 	cred     credential.Credential
 	binder   binder
 	grace    bool // the previous value keeps working, as in Active Directory
+	stubborn bool // and a reset to the same value does not end that
 	maxFails int  // refused logins that lock an account
 	twins    bool // slow twins are at work: what they hold may be outdated
 
@@ -152,7 +153,14 @@ func (w *world) change(value string) {
 	w.marks++
 	mark := fmt.Sprintf("t%d", w.marks)
 	for i, s := range w.servers {
-		do := func() { s.entries[subject].replace(value, mark, w.binder.mustChange) }
+		do := func() {
+			e := s.entries[subject]
+			if w.stubborn && e.inForce() == value {
+				e.mark = mark
+				return
+			}
+			e.replace(value, mark, w.binder.mustChange)
+		}
 		if i == 0 {
 			do()
 			continue

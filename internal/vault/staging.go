@@ -31,6 +31,10 @@ type Staged struct {
 	// PolicyRefused: the authority refused this value by policy.
 	PolicyRefused bool
 
+	// Outlived is how many attempts before this one were replaced because the old
+	// value outlived its retirement.
+	Outlived int
+
 	// Unsent: no server has this value. It was never sent, or every Set of it was
 	// clearly refused. Offering it would be a wrong login for nothing. A value is
 	// marked as sent, with check-and-set, before it is sent.
@@ -172,6 +176,7 @@ func (st Staged) encode() map[string]any {
 		"old":            old,
 		"policy_refused": st.PolicyRefused,
 		"unsent":         st.Unsent,
+		"outlived":       st.Outlived,
 		"asked":          st.Asked,
 		"changed":        string(st.Changed),
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
@@ -207,6 +212,7 @@ func decodeStaged(e entry) (Staged, error) {
 		st.Old[path] = credential.NewSecret(text)
 	}
 	st.PolicyRefused, _ = e.data["policy_refused"].(bool)
+	st.Outlived, _ = number(e.data["outlived"]) // absent: 0
 	st.Unsent, _ = e.data["unsent"].(bool)
 	st.Asked, _ = e.data["asked"].(bool)
 	changed, _ := e.data["changed"].(string)

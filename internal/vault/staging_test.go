@@ -92,7 +92,7 @@ func TestRestageReplacesOnlyTheVersionItHasSeen(t *testing.T) {
 	require.NoError(t, err)
 
 	next := first
-	next.Secret, next.Attempt, next.PolicyRefused = credential.NewSecret("two"), 2, true
+	next.Secret, next.Attempt, next.PolicyRefused, next.Outlived = credential.NewSecret("two"), 2, true, 1
 	next, err = s.Restage(t.Context(), id, next)
 	require.NoError(t, err)
 	require.Equal(t, 2, next.Version)

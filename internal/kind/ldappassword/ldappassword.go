@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind"
+	"rollcall/internal/password"
 	"rollcall/internal/protocol"
 )
 
@@ -70,7 +71,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 // Vault make it.
 func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
 	if a.policy.VaultPolicy == "" {
-		return generate(a.policy)
+		return password.New(a.policy)
 	}
 	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
 }

@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind"
+	"rollcall/internal/kind/adpassword"
 	"rollcall/internal/kind/approlesecretid"
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/protocol"
@@ -24,6 +25,7 @@ type opener func(r *Registry, spec *config.Campaign, authority string) (kind.Aut
 // kinds has one line for each kind of credential.
 var kinds = map[credential.Kind]opener{
 	credential.LDAPPassword:    openLDAPPassword,
+	credential.ADPassword:      openADPassword,
 	credential.AppRoleSecretID: openAppRoleSecretID,
 }
 
@@ -125,6 +127,14 @@ func openLDAPPassword(r *Registry, spec *config.Campaign, authority string) (kin
 		return nil, err
 	}
 	return ldappassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+}
+
+func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
+	c, err := r.directory(spec, authority)
+	if err != nil {
+		return nil, err
+	}
+	return adpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {

@@ -8,23 +8,24 @@ import (
 	"sync"
 )
 
-// relay is the TCP hop between a provider and its replica. Cutting it is how
-// replication is paused: no server has to be reconfigured for it.
+// relay is a TCP hop on 127.0.0.1: between a provider and its replica, where
+// cutting it is how replication is paused, or to a server in another network
+// namespace.
 type relay struct {
 	listener net.Listener
-	target   string
+	dial     func() (net.Conn, error)
 
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]struct{}
 }
 
-func newRelay(target string) (*relay, error) {
+func newRelay(dial func() (net.Conn, error)) (*relay, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("lab: listen for the replication hop: %w", err)
+		return nil, fmt.Errorf("lab: listen for a hop: %w", err)
 	}
-	r := &relay{listener: l, target: target, conns: map[net.Conn]struct{}{}}
+	r := &relay{listener: l, dial: dial, conns: map[net.Conn]struct{}{}}
 	go r.accept()
 	return r, nil
 }
@@ -50,7 +51,7 @@ func (r *relay) carry(near net.Conn) {
 		return
 	}
 	defer r.drop(near)
-	far, err := net.Dial("tcp", r.target)
+	far, err := r.dial()
 	if err != nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package ldappassword
+package password
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func TestGeneratedValuesKeepToThePolicy(t *testing.T) {
 			NoSymbols: rapid.Bool().Draw(t, "no symbols"),
 			Symbols:   rapid.SampledFrom([]string{"", "-", "!#", "--__", "aZ9.", defaultSymbols}).Draw(t, "symbols"),
 		}
-		s, err := generate(p)
+		s, err := New(p)
 		require.NoError(t, err)
 		v := s.Reveal()
 		require.Len(t, v, p.Length)
@@ -68,7 +68,7 @@ func TestBadPolicyIsRefused(t *testing.T) {
 		"a blank":   {Symbols: " "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := generate(p)
+			_, err := New(p)
 			require.Error(t, err)
 		})
 	}

@@ -1,0 +1,120 @@
+package directory
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/protocol"
+)
+
+// activeDirectory is a domain of Active Directory with its domain controllers, of
+// Microsoft or of Samba. A Client is one domain: its searches stay in it, and it
+// follows no referrals, because that would hand the bind password to a server
+// that the campaign file does not name.
+type activeDirectory struct{}
+
+func (activeDirectory) idAttribute() string { return "objectGUID" }
+
+func (activeDirectory) identity(e *ldap.Entry) string {
+	return guidText(e.GetEqualFoldRawAttributeValue("objectGUID"))
+}
+
+// idFilter writes the 16 bytes as RFC 4515 escapes; the server takes no text form in a filter.
+func (activeDirectory) idFilter(id string) string {
+	raw, err := guidBytes(id)
+	if err != nil {
+		return "(!(objectClass=*))" // matches nothing; the caller has checked the form
+	}
+	var b strings.Builder
+	for _, c := range raw {
+		fmt.Fprintf(&b, `\%02x`, c)
+	}
+	return "(objectGUID=" + b.String() + ")"
+}
+
+// guidText is the usual form of a GUID ([MS-DTYP] 2.3.4.3): its first three
+// fields are stored little-endian. Empty if raw is no GUID.
+func guidText(raw []byte) string {
+	if len(raw) != 16 {
+		return ""
+	}
+	g := swapped(raw)
+	return fmt.Sprintf("%x-%x-%x-%x-%x", g[0:4], g[4:6], g[6:8], g[8:10], g[10:16])
+}
+
+func guidBytes(text string) ([]byte, error) {
+	g, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(g) != 16 {
+		return nil, fmt.Errorf("%q is no GUID", text)
+	}
+	return swapped(g), nil
+}
+
+// swapped turns the byte order of the first three fields; doing it twice undoes it.
+func swapped(g []byte) []byte {
+	return []byte{g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]}
+}
+
+// stateAttributes: the computed one tells of locks by the policy that holds for
+// the account, fine-grained ones included ([MS-ADTS] 3.1.1.4.5.17).
+func (activeDirectory) stateAttributes() []string {
+	return []string{"pwdLastSet", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount"}
+}
+
+// bindControls: the ppolicy control is unknown here.
+func (activeDirectory) bindControls() []ldap.Control { return nil }
+
+// domainScope asks for no references to other domains and partitions
+// (LDAP_SERVER_DOMAIN_SCOPE_OID in [MS-ADTS] 3.1.1.3.4.1).
+const domainScope = "1.2.840.113556.1.4.1339"
+
+func (activeDirectory) searchControls() []ldap.Control {
+	return []ldap.Control{ldap.NewControlString(domainScope, false, "")}
+}
+
+// loginError is the Win32 error in a refused bind: "80090308: LdapErr: DSID-…,
+// comment: AcceptSecurityContext error, data 52e, v…".
+var loginError = regexp.MustCompile(`, data ([0-9a-fA-F]+),`)
+
+// loginErrors are the Win32 errors ([MS-ERREF] 2.2) that a domain controller
+// gives. All but 52e, 525 and 775 come only after the right password.
+var loginErrors = map[string]protocol.Answer{
+	"52e": protocol.Refused,         // ERROR_LOGON_FAILURE
+	"525": protocol.Gone,            // ERROR_NO_SUCH_USER
+	"530": protocol.Restricted,      // ERROR_INVALID_LOGON_HOURS
+	"531": protocol.Restricted,      // ERROR_INVALID_WORKSTATION
+	"532": protocol.PasswordExpired, // ERROR_PASSWORD_EXPIRED
+	"533": protocol.Disabled,        // ERROR_ACCOUNT_DISABLED
+	"701": protocol.Expired,         // ERROR_ACCOUNT_EXPIRED
+	"773": protocol.PasswordExpired, // ERROR_PASSWORD_MUST_CHANGE
+	"775": protocol.Locked,          // ERROR_ACCOUNT_LOCKED_OUT
+}
+
+// refusedLogin takes nothing but 52e for a wrong password: without a sub-code,
+// from a proxy in between for example, a refusal could mean anything.
+func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, error) {
+	var le *ldap.Error
+	if !errors.As(err, &le) || le.Err == nil {
+		return "", fmt.Errorf("bind at %s is refused without a reason", s.name)
+	}
+	code := loginError.FindStringSubmatch(le.Err.Error())
+	if code == nil {
+		return "", fmt.Errorf("bind at %s is refused and the sub-code that says why is missing, so the refusal proves nothing; connect to the domain controllers themselves, not through a proxy", s.name)
+	}
+	if answer, ok := loginErrors[strings.ToLower(code[1])]; ok {
+		return answer, nil
+	}
+	return "", fmt.Errorf("bind at %s is refused with sub-code %s, which says nothing about the password", s.name, code[1])
+}
+
+// withoutSelf: Active Directory refuses the bind itself of an account that may do
+// nothing until its password is changed (773), so a successful one is enough.
+func (activeDirectory) withoutSelf(context.Context, *conn, string) (protocol.Answer, error) {
+	return protocol.Accepted, nil
+}

@@ -1,0 +1,135 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Capabilities in the root DSE ([MS-ADTS] 3.1.1.3.4.3).
+const (
+	capActiveDirectory = "1.2.840.113556.1.4.800"
+	capReadOnly        = "1.2.840.113556.1.4.1920"
+)
+
+// check looks whether the server is a domain controller of the domain that base is
+// in, whether the identity may do its work, and whether the file names every domain controller.
+func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCheck) {
+	roots, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)",
+		"supportedCapabilities", "defaultNamingContext", "configurationNamingContext", "currentTime", "dnsHostName")
+	if err != nil || len(roots) != 1 {
+		add("domain", false, found(roots, err, ""), "check that this is a domain controller")
+		return
+	}
+	root := roots[0]
+	base, domain := c.server.client.conf.Base, root.GetAttributeValue("defaultNamingContext")
+	capable := root.GetAttributeValues("supportedCapabilities")
+	switch {
+	case !slices.Contains(capable, capActiveDirectory):
+		add("domain", false, "the server is no Active Directory domain controller", "correct driver or servers")
+		return
+	case !within(base, domain):
+		add("domain", false, fmt.Sprintf("base %q is not in this domain controller's domain %q", base, domain),
+			"correct base, or name domain controllers of the domain it is in")
+		return
+	case write && slices.Contains(capable, capReadOnly):
+		add("domain", false, root.GetAttributeValue("dnsHostName")+" is a read-only domain controller", "name a writable one as the first of servers")
+		return
+	}
+	add("domain", true, fmt.Sprintf("%s is a domain controller of %s", root.GetAttributeValue("dnsHostName"), domain), "")
+	if there, err := time.Parse("20060102150405.0Z", root.GetAttributeValue("currentTime")); err == nil {
+		skew := time.Since(there).Round(time.Second)
+		add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
+	}
+	if write {
+		c.checkRights(ctx, domain, add)
+		c.checkServers(ctx, domain, root.GetAttributeValue("configurationNamingContext"), add)
+	}
+}
+
+// within reports whether a DN is another or below it.
+func within(dn, ancestor string) bool {
+	a, err := ldap.ParseDN(ancestor)
+	if err != nil {
+		return false
+	}
+	d, err := ldap.ParseDN(dn)
+	return err == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
+}
+
+// checkServers compares the domain's controllers, as the configuration partition
+// has them, with those that the file names: a stolen value is proved dead only
+// on servers that are asked. Their names are taken from their root DSE, because the
+// file may call them by other names.
+func (c *conn) checkServers(ctx context.Context, domain, configuration string, add addCheck) {
+	all, err := c.domainControllers(ctx, domain, configuration)
+	if err != nil || len(all) == 0 {
+		return // the domain's other controllers are not shown to this identity
+	}
+	var missing []string
+	named := c.server.client.hostNames(ctx)
+	for _, host := range all {
+		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) }) {
+			missing = append(missing, host)
+		}
+	}
+	add("servers", len(missing) == 0,
+		fmt.Sprintf("the domain has %d domain controllers, servers leaves out %d: %s", len(all), len(missing), strings.Join(missing, ", ")),
+		"add them to servers: until they follow, they accept the stolen values")
+}
+
+// domainControllers are the host names in the server objects above the settings
+// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1).
+func (c *conn) domainControllers(ctx context.Context, domain, configuration string) ([]string, error) {
+	search := func(base string, scope int, filter, attr string) ([]*ldap.Entry, error) {
+		req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, []string{attr}, nil)
+		var res *ldap.SearchResult
+		err := c.do(ctx, "look for domain controllers", func(l *ldap.Conn) (err error) {
+			res, err = l.SearchWithPaging(req, pageSize)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return res.Entries, nil
+	}
+	settings, err := search("CN=Sites,"+configuration, ldap.ScopeWholeSubtree,
+		"(&(objectClass=nTDSDSA)(hasMasterNCs="+ldap.EscapeFilter(domain)+"))", "1.1")
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, s := range settings {
+		_, parent, _ := strings.Cut(s.DN, ",")
+		server, err := search(parent, ldap.ScopeBaseObject, "(objectClass=server)", "dNSHostName")
+		if err != nil {
+			return nil, err
+		}
+		if len(server) == 1 && server[0].GetAttributeValue("dNSHostName") != "" {
+			hosts = append(hosts, server[0].GetAttributeValue("dNSHostName"))
+		}
+	}
+	slices.Sort(hosts)
+	return hosts, nil
+}
+
+// hostNames are what the servers of the file call themselves. One that does not
+// answer is left out: its own checks say so.
+func (c *Client) hostNames(ctx context.Context) []string {
+	var out []string
+	for _, s := range c.servers {
+		cn, err := s.dial(ctx)
+		if err != nil {
+			continue
+		}
+		if root, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "dnsHostName"); err == nil && len(root) == 1 {
+			out = append(out, root[0].GetAttributeValue("dnsHostName"))
+		}
+		cn.close()
+	}
+	return out
+}

@@ -1,0 +1,177 @@
+package directory
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Control access rights ([MS-ADTS] 5.1.3.2.1).
+const (
+	rightResetPassword    = "00299570-246d-11d0-a768-00aa006e0529" // User-Force-Change-Password
+	rightUnexpirePassword = "ccc2dc7d-a6ad-4a7a-8846-c04e3cc53501" // Unexpire-Password
+)
+
+// sampled is how many accounts below the base checkRights looks at.
+const sampled = 20
+
+// checkRights works out from access control lists what the identity may do, and
+// changes nothing. It looks at a few accounts: delegation commonly holds for a
+// whole organizational unit.
+func (c *conn) checkRights(ctx context.Context, domain string, add addCheck) {
+	who, err := c.sids(ctx)
+	if err != nil {
+		add("rights", true, "not looked at: bind.dn may not read its own groups", "")
+		return
+	}
+	base := c.server.client.conf.Base
+	users, err := c.descriptors(ctx, base, ldap.ScopeWholeSubtree,
+		"(&(objectCategory=person)(objectClass=user)(!(adminCount=1)))", sampled)
+	if err == nil && len(users) > 0 {
+		granted := 0
+		for _, sd := range users {
+			if mayControl(sd, who, rightResetPassword) {
+				granted++
+			}
+		}
+		add("rights", granted > 0, fmt.Sprintf("bind.dn has the right Reset Password on %d of %d accounts below base", granted, len(users)), grantReset)
+	}
+	protected, err := c.descriptors(ctx, base, ldap.ScopeWholeSubtree, "(&(objectCategory=person)(objectClass=user)(adminCount=1))", sampled)
+	if err == nil && len(protected) > 0 {
+		granted := 0
+		for _, sd := range protected {
+			if mayControl(sd, who, rightResetPassword) {
+				granted++
+			}
+		}
+		add("protected", true, fmt.Sprintf("below base are accounts of protected groups (adminCount 1); bind.dn may reset %d of %d looked at; their rights come from CN=AdminSDHolder,CN=System", granted, len(protected)), "")
+	}
+	if sd, err := c.descriptors(ctx, domain, ldap.ScopeBaseObject, "(objectClass=*)", 1); err == nil && len(sd) == 1 {
+		ok := mayControl(sd[0], who, rightUnexpirePassword)
+		add("unexpire", ok, "the right Unexpire Password on the domain: "+yesNo(ok),
+			fmt.Sprintf(`grant it: dsacls %q /G "DOMAIN\account:CA;Unexpire Password"; without it every password that bind.dn resets has expired at once`, domain))
+	}
+}
+
+// sids are the identity's own and its groups' security identifiers, and those that
+// every login has ([MS-DTYP] 2.4.2.4).
+func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
+	e, err := c.read(ctx, c.server.client.conf.Bind.DN, ldap.ScopeBaseObject, "(objectClass=*)", "tokenGroups", "objectSid")
+	if err != nil || len(e) != 1 {
+		return nil, fmt.Errorf("%s", found(e, err, ""))
+	}
+	out := map[string]bool{
+		"\x01\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00": true, // S-1-1-0, Everyone
+		"\x01\x01\x00\x00\x00\x00\x00\x05\x0b\x00\x00\x00": true, // S-1-5-11, Authenticated Users
+	}
+	for _, name := range []string{"tokenGroups", "objectSid"} {
+		for _, sid := range e[0].GetRawAttributeValues(name) {
+			out[string(sid)] = true
+		}
+	}
+	return out, nil
+}
+
+// descriptors reads security descriptors, without the parts that need more rights
+// (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1; 4 is the discretionary list).
+func (c *conn) descriptors(ctx context.Context, base string, scope int, filter string, limit int) ([][]byte, error) {
+	flags := ber.NewSequence("SDFlagsRequestValue")
+	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 4, "flags"))
+	controls := append(activeDirectory{}.searchControls(),
+		ldap.NewControlString("1.2.840.113556.1.4.801", true, string(flags.Bytes())), ldap.NewControlPaging(uint32(limit)))
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, []string{"nTSecurityDescriptor"}, controls)
+	var res *ldap.SearchResult
+	err := c.do(ctx, "read access control lists", func(l *ldap.Conn) (err error) {
+		res, err = l.Search(req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out [][]byte
+	for _, e := range res.Entries {
+		if sd := e.GetRawAttributeValue("nTSecurityDescriptor"); len(sd) > 0 {
+			out = append(out, sd)
+		}
+	}
+	return out, nil
+}
+
+// Parts of an access control entry ([MS-DTYP] 2.4.4).
+const (
+	aceAllow, aceDeny             = 0, 1
+	aceAllowObject, aceDenyObject = 5, 6
+	aceInheritOnly                = 0x08
+	aceHasType, aceHasInherited   = 0x1, 0x2
+	controlAccess                 = 0x100 // ADS_RIGHT_DS_CONTROL_ACCESS
+	genericAll                    = 0x10000000
+)
+
+// mayControl reports whether the list in a self-relative security descriptor
+// ([MS-DTYP] 2.4.6) grants a control access right to any of who: the first entry that
+// speaks of it decides. Without a list everybody may; a damaged one grants nothing.
+func mayControl(sd []byte, who map[string]bool, right string) bool {
+	if len(sd) < 20 {
+		return false
+	}
+	at := int(binary.LittleEndian.Uint32(sd[16:]))
+	if at == 0 {
+		return true
+	}
+	if at+8 > len(sd) {
+		return false
+	}
+	acl := sd[at:]
+	count := int(binary.LittleEndian.Uint16(acl[4:]))
+	want, err := guidBytes(right)
+	if err != nil {
+		return false
+	}
+	for rest := acl[8:]; count > 0 && len(rest) >= 16; count-- {
+		size := int(binary.LittleEndian.Uint16(rest[2:]))
+		if size < 16 || size > len(rest) {
+			return false
+		}
+		if allow, speaks := judgeACE(rest[:size], who, string(want)); speaks {
+			return allow
+		}
+		rest = rest[size:]
+	}
+	return false
+}
+
+// judgeACE says what one entry has to say about a right, if anything.
+func judgeACE(ace []byte, who map[string]bool, right string) (allow, speaks bool) {
+	kind, flags, mask := ace[0], ace[1], binary.LittleEndian.Uint32(ace[4:])
+	if flags&aceInheritOnly != 0 || mask&(controlAccess|genericAll) == 0 {
+		return false, false
+	}
+	sid := ace[8:]
+	switch kind {
+	case aceAllow, aceDeny:
+	case aceAllowObject, aceDenyObject:
+		has := binary.LittleEndian.Uint32(ace[8:])
+		sid = ace[12:]
+		if has&aceHasType != 0 {
+			if len(sid) < 16 || string(sid[:16]) != right {
+				return false, false
+			}
+			sid = sid[16:]
+		}
+		if has&aceHasInherited != 0 {
+			if len(sid) < 16 {
+				return false, false
+			}
+			sid = sid[16:]
+		}
+	default:
+		return false, false
+	}
+	if len(sid) < 8 || len(sid) < 8+4*int(sid[1]) || !who[string(sid[:8+4*int(sid[1])])] {
+		return false, false
+	}
+	return kind == aceAllow || kind == aceAllowObject, true
+}

@@ -1,0 +1,57 @@
+package directory
+
+import (
+	"context"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// family is what differs between the families of servers that a directory can be
+// of (driver in the campaign file).
+type family interface {
+	// idAttribute holds an entry's immutable identity; identity reads it, in the
+	// usual text form and in lower case, and idFilter finds the entry by it.
+	idAttribute() string
+	identity(e *ldap.Entry) string
+	idFilter(id string) string
+
+	// stateAttributes tell whether an account is in order and when its password changed.
+	stateAttributes() []string
+
+	// bindControls and searchControls go with every bind and search.
+	bindControls() []ldap.Control
+	searchControls() []ldap.Control
+
+	// refusedLogin says what a bind with result 49 (invalidCredentials) means.
+	refusedLogin(s *server, err error) (protocol.Answer, error)
+	// withoutSelf decides after a successful bind as an account that may not read its own entry.
+	withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error)
+
+	// reset sends one operation that sets a password. old may be zero.
+	reset(l *ldap.Conn, set, dn string, new, old credential.Secret) error
+	// refusal turns the server's answer to a reset into the reason that keeps the
+	// credential open, or into an error if the answer does not rule out that it was applied. No
+	// detail repeats the server's words: they may name the entry.
+	refusal(s *server, err error, oldSent bool) error
+
+	// check looks at what only this family has, on a connection bound as the
+	// worker's identity. write says that it is the write server.
+	check(ctx context.Context, c *conn, write bool, add addCheck)
+}
+
+// addCheck records what a doctor looked at.
+type addCheck func(what string, ok bool, detail, do string)
+
+// FilterByID is the filter that finds an entry by its immutable id in a directory
+// of that driver. id must have the form of a UUID.
+func FilterByID(driver, id string) string { return families[driver].idFilter(id) }
+
+// families by the name of the driver.
+var families = map[string]family{
+	config.OpenLDAP:        openLDAP{},
+	config.ActiveDirectory: activeDirectory{},
+}

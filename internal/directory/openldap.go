@@ -1,0 +1,97 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/protocol"
+)
+
+// openLDAP is slapd with the ppolicy overlay.
+type openLDAP struct{}
+
+func (openLDAP) idAttribute() string { return "entryUUID" } // RFC 4530
+
+func (openLDAP) identity(e *ldap.Entry) string { return e.GetEqualFoldAttributeValue("entryUUID") }
+
+func (openLDAP) idFilter(id string) string { return "(entryUUID=" + id + ")" }
+
+// stateAttributes are what ppolicy and the directory keep about an entry
+// (slapo-ppolicy(5)).
+func (openLDAP) stateAttributes() []string {
+	return []string{"entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
+}
+
+func (openLDAP) bindControls() []ldap.Control   { return policyControls() }
+func (openLDAP) searchControls() []ldap.Control { return nil }
+
+func (openLDAP) refusedLogin(_ *server, err error) (protocol.Answer, error) {
+	switch policyErrorOf(err) {
+	case ldap.BeheraAccountLocked:
+		return protocol.Locked, nil
+	case ldap.BeheraPasswordExpired:
+		return protocol.Expired, nil
+	}
+	return protocol.Refused, nil
+}
+
+// withoutSelf tells the answer from pwdReset as the worker's identity sees it, and
+// from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset, so alone
+// it would prove nothing.
+func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error) {
+	e, found, err := c.server.client.one(ctx, c.server.name, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"pwdReset"})
+	if err != nil {
+		return "", err
+	}
+	if found && e.First("pwdReset") == "TRUE" {
+		return protocol.MustChange, nil
+	}
+	var who *ldap.WhoAmIResult
+	err = c.do(ctx, "ask who am I", func(l *ldap.Conn) (err error) {
+		who, err = l.WhoAmI(nil)
+		return err
+	})
+	switch {
+	case err != nil && !answered(err):
+		return "", err
+	case err != nil:
+		return "", fmt.Errorf("after a successful bind at %s the account may neither read its entry nor ask who it is (%s), so whether the value works cannot be told; let accounts read their own entry", c.server.name, describe(err))
+	case who.AuthzID == "":
+		return "", fmt.Errorf("after a successful bind %s says that nobody is logged in", c.server.name)
+	}
+	return protocol.Accepted, nil
+}
+
+func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
+	conf := c.server.client.conf
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl")
+	policy := len(root) == 1 && slices.Contains(root[0].GetAttributeValues("supportedControl"), ldap.ControlTypeBeheraPasswordPolicy)
+	add("policy", policy, found(root, err, "password policy control: "+yesNo(policy)),
+		"load the ppolicy overlay; without it the server cannot tell a locked account from a wrong password, nor when a password was changed")
+
+	if write {
+		// OpenLDAP shows nobody which rights he has. But manage and write include
+		// search (slapd.access(5)), so a filter on userPassword matches only if
+		// at least that much was granted. Manage cannot be told from write.
+		hit, err := c.read(ctx, conf.Base, ldap.ScopeWholeSubtree, "(userPassword=*)", "1.1")
+		ok := len(hit) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded)
+		detail := "bind.dn reaches userPassword below the base (whether with manage or only write does not show)"
+		if !ok {
+			detail = "bind.dn sees no userPassword below the base"
+		}
+		add("rights", ok, detail, "grant bind.dn manage on userPassword below the base: to attrs=userPassword by dn.exact=\"<bind.dn>\" manage")
+	}
+
+	// back-monitor(5); commonly readable by administrators only.
+	monitor, err := c.read(ctx, "cn=Current,cn=Time,cn=Monitor", ldap.ScopeBaseObject, "(objectClass=*)", "monitorTimestamp")
+	if err == nil && len(monitor) == 1 {
+		if there, err := time.Parse("20060102150405Z", monitor[0].GetAttributeValue("monitorTimestamp")); err == nil {
+			skew := time.Since(there).Round(time.Second)
+			add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
+		}
+	}
+}

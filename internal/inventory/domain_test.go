@@ -1,0 +1,110 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/lab"
+)
+
+func startDomain(t *testing.T, accounts []lab.Account) *lab.Samba {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Accounts: accounts})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, s.Stop(ctx))
+	})
+	return s
+}
+
+// listDomain lists what a manifest and a filter find in the domain.
+func listDomain(t *testing.T, s *lab.Samba, filter string, rows ...string) *credential.Roll {
+	t.Helper()
+	servers(t)
+	d := config.Directory{
+		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+	}
+	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) {
+		return credential.NewSecret(s.BinderPassword), nil
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	c := campaign()
+	c.Directories = map[string]config.Directory{"ad": d}
+	c.Sources = []config.Source{manifestSource(append([]string{"directory,account,path"}, rows...)...)}
+	if filter != "" {
+		c.Sources = append(c.Sources, config.Source{Name: "filter", Type: config.FromLDAP, Directory: "ad", Filter: filter})
+	}
+	roll, _, err := List(t.Context(), c, map[string]Directory{"ad": client}, openVault(t, realVault.RootToken().Reveal()), "esg-01-1", time.Now(), nil)
+	require.NoError(t, err)
+	return roll
+}
+
+func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
+	accounts := lab.SeedAccounts("svc", 6)
+	accounts[2].Attrs = map[string][]string{"servicePrincipalName": {"smtp/esg-01.example.org"}}
+	accounts[3].Attrs = map[string][]string{"mail": {"gateway@example.org"}}
+	s := startDomain(t, accounts)
+	admin, err := s.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	// A group has a sAMAccountName too, and holds two accounts and itself no password.
+	group := ldap.NewAddRequest("CN=esg-01 readers,"+s.ServicesDN(), nil)
+	group.Attribute("objectClass", []string{"group"})
+	group.Attribute("sAMAccountName", []string{"esg-01-readers"})
+	group.Attribute("member", []string{s.AccountDN("svc0005"), s.AccountDN("svc0006"), s.AdminDN})
+	require.NoError(t, admin.Add(group))
+	guid := guidOf(t, s, s.AccountDN("svc0002"))
+
+	roll := listDomain(t, s, "(memberOf=CN=esg-01 readers,"+s.ServicesDN()+")",
+		"ad,SVC0001,kv/a#password",
+		"ad,svc0001@ad.example.org,kv/a2#password",
+		`ad,"cn=svc0001 , ou=Services,dc=ad,dc=example,dc=org",`,
+		"ad,"+guid+",",
+		"ad,smtp/esg-01.example.org,",
+		"ad,gateway@example.org,",
+		"ad,esg-01-readers,kv/group#password",
+		"ad,nobody,kv/nobody#password",
+		"ad,rollcall,",
+	)
+	got := byName(roll)
+	for i := range 6 {
+		dn := s.AccountDN(fmt.Sprintf("svc%04d", i+1))
+		require.Contains(t, got, dn)
+		require.Equal(t, credential.ADPassword, got[dn].Kind)
+		require.Equal(t, "ad/"+got[dn].Subject, got[dn].ID)
+		require.Empty(t, got[dn].Problem)
+	}
+	require.Len(t, got[s.AccountDN("svc0001")].Paths, 2, "one account by three names")
+	require.Equal(t, "kv/rollcall/ad/svc0003#password", got[s.AccountDN("svc0003")].Paths[0].String())
+	require.Equal(t, credential.NoAccount, got["esg-01-readers"].Problem)
+	require.Equal(t, credential.NoAccount, got["nobody"].Problem)
+	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
+
+	protected := got[s.AdminDN]
+	require.Len(t, roll.Findings[protected.ID], 1)
+	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][0].Code)
+	require.Len(t, roll.Credentials, 6+4)
+}
+
+func guidOf(t *testing.T, s *lab.Samba, dn string) string {
+	t.Helper()
+	roll := listDomain(t, s, "(distinguishedName="+dn+")")
+	require.Len(t, roll.Credentials, 1)
+	return roll.Credentials[0].Subject
+}

@@ -1,0 +1,170 @@
+// Package adpassword rotates the passwords of accounts in an Active Directory domain.
+//
+// A domain controller goes on accepting the password before the one in force for
+// an hour (OldPasswordAllowedPeriod; LDAP simple binds are network logons), and
+// only that one. So a single reset leaves the stolen password working. Retire
+// resets once more to the same value: then the password before is the new one itself.
+package adpassword
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind"
+	"rollcall/internal/password"
+	"rollcall/internal/protocol"
+)
+
+// Authority is one domain. It is safe for concurrent use.
+type Authority struct {
+	dir           *directory.Client
+	policy        config.PasswordPolicy
+	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
+
+	// taken holds pwdLastSet straight after our Set, by subject, until Retire. What is
+	// not in it (the process began later) costs Retire one more reset.
+	taken sync.Map
+}
+
+var _ kind.Authority = (*Authority)(nil)
+
+// New makes the authority of one domain, which it owns: Close closes c.
+// vaultGenerate makes a value by a Vault password policy; it may be nil if p
+// names none.
+func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
+	return &Authority{dir: c, policy: p, vaultGenerate: vaultGenerate}
+}
+
+// Servers are the domain controllers, the write server first.
+func (a *Authority) Servers() []string { return a.dir.Servers() }
+
+// Account finds the account by objectGUID, so a renamed or moved one is found and
+// another one under the old name is not. Changed is pwdLastSet, which every domain
+// controller has as it was written on the first. The worker's own identity is a Stop with ReasonSelf,
+// an unreachable server one with ReasonUnreachable.
+func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	if c.Subject == "" {
+		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
+	}
+	e, found, err := a.dir.ByUUID(ctx, server, c.Subject)
+	switch {
+	case directory.IsUnreachable(err) && ctx.Err() == nil:
+		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
+	case err != nil:
+		return kind.Account{}, err
+	case !found:
+		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone}, nil
+	case a.dir.IsBindIdentity(e.DN):
+		return kind.Account{}, a.self(server)
+	}
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Changed: changed(e)}, nil
+}
+
+// Generate makes a value by the directory's policy in the campaign file, or has
+// Vault make it.
+func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
+	if a.policy.VaultPolicy == "" {
+		return password.New(a.policy)
+	}
+	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
+}
+
+// Set resets the password on the write server.
+func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential.Secret) error {
+	if err := a.reset(ctx, acc, new); err != nil {
+		return err
+	}
+	if mark, err := a.mark(ctx, acc); err == nil {
+		a.taken.Store(acc.Subject, mark)
+	}
+	return nil
+}
+
+func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.Secret) error {
+	if a.dir.IsBindIdentity(acc.Name) {
+		return a.self(a.Servers()[0])
+	}
+	return a.dir.ResetPassword(ctx, acc.Name, new, credential.Secret{})
+}
+
+// mark is pwdLastSet on the write server now.
+func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
+	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject)
+	if err == nil && !found {
+		err = protocol.StopFor(protocol.Gone, a.Servers()[0])
+	}
+	return changed(e), err
+}
+
+// Try binds once as the account. The refusal that locks an account reads like that
+// of a wrong password, and so does one of a disabled account that was offered a wrong
+// one, so it is believed only after a look at the account on the same server.
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	answer, err := a.dir.Bind(ctx, server, acc.Name, value)
+	if err != nil || answer != protocol.Refused {
+		return answer, err
+	}
+	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject)
+	switch {
+	case directory.IsUnreachable(err) && ctx.Err() == nil:
+		return protocol.Unreachable, nil
+	case err != nil:
+		return "", err
+	case !found:
+		return protocol.Gone, nil
+	case !directory.SameDN(e.DN, acc.Name):
+		return "", errors.New("the account was renamed or moved at " + server + " while it was worked on; read it again")
+	}
+	if s := state(e, time.Now()); s != protocol.Accepted {
+		return s, nil
+	}
+	return protocol.Refused, nil
+}
+
+// Retire resets to the same value once more, which ends the hour in which the password
+// before is accepted. If the account's password may have changed between Set
+// and now, the one before is not known to be ours: a bind cannot tell, because
+// ours may work for its hour. Then it resets twice.
+//
+// Kerberos tickets that were issued before live on until they expire (10 hours by
+// default); the directory offers no way to cut them.
+func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
+	var findings []credential.Finding
+	resets := 2
+	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
+		now, err := a.mark(ctx, acc)
+		if err != nil {
+			return nil, err
+		}
+		if now == ours {
+			resets = 1
+		} else {
+			findings = []credential.Finding{{Code: credential.FindingChangedDuring,
+				Detail: "the password was changed again between Set and Retire; that value is retired too"}}
+		}
+	}
+	for range resets {
+		if err := a.reset(ctx, acc, new); err != nil {
+			return findings, fmt.Errorf("retire the password before: %w", err)
+		}
+	}
+	return findings, nil
+}
+
+// ProofWithoutOld is the change time: pwdLastSet is that of the last reset on every
+// domain controller, so each has at least two.
+func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
+
+// Close closes the directory's connections.
+func (a *Authority) Close() error { return a.dir.Close() }
+
+func (a *Authority) self(server string) error {
+	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
+		Detail: "this is the identity with which the worker binds (bind.dn); rotate it with another identity that may reset it, then put the new password where bind.password points"}
+}

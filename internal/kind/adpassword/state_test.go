@@ -1,0 +1,110 @@
+package adpassword
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// No refusal of an account in one of these states may pass for a wrong password.
+func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
+	for name, row := range map[string]struct {
+		apply        func(t *testing.T, dn string)
+		state        protocol.Answer
+		right, wrong protocol.Answer
+		reason       protocol.Reason
+	}{
+		"locked":   {lock, protocol.Locked, protocol.Locked, protocol.Locked, protocol.ReasonLocked},
+		"disabled": {disable, protocol.Disabled, protocol.Disabled, protocol.Disabled, protocol.ReasonDisabled},
+		"expired":  {expire, protocol.Expired, protocol.Expired, protocol.Expired, protocol.ReasonExpired},
+		// A reset lifts it, so a wrong password is told from the right one.
+		"must change": {mustChange, protocol.Accepted, protocol.PasswordExpired, protocol.Refused, protocol.ReasonMustChange},
+		"only from another computer": {func(t *testing.T, dn string) { put(t, dn, "userWorkstations", "ELSEWHERE") },
+			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
+		"at no hour": {func(t *testing.T, dn string) { put(t, dn, "logonHours", string(make([]byte, 21))) },
+			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := authority(t)
+			c, inForce := account(t)
+			acc := show(t, a, c)
+			row.apply(t, c.Name)
+			require.Equal(t, row.state, show(t, a, c).State)
+			require.Equal(t, row.right, try(t, a, acc, inForce))
+			require.Equal(t, row.wrong, try(t, a, acc, fresh(t, a)))
+			require.Equal(t, row.reason, protocol.StopFor(row.right, "").Reason)
+		})
+	}
+}
+
+func TestAPasswordThatMustBeChangedIsLiftedByTheReset(t *testing.T) {
+	a := authority(t)
+	c, stolen := account(t)
+	mustChange(t, c.Name)
+	acc := show(t, a, c)
+	require.Equal(t, protocol.PasswordExpired, try(t, a, acc, stolen), "who has it can still change it")
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	_, err := a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	require.Equal(t, protocol.Refused, try(t, a, acc, stolen))
+	require.Equal(t, protocol.Accepted, try(t, a, acc, next))
+}
+
+// Without the right Unexpire Password a domain controller of Microsoft leaves
+// pwdLastSet 0 behind a reset. Samba does not ask for that right, so the
+// Administrator leaves the account as such a reset would.
+func TestAResetThatLeavesThePasswordExpiredIsNotAcceptedAndTheNextOneLiftsIt(t *testing.T) {
+	a := authority(t)
+	c, stolen := account(t)
+	put(t, c.Name, "userAccountControl", "512")
+	acc := show(t, a, c)
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	put(t, c.Name, "pwdLastSet", "0")
+	require.Equal(t, protocol.PasswordExpired, try(t, a, acc, next))
+	require.Equal(t, protocol.Accepted, show(t, a, c).State)
+	require.Contains(t, protocol.StopFor(protocol.PasswordExpired, "").Detail, "Unexpire Password")
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	require.Equal(t, protocol.Accepted, try(t, a, acc, next))
+}
+
+// The domain locks at three refused logins.
+func TestProvingOverAndOverLocksNobody(t *testing.T) {
+	a := authority(t)
+	c, stolen := account(t)
+	acc := show(t, a, c)
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	_, err := a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	for range 6 {
+		require.Equal(t, protocol.Refused, try(t, a, acc, stolen))
+		require.Equal(t, protocol.Accepted, try(t, a, acc, next))
+	}
+	require.Equal(t, protocol.Accepted, show(t, a, c).State)
+}
+
+func TestTheRefusalThatLocksIsCalledLocked(t *testing.T) {
+	a := authority(t)
+	c, _ := account(t)
+	acc := show(t, a, c)
+	require.Equal(t, protocol.Refused, try(t, a, acc, fresh(t, a)))
+	require.Equal(t, protocol.Refused, try(t, a, acc, fresh(t, a)))
+	require.Equal(t, protocol.Locked, try(t, a, acc, fresh(t, a)))
+}
+
+func TestAMovedAccountIsFoundAndAnotherUnderItsOldNameIsNot(t *testing.T) {
+	a := authority(t)
+	c, inForce := account(t)
+	acc := show(t, a, c)
+	moved := move(t, c.Name, "CN=moved "+c.Subject)
+	require.Equal(t, moved, show(t, a, c).Name)
+	require.Equal(t, protocol.Accepted, try(t, a, show(t, a, c), inForce))
+	got, err := a.Try(t.Context(), a.Servers()[0], acc, inForce)
+	require.True(t, err != nil || got == protocol.Gone, "the old name proves nothing: %s", got)
+	require.Equal(t, protocol.Gone, show(t, a, credential.Credential{Subject: "00000000-0000-0000-0000-000000000000"}).State)
+}

@@ -1,0 +1,212 @@
+package lab
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Names in every lab domain.
+const (
+	sambaRealm    = "AD.EXAMPLE.ORG"
+	sambaBase     = "DC=ad,DC=example,DC=org"
+	sambaServices = "OU=Services," + sambaBase
+	sambaBinary   = "/usr/sbin/samba"
+	sambaTool     = "/usr/bin/samba-tool"
+	sambaConfig   = mountPoint + "/etc/smb.conf" // as Samba sees it
+)
+
+// SambaOptions say what domain to start. Everything is kept below Dir.
+type SambaOptions struct {
+	Dir string
+	CA  *CA
+
+	Policy   SambaPolicy
+	Accounts []Account // seeded below OU=Services; UID is the sAMAccountName
+}
+
+// Samba is a running domain controller of a domain of its own: a real Active
+// Directory for LDAP clients (Samba 4, one process). It has its own network
+// namespace, because the LDAP ports of a domain controller cannot be moved;
+// clients reach it through ports on 127.0.0.1.
+type Samba struct {
+	// Admin is the domain's Administrator.
+	AdminDN, AdminPassword string
+	// Binder may reset passwords below OU=Services and nothing else, as Rollcall recommends.
+	BinderDN, BinderPassword string
+	// Reader is an ordinary account: it reads and may reset nobody.
+	ReaderDN, ReaderPassword string
+	// CA is the PEM text with which clients trust the server.
+	CA string
+
+	opts        SambaOptions
+	net         *namespace
+	ldap, ldaps *relay
+
+	mu   sync.Mutex
+	proc *Process
+}
+
+// StartSamba provisions a domain (10 to 30 s), seeds it and returns once the domain
+// controller answers. It needs root, for the network namespace and for what
+// provisioning writes, and the apt packages samba, samba-ad-provision,
+// samba-dsdb-modules, samba-vfs-modules and iproute2.
+func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("lab: a Samba domain controller needs root, for its network namespace and for what provisioning writes: run this as root (sudo -E)")
+	}
+	for _, program := range []string{sambaBinary, sambaTool, "/usr/share/samba/setup/provision.ldif"} {
+		if _, err := os.Stat(program); err != nil {
+			return nil, fmt.Errorf("lab: %s is missing; run scripts/setup.sh (%w)", program, err)
+		}
+	}
+	s := &Samba{
+		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
+		BinderDN: "CN=rollcall,CN=Users," + sambaBase, BinderPassword: complexPassword(),
+		ReaderDN: "CN=reader,CN=Users," + sambaBase, ReaderPassword: complexPassword(),
+		CA: string(o.CA.PEM), opts: o,
+	}
+	var err error
+	if s.net, err = newNamespace(); err != nil {
+		return nil, err
+	}
+	if s.ldap, err = newRelay(func() (net.Conn, error) { return s.net.dial("127.0.0.1:389") }); err != nil {
+		return nil, err
+	}
+	if s.ldaps, err = newRelay(func() (net.Conn, error) { return s.net.dial("127.0.0.1:636") }); err != nil {
+		return nil, err
+	}
+	if err = s.provision(ctx); err == nil {
+		err = s.Restart(ctx)
+	}
+	if err == nil {
+		err = s.seed(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	return s, nil
+}
+
+var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
+
+// provision makes the domain's database. The Administrator's password is made up
+// by samba-tool, so that it need not be on a command line.
+func (s *Samba) provision(ctx context.Context) error {
+	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
+		return fmt.Errorf("lab: make the domain controller's folder: %w", err)
+	}
+	// Instead of the machine's own smb.conf.
+	if err := os.WriteFile(s.path("empty.conf"), []byte("[global]\n"), 0o600); err != nil {
+		return fmt.Errorf("lab: write smb.conf: %w", err)
+	}
+	name, args := s.net.inside(s.opts.Dir, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
+		"--realm="+sambaRealm, "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE",
+		"--host-name=dc1", "--host-ip=127.0.0.1", "--targetdir="+mountPoint,
+		"--option=interfaces=lo", "--option=bind interfaces only=yes")
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	made := adminPassword.FindSubmatch(out)
+	if err != nil || made == nil {
+		return fmt.Errorf("lab: samba-tool domain provision: %w\n%s", err, adminPassword.ReplaceAll(out, nil))
+	}
+	s.AdminPassword = string(made[1])
+	return s.writeConfig()
+}
+
+// Restart stops the domain controller if it runs and starts it on the same data and
+// behind the same ports.
+func (s *Samba) Restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc != nil {
+		if err := s.proc.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	name, args := s.net.inside(s.opts.Dir, sambaBinary, "--interactive", "--model=single", "--configfile="+sambaConfig, "--debug-stdout")
+	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	return nil
+}
+
+// Process is the domain controller's process, to kill, pause or resume it.
+func (s *Samba) Process() *Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc
+}
+
+// Stop ends the domain controller; its files stay. A second call does nothing.
+func (s *Samba) Stop(ctx context.Context) error {
+	for _, r := range []*relay{s.ldap, s.ldaps} {
+		if r != nil {
+			r.close()
+		}
+	}
+	s.net.close()
+	if p := s.Process(); p != nil {
+		return p.Stop(ctx)
+	}
+	return nil
+}
+
+// LDAPS is the URL that speaks TLS from the first byte.
+func (s *Samba) LDAPS() string { return "ldaps://" + s.ldaps.addr() }
+
+// LDAP is the URL that speaks clear text until StartTLS.
+func (s *Samba) LDAP() string { return "ldap://" + s.ldap.addr() }
+
+// BaseDN is the domain's naming context.
+func (s *Samba) BaseDN() string { return sambaBase }
+
+// ServicesDN is the organizational unit with the accounts.
+func (s *Samba) ServicesDN() string { return sambaServices }
+
+// AccountDN is the DN of a seeded account.
+func (s *Samba) AccountDN(uid string) string { return "CN=" + uid + "," + sambaServices }
+
+// LogFile is what the server wrote to its standard output and error.
+func (s *Samba) LogFile() string { return s.path("samba.log") }
+
+// AdminConn opens a connection bound as the Administrator. The caller closes it.
+func (s *Samba) AdminConn(ctx context.Context) (*ldap.Conn, error) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.opts.CA.PEM)
+	conn, err := ldap.DialURL(s.LDAPS(), ldap.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}),
+		ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots}))
+	if err != nil {
+		return nil, fmt.Errorf("lab: connect to %s: %w", s.LDAPS(), err)
+	}
+	conn.SetTimeout(30 * time.Second)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if err := conn.Bind(s.AdminDN, s.AdminPassword); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("lab: bind as %s at %s: %w", s.AdminDN, s.LDAPS(), err)
+	}
+	return conn, nil
+}
+
+func (s *Samba) answers(ctx context.Context) error {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func (s *Samba) path(name string) string { return filepath.Join(s.opts.Dir, name) }
