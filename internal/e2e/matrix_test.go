@@ -53,7 +53,9 @@ func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now}, func() {
+	r := &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now}
+	r.StillOpen = func(context.Context) bool { return true } // as with the activities
+	return r, func() {
 		_ = kinds.Close()
 		_ = store.Close()
 	}, nil
