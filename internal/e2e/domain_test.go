@@ -93,6 +93,8 @@ func TestTheIntruderCatchesABuildThatResetsOnce(t *testing.T) {
 		}
 	}
 	dead := time.Now()
+	// Times are compared by the millisecond: the intruder's last try must fall into a later one.
+	require.Eventually(t, func() bool { return time.Since(dead) > 10*time.Millisecond }, time.Minute, time.Millisecond)
 	wrong := intruder.Judge(r.end(), []intruder.Death{{ID: once.ID, At: dead}, {ID: twice.ID, At: dead}})
 	require.Len(t, wrong, 1)
 	require.Equal(t, once.ID, wrong[0].ID)
