@@ -108,7 +108,7 @@ func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
 		case c.conf.StartTLS:
 			s.security = startTLS
 		case c.conf.Insecure && c.conf.Driver == config.ActiveDirectory:
-			return nil, errors.New("Active Directory takes passwords only over TLS, insecure: true or not; use ldaps:// or starttls: true")
+			return nil, errors.New("insecure: true does not help: Active Directory takes passwords only over TLS; use ldaps:// or starttls: true")
 		case c.conf.Insecure:
 			s.security = clearText
 		default:
