@@ -23,8 +23,15 @@ type Rotation struct {
 	Store *vault.Store
 	Kinds *registry.Registry
 
+	hand  *rotation.Hand
 	specs sync.Map // campaign -> *config.Campaign: a stored specification never changes
 	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
+}
+
+// NewRotation gives the activities of one worker process, which carries what Prepare
+// saw to Apply.
+func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
+	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand()}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -248,7 +255,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, width(spec, b), nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now, Hand: r.hand}, width(spec, b), nil
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at

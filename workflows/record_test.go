@@ -192,7 +192,7 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	stops = append(stops, func() { _ = activities.Shut(records) })
 	rotations := worker.New(s.Client, activities.RotationQueue, worker.Options{DisableRegistrationAliasing: true})
 	Register(rotations)
-	rotations.RegisterActivity(&activities.Rotation{Store: s.store, Kinds: kinds})
+	rotations.RegisterActivity(activities.NewRotation(s.store, kinds))
 	ledgers := worker.New(s.Client, activities.LedgerQueue, worker.Options{DisableRegistrationAliasing: true})
 	ledgers.RegisterActivity(records)
 	for _, w := range []worker.Worker{rotations, ledgers} {

@@ -20,9 +20,8 @@ import (
 // believes every answer:
 //
 //	Prepare  Account · ReadLive · Stage
-//	Apply    ReadStaged · ReadLive · Account · Try old (bind, read itself) ·
-//	         Set · Try new (bind, read itself) · Activate ·
-//	         Try old (refused bind, look at the account) · Try new (bind, read itself)
+//	Apply    Offer old (bind) · Set · Try new (bind, read itself) · Activate ·
+//	         Offer old (refused bind) · Offer new (bind)
 //	Clean    DestroyUpTo · Release
 //
 // compareCalls holds it to that. It shares no code with internal/vault and
@@ -81,10 +80,7 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 			})
 		},
 
-		func() error { return b.call(ctx, http.MethodGet, staged, nil) },
-		func() error { return b.call(ctx, http.MethodGet, live, nil) },
-		func() error { return b.look(a) },
-		func() error { return b.login(a, a.password) },
+		func() error { return b.probe.Bind(a.dn, a.password) },
 		func() error {
 			_, err := b.admin.PasswordModify(ldap.NewPasswordModifyRequest(a.dn, "", value))
 			return err
@@ -92,8 +88,7 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		func() error { return b.login(a, value) },
 		func() error { return b.write(ctx, live, 1, map[string]any{"username": a.uid, "password": value}) },
 		func() error { return b.refused(a, a.password) },
-		func() error { return b.look(a) },
-		func() error { return b.login(a, value) },
+		func() error { return b.probe.Bind(a.dn, value) },
 
 		func() error {
 			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})

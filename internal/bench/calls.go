@@ -144,6 +144,7 @@ func newSteps(ctx context.Context, g *ground, ldapURL, vaultURL string) (rotator
 		_ = store.Close()
 	}}
 	s.Store, s.Authority, s.Campaign, s.Now = store, authority, "bench", time.Now
+	s.Hand = rotation.NewHand()
 	s.StillOpen = func(context.Context) bool { return true }
 	return s, nil
 }

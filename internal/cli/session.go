@@ -114,7 +114,7 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 	if rotation {
 		w := worker.New(e.Client, activities.RotationQueue, workerOptions())
 		workflows.Register(w)
-		w.RegisterActivity(&activities.Rotation{Store: store, Kinds: kinds})
+		w.RegisterActivity(activities.NewRotation(store, kinds))
 		workers = append(workers, w)
 	}
 	if records {

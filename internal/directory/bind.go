@@ -25,6 +25,17 @@ import (
 // believes a refusal. A refused bind is never
 // repeated. The connection goes back to the pool and is bound anew by its next use.
 func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
+	return c.bind(ctx, server, dn, value, (*conn).readSelf)
+}
+
+// Offer is Bind without the operation: an account that may do nothing until its
+// password is changed can be Accepted here.
+func (c *Client) Offer(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
+	return c.bind(ctx, server, dn, value, func(*conn, context.Context, string) (protocol.Answer, error) { return protocol.Accepted, nil })
+}
+
+// bind calls bound after a successful bind.
+func (c *Client) bind(ctx context.Context, server, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
 	// An empty name or password is an anonymous bind, which servers accept (RFC 4513, 5.1).
 	if value.IsZero() || dn == "" {
 		return "", errors.New("directory " + c.name + ": an empty value or name cannot be tried: servers take it for an anonymous login")
@@ -35,7 +46,7 @@ func (c *Client) Bind(ctx context.Context, server, dn string, value credential.S
 	}
 	var answer protocol.Answer
 	err = s.probe.use(ctx, func(cn *conn) (err error) {
-		answer, err = cn.try(ctx, dn, value)
+		answer, err = cn.try(ctx, dn, value, bound)
 		return err
 	})
 	if IsUnreachable(err) && ctx.Err() == nil {
@@ -44,7 +55,7 @@ func (c *Client) Bind(ctx context.Context, server, dn string, value credential.S
 	return answer, err
 }
 
-func (c *conn) try(ctx context.Context, dn string, value credential.Secret) (protocol.Answer, error) {
+func (c *conn) try(ctx context.Context, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind with a value under test", func(l *ldap.Conn) (err error) {
 		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), c.server.client.family.bindControls()))
@@ -54,7 +65,7 @@ func (c *conn) try(ctx context.Context, dn string, value credential.Secret) (pro
 	case err == nil && policyError(res.Controls) == ldap.BeheraChangeAfterReset:
 		return protocol.MustChange, nil
 	case err == nil:
-		return c.readSelf(ctx, dn)
+		return bound(c, ctx, dn)
 	case !answered(err):
 		return "", err
 	}

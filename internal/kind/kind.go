@@ -44,6 +44,13 @@ type Authority interface {
 	// mints (a session, a token) is closed or revoked before it returns.
 	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
+	// Offer offers one value to one server, once, and takes the server's word: no
+	// operation follows a login, and no look at the account a refusal, which may
+	// so be that of a locked, disabled or missing account. It is for values of
+	// which another answer tells the rest: the caller looks at the account, or has the
+	// new value accepted straight after. Otherwise it is like Try.
+	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
+
 	// Retire kills whatever still accepts an old value or was minted by it.
 	// Called after activation; doing it twice does no harm.
 	Retire(ctx context.Context, a Account, new credential.Secret) ([]credential.Finding, error)

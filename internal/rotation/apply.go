@@ -64,11 +64,13 @@ type job struct {
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
 	j.step, j.retired = protocol.Precheck, 0
-	if err := j.observeVault(ctx); err != nil {
-		return err
-	}
-	if err := j.observeAccount(ctx); err != nil {
-		return err
+	if !j.inHand(fresh) {
+		if err := j.observeVault(ctx); err != nil {
+			return err
+		}
+		if err := j.observeAccount(ctx); err != nil {
+			return err
+		}
 	}
 	facts, err := j.observeLogins(ctx, fresh)
 	if err != nil {
@@ -186,6 +188,43 @@ func (j *job) observeVault(ctx context.Context) error {
 	return nil
 }
 
+// inHand takes over what Prepare saw a moment ago in this process, if it is there.
+func (j *job) inHand(fresh bool) bool {
+	if !fresh {
+		j.Hand.forget(j.Campaign, j.c.ID)
+		return false
+	}
+	p, ok := j.Hand.take(j.Campaign, j.c.ID, j.intended, j.Now())
+	if !ok {
+		return false
+	}
+	j.staged, j.lives, j.account = p.staged, p.lives, p.account
+	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.c, p.staged.Base)
+	for _, old := range p.olds(j.c.Paths) {
+		j.addOld(old)
+	}
+	return true
+}
+
+// offer is one login with a value of which only one thing matters: whether it is
+// the right one. A refusal is believed after a look at the account, as in Try.
+func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Answer, error) {
+	answer, err := j.Authority.Offer(ctx, server, j.account, value)
+	if err != nil || answer != protocol.Refused {
+		return answer, err
+	}
+	account, err := j.Authority.Account(ctx, server, j.c)
+	switch {
+	case err != nil:
+		return "", err
+	case account.State != protocol.Accepted:
+		return account.State, nil
+	case account.Name != j.account.Name:
+		return "", &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: "the account was renamed or moved while it was worked on; the next pass reads it again"}
+	}
+	return protocol.Refused, nil
+}
+
 func (j *job) addOld(old credential.Secret) {
 	if old.IsZero() || old.Equal(j.staged.Secret) {
 		return
@@ -250,7 +289,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 			f.OldSpared = true
 			break
 		}
-		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, old)
+		answer, err := j.offer(ctx, j.writeServer(), old)
 		if err != nil {
 			return f, err
 		}

@@ -167,6 +167,28 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 	})
 }
 
+// Offer is Try that stops at the bind, as a directory does it: a refusal does not tell why.
+func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+	return call(h, fmt.Sprintf("offer %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
+		s := h.server(name)
+		if s.isDown() {
+			return protocol.Unreachable, nil
+		}
+		e := s.entries[a.Subject]
+		if e == nil {
+			return protocol.Refused, nil
+		}
+		switch answer := h.w.login(e, value.Reveal()); answer {
+		case protocol.MustChange:
+			return protocol.Accepted, nil
+		case protocol.Accepted:
+			return answer, nil
+		default:
+			return protocol.Refused, nil
+		}
+	})
+}
+
 // knowable reports whether a value can be held against a proof: not one that
 // Vault no longer had when the value was staged and that an intruder brought back
 // since, or that a directory keeps against all that is known of such directories.

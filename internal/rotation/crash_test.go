@@ -20,7 +20,7 @@ type story struct {
 	proof protocol.Proof
 }
 
-var stories = []story{
+var stories = remembering([]story{
 	{"one server", func() *world { return newWorld(1, "P0") }, protocol.ProofBind},
 	{"three servers", func() *world { return newWorld(3, "P0") }, protocol.ProofBind},
 	{"the old value keeps working for a while", func() *world {
@@ -108,6 +108,19 @@ var stories = []story{
 		w.strangerWrites(0, "Q")
 		return w
 	}, protocol.ProofBind},
+})
+
+// remembering tells each story a second time, with a process that carries what Prepare
+// saw to Apply for as long as it lives.
+func remembering(stories []story) []story {
+	for _, s := range stories {
+		stories = append(stories, story{s.name + ", remembered", func() *world {
+			w := s.world()
+			w.hand = NewHand()
+			return w
+		}, s.proof})
+	}
+	return stories
 }
 
 // inherited has Q staged by a campaign that has ended.

@@ -62,7 +62,7 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 		"changed by somebody, no right to reset, and killed right before Set": func() *world {
 			w := plain()
 			w.strangerSets("X")
-			w.faults[callSet+1] = diedFirst // after the mark
+			w.faults[callSet+2] = diedFirst // after the look at the account and the mark
 			w.binder.noRights = true
 			return w
 		},
@@ -88,7 +88,7 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 // in force, so its refusal afterwards shows nothing that was not so before.
 func TestAnOldValueThatWasRefusedBeforeTheResetProvesNothing(t *testing.T) {
 	for _, f := range []fault{none, diedAfter, replyLost} {
-		for at := callTryOld; at <= callProve+1; at++ {
+		for at := callTryOld; at <= callProve+2; at++ {
 			synctest.Test(t, func(t *testing.T) {
 				w := plain()
 				w.strangerSets("X")

@@ -133,7 +133,9 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 	}
 	for n := 0; n == 0 || n < len(j.olds); n++ {
 		if n < len(j.olds) {
-			answer, err := j.Authority.Try(ctx, server, j.account, j.olds[n])
+			// Taken at its word: what makes a refusal mean something is the good
+			// login straight after.
+			answer, err := j.Authority.Offer(ctx, server, j.account, j.olds[n])
 			if err != nil {
 				return err
 			}
@@ -141,7 +143,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 				return stopUnlessDead(*ev)
 			}
 		}
-		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+		answer, err := j.accepts(ctx, server, n < len(j.olds))
 		if err != nil {
 			return err
 		}
@@ -151,6 +153,16 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 	}
 	ev.At = j.Now().UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
 	return nil
+}
+
+// accepts asks whether the server takes the new value. used says that on this
+// server it has logged in and carried out an operation in this look already, so
+// that a login is enough.
+func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.Answer, error) {
+	if !used {
+		return j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+	}
+	return j.offer(ctx, server, j.staged.Secret)
 }
 
 // stopUnlessDead words the answer that broke the proof off.

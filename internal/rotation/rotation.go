@@ -50,6 +50,9 @@ type Rotator struct {
 	Pass int
 	Now  func() time.Time
 
+	// Hand carries what Prepare saw to Apply. Nil: Apply reads all of it again.
+	Hand *Hand
+
 	// StillOpen reports whether the campaign was seen open a few seconds ago.
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
@@ -104,6 +107,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 	}
 	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
+	var lives []vault.Live
 	for _, p := range c.Paths {
 		live, err := r.Store.ReadLive(ctx, p, 0)
 		if err != nil {
@@ -114,12 +118,15 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 			old[p.String()] = live.Value
 		}
 		from = append(from, live.Version)
+		lives = append(lives, live)
 	}
 	staged, fresh, err := r.stage(ctx, c, base, old)
 	if err != nil {
 		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
 	}
-	if !fresh {
+	if fresh {
+		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, r.Now()})
+	} else {
 		from = versions(c, staged.Base)
 	}
 	return Prepared{Attempt: staged.Attempt, Fresh: fresh, From: from}

@@ -56,6 +56,8 @@ type world struct {
 	maxFails int  // refused logins that lock an account
 	twins    bool // slow twins are at work: what they hold may be outdated
 
+	hand *Hand // of the process that lives; nil: none of them remembers
+
 	faults map[int]fault
 	events map[int]func(*world) // what somebody else does just before a call
 	calls  int
@@ -194,7 +196,7 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 	case dropped:
 		return zero, lost
 	case diedFirst:
-		panic(death{})
+		w.die()
 	}
 	v, err := do()
 	w.check()
@@ -202,9 +204,17 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 	case replyLost:
 		return zero, lost
 	case diedAfter:
-		panic(death{})
+		w.die()
 	}
 	return v, err
+}
+
+// die ends the process, and with it what it remembers.
+func (w *world) die() {
+	if w.hand != nil {
+		w.hand = NewHand()
+	}
+	panic(death{})
 }
 
 // deliver brings replicas up to date as far as their lag allows.

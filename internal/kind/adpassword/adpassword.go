@@ -127,6 +127,11 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	return protocol.Refused, nil
 }
 
+// Offer binds once and looks no further.
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	return a.dir.Offer(ctx, server, acc.Name, value)
+}
+
 // Retire resets to the same value once more, which ends the hour in which the password
 // before is accepted. If the account's password may have changed between Set
 // and now, the one before is not known to be ours: a bind cannot tell, because

@@ -60,6 +60,12 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	return au.login(ctx, *r, roleID, value)
 }
 
+// Offer is Try: Vault says of a refused login by itself whether the role is there
+// and in order.
+func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+	return au.Try(ctx, server, a, value)
+}
+
 func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (protocol.Answer, error) {
 	bare, err := au.api.CloneWithHeaders()
 	if err != nil {

@@ -110,6 +110,11 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	return protocol.Refused, nil
 }
 
+// Offer binds once and looks no further.
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	return a.dir.Offer(ctx, server, acc.Name, value)
+}
+
 // Retire has nothing to do: OpenLDAP accepts no old password. Connections that
 // are bound already stay so until they end; the directory offers no way to cut them.
 func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) ([]credential.Finding, error) {

@@ -1,0 +1,99 @@
+package rotation
+
+import (
+	"slices"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/vault"
+)
+
+// Hand keeps what Prepare has just read and staged for the Apply that follows in
+// the same process, which so asks neither Vault nor the authority for it
+// again. It saves work and decides nothing: what is not in it, because
+// another process prepared, because it was taken before or because it is too old, is read.
+//
+// It holds only credentials whose staging this process saw answered and of
+// which an old value is known. Apply offers that value before it sets, so one
+// that somebody else has set or replaced since shows there.
+//
+// Safe for concurrent use; one Hand serves all campaigns of a worker.
+type Hand struct {
+	kept *lru.Cache[handKey, inHand]
+}
+
+type handKey struct{ campaign, id string }
+
+// inHand is what Prepare saw.
+type inHand struct {
+	staged  vault.Staged
+	lives   []vault.Live
+	account kind.Account
+	at      time.Time
+}
+
+const (
+	handHolds = 30 * time.Second // the intents of a batch take well under a second
+	handMost  = 4096             // more than a worker's batches in flight by default
+)
+
+// NewHand gives an empty hand.
+func NewHand() *Hand {
+	kept, err := lru.New[handKey, inHand](handMost)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &Hand{kept}
+}
+
+func (h *Hand) keep(campaign, id string, p inHand) {
+	if h == nil || !slices.ContainsFunc(p.lives, func(l vault.Live) bool { return l.Found && !l.Value.IsZero() }) {
+		return
+	}
+	// Values that nobody came for do not stay in memory.
+	for {
+		key, oldest, ok := h.kept.GetOldest()
+		if !ok || oldest.fresh(p.at) {
+			break
+		}
+		h.kept.Remove(key)
+	}
+	h.kept.Add(handKey{campaign, id}, p)
+}
+
+// take gives what is kept for an attempt, once.
+func (h *Hand) take(campaign, id string, attempt int, now time.Time) (inHand, bool) {
+	if h == nil {
+		return inHand{}, false
+	}
+	key := handKey{campaign, id}
+	p, ok := h.kept.Peek(key)
+	h.kept.Remove(key)
+	return p, ok && p.staged.Attempt == attempt && p.fresh(now)
+}
+
+// fresh compares by the wall clock, because the monotonic one stands still while
+// a machine is suspended.
+func (p inHand) fresh(now time.Time) bool {
+	age := now.Round(0).Sub(p.at.Round(0))
+	return age >= 0 && age < handHolds
+}
+
+// forget drops what is kept: a try that is not the first one looks for itself.
+func (h *Hand) forget(campaign, id string) {
+	if h != nil {
+		h.kept.Remove(handKey{campaign, id})
+	}
+}
+
+// olds are the values that the paths held when they were read.
+func (p inHand) olds(paths []credential.Path) []credential.Secret {
+	var out []credential.Secret
+	for _, path := range paths {
+		out = append(out, p.staged.Old[path.String()])
+	}
+	return out
+}
