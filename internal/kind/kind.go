@@ -6,6 +6,7 @@ package kind
 
 import (
 	"context"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -71,6 +72,11 @@ type Account struct {
 	// State is Accepted for an account in order, or what would make every
 	// login fail: Locked, Disabled, Expired, Gone.
 	State protocol.Answer
+
+	// Since is when the secret in force was set, by the write server's clock. Only an
+	// authority that goes on accepting the secret before it says so; zero where
+	// a good login by itself shows which secret is in force.
+	Since time.Time
 
 	// Changed is the server's own mark of the last change of the secret
 	// (pwdChangedTime; the accessors of the secret-ids). Empty if it has none.

@@ -55,7 +55,7 @@ func NewCA() (*CA, error) {
 	return &CA{PEM: pemBlock("CERTIFICATE", der), cert: cert, key: key}, nil
 }
 
-// Issue writes a server certificate and key for 127.0.0.1 and localhost, valid for
+// Issue writes a certificate (of a server, and good for a client) and key for 127.0.0.1 and localhost, valid for
 // lifetime, to dir/name.crt and dir/name.key (0600), and the CA's to dir/ca.crt.
 func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -73,7 +73,7 @@ func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile
 		NotBefore:    now.Add(-time.Hour),
 		NotAfter:     now.Add(lifetime),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		DNSNames:     []string{"localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}

@@ -293,6 +293,10 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		if err != nil {
 			return f, err
 		}
+		if answer == protocol.Accepted && j.changedSince(old) {
+			// It is accepted, and another one is in force.
+			answer = protocol.Refused
+		}
 		f.OldBinds = answer
 		if answer != protocol.Refused {
 			// The one in force is offered first from here on, which is what
@@ -304,6 +308,27 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		wrong++
 	}
 	return f, nil
+}
+
+// clocksApart is how far the clocks of Vault and of an authority may differ, and how
+// long somebody may take to set a value whose place in Vault he wrote first.
+const clocksApart = 5 * time.Minute
+
+// changedSince reports whether the secret was changed after Vault was given
+// old, at an authority that accepts the value before the one in force for a while: a good
+// login with old then does not show that it is the one in force.
+func (j *job) changedSince(old credential.Secret) bool {
+	earlier := false
+	for _, live := range j.lives {
+		if !live.Value.Equal(old) {
+			continue
+		}
+		if !j.account.Since.After(live.Written.Add(clocksApart)) {
+			return false
+		}
+		earlier = true
+	}
+	return earlier
 }
 
 func (j *job) activated() bool {

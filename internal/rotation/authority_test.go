@@ -34,6 +34,7 @@ type pending struct {
 type entry struct {
 	history    []string // values, the one in force last
 	mark       string
+	since      time.Time
 	state      protocol.Answer // empty for an account in order
 	mustChange bool
 	refused    map[string]int // refused logins in a row in one Apply, by value
@@ -51,7 +52,7 @@ func (e *entry) inForce() string { return e.history[len(e.history)-1] }
 
 func (e *entry) replace(value, mark string, mustChange bool) {
 	e.history = append(e.history, value)
-	e.mark, e.mustChange = mark, mustChange
+	e.mark, e.since, e.mustChange = mark, time.Now(), mustChange
 	e.refused, e.fails = map[string]int{}, 0
 }
 
@@ -107,7 +108,11 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		if state == "" {
 			state = protocol.Accepted
 		}
-		return kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark}, nil
+		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark}
+		if h.w.grace {
+			a.Since = e.since
+		}
+		return a, nil
 	})
 }
 

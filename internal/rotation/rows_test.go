@@ -40,6 +40,15 @@ const (
 
 func plain() *world { return newWorld(1, "P0") }
 
+// given is a directory that accepts the value before the one in force as well, and a
+// Vault that was given its value so long ago.
+func given(ago time.Duration) *world {
+	w := plain()
+	w.grace = true
+	w.secrets["kv/app"].versions[0].at = time.Now().Add(-ago)
+	return w
+}
+
 func state(a protocol.Answer) func(*world) {
 	return func(w *world) {
 		for _, s := range w.servers {
@@ -54,6 +63,17 @@ var rows = []row{
 	{name: "changed before us: a finding, and dead by metadata, for no refused value was in force",
 		story: func() *world { w := plain(); w.strangerSets("X"); return w },
 		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+	{name: "changed long after Vault was given the value, which is accepted for a while yet: a finding, and dead by metadata",
+		story: func() *world {
+			w := given(10 * time.Minute)
+			w.strangerSets("X")
+			w.stolen = append(w.stolen, "X")
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+	{name: "set a moment after Vault was given the value: nothing odd",
+		story: func() *world { w := given(time.Minute); w.change("P0"); return w },
+		step:  protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
 	{name: "Vault never held it: a finding, and dead by metadata",
 		story: func() *world { w := plain(); w.theirs["P0"] = true; w.secrets["kv/app"] = &kv{}; return w },
 		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingNeverHeld}, inForce: "S1", live: "S1"},

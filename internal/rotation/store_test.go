@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
@@ -105,7 +106,7 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 	if v.destroyed || v.fields[p.Field] == "" {
 		return vault.Live{Version: at}
 	}
-	return vault.Live{Value: credential.NewSecret(v.fields[p.Field]), Version: at, Found: true}
+	return vault.Live{Value: credential.NewSecret(v.fields[p.Field]), Version: at, Written: v.at, Found: true}
 }
 
 // readable reports whether a value is in a live version that can be read.
@@ -135,7 +136,7 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 		if staged := h.w.staging[h.w.cred.ID]; slices.Contains(h.w.stolen, value.Reveal()) || h.w.readable(value.Reveal()) && (staged == nil || !staged.Secret.Equal(value)) {
 			h.w.fail("consumers of %s go back to %s", p.Path, value.Reveal())
 		}
-		next := version{fields: map[string]string{}}
+		next := version{fields: map[string]string{}, at: time.Now()}
 		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed {
 			next.fields = maps.Clone(s.versions[n-1].fields)
 		}

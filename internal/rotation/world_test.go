@@ -91,6 +91,7 @@ type version struct {
 	fields    map[string]string
 	destroyed bool
 	strangers bool // written by somebody else
+	at        time.Time
 }
 
 // newWorld has n servers that know the account by value, and one path that
@@ -132,7 +133,7 @@ func place(p credential.Path) string { return p.Mount + "/" + p.Path }
 // strangerWrites writes a live path behind our back.
 func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
-	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}, strangers: true})
+	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}, strangers: true, at: time.Now()})
 }
 
 // strangerSets changes the password behind our back.

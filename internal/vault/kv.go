@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 )
@@ -15,11 +16,12 @@ import (
 type entry struct {
 	data    map[string]any // numbers are json.Number
 	version int
+	written time.Time // zero if Vault did not say
 }
 
 // get reads a version, 0 for the current one.
 func (s *Store) get(ctx context.Context, op, mount, path string, version int) (entry, error) {
-	at, err := below(mount, "data", path)
+	place, err := below(mount, "data", path)
 	if err != nil {
 		return entry{}, err
 	}
@@ -27,18 +29,20 @@ func (s *Store) get(ctx context.Context, op, mount, path string, version int) (e
 	if version > 0 {
 		params = map[string][]string{"version": {fmt.Sprint(version)}}
 	}
-	got, err := s.api.Logical().ReadWithDataWithContext(ctx, at, params)
+	got, err := s.api.Logical().ReadWithDataWithContext(ctx, place, params)
 	if err != nil {
-		return entry{}, s.fail(op, at, read, err)
+		return entry{}, s.fail(op, place, read, err)
 	}
 	if got == nil {
 		return entry{}, nil
 	}
 	v, err := versionOf(nested(got, "metadata"))
 	if err != nil {
-		return entry{}, s.odd(op, at, err)
+		return entry{}, s.odd(op, place, err)
 	}
-	return entry{nested(got, "data"), v}, nil
+	at, _ := nested(got, "metadata")["created_time"].(string)
+	written, _ := time.Parse(time.RFC3339Nano, at)
+	return entry{nested(got, "data"), v, written}, nil
 }
 
 // put writes the next version if the current one is cas.

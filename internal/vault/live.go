@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	"rollcall/internal/credential"
 )
@@ -17,6 +18,9 @@ type Live struct {
 	// 0: the path never existed. It is set for a deleted or destroyed version
 	// too, as long as Vault still knows it.
 	Version int
+
+	// Written is when this version was written, by Vault's clock; zero if unknown.
+	Written time.Time
 
 	// Found: this version can be read and has the field.
 	Found bool
@@ -35,7 +39,7 @@ func (s *Store) ReadLive(ctx context.Context, p credential.Path, version int) (L
 	if err != nil {
 		return Live{}, err
 	}
-	l := Live{Version: e.version, data: e.data}
+	l := Live{Version: e.version, Written: e.written, data: e.data}
 	switch v := e.data[p.Field].(type) {
 	case nil:
 	case string:

@@ -47,6 +47,16 @@ func changed(e directory.Entry) string {
 	return fmt.Sprintf("%020d", n)
 }
 
+// since is pwdLastSet as a time, zero for a password that must be changed: a domain
+// controller accepts the password before it for an hour.
+func since(e directory.Entry) time.Time {
+	n, err := strconv.ParseInt(e.First("pwdLastSet"), 10, 64)
+	if err != nil || n == 0 {
+		return time.Time{}
+	}
+	return fileTime(n)
+}
+
 // fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
 func fileTime(n int64) time.Time {
 	const unixEpoch = 116444736000000000
