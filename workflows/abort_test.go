@@ -21,7 +21,7 @@ var moments = []struct {
 	{"before it lists", 0, 0},
 	{"while it lists", 30 * time.Second, 0},
 	{"while the roll is recorded", 90 * time.Second, 0},
-	{"in the first batch's Prepare", 150 * time.Second, 10},
+	{"in the first batch's Prepare", 150 * time.Second, 0},
 	{"in the first batch's Apply", 210 * time.Second, 10},
 	{"in the second batch's Apply", 330 * time.Second, 20},
 	{"in the last batch's Apply", 450 * time.Second, 30},

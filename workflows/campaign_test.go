@@ -156,7 +156,7 @@ func TestAPauseInTheBackOffHoldsTheNextPass(t *testing.T) {
 func TestUpdatesThatMakeNoSenseAreRefusedAndChangeNothing(t *testing.T) {
 	for _, row := range []struct {
 		name   string
-		before string // an update at 2:10
+		before string // an update at 3:10, in Apply
 		update string
 		at     time.Duration
 		why    string
@@ -164,16 +164,16 @@ func TestUpdatesThatMakeNoSenseAreRefusedAndChangeNothing(t *testing.T) {
 		{"pause while listing", "", UpdatePause, 30 * time.Second, "still listing"},
 		{"resume while listing", "", UpdateResume, 30 * time.Second, "not paused"},
 		{"resume while running", "", UpdateResume, 150 * time.Second, "not paused"},
-		{"pause twice", UpdatePause, UpdatePause, 150 * time.Second, "paused already"},
-		{"pause while aborting", UpdateAbort, UpdatePause, 150 * time.Second, "being aborted"},
-		{"resume while aborting", UpdateAbort, UpdateResume, 150 * time.Second, "not paused"},
-		{"abort twice", UpdateAbort, UpdateAbort, 150 * time.Second, "aborted already"},
+		{"pause twice", UpdatePause, UpdatePause, 210 * time.Second, "paused already"},
+		{"pause while aborting", UpdateAbort, UpdatePause, 210 * time.Second, "being aborted"},
+		{"resume while aborting", UpdateAbort, UpdateResume, 210 * time.Second, "not paused"},
+		{"abort twice", UpdateAbort, UpdateAbort, 210 * time.Second, "aborted already"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			f := newFake(waveOf(0, 10)).slowly()
 			env := f.env(t)
 			if row.before != "" {
-				update(env, row.before, 130*time.Second)
+				update(env, row.before, 190*time.Second)
 			}
 			a := update(env, row.update, row.at)
 			env.ExecuteWorkflow(CampaignWorkflow, input)

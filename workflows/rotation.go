@@ -25,33 +25,55 @@ type rotationResult struct {
 // destroyed before it holds the proof. Open credentials are values; it fails
 // only through a bug.
 //
-// A cancelled Rotation finishes and records the credentials that are in hand.
+// A cancelled Rotation begins no other credential. Those in hand are finished and
+// recorded; the rest are open, interrupted.
 func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
-	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	// What is recorded and cleaned is so whether or not it is cancelled.
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	if ctx.Err() != nil {
+		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}, nil
+	}
 
 	var prepared []activities.PreparedItem
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
-		return gaveUp(ctx, in, protocol.Precheck, err), nil
+		return gaveUp(steady, in, protocol.Precheck, err), nil
 	}
 	ready, stopped := split(prepared)
+	ready, stopped = unlessCancelled(ctx, protocol.Stage, ready, stopped)
 
 	var applied []activities.AppliedItem
 	if len(ready) > 0 {
-		err = workflow.ExecuteActivity(onLedger(ctx), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(ctx, nil)
+		err = workflow.ExecuteActivity(onLedger(steady), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(steady, nil)
 		if err != nil {
-			return gaveUp(ctx, in, protocol.Intent, err), nil
+			return gaveUp(steady, in, protocol.Intent, err), nil
 		}
+		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
+	}
+	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
 		if err != nil {
-			return gaveUp(ctx, in, protocol.Set, err), nil
+			return gaveUp(steady, in, protocol.Set, err), nil
 		}
 	}
-	err = record(ctx, in, stopped, applied)
+	err = record(steady, in, stopped, applied)
 	if err != nil {
-		return gaveUp(ctx, in, protocol.Outcome, err), nil
+		return gaveUp(steady, in, protocol.Outcome, err), nil
 	}
-	return clean(ctx, in.Batch, stopped, applied), nil
+	return clean(steady, in.Batch, stopped, applied), nil
+}
+
+// unlessCancelled leaves open, at the step that was reached, what a cancelled
+// batch will not set.
+func unlessCancelled(ctx workflow.Context, at protocol.Step, ready, stopped []activities.PreparedItem) (goOn, open []activities.PreparedItem) {
+	if ctx.Err() == nil {
+		return ready, stopped
+	}
+	for _, it := range ready {
+		it.Step, it.Stop = at, &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the campaign was aborted before its turn; nothing was set"}
+		stopped = append(stopped, it)
+	}
+	return nil, stopped
 }
 
 func record(ctx workflow.Context, in rotationInput, stopped []activities.PreparedItem, applied []activities.AppliedItem) error {

@@ -100,14 +100,34 @@ func TestTheDeadStayDeadWhenVaultRefusesToClean(t *testing.T) {
 	require.Equal(t, rotationResult{Dead: 1}, result[rotationResult](t, env))
 }
 
-func TestACancelledBatchIsFinishedAndRecorded(t *testing.T) {
-	for _, activity := range []string{"Prepare", "RecordIntents", "Apply", "RecordResults"} {
+// In the test environment an activity that is cancelled is so at once and says
+// nothing of what it did, as one does whose worker is gone.
+func TestACancelledBatchBeginsNothingAndSaysWhatMayBeHalfDone(t *testing.T) {
+	for _, row := range []struct {
+		during   string
+		dead     int
+		step     protocol.Step
+		halfDone bool
+	}{
+		{"Prepare", 0, protocol.Precheck, false},
+		{"RecordIntents", 0, protocol.Intent, false},
+		{"Apply", 0, protocol.Set, true},
+		{"RecordResults", 2, "", false},
+	} {
 		f := newFake()
-		f.takes[activity] = settings.RetryMin
+		f.takes[row.during] = settings.RetryMin
 		env := f.env(t)
 		env.RegisterDelayedCallback(env.CancelWorkflow, settings.RetryMin/2)
 		env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1))
-		require.Equal(t, rotationResult{Dead: 2}, result[rotationResult](t, env), "cancelled during %s", activity)
-		require.Len(t, f.cleaned, 2)
+		out := result[rotationResult](t, env)
+		require.Equal(t, row.dead, out.Dead, "cancelled during %s", row.during)
+		require.Len(t, f.cleaned, row.dead)
+		require.Len(t, f.results, 1, "the ledger is told")
+		require.Len(t, out.Open, 2-row.dead)
+		for _, it := range out.Open {
+			require.Equal(t, row.step, it.Step)
+			require.Equal(t, protocol.ReasonInterrupted, it.Reason)
+			require.Equal(t, row.halfDone, halfDone(it), "an abort gives one more pass to what may have been set, and to nothing else")
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
@@ -19,7 +20,7 @@ const dispatches = 200
 // deadline has passed. There is always one pass that began after the deadline,
 // so that a campaign whose worker was away is not given up untried.
 func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
-	w := &wave{state: st}
+	w := &wave{state: st, halt: map[int]workflow.CancelFunc{}}
 	if size := st.Settings.WaveBatch[st.Index.Wave]; size > 0 {
 		w.size = size
 	} else {
@@ -46,6 +47,7 @@ type wave struct {
 	batches  []activities.Batch
 	started  int // children of this run
 	inFlight int
+	halt     map[int]workflow.CancelFunc // of the batches in flight
 }
 
 func (w *wave) run(ctx workflow.Context) (waveResult, error) {
@@ -98,11 +100,21 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: rotationID(w.state.Roll.Campaign, w.state.Index.Wave, todo.Batch, w.state.Pass),
 		TaskQueue:  activities.RotationQueue,
-		// A batch in hand is finished whatever becomes of its wave.
-		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		// What a batch has in hand is finished whatever becomes of its wave.
+		ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		WaitForCancellation: true,
 	})
+	if !w.state.Control.Aborting { // after an abort only what is half done is dispatched
+		child, w.halt[todo.Batch] = workflow.WithCancel(child)
+		defer delete(w.halt, todo.Batch)
+	}
 	var out rotationResult
-	if err := workflow.ExecuteChildWorkflow(child, RotationWorkflow, in).Get(ctx, &out); err != nil {
+	err := workflow.ExecuteChildWorkflow(child, RotationWorkflow, in).Get(ctx, &out)
+	switch {
+	case temporal.IsCanceledError(err):
+		// The abort came before it began.
+		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}
+	case err != nil:
 		workflow.GetLogger(ctx).Error("batch failed as a whole", "batch", todo.Batch, "error", err)
 		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInternal)}
 	}
@@ -293,6 +305,11 @@ func (w *wave) listen(ctx workflow.Context) {
 		var c control
 		signals.Receive(ctx, &c)
 		w.state.Control = c
+		if c.Aborting {
+			for _, b := range workflow.DeterministicKeys(w.halt) {
+				w.halt[b]()
+			}
+		}
 	}
 }
 

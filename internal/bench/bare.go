@@ -6,11 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -24,33 +26,35 @@ import (
 //	         Offer old (refused bind) · Offer new (bind)
 //	Clean    DestroyUpTo · Release
 //
-// compareCalls holds it to that. It shares no code with internal/vault and
-// internal/directory.
+// In a domain Set is a reset and a look, and after Activate comes Retire: a look
+// and another reset. compareCalls holds it to that. It shares no code with
+// internal/vault and internal/directory.
 type bare struct {
-	http  *http.Client
-	vault string // URL
-	token string
-	base  string
-	admin *ldap.Conn
-	probe *ldap.Conn
+	http   *http.Client
+	vault  string // URL
+	token  string
+	domain bool
+	base   string
+	admin  *ldap.Conn
+	probe  *ldap.Conn
 }
 
 // bareRotator dials like a pool: two LDAP connections for each worker, HTTP
 // connections shared by all.
-func bareRotator(g *ground, ldapURL, vaultURL string, workers int) func() (rotator, error) {
+func bareRotator(g *ground, d *dirServer, ldapURL, vaultURL string, workers int) func() (rotator, error) {
 	shared := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(g.slapd.CA))
+	roots.AppendCertsFromPEM([]byte(d.ca))
 	dial := func() (*ldap.Conn, error) {
 		return ldap.DialURL(ldapURL, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
 	}
 	return func() (rotator, error) {
-		b := &bare{http: shared, vault: vaultURL, token: g.vault.RootToken().Reveal(), base: g.slapd.BaseDN()}
+		b := &bare{http: shared, vault: vaultURL, token: g.vault.RootToken().Reveal(), domain: d.domain(), base: d.base}
 		var err error
 		if b.admin, err = dial(); err != nil {
 			return nil, err
 		}
-		if err = b.admin.Bind(g.slapd.BinderDN, g.slapd.BinderPassword); err != nil {
+		if err = b.admin.Bind(d.binderDN, d.binderPassword); err != nil {
 			return nil, err
 		}
 		b.probe, err = dial()
@@ -60,7 +64,8 @@ func bareRotator(g *ground, ldapURL, vaultURL string, workers int) func() (rotat
 
 // bare times the bare loop on a group.
 func (g *ground) bare(ctx context.Context, group string, workers int) (Timing, error) {
-	return g.time(ctx, group, workers, bareRotator(g, g.slapd.LDAPS(), g.vault.Address(), workers))
+	d := g.corp()
+	return g.time(ctx, group, workers, bareRotator(g, d, d.url, g.vault.Address(), workers))
 }
 
 func (b *bare) close() {
@@ -70,7 +75,7 @@ func (b *bare) close() {
 
 func (b *bare) rotate(ctx context.Context, a account) error {
 	live, staged := "kv/data/"+a.path, "rollcall/data/staging/bench/"+a.uuid
-	value := rand.Text()
+	value := rand.Text() + "-a1" // a domain wants three classes of characters
 	for _, step := range []func() error{
 		func() error { return b.look(a) },
 		func() error { return b.call(ctx, http.MethodGet, live, nil) },
@@ -81,12 +86,10 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		},
 
 		func() error { return b.probe.Bind(a.dn, a.password) },
-		func() error {
-			_, err := b.admin.PasswordModify(ldap.NewPasswordModifyRequest(a.dn, "", value))
-			return err
-		},
+		func() error { return b.set(a, value) },
 		func() error { return b.login(a, value) },
 		func() error { return b.write(ctx, live, 1, map[string]any{"username": a.uid, "password": value}) },
+		func() error { return b.retire(a, value) },
 		func() error { return b.refused(a, a.password) },
 		func() error { return b.probe.Bind(a.dn, value) },
 
@@ -102,10 +105,45 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 	return nil
 }
 
-// look reads the entry with what its policy keeps.
+func (b *bare) set(a account, value string) error {
+	if !b.domain {
+		_, err := b.admin.PasswordModify(ldap.NewPasswordModifyRequest(a.dn, "", value))
+		return err
+	}
+	if err := b.reset(a, value); err != nil {
+		return err
+	}
+	return b.look(a)
+}
+
+func (b *bare) retire(a account, value string) error {
+	if !b.domain {
+		return nil
+	}
+	if err := b.look(a); err != nil {
+		return err
+	}
+	return b.reset(a, value)
+}
+
+// reset replaces unicodePwd: in quotes, UTF-16LE ([MS-ADTS] 3.1.1.3.1.5.1).
+func (b *bare) reset(a account, value string) error {
+	var quoted []byte
+	for _, unit := range utf16.Encode([]rune(`"` + value + `"`)) {
+		quoted = binary.LittleEndian.AppendUint16(quoted, unit)
+	}
+	req := ldap.NewModifyRequest(a.dn, nil)
+	req.Replace("unicodePwd", []string{string(quoted)})
+	return b.admin.Modify(req)
+}
+
+// look reads the entry with what its server keeps about the password.
 func (b *bare) look(a account) error {
-	found, err := b.admin.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false,
-		"(entryUUID="+a.uuid+")", []string{"entryUUID", "entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset"}, nil))
+	filter, attrs := "(entryUUID="+a.uuid+")", []string{"entryUUID", "entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset"}
+	if b.domain {
+		filter, attrs = guidFilter(a.uuid), []string{"objectGUID", "pwdLastSet", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires"}
+	}
+	found, err := b.admin.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, nil))
 	if err == nil && len(found.Entries) != 1 {
 		err = errors.New("the entry was not found")
 	}

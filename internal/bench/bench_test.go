@@ -10,7 +10,9 @@ import (
 
 // The ratio to the bare loop means something only as long as both do the same.
 func TestTheBareLoopMakesTheCallsOfARotation(t *testing.T) {
-	g, err := startGround(t.Context(), t.TempDir(), map[string]int{groupCountBare: 2, groupCountOurs: 2}, false)
+	two := map[string]int{groupCountBare: 2, groupCountOurs: 2}
+	inDomain := map[string]int{windowsName + "-" + groupCountBare: 2, windowsName + "-" + groupCountOurs: 2}
+	g, err := startGround(t.Context(), t.TempDir(), two, inDomain, false)
 	require.NoError(t, err)
 	t.Cleanup(g.stop)
 	require.NoError(t, g.vault.Client().Sys().Mount("rollcall", &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
@@ -20,11 +22,13 @@ func TestTheBareLoopMakesTheCallsOfARotation(t *testing.T) {
 		return err == nil
 	}, 20*time.Second, 20*time.Millisecond)
 
-	calls, err := compareCalls(t.Context(), g)
-	require.NoError(t, err)
-	require.Equal(t, calls.Campaign, calls.Bare)
-	require.True(t, calls.Same)
-	require.Equal(t, len(calls.Bare), calls.LDAP+calls.Vault)
+	for _, d := range []*dirServer{g.corp(), g.windows()} {
+		calls, err := compareCalls(t.Context(), g, d)
+		require.NoError(t, err)
+		require.Equal(t, calls.Campaign, calls.Bare, d.name)
+		require.True(t, calls.Same)
+		require.Equal(t, len(calls.Bare), calls.LDAP+calls.Vault)
+	}
 }
 
 func TestQuantilesAreOfTheSample(t *testing.T) {

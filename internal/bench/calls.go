@@ -30,15 +30,15 @@ type Calls struct {
 
 // compareCalls lets rotation and the bare loop each rotate a few accounts
 // through proxies that write down every request.
-func compareCalls(ctx context.Context, g *ground) (Calls, error) {
-	ours, err := g.observe(ctx, g.accounts[groupCountOurs], func(ldapURL, vaultURL string) (rotator, error) {
-		return newSteps(ctx, g, ldapURL, vaultURL)
+func compareCalls(ctx context.Context, g *ground, d *dirServer) (Calls, error) {
+	ours, err := g.observe(ctx, d, g.accounts[d.group(groupCountOurs)], func(ldapURL, vaultURL string) (rotator, error) {
+		return newSteps(ctx, g, d, ldapURL, vaultURL)
 	})
 	if err != nil {
 		return Calls{}, fmt.Errorf("writing down the calls of a rotation: %w", err)
 	}
-	bare, err := g.observe(ctx, g.accounts[groupCountBare], func(ldapURL, vaultURL string) (rotator, error) {
-		return bareRotator(g, ldapURL, vaultURL, 1)()
+	bare, err := g.observe(ctx, d, g.accounts[d.group(groupCountBare)], func(ldapURL, vaultURL string) (rotator, error) {
+		return bareRotator(g, d, ldapURL, vaultURL, 1)()
 	})
 	if err != nil {
 		return Calls{}, fmt.Errorf("writing down the calls of the bare loop: %w", err)
@@ -56,7 +56,7 @@ func compareCalls(ctx context.Context, g *ground) (Calls, error) {
 
 // observe rotates accounts one after another behind proxies and returns the
 // calls of the last one, when every connection is up. All must make the same.
-func (g *ground) observe(ctx context.Context, accounts []account, open func(ldapURL, vaultURL string) (rotator, error)) ([]string, error) {
+func (g *ground) observe(ctx context.Context, d *dirServer, accounts []account, open func(ldapURL, vaultURL string) (rotator, error)) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cert, key, _, err := g.ca.Issue(g.dir, "proxy", time.Hour)
@@ -68,8 +68,8 @@ func (g *ground) observe(ctx context.Context, accounts []account, open func(ldap
 		return nil, err
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(g.slapd.CA))
-	toSlapd, err := faultproxy.StartLDAP(ctx, "127.0.0.1:0", g.slapd.LDAPS(), &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})
+	roots.AppendCertsFromPEM([]byte(d.ca))
+	toDirectory, err := faultproxy.StartLDAP(ctx, "127.0.0.1:0", d.url, &tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"})
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +86,9 @@ func (g *ground) observe(ctx context.Context, accounts []account, open func(ldap
 			seen = append(seen, server+" "+r.Kind+" "+r.Detail)
 		}
 	}
-	toSlapd.OnRequest(write("ldap"))
+	toDirectory.OnRequest(write("ldap"))
 	toVault.OnRequest(write("vault"))
-	r, err := open(toSlapd.URL(), toVault.URL())
+	r, err := open(toDirectory.URL(), toVault.URL())
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,8 @@ func (g *ground) observe(ctx context.Context, accounts []account, open func(ldap
 
 // named words calls without the account they are about.
 func named(calls []string, a account) []string {
-	words := strings.NewReplacer(a.dn, "<account>", a.uuid, "<uuid>", a.path, "<path>", "staging/corp/", "staging/", "staging/bench/", "staging/")
+	words := strings.NewReplacer(a.dn, "<account>", a.uuid, "<uuid>", a.path, "<path>",
+		"staging/corp/", "staging/", "staging/windows/", "staging/", "staging/bench/", "staging/")
 	out := make([]string, len(calls))
 	for i, c := range calls {
 		out[i] = words.Replace(strings.Replace(c, "vault POST", "vault PUT", 1))
@@ -119,10 +120,11 @@ func named(calls []string, a account) []string {
 // steps takes accounts through internal/rotation, as the activities do.
 type steps struct {
 	rotation.Rotator
-	end func()
+	directory *dirServer
+	end       func()
 }
 
-func newSteps(ctx context.Context, g *ground, ldapURL, vaultURL string) (rotator, error) {
+func newSteps(ctx context.Context, g *ground, d *dirServer, ldapURL, vaultURL string) (rotator, error) {
 	// Vault's client reads its address from the environment.
 	if err := errors.Join(os.Setenv("VAULT_ADDR", vaultURL), os.Setenv("VAULT_TOKEN", g.vault.RootToken().Reveal())); err != nil {
 		return nil, err
@@ -132,14 +134,18 @@ func newSteps(ctx context.Context, g *ground, ldapURL, vaultURL string) (rotator
 		return nil, err
 	}
 	kinds := registry.New(store)
-	authority, err := kinds.Authority(&config.Campaign{Directories: map[string]config.Directory{"corp": {
-		Driver: "openldap", Servers: []string{ldapURL}, Base: g.slapd.BaseDN(), CA: g.slapd.CA, Set: "exop",
-		Bind: config.Bind{DN: g.slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
-	}}}, "corp", credential.LDAPPassword)
+	conf := config.Directory{
+		Driver: d.driver, Servers: []string{ldapURL}, Base: d.base, CA: d.ca,
+		Bind: config.Bind{DN: d.binderDN, Password: credential.Path{Mount: "kv", Path: d.bindPath(), Field: "password"}},
+	}
+	if !d.domain() {
+		conf.Set = "exop"
+	}
+	authority, err := kinds.Authority(&config.Campaign{Directories: map[string]config.Directory{d.name: conf}}, d.name, conf.Kind())
 	if err != nil {
 		return nil, err
 	}
-	s := &steps{end: func() {
+	s := &steps{directory: d, end: func() {
 		_ = kinds.Close()
 		_ = store.Close()
 	}}
@@ -151,7 +157,7 @@ func newSteps(ctx context.Context, g *ground, ldapURL, vaultURL string) (rotator
 
 func (s *steps) rotate(ctx context.Context, a account) error {
 	c := credential.Credential{
-		ID: "corp/" + a.uuid, Kind: credential.LDAPPassword, Authority: "corp", Subject: a.uuid, Name: a.dn,
+		ID: s.directory.name + "/" + a.uuid, Kind: s.directory.kind(), Authority: s.directory.name, Subject: a.uuid, Name: a.dn,
 		Paths: []credential.Path{{Mount: "kv", Path: a.path, Field: "password"}},
 	}
 	prepared := s.Prepare(ctx, c)

@@ -46,26 +46,26 @@ func build(ctx context.Context, dir string) (program string, err error) {
 
 // newCampaign writes the campaign file of a group and prepares Vault's side. limits
 // is YAML; without it all limits are the file's defaults.
-func newCampaign(ctx context.Context, g *ground, program, group, limits string) (*campaign, error) {
+func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group, limits string) (*campaign, error) {
 	c := &campaign{g: g, program: program, group: group, dir: filepath.Join(g.dir, group)}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(c.dir, "ca.pem"), []byte(g.slapd.CA), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dir, "ca.pem"), []byte(d.ca), 0o644); err != nil {
 		return nil, err
 	}
 	text := fmt.Sprintf(`device: %s
 directories:
-  corp:
-    driver: openldap
+  %s:
+    driver: %s
     servers: [%s]
     base: %s
     ca_file: ca.pem
-    bind: {dn: "%s", password: "kv/infra/rollcall-bind#password"}
+    bind: {dn: "%s", password: "kv/%s#password"}
 sources:
   - {name: vault, type: vault-kv, prefix: kv/apps/%s}
 %s
-`, group, g.slapd.LDAPS(), g.slapd.BaseDN(), g.slapd.BinderDN, group, limits)
+`, group, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group, limits)
 	if err := os.WriteFile(c.file(), []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,10 @@ const (
 	groupLarger    = "campaign-larger"
 	groupCountBare = "count-bare"
 	groupCountOurs = "count-ours"
+
+	// In the domain, if there is one.
+	groupDomain     = windowsName
+	groupDomainBare = windowsName + "-bare"
 )
 
 func groupTry(workers int) string { return fmt.Sprintf("try%d", workers) }
@@ -30,6 +34,7 @@ type ground struct {
 	dir      string
 	ca       *lab.CA
 	slapd    *lab.Slapd
+	samba    *lab.Samba // nil without a domain
 	vault    *lab.Vault
 	accounts map[string][]account // by group
 }
@@ -40,10 +45,11 @@ type account struct {
 	path                    string // below kv/
 }
 
-// startGround starts the servers and seeds the groups. audit gives Vault a file
+// startGround starts the servers and seeds the groups: sizes in slapd, domain in a
+// domain of Active Directory, which is left out if there are none. audit gives Vault a file
 // audit device. On an error nothing is left running.
-func startGround(ctx context.Context, dir string, sizes map[string]int, audit bool) (g *ground, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+func startGround(ctx context.Context, dir string, sizes, domain map[string]int, audit bool) (g *ground, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	g = &ground{dir: dir, accounts: map[string][]account{}}
 	defer func() {
@@ -62,6 +68,9 @@ func startGround(ctx context.Context, dir string, sizes map[string]int, audit bo
 		}
 	}
 	if g.slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(dir, "slapd"), CA: g.ca, Accounts: all}); err != nil {
+		return nil, err
+	}
+	if err = g.startDomain(ctx, domain); err != nil {
 		return nil, err
 	}
 	if g.vault, err = lab.StartVault(ctx, lab.VaultOptions{Dir: filepath.Join(dir, "vault"), Audit: audit}); err != nil {
@@ -91,6 +100,9 @@ func (g *ground) findEntries(ctx context.Context) error {
 	}
 	for _, accounts := range g.accounts {
 		for i := range accounts {
+			if accounts[i].dn != "" { // the domain's
+				continue
+			}
 			accounts[i].dn, accounts[i].uuid = g.slapd.AccountDN(accounts[i].uid), uuids[accounts[i].uid]
 		}
 	}
@@ -100,13 +112,19 @@ func (g *ground) findEntries(ctx context.Context) error {
 // seedVault gives every account a path, also those of Vault's engine, which
 // keeps values in its own place: all work beside the same number of secrets.
 func (g *ground) seedVault(ctx context.Context) error {
-	secrets := map[string]map[string]any{"infra/rollcall-bind": {"password": g.slapd.BinderPassword}}
+	secrets := map[string]map[string]any{g.corp().bindPath(): {"password": g.slapd.BinderPassword}}
 	metadata := map[string]map[string]any{}
+	if g.samba != nil {
+		secrets[g.windows().bindPath()] = map[string]any{"password": g.samba.BinderPassword}
+	}
 	for group, accounts := range g.accounts {
 		for _, a := range accounts {
 			secrets[a.path] = map[string]any{"username": a.uid, "password": a.password}
-			if group == groupCampaign || group == groupLarger {
-				metadata[a.path] = map[string]any{"directory": "corp", "account": a.uid, "field": "password"}
+			switch group {
+			case groupCampaign, groupLarger:
+				metadata[a.path] = map[string]any{"directory": corpName, "account": a.uid, "field": "password"}
+			case groupDomain:
+				metadata[a.path] = map[string]any{"directory": windowsName, "account": a.uid, "field": "password"}
 			}
 		}
 	}
@@ -122,6 +140,9 @@ func (g *ground) stop() {
 	defer cancel()
 	if g.slapd != nil {
 		_ = g.slapd.Stop(ctx)
+	}
+	if g.samba != nil {
+		_ = g.samba.Stop(ctx)
 	}
 	if g.vault != nil {
 		_ = g.vault.Stop(ctx)

@@ -19,28 +19,33 @@ import (
 
 func main() {
 	n := flag.Int("n", 2000, "accounts for each of the three ways")
+	domain := flag.Int("domain", 1000, "accounts of an Active Directory domain for one more campaign; 0 leaves it out, and so does not being root")
 	audit := flag.Bool("audit", false, "give Vault a file audit device, as in production: it costs every request, and Rollcall makes more of them than Vault's own engine")
 	file := flag.String("json", "", "write the figures to this file as JSON")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *audit, *file); err != nil {
+	if err := run(ctx, *n, *domain, *audit, *file); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 // run measures, prints the table and writes the JSON. It leaves nothing behind.
-func run(ctx context.Context, n int, audit bool, file string) error {
+func run(ctx context.Context, n, domain int, audit bool, file string) error {
 	if n < smallest {
 		return fmt.Errorf("-n %d is too small to measure anything; the least is %d", n, smallest)
+	}
+	if err := domainPossible(); err != nil && domain > 0 {
+		say("without Active Directory: %v", err)
+		domain = 0
 	}
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	result, err := measure(ctx, dir, n, audit, say)
+	result, err := measure(ctx, dir, n, domain, audit, say)
 	if err != nil {
 		return err
 	}

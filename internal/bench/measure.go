@@ -19,7 +19,8 @@ const (
 var tries = []int{8, 16, 32, 64}
 
 // measure runs everything in one go on servers of its own below dir.
-func measure(ctx context.Context, dir string, n int, audit bool, say func(string, ...any)) (*Result, error) {
+// domain is how many accounts a campaign rotates in Active Directory; 0 leaves that out.
+func measure(ctx context.Context, dir string, n, domain int, audit bool, say func(string, ...any)) (*Result, error) {
 	program, err := build(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -31,22 +32,31 @@ func measure(ctx context.Context, dir string, n int, audit bool, say func(string
 	for _, w := range tries {
 		sizes[groupTry(w)] = n / len(tries)
 	}
-	say("starting slapd and Vault with %d accounts for each way", n)
-	g, err := startGround(ctx, dir, sizes, audit)
+	inDomain := map[string]int{}
+	if domain > 0 {
+		inDomain = map[string]int{groupDomain: domain, groupDomainBare: max(smallest, domain/oneCaller)}
+		for _, group := range []string{groupCountBare, groupCountOurs} {
+			inDomain[windowsName+"-"+group] = counted
+		}
+		say("a domain controller with %d accounts, slapd and Vault with %d for each way", domain, n)
+	} else {
+		say("starting slapd and Vault with %d accounts for each way", n)
+	}
+	g, err := startGround(ctx, dir, sizes, inDomain, audit)
 	if err != nil {
 		return nil, err
 	}
 	defer g.stop()
-	byDefault, err := newCampaign(ctx, g, program, groupCampaign, "")
+	byDefault, err := newCampaign(ctx, g, g.corp(), program, groupCampaign, "")
 	if err != nil {
 		return nil, err
 	}
-	withLarger, err := newCampaign(ctx, g, program, groupLarger, larger)
+	withLarger, err := newCampaign(ctx, g, g.corp(), program, groupLarger, larger)
 	if err != nil {
 		return nil, err
 	}
 	r := newResult(n, audit)
-	if r.Calls, err = compareCalls(ctx, g); err != nil {
+	if r.Calls, err = compareCalls(ctx, g, g.corp()); err != nil {
 		return nil, err
 	}
 
@@ -89,6 +99,44 @@ func measure(ctx context.Context, dir string, n int, audit bool, say func(string
 		return nil, err
 	}
 	r.compare()
+	if domain > 0 {
+		r.Domain, err = g.measureDomain(ctx, program, say)
+	}
+	return r, err
+}
+
+// Domain is a campaign in Active Directory beside a bare loop there.
+type Domain struct {
+	Calls    Calls     `json:"calls"`
+	Bare     Timing    `json:"bare"`
+	Campaign *Campaign `json:"campaign"`
+	// WholeToBare and RotatingToBare are as in Ratios.
+	WholeToBare    float64 `json:"whole_to_bare"`
+	RotatingToBare float64 `json:"rotating_to_bare"`
+}
+
+// domainWorkers: a Samba domain controller works on one request at a time.
+const domainWorkers = 8
+
+func (g *ground) measureDomain(ctx context.Context, program string, say func(string, ...any)) (*Domain, error) {
+	d := g.windows()
+	c, err := newCampaign(ctx, g, d, program, groupDomain, "")
+	if err != nil {
+		return nil, err
+	}
+	r := &Domain{}
+	if r.Calls, err = compareCalls(ctx, g, d); err != nil {
+		return nil, err
+	}
+	say("the bare loop in the domain with %d workers", domainWorkers)
+	if r.Bare, err = g.time(ctx, groupDomainBare, domainWorkers, bareRotator(g, d, d.url, g.vault.Address(), domainWorkers)); err != nil {
+		return nil, err
+	}
+	say("the campaign in the domain")
+	if r.Campaign, err = c.run(ctx); err != nil {
+		return nil, err
+	}
+	r.WholeToBare, r.RotatingToBare = r.Campaign.PerSecond/r.Bare.PerSecond, r.Campaign.RotatingPerSecond/r.Bare.PerSecond
 	return r, nil
 }
 

@@ -24,6 +24,7 @@ type Result struct {
 	Campaign    *Campaign `json:"campaign"` // with the default limits
 	Larger      *Campaign `json:"campaign_larger_batches"`
 	After       Timing    `json:"bare_after"`
+	Domain      *Domain   `json:"active_directory,omitempty"`
 
 	Bare         float64 `json:"bare_per_second"`      // mean of before and after
 	Drift        float64 `json:"bare_after_to_before"` // of the machine
@@ -101,13 +102,29 @@ func (r *Result) table() string {
 
 	fmt.Fprintf(&b, "\ncampaign with the default limits\n%s", r.Campaign.details(r.Ratios))
 	fmt.Fprintf(&b, "\ncampaign with %s\n%s", larger, r.Larger.details(r.LargerRatios))
+	fmt.Fprintf(&b, "\n%s", r.Calls.words())
+	fmt.Fprintf(&b, "the bare loop after / before: %.2f, which is how far the machine drifted\n", r.Drift)
+	if r.Domain != nil {
+		b.WriteString(r.Domain.words())
+	}
+	return b.String()
+}
+
+func (c Calls) words() string {
 	same := "the same calls in the same order"
-	if !r.Calls.Same {
+	if !c.Same {
 		same = "NOT THE SAME CALLS, so the ratio to the bare loop means nothing (-json lists them)"
 	}
-	fmt.Fprintf(&b, "\ncalls per account: %d to slapd, %d to Vault; campaign and bare loop make %s\n", r.Calls.LDAP, r.Calls.Vault, same)
-	fmt.Fprintf(&b, "the bare loop after / before: %.2f, which is how far the machine drifted\n", r.Drift)
-	return b.String()
+	return fmt.Sprintf("calls per account: %d to the directory, %d to Vault; campaign and bare loop make %s\n", c.LDAP, c.Vault, same)
+}
+
+func (d *Domain) words() string {
+	return fmt.Sprintf("\nActive Directory, one Samba domain controller, each account reset twice\n"+
+		"  bare loop, %d workers: %d accounts, %.0f per second\n", d.Bare.Workers, d.Bare.Accounts, d.Bare.PerSecond) +
+		fmt.Sprintf("  campaign: %d accounts, %.0f per second, whole %.2f × bare loop, rotating %.2f × bare loop (%.0f per second)\n",
+			d.Campaign.Accounts, d.Campaign.PerSecond, d.WholeToBare, d.RotatingToBare, d.Campaign.RotatingPerSecond) +
+		fmt.Sprintf("  Set to proof p50 %.0f ms, p99 %.0f ms · first dead after %.1f s\n  %s",
+			1000*d.Campaign.SetToProofP50, 1000*d.Campaign.SetToProofP99, d.Campaign.FirstDead, d.Calls.words())
 }
 
 // details are the figures of one campaign that the table has no column for.
