@@ -27,7 +27,7 @@ type Authority struct {
 	policy        config.PasswordPolicy
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
 
-	// taken holds pwdLastSet straight after our Set, by subject, until Retire. What is
+	// taken holds the change mark straight after our Set, by subject, until Retire. What is
 	// not in it (the process began later) costs Retire one more reset.
 	taken sync.Map
 }
@@ -45,8 +45,8 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the account by objectGUID, so a renamed or moved one is found and
-// another one under the old name is not. Changed is pwdLastSet, which every domain
-// controller has as it was written on the first. The worker's own identity is a Stop with ReasonSelf,
+// another one under the old name is not. Changed is the password's version and
+// pwdLastSet, which every domain controller has as they were written on the first. The worker's own identity is a Stop with ReasonSelf,
 // an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
@@ -93,7 +93,7 @@ func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.
 	return a.dir.ResetPassword(ctx, acc.Name, new, credential.Secret{})
 }
 
-// mark is pwdLastSet on the write server now.
+// mark is the change mark on the write server now.
 func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
 	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject)
 	if err == nil && !found {
@@ -157,7 +157,7 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	return findings, nil
 }
 
-// ProofWithoutOld is the change time: pwdLastSet is that of the last reset on every
+// ProofWithoutOld is the change mark: it is that of the last reset on every
 // domain controller, so each has at least two.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 

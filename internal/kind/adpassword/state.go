@@ -37,14 +37,22 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 	return protocol.Accepted
 }
 
-// changed is pwdLastSet in a form that sorts: units of 100 ns, so two resets in a row
-// differ. 0 is a password that must be changed.
+// changed is the version of the password, then when it was set, in a form that sorts.
+//
+// The version is that of unicodePwd in the replication metadata ([MS-ADTS] 3.1.1.4.5.16):
+// each reset raises it, one to the same value too, and every domain controller has it as
+// it was written on the first. pwdLastSet is 0 while the password must be changed, which is
+// written last, so it sorts after any time: a server that has not seen it lags.
 func changed(e directory.Entry) string {
-	n, err := strconv.ParseUint(e.First("pwdLastSet"), 10, 64)
-	if err != nil {
+	version, _ := strconv.ParseUint(e.First("msDS-KeyVersionNumber"), 10, 32)
+	set, err := strconv.ParseUint(e.First("pwdLastSet"), 10, 64)
+	switch {
+	case err != nil:
 		return ""
+	case set == 0:
+		return fmt.Sprintf("%010d must-change", version)
 	}
-	return fmt.Sprintf("%020d", n)
+	return fmt.Sprintf("%010d %020d", version, set)
 }
 
 // fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
