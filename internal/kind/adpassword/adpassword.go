@@ -30,6 +30,9 @@ type Authority struct {
 	// taken holds the change mark straight after our Set, by subject, until Retire. What is
 	// not in it (the process began later) costs Retire one more reset.
 	taken sync.Map
+
+	// retired holds it straight after Retire, where there are servers that may follow slowly.
+	retired sync.Map
 }
 
 var _ kind.Authority = (*Authority)(nil)
@@ -127,22 +130,41 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	return protocol.Refused, nil
 }
 
-// Retire resets to the same value once more, which ends the hour in which the password
-// before is accepted. If the account's password may have changed between Set
-// and now, the one before is not known to be ours: a bind cannot tell, because
-// ours may work for its hour. Then it resets twice.
+// Retire ends the hour of the password before. What this process has retired, and nobody
+// has changed since, it leaves alone: each reset is a change that the other
+// servers would have to see before the proof.
 //
 // Kerberos tickets that were issued before live on until they expire (10 hours by
 // default); the directory offers no way to cut them.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
-	var findings []credential.Finding
-	resets := 2
-	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
-		now, err := a.mark(ctx, acc)
-		if err != nil {
+	if done, ok := a.retired.Load(acc.Subject); ok {
+		if now, err := a.mark(ctx, acc); err != nil || done == now {
 			return nil, err
 		}
-		if now == ours {
+		a.retired.Delete(acc.Subject)
+	}
+	mark, findings, err := a.EndOld(ctx, acc, new)
+	if err == nil && mark != "" && len(a.Servers()) > 1 {
+		a.retired.Store(acc.Subject, mark)
+	}
+	return findings, err
+}
+
+// EndOld resets to the same value once more, which ends the hour in which the password
+// before is accepted. If the account's password may have changed between Set
+// and now, the one before is not known to be ours: a bind cannot tell, because
+// ours may work for its hour. Then it resets twice.
+//
+// mark is the change mark after that; empty if somebody else changed the password
+// meanwhile (or the servers number no versions), so that theirs may be the one before.
+func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential.Secret) (mark string, findings []credential.Finding, err error) {
+	before, err := a.mark(ctx, acc)
+	if err != nil {
+		return "", nil, err
+	}
+	resets := 2
+	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
+		if before == ours {
 			resets = 1
 		} else {
 			findings = []credential.Finding{{Code: credential.FindingChangedDuring,
@@ -151,10 +173,13 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	}
 	for range resets {
 		if err := a.reset(ctx, acc, new); err != nil {
-			return findings, fmt.Errorf("retire the password before: %w", err)
+			return "", findings, fmt.Errorf("retire the password before: %w", err)
 		}
 	}
-	return findings, nil
+	if mark, err = a.mark(ctx, acc); err != nil || version(mark) != version(before)+resets {
+		return "", findings, err
+	}
+	return mark, findings, nil
 }
 
 // ProofWithoutOld is the change mark: it is that of the last reset on every

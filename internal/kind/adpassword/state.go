@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"rollcall/internal/directory"
@@ -50,10 +51,29 @@ func changed(e directory.Entry) string {
 	case err != nil:
 		return ""
 	case set == 0:
-		return fmt.Sprintf("%010d must-change", version)
+		return fmt.Sprintf("%010d", version) + mustChangeMark
 	}
 	return fmt.Sprintf("%010d %020d", version, set)
 }
+
+const mustChangeMark = " must-change"
+
+// MustChange reports whether a change mark is that of an account whose owner must
+// change its password at the next log-on.
+func MustChange(mark string) bool { return strings.HasSuffix(mark, mustChangeMark) }
+
+// version is the password's in a change mark, 0 if there is none.
+func version(mark string) int {
+	text, _, _ := strings.Cut(mark, " ")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// SameVersion reports whether two change marks are of the same password.
+func SameVersion(a, b string) bool { return version(a) != 0 && version(a) == version(b) }
 
 // fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
 func fileTime(n int64) time.Time {

@@ -99,7 +99,10 @@ func TestAChangeBeforeTheProofIsOverruledAndSaid(t *testing.T) {
 	next, own := fresh(t, a), fresh(t, a)
 	rotate(t, a, acc, next)
 	require.NoError(t, change(t, c.Name, next, own))
-	require.Equal(t, protocol.Accepted, try(t, a, acc, next))
+	_, err := a.Try(t.Context(), a.Servers()[0], acc, next)
+	require.ErrorContains(t, err, "look again", "it works for its hour, and is not what the owner would be handed")
+	require.NotContains(t, err.Error(), "person0")
+	require.Equal(t, protocol.Accepted, try(t, a, acc, next), "whoever looks again gets to Retire")
 
 	findings, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
@@ -164,4 +167,18 @@ func TestWithoutTheRightToPwdLastSetTheStolenValueIsDeadAndTheDelegationIsNamed(
 	checks = a.dir.CheckOwners(t.Context(), []string{person.Subject})
 	require.Len(t, checks, 1)
 	require.True(t, checks[0].OK, checks[0].Detail)
+}
+
+// Were each pass to reset again, a server that follows more slowly than passes come would
+// never have seen the last one.
+func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
+	a := authority(t)
+	c, _ := person(t)
+	acc := show(t, a, c)
+	next := fresh(t, a)
+	rotate(t, a, acc, next)
+	retired := show(t, a, c).Changed
+	_, err := a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	require.Equal(t, retired, show(t, a, c).Changed)
 }

@@ -8,6 +8,7 @@ package userpassword
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -24,10 +25,13 @@ type Authority struct {
 	*adpassword.Authority
 	dir *directory.Client
 
-	// left holds the change mark straight after Retire, by subject. It is there to say that
-	// somebody changed the temporary value; without it (the process began later) nobody is told.
+	// left holds the change mark straight after Retire, by subject. Without it (the process
+	// began later) Retire is done again, and overrules a change without a word.
 	left sync.Map
 }
+
+// changedSince stands for a mark that is no longer that of the account.
+const changedSince = "changed since"
 
 var _ kind.Authority = (*Authority)(nil)
 
@@ -38,32 +42,51 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 	return &Authority{Authority: adpassword.New(c, p, vaultGenerate), dir: c}
 }
 
+// Set resets the password on the write server.
+func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
+	a.left.Delete(acc.Subject)
+	return a.Authority.Set(ctx, acc, new, old)
+}
+
 // Try binds once as the account. A password that must be changed is refused with
 // sub-code 773, which only the right one gets ([MS-ERREF] 2.2, ERROR_PASSWORD_MUST_CHANGE): with pwdLastSet 0 on
 // the same domain controller it is Accepted, for more than that it cannot do. One
 // that has expired of age is not.
+//
+// A right value is not always the one in force: the one before works for its hour. After Retire
+// the account must be as that left it, or the owner would be handed a password that
+// somebody has changed; that is an error, after which the caller looks again.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	answer, err := a.Authority.Try(ctx, server, acc, value)
-	if err != nil || answer != protocol.PasswordExpired {
+	if err != nil || answer != protocol.Accepted && answer != protocol.PasswordExpired {
 		return answer, err
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject)
+	left, retired := a.left.Load(acc.Subject)
+	if answer == protocol.Accepted && !retired {
+		return answer, nil
+	}
+	now, err := a.Account(ctx, server, credential.Credential{Subject: acc.Subject})
+	var stop *protocol.Stop
 	switch {
-	case directory.IsUnreachable(err) && ctx.Err() == nil:
+	case errors.As(err, &stop) && stop.Reason == protocol.ReasonUnreachable:
 		return protocol.Unreachable, nil
 	case err != nil:
 		return "", err
-	case !found:
+	case now.State == protocol.Gone:
 		return protocol.Gone, nil
-	case e.First("pwdLastSet") == "0":
+	case retired && left != changedSince && left != now.Changed:
+		a.left.Store(acc.Subject, changedSince)
+		return "", errors.New("the temporary password was changed at " + server + " after it was retired; look again")
+	case adpassword.MustChange(now.Changed):
 		return protocol.Accepted, nil
 	}
-	return protocol.PasswordExpired, nil
+	return answer, nil
 }
 
 // Retire ends the stolen value as ad-password does and then makes the owner change the
 // new one at the next log-on. Broken off in between, it is done again from the start:
-// a reset takes must-change off, and it is put on again.
+// a reset takes must-change off, and it is put on again. What this process has
+// retired and nobody has changed since is left alone.
 //
 // Whoever has changed the temporary value since an earlier Retire is overruled by it: the
 // owner cannot be told from an intruder. An owner who may not change his password is
@@ -71,17 +94,16 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 // is a finding.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
 	var findings []credential.Finding
-	if left, ok := a.left.LoadAndDelete(acc.Subject); ok {
+	if left, ok := a.left.Load(acc.Subject); ok {
 		now, err := a.mark(ctx, acc)
-		if err != nil {
+		if err != nil || now == left {
 			return nil, err
 		}
-		if now != left {
-			findings = append(findings, credential.Finding{Code: credential.FindingChangedAfter,
-				Detail: "the temporary password was changed before it was proved; it is set again, and handed over once it is proved"})
-		}
+		a.left.Delete(acc.Subject)
+		findings = append(findings, credential.Finding{Code: credential.FindingChangedAfter,
+			Detail: "the temporary password was changed before it was proved; it is set again, and handed over once it is proved"})
 	}
-	more, err := a.Authority.Retire(ctx, acc, new)
+	ended, more, err := a.EndOld(ctx, acc, new)
 	findings = append(findings, more...)
 	if err != nil {
 		return findings, err
@@ -90,24 +112,34 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	if err != nil {
 		return findings, fmt.Errorf("look how the owner stands to his password: %w", err)
 	}
-	notForced := func(why string) {
-		findings = append(findings, credential.Finding{Code: credential.FindingNotForced, Detail: why})
-	}
-	switch {
-	case owner.MayNotChange:
-		notForced("the access control list denies the owner to change his password (User Cannot Change Password); must-change was left off, for it would lock him out")
-	case owner.NeverExpires:
-		notForced("the password never expires, or a smart card is required for log-on (userAccountControl), so the domain ignores must-change")
-		fallthrough
-	default:
+	if !owner.MayNotChange {
 		if err := a.dir.RequireChange(ctx, acc.Name); err != nil {
 			return findings, err
 		}
 	}
-	if mark, err := a.mark(ctx, acc); err == nil {
-		a.left.Store(acc.Subject, mark)
+	mark, err := a.mark(ctx, acc)
+	if err != nil {
+		return findings, err
 	}
-	return findings, nil
+	if !adpassword.SameVersion(ended, mark) {
+		return findings, errors.New("somebody else changed the password while it was retired, or bind.dn may not read msDS-KeyVersionNumber; look again")
+	}
+	a.left.Store(acc.Subject, mark)
+	return append(findings, notForced(owner)...), nil
+}
+
+// notForced says why nothing makes the owner change the temporary value, if so.
+func notForced(o directory.Owner) []credential.Finding {
+	var why string
+	switch {
+	case o.MayNotChange:
+		why = "the access control list denies the owner to change his password (User Cannot Change Password); must-change was left off, for it would lock him out"
+	case o.NeverExpires:
+		why = "the password never expires, or a smart card is required for log-on (userAccountControl), so the domain ignores must-change"
+	default:
+		return nil
+	}
+	return []credential.Finding{{Code: credential.FindingNotForced, Detail: why}}
 }
 
 // mark is the change mark on the write server now.
