@@ -31,10 +31,11 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
-	require.Len(t, c.Sources, 4)
+	require.Len(t, c.Sources, 5)
+	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
 	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
-	require.Equal(t, []string{"manifest", "vault-kv", "directory", "vault-logins"},
-		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name})
+	require.Equal(t, []string{"manifest", "vault-kv", "directory", "mail-users", "vault-logins"},
+		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name, c.Sources[4].Name})
 	require.Equal(t, Limits{Batch: 100, Parallel: 4, Concurrency: 16, RetryMin: Duration(5 * time.Second),
 		RetryMax: Duration(5 * time.Minute), Deadline: Duration(4 * time.Hour)}, c.Limits)
 	require.True(t, filepath.IsAbs(c.LedgerDir))
