@@ -90,7 +90,8 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 		return &protocol.Stop{Reason: protocol.ReasonGone, Server: s.name, Detail: "the account is not there, or bind.dn may not see it"}
 	case ldap.LDAPResultInsufficientAccessRights:
 		return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.name,
-			Detail: "the new value is in force, and bind.dn lacks the right to write pwdLastSet on this account, so its owner is not made to change it; " + grantMustChange + "; the next pass goes on"}
+			Detail: "the new value is in force, and bind.dn lacks the right to write pwdLastSet on this account, so its owner is not made to change it; " + grantMustChange +
+				" (an account of a protected group, adminCount 1, takes its rights from CN=AdminSDHolder instead); the next pass goes on"}
 	}
 	return fmt.Errorf("require a change of password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }

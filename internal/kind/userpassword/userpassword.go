@@ -25,13 +25,16 @@ type Authority struct {
 	*adpassword.Authority
 	dir *directory.Client
 
-	// left holds the change mark straight after Retire, by subject. Without it (the process
+	// left holds how Retire left an account (state), by subject. Without it (the process
 	// began later) Retire is done again, and overrules a change without a word.
 	left sync.Map
 }
 
-// changedSince stands for a mark that is no longer that of the account.
-const changedSince = "changed since"
+// state is an account after Retire.
+type state struct {
+	mark     string // empty once the account was seen with another one
+	findings []credential.Finding
+}
 
 var _ kind.Authority = (*Authority)(nil)
 
@@ -61,8 +64,10 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	if err != nil || answer != protocol.Accepted && answer != protocol.PasswordExpired {
 		return answer, err
 	}
-	left, retired := a.left.Load(acc.Subject)
-	if answer == protocol.Accepted && !retired {
+	var left state
+	if s, retired := a.left.Load(acc.Subject); retired {
+		left = s.(state)
+	} else if answer == protocol.Accepted {
 		return answer, nil
 	}
 	now, err := a.Account(ctx, server, credential.Credential{Subject: acc.Subject})
@@ -74,8 +79,8 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 		return "", err
 	case now.State == protocol.Gone:
 		return protocol.Gone, nil
-	case retired && left != changedSince && left != now.Changed:
-		a.left.Store(acc.Subject, changedSince)
+	case left.mark != "" && left.mark != now.Changed:
+		a.left.Store(acc.Subject, state{})
 		return "", errors.New("the temporary password was changed at " + server + " after it was retired; look again")
 	case adpassword.MustChange(now.Changed):
 		return protocol.Accepted, nil
@@ -96,8 +101,11 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	var findings []credential.Finding
 	if left, ok := a.left.Load(acc.Subject); ok {
 		now, err := a.mark(ctx, acc)
-		if err != nil || now == left {
+		if err != nil {
 			return nil, err
+		}
+		if s := left.(state); now == s.mark {
+			return s.findings, nil
 		}
 		a.left.Delete(acc.Subject)
 		findings = append(findings, credential.Finding{Code: credential.FindingChangedAfter,
@@ -124,8 +132,9 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	if !adpassword.SameVersion(ended, mark) {
 		return findings, errors.New("somebody else changed the password while it was retired, or bind.dn may not read msDS-KeyVersionNumber; look again")
 	}
-	a.left.Store(acc.Subject, mark)
-	return append(findings, notForced(owner)...), nil
+	left := state{mark, notForced(owner)}
+	a.left.Store(acc.Subject, left)
+	return append(findings, left.findings...), nil
 }
 
 // notForced says why nothing makes the owner change the temporary value, if so.
