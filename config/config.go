@@ -54,6 +54,9 @@ type Vault struct {
 	// {account} (the uid or sAMAccountName, else cn, else the immutable id) replaced.
 	// Default "kv/rollcall/{directory}/{account}#password".
 	Adopt string `json:"adopt"`
+	// HandOver is where a person's temporary password is left for its owner, with the
+	// same placeholders. Default "kv/rollcall/handover/{directory}/{account}#password".
+	HandOver string `json:"handover"`
 }
 
 // Directory is one LDAP directory with all its servers.
@@ -100,6 +103,11 @@ func (d Directory) Kind() credential.Kind {
 	return credential.LDAPPassword
 }
 
+// Takes reports whether the directory's accounts can have credentials of kind k.
+func (d Directory) Takes(k credential.Kind) bool {
+	return k == d.Kind() || k == credential.UserPassword && d.Driver == ActiveDirectory
+}
+
 // Bind is a DN and the Vault path of its password.
 type Bind struct {
 	DN       string          `json:"dn"`
@@ -124,6 +132,10 @@ type Source struct {
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
+
+	// Kind, with manifest and directory: user-password if what it lists are people's
+	// accounts, which Active Directory alone has. Empty: what the directory's accounts have.
+	Kind credential.Kind `json:"kind,omitempty"`
 
 	// manifest: the file (YAML or CSV by its extension), and its bytes.
 	File    string `json:"file,omitempty"`

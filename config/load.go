@@ -107,30 +107,41 @@ func (l *loader) exposure(top fields) []Interval {
 }
 
 func (l *loader) vault(top fields) Vault {
-	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt")
+	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover")
 	v := Vault{
 		Mount:   f.mount("mount", "rollcall"),
 		Transit: f.mount("transit", "rollcall-transit"),
-		Adopt:   "kv/rollcall/{directory}/{account}#password",
 	}
 	if v.Mount == v.Transit {
 		f.problem("transit", "must be another mount than vault.mount")
 	}
-	if s, ok := f.scalar("adopt"); ok {
-		v.Adopt = strings.Trim(s, "/")
-		p, ok := ParseReference(strings.NewReplacer("{directory}", "d", "{account}", "a").Replace(s))
-		switch {
-		case !ok:
-			f.problem("adopt", "must be a Vault reference: mount/path#field, with {directory} and {account} in the path")
-		case !strings.Contains(s, "{account}"):
-			f.problem("adopt", "must contain {account}, or all adopted accounts would share one path")
-		case strings.ContainsAny(p.String(), "{}"):
-			f.problem("adopt", "only {directory} and {account} are known here")
-		case p.Mount == v.Mount || strings.ContainsAny(v.Adopt[:strings.IndexByte(v.Adopt, '/')], "{}"):
-			f.problem("adopt", "must name a mount of yours, not Rollcall's own and none with a placeholder in it")
-		}
+	v.Adopt = f.template("adopt", "kv/rollcall/{directory}/{account}#password", v.Mount)
+	v.HandOver = f.template("handover", "kv/rollcall/handover/{directory}/{account}#password", v.Mount)
+	if v.Adopt == v.HandOver {
+		f.problem("handover", "must be another place than vault.adopt: who may fetch a person's temporary password is not who reads those of services")
 	}
 	return v
+}
+
+// template is a Vault reference with placeholders, outside of our own mount.
+func (f fields) template(key, def, own string) string {
+	s, ok := f.scalar(key)
+	if !ok {
+		return def
+	}
+	t := strings.Trim(s, "/")
+	p, ok := ParseReference(strings.NewReplacer("{directory}", "d", "{account}", "a").Replace(s))
+	switch {
+	case !ok:
+		f.problem(key, "must be a Vault reference: mount/path#field, with {directory} and {account} in the path")
+	case !strings.Contains(s, "{account}"):
+		f.problem(key, "must contain {account}, or all such accounts would share one path")
+	case strings.ContainsAny(p.String(), "{}"):
+		f.problem(key, "only {directory} and {account} are known here")
+	case p.Mount == own || strings.ContainsAny(t[:strings.IndexByte(t, '/')], "{}"):
+		f.problem(key, "must name a mount of yours, not Rollcall's own and none with a placeholder in it")
+	}
+	return t
 }
 
 // mount is the name of a mount of one segment, without slashes.
@@ -194,4 +205,4 @@ func readFile(path string) ([]byte, error) {
 }
 
 // kinds that a wave may name.
-var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.AppRoleSecretID)}
+var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.UserPassword), string(credential.AppRoleSecretID)}

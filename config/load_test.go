@@ -31,10 +31,11 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
-	require.Len(t, c.Sources, 4)
+	require.Len(t, c.Sources, 5)
+	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
 	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
-	require.Equal(t, []string{"manifest", "vault-kv", "directory", "vault-logins"},
-		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name})
+	require.Equal(t, []string{"manifest", "vault-kv", "directory", "mail-users", "vault-logins"},
+		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name, c.Sources[4].Name})
 	require.Equal(t, Limits{Batch: 100, Parallel: 4, Concurrency: 16, RetryMin: Duration(5 * time.Second),
 		RetryMax: Duration(5 * time.Minute), Deadline: Duration(4 * time.Hour)}, c.Limits)
 	require.True(t, filepath.IsAbs(c.LedgerDir))
@@ -51,7 +52,8 @@ sources:
   - {type: vault-kv, prefix: kv/d}
   - {type: vault-approle, mount: auth/approle/, cidr: 192.0.2.1}
 `)
-	require.Equal(t, Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}, c.Vault)
+	require.Equal(t, Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password",
+		HandOver: "kv/rollcall/handover/{directory}/{account}#password"}, c.Vault)
 	var names []string
 	for _, s := range c.Sources {
 		names = append(names, s.Name)
@@ -142,4 +144,27 @@ func mustLoad(t *testing.T, text string) *Campaign {
 	c, err := load("campaign.yaml", t.TempDir(), []byte(text))
 	require.NoError(t, err)
 	return c
+}
+
+func TestPeopleAreListedOnADomainOnly(t *testing.T) {
+	c, err := load("c.yaml", t.TempDir(), []byte(`
+device: esg-01
+vault:
+  handover: secrets/for-people/{account}#value
+directories:
+  windows:
+    driver: active-directory
+    servers: [ldaps://dc1.example.org]
+    base: dc=example,dc=org
+    bind: {dn: "cn=r,dc=example,dc=org", password: "kv/bind#password"}
+sources:
+  - {type: directory, directory: windows, filter: (memberOf=cn=mail users), kind: user-password}
+waves:
+  - {name: people, kind: user-password}
+`))
+	require.NoError(t, err)
+	require.Equal(t, credential.UserPassword, c.Sources[0].Kind)
+	require.Equal(t, "secrets/for-people/{account}#value", c.Vault.HandOver)
+	require.True(t, c.Directories["windows"].Takes(credential.UserPassword))
+	require.False(t, Directory{Driver: OpenLDAP}.Takes(credential.UserPassword))
 }

@@ -60,7 +60,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	source := rapid.Custom(func(t *rapid.T) Source {
 		return Source{
 			Name: text.Draw(t, "name"), Type: text.Draw(t, "type"), File: text.Draw(t, "file"),
-			Content: filled(rapid.SliceOf(rapid.Byte()).Draw(t, "content")), Prefix: text.Draw(t, "prefix"),
+			Content: filled(rapid.SliceOf(rapid.Byte()).Draw(t, "content")), Prefix: text.Draw(t, "prefix"), Kind: credential.Kind(text.Draw(t, "kind")),
 			Directory: text.Draw(t, "directory"), Filter: text.Draw(t, "filter"), Base: text.Draw(t, "base"),
 			Mount: text.Draw(t, "mount"), Role: text.Draw(t, "role"), CIDR: text.Draw(t, "cidr"),
 			Metadata: map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
@@ -83,7 +83,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	return Campaign{
 		Device:      text.Draw(t, "device"),
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
-		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt")},
+		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),
 		Sources:     rapid.SliceOf(source).Draw(t, "sources"),
 		Exclude:     filled(rapid.SliceOf(exclude).Draw(t, "exclude")),

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
 )
 
 // The types of source, and the keys that each may have besides name and type.
@@ -20,9 +22,9 @@ const (
 )
 
 var sourceKeys = map[string][]string{
-	Manifest:     {"file"},
+	Manifest:     {"file", "kind"},
 	VaultKV:      {"prefix"},
-	FromLDAP:     {"directory", "filter", "base"},
+	FromLDAP:     {"directory", "filter", "base", "kind"},
 	VaultAppRole: {"mount", "role", "cidr", "metadata"},
 }
 
@@ -35,7 +37,7 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 	names := map[string]int{}
 	for i, n := range items {
 		f := l.mapping(n, fmt.Sprintf("sources[%d]", i),
-			"name", "type", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata")
+			"name", "type", "kind", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata")
 		s := Source{Line: n.Line, Name: f.str("name"), Type: l.sourceType(n, f)}
 		if s.Name != "" {
 			if !nameForm.MatchString(s.Name) {
@@ -49,6 +51,7 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 		switch s.Type {
 		case Manifest:
 			s.File, s.Content = l.manifest(f)
+			s.Kind = f.people(c.hasDomain(), "no directory is of driver active-directory, which alone has must-change at the next log-on")
 		case VaultKV:
 			s.Prefix = l.prefix(f, c)
 		case FromLDAP:
@@ -133,6 +136,7 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 			f.problem("filter", "not a valid LDAP filter: %v", err)
 		}
 	}
+	s.Kind = f.people(!ok || d.Takes(credential.UserPassword), "directory "+shown(s.Directory)+" is not of driver active-directory, which alone has must-change at the next log-on")
 	if !f.has("base") {
 		return
 	}
@@ -140,6 +144,24 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 	if ok && s.Base != "" && d.Base != "" && !below(s.Base, d.Base) {
 		f.problem("base", "is not below the directory's own base, so what it finds could not be rotated")
 	}
+}
+
+// people is the kind of a source that lists people's accounts. why says why it may not.
+func (f fields) people(may bool, why string) credential.Kind {
+	k := credential.Kind(f.oneOf("kind", "", []string{string(credential.UserPassword)}))
+	if k != "" && !may {
+		f.problem("kind", "%s is not possible here: %s; leave kind out", k, why)
+	}
+	return k
+}
+
+func (c *Campaign) hasDomain() bool {
+	for _, d := range c.Directories {
+		if d.Takes(credential.UserPassword) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f fields) unknownDirectory(c *Campaign, name string, more ...string) {

@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"config"},              // the campaign file: types that every room above may take
 	{"internal/kind", "internal/vault", "internal/directory", "internal/ledger", "internal/password"}, // one outside system each, none knows another
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid"},       // a kind knows its authority and no other kind
+	{"internal/kind/userpassword"}, // but for this one: ad-password, and then must-change
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine"},
 	{"activities"}, // thin: what Temporal calls

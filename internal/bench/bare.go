@@ -26,8 +26,8 @@ import (
 //	         Offer old (refused bind) · Offer new (bind)
 //	Clean    DestroyUpTo · Release
 //
-// In a domain Set is a reset and a look, and after Activate comes Retire: a look
-// and another reset. compareCalls holds it to that. It shares no code with
+// In a domain Set is a reset and a look, and after Activate comes Retire: another
+// reset between two looks. compareCalls holds it to that. It shares no code with
 // internal/vault and internal/directory.
 type bare struct {
 	http   *http.Client
@@ -123,7 +123,10 @@ func (b *bare) retire(a account, value string) error {
 	if err := b.look(a); err != nil {
 		return err
 	}
-	return b.reset(a, value)
+	if err := b.reset(a, value); err != nil {
+		return err
+	}
+	return b.look(a)
 }
 
 // reset replaces unicodePwd: in quotes, UTF-16LE ([MS-ADTS] 3.1.1.3.1.5.1).

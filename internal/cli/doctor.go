@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/engine"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
@@ -71,10 +72,11 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
 		defer s.close()
-		for _, c := range vault.Doctor(ctx, cfg, s.known(cmd), policies...) {
+		known := s.known(cmd)
+		for _, c := range vault.Doctor(ctx, cfg, known, policies...) {
 			rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
 		}
-		rows = append(rows, s.checkDirectories(ctx)...)
+		rows = append(rows, s.checkDirectories(ctx, known)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
 	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
@@ -83,7 +85,13 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
 }
 
-func (s *session) checkDirectories(ctx context.Context) []check {
+func (s *session) checkDirectories(ctx context.Context, known []credential.Credential) []check {
+	people := map[string][]string{} // immutable ids by directory
+	for _, c := range known {
+		if c.Kind == credential.UserPassword && c.Subject != "" {
+			people[c.Authority] = append(people[c.Authority], c.Subject)
+		}
+	}
 	var rows []check
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
 		d, err := s.kinds.Directory(s.cfg, name)
@@ -91,7 +99,11 @@ func (s *session) checkDirectories(ctx context.Context) []check {
 			rows = append(rows, check{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"})
 			continue
 		}
-		for _, c := range d.Check(ctx) {
+		checks := d.Check(ctx)
+		if len(people[name]) > 0 {
+			checks = append(checks, d.CheckOwners(ctx, people[name])...)
+		}
+		for _, c := range checks {
 			rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do})
 		}
 	}

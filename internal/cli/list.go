@@ -122,7 +122,10 @@ func paths(c credential.Credential) string {
 		}
 		s += p.String()
 	}
-	if c.Adopted {
+	switch {
+	case c.HandsOver():
+		s += " (to hand over)"
+	case c.Adopted:
 		s += " (new)"
 	}
 	return s

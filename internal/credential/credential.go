@@ -18,6 +18,9 @@ const (
 	LDAPPassword Kind = "ldap-password"
 	// ADPassword is the password of an account in an Active Directory domain.
 	ADPassword Kind = "ad-password"
+	// UserPassword is the password of a person's account in an Active Directory
+	// domain: its owner gets a temporary one and must change it.
+	UserPassword Kind = "user-password"
 	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
 	AppRoleSecretID Kind = "approle-secret-id"
 )
@@ -67,6 +70,10 @@ type Credential struct {
 	// on the roll and ends as an open exception.
 	Problem Problem `json:"problem,omitempty"`
 }
+
+// HandsOver reports whether Paths hold a temporary value for the account's owner
+// to fetch, instead of one that consumers read.
+func (c Credential) HandsOver() bool { return c.Kind == UserPassword }
 
 // Problem says why a listed credential cannot be rotated as it stands.
 type Problem string
@@ -153,6 +160,11 @@ const (
 	// FindingProtected: the account is in a protected group of Active Directory, so
 	// rights delegated on its organizational unit do not reach it.
 	FindingProtected FindingCode = "protected-account"
+	// FindingPersonAndService: one source lists the account as a person's and
+	// another as a service's, so it was rotated as the latter.
+	FindingPersonAndService FindingCode = "person-and-service"
+	// FindingNotForced: nothing makes a person change the temporary password.
+	FindingNotForced FindingCode = "change-not-forced"
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )

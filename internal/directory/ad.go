@@ -64,7 +64,7 @@ func swapped(g []byte) []byte {
 // stateAttributes: the computed one tells of locks by the policy that holds for
 // the account, fine-grained ones included ([MS-ADTS] 3.1.1.4.5.17).
 func (activeDirectory) stateAttributes() []string {
-	return []string{"pwdLastSet", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount"}
+	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount"}
 }
 
 // bindControls: the ppolicy control is unknown here.

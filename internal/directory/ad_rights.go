@@ -56,17 +56,21 @@ func (c *conn) checkRights(ctx context.Context, domain string, add addCheck) {
 	}
 }
 
+// Security identifiers that are the same everywhere ([MS-DTYP] 2.4.2.4).
+const (
+	sidEveryone      = "\x01\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00" // S-1-1-0
+	sidAuthenticated = "\x01\x01\x00\x00\x00\x00\x00\x05\x0b\x00\x00\x00" // S-1-5-11
+	sidSelf          = "\x01\x01\x00\x00\x00\x00\x00\x05\x0a\x00\x00\x00" // S-1-5-10, the account itself
+)
+
 // sids are the identity's own and its groups' security identifiers, and those that
-// every login has ([MS-DTYP] 2.4.2.4).
+// every login has.
 func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 	e, err := c.read(ctx, c.server.client.conf.Bind.DN, ldap.ScopeBaseObject, "(objectClass=*)", "tokenGroups", "objectSid")
 	if err != nil || len(e) != 1 {
 		return nil, fmt.Errorf("%s", found(e, err, ""))
 	}
-	out := map[string]bool{
-		"\x01\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00": true, // S-1-1-0, Everyone
-		"\x01\x01\x00\x00\x00\x00\x00\x05\x0b\x00\x00\x00": true, // S-1-5-11, Authenticated Users
-	}
+	out := map[string]bool{sidEveryone: true, sidAuthenticated: true}
 	for _, name := range []string{"tokenGroups", "objectSid"} {
 		for _, sid := range e[0].GetRawAttributeValues(name) {
 			out[string(sid)] = true
@@ -75,13 +79,17 @@ func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// descriptors reads security descriptors, without the parts that need more rights
+// accessListControl asks for security descriptors without the parts that need more rights
 // (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1; 4 is the discretionary list).
-func (c *conn) descriptors(ctx context.Context, base string, scope int, filter string, limit int) ([][]byte, error) {
+func accessListControl() ldap.Control {
 	flags := ber.NewSequence("SDFlagsRequestValue")
 	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 4, "flags"))
-	controls := append(activeDirectory{}.searchControls(),
-		ldap.NewControlString("1.2.840.113556.1.4.801", true, string(flags.Bytes())), ldap.NewControlPaging(uint32(limit)))
+	return ldap.NewControlString("1.2.840.113556.1.4.801", true, string(flags.Bytes()))
+}
+
+// descriptors reads security descriptors.
+func (c *conn) descriptors(ctx context.Context, base string, scope int, filter string, limit int) ([][]byte, error) {
+	controls := append(activeDirectory{}.searchControls(), accessListControl(), ldap.NewControlPaging(uint32(limit)))
 	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, []string{"nTSecurityDescriptor"}, controls)
 	var res *ldap.SearchResult
 	err := c.do(ctx, "read access control lists", func(l *ldap.Conn) (err error) {

@@ -48,14 +48,7 @@ func TestNoSecretLeavesVaultAndTheDirectory(t *testing.T) {
 
 	places := map[string][]byte{"the output": []byte(said.String()), "command lines": lines()}
 	for _, root := range []string{filepath.Join(e.Dir, "state"), filepath.Join(e.Dir, "ledger")} {
-		require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			data, err := os.ReadFile(path)
-			places[path] = data
-			return err
-		}))
+		collect(t, root, places)
 	}
 	for _, log := range []string{e.Vault.LogFile(), e.Slapd.LogFile(), e.Vault.AuditFile()} {
 		data, err := os.ReadFile(log)
@@ -84,6 +77,19 @@ func TestNoSecretLeavesVaultAndTheDirectory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// collect adds every file below a folder.
+func collect(t *testing.T, root string, places map[string][]byte) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		places[path] = data
+		return err
+	}))
 }
 
 func stolenValue(e *estate.Estate, id string) string {

@@ -127,7 +127,7 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 		Connections: 4, Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
 		Bind: config.Bind{DN: e.Slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
 	}
-	if k == credential.ADPassword {
+	if k == credential.ADPassword || k == credential.UserPassword {
 		// The domain controller answers one request after the other, and a reset takes it a while.
 		d.Driver, d.Servers, d.Base, d.Set, d.Timeout = config.ActiveDirectory, []string{e.Domain.LDAPS()}, e.Domain.BaseDN(), "", config.Duration(5*time.Second)
 		d.Bind = config.Bind{DN: e.Domain.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-domain", Field: "password"}}
@@ -179,7 +179,7 @@ var mishaps = []mishap{
 }
 
 func TestCrashMatrix(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Domain: 300, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
+	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Domain: 300, People: 300, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	newUser(t, e, file).must("init")
@@ -193,6 +193,8 @@ func TestCrashMatrix(t *testing.T) {
 		{credential.AppRoleSecretID, "vault"},
 		{credential.ADPassword, "directory"},
 		{credential.ADPassword, "vault"},
+		{credential.UserPassword, "directory"},
+		{credential.UserPassword, "vault"},
 	} {
 		for _, m := range mishaps {
 			t.Run(fmt.Sprintf("%s, %s, %s", row.kind, row.seat, m.name), func(t *testing.T) {
@@ -368,11 +370,18 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 	if s.n == nil {
 		s.n = map[credential.Kind]int{}
 	}
-	authority := map[credential.Kind]string{credential.LDAPPassword: "corp", credential.AppRoleSecretID: credential.VaultAuthority, credential.ADPassword: estate.DomainName}[k]
+	authority := map[credential.Kind]string{
+		credential.LDAPPassword: "corp", credential.AppRoleSecretID: credential.VaultAuthority,
+		credential.ADPassword: estate.DomainName, credential.UserPassword: estate.DomainName,
+	}[k]
 	for seen, at := 0, s.n[k]; seen < len(s.e.Stolen); seen++ {
 		stolen := s.e.Stolen[seen]
-		if !strings.HasPrefix(stolen.ID, authority+"/") {
+		path, person := s.e.HandOver[stolen.ID]
+		if !strings.HasPrefix(stolen.ID, authority+"/") || person != (k == credential.UserPassword) {
 			continue
+		}
+		if !person {
+			path = s.e.Live[stolen.ID]
 		}
 		if at--; at >= 0 {
 			continue
@@ -384,7 +393,7 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 			name = subject
 		}
 		return newBench(t, s.e, credential.Credential{
-			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{s.e.Live[stolen.ID]},
+			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{path},
 		}, stolen)
 	}
 	require.Fail(t, "the estate has too few credentials for the matrix")

@@ -18,32 +18,44 @@ const DomainName = "windows"
 // startDomain starts the domain controller, if there is to be one, and looks up
 // its accounts.
 func (e *Estate) startDomain(ctx context.Context) error {
-	if e.opts.Domain == 0 {
+	if e.opts.Domain+e.opts.People == 0 {
 		return nil
 	}
-	accounts := lab.SeedAccounts("svc-ad-", e.opts.Domain)
+	accounts, people := lab.SeedAccounts("svc-ad-", e.opts.Domain), lab.SeedAccounts("person-", e.opts.People)
 	for i := range accounts {
 		accounts[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 	}
+	for i := range people {
+		people[i].Attrs = map[string][]string{"description": {"fetches quarantined mail from " + Device}}
+	}
 	var err error
-	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts}); err != nil {
+	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people}); err != nil {
 		return err
 	}
+	if e.domain, err = e.domainAccounts(ctx, e.Domain.ServicesDN()); err != nil {
+		return err
+	}
+	e.people, err = e.domainAccounts(ctx, e.Domain.PeopleDN())
+	return err
+}
+
+// domainAccounts are the accounts in an organizational unit.
+func (e *Estate) domainAccounts(ctx context.Context, ou string) (out []domainAccount, err error) {
 	conn, err := e.Domain.AdminConn(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer conn.Close()
-	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(e.Domain.ServicesDN(), ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
+	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(ou, ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=user)", []string{"sAMAccountName", "objectGUID"}, nil), 500)
 	if err != nil {
-		return fmt.Errorf("estate: reading the domain's accounts: %w", err)
+		return nil, fmt.Errorf("estate: reading the domain's accounts: %w", err)
 	}
 	for _, entry := range found.Entries {
 		uid := entry.GetAttributeValue("sAMAccountName")
-		e.domain = append(e.domain, domainAccount{uid, DomainName + "/" + guid(entry.GetRawAttributeValue("objectGUID"))})
+		out = append(out, domainAccount{uid, DomainName + "/" + guid(entry.GetRawAttributeValue("objectGUID"))})
 	}
-	return nil
+	return out, nil
 }
 
 // domainAccount is an account of the domain with its id in the ledger.
@@ -70,6 +82,23 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 			DN: e.Domain.AccountDN(a.uid), Password: password,
 		})
 	}
+	for _, a := range e.people {
+		// Vault never held the password of a person.
+		e.HandOver[a.id] = credential.Path{Mount: "kv", Path: "rollcall/handover/" + DomainName + "/" + a.uid, Field: "password"}
+		e.Stolen = append(e.Stolen, intruder.Stolen{
+			ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
+			DN: e.Domain.PersonDN(a.uid), Password: e.Domain.SeededPassword(a.uid),
+		})
+	}
+}
+
+// peopleYAML is the source that lists the domain's people.
+func (e *Estate) peopleYAML() string {
+	if len(e.people) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  - name: people\n    type: directory\n    directory: %s\n    kind: user-password\n    filter: (description=*%s*)\n    base: %s\n",
+		DomainName, Device, e.Domain.PeopleDN())
 }
 
 // domainYAML is the domain's part of the campaign file.

@@ -31,6 +31,7 @@ type Options struct {
 	Tagged   int  // more accounts that only the directory ties to the device
 	Decoys   int  // accounts that are not tied to the device
 	Domain   int  // accounts of an Active Directory domain tied to the device; needs root
+	People   int  // people of that domain whose own passwords passed through the device
 	Policy   lab.SlapdPolicy
 	File     bool // Vault keeps its data on disk, to be killed and restarted
 }
@@ -53,13 +54,15 @@ type Estate struct {
 	Directory string
 	// Live is where Vault keeps each stolen credential, by ledger id; adopted ones are missing.
 	Live map[string]credential.Path
+	// HandOver is where a person's temporary password is to be, by ledger id.
+	HandOver map[string]credential.Path
 
 	opts  Options
 	uuids map[string]string // uid -> entryUUID
 	rows  [][]string        // of the manifest
 	plan  []account
 
-	domain []domainAccount
+	domain, people []domainAccount
 }
 
 // account is one seeded account and where it is known.
@@ -74,7 +77,7 @@ type account struct {
 
 // Start starts the servers and seeds them. On an error everything is stopped.
 func Start(ctx context.Context, o Options) (e *Estate, err error) {
-	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, uuids: map[string]string{}}
+	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}}
 	defer func() {
 		if err != nil {
 			e.Stop(context.WithoutCancel(ctx))
@@ -217,6 +220,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	b.WriteString(e.domainYAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
 	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
+	b.WriteString(e.peopleYAML())
 	if len(e.rows) > 0 {
 		fmt.Fprintf(&b, "  - name: handover\n    type: manifest\n    file: handover.csv\n")
 	}

@@ -15,7 +15,8 @@ import (
 // A manifest is a list that people keep of what a device knows. Each row has
 //
 //	kind       approle-secret-id, or what the directory's accounts have (default):
-//	           ldap-password, or ad-password in Active Directory
+//	           ldap-password, or ad-password in Active Directory; user-password
+//	           there for a person's account, which then has no path
 //	directory  a directory of the campaign; may be left out where there is one
 //	account    DN, uid, mail or entryUUID; in Active Directory DN, sAMAccountName,
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
@@ -81,6 +82,9 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	if cand.Account == "" && r.cells["path"] == "" {
 		t.problem(r.line, "needs account or path, or it names nothing")
 	}
+	if cand.Kind == "" {
+		cand.Kind = s.Kind
+	}
 	switch cand.Kind {
 	case credential.AppRoleSecretID:
 		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
@@ -90,15 +94,22 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
 			t.problem(r.line, "account: an AppRole is written as mount/role, for example approle/esg-01")
 		}
-	case "", credential.LDAPPassword, credential.ADPassword:
+	case "", credential.LDAPPassword, credential.ADPassword, credential.UserPassword:
 		t.directory(c, &cand, r)
-		has := c.Directories[cand.Authority].Kind()
-		if cand.Kind != "" && cand.Kind != has {
-			t.problem(r.line, "kind: accounts of this directory have %s; leave it out", has)
+		d := c.Directories[cand.Authority]
+		switch {
+		case cand.Kind == "":
+			cand.Kind = d.Kind()
+		case cand.Kind == credential.UserPassword && !d.Takes(cand.Kind):
+			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", d.Kind(), cand.Kind)
+		case !d.Takes(cand.Kind):
+			t.problem(r.line, "kind: accounts of this directory have %s; leave it out", d.Kind())
 		}
-		cand.Kind = has
+		if cand.Kind == credential.UserPassword && r.cells["path"] != "" {
+			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", d.Kind())
+		}
 	default:
-		t.problem(r.line, "kind: must be %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.AppRoleSecretID)
+		t.problem(r.line, "kind: must be %s, %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.UserPassword, credential.AppRoleSecretID)
 	}
 	if text := r.cells["path"]; text != "" {
 		p, ok := config.ParseReference(text)

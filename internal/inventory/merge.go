@@ -22,6 +22,8 @@ type line struct {
 	guesses  []credential.Path // paths whose field nobody named
 	short    string            // for an adopted path
 	findings []credential.Finding
+
+	people, services []string // the sources that list it as a person's account, and as a service's
 }
 
 // merger holds the lines by credential id. Everything in it is a set or is
@@ -47,6 +49,7 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own map[string
 	}
 	m.settleFields()
 	m.loose(loose)
+	m.peopleAndServices()
 	m.sharedPaths()
 	if err := m.adopt(); err != nil {
 		return nil, nil, err
@@ -81,6 +84,12 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
+	if c.Kind == credential.UserPassword {
+		l.people = append(l.people, c.Reason.Source)
+	} else {
+		l.services = append(l.services, c.Reason.Source)
+		l.Kind = c.Kind
+	}
 	l.logins = append(l.logins, a.Logins...)
 	if a.Protected {
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
@@ -102,6 +111,23 @@ func (m *merger) settleFields() {
 			}
 		}
 	}
+}
+
+// peopleAndServices keeps must-change off accounts that anything but their owner
+// logs in with: it would cut that off.
+func (m *merger) peopleAndServices() {
+	for _, l := range m.lines {
+		if len(l.people) == 0 || len(l.services) == 0 {
+			continue
+		}
+		l.find(credential.FindingPersonAndService, "%s: a person's; %s: a service's; it is rotated as %s, without must-change at the next log-on, which would cut its consumers off",
+			sortedText(l.people), sortedText(l.services), l.Kind)
+	}
+}
+
+func sortedText(names []string) string {
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
 }
 
 func (l *line) found(c Candidate) {

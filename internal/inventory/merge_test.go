@@ -28,7 +28,7 @@ func person(uid string) Account {
 func campaign() *config.Campaign {
 	return &config.Campaign{
 		Device:      "esg-01",
-		Vault:       config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"},
+		Vault:       config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password", HandOver: "kv/rollcall/handover/{directory}/{account}#password"},
 		Directories: map[string]config.Directory{"corp": {Driver: config.OpenLDAP, Base: base}},
 	}
 }

@@ -50,7 +50,8 @@ func pathList(paths []credential.Path) string {
 	return strings.Join(out, ", ")
 }
 
-// adopt gives every account without a path the default one. Where two accounts
+// adopt gives every account without a path the default one, and a person's
+// the place where the owner is handed a temporary password. Where two accounts
 // would get the same, or a path that is somebody's already, both get their
 // immutable id added.
 func (m *merger) adopt() error {
@@ -82,10 +83,14 @@ func (m *merger) adopt() error {
 }
 
 func (m *merger) adopted(l *line, account string) (credential.Path, error) {
-	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(m.c.Vault.Adopt)
+	key, template := "vault.adopt", m.c.Vault.Adopt
+	if l.HandsOver() {
+		key, template = "vault.handover", m.c.Vault.HandOver
+	}
+	text := strings.NewReplacer("{directory}", segment(l.Authority), "{account}", segment(account)).Replace(template)
 	p, err := credential.ParsePath(text)
 	if err != nil {
-		return credential.Path{}, &naming{fmt.Errorf("vault.adopt gives no usable path for %s: %w", l.Name, err), "vault.adopt gives no usable path for an account"}
+		return credential.Path{}, &naming{fmt.Errorf("%s gives no usable path for %s: %w", key, l.Name, err), key + " gives no usable path for an account"}
 	}
 	if l.Kind == credential.AppRoleSecretID {
 		p.Field = defaultField(l.Kind)

@@ -16,13 +16,17 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 		base = l.c.Directories[s.Directory].Base
 	}
 	server, f := d.Servers()[0], familyOf(l.c.Directories[s.Directory].Driver)
+	kind := s.Kind
+	if kind == "" {
+		kind = l.c.Directories[s.Directory].Kind()
+	}
 	err := d.Search(ctx, server, base, f.accounts(s.Filter), f.read, func(e directory.Entry) error {
 		a, err := f.accountOf(e)
 		if err != nil {
 			return err
 		}
 		l.add(Candidate{
-			Kind:      l.c.Directories[s.Directory].Kind(),
+			Kind:      kind,
 			Authority: s.Directory,
 			Account:   e.DN,
 			Found:     &a,

@@ -40,7 +40,8 @@ type Authority interface {
 	Set(ctx context.Context, a Account, new, old credential.Secret) error
 
 	// Try offers one value to one server, once, and after a successful login
-	// carries out one real operation. It never retries a refused login. An
+	// carries out one real operation. Where the owner must change the value first it is Accepted
+	// if the server says that it is the right one, and the kind is for such values. It never retries a refused login. An
 	// unreachable server is protocol.Unreachable, not an error. What the login
 	// mints (a session, a token) is closed or revoked before it returns.
 	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)

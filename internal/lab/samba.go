@@ -22,6 +22,7 @@ const (
 	sambaRealm    = "AD.EXAMPLE.ORG"
 	sambaBase     = "DC=ad,DC=example,DC=org"
 	sambaServices = "OU=Services," + sambaBase
+	sambaPeople   = "OU=People," + sambaBase
 	sambaBinary   = "/usr/sbin/samba"
 	sambaTool     = "/usr/bin/samba-tool"
 	sambaConfig   = mountPoint + "/etc/smb.conf" // as Samba sees it
@@ -34,6 +35,7 @@ type SambaOptions struct {
 
 	Policy   SambaPolicy
 	Accounts []Account // seeded below OU=Services; UID is the sAMAccountName
+	People   []Account // seeded below OU=People, with passwords that expire
 }
 
 // Samba is a running domain controller of a domain of its own: a real Active
@@ -43,7 +45,8 @@ type SambaOptions struct {
 type Samba struct {
 	// Admin is the domain's Administrator.
 	AdminDN, AdminPassword string
-	// Binder may reset passwords below OU=Services and nothing else, as Rollcall recommends.
+	// Binder may reset passwords below OU=Services and OU=People, write pwdLastSet below the
+	// latter, and nothing else, as Rollcall recommends.
 	BinderDN, BinderPassword string
 	// Reader is an ordinary account: it reads and may reset nobody.
 	ReaderDN, ReaderPassword string
@@ -178,6 +181,12 @@ func (s *Samba) ServicesDN() string { return sambaServices }
 
 // AccountDN is the DN of a seeded account.
 func (s *Samba) AccountDN(uid string) string { return "CN=" + uid + "," + sambaServices }
+
+// PersonDN is the DN of a seeded person.
+func (s *Samba) PersonDN(uid string) string { return "CN=" + uid + "," + sambaPeople }
+
+// PeopleDN is the organizational unit with the people.
+func (s *Samba) PeopleDN() string { return sambaPeople }
 
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }

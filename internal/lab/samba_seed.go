@@ -39,24 +39,36 @@ func (s *Samba) seed(ctx context.Context) error {
 	if err := conn.Modify(s.policy()); err != nil {
 		return fmt.Errorf("lab: set the domain's password policy: %w", err)
 	}
-	ou := ldap.NewAddRequest(sambaServices, nil)
-	ou.Attribute("objectClass", []string{"organizationalUnit"})
-	if err := conn.Add(ou); err != nil {
-		return fmt.Errorf("lab: add %s: %w", sambaServices, err)
+	for _, dn := range []string{sambaServices, sambaPeople} {
+		ou := ldap.NewAddRequest(dn, nil)
+		ou.Attribute("objectClass", []string{"organizationalUnit"})
+		if err := conn.Add(ou); err != nil {
+			return fmt.Errorf("lab: add %s: %w", dn, err)
+		}
 	}
 	for _, a := range []struct{ dn, name, password string }{
 		{s.BinderDN, "rollcall", s.BinderPassword}, {s.ReaderDN, "reader", s.ReaderPassword},
 	} {
-		if err := conn.Add(sambaUser(a.dn, Account{UID: a.name, Password: a.password})); err != nil {
+		if err := conn.Add(sambaUser(a.dn, Account{UID: a.name, Password: a.password}, neverExpires)); err != nil {
 			return fmt.Errorf("lab: add %s: %w", a.dn, err)
 		}
 	}
-	// What dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user" grants.
-	if err := s.AddACE(ctx, sambaServices, s.BinderDN, "(OA;CIIO;CR;"+resetPassword+";"+userClass+";%s)"); err != nil {
+	// What dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user" grants, and with people
+	// "EXAMPLE\rollcall:WP;pwdLastSet;user" besides.
+	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)"
+	if err := s.AddACE(ctx, sambaServices, s.BinderDN, reset); err != nil {
+		return err
+	}
+	if err := s.AddACE(ctx, sambaPeople, s.BinderDN, reset+"(OA;CIIO;WP;"+pwdLastSet+";"+userClass+";%[1]s)"); err != nil {
 		return err
 	}
 	for _, a := range s.opts.Accounts {
-		if err := conn.Add(sambaUser(s.AccountDN(a.UID), a)); err != nil {
+		if err := conn.Add(sambaUser(s.AccountDN(a.UID), a, neverExpires)); err != nil {
+			return fmt.Errorf("lab: add %s: %w", a.UID, err)
+		}
+	}
+	for _, a := range s.opts.People {
+		if err := conn.Add(sambaUser(s.PersonDN(a.UID), a, normalAccount)); err != nil {
 			return fmt.Errorf("lab: add %s: %w", a.UID, err)
 		}
 	}
@@ -83,13 +95,19 @@ func (s *Samba) policy() *ldap.ModifyRequest {
 // ([MS-ADTS] 2.2.10, lockoutDuration in [MS-ADA1] 2.367).
 func interval(d time.Duration) string { return strconv.FormatInt(-d.Nanoseconds()/100, 10) }
 
-// sambaUser adds an account in order, whose password does not expire.
-func sambaUser(dn string, a Account) *ldap.AddRequest {
+// Values of userAccountControl ([MS-ADTS] 2.2.16).
+const (
+	normalAccount = "512"
+	neverExpires  = "66048" // NORMAL_ACCOUNT | DONT_EXPIRE_PASSWORD
+)
+
+// sambaUser adds an account in order.
+func sambaUser(dn string, a Account, control string) *ldap.AddRequest {
 	req := ldap.NewAddRequest(dn, nil)
 	req.Attribute("objectClass", []string{"user"})
 	req.Attribute("sAMAccountName", []string{a.UID})
 	req.Attribute("userPrincipalName", []string{a.UID + "@ad.example.org"})
-	req.Attribute("userAccountControl", []string{"66048"}) // NORMAL_ACCOUNT | DONT_EXPIRE_PASSWORD
+	req.Attribute("userAccountControl", []string{control})
 	req.Attribute("unicodePwd", []string{unicodePassword(a.Password)})
 	for _, name := range slices.Sorted(maps.Keys(a.Attrs)) {
 		req.Attribute(name, a.Attrs[name])
@@ -106,10 +124,12 @@ func unicodePassword(password string) string {
 	return string(out)
 }
 
-// resetPassword is the control access right User-Force-Change-Password, and
-// userClass the class of accounts it is given for ([MS-ADTS] 5.1.3.2.1, [MS-ADSC] 2.263).
+// resetPassword is the control access right User-Force-Change-Password, pwdLastSet the
+// attribute, and userClass the class of accounts they are given for ([MS-ADTS] 5.1.3.2.1,
+// [MS-ADA3], [MS-ADSC] 2.263).
 const (
 	resetPassword = "00299570-246d-11d0-a768-00aa006e0529"
+	pwdLastSet    = "bf967a0a-0de6-11d0-a285-00aa003049e2"
 	userClass     = "bf967aba-0de6-11d0-a285-00aa003049e2"
 )
 
@@ -145,4 +165,6 @@ func sidText(sid []byte) string {
 }
 
 // SeededPassword is the password with which an account was seeded; empty if it was not.
-func (s *Samba) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
+func (s *Samba) SeededPassword(uid string) string {
+	return seededPassword(slices.Concat(s.opts.Accounts, s.opts.People), uid)
+}

@@ -82,6 +82,7 @@ type figures struct {
 	ByProof   map[protocol.Proof]int
 	ByReason  []reasonGroup // of open ones and exceptions: accepted stolen values first, then by number
 	ByFinding []findingGroup
+	HandOver  []*ledger.Line // dead, with a temporary password for the owner at its path
 
 	FirstDead, LastDead time.Duration // after the campaign's start; 0 if none is dead
 	Median, P99         time.Duration // from Set to the proof on the last server
@@ -124,6 +125,9 @@ func figuresOf(s *ledger.State) figures {
 			g.Lines = append(g.Lines, l)
 		case dead:
 			f.ByProof[l.Proof]++
+			if l.Kind == credential.UserPassword && len(l.Paths) > 0 {
+				f.HandOver = append(f.HandOver, l)
+			}
 			after := l.DeadAt.Sub(s.StartedAt)
 			if f.All.Dead == 1 || after < f.FirstDead {
 				f.FirstDead = after

@@ -21,6 +21,7 @@ type Document struct {
 	ByProof   map[string]int      `json:"by_proof"`
 	Roll      []DocumentLine      `json:"credentials"`
 	Excluded  []DocumentExclusion `json:"excluded"`
+	HandOver  []DocumentHandOver  `json:"hand_over"`
 	// Findings of the campaign as a whole; those of a credential are with it.
 	Findings []credential.Finding `json:"findings"`
 	Verified DocumentVerified     `json:"verification"`
@@ -68,6 +69,14 @@ type DocumentExclusion struct {
 	Reason     string `json:"reason"`
 }
 
+// DocumentHandOver is a person's temporary password, proved to be in force, and
+// where in Vault it is to be fetched for its owner.
+type DocumentHandOver struct {
+	Credential string `json:"credential"`
+	Name       string `json:"name"`
+	Path       string `json:"path"` // mount/path#field
+}
+
 // DocumentVerified says whether the ledger was verified, and what was found.
 type DocumentVerified struct {
 	At          string   `json:"at,omitempty"` // empty: not verified
@@ -81,7 +90,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	d := Document{
 		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
 		Actor: s.Actor, Exposure: s.Exposure, ByProof: map[string]int{},
-		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, Findings: append([]credential.Finding{}, s.Findings...),
+		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
 		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
 	}
 	if f.All.Dead > 0 {
@@ -98,6 +107,9 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	}
 	for _, e := range s.Excluded {
 		d.Excluded = append(d.Excluded, DocumentExclusion{e.ID, e.Name, e.Reason})
+	}
+	for _, l := range f.HandOver {
+		d.HandOver = append(d.HandOver, DocumentHandOver{l.ID, l.Name, l.Paths[0].String()})
 	}
 	return writeJSON(w, d)
 }

@@ -27,6 +27,7 @@ type pageData struct {
 	Proofs   []proofCount
 	Open     []card
 	Findings []card
+	HandOver []*ledger.Line
 	Campaign []credential.Finding
 	Rows     []row
 	Residual []string
@@ -109,7 +110,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
 
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
-		Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
+		HandOver: f.HandOver, Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
 	if !s.ClosedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)

@@ -39,6 +39,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		b.WriteString(Wrap(line, "  ", width))
 	}
 	openText(&b, f, width)
+	handOverText(&b, f, width)
 	findingsText(&b, s, f, width)
 	if len(s.Excluded) > 0 {
 		b.WriteString("\nExcluded by a person\n")
@@ -129,6 +130,20 @@ func openText(b *strings.Builder, f figures, width int) {
 	if n := f.All.Waiting + f.All.InWork; n > 0 {
 		b.WriteString(fmt.Sprintf("  %d not yet brought to an end: %d waiting, %d in work\n", n, f.All.Waiting, f.All.InWork))
 	}
+}
+
+// handOverText says where the temporary passwords of people are. Only those that
+// are proved: the others may be set once more.
+func handOverText(b *strings.Builder, f figures, width int) {
+	if len(f.HandOver) == 0 {
+		return
+	}
+	b.WriteString("\n" + Wrap("To hand over: temporary passwords, which their owners must change at the next log-on", "", width))
+	for _, l := range f.HandOver[:min(named, len(f.HandOver))] {
+		b.WriteString(Wrap(nameOf(l), "  ", width))
+		b.WriteString(Wrap(Clean(l.Paths[0].String()), "    ", width))
+	}
+	more(b, "  ", len(f.HandOver))
 }
 
 // sharedDetail is the detail of several lines if it is the same for all.

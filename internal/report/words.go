@@ -51,19 +51,21 @@ var findings = map[credential.FindingCode]struct {
 	weight int
 	advice
 }{
-	credential.FindingChangedAfter:   {1, advice{"Changed by somebody after the rotation", "Treat as hostile until explained: somebody with the right to set this password did so after the new value was in force. Look at the directory's log for the bind identity."}},
-	credential.FindingChangedDuring:  {2, advice{"Changed by somebody during the rotation", "Another process or person set this password while Rollcall did. Look for a second rotation tool, then for an intruder."}},
-	credential.FindingChangedBefore:  {3, advice{"Already changed before the rotation", "The value in Vault was refused before anything was touched. Ask the owner; if nobody changed it, an intruder may hold the account."}},
-	credential.FindingOutlived:       {4, advice{"The stolen value outlived its retirement", "The server accepted it beside the new one after two resets, so another value was set and consumers see two changes. Report the server's version: this is not how Active Directory is known to behave."}},
-	credential.FindingTokensRevoked:  {5, advice{"Live Vault tokens of the stolen secret", "Somebody was logged in with it. The tokens are revoked; look up their accessors in Vault's audit log for what they read."}},
-	credential.FindingExtraSecretIDs: {6, advice{"More secret-ids than the one that was known", "Every one is a further way in. Find out who made them and when (Vault's audit log)."}},
-	credential.FindingBatchTokens:    {7, advice{"The role gives batch tokens, which cannot be revoked", "They live until they expire. Count them as live for the role's token_max_ttl; move the role to service tokens."}},
-	credential.FindingNoAccount:      {8, advice{"A path in Vault without an account", "See the exceptions: either the account was removed, or the metadata is wrong."}},
-	credential.FindingAmbiguous:      {9, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
-	credential.FindingStalePath:      {10, advice{"A path held a value that was not in force", "Consumers of that path could not log in before. Find out what reads it."}},
-	credential.FindingTwoPaths:       {11, advice{"One account, several paths in Vault", "All were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
-	credential.FindingProtected:      {12, advice{"An account of a protected group", "It takes its rights from CN=AdminSDHolder, not from its organizational unit. Ask whether an appliance needs an account with these powers; grant Reset Password there, or have a domain administrator reset it."}},
-	credential.FindingNeverHeld:      {13, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
+	credential.FindingChangedAfter:     {1, advice{"Changed by somebody after the rotation", "Treat as hostile until explained: somebody with the right to set this password did so after the new value was in force. Look at the directory's log for the bind identity."}},
+	credential.FindingChangedDuring:    {2, advice{"Changed by somebody during the rotation", "Another process or person set this password while Rollcall did. Look for a second rotation tool, then for an intruder."}},
+	credential.FindingChangedBefore:    {3, advice{"Already changed before the rotation", "The value in Vault was refused before anything was touched. Ask the owner; if nobody changed it, an intruder may hold the account."}},
+	credential.FindingOutlived:         {4, advice{"The stolen value outlived its retirement", "The server accepted it beside the new one after two resets, so another value was set and consumers see two changes. Report the server's version: this is not how Active Directory is known to behave."}},
+	credential.FindingTokensRevoked:    {5, advice{"Live Vault tokens of the stolen secret", "Somebody was logged in with it. The tokens are revoked; look up their accessors in Vault's audit log for what they read."}},
+	credential.FindingExtraSecretIDs:   {6, advice{"More secret-ids than the one that was known", "Every one is a further way in. Find out who made them and when (Vault's audit log)."}},
+	credential.FindingBatchTokens:      {7, advice{"The role gives batch tokens, which cannot be revoked", "They live until they expire. Count them as live for the role's token_max_ttl; move the role to service tokens."}},
+	credential.FindingNoAccount:        {8, advice{"A path in Vault without an account", "See the exceptions: either the account was removed, or the metadata is wrong."}},
+	credential.FindingAmbiguous:        {9, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
+	credential.FindingStalePath:        {10, advice{"A path held a value that was not in force", "Consumers of that path could not log in before. Find out what reads it."}},
+	credential.FindingTwoPaths:         {11, advice{"One account, several paths in Vault", "All were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
+	credential.FindingProtected:        {12, advice{"An account of a protected group", "It takes its rights from CN=AdminSDHolder, not from its organizational unit. Ask whether an appliance needs an account with these powers; grant Reset Password there, or have a domain administrator reset it."}},
+	credential.FindingPersonAndService: {13, advice{"Listed as a person's account and as a service's", "It was rotated as a service account, for must-change would cut off its consumers. Find out what works with a person's password and give that an account of its own."}},
+	credential.FindingNotForced:        {14, advice{"Nothing makes the person change the temporary password", "It stays in force until somebody changes it. Take the flag or the denial that the detail names off the account, set must-change at the next log-on by hand, and hand the password over."}},
+	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
 }
 
 func findingAdvice(c credential.FindingCode) advice {

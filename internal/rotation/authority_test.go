@@ -46,6 +46,7 @@ type entry struct {
 	// a value of ours.
 	rejected map[string]bool
 	proved   bool
+	forced   bool // the owner had to change it at that login
 }
 
 func (e *entry) inForce() string { return e.history[len(e.history)-1] }
@@ -154,6 +155,7 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new && !w.stubborn {
 		w.fail("%q is ours and in force, and was replaced by %q", now, new)
 	}
+	w.retired = ""
 	w.change(new)
 	return nil
 }
@@ -168,12 +170,20 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 		if e == nil {
 			return protocol.Gone, nil
 		}
-		return h.w.login(e, value.Reveal()), nil
+		answer := h.w.login(e, value.Reveal())
+		if h.w.person && answer == protocol.Accepted && h.w.retired != "" && h.w.retired != e.mark {
+			h.w.retired = ""
+			return "", errNoReply // the account is not as Retire left it
+		}
+		return answer, nil
 	})
 }
 
 // Offer is Try that stops at the bind, as a directory does it: a refusal does not tell why.
 func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+	if h.w.person {
+		return h.Try(ctx, name, a, value)
+	}
 	return call(h, fmt.Sprintf("offer %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
 		s := h.server(name)
 		if s.isDown() {
@@ -217,17 +227,42 @@ func (w *world) login(e *entry, value string) protocol.Answer {
 		return protocol.Refused
 	}
 	e.refused, e.fails = map[string]int{}, 0
-	if e.mustChange {
+	if e.mustChange && !w.person {
 		return protocol.MustChange
 	}
 	if w.ours[value] {
+		e.forced = e.mustChange
 		e.proved = !slices.ContainsFunc(w.stolen, func(old string) bool { return w.knowable(old) && !e.rejected[old] && e.accepts(old, w.grace) })
 	}
 	return protocol.Accepted
 }
 
-// Retire closes the grace with one more reset to the same value.
+// Retire closes the grace with one more reset to the same value. For a person it is
+// three requests, each of which may fail.
 func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) ([]credential.Finding, error) {
+	if h.w.person {
+		if h.w.retired != "" && h.w.retired == h.w.write().mark {
+			return nil, nil // else a server that follows slowly would never catch up
+		}
+		reset, before := func() { h.w.change(new.Reveal()) }, h.w.marks
+		for i, do := range []func(){reset, reset, h.w.forceChange} {
+			_, err := call(h, fmt.Sprintf("retire, request %d", i+1), errNoReply, func() (struct{}, error) {
+				if h.w.servers[0].isDown() {
+					return struct{}{}, errors.New("down")
+				}
+				do()
+				return struct{}{}, nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		if h.w.marks != before+2 {
+			return nil, errNoReply // somebody else's value may be the one before
+		}
+		h.w.retired = h.w.write().mark
+		return nil, nil
+	}
 	return call(h, "retire", errNoReply, func() ([]credential.Finding, error) {
 		if h.w.servers[0].isDown() {
 			return nil, errors.New("down")

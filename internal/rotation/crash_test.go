@@ -77,6 +77,17 @@ var stories = remembering([]story{
 		w.secrets["kv/app"] = &kv{}
 		return w
 	}, protocol.ProofMetadata},
+	{"a person, whose password Vault never held", func() *world {
+		w := newPerson()
+		w.secrets["kv/app"] = &kv{}
+		return w
+	}, protocol.ProofMetadata},
+	{"a person who changed the temporary value of an earlier campaign", newPerson, protocol.ProofMetadata},
+	{"a person on a replica that follows between two passes", func() *world {
+		w := newPerson()
+		w.servers[1].lag = 30 * time.Second
+		return w
+	}, protocol.ProofMetadata},
 	{"a replica that follows after a moment", func() *world {
 		w := newWorld(2, "P0")
 		w.servers[1].lag = 200 * time.Millisecond
@@ -121,6 +132,15 @@ func remembering(stories []story) []story {
 		}, s.proof})
 	}
 	return stories
+}
+
+// newPerson has an earlier temporary value at the place of the hand-over.
+func newPerson() *world {
+	w := newWorld(2, "P0")
+	w.cred.Kind = credential.UserPassword
+	w.person, w.grace, w.theirs["P0"] = true, true, true
+	w.secrets["kv/app"].versions[0].fields["password"] = "T0"
+	return w
 }
 
 // inherited has Q staged by a campaign that has ended.

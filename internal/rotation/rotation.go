@@ -114,7 +114,8 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 		}
 		base[p.String()] = live.Version
-		if live.Found && !live.Value.IsZero() {
+		// What an earlier campaign left to hand over is not what the owner uses: he had to change it.
+		if live.Found && !live.Value.IsZero() && !c.HandsOver() {
 			old[p.String()] = live.Value
 		}
 		from = append(from, live.Version)

@@ -53,6 +53,7 @@ type world struct {
 	binder   binder
 	grace    bool // the previous value keeps working, as in Active Directory
 	stubborn bool // and a reset to the same value does not end that
+	person   bool // retiring is two resets and then must-change, after which the right value is only told to be changed
 	maxFails int  // refused logins that lock an account
 	twins    bool // slow twins are at work: what they hold may be outdated
 
@@ -62,6 +63,8 @@ type world struct {
 	events map[int]func(*world) // what somebody else does just before a call
 	calls  int
 	upset  int // faults and events so far
+
+	retired string // the change mark that the process saw after it retired; lost with it
 
 	lockouts int // accounts that our probing locked
 	trace    []step
@@ -154,21 +157,30 @@ func (w *world) strangerReplays() {
 // change puts a value in force on the write server and sends it to the others.
 func (w *world) change(value string) {
 	w.marks++
-	mark := fmt.Sprintf("t%d", w.marks)
-	for i, s := range w.servers {
-		do := func() {
-			e := s.entries[subject]
-			if w.stubborn && e.inForce() == value {
-				e.mark = mark
-				return
-			}
-			e.replace(value, mark, w.binder.mustChange)
+	mark := fmt.Sprintf("t%03d", w.marks) // marks only grow, as strings
+	w.spread(func(e *entry) {
+		if w.stubborn && e.inForce() == value {
+			e.mark = mark
+			return
 		}
+		e.replace(value, mark, w.binder.mustChange)
+	})
+}
+
+// forceChange has the owner change the password at the next log-on.
+func (w *world) forceChange() {
+	mark := fmt.Sprintf("t%03d must-change", w.marks)
+	w.spread(func(e *entry) { e.mark, e.mustChange = mark, true })
+}
+
+// spread changes the account on the write server, and on the others when their lag is over.
+func (w *world) spread(do func(*entry)) {
+	for i, s := range w.servers {
 		if i == 0 {
-			do()
+			do(s.entries[subject])
 			continue
 		}
-		s.pending = append(s.pending, pending{time.Now().Add(s.lag), do})
+		s.pending = append(s.pending, pending{time.Now().Add(s.lag), func() { do(s.entries[subject]) }})
 	}
 	w.deliver()
 }
@@ -212,6 +224,7 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 
 // die ends the process, and with it what it remembers.
 func (w *world) die() {
+	w.retired = ""
 	if w.hand != nil {
 		w.hand = NewHand()
 	}
@@ -322,6 +335,9 @@ func (w *world) judge(a Applied) {
 		}
 		if !s.entries[subject].proved {
 			w.fail("called dead, and %s was not seen to accept the new value while it refused the stolen ones", s.name)
+		}
+		if w.person && !s.entries[subject].forced {
+			w.fail("called dead, and the owner is not made to change the temporary value on %s", s.name)
 		}
 	}
 	if a.Proof != protocol.ProofBind && a.Proof != protocol.ProofMetadata {

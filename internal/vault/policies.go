@@ -115,7 +115,8 @@ type place struct {
 // folders: Vault evaluates and stores a policy as a whole.
 const pathsMost = 500
 
-// livePlaces are where the campaign reads and writes live secrets.
+// livePlaces are where the campaign reads and writes live secrets, and leaves
+// temporary ones of people in a domain.
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
@@ -124,12 +125,21 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 			out = append(out, place{mount, path, true})
 		}
 	}
-	if adopt, err := credential.ParsePath(c.Vault.Adopt); err == nil {
-		fixed, _, varies := strings.Cut(adopt.Path, "{")
-		if varies {
-			fixed = fixed[:strings.LastIndex(fixed, "/")+1]
+	templates := []string{c.Vault.Adopt}
+	for _, d := range c.Directories {
+		if d.Takes(credential.UserPassword) {
+			templates = append(templates, c.Vault.HandOver)
+			break
 		}
-		out = append(out, place{adopt.Mount, strings.Trim(fixed, "/"), varies})
+	}
+	for _, t := range templates {
+		if p, err := credential.ParsePath(t); err == nil {
+			fixed, _, varies := strings.Cut(p.Path, "{")
+			if varies {
+				fixed = fixed[:strings.LastIndex(fixed, "/")+1]
+			}
+			out = append(out, place{p.Mount, strings.Trim(fixed, "/"), varies})
+		}
 	}
 	var single []place
 	for _, k := range known {

@@ -205,3 +205,25 @@ func TestPathsOfKnownCredentialsAreGrantedSinglyOrByFolderWhenMany(t *testing.T)
 	require.Contains(t, worker(501), `path "kv/data/apps/*"`)
 	require.NotContains(t, worker(501), `path "kv/data/apps/3"`)
 }
+
+func TestTemporaryPasswordsOfPeopleHaveAPlaceWhereThereIsADomain(t *testing.T) {
+	c := newCampaign()
+	c.Vault.HandOver = "people/of/{directory}/{account}#password"
+	c.Directories = map[string]config.Directory{"corp": {Driver: config.OpenLDAP}}
+	for _, p := range Policies(c, nil) {
+		require.NotContains(t, p.HCL, "people/")
+	}
+	c.Directories["windows"] = config.Directory{Driver: config.ActiveDirectory}
+	for _, p := range Policies(c, nil) {
+		switch p.Name {
+		case WorkerPolicy:
+			require.Contains(t, p.HCL, `path "people/data/of/*" { capabilities = ["create", "read", "update"] }`)
+			require.Contains(t, p.HCL, `path "people/destroy/of/*" { capabilities = ["update"] }`)
+		case OperatorPolicy:
+			require.Contains(t, p.HCL, `path "people/metadata/of/*" { capabilities = ["list", "read"] }`)
+			fallthrough
+		default:
+			require.NotContains(t, p.HCL, "people/data")
+		}
+	}
+}

@@ -53,7 +53,7 @@ func newCampaign() *config.Campaign {
 		Vault: config.Vault{
 			Mount:   fmt.Sprintf("rollcall-%d", n),
 			Transit: fmt.Sprintf("rollcall-transit-%d", n),
-			Adopt:   "kv/rollcall/{directory}/{account}#password",
+			Adopt:   "kv/rollcall/{directory}/{account}#password", HandOver: "kv/rollcall/handover/{directory}/{account}#password",
 		},
 	}
 }

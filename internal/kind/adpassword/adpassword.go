@@ -27,9 +27,12 @@ type Authority struct {
 	policy        config.PasswordPolicy
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
 
-	// taken holds pwdLastSet straight after our Set, by subject, until Retire. What is
+	// taken holds the change mark straight after our Set, by subject, until Retire. What is
 	// not in it (the process began later) costs Retire one more reset.
 	taken sync.Map
+
+	// retired holds it straight after Retire, where there are servers that may follow slowly.
+	retired sync.Map
 }
 
 var _ kind.Authority = (*Authority)(nil)
@@ -45,8 +48,8 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the account by objectGUID, so a renamed or moved one is found and
-// another one under the old name is not. Changed is pwdLastSet, which every domain
-// controller has as it was written on the first. The worker's own identity is a Stop with ReasonSelf,
+// another one under the old name is not. Changed is the password's version and
+// pwdLastSet, which every domain controller has as they were written on the first. The worker's own identity is a Stop with ReasonSelf,
 // an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
@@ -93,7 +96,7 @@ func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.
 	return a.dir.ResetPassword(ctx, acc.Name, new, credential.Secret{})
 }
 
-// mark is pwdLastSet on the write server now.
+// mark is the change mark on the write server now.
 func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
 	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject)
 	if err == nil && !found {
@@ -132,22 +135,41 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return a.dir.Offer(ctx, server, acc.Name, value)
 }
 
-// Retire resets to the same value once more, which ends the hour in which the password
-// before is accepted. If the account's password may have changed between Set
-// and now, the one before is not known to be ours: a bind cannot tell, because
-// ours may work for its hour. Then it resets twice.
+// Retire ends the hour of the password before. What this process has retired, and nobody
+// has changed since, it leaves alone: each reset is a change that the other
+// servers would have to see before the proof.
 //
 // Kerberos tickets that were issued before live on until they expire (10 hours by
 // default); the directory offers no way to cut them.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
-	var findings []credential.Finding
-	resets := 2
-	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
-		now, err := a.mark(ctx, acc)
-		if err != nil {
+	if done, ok := a.retired.Load(acc.Subject); ok {
+		if now, err := a.mark(ctx, acc); err != nil || done == now {
 			return nil, err
 		}
-		if now == ours {
+		a.retired.Delete(acc.Subject)
+	}
+	mark, findings, err := a.EndOld(ctx, acc, new)
+	if err == nil && mark != "" && len(a.Servers()) > 1 {
+		a.retired.Store(acc.Subject, mark)
+	}
+	return findings, err
+}
+
+// EndOld resets to the same value once more, which ends the hour in which the password
+// before is accepted. If the account's password may have changed between Set
+// and now, the one before is not known to be ours: a bind cannot tell, because
+// ours may work for its hour. Then it resets twice.
+//
+// mark is the change mark after that; empty if somebody else changed the password
+// meanwhile (or the servers number no versions), so that theirs may be the one before.
+func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential.Secret) (mark string, findings []credential.Finding, err error) {
+	before, err := a.mark(ctx, acc)
+	if err != nil {
+		return "", nil, err
+	}
+	resets := 2
+	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
+		if before == ours {
 			resets = 1
 		} else {
 			findings = []credential.Finding{{Code: credential.FindingChangedDuring,
@@ -156,13 +178,16 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	}
 	for range resets {
 		if err := a.reset(ctx, acc, new); err != nil {
-			return findings, fmt.Errorf("retire the password before: %w", err)
+			return "", findings, fmt.Errorf("retire the password before: %w", err)
 		}
 	}
-	return findings, nil
+	if mark, err = a.mark(ctx, acc); err != nil || version(mark) != version(before)+resets {
+		return "", findings, err
+	}
+	return mark, findings, nil
 }
 
-// ProofWithoutOld is the change time: pwdLastSet is that of the last reset on every
+// ProofWithoutOld is the change mark: it is that of the last reset on every
 // domain controller, so each has at least two.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 

@@ -72,3 +72,29 @@ func TestRetiringAgainAfterALostAnswerDoesNoHarm(t *testing.T) {
 		require.True(t, logsIn(t, c.Name, next))
 	}
 }
+
+// Were each pass to reset again, a server that follows more slowly than passes come would
+// never have seen the last one.
+func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
+	d := conf(dc(t))
+	d.Servers, d.StartTLS = []string{dc(t).LDAPS(), dc(t).LDAP()}, true
+	a := open(t, d, dc(t).BinderPassword)
+	c, stolen := account(t)
+	acc := show(t, a, c)
+	next, theirs := fresh(t, a), fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	_, err := a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	retired := show(t, a, c).Changed
+	for range 2 {
+		_, err = a.Retire(t.Context(), acc, next)
+		require.NoError(t, err)
+		require.Equal(t, retired, show(t, a, c).Changed)
+	}
+
+	require.NoError(t, directoryAsAdmin(t).ResetPassword(t.Context(), acc.Name, theirs, credential.Secret{}))
+	_, err = a.Retire(t.Context(), acc, next)
+	require.NoError(t, err)
+	require.False(t, logsIn(t, c.Name, theirs), "what somebody set since is retired")
+	require.True(t, logsIn(t, c.Name, next))
+}

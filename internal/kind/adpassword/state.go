@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"rollcall/internal/directory"
@@ -37,14 +38,22 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 	return protocol.Accepted
 }
 
-// changed is pwdLastSet in a form that sorts: units of 100 ns, so two resets in a row
-// differ. 0 is a password that must be changed.
+// changed is the version of the password, then when it was set, in a form that sorts.
+//
+// The version is that of unicodePwd in the replication metadata ([MS-ADTS] 3.1.1.4.5.16):
+// each reset raises it, one to the same value too, and every domain controller has it as
+// it was written on the first. pwdLastSet is 0 while the password must be changed, which is
+// written last, so it sorts after any time: a server that has not seen it lags.
 func changed(e directory.Entry) string {
-	n, err := strconv.ParseUint(e.First("pwdLastSet"), 10, 64)
-	if err != nil {
+	version, _ := strconv.ParseUint(e.First("msDS-KeyVersionNumber"), 10, 32)
+	set, err := strconv.ParseUint(e.First("pwdLastSet"), 10, 64)
+	switch {
+	case err != nil:
 		return ""
+	case set == 0:
+		return fmt.Sprintf("%010d", version) + mustChangeMark
 	}
-	return fmt.Sprintf("%020d", n)
+	return fmt.Sprintf("%010d %020d", version, set)
 }
 
 // since is pwdLastSet as a time, zero for a password that must be changed: a domain
@@ -56,6 +65,25 @@ func since(e directory.Entry) time.Time {
 	}
 	return fileTime(n)
 }
+
+const mustChangeMark = " must-change"
+
+// MustChange reports whether a change mark is that of an account whose owner must
+// change its password at the next log-on.
+func MustChange(mark string) bool { return strings.HasSuffix(mark, mustChangeMark) }
+
+// version is the password's in a change mark, 0 if there is none.
+func version(mark string) int {
+	text, _, _ := strings.Cut(mark, " ")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// SameVersion reports whether two change marks are of the same password.
+func SameVersion(a, b string) bool { return version(a) != 0 && version(a) == version(b) }
 
 // fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
 func fileTime(n int64) time.Time {

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/kind/adpassword"
 	"rollcall/internal/kind/approlesecretid"
 	"rollcall/internal/kind/ldappassword"
+	"rollcall/internal/kind/userpassword"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
@@ -26,6 +27,7 @@ type opener func(r *Registry, spec *config.Campaign, authority string) (kind.Aut
 var kinds = map[credential.Kind]opener{
 	credential.LDAPPassword:    openLDAPPassword,
 	credential.ADPassword:      openADPassword,
+	credential.UserPassword:    openUserPassword,
 	credential.AppRoleSecretID: openAppRoleSecretID,
 }
 
@@ -135,6 +137,14 @@ func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.
 		return nil, err
 	}
 	return adpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+}
+
+func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
+	c, err := r.directory(spec, authority)
+	if err != nil {
+		return nil, err
+	}
+	return userpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
