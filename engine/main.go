@@ -44,6 +44,7 @@ func main() {
 	withStdin := flags.Bool("exit-with-stdin", false, "stop when stdin ends, and so with the parent however it dies")
 	_ = flags.Parse(os.Args[1:])
 
+	tuneMemory()
 	// SQLite and the log make their files as the umask says, and -dir may be a
 	// folder that others can enter.
 	syscall.Umask(0o077)
