@@ -66,14 +66,14 @@ func (v *view) read(ctx context.Context) {
 }
 
 // refresh looks again, unless that took so long the last time that it would
-// take more than a tenth of a processor: the campaign runs beside it.
+// take more than a thirtieth of a processor: the campaign runs beside it.
 func (v *view) refresh(ctx context.Context) {
 	began := time.Now()
 	if began.Before(v.due) {
 		return
 	}
 	v.show(ctx)
-	v.due = time.Now().Add(9 * time.Since(began))
+	v.due = time.Now().Add(29 * time.Since(began))
 }
 
 func (v *view) show(ctx context.Context) {
