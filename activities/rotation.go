@@ -248,7 +248,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now}, width(spec, b), nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now}, width(spec, b), nil
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at

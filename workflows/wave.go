@@ -63,6 +63,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		w.state.Todo, w.state.Open = w.state.Open, nil
 		w.state.Pass++
 		w.state.Began = workflow.Now(ctx)
+		w.state.Heard = w.state.Control.leftOut()
 	}
 }
 
@@ -95,6 +96,7 @@ func (w *wave) pass(ctx workflow.Context) error {
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
+	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: rotationID(w.state.Roll.Campaign, w.state.Index.Wave, todo.Batch, w.state.Pass),
 		TaskQueue:  activities.RotationQueue,
@@ -164,6 +166,9 @@ func (w *wave) over() bool {
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			if !it.Reason.Final() {
+				if w.fewerServers() {
+					return false
+				}
 				return w.state.Began.After(w.state.Since.Add(w.state.Settings.Deadline))
 			}
 		}
@@ -171,7 +176,11 @@ func (w *wave) over() bool {
 	return true
 }
 
-// wait backs off before the next pass; an abort ends it.
+// fewerServers reports whether a server was left out since this pass began, so that
+// what it left open may have a proof at once.
+func (w *wave) fewerServers() bool { return w.state.Control.leftOut() > w.state.Heard }
+
+// wait backs off before the next pass; an abort ends it, and so does a server that is left out.
 func (w *wave) wait(ctx workflow.Context) {
 	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
 	for _, t := range w.state.Open {
@@ -181,7 +190,7 @@ func (w *wave) wait(ctx workflow.Context) {
 			}
 		}
 	}
-	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting })
+	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.fewerServers() })
 }
 
 // backoff doubles from first to longest.
