@@ -27,7 +27,7 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	}
 	w.batches = batches(st.Roll, st.Index, w.size, st.Settings.Concurrency)
 	if !st.Done {
-		w.state.Done, w.state.Pass = true, 1
+		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.leftOut()
 		for b := range w.batches {
 			w.state.Todo = append(w.state.Todo, batchTodo{Batch: b})
 		}

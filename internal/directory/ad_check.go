@@ -83,7 +83,10 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 }
 
 // domainControllers are the host names in the server objects above the settings
-// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1).
+// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1):
+// the writable ones (hasMasterNCs), and the read-only ones (msDS-hasFullReplicaNCs), which
+// may accept what they have cached. One that has no host name there goes by the name of its
+// server object, so that it is not missed.
 func (c *conn) domainControllers(ctx context.Context, domain, configuration string) ([]string, error) {
 	search := func(base string, scope int, filter, attr string) ([]*ldap.Entry, error) {
 		req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, []string{attr}, nil)
@@ -98,7 +101,7 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 		return res.Entries, nil
 	}
 	settings, err := search("CN=Sites,"+configuration, ldap.ScopeWholeSubtree,
-		"(&(objectClass=nTDSDSA)(hasMasterNCs="+ldap.EscapeFilter(domain)+"))", "1.1")
+		"(&(objectClass=nTDSDSA)"+anyHolds(domain)+")", "1.1")
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +112,28 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 		if err != nil {
 			return nil, err
 		}
+		host := firstValue(parent)
 		if len(server) == 1 && server[0].GetAttributeValue("dNSHostName") != "" {
-			hosts = append(hosts, server[0].GetAttributeValue("dNSHostName"))
+			host = server[0].GetAttributeValue("dNSHostName")
 		}
+		hosts = append(hosts, host)
 	}
 	slices.Sort(hosts)
 	return hosts, nil
+}
+
+// firstValue is the value of the first part of a DN.
+func firstValue(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return dn
+	}
+	return parsed.RDNs[0].Attributes[0].Value
+}
+
+func anyHolds(domain string) string {
+	d := ldap.EscapeFilter(domain)
+	return "(|(hasMasterNCs=" + d + ")(msDS-hasFullReplicaNCs=" + d + "))"
 }
 
 // hostNames are what the servers of the file call themselves. One that does not
