@@ -134,6 +134,11 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		if out[i].Stop == nil {
 			out[i].Applied = rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)
 		}
+		if out[i].Step == protocol.Prove {
+			// Its write server answered. A replica that does not must not keep the rest
+			// of the batch from getting new values.
+			return nil
+		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		step := notBegun

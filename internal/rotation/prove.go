@@ -18,10 +18,14 @@ func (j *job) prove(ctx context.Context) error {
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server}
+		if i > 0 && j.silent.of(server) {
+			// Others of the batch have waited for it in vain. It is no less open for that.
+			return protocol.StopFor(protocol.Unreachable, server)
+		}
 		if len(servers) > 1 || j.weak() {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
-				return err
+				return j.silent.heard(server, err)
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
@@ -36,7 +40,7 @@ func (j *job) prove(ctx context.Context) error {
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)
 		}
-		if err != nil {
+		if err = j.silent.heard(server, err); err != nil {
 			return err
 		}
 		j.out.Evidence = append(j.out.Evidence, ev)

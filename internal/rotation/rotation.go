@@ -57,7 +57,8 @@ type Rotator struct {
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
 
-	slow sync.Map // replicas that lag beyond patience: not waited for again
+	slow   sync.Map // replicas that lag beyond patience: not waited for again
+	silent silence
 }
 
 // Prepared is what Prepare learned. It travels through Temporal: no names, no values.
