@@ -103,7 +103,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 
 func (l *loader) servers(f fields, d Directory) []string {
 	if !f.has("servers") {
-		f.problem("servers", "missing: list every server of the directory; the first is the write server, and the old value is proved dead on each")
+		f.problem("servers", "missing: list every server of the directory; the first is the write server, and the old value is proved dead on each (discover finds further ones, and never the first)")
 		return nil
 	}
 	items := f.list("servers")

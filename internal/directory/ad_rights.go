@@ -78,11 +78,23 @@ func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 // descriptors reads security descriptors, without the parts that need more rights
 // (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1; 4 is the discretionary list).
 func (c *conn) descriptors(ctx context.Context, base string, scope int, filter string, limit int) ([][]byte, error) {
+	entries, err := c.described(ctx, base, scope, filter, limit)
+	var out [][]byte
+	for _, e := range entries {
+		if sd := e.GetRawAttributeValue("nTSecurityDescriptor"); len(sd) > 0 {
+			out = append(out, sd)
+		}
+	}
+	return out, err
+}
+
+// described reads entries with their security descriptors and further attributes, limit at most.
+func (c *conn) described(ctx context.Context, base string, scope int, filter string, limit int, attrs ...string) ([]*ldap.Entry, error) {
 	flags := ber.NewSequence("SDFlagsRequestValue")
 	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 4, "flags"))
 	controls := append(activeDirectory{}.searchControls(),
 		ldap.NewControlString("1.2.840.113556.1.4.801", true, string(flags.Bytes())), ldap.NewControlPaging(uint32(limit)))
-	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, []string{"nTSecurityDescriptor"}, controls)
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, append([]string{"nTSecurityDescriptor"}, attrs...), controls)
 	var res *ldap.SearchResult
 	err := c.do(ctx, "read access control lists", func(l *ldap.Conn) (err error) {
 		res, err = l.Search(req)
@@ -91,13 +103,7 @@ func (c *conn) descriptors(ctx context.Context, base string, scope int, filter s
 	if err != nil {
 		return nil, err
 	}
-	var out [][]byte
-	for _, e := range res.Entries {
-		if sd := e.GetRawAttributeValue("nTSecurityDescriptor"); len(sd) > 0 {
-			out = append(out, sd)
-		}
-	}
-	return out, nil
+	return res.Entries, nil
 }
 
 // Parts of an access control entry ([MS-DTYP] 2.4.4).
