@@ -40,7 +40,7 @@ nothing. Exit code 1 if anything is wrong.`,
 			if asJSON {
 				err = printJSON(a.Out, rows)
 			} else {
-				err = a.printChecks(rows)
+				_, err = fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), a.printChecks(rows))
 			}
 			if err != nil {
 				return err

@@ -47,7 +47,7 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 				err = p.print(a.Out, width)
 			}
 			if err == nil && len(p.Wrong) > 0 && !asJSON {
-				err = a.printChecks(p.Wrong)
+				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong))
 			}
 			switch {
 			case err != nil:
