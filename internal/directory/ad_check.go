@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 	}
 	add("servers", len(missing) == 0,
 		fmt.Sprintf("the domain has %d domain controllers, servers leaves out %d: %s", len(all), len(missing), strings.Join(missing, ", ")),
-		"add them to servers: until they follow, they accept the stolen values")
+		"add them to servers, or let discover: configuration find them: until they follow, they accept the stolen values")
 }
 
 // domainControllers are the host names in the server objects above the settings
@@ -136,11 +137,13 @@ func anyHolds(domain string) string {
 	return "(|(hasMasterNCs=" + d + ")(msDS-hasFullReplicaNCs=" + d + "))"
 }
 
-// hostNames are what the servers of the file call themselves. One that does not
-// answer is left out: its own checks say so.
+// hostNames are what the file calls the servers, and what they call themselves if they
+// answer: it may name one by an address or an alias.
 func (c *Client) hostNames(ctx context.Context) []string {
 	var out []string
 	for _, s := range c.servers {
+		host, _, _ := net.SplitHostPort(s.addr)
+		out = append(out, host)
 		cn, err := s.dial(ctx)
 		if err != nil {
 			continue

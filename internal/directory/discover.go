@@ -116,14 +116,9 @@ func (c *Client) inDNS(ctx context.Context) ([]string, error) {
 	return urls, nil
 }
 
-// besidesNamed are the URLs of domain controllers that the file does not name. It may
-// name one by an address or an alias, so each is asked for the name it gives itself.
+// besidesNamed are the URLs of domain controllers that the file does not name.
 func (c *Client) besidesNamed(ctx context.Context, hosts []string) (urls []string) {
 	named := c.hostNames(ctx)
-	for _, s := range c.servers {
-		host, _, _ := net.SplitHostPort(s.addr)
-		named = append(named, host)
-	}
 	_, port, _ := net.SplitHostPort(c.servers[0].addr)
 	for _, host := range hosts {
 		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) }) {
