@@ -79,6 +79,10 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
 
 	s.client.family.check(ctx, cn, write, add)
+	if slices.ContainsFunc(out, func(k Check) bool { return k.What == "domain" && !k.OK }) {
+		// A base that is not there is no news at the wrong server.
+		out = slices.DeleteFunc(out, func(k Check) bool { return k.What == "base" && !k.OK })
+	}
 	by, shown := s.client.family.(accountChecker)
 	sample := func(k Check) bool { return k.What == "rights" || k.What == "protected" }
 	if shown && write && len(accounts) > 0 && slices.ContainsFunc(out, sample) {
