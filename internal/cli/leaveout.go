@@ -32,7 +32,11 @@ ledger: name neither a secret nor an account in it.`,
 			}
 			ask.Server, ask.Actor = url, actor()
 			return a.ask(cmd, &out, workflows.UpdateLeaveOut, ask, func(st workflows.Status) string {
-				return fmt.Sprintf("left out: %s, campaign %s; what it kept open comes back at once", url, st.Campaign)
+				when := "at once"
+				if st.Phase == workflows.Paused {
+					when = "when the campaign is resumed"
+				}
+				return fmt.Sprintf("left out: %s, campaign %s; what it kept open comes back %s", url, st.Campaign, when)
 			})
 		},
 	}
