@@ -3,6 +3,8 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/workflow"
+
 	"rollcall/activities"
 	"rollcall/internal/vault"
 )
@@ -93,8 +95,8 @@ type control struct {
 
 // leftOut counts the servers that were left out.
 func (c control) leftOut() (n int) {
-	for _, servers := range c.LeftOut {
-		n += len(servers)
+	for _, directory := range workflow.DeterministicKeys(c.LeftOut) {
+		n += len(c.LeftOut[directory])
 	}
 	return n
 }
