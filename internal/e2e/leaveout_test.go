@@ -28,7 +28,7 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 	t.Parallel()
 	const accounts = 12 // more than the eight after which a batch gives up a directory that is silent as a whole
 	e := startEstate(t, estate.Options{Accounts: accounts, Replica: true, Decoys: 1, Policy: locking})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 10m, deadline: 4h, batch: 100}\n")
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 10m, deadline: 4h, batch: 100, concurrency: 2}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
