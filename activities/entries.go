@@ -40,7 +40,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {
 	e := about(campaign, c, ledger.Died, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
-	e.From, e.To = byPath(c, a.From), byPath(c, a.To)
+	e.From, e.To, e.LeftOut = byPath(c, a.From), byPath(c, a.To), a.LeftOut
 	return e
 }
 

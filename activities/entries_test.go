@@ -26,7 +26,9 @@ func TestADeathIsRecordedWithItsProofAndTheVersionsByPath(t *testing.T) {
 	ev := []protocol.Evidence{{Server: "ldaps://a", Old: protocol.Refused, New: protocol.Accepted}}
 	e := died("c1", cred, AppliedItem{Applied: rotation.Applied{
 		Attempt: 3, Proof: protocol.ProofBind, Evidence: ev, SetAt: noon, From: []int{1, 7}, To: []int{2, 8},
+		LeftOut: []string{"ldaps://b"},
 	}}, noon)
+	require.Equal(t, []string{"ldaps://b"}, e.LeftOut)
 	require.Equal(t, "c1/corp/uuid-1/3/outcome", e.ID)
 	require.Equal(t, ledger.Died, e.Event)
 	require.Equal(t, cred.Name, e.Name)

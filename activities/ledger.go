@@ -34,7 +34,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	now := time.Now().UTC()
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure, Servers: in.Servers,
 	}
 	if err := l.append(ctx, in.Campaign, []ledger.Entry{start}); err != nil {
 		return err
@@ -183,6 +183,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 	e := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
 		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
+		Authority: in.Authority, Server: in.Server,
 	}
 	entries := []ledger.Entry{e}
 	closing := in.Event == ledger.CampaignClosed

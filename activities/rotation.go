@@ -24,7 +24,7 @@ type Rotation struct {
 	Kinds *registry.Registry
 
 	hand  *rotation.Hand
-	specs sync.Map // campaign -> *config.Campaign: a stored specification never changes
+	specs sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
 	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
 }
 
@@ -67,12 +67,18 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Waves: index.Waves, Exposure: exposure(spec),
+		Servers: index.Servers,
 	}, nil
 }
 
-// ListRoll lists from the sources of spec and changes nothing. It is what the
-// activity and the command line share.
+// ListRoll finds the servers of every directory, lists from the sources of spec and
+// changes nothing. It is what the activity and the command line share.
 func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
+	servers, err := FindServers(ctx, kinds, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec = WithServers(spec, servers)
 	dirs := map[string]inventory.Directory{}
 	for name := range spec.Directories {
 		d, err := kinds.Directory(spec, name)
@@ -81,7 +87,11 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		}
 		dirs[name] = d
 	}
-	return inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
+	roll, warnings, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
+	if err == nil {
+		roll.Servers = servers
+	}
+	return roll, warnings, err
 }
 
 // Prepare checks and stages the credentials of a batch.
@@ -130,6 +140,11 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil {
 			out[i].Applied = rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)
+		}
+		if out[i].Step == protocol.Prove {
+			// Its write server answered. A replica that does not must not keep the rest
+			// of the batch from getting new values.
+			return nil
 		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
@@ -213,10 +228,8 @@ func Open(ctx context.Context, store *vault.Store, campaign, device string, spec
 	return nil
 }
 
+// spec is the campaign file as it was given.
 func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	if known, ok := r.specs.Load(campaign); ok {
-		return known.(*config.Campaign), nil
-	}
 	data, err := r.Store.LoadSpec(ctx, vault.CampaignSpec(campaign))
 	if err != nil {
 		return nil, classify(errVault, err)
@@ -225,7 +238,6 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 	if err := json.Unmarshal(data, spec); err != nil {
 		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
 	}
-	r.specs.Store(campaign, spec)
 	return spec, nil
 }
 
@@ -247,7 +259,7 @@ func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, 
 
 // rotator also gives how many credentials of the batch may be worked on at once.
 func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int, error) {
-	spec, err := r.spec(ctx, b.Campaign)
+	spec, err := r.listedSpec(ctx, b.Campaign)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -255,7 +267,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, Now: time.Now, Hand: r.hand}, width(spec, b), nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand}, width(spec, b), nil
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at

@@ -28,6 +28,8 @@ type Roll struct {
 	Excluded int               `json:"excluded"`
 	Waves    []vault.WaveIndex `json:"waves"`
 	Exposure string            `json:"exposure,omitempty"`
+	// Servers of each directory, the write server first, as they were found when the roll was listed.
+	Servers map[string][]string `json:"servers,omitempty"`
 }
 
 // ListInput names the campaign whose specification is in Vault.
@@ -50,6 +52,8 @@ type Batch struct {
 	Kind        credential.Kind `json:"kind"`
 	Span        credential.Span `json:"span"`
 	Concurrency int             `json:"concurrency"`
+	// LeftOut are servers of the authority that a person took out: proofs do not ask them.
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // PrepareInput names the credentials of a batch by their index on the page.
@@ -141,8 +145,11 @@ type EventInput struct {
 	Event    ledger.Event `json:"event"`
 	Actor    string       `json:"actor,omitempty"`
 	Number   int          `json:"number"` // makes repeated events of one name distinct
-	Detail   string       `json:"detail,omitempty"`
-	Listed   int          `json:"listed,omitempty"`
-	Dead     int          `json:"dead,omitempty"`
-	Open     int          `json:"open,omitempty"`
+	// Authority and Server that a person left out.
+	Authority string `json:"authority,omitempty"`
+	Server    string `json:"server,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+	Listed    int    `json:"listed,omitempty"`
+	Dead      int    `json:"dead,omitempty"`
+	Open      int    `json:"open,omitempty"`
 }

@@ -66,6 +66,9 @@ type Directory struct {
 	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
 	// the stolen value is proved dead on every one.
 	Servers []string `json:"servers"`
+	// Discover says where the servers that Servers leaves out are found, once for
+	// each campaign: FromConfiguration, FromDNS or empty for nowhere.
+	Discover string `json:"discover,omitempty"`
 	// Base DN below which accounts are found.
 	Base string `json:"base"`
 	// StartTLS upgrades ldap:// connections. Without it ldap:// needs Insecure.
@@ -93,6 +96,12 @@ type Directory struct {
 const (
 	OpenLDAP        = "openldap"
 	ActiveDirectory = "active-directory"
+)
+
+// Places where the servers of a directory are found.
+const (
+	FromConfiguration = "configuration" // the configuration partition of an Active Directory forest
+	FromDNS           = "dns"           // SRV records
 )
 
 // Kind is the kind of credential that the directory's accounts have.

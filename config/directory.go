@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net"
 	"net/url"
 	"regexp"
@@ -53,7 +54,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		l.problem(n.Line, "%s: has no settings; at least driver, servers, base and bind are needed", where)
 		return Directory{}
 	}
-	f := l.mapping(n, where, "driver", "servers", "base", "starttls", "insecure", "ca_file", "bind", "set",
+	f := l.mapping(n, where, "driver", "servers", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set",
 		"password", "rate_per_second", "connections", "timeout")
 	if len(f.vals) == 0 && n.Kind != yaml.MappingNode {
 		return Directory{}
@@ -80,6 +81,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		f.problem("driver", "missing: one of %s", strings.Join(drivers, ", "))
 	}
 	d.Servers = l.servers(f, d)
+	d.Discover = discover(f, d)
 	d.CA = f.caFile()
 	if !f.has("bind") {
 		f.problem("bind", "missing: the identity with which the worker resets passwords, as dn and password (a Vault reference)")
@@ -101,7 +103,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 
 func (l *loader) servers(f fields, d Directory) []string {
 	if !f.has("servers") {
-		f.problem("servers", "missing: list every server of the directory; the first is the write server, and the old value is proved dead on each")
+		f.problem("servers", "missing: list every server of the directory; the first is the write server, and the old value is proved dead on each (discover finds further ones, and never the first)")
 		return nil
 	}
 	items := f.list("servers")
@@ -140,6 +142,43 @@ func (l *loader) servers(f fields, d Directory) []string {
 		f.problem("starttls", "has no meaning here: no server is an ldap:// URL")
 	}
 	return out
+}
+
+// discover is where further servers are found. Only what a driver has is offered.
+func discover(f fields, d Directory) string {
+	places := []string{FromDNS}
+	if d.Driver == ActiveDirectory {
+		places = []string{FromConfiguration, FromDNS}
+	}
+	found := f.oneOf("discover", "", places)
+	if found == FromDNS && d.Base != "" && Domain(d.Base) == "" {
+		f.problem("discover", "dns needs a base that ends in the parts of a domain, such as dc=example,dc=org")
+	}
+	return found
+}
+
+// Domain is the DNS domain that the last parts of a DN stand for (RFC 2247), or empty.
+func Domain(dn string) string {
+	var labels []string
+	for part := range strings.SplitSeq(dn, ",") {
+		name, value, _ := strings.Cut(part, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "dc") {
+			labels = nil
+			continue
+		}
+		labels = append(labels, strings.ToLower(strings.TrimSpace(value)))
+	}
+	return strings.Join(labels, ".")
+}
+
+// ServerURL is a server's URL in the form that Servers has, so that what a person
+// types means the same server.
+func ServerURL(text string) (string, error) {
+	u, what := parseServer(text)
+	if what != "" {
+		return "", errors.New(what)
+	}
+	return u.String(), nil
 }
 
 // parseServer reads an LDAP URL and makes it canonical: lower case, port given.

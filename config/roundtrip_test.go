@@ -49,6 +49,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	directory := rapid.Custom(func(t *rapid.T) Directory {
 		return Directory{
 			Driver: text.Draw(t, "driver"), Servers: rapid.SliceOf(text).Draw(t, "servers"), Base: text.Draw(t, "base"),
+			Discover: text.Draw(t, "discover"),
 			StartTLS: rapid.Bool().Draw(t, "starttls"), Insecure: rapid.Bool().Draw(t, "insecure"), CA: text.Draw(t, "ca"),
 			Bind: Bind{DN: text.Draw(t, "dn"), Password: path.Draw(t, "password")}, Set: text.Draw(t, "set"),
 			Password: PasswordPolicy{VaultPolicy: text.Draw(t, "policy"), Length: rapid.Int().Draw(t, "length"),

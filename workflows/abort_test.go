@@ -139,7 +139,7 @@ func TestAnAbortJustAsAWaveStartsIsHeardByIt(t *testing.T) {
 	var a answer
 	env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
 		if info.WorkflowType.Name == WaveWorkflow {
-			a.send(env, UpdateAbort)
+			a.send(env, UpdateAbort, input.Actor)
 		}
 	})
 	env.ExecuteWorkflow(CampaignWorkflow, in)

@@ -34,6 +34,8 @@ func Campaign(ctx workflow.Context, in CampaignInput) (Result, error) {
 
 type campaign struct {
 	in      CampaignInput
+	servers map[string][]string // of each directory; nil while listing
+	leaving []LeaveOut          // asked for and not yet in the ledger
 	status  Status
 	control control
 	wave    workflow.ChildWorkflowFuture // the running one, or nil
@@ -50,7 +52,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	if err != nil {
 		return Result{}, c.close(steady, err)
 	}
-	roll.Actor = c.in.Actor
+	roll.Actor, c.servers = c.in.Actor, roll.Servers
 	c.status.Snapshot, c.status.Listed, c.status.Excluded = roll.Snapshot, roll.Listed, roll.Excluded
 	for _, w := range roll.Waves {
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Listed: listed(w)})
@@ -73,7 +75,8 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	c.status.Wave = -1
 	return Result{
-		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open, Aborted: c.control.Aborting,
+		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
+		LeftOut: c.control.leftOut(), Aborted: c.control.Aborting,
 	}, c.close(steady, nil)
 }
 
@@ -88,7 +91,7 @@ func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w
 		TaskQueue:  activities.RotationQueue,
 	})
 	only := roll
-	only.Waves = nil
+	only.Waves, only.Servers = nil, nil
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
 		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control,
 	})
@@ -194,7 +197,7 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 			return err
 		}
 	}
-	return nil
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateLeaveOut, c.leaveOut, workflow.UpdateHandlerOptions{Validator: c.mayLeaveOut})
 }
 
 func (c *campaign) mayPause() error {

@@ -23,12 +23,16 @@ type answer struct {
 
 // update sends an update after a while on the workflow's clock.
 func update(env *testsuite.TestWorkflowEnvironment, name string, after time.Duration) *answer {
+	return updateWith(env, name, after, "operator@example.org")
+}
+
+func updateWith(env *testsuite.TestWorkflowEnvironment, name string, after time.Duration, arg any) *answer {
 	a := &answer{}
-	env.RegisterDelayedCallback(func() { a.send(env, name) }, after)
+	env.RegisterDelayedCallback(func() { a.send(env, name, arg) }, after)
 	return a
 }
 
-func (a *answer) send(env *testsuite.TestWorkflowEnvironment, name string) {
+func (a *answer) send(env *testsuite.TestWorkflowEnvironment, name string, arg any) {
 	env.UpdateWorkflow(name, name+env.Now().String(), &testsuite.TestUpdateCallback{
 		OnAccept: func() { a.accepted = true },
 		OnReject: func(err error) { a.refused = err },
@@ -38,7 +42,7 @@ func (a *answer) send(env *testsuite.TestWorkflowEnvironment, name string) {
 				a.status = st
 			}
 		},
-	}, "operator@example.org")
+	}, arg)
 }
 
 // statusAt asks for the status after a while on the workflow's clock.

@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type fake struct {
 	// Reason means dead. nil: all are dead at once.
 	outcome func(at place, try int) (protocol.Step, protocol.Reason)
 	roll    activities.Roll
+	gone    string                   // a server without an answer: no credential dies until it is left out
 	takes   map[string]time.Duration // by activity, on the workflow's clock
 	fails   map[string]error         // by activity
 
@@ -164,6 +166,8 @@ func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activit
 		a := rotation.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {
 			a = rotation.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
+		} else if f.gone != "" && !slices.Contains(in.Batch.LeftOut, f.gone) {
+			a = rotation.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: protocol.StopFor(protocol.Unreachable, f.gone)}
 		} else {
 			f.died[at]++
 		}

@@ -25,6 +25,9 @@ const (
 	UpdateResume = "resume"
 	UpdateAbort  = "abort"
 
+	// UpdateLeaveOut takes a LeaveOut and answers with a Status too.
+	UpdateLeaveOut = "leave-out"
+
 	// QueryStatus of a campaign or a wave.
 	QueryStatus = "status"
 

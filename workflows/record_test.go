@@ -76,15 +76,24 @@ var scenes = []struct {
 		return s.estate.Replica.ResumeReplication(ctx)
 	}},
 	{name: "paused", during: func(ctx context.Context, s *stage) error {
-		return errors.Join(s.tell(ctx, UpdatePause), s.tell(ctx, UpdateResume))
+		return errors.Join(s.tell(ctx, UpdatePause, operator), s.tell(ctx, UpdateResume, operator))
 	}},
-	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort) }},
+	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},
 	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
 		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")
 	}},
 	{name: "continued", settings: func(s *Settings) { s.Batch, s.Parallel = 1, 16 }},
 	{name: "launched", launched: true},
+	{name: "leftout", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == Finished }); err != nil {
+			return err
+		}
+		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
+	}},
 }
+
+const operator = "operator@example.org"
 
 func recordAll() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -218,7 +227,7 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, during fun
 			return err
 		}
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: activities.RotationQueue},
-			CampaignWorkflow, CampaignInput{Campaign: id, Device: estate.Device, Actor: "operator@example.org", Settings: in})
+			CampaignWorkflow, CampaignInput{Campaign: id, Device: estate.Device, Actor: operator, Settings: in})
 	}
 	if err != nil {
 		return err
@@ -261,9 +270,9 @@ func (s *stage) await(ctx context.Context, until func(Status, WaveStatus) bool) 
 	}
 }
 
-func (s *stage) tell(ctx context.Context, name string) error {
+func (s *stage) tell(ctx context.Context, name string, arg any) error {
 	h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: CampaignID(estate.Device), UpdateName: name, Args: []any{"operator@example.org"}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: CampaignID(estate.Device), UpdateName: name, Args: []any{arg}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 	}
 	for _, want := range []string{
 		CampaignWorkflow, WaveWorkflow, RotationWorkflow, LauncherWorkflow,
-		UpdatePause, UpdateResume, UpdateAbort,
+		UpdatePause, UpdateResume, UpdateAbort, UpdateLeaveOut,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
 	} {

@@ -3,6 +3,8 @@ package workflows
 import (
 	"time"
 
+	"go.temporal.io/sdk/workflow"
+
 	"rollcall/activities"
 	"rollcall/internal/vault"
 )
@@ -50,7 +52,18 @@ type Status struct {
 	Open     int          `json:"open"` // exceptions of waves that have ended
 	Wave     int          `json:"wave"` // index of the running wave, -1 before and after
 	Waves    []WaveStatus `json:"waves,omitempty"`
+	LeftOut  []LeaveOut   `json:"left_out,omitempty"`
 	Problem  string       `json:"problem,omitempty"` // why listing failed
+}
+
+// LeaveOut takes a server of a directory out of the campaign, because a person says
+// so: proofs ask the other servers only, from the next pass on. Reason goes through Temporal into
+// the ledger, so it names neither a secret nor an account.
+type LeaveOut struct {
+	Directory string `json:"directory,omitempty"` // may be left out in a request that names a server of one directory
+	Server    string `json:"server"`              // as the roll names it
+	Actor     string `json:"actor"`
+	Reason    string `json:"reason"`
 }
 
 // WaveStatus counts one wave.
@@ -69,13 +82,23 @@ type Result struct {
 	Excluded int  `json:"excluded"`
 	Dead     int  `json:"dead"`
 	Open     int  `json:"open"`
+	LeftOut  int  `json:"left_out,omitempty"` // servers
 	Aborted  bool `json:"aborted,omitempty"`
 }
 
 // control is what a campaign tells its running wave.
 type control struct {
-	Paused   bool `json:"paused"`
-	Aborting bool `json:"aborting"`
+	Paused   bool                `json:"paused"`
+	Aborting bool                `json:"aborting"`
+	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
+}
+
+// leftOut counts the servers that were left out.
+func (c control) leftOut() (n int) {
+	for _, directory := range workflow.DeterministicKeys(c.LeftOut) {
+		n += len(c.LeftOut[directory])
+	}
+	return n
 }
 
 // waveState is the one input of a wave and what it carries over when it
@@ -90,9 +113,10 @@ type waveState struct {
 	Todo  []batchTodo `json:"todo,omitempty"` // of this pass, not yet dispatched
 	Open  []batchTodo `json:"open,omitempty"` // of this pass, to come again
 	Dead  int         `json:"dead"`
-	Done  bool        `json:"started"`        // Todo was filled once
-	Began time.Time   `json:"began,omitzero"` // when this pass began; zero in the first
-	Since time.Time   `json:"since,omitzero"` // when the first pass ended: the deadline counts from there
+	Done  bool        `json:"started"`         // Todo was filled once
+	Began time.Time   `json:"began,omitzero"`  // when this pass began; zero in the first
+	Heard int         `json:"heard,omitempty"` // servers that were left out when this pass began
+	Since time.Time   `json:"since,omitzero"`  // when the first pass ended: the deadline counts from there
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.

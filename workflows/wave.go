@@ -28,7 +28,7 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	}
 	w.batches = batches(st.Roll, st.Index, w.size, st.Settings.Concurrency)
 	if !st.Done {
-		w.state.Done, w.state.Pass = true, 1
+		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.leftOut()
 		for b := range w.batches {
 			w.state.Todo = append(w.state.Todo, batchTodo{Batch: b})
 		}
@@ -65,6 +65,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		w.state.Todo, w.state.Open = w.state.Open, nil
 		w.state.Pass++
 		w.state.Began = workflow.Now(ctx)
+		w.state.Heard = w.state.Control.leftOut()
 	}
 }
 
@@ -97,6 +98,7 @@ func (w *wave) pass(ctx workflow.Context) error {
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
+	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: rotationID(w.state.Roll.Campaign, w.state.Index.Wave, todo.Batch, w.state.Pass),
 		TaskQueue:  activities.RotationQueue,
@@ -176,6 +178,9 @@ func (w *wave) over() bool {
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			if !it.Reason.Final() {
+				if w.fewerServers() {
+					return false
+				}
 				return w.state.Began.After(w.state.Since.Add(w.state.Settings.Deadline))
 			}
 		}
@@ -183,7 +188,11 @@ func (w *wave) over() bool {
 	return true
 }
 
-// wait backs off before the next pass; an abort ends it.
+// fewerServers reports whether a server was left out since this pass began, so that
+// what it left open may have a proof at once.
+func (w *wave) fewerServers() bool { return w.state.Control.leftOut() > w.state.Heard }
+
+// wait backs off before the next pass; an abort ends it, and so does a server that is left out.
 func (w *wave) wait(ctx workflow.Context) {
 	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
 	for _, t := range w.state.Open {
@@ -193,7 +202,7 @@ func (w *wave) wait(ctx workflow.Context) {
 			}
 		}
 	}
-	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting })
+	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.fewerServers() })
 }
 
 // backoff doubles from first to longest.

@@ -27,39 +27,46 @@ func (a *app) abortCommand() *cobra.Command {
 	return a.control(workflows.UpdateAbort, "End the campaign: finish what lies between set and proof, never go back", "aborting")
 }
 
-// control sends an update and prints its answer. The campaign's validator
-// refuses what makes no sense, and then nothing is changed.
+// control is the command of an update that takes nothing but who asks.
 func (a *app) control(update, short, done string) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: update, Short: short, Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := out.json()
-			if err != nil {
-				return err
-			}
-			ctx := cmd.Context()
-			s, err := a.openVault(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.connect(ctx, false); err != nil {
-				return s.refused(update, err)
-			}
-			st, err := s.update(ctx, update)
-			if err != nil {
-				return s.refused(update, err)
-			}
-			if asJSON {
-				return printJSON(a.Out, st)
-			}
-			fmt.Fprintf(a.Out, "%s: campaign %s\n", done, st.Campaign)
-			return nil
+			return a.ask(cmd, &out, update, actor(), func(st workflows.Status) string {
+				return done + ": campaign " + st.Campaign
+			})
 		},
 	}
 	out.flag(c)
 	return c
+}
+
+// ask sends an update and prints its answer. The campaign's validator
+// refuses what makes no sense, and then nothing is changed.
+func (a *app) ask(cmd *cobra.Command, out *output, update string, arg any, done func(workflows.Status) string) error {
+	asJSON, err := out.json()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	s, err := a.openVault(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.connect(ctx, false); err != nil {
+		return s.refused(update, err)
+	}
+	st, err := s.update(ctx, update, arg)
+	if err != nil {
+		return s.refused(update, err)
+	}
+	if asJSON {
+		return printJSON(a.Out, st)
+	}
+	fmt.Fprintln(a.Out, done(st))
+	return nil
 }
 
 // answerWithin bounds the wait for an answer, which takes a moment where both
@@ -72,14 +79,14 @@ const (
 // errNoAnswer: Temporal has the request and may still hand it to the campaign.
 var errNoAnswer = errors.New("no answer yet; the request may still be carried out: look with `rollcall status`")
 
-func (s *session) update(ctx context.Context, name string) (workflows.Status, error) {
+func (s *session) update(ctx context.Context, name string, arg any) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
 	defer note.Stop()
 	var st workflows.Status
 	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: name, Args: []any{actor()},
+		WorkflowID: workflows.CampaignID(s.cfg.Device), UpdateName: name, Args: []any{arg},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {

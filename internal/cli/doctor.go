@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/engine"
@@ -38,7 +40,7 @@ nothing. Exit code 1 if anything is wrong.`,
 			if asJSON {
 				err = printJSON(a.Out, rows)
 			} else {
-				err = a.printChecks(rows)
+				_, err = fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), a.printChecks(rows))
 			}
 			if err != nil {
 				return err
@@ -72,11 +74,11 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
 		defer s.close()
-		known := s.known(cmd)
-		for _, c := range vault.Doctor(ctx, cfg, known, policies...) {
+		roll := s.known(cmd)
+		for _, c := range vault.Doctor(ctx, cfg, roll, policies...) {
 			rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
 		}
-		rows = append(rows, s.checkDirectories(ctx, known)...)
+		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
 	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
@@ -85,27 +87,52 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
 }
 
-func (s *session) checkDirectories(ctx context.Context, known []credential.Credential) []check {
-	people := map[string][]string{} // immutable ids by directory
-	for _, c := range known {
-		if c.Kind == credential.UserPassword && c.Subject != "" {
-			people[c.Authority] = append(people[c.Authority], c.Subject)
-		}
-	}
+// checkDirectories looks at every server that the file names and that is found, and at
+// the accounts of a roll, which may be nil.
+func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {
 	var rows []check
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
-		d, err := s.kinds.Directory(s.cfg, name)
-		if err != nil {
-			rows = append(rows, check{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"})
-			continue
+		rows = append(rows, s.checkDirectory(ctx, name, roll)...)
+	}
+	return rows
+}
+
+func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check) {
+	d, err := s.kinds.Directory(s.cfg, name)
+	if err != nil {
+		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}
+	}
+	all, notFound := d.Discover(ctx)
+	if notFound == nil {
+		if d, err = s.kinds.Directory(activities.WithServers(s.cfg, map[string][]string{name: all}), name); err != nil {
+			return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}
 		}
-		checks := d.Check(ctx)
-		if len(people[name]) > 0 {
-			checks = append(checks, d.CheckOwners(ctx, people[name])...)
+	}
+	var accounts, people []string
+	for _, c := range roll {
+		if c.Authority == name && c.Problem == "" && c.Subject != "" {
+			accounts = append(accounts, c.Subject)
+			if c.Kind == credential.UserPassword {
+				people = append(people, c.Subject)
+			}
 		}
-		for _, c := range checks {
-			rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do})
-		}
+	}
+	checks := d.Check(ctx, accounts...)
+	if len(people) > 0 {
+		checks = append(checks, d.CheckOwners(ctx, people)...)
+	}
+	healthy := true
+	for _, c := range checks {
+		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do})
+		healthy = healthy && c.OK
+	}
+	switch place := s.cfg.Directories[name].Discover; {
+	case place == "":
+	case notFound == nil:
+		rows = append(rows, check{Where: name, What: "discover", OK: true, Detail: fmt.Sprintf("%s and the file: %s", place, strings.Join(all, ", "))})
+	case healthy:
+		// Else what is wrong with its servers has been said.
+		rows = append(rows, check{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})
 	}
 	return rows
 }

@@ -9,13 +9,13 @@ import (
 	"rollcall/internal/report"
 )
 
-// printChecks groups by place, in lines that fit the terminal.
-func (a *app) printChecks(rows []check) error {
+// printChecks groups by place, in lines that fit the terminal, and counts what is wrong.
+func (a *app) printChecks(rows []check) (bad int) {
 	width, tty := terminal(a.Out)
 	if !tty {
 		width = math.MaxInt // a line each, for grep
 	}
-	bad, where, widest := 0, "", 0
+	where, widest := "", 0
 	for _, r := range rows {
 		widest = max(widest, utf8.RuneCountInString(r.What))
 	}
@@ -35,6 +35,5 @@ func (a *app) printChecks(rows []check) error {
 			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", utf8.RuneCountInString(head))+"-> ", width))
 		}
 	}
-	_, err := fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), bad)
-	return err
+	return bad
 }

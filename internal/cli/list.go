@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,11 +56,26 @@ func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
 		return nil, err
 	}
 	defer s.close()
+	return s.list(cmd)
+}
+
+func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	roll, warnings, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
 	for _, w := range warnings {
-		a.say("note: %s", w)
+		s.say("note: %s", w)
 	}
 	return roll, err
+}
+
+// printServers names every server that a stolen value would be proved dead on, the
+// write server first.
+func printServers(w io.Writer, servers map[string][]string, width int) error {
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		if _, err := fmt.Fprint(w, report.Wrap(strings.Join(servers[name], " "), "servers of "+name+": ", width)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printRoll is a table if that fits the width, and else a few lines for each credential.
@@ -94,6 +111,9 @@ func printRoll(w io.Writer, roll *credential.Roll, width int) error {
 		if c.Problem != "" {
 			problems++
 		}
+	}
+	if err := printServers(w, roll.Servers, width); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintf(w, "%d listed, %d of which cannot be rotated as listed, %d excluded\n", len(roll.Credentials), problems, len(roll.Excluded))
 	return err

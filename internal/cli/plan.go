@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -16,32 +18,58 @@ func (a *app) planCommand() *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Show waves, order and what would happen; change nothing",
-		Args:  noArguments,
+		Short: "Show waves, order, servers, and what would go wrong; change nothing",
+		Long: `plan lists the roll and shows in which order it would be rotated, and on which
+servers. It looks at each of them, and at the rights on each account where the
+directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
 			}
-			cfg, err := config.Load(a.file)
+			s, err := a.openVault(cmd.Context())
 			if err != nil {
 				return err
 			}
-			roll, err := a.list(cmd)
-			if err != nil {
+			defer s.close()
+			roll, unlisted := s.list(cmd)
+			if unlisted != nil {
+				roll = &credential.Roll{}
+			}
+			p := planOf(s.cfg, roll)
+			p.Wrong = onlyWrong(s.checkDirectories(cmd.Context(), roll.Credentials))
+			switch {
+			case asJSON:
+				err = printJSON(a.Out, p)
+			case unlisted == nil:
+				width, _ := terminal(a.Out)
+				err = p.print(a.Out, width)
+			}
+			if err == nil && len(p.Wrong) > 0 && !asJSON {
+				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong))
+			}
+			switch {
+			case err != nil:
 				return err
+			case unlisted != nil:
+				return unlisted
+			case len(p.Wrong) > 0:
+				return errNotReady
 			}
-			p := planOf(cfg, roll)
-			if asJSON {
-				return printJSON(a.Out, p)
-			}
-			width, _ := terminal(a.Out)
-			return p.print(a.Out, width)
+			return nil
 		},
 	}
 	out.flag(c)
 	return c
 }
+
+func onlyWrong(rows []check) []check {
+	return slices.DeleteFunc(rows, func(r check) bool { return r.OK })
+}
+
+// errNotReady ends a plan that shows what is wrong.
+var errNotReady = errors.New("a campaign would not come to its end like this; nothing was changed")
 
 // plan is what a campaign would do. Its JSON keys are stable.
 type plan struct {
@@ -52,6 +80,7 @@ type plan struct {
 	Problems int        `json:"problems"`
 	Excluded int        `json:"excluded"`
 	Waves    []planWave `json:"waves"`
+	Wrong    []check    `json:"wrong"` // the lines of doctor on directories that are not in order
 }
 
 type planWave struct {
@@ -71,7 +100,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded)}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Wrong: []check{}}
 	for _, w := range cfg.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, cfg.Limits.Batch), indexed: map[string]*planLane{}})
 	}
@@ -90,13 +119,26 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		key := c.Authority + "/" + string(c.Kind)
 		lane, ok := w.indexed[key]
 		if !ok {
-			lane = &planLane{Authority: c.Authority, Kind: c.Kind, Servers: cfg.Directories[c.Authority].Servers}
+			lane = &planLane{Authority: c.Authority, Kind: c.Kind, Servers: roll.Servers[c.Authority]}
 			w.indexed[key] = lane
 			w.Lanes = append(w.Lanes, lane)
 		}
 		lane.Listed++
 	}
 	return p
+}
+
+// servers are those of each directory with something to rotate.
+func (p plan) servers() map[string][]string {
+	out := map[string][]string{}
+	for _, w := range p.Waves {
+		for _, l := range w.Lanes {
+			if len(l.Servers) > 0 {
+				out[l.Authority] = l.Servers
+			}
+		}
+	}
+	return out
 }
 
 func pick(v, otherwise int) int {
@@ -115,12 +157,15 @@ func (p plan) print(w io.Writer, width int) error {
 		for _, l := range wave.Lanes {
 			set, proved := "vault", "vault"
 			if len(l.Servers) > 0 {
-				set, proved = l.Servers[0], fmt.Sprintf("%d servers", len(l.Servers))
+				set, proved = l.Servers[0], report.Plural(len(l.Servers), "server", "servers")
 			}
 			fmt.Fprintf(t, "%d %s\t%s\t%s\t%d\t%s\t%s\n", i+1, wave.Name, l.Authority, l.Kind, l.Listed, set, proved)
 		}
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := printServers(w, p.servers(), width); err != nil {
 		return err
 	}
 	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server, record the outcome, clean up", "for each: ", width))

@@ -165,8 +165,12 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 	} else {
 		fmt.Fprintf(s.Out, "campaign %s: %d listed, %d dead, %d open; the ledger is where the ledger worker keeps it\n",
 			campaign, result.Listed, result.Dead, result.Open)
+		if result.LeftOut > 0 {
+			fmt.Fprintf(s.Out, "%s left out by a person, and nobody has seen the stolen values refused there: the ledger says by whom and why\n",
+				report.Plural(result.LeftOut, "server was", "servers were"))
+		}
 	}
-	if result.Open > 0 {
+	if result.Open > 0 || result.LeftOut > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return nil

@@ -5,8 +5,8 @@
 // stop at their end. Every reading command takes -o json, whose keys are
 // stable. No command takes a secret as an argument.
 //
-// Exit codes: 0 all dead (or done), 1 an error, 2 finished with exceptions,
-// 3 not finished (paused, detached).
+// Exit codes: 0 all dead on every server (or done), 1 an error, 2 finished with
+// exceptions or with a server left out, 3 not finished (paused, detached).
 package cli
 
 import (
@@ -102,7 +102,8 @@ VAULT_CACERT, or ROLLCALL_ROLE_ID and ROLLCALL_SECRET_ID_FILE), Temporal through
 its own (TEMPORAL_ADDRESS, TEMPORAL_PROFILE, temporal.toml). Without a
 configured Temporal, run starts one on this machine.
 
-Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`,
+Exit codes: 0 all dead on every server, 1 an error, 2 finished with exceptions or
+with a server left out, 3 not finished.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArguments,
@@ -124,7 +125,7 @@ Exit codes: 0 all dead, 1 an error, 2 finished with exceptions, 3 not finished.`
 	}
 	add("prepare", a.initCommand(), a.doctorCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
-		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.workerCommand(), a.scheduleCommand())
+		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.leaveOutCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.reportCommand(), a.ledgerCommand())
 	root.AddCommand(a.intruderCommand())
 	return root

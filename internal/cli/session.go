@@ -236,6 +236,9 @@ func (s *session) preflight(ctx context.Context) error {
 		if err == nil {
 			err = d.Ready(ctx)
 		}
+		if err == nil {
+			_, err = d.Discover(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("%w; nothing was started", err)
 		}

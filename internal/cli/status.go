@@ -104,7 +104,10 @@ func countsOnly(st workflows.Status) report.Status {
 		Campaign: st.Campaign, Device: st.Device, State: ledger.Phase(st.Phase), Listed: st.Listed,
 		ByState:   map[string]int{"waiting": 0, "in_work": 0, "open": 0, "exception": 0, "dead": 0},
 		ByOutcome: map[string]int{"dead": 0, "exception": 0, "excluded": st.Excluded},
-		Open:      []report.StatusOpen{}, Waves: []report.StatusWave{},
+		Open:      []report.StatusOpen{}, Waves: []report.StatusWave{}, LeftOut: []report.StatusLeftOut{},
+	}
+	for _, l := range st.LeftOut {
+		out.LeftOut = append(out.LeftOut, report.StatusLeftOut{Directory: l.Directory, Server: l.Server, Actor: l.Actor, Reason: l.Reason})
 	}
 	for _, w := range st.Waves {
 		row := report.StatusWave{Wave: w.Wave, Listed: w.Listed, Dead: w.Dead, Open: w.Open, Waiting: w.Listed - w.Dead - w.Open}
@@ -125,6 +128,9 @@ func printCounts(a *app, st workflows.Status, names map[int]string) {
 	fmt.Fprintf(a.Out, "campaign %s: %s, %d listed, %d excluded\n", st.Campaign, st.Phase, st.Listed, st.Excluded)
 	for _, w := range st.Waves {
 		fmt.Fprintf(a.Out, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(w.Wave, names), w.Dead, w.Listed, w.Open, w.Pass)
+	}
+	for _, l := range st.LeftOut {
+		fmt.Fprintln(a.Out, report.Clean(fmt.Sprintf("  left out: %s of %s, by %s: %s", l.Server, l.Directory, l.Actor, l.Reason)))
 	}
 }
 

@@ -9,6 +9,10 @@ type Roll struct {
 	Device   string    `json:"device"`
 	ListedAt time.Time `json:"listed_at"`
 
+	// Servers of each directory, the write server first, as the campaign file names
+	// them and as they were found. The stolen values are proved dead on these.
+	Servers map[string][]string `json:"servers,omitempty"`
+
 	// Credentials in the order of rotation: by wave, authority, kind, ID.
 	Credentials []Credential `json:"credentials"`
 

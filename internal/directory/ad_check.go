@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -79,11 +80,14 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 	}
 	add("servers", len(missing) == 0,
 		fmt.Sprintf("the domain has %d domain controllers, servers leaves out %d: %s", len(all), len(missing), strings.Join(missing, ", ")),
-		"add them to servers: until they follow, they accept the stolen values")
+		"add them to servers, or let discover: configuration find them: until they follow, they accept the stolen values")
 }
 
 // domainControllers are the host names in the server objects above the settings
-// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1).
+// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1):
+// the writable ones (hasMasterNCs), and the read-only ones (msDS-hasFullReplicaNCs), which
+// may accept what they have cached. One that has no host name there goes by the name of its
+// server object, so that it is not missed.
 func (c *conn) domainControllers(ctx context.Context, domain, configuration string) ([]string, error) {
 	search := func(base string, scope int, filter, attr string) ([]*ldap.Entry, error) {
 		req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, []string{attr}, nil)
@@ -98,7 +102,7 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 		return res.Entries, nil
 	}
 	settings, err := search("CN=Sites,"+configuration, ldap.ScopeWholeSubtree,
-		"(&(objectClass=nTDSDSA)(hasMasterNCs="+ldap.EscapeFilter(domain)+"))", "1.1")
+		"(&(objectClass=nTDSDSA)"+anyHolds(domain)+")", "1.1")
 	if err != nil {
 		return nil, err
 	}
@@ -109,19 +113,37 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 		if err != nil {
 			return nil, err
 		}
+		host := firstValue(parent)
 		if len(server) == 1 && server[0].GetAttributeValue("dNSHostName") != "" {
-			hosts = append(hosts, server[0].GetAttributeValue("dNSHostName"))
+			host = server[0].GetAttributeValue("dNSHostName")
 		}
+		hosts = append(hosts, host)
 	}
 	slices.Sort(hosts)
 	return hosts, nil
 }
 
-// hostNames are what the servers of the file call themselves. One that does not
-// answer is left out: its own checks say so.
+// firstValue is the value of the first part of a DN.
+func firstValue(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return dn
+	}
+	return parsed.RDNs[0].Attributes[0].Value
+}
+
+func anyHolds(domain string) string {
+	d := ldap.EscapeFilter(domain)
+	return "(|(hasMasterNCs=" + d + ")(msDS-hasFullReplicaNCs=" + d + "))"
+}
+
+// hostNames are what the file calls the servers, and what they call themselves if they
+// answer: it may name one by an address or an alias.
 func (c *Client) hostNames(ctx context.Context) []string {
 	var out []string
 	for _, s := range c.servers {
+		host, _, _ := net.SplitHostPort(s.addr)
+		out = append(out, host)
 		cn, err := s.dial(ctx)
 		if err != nil {
 			continue

@@ -89,8 +89,20 @@ func accessListControl() ldap.Control {
 
 // descriptors reads security descriptors.
 func (c *conn) descriptors(ctx context.Context, base string, scope int, filter string, limit int) ([][]byte, error) {
+	entries, err := c.described(ctx, base, scope, filter, limit)
+	var out [][]byte
+	for _, e := range entries {
+		if sd := e.GetRawAttributeValue("nTSecurityDescriptor"); len(sd) > 0 {
+			out = append(out, sd)
+		}
+	}
+	return out, err
+}
+
+// described reads entries with their security descriptors and further attributes, limit at most.
+func (c *conn) described(ctx context.Context, base string, scope int, filter string, limit int, attrs ...string) ([]*ldap.Entry, error) {
 	controls := append(activeDirectory{}.searchControls(), accessListControl(), ldap.NewControlPaging(uint32(limit)))
-	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, []string{"nTSecurityDescriptor"}, controls)
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, append([]string{"nTSecurityDescriptor"}, attrs...), controls)
 	var res *ldap.SearchResult
 	err := c.do(ctx, "read access control lists", func(l *ldap.Conn) (err error) {
 		res, err = l.Search(req)
@@ -99,13 +111,7 @@ func (c *conn) descriptors(ctx context.Context, base string, scope int, filter s
 	if err != nil {
 		return nil, err
 	}
-	var out [][]byte
-	for _, e := range res.Entries {
-		if sd := e.GetRawAttributeValue("nTSecurityDescriptor"); len(sd) > 0 {
-			out = append(out, sd)
-		}
-	}
-	return out, nil
+	return res.Entries, nil
 }
 
 // Parts of an access control entry ([MS-DTYP] 2.4.4).

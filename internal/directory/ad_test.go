@@ -48,6 +48,8 @@ func TestActiveDirectory(t *testing.T) {
 	t.Run("a base that is elsewhere is said to be", func(t *testing.T) { baseElsewhere(t, s) })
 	t.Run("check finds a domain controller in order", func(t *testing.T) { checkInOrder(t, s) })
 	t.Run("check says what is wrong and what to do", func(t *testing.T) { checkWrong(t, s) })
+	t.Run("the rights on each account are looked at", func(t *testing.T) { accountsAreLookedAt(t, s) })
+	t.Run("domain controllers are found", func(t *testing.T) { controllersAreFound(t, s) })
 }
 
 func foundInPages(t *testing.T, s *lab.Samba) {

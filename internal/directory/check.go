@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -25,17 +26,24 @@ const (
 )
 
 // Check looks at every server: connection and certificate, bind, base, password
-// policy, rights on userPassword, clock. It changes nothing. What depends on a
-// failed check is left out.
-func (c *Client) Check(ctx context.Context) []Check {
+// policy, rights on passwords, clock. It changes nothing. What depends on a
+// failed check is left out. accounts are the immutable ids of those that are to be
+// rotated: where a family shows rights by account, they are looked at one by one,
+// and without them a sample below base is.
+func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 	var out []Check
 	for i, s := range c.servers {
-		out = append(out, s.check(ctx, i == 0)...)
+		out = append(out, s.check(ctx, i == 0, accounts)...)
 	}
 	return out
 }
 
-func (s *server) check(ctx context.Context, write bool) (out []Check) {
+// accountChecker is a family that shows rights by account.
+type accountChecker interface {
+	checkAccounts(ctx context.Context, c *conn, ids []string, add addCheck)
+}
+
+func (s *server) check(ctx context.Context, write bool, accounts []string) (out []Check) {
 	add := func(what string, ok bool, detail, do string) {
 		if ok {
 			do = ""
@@ -71,6 +79,16 @@ func (s *server) check(ctx context.Context, write bool) (out []Check) {
 		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
 
 	s.client.family.check(ctx, cn, write, add)
+	if slices.ContainsFunc(out, func(k Check) bool { return k.What == "domain" && !k.OK }) {
+		// A base that is not there is no news at the wrong server.
+		out = slices.DeleteFunc(out, func(k Check) bool { return k.What == "base" && !k.OK })
+	}
+	by, shown := s.client.family.(accountChecker)
+	sample := func(k Check) bool { return k.What == "rights" || k.What == "protected" }
+	if shown && write && len(accounts) > 0 && slices.ContainsFunc(out, sample) {
+		out = slices.DeleteFunc(out, sample)
+		by.checkAccounts(ctx, cn, accounts, add)
+	}
 	return out
 }
 

@@ -39,6 +39,7 @@ type Client struct {
 	limiter  *rate.Limiter // nil when there is no limit
 	servers  []*server
 	policies lockouts
+	resolver *net.Resolver // nil is the system's
 }
 
 // Open checks the configuration of the directory that the campaign file calls

@@ -67,6 +67,7 @@ type user struct {
 	file  string
 	state string
 	env   []string
+	under []string // what the program is run under, such as another name server
 }
 
 func newUser(t *testing.T, e *estate.Estate, file string) *user {
@@ -102,7 +103,8 @@ func environ() []string {
 }
 
 func (u *user) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, append(args, "-f", u.file, "--state-dir", u.state)...)
+	words := append(append(slices.Clone(u.under), binary), append(args, "-f", u.file, "--state-dir", u.state)...)
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Dir = u.e.Dir
 	cmd.Env = append(environ(), u.env...)
 	return cmd

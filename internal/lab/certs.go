@@ -58,6 +58,15 @@ func NewCA() (*CA, error) {
 // Issue writes a certificate (of a server, and good for a client) and key for 127.0.0.1 and localhost, valid for
 // lifetime, to dir/name.crt and dir/name.key (0600), and the CA's to dir/ca.crt.
 func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
+	return ca.issue(dir, name, lifetime, []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
+}
+
+// IssueFor is Issue for a host by that name and no other.
+func (ca *CA) IssueFor(host, dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
+	return ca.issue(dir, name, lifetime, []string{host}, nil)
+}
+
+func (ca *CA) issue(dir, name string, lifetime time.Duration, hosts []string, addresses []net.IP) (certFile, keyFile, caFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", "", fmt.Errorf("lab: make the key of %s: %w", name, err)
@@ -74,8 +83,8 @@ func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile
 		NotAfter:     now.Add(lifetime),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames:     []string{"localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:     hosts,
+		IPAddresses:  addresses,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {

@@ -16,6 +16,7 @@ type audit struct {
 	unknown map[string]int64 // credential -> first event about it that asks for a listing
 	deaths  []death
 	servers map[authority][]string // every server that gave evidence for an authority
+	left    map[place]int64        // servers that a person left out, and the entry that says so
 	closed  int64                  // index of roll-closed, or noIndex
 	gap     bool                   // entries could not be read, so what is missing may be in them
 }
@@ -25,6 +26,9 @@ type authority struct {
 	kind credential.Kind
 }
 
+// place is a server of an authority, by the authority's name.
+type place struct{ authority, server string }
+
 type death struct {
 	index int64
 	entry Entry
@@ -33,12 +37,12 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
-	Exception: true, Anchored: true,
+	Exception: true, Anchored: true, ServerLeftOut: true,
 }
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, closed: noIndex}
+		servers: map[authority][]string{}, left: map[place]int64{}, closed: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -79,6 +83,8 @@ func (a *audit) check(index int64, e Entry) {
 		}
 	case CampaignClosed:
 		a.closing(index, e)
+	case ServerLeftOut:
+		a.leaveOut(index, e)
 	case Intending, StillOpen, Exception, Died:
 		if a.state.Line(e.Credential) == nil {
 			if _, had := a.unknown[e.Credential]; !had {
@@ -95,6 +101,20 @@ func (a *audit) check(index int64, e Entry) {
 				}
 			}
 		}
+	}
+}
+
+// leaveOut asks who took a server out, and why: it is the one way in which a proof may be
+// less than a proof on every server.
+func (a *audit) leaveOut(index int64, e Entry) {
+	if e.Actor == "" || e.Detail == "" {
+		a.rep.add(index, "", "server %s of %s was left out, and the entry does not say by whom and why", e.Server, e.Authority)
+	}
+	if named := a.state.Servers[e.Authority]; len(named) > 0 && e.Server == named[0] {
+		a.rep.add(index, "", "server %s of %s was left out, and it is the write server", e.Server, e.Authority)
+	}
+	if _, twice := a.left[place{e.Authority, e.Server}]; !twice {
+		a.left[place{e.Authority, e.Server}] = index
 	}
 }
 
@@ -142,9 +162,31 @@ func (a *audit) finish() {
 	slices.SortStableFunc(a.rep.Problems, func(x, y Problem) int { return int(x.Index - y.Index) })
 }
 
-// judge asks of each death the evidence that the protocol asks for. The ledger
-// does not list an authority's servers, so every server that gave evidence for
-// any credential of the authority is asked for.
+// asked are the servers whose evidence a death needs: those that the campaign
+// began with, every one that gave evidence for any credential of the
+// authority, and none that a person had left out by then.
+func (a *audit) asked(d death) []string {
+	at := a.authorityOf(d.entry)
+	all := slices.Clone(a.servers[at])
+	for _, s := range a.state.Servers[at.name] {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	for _, s := range d.entry.LeftOut {
+		since, said := a.left[place{at.name, s}]
+		if !said || since > d.index {
+			a.rep.add(d.index, d.entry.Credential, "called dead without %s, which nobody had left out", s)
+			continue
+		}
+		if !slices.ContainsFunc(d.entry.Evidence, func(ev protocol.Evidence) bool { return ev.Server == s }) {
+			all = slices.DeleteFunc(all, func(have string) bool { return have == s })
+		}
+	}
+	return all
+}
+
+// judge asks of each death the evidence that the protocol asks for.
 func (a *audit) judge(d death) {
 	var named []string
 	for _, ev := range d.entry.Evidence {
@@ -161,7 +203,7 @@ func (a *audit) judge(d death) {
 	}
 	// What the change time was before is not in the ledger, so a change time
 	// must at least be there.
-	if _, stop := protocol.Dead(a.servers[a.authorityOf(d.entry)], d.entry.Evidence, d.entry.Proof == protocol.ProofBind, nil); stop != nil {
+	if _, stop := protocol.Dead(a.asked(d), d.entry.Evidence, d.entry.Proof == protocol.ProofBind, nil); stop != nil {
 		a.rep.add(d.index, d.entry.Credential, "called dead by %s without the evidence: %v", d.entry.Proof, stop)
 	}
 }

@@ -20,6 +20,7 @@ const (
 	CampaignResumed Event = "campaign-resumed"
 	CampaignAborted Event = "campaign-aborted"
 	CampaignClosed  Event = "campaign-closed" // Counts
+	ServerLeftOut   Event = "server-left-out" // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
 	Listed          Event = "listed"          // one for each credential on the roll, with provenance
 	Excluded        Event = "excluded"        // found, and left out by a person, with Detail as the reason
 	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below
@@ -60,9 +61,13 @@ type Entry struct {
 	Step     protocol.Step          `json:"step,omitempty"`
 	Reason   protocol.Reason        `json:"reason,omitempty"`
 	Server   string                 `json:"server,omitempty"`
+	LeftOut  []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked
 	Proof    protocol.Proof         `json:"proof,omitempty"`
 	Evidence []protocol.Evidence    `json:"evidence,omitempty"`
 	SetAt    time.Time              `json:"set_at,omitzero"` // when the write server took the new value
+
+	// Servers of each directory when the campaign started, the write server first.
+	Servers map[string][]string `json:"servers,omitempty"`
 
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`

@@ -34,7 +34,7 @@ func (s *State) Add(index uint64, e Entry) {
 	}
 	switch e.Event {
 	case CampaignStarted:
-		s.Device, s.Actor, s.Exposure = e.Device, e.Actor, e.Detail
+		s.Device, s.Actor, s.Exposure, s.Servers = e.Device, e.Actor, e.Detail, e.Servers
 		s.StartedAt, s.ClosedAt = e.At, time.Time{}
 	case RollClosed:
 		s.rollClosed = true
@@ -51,10 +51,24 @@ func (s *State) Add(index uint64, e Entry) {
 		s.ClosedAt = e.At
 	case Excluded:
 		s.Excluded = append(s.Excluded, ExcludedLine{ID: e.Credential, Name: e.Name, Reason: e.Detail})
+	case ServerLeftOut:
+		s.leaveOut(e)
 	case Found:
 		s.Findings = addFinding(s.Findings, e)
 	}
 	s.Phase = s.phase()
+}
+
+// leaveOut keeps the first word on a server: a request whose answer was lost may be
+// made again.
+func (s *State) leaveOut(e Entry) {
+	if !s.isLeftOut(e.Authority, e.Server) {
+		s.LeftOut = append(s.LeftOut, LeftOutServer{Authority: e.Authority, Server: e.Server, Actor: e.Actor, Reason: e.Detail, At: e.At})
+	}
+}
+
+func (s *State) isLeftOut(authority, server string) bool {
+	return slices.ContainsFunc(s.LeftOut, func(l LeftOutServer) bool { return l.Authority == authority && l.Server == server })
 }
 
 func (s *State) phase() Phase {
@@ -191,7 +205,7 @@ func (l *Line) die(index uint64, e Entry) {
 	l.Outcome, l.Index = Dead, index
 	l.Step, l.Reason, l.Server, l.Detail = protocol.Outcome, "", "", e.Detail
 	l.Attempt = max(l.Attempt, e.Attempt)
-	l.Proof, l.Evidence = e.Proof, slices.Clone(e.Evidence)
+	l.Proof, l.Evidence, l.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
 	if !e.SetAt.IsZero() {
 		l.SetAt = e.SetAt
 	}

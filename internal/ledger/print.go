@@ -45,6 +45,9 @@ func subject(e Entry) string {
 	case e.Credential != "":
 		return e.Credential
 	}
+	if e.Event == ServerLeftOut {
+		return e.Authority
+	}
 	return e.Device
 }
 
@@ -71,6 +74,12 @@ func details(e Entry) []string {
 	}
 	for _, ev := range e.Evidence {
 		out = append(out, evidence(ev))
+	}
+	for _, s := range e.LeftOut {
+		out = append(out, s+": left out by a person, not asked")
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Servers)) {
+		out = append(out, name+" is "+strings.Join(e.Servers[name], ", "))
 	}
 	if !e.SetAt.IsZero() {
 		out = append(out, "set "+e.SetAt.UTC().Format(time.RFC3339))

@@ -23,6 +23,8 @@ type State struct {
 	Excluded    []ExcludedLine
 	Exposure    string               // for people
 	Findings    []credential.Finding // of the campaign as a whole
+	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
+	LeftOut     []LeftOutServer
 
 	byID       map[string]int   // into Credentials
 	seen       map[idKey]bool   // ids of the entries so far
@@ -75,11 +77,18 @@ type Line struct {
 	From, To map[string]int
 	Proof    protocol.Proof
 	Evidence []protocol.Evidence
+	LeftOut  []string // servers that the proof did not ask, because a person had left them out
 	SetAt    time.Time
 	DeadAt   time.Time
 	Index    uint64 // of the outcome entry in the log
 
 	said map[protocol.Reason]string // details of reasons, for an exception
+}
+
+// LeftOutServer is a server that a person took out of the campaign while it ran.
+type LeftOutServer struct {
+	Authority, Server, Actor, Reason string
+	At                               time.Time
 }
 
 // ExcludedLine is a credential that a person took off the roll.

@@ -54,5 +54,8 @@ func ProgressLines(before, after Progress) []string {
 			say("open no longer: %s", r.Reason)
 		}
 	}
+	for _, l := range after.LeftOut[min(len(before.LeftOut), len(after.LeftOut)):] {
+		say("left out: %s of %s, by %s: %s", Clean(l.Server), Clean(l.Authority), Clean(l.Actor), Clean(l.Reason))
+	}
 	return out
 }

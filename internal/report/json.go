@@ -54,6 +54,7 @@ type DocumentLine struct {
 	SetAt      string               `json:"set_at,omitempty"`
 	DeadAt     string               `json:"dead_at,omitempty"`
 	Evidence   []protocol.Evidence  `json:"evidence,omitempty"`
+	LeftOut    []string             `json:"left_out,omitempty"` // servers that were not asked
 	Paths      []credential.Path    `json:"paths,omitempty"`
 	From       map[string]int       `json:"from,omitempty"`
 	To         map[string]int       `json:"to,omitempty"`
@@ -119,7 +120,7 @@ func documentLine(l *ledger.Line) DocumentLine {
 	d := DocumentLine{
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Attempt: l.Attempt,
-		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence,
+		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Findings: l.Findings,
 	}
 	if at == open || at == exception {

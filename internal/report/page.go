@@ -25,6 +25,7 @@ type pageData struct {
 	Bar      []barPart
 	Times    []tile
 	Proofs   []proofCount
+	LeftOut  []leftOut
 	Open     []card
 	Findings []card
 	HandOver []*ledger.Line
@@ -93,6 +94,7 @@ type row struct {
 	Places  []place
 	Advice  advice
 	HasNext bool
+	Share   string // on how many servers it is dead, where that is not all
 	Unasked string // what stands for an old value that no server was asked about
 }
 
@@ -112,6 +114,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		HandOver: f.HandOver, Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
+	d.LeftOut = leftOutOf(s)
 	if !s.ClosedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)
 	}
@@ -151,6 +154,8 @@ func verdictOf(s *ledger.State, t tally) verdict {
 		return verdict{"warn", "Not finished", fmt.Sprintf("The campaign is %s. Count every credential that is not proved dead as usable by whoever stole it.", s.Phase)}
 	case t.Listed == 0:
 		return verdict{"warn", "Empty", "No credential was listed. Check the sources before drawing any comfort from this report."}
+	case t.notDead() == 0 && onFewer(s) > 0:
+		return verdict{"warn", "Dead, but not on every server", Plural(onFewer(s), "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
 	case t.notDead() == 0:
 		return verdict{"good", "Clean", "Every listed credential was refused on every server of its authority, as a wrong secret, or is revoked there."}
 	default:
@@ -192,6 +197,9 @@ func newRow(l *ledger.Line) row {
 	if r.At == dead && !l.SetAt.IsZero() {
 		r.Took = l.DeadAt.Sub(l.SetAt)
 	}
+	if r.At == dead && len(l.LeftOut) > 0 {
+		r.Share = shareOf(l)
+	}
 	if r.At == open || r.At == exception {
 		r.Advice, r.HasNext = adviceFor(l.Reason), true
 	}
@@ -213,6 +221,9 @@ func residualOf(s *ledger.State, f figures) []string {
 	var out []string
 	if n := f.ByProof[protocol.ProofMetadata]; n > 0 {
 		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead by the change time alone, because the stolen value was not known here.")
+	}
+	if n := onFewer(s); n > 0 {
+		out = append(out, Plural(n, "credential is", "credentials are")+" proved dead without a server that a person left out. What was stolen may still be good there.")
 	}
 	if n := len(s.Excluded); n > 0 {
 		out = append(out, Plural(n, "credential was", "credentials were")+" excluded by a person and not rotated. See the reasons above.")

@@ -23,6 +23,7 @@ type Progress struct {
 	Reasons []ReasonCount  // of open ones and exceptions, most frequent first
 	Rate    float64        // deaths per second of late; 0 if unknown
 	Finds   int            // findings so far
+	LeftOut []ledger.LeftOutServer
 }
 
 // WaveProgress counts one wave. What is in none of the counts below waits.
@@ -55,7 +56,7 @@ const (
 // ProgressOf derives the progress at now. waves names waves by number; it may be nil.
 func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	f := figuresOf(s)
-	p := Progress{Campaign: s.Campaign, Device: s.Device, Phase: s.Phase, Now: now, StartedAt: s.StartedAt}
+	p := Progress{Campaign: s.Campaign, Device: s.Device, Phase: s.Phase, Now: now, StartedAt: s.StartedAt, LeftOut: s.LeftOut}
 	if !s.ClosedAt.IsZero() {
 		p.Now = s.ClosedAt
 	}

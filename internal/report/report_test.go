@@ -47,6 +47,7 @@ func TestTextAndJSONAreAsAgreed(t *testing.T) {
 		"closed":  {sample(true).fold(), verified},
 		"running": {sample(false).fold(), Verification{Size: 40, Root: verified.Root}},
 		"failed":  {sample(true).fold(), failed},
+		"leftout": {sampleLeftOut().fold(), verified},
 		"empty":   {ledger.NewState(), Verification{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestStatusHasTheContractsKeysAndItsCountsAddUp(t *testing.T) {
 		for k := range got {
 			keys = append(keys, k)
 		}
-		require.ElementsMatch(t, []string{"campaign", "device", "state", "listed", "by_state", "by_outcome", "open", "waves", "ledger"}, keys)
+		require.ElementsMatch(t, []string{"campaign", "device", "state", "listed", "by_state", "by_outcome", "open", "left_out", "waves", "ledger"}, keys)
 
 		st := StatusOf(s, verified)
 		sum := 0

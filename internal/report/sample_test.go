@@ -133,6 +133,25 @@ func sample(closed bool) *log {
 	return l
 }
 
+// sampleLeftOut is a campaign that ended with all dead, one of them without a server that a
+// person had left out.
+func sampleLeftOut() *log {
+	l := &log{}
+	l.start()
+	l.entries[0].Servers = map[string][]string{"corp": {near, far}}
+	for n := range 2 {
+		l.list(fmt.Sprintf("corp/%04d", n), fmt.Sprintf("uid=svc-%d,ou=people,dc=example,dc=org", n), "corp", 0, credential.LDAPPassword, fmt.Sprintf("kv/apps/esg-01/%d#password", n))
+	}
+	l.rollClosed(2)
+	l.die("corp/0000", time.Second, 2*time.Second, protocol.ProofBind, nil, nil, near, far)
+	l.open("corp/0001", ledger.StillOpen, protocol.Prove, protocol.ReasonUnreachable, far, "")
+	l.add(ledger.Entry{At: at(10 * time.Second), Event: ledger.ServerLeftOut, Authority: "corp", Server: far, Actor: "operator@bastion", Detail: "its disk burnt, a new one comes on Monday"}, "1")
+	l.die("corp/0001", 3*time.Second, 11*time.Second, protocol.ProofBind, nil, nil, near)
+	l.entries[len(l.entries)-1].LeftOut = []string{far}
+	l.add(ledger.Entry{At: at(20 * time.Second), Event: ledger.CampaignClosed, Counts: &ledger.Counts{Listed: 2, Dead: 2}}, "")
+	return l
+}
+
 // crowd is a closed campaign of n credentials, every 97th of them open.
 func crowd(n int) *ledger.State {
 	l := &log{}

@@ -22,9 +22,12 @@ type Status struct {
 	// ByOutcome has dead, exception and excluded. Excluded ones are not in Listed.
 	ByOutcome map[string]int `json:"by_outcome"`
 	// Open are the credentials that a pass or the campaign left without proof.
-	Open   []StatusOpen `json:"open"`
-	Waves  []StatusWave `json:"waves"`
-	Ledger StatusLedger `json:"ledger"`
+	Open []StatusOpen `json:"open"`
+	// LeftOut are servers that a person took out of the campaign: what died since then
+	// was not proved dead there.
+	LeftOut []StatusLeftOut `json:"left_out"`
+	Waves   []StatusWave    `json:"waves"`
+	Ledger  StatusLedger    `json:"ledger"`
 }
 
 // StatusOpen is one credential that is not dead, and why.
@@ -33,6 +36,17 @@ type StatusOpen struct {
 	Step       protocol.Step   `json:"step"`
 	Reason     protocol.Reason `json:"reason"`
 	Since      string          `json:"since"` // RFC 3339, UTC
+}
+
+// StatusLeftOut is a server that a person took out, and how many credentials
+// are dead without it.
+type StatusLeftOut struct {
+	Directory string `json:"directory"`
+	Server    string `json:"server"`
+	Actor     string `json:"actor"`
+	Reason    string `json:"reason"`
+	At        string `json:"at"` // RFC 3339, UTC; empty where only Temporal was asked
+	Dead      int    `json:"dead"`
 }
 
 // StatusWave counts the credentials of one wave.
@@ -63,6 +77,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		},
 		ByOutcome: map[string]int{"dead": f.All.Dead, "exception": f.All.Exceptions, "excluded": len(s.Excluded)},
 		Open:      []StatusOpen{},
+		LeftOut:   []StatusLeftOut{},
 		Waves:     []StatusWave{},
 		Ledger:    StatusLedger{v.Size, v.Root},
 	}
@@ -70,6 +85,9 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		if at := standingOf(l); at == open || at == exception {
 			st.Open = append(st.Open, StatusOpen{l.ID, l.Step, l.Reason, rfc3339(l.Since)})
 		}
+	}
+	for _, l := range leftOutOf(s) {
+		st.LeftOut = append(st.LeftOut, StatusLeftOut{l.Authority, l.Server, l.Actor, l.Reason, rfc3339(l.At), l.Dead})
 	}
 	for _, w := range wavesOf(f) {
 		t := f.ByWave[w]

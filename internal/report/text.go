@@ -38,6 +38,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if line := proofLine(f); line != "" {
 		b.WriteString(Wrap(line, "  ", width))
 	}
+	leftOutText(&b, s, width)
 	openText(&b, f, width)
 	handOverText(&b, f, width)
 	findingsText(&b, s, f, width)

@@ -20,7 +20,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonRestricted:  {"The account may not log in now or from here", "Lift logonHours or userWorkstations for the time of the campaign. Until a login can be tried, nothing proves the stolen value dead."},
 	protocol.ReasonRights:      {"Rollcall's identity may not do this", "Grant its bind identity the right to set this password (OpenLDAP: manage on userPassword), or its Vault policy the capability named in the detail. `rollcall doctor` checks both."},
 	protocol.ReasonPolicy:      {"The authority's policy refuses the new value", "Fit the password policy in the campaign file to the directory's (length, character classes), or give the bind identity manage instead of write, then run again."},
-	protocol.ReasonUnreachable: {"A server does not answer", "Bring the server back, or retire it and take it out of the campaign file. Until it has refused the stolen value, count that value as good there."},
+	protocol.ReasonUnreachable: {"A server does not answer", "Bring the server back. If it is gone for good, leave it out of this campaign by name (`rollcall leave-out`) and take it out of the directory. Until it has refused the stolen value, count that value as good there."},
 	protocol.ReasonVault:       {"Vault does not answer or refuses", "Unseal it, renew Rollcall's login, or grant the capability named in the detail. `rollcall doctor` names the path."},
 	protocol.ReasonLagging:     {"A replica has not seen the change", "Repair replication to that server. Until then the stolen value may still be good there."},
 	protocol.ReasonOldAccepted: {"A server still accepts the stolen value", "Urgent: repair replication to that server or take it off the network. The stolen value works there now."},
@@ -84,7 +84,7 @@ func weight(c credential.FindingCode) int {
 
 // proofs has an entry for each protocol.Proof.
 var proofs = map[protocol.Proof]string{
-	protocol.ProofBind:     "every server refused the stolen value as wrong and accepted the new one straight after",
+	protocol.ProofBind:     "every server that was asked refused the stolen value as wrong and accepted the new one straight after",
 	protocol.ProofRevoked:  "the authority lists the old secret no longer, and its tokens are revoked",
 	protocol.ProofMetadata: "weaker: the stolen value was unknown, but the change time advanced on every server",
 }
@@ -95,6 +95,6 @@ var residual = []string{
 	"Sessions that were open when a password changed. An LDAP connection stays logged in until it is closed; an application's own session until it expires.",
 	"Kerberos tickets that Active Directory issued before a password changed. They are good until they expire, 10 hours by default.",
 	"Accounts, keys or rights that an intruder gave to themselves by other means. Rotation does not look for them.",
-	"Servers that are not named in the campaign file. A value was proved dead on the named servers, and on no other.",
+	"Servers that the campaign file neither names nor finds. A value was proved dead on the servers of its evidence, and on no other.",
 	"Credentials that no source named. The roll is as complete as its sources.",
 }

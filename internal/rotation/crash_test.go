@@ -98,6 +98,12 @@ var stories = remembering([]story{
 		w.servers[1].lag = 30 * time.Second
 		return w
 	}, protocol.ProofBind},
+	{"a replica that is gone and was left out by a person", func() *world {
+		w := newWorld(3, "P0")
+		w.servers[1].down = time.Now().Add(1000 * time.Hour)
+		w.leftOut = []string{w.servers[1].name}
+		return w
+	}, protocol.ProofBind},
 	{"taken over from a campaign that ended before Set", func() *world {
 		return inherited()
 	}, protocol.ProofBind},

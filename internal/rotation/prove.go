@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/internal/protocol"
@@ -13,14 +14,18 @@ import (
 func (j *job) prove(ctx context.Context) error {
 	j.step = protocol.Prove
 	j.out.Evidence = nil
-	servers := j.Authority.Servers()
+	servers, leftOut := j.asked()
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server}
+		if i > 0 && j.silent.of(server) {
+			// Others of the batch have waited for it in vain. It is no less open for that.
+			return protocol.StopFor(protocol.Unreachable, server)
+		}
 		if len(servers) > 1 || j.weak() {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
-				return err
+				return j.silent.heard(server, err)
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
@@ -35,7 +40,7 @@ func (j *job) prove(ctx context.Context) error {
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)
 		}
-		if err != nil {
+		if err = j.silent.heard(server, err); err != nil {
 			return err
 		}
 		j.out.Evidence = append(j.out.Evidence, ev)
@@ -47,8 +52,21 @@ func (j *job) prove(ctx context.Context) error {
 	if proof == protocol.ProofMetadata {
 		proof = j.Authority.ProofWithoutOld()
 	}
-	j.out.Proof, j.out.Stop, j.out.Step = proof, nil, protocol.Prove
+	j.out.Proof, j.out.Stop, j.out.Step, j.out.LeftOut = proof, nil, protocol.Prove, leftOut
 	return nil
+}
+
+// asked are the servers that the proof asks, the write server first, and those
+// that a person left out of it.
+func (j *job) asked() (asked, leftOut []string) {
+	for i, s := range j.Authority.Servers() {
+		if i > 0 && slices.Contains(j.LeftOut, s) {
+			leftOut = append(leftOut, s)
+		} else {
+			asked = append(asked, s)
+		}
+	}
+	return asked, leftOut
 }
 
 // outlived decides what to do about an old value that the write server still

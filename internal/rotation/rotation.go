@@ -49,6 +49,9 @@ type Rotator struct {
 	// when what an earlier pass staged is gone.
 	Pass int
 	Now  func() time.Time
+	// LeftOut are servers that a person took out of the campaign: prove does not ask
+	// them. The write server is asked whatever it says.
+	LeftOut []string
 
 	// Hand carries what Prepare saw to Apply. Nil: Apply reads all of it again.
 	Hand *Hand
@@ -57,7 +60,8 @@ type Rotator struct {
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
 
-	slow sync.Map // replicas that lag beyond patience: not waited for again
+	slow   sync.Map // replicas that lag beyond patience: not waited for again
+	silent silence
 }
 
 // Prepared is what Prepare learned. It travels through Temporal: no names, no values.
@@ -82,6 +86,8 @@ type Applied struct {
 	From     []int                `json:"from,omitempty"`
 	To       []int                `json:"to,omitempty"` // activated versions, in the order of Credential.Paths
 	Findings []credential.Finding `json:"findings,omitempty"`
+	// LeftOut are the servers that were not asked, because a person had left them out.
+	LeftOut []string `json:"left_out,omitempty"`
 
 	// Stop and Step say why and where it stays open.
 	Stop *protocol.Stop `json:"stop,omitempty"`

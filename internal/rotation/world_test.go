@@ -51,11 +51,12 @@ type world struct {
 	closed   map[string]bool // campaigns that have ended
 	cred     credential.Credential
 	binder   binder
-	grace    bool // the previous value keeps working, as in Active Directory
-	stubborn bool // and a reset to the same value does not end that
-	person   bool // retiring is two resets and then must-change, after which the right value is only told to be changed
-	maxFails int  // refused logins that lock an account
-	twins    bool // slow twins are at work: what they hold may be outdated
+	leftOut  []string // servers that a person took out
+	grace    bool     // the previous value keeps working, as in Active Directory
+	stubborn bool     // and a reset to the same value does not end that
+	person   bool     // retiring is two resets and then must-change, after which the right value is only told to be changed
+	maxFails int      // refused logins that lock an account
+	twins    bool     // slow twins are at work: what they hold may be outdated
 
 	hand *Hand // of the process that lives; nil: none of them remembers
 
@@ -329,7 +330,16 @@ func (w *world) judge(a Applied) {
 	for _, ev := range a.Evidence {
 		seen[ev.Server] = true
 	}
+	if !slices.Equal(a.LeftOut, w.leftOut) {
+		w.fail("called dead without %v, and left out were %v", a.LeftOut, w.leftOut)
+	}
 	for _, s := range w.servers {
+		if slices.Contains(w.leftOut, s.name) {
+			if seen[s.name] {
+				w.fail("%s was left out and asked", s.name)
+			}
+			continue
+		}
 		if !seen[s.name] {
 			w.fail("called dead without evidence from %s", s.name)
 		}

@@ -20,6 +20,10 @@ type RollIndex struct {
 	Problems int         `json:"problems"` // credentials with a Problem; they are listed too
 	Waves    []WaveIndex `json:"waves"`    // lowest first
 
+	// Servers of each directory, the write server first: found once, so that every
+	// worker, retry and pass asks the same ones.
+	Servers map[string][]string `json:"servers,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 }
 

@@ -97,11 +97,15 @@ func TestRunsOfTheIndexCoverEveryCredentialOnce(t *testing.T) {
 
 func TestARetriedListingKeepsTheFirstRoll(t *testing.T) {
 	s := newStore(t)
-	first, err := s.WriteRoll(t.Context(), newRoll("c", 10))
+	found, later := newRoll("c", 10), newRoll("c", 20)
+	found.Servers = map[string][]string{"corp": {"ldaps://a", "ldaps://b"}}
+	later.Servers = map[string][]string{"corp": {"ldaps://a"}}
+	first, err := s.WriteRoll(t.Context(), found)
 	require.NoError(t, err)
-	again, err := s.WriteRoll(t.Context(), newRoll("c", 20))
+	again, err := s.WriteRoll(t.Context(), later)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
+	require.Equal(t, found.Servers, again.Servers)
 	require.Len(t, readAll(t, s, again), 10)
 }
 

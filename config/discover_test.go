@@ -1,0 +1,56 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestADirectoryMayFindItsServers(t *testing.T) {
+	c := mustLoad(t, `
+device: esg-01
+directories:
+  windows:
+    driver: active-directory
+    servers: [ ldaps://dc1.ad.example.org ]
+    discover: configuration
+    base: ou=services,dc=ad,dc=example,dc=org
+    bind: {dn: "cn=r,dc=ad,dc=example,dc=org", password: kv/a#b}
+  corp:
+    driver: openldap
+    servers: [ ldaps://ldap1.example.org ]
+    discover: dns
+    base: dc=example,dc=org
+    bind: {dn: "cn=r,dc=example,dc=org", password: kv/a#b}
+sources:
+  - {type: vault-kv, prefix: kv/a}
+`)
+	require.Equal(t, FromConfiguration, c.Directories["windows"].Discover)
+	require.Equal(t, FromDNS, c.Directories["corp"].Discover)
+}
+
+func TestTheDomainOfADNIsItsLastParts(t *testing.T) {
+	for dn, want := range map[string]string{
+		"dc=example,dc=org":                      "example.org",
+		"OU=Services, DC=AD,dc = Example,DC=org": "ad.example.org",
+		"dc=lost,ou=x,dc=example,dc=org":         "example.org",
+		"o=Example":                              "",
+		"dc=example,dc=org,o=x":                  "",
+	} {
+		require.Equal(t, want, Domain(dn), dn)
+	}
+}
+
+func TestAServerIsNamedAsTheFileNamesIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"ldaps://LDAP2.example.org":     "ldaps://ldap2.example.org:636",
+		"ldap://10.0.0.5/":              "ldap://10.0.0.5:389",
+		"ldaps://ldap2.example.org:636": "ldaps://ldap2.example.org:636",
+	} {
+		got, err := ServerURL(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := ServerURL("ldap2.example.org")
+	require.ErrorContains(t, err, "must be a URL like")
+}

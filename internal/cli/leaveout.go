@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/workflows"
+)
+
+func (a *app) leaveOutCommand() *cobra.Command {
+	var out output
+	var ask workflows.LeaveOut
+	c := &cobra.Command{
+		Use:   "leave-out",
+		Short: "Take a server out of the running campaign, by name and with a reason",
+		Long: `leave-out ends the wait for a server that will not come back in time. What it keeps
+open is proved dead on the other servers, from the next pass on, which begins at
+once. Nobody has then seen that server refuse the stolen values: the ledger
+names it with each credential that died without it, and says who left it out and
+why, and the campaign ends with exit code 2.
+
+A server that comes back is not taken in again; another campaign asks it. The write
+server cannot be left out. The reason passes through Temporal and stands in the
+ledger: name neither a secret nor an account in it.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			url, err := config.ServerURL(ask.Server)
+			if err != nil {
+				return fmt.Errorf("--server %w", err)
+			}
+			ask.Server, ask.Actor = url, actor()
+			return a.ask(cmd, &out, workflows.UpdateLeaveOut, ask, func(st workflows.Status) string {
+				when := "at once"
+				if st.Phase == workflows.Paused {
+					when = "when the campaign is resumed"
+				}
+				return fmt.Sprintf("left out: %s, campaign %s; what it kept open comes back %s", url, st.Campaign, when)
+			})
+		},
+	}
+	out.flag(c)
+	c.Flags().StringVar(&ask.Server, "server", "", "URL of the server, as status and report name it")
+	c.Flags().StringVar(&ask.Reason, "reason", "", "why; it goes into the ledger")
+	c.Flags().StringVar(&ask.Directory, "directory", "", "which directory's, where several have that server")
+	_ = c.MarkFlagRequired("server")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}

@@ -1,0 +1,138 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/config"
+)
+
+// Discover names every server of the directory: those of the campaign file as it writes
+// them, the write server first, then those that only the place named by discover has.
+// Nothing is left out because it cannot be resolved or reached: such a server keeps
+// credentials open. It changes nothing. An error means that the list may be incomplete;
+// IsUnreachable tells whether it may be whole at the next try.
+//
+// Whoever can forge DNS answers can hide a server, but not become one: each is held to a
+// certificate that ca_file trusts for its name.
+func (c *Client) Discover(ctx context.Context) ([]string, error) {
+	var found []string
+	var err error
+	switch c.conf.Discover {
+	case "":
+	case config.FromConfiguration:
+		found, err = c.inConfiguration(ctx)
+	case config.FromDNS:
+		found, err = c.inDNS(ctx)
+	default:
+		err = fmt.Errorf("directory %s: discover %q is unknown", c.name, c.conf.Discover)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := c.Servers()
+	for _, s := range found {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+// inConfiguration asks the write server for the domain's controllers. They are taken to
+// listen where it does: a configuration partition has no ports.
+func (c *Client) inConfiguration(ctx context.Context) ([]string, error) {
+	write := c.servers[0]
+	var hosts []string
+	err := write.admin.useTwice(ctx, func(cn *conn) error {
+		roots, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext", "configurationNamingContext")
+		if err != nil {
+			return err
+		}
+		if len(roots) != 1 {
+			return errNoRoot
+		}
+		hosts, err = cn.domainControllers(ctx, roots[0].GetAttributeValue("defaultNamingContext"), roots[0].GetAttributeValue("configurationNamingContext"))
+		return err
+	})
+	switch {
+	case IsUnreachable(err), err != nil && !answered(err) && !errors.Is(err, errNoRoot):
+		return nil, err
+	case err != nil || len(hosts) == 0:
+		return nil, fmt.Errorf("directory %s: the configuration partition at %s shows bind.dn no domain controller; let it read CN=Sites there, or name every server and take discover out", c.name, write.name)
+	}
+	return c.besidesNamed(ctx, hosts), nil
+}
+
+var errNoRoot = errors.New("the server shows no root DSE")
+
+// inDNS looks for SRV records (RFC 2782): those of the domain's controllers, which locate clear-text
+// ports and so are taken to listen where the write server does ([MS-ADTS] 6.3.2.3), or those of an LDAP
+// service with their ports.
+func (c *Client) inDNS(ctx context.Context) ([]string, error) {
+	domain, service := config.Domain(c.conf.Base), "ldap"
+	if c.servers[0].security == tlsAtOnce {
+		service = "ldaps"
+	}
+	name := "_" + service + "._tcp." + domain
+	if c.conf.Driver == config.ActiveDirectory {
+		name = "_ldap._tcp.dc._msdcs." + domain
+	}
+	within, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	_, records, err := c.resolver.LookupSRV(within, "", "", name)
+	var unknown *net.DNSError
+	switch {
+	case errors.As(err, &unknown) && unknown.IsNotFound, err == nil && len(records) == 0:
+		return nil, fmt.Errorf("directory %s: DNS has no SRV record %s; correct base or the resolver, or name every server and take discover out", c.name, name)
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("directory %s: look for SRV records %s: %w", c.name, name, ctx.Err())
+	case errors.As(err, &unknown):
+		return nil, &unreachableError{server: "the DNS resolver", what: "directory " + c.name + ": look for SRV records " + name, err: err}
+	case err != nil:
+		return nil, fmt.Errorf("directory %s: look for SRV records %s: %w", c.name, name, err)
+	}
+	var hosts, urls []string
+	for _, r := range records {
+		host := strings.ToLower(strings.TrimSuffix(r.Target, "."))
+		if host == "" {
+			return nil, fmt.Errorf("directory %s: the SRV record %s says that there is no such service (RFC 2782)", c.name, name)
+		}
+		hosts = append(hosts, host)
+		urls = append(urls, c.scheme()+"://"+net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
+	}
+	if c.conf.Driver == config.ActiveDirectory {
+		return c.besidesNamed(ctx, hosts), nil
+	}
+	slices.Sort(urls)
+	return urls, nil
+}
+
+// besidesNamed are the URLs of domain controllers that the file does not name.
+func (c *Client) besidesNamed(ctx context.Context, hosts []string) (urls []string) {
+	named := c.hostNames(ctx)
+	_, port, _ := net.SplitHostPort(c.servers[0].addr)
+	for _, host := range hosts {
+		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) }) {
+			urls = append(urls, c.scheme()+"://"+net.JoinHostPort(strings.ToLower(host), port))
+		}
+	}
+	slices.Sort(urls)
+	return urls
+}
+
+func (c *Client) scheme() string {
+	u, err := url.Parse(c.servers[0].name)
+	if err != nil {
+		return "ldaps" // not possible: Open has read it
+	}
+	return u.Scheme
+}

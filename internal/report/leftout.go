@@ -1,0 +1,76 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/internal/ledger"
+)
+
+// leftOut is a server that a person left out, and what it cost.
+type leftOut struct {
+	ledger.LeftOutServer
+	Dead int // credentials that are dead without it
+}
+
+func leftOutOf(s *ledger.State) []leftOut {
+	var out []leftOut
+	for _, l := range s.LeftOut {
+		n := 0
+		for _, line := range s.Credentials {
+			if line.Outcome == ledger.Dead && line.Authority == l.Authority && slices.Contains(line.LeftOut, l.Server) {
+				n++
+			}
+		}
+		out = append(out, leftOut{l, n})
+	}
+	return out
+}
+
+// Words says how much weaker the result is.
+func (l leftOut) Words() string {
+	if l.Dead == 0 {
+		return "No credential died without it."
+	}
+	return Plural(l.Dead, "credential is", "credentials are") + " dead on the other servers only. Nobody has seen the stolen values refused on this one: count them as good there until it is destroyed, or another campaign has asked it."
+}
+
+// onFewer counts the dead that not every server of their authority has refused.
+func onFewer(s *ledger.State) (n int) {
+	for _, l := range s.Credentials {
+		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// shareOf says on how many servers of its authority a credential is dead: "1 of 2 servers".
+func shareOf(l *ledger.Line) string {
+	asked := len(l.Evidence)
+	return fmt.Sprintf("%d of %d servers", asked, asked+len(l.LeftOut))
+}
+
+func leftOutText(b *strings.Builder, s *ledger.State, width int) {
+	all := leftOutOf(s)
+	if len(all) == 0 {
+		return
+	}
+	b.WriteString("\nLeft out by a person: a weaker result\n")
+	for _, l := range all {
+		b.WriteString(Wrap(Clean(l.Server+" of "+l.Authority), "  ", width))
+		b.WriteString(Wrap(Clean(fmt.Sprintf("by %s at %s, because: %s", l.Actor, clock(l.At), l.Reason)), "    ", width))
+		b.WriteString(Wrap(l.Words(), "    ", width))
+	}
+	var fewer []*ledger.Line
+	for _, l := range s.Credentials {
+		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
+			fewer = append(fewer, l)
+		}
+	}
+	for _, l := range fewer[:min(named, len(fewer))] {
+		b.WriteString(Wrap("dead on "+shareOf(l)+": "+nameOf(l), "    ", width))
+	}
+	more(b, "    ", len(fewer))
+}
