@@ -73,6 +73,9 @@ type Directory struct {
 	CA string `json:"ca,omitempty"`
 	// Bind is the identity with which the worker resets passwords.
 	Bind Bind `json:"bind"`
+	// Partner makes a pair of Bind: each resets the other, so that both can be
+	// rotated. Zero when the file names one identity.
+	Partner Bind `json:"partner,omitzero"`
 	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword). Empty for
 	// Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
@@ -99,6 +102,17 @@ func (d Directory) Kind() credential.Kind {
 	}
 	return credential.LDAPPassword
 }
+
+// Identities are the logins to the directory, in the order of the file: one, or a pair.
+func (d Directory) Identities() []Bind {
+	if d.Partner == (Bind{}) {
+		return []Bind{d.Bind}
+	}
+	return []Bind{d.Bind, d.Partner}
+}
+
+// Paired reports whether the directory names two identities.
+func (d Directory) Paired() bool { return len(d.Identities()) == 2 }
 
 // Bind is a DN and the Vault path of its password.
 type Bind struct {

@@ -76,7 +76,7 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), s.ServicesDN(), "(objectClass=user)", nil, func(want Entry) error {
 		seen++
 		// Another client, because the connection of a search is held.
-		got, found, err := open(t, domainOf(s), s.BinderPassword).ByUUID(t.Context(), s.LDAPS(), strings.ToUpper(want.UUID))
+		got, found, err := open(t, domainOf(s), s.BinderPassword).ByUUID(t.Context(), s.LDAPS(), strings.ToUpper(want.UUID), "")
 		require.NoError(t, err)
 		require.True(t, found)
 		require.Equal(t, want.DN, got.DN)
@@ -85,10 +85,10 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 		return nil
 	}))
 	require.Equal(t, 5, seen)
-	_, found, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000")
+	_, found, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 	require.NoError(t, err)
 	require.False(t, found)
-	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*")
+	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*", "")
 	require.ErrorContains(t, err, "objectGUID")
 }
 
@@ -119,7 +119,7 @@ func ranges(t *testing.T, s *lab.Samba) {
 	require.NoError(t, admin.Add(req))
 
 	c := open(t, domainOf(s), s.BinderPassword)
-	require.NoError(t, c.servers[0].admin.use(t.Context(), func(cn *conn) error {
+	require.NoError(t, c.servers[0].admin(t.Context(), "", (*pool).use, func(cn *conn) error {
 		// As a server answers that shows two values at most.
 		first, err := cn.read(t.Context(), group, ldap.ScopeBaseObject, "(objectClass=*)", "member;range=0-1")
 		require.NoError(t, err)

@@ -26,7 +26,7 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		accounts[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 	}
 	var err error
-	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts}); err != nil {
+	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, Pair: e.opts.Pair}); err != nil {
 		return err
 	}
 	conn, err := e.Domain.AdminConn(ctx)
@@ -34,6 +34,10 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	err = e.findBinders(conn, "objectGUID", func(id []byte) string { return DomainName + "/" + guid(id) }, e.Domain.BinderDN, e.Domain.PartnerDN)
+	if err != nil {
+		return err
+	}
 	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(e.Domain.ServicesDN(), ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=user)", []string{"sAMAccountName", "objectGUID"}, nil), 500)
 	if err != nil {
@@ -58,7 +62,7 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 	if e.Domain == nil {
 		return
 	}
-	secrets["infra/rollcall-bind-domain"] = map[string]any{"password": e.Domain.BinderPassword}
+	e.seedBinders(secrets, "infra/rollcall-bind-domain", e.Domain.BinderPassword, e.Domain.PartnerPassword)
 	for _, a := range e.domain {
 		kv := "apps/" + Device + "/" + a.uid
 		password := e.Domain.SeededPassword(a.uid)
@@ -77,6 +81,6 @@ func (e *Estate) domainYAML() string {
 	if e.Domain == nil {
 		return ""
 	}
-	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind-domain#password\n\n",
-		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.Domain.BinderDN)
+	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n%s\n",
+		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.bindYAML(e.Domain.BinderDN, e.Domain.PartnerDN, "kv/infra/rollcall-bind-domain"))
 }

@@ -98,6 +98,7 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 			}
 		}
 	}
+	l.addPairs()
 	known, err := l.resolve(ctx)
 	if err != nil {
 		return nil, nil, err

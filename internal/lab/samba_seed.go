@@ -55,9 +55,31 @@ func (s *Samba) seed(ctx context.Context) error {
 	if err := s.AddACE(ctx, sambaServices, s.BinderDN, "(OA;CIIO;CR;"+resetPassword+";"+userClass+";%s)"); err != nil {
 		return err
 	}
+	if s.opts.Pair {
+		if err := s.seedPartner(ctx, conn); err != nil {
+			return err
+		}
+	}
 	for _, a := range s.opts.Accounts {
 		if err := conn.Add(sambaUser(s.AccountDN(a.UID), a)); err != nil {
 			return fmt.Errorf("lab: add %s: %w", a.UID, err)
+		}
+	}
+	return nil
+}
+
+// seedPartner makes the second identity of the pair.
+func (s *Samba) seedPartner(ctx context.Context, conn *ldap.Conn) error {
+	if err := conn.Add(sambaUser(s.PartnerDN, Account{UID: "rollcall-b", Password: s.PartnerPassword})); err != nil {
+		return fmt.Errorf("lab: add %s: %w", s.PartnerDN, err)
+	}
+	if err := s.AddACE(ctx, sambaServices, s.PartnerDN, "(OA;CIIO;CR;"+resetPassword+";"+userClass+";%s)"); err != nil {
+		return err
+	}
+	// What dsacls ACCOUNT /G "EXAMPLE\other:CA;Reset Password" grants.
+	for account, other := range map[string]string{s.BinderDN: s.PartnerDN, s.PartnerDN: s.BinderDN} {
+		if err := s.AddACE(ctx, account, other, "(OA;;CR;"+resetPassword+";;%s)"); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -63,10 +63,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			rs = append(rs, under(p, "metadata", list, read)...)
 			rs = append(rs, under(p, "destroy", update)...)
 		}
+		rs = append(rs, bindRules(c)...)
 		for _, d := range c.Directories {
-			if d.Bind.Password.Mount != "" {
-				rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
-			}
 			if p := d.Password.VaultPolicy; p != "" {
 				rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 			}
@@ -97,12 +95,21 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 	for _, p := range livePlaces(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
+	rs = append(rs, bindRules(c)...)
+	return append(rs, appRoleRules(c, known, false)...)
+}
+
+// bindRules let a worker or operator log in to the directories.
+func bindRules(c *config.Campaign) []rule {
+	var rs []rule
 	for _, d := range c.Directories {
-		if d.Bind.Password.Mount != "" {
-			rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
+		for _, b := range d.Identities() {
+			if b.Password.Mount != "" {
+				rs = append(rs, rule{b.Password.Mount + "/data/" + b.Password.Path, []string{read}})
+			}
 		}
 	}
-	return append(rs, appRoleRules(c, known, false)...)
+	return rs
 }
 
 // place is a path in a KV v2 mount. A folder covers what is below it too.
@@ -115,7 +122,8 @@ type place struct {
 // folders: Vault evaluates and stores a policy as a whole.
 const pathsMost = 500
 
-// livePlaces are where the campaign reads and writes live secrets.
+// livePlaces are where the campaign reads and writes live secrets. The bind
+// passwords of a pair are among them.
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
@@ -130,6 +138,13 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 			fixed = fixed[:strings.LastIndex(fixed, "/")+1]
 		}
 		out = append(out, place{adopt.Mount, strings.Trim(fixed, "/"), varies})
+	}
+	for _, d := range c.Directories {
+		if d.Paired() {
+			for _, b := range d.Identities() {
+				out = append(out, place{b.Password.Mount, b.Password.Path, false})
+			}
+		}
 	}
 	var single []place
 	for _, k := range known {
