@@ -54,6 +54,8 @@ type Vault struct {
 	// {account} (the uid or sAMAccountName, else cn, else the immutable id) replaced.
 	// Default "kv/rollcall/{directory}/{account}#password".
 	Adopt string `json:"adopt"`
+	// RotateLogin puts the AppRole with which the workers log in on the roll too.
+	RotateLogin bool `json:"rotate_login,omitempty"`
 }
 
 // Directory is one LDAP directory with all its servers.

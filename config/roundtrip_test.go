@@ -84,7 +84,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	return Campaign{
 		Device:      text.Draw(t, "device"),
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
-		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt")},
+		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), RotateLogin: rapid.Bool().Draw(t, "login")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),
 		Sources:     rapid.SliceOf(source).Draw(t, "sources"),
 		Exclude:     filled(rapid.SliceOf(exclude).Draw(t, "exclude")),

@@ -29,7 +29,7 @@ func paired() *config.Campaign {
 func listed(t *testing.T, c *config.Campaign, found []Candidate, known accounts) (*credential.Roll, []Warning) {
 	t.Helper()
 	l := &lister{c: c, candidates: found}
-	l.addPairs()
+	require.NoError(t, l.addOwn(t.Context()))
 	own, err := l.ownIdentities(t.Context(), known)
 	require.NoError(t, err)
 	roll, warnings, err := merge(c, l.candidates, known, own)

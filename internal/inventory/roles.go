@@ -45,30 +45,3 @@ func cutRole(ref string) (mount, role string, ok bool) {
 	}
 	return ref[:i], ref[i+1:], true
 }
-
-// ownRole adds the AppRole with which this process is logged in, if it is and if
-// the roll has roles at all.
-func (l *lister) ownRole(ctx context.Context, own ownIdentities) error {
-	roles := false
-	for _, c := range l.candidates {
-		roles = roles || c.Authority == credential.VaultAuthority
-	}
-	if !roles {
-		return nil
-	}
-	const at = "auth/token/lookup-self"
-	sec, err := l.vault.API().Auth().Token().LookupSelfWithContext(ctx)
-	if err != nil {
-		return fmt.Errorf("finding out whether our own login is on the roll: %w", vaultError("read", at, err))
-	}
-	if sec == nil {
-		return nil
-	}
-	login, _ := sec.Data["path"].(string)
-	meta, _ := sec.Data["meta"].(map[string]any)
-	role, _ := meta["role_name"].(string)
-	if mount, ok := strings.CutSuffix(strings.TrimPrefix(login, "auth/"), "/login"); ok && role != "" {
-		own[credential.VaultAuthority+"/"+roleAccount(mount, role).Subject] = notByUs
-	}
-	return nil
-}

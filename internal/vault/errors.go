@@ -122,10 +122,14 @@ func isKind(err error, k ErrorKind) bool {
 
 // fail turns what the API client returned into an *Error.
 func (s *Store) fail(op, path, capability string, err error) error {
-	return wrap(s.api.Address(), op, path, capability, err)
+	e := wrap(s.api.Address(), op, path, capability, err)
+	if refused, ok := s.login.trouble(); ok && e.Kind == TokenExpired {
+		e.Detail = refused
+	}
+	return e
 }
 
-func wrap(server, op, path, capability string, err error) error {
+func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {

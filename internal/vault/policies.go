@@ -57,6 +57,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			{m + "/data/specs/campaign/*", []string{create, read}},
 			{m + "/data/specs/schedule/*", []string{read}},
 			{m + "/data/" + payloadKey, []string{read}},
+			// What another worker rotated, it follows.
+			{m + "/data/" + OwnSecretID(m).Path, []string{read}},
 		}
 		for _, p := range livePlaces(c, known) {
 			rs = append(rs, under(p, "data", create, read, update)...)
@@ -123,7 +125,7 @@ type place struct {
 const pathsMost = 500
 
 // livePlaces are where the campaign reads and writes live secrets. The bind
-// passwords of a pair are among them.
+// passwords of a pair and the workers' own secret-id are among them.
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
@@ -138,6 +140,9 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 			fixed = fixed[:strings.LastIndex(fixed, "/")+1]
 		}
 		out = append(out, place{adopt.Mount, strings.Trim(fixed, "/"), varies})
+	}
+	if own := OwnSecretID(c.Vault.Mount); c.Vault.RotateLogin {
+		out = append(out, place{own.Mount, own.Path, false})
 	}
 	for _, d := range c.Directories {
 		if d.Paired() {
@@ -173,9 +178,16 @@ func under(p place, part string, caps ...string) []rule {
 	return []rule{{base + "/" + p.path, caps}}
 }
 
+// roleRule is the API path of a role, mount/role.
+func roleRule(role string) string {
+	i := strings.LastIndex(role, "/")
+	return "auth/" + role[:i] + "/role/" + role[i+1:]
+}
+
 // appRoleRules let the worker rotate the roles of a vault-approle source, or
 // the operator see them. Our own roles are denied: with them the worker could
-// become the ledger.
+// become the ledger. The worker's own, which vault.rotate_login lets it rotate, is
+// named in full, and for Vault that outweighs the pattern.
 func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
 	roles := map[string]bool{} // auth/mount/role/name
 	var rs []rule
@@ -187,9 +199,12 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 		}
 	}
 	for _, k := range known {
-		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 {
-			roles["auth/"+k.Subject[:i]+"/role/"+k.Subject[i+1:]] = true
+		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 && (rotate || k.Subject != WorkerRole) {
+			roles[roleRule(k.Subject)] = true
 		}
+	}
+	if c.Vault.RotateLogin && rotate {
+		roles[roleRule(WorkerRole)] = true
 	}
 	if len(roles) == 0 {
 		return nil

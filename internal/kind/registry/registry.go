@@ -142,5 +142,5 @@ func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
-	return approlesecretid.New(r.store.API(), authority), nil
+	return approlesecretid.New(r.store.API(), authority).WithLogin(r.store), nil
 }
