@@ -125,7 +125,8 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	c.Vault.RotateLogin = true
 	for _, role := range []string{"rollcall-worker", "rollcall-operator"} {
 		roll, warnings := list(login(role))
-		require.Empty(t, warnings)
+		require.Len(t, warnings, 1)
+		require.Contains(t, string(warnings[0]), "ledger worker and of operators are not on the roll")
 		require.Len(t, roll.Credentials, 1)
 		own := roll.Credentials[0]
 		require.Equal(t, "vault/approle/rollcall-worker", own.ID)

@@ -47,6 +47,7 @@ func (l *lister) addOwn(ctx context.Context) error {
 		l.warnings = append(l.warnings, "vault.rotate_login has no effect with this login, which is not one of the AppRoles that rollcall init made: the workers' login is not on the roll")
 		return nil
 	}
+	l.warnings = append(l.warnings, "the logins of the ledger worker and of operators are not on the roll: if the device may have known one, rotate it by hand (docs/operations.md)")
 	mount, name, _ := cutRole(vault.WorkerRole)
 	a, path := roleAccount(mount, name), vault.OwnSecretID(l.c.Vault.Mount)
 	l.add(Candidate{

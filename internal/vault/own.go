@@ -61,7 +61,7 @@ func (o *ownLogin) refuse(s *Store, secretID credential.Secret, err error) {
 		return
 	}
 	place := OwnSecretID(s.mount)
-	e.Detail = fmt.Sprintf("the secret-id in %s has ended or was destroyed, and is not offered again until the file holds another one; "+
+	e.Hint = fmt.Sprintf("the secret-id in %s has ended or was destroyed, and is not offered again until the file holds another one; "+
 		"if Rollcall rotated it, an administrator finds the one in force by `vault kv get -field=%s %s/%s`: write it there, and a worker that runs goes on by itself",
 		o.who.secretIDFile, place.Field, place.Mount, place.Path)
 	o.mu.Lock()
@@ -78,15 +78,15 @@ func (o *ownLogin) refusal(secretID credential.Secret) error {
 	return o.refusedE
 }
 
-// trouble is why we cannot log in again, if Vault said so.
-func (o *ownLogin) trouble() (why string, ok bool) {
+// trouble is what to do if Vault refuses what the file holds; empty if it does not.
+func (o *ownLogin) trouble() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var e *Error
 	if o.refused.IsZero() || !errors.As(o.refusedE, &e) {
-		return "", false
+		return ""
 	}
-	return e.Detail, true
+	return e.Hint
 }
 
 func (o *ownLogin) current() (role string, secretID credential.Secret) {

@@ -99,6 +99,9 @@ func TestAWorkerThatMissedTheRotationSaysWhatToDoAndGoesOnWhenItIsDone(t *testin
 	require.ErrorContains(t, err, file)
 	require.ErrorContains(t, err, "vault kv get -field=secret_id "+s.mount+"/own/rollcall-worker")
 	require.NotContains(t, err.Error(), lost)
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.Contains(t, e.Stop().Detail, file, "the credential that stays open says so")
 
 	// A wrong secret-id that is offered again and again locks the role (user_lockout).
 	for range 10 {
