@@ -83,6 +83,7 @@ func ownPlace() credential.Path { return vault.OwnSecretID("rollcall") }
 const rotatesLogin = quick + "vault: {rotate_login: true}\n"
 
 func TestWorkersRotateTheSecretIDThatTheyLogInWithAndGoOn(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, Pair: true})
 	file, err := e.CampaignFile(nil, rotatesLogin)
 	require.NoError(t, err)
@@ -136,6 +137,7 @@ func TestWorkersRotateTheSecretIDThatTheyLogInWithAndGoOn(t *testing.T) {
 // A worker is killed -9 at each step of the rotation of its own secret-id. The one that
 // is started in its place logs in with what the file holds by then.
 func TestAWorkerKilledWhileItRotatesItsOwnLoginGetsInAgain(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1})
 	file, err := e.CampaignFile(nil, rotatesLogin)
 	require.NoError(t, err)
@@ -199,6 +201,7 @@ func (c *cluster) killedAt(what string, w *service, p *faultproxy.Proxy, fault f
 }
 
 func TestAWorkerThatCannotReplaceItsSecretIDFileLeavesItsLoginOpenAndWorking(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2})
 	file, err := e.CampaignFile(nil, rotatesLogin)
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ import (
 // log in with what Vault holds, and a process that begins anew ends with the old
 // value dead and neither of them locked.
 func TestAKillAnywhereInTheRotationOfItsOwnPairLocksNobodyOut(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 1, Pair: true, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
 	lockable(t, e)
 	file, err := e.CampaignFile(nil, quick)

@@ -27,6 +27,7 @@ func restrictedUser(t *testing.T, e *estate.Estate, u *user) *user {
 }
 
 func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, Replica: true, Domain: 3, Decoys: 2, Pair: true})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
@@ -76,6 +77,7 @@ func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
 }
 
 func TestASingleBindIdentityStaysOpenWithTheHintToNameAPair(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2})
 	file, err := e.CampaignFile(nil, quick+"waves: []\n")
 	require.NoError(t, err)
@@ -91,6 +93,7 @@ func TestASingleBindIdentityStaysOpenWithTheHintToNameAPair(t *testing.T) {
 // The campaign is killed -9 around each write that matters of both own rotations,
 // and the same command goes on each time.
 func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *testing.T) {
+	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2, Pair: true})
 	directory, store := proxied(t, e)
 	file, err := e.CampaignFile([]string{directory.URL()}, quick)
