@@ -57,6 +57,8 @@ type Vault struct {
 	// HandOver is where a person's temporary password is left for its owner, with the
 	// same placeholders. Default "kv/rollcall/handover/{directory}/{account}#password".
 	HandOver string `json:"handover"`
+	// RotateLogin puts the AppRole with which the workers log in on the roll too.
+	RotateLogin bool `json:"rotate_login,omitempty"`
 }
 
 // Directory is one LDAP directory with all its servers.
@@ -79,6 +81,9 @@ type Directory struct {
 	CA string `json:"ca,omitempty"`
 	// Bind is the identity with which the worker resets passwords.
 	Bind Bind `json:"bind"`
+	// Partner makes a pair of Bind: each resets the other, so that both can be
+	// rotated. Zero when the file names one identity.
+	Partner Bind `json:"partner,omitzero"`
 	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword). Empty for
 	// Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
@@ -116,6 +121,17 @@ func (d Directory) Kind() credential.Kind {
 func (d Directory) Takes(k credential.Kind) bool {
 	return k == d.Kind() || k == credential.UserPassword && d.Driver == ActiveDirectory
 }
+
+// Identities are the logins to the directory, in the order of the file: one, or a pair.
+func (d Directory) Identities() []Bind {
+	if d.Partner == (Bind{}) {
+		return []Bind{d.Bind}
+	}
+	return []Bind{d.Bind, d.Partner}
+}
+
+// Paired reports whether the directory names two identities.
+func (d Directory) Paired() bool { return len(d.Identities()) == 2 }
 
 // Bind is a DN and the Vault path of its password.
 type Bind struct {

@@ -83,12 +83,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 	d.Servers = l.servers(f, d)
 	d.Discover = discover(f, d)
 	d.CA = f.caFile()
-	if !f.has("bind") {
-		f.problem("bind", "missing: the identity with which the worker resets passwords, as dn and password (a Vault reference)")
-	} else if b := l.mapping(f.vals["bind"], f.at("bind"), "dn", "password"); b.line > 0 && f.vals["bind"].Kind == yaml.MappingNode {
-		d.Bind.DN = b.dn("dn", "the DN with which the worker binds")
-		d.Bind.Password = b.reference("password", "where Vault holds the bind password, as mount/path#field")
-	}
+	l.binds(f, &d)
 	d.Password = l.passwordPolicy(f)
 	if s, ok := f.scalar("rate_per_second"); ok {
 		r, err := strconv.ParseFloat(s, 64)

@@ -107,10 +107,12 @@ func (l *loader) exposure(top fields) []Interval {
 }
 
 func (l *loader) vault(top fields) Vault {
-	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover")
+	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login")
 	v := Vault{
 		Mount:   f.mount("mount", "rollcall"),
 		Transit: f.mount("transit", "rollcall-transit"),
+
+		RotateLogin: f.boolean("rotate_login"),
 	}
 	if v.Mount == v.Transit {
 		f.problem("transit", "must be another mount than vault.mount")

@@ -26,6 +26,11 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	}}, c.Exposure)
 	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"}, c.Directories["corp"].Servers)
 	require.Equal(t, credential.Path{Mount: "kv", Path: "rollcall-bind/corp", Field: "password"}, c.Directories["corp"].Bind.Password)
+	require.Equal(t, []Bind{
+		{DN: "cn=rollcall,ou=services,dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "rollcall-bind/corp", Field: "password"}},
+		{DN: "cn=rollcall-b,ou=services,dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "rollcall-bind/corp-b", Field: "password"}},
+	}, c.Directories["corp"].Identities())
+	require.Len(t, c.Directories["plant"].Identities(), 1)
 	require.Contains(t, c.Directories["corp"].CA, "BEGIN CERTIFICATE")
 	require.True(t, c.Directories["plant"].StartTLS)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)

@@ -51,7 +51,8 @@ func anyCampaign(t *rapid.T) Campaign {
 			Driver: text.Draw(t, "driver"), Servers: rapid.SliceOf(text).Draw(t, "servers"), Base: text.Draw(t, "base"),
 			Discover: text.Draw(t, "discover"),
 			StartTLS: rapid.Bool().Draw(t, "starttls"), Insecure: rapid.Bool().Draw(t, "insecure"), CA: text.Draw(t, "ca"),
-			Bind: Bind{DN: text.Draw(t, "dn"), Password: path.Draw(t, "password")}, Set: text.Draw(t, "set"),
+			Bind:    Bind{DN: text.Draw(t, "dn"), Password: path.Draw(t, "password")},
+			Partner: Bind{DN: text.Draw(t, "partner"), Password: path.Draw(t, "partner's password")}, Set: text.Draw(t, "set"),
 			Password: PasswordPolicy{VaultPolicy: text.Draw(t, "policy"), Length: rapid.Int().Draw(t, "length"),
 				Symbols: text.Draw(t, "symbols"), NoSymbols: rapid.Bool().Draw(t, "none")},
 			RatePerSecond: rapid.Float64Range(0, 1e6).Draw(t, "rate"), Connections: rapid.Int().Draw(t, "connections"),
@@ -84,7 +85,7 @@ func anyCampaign(t *rapid.T) Campaign {
 	return Campaign{
 		Device:      text.Draw(t, "device"),
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
-		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover")},
+		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover"), RotateLogin: rapid.Bool().Draw(t, "login")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),
 		Sources:     rapid.SliceOf(source).Draw(t, "sources"),
 		Exclude:     filled(rapid.SliceOf(exclude).Draw(t, "exclude")),

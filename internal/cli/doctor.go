@@ -12,6 +12,7 @@ import (
 	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/engine"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
@@ -110,7 +111,9 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	}
 	var accounts, people []string
 	for _, c := range roll {
-		if c.Authority == name && c.Problem == "" && c.Subject != "" {
+		own := slices.ContainsFunc(s.cfg.Directories[name].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, c.Name) })
+		// What one of a pair may do to the other is looked at by itself.
+		if c.Authority == name && c.Problem == "" && c.Subject != "" && !own {
 			accounts = append(accounts, c.Subject)
 			if c.Kind == credential.UserPassword {
 				people = append(people, c.Subject)

@@ -114,7 +114,10 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		if c.Adopted {
 			p.Adopt++
 		}
-		w := &p.Waves[min(c.Wave, len(p.Waves)-1)]
+		for c.Wave >= len(p.Waves) {
+			p.Waves = append(p.Waves, planWave{Name: "Rollcall's own, alone", Batch: 1, indexed: map[string]*planLane{}})
+		}
+		w := &p.Waves[c.Wave]
 		w.Listed++
 		key := c.Authority + "/" + string(c.Kind)
 		lane, ok := w.indexed[key]

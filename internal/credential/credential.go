@@ -117,7 +117,7 @@ func ParsePath(s string) (Path, error) {
 // Reason is the evidence with which one source tied a credential to the device.
 type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
 }
 

@@ -41,7 +41,7 @@ func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
 		[]string{"userAccountControl", "nTSecurityDescriptor", "objectSid"}, append(c.family.searchControls(), accessListControl()))
 	var res *ldap.SearchResult
-	err := s.admin.useTwice(ctx, func(cn *conn) error {
+	err := s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
 		return cn.do(ctx, "read who may change a password", func(l *ldap.Conn) (err error) {
 			res, err = l.Search(req)
 			return err
@@ -79,7 +79,7 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	s := c.servers[0]
 	req := ldap.NewModifyRequest(dn, nil)
 	req.Replace("pwdLastSet", []string{"0"})
-	err := s.admin.use(ctx, func(cn *conn) error {
+	err := s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
 		return cn.do(ctx, "require a change of password", func(l *ldap.Conn) error { return l.Modify(req) })
 	})
 	if err == nil || !answered(err) {
@@ -107,7 +107,7 @@ func (c *Client) CheckOwners(ctx context.Context, ids []string) []Check {
 	granted, ignored, denied := 0, 0, 0
 	for _, id := range ids {
 		// The attributes that the identity may write ([MS-ADTS] 3.1.1.4.5.7).
-		e, found, err := c.one(ctx, s.name, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(id), []string{c.family.idAttribute(), "allowedAttributesEffective"})
+		e, found, err := c.one(ctx, s.name, "", c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(id), []string{c.family.idAttribute(), "allowedAttributesEffective"})
 		if err == nil && found {
 			var owner Owner
 			if owner, err = c.Owner(ctx, e.DN); owner.NeverExpires {

@@ -51,8 +51,7 @@ func (c *conn) checkRights(ctx context.Context, domain string, add addCheck) {
 	}
 	if sd, err := c.descriptors(ctx, domain, ldap.ScopeBaseObject, "(objectClass=*)", 1); err == nil && len(sd) == 1 {
 		ok := mayControl(sd[0], who, rightUnexpirePassword)
-		add("unexpire", ok, "the right Unexpire Password on the domain: "+yesNo(ok),
-			fmt.Sprintf(`grant it: dsacls %q /G "DOMAIN\account:CA;Unexpire Password"; without it every password that bind.dn resets has expired at once`, domain))
+		add("unexpire", ok, "the right Unexpire Password on the domain: "+yesNo(ok), grantUnexpire(domain))
 	}
 }
 
@@ -63,10 +62,38 @@ const (
 	sidSelf          = "\x01\x01\x00\x00\x00\x00\x00\x05\x0a\x00\x00\x00" // S-1-5-10, the account itself
 )
 
+// mayReset works out from access control lists whether the identity may reset
+// an account so that its new password is not expired at once.
+func (activeDirectory) mayReset(ctx context.Context, c *conn, dn string, add addCheck) {
+	who, err := c.sids(ctx)
+	if err != nil {
+		add("pair", true, "not looked at: "+c.bound+" may not read its own groups", "")
+		return
+	}
+	may := func(object, right string) bool {
+		sd, err := c.descriptors(ctx, object, ldap.ScopeBaseObject, "(objectClass=*)", 1)
+		return err == nil && len(sd) == 1 && mayControl(sd[0], who, right)
+	}
+	ok := may(dn, rightResetPassword)
+	add("pair", ok, fmt.Sprintf("%s has the right Reset Password on %s: %s", c.bound, dn, yesNo(ok)),
+		fmt.Sprintf(`grant it: dsacls %q /G "DOMAIN\account:CA;Reset Password"`, dn))
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
+	if err == nil && len(root) == 1 {
+		domain := root[0].GetAttributeValue("defaultNamingContext")
+		ok = may(domain, rightUnexpirePassword)
+		add("pair", ok, fmt.Sprintf("%s has the right Unexpire Password on the domain: %s", c.bound, yesNo(ok)), grantUnexpire(domain))
+	}
+}
+
+// grantUnexpire is how an administrator lets resets leave passwords in force.
+func grantUnexpire(domain string) string {
+	return fmt.Sprintf(`grant it: dsacls %q /G "DOMAIN\account:CA;Unexpire Password"; without it every password that bind.dn resets has expired at once`, domain)
+}
+
 // sids are the identity's own and its groups' security identifiers, and those that
 // every login has.
 func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
-	e, err := c.read(ctx, c.server.client.conf.Bind.DN, ldap.ScopeBaseObject, "(objectClass=*)", "tokenGroups", "objectSid")
+	e, err := c.read(ctx, c.bound, ldap.ScopeBaseObject, "(objectClass=*)", "tokenGroups", "objectSid")
 	if err != nil || len(e) != 1 {
 		return nil, fmt.Errorf("%s", found(e, err, ""))
 	}

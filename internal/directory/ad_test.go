@@ -13,6 +13,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
 )
 
 func startSamba(t *testing.T) *lab.Samba {
@@ -21,7 +22,7 @@ func startSamba(t *testing.T) *lab.Samba {
 	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
-	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Accounts: lab.SeedAccounts("svc", 5)})
+	s, err := lab.StartSamba(ctx, lab.SambaOptions{Dir: t.TempDir(), CA: ca, Accounts: lab.SeedAccounts("svc", 5), Pair: true})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -47,6 +48,8 @@ func TestActiveDirectory(t *testing.T) {
 	t.Run("references to other partitions are not followed", func(t *testing.T) { noReferences(t, s) })
 	t.Run("a base that is elsewhere is said to be", func(t *testing.T) { baseElsewhere(t, s) })
 	t.Run("check finds a domain controller in order", func(t *testing.T) { checkInOrder(t, s) })
+	t.Run("each of a pair is reset by the other alone", func(t *testing.T) { pairResets(t, s) })
+	t.Run("check looks at what each of a pair may do to the other", func(t *testing.T) { checkPairOf(t, s) })
 	t.Run("check says what is wrong and what to do", func(t *testing.T) { checkWrong(t, s) })
 	t.Run("the rights on each account are looked at", func(t *testing.T) { accountsAreLookedAt(t, s) })
 	t.Run("domain controllers are found", func(t *testing.T) { controllersAreFound(t, s) })
@@ -78,7 +81,7 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), s.ServicesDN(), "(objectClass=user)", nil, func(want Entry) error {
 		seen++
 		// Another client, because the connection of a search is held.
-		got, found, err := open(t, domainOf(s), s.BinderPassword).ByUUID(t.Context(), s.LDAPS(), strings.ToUpper(want.UUID))
+		got, found, err := open(t, domainOf(s), s.BinderPassword).ByUUID(t.Context(), s.LDAPS(), strings.ToUpper(want.UUID), "")
 		require.NoError(t, err)
 		require.True(t, found)
 		require.Equal(t, want.DN, got.DN)
@@ -87,10 +90,10 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 		return nil
 	}))
 	require.Equal(t, 5, seen)
-	_, found, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000")
+	_, found, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 	require.NoError(t, err)
 	require.False(t, found)
-	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*")
+	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*", "")
 	require.ErrorContains(t, err, "objectGUID")
 }
 
@@ -121,7 +124,7 @@ func ranges(t *testing.T, s *lab.Samba) {
 	require.NoError(t, admin.Add(req))
 
 	c := open(t, domainOf(s), s.BinderPassword)
-	require.NoError(t, c.servers[0].admin.use(t.Context(), func(cn *conn) error {
+	require.NoError(t, c.servers[0].admin(t.Context(), "", (*pool).use, func(cn *conn) error {
 		// As a server answers that shows two values at most.
 		first, err := cn.read(t.Context(), group, ldap.ScopeBaseObject, "(objectClass=*)", "member;range=0-1")
 		require.NoError(t, err)
@@ -170,6 +173,56 @@ func checkInOrder(t *testing.T, s *lab.Samba) {
 		require.Empty(t, got[what].Do)
 	}
 	require.Contains(t, got["protected"].Detail, "may reset 0 of", "delegation does not reach the Administrator")
+}
+
+func pairResets(t *testing.T, s *lab.Samba) {
+	p := openPair(t, domainOf(s), s.PartnerDN, s.BinderPassword, s.PartnerPassword)
+	new := credential.NewSecret("First-of-the-new-1")
+	for range 2 {
+		require.NoError(t, p.ResetPassword(t.Context(), s.BinderDN, new, credential.Secret{}))
+	}
+	for value, want := range map[string]protocol.Answer{s.BinderPassword: protocol.Refused, new.Reveal(): protocol.Accepted} {
+		answer, err := p.Bind(t.Context(), s.LDAPS(), s.BinderDN, credential.NewSecret(value))
+		require.NoError(t, err)
+		require.Equal(t, want, answer)
+	}
+	var stop *protocol.Stop
+	require.ErrorAs(t, p.ResetPassword(t.Context(), s.PartnerDN, credential.NewSecret("Never-set-1"), credential.Secret{}), &stop,
+		"Vault still holds the old value of the first")
+	require.Equal(t, protocol.ReasonRights, stop.Reason)
+	require.NoError(t, p.Ready(t.Context()), "the second does the work meanwhile")
+	p.put(0, new.Reveal())
+	require.NoError(t, p.ResetPassword(t.Context(), s.PartnerDN, credential.NewSecret("Second-of-the-new-1"), credential.Secret{}))
+	p.put(1, "Second-of-the-new-1")
+	// Back, for the tests that share this domain.
+	for _, own := range []struct {
+		n            int
+		dn, password string
+	}{{0, s.BinderDN, s.BinderPassword}, {1, s.PartnerDN, s.PartnerPassword}} {
+		require.NoError(t, p.ResetPassword(t.Context(), own.dn, credential.NewSecret(own.password), credential.Secret{}))
+		p.put(own.n, own.password)
+	}
+}
+
+func checkPairOf(t *testing.T, s *lab.Samba) {
+	look := func(d config.Directory, partner, password string) (oks []bool, words string) {
+		for _, c := range openPair(t, d, partner, s.BinderPassword, password).Check(t.Context()) {
+			if c.What == "pair" {
+				oks, words = append(oks, c.OK), words+c.Detail+" "+c.Do+"\n"
+			}
+		}
+		return oks, words
+	}
+	oks, words := look(domainOf(s), s.PartnerDN, s.PartnerPassword)
+	require.Equal(t, []bool{true, true, true, true}, oks, words)
+	oks, words = look(domainOf(s), s.ReaderDN, s.ReaderPassword)
+	require.Equal(t, []bool{false, true, false, true}, oks, words)
+	require.Contains(t, words, "the right Reset Password on "+s.ReaderDN+": no grant it: dsacls")
+	d := domainOf(s)
+	d.Base = s.ServicesDN()
+	oks, words = look(d, s.PartnerDN, s.PartnerPassword)
+	require.Len(t, oks, 6, words)
+	require.Contains(t, words, "lies outside base")
 }
 
 func checkWrong(t *testing.T, s *lab.Samba) {

@@ -45,7 +45,7 @@ func TestManyRotationsShareTheConnections(t *testing.T) {
 	d.Connections = connections
 	c := open(t, d, s.BinderPassword)
 	var dials atomic.Int64
-	for _, p := range []*pool{c.servers[0].admin, c.servers[0].probe} {
+	for _, p := range []*pool{c.servers[0].identities[0].pool, c.servers[0].probe} {
 		dial := p.dial
 		p.dial = func(ctx context.Context) (*conn, error) {
 			dials.Add(1)

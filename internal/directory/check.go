@@ -64,15 +64,18 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		add("certificate", ok, detail, "renew the server's certificate")
 	}
 
-	value, err := s.client.password(ctx)
+	first := s.identities[0]
+	value, err := first.password(ctx)
 	if err == nil {
-		err = cn.becomeAdmin(ctx, value)
+		err = cn.become(ctx, first, value)
+	}
+	addBind(first, err, add)
+	if s.client.conf.Paired() {
+		s.checkPair(ctx, write, add)
 	}
 	if err != nil {
-		add("bind", false, err.Error(), "put the right password of bind.dn into Vault, or correct bind.dn")
 		return out
 	}
-	add("bind", true, "bound as "+s.client.conf.Bind.DN, "")
 
 	base, err := cn.read(ctx, s.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "1.1")
 	add("base", err == nil && len(base) == 1, found(base, err, "the base is there"),

@@ -27,9 +27,9 @@ type server struct {
 	security security
 	tls      *tls.Config
 	client   *Client
-	admin    *pool
 	probe    *pool
-	identity *identity
+
+	identities []*identity // of the worker, in the order of the file
 }
 
 // conn is a connection, used by one goroutine at a time.
@@ -38,7 +38,8 @@ type conn struct {
 	tcp    net.Conn // closing it ends every call on ldap at once
 	state  *tls.ConnectionState
 	server *server
-	used   bool // came from the pool
+	bound  string // the DN of the identity that it is bound as; empty for the probe pool
+	used   bool   // came from the pool
 	broken atomic.Bool
 }
 

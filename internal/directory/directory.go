@@ -1,8 +1,8 @@
 // Package directory talks to one LDAP directory with all its servers: find
 // entries, reset a password, and ask each server whether it accepts a value.
 //
-// Each server has two pools of connections. Those of the admin pool are bound
-// as the worker's identity and never as anybody else. Those of the probe pool
+// Each server has a pool of connections for each identity of the worker, one or
+// a pair, which are bound as that and never as anybody else. Those of the probe pool
 // are bound anew with each value that is tried; they are never used for
 // anything but that. An operation has its connection for itself.
 //
@@ -34,7 +34,6 @@ type Client struct {
 	name     string
 	conf     config.Directory
 	family   family
-	password func(context.Context) (credential.Secret, error)
 	timeout  time.Duration
 	limiter  *rate.Limiter // nil when there is no limit
 	servers  []*server
@@ -44,10 +43,11 @@ type Client struct {
 
 // Open checks the configuration of the directory that the campaign file calls
 // name. It does no network I/O: a server is dialled by the first operation that
-// needs it. password reads the worker's bind password; it is called for every
-// new connection, so that a rotated password is picked up.
-func Open(name string, d config.Directory, password func(context.Context) (credential.Secret, error)) (*Client, error) {
-	c := &Client{name: name, conf: d, family: families[d.Driver], password: password, timeout: time.Duration(d.Timeout)}
+// needs it. passwords read the bind password of each identity, in the order of
+// d.Identities; they are called for every new connection, so that a rotated
+// password is picked up.
+func Open(name string, d config.Directory, passwords ...func(context.Context) (credential.Secret, error)) (*Client, error) {
+	c := &Client{name: name, conf: d, family: families[d.Driver], timeout: time.Duration(d.Timeout)}
 	if c.family == nil {
 		return nil, fmt.Errorf("directory %s: driver %q is unknown", name, d.Driver)
 	}
@@ -60,8 +60,13 @@ func Open(name string, d config.Directory, password func(context.Context) (crede
 	if d.RatePerSecond > 0 {
 		c.limiter = rate.NewLimiter(rate.Limit(d.RatePerSecond), max(1, int(d.RatePerSecond)))
 	}
-	if dn, err := ldap.ParseDN(d.Bind.DN); err != nil || len(dn.RDNs) == 0 {
-		return nil, fmt.Errorf("directory %s: bind.dn %q is not a DN; write it like cn=rollcall,ou=services,dc=example,dc=org", name, d.Bind.DN)
+	for _, b := range d.Identities() {
+		if dn, err := ldap.ParseDN(b.DN); err != nil || len(dn.RDNs) == 0 {
+			return nil, fmt.Errorf("directory %s: bind.dn %q is not a DN; write it like cn=rollcall,ou=services,dc=example,dc=org", name, b.DN)
+		}
+	}
+	if len(passwords) != len(d.Identities()) {
+		return nil, fmt.Errorf("directory %s: %d bind passwords for %d identities", name, len(passwords), len(d.Identities()))
 	}
 	if len(d.Servers) == 0 {
 		return nil, fmt.Errorf("directory %s: servers is empty; name the write server first, then every other", name)
@@ -71,7 +76,7 @@ func Open(name string, d config.Directory, password func(context.Context) (crede
 		return nil, fmt.Errorf("directory %s: ca_file: %w", name, err)
 	}
 	for _, raw := range d.Servers {
-		s, err := c.newServer(raw, roots)
+		s, err := c.newServer(raw, roots, passwords)
 		if err != nil {
 			return nil, fmt.Errorf("directory %s: server %q: %w", name, raw, err)
 		}
@@ -92,12 +97,12 @@ func rootCAs(pem string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
+func (c *Client) newServer(raw string, roots *x509.CertPool, passwords []func(context.Context) (credential.Secret, error)) (*server, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("it is not a URL; write ldaps://host:636 or ldap://host:389")
 	}
-	s := &server{name: raw, client: c, identity: newIdentity()}
+	s := &server{name: raw, client: c}
 	port := u.Port()
 	switch u.Scheme {
 	case "ldaps":
@@ -120,7 +125,9 @@ func (c *Client) newServer(raw string, roots *x509.CertPool) (*server, error) {
 	}
 	s.addr = net.JoinHostPort(u.Hostname(), port)
 	s.tls = &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	s.admin = newPool(c.conf.Connections, s.dialAdmin)
+	for n, b := range c.conf.Identities() {
+		s.identities = append(s.identities, newIdentity(s, b, passwords[n]))
+	}
 	s.probe = newPool(c.conf.Connections, s.dial)
 	return s, nil
 }
@@ -138,8 +145,11 @@ func (c *Client) Name() string { return c.name }
 // Servers lists the servers as the campaign file writes them. The first is the write server.
 func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
 
-// IsBindIdentity reports whether dn is the identity with which the worker binds.
-func (c *Client) IsBindIdentity(dn string) bool { return SameDN(dn, c.conf.Bind.DN) }
+// IsBindIdentity reports whether dn is the one identity with which the worker
+// binds, so that nothing could reset it. Of a pair neither is: the other resets it.
+func (c *Client) IsBindIdentity(dn string) bool {
+	return !c.conf.Paired() && SameDN(dn, c.conf.Bind.DN)
+}
 
 // SameDN reports whether two DNs name the same entry, whatever their case and spacing.
 func SameDN(a, b string) bool {
@@ -155,7 +165,9 @@ func SameDN(a, b string) bool {
 // operation ends.
 func (c *Client) Close() error {
 	for _, s := range c.servers {
-		s.admin.close()
+		for _, i := range s.identities {
+			i.pool.close()
+		}
 		s.probe.close()
 	}
 	return nil

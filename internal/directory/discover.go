@@ -52,7 +52,7 @@ func (c *Client) Discover(ctx context.Context) ([]string, error) {
 func (c *Client) inConfiguration(ctx context.Context) ([]string, error) {
 	write := c.servers[0]
 	var hosts []string
-	err := write.admin.useTwice(ctx, func(cn *conn) error {
+	err := write.admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
 		roots, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext", "configurationNamingContext")
 		if err != nil {
 			return err

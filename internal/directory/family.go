@@ -41,6 +41,9 @@ type family interface {
 	// check looks at what only this family has, on a connection bound as the
 	// worker's identity. write says that it is the write server.
 	check(ctx context.Context, c *conn, write bool, add addCheck)
+	// mayReset looks whether the identity of c may reset the entry dn, as far as
+	// the server shows that.
+	mayReset(ctx context.Context, c *conn, dn string, add addCheck)
 }
 
 // addCheck records what a doctor looked at.

@@ -2,42 +2,63 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
 // refusalHolds is how long a refused bind password is not offered again. It
-// keeps retries from locking the worker's own identity.
+// keeps retries from locking the worker's own identity. The value of one of a pair that
+// is wrong is not offered again at all: the other does the work meanwhile.
 const refusalHolds = time.Minute
 
-// identity is what a server thought of the worker's bind password.
+// identity is one login of the worker at one server, and what the server thought
+// of its password.
 type identity struct {
+	server   *server
+	bind     config.Bind
+	password func(context.Context) (credential.Secret, error)
+	pool     *pool
+
 	// gate lets one goroutine at a time offer a password that the server has
 	// not accepted yet: eight connections that offer a wrong one at once could
 	// lock the worker out.
 	gate chan struct{}
 
-	mu        sync.Mutex
-	accepted  credential.Secret
-	refused   credential.Secret
-	refusedAt time.Time
-	refusal   error
+	mu       sync.Mutex
+	accepted credential.Secret
+	refused  credential.Secret
+	until    time.Time // the refusal holds; zero: for good
+	refusal  error
 }
 
-func newIdentity() *identity { return &identity{gate: make(chan struct{}, 1)} }
+func newIdentity(s *server, b config.Bind, password func(context.Context) (credential.Secret, error)) *identity {
+	i := &identity{server: s, bind: b, password: password, gate: make(chan struct{}, 1)}
+	i.pool = newPool(s.client.conf.Connections, i.dial)
+	return i
+}
+
+// refusedError is a server that does not let an identity in. Another may be let in.
+type refusedError struct{ error }
+
+func isRefused(err error) bool {
+	var r *refusedError
+	return errors.As(err, &r)
+}
 
 // judge returns whether the server accepted value before, or the error with
-// which it refused it a moment ago.
+// which it refused it.
 func (i *identity) judge(value credential.Secret) (accepted bool, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.refused.Equal(value) && time.Since(i.refusedAt) < refusalHolds {
+	if i.refused.Equal(value) && (i.until.IsZero() || time.Now().Before(i.until)) {
 		return false, i.refusal
 	}
 	return i.accepted.Equal(value), nil
@@ -49,38 +70,38 @@ func (i *identity) accept(value credential.Secret) {
 	i.accepted, i.refused = value, credential.Secret{}
 }
 
-func (i *identity) refuse(value credential.Secret, err error) {
+func (i *identity) refuse(value credential.Secret, until time.Time, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.accepted, i.refused, i.refusedAt, i.refusal = credential.Secret{}, value, time.Now(), err
+	i.accepted, i.refused, i.until, i.refusal = credential.Secret{}, value, until, err
 }
 
-// dialAdmin connects and binds as the worker's identity.
-func (s *server) dialAdmin(ctx context.Context) (*conn, error) {
-	value, err := s.client.password(ctx)
+// dial connects and binds.
+func (i *identity) dial(ctx context.Context) (*conn, error) {
+	name := i.server.client.name
+	value, err := i.password(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("directory %s: read the password of bind.dn from %s: %w", s.client.name, s.client.conf.Bind.Password, err)
+		return nil, fmt.Errorf("directory %s: read the password of bind.dn from %s: %w", name, i.bind.Password, err)
 	}
 	if value.IsZero() {
-		return nil, fmt.Errorf("directory %s: %s holds no password for bind.dn", s.client.name, s.client.conf.Bind.Password)
+		return nil, fmt.Errorf("directory %s: %s holds no password for bind.dn", name, i.bind.Password)
 	}
-	if _, err := s.identity.judge(value); err != nil {
+	if _, err := i.judge(value); err != nil {
 		return nil, err
 	}
-	c, err := s.dial(ctx)
+	c, err := i.server.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.becomeAdmin(ctx, value); err != nil {
+	if err := c.become(ctx, i, value); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// becomeAdmin binds, alone if value has not been accepted before.
-func (c *conn) becomeAdmin(ctx context.Context, value credential.Secret) error {
-	i := c.server.identity
+// become binds, alone if value has not been accepted before.
+func (c *conn) become(ctx context.Context, i *identity, value credential.Secret) error {
 	if known, err := i.judge(value); err != nil {
 		return err
 	} else if !known {
@@ -94,16 +115,17 @@ func (c *conn) becomeAdmin(ctx context.Context, value credential.Secret) error {
 			return err
 		}
 	}
-	if err := c.bindAdmin(ctx, value); err != nil {
+	if err := c.bindAs(ctx, i, value); err != nil {
 		return err
 	}
+	c.bound = i.bind.DN
 	i.accept(value)
 	return nil
 }
 
-// bindAdmin binds as the worker's identity and remembers a refusal.
-func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
-	s, dn := c.server, c.server.client.conf.Bind.DN
+// bindAs binds and remembers a refusal.
+func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret) error {
+	s, dn, where := c.server, i.bind.DN, i.bind.Password
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind as the worker's identity", func(l *ldap.Conn) (err error) {
 		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), s.client.family.bindControls()))
@@ -111,20 +133,25 @@ func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 	})
 	switch {
 	case err == nil && policyError(res.Controls) == ldap.BeheraChangeAfterReset:
-		return fmt.Errorf("directory %s: bind to %s as bind.dn %q: the server lets it do nothing until its password is changed (pwdReset); change it, and put the new one at %s",
-			s.client.name, s.name, dn, s.client.conf.Bind.Password)
+		return &refusedError{fmt.Errorf("directory %s: bind to %s as bind.dn %q: the server lets it do nothing until its password is changed (pwdReset); change it, and put the new one at %s",
+			s.client.name, s.name, dn, where)}
 	case err == nil:
 		return nil
 	case !answered(err):
 		return err
 	case resultCode(err) == ldap.LDAPResultInvalidCredentials:
-		where := s.client.conf.Bind.Password
 		why := fmt.Sprintf("the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn", where)
-		if a, err := s.client.family.refusedLogin(s, err); err == nil && a != protocol.Refused {
-			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", a, where)
+		until := time.Now().Add(refusalHolds)
+		answer, err := s.client.family.refusedLogin(s, err)
+		switch {
+		case err == nil && answer != protocol.Refused:
+			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", answer, where)
+		case err == nil && s.client.conf.Paired():
+			until = time.Time{}
+			why += "; it is not offered again until Vault holds another one, or the worker is started again"
 		}
-		refused := fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)
-		s.identity.refuse(value, refused)
+		refused := &refusedError{fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)}
+		i.refuse(value, until, refused)
 		return refused
 	default:
 		return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))

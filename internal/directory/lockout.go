@@ -53,7 +53,7 @@ func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lock
 	l := lockout{at: time.Now()}
 	attrs := []string{"pwdLockoutDuration"}
 	if policyDN != "" {
-		e, found, err := c.one(ctx, server, policyDN, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
+		e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
 		if err == nil && found {
 			l.extend(e)
 		}

@@ -43,7 +43,7 @@ func (openLDAP) refusedLogin(_ *server, err error) (protocol.Answer, error) {
 // from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset, so alone
 // it would prove nothing.
 func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error) {
-	e, found, err := c.server.client.one(ctx, c.server.name, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"pwdReset"})
+	e, found, err := c.server.client.one(ctx, c.server.name, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"pwdReset"})
 	if err != nil {
 		return "", err
 	}
@@ -94,4 +94,16 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 			add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
 		}
 	}
+}
+
+func (openLDAP) mayReset(ctx context.Context, c *conn, dn string, add addCheck) {
+	// As in check: manage and write include search, and do not show beyond that.
+	hit, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(userPassword=*)", "1.1")
+	ok := err == nil && len(hit) == 1
+	detail := "reaches userPassword of"
+	if !ok {
+		detail = "sees no userPassword of"
+	}
+	add("pair", ok, fmt.Sprintf("%s %s %s (whether with manage or only write does not show)", c.bound, detail, dn),
+		fmt.Sprintf("grant it manage: access to dn.exact=%q attrs=userPassword by dn.exact=%q manage by anonymous auth by * none", dn, c.bound))
 }

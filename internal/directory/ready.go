@@ -11,7 +11,7 @@ import (
 // base. nil means that the server answers and accepts the identity; the error
 // says which of the two is not so and what to do. It changes nothing.
 func (c *Client) Ready(ctx context.Context) error {
-	_, found, err := c.one(ctx, c.servers[0].name, c.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", []string{"1.1"})
+	_, found, err := c.one(ctx, c.servers[0].name, "", c.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", []string{"1.1"})
 	if err == nil && !found {
 		err = fmt.Errorf("directory %s: base %q is not at %s, or bind.dn may not see it; correct base", c.name, c.conf.Base, c.servers[0].name)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // ResetPassword makes the write server accept new for the entry dn, as the
-// worker's identity, by the operation that the campaign file chose. old may be zero;
+// worker's identity (as the other one if dn is one of a pair), by the operation that the campaign file chose. old may be zero;
 // it is sent only if the server's policy demands it (pwdSafeModify).
 //
 // A clear refusal, after which nothing has changed, is a *protocol.Stop
@@ -38,7 +38,7 @@ func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credenti
 
 // reset sends one operation. The server's answer comes back as *ldap.Error.
 func (s *server) reset(ctx context.Context, dn string, new, old credential.Secret) error {
-	return s.admin.use(ctx, func(cn *conn) error {
+	return s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
 		return cn.do(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.family.reset(l, s.client.conf.Set, dn, new, old) })
 	})
 }

@@ -45,7 +45,7 @@ func (c *Client) Search(ctx context.Context, server, base, filter string, attrs 
 		return fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
 	}
 	attrs = append([]string{c.family.idAttribute()}, attrs...)
-	return s.admin.use(ctx, func(cn *conn) error {
+	return s.admin(ctx, "", (*pool).use, func(cn *conn) error {
 		paging := ldap.NewControlPaging(pageSize)
 		for {
 			req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
@@ -111,23 +111,25 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 
 // ByUUID reads an entry with its operational attributes by its immutable id on
 // one server. found is false when the server shows the identity no such entry.
-func (c *Client) ByUUID(ctx context.Context, server, uuid string) (e Entry, found bool, err error) {
+// dn is what the entry was called when it was listed: one of a pair of bind
+// identities is read as the other, because its own password may be in rotation.
+func (c *Client) ByUUID(ctx context.Context, server, uuid, dn string) (e Entry, found bool, err error) {
 	if !uuidForm.MatchString(uuid) {
 		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
 	}
-	return c.one(ctx, server, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid),
+	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid),
 		append([]string{c.family.idAttribute()}, c.family.stateAttributes()...))
 }
 
-// one reads at most one entry.
-func (c *Client) one(ctx context.Context, server, base string, scope int, filter string, attrs []string) (e Entry, found bool, err error) {
+// one reads at most one entry. dn is its name, if it may be a bind identity.
+func (c *Client) one(ctx context.Context, server, dn, base string, scope int, filter string, attrs []string) (e Entry, found bool, err error) {
 	s, err := c.server(server)
 	if err != nil {
 		return Entry{}, false, err
 	}
 	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, c.family.searchControls())
 	var res *ldap.SearchResult
-	err = s.admin.useTwice(ctx, func(cn *conn) error {
+	err = s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
 		return cn.do(ctx, "read an entry", func(l *ldap.Conn) (err error) {
 			res, err = l.Search(req)
 			return err

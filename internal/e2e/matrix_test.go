@@ -127,10 +127,16 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 		Connections: 4, Timeout: config.Duration(time.Second), Password: config.PasswordPolicy{Length: 24},
 		Bind: config.Bind{DN: e.Slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind", Field: "password"}},
 	}
+	if e.OwnID(e.Slapd.PartnerDN) != "" {
+		d.Partner = config.Bind{DN: e.Slapd.PartnerDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-b", Field: "password"}}
+	}
 	if k == credential.ADPassword || k == credential.UserPassword {
 		// The domain controller answers one request after the other, and a reset takes it a while.
 		d.Driver, d.Servers, d.Base, d.Set, d.Timeout = config.ActiveDirectory, []string{e.Domain.LDAPS()}, e.Domain.BaseDN(), "", config.Duration(5*time.Second)
 		d.Bind = config.Bind{DN: e.Domain.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-domain", Field: "password"}}
+		if d.Partner.DN != "" {
+			d.Partner = config.Bind{DN: e.Domain.PartnerDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-domain-b", Field: "password"}}
+		}
 	}
 	return d
 }

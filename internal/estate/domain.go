@@ -29,23 +29,27 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		people[i].Attrs = map[string][]string{"description": {"fetches quarantined mail from " + Device}}
 	}
 	var err error
-	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people}); err != nil {
+	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people, Pair: e.opts.Pair}); err != nil {
 		return err
 	}
-	if e.domain, err = e.domainAccounts(ctx, e.Domain.ServicesDN()); err != nil {
+	conn, err := e.Domain.AdminConn(ctx)
+	if err != nil {
 		return err
 	}
-	e.people, err = e.domainAccounts(ctx, e.Domain.PeopleDN())
+	defer conn.Close()
+	err = e.findBinders(conn, "objectGUID", func(id []byte) string { return DomainName + "/" + guid(id) }, e.Domain.BinderDN, e.Domain.PartnerDN)
+	if err != nil {
+		return err
+	}
+	if e.domain, err = domainAccounts(conn, e.Domain.ServicesDN()); err != nil {
+		return err
+	}
+	e.people, err = domainAccounts(conn, e.Domain.PeopleDN())
 	return err
 }
 
 // domainAccounts are the accounts in an organizational unit.
-func (e *Estate) domainAccounts(ctx context.Context, ou string) (out []domainAccount, err error) {
-	conn, err := e.Domain.AdminConn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
+func domainAccounts(conn *ldap.Conn, ou string) (out []domainAccount, err error) {
 	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(ou, ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=user)", []string{"sAMAccountName", "objectGUID"}, nil), 500)
 	if err != nil {
@@ -70,7 +74,7 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 	if e.Domain == nil {
 		return
 	}
-	secrets["infra/rollcall-bind-domain"] = map[string]any{"password": e.Domain.BinderPassword}
+	e.seedBinders(secrets, "infra/rollcall-bind-domain", e.Domain.BinderPassword, e.Domain.PartnerPassword)
 	for _, a := range e.domain {
 		kv := "apps/" + Device + "/" + a.uid
 		password := e.Domain.SeededPassword(a.uid)
@@ -106,6 +110,6 @@ func (e *Estate) domainYAML() string {
 	if e.Domain == nil {
 		return ""
 	}
-	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind-domain#password\n\n",
-		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.Domain.BinderDN)
+	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n%s\n",
+		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.bindYAML(e.Domain.BinderDN, e.Domain.PartnerDN, "kv/infra/rollcall-bind-domain"))
 }

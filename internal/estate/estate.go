@@ -30,6 +30,7 @@ type Options struct {
 	AppRoles int  // logins of the device to Vault
 	Tagged   int  // more accounts that only the directory ties to the device
 	Decoys   int  // accounts that are not tied to the device
+	Pair     bool // each directory is worked on by two identities that reset each other
 	Domain   int  // accounts of an Active Directory domain tied to the device; needs root
 	People   int  // people of that domain whose own passwords passed through the device
 	Policy   lab.SlapdPolicy
@@ -57,10 +58,12 @@ type Estate struct {
 	// HandOver is where a person's temporary password is to be, by ledger id.
 	HandOver map[string]credential.Path
 
-	opts  Options
-	uuids map[string]string // uid -> entryUUID
-	rows  [][]string        // of the manifest
-	plan  []account
+	opts Options
+	// ownIDs are the ledger ids of the worker's bind identities, by DN; empty without a pair.
+	ownIDs map[string]string
+	uuids  map[string]string // uid -> entryUUID
+	rows   [][]string        // of the manifest
+	plan   []account
 
 	domain, people []domainAccount
 }
@@ -77,7 +80,7 @@ type account struct {
 
 // Start starts the servers and seeds them. On an error everything is stopped.
 func Start(ctx context.Context, o Options) (e *Estate, err error) {
-	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}}
+	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}}
 	defer func() {
 		if err != nil {
 			e.Stop(context.WithoutCancel(ctx))
@@ -167,6 +170,10 @@ func (e *Estate) findUUIDs(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("estate: reading entryUUIDs: %w", err)
 	}
+	err = e.findBinders(conn, "entryUUID", func(id []byte) string { return "corp/" + string(id) }, e.Slapd.BinderDN, e.Slapd.PartnerDN)
+	if err != nil {
+		return err
+	}
 	for _, entry := range found.Entries {
 		e.uuids[entry.GetAttributeValue("uid")] = entry.GetAttributeValue("entryUUID")
 	}
@@ -215,7 +222,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	for _, s := range servers {
 		fmt.Fprintf(&b, "      - %s\n", s)
 	}
-	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind#password\n", e.Slapd.BaseDN(), e.Slapd.BinderDN)
+	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n%s", e.Slapd.BaseDN(), e.bindYAML(e.Slapd.BinderDN, e.Slapd.PartnerDN, "kv/infra/rollcall-bind"))
 	b.WriteString(e.Directory + "\n")
 	b.WriteString(e.domainYAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)

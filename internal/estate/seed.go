@@ -64,7 +64,8 @@ func decoyDN(uid string) string { return "uid=" + uid + ",ou=people,dc=example,d
 func decoyPath(uid string) string { return "apps/other/" + uid }
 
 func (e *Estate) seedVault(ctx context.Context) error {
-	secrets := map[string]map[string]any{"infra/rollcall-bind": {"password": e.Slapd.BinderPassword}}
+	secrets := map[string]map[string]any{}
+	e.seedBinders(secrets, "infra/rollcall-bind", e.Slapd.BinderPassword, e.Slapd.PartnerPassword)
 	metadata := map[string]map[string]any{}
 	for _, a := range e.plan {
 		if a.kv != "" {
@@ -91,6 +92,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 		metadata[gone] = map[string]any{"directory": "corp", "account": Vanished, "field": "password"}
 	}
 	e.seedDomain(secrets, metadata)
+	e.stealBinders()
 	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
 		return err
 	}

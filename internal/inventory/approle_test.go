@@ -98,3 +98,46 @@ func TestTheAppRoleThatWeLoggedInWithIsKnownAsOurs(t *testing.T) {
 	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
 	require.Len(t, warnings, 1)
 }
+
+func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
+	servers(t)
+	login := func(role string) string {
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": []string{"default"}})
+		id, err := realVault.Client().Logical().ReadWithContext(t.Context(), "auth/approle/role/"+role+"/role-id")
+		require.NoError(t, err)
+		secret := write(t, "auth/approle/role/"+role+"/secret-id", nil)
+		got, err := realVault.Client().Logical().WriteWithContext(t.Context(), "auth/approle/login",
+			map[string]any{"role_id": id.Data["role_id"], "secret_id": secret["secret_id"]})
+		require.NoError(t, err)
+		return got.Auth.ClientToken
+	}
+	c := campaign()
+	c.Directories, c.Sources = nil, nil
+	c.Waves = []config.Wave{{Name: "logins", Kind: credential.AppRoleSecretID}}
+	list := func(token string) (*credential.Roll, []Warning) {
+		roll, warnings, err := List(t.Context(), c, nil, openVault(t, token), "c", time.Now(), nil)
+		require.NoError(t, err)
+		return roll, warnings
+	}
+	roll, _ := list(login("rollcall-worker"))
+	require.Empty(t, roll.Credentials)
+
+	c.Vault.RotateLogin = true
+	for _, role := range []string{"rollcall-worker", "rollcall-operator"} {
+		roll, warnings := list(login(role))
+		require.Len(t, warnings, 1)
+		require.Contains(t, string(warnings[0]), "ledger worker and of operators are not on the roll")
+		require.Len(t, roll.Credentials, 1)
+		own := roll.Credentials[0]
+		require.Equal(t, "vault/approle/rollcall-worker", own.ID)
+		require.Empty(t, own.Problem)
+		require.Equal(t, []credential.Path{{Mount: "rollcall", Path: "own/rollcall-worker", Field: "secret_id"}}, own.Paths)
+		require.Equal(t, 2, own.Wave, "after the wave that matches it, and after the rest")
+	}
+	for _, token := range []string{login("another"), realVault.RootToken().Reveal()} {
+		roll, warnings := list(token)
+		require.Empty(t, roll.Credentials)
+		require.Len(t, warnings, 1)
+		require.Contains(t, string(warnings[0]), "rotate_login has no effect")
+	}
+}

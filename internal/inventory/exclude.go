@@ -86,19 +86,6 @@ func (m *merger) index() map[string][]string {
 	return index
 }
 
-// ownIdentities marks what we work with. It stays on the roll as an open
-// exception, since the device may know it too.
-func (m *merger) ownIdentities(own map[string]bool) []Warning {
-	var warnings []Warning
-	for id := range own {
-		if l := m.lines[id]; l != nil {
-			l.Problem = credential.OwnIdentity
-			warnings = append(warnings, Warning(fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; rotate it by hand after the campaign, with another identity", l.Name)))
-		}
-	}
-	return warnings
-}
-
 // wave is the index of the first wave that matches, or one past the last.
 func (m *merger) wave(l *line) int {
 	for i, w := range m.c.Waves {

@@ -98,6 +98,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 			}
 		}
 	}
+	if err := l.addOwn(ctx); err != nil {
+		return nil, nil, err
+	}
 	known, err := l.resolve(ctx)
 	if err != nil {
 		return nil, nil, err

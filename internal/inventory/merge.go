@@ -34,10 +34,10 @@ type merger struct {
 	lines map[string]*line
 }
 
-// merge makes the roll out of candidates. It does no I/O. own are the ids of
+// merge makes the roll out of candidates. It does no I/O. own are
 // the credentials that we ourselves work with. The error is about excludes
 // that cannot be carried out.
-func merge(c *config.Campaign, found []Candidate, known accounts, own map[string]bool) (*credential.Roll, []Warning, error) {
+func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentities) (*credential.Roll, []Warning, error) {
 	m := &merger{c: c, known: known, lines: map[string]*line{}}
 	var loose []Candidate
 	for _, cand := range found {
@@ -60,7 +60,7 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own map[string
 	if err != nil {
 		return nil, nil, err
 	}
-	m.finish(roll)
+	m.finish(roll, own)
 	return roll, append(warnings, more...), nil
 }
 
@@ -257,7 +257,7 @@ func (l *line) find(code credential.FindingCode, format string, args ...any) {
 }
 
 // finish sorts everything and fills the roll.
-func (m *merger) finish(roll *credential.Roll) {
+func (m *merger) finish(roll *credential.Roll, own ownIdentities) {
 	for _, l := range m.lines {
 		l.tidy()
 		if l.Authority == "" {
@@ -267,6 +267,9 @@ func (m *merger) finish(roll *credential.Roll) {
 			l.Name = l.Paths[0].String()
 		}
 		l.Wave = m.wave(l)
+		if place, ours := own[l.ID]; ours && place != notByUs {
+			l.Wave = lastWave(m.c, place)
+		}
 		roll.Credentials = append(roll.Credentials, l.Credential)
 		if len(l.findings) > 0 {
 			roll.Findings[l.ID] = l.findings

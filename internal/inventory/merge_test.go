@@ -281,7 +281,7 @@ func TestExclude(t *testing.T) {
 }
 
 func TestOurOwnLoginStaysOnTheRollAsAProblem(t *testing.T) {
-	roll, warnings, err := merge(campaign(), []Candidate{from(t, "a alice -")}, people(), map[string]bool{"corp/" + uuidOf("alice"): true, "corp/x": true})
+	roll, warnings, err := merge(campaign(), []Candidate{from(t, "a alice -")}, people(), ownIdentities{"corp/" + uuidOf("alice"): notByUs, "corp/x": notByUs})
 	require.NoError(t, err)
 	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
 	require.Len(t, warnings, 1)
@@ -338,9 +338,9 @@ func TestMergeDoesNotDependOnOrder(t *testing.T) {
 			x.AnyField = x.Path != nil && rapid.Bool().Draw(t, "guess")
 			return x
 		}), 0, 12).Draw(t, "found")
-		roll, warnings, err := merge(c, slices.Clone(found), people(), map[string]bool{"corp/" + uuidOf("bob"): true})
+		roll, warnings, err := merge(c, slices.Clone(found), people(), ownIdentities{"corp/" + uuidOf("bob"): notByUs})
 		shuffled := rapid.Permutation(found).Draw(t, "shuffled")
-		again, warningsAgain, errAgain := merge(c, shuffled, people(), map[string]bool{"corp/" + uuidOf("bob"): true})
+		again, warningsAgain, errAgain := merge(c, shuffled, people(), ownIdentities{"corp/" + uuidOf("bob"): notByUs})
 		require.Equal(t, err, errAgain)
 		if err != nil {
 			return // "gone2" at two paths: the exclude does not say which

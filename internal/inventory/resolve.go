@@ -55,7 +55,9 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		}
 	}
 	for name, d := range l.c.Directories {
-		ask(name, d.Bind.DN) // to recognise our own identity
+		for _, b := range d.Identities() {
+			ask(name, b.DN) // to recognise our own identity
+		}
 	}
 	known := accounts{}
 	for authority, refs := range asked {

@@ -45,37 +45,3 @@ func cutRole(ref string) (mount, role string, ok bool) {
 	}
 	return ref[:i], ref[i+1:], true
 }
-
-// ownIdentities are the credentials with which this process works: rotating
-// one of them midway would cut the branch we sit on. They are given as
-// credential ids.
-func (l *lister) ownIdentities(ctx context.Context, known accounts) (map[string]bool, error) {
-	own := map[string]bool{}
-	for name, d := range l.c.Directories {
-		for _, a := range known[reference{name, accountKey(d.Bind.DN)}] {
-			own[name+"/"+a.Subject] = true
-		}
-	}
-	roles := false
-	for _, c := range l.candidates {
-		roles = roles || c.Authority == credential.VaultAuthority
-	}
-	if !roles {
-		return own, nil
-	}
-	const at = "auth/token/lookup-self"
-	sec, err := l.vault.API().Auth().Token().LookupSelfWithContext(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("finding out whether our own login is on the roll: %w", vaultError("read", at, err))
-	}
-	if sec == nil {
-		return own, nil
-	}
-	login, _ := sec.Data["path"].(string)
-	meta, _ := sec.Data["meta"].(map[string]any)
-	role, _ := meta["role_name"].(string)
-	if mount, ok := strings.CutSuffix(strings.TrimPrefix(login, "auth/"), "/login"); ok && role != "" {
-		own[credential.VaultAuthority+"/"+roleAccount(mount, role).Subject] = true
-	}
-	return own, nil
-}

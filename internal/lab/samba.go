@@ -36,6 +36,7 @@ type SambaOptions struct {
 	Policy   SambaPolicy
 	Accounts []Account // seeded below OU=Services; UID is the sAMAccountName
 	People   []Account // seeded below OU=People, with passwords that expire
+	Pair     bool      // a Partner for the Binder
 }
 
 // Samba is a running domain controller of a domain of its own: a real Active
@@ -48,6 +49,8 @@ type Samba struct {
 	// Binder may reset passwords below OU=Services and OU=People, write pwdLastSet below the
 	// latter, and nothing else, as Rollcall recommends.
 	BinderDN, BinderPassword string
+	// Partner has the same rights, and the two may reset each other. Only with SambaOptions.Pair.
+	PartnerDN, PartnerPassword string
 	// Reader is an ordinary account: it reads and may reset nobody.
 	ReaderDN, ReaderPassword string
 	// CA is the PEM text with which clients trust the server.
@@ -77,6 +80,7 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 	s := &Samba{
 		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
 		BinderDN: "CN=rollcall,CN=Users," + sambaBase, BinderPassword: complexPassword(),
+		PartnerDN: "CN=rollcall-b,CN=Users," + sambaBase, PartnerPassword: complexPassword(),
 		ReaderDN: "CN=reader,CN=Users," + sambaBase, ReaderPassword: complexPassword(),
 		CA: string(o.CA.PEM), opts: o,
 	}

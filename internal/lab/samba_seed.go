@@ -53,14 +53,13 @@ func (s *Samba) seed(ctx context.Context) error {
 			return fmt.Errorf("lab: add %s: %w", a.dn, err)
 		}
 	}
-	// What dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user" grants, and with people
-	// "EXAMPLE\rollcall:WP;pwdLastSet;user" besides.
-	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)"
-	if err := s.AddACE(ctx, sambaServices, s.BinderDN, reset); err != nil {
+	if err := s.delegate(ctx, s.BinderDN); err != nil {
 		return err
 	}
-	if err := s.AddACE(ctx, sambaPeople, s.BinderDN, reset+"(OA;CIIO;WP;"+pwdLastSet+";"+userClass+";%[1]s)"); err != nil {
-		return err
+	if s.opts.Pair {
+		if err := s.seedPartner(ctx, conn); err != nil {
+			return err
+		}
 	}
 	for _, a := range s.opts.Accounts {
 		if err := conn.Add(sambaUser(s.AccountDN(a.UID), a, neverExpires)); err != nil {
@@ -70,6 +69,33 @@ func (s *Samba) seed(ctx context.Context) error {
 	for _, a := range s.opts.People {
 		if err := conn.Add(sambaUser(s.PersonDN(a.UID), a, normalAccount)); err != nil {
 			return fmt.Errorf("lab: add %s: %w", a.UID, err)
+		}
+	}
+	return nil
+}
+
+// delegate gives an identity what dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user"
+// grants, and with people "EXAMPLE\rollcall:WP;pwdLastSet;user" besides.
+func (s *Samba) delegate(ctx context.Context, identity string) error {
+	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)"
+	if err := s.AddACE(ctx, sambaServices, identity, reset); err != nil {
+		return err
+	}
+	return s.AddACE(ctx, sambaPeople, identity, reset+"(OA;CIIO;WP;"+pwdLastSet+";"+userClass+";%[1]s)")
+}
+
+// seedPartner makes the second identity of the pair.
+func (s *Samba) seedPartner(ctx context.Context, conn *ldap.Conn) error {
+	if err := conn.Add(sambaUser(s.PartnerDN, Account{UID: "rollcall-b", Password: s.PartnerPassword}, neverExpires)); err != nil {
+		return fmt.Errorf("lab: add %s: %w", s.PartnerDN, err)
+	}
+	if err := s.delegate(ctx, s.PartnerDN); err != nil {
+		return err
+	}
+	// What dsacls ACCOUNT /G "EXAMPLE\other:CA;Reset Password" grants.
+	for account, other := range map[string]string{s.BinderDN: s.PartnerDN, s.PartnerDN: s.BinderDN} {
+		if err := s.AddACE(ctx, account, other, "(OA;;CR;"+resetPassword+";;%s)"); err != nil {
+			return err
 		}
 	}
 	return nil

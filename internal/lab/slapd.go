@@ -45,6 +45,8 @@ type Slapd struct {
 	AdminDN, AdminPassword string
 	// Binder has manage on userPassword below ou=people, as Rollcall recommends.
 	BinderDN, BinderPassword string
+	// Partner has the same rights, and the two may reset each other.
+	PartnerDN, PartnerPassword string
 	// Writer has write on it only, so that ppolicy binds it.
 	WriterDN, WriterPassword string
 	// CA is the PEM text with which clients trust the server.
@@ -68,14 +70,15 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 		return nil, fmt.Errorf("lab: %s is missing; install it with: apt-get install slapd (%w)", slapdBinary, err)
 	}
 	s := &Slapd{
-		AdminDN:  "cn=admin," + slapdBase,
-		BinderDN: "cn=rollcall,ou=services," + slapdBase,
-		WriterDN: "cn=writer,ou=services," + slapdBase,
-		CA:       string(o.CA.PEM),
-		opts:     o,
+		AdminDN:   "cn=admin," + slapdBase,
+		BinderDN:  "cn=rollcall,ou=services," + slapdBase,
+		PartnerDN: "cn=rollcall-b,ou=services," + slapdBase,
+		WriterDN:  "cn=writer,ou=services," + slapdBase,
+		CA:        string(o.CA.PEM),
+		opts:      o,
 	}
 	if p := o.ReplicaOf; p != nil {
-		s.AdminPassword, s.BinderPassword, s.WriterPassword, s.replicator = p.AdminPassword, p.BinderPassword, p.WriterPassword, p.replicator
+		s.AdminPassword, s.BinderPassword, s.PartnerPassword, s.WriterPassword, s.replicator = p.AdminPassword, p.BinderPassword, p.PartnerPassword, p.WriterPassword, p.replicator
 		to := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ldaps))
 		hop, err := newRelay(func() (net.Conn, error) { return net.Dial("tcp", to) })
 		if err != nil {
@@ -83,7 +86,7 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 		}
 		s.hop = hop
 	} else {
-		s.AdminPassword, s.BinderPassword, s.WriterPassword, s.replicator = rand.Text(), rand.Text(), rand.Text(), rand.Text()
+		s.AdminPassword, s.BinderPassword, s.PartnerPassword, s.WriterPassword, s.replicator = rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()
 	}
 	if err := s.start(ctx); err != nil {
 		if s.hop != nil {

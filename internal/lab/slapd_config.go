@@ -9,8 +9,8 @@ import (
 )
 
 // slapdConf is slapd.conf(5). Points a reader may stumble over:
-//   - the binder's rights end at ou=people, so it can reset neither another
-//     service nor itself;
+//   - the rights of binder and partner end at ou=people, so they can reset no
+//     other service, but each other;
 //   - accounts below ou=sealed may not read their own entry, as on directories with
 //     tight access rules;
 //   - "by self =xw" lets people change their password but not read its hash;
@@ -42,23 +42,37 @@ directory {{.Dir}}/db
 maxsize 1073741824
 index objectClass,uid,cn,entryUUID,entryCSN eq
 limits dn.exact="{{.BinderDN}}" size=unlimited time=unlimited
+limits dn.exact="{{.PartnerDN}}" size=unlimited time=unlimited
 limits dn.exact="{{.WriterDN}}" size=unlimited time=unlimited
 limits dn.exact="cn=replicator,ou=services,{{.Base}}" size=unlimited time=unlimited
 
 access to dn.subtree="ou=sealed,{{.Base}}" attrs=userPassword
   by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="{{.PartnerDN}}" manage
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by anonymous auth
   by * none
 access to dn.subtree="ou=sealed,{{.Base}}"
   by dn.exact="{{.BinderDN}}" read
+  by dn.exact="{{.PartnerDN}}" read
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by * none
 access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
   by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="{{.PartnerDN}}" manage
   by dn.exact="{{.WriterDN}}" write
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by self =xw
+  by anonymous auth
+  by * none
+access to dn.exact="{{.BinderDN}}" attrs=userPassword
+  by dn.exact="{{.PartnerDN}}" manage
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by anonymous auth
+  by * none
+access to dn.exact="{{.PartnerDN}}" attrs=userPassword
+  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by anonymous auth
   by * none
 access to attrs=userPassword
@@ -98,7 +112,7 @@ func (s *Slapd) writeConfig() error {
 		"Dir": s.opts.Dir, "Base": slapdBase,
 		"CAFile": caFile, "CertFile": certFile, "KeyFile": keyFile,
 		"AdminDN": s.AdminDN, "AdminHash": hashed(s.AdminPassword),
-		"BinderDN": s.BinderDN, "WriterDN": s.WriterDN,
+		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 	}

@@ -68,6 +68,7 @@ func (s *Slapd) tree() string {
 	fmt.Fprintf(&b, "dn: cn=services,ou=policies,%s\nobjectClass: device\nobjectClass: pwdPolicy\ncn: services\npwdAttribute: userPassword\n\n", slapdBase)
 	for _, id := range []struct{ dn, password string }{
 		{s.BinderDN, s.BinderPassword},
+		{s.PartnerDN, s.PartnerPassword},
 		{s.WriterDN, s.WriterPassword},
 		{"cn=replicator,ou=services," + slapdBase, s.replicator},
 	} {

@@ -27,7 +27,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonNewRefused:  {"A server refuses the new value", "Check replication and the account's state on that server. Consumers that use it cannot log in."},
 	protocol.ReasonConflict:    {"Somebody else wrote the secret in Vault", "Find out who wrote the live path (Vault's audit log) and stop it, then run again. The new value is safe in staging."},
 	protocol.ReasonOtherOwner:  {"Another campaign is rotating it", "Let that campaign finish or abort it, then run again."},
-	protocol.ReasonSelf:        {"It is Rollcall's own login", "Rotate it by hand, last, using a second identity."},
+	protocol.ReasonSelf:        {"It is Rollcall's own login", "Name two bind identities that reset each other, or rotate it by hand, last."},
 	protocol.ReasonLedger:      {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},
 	protocol.ReasonRestaged:    {"A new attempt is staged", "Nothing; the next pass takes it."},
 	protocol.ReasonInterrupted: {"The work stopped before its turn", "Run it again: what has been done is seen and kept."},

@@ -46,7 +46,8 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 	if err != nil {
 		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in as the message says"})
 	}
-	l, err := s.login(ctx, who)
+	s.login.init(who)
+	l, err := s.logIn(ctx)
 	if err != nil {
 		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in afresh; `rollcall init` makes the AppRoles"})
 	}
@@ -57,7 +58,27 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 	for _, p := range policies {
 		out = append(out, s.checkRights(ctx, p, rulesOf(p, c, known))...)
 	}
+	if c.Vault.RotateLogin {
+		out = append(out, s.checkOwnLogin(ctx))
+	}
 	return out
+}
+
+// checkOwnLogin looks whether the workers' secret-id can be rotated from here.
+func (s *Store) checkOwnLogin(ctx context.Context) Check {
+	const name = "vault own login"
+	place := OwnSecretID(s.mount)
+	if s.Role() == "" {
+		return Check{Name: name, OK: true, Detail: "this is no worker's AppRole login: run doctor with one to see whether its secret-id can be rotated"}
+	}
+	if err := s.Replaceable(); err != nil {
+		return Check{Name: name, Detail: err.Error(), Do: "let the worker write its secret-id file and the folder of it"}
+	}
+	_, using := s.login.current()
+	if live, err := s.ReadLive(ctx, place, 0); err == nil && live.Value.Equal(using) {
+		return Check{Name: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced, and Vault holds the same at %s", place)}
+	}
+	return Check{Name: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced; Vault does not hold the one in use at %s, so its end will be proved by what Vault lists, not by a refused login", place)}
 }
 
 func (s *Store) checkHealth(ctx context.Context) (out []Check, serving bool) {

@@ -51,6 +51,7 @@ type Error struct {
 	Capability string // what the call needs
 	Kind       ErrorKind
 	Detail     string // Vault's own words where they can hold no value
+	Hint       string // what to do about our own login, if that is the trouble; names no account
 
 	cause error
 }
@@ -60,11 +61,18 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		m += " (" + e.Detail + ")"
 	}
-	return m
+	return m + e.hint()
 }
 
 // Unwrap gives the error of the transport, so that a cancelled context shows.
 func (e *Error) Unwrap() error { return e.cause }
+
+func (e *Error) hint() string {
+	if e.Hint == "" {
+		return ""
+	}
+	return "; " + e.Hint
+}
 
 func (e *Error) advice(place string) string {
 	switch e.Kind {
@@ -98,7 +106,7 @@ func (e *Error) Stop() *protocol.Stop {
 	if e.Kind == CASMismatch {
 		reason = protocol.ReasonConflict
 	}
-	return &protocol.Stop{Reason: reason, Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path))}
+	return &protocol.Stop{Reason: reason, Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path)) + e.hint()}
 }
 
 // publicPart cuts an API path after the parts that name no account:
@@ -122,10 +130,14 @@ func isKind(err error, k ErrorKind) bool {
 
 // fail turns what the API client returned into an *Error.
 func (s *Store) fail(op, path, capability string, err error) error {
-	return wrap(s.api.Address(), op, path, capability, err)
+	e := wrap(s.api.Address(), op, path, capability, err)
+	if e.Kind == TokenExpired {
+		e.Hint = s.login.trouble()
+	}
+	return e
 }
 
-func wrap(server, op, path, capability string, err error) error {
+func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {

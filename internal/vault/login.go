@@ -78,8 +78,10 @@ type lease struct {
 	renewable bool
 }
 
-// login makes sure of a token that Vault accepts and says how long it lasts.
-func (s *Store) login(ctx context.Context, who identity) (lease, error) {
+// logIn makes sure of a token that Vault accepts and says how long it lasts. A
+// secret-id that was refused is not offered again until the file holds another one.
+func (s *Store) logIn(ctx context.Context) (lease, error) {
+	who := s.login.who
 	if !who.appRole() {
 		s.api.SetToken(who.token.Reveal())
 		self, err := s.api.Auth().Token().LookupSelfWithContext(ctx)
@@ -96,66 +98,124 @@ func (s *Store) login(ctx context.Context, who identity) (lease, error) {
 		}
 		return lease{ttl, renewable}, nil
 	}
+	s.login.changing.Lock()
+	defer s.login.changing.Unlock()
 	secretID, err := readSecretID(who.secretIDFile)
 	if err != nil {
 		return lease{}, err
 	}
+	if err := s.login.refusal(secretID); err != nil {
+		return lease{}, err
+	}
+	auth, err := s.present(ctx, secretID)
+	if err != nil {
+		s.login.refuse(s, secretID, err)
+		return lease{}, err
+	}
+	return s.take(auth, secretID), nil
+}
+
+// present offers a secret-id of our role to Vault.
+func (s *Store) present(ctx context.Context, secretID credential.Secret) (*vaultapi.SecretAuth, error) {
 	const path = "auth/" + appRoleMount + "/login"
 	// A client without the old token: an expired one must not stand in the way.
 	bare, err := s.api.CloneWithHeaders()
 	if err != nil {
-		return lease{}, s.fail("log in", path, update, err)
+		return nil, s.fail("log in", path, update, err)
 	}
 	bare.ClearToken()
-	got, err := bare.Logical().WriteWithContext(ctx, path, map[string]any{"role_id": who.roleID, "secret_id": secretID.Reveal()})
+	got, err := bare.Logical().WriteWithContext(ctx, path, map[string]any{"role_id": s.login.who.roleID, "secret_id": secretID.Reveal()})
 	if err != nil {
-		return lease{}, s.fail("log in by AppRole", path, update, err)
+		return nil, s.fail("log in by AppRole", path, update, err)
 	}
 	if got == nil || got.Auth == nil {
-		return lease{}, &Error{Op: "log in by AppRole", Path: path, Server: s.api.Address(), Kind: Other, Detail: "the answer holds no token"}
+		return nil, &Error{Op: "log in by AppRole", Path: path, Server: s.api.Address(), Kind: Other, Detail: "the answer holds no token"}
 	}
-	s.api.SetToken(got.Auth.ClientToken)
-	return lease{time.Duration(got.Auth.LeaseDuration) * time.Second, got.Auth.Renewable}, nil
+	return got.Auth, nil
+}
+
+// take works with the token of a login from now on.
+func (s *Store) take(auth *vaultapi.SecretAuth, secretID credential.Secret) lease {
+	s.api.SetToken(auth.ClientToken)
+	s.login.accept(auth.Metadata["role_name"], secretID)
+	return lease{time.Duration(auth.LeaseDuration) * time.Second, auth.Renewable}
 }
 
 // keep holds the login until ctx ends. A token that cannot be kept shows
 // itself at the next call as TokenExpired, so failures here need no report.
-func (s *Store) keep(ctx context.Context, who identity, l lease) {
-	for {
-		if l.ttl <= 0 || (!l.renewable && !who.appRole()) {
-			return
-		}
-		// Two thirds leaves time for several tries before the token ends.
-		if !wait(ctx, l.ttl*2/3) {
-			return
-		}
-		next, err := s.prolong(ctx, who, l)
-		for pause := time.Second; err != nil; pause = min(2*pause, 30*time.Second) {
-			if !wait(ctx, pause) {
-				return
-			}
-			next, err = s.prolong(ctx, who, l)
-		}
-		l = next
+func (s *Store) keep(ctx context.Context, l lease) {
+	if !s.login.who.appRole() && (l.ttl <= 0 || !l.renewable) {
+		return
 	}
+	pause := time.Second
+	for due := dueAfter(l); ; {
+		next, ok := s.rest(ctx, due)
+		if !ok {
+			return
+		}
+		if next == nil && time.Now().Before(due) {
+			continue
+		}
+		if next == nil {
+			got, err := s.prolong(ctx, l)
+			if err != nil {
+				due = time.Now().Add(pause)
+				pause = min(2*pause, 30*time.Second)
+				continue
+			}
+			next = &got
+		}
+		l, due, pause = *next, dueAfter(*next), time.Second
+	}
+}
+
+// rest waits until due, or for what a look at our secret-id in Vault brings: the
+// lease of another login that was made meanwhile.
+func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool) {
+	look := time.Until(due)
+	if s.Role() != "" {
+		look = min(look, WatchEvery)
+	}
+	t := time.NewTimer(look)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, false
+	case l := <-s.login.renewed:
+		return &l, true
+	case <-t.C:
+	}
+	if s.Role() != "" && time.Now().Before(due) {
+		return s.watch(ctx), true
+	}
+	return nil, true
+}
+
+// dueAfter is when a token must be prolonged: two thirds of its life leaves time for
+// several tries before it ends.
+func dueAfter(l lease) time.Time {
+	if l.ttl <= 0 {
+		return time.Now().Add(100 * 365 * 24 * time.Hour)
+	}
+	return time.Now().Add(l.ttl * 2 / 3)
 }
 
 // prolong renews, or logs in again where renewing gains less than half of the
 // last term: near its end of life (token_max_ttl) Vault grants ever shorter ones.
-func (s *Store) prolong(ctx context.Context, who identity, l lease) (lease, error) {
+func (s *Store) prolong(ctx context.Context, l lease) (lease, error) {
 	if l.renewable {
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, 0)
 		if err == nil && got != nil && got.Auth != nil {
 			next := lease{time.Duration(got.Auth.LeaseDuration) * time.Second, got.Auth.Renewable}
-			if next.ttl > l.ttl/2 || !who.appRole() {
+			if next.ttl > l.ttl/2 || !s.login.who.appRole() {
 				return next, nil
 			}
 		}
-		if !who.appRole() {
+		if !s.login.who.appRole() {
 			return lease{}, s.fail("renew our token", "auth/token/renew-self", update, err)
 		}
 	}
-	return s.login(ctx, who)
+	return s.logIn(ctx)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

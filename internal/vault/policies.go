@@ -57,16 +57,16 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			{m + "/data/specs/campaign/*", []string{create, read}},
 			{m + "/data/specs/schedule/*", []string{read}},
 			{m + "/data/" + payloadKey, []string{read}},
+			// What another worker rotated, it follows.
+			{m + "/data/" + OwnSecretID(m).Path, []string{read}},
 		}
 		for _, p := range livePlaces(c, known) {
 			rs = append(rs, under(p, "data", create, read, update)...)
 			rs = append(rs, under(p, "metadata", list, read)...)
 			rs = append(rs, under(p, "destroy", update)...)
 		}
+		rs = append(rs, bindRules(c)...)
 		for _, d := range c.Directories {
-			if d.Bind.Password.Mount != "" {
-				rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
-			}
 			if p := d.Password.VaultPolicy; p != "" {
 				rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 			}
@@ -97,12 +97,21 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 	for _, p := range livePlaces(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
+	rs = append(rs, bindRules(c)...)
+	return append(rs, appRoleRules(c, known, false)...)
+}
+
+// bindRules let a worker or operator log in to the directories.
+func bindRules(c *config.Campaign) []rule {
+	var rs []rule
 	for _, d := range c.Directories {
-		if d.Bind.Password.Mount != "" {
-			rs = append(rs, rule{d.Bind.Password.Mount + "/data/" + d.Bind.Password.Path, []string{read}})
+		for _, b := range d.Identities() {
+			if b.Password.Mount != "" {
+				rs = append(rs, rule{b.Password.Mount + "/data/" + b.Password.Path, []string{read}})
+			}
 		}
 	}
-	return append(rs, appRoleRules(c, known, false)...)
+	return rs
 }
 
 // place is a path in a KV v2 mount. A folder covers what is below it too.
@@ -116,7 +125,8 @@ type place struct {
 const pathsMost = 500
 
 // livePlaces are where the campaign reads and writes live secrets, and leaves
-// temporary ones of people in a domain.
+// temporary ones of people in a domain. The bind passwords of a pair and the workers'
+// own secret-id are among them.
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
@@ -139,6 +149,16 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 				fixed = fixed[:strings.LastIndex(fixed, "/")+1]
 			}
 			out = append(out, place{p.Mount, strings.Trim(fixed, "/"), varies})
+		}
+	}
+	if own := OwnSecretID(c.Vault.Mount); c.Vault.RotateLogin {
+		out = append(out, place{own.Mount, own.Path, false})
+	}
+	for _, d := range c.Directories {
+		if d.Paired() {
+			for _, b := range d.Identities() {
+				out = append(out, place{b.Password.Mount, b.Password.Path, false})
+			}
 		}
 	}
 	var single []place
@@ -168,9 +188,16 @@ func under(p place, part string, caps ...string) []rule {
 	return []rule{{base + "/" + p.path, caps}}
 }
 
+// roleRule is the API path of a role, mount/role.
+func roleRule(role string) string {
+	i := strings.LastIndex(role, "/")
+	return "auth/" + role[:i] + "/role/" + role[i+1:]
+}
+
 // appRoleRules let the worker rotate the roles of a vault-approle source, or
 // the operator see them. Our own roles are denied: with them the worker could
-// become the ledger.
+// become the ledger. The worker's own, which vault.rotate_login lets it rotate, is
+// named in full, and for Vault that outweighs the pattern.
 func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
 	roles := map[string]bool{} // auth/mount/role/name
 	var rs []rule
@@ -182,9 +209,12 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 		}
 	}
 	for _, k := range known {
-		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 {
-			roles["auth/"+k.Subject[:i]+"/role/"+k.Subject[i+1:]] = true
+		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 && (rotate || k.Subject != WorkerRole) {
+			roles[roleRule(k.Subject)] = true
 		}
+	}
+	if c.Vault.RotateLogin && rotate {
+		roles[roleRule(WorkerRole)] = true
 	}
 	if len(roles) == 0 {
 		return nil

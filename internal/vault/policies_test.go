@@ -227,3 +227,29 @@ func TestTemporaryPasswordsOfPeopleHaveAPlaceWhereThereIsADomain(t *testing.T) {
 		}
 	}
 }
+
+// A single bind password is read and no more; those of a pair are rotated.
+func TestTheWorkerMayWriteTheBindPasswordsOfAPairAndNoOther(t *testing.T) {
+	bind := func(name string) config.Bind {
+		return config.Bind{DN: "cn=" + name + ",dc=example,dc=org", Password: credential.Path{Mount: "kv", Path: "bind/" + name, Field: "password"}}
+	}
+	c := newCampaign()
+	c.Directories = map[string]config.Directory{"plant": {Bind: bind("single")}, "corp": {Bind: bind("a"), Partner: bind("b")}}
+	caps := map[string][]string{}
+	for _, r := range rulesOf(WorkerPolicy, c, nil) {
+		caps[r.path] = append(caps[r.path], r.caps...)
+	}
+	require.Equal(t, []string{read}, caps["kv/data/bind/single"])
+	require.NotContains(t, caps, "kv/destroy/bind/single")
+	for _, name := range []string{"a", "b"} {
+		require.Subset(t, caps["kv/data/bind/"+name], []string{create, read, update})
+		require.Subset(t, caps["kv/metadata/bind/"+name], []string{list, read})
+		require.Equal(t, []string{update}, caps["kv/destroy/bind/"+name])
+	}
+	for _, r := range rulesOf(OperatorPolicy, c, nil) {
+		require.NotContains(t, r.caps, "sudo")
+		if r.path == "kv/data/bind/a" {
+			require.Equal(t, []string{read}, r.caps)
+		}
+	}
+}

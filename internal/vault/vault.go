@@ -33,6 +33,8 @@ type Store struct {
 	transit string
 	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
 
+	login ownLogin
+
 	stop context.CancelFunc // ends the login's keeper
 	done sync.WaitGroup
 	own  bool // the token is ours to revoke
@@ -49,7 +51,8 @@ const pagesCached = 32
 // AppRole at auth/approle if ROLLCALL_ROLE_ID and ROLLCALL_SECRET_ID_FILE are
 // set, else VAULT_TOKEN, else the file .vault-token in the home directory.
 // Tokens are renewed in the background until Close; an AppRole login is made
-// afresh when its token can no longer be renewed, and reads the file again.
+// afresh when its token can no longer be renewed, and reads the file again. The
+// workers' own role (Role) also follows a rotation of its secret-id: see watch.
 //
 // Open fails with an *Error when Vault is sealed, out of reach or refuses the
 // login, and with a plain error when the environment makes no sense (no
@@ -68,13 +71,14 @@ func Open(ctx context.Context, st Settings) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{api: api, mount: st.Mount, transit: st.Transit, pages: pages, own: who.appRole()}
-	ttl, err := s.login(ctx, who)
+	s.login.init(who)
+	ttl, err := s.logIn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	keep, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = cancel
-	s.done.Go(func() { s.keep(keep, who, ttl) })
+	s.done.Go(func() { s.keep(keep, ttl) })
 	return s, nil
 }
 

@@ -49,13 +49,13 @@ func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the account by objectGUID, so a renamed or moved one is found and
 // another one under the old name is not. Changed is the password's version and
-// pwdLastSet, which every domain controller has as they were written on the first. The worker's own identity is a Stop with ReasonSelf,
+// pwdLastSet, which every domain controller has as they were written on the first. The worker's only identity is a Stop with ReasonSelf,
 // an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, c.Subject)
+	e, found, err := a.dir.ByUUID(ctx, server, c.Subject, c.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
@@ -98,7 +98,7 @@ func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.
 
 // mark is the change mark on the write server now.
 func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
-	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject)
+	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject, acc.Name)
 	if err == nil && !found {
 		err = protocol.StopFor(protocol.Gone, a.Servers()[0])
 	}
@@ -113,7 +113,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject)
+	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject, acc.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return protocol.Unreachable, nil
@@ -196,5 +196,5 @@ func (a *Authority) Close() error { return a.dir.Close() }
 
 func (a *Authority) self(server string) error {
 	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
-		Detail: "this is the identity with which the worker binds (bind.dn); rotate it with another identity that may reset it, then put the new password where bind.password points"}
+		Detail: "this is the identity with which the worker binds (bind.dn); name a pair under bind (docs/rights.md) and each is rotated by the other; or reset it by hand, then put the new password where bind.password points"}
 }

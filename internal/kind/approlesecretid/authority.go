@@ -34,6 +34,18 @@ import (
 type Authority struct {
 	api    *vaultapi.Client
 	server string
+	self   Login // nil: the role that api is logged in with is left alone
+}
+
+// Login is the AppRole login of the process itself. *vault.Store is one.
+type Login interface {
+	// Role is what it is logged in with, as mount/role, if it may rotate that; else empty.
+	Role() string
+	// Replaceable says with a *protocol.Stop what keeps the secret-id from being replaced
+	// where the process has it.
+	Replaceable() error
+	// Adopt replaces it there, then logs in with it. On an error the old one is still in use.
+	Adopt(ctx context.Context, secretID credential.Secret) error
 }
 
 var _ kind.Authority = (*Authority)(nil)
@@ -42,6 +54,13 @@ var _ kind.Authority = (*Authority)(nil)
 // vault.Policies gives the worker. serverName is how the ledger calls it.
 func New(api *vaultapi.Client, serverName string) *Authority {
 	return &Authority{api: api, server: serverName}
+}
+
+// WithLogin lets it rotate the role of l too: Retire makes l move over before anything
+// is destroyed.
+func (au *Authority) WithLogin(l Login) *Authority {
+	au.self = l
+	return au
 }
 
 // Servers is the one Vault.
@@ -72,6 +91,11 @@ func (au *Authority) Account(ctx context.Context, _ string, c credential.Credent
 	if r == nil {
 		a.State = protocol.Gone
 		return a, nil
+	}
+	if au.own(*r) {
+		if err := au.self.Replaceable(); err != nil {
+			return kind.Account{}, err
+		}
 	}
 	accessors, err := au.accessors(ctx, *r)
 	if err != nil {

@@ -39,6 +39,11 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	if keep == nil || keep.accessor == "" {
 		return nil, au.stop(protocol.ReasonNewRefused, "the role does not have the new secret-id any more, so the others were left alone")
 	}
+	if au.own(r) {
+		if err := au.moveOver(ctx, r, new, keep.metadata[markKey]); err != nil {
+			return nil, err
+		}
+	}
 	var findings []credential.Finding
 	extra, err := au.destroyOthers(ctx, r, keep.accessor)
 	if err != nil {
@@ -118,6 +123,17 @@ func (au *Authority) revokeTokens(ctx context.Context, r role, mark any) (revoke
 }
 
 func (au *Authority) revokePass(ctx context.Context, r role, mark any) (int, error) {
+	return au.tokensWithout(ctx, r, mark, func(ctx context.Context, accessor string) error {
+		if err := au.api.Auth().Token().RevokeAccessorWithContext(ctx, accessor); err != nil && !vanished(err) {
+			return au.fail("revoke a token", err)
+		}
+		return nil
+	})
+}
+
+// tokensWithout calls each, from several goroutines, with the accessor of every token of the role that
+// the secret-id with the mark did not mint, and counts them.
+func (au *Authority) tokensWithout(ctx context.Context, r role, mark any, each func(ctx context.Context, accessor string) error) (int, error) {
 	got, err := au.api.Logical().ListWithContext(ctx, "auth/token/accessors")
 	if err != nil {
 		return 0, au.fail("list token accessors", err)
@@ -135,11 +151,8 @@ func (au *Authority) revokePass(ctx context.Context, r role, mark any) (int, err
 			if !mintedBy(token, r) || mark != nil && meta[markKey] == mark {
 				return nil
 			}
-			if err := au.api.Auth().Token().RevokeAccessorWithContext(ctx, accessor); err != nil && !vanished(err) {
-				return au.fail("revoke a token", err)
-			}
 			n.Add(1)
-			return nil
+			return each(ctx, accessor)
 		})
 	}
 	err = g.Wait()

@@ -65,7 +65,7 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {
 	if err != nil {
 		return role{}, au.fail("look up our own token", err)
 	}
-	if mintedBy(self, *r) {
+	if mintedBy(self, *r) && !au.own(*r) {
 		return role{}, au.stop(protocol.ReasonSelf, "this is the role that Rollcall itself is logged in with; rotate it from another login")
 	}
 	return *r, nil

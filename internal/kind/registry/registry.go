@@ -91,14 +91,18 @@ func (r *Registry) directory(spec *config.Campaign, name string) (*directory.Cli
 	if c, ok := r.dirs[string(key)]; ok {
 		return c, nil
 	}
-	c, err := directory.Open(name, d, func(ctx context.Context) (credential.Secret, error) {
-		live, err := r.store.ReadLive(ctx, d.Bind.Password, 0)
-		if err == nil && !live.Found {
-			err = &protocol.Stop{Reason: protocol.ReasonVault, Detail: fmt.Sprintf(
-				"directory %s: Vault holds no bind password at %s; write it there, or correct directories.%s.bind.password", name, d.Bind.Password, name)}
-		}
-		return live.Value, err
-	})
+	var passwords []func(context.Context) (credential.Secret, error)
+	for _, b := range d.Identities() {
+		passwords = append(passwords, func(ctx context.Context) (credential.Secret, error) {
+			live, err := r.store.ReadLive(ctx, b.Password, 0)
+			if err == nil && !live.Found {
+				err = &protocol.Stop{Reason: protocol.ReasonVault, Detail: fmt.Sprintf(
+					"directory %s: Vault holds no bind password at %s; write it there, or correct directories.%s.bind.password", name, b.Password, name)}
+			}
+			return live.Value, err
+		})
+	}
+	c, err := directory.Open(name, d, passwords...)
 	if err == nil {
 		r.dirs[string(key)] = c
 	}
@@ -148,5 +152,5 @@ func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kin
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
-	return approlesecretid.New(r.store.API(), authority), nil
+	return approlesecretid.New(r.store.API(), authority).WithLogin(r.store), nil
 }

@@ -1,0 +1,136 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// ownIdentities are the credentials with which Rollcall works, by id: the place
+// of each among the last waves of the campaign, or notByUs.
+type ownIdentities map[string]int
+
+// notByUs: nothing else could put a new value in force, and a campaign that tried
+// it would cut the branch it sits on.
+const notByUs = -1
+
+// addOwn puts on the roll what Rollcall works with and can rotate, because whoever
+// had the device may have met it: bind identities that can reset each other and, if the
+// file says so, the workers' AppRole. A single identity is listed only where a source finds it.
+func (l *lister) addOwn(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(l.c.Directories)) {
+		d := l.c.Directories[name]
+		if !d.Paired() {
+			continue
+		}
+		for n, b := range d.Identities() {
+			l.add(Candidate{
+				Kind: d.Kind(), Authority: name, Account: b.DN, Path: &b.Password,
+				Reason: credential.Reason{Source: "rollcall", Type: "own", Detail: fmt.Sprintf("Rollcall's own bind identity %c", 'A'+n)},
+			})
+		}
+	}
+	if !l.c.Vault.RotateLogin {
+		return nil
+	}
+	role, err := l.loginRole(ctx)
+	if err != nil {
+		return err
+	}
+	if role != vault.WorkerRole && role != vault.OperatorRole {
+		l.warnings = append(l.warnings, "vault.rotate_login has no effect with this login, which is not one of the AppRoles that rollcall init made: the workers' login is not on the roll")
+		return nil
+	}
+	l.warnings = append(l.warnings, "the logins of the ledger worker and of operators are not on the roll: if the device may have known one, rotate it by hand (docs/operations.md)")
+	mount, name, _ := cutRole(vault.WorkerRole)
+	a, path := roleAccount(mount, name), vault.OwnSecretID(l.c.Vault.Mount)
+	l.add(Candidate{
+		Kind: credential.AppRoleSecretID, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a, Path: &path,
+		Reason: credential.Reason{Source: "rollcall", Type: "own", Detail: "the login of Rollcall's own workers"},
+	})
+	return nil
+}
+
+// loginRole is the AppRole that this process is logged in with, as mount/role; empty
+// if it is not by AppRole.
+func (l *lister) loginRole(ctx context.Context) (string, error) {
+	const at = "auth/token/lookup-self"
+	sec, err := l.vault.API().Auth().Token().LookupSelfWithContext(ctx)
+	if err != nil {
+		return "", fmt.Errorf("finding out what we are logged in with: %w", vaultError("read", at, err))
+	}
+	if sec == nil {
+		return "", nil
+	}
+	login, _ := sec.Data["path"].(string)
+	meta, _ := sec.Data["meta"].(map[string]any)
+	role, _ := meta["role_name"].(string)
+	if mount, ok := strings.CutSuffix(strings.TrimPrefix(login, "auth/"), "/login"); ok && role != "" {
+		return roleAccount(mount, role).Subject, nil
+	}
+	return "", nil
+}
+
+// ownIdentities finds them. Those that are rotated get a wave each, after all else: the
+// first of a pair is dead before the second is touched, with nothing beside them, and the
+// login to Vault that all of it needs is the last.
+func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
+	own := ownIdentities{}
+	last := 0
+	for _, name := range slices.Sorted(maps.Keys(l.c.Directories)) {
+		d := l.c.Directories[name]
+		for _, b := range d.Identities() {
+			for _, a := range known[reference{name, accountKey(b.DN)}] {
+				own[name+"/"+a.Subject] = notByUs
+				if d.Paired() {
+					own[name+"/"+a.Subject] = last
+					last++
+				}
+			}
+		}
+	}
+	if !slices.ContainsFunc(l.candidates, func(c Candidate) bool { return c.Authority == credential.VaultAuthority }) {
+		return own, nil
+	}
+	role, err := l.loginRole(ctx)
+	if role != "" {
+		own[credential.VaultAuthority+"/"+role] = notByUs
+	}
+	if slices.ContainsFunc(l.candidates, isOwnLogin) {
+		own[credential.VaultAuthority+"/"+vault.WorkerRole] = last
+	}
+	return own, err
+}
+
+// isOwnLogin: addOwn listed it.
+func isOwnLogin(c Candidate) bool {
+	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == "own"
+}
+
+// ownIdentities marks what nobody but a person can rotate. It stays on the roll as an
+// open exception, since the device may know it too.
+func (m *merger) ownIdentities(own ownIdentities) []Warning {
+	var warnings []Warning
+	for id, place := range own {
+		l := m.lines[id]
+		if l == nil || place != notByUs {
+			continue
+		}
+		l.Problem = credential.OwnIdentity
+		hint := "rotate it by hand after the campaign, with another identity"
+		if _, ok := m.c.Directories[l.Authority]; ok {
+			hint = fmt.Sprintf("name a pair under directories.%s.bind and each is rotated by the other, or %s", l.Authority, hint)
+		}
+		warnings = append(warnings, Warning(fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; %s", l.Name, hint)))
+	}
+	return warnings
+}
+
+// lastWave is the wave of one of a pair: one each, after those of the file and the rest.
+func lastWave(c *config.Campaign, place int) int { return len(c.Waves) + 1 + place }

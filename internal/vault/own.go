@@ -1,0 +1,199 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// WorkerRole is the AppRole that init makes for the workers, as mount/role. With
+// vault.rotate_login it rotates its own secret-id.
+const WorkerRole = appRoleMount + "/" + WorkerPolicy
+
+// OperatorRole is the one for people.
+const OperatorRole = appRoleMount + "/" + OperatorPolicy
+
+// WatchEvery is how often a worker looks whether Vault holds another secret-id of
+// its role than the one it is logged in with.
+const WatchEvery = 15 * time.Second
+
+// OwnSecretID is where Vault keeps the secret-id of WorkerRole for all workers. It is
+// on our own mount, so that a worker that has no campaign file knows the place.
+func OwnSecretID(mount string) credential.Path {
+	return credential.Path{Mount: mount, Path: "own/" + WorkerPolicy, Field: "secret_id"}
+}
+
+// ownLogin is how we log in, and as what.
+type ownLogin struct {
+	who identity
+
+	changing sync.Mutex // held while the file is read or replaced and the token changed
+	renewed  chan lease // of a login that was made beside the keeper
+
+	mu       sync.Mutex
+	role     string            // role_name of the AppRole that we are logged in with
+	secretID credential.Secret // with which we are logged in
+	refused  credential.Secret // what the file held and Vault refused
+	refusedE error
+
+	spurned credential.Secret // what our place in Vault held and Vault refused; the keeper's alone
+}
+
+func (o *ownLogin) init(who identity) { o.who, o.renewed = who, make(chan lease, 1) }
+
+func (o *ownLogin) accept(role string, secretID credential.Secret) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.role, o.secretID, o.refused, o.refusedE = role, secretID, credential.Secret{}, nil
+}
+
+// refuse remembers that Vault refused a secret-id, and adds what to do to err. Vault
+// locks a role out after a few wrong ones (user_lockout), with every worker in it.
+func (o *ownLogin) refuse(s *Store, secretID credential.Secret, err error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusBadRequest {
+		return
+	}
+	place := OwnSecretID(s.mount)
+	e.Hint = fmt.Sprintf("the secret-id in %s has ended or was destroyed, and is not offered again until the file holds another one; "+
+		"if Rollcall rotated it, an administrator finds the one in force by `vault kv get -field=%s %s/%s`: write it there, and a worker that runs goes on by itself",
+		o.who.secretIDFile, place.Field, place.Mount, place.Path)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.refused, o.refusedE = secretID, err
+}
+
+func (o *ownLogin) refusal(secretID credential.Secret) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.refused.IsZero() || !o.refused.Equal(secretID) {
+		return nil
+	}
+	return o.refusedE
+}
+
+// trouble is what to do if Vault refuses what the file holds; empty if it does not.
+func (o *ownLogin) trouble() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var e *Error
+	if o.refused.IsZero() || !errors.As(o.refusedE, &e) {
+		return ""
+	}
+	return e.Hint
+}
+
+func (o *ownLogin) current() (role string, secretID credential.Secret) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.role, o.secretID
+}
+
+// Role is WorkerRole if that is what we are logged in with, by a secret-id from a
+// file: a login that can be rotated by whoever uses it. Else empty.
+func (s *Store) Role() string {
+	if role, _ := s.login.current(); role == WorkerPolicy {
+		return WorkerRole
+	}
+	return ""
+}
+
+// Replaceable tries whether the secret-id file can be replaced, without doing it.
+// The error is a *protocol.Stop that says what is in the way.
+func (s *Store) Replaceable() error {
+	tmp, err := prepareFile(s.login.who.secretIDFile, credential.Secret{})
+	if err != nil {
+		return s.notReplaceable(err)
+	}
+	tmp.drop()
+	return nil
+}
+
+func (s *Store) notReplaceable(err error) error {
+	return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.api.Address(), Detail: fmt.Sprintf(
+		"the worker cannot replace its own secret-id file (%s): %v; the secret-id in it was not destroyed; let the worker write the file and its folder, or rotate this login by hand", EnvSecretIDFile, plainCause(err))}
+}
+
+// Adopt makes value, which must be a secret-id of our role, the one we log in with: it
+// is tried, written into the file in one step, and the token is changed for one of
+// it. The old token is revoked. A refused value, or a file that cannot be
+// written, leaves everything as it was. Doing it twice does no harm.
+func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
+	o := &s.login
+	o.changing.Lock()
+	defer o.changing.Unlock()
+	inFile, err := readSecretID(o.who.secretIDFile)
+	if err != nil {
+		return s.notReplaceable(err)
+	}
+	_, using := o.current()
+	if using.Equal(value) && inFile.Equal(value) {
+		return nil
+	}
+	auth, err := s.present(ctx, value)
+	if err != nil {
+		return err
+	}
+	if !inFile.Equal(value) {
+		if err := replaceFile(o.who.secretIDFile, value); err != nil {
+			s.revoke(ctx, auth.ClientToken)
+			return s.notReplaceable(err)
+		}
+	}
+	before := s.api.Token()
+	l := s.take(auth, value)
+	select { // the newest counts
+	case <-o.renewed:
+	default:
+	}
+	o.renewed <- l
+	s.revoke(ctx, before)
+	return nil
+}
+
+// revoke ends a token of ours. One that stays ends by its lifetime, and a rotation
+// of the role revokes it.
+func (s *Store) revoke(ctx context.Context, token string) {
+	holder, err := s.api.CloneWithHeaders()
+	if err != nil {
+		return
+	}
+	holder.SetToken(token)
+	_ = holder.Auth().Token().RevokeSelfWithContext(ctx, "")
+}
+
+// watch follows a rotation of our role by another worker: it adopts the secret-id that
+// Vault holds if that is another one than ours, and logs in again where our token was
+// revoked. It returns the lease of a login that it made.
+func (s *Store) watch(ctx context.Context) *lease {
+	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
+	if isKind(err, TokenExpired) {
+		if l, err := s.logIn(ctx); err == nil {
+			return &l
+		}
+		return nil
+	}
+	_, using := s.login.current()
+	if err != nil || !live.Found || live.Value.IsZero() || live.Value.Equal(using) || live.Value.Equal(s.login.spurned) {
+		return nil
+	}
+	if err := s.Adopt(ctx, live.Value); err != nil {
+		var e *Error
+		if errors.As(err, &e) && e.Status == http.StatusBadRequest {
+			s.login.spurned = live.Value
+		}
+		return nil
+	}
+	select {
+	case l := <-s.login.renewed:
+		return &l
+	default:
+		return nil
+	}
+}
