@@ -87,6 +87,9 @@ var stories = []story{
 		w.servers[1].lag = 30 * time.Second
 		return w
 	}, protocol.ProofBind},
+	{"the old value keeps working for a while, on a replica that is slower than the passes", func() *world {
+		return slow(pause + pause/2)
+	}, protocol.ProofBind},
 	{"taken over from a campaign that ended before Set", func() *world {
 		return inherited()
 	}, protocol.ProofBind},

@@ -151,7 +151,7 @@ func (w *world) strangerReplays() {
 // change puts a value in force on the write server and sends it to the others.
 func (w *world) change(value string) {
 	w.marks++
-	mark := fmt.Sprintf("t%d", w.marks)
+	mark := fmt.Sprintf("t%04d", w.marks) // they only grow, as strings
 	for i, s := range w.servers {
 		do := func() {
 			e := s.entries[subject]
