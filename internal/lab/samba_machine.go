@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 )
 
 // machine is the computer that a domain controller takes itself to be on: a network, a
@@ -47,19 +49,25 @@ func (m *machine) inside(program string, args ...string) (string, []string) {
 		m.dir, m.host, "env", "KRB5_CONFIG=" + mountPoint + "/machine/krb5.conf", program}, args...)
 }
 
-// run runs a program on the machine to its end and returns what it said.
+// run runs a program on the machine to its end and returns what it said. It is killed if
+// ctx ends or this process dies first, and Ctrl-C at the terminal does not reach it.
 func (m *machine) run(ctx context.Context, program string, args ...string) ([]byte, error) {
+	// Linux sends Pdeathsig when the starting thread ends (prctl(2)): hold this one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	name, args := m.inside(program, args...)
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return out, fmt.Errorf("lab: %s on %s: %w", filepath.Base(program), m.host, err)
 	}
 	return out, nil
 }
 
-// furnish writes the machine's files. all are the machines that know each other,
-// this one among them; the first is asked for names, because the domain's are there before a second one
-// joins.
+// furnish writes the machine's files. all are the machines that know each other, this
+// one among them; the first is the first to be asked for a name, because the domain's names are there
+// before a second one joins.
 func (m *machine) furnish(all []*machine) error {
 	var hosts, servers, kdcs strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
