@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -25,8 +26,7 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	for i := range accounts {
 		accounts[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 	}
-	var err error
-	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts}); err != nil {
+	if err := e.startControllers(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts}); err != nil {
 		return err
 	}
 	conn, err := e.Domain.AdminConn(ctx)
@@ -44,6 +44,25 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		e.domain = append(e.domain, domainAccount{uid, DomainName + "/" + guid(entry.GetRawAttributeValue("objectGUID"))})
 	}
 	return nil
+}
+
+func (e *Estate) startControllers(ctx context.Context, o lab.SambaOptions) (err error) {
+	if !e.opts.Pair {
+		e.Domain, err = lab.StartSamba(ctx, o)
+		return err
+	}
+	if e.Pair, err = lab.StartSambaPair(ctx, o); err == nil {
+		e.Domain = e.Pair.First
+	}
+	return err
+}
+
+// DomainServers are the domain controllers, the write server first.
+func (e *Estate) DomainServers() []string {
+	if e.Pair != nil {
+		return []string{e.Pair.First.LDAPS(), e.Pair.Second.LDAPS()}
+	}
+	return []string{e.Domain.LDAPS()}
 }
 
 // domainAccount is an account of the domain with its id in the ledger.
@@ -66,7 +85,7 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 		metadata[kv] = map[string]any{"directory": DomainName, "account": a.uid, "field": "password"}
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
 		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
+			ID: a.id, Kind: intruder.LDAP, Servers: e.DomainServers(), CAPEM: e.Domain.CA,
 			DN: e.Domain.AccountDN(a.uid), Password: password,
 		})
 	}
@@ -78,5 +97,5 @@ func (e *Estate) domainYAML() string {
 		return ""
 	}
 	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n    bind:\n      dn: %s\n      password: kv/infra/rollcall-bind-domain#password\n\n",
-		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.Domain.BinderDN)
+		DomainName, strings.Join(e.DomainServers(), "\n      - "), e.Domain.BaseDN(), e.Domain.BinderDN)
 }

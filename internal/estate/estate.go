@@ -31,6 +31,7 @@ type Options struct {
 	Tagged   int  // more accounts that only the directory ties to the device
 	Decoys   int  // accounts that are not tied to the device
 	Domain   int  // accounts of an Active Directory domain tied to the device; needs root
+	Pair     bool // the domain has a second domain controller that replicates from the first
 	Policy   lab.SlapdPolicy
 	File     bool // Vault keeps its data on disk, to be killed and restarted
 }
@@ -40,8 +41,9 @@ type Estate struct {
 	Dir     string
 	CA      *lab.CA
 	Slapd   *lab.Slapd
-	Replica *lab.Slapd // nil without
-	Domain  *lab.Samba // nil without
+	Replica *lab.Slapd     // nil without
+	Domain  *lab.Samba     // nil without
+	Pair    *lab.SambaPair // nil without; Domain is its first
 	Vault   *lab.Vault
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
@@ -113,6 +115,9 @@ func (e *Estate) Stop(ctx context.Context) {
 	}
 	if e.Domain != nil {
 		_ = e.Domain.Stop(ctx)
+	}
+	if e.Pair != nil {
+		_ = e.Pair.Stop(ctx)
 	}
 	if e.Vault != nil {
 		_ = e.Vault.Stop(ctx)

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
+)
+
+// Two domain controllers that cannot see each other: the far one takes the stolen
+// password for as long as that lasts.
+func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 1, Domain: 9, Pair: true})
+	file, err := e.CampaignFile(nil, patient)
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	require.Contains(t, u.must("doctor"), "servers leaves out 0")
+	cut := lag{
+		far: e.Pair.Second.LDAPS(), stolen: inDomain(e), heal: e.Pair.Heal,
+		changed: func(dn string) string { return domainAttr(t, e, dn, "pwdLastSet") },
+	}
+
+	t.Run("before the campaign", func(t *testing.T) {
+		u := u.in(t)
+		require.NoError(t, e.Pair.Cut())
+		cmd, said := u.begin("run")
+		changed := u.heldOpen(cut, said)
+		require.LessOrEqual(t, len(deaths(t, u.ledger())), 1, "one is not of the domain")
+		u.healed(cut, changed, cmd, said)
+		requireNotLockedInDomain(t, e)
+	})
+	t.Run("while it runs", func(t *testing.T) {
+		u := u.in(t)
+		stealAgain(t, e)
+		proxy := ldapProxy(t, e, e.Domain.LDAPS())
+		u = u.edited(e.Domain.LDAPS(), proxy.URL()).edited("batch: 6", "batch: 20, concurrency: 1")
+		const followed = 3
+		reached, release := atReset(proxy, 2*followed+1)
+		t.Cleanup(release)
+		cmd, said := u.begin("run")
+		select {
+		case <-reached:
+		case <-time.After(time.Minute):
+			require.Fail(t, "the campaign never came so far", said.String())
+		}
+		require.NoError(t, e.Pair.AwaitReplication(t.Context()))
+		require.NoError(t, e.Pair.Cut())
+		release()
+
+		// Those that were reset before are dead, and the others wait.
+		requireSoon(t, "some are dead", said, func() bool { return u.entries() > 0 && len(deaths(t, u.ledger())) == followed+1 })
+		dead := map[string]bool{}
+		for _, d := range deaths(t, u.ledger()) {
+			dead[d.ID] = true
+		}
+		late := cut
+		late.stolen = nil
+		for _, s := range inDomain(e) {
+			if !dead[s.ID] {
+				late.stolen = append(late.stolen, s)
+			}
+		}
+		require.Len(t, late.stolen, len(cut.stolen)-followed)
+		changed := u.heldOpen(late, said)
+		u.healed(late, changed, cmd, said)
+		requireNotLockedInDomain(t, e)
+	})
+}
+
+// in is u in a subtest, which then fails instead of its parent.
+func (u *user) in(t *testing.T) *user {
+	v := *u
+	v.t = t
+	return &v
+}
+
+// atReset holds the n-th reset of a password until released.
+func atReset(p *faultproxy.Proxy, n int) (reached <-chan struct{}, release func()) {
+	at, released := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	seen := 0
+	p.OnRequest(func(r faultproxy.Request) {
+		if r.Kind != "modify" {
+			return
+		}
+		mu.Lock()
+		seen++
+		now := seen == n
+		mu.Unlock()
+		if now {
+			close(at)
+			<-released
+		}
+	})
+	return at, sync.OnceFunc(func() { close(released) })
+}
+
+// stealAgain hands the intruder what is in force now.
+func stealAgain(t *testing.T, e *estate.Estate) {
+	t.Helper()
+	for i, s := range e.Stolen {
+		e.Stolen[i].Password = live(t, e, e.Live[s.ID]).Reveal()
+	}
+}
+
+// requireNotLockedInDomain: neither the proof nor the intruder locked anybody anywhere.
+func requireNotLockedInDomain(t *testing.T, e *estate.Estate) {
+	t.Helper()
+	for _, s := range inDomain(e) {
+		require.Equal(t, "0", attrAt(t, e.Pair.First, s.DN, "lockoutTime"), s.DN)
+		require.Equal(t, "0", attrAt(t, e.Pair.Second, s.DN, "lockoutTime"), s.DN)
+	}
+}
