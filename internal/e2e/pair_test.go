@@ -1,14 +1,18 @@
 package e2e
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/estate"
 	"rollcall/internal/faultproxy"
+	"rollcall/internal/protocol"
 )
 
 // Two domain controllers that cannot see each other: the far one takes the stolen
@@ -67,9 +71,38 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		}
 		require.Len(t, late.stolen, len(cut.stolen)-followed)
 		changed := u.heldOpen(late, said)
+
+		// Whoever got hold of the far one sets a password there, more often than the campaign
+		// did on the near one, so that theirs prevails once both see each other.
+		victim, theirs := late.stolen[0], credential.NewSecret("Set-by-an-intruder-1")
+		delete(changed, victim.DN)
+		for range 3 {
+			setByIntruder(t, e, cut.far, victim.DN, theirs)
+		}
+		requireSoon(t, "it is seen", said, func() bool {
+			l := u.ledger().Line(victim.ID)
+			return l.Reason == protocol.ReasonNewRefused && l.Server == cut.far
+		})
 		u.healed(late, changed, cmd, said)
 		requireNotLockedInDomain(t, e)
+		require.Contains(t, codes(u.ledger().Line(victim.ID)), credential.FindingChangedAfter)
+		for _, server := range victim.Servers {
+			require.False(t, binds(t, e, server, victim.DN, theirs), server)
+		}
 	})
+}
+
+// setByIntruder sets a password at one domain controller past Rollcall.
+func setByIntruder(t *testing.T, e *estate.Estate, server, dn string, value credential.Secret) {
+	t.Helper()
+	d := directoryOf(e, credential.ADPassword)
+	d.Servers = []string{server}
+	client, err := directory.Open(estate.DomainName, d, func(context.Context) (credential.Secret, error) {
+		return credential.NewSecret(e.Domain.BinderPassword), nil
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close()) }()
+	require.NoError(t, client.ResetPassword(t.Context(), dn, value, credential.Secret{}))
 }
 
 // in is u in a subtest, which then fails instead of its parent.

@@ -71,4 +71,8 @@ type Account struct {
 	// server whose mark is below the write server's has not seen the change.
 	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
 	Changed string
+
+	// Exact: Changed grows with changes of the secret alone, so that two servers
+	// with the same secret have the same mark.
+	Exact bool
 }

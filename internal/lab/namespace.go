@@ -106,6 +106,9 @@ func (n *namespace) connect(here string, other *namespace, there string) error {
 		if err := end.n.ip("link", "set", link, "up"); err != nil {
 			return err
 		}
+		// After a cut, connections from before it come back within seconds or are made anew
+		// (tcp(7)). Without this they do too, after up to a minute.
+		_ = end.n.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/tcp_retries2", []byte("3"), 0) })
 	}
 	return nil
 }

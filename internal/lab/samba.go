@@ -127,12 +127,8 @@ var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
 // provision makes the domain's database. The Administrator's password is made up
 // by samba-tool, so that it need not be on a command line.
 func (s *Samba) provision(ctx context.Context) error {
-	dns := "SAMBA_INTERNAL" // domain controllers find each other by it
-	if s.machine.alone() {
-		dns = "NONE"
-	}
 	out, err := s.machine.run(ctx, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
-		"--realm="+sambaRealm, "--domain="+sambaDomain, "--server-role=dc", "--dns-backend="+dns,
+		"--realm="+sambaRealm, "--domain="+sambaDomain, "--server-role=dc", "--dns-backend=NONE",
 		"--host-name="+s.machine.host, "--host-ip="+s.machine.address, "--targetdir="+mountPoint,
 		"--option=interfaces="+s.machine.nics(), "--option=bind interfaces only=yes")
 	made := adminPassword.FindSubmatch(out)

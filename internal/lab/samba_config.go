@@ -10,8 +10,7 @@ import (
 
 // smbConf is smb.conf(5). Points a reader may stumble over:
 //   - no file server: it needs port 445 and a machine account of the host;
-//   - rpc and drepl replicate, and dns is how domain controllers find each other: a
-//     single one needs none of them;
+//   - rpc and drepl replicate: a single domain controller needs neither;
 //   - ldb:nosync, because a lab's domain need not survive a power cut (it does
 //     survive a kill);
 //   - the TLS files are ours, because those that Samba makes may have a negative
@@ -49,7 +48,7 @@ func (s *Samba) writeConfig() error {
 	}
 	services := "ldap, cldap, kdc"
 	if !s.machine.alone() {
-		services += ", rpc, drepl, dns"
+		services += ", rpc, drepl"
 	}
 	var conf strings.Builder
 	if err := smbConf.Execute(&conf, map[string]string{

@@ -17,6 +17,7 @@ type machine struct {
 	dir     string // at mountPoint, as its processes see it
 	host    string // dc1
 	address string // where other domain controllers reach it; loopback if there are none
+	guid    string // as replication calls it, once it is known; see acquaint
 	net     *namespace
 }
 
@@ -66,20 +67,26 @@ func (m *machine) run(ctx context.Context, program string, args ...string) ([]by
 }
 
 // furnish writes the machine's files. all are the machines that know each other, this
-// one among them; the first is the first to be asked for a name, because the domain's names are there
-// before a second one joins.
+// one among them.
+//
+// They know each other's names from files and ask no DNS. A domain controller is a single
+// process here that waits for its resolver, so that one which asked itself, or a machine
+// behind a cut cable, would answer nobody for seconds at a time.
 func (m *machine) furnish(all []*machine) error {
-	var hosts, servers, kdcs strings.Builder
+	var hosts, kdcs strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
 	for _, o := range all {
-		fmt.Fprintf(&hosts, "%s %s.%s %s\n", o.address, o.host, strings.ToLower(sambaRealm), o.host)
-		fmt.Fprintf(&servers, "nameserver %s\n", o.address)
+		fmt.Fprintf(&hosts, "%s %s.%s %s", o.address, o.host, strings.ToLower(sambaRealm), o.host)
+		if o.guid != "" {
+			fmt.Fprintf(&hosts, " %s._msdcs.%s", o.guid, strings.ToLower(sambaRealm))
+		}
+		hosts.WriteString("\n")
 		fmt.Fprintf(&kdcs, "\t\tkdc = %s\n", o.address)
 	}
 	for name, text := range map[string]string{
 		"hosts":         hosts.String(),
-		"resolv.conf":   "search " + strings.ToLower(sambaRealm) + "\n" + servers.String(),
-		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+		"resolv.conf":   "nameserver 127.0.0.2\n", // refuses at once, since nobody listens there
+		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 		"krb5.conf": "[libdefaults]\n\tdefault_realm = " + sambaRealm + "\n\tdns_lookup_realm = false\n\tdns_lookup_kdc = false\n[realms]\n\t" +
 			sambaRealm + " = {\n" + kdcs.String() + "\t}\n",
 	} {

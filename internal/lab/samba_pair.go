@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // SambaPair is two domain controllers of one domain that replicate over a cable
@@ -50,7 +53,48 @@ func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err erro
 			return p, fmt.Errorf("%w\n%s", err, out)
 		}
 	}
+	if err = p.acquaint(ctx); err != nil {
+		return p, err
+	}
 	return p, p.AwaitReplication(ctx)
+}
+
+// acquaint tells each machine the names by which replication calls the domain controllers:
+// the objectGUID of their settings (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1.2.1.1), below
+// _msdcs.
+func (p *SambaPair) acquaint(ctx context.Context) error {
+	conn, err := p.First.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	found, err := conn.Search(ldap.NewSearchRequest("CN=Sites,CN=Configuration,"+sambaBase, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=nTDSDSA)", []string{"objectGUID"}, nil))
+	if err != nil {
+		return fmt.Errorf("lab: look for the domain controllers' settings: %w", err)
+	}
+	both := []*machine{&p.First.machine, &p.Second.machine}
+	for _, m := range both {
+		for _, e := range found.Entries {
+			if strings.HasPrefix(strings.ToLower(e.DN), "cn=ntds settings,cn="+m.host+",") {
+				m.guid = guidText(e.GetRawAttributeValue("objectGUID"))
+			}
+		}
+		if m.guid == "" {
+			return fmt.Errorf("lab: the domain does not know %s", m.host)
+		}
+	}
+	for _, m := range both {
+		if err := m.furnish(both); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guidText is the text form ([MS-DTYP] 2.3.4.3): the first three fields are stored little-endian.
+func guidText(b []byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", []byte{b[3], b[2], b[1], b[0]}, []byte{b[5], b[4]}, []byte{b[7], b[6]}, b[8:10], b[10:16])
 }
 
 // join makes s a second controller of the domain of first, and starts it.
@@ -65,7 +109,7 @@ func (s *Samba) join(ctx context.Context, first *Samba) error {
 	}
 	out, err := s.machine.run(ctx, "/usr/bin/env", "PASSWD_FILE="+mountPoint+"/admin-password", sambaTool, "domain", "join", sambaRealm, "DC",
 		"-s", mountPoint+"/empty.conf", "--server="+first.machine.host+"."+sambaRealm, "-U", sambaDomain+`\Administrator`, "--realm="+sambaRealm,
-		"--dns-backend=SAMBA_INTERNAL", "--targetdir="+mountPoint,
+		"--dns-backend=NONE", "--targetdir="+mountPoint,
 		"--option=interfaces="+s.machine.nics(), "--option=bind interfaces only=yes")
 	if err != nil {
 		return fmt.Errorf("lab: samba-tool domain join: %w\n%s", err, out)

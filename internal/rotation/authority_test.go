@@ -107,7 +107,7 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		if state == "" {
 			state = protocol.Accepted
 		}
-		return kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark}, nil
+		return kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace}, nil
 	})
 }
 

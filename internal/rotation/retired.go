@@ -24,8 +24,8 @@ func (j *job) settle(ctx context.Context) error {
 // before this call, the next pass retires once more, which does no harm. A rotation
 // that ends in one pass never comes here.
 func (j *job) rememberRetired(ctx context.Context) {
-	if len(j.Authority.Servers()) == 1 || len(j.out.Evidence) == 0 {
-		return // nobody has to follow, or the write server itself has not refused the old value
+	if len(j.Authority.Servers()) == 1 || !j.account.Exact || len(j.out.Evidence) == 0 {
+		return // nobody has to follow, the mark tells too little, or the write server itself has not refused the old value
 	}
 	marked := j.staged
 	if marked.Retired = j.out.Evidence[0].Changed; marked.Retired != j.staged.Retired {

@@ -96,3 +96,39 @@ func TestALostMarkCostsOneMoreChange(t *testing.T) {
 		}
 	}
 }
+
+// A server that does not replicate and on which somebody else set the password: its mark is
+// later than the write server's.
+func TestASecretThatSomebodySetOnACutOffServerIsNeitherDeadNorGuessedAt(t *testing.T) {
+	for name, resolve := range map[string]func(*world){
+		"theirs prevails": func(w *world) { w.servers[0].entries[subject].replace("X", w.servers[1].entries[subject].mark, false) },
+		"ours prevails": func(w *world) {
+			near := w.servers[0].entries[subject]
+			for _, value := range near.history[1:] {
+				w.servers[1].entries[subject].replace(value, near.mark, false)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := slow(0)
+				w.maxFails = 3
+				w.servers[1].paused = time.Now().Add(24 * time.Hour)
+				w.pass(false)
+				w.theirs["X"] = true
+				w.servers[1].entries[subject].replace("X", "t9", false)
+				for range 6 {
+					a, dead := w.pass(false)
+					require.False(t, dead)
+					require.Equal(t, protocol.ReasonNewRefused, a.Stop.Reason, w.story())
+					require.Equal(t, w.servers[1].name, a.Stop.Server)
+					<-time.After(pause)
+				}
+				w.servers[1].pending, w.servers[1].paused = nil, time.Time{}
+				resolve(w)
+				w.rotate(t, false, name)
+				require.Zero(t, w.lockouts, w.story())
+			})
+		})
+	}
+}

@@ -63,7 +63,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Changed: changed(e)}, nil
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Changed: changed(e), Exact: true}, nil
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
