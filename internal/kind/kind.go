@@ -72,7 +72,7 @@ type Account struct {
 	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
 	Changed string
 
-	// Exact: Changed grows with changes of the secret alone, so that two servers
-	// with the same secret have the same mark.
+	// Exact: no login moves Changed, refused or not, so that servers that have seen
+	// the same changes of the secret have the same mark.
 	Exact bool
 }

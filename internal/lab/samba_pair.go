@@ -60,7 +60,7 @@ func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err erro
 }
 
 // acquaint tells each machine the names by which replication calls the domain controllers:
-// the objectGUID of their settings (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1.2.1.1), below
+// the objectGUID of their settings (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1), below
 // _msdcs.
 func (p *SambaPair) acquaint(ctx context.Context) error {
 	conn, err := p.First.AdminConn(ctx)
