@@ -219,20 +219,27 @@ func (s *service) wait() ran {
 // proxied puts a fault proxy before the directory's write server and one before Vault.
 func proxied(t *testing.T, e *estate.Estate) (directory, store *faultproxy.Proxy) {
 	t.Helper()
+	directory = ldapProxy(t, e, e.Slapd.LDAPS())
+	store, err := faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	return directory, store
+}
+
+// ldapProxy puts a fault proxy before an LDAP server of the estate.
+func ldapProxy(t *testing.T, e *estate.Estate, server string) *faultproxy.Proxy {
+	t.Helper()
 	pool := x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM([]byte(e.Slapd.CA)))
+	require.True(t, pool.AppendCertsFromPEM(e.CA.PEM))
 	cert, key, _, err := e.CA.Issue(t.TempDir(), "proxy", time.Hour)
 	require.NoError(t, err)
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	require.NoError(t, err)
-	directory, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", e.Slapd.LDAPS(),
+	p, err := faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", server,
 		&tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
 	require.NoError(t, err)
-	t.Cleanup(directory.Close)
-	store, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
-	require.NoError(t, err)
-	t.Cleanup(store.Close)
-	return directory, store
+	t.Cleanup(p.Close)
+	return p
 }
 
 // How long to wait for what should come at once, and how often to look.

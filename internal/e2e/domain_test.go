@@ -2,17 +2,18 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/estate"
 	"rollcall/internal/intruder"
+	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -58,16 +59,24 @@ func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
 // domainAttr reads an attribute as the domain's Administrator; "0" if it is not there.
 func domainAttr(t *testing.T, e *estate.Estate, dn, name string) string {
 	t.Helper()
-	conn, err := e.Domain.AdminConn(t.Context())
+	return attrAt(t, e.Domain, dn, name)
+}
+
+// attrAt is domainAttr at one domain controller.
+func attrAt(t *testing.T, dc *lab.Samba, dn, name string) string {
+	t.Helper()
+	conn, err := dc.AdminConn(context.Background())
 	require.NoError(t, err)
 	defer conn.Close()
-	res, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{name}, nil))
-	require.NoError(t, err)
-	require.Len(t, res.Entries, 1)
-	if v := res.Entries[0].GetAttributeValue(name); v != "" {
-		return v
+	if v := readAttr(t, conn, dn, name); len(v) > 0 {
+		return v[0]
 	}
 	return "0"
+}
+
+// inDomain are the stolen credentials of the domain.
+func inDomain(e *estate.Estate) []intruder.Stolen {
+	return slices.DeleteFunc(slices.Clone(e.Stolen), func(s intruder.Stolen) bool { return !strings.HasPrefix(s.ID, estate.DomainName+"/") })
 }
 
 // A build that resets once would call these dead too. The intruder must not be

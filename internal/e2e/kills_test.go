@@ -92,14 +92,14 @@ func (u *user) closed() bool {
 	return u.entries() > 0 && u.ledger().Phase == ledger.Closed
 }
 
-// entries counts what the ledger holds.
+// entries counts what the ledger of the latest campaign holds.
 func (u *user) entries() uint64 {
 	folders, err := filepath.Glob(filepath.Join(u.e.Dir, "ledger", "*", "ledger.json"))
 	require.NoError(u.t, err)
 	if len(folders) == 0 {
 		return 0
 	}
-	r, err := ledger.OpenReader(filepath.Dir(folders[0]))
+	r, err := ledger.OpenReader(filepath.Dir(folders[len(folders)-1]))
 	require.NoError(u.t, err)
 	cp, err := r.Checkpoint()
 	if err != nil {

@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,35 +24,91 @@ var locking = lab.SlapdPolicy{History: 5, MaxFailure: 3}
 func TestALaggingReplicaKeepsItsCredentialsOpenUntilItCatchesUp(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 12, Replica: true, Policy: locking})
-	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 500ms, deadline: 10m, batch: 6}\n")
+	file, err := e.CampaignFile(nil, patient)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
 	u.must("init")
+	held := lag{
+		far: e.Replica.LDAPS(), stolen: e.Stolen, heal: e.Replica.ResumeReplication,
+		changed: func(dn string) string {
+			conn, err := e.Slapd.AdminConn(context.Background())
+			require.NoError(t, err)
+			defer conn.Close()
+			return readAttr(t, conn, dn, "pwdChangedTime")[0]
+		},
+	}
 
 	e.Replica.PauseReplication()
 	cmd, said := u.begin("run")
-	requireSoon(t, "every credential waits for the replica", said, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonLagging && l.Server == e.Replica.LDAPS() }) == 12
-	})
-	// Passes go on meanwhile, and none of them may call anything dead.
-	held := u.entries()
-	require.Never(t, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 0
-	}, 2*time.Second, 100*time.Millisecond, "false dead: the replica still accepts the stolen value")
-	for _, s := range e.Stolen {
-		require.True(t, binds(t, e, e.Replica.LDAPS(), s.DN, credential.NewSecret(s.Password)), "the replica was meant to lag")
-		require.False(t, binds(t, e, e.Slapd.LDAPS(), s.DN, credential.NewSecret(s.Password)))
-		require.True(t, binds(t, e, e.Slapd.LDAPS(), s.DN, live(t, e, e.Live[s.ID])), "consumers do not wait for the replica")
-	}
-	require.Less(t, u.entries()-held, uint64(12), "an unchanged reason is not recorded at every pass")
+	changed := u.heldOpen(held, said)
+	require.Empty(t, deaths(t, u.ledger()))
+	u.healed(held, changed, cmd, said)
+	requireNotLocked(t, e)
+}
 
+const patient = "limits: {retry_min: 200ms, retry_max: 500ms, deadline: 10m, batch: 6}\n"
+
+// lag is a server that is kept from following the write server, and the stolen
+// credentials that it therefore still takes.
+type lag struct {
+	far     string
+	stolen  []intruder.Stolen
+	heal    func(context.Context) error
+	changed func(dn string) string // when the write server changed the password last
+}
+
+// heldOpen holds a running campaign to this: it says of each such credential that the far
+// server lags, calls none of them dead, and serves their consumers. The
+// intruder is the judge of what is dead.
+func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
+	t, e := u.t, u.e
+	t.Helper()
+	isHeld := func(l *ledger.Line) bool {
+		return l.Outcome != ledger.Dead && l.Reason == protocol.ReasonLagging && l.Server == g.far &&
+			slices.ContainsFunc(g.stolen, func(s intruder.Stolen) bool { return s.ID == l.ID })
+	}
+	requireSoon(t, "every credential waits for the far server", said, func() bool { return u.count(isHeld) == len(g.stolen) })
+	changed = map[string]string{}
+	for _, s := range g.stolen {
+		changed[s.DN] = g.changed(s.DN)
+	}
+	// Passes go on meanwhile.
+	before := u.entries()
+	require.Never(t, func() bool { return u.count(isHeld) < len(g.stolen) }, 2*time.Second, 100*time.Millisecond,
+		"false dead: the far server still accepts the stolen value")
+	require.Less(t, u.entries()-before, uint64(len(g.stolen)), "an unchanged reason is not recorded at every pass")
+	results := startRaid(t, e).end()
+	require.Empty(t, intruder.Judge(results, deaths(t, u.ledger())), "the intruder disagrees with the ledger")
+	for _, s := range g.stolen {
+		for _, r := range results {
+			if r.ID == s.ID {
+				require.Equal(t, r.Server == g.far, r.State == "accepted", "%s at %s: the far server was meant to lag, and no other", s.DN, r.Server)
+			}
+		}
+		require.True(t, binds(t, e, s.Servers[0], s.DN, live(t, e, e.Live[s.ID])), "consumers do not wait for the far server")
+	}
+	for command, words := range map[string]string{"status": "has not seen the change", "report": string(protocol.ReasonLagging)} {
+		text := u.must(command)
+		require.Contains(t, text, words, command)
+		require.Contains(t, text, g.far, command)
+	}
+	return changed
+}
+
+// healed lets the far server follow. Then the campaign ends with all dead, and what the
+// passes did meanwhile was to look.
+func (u *user) healed(g lag, changed map[string]string, cmd *exec.Cmd, said fmt.Stringer) {
+	t := u.t
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	require.NoError(t, e.Replica.ResumeReplication(ctx))
+	require.NoError(t, g.heal(ctx))
 	require.NoError(t, cmd.Wait(), said.String())
-	requireNotLocked(t, e)
-	requireConsumersServed(t, e)
-	requireAllDead(t, u.ledger(), startRaid(t, e).end())
+	for dn, at := range changed {
+		require.Equal(t, at, g.changed(dn), "%s was changed again while the far server lagged", dn)
+	}
+	requireConsumersServed(t, u.e)
+	requireAllDead(t, u.ledger(), startRaid(t, u.e).end())
 }
 
 func TestAReplicaThatDoesNotAnswerKeepsItsCredentialsOpenWithItsName(t *testing.T) {

@@ -3,8 +3,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -144,17 +142,8 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen intruder.Stolen) *bench {
 	t.Helper()
 	d := directoryOf(e, c.Kind)
-	pool := x509.NewCertPool()
-	require.True(t, pool.AppendCertsFromPEM([]byte(e.Slapd.CA)))
-	cert, key, _, err := e.CA.Issue(t.TempDir(), "proxy", time.Hour)
-	require.NoError(t, err)
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	require.NoError(t, err)
-	b := &bench{e: e, stolen: stolen}
-	b.ldap, err = faultproxy.StartLDAP(context.Background(), "127.0.0.1:0", d.Servers[0],
-		&tls.Config{Certificates: []tls.Certificate{pair}}, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
-	require.NoError(t, err)
-	t.Cleanup(b.ldap.Close)
+	b := &bench{e: e, stolen: stolen, ldap: ldapProxy(t, e, d.Servers[0])}
+	var err error
 	b.vault, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(b.vault.Close)

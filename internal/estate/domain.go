@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -28,8 +29,8 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	for i := range people {
 		people[i].Attrs = map[string][]string{"description": {"fetches quarantined mail from " + Device}}
 	}
-	var err error
-	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people, Pair: e.opts.Pair}); err != nil {
+	o := lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people, Pair: e.opts.Pair}
+	if err := e.startControllers(ctx, o); err != nil {
 		return err
 	}
 	conn, err := e.Domain.AdminConn(ctx)
@@ -62,6 +63,25 @@ func domainAccounts(conn *ldap.Conn, ou string) (out []domainAccount, err error)
 	return out, nil
 }
 
+func (e *Estate) startControllers(ctx context.Context, o lab.SambaOptions) (err error) {
+	if !e.opts.Controllers {
+		e.Domain, err = lab.StartSamba(ctx, o)
+		return err
+	}
+	if e.Controllers, err = lab.StartSambaPair(ctx, o); err == nil {
+		e.Domain = e.Controllers.First
+	}
+	return err
+}
+
+// DomainServers are the domain controllers, the write server first.
+func (e *Estate) DomainServers() []string {
+	if e.Controllers != nil {
+		return []string{e.Controllers.First.LDAPS(), e.Controllers.Second.LDAPS()}
+	}
+	return []string{e.Domain.LDAPS()}
+}
+
 // domainAccount is an account of the domain with its id in the ledger.
 type domainAccount struct{ uid, id string }
 
@@ -82,7 +102,7 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 		metadata[kv] = map[string]any{"directory": DomainName, "account": a.uid, "field": "password"}
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
 		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
+			ID: a.id, Kind: intruder.LDAP, Servers: e.DomainServers(), CAPEM: e.Domain.CA,
 			DN: e.Domain.AccountDN(a.uid), Password: password,
 		})
 	}
@@ -111,5 +131,5 @@ func (e *Estate) domainYAML() string {
 		return ""
 	}
 	return fmt.Sprintf("  %s:\n    driver: active-directory\n    servers:\n      - %s\n    base: %s\n    ca_file: ca.pem\n%s\n",
-		DomainName, e.Domain.LDAPS(), e.Domain.BaseDN(), e.bindYAML(e.Domain.BinderDN, e.Domain.PartnerDN, "kv/infra/rollcall-bind-domain"))
+		DomainName, strings.Join(e.DomainServers(), "\n      - "), e.Domain.BaseDN(), e.bindYAML(e.Domain.BinderDN, e.Domain.PartnerDN, "kv/infra/rollcall-bind-domain"))
 }

@@ -23,28 +23,30 @@ const Device = "esg-01"
 
 // Options say how large the estate is and what is odd in it.
 type Options struct {
-	Dir      string
-	Accounts int  // service accounts tied to the device, besides the odd ones
-	Replica  bool // a second slapd that replicates from the first
-	Odd      bool // the exceptional cases: see seedOdd
-	AppRoles int  // logins of the device to Vault
-	Tagged   int  // more accounts that only the directory ties to the device
-	Decoys   int  // accounts that are not tied to the device
-	Pair     bool // each directory is worked on by two identities that reset each other
-	Domain   int  // accounts of an Active Directory domain tied to the device; needs root
-	People   int  // people of that domain whose own passwords passed through the device
-	Policy   lab.SlapdPolicy
-	File     bool // Vault keeps its data on disk, to be killed and restarted
+	Dir         string
+	Accounts    int  // service accounts tied to the device, besides the odd ones
+	Replica     bool // a second slapd that replicates from the first
+	Odd         bool // the exceptional cases: see seedOdd
+	AppRoles    int  // logins of the device to Vault
+	Tagged      int  // more accounts that only the directory ties to the device
+	Decoys      int  // accounts that are not tied to the device
+	Pair        bool // each directory is worked on by two identities that reset each other
+	Domain      int  // accounts of an Active Directory domain tied to the device; needs root
+	People      int  // people of that domain whose own passwords passed through the device
+	Controllers bool // the domain has a second domain controller that replicates from the first
+	Policy      lab.SlapdPolicy
+	File        bool // Vault keeps its data on disk, to be killed and restarted
 }
 
 // Estate is a running estate.
 type Estate struct {
-	Dir     string
-	CA      *lab.CA
-	Slapd   *lab.Slapd
-	Replica *lab.Slapd // nil without
-	Domain  *lab.Samba // nil without
-	Vault   *lab.Vault
+	Dir         string
+	CA          *lab.CA
+	Slapd       *lab.Slapd
+	Replica     *lab.Slapd     // nil without
+	Domain      *lab.Samba     // nil without
+	Controllers *lab.SambaPair // nil without; Domain is its first
+	Vault       *lab.Vault
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
@@ -119,6 +121,9 @@ func (e *Estate) Stop(ctx context.Context) {
 	}
 	if e.Domain != nil {
 		_ = e.Domain.Stop(ctx)
+	}
+	if e.Controllers != nil {
+		_ = e.Controllers.Stop(ctx)
 	}
 	if e.Vault != nil {
 		_ = e.Vault.Stop(ctx)

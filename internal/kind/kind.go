@@ -85,4 +85,8 @@ type Account struct {
 	// server whose mark is below the write server's has not seen the change.
 	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
 	Changed string
+
+	// Exact: no login moves Changed, refused or not, so that servers that have seen
+	// the same changes of the secret have the same mark.
+	Exact bool
 }

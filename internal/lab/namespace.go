@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,16 +24,16 @@ func newNamespace() (*namespace, error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("lab: make a network namespace: %w (it needs root)", err)
 		}
-		// A child is forked from this thread and so begins in its namespace.
-		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
-			return fmt.Errorf("lab: bring the loopback up: %w\n%s", err, out)
-		}
 		if n.file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 			return fmt.Errorf("lab: open the network namespace: %w", err)
 		}
 		return nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := n.ip("link", "set", "lo", "up"); err != nil {
+		n.close()
 		return nil, err
 	}
 	return n, nil
@@ -49,29 +50,67 @@ func elsewhere(f func() error) error {
 	return <-done
 }
 
-// inside is the command that runs program in the namespace, under its own pid,
-// with the folder dir at mountPoint (mount_namespaces(7)): a short name, as
-// Unix sockets need it (unix(7): 108 bytes).
-func (n *namespace) inside(dir, program string, args ...string) (string, []string) {
-	return "nsenter", append([]string{"--net=" + n.path(), "--", "unshare", "--mount", "--",
-		"sh", "-c", `mount --bind "$1" ` + mountPoint + ` && shift && exec "$@"`, "sh", dir, program}, args...)
-}
-
-const mountPoint = "/mnt"
-
 func (n *namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
-// dial connects to addr as seen in the namespace. A socket stays in the namespace
-// that it was made in.
-func (n *namespace) dial(addr string) (conn net.Conn, err error) {
-	err = elsewhere(func() (err error) {
+// do runs f on a thread in the namespace. A socket that it makes and a child that it
+// starts stay there.
+func (n *namespace) do(f func() error) error {
+	return elsewhere(func() error {
 		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("lab: enter the network namespace: %w", err)
 		}
+		return f()
+	})
+}
+
+// dial connects to addr as seen in the namespace.
+func (n *namespace) dial(addr string) (conn net.Conn, err error) {
+	err = n.do(func() (err error) {
 		conn, err = net.Dial("tcp4", addr)
 		return err
 	})
 	return conn, err
+}
+
+// ip runs ip(8) in the namespace.
+func (n *namespace) ip(args ...string) error {
+	return n.do(func() error {
+		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("lab: ip %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+		return nil
+	})
+}
+
+// link is the name of the cable's end in each of two namespaces.
+const link = "dc0"
+
+// connect lays a cable between two namespaces (veth(4)), with an address for each
+// end. Neither end is ever seen outside them, so any number of pairs may use the same
+// addresses, and the cable goes with either namespace.
+func (n *namespace) connect(here string, other *namespace, there string) error {
+	if err := n.ip("link", "add", link, "type", "veth", "peer", "name", link, "netns", other.path()); err != nil {
+		return err
+	}
+	for _, end := range []struct {
+		n    *namespace
+		addr string
+	}{{n, here}, {other, there}} {
+		// Without a link-local address of IPv6, which Samba would publish.
+		if err := end.n.ip("link", "set", link, "addrgenmode", "none"); err != nil {
+			return err
+		}
+		if err := end.n.ip("address", "add", end.addr+"/30", "dev", link); err != nil {
+			return err
+		}
+		if err := end.n.ip("link", "set", link, "up"); err != nil {
+			return err
+		}
+		// After a cut, connections from before it come back within seconds or are made anew
+		// (tcp(7)). Without this they do too, after up to a minute.
+		_ = end.n.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/tcp_retries2", []byte("3"), 0) })
+	}
+	return nil
 }
 
 func (n *namespace) close() { _ = n.file.Close() }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync"
@@ -20,6 +19,7 @@ import (
 // Names in every lab domain.
 const (
 	sambaRealm    = "AD.EXAMPLE.ORG"
+	sambaDomain   = "EXAMPLE"
 	sambaBase     = "DC=ad,DC=example,DC=org"
 	sambaServices = "OU=Services," + sambaBase
 	sambaPeople   = "OU=People," + sambaBase
@@ -57,7 +57,7 @@ type Samba struct {
 	CA string
 
 	opts        SambaOptions
-	net         *namespace
+	machine     machine
 	ldap, ldaps *relay
 
 	mu   sync.Mutex
@@ -69,6 +69,18 @@ type Samba struct {
 // provisioning writes, and the apt packages samba, samba-ad-provision,
 // samba-dsdb-modules, samba-vfs-modules and iproute2.
 func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
+	s, err := newSamba(o, "dc1", "127.0.0.1")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.found(ctx, []*machine{&s.machine}); err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	return s, nil
+}
+
+// newSamba makes a machine for a domain controller, and the ways to it. Nothing runs yet.
+func newSamba(o SambaOptions, host, address string) (*Samba, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("lab: a Samba domain controller needs root, for its network namespace and for what provisioning writes: run this as root (sudo -E)")
 	}
@@ -82,28 +94,39 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 		BinderDN: "CN=rollcall,CN=Users," + sambaBase, BinderPassword: complexPassword(),
 		PartnerDN: "CN=rollcall-b,CN=Users," + sambaBase, PartnerPassword: complexPassword(),
 		ReaderDN: "CN=reader,CN=Users," + sambaBase, ReaderPassword: complexPassword(),
-		CA: string(o.CA.PEM), opts: o,
+		CA: string(o.CA.PEM), opts: o, machine: machine{dir: o.Dir, host: host, address: address},
 	}
-	var err error
-	if s.net, err = newNamespace(); err != nil {
-		return nil, err
-	}
-	if s.ldap, err = newRelay(func() (net.Conn, error) { return s.net.dial("127.0.0.1:389") }); err != nil {
-		return nil, err
-	}
-	if s.ldaps, err = newRelay(func() (net.Conn, error) { return s.net.dial("127.0.0.1:636") }); err != nil {
-		return nil, err
-	}
-	if err = s.provision(ctx); err == nil {
-		err = s.Restart(ctx)
-	}
+	// Instead of the machine's own smb.conf.
+	err := os.MkdirAll(o.Dir, 0o700)
 	if err == nil {
-		err = s.seed(ctx)
+		err = os.WriteFile(s.path("empty.conf"), []byte("[global]\n"), 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Stop(ctx))
+		return nil, fmt.Errorf("lab: make the domain controller's folder: %w", err)
+	}
+	if s.machine.net, err = newNamespace(); err != nil {
+		return nil, err
+	}
+	for port, hop := range map[string]**relay{"389": &s.ldap, "636": &s.ldaps} {
+		if *hop, err = newRelay(func() (net.Conn, error) { return s.machine.net.dial("127.0.0.1:" + port) }); err != nil {
+			return nil, errors.Join(err, s.Stop(context.Background()))
+		}
 	}
 	return s, nil
+}
+
+// found makes a domain, of which s is the first controller, and seeds it.
+func (s *Samba) found(ctx context.Context, all []*machine) error {
+	if err := s.machine.furnish(all); err != nil {
+		return err
+	}
+	if err := s.provision(ctx); err != nil {
+		return err
+	}
+	if err := s.Restart(ctx); err != nil {
+		return err
+	}
+	return s.seed(ctx)
 }
 
 var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
@@ -111,18 +134,10 @@ var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
 // provision makes the domain's database. The Administrator's password is made up
 // by samba-tool, so that it need not be on a command line.
 func (s *Samba) provision(ctx context.Context) error {
-	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
-		return fmt.Errorf("lab: make the domain controller's folder: %w", err)
-	}
-	// Instead of the machine's own smb.conf.
-	if err := os.WriteFile(s.path("empty.conf"), []byte("[global]\n"), 0o600); err != nil {
-		return fmt.Errorf("lab: write smb.conf: %w", err)
-	}
-	name, args := s.net.inside(s.opts.Dir, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
-		"--realm="+sambaRealm, "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE",
-		"--host-name=dc1", "--host-ip=127.0.0.1", "--targetdir="+mountPoint,
-		"--option=interfaces=lo", "--option=bind interfaces only=yes")
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	out, err := s.machine.run(ctx, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
+		"--realm="+sambaRealm, "--domain="+sambaDomain, "--server-role=dc", "--dns-backend=NONE",
+		"--host-name="+s.machine.host, "--host-ip="+s.machine.address, "--targetdir="+mountPoint,
+		"--option=interfaces="+s.machine.nics(), "--option=bind interfaces only=yes")
 	made := adminPassword.FindSubmatch(out)
 	if err != nil || made == nil {
 		return fmt.Errorf("lab: samba-tool domain provision: %w\n%s", err, adminPassword.ReplaceAll(out, nil))
@@ -141,7 +156,7 @@ func (s *Samba) Restart(ctx context.Context) error {
 			return err
 		}
 	}
-	name, args := s.net.inside(s.opts.Dir, sambaBinary, "--interactive", "--model=single", "--configfile="+sambaConfig, "--debug-stdout")
+	name, args := s.machine.inside(sambaBinary, "--interactive", "--model=single", "--configfile="+sambaConfig, "--debug-stdout")
 	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
 	if err != nil {
 		return err
@@ -164,7 +179,7 @@ func (s *Samba) Stop(ctx context.Context) error {
 			r.close()
 		}
 	}
-	s.net.close()
+	s.machine.net.close()
 	if p := s.Process(); p != nil {
 		return p.Stop(ctx)
 	}

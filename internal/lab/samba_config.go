@@ -10,17 +10,18 @@ import (
 
 // smbConf is smb.conf(5). Points a reader may stumble over:
 //   - no file server: it needs port 445 and a machine account of the host;
+//   - rpc and drepl replicate: a single domain controller needs neither;
 //   - ldb:nosync, because a lab's domain need not survive a power cut (it does
 //     survive a kill);
 //   - the TLS files are ours, because those that Samba makes may have a negative
 //     serial number, which Go's crypto/x509 refuses.
 var smbConf = template.Must(template.New("smb.conf").Parse(`[global]
-	netbios name = DC1
+	netbios name = {{.Host}}
 	realm = {{.Realm}}
-	workgroup = EXAMPLE
+	workgroup = {{.Domain}}
 	server role = active directory domain controller
-	server services = ldap, cldap, kdc
-	interfaces = lo
+	server services = {{.Services}}
+	interfaces = {{.NICs}}
 	bind interfaces only = yes
 	private dir = {{.Dir}}/private
 	state directory = {{.Dir}}/state
@@ -31,6 +32,7 @@ var smbConf = template.Must(template.New("smb.conf").Parse(`[global]
 	binddns dir = {{.Dir}}/bind-dns
 	log file = {{.Dir}}/log.samba
 	ldb:nosync = true
+	rpc start on demand helpers = no
 	tls enabled = yes
 	tls cafile = {{.Dir}}/ca.crt
 	tls certfile = {{.Dir}}/samba.crt
@@ -44,8 +46,15 @@ func (s *Samba) writeConfig() error {
 	if err := os.MkdirAll(s.path("run"), 0o755); err != nil {
 		return fmt.Errorf("lab: make the folder of Samba's sockets: %w", err)
 	}
+	services := "ldap, cldap, kdc"
+	if !s.machine.alone() {
+		services += ", rpc, drepl"
+	}
 	var conf strings.Builder
-	if err := smbConf.Execute(&conf, map[string]any{"Dir": mountPoint, "Realm": sambaRealm}); err != nil {
+	if err := smbConf.Execute(&conf, map[string]string{
+		"Dir": mountPoint, "Realm": sambaRealm, "Domain": sambaDomain, "Services": services,
+		"Host": strings.ToUpper(s.machine.host), "NICs": s.machine.nics(),
+	}); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}
 	if err := os.WriteFile(s.path("etc/smb.conf"), []byte(conf.String()), 0o600); err != nil {

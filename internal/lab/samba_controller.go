@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"os/exec"
 )
 
 // addController writes what the join of another domain controller leaves in the
@@ -29,8 +28,8 @@ db.add({"dn": "CN=NTDS Settings," + server, "objectClass": "nTDSDSA", "dMDLocati
 // AddController makes the domain believe in another domain controller, which was
 // joined once and is gone.
 func (s *Samba) AddController(ctx context.Context, host string) error {
-	name, args := s.net.inside(s.opts.Dir, "/usr/bin/python3", "-c", addController, sambaConfig, mountPoint+"/private/sam.ldb", host, sambaBase)
-	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
+	out, err := s.machine.run(ctx, "/usr/bin/python3", "-c", addController, sambaConfig, mountPoint+"/private/sam.ldb", host, sambaBase)
+	if err != nil {
 		return fmt.Errorf("lab: add the domain controller %s: %w\n%s", host, err, out)
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	bin "encoding/binary"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strconv"
 	"time"
@@ -172,9 +171,8 @@ func (s *Samba) AddACE(ctx context.Context, object, identity, ace string) error 
 	if err != nil || len(res.Entries) != 1 {
 		return fmt.Errorf("lab: read the SID of %s: %w", identity, err)
 	}
-	name, args := s.net.inside(s.opts.Dir, sambaTool, "dsacl", "set", "-s", sambaConfig, "-H", mountPoint+"/private/sam.ldb",
+	out, err := s.machine.run(ctx, sambaTool, "dsacl", "set", "-s", sambaConfig, "-H", mountPoint+"/private/sam.ldb",
 		"--action=allow", "--objectdn="+object, "--sddl="+fmt.Sprintf(ace, sidText(res.Entries[0].GetRawAttributeValue("objectSid"))))
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lab: samba-tool dsacl set: %w\n%s", err, out)
 	}

@@ -46,6 +46,10 @@ type Facts struct {
 	// the answer after that.
 	Retired int
 
+	// RetiredBefore: an earlier pass retired the old value, the write server refused it
+	// after that, and that server's change mark is still the one of then.
+	RetiredBefore bool
+
 	// Outlived is how many attempts were replaced because the old value outlived
 	// its retirement.
 	Outlived int
@@ -99,6 +103,9 @@ func Next(f Facts) Decision {
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds):
 		// Retiring by the same value does not work here; a reset to another one may.
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}
+	case f.NewBinds == Accepted && f.Activated && f.RetiredBefore:
+		// Retiring once more would be one more change for the other servers to follow.
+		return Decision{Step: Prove}
 	case f.NewBinds == Accepted && f.Activated:
 		return Decision{Step: Retire}
 	case f.NewBinds == Accepted:

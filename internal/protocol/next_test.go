@@ -52,6 +52,10 @@ func TestRecoveryTable(t *testing.T) {
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, PolicyRefused: true}, Decision{Step: Verify}},
 		{"activated and in force: retire and prove",
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, Activated: true}, Decision{Step: Retire}},
+		{"activated, in force and retired by an earlier pass, and nothing was changed since: prove",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, Activated: true, RetiredBefore: true}, Decision{Step: Prove}},
+		{"retired by an earlier pass, not activated: somebody wrote the path since; verify, activate and retire again",
+			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, RetiredBefore: true}, Decision{Step: Verify}},
 		{"retired, and the old value is still accepted beside the new one: a finding and another value",
 			Facts{Staged: Ours, NewBinds: Accepted, OldKnown: true, OldBinds: Accepted, Activated: true, Retired: 3},
 			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}},
@@ -116,6 +120,7 @@ func TestNextNeverGuesses(t *testing.T) {
 			Activated:     rapid.Bool().Draw(t, "activated"),
 			PolicyRefused: rapid.Bool().Draw(t, "policy"),
 			Retired:       rapid.IntRange(0, 4).Draw(t, "retired"),
+			RetiredBefore: rapid.Bool().Draw(t, "retired before"),
 			Outlived:      rapid.IntRange(0, 5).Draw(t, "outlived"),
 		}
 		d := Next(f)
@@ -128,6 +133,8 @@ func TestNextNeverGuesses(t *testing.T) {
 			require.True(t, f.Fresh || f.NewBinds == Refused || f.NewBinds == PasswordExpired)
 		case Verify, Retire:
 			require.Equal(t, Accepted, f.NewBinds)
+		case Prove:
+			require.True(t, f.NewBinds == Accepted && f.Activated && f.RetiredBefore, "nothing is proved that was not retired")
 		}
 		if d.NewAttempt {
 			require.Equal(t, Stage, d.Step)

@@ -104,7 +104,9 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 		if err := j.retire(ctx); err != nil {
 			return err
 		}
-		return j.prove(ctx)
+		fallthrough
+	case protocol.Prove:
+		return j.settle(ctx)
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
 }
@@ -254,7 +256,7 @@ func (j *job) observeAccount(ctx context.Context) error {
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f := protocol.Facts{
 		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
-		Activated: j.activated(), PolicyRefused: j.staged.PolicyRefused,
+		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
 	}
 	// An attempt that replaced this one may have been quicker.
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
@@ -351,7 +353,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
-	next.Unsent = true
+	next.Unsent, next.Retired = true, ""
 	switch code {
 	case "":
 	case credential.FindingOutlived:
@@ -455,10 +457,7 @@ func (j *job) activate(ctx context.Context) error {
 
 func (j *job) retire(ctx context.Context) error {
 	j.step = protocol.Retire
-	j.out.To = nil
-	for _, l := range j.lives {
-		j.out.To = append(j.out.To, l.Version)
-	}
+	j.noteActivated()
 	findings, err := j.Authority.Retire(ctx, j.account, j.staged.Secret)
 	for _, f := range findings {
 		j.noteDetail(f)

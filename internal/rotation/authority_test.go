@@ -109,7 +109,7 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		if state == "" {
 			state = protocol.Accepted
 		}
-		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark}
+		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace}
 		if h.w.grace {
 			a.Since = e.since
 		}

@@ -104,6 +104,9 @@ var stories = remembering([]story{
 		w.leftOut = []string{w.servers[1].name}
 		return w
 	}, protocol.ProofBind},
+	{"the old value keeps working for a while, on a replica that is slower than the passes", func() *world {
+		return slow(pause + pause/2)
+	}, protocol.ProofBind},
 	{"taken over from a campaign that ended before Set", func() *world {
 		return inherited()
 	}, protocol.ProofBind},

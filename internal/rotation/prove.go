@@ -30,6 +30,10 @@ func (j *job) prove(ctx context.Context) error {
 			if ev.Changed = mark; i == 0 {
 				written = mark
 			}
+			if j.account.Exact && mark > written {
+				// Not asked: each pass would add one more wrong password there.
+				return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "somebody changed the secret on this server and the write server has not seen it, so the new value is not offered here; find out who did it, and repair replication between the two"}
+			}
 			if mark < written {
 				// Not probed: on a replica that lags the new value would be a
 				// wrong password, and counting those is how accounts get locked.

@@ -158,7 +158,7 @@ func (w *world) strangerReplays() {
 // change puts a value in force on the write server and sends it to the others.
 func (w *world) change(value string) {
 	w.marks++
-	mark := fmt.Sprintf("t%03d", w.marks) // marks only grow, as strings
+	mark := fmt.Sprintf("t%04d", w.marks) // marks only grow, as strings
 	w.spread(func(e *entry) {
 		if w.stubborn && e.inForce() == value {
 			e.mark = mark
@@ -170,7 +170,7 @@ func (w *world) change(value string) {
 
 // forceChange has the owner change the password at the next log-on.
 func (w *world) forceChange() {
-	mark := fmt.Sprintf("t%03d must-change", w.marks)
+	mark := fmt.Sprintf("t%04d must-change", w.marks)
 	w.spread(func(e *entry) { e.mark, e.mustChange = mark, true })
 }
 

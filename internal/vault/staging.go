@@ -46,6 +46,11 @@ type Staged struct {
 	Asked   bool
 	Changed credential.FindingCode
 
+	// Retired is the write server's change mark after it refused the old values for
+	// the first time, if another server kept the credential open then. As long
+	// as the mark is that one there is nothing to retire again.
+	Retired string
+
 	CreatedAt time.Time // UTC
 
 	// Version is the KV version of the entry, the fence for Restage.
@@ -179,6 +184,7 @@ func (st Staged) encode() map[string]any {
 		"outlived":       st.Outlived,
 		"asked":          st.Asked,
 		"changed":        string(st.Changed),
+		"retired":        st.Retired,
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
 }
@@ -217,6 +223,7 @@ func decodeStaged(e entry) (Staged, error) {
 	st.Asked, _ = e.data["asked"].(bool)
 	changed, _ := e.data["changed"].(string)
 	st.Changed = credential.FindingCode(changed)
+	st.Retired, _ = e.data["retired"].(string) // absent: not known
 	at, _ := e.data["created_at"].(string)
 	created, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil {

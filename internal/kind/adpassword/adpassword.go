@@ -30,9 +30,6 @@ type Authority struct {
 	// taken holds the change mark straight after our Set, by subject, until Retire. What is
 	// not in it (the process began later) costs Retire one more reset.
 	taken sync.Map
-
-	// retired holds it straight after Retire, where there are servers that may follow slowly.
-	retired sync.Map
 }
 
 var _ kind.Authority = (*Authority)(nil)
@@ -66,7 +63,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e)}, nil
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true}, nil
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
@@ -135,23 +132,12 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return a.dir.Offer(ctx, server, acc.Name, value)
 }
 
-// Retire ends the hour of the password before. What this process has retired, and nobody
-// has changed since, it leaves alone: each reset is a change that the other
-// servers would have to see before the proof.
+// Retire ends the hour of the password before.
 //
 // Kerberos tickets that were issued before live on until they expire (10 hours by
 // default); the directory offers no way to cut them.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
-	if done, ok := a.retired.Load(acc.Subject); ok {
-		if now, err := a.mark(ctx, acc); err != nil || done == now {
-			return nil, err
-		}
-		a.retired.Delete(acc.Subject)
-	}
-	mark, findings, err := a.EndOld(ctx, acc, new)
-	if err == nil && mark != "" && len(a.Servers()) > 1 {
-		a.retired.Store(acc.Subject, mark)
-	}
+	_, findings, err := a.EndOld(ctx, acc, new)
 	return findings, err
 }
 
