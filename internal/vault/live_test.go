@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -63,7 +64,11 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			row.prepare(p)
 			got, err := s.ReadLive(t.Context(), p, row.version)
 			require.NoError(t, err)
-			got.data = nil
+			require.Equal(t, row.want.Version > 0, !got.Written.IsZero())
+			if row.want.Version > 0 {
+				require.WithinDuration(t, time.Now(), got.Written, time.Minute)
+			}
+			got.data, got.Written = nil, time.Time{}
 			require.Equal(t, row.want, got)
 		})
 	}
