@@ -106,11 +106,19 @@ func (n *namespace) connect(here string, other *namespace, there string) error {
 		if err := end.n.ip("link", "set", link, "up"); err != nil {
 			return err
 		}
-		// After a cut, connections from before it come back within seconds or are made anew
-		// (tcp(7)). Without this they do too, after up to a minute.
-		_ = end.n.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/tcp_retries2", []byte("3"), 0) })
 	}
 	return nil
+}
+
+// hangUp ends the TCP connections to addr at this end (ss(8) -K). Where the kernel cannot,
+// they go on, and after a cut a server may wait for up to a minute before it gives one up.
+func (n *namespace) hangUp(addr string) error {
+	return n.do(func() error {
+		if out, err := exec.Command("ss", "-K", "dst", addr).CombinedOutput(); err != nil {
+			return fmt.Errorf("lab: ss -K dst %s: %w\n%s", addr, err, out)
+		}
+		return nil
+	})
 }
 
 func (n *namespace) close() { _ = n.file.Close() }

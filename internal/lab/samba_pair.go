@@ -126,7 +126,12 @@ func (p *SambaPair) Cut() error { return p.First.machine.net.ip("link", "set", l
 // Heal plugs it in again and returns once each has what the other changed
 // meanwhile.
 func (p *SambaPair) Heal(ctx context.Context) error {
-	if err := p.First.machine.net.ip("link", "set", link, "up"); err != nil {
+	first, second := &p.First.machine, &p.Second.machine
+	if err := first.net.ip("link", "set", link, "up"); err != nil {
+		return err
+	}
+	// A connection of which one end has given up while the other waits for an answer.
+	if err := errors.Join(first.net.hangUp(second.address), second.net.hangUp(first.address)); err != nil {
 		return err
 	}
 	return p.AwaitReplication(ctx)
