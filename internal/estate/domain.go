@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -25,6 +26,14 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	for i := range accounts {
 		accounts[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 	}
+	decoys := lab.SeedAccounts("app-ad-", e.opts.DomainDecoys)
+	for i := range decoys {
+		decoys[i].Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
+	}
+	accounts = append(accounts, decoys...)
+	if e.opts.SingleReset {
+		accounts = append(accounts, singleReset())
+	}
 	var err error
 	if e.Domain, err = lab.StartSamba(ctx, lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts}); err != nil {
 		return err
@@ -40,10 +49,24 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		return fmt.Errorf("estate: reading the domain's accounts: %w", err)
 	}
 	for _, entry := range found.Entries {
-		uid := entry.GetAttributeValue("sAMAccountName")
-		e.domain = append(e.domain, domainAccount{uid, DomainName + "/" + guid(entry.GetRawAttributeValue("objectGUID"))})
+		a := domainAccount{entry.GetAttributeValue("sAMAccountName"), DomainName + "/" + guid(entry.GetRawAttributeValue("objectGUID"))}
+		switch {
+		case a.uid == SingleReset:
+			e.Single = e.stolenFromDomain(a)
+		case strings.HasPrefix(a.uid, "app-"):
+			e.domainDecoys = append(e.domainDecoys, a.uid)
+		default:
+			e.domain = append(e.domain, a)
+		}
 	}
 	return nil
+}
+
+func (e *Estate) stolenFromDomain(a domainAccount) intruder.Stolen {
+	return intruder.Stolen{
+		ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
+		DN: e.Domain.AccountDN(a.uid), Password: e.Domain.SeededPassword(a.uid),
+	}
 }
 
 // domainAccount is an account of the domain with its id in the ledger.
@@ -59,16 +82,22 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 		return
 	}
 	secrets["infra/rollcall-bind-domain"] = map[string]any{"password": e.Domain.BinderPassword}
+	held := func(kv, uid string) {
+		secrets[kv] = map[string]any{"username": uid, "password": e.Domain.SeededPassword(uid)}
+		metadata[kv] = map[string]any{"directory": DomainName, "account": uid, "field": "password"}
+	}
 	for _, a := range e.domain {
 		kv := "apps/" + Device + "/" + a.uid
-		password := e.Domain.SeededPassword(a.uid)
-		secrets[kv] = map[string]any{"username": a.uid, "password": password}
-		metadata[kv] = map[string]any{"directory": DomainName, "account": a.uid, "field": "password"}
+		held(kv, a.uid)
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
-		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
-			DN: e.Domain.AccountDN(a.uid), Password: password,
-		})
+		e.Stolen = append(e.Stolen, e.stolenFromDomain(a))
+	}
+	for _, uid := range e.domainDecoys {
+		held(decoyPath(uid), uid)
+		e.Decoys[e.Domain.AccountDN(uid)] = credential.NewSecret(e.Domain.SeededPassword(uid))
+	}
+	if e.opts.SingleReset {
+		held(singlePath, SingleReset)
 	}
 }
 

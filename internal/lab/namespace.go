@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,6 +57,18 @@ func elsewhere(f func() error) error {
 func (n *namespace) inside(dir, program string, args ...string) (string, []string) {
 	return "nsenter", append([]string{"--net=" + n.path(), "--", "unshare", "--mount", "--",
 		"sh", "-c", `mount --bind "$1" ` + mountPoint + ` && shift && exec "$@"`, "sh", dir, program}, args...)
+}
+
+// run runs program inside to its end and returns all that it printed. It is killed if
+// ctx ends or this process dies first, and Ctrl-C at the terminal does not reach it.
+func (n *namespace) run(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
+	// Linux sends Pdeathsig when the starting thread ends (prctl(2)): hold this one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	name, args := n.inside(dir, program, args...)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return cmd.CombinedOutput()
 }
 
 const mountPoint = "/mnt"

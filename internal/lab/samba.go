@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync"
@@ -25,6 +24,7 @@ const (
 	sambaBinary   = "/usr/sbin/samba"
 	sambaTool     = "/usr/bin/samba-tool"
 	sambaConfig   = mountPoint + "/etc/smb.conf" // as Samba sees it
+	sambaSetup    = "/usr/share/samba/setup"     // what a domain is provisioned from
 )
 
 // SambaOptions say what domain to start. Everything is kept below Dir.
@@ -63,13 +63,8 @@ type Samba struct {
 // provisioning writes, and the apt packages samba, samba-ad-provision,
 // samba-dsdb-modules, samba-vfs-modules and iproute2.
 func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("lab: a Samba domain controller needs root, for its network namespace and for what provisioning writes: run this as root (sudo -E)")
-	}
-	for _, program := range []string{sambaBinary, sambaTool, "/usr/share/samba/setup/provision.ldif"} {
-		if _, err := os.Stat(program); err != nil {
-			return nil, fmt.Errorf("lab: %s is missing; run scripts/setup.sh (%w)", program, err)
-		}
+	if err := CanStartSamba(ctx); err != nil {
+		return nil, err
 	}
 	s := &Samba{
 		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
@@ -111,11 +106,10 @@ func (s *Samba) provision(ctx context.Context) error {
 	if err := os.WriteFile(s.path("empty.conf"), []byte("[global]\n"), 0o600); err != nil {
 		return fmt.Errorf("lab: write smb.conf: %w", err)
 	}
-	name, args := s.net.inside(s.opts.Dir, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
+	out, err := s.net.run(ctx, s.opts.Dir, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
 		"--realm="+sambaRealm, "--domain=EXAMPLE", "--server-role=dc", "--dns-backend=NONE",
 		"--host-name=dc1", "--host-ip=127.0.0.1", "--targetdir="+mountPoint,
 		"--option=interfaces=lo", "--option=bind interfaces only=yes")
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	made := adminPassword.FindSubmatch(out)
 	if err != nil || made == nil {
 		return fmt.Errorf("lab: samba-tool domain provision: %w\n%s", err, adminPassword.ReplaceAll(out, nil))
@@ -178,6 +172,15 @@ func (s *Samba) ServicesDN() string { return sambaServices }
 
 // AccountDN is the DN of a seeded account.
 func (s *Samba) AccountDN(uid string) string { return "CN=" + uid + "," + sambaServices }
+
+// Inside is the command line that runs a program where the domain controller runs: in its
+// network and with its folder at the place that its configuration names. It needs root.
+func (s *Samba) Inside(program string) string {
+	return fmt.Sprintf("nsenter -t %d -n -m %s", s.Process().Pid(), program)
+}
+
+// Config is the configuration file as programs Inside see it.
+func (s *Samba) Config() string { return sambaConfig }
 
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }

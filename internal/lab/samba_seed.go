@@ -6,7 +6,6 @@ import (
 	bin "encoding/binary"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strconv"
 	"time"
@@ -126,9 +125,8 @@ func (s *Samba) AddACE(ctx context.Context, object, identity, ace string) error 
 	if err != nil || len(res.Entries) != 1 {
 		return fmt.Errorf("lab: read the SID of %s: %w", identity, err)
 	}
-	name, args := s.net.inside(s.opts.Dir, sambaTool, "dsacl", "set", "-s", sambaConfig, "-H", mountPoint+"/private/sam.ldb",
+	out, err := s.net.run(ctx, s.opts.Dir, sambaTool, "dsacl", "set", "-s", sambaConfig, "-H", mountPoint+"/private/sam.ldb",
 		"--action=allow", "--objectdn="+object, "--sddl="+fmt.Sprintf(ace, sidText(res.Entries[0].GetRawAttributeValue("objectSid"))))
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("lab: samba-tool dsacl set: %w\n%s", err, out)
 	}
@@ -146,3 +144,21 @@ func sidText(sid []byte) string {
 
 // SeededPassword is the password with which an account was seeded; empty if it was not.
 func (s *Samba) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
+
+// ResetOnce gives an account another password by a single reset, as most tools do it, and
+// returns it. The one before logs in for OldPasswordAllowedPeriod more: 60 minutes, unless
+// the domain says otherwise.
+func (s *Samba) ResetOnce(ctx context.Context, uid string) (password string, err error) {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	password = complexPassword()
+	req := ldap.NewModifyRequest(s.AccountDN(uid), nil)
+	req.Replace("unicodePwd", []string{unicodePassword(password)})
+	if err := conn.Modify(req); err != nil {
+		return "", fmt.Errorf("lab: reset the password of %s: %w", uid, err)
+	}
+	return password, nil
+}

@@ -71,7 +71,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 func TestInterruptedCredentialsAreInWorkAndNotOpen(t *testing.T) {
 	l := &log{}
 	l.start()
-	l.list("corp/a", "a", "corp", 1, "ldap-password")
+	l.list("corp/a", "a", "corp", 0, "ldap-password")
 	l.rollClosed(1)
 	l.open("corp/a", ledger.StillOpen, protocol.Stage, protocol.ReasonInterrupted, "", "")
 	require.Equal(t, 1, StatusOf(l.fold(), verified).ByState["in_work"])
