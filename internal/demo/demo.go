@@ -158,10 +158,10 @@ func (d *demo) tell(ctx context.Context) error {
 	defer cancel()
 	d.screen.say("%s", d.screen.bold("Rollcall demo")+": real servers, on 127.0.0.1 only, thrown away at the end")
 	domain, beside := "", ""
-	if d.noDomain != nil {
-		d.screen.say("%s", d.screen.dim("Left out: "+d.leftOut()))
-	} else {
+	if d.noDomain == nil {
 		domain = "an Active Directory domain on a Samba domain controller, which takes 10 to 30 s to set up; "
+	} else {
+		d.screen.say("%s", wrap("Left out: "+d.leftOut(), 0, d.screen.width))
 	}
 	if d.singleReset() {
 		beside = " Beside it, and not by Rollcall, " + estate.SingleReset + " is reset once, as most tools do it."
@@ -199,6 +199,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		servers, waves = "2 directory servers, a domain controller, Vault", waves+domainWave
 	}
 	o.Dir = d.temp
+	defer d.screen.count()()
 	e, err := estate.Start(ctx, o)
 	if err != nil {
 		return "", err
