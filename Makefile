@@ -35,7 +35,7 @@ bin/rollcall-engine: $(filter-out %_test.go,$(wildcard engine/*.go)) engine/go.m
 bin/rollcall-devvault: $(filter-out %_test.go,$(wildcard devvault/*.go)) devvault/go.mod devvault/go.sum
 	@scripts/build-server.sh devvault
 
-## demo    the whole job on real servers on this machine (ARGS=--keep leaves them up)
+## demo    the whole job on real servers on this machine (ARGS="--keep --show-single-reset")
 demo: setup build
 	bin/rollcall demo $(ARGS)
 

@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	var keep bool
+	var keep, single bool
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show all of it on this machine: real servers, an intruder, a campaign, the proof",
@@ -23,6 +23,11 @@ started and throws it away, also on Ctrl-C. The ledger and the report stay, in
 It needs slapd (Debian: apt-get install slapd) and, beside this program,
 rollcall-engine and rollcall-devvault (make build), but no root.
 
+As root and with Samba (scripts/setup.sh installs it) the estate has an Active
+Directory domain too, whose controller runs in a network namespace of its own.
+--show-single-reset then resets one account of it once, as most tools do it, and
+shows how long its stolen password goes on to log in.
+
 Exit code 0 if all went as it should, 1 otherwise.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,9 +35,10 @@ Exit code 0 if all went as it should, 1 otherwise.`,
 			if err != nil {
 				return fmt.Errorf("finding this program: %w", err)
 			}
-			return demo.Run(cmd.Context(), demo.Options{Program: self, Keep: keep, Dir: "rollcall-demo", Out: a.Out, Err: a.Err})
+			return demo.Run(cmd.Context(), demo.Options{Program: self, Keep: keep, ShowSingleReset: single, Dir: "rollcall-demo", Out: a.Out, Err: a.Err})
 		},
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave the servers up until Ctrl-C and say how to look at each")
+	c.Flags().BoolVar(&single, "show-single-reset", false, "reset one account of the domain the usual way, once, and show what that leaves")
 	return c
 }

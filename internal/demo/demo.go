@@ -30,6 +30,9 @@ type Options struct {
 	Program string
 	// Keep leaves the servers up until ctx ends.
 	Keep bool
+	// ShowSingleReset resets one account of the domain once, beside the campaign,
+	// and shows what that leaves to the intruder.
+	ShowSingleReset bool
 	// Dir takes what survives. It is made if missing; earlier demos in it stay.
 	Dir string
 	Out io.Writer // the last screen
@@ -50,26 +53,29 @@ var company = estate.Options{
 	},
 }
 
-// limits make the campaign short and its progress worth watching: a careful
+// waves and limits make the campaign short and its progress worth watching: a careful
 // lane first, small batches after it. The deadline covers a slow machine;
 // nothing waits for it here.
-const limits = `waves:
+const waves = `waves:
   - {name: vault-logins, kind: approle-secret-id, batch: 1}
   - {name: first-few, account: svc-esg-000*, batch: 3}
+`
 
-limits: {batch: 8, parallel: 2, retry_min: 200ms, retry_max: 1s, deadline: 30s}
+const limits = `limits: {batch: 8, parallel: 2, retry_min: 200ms, retry_max: 1s, deadline: 30s}
 `
 
 type demo struct {
 	Options
-	screen *screen
-	temp   string // all that is thrown away
+	screen   *screen
+	temp     string // all that is thrown away
+	noDomain error  // why there is no domain; nil if there is one
 
 	estate   *estate.Estate
 	campaign string // campaign.yaml
 	env      []string
 	raid     *raid
 	crew     *crew // with Keep
+	hour     *hour // with ShowSingleReset, if there is a domain
 
 	folder   string // the campaign's ledger
 	state    *ledger.State
@@ -89,7 +95,7 @@ type demo struct {
 // leaves the folder.
 func Run(ctx context.Context, o Options) error {
 	d := &demo{Options: o, screen: newScreen(o.Err)}
-	if err := d.prepare(); err != nil {
+	if err := d.prepare(ctx); err != nil {
 		return err
 	}
 	err := d.tell(ctx)
@@ -116,8 +122,10 @@ func Run(ctx context.Context, o Options) error {
 	return stopped
 }
 
-// prepare finds what must be there before anything is started.
-func (d *demo) prepare() (err error) {
+// prepare finds what must be there before anything is started, and whether there
+// can be a domain.
+func (d *demo) prepare(ctx context.Context) (err error) {
+	d.noDomain = lab.CanStartSamba(ctx)
 	if err := installed(d.Program); err != nil {
 		return err
 	}
@@ -149,14 +157,23 @@ func (d *demo) tell(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo gave up after %s; it needs a less busy machine", patience))
 	defer cancel()
 	d.screen.say("%s", d.screen.bold("Rollcall demo")+": real servers, on 127.0.0.1 only, thrown away at the end")
+	domain, beside := "", ""
+	if d.noDomain == nil {
+		domain = "an Active Directory domain on a Samba domain controller, which takes 10 to 30 s to set up; "
+	} else {
+		d.screen.say("%s", wrap("Left out: "+d.leftOut(), 0, d.screen.width))
+	}
+	if d.singleReset() {
+		beside = " Beside it, and not by Rollcall, " + estate.SingleReset + " is reset once, as most tools do it."
+	}
 	steps := []step{
-		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; Vault; " +
+		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; " + domain + "Vault; " +
 			"and esg-01, a mail gateway that knew some of the logins and was broken into.", d.startEstate},
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
 		{"rollcall intruder", "A process of its own that holds every value esg-01 knew and learns nothing of Rollcall. " +
 			"From now on it tries them all, on every server, again and again.", d.breakIn},
-		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value.", d.rotate},
+		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value." + beside, d.rotate},
 		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since.", d.ask},
 		{"Try the decoys", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkDecoys},
 		{"rollcall ledger verify", "Every entry is hashed anew; public key and newest checkpoint come from Vault, not from beside the record.", d.verify},
@@ -176,17 +193,22 @@ func (d *demo) tell(ctx context.Context) error {
 }
 
 func (d *demo) startEstate(ctx context.Context) (string, error) {
-	o := company
+	o, servers, waves := company, "2 directory servers, Vault", waves
+	if d.noDomain == nil {
+		o.Domain, o.DomainDecoys, o.SingleReset = domainAccounts, domainDecoys, d.ShowSingleReset
+		servers, waves = "2 directory servers, a domain controller, Vault", waves+domainWave
+	}
 	o.Dir = d.temp
+	defer d.screen.count()()
 	e, err := estate.Start(ctx, o)
 	if err != nil {
 		return "", err
 	}
 	d.estate = e
-	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s", d.Dir, limits)); err != nil {
+	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s", d.Dir, waves, limits)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("2 directory servers, Vault, %d logins that esg-01 knew, %d that it did not", len(e.Stolen), len(e.Decoys)), d.setEnvironment()
+	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d that it did not", servers, len(d.stolen()), len(e.Decoys)), d.setEnvironment()
 }
 
 // stop ends everything that still runs and removes the temporary folder. It
@@ -207,5 +229,5 @@ func (d *demo) stop() error {
 	if gone := os.RemoveAll(d.temp); gone != nil {
 		err = errors.Join(err, fmt.Errorf("the temporary folder holds throw-away passwords and could not be removed: %w", gone))
 	}
-	return err
+	return errors.Join(err, d.handOver())
 }

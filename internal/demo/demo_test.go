@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/lab"
 )
 
 func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
@@ -24,6 +28,8 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`42 listed · 41 dead · 1 open\n`,
 		`open +svc-esg-vanished: no-account\. The demo planted it`,
 		`intruder +last got in [0-9.]+ s after the start, and with nothing later than [0-9.]+ s after`,
+		`Left out: the Active Directory domain: `,
+		`left out +the Active Directory domain: `,
 		`decoys +6 of 6 untouched`,
 		`ledger +verified, [0-9]+ entries`,
 		`report +rollcall-demo/esg-01-[0-9TZ]+\.html\n`,
@@ -66,18 +72,46 @@ func TestDemoThatIsStoppedMidwayLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestDemoThatIsStoppedWhileTheDomainIsMadeLeavesNothing(t *testing.T) {
+	for name, sig := range map[string]syscall.Signal{"with Ctrl-C": syscall.SIGINT, "with kill -9": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			s := startShowWithDomain(t)
+			require.Eventually(t, func() bool { return len(mounted(t, s.temp)) > 0 }, time.Minute, 10*time.Millisecond)
+			s.signal(sig)
+			s.code()
+			if sig == syscall.SIGINT {
+				require.Contains(t, s.said(), "interrupted; everything that was started is stopped")
+				s.requireNothingLeft()
+			}
+			s.requireNoProcessSoon()
+		})
+	}
+}
+
 func TestDemoThatIsKilledTakesItsProcessesAlong(t *testing.T) {
 	s := startShow(t)
 	s.await(" in work, ")
 	s.signal(syscall.SIGKILL)
 	s.code()
-	require.Eventually(t, func() bool { return len(processes(t, s.temp, filepath.Dir(program))) == 0 }, 30*time.Second, 50*time.Millisecond)
+	s.requireNoProcessSoon()
 }
 
 func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
-	s := startShow(t, "--keep")
+	s := startShowWithDomain(t, "--keep", "--show-single-reset")
 	s.await("rollcall ledger cat\n    rollcall run\n")
-	_, look, _ := strings.Cut(s.said(), "until Ctrl-C")
+	story, look, _ := strings.Cut(s.said(), "until Ctrl-C")
+	for _, want := range []string{
+		`got in with 50 of 50`,
+		`shut out of 49 of 49, after [0-9]+ tries; still in with svc-single-reset, which was\s+reset once`,
+		`50 listed · 49 dead · 1 open\n`,
+		`domain +8 of 8 dead, each reset twice with one new value: `,
+		`one reset +svc-single-reset, on purpose and not by Rollcall: the stolen password still got in\s+[0-9.]+ s\s+after`,
+		`decoys +8 of 8 untouched`,
+	} {
+		require.Regexp(t, want, story)
+	}
+	require.NotContains(t, strings.ToLower(story), "left out")
+	require.Contains(t, look, "as root:")
 	require.Contains(t, look, "Temporal, which holds references and no secret: http://127.0.0.1:")
 	var env string
 	for _, line := range strings.Split(look, "\n") {
@@ -87,8 +121,8 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 			// Clients that not everybody has; they speak to what curl and rollcall speak to.
 		case strings.HasPrefix(command, ". "):
 			env = command
-		case strings.HasPrefix(command, "ldapwhoami"):
-			require.Contains(t, command, " -W", "it asks for the password")
+		case strings.Contains(command, " -W "):
+			// It asks for the password.
 		default:
 			out, err := exec.Command("bash", "-c", "set -e; "+env+"; "+command).CombinedOutput()
 			var code int
@@ -108,6 +142,26 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 	s.signal(syscall.SIGINT)
 	require.Zero(t, s.code(), s.said())
 	s.requireNothingLeft()
+	require.NoError(t, filepath.WalkDir(filepath.Join(s.dir, "rollcall-demo"), func(path string, e fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := e.Info()
+		require.NoError(t, err)
+		require.EqualValues(t, 65534, info.Sys().(*syscall.Stat_t).Uid, "%s belongs to whoever ran sudo", path)
+		return nil
+	}))
+}
+
+func TestDemoSaysInOneLineWhatItLeavesOutAndHowToGetIt(t *testing.T) {
+	t.Chdir(filepath.Dir(program))
+	for want, d := range map[string]demo{
+		"the Active Directory domain: it needs root. sudo rollcall demo":                                                         {noDomain: lab.ErrNotRoot},
+		"the Active Directory domain and its single reset: it needs root. sudo rollcall demo --show-single-reset":                {noDomain: lab.ErrNotRoot, Options: Options{ShowSingleReset: true}},
+		"the Active Directory domain: it needs Samba. scripts/setup.sh installs it":                                              {noDomain: fmt.Errorf("%w; run scripts/setup.sh", lab.ErrNoSamba)},
+		"the Active Directory domain: root may make no network namespace here, or mount in it. Run it outside of this container": {noDomain: lab.ErrNoNamespace},
+	} {
+		d.Program = program
+		require.Equal(t, want, d.leftOut())
+	}
 }
 
 func TestDemoSaysWhatIsMissingBeforeItStartsAnything(t *testing.T) {

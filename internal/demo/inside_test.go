@@ -20,8 +20,9 @@ import (
 func TestInsideTheDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var said transcript
-	d := &demo{Options: Options{Program: program, Keep: true, Dir: t.TempDir(), Out: &said, Err: &said}, screen: newScreen(&said)}
-	require.NoError(t, d.prepare())
+	d := &demo{Options: Options{Program: program, Keep: true, ShowSingleReset: true, Dir: t.TempDir(), Out: &said, Err: &said}, screen: newScreen(&said)}
+	require.NoError(t, d.prepare(t.Context()))
+	require.NoError(t, d.noDomain)
 	stopped := false
 	stop := func() {
 		if !stopped {
@@ -37,6 +38,34 @@ func TestInsideTheDemo(t *testing.T) {
 	d.lookAround()
 	require.Empty(t, d.unexpected)
 
+	t.Run("one reset leaves the stolen password in force, two do not", func(t *testing.T) {
+		require.Greater(t, d.hour.left, 10*d.lastIn(estate.DomainName+"/"))
+		require.Nil(t, d.state.Line(d.estate.Single.ID), "Rollcall has nothing to do with it")
+		require.Len(t, d.state.Excluded, 1)
+		require.Equal(t, d.estate.Single.ID, d.state.Excluded[0].ID)
+		for _, r := range d.results {
+			require.NotEqual(t, d.estate.Single.ID, r.ID, "it does not count among what Rollcall rotated")
+		}
+	})
+	t.Run("an hour that is not there is not told", func(t *testing.T) {
+		last := intruder.Stamp{Time: d.hour.at.Add(4 * time.Second)}
+		in := intruder.Result{ID: d.estate.Single.ID, LastSuccess: last, LastAnswer: last}
+		require.Contains(t, d.askAboutSingleReset([]intruder.Result{in}), "still in with svc-single-reset")
+		require.Equal(t, 4*time.Second, d.hour.left)
+		require.Empty(t, d.unexpected)
+
+		shut, before := in, in
+		shut.LastAnswer = intruder.Stamp{Time: last.Add(time.Second)}
+		before.LastSuccess = intruder.Stamp{Time: d.hour.at.Add(-time.Second)}
+		before.LastAnswer = before.LastSuccess
+		for _, results := range [][]intruder.Result{{shut}, {before}, {}} {
+			d.unexpected = nil
+			require.Empty(t, d.askAboutSingleReset(results))
+			require.Len(t, d.unexpected, 1)
+			require.Contains(t, d.unexpected[0], "this domain leaves no hour to show")
+		}
+		d.unexpected = nil
+	})
 	t.Run("no secret is on the screen, in what survives or on a command line", func(t *testing.T) {
 		secrets := d.secrets(t)
 		t.Logf("searching for %d values", len(secrets))
@@ -50,6 +79,7 @@ func TestInsideTheDemo(t *testing.T) {
 			return err
 		}))
 		lines := processes(t, d.temp, filepath.Dir(program))
+		require.NotEmpty(t, mounted(t, d.temp), "the domain controller")
 		require.GreaterOrEqual(t, len(lines), 5, "two directory servers, Vault, engine, two workers")
 		for _, line := range lines {
 			require.Empty(t, found(secrets, []byte(line)))
@@ -58,11 +88,12 @@ func TestInsideTheDemo(t *testing.T) {
 		require.NotEmpty(t, found(secrets, []byte("x"+d.estate.Stolen[7].Password+"x")))
 	})
 	t.Run("what does not go as it should is told", func(t *testing.T) {
-		require.NoError(t, d.estate.Vault.SeedKV(ctx, map[string]map[string]any{"apps/other/app-0001": {"password": "another"}}))
+		require.NoError(t, d.estate.Vault.SeedKV(ctx, map[string]map[string]any{"apps/other/app-0001": {"password": "another"}, "apps/other/app-ad-0001": {"password": "another"}}))
 		_, err := d.checkDecoys(ctx)
 		require.NoError(t, err)
 		require.Len(t, d.unexpected, 1)
 		require.Contains(t, d.unexpected[0], "uid=app-0001,ou=people,dc=example,dc=org has version 2 in Vault")
+		require.Contains(t, d.unexpected[0], "CN=app-ad-0001,OU=Services,DC=ad,DC=example,DC=org has version 2 in Vault")
 
 		d.unexpected = nil
 		d.checkCampaign(2)
@@ -78,14 +109,16 @@ func TestInsideTheDemo(t *testing.T) {
 	})
 	stop()
 	require.Empty(t, processes(t, d.temp, filepath.Dir(program)))
+	require.Empty(t, mounted(t, d.temp))
 	require.NoDirExists(t, d.temp)
 }
 
 // secrets are all values, old and new, that the demo and its servers hold.
 func (d *demo) secrets(t *testing.T) []string {
 	t.Helper()
-	out := []string{d.estate.Vault.RootToken().Reveal(), d.estate.Slapd.AdminPassword, d.estate.Slapd.BinderPassword, d.estate.Slapd.WriterPassword}
-	for _, s := range d.estate.Stolen {
+	out := []string{d.estate.Vault.RootToken().Reveal(), d.estate.Slapd.AdminPassword, d.estate.Slapd.BinderPassword, d.estate.Slapd.WriterPassword,
+		d.estate.Domain.AdminPassword, d.estate.Domain.BinderPassword, d.estate.Domain.ReaderPassword}
+	for _, s := range d.stolen() {
 		out = append(out, s.Password)
 	}
 	for _, v := range d.estate.Decoys {
@@ -103,6 +136,7 @@ func (d *demo) secrets(t *testing.T) []string {
 		read(p.Mount+"/data/"+p.Path, p.Field)
 	}
 	read("kv/data/rollcall/corp/"+estate.Adopted, "password")
+	read("kv/data/apps/esg-01/"+estate.SingleReset, "password")
 	return out
 }
 

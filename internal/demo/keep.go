@@ -94,9 +94,11 @@ func (c *crew) stop() {
 // The files that let a person look around without a secret on the screen or on
 // a command line.
 const (
-	envFile    = "env"
-	adminFile  = "ldap-admin"
-	headerFile = "vault-header" // for curl -H @FILE
+	envFile         = "env"
+	adminFile       = "ldap-admin"
+	domainAdminFile = "domain-admin"
+	stolenFile      = "stolen-password" // of the account that was reset once
+	headerFile      = "vault-header"    // for curl -H @FILE
 )
 
 func (d *demo) writeLookFiles() error {
@@ -108,24 +110,40 @@ export LDAPTLS_CACERT=%q
 export LDAPURI=%s REPLICA=%s LDAPBASE=%s LDAPBINDDN=%s
 export PATH=%q:$PATH
 unset VAULT_CACERT VAULT_NAMESPACE ROLLCALL_ROLE_ID ROLLCALL_SECRET_ID_FILE TEMPORAL_NAMESPACE TEMPORAL_PROFILE
-cd %q
+%scd %q
 `,
 		d.estate.Vault.Address(), filepath.Join(d.temp, "vault", "root-token"),
 		d.crew.address, filepath.Join(d.temp, "temporal.toml"),
 		filepath.Join(d.temp, "ca.pem"), d.estate.Slapd.LDAPS(), d.estate.Replica.LDAPS(), d.estate.Slapd.PeopleDN(), d.estate.Slapd.AdminDN,
-		filepath.Dir(d.Program), d.temp)
-	return errors.Join(
-		os.WriteFile(filepath.Join(d.temp, envFile), []byte(env), 0o600),
+		filepath.Dir(d.Program), d.domainEnv(), d.temp)
+	files := map[string]string{
+		envFile: env,
 		// ldapsearch -y takes the whole file, so it ends without a newline.
-		os.WriteFile(filepath.Join(d.temp, adminFile), []byte(d.estate.Slapd.AdminPassword), 0o600),
-		os.WriteFile(filepath.Join(d.temp, headerFile), []byte("X-Vault-Token: "+d.estate.Vault.RootToken().Reveal()+"\n"), 0o600),
-	)
+		adminFile:  d.estate.Slapd.AdminPassword,
+		headerFile: "X-Vault-Token: " + d.estate.Vault.RootToken().Reveal() + "\n",
+	}
+	if d.noDomain == nil {
+		files[domainAdminFile] = d.estate.Domain.AdminPassword
+	}
+	if d.singleReset() {
+		files[stolenFile] = d.estate.Single.Password
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(d.temp, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lookAround says how to look at each server with its usual client.
 func (d *demo) lookAround() {
 	s := newScreen(d.Out)
-	s.say("\n  %s\n", s.bold("The servers stay up until Ctrl-C. In another terminal:"))
+	where := "In another terminal:"
+	if os.Geteuid() == 0 {
+		where = "In another terminal, as root:"
+	}
+	s.say("\n  %s\n", s.bold("The servers stay up until Ctrl-C. "+where))
 	s.say("    . %s\n", filepath.Join(d.temp, envFile))
 	part := func(title string, lines ...string) {
 		s.say("  %s", title)
@@ -144,6 +162,9 @@ func (d *demo) lookAround() {
 		"curl -s -H @"+headerFile+" $VAULT_ADDR/v1/kv/metadata/apps/esg-01/svc-esg-0001")
 	part("Log in with the password that Vault shows now",
 		"ldapwhoami -x -W -D "+d.estate.Slapd.AccountDN("svc-esg-0001"))
+	if d.noDomain == nil {
+		d.lookAtDomain(part)
+	}
 	part("Temporal, which holds references and no secret: "+d.crew.ui,
 		"temporal workflow list")
 	part("Rollcall: look, or run another campaign",

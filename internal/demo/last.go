@@ -32,6 +32,14 @@ func (d *demo) lastScreen() {
 		line("findings", "%s", found)
 	}
 	line("intruder", "%s", d.intruderLine())
+	if d.noDomain == nil {
+		line("domain", "%s", d.domainLine())
+	} else {
+		line("left out", "%s", d.leftOut())
+	}
+	if d.hour != nil {
+		line("one reset", "%s", d.singleResetLine())
+	}
 	line("decoys", "%s", d.decoysLine())
 	line("ledger", "%s", d.ledgerLine())
 	line("report", "%s", d.short(d.folder+".html"))
@@ -48,8 +56,8 @@ func (d *demo) lastScreen() {
 }
 
 func (d *demo) intruderLine() string {
-	sinceStart, sinceSet := d.lastIn()
-	line := fmt.Sprintf("last got in %s after the start, ", seconds(sinceStart))
+	line := fmt.Sprintf("last got in %s after the start, ", seconds(d.summary.LastSuccess.Sub(d.state.StartedAt)))
+	sinceSet := d.lastIn("")
 	if sinceSet < 0 {
 		return line + "and with nothing whose new value was set"
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/lab"
 )
 
 // program is rollcall as built from this checkout, with its servers beside it.
@@ -60,10 +62,32 @@ type show struct {
 	done chan struct{}
 }
 
+// startShow starts a demo without a domain: from root it takes what a domain needs
+// (setpriv(1)), so that tests of something else are not the slower for it. Others have
+// no domain anyway.
 func startShow(t *testing.T, args ...string) *show {
 	t.Helper()
+	line := append([]string{program, "demo"}, args...)
+	if os.Geteuid() == 0 {
+		line = append([]string{"setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"}, line...)
+	}
+	return begin(t, line...)
+}
+
+// startShowWithDomain starts a demo that has a domain, which needs root: by sudo, as far as
+// the demo can tell.
+func startShowWithDomain(t *testing.T, args ...string) *show {
+	t.Helper()
+	require.NoError(t, lab.CanStartSamba(t.Context()))
+	t.Setenv("SUDO_UID", "65534")
+	t.Setenv("SUDO_GID", "65534")
+	return begin(t, append([]string{program, "demo"}, args...)...)
+}
+
+func begin(t *testing.T, line ...string) *show {
+	t.Helper()
 	s := &show{t: t, temp: t.TempDir(), dir: t.TempDir(), done: make(chan struct{})}
-	s.cmd = exec.Command(program, append([]string{"demo"}, args...)...)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	// What a person has set for servers of their own must not matter.
@@ -121,11 +145,38 @@ func processes(t *testing.T, folders ...string) []string {
 	return out
 }
 
-// requireNothingLeft: no process, no temporary folder.
+// mounted are the ids of all processes that have something mounted from a folder: those in the
+// domain controller's namespaces, which have no other name.
+func mounted(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/mountinfo")
+	require.NoError(t, err)
+	// As mountinfo has it (proc(5)), a path begins at the root of its file system.
+	up, name := filepath.Split(folder)
+	var out []string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err == nil && bytes.Contains(text, []byte(filepath.Join(filepath.Base(up), name)+"/")) {
+			out = append(out, filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return out
+}
+
+// requireNothingLeft: no process, no namespace, no mount, no temporary folder.
 func (s *show) requireNothingLeft() {
 	s.t.Helper()
 	require.Empty(s.t, processes(s.t, s.temp, filepath.Dir(program)))
+	require.Empty(s.t, mounted(s.t, s.temp))
 	left, err := os.ReadDir(s.temp)
 	require.NoError(s.t, err)
 	require.Empty(s.t, left)
+}
+
+// requireNoProcessSoon: after a kill -9 the kernel ends the rest, in its own time.
+func (s *show) requireNoProcessSoon() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		return len(processes(s.t, s.temp, filepath.Dir(program))) == 0 && len(mounted(s.t, s.temp)) == 0
+	}, 30*time.Second, 50*time.Millisecond)
 }

@@ -43,13 +43,14 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("talking to the intruder: %w", err)
 	}
 	doors := 0
-	for _, s := range d.estate.Stolen {
+	stolen := d.stolen()
+	for _, s := range stolen {
 		doors += len(s.Servers)
 		if err := e.Encode(s); err != nil {
 			return "", fmt.Errorf("talking to the intruder: %w", err)
 		}
 	}
-	return fmt.Sprintf("got in with %d of %d, each on every server that knows it", len(d.estate.Stolen), len(d.estate.Stolen)), r.awaitInside(ctx, doors)
+	return fmt.Sprintf("got in with %d of %d, each on every server that knows it", len(stolen), len(stolen)), r.awaitInside(ctx, doors)
 }
 
 // awaitInside waits until every login has succeeded.

@@ -88,12 +88,16 @@ func (d *demo) init(ctx context.Context) (string, error) {
 
 // rotate is the campaign, as a person runs it. Its progress goes to the
 // terminal as it is; its report is not shown, since the last screen tells it.
+// The single reset comes straight before it.
 func (d *demo) rotate(ctx context.Context) (string, error) {
 	login, err := d.login(ctx, vault.OperatorPolicy, vault.WorkerPolicy, vault.LedgerPolicy)
 	if err != nil {
 		return "", err
 	}
 	earlier := d.ledgers()
+	if err := d.resetOnce(ctx); err != nil {
+		return "", err
+	}
 	cmd := d.command(login, "run")
 	cmd.Stdout, cmd.Stderr = io.Discard, d.Err
 	c, err := start(cmd)

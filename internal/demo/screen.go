@@ -59,6 +59,33 @@ func (s *screen) tell(ctx context.Context, number int, st step, unexpected *[]st
 	return nil
 }
 
+// count counts the seconds on a terminal, where nothing else moves, until the function
+// that it returns is called.
+func (s *screen) count() (stop func()) {
+	if !s.terminal {
+		return func() {}
+	}
+	done, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-tick.C:
+				fmt.Fprintf(s.w, "\r    %s", s.dim(fmt.Sprintf("%d s", n)))
+			case <-done:
+				fmt.Fprint(s.w, "\r\x1b[K") // EL, ECMA-48, 8.3.41
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-gone
+	}
+}
+
 func (s *screen) say(format string, args ...any) { fmt.Fprintf(s.w, format+"\n", args...) }
 
 // The codes are ANSI SGR (ECMA-48, 8.3.117).

@@ -69,10 +69,12 @@ func (d *demo) checkCampaign(code int) {
 
 // ask ends the intruder and lets its experience judge the ledger.
 func (d *demo) ask(ctx context.Context) (string, error) {
-	var err error
-	if d.results, d.summary, err = d.raid.end(ctx); err != nil {
+	all, _, err := d.raid.end(ctx)
+	if err != nil {
 		return "", err
 	}
+	d.results = d.ownResults(all)
+	d.summary = intruder.Summarise(d.results)
 	var deaths []intruder.Death
 	for _, l := range d.state.Credentials {
 		if l.Outcome == ledger.Dead {
@@ -85,20 +87,23 @@ func (d *demo) ask(ctx context.Context) (string, error) {
 	if d.summary.Open > 0 {
 		d.wrong("the intruder can still get in with %d credentials", d.summary.Open)
 	}
-	return fmt.Sprintf("shut out of %d of %d, after %d tries", d.summary.Credentials-d.summary.Open, d.summary.Credentials, d.summary.Tries), nil
+	said := fmt.Sprintf("shut out of %d of %d, after %d tries", d.summary.Credentials-d.summary.Open, d.summary.Credentials, d.summary.Tries)
+	if d.hour != nil {
+		said += d.askAboutSingleReset(all)
+	}
+	return said, nil
 }
 
-// lastIn is the intruder's last success after the start of the campaign, and the
-// longest that any new value was set before the stolen one stopped working
-// everywhere. Negative: never after it was set.
-func (d *demo) lastIn() (sinceStart, sinceSet time.Duration) {
-	sinceSet = -1
+// lastIn is the longest that the new value of a credential whose id begins so was set
+// before the stolen one stopped working everywhere. Negative: never after it was set.
+func (d *demo) lastIn(prefix string) time.Duration {
+	since := time.Duration(-1)
 	for _, r := range d.results {
-		if l := d.state.Line(r.ID); l != nil && !l.SetAt.IsZero() && !r.LastSuccess.IsZero() {
-			sinceSet = max(sinceSet, r.LastSuccess.Sub(l.SetAt))
+		if l := d.state.Line(r.ID); strings.HasPrefix(r.ID, prefix) && l != nil && !l.SetAt.IsZero() && !r.LastSuccess.IsZero() {
+			since = max(since, r.LastSuccess.Sub(l.SetAt))
 		}
 	}
-	return d.summary.LastSuccess.Sub(d.state.StartedAt), sinceSet
+	return since
 }
 
 func (d *demo) checkDecoys(ctx context.Context) (string, error) {

@@ -17,11 +17,15 @@ import (
 func (e *Estate) CheckDecoys(ctx context.Context) error {
 	var wrong []error
 	for _, server := range e.Servers() {
-		wrong = append(wrong, e.decoysLogIn(ctx, server))
+		wrong = append(wrong, e.decoysLogIn(ctx, server, e.Slapd.BaseDN()))
+	}
+	if e.Domain != nil {
+		wrong = append(wrong, e.decoysLogIn(ctx, e.Domain.LDAPS(), e.Domain.BaseDN()))
 	}
 	api := e.Vault.Client()
 	for dn := range e.Decoys {
-		uid, _, _ := strings.Cut(strings.TrimPrefix(dn, "uid="), ",")
+		_, uid, _ := strings.Cut(dn, "=")
+		uid, _, _ = strings.Cut(uid, ",")
 		meta, err := api.Logical().ReadWithContext(ctx, "kv/metadata/"+decoyPath(uid))
 		switch {
 		case err != nil:
@@ -35,7 +39,8 @@ func (e *Estate) CheckDecoys(ctx context.Context) error {
 	return errors.Join(wrong...)
 }
 
-func (e *Estate) decoysLogIn(ctx context.Context, server string) error {
+// decoysLogIn tries the decoys below base at a server.
+func (e *Estate) decoysLogIn(ctx context.Context, server, base string) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(e.CA.PEM)
 	conn, err := ldap.DialURL(server, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
@@ -46,6 +51,9 @@ func (e *Estate) decoysLogIn(ctx context.Context, server string) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var wrong []error
 	for dn, value := range e.Decoys {
+		if !strings.HasSuffix(dn, ","+base) {
+			continue
+		}
 		if err := conn.Bind(dn, value.Reveal()); err != nil {
 			wrong = append(wrong, fmt.Errorf("estate: %s can no longer log in at %s: %w", dn, server, err))
 		}

@@ -29,6 +29,14 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	for i := range people {
 		people[i].Attrs = map[string][]string{"description": {"fetches quarantined mail from " + Device}}
 	}
+	decoys := lab.SeedAccounts("app-ad-", e.opts.DomainDecoys)
+	for i := range decoys {
+		decoys[i].Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
+	}
+	accounts = append(accounts, decoys...)
+	if e.opts.SingleReset {
+		accounts = append(accounts, singleReset())
+	}
 	o := lab.SambaOptions{Dir: filepath.Join(e.Dir, "domain"), CA: e.CA, Accounts: accounts, People: people, Pair: e.opts.Pair}
 	if err := e.startControllers(ctx, o); err != nil {
 		return err
@@ -42,8 +50,19 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.domain, err = domainAccounts(conn, e.Domain.ServicesDN()); err != nil {
+	services, err := domainAccounts(conn, e.Domain.ServicesDN())
+	if err != nil {
 		return err
+	}
+	for _, a := range services {
+		switch {
+		case a.uid == SingleReset:
+			e.Single = e.stolenFromDomain(a, e.Domain.AccountDN(a.uid))
+		case strings.HasPrefix(a.uid, "app-"):
+			e.domainDecoys = append(e.domainDecoys, a.uid)
+		default:
+			e.domain = append(e.domain, a)
+		}
 	}
 	e.people, err = domainAccounts(conn, e.Domain.PeopleDN())
 	return err
@@ -82,6 +101,13 @@ func (e *Estate) DomainServers() []string {
 	return []string{e.Domain.LDAPS()}
 }
 
+func (e *Estate) stolenFromDomain(a domainAccount, dn string) intruder.Stolen {
+	return intruder.Stolen{
+		ID: a.id, Kind: intruder.LDAP, Servers: e.DomainServers(), CAPEM: e.Domain.CA,
+		DN: dn, Password: e.Domain.SeededPassword(a.uid),
+	}
+}
+
 // domainAccount is an account of the domain with its id in the ledger.
 type domainAccount struct{ uid, id string }
 
@@ -95,24 +121,27 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 		return
 	}
 	e.seedBinders(secrets, "infra/rollcall-bind-domain", e.Domain.BinderPassword, e.Domain.PartnerPassword)
+	held := func(kv, uid string) {
+		secrets[kv] = map[string]any{"username": uid, "password": e.Domain.SeededPassword(uid)}
+		metadata[kv] = map[string]any{"directory": DomainName, "account": uid, "field": "password"}
+	}
 	for _, a := range e.domain {
 		kv := "apps/" + Device + "/" + a.uid
-		password := e.Domain.SeededPassword(a.uid)
-		secrets[kv] = map[string]any{"username": a.uid, "password": password}
-		metadata[kv] = map[string]any{"directory": DomainName, "account": a.uid, "field": "password"}
+		held(kv, a.uid)
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
-		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: a.id, Kind: intruder.LDAP, Servers: e.DomainServers(), CAPEM: e.Domain.CA,
-			DN: e.Domain.AccountDN(a.uid), Password: password,
-		})
+		e.Stolen = append(e.Stolen, e.stolenFromDomain(a, e.Domain.AccountDN(a.uid)))
+	}
+	for _, uid := range e.domainDecoys {
+		held(decoyPath(uid), uid)
+		e.Decoys[e.Domain.AccountDN(uid)] = credential.NewSecret(e.Domain.SeededPassword(uid))
+	}
+	if e.opts.SingleReset {
+		held(singlePath, SingleReset)
 	}
 	for _, a := range e.people {
 		// Vault never held the password of a person.
 		e.HandOver[a.id] = credential.Path{Mount: "kv", Path: "rollcall/handover/" + DomainName + "/" + a.uid, Field: "password"}
-		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: a.id, Kind: intruder.LDAP, Servers: []string{e.Domain.LDAPS()}, CAPEM: e.Domain.CA,
-			DN: e.Domain.PersonDN(a.uid), Password: e.Domain.SeededPassword(a.uid),
-		})
+		e.Stolen = append(e.Stolen, e.stolenFromDomain(a, e.Domain.PersonDN(a.uid)))
 	}
 }
 

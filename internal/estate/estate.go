@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/intruder"
@@ -36,6 +37,9 @@ type Options struct {
 	Controllers bool // the domain has a second domain controller that replicates from the first
 	Policy      lab.SlapdPolicy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
+
+	DomainDecoys int  // accounts of the domain that are not tied to the device
+	SingleReset  bool // one more account of the domain, for ResetOnce
 }
 
 // Estate is a running estate.
@@ -50,6 +54,8 @@ type Estate struct {
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
+	// Single is stolen too, and for ResetOnce instead of a campaign; without an id if there is none.
+	Single intruder.Stolen
 	// Decoys are credentials that must stay as they are: value by DN.
 	Decoys map[string]credential.Secret
 	// Directory is YAML for the directory in the campaign file, four spaces
@@ -68,6 +74,7 @@ type Estate struct {
 	plan   []account
 
 	domain, people []domainAccount
+	domainDecoys   []string // by sAMAccountName
 }
 
 // account is one seeded account and where it is known.
@@ -93,13 +100,16 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 		return e, err
 	}
 	e.planAccounts()
-	if err = e.startServers(ctx); err != nil {
-		return e, err
-	}
-	if err = e.findUUIDs(ctx); err != nil {
-		return e, err
-	}
-	if err = e.startDomain(ctx); err != nil {
+	// A domain takes longer than all the rest.
+	both, within := errgroup.WithContext(ctx)
+	both.Go(func() error { return e.startDomain(within) })
+	both.Go(func() error {
+		if err := e.startServers(within); err != nil {
+			return err
+		}
+		return e.findUUIDs(within)
+	})
+	if err = both.Wait(); err != nil {
 		return e, err
 	}
 	if err = e.seedVault(ctx); err != nil {
@@ -239,7 +249,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	if e.opts.AppRoles > 0 {
 		fmt.Fprintf(&b, "  - name: logins\n    type: vault-approle\n    mount: approle\n    role: %s-*\n", Device)
 	}
-	b.WriteString("\n" + more)
+	b.WriteString("\n" + e.singleYAML() + more)
 	path := filepath.Join(e.Dir, "campaign.yaml")
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }

@@ -229,5 +229,5 @@ func (r *raid) report() {
 	for _, res := range results {
 		r.out.write(res)
 	}
-	r.out.write(summarise(results))
+	r.out.write(Summarise(results))
 }

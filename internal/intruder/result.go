@@ -56,7 +56,8 @@ type Summary struct {
 	LastSuccess Stamp  `json:"last_success,omitzero"` // of all
 }
 
-func summarise(results []Result) Summary {
+// Summarise adds results up.
+func Summarise(results []Result) Summary {
 	s := Summary{Type: typeSummary}
 	open := map[string]bool{}
 	for _, r := range results {

@@ -26,6 +26,7 @@ const (
 	sambaBinary   = "/usr/sbin/samba"
 	sambaTool     = "/usr/bin/samba-tool"
 	sambaConfig   = mountPoint + "/etc/smb.conf" // as Samba sees it
+	sambaSetup    = "/usr/share/samba/setup"     // what a domain is provisioned from
 )
 
 // SambaOptions say what domain to start. Everything is kept below Dir.
@@ -69,6 +70,9 @@ type Samba struct {
 // provisioning writes, and the apt packages samba, samba-ad-provision,
 // samba-dsdb-modules, samba-vfs-modules and iproute2.
 func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
+	if err := CanStartSamba(ctx); err != nil {
+		return nil, err
+	}
 	s, err := newSamba(o, "dc1", "127.0.0.1")
 	if err != nil {
 		return nil, err
@@ -81,14 +85,6 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 
 // newSamba makes a machine for a domain controller, and the ways to it. Nothing runs yet.
 func newSamba(o SambaOptions, host, address string) (*Samba, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("lab: a Samba domain controller needs root, for its network namespace and for what provisioning writes: run this as root (sudo -E)")
-	}
-	for _, program := range []string{sambaBinary, sambaTool, "/usr/share/samba/setup/provision.ldif"} {
-		if _, err := os.Stat(program); err != nil {
-			return nil, fmt.Errorf("lab: %s is missing; run scripts/setup.sh (%w)", program, err)
-		}
-	}
 	s := &Samba{
 		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
 		BinderDN: "CN=rollcall,CN=Users," + sambaBase, BinderPassword: complexPassword(),
@@ -206,6 +202,15 @@ func (s *Samba) PersonDN(uid string) string { return "CN=" + uid + "," + sambaPe
 
 // PeopleDN is the organizational unit with the people.
 func (s *Samba) PeopleDN() string { return sambaPeople }
+
+// Inside is the command line that runs a program where the domain controller runs: in its
+// network and with its folder at the place that its configuration names. It needs root.
+func (s *Samba) Inside(program string) string {
+	return fmt.Sprintf("nsenter -t %d -n -m %s", s.Process().Pid(), program)
+}
+
+// Config is the configuration file as programs Inside see it.
+func (s *Samba) Config() string { return sambaConfig }
 
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }

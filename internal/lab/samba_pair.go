@@ -20,6 +20,9 @@ type SambaPair struct{ First, Second *Samba }
 // controller join it and returns once both have the same accounts. Each has a folder
 // below o.Dir.
 func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err error) {
+	if err = CanStartSamba(ctx); err != nil {
+		return nil, err
+	}
 	p = &SambaPair{}
 	defer func() {
 		if err != nil {

@@ -192,3 +192,21 @@ func sidText(sid []byte) string {
 func (s *Samba) SeededPassword(uid string) string {
 	return seededPassword(slices.Concat(s.opts.Accounts, s.opts.People), uid)
 }
+
+// ResetOnce gives an account another password by a single reset, as most tools do it, and
+// returns it. The one before logs in for OldPasswordAllowedPeriod more: 60 minutes, unless
+// the domain says otherwise.
+func (s *Samba) ResetOnce(ctx context.Context, uid string) (password string, err error) {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	password = complexPassword()
+	req := ldap.NewModifyRequest(s.AccountDN(uid), nil)
+	req.Replace("unicodePwd", []string{unicodePassword(password)})
+	if err := conn.Modify(req); err != nil {
+		return "", fmt.Errorf("lab: reset the password of %s: %w", uid, err)
+	}
+	return password, nil
+}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestProgressIsAsAgreed(t *testing.T) {
-	names := map[int]string{1: "directory", 2: "everything else", 3: "vault"}
+	names := map[int]string{0: "directory", 1: "everything else", 2: "vault"}
 	for name, p := range map[string]Progress{
 		"running": ProgressOf(sample(false).fold(), at(10*time.Second), names),
 		"closed":  ProgressOf(sample(true).fold(), at(time.Hour), names),
@@ -32,7 +32,7 @@ var sgr = regexp.MustCompile("\x1b\\[[0-9]*m")
 
 func TestProgressFitsEveryWidthAndOnlyColoursItself(t *testing.T) {
 	for _, s := range []*ledger.State{sample(false).fold(), sample(true).fold(), crowd(400)} {
-		p := ProgressOf(s, at(10*time.Second), map[int]string{2: strings.Repeat("long ", 30)})
+		p := ProgressOf(s, at(10*time.Second), map[int]string{1: strings.Repeat("long ", 30)})
 		for width := 20; width < 160; width += 7 {
 			coloured, plain := RenderProgress(p, width, true), RenderProgress(p, width, false)
 			require.Equal(t, plain, sgr.ReplaceAllString(coloured, ""))
@@ -51,7 +51,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	l := &log{}
 	l.start()
 	for _, id := range []string{"a", "b", "c", "d", "e", "f", "g"} {
-		l.list("corp/"+id, id, "corp", 1, "ldap-password")
+		l.list("corp/"+id, id, "corp", 0, "ldap-password")
 	}
 	l.rollClosed(7)
 	l.die("corp/a", time.Second, 2*time.Second, protocol.ProofBind, nil, nil, near)
@@ -71,7 +71,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 func TestInterruptedCredentialsAreInWorkAndNotOpen(t *testing.T) {
 	l := &log{}
 	l.start()
-	l.list("corp/a", "a", "corp", 1, "ldap-password")
+	l.list("corp/a", "a", "corp", 0, "ldap-password")
 	l.rollClosed(1)
 	l.open("corp/a", ledger.StillOpen, protocol.Stage, protocol.ReasonInterrupted, "", "")
 	require.Equal(t, 1, StatusOf(l.fold(), verified).ByState["in_work"])

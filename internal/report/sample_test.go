@@ -95,13 +95,13 @@ func sample(closed bool) *log {
 	l := &log{}
 	l.start()
 	people := func(uid string) string { return "uid=" + uid + ",ou=people,dc=example,dc=org" }
-	l.list("corp/0001", people("svc-relay"), "corp", 1, credential.LDAPPassword, "kv/apps/esg-01/relay#password")
-	l.list("corp/0002", people("svc-scan"), "corp", 1, credential.LDAPPassword, "kv/apps/esg-01/scan#password", "kv/shared/scan#password")
-	l.list("corp/0003", people("svc-changed"), "corp", 1, credential.LDAPPassword, "kv/apps/esg-01/changed#password")
-	l.list("corp/0004", people("svc-far"), "corp", 2, credential.LDAPPassword, "kv/apps/esg-01/far#password")
-	l.list("corp/0005", hostile, "corp", 2, credential.LDAPPassword, "kv/rollcall/corp/x#password")
-	l.list("unmatched/kv/apps/esg-01/old#password", "kv/apps/esg-01/old#password", "corp", 2, credential.LDAPPassword, "kv/apps/esg-01/old#password")
-	l.list("vault/approle/esg-01", "approle/esg-01", "vault", 3, credential.AppRoleSecretID, "kv/apps/esg-01/vault#secret_id")
+	l.list("corp/0001", people("svc-relay"), "corp", 0, credential.LDAPPassword, "kv/apps/esg-01/relay#password")
+	l.list("corp/0002", people("svc-scan"), "corp", 0, credential.LDAPPassword, "kv/apps/esg-01/scan#password", "kv/shared/scan#password")
+	l.list("corp/0003", people("svc-changed"), "corp", 0, credential.LDAPPassword, "kv/apps/esg-01/changed#password")
+	l.list("corp/0004", people("svc-far"), "corp", 1, credential.LDAPPassword, "kv/apps/esg-01/far#password")
+	l.list("corp/0005", hostile, "corp", 1, credential.LDAPPassword, "kv/rollcall/corp/x#password")
+	l.list("unmatched/kv/apps/esg-01/old#password", "kv/apps/esg-01/old#password", "corp", 1, credential.LDAPPassword, "kv/apps/esg-01/old#password")
+	l.list("vault/approle/esg-01", "approle/esg-01", "vault", 2, credential.AppRoleSecretID, "kv/apps/esg-01/vault#secret_id")
 	l.add(ledger.Entry{At: at(time.Second), Event: ledger.Excluded, Credential: "corp/0009", Name: people("breakglass"), Detail: "sealed envelope, rotated by hand on 2026-11-22"}, "")
 	l.rollClosed(7)
 	v := func(n int, paths ...string) map[string]int {
@@ -157,7 +157,7 @@ func crowd(n int) *ledger.State {
 	l := &log{}
 	l.start()
 	for i := range n {
-		l.list(fmt.Sprintf("corp/%06d", i), fmt.Sprintf("uid=svc-%06d,ou=people,dc=example,dc=org", i), "corp", 1+i*4/n, credential.LDAPPassword, fmt.Sprintf("kv/apps/esg-01/%06d#password", i))
+		l.list(fmt.Sprintf("corp/%06d", i), fmt.Sprintf("uid=svc-%06d,ou=people,dc=example,dc=org", i), "corp", i*4/n, credential.LDAPPassword, fmt.Sprintf("kv/apps/esg-01/%06d#password", i))
 	}
 	l.rollClosed(n)
 	for i := range n {
