@@ -58,7 +58,7 @@ type Vault struct {
 
 // Directory is one LDAP directory with all its servers.
 type Directory struct {
-	// Driver is the server family: OpenLDAP or ActiveDirectory.
+	// Driver is the server family: OpenLDAP, DS389 or ActiveDirectory.
 	Driver string `json:"driver"`
 	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
 	// the stolen value is proved dead on every one.
@@ -73,8 +73,8 @@ type Directory struct {
 	CA string `json:"ca,omitempty"`
 	// Bind is the identity with which the worker resets passwords.
 	Bind Bind `json:"bind"`
-	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword). Empty for
-	// Active Directory, which has one way.
+	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword, default for 389
+	// Directory Server). Empty for Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
@@ -89,6 +89,7 @@ type Directory struct {
 // Server families.
 const (
 	OpenLDAP        = "openldap"
+	DS389           = "389ds"
 	ActiveDirectory = "active-directory"
 )
 

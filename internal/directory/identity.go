@@ -117,16 +117,17 @@ func (c *conn) bindAdmin(ctx context.Context, value credential.Secret) error {
 		return nil
 	case !answered(err):
 		return err
-	case resultCode(err) == ldap.LDAPResultInvalidCredentials:
+	}
+	answer, unknown := s.client.family.refusedLogin(s, err)
+	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
 		where := s.client.conf.Bind.Password
 		why := fmt.Sprintf("the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn", where)
-		if a, err := s.client.family.refusedLogin(s, err); err == nil && a != protocol.Refused {
-			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", a, where)
+		if unknown == nil && answer != protocol.Refused {
+			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", answer, where)
 		}
 		refused := fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)
 		s.identity.refuse(value, refused)
 		return refused
-	default:
-		return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
 	}
+	return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
 }

@@ -17,7 +17,7 @@ import (
 //	kind       approle-secret-id, or what the directory's accounts have (default):
 //	           ldap-password, or ad-password in Active Directory
 //	directory  a directory of the campaign; may be left out where there is one
-//	account    DN, uid, mail or entryUUID; in Active Directory DN, sAMAccountName,
+//	account    DN, uid, mail or entryUUID (389 Directory Server: nsUniqueId); in Active Directory DN, sAMAccountName,
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
 //	           mount/role for an AppRole
 //	path       where Vault holds it, mount/path#field; may be left out
