@@ -63,7 +63,7 @@ type Vault struct {
 
 // Directory is one LDAP directory with all its servers.
 type Directory struct {
-	// Driver is the server family: OpenLDAP or ActiveDirectory.
+	// Driver is the server family: OpenLDAP, DS389 or ActiveDirectory.
 	Driver string `json:"driver"`
 	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
 	// the stolen value is proved dead on every one.
@@ -84,8 +84,8 @@ type Directory struct {
 	// Partner makes a pair of Bind: each resets the other, so that both can be
 	// rotated. Zero when the file names one identity.
 	Partner Bind `json:"partner,omitzero"`
-	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword). Empty for
-	// Active Directory, which has one way.
+	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword, default for 389
+	// Directory Server). Empty for Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
@@ -100,6 +100,7 @@ type Directory struct {
 // Server families.
 const (
 	OpenLDAP        = "openldap"
+	DS389           = "389ds"
 	ActiveDirectory = "active-directory"
 )
 

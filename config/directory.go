@@ -19,7 +19,7 @@ import (
 )
 
 // drivers are the server families that internal/directory knows.
-var drivers = []string{OpenLDAP, ActiveDirectory}
+var drivers = []string{OpenLDAP, DS389, ActiveDirectory}
 
 // Unmatched is no name for a directory: credential ids of paths without an
 // account begin with it.
@@ -64,10 +64,10 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		Base:        f.dn("base", "the DN below which accounts are found"),
 		StartTLS:    f.boolean("starttls"),
 		Insecure:    f.boolean("insecure"),
-		Set:         f.oneOf("set", "exop", []string{"exop", "replace"}),
 		Connections: f.integer("connections", 8, 1, 256),
 		Timeout:     f.duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 	}
+	d.Set = f.oneOf("set", usualSet(d.Driver), []string{"exop", "replace"})
 	if d.Driver == ActiveDirectory {
 		d.Set = ""
 		if f.has("set") {
@@ -94,6 +94,16 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		d.RatePerSecond = r
 	}
 	return d
+}
+
+// usualSet is the operation that resets a password unless the file chooses. 389
+// Directory Server holds the extended operation to the password policy whoever asks
+// for it, and a replace only if the identity is no password administrator.
+func usualSet(driver string) string {
+	if driver == DS389 {
+		return "replace"
+	}
+	return "exop"
 }
 
 func (l *loader) servers(f fields, d Directory) []string {

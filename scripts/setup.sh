@@ -2,7 +2,7 @@
 # Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
 # Go and installs missing packages. The second time it does nothing.
 #
-# slapd and Samba are needed as programs only: no system-wide service of theirs
+# slapd, Samba and 389 Directory Server are needed as programs only: no system-wide service of theirs
 # is set up or started, and one that already runs is left alone.
 set -euo pipefail
 
@@ -10,6 +10,8 @@ packages=(slapd ldap-utils)
 # An Active Directory domain controller (its VFS modules are for provisioning), and
 # ip for the network namespace that it runs in.
 packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute2)
+# 389 Directory Server, and what makes its certificate database.
+packages+=(389-ds-base libnss3-tools openssl)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -61,6 +63,7 @@ apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock
 came=()
 [[ " ${missing[*]} " == *" slapd "* ]] && came+=(slapd)
 [[ " ${missing[*]} " == *" samba "* ]] && came+=(smbd nmbd samba-ad-dc)
+[[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true
 fi

@@ -38,6 +38,8 @@ func (activeDirectory) idFilter(id string) string {
 	return "(objectGUID=" + b.String() + ")"
 }
 
+func (activeDirectory) idForm() *regexp.Regexp { return uuidForm }
+
 // guidText is the usual form of a GUID ([MS-DTYP] 2.3.4.3): its first three
 // fields are stored little-endian. Empty if raw is no GUID.
 func guidText(raw []byte) string {
@@ -99,6 +101,9 @@ var loginErrors = map[string]protocol.Answer{
 // refusedLogin takes nothing but 52e for a wrong password: without a sub-code,
 // from a proxy in between for example, a refusal could mean anything.
 func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, error) {
+	if resultCode(err) != ldap.LDAPResultInvalidCredentials {
+		return "", s.unknownRefusal(err)
+	}
 	var le *ldap.Error
 	if !errors.As(err, &le) || le.Err == nil {
 		return "", fmt.Errorf("bind at %s is refused without a reason", s.name)
@@ -112,6 +117,8 @@ func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, erro
 	}
 	return "", fmt.Errorf("bind at %s is refused with sub-code %s, which says nothing about the password", s.name, code[1])
 }
+
+func (activeDirectory) settle(context.Context, *conn, string) error { return nil }
 
 // withoutSelf: Active Directory refuses the bind itself of an account that may do
 // nothing until its password is changed (773), so a successful one is enough.

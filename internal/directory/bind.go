@@ -70,12 +70,15 @@ func (c *conn) try(ctx context.Context, dn string, value credential.Secret, boun
 		return "", err
 	}
 	switch resultCode(err) {
-	case ldap.LDAPResultInvalidCredentials:
-		return c.server.client.family.refusedLogin(c.server, err)
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return "", fmt.Errorf("bind with a value under test at %s: neither accepted nor refused as wrong (%s)", c.server.name, describe(err))
+	return c.server.client.family.refusedLogin(c.server, err)
+}
+
+// unknownRefusal is the error of a refused bind that tells nothing of the value.
+func (s *server) unknownRefusal(err error) error {
+	return fmt.Errorf("bind with a value under test at %s: neither accepted nor refused as wrong (%s)", s.name, describe(err))
 }
 
 // readSelf carries out the real operation on a connection just bound as dn.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"regexp"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -18,6 +19,7 @@ type family interface {
 	idAttribute() string
 	identity(e *ldap.Entry) string
 	idFilter(id string) string
+	idForm() *regexp.Regexp // what idFilter takes, in any case
 
 	// stateAttributes tell whether an account is in order and when its password changed.
 	stateAttributes() []string
@@ -26,11 +28,15 @@ type family interface {
 	bindControls() []ldap.Control
 	searchControls() []ldap.Control
 
-	// refusedLogin says what a bind with result 49 (invalidCredentials) means.
+	// refusedLogin says what the refusal of a bind means. An error: nothing that
+	// is known of the value or the account.
 	refusedLogin(s *server, err error) (protocol.Answer, error)
 	// withoutSelf decides after a successful bind as an account that may not read its own entry.
 	withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error)
 
+	// settle runs before a reset: what the family has to see, or to wait for, first.
+	// A refusal of the server (*ldap.Error) ends the reset, and nothing was changed.
+	settle(ctx context.Context, c *conn, dn string) error
 	// reset sends one operation that sets a password. old may be zero.
 	reset(l *ldap.Conn, set, dn string, new, old credential.Secret) error
 	// refusal turns the server's answer to a reset into the reason that keeps the
@@ -50,11 +56,12 @@ type family interface {
 type addCheck func(what string, ok bool, detail, do string)
 
 // FilterByID is the filter that finds an entry by its immutable id in a directory
-// of that driver. id must have the form of a UUID.
+// of that driver. id must be in the form that the driver's family gives it.
 func FilterByID(driver, id string) string { return families[driver].idFilter(id) }
 
 // families by the name of the driver.
 var families = map[string]family{
 	config.OpenLDAP:        openLDAP{},
+	config.DS389:           ds389{},
 	config.ActiveDirectory: activeDirectory{},
 }

@@ -139,21 +139,21 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 		return nil
 	case !answered(err):
 		return err
-	case resultCode(err) == ldap.LDAPResultInvalidCredentials:
+	}
+	answer, unknown := s.client.family.refusedLogin(s, err)
+	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
 		why := fmt.Sprintf("the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn", where)
 		until := time.Now().Add(refusalHolds)
-		answer, err := s.client.family.refusedLogin(s, err)
 		switch {
-		case err == nil && answer != protocol.Refused:
+		case unknown == nil && answer != protocol.Refused:
 			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", answer, where)
-		case err == nil && s.client.conf.Paired():
+		case unknown == nil && s.client.conf.Paired():
 			until = time.Time{}
 			why += "; it is not offered again until Vault holds another one, or the worker is started again"
 		}
 		refused := &refusedError{fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)}
 		i.refuse(value, until, refused)
 		return refused
-	default:
-		return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
 	}
+	return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
 }

@@ -24,12 +24,12 @@ type lockout struct {
 	at       time.Time
 }
 
-// LockoutDuration is how long the policy of an entry locks it after too many
+// lockoutDuration is how long the policy of an entry locks it after too many
 // failures (pwdLockoutDuration); 0 is until an administrator unlocks it. policyDN
 // is the entry's pwdPolicySubentry. OpenLDAP does not show which policy is its
 // default, so without one the longest of all policies below the directory's base
 // counts. known is false if none is found.
-func (c *Client) LockoutDuration(ctx context.Context, server, policyDN string) (d time.Duration, known bool, err error) {
+func (c *Client) lockoutDuration(ctx context.Context, server, policyDN string) (d time.Duration, known bool, err error) {
 	key := server + "\x00" + policyDN
 	c.policies.mu.Lock()
 	l, ok := c.policies.seen[key]

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ func (openLDAP) identity(e *ldap.Entry) string { return e.GetEqualFoldAttributeV
 
 func (openLDAP) idFilter(id string) string { return "(entryUUID=" + id + ")" }
 
+func (openLDAP) idForm() *regexp.Regexp { return uuidForm }
+
 // stateAttributes are what ppolicy and the directory keep about an entry
 // (slapo-ppolicy(5)).
 func (openLDAP) stateAttributes() []string {
@@ -29,7 +32,12 @@ func (openLDAP) stateAttributes() []string {
 func (openLDAP) bindControls() []ldap.Control   { return policyControls() }
 func (openLDAP) searchControls() []ldap.Control { return nil }
 
-func (openLDAP) refusedLogin(_ *server, err error) (protocol.Answer, error) {
+func (openLDAP) settle(context.Context, *conn, string) error { return nil }
+
+func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
+	if resultCode(err) != ldap.LDAPResultInvalidCredentials {
+		return "", s.unknownRefusal(err)
+	}
 	switch policyErrorOf(err) {
 	case ldap.BeheraAccountLocked:
 		return protocol.Locked, nil

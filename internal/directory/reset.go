@@ -39,6 +39,9 @@ func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credenti
 // reset sends one operation. The server's answer comes back as *ldap.Error.
 func (s *server) reset(ctx context.Context, dn string, new, old credential.Secret) error {
 	return s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
+		if err := s.client.family.settle(ctx, cn, dn); err != nil {
+			return err
+		}
 		return cn.do(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.family.reset(l, s.client.conf.Set, dn, new, old) })
 	})
 }

@@ -16,7 +16,7 @@ const pageSize = 500
 // Entry is one entry as a server shows it to the worker's identity.
 type Entry struct {
 	DN    string
-	UUID  string // entryUUID (RFC 4530) or objectGUID; empty if the identity may not read it
+	UUID  string // entryUUID (RFC 4530), nsUniqueId or objectGUID; empty if the identity may not read it
 	Attrs map[string][]string
 }
 
@@ -83,7 +83,7 @@ func (s *server) searchError(base string, err error) error {
 	case ldap.LDAPResultNoSuchObject:
 		return fmt.Errorf("directory %s: base %q is not at %s, or bind.dn may not see it", s.client.name, base, s.name)
 	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return fmt.Errorf("directory %s: %s stops the search at its size limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited)",
+		return fmt.Errorf("directory %s: %s stops the search at its size limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited; 389 Directory Server: nsSizeLimit and nsLookThroughLimit -1 in its entry)",
 			s.client.name, s.name, describe(err))
 	case ldap.LDAPResultReferral:
 		return fmt.Errorf("directory %s: %s refers to another server for %q and no referral is followed, because that would hand the bind password to a server the campaign file does not name; correct base, or name the domain that has it as a directory of its own",
@@ -114,7 +114,7 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // dn is what the entry was called when it was listed: one of a pair of bind
 // identities is read as the other, because its own password may be in rotation.
 func (c *Client) ByUUID(ctx context.Context, server, uuid, dn string) (e Entry, found bool, err error) {
-	if !uuidForm.MatchString(uuid) {
+	if !c.family.idForm().MatchString(uuid) {
 		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
 	}
 	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid),

@@ -28,6 +28,10 @@ var families = map[string]family{
 		login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
 		read: []string{"uid", "cn", "mail"},
 	},
+	config.DS389: {
+		login: "uid", mails: []string{"mail", "uid"}, dn: "entrydn", id: "nsUniqueId",
+		read: []string{"uid", "cn", "mail"},
+	},
 	// Groups have a sAMAccountName too, and computers change their own passwords.
 	config.ActiveDirectory: {
 		only:  "(objectCategory=person)(objectClass=user)(!(objectClass=computer))",

@@ -18,7 +18,7 @@ import (
 //	           ldap-password, or ad-password in Active Directory; user-password
 //	           there for a person's account, which then has no path
 //	directory  a directory of the campaign; may be left out where there is one
-//	account    DN, uid, mail or entryUUID; in Active Directory DN, sAMAccountName,
+//	account    DN, uid, mail or entryUUID (389 Directory Server: nsUniqueId); in Active Directory DN, sAMAccountName,
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
 //	           mount/role for an AppRole
 //	path       where Vault holds it, mount/path#field; may be left out

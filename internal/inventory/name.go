@@ -14,10 +14,11 @@ const (
 	byUID  form = iota
 	byMail      // holds an "@": mail, a uid that looks like one, a userPrincipalName
 	byDN
-	byUUID
+	byUUID // the immutable id: entryUUID, nsUniqueId or objectGUID
 )
 
-var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+// uuid is the form of an immutable id: that of a UUID, or of an nsUniqueId.
+var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}((-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|(-[0-9A-Fa-f]{8}){3})$`)
 
 func formOf(account string) form {
 	if uuid.MatchString(account) {

@@ -1,5 +1,5 @@
-// Package ldappassword rotates the userPassword of entries in an OpenLDAP
-// directory.
+// Package ldappassword rotates the userPassword of entries in an LDAP directory,
+// of OpenLDAP or 389 Directory Server.
 package ldappassword
 
 import (
@@ -34,11 +34,9 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 // Servers are the directory's, the write server first.
 func (a *Authority) Servers() []string { return a.dir.Servers() }
 
-// Account finds the entry by entryUUID, so a renamed one is found and another
-// one under the old name is not. Changed is "pwdChangedTime/entryCSN": the time
-// is kept in whole seconds, so only with the CSN do two changes in one second
-// differ. Both are replicated and so comparable between servers. The worker's only
-// identity is a Stop with ReasonSelf, an unreachable server one with
+// Account finds the entry by its immutable id, so a renamed one is found and another
+// one under the old name is not. Changed is what directory.Client.Changed says of it.
+// The worker's only identity is a Stop with ReasonSelf, an unreachable server one with
 // ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
@@ -55,16 +53,11 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
 	}
-	state, err := a.state(ctx, server, e, time.Now())
+	state, err := a.dir.State(ctx, server, e, time.Now())
 	if err != nil {
 		return kind.Account{}, err
 	}
-	return kind.Account{
-		Subject: e.UUID,
-		Name:    e.DN,
-		State:   state,
-		Changed: e.First("pwdChangedTime") + "/" + e.First("entryCSN"),
-	}, nil
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Changed: a.dir.Changed(e)}, nil
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
@@ -84,9 +77,9 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 	return a.dir.ResetPassword(ctx, acc.Name, new, old)
 }
 
-// Try binds once as the account. slapd answers alike for a wrong password, a
-// locked account and one that is gone, so a refusal is believed only after a look
-// at the entry on the same server.
+// Try binds once as the account. Servers answer alike for a wrong password, for one that
+// is gone, and slapd for a locked one too; ns-slapd does for the refusal that locks. So a
+// refusal is believed only after a look at the entry on the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	answer, err := a.dir.Bind(ctx, server, acc.Name, value)
 	if err != nil || answer != protocol.Refused {
@@ -103,7 +96,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	case !directory.SameDN(e.DN, acc.Name):
 		return "", errors.New("the account was renamed at " + server + " while it was worked on; read it again")
 	}
-	state, err := a.state(ctx, server, e, time.Now())
+	state, err := a.dir.State(ctx, server, e, time.Now())
 	if err != nil || state != protocol.Accepted {
 		return state, err
 	}
@@ -115,7 +108,7 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return a.dir.Offer(ctx, server, acc.Name, value)
 }
 
-// Retire has nothing to do: OpenLDAP accepts no old password. Connections that
+// Retire has nothing to do: neither server accepts an old password. Connections that
 // are bound already stay so until they end; the directory offers no way to cut them.
 func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) ([]credential.Finding, error) {
 	return nil, nil

@@ -1,10 +1,9 @@
-package ldappassword
+package directory
 
 import (
 	"context"
 	"time"
 
-	"rollcall/internal/directory"
 	"rollcall/internal/protocol"
 )
 
@@ -18,7 +17,7 @@ const clockMargin = time.Minute
 // state says what the entry's operational attributes (slapo-ppolicy(5)) do to
 // logins. A lock whose end cannot be told counts as a lock: to call a locked
 // account open would let a refusal pass for a proof.
-func (a *Authority) state(ctx context.Context, server string, e directory.Entry, now time.Time) (protocol.Answer, error) {
+func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Answer, error) {
 	if t, ok := generalizedTime(e.First("pwdStartTime")); ok && now.Before(t) {
 		return protocol.Disabled, nil
 	}
@@ -33,7 +32,7 @@ func (a *Authority) state(ctx context.Context, server string, e directory.Entry,
 	if locked == lockedForever || !ok {
 		return protocol.Locked, nil
 	}
-	duration, known, err := a.dir.LockoutDuration(ctx, server, e.First("pwdPolicySubentry"))
+	duration, known, err := c.lockoutDuration(ctx, server, e.First("pwdPolicySubentry"))
 	if err != nil {
 		return "", err
 	}
@@ -43,7 +42,12 @@ func (a *Authority) state(ctx context.Context, server string, e directory.Entry,
 	return protocol.Locked, nil
 }
 
-// generalizedTime reads RFC 4517, 3.3.13, in the forms that slapd writes.
+// changed is "pwdChangedTime/entryCSN": the time is kept in whole seconds, so only with
+// the CSN do two changes in one second differ. Both are replicated and so
+// comparable between servers.
+func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/" + e.First("entryCSN") }
+
+// generalizedTime reads RFC 4517, 3.3.13, in the forms that slapd and ns-slapd write.
 func generalizedTime(s string) (time.Time, bool) {
 	for _, layout := range []string{"20060102150405Z", "20060102150405.999999Z", "200601021504Z"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -1,0 +1,92 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// effectiveRights is the Get Effective Rights control, which answers in the attribute
+// attributeLevelRights with letters for each attribute, w for write
+// (draft-ietf-ldapext-acl-model-08 as 389 Directory Server has it; its oid and the
+// form "dn:<DN>" are in the administrator's guide). Everybody may ask for his own rights (tried).
+const effectiveRights = "1.3.6.1.4.1.42.2.27.9.5.2"
+
+func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "vendorVersion")
+	version := ""
+	if len(root) == 1 {
+		version = root[0].GetAttributeValue("vendorVersion")
+	}
+	add("server", strings.HasPrefix(version, "389-Directory/"), found(root, err, fmt.Sprintf("the server calls itself %q", version)),
+		"correct driver: this is no 389 Directory Server")
+	if write {
+		c.checkWrite(ctx, add)
+	}
+	if there, err := c.serverTime(ctx); err == nil {
+		skew := time.Since(there).Round(time.Second)
+		add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
+	}
+}
+
+// checkWrite asks for the rights on some entries below the base that could have a
+// password: access rules commonly hold for a whole branch. Whether bind.dn is a
+// password administrator stands in cn=config, which it cannot see.
+func (c *conn) checkWrite(ctx context.Context, add addCheck) {
+	conf := c.server.client.conf
+	entries, err := c.rights(ctx, conf.Base, ldap.ScopeWholeSubtree, "(|(objectClass=person)(objectClass=account)(objectClass=simpleSecurityObject))")
+	if err != nil {
+		add("rights", false, found(nil, err, ""), "let bind.dn read below the base, and the server answer the Get Effective Rights control")
+		return
+	}
+	granted := 0
+	for _, e := range entries {
+		if mayWrite(e.GetEqualFoldAttributeValues("attributeLevelRights"), "userPassword") {
+			granted++
+		}
+	}
+	add("rights", granted > 0, fmt.Sprintf("bind.dn may write userPassword of %d of %d accounts below base (whether it is a password administrator does not show)", granted, len(entries)),
+		"grant it on the branch with the accounts: "+writeRule(c.bound))
+}
+
+// rights reads a few entries with the rights that the identity has on userPassword.
+func (c *conn) rights(ctx context.Context, base string, scope int, filter string) ([]*ldap.Entry, error) {
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, sampled, 10, false, filter, []string{"userPassword"},
+		[]ldap.Control{ldap.NewControlString(effectiveRights, true, "dn:"+c.bound)})
+	var res *ldap.SearchResult
+	err := c.do(ctx, "ask for rights", func(l *ldap.Conn) (err error) {
+		res, err = l.Search(req)
+		return err
+	})
+	if res != nil && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded) {
+		return res.Entries, nil
+	}
+	return nil, err
+}
+
+// writeRule is the access control instruction that lets an identity reset passwords.
+func writeRule(dn string) string {
+	return fmt.Sprintf(`aci: (targetattr="userPassword")(version 3.0; acl "Rollcall"; allow (write) userdn="ldap:///%s";)`, dn)
+}
+
+func (ds389) mayReset(ctx context.Context, c *conn, dn string, add addCheck) {
+	entries, err := c.rights(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)")
+	ok := err == nil && len(entries) == 1 && mayWrite(entries[0].GetEqualFoldAttributeValues("attributeLevelRights"), "userPassword")
+	add("pair", ok, fmt.Sprintf("%s may write userPassword of %s: %s", c.bound, dn, yesNo(ok)), "grant it on that entry: "+writeRule(c.bound))
+}
+
+// mayWrite finds "userPassword:rscwo" among "cn:rsc, userPassword:wo".
+func mayWrite(rights []string, attribute string) bool {
+	for _, line := range rights {
+		for _, one := range strings.Split(line, ",") {
+			name, letters, _ := strings.Cut(strings.TrimSpace(one), ":")
+			if strings.EqualFold(name, attribute) && letters != "none" && strings.Contains(letters, "w") {
+				return true
+			}
+		}
+	}
+	return false
+}

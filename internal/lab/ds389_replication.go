@@ -1,0 +1,155 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+const (
+	ds389Replica    = `cn=replica,cn="` + slapdBase + `",cn=mapping tree,cn=config`
+	ds389Replicator = "cn=replication manager,cn=config"
+)
+
+// follow makes the server a consumer: it tells both what they are to each other and
+// has the supplier send everything.
+func (s *DS389) follow(ctx context.Context) error {
+	consumer, err := s.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer consumer.Close()
+	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer supplier.Close()
+	host, port, err := net.SplitHostPort(s.hop.addr())
+	if err != nil {
+		return err
+	}
+	agreement := s.agreement()
+	replica := func(kind, flags, id string) map[string]string {
+		return map[string]string{"objectClass": "nsDS5Replica", "nsDS5ReplicaRoot": slapdBase, "nsDS5ReplicaType": kind, "nsDS5Flags": flags, "nsDS5ReplicaId": id}
+	}
+	readOnly, updatable := replica("2", "0", "65535"), replica("3", "1", "1")
+	readOnly["nsDS5ReplicaBindDN"] = ds389Replicator
+	// A broken connection is tried again after a second, not after up to five minutes.
+	updatable["nsDS5ReplicaBackoffMin"], updatable["nsDS5ReplicaBackoffMax"] = "1", "1"
+	for _, e := range []struct {
+		conn  *ldap.Conn
+		dn    string
+		attrs map[string]string
+	}{
+		{consumer, ds389Replicator, map[string]string{"objectClass": "person", "sn": "replication manager", "userPassword": s.replicator}},
+		{consumer, ds389Replica, readOnly},
+		{supplier, ds389Replica, updatable},
+		{supplier, agreement, map[string]string{"objectClass": "nsDS5ReplicationAgreement",
+			"nsDS5ReplicaRoot": slapdBase, "nsDS5ReplicaHost": host, "nsDS5ReplicaPort": port, "nsDS5ReplicaTransportInfo": "LDAPS",
+			"nsDS5ReplicaBindDN": ds389Replicator, "nsDS5ReplicaBindMethod": "SIMPLE", "nsDS5ReplicaCredentials": s.replicator,
+			"nsDS5BeginReplicaRefresh": "start"}},
+	} {
+		req := ldap.NewAddRequest(e.dn, nil)
+		for name, value := range e.attrs {
+			req.Attribute(name, []string{value})
+		}
+		// A second consumer finds the supplier set up.
+		if err := e.conn.Add(req); err != nil && !(e.conn == supplier && ldap.IsErrorWithCode(err, ldap.LDAPResultEntryAlreadyExists)) {
+			return fmt.Errorf("lab: set up replication: add %s: %w", e.dn, err)
+		}
+	}
+	return poll(ctx, "the consumer at "+s.LDAPS()+" was not initialised", func() (bool, string, error) {
+		res, err := supplier.Search(ldap.NewSearchRequest(agreement, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
+			"(objectClass=*)", []string{"nsDS5BeginReplicaRefresh", "nsDS5ReplicaLastInitStatus"}, nil))
+		if err != nil {
+			return false, "", err
+		}
+		status := res.Entries[0].GetEqualFoldAttributeValue("nsDS5ReplicaLastInitStatus")
+		return res.Entries[0].GetEqualFoldAttributeValue("nsDS5BeginReplicaRefresh") == "" && strings.HasPrefix(status, "Error (0)"), status, nil
+	})
+}
+
+// agreement is the entry in the supplier that names this consumer.
+func (s *DS389) agreement() string { return fmt.Sprintf("cn=to %d,", s.ldaps) + ds389Replica }
+
+// PauseReplication cuts this consumer off: nothing that its supplier changes
+// after the return arrives until ResumeReplication.
+func (s *DS389) PauseReplication() { s.hop.setCut(true) }
+
+// ResumeReplication lets the supplier connect again and returns once the consumer has
+// caught up. Left alone, the supplier would wait several seconds before it tries;
+// a change of the agreement's schedule makes it try at once.
+func (s *DS389) ResumeReplication(ctx context.Context) error {
+	s.hop.setCut(false)
+	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
+	if err != nil {
+		return err
+	}
+	defer supplier.Close()
+	for _, always := range []string{"0000-2358 0123456", "0000-2359 0123456"} {
+		req := ldap.NewModifyRequest(s.agreement(), nil)
+		req.Replace("nsDS5ReplicaUpdateSchedule", []string{always})
+		if err := supplier.Modify(req); err != nil {
+			return fmt.Errorf("lab: wake the supplier: %w", err)
+		}
+	}
+	return s.AwaitReplication(ctx)
+}
+
+// AwaitReplication returns once the consumer has all that its supplier had when it was
+// called, or an error when ctx ends.
+func (s *DS389) AwaitReplication(ctx context.Context) error {
+	want, err := s.opts.ReplicaOf.newest(ctx)
+	if err != nil {
+		return err
+	}
+	return poll(ctx, "the consumer at "+s.LDAPS()+" did not catch up with "+want, func() (bool, string, error) {
+		have, err := s.newest(ctx)
+		return err == nil && have >= want, have, err
+	})
+}
+
+// newest is the supplier's newest change that a server has: the last CSN for replica 1
+// in the update vector, which the server keeps in a tombstone of this id.
+func (s *DS389) newest(ctx context.Context) (string, error) {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	res, err := conn.Search(ldap.NewSearchRequest(slapdBase, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 1, 0, false,
+		"(&(nsUniqueId=ffffffff-ffffffff-ffffffff-ffffffff)(objectClass=nsTombstone))", []string{"nsds50ruv"}, nil))
+	if err != nil {
+		return "", fmt.Errorf("lab: read the update vector at %s: %w", s.LDAP(), err)
+	}
+	for _, e := range res.Entries {
+		for _, v := range e.GetEqualFoldAttributeValues("nsds50ruv") {
+			if f := strings.Fields(v); strings.HasPrefix(v, "{replica 1 ") && len(f) == 5 {
+				return f[4], nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// poll asks done every 20 ms until it says so or ctx ends. seen is what it saw last.
+func poll(ctx context.Context, what string, done func() (ok bool, seen string, err error)) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, seen, err := done()
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lab: %s (%s): %w", what, seen, errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}
