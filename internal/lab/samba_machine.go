@@ -75,13 +75,17 @@ func (m *machine) run(ctx context.Context, program string, args ...string) ([]by
 func (m *machine) furnish(all []*machine) error {
 	var hosts, kdcs strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
+	// It asks itself first for tickets: the other may be behind a cut cable.
+	fmt.Fprintf(&kdcs, "\t\tkdc = %s\n", m.address)
 	for _, o := range all {
 		fmt.Fprintf(&hosts, "%s %s.%s %s", o.address, o.host, strings.ToLower(sambaRealm), o.host)
 		if o.guid != "" {
 			fmt.Fprintf(&hosts, " %s._msdcs.%s", o.guid, strings.ToLower(sambaRealm))
 		}
 		hosts.WriteString("\n")
-		fmt.Fprintf(&kdcs, "\t\tkdc = %s\n", o.address)
+		if o.host != m.host {
+			fmt.Fprintf(&kdcs, "\t\tkdc = %s\n", o.address)
+		}
 	}
 	for name, text := range map[string]string{
 		"hosts":         hosts.String(),
