@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -130,10 +128,6 @@ func (j *job) decide(facts protocol.Facts) protocol.Decision {
 	return d
 }
 
-// wrongMost is how many wrong logins in a row a look may cost. Directories
-// that lock accounts rarely do it before the third.
-const wrongMost = 2
-
 // mark makes durable, before Set, that the staged value is sent and that the
 // old ones were refused. Where there is nothing to say, as with nearly every
 // credential, it costs nothing.
@@ -154,192 +148,6 @@ func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decisio
 func (j *job) remark(ctx context.Context, marked vault.Staged) (err error) {
 	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
 	return err
-}
-
-func (j *job) observeVault(ctx context.Context) error {
-	staged, ok, err := j.Store.ReadStaged(ctx, j.c.ID)
-	if err != nil {
-		return err
-	}
-	if !ok || staged.Campaign != j.Campaign {
-		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "nothing is staged for this campaign; the next pass stages it"}
-	}
-	if staged.Attempt != j.intended {
-		return restaged(staged.Attempt)
-	}
-	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.c, staged.Base)
-	j.lives, j.olds = nil, nil
-	for _, p := range j.c.Paths {
-		live, err := j.Store.ReadLive(ctx, p, 0)
-		if err != nil {
-			return err
-		}
-		j.lives = append(j.lives, live)
-		j.addOld(staged.Old[p.String()])
-	}
-	// What somebody wrote to a path since could be read there, and what an ended
-	// campaign had staged may be in force: both die with the rest.
-	for i, live := range j.lives {
-		if live.Version != staged.Base[j.c.Paths[i].String()] {
-			j.addOld(live.Value)
-		}
-	}
-	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
-		j.addOld(staged.Old[place])
-	}
-	return nil
-}
-
-// inHand takes over what Prepare saw a moment ago in this process, if it is there.
-func (j *job) inHand(fresh bool) bool {
-	if !fresh {
-		j.Hand.forget(j.Campaign, j.c.ID)
-		return false
-	}
-	p, ok := j.Hand.take(j.Campaign, j.c.ID, j.intended, j.Now())
-	if !ok {
-		return false
-	}
-	j.staged, j.lives, j.account = p.staged, p.lives, p.account
-	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.c, p.staged.Base)
-	for _, old := range p.olds(j.c.Paths) {
-		j.addOld(old)
-	}
-	return true
-}
-
-// offer is one login with a value of which only one thing matters: whether it is
-// the right one. A refusal is believed after a look at the account, as in Try.
-func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Answer, error) {
-	answer, err := j.Authority.Offer(ctx, server, j.account, value)
-	if err != nil || answer != protocol.Refused {
-		return answer, err
-	}
-	account, err := j.Authority.Account(ctx, server, j.c)
-	switch {
-	case err != nil:
-		return "", err
-	case account.State != protocol.Accepted:
-		return account.State, nil
-	case account.Name != j.account.Name:
-		return "", &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: "the account was renamed or moved while it was worked on; the next pass reads it again"}
-	}
-	return protocol.Refused, nil
-}
-
-func (j *job) addOld(old credential.Secret) {
-	if old.IsZero() || old.Equal(j.staged.Secret) {
-		return
-	}
-	for _, have := range j.olds {
-		if have.Equal(old) {
-			return
-		}
-	}
-	j.olds = append(j.olds, old)
-}
-
-func (j *job) observeAccount(ctx context.Context) error {
-	account, err := j.Authority.Account(ctx, j.writeServer(), j.c)
-	if err != nil {
-		return err
-	}
-	if account.State != protocol.Accepted {
-		return protocol.StopFor(account.State, j.writeServer())
-	}
-	j.account = account
-	return nil
-}
-
-// observeLogins asks the write server which value is in force. The staged value is asked
-// first on every try but the first: if it is in force, nothing else matters.
-func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
-	f := protocol.Facts{
-		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
-		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
-	}
-	// An attempt that replaced this one may have been quicker.
-	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
-	j.unsent = f.Fresh
-	wrong := 0
-	if !f.Fresh {
-		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
-		if err != nil {
-			return f, err
-		}
-		if f.NewBinds = answer; answer != protocol.Refused {
-			return f, nil
-		}
-		wrong++
-	}
-	if f.Activated {
-		return f, nil
-	}
-	if len(j.before) == 0 {
-		j.before = map[string]string{j.writeServer(): j.account.Changed}
-	}
-	if j.staged.Asked {
-		f.OldBinds, f.OldSpared = protocol.Refused, j.staged.Changed == ""
-		return f, nil
-	}
-	if j.staged.Outlived > 0 {
-		f.OldSpared = true
-		return f, nil
-	}
-	for i, old := range j.olds {
-		if wrong == wrongMost {
-			f.OldSpared = true
-			break
-		}
-		answer, err := j.offer(ctx, j.writeServer(), old)
-		if err != nil {
-			return f, err
-		}
-		if answer == protocol.Accepted && j.changedSince(old) {
-			// It is accepted, and another one is in force.
-			answer = protocol.Refused
-		}
-		f.OldBinds = answer
-		if answer != protocol.Refused {
-			// The one in force is offered first from here on, which is what
-			// a server that wants the old value with a reset needs.
-			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
-			j.noteStale(old)
-			break
-		}
-		wrong++
-	}
-	return f, nil
-}
-
-// clocksApart is how far the clocks of Vault and of an authority may differ, and how
-// long somebody may take to set a value whose place in Vault he wrote first.
-const clocksApart = 5 * time.Minute
-
-// changedSince reports whether the secret was changed after Vault was given
-// old, at an authority that accepts the value before the one in force for a while: a good
-// login with old then does not show that it is the one in force.
-func (j *job) changedSince(old credential.Secret) bool {
-	earlier := false
-	for _, live := range j.lives {
-		if !live.Value.Equal(old) {
-			continue
-		}
-		if !j.account.Since.After(live.Written.Add(clocksApart)) {
-			return false
-		}
-		earlier = true
-	}
-	return earlier
-}
-
-func (j *job) activated() bool {
-	for _, l := range j.lives {
-		if !l.Value.Equal(j.staged.Secret) {
-			return false
-		}
-	}
-	return len(j.lives) > 0
 }
 
 // restage throws away a staged value that is not in force and will not be, and
@@ -464,15 +272,6 @@ func (j *job) retire(ctx context.Context) error {
 	}
 	j.retired++
 	return err
-}
-
-// noteStale records that a path holds another value than the one in force.
-func (j *job) noteStale(inForce credential.Secret) {
-	for _, live := range j.lives {
-		if live.Found && !live.Value.Equal(inForce) && !live.Value.Equal(j.staged.Secret) {
-			j.note(credential.FindingStalePath)
-		}
-	}
 }
 
 func (j *job) note(code credential.FindingCode) {
