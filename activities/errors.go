@@ -64,7 +64,10 @@ func classify(fallback string, err error) error {
 	kind, text := fallback, err.Error()
 	var v *vault.Error
 	var stop *protocol.Stop
+	var named interface{ Public() string }
 	switch {
+	case errors.As(err, &named):
+		text = named.Public()
 	case errors.As(err, &v):
 		// Its own text names paths, and paths name accounts.
 		kind, text = errVault, v.Stop().Error()

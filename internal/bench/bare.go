@@ -26,8 +26,8 @@ import (
 //	         Offer old (refused bind) · Offer new (bind)
 //	Clean    DestroyUpTo · Release
 //
-// In a domain Set is a reset and a look, and after Activate comes Retire: another
-// reset between two looks. compareCalls holds it to that. It shares no code with
+// In a domain Set is a reset and a look, after Activate comes Retire, another reset between
+// two looks, and before the old value is offered comes one more. compareCalls holds it to that. It shares no code with
 // internal/vault and internal/directory.
 type bare struct {
 	http   *http.Client
@@ -90,6 +90,7 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		func() error { return b.login(a, value) },
 		func() error { return b.write(ctx, live, 1, map[string]any{"username": a.uid, "password": value}) },
 		func() error { return b.retire(a, value) },
+		func() error { return b.lookIfDomain(a) },
 		func() error { return b.refused(a, a.password) },
 		func() error { return b.probe.Bind(a.dn, value) },
 
@@ -125,6 +126,13 @@ func (b *bare) retire(a account, value string) error {
 	}
 	if err := b.reset(a, value); err != nil {
 		return err
+	}
+	return b.look(a)
+}
+
+func (b *bare) lookIfDomain(a account) error {
+	if !b.domain {
+		return nil
 	}
 	return b.look(a)
 }

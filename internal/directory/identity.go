@@ -16,8 +16,13 @@ import (
 
 // refusalHolds is how long a refused bind password is not offered again. It
 // keeps retries from locking the worker's own identity. The value of one of a pair that
-// is wrong is not offered again at all: the other does the work meanwhile.
-const refusalHolds = time.Minute
+// is wrong is not offered again at all to the write server: the other does the work
+// meanwhile. Another server may only lag behind a change of both, so it is asked again,
+// no more often than failures commonly stop counting ([MS-ADA1] lockOutObservationWindow: 30 minutes).
+const (
+	refusalHolds        = time.Minute
+	refusalHoldsOfAPair = 30 * time.Minute
+)
 
 // identity is one login of the worker at one server, and what the server thought
 // of its password.
@@ -45,12 +50,43 @@ func newIdentity(s *server, b config.Bind, password func(context.Context) (crede
 	return i
 }
 
-// refusedError is a server that does not let an identity in. Another may be let in.
-type refusedError struct{ error }
+// name is what errors call the identity in what travels.
+func (i *identity) name() string {
+	switch {
+	case !i.server.client.conf.Paired():
+		return "bind"
+	case i == i.server.identities[0]:
+		return "the first identity of bind"
+	}
+	return "the second identity of bind"
+}
+
+// identityError is a login of the worker that did not come about. Its text names the
+// identity and the place of its password; Public does not, because what
+// keeps a credential open travels through Temporal.
+type identityError struct {
+	public  string
+	who     config.Bind
+	refused bool // the server does not let it in; another identity may be let in
+	cause   error
+}
+
+func (e *identityError) Error() string {
+	return fmt.Sprintf("%s (bind.dn %q, its password at %s)", e.public, e.who.DN, e.who.Password)
+}
+
+// Public is the text without a name.
+func (e *identityError) Public() string { return e.public }
+
+func (e *identityError) Unwrap() error { return e.cause }
+
+func (i *identity) failed(refused bool, cause error, format string, args ...any) error {
+	return &identityError{public: "directory " + i.server.client.name + ": " + fmt.Sprintf(format, args...), who: i.bind, refused: refused, cause: cause}
+}
 
 func isRefused(err error) bool {
-	var r *refusedError
-	return errors.As(err, &r)
+	var e *identityError
+	return errors.As(err, &e) && e.refused
 }
 
 // judge returns whether the server accepted value before, or the error with
@@ -78,13 +114,12 @@ func (i *identity) refuse(value credential.Secret, until time.Time, err error) {
 
 // dial connects and binds.
 func (i *identity) dial(ctx context.Context) (*conn, error) {
-	name := i.server.client.name
 	value, err := i.password(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("directory %s: read the password of bind.dn from %s: %w", name, i.bind.Password, err)
+		return nil, fmt.Errorf("directory %s: read the password of %s: %w", i.server.client.name, i.name(), err)
 	}
 	if value.IsZero() {
-		return nil, fmt.Errorf("directory %s: %s holds no password for bind.dn", name, i.bind.Password)
+		return nil, i.failed(false, nil, "Vault holds no password for %s; write it there", i.name())
 	}
 	if _, err := i.judge(value); err != nil {
 		return nil, err
@@ -125,7 +160,7 @@ func (c *conn) become(ctx context.Context, i *identity, value credential.Secret)
 
 // bindAs binds and remembers a refusal.
 func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret) error {
-	s, dn, where := c.server, i.bind.DN, i.bind.Password
+	s, dn := c.server, i.bind.DN
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind as the worker's identity", func(l *ldap.Conn) (err error) {
 		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), s.client.family.bindControls()))
@@ -133,8 +168,7 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	})
 	switch {
 	case err == nil && policyError(res.Controls) == ldap.BeheraChangeAfterReset:
-		return &refusedError{fmt.Errorf("directory %s: bind to %s as bind.dn %q: the server lets it do nothing until its password is changed (pwdReset); change it, and put the new one at %s",
-			s.client.name, s.name, dn, where)}
+		return i.failed(true, nil, "%s lets %s do nothing until its password is changed (pwdReset); change it, and put the new one into Vault", s.name, i.name())
 	case err == nil:
 		return nil
 	case !answered(err):
@@ -142,18 +176,21 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	}
 	answer, unknown := s.client.family.refusedLogin(s, err)
 	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
-		why := fmt.Sprintf("the password at %s is wrong, or the identity is locked or not there; put the right one there, or correct bind.dn", where)
+		why := "the password that Vault holds is wrong, or the identity is locked or not there; put the right one there, or correct its dn"
 		until := time.Now().Add(refusalHolds)
 		switch {
 		case unknown == nil && answer != protocol.Refused:
-			why = fmt.Sprintf("the identity is %s, whether or not the password at %s is right; put that in order, or correct bind.dn", answer, where)
-		case unknown == nil && s.client.conf.Paired():
+			why = fmt.Sprintf("the identity is %s, whether or not the password that Vault holds is right; put that in order, or correct its dn", answer)
+		case unknown == nil && s.client.conf.Paired() && s == s.client.servers[0]:
 			until = time.Time{}
 			why += "; it is not offered again until Vault holds another one, or the worker is started again"
+		case unknown == nil && s.client.conf.Paired():
+			until = time.Now().Add(refusalHoldsOfAPair)
+			why += fmt.Sprintf("; it is offered again in %s, or when Vault holds another one", refusalHoldsOfAPair)
 		}
-		refused := &refusedError{fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused: %s", s.client.name, s.name, dn, why)}
+		refused := i.failed(true, nil, "login to %s as %s is refused: %s", s.name, i.name(), why)
 		i.refuse(value, until, refused)
 		return refused
 	}
-	return fmt.Errorf("directory %s: bind to %s as bind.dn %q is refused (%s)", s.client.name, s.name, dn, describe(err))
+	return i.failed(false, nil, "login to %s as %s is refused (%s)", s.name, i.name(), describe(err))
 }

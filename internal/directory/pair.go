@@ -50,7 +50,7 @@ func (i *identity) once(ctx context.Context, f func(*conn) error) error {
 	c, err := i.dial(ctx)
 	if isRefused(err) {
 		return &protocol.Stop{Reason: protocol.ReasonRights, Server: i.server.name,
-			Detail: "the other bind identity of the pair, which has to reset this one, is not let in with the password that Vault holds for it; nothing was changed; put that in order (rollcall doctor)"}
+			Detail: "the other bind identity of the pair, which works on this one, is not let in here with the password that Vault holds for it; put that in order (rollcall doctor)"}
 	}
 	if err != nil {
 		return err

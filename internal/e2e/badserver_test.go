@@ -87,7 +87,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 		{"directory out of reach", admin.edited(server, "ldaps://127.0.0.1:1"), []string{"ldaps://127.0.0.1:1", "the server does not answer", "nothing was started"}},
 		{"wrong certificate", admin.edited("ca_file: ca.pem", "ca_file: other.pem"), []string{server, "certificate is not trusted", "ca_file"}},
 		{"wrong bind password", admin.edited("kv/infra/rollcall-bind#", "kv/infra/wrong#"), []string{server, "is refused", "kv/infra/wrong#password"}},
-		{"no bind password", admin.edited("kv/infra/rollcall-bind#", "kv/infra/none#"), []string{"Vault holds no bind password at kv/infra/none#password"}},
+		{"no bind password", admin.edited("kv/infra/rollcall-bind#", "kv/infra/none#"), []string{"Vault holds no password for bind", "kv/infra/none#password"}},
 		{"wrong base", admin.edited("base: dc=example,dc=org", "base: ou=nowhere,dc=example,dc=org"), []string{"ou=nowhere,dc=example,dc=org", server}},
 		{"mistake in a manifest", admin.edited("file: handover.csv", "file: broken.csv"), []string{"broken.csv:3: directory: not in the campaign file"}},
 		{"no such mount", admin.edited("prefix: kv/apps", "prefix: gone/apps"), []string{"find the mount of gone/apps", "permission denied", "rollcall doctor"}},

@@ -54,8 +54,10 @@ type Authority interface {
 	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
 	// Retire kills whatever still accepts an old value or was minted by it.
-	// Called after activation; doing it twice does no harm.
-	Retire(ctx context.Context, a Account, new credential.Secret) ([]credential.Finding, error)
+	// Called after activation; doing it twice does no harm. mark is the write server's
+	// change mark (Account.Changed) as Retire left it, if the authority can tell that nobody
+	// else changed the secret meanwhile; else empty.
+	Retire(ctx context.Context, a Account, new credential.Secret) (mark string, findings []credential.Finding, err error)
 
 	// ProofWithoutOld names the proof when the old value is unknown to us:
 	// ProofMetadata or ProofRevoked.

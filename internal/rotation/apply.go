@@ -55,13 +55,14 @@ type job struct {
 	olds    []credential.Secret // distinct values from before the rotation
 	account kind.Account
 	retired int               // how often, in this look
+	left    string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
 	unsent  bool              // no server has the staged value
 	before  map[string]string // change marks from before Set, by server
 }
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
-	j.step, j.retired = protocol.Precheck, 0
+	j.step, j.retired, j.left = protocol.Precheck, 0, ""
 	if !j.inHand(fresh) {
 		if err := j.observeVault(ctx); err != nil {
 			return err
@@ -266,7 +267,8 @@ func (j *job) activate(ctx context.Context) error {
 func (j *job) retire(ctx context.Context) error {
 	j.step = protocol.Retire
 	j.noteActivated()
-	findings, err := j.Authority.Retire(ctx, j.account, j.staged.Secret)
+	mark, findings, err := j.Authority.Retire(ctx, j.account, j.staged.Secret)
+	j.left = mark
 	for _, f := range findings {
 		j.noteDetail(f)
 	}

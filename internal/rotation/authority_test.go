@@ -105,6 +105,9 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		if e == nil {
 			return kind.Account{Subject: c.Subject, State: protocol.Gone}, nil
 		}
+		if s == h.w.servers[0] {
+			h.w.seen = e.inForce()
+		}
 		state := e.condition()
 		if state == "" {
 			state = protocol.Accepted
@@ -239,10 +242,10 @@ func (w *world) login(e *entry, value string) protocol.Answer {
 
 // Retire closes the grace with one more reset to the same value. For a person it is
 // three requests, each of which may fail.
-func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) ([]credential.Finding, error) {
+func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	if h.w.person {
 		if h.w.retired != "" && h.w.retired == h.w.write().mark {
-			return nil, nil // else a server that follows slowly would never catch up
+			return h.w.retired, nil, nil // else a server that follows slowly would never catch up
 		}
 		reset, before := func() { h.w.change(new.Reveal()) }, h.w.marks
 		for i, do := range []func(){reset, reset, h.w.forceChange} {
@@ -254,24 +257,27 @@ func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) 
 				return struct{}{}, nil
 			})
 			if err != nil {
-				return nil, err
+				return "", nil, err
 			}
 		}
 		if h.w.marks != before+2 {
-			return nil, errNoReply // somebody else's value may be the one before
+			return "", nil, errNoReply // somebody else's value may be the one before
 		}
 		h.w.retired = h.w.write().mark
-		return nil, nil
+		return h.w.retired, nil, nil
 	}
-	return call(h, "retire", errNoReply, func() ([]credential.Finding, error) {
+	mark, err := call(h, "retire", errNoReply, func() (string, error) {
 		if h.w.servers[0].isDown() {
-			return nil, errors.New("down")
+			return "", errors.New("down")
 		}
-		if h.w.grace {
-			h.w.change(new.Reveal())
+		if !h.w.grace {
+			return "", nil
 		}
-		return nil, nil
+		h.w.change(new.Reveal())
+		h.w.change(new.Reveal())
+		return h.w.write().mark, nil
 	})
+	return mark, nil, err
 }
 
 func (h *hand) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }

@@ -1,7 +1,6 @@
 package rotation
 
 import (
-	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -50,7 +49,7 @@ func NewHand() *Hand {
 }
 
 func (h *Hand) keep(campaign, id string, p inHand) {
-	if h == nil || !slices.ContainsFunc(p.lives, func(l vault.Live) bool { return l.Found && !l.Value.IsZero() }) {
+	if h == nil || len(p.staged.Old) == 0 {
 		return
 	}
 	// Values that nobody came for do not stay in memory.

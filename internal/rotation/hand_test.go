@@ -90,3 +90,14 @@ func TestWithoutAnOldValueNothingIsRemembered(t *testing.T) {
 		require.Zero(t, w.hand.kept.Len())
 	})
 }
+
+// What an earlier campaign left to hand over is no old value of a person.
+func TestNothingIsRememberedOfAPerson(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPerson()
+		w.hand = NewHand()
+		p := w.rotator().Prepare(context.Background(), w.cred)
+		require.Nil(t, p.Stop)
+		require.Zero(t, w.hand.kept.Len())
+	})
+}

@@ -22,13 +22,16 @@ func (j *job) prove(ctx context.Context) error {
 			// Others of the batch have waited for it in vain. It is no less open for that.
 			return protocol.StopFor(protocol.Unreachable, server)
 		}
-		if len(servers) > 1 || j.weak() {
+		if len(servers) > 1 || j.weak() || j.account.Exact {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
 				return j.silent.heard(server, err)
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
+				if err := j.asLeft(mark); err != nil {
+					return err
+				}
 			}
 			if j.account.Exact && mark > written {
 				// Not asked: each pass would add one more wrong password there.

@@ -1,10 +1,15 @@
 package rotation
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"rollcall/internal/credential"
+)
 
 // settle proves that the old value is dead. Where another server keeps it open although
-// the write server has done its part, it leaves behind at which change mark of
-// the write server that was.
+// the write server has done its part, it leaves behind with which change mark of
+// the write server Retire did its own.
 //
 // Retiring is a change of the secret at some authorities (Active Directory: one more
 // reset), which other servers have to follow in turn. A pass that retired again what the
@@ -12,6 +17,9 @@ import "context"
 // is slower than the passes would never be seen to follow.
 func (j *job) settle(ctx context.Context) error {
 	j.noteActivated()
+	if j.retired == 0 {
+		j.left = j.staged.Retired
+	}
 	err := j.prove(ctx)
 	if err != nil {
 		j.rememberRetired(ctx)
@@ -19,18 +27,29 @@ func (j *job) settle(ctx context.Context) error {
 	return err
 }
 
-// rememberRetired writes the mark that prove read, which is so later than Retire. It is
-// no promise, and an error is left alone: where it is missing, as after a crash
-// before this call, the next pass retires once more, which does no harm. A rotation
-// that ends in one pass never comes here.
+// rememberRetired writes the mark that Retire gave: no later one, which may be of
+// somebody else's change. It is no promise, and an error is left alone: where it is
+// missing, as after a crash before this call, the next pass retires once more, which
+// does no harm. A rotation that ends in one pass never comes here.
 func (j *job) rememberRetired(ctx context.Context) {
-	if len(j.Authority.Servers()) == 1 || !j.account.Exact || len(j.out.Evidence) == 0 {
+	if len(j.Authority.Servers()) == 1 || !j.account.Exact || j.left == "" || len(j.out.Evidence) == 0 {
 		return // nobody has to follow, the mark tells too little, or the write server itself has not refused the old value
 	}
 	marked := j.staged
-	if marked.Retired = j.out.Evidence[0].Changed; marked.Retired != j.staged.Retired {
+	if marked.Retired = j.left; marked.Retired != j.staged.Retired {
 		_ = j.remark(ctx, marked)
 	}
+}
+
+// asLeft holds the write server's change mark against the one that Retire left. If
+// somebody has changed the secret since, ours may be no more than the one before, which
+// is accepted for a while: the caller looks again, and retires theirs.
+func (j *job) asLeft(mark string) error {
+	if !j.account.Exact || j.left == "" || mark == j.left {
+		return nil
+	}
+	j.note(credential.FindingChangedAfter)
+	return errors.New("somebody changed the secret after it was retired; look again")
 }
 
 // retiredBefore reports whether an earlier pass retired the old value and nothing was

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,7 +46,7 @@ func TestAServerThatIsSlowerThanThePassesIsNotMadeToWaitForAnotherChangeByEachOf
 		require.Equal(t, []int{2}, a.To)
 		require.Equal(t, 1, w.did("retire"), w.story())
 		require.Equal(t, 1, w.did("restage"), "an unchanged mark is written once")
-		require.Equal(t, 2, w.marks)
+		require.Equal(t, 3, w.marks, "set, and the two resets of one Retire")
 		w.ended()
 		w.kept(t, "slow")
 	})
@@ -131,4 +132,19 @@ func TestASecretThatSomebodySetOnACutOffServerIsNeitherDeadNorGuessedAt(t *testi
 			})
 		})
 	}
+}
+
+// An intruder changes the secret at an authority where ours would be accepted for a while
+// yet, at every moment of a rotation that takes several passes. judge holds the verdict against
+// what was in force when the write server was last looked at.
+func TestWhoeverChangesItAtAnyMomentIsNotTakenForUs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		undisturbed := slow(4*pause - time.Second)
+		undisturbed.run(false)
+		for at := 1; at <= undisturbed.calls; at++ {
+			w := slow(4*pause - time.Second)
+			w.events[at] = func(w *world) { w.strangerSets("X") }
+			w.rotate(t, false, fmt.Sprintf("changed by somebody at call %d", at))
+		}
+	})
 }

@@ -246,7 +246,12 @@ func asStop(err error) *protocol.Stop {
 	if errors.As(err, &v) {
 		return v.Stop()
 	}
-	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Detail: err.Error()}
+	text := err.Error()
+	var named interface{ Public() string } // it names what may not travel
+	if errors.As(err, &named) {
+		text = named.Public()
+	}
+	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Detail: text}
 }
 
 func versions(c credential.Credential, by map[string]int) []int {

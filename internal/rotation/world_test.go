@@ -65,6 +65,7 @@ type world struct {
 	calls  int
 	upset  int // faults and events so far
 
+	seen    string // in force on the write server when its account was last looked at
 	retired string // the change mark that the process saw after it retired; lost with it
 
 	lockouts int // accounts that our probing locked
@@ -349,6 +350,9 @@ func (w *world) judge(a Applied) {
 		if w.person && !s.entries[subject].forced {
 			w.fail("called dead, and the owner is not made to change the temporary value on %s", s.name)
 		}
+	}
+	if w.grace && !w.ours[w.seen] {
+		w.fail("called dead, and %q of somebody else was in force when the write server was last looked at", w.seen)
 	}
 	if a.Proof != protocol.ProofBind && a.Proof != protocol.ProofMetadata {
 		w.fail("called dead by proof %q", a.Proof)

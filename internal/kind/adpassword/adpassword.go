@@ -136,9 +136,8 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 //
 // Kerberos tickets that were issued before live on until they expire (10 hours by
 // default); the directory offers no way to cut them.
-func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
-	_, findings, err := a.EndOld(ctx, acc, new)
-	return findings, err
+func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
+	return a.EndOld(ctx, acc, new)
 }
 
 // EndOld resets to the same value once more, which ends the hour in which the password
@@ -146,8 +145,9 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 // and now, the one before is not known to be ours: a bind cannot tell, because
 // ours may work for its hour. Then it resets twice.
 //
-// mark is the change mark after that; empty if somebody else changed the password
-// meanwhile (or the servers number no versions), so that theirs may be the one before.
+// mark is the change mark after that; empty if the servers number no versions. That somebody
+// else changed the password meanwhile is an error, for theirs may be the one before: the caller
+// looks again.
 func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential.Secret) (mark string, findings []credential.Finding, err error) {
 	before, err := a.mark(ctx, acc)
 	if err != nil {
@@ -167,8 +167,12 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 			return "", findings, fmt.Errorf("retire the password before: %w", err)
 		}
 	}
-	if mark, err = a.mark(ctx, acc); err != nil || version(mark) != version(before)+resets {
+	mark, err = a.mark(ctx, acc)
+	switch {
+	case err != nil || version(before) == 0:
 		return "", findings, err
+	case version(mark) != version(before)+resets:
+		return "", findings, errors.New("somebody else changed the password while it was retired; look again")
 	}
 	return mark, findings, nil
 }

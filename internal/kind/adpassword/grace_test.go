@@ -21,7 +21,7 @@ func TestOneResetLeavesTheStolenPasswordAndRetireEndsIt(t *testing.T) {
 	require.Equal(t, protocol.Accepted, try(t, a, acc, next))
 	require.Equal(t, "0", attr(t, c.Name, "badPwdCount"))
 
-	findings, err := a.Retire(t.Context(), acc, next)
+	_, findings, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.Empty(t, findings)
 	require.False(t, logsIn(t, c.Name, stolen))
@@ -45,7 +45,7 @@ func TestAPasswordThatSomebodySetBetweenSetAndRetireDiesToo(t *testing.T) {
 			if restarted {
 				a = authority(t)
 			}
-			findings, err := a.Retire(t.Context(), acc, next)
+			_, findings, err := a.Retire(t.Context(), acc, next)
 			require.NoError(t, err)
 			if restarted {
 				require.Empty(t, findings)
@@ -67,7 +67,7 @@ func TestRetiringAgainAfterALostAnswerDoesNoHarm(t *testing.T) {
 	next := fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
 	for range 3 {
-		_, err := a.Retire(t.Context(), acc, next)
+		_, _, err := a.Retire(t.Context(), acc, next)
 		require.NoError(t, err)
 		require.False(t, logsIn(t, c.Name, stolen))
 		require.True(t, logsIn(t, c.Name, next))
@@ -80,10 +80,10 @@ func TestWhatSomebodySetAfterTheValueWasRetiredIsRetiredToo(t *testing.T) {
 	acc := show(t, a, c)
 	next, theirs := fresh(t, a), fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
-	_, err := a.Retire(t.Context(), acc, next)
+	_, _, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.NoError(t, directoryAsAdmin(t).ResetPassword(t.Context(), acc.Name, theirs, credential.Secret{}))
-	_, err = a.Retire(t.Context(), acc, next)
+	_, _, err = a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.False(t, logsIn(t, c.Name, theirs))
 	require.True(t, logsIn(t, c.Name, next))

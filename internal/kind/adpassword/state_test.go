@@ -48,7 +48,7 @@ func TestAPasswordThatMustBeChangedIsLiftedByTheReset(t *testing.T) {
 	require.Equal(t, protocol.PasswordExpired, try(t, a, acc, stolen), "who has it can still change it")
 	next := fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
-	_, err := a.Retire(t.Context(), acc, next)
+	_, _, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.Equal(t, protocol.Refused, try(t, a, acc, stolen))
 	require.Equal(t, protocol.Accepted, try(t, a, acc, next))
@@ -79,7 +79,7 @@ func TestProvingOverAndOverLocksNobody(t *testing.T) {
 	acc := show(t, a, c)
 	next := fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
-	_, err := a.Retire(t.Context(), acc, next)
+	_, _, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	for range 6 {
 		require.Equal(t, protocol.Refused, try(t, a, acc, stolen))

@@ -45,7 +45,7 @@ func TestAfterRetireTheOldSecretIDAndItsTokensAreDeadAndTheNewOnesLive(t *testin
 
 	a, next := set(t, au, c, old)
 	consumer := login(t, c, next)
-	findings, err := au.Retire(t.Context(), a, next)
+	_, findings, err := au.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	require.Equal(t, []credential.Finding{{Code: credential.FindingTokensRevoked, Detail: "2 live tokens of the old secret-ids were revoked"}}, findings)
 
@@ -57,7 +57,7 @@ func TestAfterRetireTheOldSecretIDAndItsTokensAreDeadAndTheNewOnesLive(t *testin
 	require.True(t, alive(t, consumer))
 	require.True(t, alive(t, other), "another role's token")
 
-	findings, err = au.Retire(t.Context(), a, next)
+	_, findings, err = au.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	require.Empty(t, findings)
 	require.True(t, alive(t, consumer))
@@ -67,11 +67,11 @@ func TestASecondRotationRevokesTokensOfTheFirstOnesSecretID(t *testing.T) {
 	au := New(worker, "vault")
 	c, old := newRole(t, nil)
 	a, first := set(t, au, c, old)
-	_, err := au.Retire(t.Context(), a, first)
+	_, _, err := au.Retire(t.Context(), a, first)
 	require.NoError(t, err)
 	stolen := login(t, c, first)
 	a, second := set(t, au, c, first)
-	_, err = au.Retire(t.Context(), a, second)
+	_, _, err = au.Retire(t.Context(), a, second)
 	require.NoError(t, err)
 	require.False(t, alive(t, stolen), "ours too, and stolen all the same")
 }
@@ -81,7 +81,7 @@ func TestSecretIDsBesidesTheOldOneAreDestroyedAndReported(t *testing.T) {
 	c, old := newRole(t, nil)
 	extra := []credential.Secret{newSecretID(t, c), newSecretID(t, c)}
 	a, next := set(t, au, c, old)
-	findings, err := au.Retire(t.Context(), a, next)
+	_, findings, err := au.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	require.Len(t, findings, 1)
 	require.Equal(t, credential.FindingExtraSecretIDs, findings[0].Code)
@@ -112,7 +112,7 @@ func TestASetWhoseReplyWasLostIsToldByTryAndMayBeRepeated(t *testing.T) {
 func TestRetireLeavesEverythingAloneWithoutTheNewSecretID(t *testing.T) {
 	au := New(worker, "vault")
 	c, old := newRole(t, nil)
-	_, err := au.Retire(t.Context(), account(t, au, c), credential.NewSecret("never set"))
+	_, _, err := au.Retire(t.Context(), account(t, au, c), credential.NewSecret("never set"))
 	var stop *protocol.Stop
 	require.ErrorAs(t, err, &stop)
 	require.Equal(t, protocol.ReasonNewRefused, stop.Reason)
@@ -151,7 +151,7 @@ func TestTryCostsNoUseOfALimitedSecretID(t *testing.T) {
 			require.Equal(t, protocol.Accepted, got)
 		}
 	}
-	_, err := au.Retire(t.Context(), a, next)
+	_, _, err := au.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	got, err := au.Try(t.Context(), "vault", a, old)
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestTheRoleThatWeAreLoggedInWithIsLeftAlone(t *testing.T) {
 	var stop *protocol.Stop
 	require.ErrorAs(t, au.Set(t.Context(), a, credential.NewSecret("x"), value), &stop)
 	require.Equal(t, protocol.ReasonSelf, stop.Reason)
-	_, err := au.Retire(t.Context(), a, value)
+	_, _, err := au.Retire(t.Context(), a, value)
 	require.ErrorAs(t, err, &stop)
 	require.Equal(t, protocol.ReasonSelf, stop.Reason)
 	require.True(t, alive(t, self.Token()))
@@ -216,7 +216,7 @@ func TestBatchTokensAreReportedSinceNothingCanRevokeThem(t *testing.T) {
 	got, err := au.Try(t.Context(), "vault", a, next)
 	require.NoError(t, err)
 	require.Equal(t, protocol.Accepted, got)
-	findings, err := au.Retire(t.Context(), a, next)
+	_, findings, err := au.Retire(t.Context(), a, next)
 	require.NoError(t, err)
 	require.Len(t, findings, 1)
 	require.Equal(t, credential.FindingBatchTokens, findings[0].Code)

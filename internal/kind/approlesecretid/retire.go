@@ -27,27 +27,27 @@ const (
 // reads every token accessor of the Vault namespace, which takes as many calls as
 // there are tokens. What an interrupted Retire had done is simply found done,
 // so its findings may name less.
-func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) ([]credential.Finding, error) {
+func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	r, err := au.usable(ctx, a)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	keep, err := au.find(ctx, r, new)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if keep == nil || keep.accessor == "" {
-		return nil, au.stop(protocol.ReasonNewRefused, "the role does not have the new secret-id any more, so the others were left alone")
+		return "", nil, au.stop(protocol.ReasonNewRefused, "the role does not have the new secret-id any more, so the others were left alone")
 	}
 	if au.own(r) {
 		if err := au.moveOver(ctx, r, new, keep.metadata[markKey]); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
 	var findings []credential.Finding
 	extra, err := au.destroyOthers(ctx, r, keep.accessor)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if extra > 0 {
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
@@ -55,7 +55,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	}
 	revoked, err := au.revokeTokens(ctx, r, keep.metadata[markKey])
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if revoked > 0 {
 		findings = append(findings, credential.Finding{Code: credential.FindingTokensRevoked,
@@ -63,13 +63,13 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	}
 	batch, err := au.mintsBatch(ctx, r)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if batch {
 		findings = append(findings, credential.Finding{Code: credential.FindingBatchTokens,
 			Detail: "the role mints batch tokens, which Vault can neither list nor revoke: those of the old secret-ids live until they expire"})
 	}
-	return findings, nil
+	return "", findings, nil
 }
 
 // destroyOthers returns how many there were beyond the one old secret-id that

@@ -25,7 +25,7 @@ func TestAVaultThatDoesNotAnswerIsSaidWithoutTheRole(t *testing.T) {
 	err = au.Set(t.Context(), acc, credential.NewSecret("new"), credential.Secret{})
 	require.ErrorIs(t, err, errSilence)
 	require.NotContains(t, err.Error(), "esg-01-login")
-	_, err = au.Retire(t.Context(), acc, credential.NewSecret("new"))
+	_, _, err = au.Retire(t.Context(), acc, credential.NewSecret("new"))
 	require.ErrorIs(t, err, errSilence)
 	require.NotContains(t, err.Error(), "esg-01-login")
 }

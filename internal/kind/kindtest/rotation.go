@@ -32,9 +32,9 @@ func (f Fixture) rotate(t *testing.T, c credential.Credential, a kind.Account, o
 	next := f.generate(t, c)
 	require.NoError(t, f.Authority.Set(t.Context(), a, next, old))
 	f.answers(t, protocol.Accepted, a, next)
-	_, err := f.Authority.Retire(t.Context(), a, next)
+	_, _, err := f.Authority.Retire(t.Context(), a, next)
 	require.NoError(t, err)
-	_, err = f.Authority.Retire(t.Context(), a, next)
+	_, _, err = f.Authority.Retire(t.Context(), a, next)
 	require.NoError(t, err, "retiring twice does no harm")
 	return next
 }
@@ -138,7 +138,7 @@ func (f Fixture) rotateAlone(t *testing.T, c credential.Credential, old credenti
 	if err := au.Set(ctx, a, next, old); err != nil {
 		return err
 	}
-	if _, err := au.Retire(ctx, a, next); err != nil {
+	if _, _, err := au.Retire(ctx, a, next); err != nil {
 		return err
 	}
 	for _, try := range []struct {

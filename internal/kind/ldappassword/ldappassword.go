@@ -110,8 +110,8 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 
 // Retire has nothing to do: neither server accepts an old password. Connections that
 // are bound already stay so until they end; the directory offers no way to cut them.
-func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) ([]credential.Finding, error) {
-	return nil, nil
+func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) (string, []credential.Finding, error) {
+	return "", nil, nil
 }
 
 // ProofWithoutOld is the change time.

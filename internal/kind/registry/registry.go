@@ -16,7 +16,6 @@ import (
 	"rollcall/internal/kind/approlesecretid"
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/kind/userpassword"
-	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
 
@@ -95,11 +94,7 @@ func (r *Registry) directory(spec *config.Campaign, name string) (*directory.Cli
 	for _, b := range d.Identities() {
 		passwords = append(passwords, func(ctx context.Context) (credential.Secret, error) {
 			live, err := r.store.ReadLive(ctx, b.Password, 0)
-			if err == nil && !live.Found {
-				err = &protocol.Stop{Reason: protocol.ReasonVault, Detail: fmt.Sprintf(
-					"directory %s: Vault holds no bind password at %s; write it there, or correct directories.%s.bind.password", name, b.Password, name)}
-			}
-			return live.Value, err
+			return live.Value, err // zero where Vault has none, which the directory reports
 		})
 	}
 	c, err := directory.Open(name, d, passwords...)

@@ -15,7 +15,7 @@ import (
 func rotate(t *testing.T, a *Authority, acc kind.Account, next credential.Secret) []credential.Finding {
 	t.Helper()
 	require.NoError(t, a.Set(t.Context(), acc, next, credential.Secret{}))
-	findings, err := a.Retire(t.Context(), acc, next)
+	_, findings, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	return findings
 }
@@ -59,7 +59,7 @@ func TestRetireBrokenOffAnywhereIsDoneAgain(t *testing.T) {
 			}
 			require.Equal(t, protocol.Accepted, try(t, a, acc, next), "whoever goes on sees that it is in force")
 			again := authority(t)
-			_, err := again.Retire(t.Context(), acc, next)
+			_, _, err := again.Retire(t.Context(), acc, next)
 			require.NoError(t, err)
 			require.Equal(t, "773", subCode(t, c.Name, next))
 			require.Equal(t, "52e", subCode(t, c.Name, stolen))
@@ -104,7 +104,7 @@ func TestAChangeBeforeTheProofIsOverruledAndSaid(t *testing.T) {
 	require.NotContains(t, err.Error(), "person0")
 	require.Equal(t, protocol.Accepted, try(t, a, acc, next), "whoever looks again gets to Retire")
 
-	findings, err := a.Retire(t.Context(), acc, next)
+	_, findings, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.Len(t, findings, 1)
 	require.Equal(t, credential.FindingChangedAfter, findings[0].Code)
@@ -135,7 +135,7 @@ func TestAnOwnerWhomMustChangeWouldNotReachIsAFinding(t *testing.T) {
 			require.Len(t, findings, 1)
 			require.Equal(t, credential.FindingNotForced, findings[0].Code)
 			require.Contains(t, findings[0].Detail, row.words)
-			again, err := a.Retire(t.Context(), acc, next)
+			_, again, err := a.Retire(t.Context(), acc, next)
 			require.NoError(t, err)
 			require.Equal(t, findings, again, "whose answer was lost is told again")
 			require.Equal(t, "52e", subCode(t, c.Name, stolen), "the stolen value dies all the same")
@@ -152,7 +152,7 @@ func TestWithoutTheRightToPwdLastSetTheStolenValueIsDeadAndTheDelegationIsNamed(
 	acc := show(t, a, c)
 	next := fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
-	_, err := a.Retire(t.Context(), acc, next)
+	_, _, err := a.Retire(t.Context(), acc, next)
 	var stop *protocol.Stop
 	require.ErrorAs(t, err, &stop)
 	require.Equal(t, protocol.ReasonRights, stop.Reason)
@@ -181,7 +181,7 @@ func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
 	next := fresh(t, a)
 	rotate(t, a, acc, next)
 	retired := show(t, a, c).Changed
-	_, err := a.Retire(t.Context(), acc, next)
+	_, _, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.Equal(t, retired, show(t, a, c).Changed)
 }

@@ -102,15 +102,15 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 // owner cannot be told from an intruder. An owner who may not change his password is
 // not made to, for that would lock him out; that, and a password that never expires,
 // is a finding.
-func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) ([]credential.Finding, error) {
+func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	var findings []credential.Finding
 	if left, ok := a.left.Load(acc.Subject); ok {
 		now, err := a.mark(ctx, acc)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		if s := left.(state); now == s.mark {
-			return s.findings, nil
+			return s.mark, s.findings, nil
 		}
 		a.left.Delete(acc.Subject)
 		findings = append(findings, credential.Finding{Code: credential.FindingChangedAfter,
@@ -119,27 +119,27 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	ended, more, err := a.EndOld(ctx, acc, new)
 	findings = append(findings, more...)
 	if err != nil {
-		return findings, err
+		return "", findings, err
 	}
 	owner, err := a.dir.Owner(ctx, acc.Name)
 	if err != nil {
-		return findings, fmt.Errorf("look how the owner stands to his password: %w", err)
+		return "", findings, fmt.Errorf("look how the owner stands to his password: %w", err)
 	}
 	if !owner.MayNotChange {
 		if err := a.dir.RequireChange(ctx, acc.Name); err != nil {
-			return findings, err
+			return "", findings, err
 		}
 	}
 	mark, err := a.mark(ctx, acc)
 	if err != nil {
-		return findings, err
+		return "", findings, err
 	}
 	if !adpassword.SameVersion(ended, mark) {
-		return findings, errors.New("somebody else changed the password while it was retired, or bind.dn may not read msDS-KeyVersionNumber; look again")
+		return "", findings, errors.New("somebody else changed the password while it was retired, or bind.dn may not read msDS-KeyVersionNumber; look again")
 	}
 	left := state{mark, notForced(owner)}
 	a.left.Store(acc.Subject, left)
-	return append(findings, left.findings...), nil
+	return mark, append(findings, left.findings...), nil
 }
 
 // notForced says why nothing makes the owner change the temporary value, if so.
