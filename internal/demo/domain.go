@@ -95,14 +95,14 @@ func (d *demo) domainLine() string {
 			}
 		}
 	}
-	line := fmt.Sprintf("%d of %d dead, each reset twice with one new value: ", dead, listed)
+	line := fmt.Sprintf("%d of %d dead, each reset twice to one new value: ", dead, listed)
 	if since := d.lastIn(estate.DomainName + "/"); since < 0 {
-		line += "no stolen password got in after that was set"
+		line += "nothing was left to the intruder"
 	} else {
-		line += fmt.Sprintf("the stolen one got in for %s more at most", seconds(since))
+		line += fmt.Sprintf("at most %s were left to the intruder", seconds(since))
 	}
 	if d.hour == nil {
-		line += "; a single reset leaves it an hour (see it with --show-single-reset)"
+		line += "; a single reset leaves an hour (--show-single-reset)"
 	}
 	return line
 }
