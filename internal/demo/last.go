@@ -90,7 +90,7 @@ func (d *demo) findings() string {
 	}
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(n)) {
-		parts = append(parts, fmt.Sprintf("%d %s", n[code], code))
+		parts = append(parts, fmt.Sprintf("%d"+nbsp+"%s", n[code], code))
 	}
 	return strings.Join(parts, ", ")
 }
