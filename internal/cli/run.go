@@ -107,8 +107,9 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 		case <-s.engine.Gone():
 			return &exit{exitUnfinished, fmt.Errorf("the engine ended by itself; what it had is on disk and the same command goes on from there (its log is %s)", filepath.Join(s.stateDir, "engine", "engine.log"))}
 		case <-unserved.C:
-			view.below()
-			s.sayIfUnserved(ctx)
+			if s.sayIfUnserved(ctx) {
+				view.below()
+			}
 		case <-tick.C:
 			view.refresh(ctx)
 		}

@@ -36,12 +36,15 @@ func (s *session) missingWorkers(ctx context.Context) (commands []string, err er
 	return commands, nil
 }
 
-// sayIfUnserved tells whoever waits what the wait is for. An error is no news:
-// the call that it waits for meets it too.
-func (s *session) sayIfUnserved(ctx context.Context) {
-	if missing, err := s.missingWorkers(ctx); err == nil && len(missing) > 0 {
-		s.say("note: nobody serves the campaign at %s: start %s", s.engine.Address, quoted(missing))
+// sayIfUnserved tells whoever waits what the wait is for, and returns whether it said
+// anything. An error is no news: the call that it waits for meets it too.
+func (s *session) sayIfUnserved(ctx context.Context) bool {
+	missing, err := s.missingWorkers(ctx)
+	if err != nil || len(missing) == 0 {
+		return false
 	}
+	s.say("note: nobody serves the campaign at %s: start %s", s.engine.Address, quoted(missing))
+	return true
 }
 
 func quoted(commands []string) string { return "`" + strings.Join(commands, "` and `") + "`" }

@@ -193,10 +193,10 @@ func (d *demo) tell(ctx context.Context) error {
 }
 
 func (d *demo) startEstate(ctx context.Context) (string, error) {
-	o, servers, waves := company, "2 directory servers, Vault", waves
+	o, servers, waves := company, "2 LDAP servers, Vault", waves
 	if d.noDomain == nil {
 		o.Domain, o.DomainDecoys, o.SingleReset = domainAccounts, domainDecoys, d.ShowSingleReset
-		servers, waves = "2 directory servers, a domain controller, Vault", waves+domainWave
+		servers, waves = "2 LDAP servers, a domain controller, Vault", waves+domainWave
 	}
 	o.Dir = d.temp
 	defer d.screen.count()()
@@ -208,7 +208,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s", d.Dir, waves, limits)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d that it did not", servers, len(d.stolen()), len(e.Decoys)), d.setEnvironment()
+	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Decoys)), d.setEnvironment()
 }
 
 // stop ends everything that still runs and removes the temporary folder. It

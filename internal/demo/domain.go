@@ -95,21 +95,21 @@ func (d *demo) domainLine() string {
 			}
 		}
 	}
-	line := fmt.Sprintf("%d of %d dead, each reset twice with one new value: ", dead, listed)
+	line := fmt.Sprintf("%d of %d dead, each reset twice to one new value: ", dead, listed)
 	if since := d.lastIn(estate.DomainName + "/"); since < 0 {
-		line += "no stolen password got in after that was set"
+		line += "nothing was left to the intruder"
 	} else {
-		line += fmt.Sprintf("the stolen one got in for at most %s more", seconds(since))
+		line += fmt.Sprintf("at most %s were left to the intruder", seconds(since))
 	}
 	if d.hour == nil {
-		line += "; a single reset leaves it an hour (see it with --show-single-reset)"
+		line += "; a single reset leaves an hour (--show-single-reset)"
 	}
 	return line
 }
 
 // singleResetLine is the hour beside it.
 func (d *demo) singleResetLine() string {
-	return fmt.Sprintf("%s, on purpose and not by Rollcall: the stolen password still got in %s after its reset, at the end, "+
+	return fmt.Sprintf("%s, on purpose and not by Rollcall: the stolen password still got in %s after the reset, at the end, "+
 		"and would for up to 60 minutes (OldPasswordAllowedPeriod)", estate.SingleReset, seconds(d.hour.left))
 }
 
@@ -118,22 +118,22 @@ func (d *demo) domainEnv() string {
 	if d.noDomain != nil {
 		return ""
 	}
-	return fmt.Sprintf("export DOMAIN=%s DOMAINBASE=%s DOMAINADMIN=%s\n", d.estate.Domain.LDAPS(), d.estate.Domain.ServicesDN(), d.estate.Domain.AdminDN)
+	return fmt.Sprintf("export DC=%s DCBASE=%s DCADMIN=%s\n", d.estate.Domain.LDAPS(), d.estate.Domain.ServicesDN(), d.estate.Domain.AdminDN)
 }
 
 // lookAtDomain says how to look at the domain.
 func (d *demo) lookAtDomain(part func(title string, lines ...string)) {
 	dc := d.estate.Domain
-	// A search for the account itself, for Samba does not answer "Who am I?" (RFC 4532).
-	as := func(dn, password string) string {
-		return "ldapsearch -x -LLL -H $DOMAIN -D " + dn + " " + password + " -s base -b " + dn + " pwdLastSet"
+	// A search, for Samba does not answer "Who am I?" (RFC 4532).
+	as := func(uid, password string) string {
+		return "ldapsearch -x -LLL -H $DC -D " + dc.LoginName(uid) + " " + password + " -s base -b '' dnsHostName"
 	}
 	part("The domain: when was each password set? And log in with the one that Vault shows now",
-		"ldapsearch -x -LLL -H $DOMAIN -D $DOMAINADMIN -y "+domainAdminFile+" -b $DOMAINBASE '(sAMAccountName=*)' pwdLastSet badPwdCount",
-		as(dc.AccountDN("svc-ad-0001"), "-W"))
+		"ldapsearch -x -LLL -H $DC -D $DCADMIN -y "+domainAdminFile+" -b $DCBASE '(cn=*)' pwdLastSet",
+		as("svc-ad-0001", "-W"))
 	if d.singleReset() {
 		part("The account that was reset once: its stolen password still logs in, for an hour",
-			as(d.estate.Single.DN, "-y "+stolenFile))
+			as(estate.SingleReset, "-y "+stolenFile))
 	}
 	part("The domain controller, with its own tool, inside its network namespace",
 		dc.Inside("samba-tool")+" user show svc-ad-0001 --configfile="+dc.Config(),

@@ -96,7 +96,7 @@ func (c *crew) stop() {
 const (
 	envFile         = "env"
 	adminFile       = "ldap-admin"
-	domainAdminFile = "domain-admin"
+	domainAdminFile = "dc-admin"
 	stolenFile      = "stolen-password" // of the account that was reset once
 	headerFile      = "vault-header"    // for curl -H @FILE
 )

@@ -78,7 +78,7 @@ func (d *demo) ledgerLine() string {
 	return fmt.Sprintf("verified, %d entries, with the public key and the checkpoint that Vault keeps", d.verified.Size)
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f"+nbsp+"s", d.Seconds()) }
 
 // findings are counted by code, in the order of the alphabet.
 func (d *demo) findings() string {
@@ -90,7 +90,7 @@ func (d *demo) findings() string {
 	}
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(n)) {
-		parts = append(parts, fmt.Sprintf("%d %s", n[code], code))
+		parts = append(parts, fmt.Sprintf("%d"+nbsp+"%s", n[code], code))
 	}
 	return strings.Join(parts, ", ")
 }

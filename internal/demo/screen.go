@@ -99,12 +99,15 @@ func (s *screen) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
+// nbsp holds two words together in wrap, which writes it as a space.
+const nbsp = "\u00a0"
+
 // wrap breaks text between words to fit width, every line indented.
 func wrap(text string, indent, width int) string {
 	in := strings.Repeat(" ", indent)
 	var b strings.Builder
 	column := 0
-	for i, word := range strings.Fields(text) {
+	for i, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' }) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
@@ -117,7 +120,7 @@ func wrap(text string, indent, width int) string {
 			b.WriteByte(' ')
 			column++
 		}
-		b.WriteString(word)
+		b.WriteString(strings.ReplaceAll(word, nbsp, " "))
 		column += n
 	}
 	return b.String()

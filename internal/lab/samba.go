@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -211,6 +212,9 @@ func (s *Samba) Inside(program string) string {
 
 // Config is the configuration file as programs Inside see it.
 func (s *Samba) Config() string { return sambaConfig }
+
+// LoginName is the userPrincipalName of a seeded account.
+func (s *Samba) LoginName(uid string) string { return uid + "@" + strings.ToLower(sambaRealm) }
 
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }

@@ -58,8 +58,11 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		return "", nil, err
 	}
 	if revoked > 0 {
-		findings = append(findings, credential.Finding{Code: credential.FindingTokensRevoked,
-			Detail: fmt.Sprintf("%d live tokens of the old secret-ids were revoked", revoked)})
+		detail := fmt.Sprintf("%d live tokens of the old secret-ids were revoked", revoked)
+		if revoked == 1 {
+			detail = "1 live token of the old secret-ids was revoked"
+		}
+		findings = append(findings, credential.Finding{Code: credential.FindingTokensRevoked, Detail: detail})
 	}
 	batch, err := au.mintsBatch(ctx, r)
 	if err != nil {
