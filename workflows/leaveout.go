@@ -49,6 +49,8 @@ func (c *campaign) mayLeaveOut(_ workflow.Context, in LeaveOut) error {
 		return refuse("the campaign is still listing; its servers are known once it runs")
 	case strings.TrimSpace(in.Reason) == "":
 		return refuse("a reason is missing: it goes into the ledger, for whoever asks why the stolen values were not tried there")
+	case strings.TrimSpace(in.Actor) == "":
+		return refuse("nobody says who asks: the ledger holds who left a server out")
 	case len(in.Reason) > longestReason:
 		return refuse("the reason is longer than 500 bytes")
 	}

@@ -70,7 +70,7 @@ func unlessCancelled(ctx workflow.Context, at protocol.Step, ready, stopped []ac
 		return ready, stopped
 	}
 	for _, it := range ready {
-		it.Step, it.Stop = at, &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the campaign was aborted before its turn; nothing was set"}
+		it.Step, it.Stop = at, &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the campaign was aborted before its turn; this pass set nothing"}
 		stopped = append(stopped, it)
 	}
 	return nil, stopped

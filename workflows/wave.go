@@ -88,14 +88,16 @@ func (w *wave) pass(ctx workflow.Context) error {
 		w.state.Todo = w.state.Todo[1:]
 		w.started++
 		w.inFlight++
-		workflow.Go(ctx, func(ctx workflow.Context) { w.dispatch(ctx, next) })
+		workflow.Go(ctx, func(ctx workflow.Context) { w.dispatch(ctx, next, false) })
 	}
 	return workflow.Await(ctx, func() bool { return w.inFlight == 0 })
 }
 
 // dispatch runs one batch. A batch whose workflow failed as a whole comes back
 // in the next pass: what was done is seen there.
-func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
+//
+// finishing is a pass after an abort, over what is half done: it is not cancelled.
+func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
@@ -106,9 +108,12 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo) {
 		ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		WaitForCancellation: true,
 	})
-	if !w.state.Control.Aborting { // after an abort only what is half done is dispatched
+	if !finishing {
 		child, w.halt[todo.Batch] = workflow.WithCancel(child)
 		defer delete(w.halt, todo.Batch)
+		if w.state.Control.Aborting {
+			w.halt[todo.Batch]() // it was told while this batch was on its way here
+		}
 	}
 	var out rotationResult
 	err := workflow.ExecuteChildWorkflow(child, RotationWorkflow, in).Get(ctx, &out)
@@ -280,7 +285,7 @@ func (w *wave) finishHalfDone(ctx workflow.Context) error {
 	w.state.Pass++
 	for _, t := range half {
 		w.inFlight++
-		w.dispatch(ctx, t)
+		w.dispatch(ctx, t, true)
 	}
 	return nil
 }

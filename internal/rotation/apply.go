@@ -57,6 +57,7 @@ type job struct {
 	retired int               // how often, in this look
 	left    string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
 	unsent  bool              // no server has the staged value
+	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
 }
 
@@ -253,6 +254,13 @@ func (j *job) activate(ctx context.Context) error {
 			j.note(credential.FindingChangedDuring)
 		}
 		version, err := j.Store.Activate(ctx, p, live, j.staged.Secret)
+		if vault.AsCAS(err) && j.handed {
+			// What was taken over is older than a look of our own would be: look once more.
+			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
+				j.handed = false
+				return j.activate(ctx)
+			}
+		}
 		if vault.AsCAS(err) {
 			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
 		}

@@ -25,7 +25,7 @@ func (j *job) observeVault(ctx context.Context) error {
 		return restaged(staged.Attempt)
 	}
 	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.c, staged.Base)
-	j.lives, j.olds = nil, nil
+	j.lives, j.olds, j.handed = nil, nil, false
 	for _, p := range j.c.Paths {
 		live, err := j.Store.ReadLive(ctx, p, 0)
 		if err != nil {
@@ -57,7 +57,7 @@ func (j *job) inHand(fresh bool) bool {
 	if !ok {
 		return false
 	}
-	j.staged, j.lives, j.account = p.staged, p.lives, p.account
+	j.staged, j.lives, j.account, j.handed = p.staged, p.lives, p.account, true
 	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.c, p.staged.Base)
 	for _, old := range p.olds(j.c.Paths) {
 		j.addOld(old)

@@ -168,6 +168,15 @@ func (s *Store) revoke(ctx context.Context, token string) {
 	_ = holder.Auth().Token().RevokeSelfWithContext(ctx, "")
 }
 
+// unknown reports whether Vault says that our role has no such secret-id. Asking with the
+// token in hand costs no wrong login, of which a few would lock the role, with every
+// worker in it. Where we may not ask, nobody knows.
+func (s *Store) unknown(ctx context.Context, value credential.Secret) bool {
+	got, err := s.api.Logical().WriteWithContext(ctx, "auth/"+appRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
+		map[string]any{"secret_id": value.Reveal()})
+	return err == nil && (got == nil || got.Data == nil)
+}
+
 // watch follows a rotation of our role by another worker: it adopts the secret-id that
 // Vault holds if that is another one than ours, and logs in again where our token was
 // revoked. It returns the lease of a login that it made.
@@ -181,6 +190,10 @@ func (s *Store) watch(ctx context.Context) *lease {
 	}
 	_, using := s.login.current()
 	if err != nil || !live.Found || live.Value.IsZero() || live.Value.Equal(using) || live.Value.Equal(s.login.spurned) {
+		return nil
+	}
+	if s.unknown(ctx, live.Value) {
+		s.login.spurned = live.Value
 		return nil
 	}
 	if err := s.Adopt(ctx, live.Value); err != nil {

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 // markKey is the metadata key of the mark. Its value differs for each Set, so
@@ -60,6 +61,10 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {
 		return role{}, protocol.StopFor(protocol.Gone, au.server)
 	case !r.bindSecretID:
 		return role{}, au.stop(protocol.ReasonPolicy, "the role has bind_secret_id=false: it accepts a login without any secret-id, so no rotation can close it; set bind_secret_id=true or delete the role")
+	}
+	// Whoever is logged in otherwise cannot move over, and would destroy what the workers log in with.
+	if a.Subject == vault.WorkerRole && !au.own(*r) {
+		return role{}, au.stop(protocol.ReasonSelf, "this is the workers' own role, and only a worker that logs in with it may rotate it (vault.rotate_login, ROLLCALL_SECRET_ID_FILE)")
 	}
 	self, err := au.api.Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
