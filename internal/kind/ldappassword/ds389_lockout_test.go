@@ -12,24 +12,6 @@ import (
 	"rollcall/internal/protocol"
 )
 
-func TestOn389DirectoryServerProvingLeavesNoFailureBehind(t *testing.T) {
-	w := newWorld389(t, lab.DS389Policy{MaxFailure: 3, LockoutDuration: time.Hour}, 1, true)
-	a := w.open(t, w.conf())
-	c, old := w.credential(t)
-	acc, next := account(t, a, c), fresh(t, a)
-	require.NoError(t, a.Set(t.Context(), acc, next, old))
-	require.NoError(t, w.consumer.AwaitReplication(t.Context()))
-	// Far more often than passwordMaxFailure allows in a row. Each server counts for itself.
-	for range 5 {
-		for _, s := range []*lab.DS389{w.supplier, w.consumer} {
-			require.Equal(t, protocol.Refused, try(t, a, s.LDAPS(), acc, old))
-			require.Equal(t, "1", w.attr(t, s, c.Name, "passwordRetryCount"), "the server counts it")
-			require.Equal(t, protocol.Accepted, try(t, a, s.LDAPS(), acc, next))
-			require.Equal(t, "0", w.attr(t, s, c.Name, "passwordRetryCount"))
-		}
-	}
-}
-
 // The refusal that locks the account reads like that of a wrong password, unless
 // passwordLegacyPolicy is off.
 func TestOn389DirectoryServerTheRefusalThatLocksAnAccountIsNone(t *testing.T) {
@@ -38,7 +20,7 @@ func TestOn389DirectoryServerTheRefusalThatLocksAnAccountIsNone(t *testing.T) {
 			t.Run("legacy "+legacy+", "+name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld389(t, lab.DS389Policy{MaxFailure: 2, LockoutDuration: duration}, 1, false)
-				w.put(t, "cn=config", "passwordLegacyPolicy", legacy)
+				w.policy(t, "passwordLegacyPolicy", legacy)
 				a := w.open(t, w.conf())
 				c, inForce := w.credential(t)
 				acc, wrong := account(t, a, c), fresh(t, a)
@@ -123,48 +105,4 @@ func TestOn389DirectoryServerAnAccountThatARoleDisablesIsCalledSo(t *testing.T) 
 	require.Equal(t, protocol.Disabled, try(t, a, a.Servers()[0], acc, fresh(t, a)))
 	other, _ := w.credential(t)
 	require.Equal(t, protocol.Accepted, account(t, a, other).State)
-}
-
-// Each of these changes the entry or what is known of it, and none is a change of the password.
-func TestOn389DirectoryServerNoLoginMovesTheChangeMark(t *testing.T) {
-	w := newWorld389(t, lab.DS389Policy{MaxFailure: 5, LockoutDuration: time.Hour, MaxAge: 24 * time.Hour}, 1, true)
-	a := w.open(t, w.conf())
-	c, inForce := w.credential(t)
-	acc := account(t, a, c)
-	hash := w.attr(t, w.consumer, c.Name, "userPassword")
-	for _, s := range a.Servers() {
-		require.Equal(t, protocol.Refused, try(t, a, s, acc, fresh(t, a)))
-		require.Equal(t, protocol.Accepted, try(t, a, s, acc, inForce))
-		after, err := a.Account(t.Context(), s, c)
-		require.NoError(t, err)
-		require.Equal(t, acc.Changed, after.Changed)
-	}
-	require.NotEqual(t, hash, w.attr(t, w.consumer, c.Name, "userPassword"), "the server has hashed it anew")
-}
-
-func TestOn389DirectoryServerALaggingConsumerStillAcceptsTheOldValue(t *testing.T) {
-	for name, track := range map[string]bool{"pwdUpdateTime kept": true, "not kept": false} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld389(t, lab.DS389Policy{TrackUpdate: track}, 1, true)
-			a := w.open(t, w.conf())
-			c, old := w.credential(t)
-			acc, next := account(t, a, c), fresh(t, a)
-			w.consumer.PauseReplication()
-			require.NoError(t, a.Set(t.Context(), acc, next, old))
-			require.Equal(t, protocol.Refused, try(t, a, w.supplier.LDAPS(), acc, old))
-			require.Equal(t, protocol.Accepted, try(t, a, w.consumer.LDAPS(), acc, old))
-			require.Equal(t, protocol.Refused, try(t, a, w.consumer.LDAPS(), acc, next))
-			behind, err := a.Account(t.Context(), w.consumer.LDAPS(), c)
-			require.NoError(t, err)
-			require.Equal(t, acc.Changed, behind.Changed)
-			require.Less(t, behind.Changed, account(t, a, c).Changed, "it can be told that it lags")
-
-			require.NoError(t, w.consumer.ResumeReplication(t.Context()))
-			require.Equal(t, protocol.Refused, try(t, a, w.consumer.LDAPS(), acc, old))
-			require.Equal(t, protocol.Accepted, try(t, a, w.consumer.LDAPS(), acc, next))
-			caughtUp, err := a.Account(t.Context(), w.consumer.LDAPS(), c)
-			require.NoError(t, err)
-			require.Equal(t, account(t, a, c).Changed, caughtUp.Changed, "marks compare between servers")
-		})
-	}
 }

@@ -9,8 +9,6 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/directory"
-	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 )
@@ -64,37 +62,9 @@ func TestOn389DirectoryServerThePolicyBindsAWriterAndEveryExtendedOperation(t *t
 	}
 }
 
-// passwordMustChange: the bind with the new value succeeds, and everything else is
-// refused. That is not a value consumers can use.
-func TestOn389DirectoryServerAResetThatMustBeChangedIsNotAccepted(t *testing.T) {
-	w := newWorld389(t, lab.DS389Policy{MustChange: true, TrackUpdate: true}, 4, true)
-	for name, row := range map[string]struct {
-		change func(*config.Directory)
-		want   protocol.Answer
-	}{
-		"administrator by replace": {func(*config.Directory) {}, protocol.MustChange},
-		"writer by exop":           {func(d *config.Directory) { d.Bind.DN, d.Set = w.supplier.WriterDN, "exop" }, protocol.MustChange},
-		"writer by replace":        {func(d *config.Directory) { d.Bind.DN = w.supplier.WriterDN }, protocol.Accepted},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := w.conf()
-			row.change(&d)
-			a := w.open(t, d)
-			c, old := w.credential(t)
-			acc, next := account(t, a, c), fresh(t, a)
-			require.NoError(t, a.Set(t.Context(), acc, next, old))
-			require.NoError(t, w.consumer.AwaitReplication(t.Context()))
-			for _, s := range a.Servers() {
-				require.Equal(t, row.want, try(t, a, s, acc, next))
-				require.Equal(t, protocol.Refused, try(t, a, s, acc, old))
-			}
-		})
-	}
-}
-
 // An account that may not read its own entry has the worker's identity look for pwdReset.
 func TestOn389DirectoryServerAnAccountThatMayNotReadItselfIsTold(t *testing.T) {
-	w := newWorld389(t, lab.DS389Policy{}, 1, false)
+	w := newWorld389(t, lab.DS389Policy{TrackUpdate: true}, 1, false)
 	a := w.open(t, w.conf())
 	dn := "cn=appliance,ou=sealed," + w.supplier.BaseDN()
 	w.change(t, func(conn *ldap.Conn) error {
@@ -106,7 +76,7 @@ func TestOn389DirectoryServerAnAccountThatMayNotReadItselfIsTold(t *testing.T) {
 	c := w.credentialOf(t, dn)
 	acc := account(t, a, c)
 	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, credential.NewSecret("first-value-of-it")))
-	w.put(t, "cn=config", "passwordMustChange", "on")
+	w.policy(t, "passwordMustChange", "on")
 	next := fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, credential.Secret{}))
 	require.Equal(t, protocol.MustChange, try(t, a, a.Servers()[0], acc, next))
@@ -154,47 +124,4 @@ func TestOn389DirectoryServerAResetEndsEveryValueOfTheEntry(t *testing.T) {
 			require.Equal(t, want, try(t, a, a.Servers()[0], acc, value), set)
 		}
 	}
-}
-
-func TestOn389DirectoryServerRefusalsSayWhatIsMissing(t *testing.T) {
-	w := newWorld389(t, lab.DS389Policy{}, 3, true)
-	a := w.open(t, w.conf())
-	set := func(a *Authority, c credential.Credential) error {
-		return a.Set(t.Context(), account(t, a, c), fresh(t, a), credential.Secret{})
-	}
-	t.Run("rights that end at a branch", func(t *testing.T) {
-		requireStop(t, set(a, w.credentialOf(t, w.supplier.WriterDN)), protocol.ReasonRights, "may not write userPassword")
-	})
-	t.Run("a consumer as the write server", func(t *testing.T) {
-		d := w.conf()
-		d.Servers = []string{w.consumer.LDAPS(), w.supplier.LDAPS()}
-		c, _ := w.credential(t)
-		requireStop(t, set(w.open(t, d), c), protocol.ReasonRights, "consumer")
-	})
-	t.Run("the own identity", func(t *testing.T) {
-		_, err := a.Account(t.Context(), a.Servers()[0], w.credentialOf(t, w.supplier.BinderDN))
-		requireStop(t, err, protocol.ReasonSelf, "bind.dn")
-	})
-	t.Run("an entry that can have no password", func(t *testing.T) {
-		dn := "cn=printer," + w.supplier.PeopleDN()
-		w.change(t, func(conn *ldap.Conn) error {
-			add := ldap.NewAddRequest(dn, nil)
-			add.Attribute("objectClass", []string{"device"})
-			return conn.Add(add)
-		})
-		requireStop(t, set(a, w.credentialOf(t, dn)), protocol.ReasonRights, "cannot hold")
-	})
-	t.Run("another entry under the old name", func(t *testing.T) {
-		c, old := w.credential(t)
-		acc := account(t, a, c)
-		w.change(t, func(conn *ldap.Conn) error {
-			return conn.ModifyDN(ldap.NewModifyDNRequest(c.Name, "uid=renamed", true, ""))
-		})
-		moved := account(t, a, c)
-		require.NotEqual(t, acc.Name, moved.Name)
-		require.True(t, directory.SameDN(moved.Name, "uid=renamed,"+w.supplier.PeopleDN()))
-		require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], moved, old))
-		_, err := a.Try(t.Context(), a.Servers()[0], kind.Account{Subject: c.Subject, Name: c.Name}, old)
-		require.ErrorContains(t, err, "renamed", "the refusal of a name that is gone proves nothing")
-	})
 }
