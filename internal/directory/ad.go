@@ -119,6 +119,7 @@ func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, erro
 }
 
 func (activeDirectory) settle(context.Context, *conn, string) error { return nil }
+func (activeDirectory) landed(context.Context, *conn, string)       {}
 
 // withoutSelf: Active Directory refuses the bind itself of an account that may do
 // nothing until its password is changed (773), so a successful one is enough.

@@ -2,10 +2,8 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -68,57 +66,4 @@ func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
 // latter while the password must be changed.
 func (ds389) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error) {
 	return openLDAP{}.withoutSelf(ctx, c, dn)
-}
-
-// recent is how long after a change settle asks the server for its time. It allows for
-// clocks that differ as much as doctor lets pass.
-const recent = clockSkew + time.Second
-
-// settle waits until the second in which the entry was last changed is over: the change mark
-// has whole seconds, and two changes in one would look like none. An
-// entry that is not there ends the reset with noSuchObject, because to a replace of it the server
-// answers insufficientAccessRights, like to one that it forbids (tried).
-func (ds389) settle(ctx context.Context, c *conn, dn string) error {
-	e, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "modifyTimestamp")
-	switch {
-	case err != nil && (!answered(err) || resultCode(err) == ldap.LDAPResultNoSuchObject):
-		return err
-	case err != nil || len(e) == 0:
-		return nil // hidden from bind.dn: the reset's own answer says more
-	}
-	last, ok := generalizedTime(e[0].GetAttributeValue("modifyTimestamp"))
-	if !ok || time.Since(last).Abs() > recent {
-		return nil
-	}
-	for began := time.Now(); time.Since(began) < time.Second; {
-		now, err := c.serverTime(ctx)
-		if err == nil && now.Sub(last).Abs() >= time.Second {
-			return nil
-		}
-		if err != nil && !answered(err) && !errors.Is(err, errNoTime) {
-			return err
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-var errNoTime = errors.New("the server does not show its time")
-
-// serverTime is the server's clock, in whole seconds. By default everybody may read it.
-func (c *conn) serverTime(ctx context.Context) (time.Time, error) {
-	e, err := c.read(ctx, "cn=monitor", ldap.ScopeBaseObject, "(objectClass=*)", "currentTime")
-	if err != nil {
-		return time.Time{}, err
-	}
-	if len(e) == 1 {
-		if now, ok := generalizedTime(e[0].GetAttributeValue("currentTime")); ok {
-			return now, nil
-		}
-	}
-	return time.Time{}, errNoTime
 }

@@ -39,6 +39,8 @@ type family interface {
 	settle(ctx context.Context, c *conn, dn string) error
 	// reset sends one operation that sets a password. old may be zero.
 	reset(l *ldap.Conn, set, dn string, new, old credential.Secret) error
+	// landed runs after a reset that the server has said is done, until it is.
+	landed(ctx context.Context, c *conn, dn string)
 	// refusal turns the server's answer to a reset into the reason that keeps the
 	// credential open, or into an error if the answer does not rule out that it was applied. No
 	// detail repeats the server's words: they may name the entry.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -82,8 +83,9 @@ func (s *DS389) agreement() string { return fmt.Sprintf("cn=to %d,", s.ldaps) + 
 func (s *DS389) PauseReplication() { s.hop.setCut(true) }
 
 // ResumeReplication lets the supplier connect again and returns once the consumer has
-// caught up. Left alone, the supplier would wait several seconds before it tries;
-// a change of the agreement's schedule makes it try at once.
+// caught up. Left alone, the supplier would wait from several seconds up to minutes before it
+// tries. A change of the agreement's schedule makes it try at once, unless it is just giving
+// up a try; so the schedule is changed until it has worked.
 func (s *DS389) ResumeReplication(ctx context.Context) error {
 	s.hop.setCut(false)
 	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
@@ -91,50 +93,53 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 		return err
 	}
 	defer supplier.Close()
-	for _, always := range []string{"0000-2358 0123456", "0000-2359 0123456"} {
-		req := ldap.NewModifyRequest(s.agreement(), nil)
-		req.Replace("nsDS5ReplicaUpdateSchedule", []string{always})
-		if err := supplier.Modify(req); err != nil {
-			return fmt.Errorf("lab: wake the supplier: %w", err)
+	for {
+		for _, schedule := range []string{"0000-2358 0123456", "0000-2359 0123456"} {
+			req := ldap.NewModifyRequest(s.agreement(), nil)
+			req.Replace("nsDS5ReplicaUpdateSchedule", []string{schedule})
+			if err := supplier.Modify(req); err != nil {
+				return fmt.Errorf("lab: wake the supplier: %w", err)
+			}
+		}
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		err := s.AwaitReplication(short)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
 	}
-	return s.AwaitReplication(ctx)
 }
 
 // AwaitReplication returns once the consumer has all that its supplier had when it was
-// called, or an error when ctx ends.
+// called, or an error when ctx ends. It has the supplier change one thing more
+// and looks for that: the update vectors do not tell, because changes of
+// nothing but failed logins have a number and are not sent.
 func (s *DS389) AwaitReplication(ctx context.Context) error {
-	want, err := s.opts.ReplicaOf.newest(ctx)
+	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, "the consumer at "+s.LDAPS()+" did not catch up with "+want, func() (bool, string, error) {
-		have, err := s.newest(ctx)
-		return err == nil && have >= want, have, err
-	})
-}
-
-// newest is the supplier's newest change that a server has: the last CSN for replica 1
-// in the update vector, which the server keeps in a tombstone of this id.
-func (s *DS389) newest(ctx context.Context) (string, error) {
-	conn, err := s.AdminConn(ctx)
-	if err != nil {
-		return "", err
+	defer supplier.Close()
+	mark := rand.Text()
+	req := ldap.NewModifyRequest(slapdBase, nil)
+	req.Replace("description", []string{mark})
+	if err := supplier.Modify(req); err != nil {
+		return fmt.Errorf("lab: change something at %s: %w", s.opts.ReplicaOf.LDAP(), err)
 	}
-	defer conn.Close()
-	res, err := conn.Search(ldap.NewSearchRequest(slapdBase, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 1, 0, false,
-		"(&(nsUniqueId=ffffffff-ffffffff-ffffffff-ffffffff)(objectClass=nsTombstone))", []string{"nsds50ruv"}, nil))
+	consumer, err := s.AdminConn(ctx)
 	if err != nil {
-		return "", fmt.Errorf("lab: read the update vector at %s: %w", s.LDAP(), err)
+		return err
 	}
-	for _, e := range res.Entries {
-		for _, v := range e.GetEqualFoldAttributeValues("nsds50ruv") {
-			if f := strings.Fields(v); strings.HasPrefix(v, "{replica 1 ") && len(f) == 5 {
-				return f[4], nil
-			}
+	defer consumer.Close()
+	return poll(ctx, "the consumer at "+s.LDAPS()+" did not catch up", func() (bool, string, error) {
+		res, err := consumer.Search(ldap.NewSearchRequest(slapdBase, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
+			"(objectClass=*)", []string{"description"}, nil))
+		if err != nil || len(res.Entries) == 0 {
+			return false, "", err
 		}
-	}
-	return "", nil
+		have := res.Entries[0].GetAttributeValue("description")
+		return have == mark, have, nil
+	})
 }
 
 // poll asks done every 20 ms until it says so or ctx ends. seen is what it saw last.

@@ -35,7 +35,7 @@ func TestContract(t *testing.T) {
 				Delete:    func(t *testing.T, c credential.Credential) { w.delete(t, c.Name) },
 				States: map[protocol.Answer]func(*testing.T, credential.Credential){
 					protocol.Locked: func(t *testing.T, c credential.Credential) {
-						w.put(t, c.Name, "pwdAccountLockedTime", "000001010000Z") // until an administrator unlocks it
+						w.put(t, c.Name, "pwdAccountLockedTime", "000001010000Z")
 					},
 					protocol.Disabled: func(t *testing.T, c credential.Credential) {
 						w.put(t, c.Name, "pwdStartTime", "20990101000000Z")

@@ -125,8 +125,16 @@ func (w *world389) change(t *testing.T, what func(*ldap.Conn) error) {
 	defer conn.Close()
 	require.NoError(t, what(conn))
 	if w.consumer != nil {
-		require.NoError(t, w.consumer.AwaitReplication(t.Context()))
+		w.await(t)
 	}
+}
+
+// await returns once the consumer has what the supplier has.
+func (w *world389) await(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, w.consumer.AwaitReplication(ctx))
 }
 
 // put replaces one attribute past every access rule.
@@ -137,6 +145,23 @@ func (w *world389) put(t *testing.T, dn, name, value string) {
 		req.Replace(name, []string{value})
 		return conn.Modify(req)
 	})
+}
+
+// policy sets something on every server: cn=config is not replicated, and a
+// consumer judges by its own.
+func (w *world389) policy(t *testing.T, name, value string) {
+	t.Helper()
+	for _, s := range []*lab.DS389{w.supplier, w.consumer} {
+		if s == nil {
+			continue
+		}
+		conn, err := s.AdminConn(t.Context())
+		require.NoError(t, err)
+		req := ldap.NewModifyRequest("cn=config", nil)
+		req.Replace(name, []string{value})
+		require.NoError(t, conn.Modify(req))
+		require.NoError(t, conn.Close())
+	}
 }
 
 // lock offers wrong passwords until each server has locked the account: each counts for itself.
