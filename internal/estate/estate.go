@@ -36,6 +36,8 @@ type Options struct {
 	People      int  // people of that domain whose own passwords passed through the device
 	Controllers bool // the domain has a second domain controller that replicates from the first
 	Policy      lab.SlapdPolicy
+	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
+	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
 
 	DomainDecoys int  // accounts of the domain that are not tied to the device
@@ -51,6 +53,8 @@ type Estate struct {
 	Domain      *lab.Samba     // nil without
 	Controllers *lab.SambaPair // nil without; Domain is its first
 	Vault       *lab.Vault
+
+	DS389, DS389Consumer *lab.DS389 // nil without
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
@@ -75,6 +79,7 @@ type Estate struct {
 
 	domain, people []domainAccount
 	domainDecoys   []string // by sAMAccountName
+	ds389          []domainAccount
 }
 
 // account is one seeded account and where it is known.
@@ -103,6 +108,7 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 	// A domain takes longer than all the rest.
 	both, within := errgroup.WithContext(ctx)
 	both.Go(func() error { return e.startDomain(within) })
+	both.Go(func() error { return e.startDS389(within) })
 	both.Go(func() error {
 		if err := e.startServers(within); err != nil {
 			return err
@@ -128,6 +134,12 @@ func (e *Estate) Stop(ctx context.Context) {
 	}
 	if e.Slapd != nil {
 		_ = e.Slapd.Stop(ctx)
+	}
+	if e.DS389Consumer != nil {
+		_ = e.DS389Consumer.Stop(ctx)
+	}
+	if e.DS389 != nil {
+		_ = e.DS389.Stop(ctx)
 	}
 	if e.Domain != nil {
 		_ = e.Domain.Stop(ctx)
@@ -239,10 +251,10 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	}
 	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n%s", e.Slapd.BaseDN(), e.bindYAML(e.Slapd.BinderDN, e.Slapd.PartnerDN, "kv/infra/rollcall-bind"))
 	b.WriteString(e.Directory + "\n")
-	b.WriteString(e.domainYAML())
+	b.WriteString(e.domainYAML() + e.ds389YAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
 	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
-	b.WriteString(e.peopleYAML())
+	b.WriteString(e.ds389Source() + e.peopleYAML())
 	if len(e.rows) > 0 {
 		fmt.Fprintf(&b, "  - name: handover\n    type: manifest\n    file: handover.csv\n")
 	}

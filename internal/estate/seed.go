@@ -92,6 +92,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 		metadata[gone] = map[string]any{"directory": "corp", "account": Vanished, "field": "password"}
 	}
 	e.seedDomain(secrets, metadata)
+	e.seedDS389(secrets, metadata)
 	e.stealBinders()
 	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
 		return err

@@ -86,7 +86,8 @@ func (s *DS389) writeConfig() error {
 	values := map[string]string{
 		"ds_user": me.Username, "fqdn": "localhost", "ds_port": strconv.Itoa(s.ldap),
 		"rootdn": s.AdminDN, "ds_passwd": hashed(s.AdminPassword),
-		"ldapi_enabled": "off", "ldapi_autobind": "off", "ldapi": s.path("run/ldapi"),
+		// Never made, and ns-slapd takes no name of 104 bytes, which a test's folder may have.
+		"ldapi_enabled": "off", "ldapi_autobind": "off", "ldapi": "ldapi",
 		"ds_suffix": slapdBase, "ds_bename": "userRoot", "db_lib": "bdb",
 		"config_dir": s.opts.Dir, "db_dir": s.path("db"), "db_home_dir": s.path("db"),
 	}

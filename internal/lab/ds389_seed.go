@@ -25,6 +25,10 @@ type DS389Policy struct {
 	LockoutDuration time.Duration // passwordLockoutDuration; 0 until an administrator unlocks
 	// TrackUpdate keeps pwdUpdateTime (passwordTrackUpdateTime).
 	TrackUpdate bool
+	// Global has servers take failure counts from their supplier (passwordIsGlobalPolicy). Without
+	// it a consumer answers 53 to each that arrives, and its supplier sends that again
+	// before anything else: one wrong password holds up all that comes after it.
+	Global bool
 }
 
 func (p DS389Policy) settings() map[string]string {
@@ -33,6 +37,7 @@ func (p DS389Policy) settings() map[string]string {
 		"passwordMinAge":          seconds(p.MinAge),
 		"passwordMustChange":      onOff(p.MustChange),
 		"passwordTrackUpdateTime": onOff(p.TrackUpdate),
+		"passwordIsGlobalPolicy":  onOff(p.Global),
 	}
 	if p.History > 0 {
 		out["passwordHistory"], out["passwordInHistory"] = "on", strconv.Itoa(p.History)
