@@ -31,6 +31,10 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
+	require.Equal(t, DS389, c.Directories["campus"].Driver)
+	require.Equal(t, "replace", c.Directories["campus"].Set, "the extended operation is bound by the policy there")
+	require.Equal(t, credential.LDAPPassword, c.Directories["campus"].Kind())
+	require.Equal(t, "exop", c.Directories["plant"].Set)
 	require.Len(t, c.Sources, 4)
 	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
 	require.Equal(t, []string{"manifest", "vault-kv", "directory", "vault-logins"},
