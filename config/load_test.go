@@ -38,6 +38,10 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
 	require.Len(t, c.Sources, 5)
 	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
+	require.Equal(t, DS389, c.Directories["campus"].Driver)
+	require.Equal(t, "replace", c.Directories["campus"].Set, "the extended operation is bound by the policy there")
+	require.Equal(t, credential.LDAPPassword, c.Directories["campus"].Kind())
+	require.Equal(t, "exop", c.Directories["plant"].Set)
 	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
 	require.Equal(t, []string{"manifest", "vault-kv", "directory", "mail-users", "vault-logins"},
 		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name, c.Sources[4].Name})

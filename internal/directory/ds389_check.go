@@ -9,10 +9,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// effectiveRights is the Get Effective Rights control, which answers in the attribute
-// attributeLevelRights with letters for each attribute, w for write
-// (draft-ietf-ldapext-acl-model-08 as 389 Directory Server has it; its oid and the
-// form "dn:<DN>" are in the administrator's guide). Everybody may ask for his own rights (tried).
+// effectiveRights is the Get Effective Rights control, with the value "dn:<DN>". It
+// answers in the attribute attributeLevelRights with letters for each attribute, w for write
+// (Red Hat Directory Server, Administration Guide: Get Effective Rights Control). Everybody
+// may ask for his own rights (tried).
 const effectiveRights = "1.3.6.1.4.1.42.2.27.9.5.2"
 
 func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {

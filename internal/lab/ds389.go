@@ -159,6 +159,12 @@ func (s *DS389) Stop(context.Context) error {
 	if p := s.Process(); p != nil {
 		p.Kill()
 	}
+	// The one thing that the server keeps elsewhere: a semaphore named like the folder
+	// (sem_overview(7)), which an orderly end would remove.
+	err := os.Remove("/dev/shm/sem." + filepath.Base(s.opts.Dir) + ".stats")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("lab: remove the server's semaphore: %w", err)
+	}
 	return nil
 }
 

@@ -2,8 +2,10 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +19,8 @@ func startTestDS389(t *testing.T, o DS389Options) *DS389 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	o.Dir = t.TempDir()
+	// A name of its own, which other tests' servers do not have.
+	o.Dir = filepath.Join(t.TempDir(), fmt.Sprintf("lab-%d-%s", os.Getpid(), rand.Text()[:6]))
 	began := time.Now()
 	s, err := StartDS389(ctx, o)
 	require.NoError(t, err)
@@ -26,6 +29,9 @@ func startTestDS389(t *testing.T, o DS389Options) *DS389 {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
+		left, err := filepath.Glob("/dev/shm/sem." + filepath.Base(o.Dir) + ".*")
+		require.NoError(t, err)
+		require.Empty(t, left, "nothing is left behind outside of its folder")
 	})
 	return s
 }

@@ -65,13 +65,6 @@ func (w *world389) conf() config.Directory {
 	return d
 }
 
-// writer is the one whose identity is no password administrator, so that the policy binds it.
-func (w *world389) writer() config.Directory {
-	d := w.conf()
-	d.Bind.DN = w.supplier.WriterDN
-	return d
-}
-
 func (w *world389) open(t *testing.T, d config.Directory) *Authority {
 	t.Helper()
 	password := w.supplier.BinderPassword

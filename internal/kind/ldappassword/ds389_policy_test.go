@@ -30,11 +30,9 @@ func TestOn389DirectoryServerThePolicyBindsAWriterAndEveryExtendedOperation(t *t
 			t.Parallel()
 			w := newWorld389(t, row.policy, 4, false)
 			for by, change := range map[string]func(*config.Directory){
-				"writer by replace": func(d *config.Directory) { d.Bind.DN = w.supplier.WriterDN },
-				"writer by exop":    func(d *config.Directory) { d.Bind.DN, d.Set = w.supplier.WriterDN, "exop" },
-				"administrator by exop": func(d *config.Directory) {
-					d.Set = "exop"
-				},
+				"writer by replace":     func(d *config.Directory) { d.Bind.DN = w.supplier.WriterDN },
+				"writer by exop":        func(d *config.Directory) { d.Bind.DN, d.Set = w.supplier.WriterDN, "exop" },
+				"administrator by exop": func(d *config.Directory) { d.Set = "exop" },
 			} {
 				d := w.conf()
 				change(&d)
