@@ -52,6 +52,9 @@ func (s *server) dialError(ctx context.Context, err error) error {
 			s.client.name, s.name, describe(err))
 	case context.Cause(ctx) == context.Canceled:
 		return fmt.Errorf("directory %s: connect to %s: %w", s.client.name, s.name, context.Canceled)
+	case ctx.Err() != nil:
+		// Which of the ways to be cut off came first is chance.
+		return s.unreachable("connect", ctx.Err())
 	default:
 		return s.unreachable("connect", err)
 	}
