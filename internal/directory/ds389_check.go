@@ -15,17 +15,21 @@ import (
 // may ask for his own rights (tried).
 const effectiveRights = "1.3.6.1.4.1.42.2.27.9.5.2"
 
+// ds389Vendor begins the vendorVersion (RFC 3045) in the root entry.
+const ds389Vendor = "389-Directory/"
+
 func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "vendorVersion")
 	version := ""
 	if len(root) == 1 {
 		version = root[0].GetAttributeValue("vendorVersion")
 	}
-	add("server", strings.HasPrefix(version, "389-Directory/"), found(root, err, fmt.Sprintf("the server calls itself %q", version)),
+	add("server", strings.HasPrefix(version, ds389Vendor), found(root, err, fmt.Sprintf("the server calls itself %q", version)),
 		"correct driver: this is no 389 Directory Server")
 	if write {
 		c.checkWrite(ctx, add)
 	}
+	c.checkPolicy(ctx, write, add)
 	if there, err := c.serverTime(ctx); err == nil {
 		skew := time.Since(there).Round(time.Second)
 		add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
@@ -50,6 +54,33 @@ func (c *conn) checkWrite(ctx context.Context, add addCheck) {
 	}
 	add("rights", granted > 0, fmt.Sprintf("bind.dn may write userPassword of %d of %d accounts below base (whether it is a password administrator does not show)", granted, len(entries)),
 		"grant it on the branch with the accounts: "+writeRule(c.bound))
+}
+
+// checkPolicy looks for what of the server's policy would keep credentials open, where the
+// identity may read it.
+//
+// A supplier replicates that a login failed. A server whose passwordIsGlobalPolicy is off
+// answers 53 to that, and the supplier breaks off and sends it again, with ever longer
+// waits (tried; ns-slapd's error log names the setting). An agreement that leaves these
+// attributes out is the other way; no consumer shows it.
+func (c *conn) checkPolicy(ctx context.Context, write bool, add addCheck) {
+	e, err := c.read(ctx, "cn=config", ldap.ScopeBaseObject, "(objectClass=*)",
+		"passwordMustChange", "nsslapd-pwpolicy-local", "passwordLockout", "passwordIsGlobalPolicy")
+	if err != nil || len(e) != 1 || e[0].GetEqualFoldAttributeValue("passwordLockout") == "" {
+		add("policy", true, "the server's password policy (cn=config) is not shown to bind.dn, so nothing of it was looked at", "")
+		return
+	}
+	on := func(name string) bool { return strings.EqualFold(e[0].GetEqualFoldAttributeValue(name), "on") }
+	switch {
+	case write && on("passwordMustChange") && !on("nsslapd-pwpolicy-local"):
+		add("policy", false, "every reset leaves an account that may do nothing until its password is changed (passwordMustChange: on)",
+			"turn passwordMustChange off, or give the accounts a policy of their own without it (nsslapd-pwpolicy-local: on)")
+	case !write && on("passwordLockout") && !on("passwordIsGlobalPolicy"):
+		add("policy", false, "wrong passwords at the supplier hold up replication to this server (passwordLockout: on, passwordIsGlobalPolicy: off)",
+			"set passwordIsGlobalPolicy: on in cn=config of this server, or have the agreement leave out passwordRetryCount, retryCountResetTime and accountUnlockTime")
+	default:
+		add("policy", true, "the server's password policy stands in nobody's way", "")
+	}
 }
 
 // rights reads a few entries with the rights that the identity has on userPassword.

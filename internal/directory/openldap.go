@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -77,7 +78,10 @@ func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.A
 
 func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	conf := c.server.client.conf
-	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl")
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl", "vendorVersion")
+	if len(root) == 1 && strings.HasPrefix(root[0].GetAttributeValue("vendorVersion"), ds389Vendor) { // slapd has none (RFC 3045)
+		add("server", false, "this is a 389 Directory Server", "say driver: 389ds")
+	}
 	policy := len(root) == 1 && slices.Contains(root[0].GetAttributeValues("supportedControl"), ldap.ControlTypeBeheraPasswordPolicy)
 	add("policy", policy, found(root, err, "password policy control: "+yesNo(policy)),
 		"load the ppolicy overlay; without it the server cannot tell a locked account from a wrong password, nor when a password was changed")

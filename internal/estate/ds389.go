@@ -3,7 +3,7 @@ package estate
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"os"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -33,10 +33,18 @@ func (e *Estate) startDS389(ctx context.Context) (err error) {
 		}
 	}
 	seeded := append(accounts[:len(accounts):len(accounts)], fresh(DS389Decoy))
-	if e.DS389, err = lab.StartDS389(ctx, lab.DS389Options{Dir: filepath.Join(e.Dir, "ds389"), CA: e.CA, Policy: e.opts.DS389Policy, Accounts: seeded}); err != nil {
+	// ns-slapd names a semaphore of the whole machine like its folder.
+	dir, err := os.MkdirTemp(e.Dir, "ds389-")
+	if err != nil {
 		return err
 	}
-	if e.DS389Consumer, err = lab.StartDS389(ctx, lab.DS389Options{Dir: filepath.Join(e.Dir, "ds389-consumer"), CA: e.CA, ReplicaOf: e.DS389}); err != nil {
+	if e.DS389, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, Policy: e.opts.DS389Policy, Accounts: seeded}); err != nil {
+		return err
+	}
+	if dir, err = os.MkdirTemp(e.Dir, "ds389-consumer-"); err != nil {
+		return err
+	}
+	if e.DS389Consumer, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, ReplicaOf: e.DS389}); err != nil {
 		return err
 	}
 	conn, err := e.DS389.AdminConn(ctx)

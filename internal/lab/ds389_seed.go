@@ -26,8 +26,8 @@ type DS389Policy struct {
 	// TrackUpdate keeps pwdUpdateTime (passwordTrackUpdateTime).
 	TrackUpdate bool
 	// Global has servers take failure counts from their supplier (passwordIsGlobalPolicy). Without
-	// it a consumer answers 53 to each that arrives, and its supplier sends that again
-	// before anything else: one wrong password holds up all that comes after it.
+	// it a consumer answers 53 to each that arrives, and its supplier breaks off and sends
+	// it again after a while: one wrong password may hold up all that comes after it.
 	Global bool
 }
 

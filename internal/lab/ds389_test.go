@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,4 +119,45 @@ func TestDS389HasTheRightsItShouldAndSurvivesAKill(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, info.Mode().Perm()&0o077, "%s is %s", name, info.Mode())
 	}
+}
+
+// A consumer that takes no failure counts refuses each, and its supplier breaks off and sends them again after a
+// while. Whether what follows them arrives first is a matter of luck.
+func TestDS389WrongPasswordsHoldUpAConsumerThatTakesNoFailureCounts(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ca, err := NewCA()
+	require.NoError(t, err)
+	supplier := startTestDS389(t, DS389Options{CA: ca, Accounts: SeedAccounts("user", 2), Policy: DS389Policy{MaxFailure: 3}})
+	consumer := startTestDS389(t, DS389Options{CA: ca, ReplicaOf: supplier})
+	configure := func(s *DS389, name, value string) {
+		conn, err := s.AdminConn(ctx)
+		require.NoError(t, err)
+		defer conn.Close()
+		req := ldap.NewModifyRequest("cn=config", nil)
+		req.Replace(name, []string{value})
+		require.NoError(t, conn.Modify(req))
+	}
+	wrong := func(dn string) {
+		_, err := bindAtDS389(t, supplier, dn, "wrong")
+		require.Error(t, err)
+	}
+	configure(supplier, "nsslapd-errorlog-level", "16384") // the default, which -d 0 takes away
+	configure(consumer, "nsslapd-errorlog-level", "16384")
+	wrong(supplier.AccountDN("user0001"))
+	require.Eventually(t, func() bool {
+		return strings.Contains(tail(consumer.path("log/errors"), 20000), "set passwordIsGlobalPolicy to 'on'") &&
+			strings.Contains(tail(supplier.path("log/errors"), 20000), "Server is unwilling to perform (53). Will retry later.")
+	}, 20*time.Second, 20*time.Millisecond)
+
+	configure(consumer, "passwordIsGlobalPolicy", "on")
+	dn := supplier.AccountDN("user0002")
+	wrong(dn)
+	require.NoError(t, consumer.AwaitReplication(ctx))
+	conn, err := consumer.AdminConn(ctx)
+	require.NoError(t, err)
+	defer conn.Close()
+	res, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"passwordRetryCount"}, nil))
+	require.NoError(t, err)
+	require.Equal(t, "1", res.Entries[0].GetEqualFoldAttributeValue("passwordRetryCount"), "it counts with its supplier")
 }

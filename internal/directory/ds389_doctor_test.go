@@ -1,0 +1,223 @@
+package directory
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+const partner389 = "cn=rollcall-b,ou=services,dc=example,dc=org"
+
+func startDS389(t *testing.T, o lab.DS389Options) *lab.DS389 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if o.CA == nil {
+		var err error
+		o.CA, err = lab.NewCA()
+		require.NoError(t, err)
+	}
+	o.Dir = t.TempDir()
+	s, err := lab.StartDS389(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	return s
+}
+
+func configOf389(servers ...*lab.DS389) config.Directory {
+	s := servers[0]
+	d := config.Directory{
+		Driver: config.DS389, Base: s.BaseDN(), CA: s.CA,
+		Bind: config.Bind{DN: s.BinderDN, Password: credential.Path{Mount: "kv", Path: "rollcall/bind", Field: "password"}},
+		Set:  "replace", Connections: 8, Timeout: config.Duration(10 * time.Second),
+	}
+	for _, s := range servers {
+		d.Servers = append(d.Servers, s.LDAPS())
+	}
+	return d
+}
+
+// as389 does something as the Directory Manager.
+func as389(t *testing.T, s *lab.DS389, what func(*ldap.Conn) error) {
+	t.Helper()
+	conn, err := s.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, what(conn))
+}
+
+func put389(t *testing.T, s *lab.DS389, dn, name, value string) {
+	t.Helper()
+	as389(t, s, func(conn *ldap.Conn) error {
+		req := ldap.NewModifyRequest(dn, nil)
+		req.Replace(name, []string{value})
+		return conn.Modify(req)
+	})
+}
+
+func grant389(t *testing.T, s *lab.DS389, dn, aci string) {
+	t.Helper()
+	as389(t, s, func(conn *ldap.Conn) error {
+		req := ldap.NewModifyRequest(dn, nil)
+		req.Add("aci", []string{aci})
+		return conn.Modify(req)
+	})
+}
+
+func TestDoctorOn389DirectoryServer(t *testing.T) {
+	s := startDS389(t, lab.DS389Options{Accounts: lab.SeedAccounts("user", 3)})
+
+	t.Run("in order", func(t *testing.T) {
+		got := byWhat(open(t, configOf389(s), s.BinderPassword).Check(t.Context()))
+		for _, what := range []string{"connect", "certificate", "bind", "base", "server", "rights", "policy", "clock"} {
+			require.Contains(t, got, what)
+			require.True(t, got[what].OK, "%+v", got[what])
+			require.Empty(t, got[what].Do)
+		}
+		require.Contains(t, got["rights"].Detail, "userPassword of 3 of 5 accounts", "not of those in ou=services")
+		require.Contains(t, got["policy"].Detail, "not shown")
+	})
+	t.Run("an identity without rights is told the rule that grants them", func(t *testing.T) {
+		d := configOf389(s)
+		d.Bind.DN = s.AccountDN("user0001")
+		got := byWhat(open(t, d, s.SeededPassword("user0001")).Check(t.Context()))
+		require.True(t, got["base"].OK)
+		require.False(t, got["rights"].OK)
+		require.Contains(t, got["rights"].Do, `allow (write) userdn="ldap:///`+d.Bind.DN+`"`)
+		// What it says works.
+		_, rule, _ := strings.Cut(got["rights"].Do, "aci: ")
+		grant389(t, s, s.PeopleDN(), rule)
+		got = byWhat(open(t, d, s.SeededPassword("user0001")).Check(t.Context()))
+		require.True(t, got["rights"].OK, got["rights"].Detail)
+	})
+	t.Run("the driver of another family", func(t *testing.T) {
+		other := startSlapd(t, lab.SlapdOptions{})
+		d := configOf(other)
+		d.Driver = config.DS389
+		got := byWhat(open(t, d, other.BinderPassword).Check(t.Context()))
+		require.False(t, got["server"].OK)
+		require.Contains(t, got["server"].Do, "driver")
+		d = configOf389(s)
+		d.Driver = config.OpenLDAP
+		got = byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.False(t, got["server"].OK, "it offers the password policy control too")
+		require.Contains(t, got["server"].Do, "driver: 389ds")
+	})
+	t.Run("a wrong password", func(t *testing.T) {
+		got := byWhat(open(t, configOf389(s), "wrong").Check(t.Context()))
+		require.False(t, got["bind"].OK)
+		require.NotContains(t, got, "server")
+	})
+	t.Run("a base that is not there", func(t *testing.T) {
+		d := configOf389(s)
+		d.Base = "dc=example,dc=com"
+		got := byWhat(open(t, d, s.BinderPassword).Check(t.Context()))
+		require.False(t, got["base"].OK)
+		require.False(t, got["rights"].OK)
+	})
+	t.Run("the server's time is read", func(t *testing.T) {
+		c := open(t, configOf389(s), s.BinderPassword)
+		require.NoError(t, c.servers[0].admin(t.Context(), "", (*pool).use, func(cn *conn) error {
+			there, err := cn.serverTime(t.Context())
+			require.WithinDuration(t, time.Now(), there, 3*time.Second)
+			return err
+		}))
+	})
+}
+
+// policyACI shows the identity what doctor looks at.
+func policyACI(dn string) string {
+	return `(targetattr="objectClass || passwordMaxFailure || passwordLockout || passwordIsGlobalPolicy || passwordMustChange || nsslapd-pwpolicy-local")(version 3.0; acl "Rollcall"; allow (read, search) userdn="ldap:///` + dn + `";)`
+}
+
+func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testing.T) {
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	supplier := startDS389(t, lab.DS389Options{CA: ca, Policy: lab.DS389Policy{MustChange: true, MaxFailure: 3}})
+	consumer := startDS389(t, lab.DS389Options{CA: ca, ReplicaOf: supplier})
+	policies := func() (out []Check) {
+		for _, s := range []*lab.DS389{supplier, consumer} {
+			for _, c := range open(t, configOf389(supplier, consumer), supplier.BinderPassword).Check(t.Context()) {
+				if c.What == "policy" && c.Server == s.LDAPS() {
+					out = append(out, c)
+				}
+			}
+		}
+		require.Len(t, out, 2)
+		return out
+	}
+	for _, s := range []*lab.DS389{supplier, consumer} {
+		grant389(t, s, "cn=config", policyACI(s.BinderDN))
+	}
+	got := policies()
+	require.False(t, got[0].OK)
+	require.Contains(t, got[0].Do, "turn passwordMustChange off")
+	require.False(t, got[1].OK)
+	require.Contains(t, got[1].Do, "set passwordIsGlobalPolicy: on")
+
+	put389(t, supplier, "cn=config", "passwordMustChange", "off")
+	put389(t, consumer, "cn=config", "passwordIsGlobalPolicy", "on")
+	for _, c := range policies() {
+		require.True(t, c.OK, c.Detail)
+		require.Contains(t, c.Detail, "stands in nobody's way")
+	}
+}
+
+// Each of a pair is an administrator by way of a group, as docs/rights.md says.
+func TestAPairOn389DirectoryServerResetsEachOtherWhateverThePolicy(t *testing.T) {
+	s := startDS389(t, lab.DS389Options{Policy: lab.DS389Policy{History: 5, MinAge: time.Hour, MinLength: 60, MaxFailure: 3}})
+	as389(t, s, func(conn *ldap.Conn) error {
+		req := ldap.NewAddRequest(partner389, nil)
+		req.Attribute("objectClass", []string{"organizationalRole", "simpleSecurityObject"})
+		req.Attribute("userPassword", []string{"second-identity"})
+		return conn.Add(req)
+	})
+	pairs := func() (out []Check) {
+		for _, c := range openPair(t, configOf389(s), partner389, s.BinderPassword, "second-identity").Check(t.Context()) {
+			if c.What == "pair" {
+				out = append(out, c)
+			}
+		}
+		require.Len(t, out, 2)
+		return out
+	}
+	rules := map[string]string{s.BinderDN: partner389, partner389: s.BinderDN}
+	for _, c := range pairs() {
+		require.False(t, c.OK, c.Detail)
+		require.Contains(t, c.Do, "aci: ")
+	}
+	for on, by := range rules {
+		grant389(t, s, on, writeRule(by)[len("aci: "):])
+	}
+	for _, c := range pairs() {
+		require.True(t, c.OK, c.Detail)
+	}
+
+	as389(t, s, func(conn *ldap.Conn) error {
+		req := ldap.NewAddRequest("cn=rollcall-administrators,ou=services,"+s.BaseDN(), nil)
+		req.Attribute("objectClass", []string{"groupOfNames"})
+		req.Attribute("member", []string{s.BinderDN, partner389})
+		return conn.Add(req)
+	})
+	put389(t, s, "cn=config", "passwordAdminDN", "cn=rollcall-administrators,ou=services,"+s.BaseDN())
+	p := openPair(t, configOf389(s), partner389, s.BinderPassword, "second-identity")
+	for n, dn := range []string{s.BinderDN, partner389} {
+		for _, value := range []string{"one", "two", "one"} { // too short, too soon and in the history
+			next := credential.NewSecret(value + "-" + dn[:4])
+			require.NoError(t, p.ResetPassword(t.Context(), dn, next, credential.Secret{}))
+			answer, err := p.Bind(t.Context(), s.LDAPS(), dn, next)
+			require.NoError(t, err)
+			require.Equal(t, protocol.Accepted, answer)
+			p.put(n, next.Reveal())
+		}
+	}
+}
