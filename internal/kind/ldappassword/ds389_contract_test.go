@@ -32,6 +32,7 @@ func TestContractOn389DirectoryServer(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld389(t, row.policy, 60, row.replicated)
 			d := w.conf()
 			row.change(&d, w)
