@@ -113,7 +113,7 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 // AwaitReplication returns once the consumer has all that its supplier had when it was
 // called, or an error when ctx ends. It has the supplier change one thing more
 // and looks for that: the update vectors do not tell, because changes of
-// nothing but failed logins have a number and are not sent.
+// nothing but failed logins have a number, and a consumer that keeps its own counts refuses them.
 func (s *DS389) AwaitReplication(ctx context.Context) error {
 	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
 	if err != nil {
