@@ -28,12 +28,16 @@ const silent = 8
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	eachIn(ctx, n, make(chan struct{}, max(width, 1)), do, skipped)
+}
+
+// eachIn is each with slots that other batches may share. What waits for one is not begun.
+func eachIn(ctx context.Context, n int, slots chan struct{}, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, max(width, 1))
 	for i := range n {
 		held := false
 		select {

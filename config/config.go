@@ -91,7 +91,8 @@ type Directory struct {
 	Password PasswordPolicy `json:"password"`
 	// RatePerSecond limits operations on the directory as a whole; 0 means none.
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
-	// Connections is the most connections per server and pool. Default 8.
+	// Connections is the most connections per server and pool, and so the most credentials
+	// that are between Set and the proof at once. Default 8.
 	Connections int `json:"connections"`
 	// Timeout of one connect or one operation. Default 10s.
 	Timeout Duration `json:"timeout"`

@@ -145,6 +145,9 @@ func (c *Client) Name() string { return c.name }
 // Servers lists the servers as the campaign file writes them. The first is the write server.
 func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
 
+// Connections is the most connections in each pool of a server.
+func (c *Client) Connections() int { return c.conf.Connections }
+
 // IsBindIdentity reports whether dn is the one identity with which the worker
 // binds, so that nothing could reset it. Of a pair neither is: the other resets it.
 func (c *Client) IsBindIdentity(dn string) bool {

@@ -181,6 +181,9 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 // domain controller, so each has at least two.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 
+// Connections is how many credentials can be worked on at once without waiting for each other.
+func (a *Authority) Connections() int { return a.dir.Connections() }
+
 // Close closes the directory's connections.
 func (a *Authority) Close() error { return a.dir.Close() }
 

@@ -117,6 +117,9 @@ func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) (st
 // ProofWithoutOld is the change time.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 
+// Connections is how many credentials can be worked on at once without waiting for each other.
+func (a *Authority) Connections() int { return a.dir.Connections() }
+
 // Close closes the directory's connections.
 func (a *Authority) Close() error { return a.dir.Close() }
 
