@@ -105,3 +105,25 @@ func controllersAreFound(t *testing.T, s *lab.Samba) {
 	_, err = open(t, d, s.BinderPassword).Discover(t.Context())
 	require.True(t, IsUnreachable(err), "%v", err)
 }
+
+// Each connection to such a name may meet another machine, so what one of them calls itself
+// does not stand for the name, and doctor says so.
+func TestANameOfSeveralAddressesIsNotTakenForOneServer(t *testing.T) {
+	dns := startDNS(t)
+	dns.Host("ldap1.example.org", [4]byte{192, 0, 2, 1}, [4]byte{192, 0, 2, 2})
+	dns.Host("ldap2.example.org", [4]byte{192, 0, 2, 2})
+	d := finding(config.OpenLDAP, "")
+	d.Servers = []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636", "ldaps://192.0.2.3:636"}
+	c := open(t, d, "unused")
+	c.resolver = dns.Resolver()
+	for n, several := range []bool{true, false, false} {
+		var said []string
+		c.servers[n].checkName(t.Context(), func(what string, ok bool, detail, do string) {
+			require.Equal(t, "name", what)
+			require.False(t, ok)
+			require.Contains(t, do, "name each machine")
+			said = append(said, detail)
+		})
+		require.Equal(t, several, len(said) == 1, "%s: %v", d.Servers[n], said)
+	}
+}

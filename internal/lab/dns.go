@@ -19,7 +19,7 @@ type DNS struct {
 
 	mu      sync.Mutex
 	srv     map[string][]SRV
-	hosts   map[string][4]byte
+	hosts   map[string][][4]byte
 	refuses bool
 }
 
@@ -40,7 +40,7 @@ func StartDNS(listen string) (*DNS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: DNS: %w", err)
 	}
-	d := &DNS{conn: conn, done: make(chan struct{}), srv: map[string][]SRV{}, hosts: map[string][4]byte{}}
+	d := &DNS{conn: conn, done: make(chan struct{}), srv: map[string][]SRV{}, hosts: map[string][][4]byte{}}
 	go d.serve()
 	return d, nil
 }
@@ -52,11 +52,11 @@ func (d *DNS) Service(name string, records ...SRV) {
 	d.srv[canonical(name)] = records
 }
 
-// Host gives a name an address.
-func (d *DNS) Host(name string, address [4]byte) {
+// Host gives a name its addresses.
+func (d *DNS) Host(name string, addresses ...[4]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.hosts[canonical(name)] = address
+	d.hosts[canonical(name)] = addresses
 }
 
 // Fail makes the server answer SERVFAIL to everything, or no more.
@@ -109,7 +109,7 @@ func (d *DNS) answer(m dnsmessage.Message) ([]byte, error) {
 	name := canonical(q.Name.String())
 	m.Response, m.Authoritative, m.RecursionAvailable = true, true, true
 	m.Additionals = nil
-	address, known := d.hosts[name]
+	addresses, known := d.hosts[name]
 	records := d.srv[name]
 	switch {
 	case d.refuses:
@@ -117,7 +117,9 @@ func (d *DNS) answer(m dnsmessage.Message) ([]byte, error) {
 	case !known && records == nil:
 		m.RCode = dnsmessage.RCodeNameError
 	case q.Type == dnsmessage.TypeA && known:
-		m.Answers = []dnsmessage.Resource{{Header: header(q), Body: &dnsmessage.AResource{A: address}}}
+		for _, a := range addresses {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(q), Body: &dnsmessage.AResource{A: a}})
+		}
 	case q.Type == dnsmessage.TypeSRV:
 		for _, r := range records {
 			target, err := dnsmessage.NewName(canonical(r.Target))
