@@ -24,7 +24,7 @@ const silent = 8
 // after the activity is cancelled or its worker stops, and lets those in hand
 // finish: their context outlives the cancellation. do reports what stopped it,
 // or nil; skipped is called for those that were not begun, and with
-// ReasonInternal for one whose do panicked.
+// ReasonInternal for one whose do panicked. Both run at the same time for different ones.
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
@@ -37,32 +37,35 @@ func eachIn(ctx context.Context, n int, slots chan struct{}, do func(ctx context
 	defer stopBeating()
 
 	var b breaker
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for i := range n {
-		held := false
-		select {
-		case slots <- struct{}{}:
-			held = true
-		case <-ctx.Done():
-		case <-activity.GetWorkerStopChannel(ctx):
-		}
-		if why := notBegun(ctx, &b); why != nil {
-			if held {
-				<-slots
+	// A goroutine for each slot and not for each credential: what runs below it needs a
+	// deep stack, which is grown once.
+	for range min(n, cap(slots)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				oneIn(ctx, i, slots, &b, do, skipped)
 			}
-			skipped(i, why)
-			continue
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			defer func() { <-slots }()
-			steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
-			defer cancel()
-			b.saw(guarded(steady, i, do, skipped))
-		}()
+		})
 	}
 	wg.Wait()
+}
+
+// oneIn waits for a slot and does i in it, unless none is begun any more.
+func oneIn(ctx context.Context, i int, slots chan struct{}, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-ctx.Done():
+	case <-activity.GetWorkerStopChannel(ctx):
+	}
+	if why := notBegun(ctx, b); why != nil {
+		skipped(i, why)
+		return
+	}
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	defer cancel()
+	b.saw(guarded(steady, i, do, skipped))
 }
 
 // guarded makes a panic the trouble of one credential. Without it the whole

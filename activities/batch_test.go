@@ -55,7 +55,11 @@ func (r *run) in(t *testing.T, ctx context.Context) {
 				return nil
 			}
 			return r.do(ctx, i)
-		}, func(i int, why *protocol.Stop) { r.skipped[i] = why.Reason })
+		}, func(i int, why *protocol.Stop) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.skipped[i] = why.Reason
+		})
 		return nil
 	}, activity.RegisterOptions{Name: "batch"})
 	ended := make(chan error, 1)

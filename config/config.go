@@ -206,7 +206,7 @@ type Wave struct {
 
 // Limits bound a campaign.
 type Limits struct {
-	Batch       int      `json:"batch"`       // 1..500, default 100
+	Batch       int      `json:"batch"`       // 1..500; 0 if the file leaves it to workflows.BatchSize
 	Parallel    int      `json:"parallel"`    // batches in flight, default 4
 	Concurrency int      `json:"concurrency"` // credentials at once in one batch, default 16
 	RetryMin    Duration `json:"retry_min"`   // first wait before open ones are tried again, default 5s

@@ -86,7 +86,7 @@ func (l *loader) limits(top fields) Limits {
 		"batch", "parallel", "concurrency", "retry_min", "retry_max", "deadline")
 	const longest = 90 * 24 * time.Hour
 	lim := Limits{
-		Batch:       f.integer("batch", 100, 1, 500),
+		Batch:       f.integer("batch", 0, 1, 500),
 		Parallel:    f.integer("parallel", 4, 1, 1000),
 		Concurrency: f.integer("concurrency", 16, 1, 500),
 		RetryMin:    f.duration("retry_min", 5*time.Second, 10*time.Millisecond, longest),

@@ -17,7 +17,6 @@ import (
 const (
 	CampaignWorkflow = "Campaign"
 	WaveWorkflow     = "Wave"
-	RotationWorkflow = "Rotation"
 	LauncherWorkflow = "Launcher"
 
 	// Updates of a campaign; each answers with a Status.
@@ -41,11 +40,6 @@ func CampaignID(device string) string { return "campaign/" + device }
 // WaveID is the workflow id of a wave. It has the campaign's own id, so that
 // what a terminated campaign left running is not in the way of the next one.
 func WaveID(campaign string, wave int) string { return fmt.Sprintf("campaign/%s/w/%d", campaign, wave) }
-
-// rotationID is the workflow id of one pass over one batch.
-func rotationID(campaign string, wave, batch, pass int) string {
-	return fmt.Sprintf("%s/b/%d/p/%d", WaveID(campaign, wave), batch, pass)
-}
 
 // Search attributes, for finding campaigns in Temporal's own tools. They are
 // never sealed. rollcall-engine registers them; on another cluster they are

@@ -280,8 +280,8 @@ func (s *stage) tell(ctx context.Context, name string, arg any) error {
 	return h.Get(ctx, nil)
 }
 
-// save writes the histories of what ran since began: of the campaign, of every
-// run of its waves, and of its two longest batches.
+// save writes the histories of what ran since began: of the campaign and of every
+// run of its waves.
 func (s *stage) save(ctx context.Context, scene string, began time.Time) (int, error) {
 	query := fmt.Sprintf("StartTime >= '%s'", began.UTC().Format(time.RFC3339Nano))
 	type found struct {
@@ -305,9 +305,6 @@ func (s *stage) save(ctx context.Context, scene string, began time.Time) (int, e
 	}
 	n := 0
 	for name, all := range kept {
-		if name == RotationWorkflow {
-			all = all[:min(2, len(all))]
-		}
 		for i, f := range all {
 			h := s.GetWorkflowHistory(ctx, f.id, f.run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 			if err := writeFixture(fmt.Sprintf("%s-%s-%d", scene, strings.ToLower(name), i+1), f.id, h); err != nil {

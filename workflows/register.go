@@ -10,7 +10,6 @@ func Register(w worker.WorkflowRegistry) {
 	for name, fn := range map[string]any{
 		CampaignWorkflow: Campaign,
 		WaveWorkflow:     Wave,
-		RotationWorkflow: Rotation,
 		LauncherWorkflow: Launcher,
 	} {
 		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})

@@ -105,7 +105,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		CampaignWorkflow, WaveWorkflow, RotationWorkflow, LauncherWorkflow,
+		CampaignWorkflow, WaveWorkflow, LauncherWorkflow,
 		UpdatePause, UpdateResume, UpdateAbort, UpdateLeaveOut,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",

@@ -1,11 +1,13 @@
 package workflows
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -16,7 +18,7 @@ import (
 )
 
 // chain runs a wave until it ends, over as many runs as it takes: each is told
-// to continue as new once it has started after children. It returns what the
+// to continue as new once it has started after batches. It returns what the
 // wave ended with and how many runs there were.
 func (f *fake) chain(t *testing.T, s Settings, after int) (out waveResult, runs int) {
 	st := waveState{Roll: f.roll, Index: f.roll.Waves[0], Settings: s}
@@ -26,9 +28,11 @@ func (f *fake) chain(t *testing.T, s Settings, after int) (out waveResult, runs 
 		env := f.env(t)
 		env.SetStartTime(start)
 		started := 0
-		env.SetOnChildWorkflowStartedListener(func(*workflow.Info, workflow.Context, converter.EncodedValues) {
-			started++
-			env.SetContinueAsNewSuggested(started >= after)
+		env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, _ converter.EncodedValues) {
+			if info.ActivityType.Name == "Prepare" {
+				started++
+				env.SetContinueAsNewSuggested(started >= after)
+			}
 		})
 		env.ExecuteWorkflow(WaveWorkflow, st)
 		next, again := continued(t, env)
@@ -80,7 +84,7 @@ func TestContinuingAsNewLosesAndRepeatsNothing(t *testing.T) {
 			}
 			return "", ""
 		}
-		out, runs := f.chain(t, s, rapid.IntRange(1, 6).Draw(r, "children of a run"))
+		out, runs := f.chain(t, s, rapid.IntRange(1, 6).Draw(r, "batches of a run"))
 
 		require.Equal(r, waveResult{Dead: f.roll.Listed - hopeless, Open: hopeless}, out, "%d runs", runs)
 		for at, n := range fails {

@@ -8,36 +8,36 @@ import (
 	"rollcall/internal/rotation"
 )
 
+// rotationInput is one pass over one batch.
 type rotationInput struct {
-	Batch activities.Batch      `json:"batch"`
-	Pass  int                   `json:"pass"`
-	Items []int                 `json:"items"`
-	Known []activities.OpenItem `json:"known,omitempty"` // why they were open before
+	Batch activities.Batch
+	Pass  int
+	Items []int                 // indexes on the page
+	Known []activities.OpenItem // why they were open before
 }
 
 type rotationResult struct {
-	Dead int                   `json:"dead"`
-	Open []activities.OpenItem `json:"open,omitempty"`
+	Dead int
+	Open []activities.OpenItem
 }
 
-// Rotation takes one batch through the protocol once. Its order is the
-// protocol's: nothing is set before the ledger holds the intent, nothing is
-// destroyed before it holds the proof. Open credentials are values; it fails
-// only through a bug.
+// rotate takes one batch through the protocol once. Its order is the protocol's:
+// nothing is set before the ledger holds the intent, nothing is destroyed before
+// it holds the proof. Open credentials are values, and so is an activity that gave up.
 //
-// A cancelled Rotation begins no other credential. Those in hand are finished and
+// When ctx is cancelled it begins no other credential. Those in hand are finished and
 // recorded; the rest are open, interrupted.
-func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
+func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 	// What is recorded and cleaned is so whether or not it is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 	if ctx.Err() != nil {
-		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}, nil
+		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}
 	}
 
 	var prepared []activities.PreparedItem
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
-		return gaveUp(steady, in, protocol.Precheck, err), nil
+		return gaveUp(steady, in, protocol.Precheck, err)
 	}
 	ready, stopped := split(prepared)
 	ready, stopped = unlessCancelled(ctx, protocol.Stage, ready, stopped)
@@ -46,21 +46,21 @@ func Rotation(ctx workflow.Context, in rotationInput) (rotationResult, error) {
 	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onLedger(steady), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(steady, nil)
 		if err != nil {
-			return gaveUp(steady, in, protocol.Intent, err), nil
+			return gaveUp(steady, in, protocol.Intent, err)
 		}
 		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
 	}
 	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
 		if err != nil {
-			return gaveUp(steady, in, protocol.Set, err), nil
+			return gaveUp(steady, in, protocol.Set, err)
 		}
 	}
 	err = record(steady, in, stopped, applied)
 	if err != nil {
-		return gaveUp(steady, in, protocol.Outcome, err), nil
+		return gaveUp(steady, in, protocol.Outcome, err)
 	}
-	return clean(steady, in.Batch, stopped, applied), nil
+	return clean(steady, in.Batch, stopped, applied)
 }
 
 // unlessCancelled leaves open, at the step that was reached, what a cancelled

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/activities"
 	"rollcall/internal/protocol"
@@ -13,10 +14,15 @@ func batchOf(items ...int) rotationInput {
 	return rotationInput{Batch: batches(newFake().roll, waveOf(0, 10), 10, 4)[0], Pass: 1, Items: items}
 }
 
+// rotateOn runs one pass over one batch as a workflow of its own.
+func rotateOn(env *testsuite.TestWorkflowEnvironment, in rotationInput) {
+	env.ExecuteWorkflow(func(ctx ctx, in rotationInput) (rotationResult, error) { return rotate(ctx, in), nil }, in)
+}
+
 func TestNothingIsSetBeforeItsIntentIsRecordedNorCleanedBeforeItsProofIs(t *testing.T) {
 	f := newFake()
 	env := f.env(t)
-	env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1, 2))
+	rotateOn(env, batchOf(0, 1, 2))
 	out := result[rotationResult](t, env)
 	require.Equal(t, []string{"Prepare", "RecordIntents", "Apply", "RecordResults", "Clean"}, f.log)
 	require.Equal(t, rotationResult{Dead: 3}, out)
@@ -37,7 +43,7 @@ func TestAFailedCredentialIsAValueAndTheOthersGoOn(t *testing.T) {
 	env := f.env(t)
 	in := batchOf(0, 1, 2)
 	in.Known = []activities.OpenItem{{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked}}
-	env.ExecuteWorkflow(RotationWorkflow, in)
+	rotateOn(env, in)
 	out := result[rotationResult](t, env)
 	require.Equal(t, 1, out.Dead)
 	require.Equal(t, []activities.OpenItem{
@@ -56,7 +62,7 @@ func TestABatchWithNothingToSetAsksForNoIntent(t *testing.T) {
 	f := newFake()
 	f.outcome = always(protocol.Precheck, protocol.ReasonGone)
 	env := f.env(t)
-	env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1))
+	rotateOn(env, batchOf(0, 1))
 	out := result[rotationResult](t, env)
 	require.Equal(t, []string{"Prepare", "RecordResults"}, f.log)
 	require.Len(t, out.Open, 2)
@@ -80,7 +86,7 @@ func TestAnActivityThatGivesUpLeavesItsBatchOpen(t *testing.T) {
 			f := newFake()
 			f.fails[row.activity] = broken(row.kind)
 			env := f.env(t)
-			env.ExecuteWorkflow(RotationWorkflow, batchOf(3, 4))
+			rotateOn(env, batchOf(3, 4))
 			out := result[rotationResult](t, env)
 			require.Equal(t, row.log, f.log, "nothing follows a step that failed but telling the ledger, if that is not what failed")
 			require.Zero(t, out.Dead)
@@ -96,7 +102,7 @@ func TestTheDeadStayDeadWhenVaultRefusesToClean(t *testing.T) {
 	f := newFake()
 	f.fails["Clean"] = broken("Vault")
 	env := f.env(t)
-	env.ExecuteWorkflow(RotationWorkflow, batchOf(0))
+	rotateOn(env, batchOf(0))
 	require.Equal(t, rotationResult{Dead: 1}, result[rotationResult](t, env))
 }
 
@@ -118,7 +124,7 @@ func TestACancelledBatchBeginsNothingAndSaysWhatMayBeHalfDone(t *testing.T) {
 		f.takes[row.during] = settings.RetryMin
 		env := f.env(t)
 		env.RegisterDelayedCallback(env.CancelWorkflow, settings.RetryMin/2)
-		env.ExecuteWorkflow(RotationWorkflow, batchOf(0, 1))
+		rotateOn(env, batchOf(0, 1))
 		out := result[rotationResult](t, env)
 		require.Equal(t, row.dead, out.Dead, "cancelled during %s", row.during)
 		require.Len(t, f.cleaned, row.dead)

@@ -19,7 +19,7 @@ type CampaignInput struct {
 
 // Settings are the limits of the campaign file that workflows need.
 type Settings struct {
-	Batch       int           `json:"batch"`
+	Batch       int           `json:"batch,omitempty"`      // 0: see BatchSize
 	WaveBatch   map[int]int   `json:"wave_batch,omitempty"` // by wave, where it differs
 	Parallel    int           `json:"parallel"`
 	Concurrency int           `json:"concurrency"`

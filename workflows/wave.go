@@ -3,17 +3,15 @@ package workflows
 import (
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
 	"rollcall/internal/protocol"
 )
 
-// dispatches bounds the children of one run of a wave. Then it drains and
-// continues as new, long before Temporal's limits.
-const dispatches = 200
+// dispatches bounds the batches of one run of a wave, each of which leaves about
+// 30 events. Then it drains and continues as new, long before Temporal's limits.
+const dispatches = 100
 
 // Wave rotates the credentials of one wave: a first pass over all batches,
 // then passes over what is still open, with back-off, until nothing is or the
@@ -21,12 +19,11 @@ const dispatches = 200
 // so that a campaign whose worker was away is not given up untried.
 func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	w := &wave{state: st, halt: map[int]workflow.CancelFunc{}}
-	if size := st.Settings.WaveBatch[st.Index.Wave]; size > 0 {
-		w.size = size
-	} else {
-		w.size = st.Settings.Batch
+	size := st.Settings.Batch
+	if set := st.Settings.WaveBatch[st.Index.Wave]; set > 0 {
+		size = set
 	}
-	w.batches = batches(st.Roll, st.Index, w.size, st.Settings.Concurrency)
+	w.batches = batches(st.Roll, st.Index, size, st.Settings.Concurrency)
 	if !st.Done {
 		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.leftOut()
 		for b := range w.batches {
@@ -43,9 +40,8 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 
 type wave struct {
 	state    waveState
-	size     int
 	batches  []activities.Batch
-	started  int // children of this run
+	started  int // batches of this run
 	inFlight int
 	halt     map[int]workflow.CancelFunc // of the batches in flight
 }
@@ -93,38 +89,20 @@ func (w *wave) pass(ctx workflow.Context) error {
 	return workflow.Await(ctx, func() bool { return w.inFlight == 0 })
 }
 
-// dispatch runs one batch. A batch whose workflow failed as a whole comes back
-// in the next pass: what was done is seen there.
-//
-// finishing is a pass after an abort, over what is half done: it is not cancelled.
+// dispatch runs one batch. finishing is a pass after an abort, over what is half
+// done: it is not cancelled.
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: rotationID(w.state.Roll.Campaign, w.state.Index.Wave, todo.Batch, w.state.Pass),
-		TaskQueue:  activities.RotationQueue,
-		// What a batch has in hand is finished whatever becomes of its wave.
-		ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_ABANDON,
-		WaitForCancellation: true,
-	})
 	if !finishing {
-		child, w.halt[todo.Batch] = workflow.WithCancel(child)
+		ctx, w.halt[todo.Batch] = workflow.WithCancel(ctx)
 		defer delete(w.halt, todo.Batch)
 		if w.state.Control.Aborting {
 			w.halt[todo.Batch]() // it was told while this batch was on its way here
 		}
 	}
-	var out rotationResult
-	err := workflow.ExecuteChildWorkflow(child, RotationWorkflow, in).Get(ctx, &out)
-	switch {
-	case temporal.IsCanceledError(err):
-		// The abort came before it began.
-		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}
-	case err != nil:
-		workflow.GetLogger(ctx).Error("batch failed as a whole", "batch", todo.Batch, "error", err)
-		out = rotationResult{Open: openAll(in.Items, protocol.ReasonInternal)}
-	}
+	out := rotate(ctx, in)
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
 	if len(out.Open) > 0 {
@@ -298,7 +276,7 @@ func halfDone(it activities.OpenItem) bool {
 	return it.Reason == protocol.ReasonInternal || it.Sent
 }
 
-// continueAsNew drains first: no child may be in flight, no signal unread.
+// continueAsNew drains first: no batch may be in flight, no signal unread.
 func (w *wave) continueAsNew(ctx workflow.Context) error {
 	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 }); err != nil {
 		return err

@@ -8,7 +8,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 // wave runs the only wave of f's roll on env.
@@ -46,6 +48,35 @@ func TestAWaveIsCutIntoBatchesOfItsSize(t *testing.T) {
 	f.wave(env, s)
 	require.Equal(t, waveResult{Dead: 32}, result[waveResult](t, env))
 	require.Equal(t, 32, f.ranTimes("Prepare"), "the careful lane goes one by one")
+}
+
+func TestBatchesAreLargeWhereThereAreManyLDAPPasswordsOfOneDirectory(t *testing.T) {
+	ldap, domain := credential.LDAPPassword, credential.ADPassword
+	for _, row := range []struct {
+		kind    credential.Kind
+		n       int
+		set     int
+		largest int
+	}{
+		{ldap, 999, 0, 100},
+		{ldap, 1000, 0, 250},
+		{domain, 5000, 0, 100},
+		{ldap, 5000, 30, 30},
+		{ldap, 1, 500, 1},
+	} {
+		w := waveOf(0)
+		for page := 0; page*500 < row.n; page++ {
+			w.Runs = append(w.Runs, vault.Run{Authority: "corp", Kind: row.kind, Span: credential.Span{Page: page, To: min(500, row.n-page*500)}})
+		}
+		// Of others there are too few.
+		w.Runs = append(w.Runs, vault.Run{Authority: "other", Kind: ldap, Span: credential.Span{Page: 99, To: 300}})
+		largest := map[string]int{}
+		for _, b := range batches(newFake().roll, w, row.set, 4) {
+			largest[b.Authority] = max(largest[b.Authority], b.Span.Len())
+		}
+		require.Equal(t, row.largest, largest["corp"], "%v", row)
+		require.Equal(t, min(300, max(100, row.set)), max(100, largest["other"]), "%v", row)
+	}
 }
 
 func TestNoMoreBatchesRunAtOnceThanAllowed(t *testing.T) {
@@ -136,22 +167,6 @@ func TestTheNextPassDoesNotWaitForWhatWasRestagedOrInterrupted(t *testing.T) {
 		require.Equal(t, waveResult{Dead: 1}, result[waveResult](t, env))
 		require.Equal(t, []time.Duration{0}, f.waits())
 	}
-}
-
-func TestABatchThatFailsAsAWholeComesBack(t *testing.T) {
-	f := newFake(waveOf(0, 2))
-	failed := false
-	env := f.env(t)
-	env.OnWorkflow(RotationWorkflow, anything, anything).Return(func(_ ctx, in rotationInput) (rotationResult, error) {
-		if !failed {
-			failed = true
-			return rotationResult{}, broken("Bug")
-		}
-		require.Equal(t, protocol.ReasonInternal, in.Known[0].Reason)
-		return rotationResult{Dead: len(in.Items)}, nil
-	})
-	f.wave(env, settings)
-	require.Equal(t, waveResult{Dead: 2}, result[waveResult](t, env))
 }
 
 func TestAWaveThatCannotRecordItsExceptionsFails(t *testing.T) {

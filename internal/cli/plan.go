@@ -12,6 +12,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/report"
+	"rollcall/workflows"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -86,7 +87,7 @@ type plan struct {
 type planWave struct {
 	Name    string      `json:"name"`
 	Listed  int         `json:"listed"`
-	Batch   int         `json:"batch"`
+	Batch   int         `json:"batch"` // the most in one dispatch
 	Lanes   []*planLane `json:"lanes"`
 	indexed map[string]*planLane
 }
@@ -127,6 +128,14 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 			w.Lanes = append(w.Lanes, lane)
 		}
 		lane.Listed++
+	}
+	for i := range p.Waves {
+		w := &p.Waves[i]
+		set := w.Batch
+		w.Batch = workflows.BatchSize(set, "", 0)
+		for _, l := range w.Lanes {
+			w.Batch = max(w.Batch, workflows.BatchSize(set, l.Kind, l.Listed))
+		}
 	}
 	return p
 }
