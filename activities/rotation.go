@@ -111,6 +111,9 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 		return nil, err
 	}
 	rot.Pass = in.Pass
+	still := beat(ctx)
+	rot.LookUp(ctx, some(page, in.Items))
+	still()
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil {
@@ -300,6 +303,17 @@ func width(spec *config.Campaign, b Batch) int {
 	operations := float64(8 + 6*len(d.Servers)) // of one credential on the directory
 	each := d.RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
 	return max(1, min(b.Concurrency, int(each)))
+}
+
+// some are the credentials of a page that can be rotated, of those asked for.
+func some(page []credential.Credential, items []int) []credential.Credential {
+	var out []credential.Credential
+	for _, i := range items {
+		if rotation.ProblemStop(page[i]) == nil {
+			out = append(out, page[i])
+		}
+	}
+	return out
 }
 
 // hopeless answers a batch in which nothing can be rotated as it is listed.

@@ -11,9 +11,6 @@ import (
 	"rollcall/config"
 )
 
-// at once in one search: each adds some 60 bytes to its filter.
-const accountsAtOnce = 100
-
 // checkAccounts works out from their own access control lists whether bind.dn may reset
 // the accounts with these ids: a delegation stops at an account of a protected group, and
 // at one that inherits nothing. It changes nothing.
@@ -26,7 +23,7 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 	var seen int
 	var missing, protected []string
 	for chunk := range slices.Chunk(ids, accountsAtOnce) {
-		entries, err := c.described(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(chunk), accountsAtOnce, "adminCount")
+		entries, err := c.described(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(c.server.client.family, chunk), accountsAtOnce, "adminCount")
 		if err != nil {
 			add("rights", false, "the access control lists of the accounts on the roll cannot be read: "+found(nil, err, ""), "let bind.dn read below base")
 			return
@@ -60,16 +57,6 @@ func named(dns []string) string {
 		out += fmt.Sprintf("; and %d more", more)
 	}
 	return out
-}
-
-func anyID(ids []string) string {
-	var b strings.Builder
-	b.WriteString("(|")
-	for _, id := range ids {
-		b.WriteString(activeDirectory{}.idFilter(id))
-	}
-	b.WriteByte(')')
-	return b.String()
 }
 
 // domainDN is the domain's part of a DN below it.

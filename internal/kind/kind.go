@@ -67,6 +67,23 @@ type Authority interface {
 	Close() error
 }
 
+// Many is an Authority that reads many accounts in few calls.
+type Many interface {
+	// Accounts is Account for each of cs on one server, by credential ID. It saves
+	// calls and decides nothing: what is not in the answer the caller reads by
+	// Account, which says why.
+	Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]Account
+}
+
+// Subjects are the immutable ids of the accounts of cs.
+func Subjects(cs []credential.Credential) []string {
+	out := make([]string, 0, len(cs))
+	for _, c := range cs {
+		out = append(out, c.Subject)
+	}
+	return out
+}
+
 // Account is an account as one server shows it now.
 type Account struct {
 	Subject string // immutable id

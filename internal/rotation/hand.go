@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"math"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -74,11 +75,16 @@ func (h *Hand) take(campaign, id string, attempt int, now time.Time) (inHand, bo
 	return p, ok && p.staged.Attempt == attempt && p.fresh(now)
 }
 
-// fresh compares by the wall clock, because the monotonic one stands still while
-// a machine is suspended.
-func (p inHand) fresh(now time.Time) bool {
-	age := now.Round(0).Sub(p.at.Round(0))
-	return age >= 0 && age < handHolds
+func (p inHand) fresh(now time.Time) bool { return age(p.at, now) < handHolds }
+
+// age is by the wall clock, because the monotonic one stands still while a machine is
+// suspended. Of what comes from the future nothing is known: it is as old as can be.
+func age(at, now time.Time) time.Duration {
+	d := now.Round(0).Sub(at.Round(0))
+	if d < 0 {
+		return math.MaxInt64
+	}
+	return d
 }
 
 // forget drops what is kept: a try that is not the first one looks for itself.

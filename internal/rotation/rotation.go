@@ -60,6 +60,7 @@ type Rotator struct {
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
 
+	looked lookedUp
 	slow   sync.Map // replicas that lag beyond patience: not waited for again
 	silent silence
 }
@@ -105,7 +106,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if stop := ProblemStop(c); stop != nil {
 		return Prepared{Step: protocol.Precheck, Stop: stop}
 	}
-	account, err := r.Authority.Account(ctx, r.writeServer(), c)
+	account, read, err := r.account(ctx, c)
 	if err == nil && account.State != protocol.Accepted {
 		err = protocol.StopFor(account.State, r.writeServer())
 	}
@@ -132,7 +133,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
 	}
 	if fresh {
-		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, r.Now()})
+		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, read})
 	} else {
 		from = versions(c, staged.Base)
 	}

@@ -32,7 +32,10 @@ type Authority struct {
 	taken sync.Map
 }
 
-var _ kind.Authority = (*Authority)(nil)
+var (
+	_ kind.Authority = (*Authority)(nil)
+	_ kind.Many      = (*Authority)(nil)
+)
 
 // New makes the authority of one domain, which it owns: Close closes c.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
@@ -63,7 +66,24 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true}, nil
+	return shown(e), nil
+}
+
+// Accounts reads many accounts at once.
+func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
+	out := map[string]kind.Account{}
+	for _, c := range cs {
+		if e, found := entries[c.Subject]; found {
+			out[c.ID] = shown(e)
+		}
+	}
+	return out
+}
+
+// shown is the account of an entry.
+func shown(e directory.Entry) kind.Account {
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true}
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has

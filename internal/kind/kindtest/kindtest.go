@@ -43,6 +43,7 @@ const patience = 20 * time.Second
 // Run runs the whole contract.
 func Run(t *testing.T, f Fixture) {
 	t.Run("the account in order is shown on every server", f.accountInOrder)
+	t.Run("many accounts are shown as each one is", f.many)
 	t.Run("the value in force is accepted and no other", f.onlyTheValueInForce)
 	t.Run("an empty value is never accepted", f.emptyValue)
 	t.Run("generated values differ", f.generatedValuesDiffer)
@@ -117,6 +118,34 @@ func (f Fixture) accountInOrder(t *testing.T) {
 		require.Equal(t, c.Subject, a.Subject)
 		require.NotEmpty(t, a.Name)
 	}
+}
+
+// many: what cannot be told at once is left out.
+func (f Fixture) many(t *testing.T) {
+	authority, ok := f.Authority.(kind.Many)
+	if !ok {
+		return // each account is a call of its own, whoever asks
+	}
+	var all []credential.Credential
+	want := map[string]kind.Account{}
+	add := func() credential.Credential {
+		c, _ := f.New(t)
+		c.ID = "test/" + c.Subject
+		all = append(all, c)
+		return c
+	}
+	add()
+	for _, apply := range f.States {
+		apply(t, add())
+	}
+	for _, c := range all {
+		want[c.ID] = f.account(t, c)
+	}
+	f.Delete(t, add())
+	all = append(all, credential.Credential{ID: "test/none"}, credential.Credential{ID: "test/odd", Subject: "*)(uid=*"})
+	require.Equal(t, want, authority.Accounts(t.Context(), f.write(), all))
+	require.Empty(t, authority.Accounts(t.Context(), f.write(), nil))
+	require.Empty(t, authority.Accounts(t.Context(), "ldaps://nobody.test", all))
 }
 
 func (f Fixture) onlyTheValueInForce(t *testing.T) {

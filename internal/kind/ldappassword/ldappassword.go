@@ -22,7 +22,10 @@ type Authority struct {
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
 }
 
-var _ kind.Authority = (*Authority)(nil)
+var (
+	_ kind.Authority = (*Authority)(nil)
+	_ kind.Many      = (*Authority)(nil)
+)
 
 // New makes the authority of one directory, which it owns: Close closes c.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
@@ -53,6 +56,25 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
 	}
+	return a.shown(ctx, server, e)
+}
+
+// Accounts reads many entries at once.
+func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
+	out := map[string]kind.Account{}
+	for _, c := range cs {
+		if e, found := entries[c.Subject]; found {
+			if acc, err := a.shown(ctx, server, e); err == nil {
+				out[c.ID] = acc
+			}
+		}
+	}
+	return out
+}
+
+// shown is the account of an entry.
+func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) (kind.Account, error) {
 	state, err := a.dir.State(ctx, server, e, time.Now())
 	if err != nil {
 		return kind.Account{}, err
