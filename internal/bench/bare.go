@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
@@ -21,7 +22,8 @@ import (
 // one path and one server on which nothing goes wrong, in their order, and
 // believes every answer:
 //
-//	Prepare  Account · ReadLive · Stage
+//	LookUp   Accounts, 100 at once
+//	Prepare  ReadLive · Stage
 //	Apply    Offer old (bind) · Set · Try new (bind, read itself) · Activate ·
 //	         Offer old (refused bind) · Offer new (bind)
 //	Clean    DestroyUpTo · Release
@@ -77,7 +79,6 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 	live, staged := "kv/data/"+a.path, "rollcall/data/staging/bench/"+a.uuid
 	value := rand.Text() + "-a1" // a domain wants three classes of characters
 	for _, step := range []func() error{
-		func() error { return b.look(a) },
 		func() error { return b.call(ctx, http.MethodGet, live, nil) },
 		func() error {
 			return b.write(ctx, staged, 0, map[string]any{
@@ -85,14 +86,14 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 			})
 		},
 
-		func() error { return b.probe.Bind(a.dn, a.password) },
+		func() error { return b.bind(a, a.password) },
 		func() error { return b.set(a, value) },
 		func() error { return b.login(a, value) },
 		func() error { return b.write(ctx, live, 1, map[string]any{"username": a.uid, "password": value}) },
 		func() error { return b.retire(a, value) },
 		func() error { return b.lookIfDomain(a) },
 		func() error { return b.refused(a, a.password) },
-		func() error { return b.probe.Bind(a.dn, value) },
+		func() error { return b.bind(a, value) },
 
 		func() error {
 			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})
@@ -148,22 +149,50 @@ func (b *bare) reset(a account, value string) error {
 	return b.admin.Modify(req)
 }
 
-// look reads the entry with what its server keeps about the password.
-func (b *bare) look(a account) error {
-	filter, attrs := "(entryUUID="+a.uuid+")", []string{"entryUUID", "entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset"}
-	if b.domain {
-		filter, attrs = guidFilter(a.uuid), []string{"objectGUID", "pwdLastSet", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires"}
+// bind asks a server with a password policy what that thinks, as a campaign does.
+func (b *bare) bind(a account, value string) error {
+	req := &ldap.SimpleBindRequest{Username: a.dn, Password: value}
+	if !b.domain {
+		req.Controls = []ldap.Control{ldap.NewControlBeheraPasswordPolicy()}
 	}
-	found, err := b.admin.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, nil))
-	if err == nil && len(found.Entries) != 1 {
-		err = errors.New("the entry was not found")
+	_, err := b.probe.SimpleBind(req)
+	return err
+}
+
+// lookUp reads entries in one search.
+func (b *bare) lookUp(_ context.Context, accounts []account) error {
+	var any strings.Builder
+	for _, a := range accounts {
+		any.WriteString(b.filter(a))
+	}
+	return b.search("(|"+any.String()+")", len(accounts))
+}
+
+// look reads the entry with what its server keeps about the password.
+func (b *bare) look(a account) error { return b.search(b.filter(a), 1) }
+
+func (b *bare) filter(a account) string {
+	if b.domain {
+		return guidFilter(a.uuid)
+	}
+	return "(entryUUID=" + a.uuid + ")"
+}
+
+func (b *bare) search(filter string, want int) error {
+	attrs := []string{"entryUUID", "entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
+	if b.domain {
+		attrs = []string{"objectGUID", "pwdLastSet", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires"}
+	}
+	found, err := b.admin.Search(ldap.NewSearchRequest(b.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*want, 0, false, filter, attrs, nil))
+	if err == nil && len(found.Entries) != want {
+		err = fmt.Errorf("%d of %d entries were found", len(found.Entries), want)
 	}
 	return err
 }
 
 // login binds as the account and reads its entry.
 func (b *bare) login(a account, value string) error {
-	if err := b.probe.Bind(a.dn, value); err != nil {
+	if err := b.bind(a, value); err != nil {
 		return err
 	}
 	_, err := b.probe.Search(ldap.NewSearchRequest(a.dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"1.1"}, nil))
@@ -171,7 +200,7 @@ func (b *bare) login(a account, value string) error {
 }
 
 func (b *bare) refused(a account, value string) error {
-	err := b.probe.Bind(a.dn, value)
+	err := b.bind(a, value)
 	if ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials) {
 		return nil
 	}

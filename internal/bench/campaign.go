@@ -132,7 +132,8 @@ func (c *campaign) watch(pid int) func() seen {
 	done, result := make(chan struct{}), make(chan seen)
 	go func() {
 		var s seen
-		tick := time.NewTicker(20 * time.Millisecond)
+		// Looking costs the campaign processor time, too.
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {

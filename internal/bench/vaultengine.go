@@ -58,4 +58,6 @@ func (e engineCaller) rotate(ctx context.Context, a account) error {
 	return err
 }
 
+func (engineCaller) lookUp(context.Context, []account) error { return nil }
+
 func (engineCaller) close() {}
