@@ -28,23 +28,24 @@ const silent = 8
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	eachIn(ctx, n, make(chan struct{}, max(width, 1)), do, skipped)
+	eachIn(ctx, n, width, newLine(width), do, skipped)
 }
 
-// eachIn is each with slots that other batches may share. What waits for one is not begun.
-func eachIn(ctx context.Context, n int, slots chan struct{}, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+// eachIn is each in a line that other batches may stand in. What waits in it is not begun.
+func eachIn(ctx context.Context, n, width int, in *line, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	// A goroutine for each slot and not for each credential: what runs below it needs a
-	// deep stack, which is grown once.
-	for range min(n, cap(slots)) {
+	batch := in.join()
+	// Not a goroutine for each credential: what runs below it needs a deep stack, which
+	// is grown once.
+	for range min(n, max(width, 1)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				oneIn(ctx, i, slots, &b, do, skipped)
+				oneIn(ctx, i, in, batch, &b, do, skipped)
 			}
 		})
 	}
@@ -52,12 +53,9 @@ func eachIn(ctx context.Context, n int, slots chan struct{}, do func(ctx context
 }
 
 // oneIn waits for a slot and does i in it, unless none is begun any more.
-func oneIn(ctx context.Context, i int, slots chan struct{}, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
-	case <-ctx.Done():
-	case <-activity.GetWorkerStopChannel(ctx):
+func oneIn(ctx context.Context, i int, in *line, batch int, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	if in.take(ctx, batch, activity.GetWorkerStopChannel(ctx)) {
+		defer in.leave()
 	}
 	if why := notBegun(ctx, b); why != nil {
 		skipped(i, why)

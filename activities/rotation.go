@@ -26,7 +26,7 @@ type Rotation struct {
 
 	hand  *rotation.Hand
 	specs sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	hands sync.Map // directory -> chan struct{}: see slots
+	lines sync.Map // directory -> *line: see lineOf
 	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
 }
 
@@ -144,7 +144,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	if !first {
 		notBegun = protocol.Set
 	}
-	eachIn(ctx, len(in.Items), r.slots(rot.Authority, width, spec.Limits.Parallel), func(ctx context.Context, i int) *protocol.Stop {
+	eachIn(ctx, len(in.Items), width, r.lineOf(rot.Authority, width, spec.Limits.Parallel), func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil {
@@ -279,17 +279,17 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand}, width(spec, b), nil
 }
 
-// slots bounds how many credentials of a directory are between Set and the proof, in all
+// lineOf bounds how many credentials of a directory are between Set and the proof, in all
 // batches together: with more than it has connections each only waits longer for its turns,
 // and its consumers with it. width of a batch, which knows the rate limit, holds for all
-// parallel ones too. Elsewhere a batch has width slots of its own.
-func (r *Rotation) slots(authority kind.Authority, width, parallel int) chan struct{} {
+// parallel ones too. Elsewhere a batch stands in a line of its own.
+func (r *Rotation) lineOf(authority kind.Authority, width, parallel int) *line {
 	d, ok := authority.(interface{ Connections() int })
 	if !ok {
-		return make(chan struct{}, max(width, 1))
+		return newLine(width)
 	}
-	shared, _ := r.hands.LoadOrStore(authority, make(chan struct{}, max(1, min(d.Connections(), width*max(1, parallel)))))
-	return shared.(chan struct{})
+	shared, _ := r.lines.LoadOrStore(authority, newLine(min(d.Connections(), width*max(1, parallel))))
+	return shared.(*line)
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -36,7 +37,13 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 // if escaping failed. It reads without the script, which only filters and folds.
 // made is when the report is written.
 func HTML(w io.Writer, s *ledger.State, v Verification, made time.Time) error {
-	if err := page.Execute(w, newPage(s, v, made)); err != nil {
+	// A template writes piece by piece, dozens of them for each credential.
+	whole := bufio.NewWriterSize(w, 1<<16)
+	err := page.Execute(whole, newPage(s, v, made))
+	if err == nil {
+		err = whole.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write the HTML report: %w", err)
 	}
 	return nil

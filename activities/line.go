@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// line hands out the slots of an authority: a free one goes to the batch that came
+// first. So batches end one after the other and not all at once, what was done is
+// recorded as it goes, and while one is at the directory the others are at Vault.
+type line struct {
+	mu      sync.Mutex
+	free    int
+	batches int      // that ever stood in it
+	waiting []waiter // by batch, then in the order of their coming
+}
+
+type waiter struct {
+	batch int
+	slot  chan struct{} // closed when it has one
+}
+
+func newLine(slots int) *line { return &line{free: max(slots, 1)} }
+
+// join gives a batch its place, behind all that came before.
+func (l *line) join() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.batches++
+	return l.batches
+}
+
+// take waits for a slot; false when ctx or stop ended the wait.
+func (l *line) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
+	l.mu.Lock()
+	if l.free > 0 {
+		l.free--
+		l.mu.Unlock()
+		return true
+	}
+	w := waiter{batch, make(chan struct{})}
+	at, _ := slices.BinarySearchFunc(l.waiting, batch+1, func(have waiter, next int) int { return have.batch - next })
+	l.waiting = slices.Insert(l.waiting, at, w)
+	l.mu.Unlock()
+	select {
+	case <-w.slot:
+		return true
+	case <-ctx.Done():
+	case <-stop:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at = slices.Index(l.waiting, w); at < 0 {
+		l.next() // it was given one in this very moment
+	} else {
+		l.waiting = slices.Delete(l.waiting, at, at+1)
+	}
+	return false
+}
+
+// leave gives a slot back.
+func (l *line) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next()
+}
+
+func (l *line) next() {
+	if len(l.waiting) == 0 {
+		l.free++
+		return
+	}
+	close(l.waiting[0].slot)
+	l.waiting = slices.Delete(l.waiting, 0, 1)
+}

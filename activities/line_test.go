@@ -1,0 +1,107 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(1)
+		first, second, third := l.join(), l.join(), l.join()
+		require.True(t, l.take(t.Context(), third, nil), "nobody else is there")
+		var got []int
+		for _, batch := range []int{third, second, first, third, first, second} {
+			go func() {
+				if l.take(context.Background(), batch, nil) {
+					got = append(got, batch)
+				}
+			}()
+			synctest.Wait() // it stands in the line
+		}
+		for range 6 {
+			l.leave()
+			synctest.Wait()
+		}
+		require.Equal(t, []int{first, first, second, second, third, third}, got)
+		l.leave()
+		require.Equal(t, 1, l.free)
+	})
+}
+
+func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
+	for _, by := range []string{"context", "stop"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine(1)
+			batch := l.join()
+			require.True(t, l.take(t.Context(), batch, nil))
+			ctx, cancel := context.WithCancel(t.Context())
+			stop := make(chan struct{})
+			var waits sync.WaitGroup
+			var had atomic.Int64
+			for range 3 {
+				waits.Go(func() {
+					if l.take(ctx, batch, stop) {
+						had.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+			if by == "stop" {
+				close(stop)
+			} else {
+				cancel()
+			}
+			waits.Wait()
+			cancel()
+			require.Zero(t, had.Load())
+			require.Empty(t, l.waiting)
+			l.leave()
+			require.Equal(t, 1, l.free)
+		})
+	}
+}
+
+// TestNoSlotIsLostOrGivenTwice lets batches take, leave and give up at random, really at
+// the same time.
+func TestNoSlotIsLostOrGivenTwice(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		slots := rapid.IntRange(1, 4).Draw(r, "slots")
+		l := newLine(slots)
+		var inside, most atomic.Int64
+		var all sync.WaitGroup
+		for range rapid.IntRange(1, 5).Draw(r, "batches") {
+			batch := l.join()
+			for range rapid.IntRange(1, 6).Draw(r, "goroutines") {
+				ctx, cancel := context.WithCancel(context.Background())
+				quits := rapid.Bool().Draw(r, "quits")
+				all.Go(func() {
+					defer cancel()
+					for range 50 {
+						if !l.take(ctx, batch, nil) {
+							return
+						}
+						n := inside.Add(1)
+						for have := most.Load(); n > have && !most.CompareAndSwap(have, n); have = most.Load() {
+						}
+						inside.Add(-1)
+						l.leave()
+					}
+				})
+				if quits {
+					all.Go(cancel)
+				}
+			}
+		}
+		all.Wait()
+		require.LessOrEqual(r, most.Load(), int64(slots))
+		require.Equal(r, slots, l.free)
+		require.Empty(r, l.waiting)
+	})
+}
