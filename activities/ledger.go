@@ -25,6 +25,10 @@ type Ledger struct {
 	logs map[string]*ledger.Log
 }
 
+// rollAtOnce is about how many entries of a roll go into one append: each costs a
+// checkpoint, its signature and its anchor.
+const rollAtOnce = 4000
+
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	defer beat(ctx)()
@@ -36,9 +40,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
 		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure, Servers: in.Servers,
 	}
-	if err := l.append(ctx, in.Campaign, []ledger.Entry{start}); err != nil {
-		return err
-	}
+	entries := []ledger.Entry{start}
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
 		if err != nil {
@@ -48,15 +50,19 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		if err != nil {
 			return classify(errVault, err)
 		}
-		if err := l.append(ctx, in.Campaign, listed(in.Campaign, page, findings, now)); err != nil {
+		entries = append(entries, listed(in.Campaign, page, findings, now)...)
+		if len(entries) < rollAtOnce {
+			continue
+		}
+		if err := l.append(ctx, in.Campaign, entries); err != nil {
 			return err
 		}
+		entries = nil
 	}
 	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)
 	}
-	var entries []ledger.Entry
 	for _, x := range excluded {
 		entries = append(entries, ledger.Entry{
 			ID: ledger.EntryID(in.Campaign, x.ID, "", ledger.Excluded), At: now, Campaign: in.Campaign,
