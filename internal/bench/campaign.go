@@ -11,10 +11,6 @@ import (
 	"time"
 )
 
-// larger is a campaign with larger batches than the default: a batch costs the
-// engine the same whatever its size.
-const larger = "limits: {batch: 250, parallel: 4, concurrency: 8}"
-
 // campaign runs the rollcall binary as a person would.
 type campaign struct {
 	g       *ground
@@ -44,9 +40,9 @@ func build(ctx context.Context, dir string) (program string, err error) {
 	return program, nil
 }
 
-// newCampaign writes the campaign file of a group and prepares Vault's side. limits
-// is YAML; without it all limits are the file's defaults.
-func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group, limits string) (*campaign, error) {
+// newCampaign writes the campaign file of a group, with the default limits, and
+// prepares Vault's side.
+func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group string) (*campaign, error) {
 	c := &campaign{g: g, program: program, group: group, dir: filepath.Join(g.dir, group)}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
@@ -64,8 +60,7 @@ directories:
     bind: {dn: "%s", password: "kv/%s#password"}
 sources:
   - {name: vault, type: vault-kv, prefix: kv/apps/%s}
-%s
-`, group, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group, limits)
+`, group, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group)
 	if err := os.WriteFile(c.file(), []byte(text), 0o600); err != nil {
 		return nil, err
 	}

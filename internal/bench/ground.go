@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -14,11 +15,6 @@ import (
 // Groups of accounts, each for one run, so that none is rotated twice.
 const (
 	groupEngine1   = "engine1"
-	groupEngine8   = "engine8"
-	groupBefore    = "before"
-	groupAfter     = "after"
-	groupCampaign  = "campaign"
-	groupLarger    = "campaign-larger"
 	groupCountBare = "count-bare"
 	groupCountOurs = "count-ours"
 
@@ -28,6 +24,13 @@ const (
 )
 
 func groupTry(workers int) string { return fmt.Sprintf("try%d", workers) }
+
+// Groups of a round.
+func groupEngine8(round int) string  { return fmt.Sprintf("engine8-%d", round) }
+func groupBare(round int) string     { return fmt.Sprintf("bare-%d", round) }
+func groupCampaign(round int) string { return fmt.Sprintf("%s%d", campaignGroups, round) }
+
+const campaignGroups = "campaign-"
 
 // ground are the servers that all runs share.
 type ground struct {
@@ -120,10 +123,10 @@ func (g *ground) seedVault(ctx context.Context) error {
 	for group, accounts := range g.accounts {
 		for _, a := range accounts {
 			secrets[a.path] = map[string]any{"username": a.uid, "password": a.password}
-			switch group {
-			case groupCampaign, groupLarger:
+			switch {
+			case strings.HasPrefix(group, campaignGroups):
 				metadata[a.path] = map[string]any{"directory": corpName, "account": a.uid, "field": "password"}
-			case groupDomain:
+			case group == groupDomain:
 				metadata[a.path] = map[string]any{"directory": windowsName, "account": a.uid, "field": "password"}
 			}
 		}

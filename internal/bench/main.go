@@ -3,9 +3,9 @@
 // makes the calls of Rollcall's protocol with no Temporal, ledger or retries.
 //
 // One slapd over LDAPS and one Vault serve all of them, one after another, and
-// everybody gets accounts and Vault paths that nobody has touched. The bare
-// loop runs before and after the campaign, to show how far the machine drifted
-// meanwhile. Nothing that is timed is asserted.
+// everybody gets accounts and Vault paths that nobody has touched. They take turns
+// in rounds, so that a machine that drifts meanwhile does it to all of them.
+// Nothing that is timed is asserted.
 package main
 
 import (

@@ -18,6 +18,10 @@ const (
 // each on a quarter of n.
 var tries = []int{8, 16, 32, 64}
 
+// rounds in which the three ways take turns, so that a machine that gets slower
+// or faster meanwhile does it to all of them.
+const rounds = 2
+
 // measure runs everything in one go on servers of its own below dir.
 // domain is how many accounts a campaign rotates in Active Directory; 0 leaves that out.
 func measure(ctx context.Context, dir string, n, domain int, audit bool, say func(string, ...any)) (*Result, error) {
@@ -25,12 +29,14 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[string]int{
-		groupEngine1: n / oneCaller, groupEngine8: n, groupBefore: n, groupAfter: n, groupCampaign: n, groupLarger: n,
-		groupCountBare: counted, groupCountOurs: counted,
-	}
+	sizes := map[string]int{groupEngine1: n / oneCaller, groupCountBare: counted, groupCountOurs: counted}
 	for _, w := range tries {
 		sizes[groupTry(w)] = n / len(tries)
+	}
+	engineGroups := []string{groupEngine1}
+	for i := range rounds {
+		sizes[groupEngine8(i)], sizes[groupBare(i)], sizes[groupCampaign(i)] = n, n, n
+		engineGroups = append(engineGroups, groupEngine8(i))
 	}
 	inDomain := map[string]int{}
 	if domain > 0 {
@@ -47,30 +53,25 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 		return nil, err
 	}
 	defer g.stop()
-	byDefault, err := newCampaign(ctx, g, g.corp(), program, groupCampaign, "")
-	if err != nil {
-		return nil, err
-	}
-	withLarger, err := newCampaign(ctx, g, g.corp(), program, groupLarger, larger)
-	if err != nil {
-		return nil, err
+	var campaigns []*campaign
+	for i := range rounds {
+		c, err := newCampaign(ctx, g, g.corp(), program, groupCampaign(i))
+		if err != nil {
+			return nil, err
+		}
+		campaigns = append(campaigns, c)
 	}
 	r := newResult(n, audit)
 	if r.Calls, err = compareCalls(ctx, g, g.corp()); err != nil {
 		return nil, err
 	}
-
-	say("Vault's LDAP engine")
-	if err := prepareEngine(ctx, g, groupEngine1, groupEngine8); err != nil {
+	if err := prepareEngine(ctx, g, engineGroups...); err != nil {
 		return nil, err
 	}
+	say("Vault's LDAP engine with 1 caller")
 	if r.EngineOne, err = g.time(ctx, groupEngine1, 1, engineRotator(g)); err != nil {
 		return nil, err
 	}
-	if r.EngineEight, err = g.time(ctx, groupEngine8, 8, engineRotator(g)); err != nil {
-		return nil, err
-	}
-
 	best := 0
 	for _, workers := range tries {
 		say("the bare loop with %d workers", workers)
@@ -82,26 +83,32 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 			best = len(r.Tries) - 1
 		}
 	}
-	say("the bare loop with %d workers, before the campaign", tries[best])
-	if r.Before, err = g.bare(ctx, groupBefore, tries[best]); err != nil {
-		return nil, err
-	}
-	say("the campaign")
-	if r.Campaign, err = byDefault.run(ctx); err != nil {
-		return nil, err
-	}
-	say("a campaign with larger batches")
-	if r.Larger, err = withLarger.run(ctx); err != nil {
-		return nil, err
-	}
-	say("the bare loop with %d workers, after the campaign", tries[best])
-	if r.After, err = g.bare(ctx, groupAfter, tries[best]); err != nil {
-		return nil, err
+	for i := range rounds {
+		one, err := g.round(ctx, i, tries[best], campaigns[i], say)
+		if err != nil {
+			return nil, err
+		}
+		r.Rounds = append(r.Rounds, one)
 	}
 	r.compare()
 	if domain > 0 {
 		r.Domain, err = g.measureDomain(ctx, program, say)
 	}
+	return r, err
+}
+
+// round runs each of the three ways once.
+func (g *ground) round(ctx context.Context, i, workers int, c *campaign, say func(string, ...any)) (r Round, err error) {
+	say("round %d of %d: Vault's LDAP engine with 8 callers", i+1, rounds)
+	if r.Engine, err = g.time(ctx, groupEngine8(i), 8, engineRotator(g)); err != nil {
+		return r, err
+	}
+	say("round %d of %d: the bare loop with %d workers", i+1, rounds, workers)
+	if r.Bare, err = g.bare(ctx, groupBare(i), workers); err != nil {
+		return r, err
+	}
+	say("round %d of %d: the campaign", i+1, rounds)
+	r.Campaign, err = c.run(ctx)
 	return r, err
 }
 
@@ -120,7 +127,7 @@ const domainWorkers = 8
 
 func (g *ground) measureDomain(ctx context.Context, program string, say func(string, ...any)) (*Domain, error) {
 	d := g.windows()
-	c, err := newCampaign(ctx, g, d, program, groupDomain, "")
+	c, err := newCampaign(ctx, g, d, program, groupDomain)
 	if err != nil {
 		return nil, err
 	}

@@ -13,23 +13,25 @@ import (
 
 // Result is everything that was measured, as -json writes it.
 type Result struct {
-	Machine     Machine   `json:"machine"`
-	Accounts    int       `json:"accounts"`
-	Audit       bool      `json:"audit"` // Vault wrote an audit log
-	Calls       Calls     `json:"calls"`
-	EngineOne   Timing    `json:"vault_engine_1_caller"`
-	EngineEight Timing    `json:"vault_engine_8_callers"`
-	Tries       []Timing  `json:"bare_tries"`
-	Before      Timing    `json:"bare_before"`
-	Campaign    *Campaign `json:"campaign"` // with the default limits
-	Larger      *Campaign `json:"campaign_larger_batches"`
-	After       Timing    `json:"bare_after"`
-	Domain      *Domain   `json:"active_directory,omitempty"`
+	Machine   Machine  `json:"machine"`
+	Accounts  int      `json:"accounts"`
+	Audit     bool     `json:"audit"` // Vault wrote an audit log
+	Calls     Calls    `json:"calls"`
+	EngineOne Timing   `json:"vault_engine_1_caller"`
+	Tries     []Timing `json:"bare_tries"`
+	Rounds    []Round  `json:"rounds"`
+	Domain    *Domain  `json:"active_directory,omitempty"`
 
-	Bare         float64 `json:"bare_per_second"`      // mean of before and after
-	Drift        float64 `json:"bare_after_to_before"` // of the machine
-	Ratios       Ratios  `json:"ratios"`
-	LargerRatios Ratios  `json:"ratios_larger_batches"`
+	Drift  float64 `json:"bare_last_to_first_round"` // of the machine
+	Ratios Ratios  `json:"ratios"`
+}
+
+// Round is each way once, one straight after the other: Vault's engine with 8 callers,
+// the bare loop, a campaign with the default limits.
+type Round struct {
+	Engine   Timing    `json:"vault_engine_8_callers"`
+	Bare     Timing    `json:"bare"`
+	Campaign *Campaign `json:"campaign"`
 }
 
 // Machine is where it was measured.
@@ -40,14 +42,14 @@ type Machine struct {
 	Go    string    `json:"go"`
 }
 
-// Ratios compare campaigns with the other ways: Whole from the start of the
-// process to its end, Rotating in the rotation phase alone. The bare loop is the mean
-// of before and after; Vault's engine counts with 8 callers.
+// Ratios compare the rates over all rounds. Rotating is the rotation phase alone, and
+// what compares like with like: the other two ways start with the list of accounts in
+// hand, and keep no record. Whole is from the start of the process to its end.
 type Ratios struct {
-	WholeToBare      float64 `json:"whole_to_bare"`
-	WholeToEngine    float64 `json:"whole_to_vault_engine"`
 	RotatingToBare   float64 `json:"rotating_to_bare"`
 	RotatingToEngine float64 `json:"rotating_to_vault_engine"`
+	WholeToBare      float64 `json:"whole_to_bare"`
+	WholeToEngine    float64 `json:"whole_to_vault_engine"`
 }
 
 func newResult(n int, audit bool) *Result {
@@ -55,16 +57,18 @@ func newResult(n int, audit bool) *Result {
 }
 
 func (r *Result) compare() {
-	r.Bare = float64(r.Before.Accounts+r.After.Accounts) / (r.Before.Seconds + r.After.Seconds)
-	r.Drift = r.After.PerSecond / r.Before.PerSecond
-	r.Ratios, r.LargerRatios = r.ratios(r.Campaign), r.ratios(r.Larger)
-}
-
-func (r *Result) ratios(c *Campaign) Ratios {
-	return Ratios{
-		WholeToBare: c.PerSecond / r.Bare, WholeToEngine: c.PerSecond / r.EngineEight.PerSecond,
-		RotatingToBare: c.RotatingPerSecond / r.Bare, RotatingToEngine: c.RotatingPerSecond / r.EngineEight.PerSecond,
+	var engine, bare, rotating, whole float64 // seconds for the same number of accounts
+	for _, one := range r.Rounds {
+		engine += one.Engine.Seconds
+		bare += one.Bare.Seconds
+		rotating += one.Campaign.Rotating
+		whole += one.Campaign.Seconds
 	}
+	r.Ratios = Ratios{
+		RotatingToBare: bare / rotating, RotatingToEngine: engine / rotating,
+		WholeToBare: bare / whole, WholeToEngine: engine / whole,
+	}
+	r.Drift = r.Rounds[len(r.Rounds)-1].Bare.PerSecond / r.Rounds[0].Bare.PerSecond
 }
 
 func (r *Result) write(file string) error {
@@ -89,21 +93,26 @@ func (r *Result) table() string {
 	row := func(name string, t Timing) {
 		fmt.Fprintf(w, "%s\t%d\t%.1f\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t\n", name, t.Accounts, t.Seconds, t.PerSecond, t.CPU.Slapd, t.CPU.Vault, t.CPU.Client, t.CPU.Engine)
 	}
-	row("(a) Vault's LDAP engine, 1 caller", r.EngineOne)
-	row("(a) Vault's LDAP engine, 8 callers", r.EngineEight)
+	row("Vault's LDAP engine, 1 caller", r.EngineOne)
 	for _, t := range r.Tries {
-		row(fmt.Sprintf("    bare loop, %d workers", t.Workers), t)
+		row(fmt.Sprintf("bare loop, %d workers", t.Workers), t)
 	}
-	row(fmt.Sprintf("(b) bare loop, %d workers, before", r.Before.Workers), r.Before)
-	row("(c) campaign, whole process", r.Campaign.Timing)
-	row("(c) the same, larger batches", r.Larger.Timing)
-	row(fmt.Sprintf("(b) bare loop, %d workers, after", r.After.Workers), r.After)
+	for _, one := range r.Rounds {
+		row("(a) Vault's LDAP engine, 8 callers", one.Engine)
+		row(fmt.Sprintf("(b) bare loop, %d workers", one.Bare.Workers), one.Bare)
+		row("(c) campaign, whole process", one.Campaign.Timing)
+		// Nobody can tell how much of the processor time was spent when.
+		fmt.Fprintf(w, "rotating\t%d\t%.1f\t%.0f\t\t\t\t\t\n", one.Campaign.Accounts, one.Campaign.Rotating, one.Campaign.RotatingPerSecond)
+	}
 	_ = w.Flush()
 
-	fmt.Fprintf(&b, "\ncampaign with the default limits\n%s", r.Campaign.details(r.Ratios))
-	fmt.Fprintf(&b, "\ncampaign with %s\n%s", larger, r.Larger.details(r.LargerRatios))
-	fmt.Fprintf(&b, "\n%s", r.Calls.words())
-	fmt.Fprintf(&b, "the bare loop after / before: %.2f, which is how far the machine drifted\n", r.Drift)
+	fmt.Fprintf(&b, "\ncampaign, rotating:      %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.RotatingToBare, r.Ratios.RotatingToEngine)
+	fmt.Fprintf(&b, "campaign, whole process: %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.WholeToBare, r.Ratios.WholeToEngine)
+	for i, one := range r.Rounds {
+		fmt.Fprintf(&b, "campaign of round %d\n%s", i+1, one.Campaign.details())
+	}
+	fmt.Fprintf(&b, "%s", r.Calls.words())
+	fmt.Fprintf(&b, "the bare loop in the last round / in the first: %.2f, which is how far the machine drifted\n", r.Drift)
 	if r.Domain != nil {
 		b.WriteString(r.Domain.words())
 	}
@@ -115,7 +124,7 @@ func (c Calls) words() string {
 	if !c.Same {
 		same = "NOT THE SAME CALLS, so the ratio to the bare loop means nothing (-json lists them)"
 	}
-	return fmt.Sprintf("calls per account: %d to the directory, %d to Vault; campaign and bare loop make %s\n", c.LDAP, c.Vault, same)
+	return fmt.Sprintf("calls per account: %d to the directory and a hundredth of a look-up, %d to Vault; campaign and bare loop make %s\n", c.LDAP, c.Vault, same)
 }
 
 func (d *Domain) words() string {
@@ -128,10 +137,8 @@ func (d *Domain) words() string {
 }
 
 // details are the figures of one campaign that the table has no column for.
-func (c *Campaign) details(r Ratios) string {
-	return fmt.Sprintf("  whole:    %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.WholeToBare, r.WholeToEngine) +
-		fmt.Sprintf("  rotating: %.2f × bare loop, %.2f × Vault's engine with 8 callers (%.0f per second)\n", r.RotatingToBare, r.RotatingToEngine, c.RotatingPerSecond) +
-		fmt.Sprintf("  listing and recording the roll %.1f s · rotating %.1f s · report and end %.1f s\n", c.Listing, c.Rotating, c.Ending) +
+func (c *Campaign) details() string {
+	return fmt.Sprintf("  listing and recording the roll %.1f s · rotating %.1f s · report and end %.1f s\n", c.Listing, c.Rotating, c.Ending) +
 		fmt.Sprintf("  first dead after %.1f s · Set to proof p50 %.0f ms, p99 %.0f ms\n", c.FirstDead, 1000*c.SetToProofP50, 1000*c.SetToProofP99) +
 		fmt.Sprintf("  peak memory: worker %d MiB, engine %d MiB · ledger: %d entries, %.1f MB\n", c.WorkerMemory>>20, c.EngineMemory>>20, c.LedgerEntries, float64(c.LedgerBytes)/1e6)
 }
