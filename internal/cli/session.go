@@ -112,13 +112,13 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 	var workers []worker.Worker
 	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
 	if rotation {
-		w := worker.New(e.Client, activities.RotationQueue, workerOptions())
+		w := worker.New(e.Client, activities.RotationQueue, workerOptions(rotation && records))
 		workflows.Register(w)
 		w.RegisterActivity(activities.NewRotation(store, kinds))
 		workers = append(workers, w)
 	}
 	if records {
-		w := worker.New(e.Client, activities.LedgerQueue, workerOptions())
+		w := worker.New(e.Client, activities.LedgerQueue, workerOptions(rotation && records))
 		w.RegisterActivity(recorder)
 		workers = append(workers, w)
 	}
@@ -150,12 +150,16 @@ func refuseLedgerItself(dir string) error {
 // holds. An activity begins nothing new by then, and bounds each credential in hand.
 const stopPatience = 3 * time.Minute
 
-func workerOptions() worker.Options {
+// workerOptions: alone says that this process does all the work there is.
+func workerOptions(alone bool) worker.Options {
 	return worker.Options{
 		WorkerStopTimeout: stopPatience, DisableRegistrationAliasing: true,
 		// Well below the heartbeat time-out of the activities, so that a busy
 		// machine is not taken for a dead worker.
 		DefaultHeartbeatThrottleInterval: time.Second, MaxHeartbeatThrottleInterval: time.Second,
+		// Eager execution gives activities to the worker that has their workflow. All
+		// batches of a wave are one workflow, and the other workers would get nothing.
+		DisableEagerActivities: !alone,
 	}
 }
 

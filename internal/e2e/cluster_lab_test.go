@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"rollcall/internal/estate"
@@ -110,36 +107,18 @@ func (c *cluster) awaitDead(campaign string, n int) {
 }
 
 // histories calls each with every event of the newest campaign of the device
-// and of what ran in its wave 0.
+// and of its wave 0.
 func (c *cluster) histories(campaign string, each func(*historypb.HistoryEvent)) {
 	c.t.Helper()
 	api, err := client.Dial(client.Options{HostPort: c.engine.Address()})
 	require.NoError(c.t, err)
 	defer api.Close()
-	wave := workflows.WaveID(campaign, 0)
-	ids := []string{workflows.CampaignID(estate.Device), wave}
-	for batch, pass := 0, 1; ; {
-		id := fmt.Sprintf("%s/b/%d/p/%d", wave, batch, pass)
-		_, err := api.DescribeWorkflowExecution(context.Background(), id, "")
-		var none *serviceerror.NotFound
-		switch {
-		case err == nil:
-			ids = append(ids, id)
-			pass++
-		case errors.As(err, &none) && pass > 1:
-			batch, pass = batch+1, 1
-		case errors.As(err, &none):
-			for _, id := range ids {
-				events := api.GetWorkflowHistory(context.Background(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-				for events.HasNext() {
-					e, err := events.Next()
-					require.NoError(c.t, err)
-					each(e)
-				}
-			}
-			return
-		default:
+	for _, id := range []string{workflows.CampaignID(estate.Device), workflows.WaveID(campaign, 0)} {
+		events := api.GetWorkflowHistory(context.Background(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			e, err := events.Next()
 			require.NoError(c.t, err)
+			each(e)
 		}
 	}
 }

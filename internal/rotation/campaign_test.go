@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -38,7 +39,14 @@ func (w *world) run(again bool) (Applied, bool) {
 // pass is one pass of Prepare, intent, Apply, outcome, Clean.
 func (w *world) pass(again bool) (Applied, bool) {
 	var p Prepared
-	if !survives(func() { p = w.rotator().Prepare(context.Background(), w.cred) }) {
+	if !survives(func() {
+		r := w.rotator()
+		if w.hand != nil {
+			r.Authority = seeing{r.Authority.(*hand), map[string]bool{w.cred.ID: true}}
+			r.LookUp(context.Background(), []credential.Credential{w.cred, w.cred})
+		}
+		p = r.Prepare(context.Background(), w.cred)
+	}) {
 		return Applied{}, false
 	}
 	if p.Stop != nil {

@@ -47,6 +47,9 @@ func (j *job) prove(ctx context.Context) error {
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)
 		}
+		if err == nil && j.c.HandsOver() {
+			err = j.stillAs(ctx, server, ev.Changed)
+		}
 		if err = j.silent.heard(server, err); err != nil {
 			return err
 		}

@@ -52,6 +52,18 @@ func (j *job) asLeft(mark string) error {
 	return errors.New("somebody changed the secret after it was retired; look again")
 }
 
+// stillAs looks once more, after the proof on a server, at what is handed over to a
+// person: the login may have been with a value that somebody had changed since the look
+// before it, and the owner would be sent to fetch one that soon lets nobody in.
+func (j *job) stillAs(ctx context.Context, server, mark string) error {
+	account, err := j.Authority.Account(ctx, server, j.c)
+	if err != nil || account.Changed == mark {
+		return err
+	}
+	j.note(credential.FindingChangedAfter)
+	return errors.New("somebody changed the secret while it was proved; look again")
+}
+
 // retiredBefore reports whether an earlier pass retired the old value and nothing was
 // changed since. Were the old value accepted all the same, prove would meet it.
 func (j *job) retiredBefore() bool {
