@@ -28,18 +28,18 @@ const silent = 8
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	eachIn(ctx, n, width, newLine(width), do, skipped)
+	eachIn(ctx, n, width, newLine(width), "", do, skipped)
 }
 
 // eachIn is each in a line that other batches may stand in. What waits in it is not begun.
-func eachIn(ctx context.Context, n, width int, in *line, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+func eachIn(ctx context.Context, n, width int, in *line, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	batch := in.join()
+	batch := in.join(campaign)
 	// Not a goroutine for each credential: what runs below it needs a deep stack, which
 	// is grown once.
 	for range min(n, max(width, 1)) {

@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// line hands out the slots of an authority: a free one goes to the batch that came
-// first. So batches end one after the other and not all at once, what was done is
+// line hands out the slots of an authority: a free one goes to the batch of a campaign
+// that came first, and campaigns take turns. So batches end one after the other and not all at once, what was done is
 // recorded as it goes, and while one is at the directory the others are at Vault.
 type line struct {
 	mu      sync.Mutex
 	free    int
-	batches int      // that ever stood in it
-	waiting []waiter // by batch, then in the order of their coming
+	last    map[string]int // by campaign, the place of its last batch
+	now     int            // the place that was served last
+	waiting []waiter       // by batch, then in the order of their coming
 }
 
 type waiter struct {
@@ -21,14 +22,15 @@ type waiter struct {
 	slot  chan struct{} // closed when it has one
 }
 
-func newLine(slots int) *line { return &line{free: max(slots, 1)} }
+func newLine(slots int) *line { return &line{free: max(slots, 1), last: map[string]int{}} }
 
-// join gives a batch its place, behind all that came before.
-func (l *line) join() int {
+// join gives a batch its place: behind those of its campaign, and for the first of a campaign
+// beside the one that is being served. Batches with one place take turns.
+func (l *line) join(campaign string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.batches++
-	return l.batches
+	l.last[campaign] = max(l.last[campaign]+1, l.now)
+	return l.last[campaign]
 }
 
 // take waits for a slot; false when ctx or stop ended the wait.
@@ -36,6 +38,7 @@ func (l *line) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
 	l.mu.Lock()
 	if l.free > 0 {
 		l.free--
+		l.now = max(l.now, batch)
 		l.mu.Unlock()
 		return true
 	}
@@ -71,6 +74,7 @@ func (l *line) next() {
 		l.free++
 		return
 	}
+	l.now = max(l.now, l.waiting[0].batch)
 	close(l.waiting[0].slot)
 	l.waiting = slices.Delete(l.waiting, 0, 1)
 }

@@ -14,7 +14,7 @@ import (
 func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(1)
-		first, second, third := l.join(), l.join(), l.join()
+		first, second, third := l.join("a"), l.join("a"), l.join("a")
 		require.True(t, l.take(t.Context(), third, nil), "nobody else is there")
 		var got []int
 		for _, batch := range []int{third, second, first, third, first, second} {
@@ -35,11 +35,55 @@ func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 	})
 }
 
+// A small campaign must not wait until a large one beside it is over.
+func TestCampaignsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(1)
+		var large []int
+		for range 5 {
+			large = append(large, l.join("large"))
+		}
+		require.True(t, l.take(t.Context(), large[0], nil))
+		served := map[string]int{}
+		stand := func(who string, place, times int) {
+			go func() {
+				for range times {
+					if l.take(context.Background(), place, nil) {
+						served[who]++
+					}
+				}
+			}()
+			synctest.Wait()
+		}
+		for _, place := range large {
+			stand("large", place, 20)
+			stand("large", place, 20)
+		}
+		for range 10 {
+			l.leave()
+			synctest.Wait()
+		}
+		small := l.join("small")
+		before := served["large"]
+		stand("small", small, 5)
+		for range 15 {
+			l.leave()
+			synctest.Wait()
+		}
+		require.Equal(t, 5, served["small"])
+		require.Equal(t, 10, served["large"]-before, "two stand in its first batch, and one in the small one")
+		for range 200 - served["large"] + 5 {
+			l.leave()
+			synctest.Wait()
+		}
+	})
+}
+
 func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 	for _, by := range []string{"context", "stop"} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLine(1)
-			batch := l.join()
+			batch := l.join("a")
 			require.True(t, l.take(t.Context(), batch, nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			stop := make(chan struct{})
@@ -77,7 +121,7 @@ func TestNoSlotIsLostOrGivenTwice(t *testing.T) {
 		var inside, most atomic.Int64
 		var all sync.WaitGroup
 		for range rapid.IntRange(1, 5).Draw(r, "batches") {
-			batch := l.join()
+			batch := l.join("a")
 			for range rapid.IntRange(1, 6).Draw(r, "goroutines") {
 				ctx, cancel := context.WithCancel(context.Background())
 				quits := rapid.Bool().Draw(r, "quits")

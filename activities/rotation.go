@@ -144,7 +144,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	if !first {
 		notBegun = protocol.Set
 	}
-	eachIn(ctx, len(in.Items), width, r.lineOf(rot.Authority, width, spec.Limits.Parallel), func(ctx context.Context, i int) *protocol.Stop {
+	eachIn(ctx, len(in.Items), width, r.lineOf(rot.Authority, width, spec.Limits.Parallel), in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil {

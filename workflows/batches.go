@@ -6,6 +6,8 @@ import (
 	"rollcall/internal/vault"
 )
 
+// A wave that continues as new cuts its batches again: a build that changes these
+// must not go on with the waves of the one before it.
 const (
 	batchSize  = 100
 	largeBatch = 250

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"pgregory.net/rapid"
 
+	"rollcall/activities"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
@@ -21,7 +22,12 @@ import (
 // to continue as new once it has started after batches. It returns what the
 // wave ended with and how many runs there were.
 func (f *fake) chain(t *testing.T, s Settings, after int) (out waveResult, runs int) {
-	st := waveState{Roll: f.roll, Index: f.roll.Waves[0], Settings: s}
+	return f.chainFrom(t, waveState{Index: f.roll.Waves[0], Settings: s}, after)
+}
+
+// chainFrom is chain for a wave that is on its way.
+func (f *fake) chainFrom(t *testing.T, st waveState, after int) (out waveResult, runs int) {
+	st.Roll = f.roll
 	st.Roll.Waves = nil
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for runs = 1; ; runs++ {
@@ -108,6 +114,35 @@ func TestAWaveContinuesAsNewLongBeforeTemporalsLimits(t *testing.T) {
 	out, runs := f.chain(t, s, 1_000_000)
 	require.Equal(t, waveResult{Dead: 2*dispatches + 50}, out)
 	require.Equal(t, 3, runs)
+}
+
+// An abort may find more half done than one history can hold.
+func TestAnAbortedWaveFinishesAndRecordsAllThereIsOverSeveralRuns(t *testing.T) {
+	const half, untouched = 2*dispatches + 30, 40
+	f := newFake(waveOf(0, half+untouched))
+	s := settings
+	s.Batch = 1
+	st := waveState{Index: f.roll.Waves[0], Settings: s, Control: control{Aborting: true}, Done: true, Pass: 3}
+	for i := range half {
+		st.Open = append(st.Open, batchTodo{Batch: i, Items: []activities.OpenItem{{Index: i, Step: protocol.Prove, Reason: protocol.ReasonLagging}}})
+	}
+	for i := range untouched {
+		st.Todo = append(st.Todo, batchTodo{Batch: half + i})
+	}
+	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+		if at.index%10 == 0 {
+			return protocol.Prove, protocol.ReasonLagging
+		}
+		return "", ""
+	}
+	out, runs := f.chainFrom(t, st, 1_000_000)
+	require.Equal(t, waveResult{Dead: half * 9 / 10, Open: half/10 + untouched}, out)
+	require.Equal(t, 3, runs, "of at most %d batches each", dispatches)
+	for i := range half {
+		require.Equal(t, 1, f.tries[place{0, i}])
+	}
+	require.Zero(t, f.tries[place{0, half}])
+	require.Len(t, f.exceptions, half/10+untouched)
 }
 
 func TestTheDeadlineCountsOnAcrossRuns(t *testing.T) {

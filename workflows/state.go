@@ -112,6 +112,9 @@ type waveState struct {
 	Pass  int         `json:"pass"`           // 1, 2, …
 	Todo  []batchTodo `json:"todo,omitempty"` // of this pass, not yet dispatched
 	Open  []batchTodo `json:"open,omitempty"` // of this pass, to come again
+	Half  []batchTodo `json:"half,omitempty"` // of an aborted wave, for one more pass
+	Split bool        `json:"split,omitempty"`
+	Ended int         `json:"ended,omitempty"` // exceptions that are recorded
 	Dead  int         `json:"dead"`
 	Done  bool        `json:"started"`         // Todo was filled once
 	Began time.Time   `json:"began,omitzero"`  // when this pass began; zero in the first

@@ -68,7 +68,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 // pass dispatches what is to do, Parallel batches at a time, and drains.
 func (w *wave) pass(ctx workflow.Context) error {
 	for len(w.state.Todo) > 0 {
-		if w.started >= dispatches || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		if w.full(ctx) {
 			return w.continueAsNew(ctx)
 		}
 		err := workflow.Await(ctx, func() bool {
@@ -198,23 +198,29 @@ func backoff(pass int, first, longest time.Duration) time.Duration {
 }
 
 // end gives what lies between Set and Prove a last pass when the wave was
-// aborted, and records what stays open.
+// aborted, and records what stays open. Of either there may be so much that it
+// takes several runs.
 func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	why := "the deadline has passed"
 	if w.state.Control.Aborting {
 		why = "the campaign was aborted"
-		// In a later pass these were tried before, and some may be half done.
-		for _, t := range w.state.Todo {
-			w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
-		}
-		w.state.Todo = nil
-		if err := w.finishHalfDone(ctx); err != nil {
-			return waveResult{}, err
+		w.splitHalfDone()
+		for len(w.state.Half) > 0 {
+			if w.full(ctx) {
+				return waveResult{}, w.continueAsNew(ctx)
+			}
+			next := w.state.Half[0]
+			w.state.Half = w.state.Half[1:]
+			w.started++
+			w.inFlight++
+			w.dispatch(ctx, next, true)
 		}
 	}
-	open := 0
-	for _, t := range w.state.Open {
-		open += len(t.Items)
+	for recorded := 0; len(w.state.Open) > 0; recorded++ {
+		if recorded > 0 && w.full(ctx) {
+			return waveResult{}, w.continueAsNew(ctx)
+		}
+		t := w.state.Open[0]
 		for i, it := range t.Items {
 			if it.Before != nil {
 				it.Before.Sent = it.Sent
@@ -227,8 +233,15 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 		if err != nil {
 			return waveResult{}, err
 		}
+		w.state.Open = w.state.Open[1:]
+		w.state.Ended += len(t.Items)
 	}
-	return waveResult{Dead: w.state.Dead, Open: open}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended}, nil
+}
+
+// full reports whether this run has done enough for one history.
+func (w *wave) full(ctx workflow.Context) bool {
+	return w.started >= dispatches || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 }
 
 // untried are the items of a batch that an abort kept from its turn.
@@ -239,10 +252,17 @@ func (w *wave) untried(t batchTodo) []activities.OpenItem {
 	return openAll(w.items(t), protocol.ReasonInterrupted)
 }
 
-// finishHalfDone gives credentials whose new value is or may be in force one
-// more pass (rule 3: forward only), and nothing else.
-func (w *wave) finishHalfDone(ctx workflow.Context) error {
-	var half, rest []batchTodo
+// splitHalfDone sets apart, once, the credentials whose new value is or may be in
+// force: they get one more pass (rule 3: forward only), and nothing else does.
+func (w *wave) splitHalfDone() {
+	if w.state.Split {
+		return
+	}
+	// In a later pass these were tried before, and some may be half done.
+	for _, t := range w.state.Todo {
+		w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: w.untried(t)})
+	}
+	var rest []batchTodo
 	for _, t := range w.state.Open {
 		var h, r []activities.OpenItem
 		for _, it := range t.Items {
@@ -253,19 +273,15 @@ func (w *wave) finishHalfDone(ctx workflow.Context) error {
 			}
 		}
 		if h != nil {
-			half = append(half, batchTodo{Batch: t.Batch, Items: h})
+			w.state.Half = append(w.state.Half, batchTodo{Batch: t.Batch, Items: h})
 		}
 		if r != nil {
 			rest = append(rest, batchTodo{Batch: t.Batch, Items: r})
 		}
 	}
-	w.state.Open = rest
+	w.state.Todo, w.state.Open = nil, rest
 	w.state.Pass++
-	for _, t := range half {
-		w.inFlight++
-		w.dispatch(ctx, t, true)
-	}
-	return nil
+	w.state.Split = true
 }
 
 func halfDone(it activities.OpenItem) bool {
@@ -308,7 +324,7 @@ func (w *wave) listen(ctx workflow.Context) {
 func (w *wave) status() WaveStatus {
 	return WaveStatus{
 		Wave: w.state.Index.Wave, Listed: listed(w.state.Index), Dead: w.state.Dead,
-		Open: openCount(w.state.Open), Pass: w.state.Pass,
+		Open: openCount(w.state.Open) + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
 	}
 }
 

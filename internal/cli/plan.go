@@ -103,9 +103,9 @@ type planLane struct {
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Wrong: []check{}}
 	for _, w := range cfg.Waves {
-		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, cfg.Limits.Batch), indexed: map[string]*planLane{}})
+		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
-	p.Waves = append(p.Waves, planWave{Name: "the rest", Batch: cfg.Limits.Batch, indexed: map[string]*planLane{}})
+	p.Waves = append(p.Waves, planWave{Name: "the rest", Batch: batchOf(cfg), indexed: map[string]*planLane{}})
 	for _, c := range roll.Credentials {
 		if c.Problem != "" {
 			p.Problems++

@@ -250,11 +250,26 @@ func (s *session) preflight(ctx context.Context) error {
 	return nil
 }
 
+// batchOf is the file's size of a batch, or 0 for the default. Under a rate limit a batch takes
+// long whatever its kind, and what was done is recorded at its end: there it stays small.
+func batchOf(c *config.Campaign) int {
+	if c.Limits.Batch > 0 {
+		return c.Limits.Batch
+	}
+	for _, d := range c.Directories {
+		if d.RatePerSecond > 0 {
+			return workflows.BatchSize(0, "", 0)
+		}
+	}
+	return 0
+}
+
 func settings(c *config.Campaign) workflows.Settings {
 	out := workflows.Settings{
 		Batch: c.Limits.Batch, Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency, WaveBatch: map[int]int{},
 		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
 	}
+	out.Batch = batchOf(c)
 	for i, w := range c.Waves {
 		if w.Batch > 0 {
 			out.WaveBatch[i] = w.Batch

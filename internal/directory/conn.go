@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -128,19 +127,10 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 		state := tc.ConnectionState()
 		c.state, wire = &state, tc
 	}
-	c.ldap = ldap.NewConn(buffered{wire, bufio.NewReader(wire)}, c.state != nil)
+	c.ldap = ldap.NewConn(wire, c.state != nil)
 	c.ldap.Start()
 	return c, nil
 }
-
-// buffered spares go-ldap, which reads the header of each message byte by byte, a
-// trip through TLS for each.
-type buffered struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (b buffered) Read(p []byte) (int, error) { return b.in.Read(p) }
 
 // requestTLS asks for TLS (RFC 4511, 4.14). It reads exactly one message, so that
 // nothing sent in clear text can pass for something sent under TLS.

@@ -27,6 +27,8 @@ func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
 	if !ok || len(cs) < 2 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookHolds) // what comes later is worth nothing
+	defer cancel()
 	at := r.Now()
 	r.looked = lookedUp{accounts: many.Accounts(ctx, r.writeServer(), cs), at: at}
 }

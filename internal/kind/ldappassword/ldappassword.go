@@ -64,11 +64,15 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
 	out := map[string]kind.Account{}
 	for _, c := range cs {
-		if e, found := entries[c.Subject]; found {
-			if acc, err := a.shown(ctx, server, e); err == nil {
-				out[c.ID] = acc
-			}
+		e, found := entries[c.Subject]
+		if !found {
+			continue
 		}
+		acc, err := a.shown(ctx, server, e)
+		if err != nil {
+			break // the server does not answer any more, most likely
+		}
+		out[c.ID] = acc
 	}
 	return out
 }
