@@ -7,8 +7,8 @@ import (
 )
 
 // line hands out the slots of an authority: a free one goes to the batch of a campaign
-// that came first, and campaigns take turns. So batches end one after the other and not all at once, what was done is
-// recorded as it goes, and while one is at the directory the others are at Vault.
+// that came first, and campaigns take turns. So batches end one after the other, what
+// was done is recorded as it goes, and while one is at the directory the others are at Vault.
 type line struct {
 	mu      sync.Mutex
 	free    int

@@ -112,7 +112,7 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	}
 	rot.Pass = in.Pass
 	still := beat(ctx)
-	rot.LookUp(ctx, some(page, in.Items))
+	rot.LookUp(ctx, rotatable(page, in.Items))
 	still()
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
@@ -305,8 +305,8 @@ func width(spec *config.Campaign, b Batch) int {
 	return max(1, min(b.Concurrency, int(each)))
 }
 
-// some are the credentials of a page that can be rotated, of those asked for.
-func some(page []credential.Credential, items []int) []credential.Credential {
+// rotatable are the credentials of a page that can be rotated, of those asked for.
+func rotatable(page []credential.Credential, items []int) []credential.Credential {
 	var out []credential.Credential
 	for _, i := range items {
 		if rotation.ProblemStop(page[i]) == nil {

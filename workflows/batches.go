@@ -6,10 +6,11 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A wave that continues as new cuts its batches again: a build that changes these
-// must not go on with the waves of the one before it.
+// Sizes of a batch. A wave that continues as new cuts its batches again: a build that
+// changes these must not go on with the waves of the one before it.
 const (
-	batchSize  = 100
+	DefaultBatch = 100
+
 	largeBatch = 250
 	manyOfIt   = 1000
 )
@@ -28,7 +29,7 @@ func BatchSize(set int, kind credential.Kind, n int) int {
 	case kind == credential.LDAPPassword && n >= manyOfIt:
 		return largeBatch
 	}
-	return batchSize
+	return DefaultBatch
 }
 
 // batches cuts the runs of a wave into batches; set is the campaign file's size of them, or 0. It depends

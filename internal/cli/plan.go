@@ -132,7 +132,9 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	for i := range p.Waves {
 		w := &p.Waves[i]
 		set := w.Batch
-		w.Batch = workflows.BatchSize(set, "", 0)
+		if set == 0 {
+			w.Batch = workflows.DefaultBatch
+		}
 		for _, l := range w.Lanes {
 			w.Batch = max(w.Batch, workflows.BatchSize(set, l.Kind, l.Listed))
 		}

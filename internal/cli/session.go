@@ -258,7 +258,7 @@ func batchOf(c *config.Campaign) int {
 	}
 	for _, d := range c.Directories {
 		if d.RatePerSecond > 0 {
-			return workflows.BatchSize(0, "", 0)
+			return workflows.DefaultBatch
 		}
 	}
 	return 0

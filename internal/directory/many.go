@@ -29,13 +29,7 @@ func (c *Client) ManyByUUID(ctx context.Context, server string, uuids []string) 
 	for chunk := range slices.Chunk(uuids, accountsAtOnce) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,
 			anyID(c.family, chunk), attrs, c.family.searchControls())
-		var res *ldap.SearchResult
-		err := s.admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
-			return cn.do(ctx, "read entries", func(l *ldap.Conn) (err error) {
-				res, err = l.Search(req)
-				return err
-			})
-		})
+		res, err := s.read(ctx, "", req)
 		if err != nil {
 			return found
 		}

@@ -128,13 +128,7 @@ func (c *Client) one(ctx context.Context, server, dn, base string, scope int, fi
 		return Entry{}, false, err
 	}
 	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, c.family.searchControls())
-	var res *ldap.SearchResult
-	err = s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
-		return cn.do(ctx, "read an entry", func(l *ldap.Conn) (err error) {
-			res, err = l.Search(req)
-			return err
-		})
-	})
+	res, err := s.read(ctx, dn, req)
 	switch {
 	case err != nil && scope == ldap.ScopeBaseObject && resultCode(err) == ldap.LDAPResultNoSuchObject:
 		return Entry{}, false, nil
@@ -149,4 +143,16 @@ func (c *Client) one(ctx context.Context, server, dn, base string, scope int, fi
 		return Entry{}, false, fmt.Errorf("directory %s: %s shows several entries for %s", c.name, s.name, filter)
 	}
 	return c.entry(res.Entries[0], attrs), true, nil
+}
+
+// read runs one search as the worker, twice if a connection from the pool turns out to be
+// broken. dn is as in admin.
+func (s *server) read(ctx context.Context, dn string, req *ldap.SearchRequest) (res *ldap.SearchResult, err error) {
+	err = s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
+		return cn.do(ctx, "read entries", func(l *ldap.Conn) (err error) {
+			res, err = l.Search(req)
+			return err
+		})
+	})
+	return res, err
 }

@@ -66,6 +66,32 @@ func TestWhateverOthersDoAtWhateverMomentTheCredentialComesToItsEnd(t *testing.T
 	})
 }
 
+// A process that did not retire a person's value itself knows only its mark. Whoever
+// changes the value between the look at that and the login must not go unseen.
+func TestAChangeAfterAKillIsSeenBeforeAPersonsValueIsHandedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range stories {
+			if !s.world().person {
+				continue
+			}
+			calls := callsOf(s)
+			for kill := 1; kill <= calls; kill++ {
+				for at := kill + 1; at <= kill+12; at++ {
+					w := s.world()
+					w.faults[kill], w.events[at] = diedFirst, func(w *world) { w.strangerSets("X") }
+					what := fmt.Sprintf("%s, killed before call %d, changed before call %d", s.name, kill, at)
+					if _, dead := w.run(true); dead {
+						w.ended()
+					} else {
+						w.fail("it never came to an end")
+					}
+					w.kept(t, what)
+				}
+			}
+		}
+	})
+}
+
 // TestNoCourseOfFailuresAndIntrusionsLosesACredential draws both, several at a time.
 func TestNoCourseOfFailuresAndIntrusionsLosesACredential(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
