@@ -89,7 +89,7 @@ func TestAnAccountThatWasLockedWhenLookedUpStaysOpen(t *testing.T) {
 	require.Equal(t, protocol.Precheck, p.Step)
 }
 
-// Between the look-up and Set somebody may rename, lock, remove or reset the account: what
+// Between the look-up and Set somebody may lock or reset the account: what
 // was seen must cost neither the credential nor the truth.
 func TestWhateverBecomesOfAnAccountAfterTheLookUpItIsNotLost(t *testing.T) {
 	for name, meddle := range map[string]func(*entry){
