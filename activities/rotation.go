@@ -163,6 +163,12 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		}
 		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
 	})
+	now := time.Now()
+	for _, a := range out {
+		if a.Dead() {
+			r.hand.Proved(in.Batch.Campaign, page[a.Index].ID, a.Attempt, now)
+		}
+	}
 	return out, nil
 }
 
@@ -172,10 +178,11 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
 	if err != nil {
 		return err
 	}
+	rot.Again = !firstAttempt(ctx)
 	rot.StillOpen = func(ctx context.Context) bool { return r.superseded(ctx, in.Batch.Campaign) == nil }
 	errs := make([]error, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
-		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].To)
+		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].Attempt, in.Items[i].To)
 		return nil
 	}, func(i int, why *protocol.Stop) { errs[i] = why })
 	for _, err := range errs {

@@ -2,17 +2,12 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/kind/registry"
-	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
@@ -21,66 +16,30 @@ import (
 // other: were both to go on, the one would set a value that the other has just
 // replaced and cleaned up after, and nobody could log in any more.
 func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(server.Kill)
-	api := server.Client()
-	_, err = api.Logical().Write("auth/approle/role/esg-01", map[string]any{"token_type": "service"})
-	require.NoError(t, err)
-	_, err = api.Logical().Write("auth/approle/role/esg-01/custom-secret-id", map[string]any{"secret_id": "stolen"})
-	require.NoError(t, err)
-
-	for name, value := range map[string]string{
-		"HOME": t.TempDir(), "VAULT_ADDR": server.Address(), "VAULT_TOKEN": server.RootToken().Reveal(),
-		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
+	s := newSafe(t)
+	for path, data := range map[string]map[string]any{
+		"auth/approle/role/esg-01":                  {"token_type": "service"},
+		"auth/approle/role/esg-01/custom-secret-id": {"secret_id": "stolen"},
 	} {
-		t.Setenv(name, value)
-	}
-	spec := &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}
-	store, err := vault.Open(ctx, vault.Settings{Mount: spec.Vault.Mount, Transit: spec.Vault.Transit})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = store.Close() })
-	_, err = store.Setup(ctx, spec, nil)
-	require.NoError(t, err)
-	at := credential.Path{Mount: "rollcall", Path: "apps/esg-01", Field: "secret_id"}
-	_, err = store.Activate(ctx, at, vault.Live{}, credential.NewSecret("stolen"))
-	require.NoError(t, err)
-	login := credential.Credential{
-		ID: "vault/approle/esg-01", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/esg-01", Paths: []credential.Path{at},
-	}
-	data, err := json.Marshal(spec)
-	require.NoError(t, err)
-	batch := func(campaign string) Batch {
-		require.NoError(t, Open(ctx, store, campaign, "esg-01", data))
-		index, err := store.WriteRoll(ctx, &credential.Roll{Campaign: campaign, Device: "esg-01", Credentials: []credential.Credential{login}})
+		_, err := s.api.Logical().Write(path, data)
 		require.NoError(t, err)
-		return Batch{
-			Campaign: campaign, Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 4,
-			Span: credential.Span{To: 1},
-		}
 	}
-	call := func(name string, in, out any) {
-		var suite testsuite.WorkflowTestSuite
-		env := suite.NewTestActivityEnvironment()
-		env.RegisterActivity(&Rotation{Store: store, Kinds: registry.New(store)}) // a process that remembers nothing
-		got, err := env.ExecuteActivity(name, in)
-		require.NoError(t, err)
-		require.NoError(t, got.Get(out))
-	}
+	login := approle("esg-01", "apps/esg-01")
+	_, err := s.store.Activate(s.ctx, login.Paths[0], vault.Live{}, credential.NewSecret("stolen"))
+	require.NoError(t, err)
+	call := func(name string, in, out any) { require.NoError(t, s.call(name, in, out)) }
 	secretIDs := func() int {
-		got, err := api.Logical().List("auth/approle/role/esg-01/secret-id")
+		got, err := s.api.Logical().List("auth/approle/role/esg-01/secret-id")
 		require.NoError(t, err)
 		return len(got.Data["keys"].([]any))
 	}
 
-	first, second := batch("first"), batch("second")
+	first, second := s.batch("first", "esg-01", login), s.batch("second", "esg-01", login)
 	var prepared []PreparedItem
 	call("Prepare", PrepareInput{Batch: first, Pass: 1, Items: []int{0}}, &prepared)
 	require.Nil(t, prepared[0].Stop)
 
-	require.NoError(t, store.SupersedeEarlier(ctx, "second", "esg-01"))
+	require.NoError(t, s.store.SupersedeEarlier(s.ctx, "second", "esg-01"))
 	var applied []AppliedItem
 	call("Apply", ApplyInput{Batch: first, Items: []ApplyItem{{Attempt: 1, Fresh: true}}}, &applied)
 	require.Equal(t, protocol.ReasonSuperseded, applied[0].Stop.Reason)
@@ -91,7 +50,7 @@ func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *tes
 
 	call("Prepare", PrepareInput{Batch: second, Pass: 1, Items: []int{0}}, &prepared)
 	require.Equal(t, protocol.ReasonOtherOwner, prepared[0].Stop.Reason, "a worker of the first may be about to set it")
-	staged, found, err := store.ReadStaged(ctx, login.ID)
+	staged, found, err := s.store.ReadStaged(s.ctx, login.ID)
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, "first", staged.Campaign)

@@ -94,10 +94,12 @@ type CleanInput struct {
 	Items []CleanItem `json:"items"`
 }
 
-// CleanItem is one dead credential and its activated versions.
+// CleanItem is one dead credential, the attempt that was proved, and its
+// activated versions.
 type CleanItem struct {
-	Index int   `json:"i"`
-	To    []int `json:"to"`
+	Index   int   `json:"i"`
+	Attempt int   `json:"attempt,omitempty"` // 0 in campaigns that an earlier version began
+	To      []int `json:"to"`
 }
 
 // IntentInput is for the ledger: these are about to be set.

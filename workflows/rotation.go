@@ -93,7 +93,7 @@ func clean(ctx workflow.Context, b activities.Batch, stopped []activities.Prepar
 	}
 	for _, a := range applied {
 		if a.Dead() {
-			dead = append(dead, activities.CleanItem{Index: a.Index, To: a.To})
+			dead = append(dead, activities.CleanItem{Index: a.Index, Attempt: a.Attempt, To: a.To})
 			continue
 		}
 		out.Open = append(out.Open, activities.OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server})

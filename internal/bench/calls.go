@@ -192,7 +192,8 @@ func (s *steps) rotate(ctx context.Context, a account) error {
 	if !applied.Dead() {
 		return applied.Stop
 	}
-	return s.Clean(ctx, c, applied.To)
+	s.Hand.Proved(s.Campaign, c.ID, applied.Attempt, s.Now())
+	return s.Clean(ctx, c, applied.Attempt, applied.To)
 }
 
 func (s *steps) close() { s.end() }

@@ -61,8 +61,16 @@ func (w *world) pass(again bool) (Applied, bool) {
 	if !ok || !a.Dead() {
 		return a, false
 	}
-	for !survives(func() { ok = w.rotator().Clean(context.Background(), w.cred, a.To) == nil }) || !ok {
+	w.hand.Proved(us, w.cred.ID, a.Attempt, time.Now())
+	again = false
+	clean := func() {
+		r := w.rotator()
+		r.Again = again
+		ok = r.Clean(context.Background(), w.cred, a.Attempt, a.To) == nil
+	}
+	for !survives(clean) || !ok {
 		w.note("clean again")
+		again = true
 	}
 	return a, true
 }

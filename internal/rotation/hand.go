@@ -22,7 +22,14 @@ import (
 //
 // Safe for concurrent use; one Hand serves all campaigns of a worker.
 type Hand struct {
-	kept *lru.Cache[handKey, inHand]
+	kept   *lru.Cache[handKey, inHand]
+	proved *lru.Cache[handKey, proved]
+}
+
+// proved is an attempt that an Apply of this process proved dead.
+type proved struct {
+	attempt int
+	at      time.Time
 }
 
 type handKey struct{ campaign, id string }
@@ -38,6 +45,12 @@ type inHand struct {
 const (
 	handHolds = 30 * time.Second // the intents of a batch take well under a second
 	handMost  = 4096             // more than a worker's batches in flight by default
+
+	// provedHolds is less than the time after which a silent Clean is given to
+	// another process (the heartbeat time-out of workflows/options.go). Clean follows
+	// Apply, so until then nobody else can have cleaned, and no other campaign can
+	// have staged: the entry is the one that was proved.
+	provedHolds = 5 * time.Second
 )
 
 // NewHand gives an empty hand.
@@ -46,7 +59,31 @@ func NewHand() *Hand {
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &Hand{kept}
+	done, err := lru.New[handKey, proved](handMost)
+	if err != nil {
+		panic(err)
+	}
+	return &Hand{kept, done}
+}
+
+// Proved notes that an attempt was proved dead. Call it when the Apply of the
+// whole batch is over, and not later.
+func (h *Hand) Proved(campaign, id string, attempt int, at time.Time) {
+	if h != nil {
+		h.proved.Add(handKey{campaign, id}, proved{attempt, at})
+	}
+}
+
+// takeProved reports, once, whether an attempt was proved so lately that its
+// staging entry can be nobody else's.
+func (h *Hand) takeProved(campaign, id string, attempt int, now time.Time) bool {
+	if h == nil {
+		return false
+	}
+	key := handKey{campaign, id}
+	p, ok := h.proved.Peek(key)
+	h.proved.Remove(key)
+	return ok && p.attempt == attempt && age(p.at, now) < provedHolds
 }
 
 func (h *Hand) keep(campaign, id string, p inHand) {

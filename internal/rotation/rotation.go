@@ -29,7 +29,7 @@ type Store interface {
 	Stage(ctx context.Context, id string, s vault.Staged) (got vault.Staged, created bool, err error)
 	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
 	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
-	Unstage(ctx context.Context, id, campaign string) error
+	Unstage(ctx context.Context, id, campaign string, attempt int) error
 	Release(ctx context.Context, id string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
@@ -53,8 +53,12 @@ type Rotator struct {
 	// them. The write server is asked whatever it says.
 	LeftOut []string
 
-	// Hand carries what Prepare saw to Apply. Nil: Apply reads all of it again.
+	// Hand carries what Prepare saw to Apply, and what Apply proved to Clean. Nil:
+	// they look for themselves.
 	Hand *Hand
+
+	// Again: Clean may have been tried before, here or by another process.
+	Again bool
 
 	// StillOpen reports whether the campaign was seen open a few seconds ago.
 	// Nil, or false, means that nobody knows.
@@ -200,22 +204,27 @@ const takenOver = "taken over, attempt "
 
 // Clean destroys the versions that the proof made worthless and frees the
 // credential. The caller has the outcome in the ledger. Repeating it does no
-// harm. to are the activated versions from Applied.
-func (r *Rotator) Clean(ctx context.Context, c credential.Credential, to []int) error {
+// harm: what is staged no more, or by somebody else, was cleaned. attempt and to,
+// the activated versions, are those from Applied.
+func (r *Rotator) Clean(ctx context.Context, c credential.Credential, attempt int, to []int) error {
 	if len(to) != len(c.Paths) {
 		return fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(to), len(c.Paths))
+	}
+	if r.Again {
+		staged, found, err := r.Store.ReadStaged(ctx, c.ID)
+		if err != nil || !found || !staged.OwnedBy(r.Campaign, attempt) {
+			return err
+		}
 	}
 	for i, p := range c.Paths {
 		if err := r.Store.DestroyUpTo(ctx, p, to[i]-1); err != nil {
 			return err
 		}
 	}
-	// No other campaign takes over what an open one staged, and none for minutes
-	// what a superseded one did (vault.Settles), so the owner needs no look.
-	if r.StillOpen != nil && r.StillOpen(ctx) {
+	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, attempt, r.Now()) {
 		return r.Store.Release(ctx, c.ID)
 	}
-	if err := r.Store.Unstage(ctx, c.ID, r.Campaign); err != nil && !vault.AsCAS(err) {
+	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, attempt); err != nil && !vault.AsCAS(err) {
 		return err
 	}
 	return nil

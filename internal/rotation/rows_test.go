@@ -252,9 +252,9 @@ func TestCleanLeavesWhatAnotherCampaignStaged(t *testing.T) {
 	w := plain()
 	w.closed[us] = true
 	w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
-	require.NoError(t, w.rotator().Clean(context.Background(), w.cred, []int{1}))
+	require.NoError(t, w.rotator().Clean(context.Background(), w.cred, 1, []int{1}))
 	require.NotNil(t, w.staging[w.cred.ID])
-	require.Error(t, w.rotator().Clean(context.Background(), w.cred, nil), "one version for each path")
+	require.Error(t, w.rotator().Clean(context.Background(), w.cred, 1, nil), "one version for each path")
 	require.Equal(t, "P0", w.live(0))
 }
 

@@ -64,13 +64,13 @@ func (h *hand) Restage(_ context.Context, id string, next vault.Staged) (vault.S
 	})
 }
 
-func (h *hand) Unstage(_ context.Context, id, campaign string) error {
+func (h *hand) Unstage(_ context.Context, id, campaign string, attempt int) error {
 	_, err := call(h, "unstage", lostVault("unstage"), func() (struct{}, error) {
 		have := h.w.staging[id]
 		if have == nil {
 			return struct{}{}, nil
 		}
-		if have.Campaign != campaign {
+		if !have.OwnedBy(campaign, attempt) {
 			return struct{}{}, mismatch("unstage")
 		}
 		delete(h.w.staging, id)

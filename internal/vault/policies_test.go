@@ -76,7 +76,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 		_, err = s.Activate(ctx, path, from, st.Secret)
 		require.NoError(t, err)
 		require.NoError(t, s.DestroyUpTo(ctx, path, from.Version))
-		require.NoError(t, s.Unstage(ctx, "corp/x", st.Campaign))
+		require.NoError(t, s.Unstage(ctx, "corp/x", st.Campaign, st.Attempt))
 	}
 	ids, err := s.ListStaged(ctx)
 	require.NoError(t, err)

@@ -116,28 +116,34 @@ func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, er
 	return next, nil
 }
 
-// Unstage deletes the entry of a campaign with all its versions, once the
-// proof is in the ledger. Nothing staged is no error. If the entry is another
-// campaign's, a later rotation has begun: it is left alone and the error
-// satisfies AsCAS.
+// OwnedBy reports whether this is what a campaign staged in an attempt. Attempt
+// 0 stands for any: a campaign that an earlier version began does not say.
+func (st Staged) OwnedBy(campaign string, attempt int) bool {
+	return st.Campaign == campaign && (attempt == 0 || st.Attempt == attempt)
+}
+
+// Unstage deletes what a campaign staged in an attempt with all its versions,
+// once the proof is in the ledger. Nothing staged is no error. If the entry is
+// another campaign's, or another attempt's, a later rotation has begun: it is
+// left alone and the error satisfies AsCAS.
 //
 // Vault deletes without check-and-set, so a twin that is halted between this
 // check and the delete can still hit a later rotation's entry; that rotation
 // then finds its value gone and stages another one, as after any loss.
-func (s *Store) Unstage(ctx context.Context, id, campaign string) error {
+func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) error {
 	now, found, err := s.ReadStaged(ctx, id)
 	if err != nil || !found {
 		return err
 	}
-	if now.Campaign != campaign {
+	if !now.OwnedBy(campaign, attempt) {
 		return &Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.api.Address(), Kind: CASMismatch}
 	}
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
 }
 
-// Release is Unstage without the look at the owner, at half its cost: for a
-// caller who saw only seconds ago that the campaign is open, and so still the
-// owner of whatever it staged. Nothing staged is no error.
+// Release is Unstage without the look at the owner, at half its cost: for the
+// process that itself proved the credential dead moments ago, so that nobody
+// can have freed it since (rotation.Hand.Proved). Nothing staged is no error.
 func (s *Store) Release(ctx context.Context, id string) error {
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
 }

@@ -113,8 +113,8 @@ func TestAfterUnstageTheCredentialCanBeStagedAgain(t *testing.T) {
 	require.NoError(t, err)
 	first, err = s.Restage(t.Context(), id, first)
 	require.NoError(t, err)
-	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign))
-	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign), "nothing staged is no error")
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign, first.Attempt))
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign, first.Attempt), "nothing staged is no error")
 
 	_, created, err := s.Stage(t.Context(), id, staged("two", "c2"))
 	require.NoError(t, err)
@@ -136,12 +136,12 @@ func TestUnstageLeavesTheEntryOfALaterRotationAlone(t *testing.T) {
 	s, id := newStore(t), "corp/late"
 	first, _, err := s.Stage(t.Context(), id, staged("one", "c1"))
 	require.NoError(t, err)
-	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign))
+	require.NoError(t, s.Unstage(t.Context(), id, first.Campaign, first.Attempt))
 	later, _, err := s.Stage(t.Context(), id, staged("two", "c2"))
 	require.NoError(t, err)
 	require.Equal(t, first.Version, later.Version, "Vault counts from 1 again, so the version alone tells nothing")
 
-	require.True(t, AsCAS(s.Unstage(t.Context(), id, first.Campaign)))
+	require.True(t, AsCAS(s.Unstage(t.Context(), id, first.Campaign, first.Attempt)))
 	got, found, err := s.ReadStaged(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, found)
@@ -174,7 +174,7 @@ func TestIDsWithAnyCharactersAreStagedApartAndListed(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, found, id)
 		require.Equal(t, "value of "+id, st.Secret.Reveal())
-		require.NoError(t, s.Unstage(t.Context(), id, st.Campaign))
+		require.NoError(t, s.Unstage(t.Context(), id, st.Campaign, st.Attempt))
 	}
 	got, err = s.ListStaged(t.Context())
 	require.NoError(t, err)

@@ -1,0 +1,123 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
+	"rollcall/internal/vault"
+)
+
+// safe is a Vault with Rollcall's mounts, and activities that serve on it.
+type safe struct {
+	*testing.T
+	ctx   context.Context
+	api   *vaultapi.Client
+	store *vault.Store
+	spec  *config.Campaign
+}
+
+func newSafe(t *testing.T) *safe {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	for name, value := range map[string]string{
+		"HOME": t.TempDir(), "VAULT_ADDR": server.Address(), "VAULT_TOKEN": server.RootToken().Reveal(),
+		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	s := &safe{T: t, ctx: ctx, api: server.Client(), spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
+	s.store, err = vault.Open(ctx, vault.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.store.Close() })
+	_, err = s.store.Setup(ctx, s.spec, nil)
+	require.NoError(t, err)
+	return s
+}
+
+// batch opens a campaign with these on its roll.
+func (s *safe) batch(campaign, device string, listed ...credential.Credential) Batch {
+	s.Helper()
+	spec := *s.spec
+	spec.Device = device
+	data, err := json.Marshal(spec)
+	require.NoError(s, err)
+	require.NoError(s, Open(s.ctx, s.store, campaign, device, data))
+	index, err := s.store.WriteRoll(s.ctx, &credential.Roll{Campaign: campaign, Device: device, Credentials: listed})
+	require.NoError(s, err)
+	return Batch{
+		Campaign: campaign, Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 4,
+		Span: credential.Span{To: len(listed)},
+	}
+}
+
+// call runs an activity in a process that remembers nothing.
+func (s *safe) call(name string, in, out any) error {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(&Rotation{Store: s.store, Kinds: registry.New(s.store)})
+	got, err := env.ExecuteActivity(name, in)
+	if err == nil && out != nil {
+		require.NoError(s, got.Get(out))
+	}
+	return err
+}
+
+func approle(name, path string) credential.Credential {
+	mount, below := "rollcall", path
+	if path == "" {
+		mount, below = "gone", "apps/x"
+	}
+	return credential.Credential{
+		ID: "vault/approle/" + name, Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/" + name,
+		Paths: []credential.Path{{Mount: mount, Path: below, Field: "secret_id"}},
+	}
+}
+
+// One credential of a batch cannot be cleaned, so the batch is cleaned again, for up to a
+// day. What was free long ago may be another campaign's by then, and the only
+// place of a value that is in force.
+func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
+	s := newSafe(t)
+	free, stuck := approle("free", "apps/free"), approle("stuck", "") // a mount that is gone
+	batch := s.batch("first", "esg-01", free, stuck)
+	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Attempt: 1, To: []int{2}}, {Index: 1, Attempt: 1, To: []int{2}}}}
+	stage := func(campaign string, attempt int) vault.Staged {
+		st, created, err := s.store.Stage(s.ctx, free.ID, vault.Staged{
+			Secret: credential.NewSecret(campaign), Campaign: campaign, Attempt: attempt, CreatedAt: time.Now().UTC(), Base: map[string]int{}, Old: map[string]credential.Secret{},
+		})
+		require.NoError(t, err)
+		require.True(t, created)
+		return st
+	}
+
+	stage("first", 1)
+	require.Error(t, s.call("Clean", dead, nil), "one of the two cannot be cleaned")
+	_, found, err := s.store.ReadStaged(s.ctx, free.ID)
+	require.NoError(t, err)
+	require.False(t, found, "the other one is free")
+
+	s.batch("second", "esg-02", free)
+	for campaign, attempt := range map[string]int{"second": 1, "first": 2} {
+		later := stage(campaign, attempt)
+		require.Error(t, s.call("Clean", dead, nil))
+		got, found, err := s.store.ReadStaged(s.ctx, free.ID)
+		require.NoError(t, err)
+		require.True(t, found, "what %s staged in attempt %d was deleted", campaign, attempt)
+		require.Equal(t, later, got)
+		require.NoError(t, s.store.Unstage(s.ctx, free.ID, campaign, attempt))
+	}
+}
