@@ -19,10 +19,11 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Set up Vault's side: mounts, the ledger's key, least-privilege policies, AppRoles",
 		Long: `init makes what Rollcall needs in Vault: a KV v2 mount for staged values, rolls and
 checkpoints, a transit mount with the key that signs the ledger and never leaves Vault,
-a policy and an AppRole each for worker, ledger and operator. It needs an
-administrator's token, is safe to repeat, and changes nothing that is there
-in the right form. The policies allow exactly what this campaign file needs;
-run it again when the sources change.
+policies for the device, and a policy and an AppRole each for worker, ledger and operator,
+which have the sum of what the devices need. It needs an administrator's token, is safe
+to repeat, and changes nothing that is there in the right form. The policies of the
+device allow exactly what this campaign file needs; run it again when the sources change.
+It takes nothing from other devices, nor from a campaign that runs.
 
 With --print it shows the policies instead and changes nothing.`,
 		Args: noArguments,
@@ -59,7 +60,7 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 		a.say("note: Vault is not at hand (%v), so the policies cover the sources of the file and no single paths", err)
 	}
 	for _, p := range vault.Policies(cfg, known) {
-		fmt.Fprintf(a.Out, "# policy %s\n%s\n", p.Name, p.HCL)
+		fmt.Fprintf(a.Out, "# policy %s\n%s\n", vault.DevicePolicy(p.Name, cfg.Device), p.HCL)
 	}
 	return nil
 }

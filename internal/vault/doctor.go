@@ -159,7 +159,7 @@ func (s *Store) RequireLedgerRights(ctx context.Context) error {
 }
 
 func givePolicy(policy string) string {
-	return fmt.Sprintf("give the token the policy %s (`rollcall init` writes it, `rollcall init --print` shows it)", policy)
+	return fmt.Sprintf("give the token the policy %s; if it has it, run `rollcall init` again with this campaign file, with an administrator's token (`rollcall init --print` shows what it writes)", policy)
 }
 
 func (s *Store) checkRights(ctx context.Context, policy string, rules []rule) []Check {

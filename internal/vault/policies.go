@@ -35,11 +35,17 @@ type rule struct {
 // credentials found otherwise, by a manifest or an earlier listing: their
 // paths and AppRoles are granted too.
 func Policies(c *config.Campaign, known []credential.Credential) []Policy {
-	return []Policy{
-		{WorkerPolicy, hcl("Lists credentials and rotates them. May not sign or anchor ledger checkpoints.", rulesOf(WorkerPolicy, c, known))},
-		{LedgerPolicy, hcl("Signs and anchors ledger checkpoints. May not read staged or live secrets.", rulesOf(LedgerPolicy, c, known))},
-		{OperatorPolicy, hcl("Lists, plans, starts, watches and reports. Reads no staged or live secret but the directories' bind passwords.", rulesOf(OperatorPolicy, c, known))},
+	var out []Policy
+	for _, name := range []string{WorkerPolicy, LedgerPolicy, OperatorPolicy} {
+		out = append(out, Policy{name, hcl(purposes[name], c.Device, rulesOf(name, c, known))})
 	}
+	return out
+}
+
+var purposes = map[string]string{
+	WorkerPolicy:   "Lists credentials and rotates them. May not sign or anchor ledger checkpoints.",
+	LedgerPolicy:   "Signs and anchors ledger checkpoints. May not read staged or live secrets.",
+	OperatorPolicy: "Lists, plans, starts, watches and reports. Reads no staged or live secret but the directories' bind passwords.",
 }
 
 func rulesOf(policy string, c *config.Campaign, known []credential.Credential) []rule {
@@ -243,7 +249,12 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	return rs
 }
 
-func hcl(purpose string, rules []rule) string {
+func hcl(purpose, device string, rules []rule) string {
+	return fmt.Sprintf("# %s\n%s%s\n%s", purpose, writtenFor, device, stanzas(rules))
+}
+
+// stanzas are rules in HCL, each path once.
+func stanzas(rules []rule) string {
 	merged := map[string][]string{}
 	for _, r := range rules {
 		for _, cap := range r.caps {
@@ -253,7 +264,6 @@ func hcl(purpose string, rules []rule) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n# Written by rollcall init.\n", purpose)
 	for _, path := range slices.Sorted(maps.Keys(merged)) {
 		caps := merged[path]
 		slices.Sort(caps)

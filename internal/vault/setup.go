@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,18 +42,35 @@ func (s *Store) Setup(ctx context.Context, c *config.Campaign, known []credentia
 		}
 		done = append(done, line)
 	}
+	running, err := s.runningOf(ctx, c.Device)
+	if err != nil {
+		return done, err
+	}
 	for _, p := range Policies(c, known) {
-		line, err := s.ensurePolicy(ctx, p)
-		if err != nil {
-			return done, err
+		for _, step := range []func() (string, error){
+			func() (string, error) { return s.ensureDevicePolicy(ctx, p, c.Device, running) },
+			func() (string, error) { return s.ensureSum(ctx, p.Name) },
+			func() (string, error) { return s.ensureRole(ctx, p.Name) },
+		} {
+			line, err := step()
+			if err != nil {
+				return done, err
+			}
+			done = append(done, line)
 		}
-		done = append(done, line)
-		if line, err = s.ensureRole(ctx, p.Name); err != nil {
-			return done, err
-		}
-		done = append(done, line)
 	}
 	return done, nil
+}
+
+// runningOf names a campaign of the device that has not ended, or is empty.
+func (s *Store) runningOf(ctx context.Context, device string) (string, error) {
+	all, err := s.Campaigns(ctx, device)
+	for _, r := range all {
+		if r.ClosedAt.IsZero() {
+			return r.Campaign, err
+		}
+	}
+	return "", err
 }
 
 func (s *Store) ensureMount(ctx context.Context, path, kind string, options map[string]string, why string) (string, error) {
@@ -137,25 +156,80 @@ func (s *Store) ensureAppRoleMount(ctx context.Context) (string, error) {
 	return "auth/" + appRoleMount + " enabled", nil
 }
 
-func (s *Store) ensurePolicy(ctx context.Context, p Policy) (string, error) {
-	at := "sys/policies/acl/" + p.Name
-	is, err := s.api.Sys().GetPolicyWithContext(ctx, p.Name)
-	if err != nil {
-		return "", s.fail("read a policy", at, read, err)
+// ensureDevicePolicy writes what a role needs for the device. While a campaign of
+// it runs it only adds: that one goes by the file it was started with.
+func (s *Store) ensureDevicePolicy(ctx context.Context, p Policy, device, running string) (string, error) {
+	name, kept := DevicePolicy(p.Name, device), ""
+	if running != "" {
+		is, err := s.policyText(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		now := parseRules(p.HCL)
+		had := slices.DeleteFunc(parseRules(is), func(r rule) bool { return grants(now, r) })
+		if len(had) > 0 {
+			p.HCL = hcl(purposes[p.Name], device, append(now, had...))
+			kept = fmt.Sprintf(", with %d paths that this file does not need and campaign %s may: it runs; run init again after it", len(had), running)
+		}
 	}
-	if strings.TrimSpace(is) == strings.TrimSpace(p.HCL) {
-		return "policy " + p.Name + " is there", nil
-	}
-	if err := s.api.Sys().PutPolicyWithContext(ctx, p.Name, p.HCL); err != nil {
-		return "", s.fail("write a policy", at, write, err)
-	}
-	return "policy " + p.Name + " written", nil
+	line, err := s.ensurePolicy(ctx, name, p.HCL)
+	return line + kept, err
 }
 
+// ensureSum writes the policy that tokens and AppRoles of a role have.
+func (s *Store) ensureSum(ctx context.Context, policy string) (string, error) {
+	devices, err := s.devicesOf(ctx, policy)
+	if err != nil {
+		return "", err
+	}
+	before, err := s.policyText(ctx, policy)
+	if err != nil {
+		return "", err
+	}
+	text, kept := sumText(purposes[policy], devices, before)
+	line, err := s.ensurePolicy(ctx, policy, text)
+	if kept > 0 {
+		line += fmt.Sprintf(", with %d paths from before devices had policies of their own", kept)
+	}
+	return fmt.Sprintf("%s, for %s", line, strings.Join(slices.Sorted(maps.Keys(devices)), ", ")), err
+}
+
+func (s *Store) policyText(ctx context.Context, name string) (string, error) {
+	text, err := s.api.Sys().GetPolicyWithContext(ctx, name)
+	if err != nil {
+		return "", s.fail("read a policy", "sys/policies/acl/"+name, read, err)
+	}
+	return text, nil
+}
+
+func (s *Store) ensurePolicy(ctx context.Context, name, text string) (string, error) {
+	is, err := s.policyText(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if strings.TrimSpace(is) == strings.TrimSpace(text) {
+		return "policy " + name + " is there", nil
+	}
+	if err := s.api.Sys().PutPolicyWithContext(ctx, name, text); err != nil {
+		return "", s.fail("write a policy", "sys/policies/acl/"+name, write, err)
+	}
+	return "policy " + name + " written", nil
+}
+
+// ensureRole keeps the policies that somebody added to the role.
 func (s *Store) ensureRole(ctx context.Context, name string) (string, error) {
 	at := "auth/" + appRoleMount + "/role/" + name
-	_, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{
-		"token_policies":     name,
+	is, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return "", s.fail("read a role", at, read, err)
+	}
+	policies := []any{name}
+	if is != nil {
+		had, _ := is.Data["token_policies"].([]any)
+		policies = append(policies, slices.DeleteFunc(had, func(p any) bool { return p == any(name) })...)
+	}
+	_, err = s.api.Logical().WriteWithContext(ctx, at, map[string]any{
+		"token_policies":     policies,
 		"token_ttl":          "1h",
 		"token_max_ttl":      "24h",
 		"secret_id_num_uses": 0, // a worker logs in again whenever its token has reached token_max_ttl
