@@ -54,10 +54,15 @@ type Authority interface {
 	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
 	// Retire kills whatever still accepts an old value or was minted by it.
-	// Called after activation; doing it twice does no harm. mark is the write server's
+	// Called after activation, or before it where RetiresFirst says so; doing it twice does no harm. mark is the write server's
 	// change mark (Account.Changed) as Retire left it, if the authority can tell that nobody
 	// else changed the secret meanwhile; else empty.
 	Retire(ctx context.Context, a Account, new credential.Secret) (mark string, findings []credential.Finding, err error)
+
+	// RetiresFirst reports whether Retire comes before activation for c. It does where the
+	// old value opens the place at which the new one is left: what it minted would read
+	// the new value there. Consumers have no login in between, so Retire is then short.
+	RetiresFirst(c credential.Credential) bool
 
 	// ProofWithoutOld names the proof when the old value is unknown to us:
 	// ProofMetadata or ProofRevoked.

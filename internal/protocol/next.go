@@ -131,6 +131,25 @@ func Next(f Facts) Decision {
 	}
 }
 
+// Order is what is done from a step on, one after the other and without another look.
+//
+// retireFirst: the old value opens the place at which the new one is activated. What it
+// minted is therefore ended before anything is written there. A crash in between leaves the
+// new value in force, staged and not activated: the next look says Verify, and retiring
+// again finds it done.
+func Order(from Step, retireFirst bool) []Step {
+	order := []Step{Set, Verify, Activate, Retire, Prove}
+	if retireFirst && from != Retire && from != Prove {
+		order = []Step{Set, Verify, Retire, Activate, Prove}
+	}
+	for i, s := range order {
+		if s == from {
+			return order[i:]
+		}
+	}
+	return nil
+}
+
 const (
 	// retiresEnough: who puts the old value back between one and the look after it
 	// makes it outlive the next one too.

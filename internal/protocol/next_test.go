@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -91,8 +92,25 @@ func TestRecoveryTable(t *testing.T) {
 	}
 }
 
+func TestTheOrderOfStepsEndsInTheProof(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		for _, from := range []Step{Set, Verify, Retire, Prove} {
+			order := Order(from, first)
+			require.Equal(t, from, order[0])
+			require.Equal(t, Prove, order[len(order)-1])
+			activate, retire := slices.Index(order, Activate), slices.Index(order, Retire)
+			if activate >= 0 {
+				require.Equal(t, first, retire < activate, "%s: %v", from, order)
+				require.Less(t, slices.Index(order, Verify), activate, "nothing is activated that was not seen to log in")
+			}
+			require.Equal(t, from != Prove, retire >= 0, "nothing is proved that was not retired")
+		}
+		require.Empty(t, Order(Stage, first))
+	}
+}
+
 func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
-	for _, a := range []Answer{Restricted, Locked, Disabled, Expired, Gone, Unreachable} {
+	for _, a := range []Answer{Restricted, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable} {
 		for _, f := range []Facts{
 			{Staged: Ours, NewBinds: a, OldKnown: true},
 			{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: a},
@@ -108,7 +126,7 @@ func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
 }
 
 func TestNextNeverGuesses(t *testing.T) {
-	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, Locked, Disabled, Expired, Gone, Unreachable})
+	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable})
 	rapid.Check(t, func(t *rapid.T) {
 		f := Facts{
 			Staged:        rapid.SampledFrom([]Owner{Nobody, Ours, Other}).Draw(t, "staged"),

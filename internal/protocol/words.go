@@ -39,8 +39,11 @@ const (
 	// changes it or an administrator resets it (Active Directory). A reset lifts it.
 	PasswordExpired Answer = "password-expired"
 	// Restricted: the right value, and the account may not log in now or from here.
-	Restricted  Answer = "restricted"
-	Locked      Answer = "locked"
+	Restricted Answer = "restricted"
+	Locked     Answer = "locked"
+	// RoleLocked: too many wrong logins of consumers that were not told lock out whoever
+	// logs in by the same role, with whatever value (AppRole).
+	RoleLocked  Answer = "role-locked"
 	Disabled    Answer = "disabled"
 	Expired     Answer = "expired"
 	Gone        Answer = "gone" // no such account
@@ -57,6 +60,7 @@ const (
 	ReasonAmbiguous   Reason = "ambiguous"          // more than one account matches
 	ReasonGone        Reason = "gone"               // listed, and gone since
 	ReasonLocked      Reason = "locked"             // nothing is changed on a locked account
+	ReasonRoleLocked  Reason = "role-locked"        // Vault refuses every login of the role, also with the new secret-id
 	ReasonDisabled    Reason = "disabled"           //
 	ReasonExpired     Reason = "expired"            //
 	ReasonMustChange  Reason = "must-change"        // the new secret logs in and may do nothing
@@ -118,6 +122,7 @@ func StopFor(a Answer, server string) *Stop {
 		PasswordExpired: {ReasonMustChange, "the password is right and has expired, so the login is refused; if a reset left it so, bind.dn lacks the right Unexpire Password on the domain: grant it, and the next pass resets it once more"},
 		Restricted:      {ReasonRestricted, "the account may log in only at certain hours or from certain computers (logonHours, userWorkstations), so no value can be tried from here; lift that for the time of the campaign"},
 		Locked:          {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
+		RoleLocked:      {ReasonRoleLocked, "Vault refuses every login of the role for now, whatever the secret-id: after five wrong ones it locks the role and not who offered them (user lockout), and some consumer, or a thief, still offers one that was destroyed; find it in Vault's audit log and stop it or give it the new one, then unlock the role (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/ROLE-ID) or wait for 15 minutes"},
 		Disabled:        {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
 		Expired:         {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
 		Gone:            {ReasonGone, "the account is gone"},

@@ -14,6 +14,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonAmbiguous:   {"More than one account matches", "Name the account by its DN or entryUUID in the source, then list again."},
 	protocol.ReasonGone:        {"The account disappeared after it was listed", "Confirm who deleted it. A deleted account accepts nothing, but a restored one would accept the stolen value again."},
 	protocol.ReasonLocked:      {"The account is locked", "Unlock it, or wait for the lock to expire. A locked account refuses every value, so its refusal proves nothing. Ask who locked it: guessing with stolen values does that."},
+	protocol.ReasonRoleLocked:  {"Vault has locked the AppRole", "Some consumer, or a thief, goes on with a destroyed secret-id, and five wrong ones lock the role for everybody, with the new one too. Find who it is in Vault's audit log and stop it, then unlock the role (sys/locked-users) or wait 15 minutes."},
 	protocol.ReasonDisabled:    {"The account is disabled", "Enable it for the rotation, or delete it. Enabled later without a rotation, it would accept the stolen value."},
 	protocol.ReasonExpired:     {"The account or its password is expired", "Extend the expiry for the rotation, or delete the account."},
 	protocol.ReasonMustChange:  {"The new value logs in and may do nothing", "Clear the reset mark (OpenLDAP: pwdReset) or exempt the account from pwdMustChange; in Active Directory grant the bind identity the right Unexpire Password on the domain. Then run again."},

@@ -81,34 +81,36 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	if d.Stop != nil {
 		return withServer(d.Stop, j.writeServer())
 	}
-	switch d.Step {
-	case protocol.Stage:
+	if d.Step == protocol.Stage {
 		return j.restage(ctx, d.Finding)
+	}
+	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
+		if err := j.do(ctx, step, facts, d); err != nil {
+			return err
+		}
+		if step == protocol.Prove {
+			return nil
+		}
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
+}
+
+// do carries out one step of those that the look led to.
+func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, d protocol.Decision) error {
+	switch step {
 	case protocol.Set:
 		if err := j.mark(ctx, facts, d); err != nil {
 			return err
 		}
-		if err := j.set(ctx); err != nil {
-			return err
-		}
-		fallthrough
+		return j.set(ctx)
 	case protocol.Verify:
-		if err := j.verify(ctx, d.Step == protocol.Verify); err != nil {
-			return err
-		}
-		if err := j.activate(ctx); err != nil {
-			return err
-		}
-		fallthrough
+		return j.verify(ctx, d.Step == protocol.Verify)
+	case protocol.Activate:
+		return j.activate(ctx)
 	case protocol.Retire:
-		if err := j.retire(ctx); err != nil {
-			return err
-		}
-		fallthrough
-	case protocol.Prove:
-		return j.settle(ctx)
+		return j.retire(ctx)
 	}
-	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
+	return j.settle(ctx)
 }
 
 // decide asks the protocol, and words its finding by what earlier passes saw.

@@ -280,5 +280,6 @@ func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) 
 	return mark, nil, err
 }
 
-func (h *hand) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
-func (h *hand) Close() error                    { return nil }
+func (h *hand) RetiresFirst(credential.Credential) bool { return h.w.first }
+func (h *hand) ProofWithoutOld() protocol.Proof         { return protocol.ProofMetadata }
+func (h *hand) Close() error                            { return nil }

@@ -49,6 +49,17 @@ var stories = remembering([]story{
 		w.binder.safeModify = true
 		return w
 	}, protocol.ProofBind},
+	{"the old value opens the live path, and works until it is retired", func() *world {
+		w := newWorld(1, "P0")
+		w.grace, w.first = true, true
+		return w
+	}, protocol.ProofBind},
+	{"the old value opens the live path, and a value that Vault never held", func() *world {
+		w := newWorld(1, "P0")
+		w.grace, w.first, w.theirs["P0"] = true, true, true
+		w.secrets["kv/app"] = &kv{}
+		return w
+	}, protocol.ProofMetadata},
 	{"two paths that agree", func() *world {
 		w := newWorld(2, "P0")
 		w.addPath("second", "P0")

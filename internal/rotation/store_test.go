@@ -136,6 +136,9 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 		if staged := h.w.staging[h.w.cred.ID]; slices.Contains(h.w.stolen, value.Reveal()) || h.w.readable(value.Reveal()) && (staged == nil || !staged.Secret.Equal(value)) {
 			h.w.fail("consumers of %s go back to %s", p.Path, value.Reveal())
 		}
+		if h.w.first && len(h.w.replayed) == 0 && slices.ContainsFunc(h.w.stolen, func(old string) bool { return h.w.write().accepts(old, h.w.grace) }) {
+			h.w.fail("a stolen value was still accepted when %s was written to %s, which it opens", value.Reveal(), p.Path)
+		}
 		next := version{fields: map[string]string{}, at: time.Now()}
 		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed {
 			next.fields = maps.Clone(s.versions[n-1].fields)

@@ -54,6 +54,7 @@ type world struct {
 	leftOut  []string // servers that a person took out
 	grace    bool     // the previous value keeps working, as in Active Directory
 	stubborn bool     // and a reset to the same value does not end that
+	first    bool     // the old value opens the live path, so that it is retired before activation
 	person   bool     // retiring is two resets and then must-change, after which the right value is only told to be changed
 	maxFails int      // refused logins that lock an account
 	twins    bool     // slow twins are at work: what they hold may be outdated

@@ -201,6 +201,9 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 // domain controller, so each has at least two.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 
+// RetiresFirst: nothing that an old password minted reads Vault by itself.
+func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
+
 // Connections is how many credentials can be worked on at once without waiting for each other.
 func (a *Authority) Connections() int { return a.dir.Connections() }
 

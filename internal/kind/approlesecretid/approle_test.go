@@ -22,7 +22,7 @@ func TestContract(t *testing.T) {
 			require.NoError(t, err)
 		},
 		States: map[protocol.Answer]func(*testing.T, credential.Credential){
-			protocol.Locked: func(t *testing.T, c credential.Credential) {
+			protocol.RoleLocked: func(t *testing.T, c credential.Credential) {
 				for range 6 {
 					_, err := tryLogin(t, c, credential.NewSecret("guess"))
 					require.Error(t, err)

@@ -70,6 +70,14 @@ func (au *Authority) Servers() []string { return []string{au.server} }
 // secret-id of the role and no token of one.
 func (au *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofRevoked }
 
+// RetiresFirst: a stolen secret-id, or a token of it, may read the place at which the new one
+// is left, and would so be handed the next login. The workers' own role is the exception: its
+// other workers learn the new secret-id from that place, which lies on Rollcall's own mount,
+// and Retire waits for them.
+func (au *Authority) RetiresFirst(c credential.Credential) bool {
+	return au.self == nil || au.self.Role() != c.Subject
+}
+
 // Close has nothing to release: the client belongs to the caller.
 func (au *Authority) Close() error { return nil }
 
@@ -104,7 +112,7 @@ func (au *Authority) Account(ctx context.Context, _ string, c credential.Credent
 	a.Changed = mark(accessors)
 	locked, err := au.locked(ctx, *r)
 	if locked {
-		a.State = protocol.Locked
+		a.State = protocol.RoleLocked
 	}
 	return a, err
 }
@@ -124,7 +132,8 @@ func mark(accessors []string) string {
 type role struct {
 	mount, name  string
 	bindSecretID bool
-	numUses      int64 // of each secret-id; 0: no limit
+	numUses      int64 // the most that each secret-id may have; 0: no limit
+	ttl          int64 // seconds; the same
 	tokenType    string
 	tokenCIDRs   bool // its tokens are bound to addresses
 }
@@ -147,6 +156,7 @@ func (au *Authority) role(ctx context.Context, subject string) (*role, error) {
 	}
 	r.bindSecretID, _ = got.Data["bind_secret_id"].(bool)
 	r.numUses = integer(got.Data["secret_id_num_uses"])
+	r.ttl = integer(got.Data["secret_id_ttl"])
 	r.tokenType, _ = got.Data["token_type"].(string)
 	bound, _ := got.Data["token_bound_cidrs"].([]any)
 	r.tokenCIDRs = len(bound) > 0
@@ -165,7 +175,15 @@ func (au *Authority) accessors(ctx context.Context, r role) ([]string, error) {
 // secretID is what Vault tells of one; it counts as no use of it.
 type secretID struct {
 	accessor string
-	metadata map[string]any
+	limits
+}
+
+func secretIDOf(got *vaultapi.Secret) *secretID {
+	if got == nil || got.Data == nil {
+		return nil
+	}
+	accessor, _ := got.Data["secret_id_accessor"].(string)
+	return &secretID{accessor, limitsOf(got.Data)}
 }
 
 // find looks a value up; nil if the role has no such secret-id.
@@ -174,13 +192,7 @@ func (au *Authority) find(ctx context.Context, r role, value credential.Secret) 
 	if err != nil {
 		return nil, au.fail("look up a secret-id", err)
 	}
-	if got == nil || got.Data == nil {
-		return nil, nil
-	}
-	id := secretID{}
-	id.accessor, _ = got.Data["secret_id_accessor"].(string)
-	id.metadata, _ = got.Data["metadata"].(map[string]any)
-	return &id, nil
+	return secretIDOf(got), nil
 }
 
 var errSilence = errors.New("no answer")

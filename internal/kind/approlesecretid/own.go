@@ -21,7 +21,7 @@ func (au *Authority) own(r role) bool {
 
 // moveOver makes this process log in with the new secret-id, where it has the old one, and
 // gives the other workers of the role time to do the same.
-func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret, mark any) error {
+func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret, mark string) error {
 	if err := au.self.Adopt(ctx, new); err != nil {
 		var stop *protocol.Stop
 		if errors.As(err, &stop) {
@@ -30,8 +30,8 @@ func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret
 		return au.stop(protocol.ReasonVault, "the worker could not log in with its own new secret-id, so the old ones were left alone: "+err.Error())
 	}
 	for end := time.Now().Add(othersMove); time.Now().Before(end); {
-		left, err := au.tokensWithout(ctx, r, mark, func(context.Context, string) error { return nil })
-		if err != nil || left == 0 {
+		look := &tokenLook{au: au, role: r, mark: mark, seen: map[string]bool{}}
+		if err := look.pass(ctx); err != nil || len(look.found) == 0 {
 			return err
 		}
 		select {

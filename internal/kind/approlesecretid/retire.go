@@ -7,10 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	vaultapi "github.com/hashicorp/vault/api"
-	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -24,9 +22,10 @@ const (
 
 // Retire destroys every secret-id of the role but new, then revokes every
 // service token that new did not mint, and looks again until none is left. It
-// reads every token accessor of the Vault namespace, which takes as many calls as
-// there are tokens. What an interrupted Retire had done is simply found done,
-// so its findings may name less.
+// looks every token of the Vault namespace up, which takes as many calls as there are tokens;
+// all but those that are made meanwhile before it destroys anything, because from there on
+// the consumer, which may read the new value only after this, has no login. What an
+// interrupted Retire had done is simply found done, so its findings may name less.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	r, err := au.usable(ctx, a)
 	if err != nil {
@@ -44,6 +43,10 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 			return "", nil, err
 		}
 	}
+	look := &tokenLook{au: au, role: r, mark: keep.metadata[markKey], seen: map[string]bool{}}
+	if err := look.pass(ctx); err != nil {
+		return "", nil, err
+	}
 	var findings []credential.Finding
 	extra, err := au.destroyOthers(ctx, r, keep.accessor)
 	if err != nil {
@@ -53,7 +56,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
 			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed", extra)})
 	}
-	revoked, err := au.revokeTokens(ctx, r, keep.metadata[markKey])
+	revoked, err := look.revokeAll(ctx)
 	if err != nil {
 		return "", nil, err
 	}
@@ -106,60 +109,10 @@ func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (ex
 		case failed != nil:
 			return 0, failed
 		default:
-			return 0, au.stop(protocol.ReasonConflict, "the role got another secret-id while the old ones were destroyed; who makes it?")
+			return 0, au.stop(protocol.ReasonConflict, "the role got another secret-id while the old ones were destroyed; who makes it? The new one waits in staging and no consumer has it")
 		}
 	}
 	return max(0, others-1), nil
-}
-
-// revokeTokens revokes until a whole pass finds nothing: a login that was on
-// its way while the secret-ids were destroyed can still mint a token.
-func (au *Authority) revokeTokens(ctx context.Context, r role, mark any) (revoked int, err error) {
-	for range passesMost {
-		n, err := au.revokePass(ctx, r, mark)
-		revoked += n
-		if err != nil || n == 0 {
-			return revoked, err
-		}
-	}
-	return revoked, au.stop(protocol.ReasonConflict, "tokens of the role keep appearing although its old secret-ids are destroyed; who mints them?")
-}
-
-func (au *Authority) revokePass(ctx context.Context, r role, mark any) (int, error) {
-	return au.tokensWithout(ctx, r, mark, func(ctx context.Context, accessor string) error {
-		if err := au.api.Auth().Token().RevokeAccessorWithContext(ctx, accessor); err != nil && !vanished(err) {
-			return au.fail("revoke a token", err)
-		}
-		return nil
-	})
-}
-
-// tokensWithout calls each, from several goroutines, with the accessor of every token of the role that
-// the secret-id with the mark did not mint, and counts them.
-func (au *Authority) tokensWithout(ctx context.Context, r role, mark any, each func(ctx context.Context, accessor string) error) (int, error) {
-	got, err := au.api.Logical().ListWithContext(ctx, "auth/token/accessors")
-	if err != nil {
-		return 0, au.fail("list token accessors", err)
-	}
-	var n atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(lookupsAtOnce)
-	for _, accessor := range keys(got) {
-		g.Go(func() error {
-			token, err := au.token(ctx, accessor)
-			if err != nil || token == nil {
-				return err
-			}
-			meta, _ := token.Data["meta"].(map[string]any)
-			if !mintedBy(token, r) || mark != nil && meta[markKey] == mark {
-				return nil
-			}
-			n.Add(1)
-			return each(ctx, accessor)
-		})
-	}
-	err = g.Wait()
-	return int(n.Load()), err
 }
 
 // token looks a token up by its accessor; nil if it is gone.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -20,11 +21,10 @@ import (
 // that the tokens of a secret-id from an earlier campaign are told apart too.
 const markKey = "rollcall"
 
-// Set adds new to the role's secret-ids. CIDRs, lifetime and number of uses
-// are the role's own: Vault refuses to give a secret-id more than its role
-// allows, and less would break the consumer. A value that is already set is
-// success.
-func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.Secret) error {
+// Set adds new to the role's secret-ids, with the addresses, the lifetime, the metadata and
+// the uses that are left of the one that it replaces (see limits): more would make it worth
+// more to a thief, less would break its consumer. A value that is already set is success.
+func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
 	if new.IsZero() {
 		return fmt.Errorf("vault %s: set a secret-id: the new value is empty", au.server)
 	}
@@ -32,20 +32,30 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 	if err != nil {
 		return err
 	}
-	metadata, err := json.Marshal(map[string]string{markKey: rand.Text()})
+	l, err := au.inherited(ctx, r, new, old)
 	if err != nil {
 		return err
 	}
-	_, err = au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", map[string]any{
-		"secret_id": new.Reveal(),
-		"metadata":  string(metadata),
-	})
+	given := map[string]string{}
+	maps.Copy(given, l.metadata)
+	given[markKey] = rand.Text()
+	metadata, err := json.Marshal(given)
+	if err != nil {
+		return err
+	}
+	body := l.parameters()
+	body["secret_id"], body["metadata"] = new.Reveal(), string(metadata)
+	_, err = au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", body)
 	if err == nil {
 		return nil
 	}
 	var resp *vaultapi.ResponseError
 	if errors.As(err, &resp) && strings.Contains(strings.Join(resp.Errors, " "), "already registered") {
 		return nil
+	}
+	// Vault 1.21 answers so with status 500.
+	if errors.As(err, &resp) && strings.Contains(strings.Join(resp.Errors, " "), "subset relationship between CIDR") {
+		return au.stop(protocol.ReasonPolicy, "the old secret-id is bound to addresses that its role no longer allows (secret_id_bound_cidrs, token_bound_cidrs), so a new one cannot be bound like it; nothing was changed; bring the role and its secret-ids in line")
 	}
 	return au.fail("set a secret-id", err)
 }

@@ -18,9 +18,9 @@ import (
 // Try logs in with the value and looks its own token up, then revokes the
 // token, whatever happened in between.
 //
-// Where the role limits the uses of a secret-id (secret_id_num_uses), a login
-// would spend one that belongs to the consumer, and the last one would end the
-// secret-id. There Try asks Vault whether the role has the secret-id, which
+// Where a secret-id has a limited number of uses, by its role (secret_id_num_uses) or of its
+// own, a login would spend one that belongs to the consumer, and the last one would end the
+// secret-id. There Try takes Vault's word that the role has the secret-id, for a look-up
 // costs no use, and logs in only with a value that it has not: the refusal is real.
 //
 // A login that is refused for its source address tells nothing: it is a Stop.
@@ -36,17 +36,14 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	case value.IsZero():
 		return protocol.Refused, nil // Vault knows no empty secret-id
 	}
-	if r.numUses > 0 {
-		id, err := au.find(ctx, *r, value)
-		if unreachable(ctx, err) {
-			return protocol.Unreachable, nil
-		}
-		if err != nil {
-			return protocol.NotAsked, err
-		}
-		if id != nil {
-			return protocol.Accepted, nil
-		}
+	id, err := au.find(ctx, *r, value)
+	switch {
+	case unreachable(ctx, err):
+		return protocol.Unreachable, nil
+	case err != nil:
+		return protocol.NotAsked, err
+	case id != nil && id.uses > 0:
+		return protocol.Accepted, nil
 	}
 	roleID, err := au.roleID(ctx, *r)
 	switch {
@@ -118,7 +115,7 @@ func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, e
 		return protocol.Refused, nil
 	case resp.StatusCode == http.StatusForbidden:
 		// Vault answers so, and not as to a wrong secret-id, after too many wrong ones.
-		return protocol.Locked, nil
+		return protocol.RoleLocked, nil
 	case resp.StatusCode == http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
 	}

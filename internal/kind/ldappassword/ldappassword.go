@@ -143,6 +143,9 @@ func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) (st
 // ProofWithoutOld is the change time.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
 
+// RetiresFirst: nothing that an old password minted reads Vault by itself.
+func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
+
 // Connections is how many credentials can be worked on at once without waiting for each other.
 func (a *Authority) Connections() int { return a.dir.Connections() }
 

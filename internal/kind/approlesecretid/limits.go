@@ -1,0 +1,158 @@
+package approlesecretid
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+)
+
+// limits are what a secret-id has of its own, tighter than its role's: addresses, uses and
+// lifetime. Vault gives a secret-id that is made without them those of the role.
+type limits struct {
+	logins, tokens []string // addresses that may log in, and that its tokens may come from; empty: any
+	uses, ttl      int64    // logins that are left, and seconds that it lives; 0: no end
+	metadata       map[string]string
+}
+
+// limitsOf reads them from a look-up of a secret-id.
+func limitsOf(data map[string]any) limits {
+	l := limits{
+		logins: texts(data["cidr_list"]), tokens: texts(data["token_bound_cidrs"]),
+		uses: integer(data["secret_id_num_uses"]), ttl: integer(data["secret_id_ttl"]),
+		metadata: map[string]string{},
+	}
+	given, _ := data["metadata"].(map[string]any)
+	for k, v := range given {
+		if s, ok := v.(string); ok {
+			l.metadata[k] = s
+		}
+	}
+	return l
+}
+
+// together is what one new secret-id needs that takes the place of several: as much as the
+// most that one of them had. Metadata is kept where all agree.
+func together(all []limits) limits {
+	out := all[0]
+	out.metadata = maps.Clone(out.metadata)
+	for _, l := range all[1:] {
+		out.logins, out.tokens = union(out.logins, l.logins), union(out.tokens, l.tokens)
+		out.uses, out.ttl = most(out.uses, l.uses), most(out.ttl, l.ttl)
+		maps.DeleteFunc(out.metadata, func(k, v string) bool { return l.metadata[k] != v })
+	}
+	return out
+}
+
+// union of addresses; any is more than some.
+func union(a, b []string) []string {
+	if len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// most of two limits; no end is more than any.
+func most(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return max(a, b)
+}
+
+// within holds them to the role, whose settings may have become tighter since. What is
+// the role's own anyway is left out.
+func (l limits) within(r role) limits {
+	if r.numUses > 0 && (l.uses == 0 || l.uses > r.numUses) {
+		l.uses = r.numUses
+	}
+	if r.ttl > 0 && (l.ttl == 0 || l.ttl > r.ttl) {
+		l.ttl = r.ttl
+	}
+	return l
+}
+
+// parameters of the new secret-id. A limit that is not there is left out: 0 would lift
+// the role's.
+func (l limits) parameters() map[string]any {
+	out := map[string]any{}
+	if len(l.logins) > 0 {
+		out["cidr_list"] = l.logins
+	}
+	if len(l.tokens) > 0 {
+		out["token_bound_cidrs"] = l.tokens
+	}
+	if l.uses > 0 {
+		out["num_uses"] = l.uses
+	}
+	if l.ttl > 0 {
+		out["ttl"] = l.ttl
+	}
+	return out
+}
+
+// inherited are the limits that the new secret-id takes over: those of the old one, or if
+// Vault does not have that any more, of all that the role has. Without any the role's hold.
+func (au *Authority) inherited(ctx context.Context, r role, new, old credential.Secret) (limits, error) {
+	if !old.IsZero() && !old.Equal(new) {
+		id, err := au.find(ctx, r, old)
+		if err != nil {
+			return limits{}, err
+		}
+		if id != nil {
+			return id.limits.within(r), nil
+		}
+	}
+	accessors, err := au.accessors(ctx, r)
+	if err != nil {
+		return limits{}, err
+	}
+	var all []limits
+	for _, accessor := range accessors[:min(len(accessors), inheritedMost)] {
+		id, err := au.findAccessor(ctx, r, accessor)
+		if err != nil {
+			return limits{}, err
+		}
+		if id != nil {
+			all = append(all, id.limits)
+		}
+	}
+	if len(all) == 0 {
+		return limits{}, nil
+	}
+	return together(all).within(r), nil
+}
+
+// inheritedMost bounds the look at secret-ids of which none is known: each costs a call.
+const inheritedMost = 500
+
+// findAccessor looks a secret-id up by its accessor; nil if it ended since it was listed.
+func (au *Authority) findAccessor(ctx context.Context, r role, accessor string) (*secretID, error) {
+	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
+	var resp *vaultapi.ResponseError
+	if errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, au.fail("look up a secret-id", err)
+	}
+	return secretIDOf(got), nil
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, x := range list {
+		if s, ok := x.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
