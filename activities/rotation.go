@@ -69,18 +69,18 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Waves: index.Waves, Exposure: exposure(spec),
-		Servers: index.Servers,
+		Servers: index.Servers, Addresses: index.Addresses,
 	}, nil
 }
 
 // ListRoll finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
-	servers, err := FindServers(ctx, kinds, spec)
+	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	spec = WithServers(spec, servers)
+	spec = found.Of(spec)
 	dirs := map[string]inventory.Directory{}
 	for name := range spec.Directories {
 		d, err := kinds.Directory(spec, name)
@@ -91,9 +91,9 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 	}
 	roll, warnings, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
 	if err == nil {
-		roll.Servers = servers
+		roll.Servers, roll.Addresses = found.Servers, found.Addresses
 	}
-	return roll, warnings, err
+	return roll, append(found.warnings(), warnings...), err
 }
 
 // Prepare checks and stages the credentials of a batch.

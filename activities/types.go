@@ -30,6 +30,8 @@ type Roll struct {
 	Exposure string            `json:"exposure,omitempty"`
 	// Servers of each directory, the write server first, as they were found when the roll was listed.
 	Servers map[string][]string `json:"servers,omitempty"`
+	// Addresses of those whose name had one.
+	Addresses map[string]string `json:"addresses,omitempty"`
 }
 
 // ListInput names the campaign whose specification is in Vault.

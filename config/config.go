@@ -65,9 +65,12 @@ type Vault struct {
 type Directory struct {
 	// Driver is the server family: OpenLDAP, DS389 or ActiveDirectory.
 	Driver string `json:"driver"`
-	// Servers are ldaps:// or ldap:// URLs. The first is the write server;
-	// the stolen value is proved dead on every one.
+	// Servers are ldaps:// or ldap:// URLs, as ServerAt writes them. The first is the
+	// write server; the stolen value is proved dead on every one.
 	Servers []string `json:"servers"`
+	// Addresses are where servers are dialled whose name had one address when the roll was
+	// listed: looked up again, it could be another machine. No campaign file has them.
+	Addresses map[string]string `json:"addresses,omitempty"`
 	// Discover says where the servers that Servers leaves out are found, once for
 	// each campaign: FromConfiguration, FromDNS or empty for nowhere.
 	Discover string `json:"discover,omitempty"`

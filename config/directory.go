@@ -3,9 +3,6 @@ package config
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
-	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"sort"
@@ -122,23 +119,23 @@ func (l *loader) servers(f fields, d Directory) []string {
 		if !ok {
 			continue
 		}
-		u, what := parseServer(s)
+		u, address, what := parseServer(s)
 		if what != "" {
 			l.problem(n.Line, "%s: %s", f.at("servers"), what)
 			continue
 		}
-		if first := seen[u.Host]; first > 0 {
+		if first := seen[u.Host+"@"+address]; first > 0 {
 			l.problem(n.Line, "%s: the same server as on line %d", f.at("servers"), first)
 			continue
 		}
-		seen[u.Host] = n.Line
+		seen[u.Host+"@"+address] = n.Line
 		if u.Scheme == "ldap" {
 			clear = true
 			if !d.StartTLS && !d.Insecure {
 				l.problem(n.Line, "%s: ldap:// sends passwords in clear text; use ldaps://, or set starttls: true (or insecure: true, if everybody on the network may read them)", f.at("servers"))
 			}
 		}
-		out = append(out, u.String())
+		out = append(out, ServerAt(u.String(), address))
 	}
 	if d.StartTLS && d.Insecure {
 		f.problem("insecure", "contradicts starttls: keep one of them")
@@ -174,41 +171,6 @@ func Domain(dn string) string {
 		labels = append(labels, strings.ToLower(strings.TrimSpace(value)))
 	}
 	return strings.Join(labels, ".")
-}
-
-// ServerURL is a server's URL in the form that Servers has, so that what a person
-// types means the same server.
-func ServerURL(text string) (string, error) {
-	u, what := parseServer(text)
-	if what != "" {
-		return "", errors.New(what)
-	}
-	return u.String(), nil
-}
-
-// parseServer reads an LDAP URL and makes it canonical: lower case, port given.
-func parseServer(s string) (*url.URL, string) {
-	const form = "must be a URL like ldaps://ldap1.example.org or ldap://10.0.0.5:389"
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" {
-		return nil, form
-	}
-	port := map[string]string{"ldaps": "636", "ldap": "389"}[u.Scheme]
-	switch {
-	case port == "":
-		return nil, form
-	case u.User != nil:
-		return nil, form + ", without a login"
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, form + ", with nothing after the port; the base DN has its own key"
-	}
-	if p := u.Port(); p != "" {
-		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
-			return nil, "the port must be from 1 to 65535"
-		}
-		port = p
-	}
-	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port)}, ""
 }
 
 func (f fields) caFile() string {

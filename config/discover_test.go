@@ -46,11 +46,23 @@ func TestAServerIsNamedAsTheFileNamesIt(t *testing.T) {
 		"ldaps://LDAP2.example.org":     "ldaps://ldap2.example.org:636",
 		"ldap://10.0.0.5/":              "ldap://10.0.0.5:389",
 		"ldaps://ldap2.example.org:636": "ldaps://ldap2.example.org:636",
+
+		"ldaps://LDAP.example.org@192.0.2.7":         "ldaps://ldap.example.org:636@192.0.2.7",
+		"ldap://ldap.example.org:1389@[2001:DB8::7]": "ldap://ldap.example.org:1389@2001:db8::7",
 	} {
 		got, err := ServerURL(text)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	_, err := ServerURL("ldap2.example.org")
-	require.ErrorContains(t, err, "must be a URL like")
+	for text, words := range map[string]string{
+		"ldap2.example.org":                  "must be a URL like",
+		"ldaps://user:pass@ldap.example.org": "without a login",
+		"ldaps://a@b@192.0.2.7":              "without a login",
+		"ldaps://192.0.2.7:636@192.0.2.8":    "names two addresses",
+		"ldaps://cn=x:secret@192.0.2.7":      "must be a URL like",
+	} {
+		_, err := ServerURL(text)
+		require.ErrorContains(t, err, words, text)
+		require.NotContains(t, err.Error(), "secret")
+	}
 }

@@ -91,7 +91,7 @@ func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w
 		TaskQueue:  activities.RotationQueue,
 	})
 	only := roll
-	only.Waves, only.Servers = nil, nil
+	only.Waves, only.Servers, only.Addresses = nil, nil, nil
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
 		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control,
 	})

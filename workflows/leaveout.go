@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
+	"rollcall/config"
 	"rollcall/internal/ledger"
 )
 
@@ -15,6 +16,7 @@ import (
 // A request that could not be recorded changes nothing, and may be made again.
 func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
 	in.Directory = c.directoriesWith(in)[0]
+	in.Server = c.meant(in.Directory, in.Server)[0]
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.leaving = append(c.leaving, in)
 	defer func() { c.leaving = slices.DeleteFunc(c.leaving, func(l LeaveOut) bool { return l == in }) }()
@@ -62,6 +64,11 @@ func (c *campaign) mayLeaveOut(_ workflow.Context, in LeaveOut) error {
 		return refuse(in.Server + " is no server of the campaign; its servers are " + c.allServers(in.Directory))
 	case len(named) > 1:
 		return refuse(in.Server + " is a server of " + strings.Join(named, " and ") + ": name the directory (--directory)")
+	}
+	meant := c.meant(named[0], in.Server)
+	switch in.Server = meant[0]; {
+	case len(meant) > 1:
+		return refuse("that name stands for several servers of " + named[0] + ": name one of " + strings.Join(meant, ", "))
 	case c.servers[named[0]][0] == in.Server:
 		return refuse(in.Server + " is the write server of " + named[0] + ", which cannot be left out: abort the campaign, and begin another with another server first in the file")
 	}
@@ -76,8 +83,22 @@ func (c *campaign) mayLeaveOut(_ workflow.Context, in LeaveOut) error {
 // directoriesWith are the directories that a request can mean.
 func (c *campaign) directoriesWith(in LeaveOut) (out []string) {
 	for _, name := range workflow.DeterministicKeys(c.servers) {
-		if (in.Directory == "" || in.Directory == name) && slices.Contains(c.servers[name], in.Server) {
+		if (in.Directory == "" || in.Directory == name) && len(c.meant(name, in.Server)) > 0 {
 			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// meant are the servers of a directory that a request can mean: the one of that name and
+// address, or all that the name without an address stands for.
+func (c *campaign) meant(directory, server string) (out []string) {
+	if slices.Contains(c.servers[directory], server) {
+		return []string{server}
+	}
+	for _, s := range c.servers[directory] {
+		if url, _ := config.SplitServer(s); url == server {
+			out = append(out, s)
 		}
 	}
 	return out

@@ -21,7 +21,8 @@ var without = LeaveOut{Server: second, Actor: "operator@example.org", Reason: "i
 // onTwoServers is a campaign on two servers, of which the second does not answer.
 func onTwoServers(waves ...vault.WaveIndex) *fake {
 	f := newFake(waves...)
-	f.roll.Servers = map[string][]string{"corp": {first, second}, "plant": {second, first}}
+	f.roll.Servers = map[string][]string{"corp": {first, second}, "plant": {second, first},
+		"many": {"ldaps://ldap.example.org:636@192.0.2.1", "ldaps://ldap.example.org:636@192.0.2.2", "ldaps://ldap3.example.org:636@192.0.2.3"}}
 	f.gone = second
 	return f
 }
@@ -72,6 +73,7 @@ func TestALeaveOutThatMakesNoSenseIsRefusedAndChangesNothing(t *testing.T) {
 		"of a directory that is not there":   {without.in("nowhere"), 3 * time.Minute, "no directory nowhere"},
 		"of a server that is not there":      {LeaveOut{Directory: "corp", Server: "ldaps://x:636", Actor: "x", Reason: "r"}, 3 * time.Minute, first + ", " + second},
 		"of the write server":                {LeaveOut{Directory: "corp", Server: first, Actor: "x", Reason: "r"}, 3 * time.Minute, "is the write server of corp"},
+		"of a name of several servers":       {LeaveOut{Directory: "many", Server: "ldaps://ldap.example.org:636", Actor: "x", Reason: "r"}, 3 * time.Minute, "several servers of many: name one of ldaps://ldap.example.org:636@192.0.2.1, ldaps"},
 		"of a server of several directories": {without, 3 * time.Minute, "corp and plant: name the directory"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -103,11 +103,13 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	if err != nil {
 		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}
 	}
-	all, notFound := d.Discover(ctx)
-	if notFound == nil {
-		if d, err = s.kinds.Directory(activities.WithServers(s.cfg, map[string][]string{name: all}), name); err != nil {
-			return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}
-		}
+	found, notFound := d.Discover(ctx)
+	known := activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
+	if d, err = s.kinds.Directory(known.Of(s.cfg), name); err != nil {
+		return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}
+	}
+	for _, n := range found.Notes {
+		rows = append(rows, check{Where: name, What: "address", OK: true, Detail: n})
 	}
 	var accounts, people []string
 	for _, c := range roll {
@@ -132,7 +134,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	switch place := s.cfg.Directories[name].Discover; {
 	case place == "":
 	case notFound == nil:
-		rows = append(rows, check{Where: name, What: "discover", OK: true, Detail: fmt.Sprintf("%s and the file: %s", place, strings.Join(all, ", "))})
+		rows = append(rows, check{Where: name, What: "discover", OK: true, Detail: fmt.Sprintf("%s and the file: %s", place, strings.Join(found.Servers, ", "))})
 	case healthy:
 		// Else what is wrong with its servers has been said.
 		rows = append(rows, check{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})

@@ -235,17 +235,19 @@ func (s *session) preflight(ctx context.Context) error {
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return s.busy()
 	}
+	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
+	spec := found.Of(s.cfg)
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
-		d, err := s.kinds.Directory(s.cfg, name)
-		if err == nil {
+		if err != nil {
+			break
+		}
+		d, unusable := s.kinds.Directory(spec, name)
+		if err = unusable; err == nil {
 			err = d.Ready(ctx)
 		}
-		if err == nil {
-			_, err = d.Discover(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("%w; nothing was started", err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w; nothing was started", err)
 	}
 	return nil
 }

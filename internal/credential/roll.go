@@ -13,6 +13,9 @@ type Roll struct {
 	// them and as they were found. The stolen values are proved dead on these.
 	Servers map[string][]string `json:"servers,omitempty"`
 
+	// Addresses of those servers whose name had one when it was listed: they are asked there.
+	Addresses map[string]string `json:"addresses,omitempty"`
+
 	// Credentials in the order of rotation: by wave, authority, kind, ID.
 	Credentials []Credential `json:"credentials"`
 

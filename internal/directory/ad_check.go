@@ -3,8 +3,6 @@ package directory
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +71,7 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 		return // the domain's other controllers are not shown to this identity
 	}
 	var missing []string
-	named := c.server.client.hostNames(ctx)
+	named := hostNames(ctx, c.server.client.servers)
 	for _, host := range all {
 		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) }) {
 			missing = append(missing, host)
@@ -124,30 +122,6 @@ func (c *conn) domainControllers(ctx context.Context, domain, configuration stri
 	return hosts, nil
 }
 
-// addresses are those of a host, of one family of them: a machine commonly has one of each.
-func (c *Client) addresses(ctx context.Context, host string) []netip.Addr {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}
-	}
-	for _, family := range []string{"ip4", "ip6"} {
-		if all, err := c.resolver.LookupNetIP(ctx, family, host); err == nil && len(all) > 0 {
-			return all
-		}
-	}
-	return nil
-}
-
-// checkName holds against a server that its name may be several machines: only one of
-// them, and not always the same, would be asked for the proof.
-func (s *server) checkName(ctx context.Context, add addCheck) {
-	host, _, _ := net.SplitHostPort(s.addr)
-	all := s.client.addresses(ctx, host)
-	if len(all) > 1 {
-		add("name", false, fmt.Sprintf("%s has %d addresses, and if they are several machines only one of them is asked at a time", host, len(all)),
-			"name each machine by a name, or an address, of its own")
-	}
-}
-
 // firstValue is the value of the first part of a DN.
 func firstValue(dn string) string {
 	parsed, err := ldap.ParseDN(dn)
@@ -163,17 +137,11 @@ func anyHolds(domain string) string {
 }
 
 // hostNames are what the file calls the servers, and what they call themselves if they
-// answer: it may name one by an address or an alias. A name of several addresses may be
-// several machines, of which each connection meets another: what one of them calls itself
-// does not name the others, so it does not count.
-func (c *Client) hostNames(ctx context.Context) []string {
+// answer: it may name one by an address or an alias.
+func hostNames(ctx context.Context, servers []*server) []string {
 	var out []string
-	for _, s := range c.servers {
-		host, _, _ := net.SplitHostPort(s.addr)
-		out = append(out, host)
-		if len(c.addresses(ctx, host)) != 1 {
-			continue
-		}
+	for _, s := range servers {
+		out = append(out, s.host)
 		cn, err := s.dial(ctx)
 		if err != nil {
 			continue

@@ -50,7 +50,6 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		}
 		out = append(out, Check{Server: s.name, What: what, OK: ok, Detail: detail, Do: do})
 	}
-	s.checkName(ctx, add)
 	cn, err := s.dial(ctx)
 	if err != nil {
 		add("connect", false, err.Error(), "check the address, the firewall, the port and ca_file")

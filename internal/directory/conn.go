@@ -22,8 +22,11 @@ const (
 
 // server is one server of the directory.
 type server struct {
-	name     string // the URL as configured
-	addr     string
+	name     string // as config.ServerAt writes it
+	host     string // the certificate is held to it
+	port     string
+	address  string // that is dialled; empty: the one of host
+	found    atomic.Pointer[string]
 	security security
 	tls      *tls.Config
 	client   *Client
@@ -104,7 +107,11 @@ func resultCode(err error) uint16 {
 func (s *server) dial(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.client.timeout)
 	defer cancel()
-	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
+	address, err := s.where(ctx)
+	if err != nil {
+		return nil, s.dialError(ctx, err)
+	}
+	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(address, s.port))
 	if err != nil {
 		return nil, s.dialError(ctx, err)
 	}

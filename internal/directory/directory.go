@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -31,14 +32,19 @@ import (
 
 // Client is one directory. It is safe for concurrent use.
 type Client struct {
-	name     string
-	conf     config.Directory
-	family   family
-	timeout  time.Duration
-	limiter  *rate.Limiter // nil when there is no limit
-	servers  []*server
-	policies lockouts
-	resolver *net.Resolver // nil is the system's
+	name      string
+	conf      config.Directory
+	family    family
+	timeout   time.Duration
+	limiter   *rate.Limiter // nil when there is no limit
+	servers   []*server
+	policies  lockouts
+	resolver  *net.Resolver // nil is the system's
+	roots     *x509.CertPool
+	passwords []func(context.Context) (credential.Secret, error)
+
+	mu      sync.Mutex
+	reached map[string]*server // by Discover, which goes by other names than servers
 }
 
 // Open checks the configuration of the directory that the campaign file calls
@@ -71,12 +77,13 @@ func Open(name string, d config.Directory, passwords ...func(context.Context) (c
 	if len(d.Servers) == 0 {
 		return nil, fmt.Errorf("directory %s: servers is empty; name the write server first, then every other", name)
 	}
-	roots, err := rootCAs(d.CA)
-	if err != nil {
+	var err error
+	if c.roots, err = rootCAs(d.CA); err != nil {
 		return nil, fmt.Errorf("directory %s: ca_file: %w", name, err)
 	}
+	c.passwords = passwords
 	for _, raw := range d.Servers {
-		s, err := c.newServer(raw, roots, passwords)
+		s, err := c.newServer(raw)
 		if err != nil {
 			return nil, fmt.Errorf("directory %s: server %q: %w", name, raw, err)
 		}
@@ -97,19 +104,19 @@ func rootCAs(pem string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (c *Client) newServer(raw string, roots *x509.CertPool, passwords []func(context.Context) (credential.Secret, error)) (*server, error) {
-	u, err := url.Parse(raw)
+func (c *Client) newServer(raw string) (*server, error) {
+	text, address := config.SplitServer(raw)
+	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("it is not a URL; write ldaps://host:636 or ldap://host:389")
 	}
-	s := &server{name: raw, client: c}
-	port := u.Port()
+	s := &server{name: raw, client: c, host: u.Hostname(), port: u.Port(), address: orDefault(address, c.conf.Addresses[raw])}
 	switch u.Scheme {
 	case "ldaps":
 		s.security = tlsAtOnce
-		port = orDefault(port, ldap.DefaultLdapsPort)
+		s.port = orDefault(s.port, ldap.DefaultLdapsPort)
 	case "ldap":
-		port = orDefault(port, ldap.DefaultLdapPort)
+		s.port = orDefault(s.port, ldap.DefaultLdapPort)
 		switch {
 		case c.conf.StartTLS:
 			s.security = startTLS
@@ -123,10 +130,9 @@ func (c *Client) newServer(raw string, roots *x509.CertPool, passwords []func(co
 	default:
 		return nil, fmt.Errorf("scheme %q is unknown; use ldaps:// or ldap://", u.Scheme)
 	}
-	s.addr = net.JoinHostPort(u.Hostname(), port)
-	s.tls = &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	s.tls = &tls.Config{RootCAs: c.roots, ServerName: s.host, MinVersion: tls.VersionTLS12}
 	for n, b := range c.conf.Identities() {
-		s.identities = append(s.identities, newIdentity(s, b, passwords[n]))
+		s.identities = append(s.identities, newIdentity(s, b, c.passwords[n]))
 	}
 	s.probe = newPool(c.conf.Connections, s.dial)
 	return s, nil
@@ -142,7 +148,7 @@ func orDefault(s, d string) string {
 // Name is what the campaign file calls the directory.
 func (c *Client) Name() string { return c.name }
 
-// Servers lists the servers as the campaign file writes them. The first is the write server.
+// Servers lists the servers as config.ServerAt writes them. The first is the write server.
 func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
 
 // Connections is the most connections in each pool of a server.
@@ -168,12 +174,21 @@ func SameDN(a, b string) bool {
 // operation ends.
 func (c *Client) Close() error {
 	for _, s := range c.servers {
-		for _, i := range s.identities {
-			i.pool.close()
-		}
-		s.probe.close()
+		s.close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.reached {
+		s.close()
 	}
 	return nil
+}
+
+func (s *server) close() {
+	for _, i := range s.identities {
+		i.pool.close()
+	}
+	s.probe.close()
 }
 
 func (c *Client) server(name string) (*server, error) {

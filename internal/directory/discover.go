@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,40 +18,43 @@ import (
 // them, the write server first, then those that only the place named by discover has.
 // Nothing is left out because it cannot be resolved or reached: such a server keeps
 // credentials open. It changes nothing. An error means that the list may be incomplete;
-// IsUnreachable tells whether it may be whole at the next try.
+// IsUnreachable tells whether it may be whole at the next try. The servers of the file are
+// in the answer all the same.
 //
 // Whoever can forge DNS answers can hide a server, but not become one: each is held to a
 // certificate that ca_file trusts for its name.
-func (c *Client) Discover(ctx context.Context) ([]string, error) {
+func (c *Client) Discover(ctx context.Context) (Found, error) {
+	var all Found
+	if err := all.add(ctx, c, c.conf.Servers); err != nil {
+		return all, err
+	}
 	var found []string
 	var err error
 	switch c.conf.Discover {
 	case "":
 	case config.FromConfiguration:
-		found, err = c.inConfiguration(ctx)
+		found, err = c.inConfiguration(ctx, all)
 	case config.FromDNS:
-		found, err = c.inDNS(ctx)
+		found, err = c.inDNS(ctx, all)
 	default:
 		err = fmt.Errorf("directory %s: discover %q is unknown", c.name, c.conf.Discover)
 	}
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	all := c.Servers()
-	for _, s := range found {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all, nil
+	return all, all.add(ctx, c, found)
 }
 
 // inConfiguration asks the write server for the domain's controllers. They are taken to
 // listen where it does: a configuration partition has no ports.
-func (c *Client) inConfiguration(ctx context.Context) ([]string, error) {
-	write := c.servers[0]
+func (c *Client) inConfiguration(ctx context.Context, named Found) ([]string, error) {
+	all, err := c.reach(named)
+	if err != nil {
+		return nil, err
+	}
+	write := all[0]
 	var hosts []string
-	err := write.admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
+	err = write.admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
 		roots, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext", "configurationNamingContext")
 		if err != nil {
 			return err
@@ -69,7 +71,7 @@ func (c *Client) inConfiguration(ctx context.Context) ([]string, error) {
 	case err != nil || len(hosts) == 0:
 		return nil, fmt.Errorf("directory %s: the configuration partition at %s shows bind.dn no domain controller; let it read CN=Sites there, or name every server and take discover out", c.name, write.name)
 	}
-	return c.besidesNamed(ctx, hosts), nil
+	return c.besidesNamed(ctx, all, hosts), nil
 }
 
 var errNoRoot = errors.New("the server shows no root DSE")
@@ -77,7 +79,7 @@ var errNoRoot = errors.New("the server shows no root DSE")
 // inDNS looks for SRV records (RFC 2782): those of the domain's controllers, which locate clear-text
 // ports and so are taken to listen where the write server does ([MS-ADTS] 6.3.2.3), or those of an LDAP
 // service with their ports.
-func (c *Client) inDNS(ctx context.Context) ([]string, error) {
+func (c *Client) inDNS(ctx context.Context, named Found) ([]string, error) {
 	domain, service := config.Domain(c.conf.Base), "ldap"
 	if c.servers[0].security == tlsAtOnce {
 		service = "ldaps"
@@ -110,19 +112,19 @@ func (c *Client) inDNS(ctx context.Context) ([]string, error) {
 		urls = append(urls, c.scheme()+"://"+net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
 	}
 	if c.conf.Driver == config.ActiveDirectory {
-		return c.besidesNamed(ctx, hosts), nil
+		all, err := c.reach(named)
+		return c.besidesNamed(ctx, all, hosts), err
 	}
 	slices.Sort(urls)
 	return urls, nil
 }
 
 // besidesNamed are the URLs of domain controllers that the file does not name.
-func (c *Client) besidesNamed(ctx context.Context, hosts []string) (urls []string) {
-	named := c.hostNames(ctx)
-	_, port, _ := net.SplitHostPort(c.servers[0].addr)
+func (c *Client) besidesNamed(ctx context.Context, all []*server, hosts []string) (urls []string) {
+	named := hostNames(ctx, all)
 	for _, host := range hosts {
 		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, host) }) {
-			urls = append(urls, c.scheme()+"://"+net.JoinHostPort(strings.ToLower(host), port))
+			urls = append(urls, c.scheme()+"://"+net.JoinHostPort(strings.ToLower(host), c.servers[0].port))
 		}
 	}
 	slices.Sort(urls)
@@ -130,9 +132,6 @@ func (c *Client) besidesNamed(ctx context.Context, hosts []string) (urls []strin
 }
 
 func (c *Client) scheme() string {
-	u, err := url.Parse(c.servers[0].name)
-	if err != nil {
-		return "ldaps" // not possible: Open has read it
-	}
-	return u.Scheme
+	scheme, _, _ := strings.Cut(c.servers[0].name, "://")
+	return scheme
 }

@@ -43,8 +43,9 @@ func TestServersAreFoundInDNSWithTheirPorts(t *testing.T) {
 
 	dns.Service("_ldap._tcp.example.org", lab.SRV{Target: "other.example.org", Port: 389})
 	dns.Service("_ldaps._tcp.example.org", lab.SRV{Target: "LDAP3.example.org", Port: 1636}, lab.SRV{Target: "ldap1.example.org", Port: 636}, lab.SRV{Target: "ldap2.example.org", Port: 636})
-	got, err := c.Discover(t.Context())
+	found, err := c.Discover(t.Context())
 	require.NoError(t, err)
+	got := found.Servers
 	require.Equal(t, []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636", "ldaps://ldap3.example.org:1636"}, got,
 		"the write server first, and once; whether a name resolves is not asked")
 
@@ -60,15 +61,18 @@ func TestClearTextServersAreFoundByTheirOwnService(t *testing.T) {
 	d.Servers, d.StartTLS = []string{"ldap://ldap1.example.org:389"}, true
 	c := open(t, d, "unused")
 	c.resolver = dns.Resolver()
-	got, err := c.Discover(t.Context())
+	found, err := c.Discover(t.Context())
 	require.NoError(t, err)
+	got := found.Servers
 	require.Equal(t, []string{"ldap://ldap1.example.org:389", "ldap://ldap2.example.org:389"}, got)
 }
 
 func TestWithoutDiscoverTheServersAreThoseOfTheFile(t *testing.T) {
-	got, err := open(t, finding(config.OpenLDAP, ""), "unused").Discover(t.Context())
+	c := open(t, finding(config.OpenLDAP, ""), "unused")
+	c.resolver = startDNS(t).Resolver()
+	found, err := c.Discover(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"ldaps://ldap1.example.org:636"}, got)
+	require.Equal(t, []string{"ldaps://ldap1.example.org:636"}, found.Servers)
 }
 
 // controllersAreFound runs on the domain of TestActiveDirectory, whose one controller calls
@@ -84,16 +88,16 @@ func controllersAreFound(t *testing.T, s *lab.Samba) {
 			dns := startDNS(t)
 			c.resolver = dns.Resolver()
 			dns.Service("_ldap._tcp.dc._msdcs.ad.example.org", lab.SRV{Target: "dc1.ad.example.org", Port: 389})
-			got, err := c.Discover(t.Context())
+			found, err := c.Discover(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, []string{s.LDAPS()}, got, "it is the one that the file names")
+			require.Equal(t, []string{s.LDAPS()}, found.Servers, "it is the one that the file names")
 		})
 	}
 	require.NoError(t, s.AddController(t.Context(), "DC2.ad.example.org"))
 	d.Discover = config.FromConfiguration
-	got, err := open(t, d, s.BinderPassword).Discover(t.Context())
+	found, err := open(t, d, s.BinderPassword).Discover(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{s.LDAPS(), "ldaps://dc2.ad.example.org:" + port}, got)
+	require.Equal(t, []string{s.LDAPS(), "ldaps://dc2.ad.example.org:" + port}, found.Servers)
 
 	checks := byWhat(open(t, domainOf(s), s.BinderPassword).Check(t.Context()))
 	require.False(t, checks["servers"].OK)
@@ -104,26 +108,4 @@ func controllersAreFound(t *testing.T, s *lab.Samba) {
 	d.Servers = []string{"ldaps://127.0.0.1:" + strconv.Itoa(free)}
 	_, err = open(t, d, s.BinderPassword).Discover(t.Context())
 	require.True(t, IsUnreachable(err), "%v", err)
-}
-
-// Each connection to such a name may meet another machine, so what one of them calls itself
-// does not stand for the name, and doctor says so.
-func TestANameOfSeveralAddressesIsNotTakenForOneServer(t *testing.T) {
-	dns := startDNS(t)
-	dns.Host("ldap1.example.org", [4]byte{192, 0, 2, 1}, [4]byte{192, 0, 2, 2})
-	dns.Host("ldap2.example.org", [4]byte{192, 0, 2, 2})
-	d := finding(config.OpenLDAP, "")
-	d.Servers = []string{"ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636", "ldaps://192.0.2.3:636"}
-	c := open(t, d, "unused")
-	c.resolver = dns.Resolver()
-	for n, several := range []bool{true, false, false} {
-		var said []string
-		c.servers[n].checkName(t.Context(), func(what string, ok bool, detail, do string) {
-			require.Equal(t, "name", what)
-			require.False(t, ok)
-			require.Contains(t, do, "name each machine")
-			said = append(said, detail)
-		})
-		require.Equal(t, several, len(said) == 1, "%s: %v", d.Servers[n], said)
-	}
 }

@@ -55,10 +55,14 @@ func NewCA() (*CA, error) {
 	return &CA{PEM: pemBlock("CERTIFICATE", der), cert: cert, key: key}, nil
 }
 
-// Issue writes a certificate (of a server, and good for a client) and key for 127.0.0.1 and localhost, valid for
+// Name is one that every server of the lab has a certificate for, besides localhost. What it
+// stands for is up to the DNS of a test.
+const Name = "ldap.example.org"
+
+// Issue writes a certificate (of a server, and good for a client) and key for 127.0.0.1, localhost and Name, valid for
 // lifetime, to dir/name.crt and dir/name.key (0600), and the CA's to dir/ca.crt.
 func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
-	return ca.issue(dir, name, lifetime, []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
+	return ca.issue(dir, name, lifetime, []string{"localhost", Name}, []net.IP{net.IPv4(127, 0, 0, 1)})
 }
 
 // IssueFor is Issue for a host by that name and no other.

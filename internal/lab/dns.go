@@ -11,7 +11,7 @@ import (
 )
 
 // DNS is a small name server with records of its own, for clients that look for
-// servers: it answers SRV (RFC 2782) and A questions over UDP, and says of every other
+// servers: it answers SRV (RFC 2782), A and AAAA questions over UDP, and says of every other
 // name that it is not there.
 type DNS struct {
 	conn *net.UDPConn
@@ -20,6 +20,7 @@ type DNS struct {
 	mu      sync.Mutex
 	srv     map[string][]SRV
 	hosts   map[string][][4]byte
+	hosts6  map[string][]net.IP
 	refuses bool
 }
 
@@ -40,7 +41,7 @@ func StartDNS(listen string) (*DNS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: DNS: %w", err)
 	}
-	d := &DNS{conn: conn, done: make(chan struct{}), srv: map[string][]SRV{}, hosts: map[string][][4]byte{}}
+	d := &DNS{conn: conn, done: make(chan struct{}), srv: map[string][]SRV{}, hosts: map[string][][4]byte{}, hosts6: map[string][]net.IP{}}
 	go d.serve()
 	return d, nil
 }
@@ -57,6 +58,13 @@ func (d *DNS) Host(name string, addresses ...[4]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hosts[canonical(name)] = addresses
+}
+
+// Host6 gives a name of Host addresses of IPv6 besides.
+func (d *DNS) Host6(name string, addresses ...net.IP) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hosts6[canonical(name)] = addresses
 }
 
 // Fail makes the server answer SERVFAIL to everything, or no more.
@@ -119,6 +127,10 @@ func (d *DNS) answer(m dnsmessage.Message) ([]byte, error) {
 	case q.Type == dnsmessage.TypeA && known:
 		for _, a := range addresses {
 			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(q), Body: &dnsmessage.AResource{A: a}})
+		}
+	case q.Type == dnsmessage.TypeAAAA:
+		for _, a := range d.hosts6[name] {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(q), Body: &dnsmessage.AAAAResource{AAAA: [16]byte(a.To16())}})
 		}
 	case q.Type == dnsmessage.TypeSRV:
 		for _, r := range records {

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// relay is a TCP hop on 127.0.0.1: between a provider and its replica, where
+// relay is a TCP hop on this machine: between a provider and its replica, where
 // cutting it is how replication is paused, or to a server in another network
 // namespace.
 type relay struct {
@@ -21,7 +21,11 @@ type relay struct {
 }
 
 func newRelay(dial func() (net.Conn, error)) (*relay, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newRelayAt("127.0.0.1:0", dial)
+}
+
+func newRelayAt(listen string, dial func() (net.Conn, error)) (*relay, error) {
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("lab: listen for a hop: %w", err)
 	}

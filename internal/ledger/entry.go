@@ -68,6 +68,8 @@ type Entry struct {
 
 	// Servers of each directory when the campaign started, the write server first.
 	Servers map[string][]string `json:"servers,omitempty"`
+	// Addresses at which servers are asked whose name had one.
+	Addresses map[string]string `json:"addresses,omitempty"`
 
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`

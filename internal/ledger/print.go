@@ -79,7 +79,7 @@ func details(e Entry) []string {
 		out = append(out, s+": left out by a person, not asked")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Servers)) {
-		out = append(out, name+" is "+strings.Join(e.Servers[name], ", "))
+		out = append(out, name+" is "+strings.Join(located(e, e.Servers[name]), ", "))
 	}
 	if !e.SetAt.IsZero() {
 		out = append(out, "set "+e.SetAt.UTC().Format(time.RFC3339))
@@ -88,6 +88,18 @@ func details(e Entry) []string {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
 	}
 	return append(out, e.Detail)
+}
+
+// located are servers with the addresses at which they are asked.
+func located(e Entry, servers []string) []string {
+	var out []string
+	for _, s := range servers {
+		if at := e.Addresses[s]; at != "" {
+			s += " (" + at + ")"
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func standing(e Entry) string {

@@ -24,6 +24,9 @@ type RollIndex struct {
 	// worker, retry and pass asks the same ones.
 	Servers map[string][]string `json:"servers,omitempty"`
 
+	// Addresses of those whose name had one, so that all ask the same machine.
+	Addresses map[string]string `json:"addresses,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 }
 

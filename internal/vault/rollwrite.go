@@ -87,7 +87,7 @@ func (s *Store) dropOrphans(ctx context.Context, idx RollIndex) error {
 // cutRoll lays a roll out in pages, by name, and builds its index.
 func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	c := cutter{pages: map[string][]byte{}, runs: map[int][]Run{}}
-	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers}
+	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers, Addresses: roll.Addresses}
 
 	unlisted := make(map[string][]credential.Finding, len(roll.Findings))
 	for id, f := range roll.Findings {
