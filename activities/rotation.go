@@ -163,6 +163,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		}
 		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
 	})
+	confirm(ctx, rot, page, out)
 	now := time.Now()
 	for _, a := range out {
 		if a.Dead() {
@@ -170,6 +171,19 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		}
 	}
 	return out, nil
+}
+
+// confirm looks at the batch once more, whether or not it was told to stop: its proofs are
+// worth nothing without.
+func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Credential, out []AppliedItem) {
+	defer beat(ctx)()
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	defer cancel()
+	verdicts := make([]rotation.Verdict, 0, len(out))
+	for i := range out {
+		verdicts = append(verdicts, rotation.Verdict{Credential: page[out[i].Index], Applied: &out[i].Applied})
+	}
+	rot.Confirm(steady, verdicts)
 }
 
 // Clean destroys the old versions of dead credentials and frees them.

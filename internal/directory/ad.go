@@ -123,6 +123,6 @@ func (activeDirectory) landed(context.Context, *conn, string)       {}
 
 // withoutSelf: Active Directory refuses the bind itself of an account that may do
 // nothing until its password is changed (773), so a successful one is enough.
-func (activeDirectory) withoutSelf(context.Context, *conn, string) (protocol.Answer, error) {
-	return protocol.Accepted, nil
+func (activeDirectory) withoutSelf(context.Context, *conn, string, string) (protocol.Answer, Entry, error) {
+	return protocol.Accepted, Entry{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -25,7 +26,19 @@ import (
 // believes a refusal. A refused bind is never
 // repeated. The connection goes back to the pool and is bound anew by its next use.
 func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
-	return c.bind(ctx, server, dn, value, (*conn).readSelf)
+	answer, _, err := c.Login(ctx, server, dn, "", value)
+	return answer, err
+}
+
+// Login is Bind as the entry that has an immutable id. The operation reads that id and what
+// ByUUID would, as far as the entry may read them of itself: another entry under
+// that name is a *protocol.Stop (ReasonInterrupted), whatever let it in.
+func (c *Client) Login(ctx context.Context, server, dn, id string, value credential.Secret) (answer protocol.Answer, e Entry, err error) {
+	answer, err = c.bind(ctx, server, dn, value, func(cn *conn, ctx context.Context, dn string) (a protocol.Answer, err error) {
+		a, e, err = cn.readSelf(ctx, dn, id)
+		return a, err
+	})
+	return answer, e, err
 }
 
 // Offer is Bind without the operation: an account that may do nothing until its
@@ -81,27 +94,45 @@ func (s *server) unknownRefusal(err error) error {
 	return fmt.Errorf("bind with a value under test at %s: neither accepted nor refused as wrong (%s)", s.name, describe(err))
 }
 
-// readSelf carries out the real operation on a connection just bound as dn.
-func (c *conn) readSelf(ctx context.Context, dn string) (protocol.Answer, error) {
+// readSelf carries out the real operation on a connection just bound as dn, which is to be
+// the entry with that id, if one is given. What the entry may not read of itself is missing.
+func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, Entry, error) {
 	var res *ldap.SearchResult
-	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"1.1"}, nil)
+	attrs := c.server.client.selfAttributes()
+	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", attrs, nil)
 	err := c.do(ctx, "read the own entry", func(l *ldap.Conn) (err error) {
 		res, err = l.Search(req)
 		return err
 	})
 	switch {
 	case err == nil && len(res.Entries) == 1:
-		return protocol.Accepted, nil
+		e := c.server.client.entry(res.Entries[0], attrs)
+		return protocol.Accepted, e, c.server.sameEntry(e, id)
 	case err != nil && !answered(err):
-		return "", err
+		return "", Entry{}, err
 	case err != nil && policyErrorOf(err) == ldap.BeheraChangeAfterReset:
-		return protocol.MustChange, nil
+		return protocol.MustChange, Entry{}, nil
 	}
 	switch resultCode(err) {
 	case ldap.LDAPResultSuccess, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights:
-		return c.server.client.family.withoutSelf(ctx, c, dn)
+		return c.server.client.family.withoutSelf(ctx, c, dn, id)
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
-		return protocol.Unreachable, nil
+		return protocol.Unreachable, Entry{}, nil
 	}
-	return "", fmt.Errorf("read the own entry at %s after a successful bind: %s", c.server.name, describe(err))
+	return "", Entry{}, fmt.Errorf("read the own entry at %s after a successful bind: %s", c.server.name, describe(err))
+}
+
+// selfAttributes are the immutable id and what tells of the account's state.
+func (c *Client) selfAttributes() []string {
+	return append([]string{c.family.idAttribute()}, c.family.stateAttributes()...)
+}
+
+// sameEntry holds the id of an entry that was read by its name against the one that is
+// meant. An id that is not shown tells nothing.
+func (s *server) sameEntry(e Entry, id string) error {
+	if id == "" || e.UUID == "" || strings.EqualFold(e.UUID, id) {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: s.name,
+		Detail: "another entry has the account's name: the account was renamed or moved while it was worked on; the next pass reads it by its id. Find out who put the other one there"}
 }

@@ -33,7 +33,7 @@ func (ds389) idForm() *regexp.Regexp { return nsUniqueIDForm }
 // stateAttributes are operational. nsAccountLock may come from a role (nsManagedDisabledRole)
 // by way of a class of service, and is shown then as well.
 func (ds389) stateAttributes() []string {
-	return []string{"modifyTimestamp", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "pwdReset", "pwdPolicySubentry"}
+	return []string{"modifyTimestamp", "modifiersName", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "pwdReset", "pwdPolicySubentry"}
 }
 
 func (ds389) bindControls() []ldap.Control   { return policyControls() }
@@ -64,6 +64,6 @@ func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
 
 // withoutSelf: pwdReset and "Who am I?" tell it here too, and ns-slapd refuses the
 // latter while the password must be changed.
-func (ds389) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error) {
-	return openLDAP{}.withoutSelf(ctx, c, dn)
+func (ds389) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
+	return openLDAP{}.withoutSelf(ctx, c, dn, id)
 }

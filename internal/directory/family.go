@@ -31,8 +31,9 @@ type family interface {
 	// refusedLogin says what the refusal of a bind means. An error: nothing that
 	// is known of the value or the account.
 	refusedLogin(s *server, err error) (protocol.Answer, error)
-	// withoutSelf decides after a successful bind as an account that may not read its own entry.
-	withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error)
+	// withoutSelf decides after a successful bind as an account that may not read its own
+	// entry, which is to be the one with that id. The entry is given where the worker read it.
+	withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error)
 
 	// settle runs before a reset: what the family has to see, or to wait for, first.
 	// A refusal of the server (*ldap.Error) ends the reset, and nothing was changed.

@@ -27,7 +27,7 @@ func (openLDAP) idForm() *regexp.Regexp { return uuidForm }
 // stateAttributes are what ppolicy and the directory keep about an entry
 // (slapo-ppolicy(5)).
 func (openLDAP) stateAttributes() []string {
-	return []string{"entryCSN", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
+	return []string{"entryCSN", "modifiersName", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
 }
 
 func (openLDAP) bindControls() []ldap.Control   { return policyControls() }
@@ -52,13 +52,16 @@ func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
 // withoutSelf tells the answer from pwdReset as the worker's identity sees it, and
 // from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset, so alone
 // it would prove nothing.
-func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.Answer, error) {
-	e, found, err := c.server.client.one(ctx, c.server.name, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"pwdReset"})
+func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
+	e, found, err := c.server.client.one(ctx, c.server.name, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", c.server.client.selfAttributes())
+	if err == nil {
+		err = c.server.sameEntry(e, id)
+	}
 	if err != nil {
-		return "", err
+		return "", Entry{}, err
 	}
 	if found && e.First("pwdReset") == "TRUE" {
-		return protocol.MustChange, nil
+		return protocol.MustChange, Entry{}, nil
 	}
 	var who *ldap.WhoAmIResult
 	err = c.do(ctx, "ask who am I", func(l *ldap.Conn) (err error) {
@@ -67,13 +70,13 @@ func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn string) (protocol.A
 	})
 	switch {
 	case err != nil && !answered(err):
-		return "", err
+		return "", Entry{}, err
 	case err != nil:
-		return "", fmt.Errorf("after a successful bind at %s the account may neither read its entry nor ask who it is (%s), so whether the value works cannot be told; let accounts read their own entry", c.server.name, describe(err))
+		return "", Entry{}, fmt.Errorf("after a successful bind at %s the account may neither read its entry nor ask who it is (%s), so whether the value works cannot be told; let accounts read their own entry", c.server.name, describe(err))
 	case who.AuthzID == "":
-		return "", fmt.Errorf("after a successful bind %s says that nobody is logged in", c.server.name)
+		return "", Entry{}, fmt.Errorf("after a successful bind %s says that nobody is logged in", c.server.name)
 	}
-	return protocol.Accepted, nil
+	return protocol.Accepted, e, nil
 }
 
 func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {

@@ -40,3 +40,10 @@ func (c *Client) Changed(e Entry) string {
 	}
 	return f.changed(e)
 }
+
+// ByItself reports whether the account made the last change of its entry itself, as who is
+// logged in as it can. A login that slapd counts or clears afterwards is a change by its
+// rootdn (2.5 tried), so false tells nothing.
+func (c *Client) ByItself(e Entry) bool {
+	return e.First("modifiersName") != "" && SameDN(e.First("modifiersName"), e.DN)
+}

@@ -80,6 +80,14 @@ type Many interface {
 	Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]Account
 }
 
+// Seer is an Authority whose Try reads, with the operation that follows a good login, the
+// account's change mark as well.
+type Seer interface {
+	// Seen is the mark that the last accepted Try of the account on the write server has
+	// read, once; empty if there was none, or the account may not read it.
+	Seen(a Account) string
+}
+
 // Subjects are the immutable ids of the accounts of cs.
 func Subjects(cs []credential.Credential) []string {
 	out := make([]string, 0, len(cs))
@@ -113,4 +121,7 @@ type Account struct {
 	// Exact: no login moves Changed, refused or not, so that servers that have seen
 	// the same changes of the secret have the same mark.
 	Exact bool
+
+	// ByItself: the last change was made by the account itself, as far as the server says.
+	ByItself bool
 }

@@ -82,6 +82,11 @@ const (
 	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
 )
 
+// Reasons that come of the look after the proof.
+const (
+	ReasonChangedSince Reason = "changed-since-proof" // somebody set another secret after the proof
+)
+
 // Final reports whether trying again cannot help: the listing itself must
 // change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
 func (r Reason) Final() bool {

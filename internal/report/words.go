@@ -34,6 +34,9 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonInterrupted: {"The work stopped before its turn", "Run it again: what has been done is seen and kept."},
 	protocol.ReasonSuperseded:  {"A later campaign of the device took over", "Look at that campaign: it lists the credential again. If nobody meant to start it, find out who did."},
 	protocol.ReasonInternal:    {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
+
+	// After the proof, and between servers.
+	protocol.ReasonChangedSince: {"Somebody set another password after the proof", "The stolen value was proved dead, and then the password was changed. Ask the owner. If nobody did it, a thief has kept a connection that was logged in before: close the account's connections on every server (docs/rights.md), then run again."},
 }
 
 func adviceFor(r protocol.Reason) advice {

@@ -59,11 +59,14 @@ type job struct {
 	unsent  bool              // no server has the staged value
 	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
+
+	setAt     time.Time // in this look; zero if it did not set
+	lastLogin time.Time // on the write server, of the proof
 }
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
-	j.step, j.retired, j.left = protocol.Precheck, 0, ""
+	j.step, j.retired, j.left, j.setAt = protocol.Precheck, 0, "", time.Time{}
 	if !j.inHand(fresh) {
 		if err := j.observeVault(ctx); err != nil {
 			return err
@@ -218,7 +221,8 @@ func (j *job) set(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		j.out.SetAt = j.Now().UTC().Truncate(time.Millisecond)
+		j.setAt = j.Now()
+		j.out.SetAt = j.setAt.UTC().Truncate(time.Millisecond)
 	}
 	return err
 }

@@ -78,10 +78,8 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 		return "", err
 	case account.State != protocol.Accepted:
 		return account.State, nil
-	case account.Name != j.account.Name:
-		return "", &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: "the account was renamed or moved while it was worked on; the next pass reads it again"}
 	}
-	return protocol.Refused, nil
+	return protocol.Refused, j.named(account, server)
 }
 
 func (j *job) addOld(old credential.Secret) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
@@ -47,6 +48,9 @@ func (j *job) prove(ctx context.Context) error {
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)
 		}
+		if i == 0 {
+			j.lastLogin = j.Now()
+		}
 		if err == nil && j.c.HandsOver() {
 			err = j.stillAs(ctx, server, ev.Changed)
 		}
@@ -63,7 +67,19 @@ func (j *job) prove(ctx context.Context) error {
 		proof = j.Authority.ProofWithoutOld()
 	}
 	j.out.Proof, j.out.Stop, j.out.Step, j.out.LeftOut = proof, nil, protocol.Prove, leftOut
+	j.out.sight = sight{account: j.account, value: j.staged.Secret, mark: j.seen(), set: j.setAt, at: j.lastLogin}
 	return nil
+}
+
+// seen is the write server's change mark at the logins of the proof, if it is known.
+func (j *job) seen() string {
+	if j.account.Exact {
+		return j.out.Evidence[0].Changed
+	}
+	if s, ok := j.Authority.(kind.Seer); ok {
+		return s.Seen(j.account)
+	}
+	return ""
 }
 
 // asked are the servers that the proof asks, the write server first, and those
@@ -129,7 +145,7 @@ func (j *job) changeMark(ctx context.Context, server, want string) (string, erro
 			return "", protocol.StopFor(account.State, server)
 		}
 		if account.Changed >= want {
-			return account.Changed, nil
+			return account.Changed, j.named(account, server)
 		}
 		if _, slow := j.slow.Load(server); slow {
 			return account.Changed, nil
@@ -145,6 +161,16 @@ func (j *job) changeMark(ctx context.Context, server, want string) (string, erro
 		}
 	}
 }
+
+// named holds an account's name on a server against the one under which values are offered.
+func (j *job) named(a kind.Account, server string) error {
+	if a.Name == j.account.Name {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: renamed}
+}
+
+const renamed = "the account was renamed or moved while it was worked on; the next pass reads it again"
 
 // probe offers the old values, each followed by the new one. On a replica the
 // new one comes first as well: it clears what wrong logins others have run up

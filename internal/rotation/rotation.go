@@ -97,6 +97,8 @@ type Applied struct {
 	// Stop and Step say why and where it stays open.
 	Stop *protocol.Stop `json:"stop,omitempty"`
 	Step protocol.Step  `json:"step,omitempty"`
+
+	sight sight
 }
 
 // Dead reports whether the old value is proved dead.

@@ -126,7 +126,7 @@ func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) 
 // of a wrong password, and so does one of a disabled account that was offered a wrong
 // one, so it is believed only after a look at the account on the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, err := a.dir.Bind(ctx, server, acc.Name, value)
+	answer, _, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}

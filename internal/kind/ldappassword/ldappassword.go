@@ -5,6 +5,7 @@ package ldappassword
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"rollcall/config"
@@ -20,11 +21,15 @@ type Authority struct {
 	dir           *directory.Client
 	policy        config.PasswordPolicy
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
+
+	// seen holds the change mark that the last good Try on the write server read, by subject.
+	seen sync.Map
 }
 
 var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
+	_ kind.Seer      = (*Authority)(nil)
 )
 
 // New makes the authority of one directory, which it owns: Close closes c.
@@ -83,7 +88,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if err != nil {
 		return kind.Account{}, err
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Changed: a.dir.Changed(e)}, nil
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
@@ -107,7 +112,10 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // is gone, and slapd for a locked one too; ns-slapd does for the refusal that locks. So a
 // refusal is believed only after a look at the entry on the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, err := a.dir.Bind(ctx, server, acc.Name, value)
+	answer, self, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
+	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
+		a.seen.Store(acc.Subject, a.dir.Changed(self))
+	}
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
@@ -127,6 +135,15 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 		return state, err
 	}
 	return protocol.Refused, nil
+}
+
+// Seen is what the account could read of itself; empty where that tells nothing.
+func (a *Authority) Seen(acc kind.Account) string {
+	mark, ok := a.seen.LoadAndDelete(acc.Subject)
+	if !ok || mark == "/" {
+		return ""
+	}
+	return mark.(string)
 }
 
 // Offer binds once and looks no further.

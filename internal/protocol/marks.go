@@ -1,0 +1,75 @@
+package protocol
+
+import (
+	"strings"
+	"time"
+)
+
+// A change mark is one of two kinds. An exact one has no slash: it moves with the secret
+// and with nothing else. In the other kind the time at which the secret was set, in whole
+// seconds, stands before the slash, and a mark of the whole entry behind it, which other
+// changes and sometimes logins move too. Either only grows, as a string.
+
+// Difference is what two marks of one account tell.
+type Difference int
+
+// Differences.
+const (
+	// Unchanged: the secret is the same.
+	Unchanged Difference = iota
+	// Touched: something was changed, and whether it was the secret does not show.
+	Touched
+	// Changed: the secret was set anew.
+	Changed
+)
+
+// Compare says what became of an account between two looks at it.
+func Compare(before, after string) Difference {
+	if before == after {
+		return Unchanged
+	}
+	set, entry, split := strings.Cut(before, "/")
+	setAfter, _, splitAfter := strings.Cut(after, "/")
+	switch {
+	case !split || !splitAfter || set != setAfter:
+		return Changed
+	case set != "" && len(entry) >= len(wholeSecond) && len(set) >= len(wholeSecond) && entry[:len(wholeSecond)] > set[:len(wholeSecond)]:
+		// The second in which the secret was set was over when we looked before: one more
+		// change of it would show.
+		return Unchanged
+	}
+	return Touched
+}
+
+// Older reports whether a mark is of an earlier setting of the secret than another. It
+// does not tell of two in one second.
+func Older(mark, than string) bool {
+	a, _, splitA := strings.Cut(mark, "/")
+	b, _, splitB := strings.Cut(than, "/")
+	if !splitA || !splitB {
+		return mark < than
+	}
+	return a < b
+}
+
+// wholeSecond is the form in which the times in marks begin (RFC 4517, 3.3.13).
+const wholeSecond = "20060102150405"
+
+// Between is the time from one mark's change of the entry to another's, by the server's
+// clock; false where the marks are not that fine.
+func Between(before, after string) (time.Duration, bool) {
+	a, okA := finely(before)
+	b, okB := finely(after)
+	return b.Sub(a), okA && okB
+}
+
+// finely is the time in an entryCSN: "20261128101055.123456Z#000000#001#000000".
+func finely(mark string) (time.Time, bool) {
+	_, entry, _ := strings.Cut(mark, "/")
+	at, _, csn := strings.Cut(entry, "#")
+	if !csn {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(wholeSecond+".000000Z", at)
+	return t, err == nil
+}

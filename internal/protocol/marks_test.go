@@ -1,0 +1,32 @@
+package protocol
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWhatTwoMarksOfAnAccountTell(t *testing.T) {
+	const set, csn = "20261128101055Z", "20261128101055.100000Z#000000#001#000000"
+	for _, row := range []struct {
+		name, before, after string
+		want                Difference
+	}{
+		{"the same", set + "/" + csn, set + "/" + csn, Unchanged},
+		{"set in another second", set + "/" + csn, "20261128101056Z/" + csn, Changed},
+		{"an exact one", "0000000002 00000000000000000007", "0000000003 00000000000000000008", Changed},
+		{"touched in the second in which it was set", set + "/" + csn, set + "/20261128101055.200000Z#000000#001#000000", Touched},
+		{"touched later, and looked at first within the second", set + "/" + csn, set + "/20261128111055.200000Z#000000#001#000000", Touched},
+		{"touched, and looked at first when the second was over", set + "/20261128101056.000000Z#000000#001#000000", set + "/20261128111055.200000Z#000000#001#000000", Unchanged},
+		{"no time of the secret is kept", "/" + csn, "/20261128111055.200000Z#000000#001#000000", Touched},
+		{"389-ds, whole seconds", set + "/" + set, set + "/20261128101056Z", Touched},
+	} {
+		t.Run(row.name, func(t *testing.T) { require.Equal(t, row.want, Compare(row.before, row.after)) })
+	}
+	apart, fine := Between(set+"/"+csn, set+"/20261128101055.250000Z#000000#001#000000")
+	require.True(t, fine)
+	require.Equal(t, 150*time.Millisecond, apart)
+	_, fine = Between(set+"/"+set, set+"/"+set)
+	require.False(t, fine)
+}

@@ -1,0 +1,238 @@
+package rotation
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind"
+	"rollcall/internal/kind/ldappassword"
+	"rollcall/internal/lab"
+	"rollcall/internal/vault"
+)
+
+// shelf is a Vault in memory that never fails.
+type shelf struct {
+	mu     sync.Mutex
+	staged map[string]vault.Staged
+	live   map[string]vault.Live
+}
+
+func newShelf() *shelf {
+	return &shelf{staged: map[string]vault.Staged{}, live: map[string]vault.Live{}}
+}
+
+func (s *shelf) Stage(_ context.Context, id string, next vault.Staged) (vault.Staged, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have, ok := s.staged[id]; ok {
+		return have, false, nil
+	}
+	next.Version = 1
+	s.staged[id] = next
+	return next, true, nil
+}
+
+func (s *shelf) ReadStaged(_ context.Context, id string) (vault.Staged, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have, ok := s.staged[id]
+	return have, ok, nil
+}
+
+func (s *shelf) Restage(_ context.Context, id string, next vault.Staged) (vault.Staged, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staged[id].Version != next.Version {
+		return vault.Staged{}, mismatch("restage")
+	}
+	next.Version++
+	s.staged[id] = next
+	return next, nil
+}
+
+func (s *shelf) Unstage(ctx context.Context, id, _ string, _ int) error { return s.Release(ctx, id) }
+
+func (s *shelf) Release(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.staged, id)
+	return nil
+}
+
+func (s *shelf) ReadLive(_ context.Context, p credential.Path, _ int) (vault.Live, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live[p.String()], nil
+}
+
+func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[p.String()].Version != from.Version {
+		return 0, mismatch("activate")
+	}
+	s.live[p.String()] = vault.Live{Found: true, Value: value, Version: from.Version + 1, Written: time.Now()}
+	return from.Version + 1, nil
+}
+
+func (s *shelf) DestroyUpTo(context.Context, credential.Path, int) error { return nil }
+func (s *shelf) CampaignClosed(context.Context, string) (bool, error)    { return false, nil }
+
+// put writes a value as somebody who knows nothing of Rollcall.
+func (s *shelf) put(p credential.Path, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[p.String()] = vault.Live{Found: true, Value: credential.NewSecret(value), Version: s.live[p.String()].Version + 1, Written: time.Now().Add(-time.Hour)}
+}
+
+// real is an OpenLDAP directory with accounts whose stolen values are in Vault.
+type real struct {
+	*testing.T
+	slapd    *lab.Slapd
+	others   []*lab.Slapd
+	accounts []lab.Account
+	store    *shelf
+	conf     config.Directory
+	meddle   func(op, server string) // before each call to the authority
+	pass     int
+}
+
+func newReal(t *testing.T, o lab.SlapdOptions) *real {
+	t.Helper()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	r := &real{T: t, accounts: lab.SeedAccounts("svc", 6), store: newShelf(), meddle: func(string, string) {}}
+	o.CA, o.Accounts = ca, r.accounts
+	r.slapd = r.start(o)
+	r.conf = config.Directory{
+		Driver: config.OpenLDAP, Servers: []string{r.slapd.LDAPS()}, Base: r.slapd.BaseDN(), CA: r.slapd.CA,
+		Bind: config.Bind{DN: r.slapd.BinderDN, Password: credential.Path{Mount: "kv", Path: "bind", Field: "password"}},
+		Set:  "exop", Connections: 8, Timeout: config.Duration(10 * time.Second),
+	}
+	return r
+}
+
+func (r *real) start(o lab.SlapdOptions) *lab.Slapd {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	o.Dir = r.TempDir()
+	s, err := lab.StartSlapd(ctx, o)
+	require.NoError(r, err)
+	r.Cleanup(func() { require.NoError(r, s.Stop(context.Background())) })
+	return s
+}
+
+// join adds another server to those that are asked.
+func (r *real) join(s *lab.Slapd) *lab.Slapd {
+	r.others = append(r.others, s)
+	r.conf.Servers = append(r.conf.Servers, s.LDAPS())
+	return s
+}
+
+// meddled is the directory, with somebody who acts before each call.
+type meddled struct {
+	*ldappassword.Authority
+	r *real
+}
+
+func (m meddled) Try(ctx context.Context, server string, a kind.Account, v credential.Secret) (answer protocolAnswer, err error) {
+	m.r.meddle("try", server)
+	return m.Authority.Try(ctx, server, a, v)
+}
+
+func (m meddled) Offer(ctx context.Context, server string, a kind.Account, v credential.Secret) (answer protocolAnswer, err error) {
+	m.r.meddle("offer", server)
+	return m.Authority.Offer(ctx, server, a, v)
+}
+
+func (m meddled) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	m.r.meddle("accounts", server)
+	return m.Authority.Accounts(ctx, server, cs)
+}
+
+// rotator is a process that remembers nothing.
+func (r *real) rotator() *Rotator {
+	c, err := directory.Open("corp", r.conf, func(context.Context) (credential.Secret, error) {
+		return credential.NewSecret(r.slapd.BinderPassword), nil
+	})
+	require.NoError(r, err)
+	a := ldappassword.New(c, config.PasswordPolicy{}, nil)
+	r.Cleanup(func() { require.NoError(r, a.Close()) })
+	r.pass++
+	return &Rotator{Store: r.store, Authority: meddled{a, r}, Campaign: us, Pass: r.pass, Now: time.Now, Hand: NewHand()}
+}
+
+// credential is the nth account, whose value is in Vault.
+func (r *real) credential(n int) credential.Credential {
+	dn := r.slapd.AccountDN(r.accounts[n].UID)
+	id := r.attribute(r.slapd, dn, "entryUUID")
+	p := credential.Path{Mount: "kv", Path: "apps/" + r.accounts[n].UID, Field: "password"}
+	r.store.put(p, r.accounts[n].Password)
+	return credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn, Paths: []credential.Path{p}}
+}
+
+// run is one pass over a batch. then happens between Prepare and Apply.
+func (r *real) run(cs []credential.Credential, then func()) []Applied {
+	rot := r.rotator()
+	rot.LookUp(r.Context(), cs)
+	prepared := make([]Prepared, len(cs))
+	for i, c := range cs {
+		prepared[i] = rot.Prepare(r.Context(), c)
+	}
+	then()
+	out := make([]Applied, len(cs))
+	verdicts := make([]Verdict, len(cs))
+	for i, c := range cs {
+		if out[i] = (Applied{Stop: prepared[i].Stop, Step: prepared[i].Step}); prepared[i].Stop == nil {
+			out[i] = rot.Apply(r.Context(), c, prepared[i].Attempt, prepared[i].Fresh)
+		}
+		verdicts[i] = Verdict{c, &out[i]}
+	}
+	rot.Confirm(r.Context(), verdicts)
+	return out
+}
+
+func nothing() {}
+
+func (r *real) admin(s *lab.Slapd, do func(*ldap.Conn) error) {
+	conn, err := s.AdminConn(r.Context())
+	require.NoError(r, err)
+	defer conn.Close()
+	require.NoError(r, do(conn))
+}
+
+func (r *real) attribute(s *lab.Slapd, dn, name string) (value string) {
+	r.admin(s, func(conn *ldap.Conn) error {
+		res, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{name}, nil))
+		if err == nil {
+			value = res.Entries[0].GetAttributeValue(name)
+		}
+		return err
+	})
+	return value
+}
+
+// login binds as somebody who has nothing to do with Rollcall, and keeps the connection.
+func (r *real) login(s *lab.Slapd, dn, password string) (*ldap.Conn, error) {
+	conn, err := ldap.DialURL(s.LDAP())
+	require.NoError(r, err)
+	r.Cleanup(func() { _ = conn.Close() })
+	return conn, conn.Bind(dn, password)
+}
+
+func (r *real) logsIn(s *lab.Slapd, dn, password string) bool {
+	_, err := r.login(s, dn, password)
+	if err != nil {
+		require.True(r, ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials), err)
+	}
+	return err == nil
+}
