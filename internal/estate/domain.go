@@ -134,6 +134,7 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 	for _, uid := range e.domainDecoys {
 		held(decoyPath(uid), uid)
 		e.Decoys[e.Domain.AccountDN(uid)] = credential.NewSecret(e.Domain.SeededPassword(uid))
+		e.know(DomainName+"/"+uid, e.DomainServers(), e.Domain.CA, e.Domain.AccountDN(uid))
 	}
 	if e.opts.SingleReset {
 		held(singlePath, SingleReset)

@@ -60,6 +60,9 @@ type Estate struct {
 	Stolen []intruder.Stolen
 	// Single is stolen too, and for ResetOnce instead of a campaign; without an id if there is none.
 	Single intruder.Stolen
+	// Known are accounts that the intruder knows of and holds no value of, by ledger id: the
+	// decoys and Rollcall's own identities. What it reads is tried there too.
+	Known []intruder.Stolen
 	// Decoys are credentials that must stay as they are: value by DN.
 	Decoys map[string]credential.Secret
 	// Directory is YAML for the directory in the campaign file, four spaces

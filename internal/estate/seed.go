@@ -3,7 +3,6 @@ package estate
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/intruder"
@@ -79,6 +78,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 			e.rows = append(e.rows, []string{"ldap-password", "corp", a.UID, "kv/" + a.kv + "#password", "from the handover"})
 		}
 		if _, decoy := e.Decoys[e.Slapd.AccountDN(a.UID)]; decoy {
+			e.know(e.ID(a.UID), e.Servers(), e.Slapd.CA, e.Slapd.AccountDN(a.UID))
 			continue
 		}
 		e.stolen(a)
@@ -93,6 +93,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 	}
 	e.seedDomain(secrets, metadata)
 	e.seedDS389(secrets, metadata)
+	e.knowBinders()
 	e.stealBinders()
 	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
 		return err
@@ -113,39 +114,4 @@ func (e *Estate) stolen(a account) {
 	if a.kv != "" {
 		e.Live[e.ID(a.UID)] = credential.Path{Mount: "kv", Path: a.kv, Field: "password"}
 	}
-}
-
-// seedAppRoles makes the device's own logins to Vault.
-func (e *Estate) seedAppRoles(ctx context.Context) error {
-	api := e.Vault.Client()
-	for i := range e.opts.AppRoles {
-		name := fmt.Sprintf("%s-login-%d", Device, i+1)
-		role := "auth/approle/role/" + name
-		if _, err := api.Logical().WriteWithContext(ctx, role, map[string]any{"token_ttl": "1h", "token_policies": "default"}); err != nil {
-			return fmt.Errorf("estate: role %s: %w", name, err)
-		}
-		id, err := api.Logical().ReadWithContext(ctx, role+"/role-id")
-		if err != nil {
-			return fmt.Errorf("estate: role %s: %w", name, err)
-		}
-		roleID := id.Data["role_id"].(string)
-		made, err := api.Logical().WriteWithContext(ctx, role+"/secret-id", map[string]any{"metadata": `{"device":"` + Device + `"}`})
-		if err != nil {
-			return fmt.Errorf("estate: role %s: %w", name, err)
-		}
-		secretID := made.Data["secret_id"].(string)
-		path := "apps/" + Device + "/" + name
-		if err := e.Vault.SeedKV(ctx, map[string]map[string]any{path: {"role_id": roleID, "secret_id": secretID}}); err != nil {
-			return err
-		}
-		if err := e.Vault.SeedMetadata(ctx, map[string]map[string]any{path: {"account": "approle/" + name, "directory": "vault", "field": "secret_id"}}); err != nil {
-			return err
-		}
-		ledgerID := "vault/approle/" + name
-		e.Live[ledgerID] = credential.Path{Mount: "kv", Path: path, Field: "secret_id"}
-		e.Stolen = append(e.Stolen, intruder.Stolen{
-			ID: ledgerID, Kind: intruder.AppRole, Servers: []string{e.Vault.Address()}, Mount: "approle", RoleID: roleID, Password: secretID,
-		})
-	}
-	return nil
 }

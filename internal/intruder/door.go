@@ -43,6 +43,8 @@ type door struct {
 	key  doorKey
 	tls  *tls.Config
 	pool chan opener // hands of them, made once and used in turn
+	open bool        // a loop tries its targets; raid.mu guards it
+	ear  *ear
 
 	mu      sync.Mutex
 	targets []*target
@@ -53,9 +55,10 @@ func newDoor(key doorKey) (*door, error) {
 	if err != nil || u.Host == "" {
 		return nil, errors.New("a server is not a URL with a host")
 	}
-	want := map[string]bool{LDAP + "ldap": true, LDAP + "ldaps": true, AppRole + "http": true, AppRole + "https": true}
+	want := map[string]bool{LDAP + "ldap": true, LDAP + "ldaps": true, AppRole + "http": true, AppRole + "https": true,
+		Userpass + "http": true, Userpass + "https": true}
 	if !want[key.kind+u.Scheme] {
-		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, http(s):// for approle", u.Scheme, u.Host, key.kind)
+		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, http(s):// for the others", u.Scheme, u.Host, key.kind)
 	}
 	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, hands)}
 	if key.ca != "" {
@@ -154,6 +157,9 @@ func (d *door) once(ctx context.Context, r *raid, o opener, t *target) answer {
 	}
 	if c, changed := t.note(a, detail, began); changed {
 		r.out.write(c)
+	}
+	if a == accepted && t.Kind == LDAP {
+		d.ear.keep(ctx, d, t)
 	}
 	if token != "" {
 		session := newTarget(t.Stolen, t.server, Session)

@@ -1,13 +1,15 @@
 // Package intruder is the attacker in demo and tests, and so their independent
 // judge: it holds stolen credentials, tries each on every server in a loop and
-// says when each let it in for the last time. It shares no code with the rest
+// says when each let it in for the last time. Asked to eavesdrop, it also reads
+// Vault with every login and token that it has, all the time, and at the end
+// tries what it read at every door. It shares no code with the rest
 // of Rollcall (its LDAP and Vault calls are its own) and learns nothing of a
 // campaign, so a mistake there cannot hide itself here.
 //
 // It runs as a process of its own. Credentials and commands arrive as JSON
 // lines on standard input, never as arguments; changes and results leave as
-// JSON lines on standard output. Only ids, servers and times are written,
-// never a DN or a secret.
+// JSON lines on standard output. Only ids, servers, places in Vault and times
+// are written, never a DN or a secret. What it reads stays in its memory.
 package intruder
 
 import (
@@ -18,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,8 +31,9 @@ const DefaultPause = 500 * time.Millisecond
 
 // Kinds of stolen credential.
 const (
-	LDAP    = "ldap"
-	AppRole = "approle"
+	LDAP     = "ldap"
+	AppRole  = "approle"
+	Userpass = "userpass" // a login to Vault by name and password: userpass, or its method ldap
 )
 
 // Stolen is one credential and where it is tried. It holds the secret in the
@@ -37,7 +41,7 @@ const (
 // printing it with any fmt verb gives the id alone.
 type Stolen struct {
 	ID      string   `json:"id"`      // names it in the output; to be judged, the id that the ledger uses
-	Kind    string   `json:"kind"`    // LDAP or AppRole
+	Kind    string   `json:"kind"`    // LDAP, AppRole or Userpass
 	Servers []string `json:"servers"` // ldap(s):// or http(s):// URLs
 	// CAPEM verifies the servers' certificates; empty means the system's roots. With
 	// it, an ldap:// server is asked for StartTLS first; without, it is spoken to in the clear.
@@ -45,10 +49,17 @@ type Stolen struct {
 
 	DN string `json:"dn,omitempty"` // of an LDAP account
 
-	Mount  string `json:"mount,omitempty"`   // of the AppRole login; empty means "approle"
+	Mount  string `json:"mount,omitempty"`   // of the login to Vault; empty means the kind's own name
 	RoleID string `json:"role_id,omitempty"` // of the AppRole
+	User   string `json:"user,omitempty"`    // of Userpass
+	// Reads are folders of KV version 2 that the device's configuration names with this login,
+	// "kv/apps/esg-01". Others are found by asking Vault.
+	Reads []string `json:"reads,omitempty"`
 
-	Password string `json:"password"` // or the AppRole's secret-id
+	Password string `json:"password,omitempty"` // or the AppRole's secret-id
+	// Known is an account that is known and not stolen: values that were read are
+	// tried there too. It has no password.
+	Known bool `json:"known,omitempty"`
 }
 
 // Format keeps the secret out of every print and log.
@@ -56,14 +67,19 @@ func (s Stolen) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "stolen "
 
 // Commands. A line of input is either a command or a Stolen.
 const (
-	Report = "report" // write results and a summary now
-	Pause  = "pause"  // PauseMS between passes from now on
+	Report    = "report"    // write results and a summary now
+	Pause     = "pause"     // PauseMS between passes from now on
+	Eavesdrop = "eavesdrop" // read Vault, EveryMS after the last reading, until the input ends
 )
 
 // Command is a line of input that asks for something.
 type Command struct {
 	Command string `json:"command"`
 	PauseMS int    `json:"pause_ms,omitempty"` // milliseconds
+
+	EveryMS     int  `json:"every_ms,omitempty"`    // milliseconds; DefaultEvery if it is not said
+	Connections int  `json:"connections,omitempty"` // LDAP connections to keep for each server, bound with stolen values
+	SelfWrite   bool `json:"self_write,omitempty"`  // try at the end to set a password over each of those
 }
 
 // Run reads stolen credentials and commands from in and tries the credentials
@@ -79,6 +95,8 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, pause: DefaultPause}
+	r.ear = &ear{r: r, hints: map[place]bool{}, places: map[place]*secret{}, values: map[[32]byte]*value{}}
+	defer r.ear.hangUp()
 
 	input := make(chan error, 1)
 	go func() { input <- r.read(ctx, in) }()
@@ -102,7 +120,10 @@ type raid struct {
 	mu    sync.Mutex
 	doors map[doorKey]*door
 	all   []*target // in the order of arrival
+	given []Stolen  // as they came, known ones too
 	pause time.Duration
+
+	ear *ear
 
 	running sync.WaitGroup
 	stop    []context.CancelFunc
@@ -140,16 +161,20 @@ func (r *raid) take(ctx context.Context, line []byte) error {
 		r.mu.Lock()
 		r.pause = time.Duration(c.PauseMS) * time.Millisecond
 		r.mu.Unlock()
+	case c.Command == Eavesdrop && c.EveryMS >= 0 && c.Connections >= 0:
+		r.ear.listen(ctx, c)
 	case c.Command != "":
-		return fmt.Errorf("unknown command or bad pause_ms: use %q or %q", Report, Pause)
-	case s.ID == "" || s.Password == "" || len(s.Servers) == 0:
-		return errors.New("a stolen credential needs id, password and servers")
+		return fmt.Errorf("unknown command or bad pause_ms: use %q, %q or %q", Report, Pause, Eavesdrop)
+	case s.ID == "" || s.Password == "" != s.Known || len(s.Servers) == 0:
+		return errors.New("a stolen credential needs id, password and servers, a known one id and servers")
 	case s.Kind == LDAP && s.DN == "":
 		return errors.New("a stolen credential of kind ldap needs dn")
 	case s.Kind == AppRole && s.RoleID == "":
 		return errors.New("a stolen credential of kind approle needs role_id")
-	case s.Kind != LDAP && s.Kind != AppRole:
-		return fmt.Errorf("kind must be %q or %q", LDAP, AppRole)
+	case s.Kind == Userpass && s.User == "":
+		return errors.New("a stolen credential of kind userpass needs user")
+	case s.Kind != LDAP && s.Kind != AppRole && s.Kind != Userpass:
+		return fmt.Errorf("kind must be %q, %q or %q", LDAP, AppRole, Userpass)
 	default:
 		return r.add(ctx, s)
 	}
@@ -158,29 +183,48 @@ func (r *raid) take(ctx context.Context, line []byte) error {
 
 func (r *raid) add(ctx context.Context, s Stolen) error {
 	if s.Mount == "" {
-		s.Mount = "approle"
+		s.Mount = s.Kind
 	}
+	r.mu.Lock()
+	r.given = append(r.given, s)
+	r.mu.Unlock()
 	for _, server := range s.Servers {
-		key := doorKey{server: server, kind: s.Kind, ca: s.CAPEM}
-		r.mu.Lock()
-		d := r.doors[key]
-		r.mu.Unlock()
-		if d == nil {
-			var err error
-			if d, err = newDoor(key); err != nil {
-				return err
-			}
+		d, made, err := r.doorOf(s, server)
+		if err != nil {
+			return err
+		}
+		if s.Known {
+			continue
+		}
+		if made {
 			r.open(ctx, d)
 		}
+		r.ear.hint(d, s.Reads)
 		r.join(d, newTarget(s, server, Login))
 	}
 	return nil
 }
 
+// doorOf is where a credential is tried, at one of its servers.
+func (r *raid) doorOf(s Stolen, server string) (d *door, fresh bool, err error) {
+	key := doorKey{server: server, kind: s.Kind, ca: s.CAPEM}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d = r.doors[key]
+	if d == nil {
+		if d, err = newDoor(key); err != nil {
+			return nil, false, err
+		}
+		d.ear = r.ear
+		r.doors[key] = d
+	}
+	fresh, d.open = !d.open && !s.Known, d.open || !s.Known
+	return d, fresh, nil
+}
+
 func (r *raid) open(ctx context.Context, d *door) {
 	ctx, cancel := context.WithCancel(ctx)
 	r.mu.Lock()
-	r.doors[d.key] = d
 	r.stop = append(r.stop, cancel)
 	r.mu.Unlock()
 	r.running.Go(func() { d.loop(ctx, r) })
@@ -200,6 +244,7 @@ func (r *raid) leave() {
 		cancel()
 	}
 	r.mu.Unlock()
+	r.ear.stop()
 	r.running.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,6 +261,7 @@ func (r *raid) finish(ctx context.Context) {
 		last.Go(func() { d.pass(ctx, r, everything) })
 	}
 	last.Wait()
+	r.ear.end(ctx)
 }
 
 func (r *raid) report() {
@@ -230,4 +276,36 @@ func (r *raid) report() {
 		r.out.write(res)
 	}
 	r.out.write(Summarise(results))
+	r.ear.report()
+}
+
+// accounts are all that it was told of.
+func (r *raid) accounts() []Stolen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.given)
+}
+
+// knock tries one target at once, out of turn.
+func (r *raid) knock(ctx context.Context, d *door, t *target) {
+	o := <-d.pool
+	defer func() { d.pool <- o }()
+	d.once(ctx, r, o, t)
+}
+
+// tryOnce tries what it was not given, at one server of an account. It leaves no
+// trace in the results.
+func (r *raid) tryOnce(ctx context.Context, s Stolen, server string) answer {
+	d, _, err := r.doorOf(Stolen{Kind: s.Kind, CAPEM: s.CAPEM, Known: true}, server)
+	if err != nil {
+		return silent
+	}
+	o := <-d.pool
+	defer func() { d.pool <- o }()
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t := newTarget(s, server, read)
+	t.kept = true // no session of its own: whoever eavesdrops takes the token
+	a, _, _ := o.try(within, t)
+	return a
 }

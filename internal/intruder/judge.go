@@ -32,6 +32,8 @@ const (
 	GotIn      What = "got in after its death"
 	NotTried   What = "no answer since its death, so nothing confirms it"
 	NeverTried What = "the intruder does not hold it, so nothing confirms it"
+	ReadIt     What = "lets in whoever has a value that the intruder has read"
+	SetIt      What = "let the intruder set a password of its own"
 )
 
 func (v Violation) String() string {
@@ -39,7 +41,9 @@ func (v Violation) String() string {
 	if v.Server != "" {
 		s += fmt.Sprintf(" (%s at %s)", v.Via, v.Server)
 	}
-	s += ", dead since " + v.DeadAt.UTC().Format(time.RFC3339Nano)
+	if !v.DeadAt.IsZero() {
+		s += ", dead since " + v.DeadAt.UTC().Format(time.RFC3339Nano)
+	}
 	if !v.Last.IsZero() {
 		s += ", last " + v.Last.UTC().Format(time.RFC3339Nano)
 	}
@@ -75,6 +79,11 @@ func Judge(results []Result, deaths []Death) []Violation {
 			out = append(out, v)
 		}
 	}
+	return sorted(out)
+}
+
+// sorted is by credential and server.
+func sorted(out []Violation) []Violation {
 	sort.SliceStable(out, func(i, j int) bool {
 		a, b := out[i], out[j]
 		return a.ID < b.ID || a.ID == b.ID && a.Server+a.Via < b.Server+b.Via

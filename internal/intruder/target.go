@@ -9,6 +9,7 @@ import (
 const (
 	Login   = "login"   // the stolen credential itself
 	Session = "session" // a Vault token that it once gave
+	read    = "read"    // a value that was read in Vault: never in a result
 )
 
 // target is one credential at one server by one way, and what became of it.

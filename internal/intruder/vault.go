@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
-// vaultOpener logs in with stolen AppRoles, over plain HTTP calls of its own.
+// notFound is the detail of a refusal that speaks of the place and of no right.
+var notFound = http.StatusText(http.StatusNotFound)
+
+// vaultOpener logs in with stolen logins to Vault, over plain HTTP calls of its own.
 type vaultOpener struct {
 	door   *door
 	client *http.Client
@@ -23,15 +27,34 @@ func newVaultOpener(d *door) *vaultOpener {
 }
 
 // try logs in, or for a session asks Vault about it. The first login's token
-// is kept as a session, for a thief would keep one; later ones are revoked, so
-// that a long raid does not fill Vault with tokens.
+// is kept as a session, for a thief would keep one, and one to eavesdrop with; later
+// ones are revoked, so that a long raid does not fill Vault with tokens.
 func (o *vaultOpener) try(ctx context.Context, t *target) (answer, string, string) {
 	if t.via == Session {
 		a, detail, _ := o.call(ctx, http.MethodGet, "auth/token/lookup-self", t.token, nil)
 		return a, detail, ""
 	}
-	a, detail, body := o.call(ctx, http.MethodPost, "auth/"+strings.Trim(t.Mount, "/")+"/login", "",
-		map[string]string{"role_id": t.RoleID, "secret_id": t.Password})
+	path, with := "auth/"+strings.Trim(t.Mount, "/")+"/login", map[string]any{"role_id": t.RoleID, "secret_id": t.Password}
+	if t.Kind == Userpass {
+		path, with = path+"/"+url.PathEscape(t.User), map[string]any{"password": t.Password}
+	}
+	a, detail, token := o.login(ctx, path, "", with)
+	if a != accepted {
+		return a, detail, ""
+	}
+	first, heard := t.keepSession(), o.door.ear.take(o.door, t, token)
+	switch {
+	case first:
+		return accepted, "", token
+	case !heard:
+		o.call(ctx, http.MethodPost, "auth/token/revoke-self", token, nil)
+	}
+	return accepted, "", ""
+}
+
+// login makes a call that answers with a token.
+func (o *vaultOpener) login(ctx context.Context, path, token string, with map[string]any) (a answer, detail, got string) {
+	a, detail, body := o.call(ctx, http.MethodPost, path, token, with)
 	if a != accepted {
 		return a, detail, ""
 	}
@@ -43,11 +66,7 @@ func (o *vaultOpener) try(ctx context.Context, t *target) (answer, string, strin
 	if json.Unmarshal(body, &login) != nil || login.Auth.Token == "" {
 		return silent, "answered a login without a token", ""
 	}
-	if t.keepSession() {
-		return accepted, "", login.Auth.Token
-	}
-	o.call(ctx, http.MethodPost, "auth/token/revoke-self", login.Auth.Token, nil)
-	return accepted, "", ""
+	return accepted, "", login.Auth.Token
 }
 
 func (o *vaultOpener) call(ctx context.Context, method, path, token string, body any) (answer, string, []byte) {
