@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +24,25 @@ type raid struct {
 	t   *testing.T
 	cmd *exec.Cmd
 	in  io.WriteCloser
-	out bytes.Buffer
+	out transcript
+}
+
+// transcript is output that can be read while it grows.
+type transcript struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *transcript) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(p)
+}
+
+func (o *transcript) reader() io.Reader {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.NewReader(bytes.Clone(o.all.Bytes()))
 }
 
 func startRaid(t *testing.T, e *estate.Estate) *raid {
@@ -34,11 +54,33 @@ func startRaid(t *testing.T, e *estate.Estate) *raid {
 	require.NoError(t, err)
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	enc := json.NewEncoder(r.in)
-	for _, s := range e.Stolen {
-		require.NoError(t, enc.Encode(s))
+	r.send(intruder.Command{Command: intruder.Eavesdrop, Connections: 16})
+	for _, s := range slices.Concat(e.Stolen, e.Known) {
+		r.send(s)
 	}
 	return r
+}
+
+func (r *raid) send(line any) {
+	r.t.Helper()
+	require.NoError(r.t, json.NewEncoder(r.in).Encode(line))
+}
+
+// listening waits until the intruder has read everything in Vault once.
+func (r *raid) listening() {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool {
+		said, err := io.ReadAll(r.out.reader())
+		return err == nil && bytes.Contains(said, []byte(`"listening"`))
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// overheard is what it had read at its last report.
+func (r *raid) overheard() intruder.Overheard {
+	r.t.Helper()
+	o, err := intruder.ReadOverheard(r.out.reader())
+	require.NoError(r.t, err)
+	return o
 }
 
 // end lets the intruder try everything once more and returns its results.
@@ -46,7 +88,7 @@ func (r *raid) end() []intruder.Result {
 	r.t.Helper()
 	require.NoError(r.t, r.in.Close())
 	require.NoError(r.t, r.cmd.Wait())
-	results, _, err := intruder.ReadResults(&r.out)
+	results, _, err := intruder.ReadResults(r.out.reader())
 	require.NoError(r.t, err)
 	return results
 }

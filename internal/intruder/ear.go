@@ -249,7 +249,7 @@ func (e *ear) tell() {
 	}
 	e.told = true
 	s := e.sum()
-	e.r.out.write(Listening{Type: typeListening, Logins: s.Logins, Tokens: s.Tokens, Places: s.Places})
+	e.r.out.write(Listening{Type: TypeListening, Logins: s.Logins, Tokens: s.Tokens, Places: s.Places})
 }
 
 // stop ends the reading. What was heard stays.
@@ -289,6 +289,7 @@ func (e *ear) sum() Eavesdropper {
 		logins[t.of.ID] = true
 		if t.alive {
 			s.TokensAlive++
+			s.Alive = append(s.Alive, Held{t.of.ID, t.via, t.door.key.server})
 		}
 	}
 	s.Logins = len(logins)

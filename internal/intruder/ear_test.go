@@ -164,7 +164,7 @@ func TestAnEavesdropperWhoseLoginDiedFirstHearsNothingNew(t *testing.T) {
 	_, sum := f.finish()
 	require.Zero(t, sum.Open)
 	o := f.overheard()
-	require.Empty(t, o.Judge())
+	require.Empty(t, o.Judge(nil))
 	require.Zero(t, o.Sum.New)
 	require.Empty(t, o.Heard)
 	require.Equal(t, 1, o.Sum.Logins)
@@ -184,7 +184,7 @@ func TestAnEavesdropperReadsWhatIsActivatedBeforeItsLoginDies(t *testing.T) {
 	v.revokeTokens()
 	results, _ := f.finish()
 	require.Empty(t, Judge(results, []Death{{"corp/one", time.Now().Add(-time.Hour)}})[1:], "what was stolen says nothing of it")
-	wrong := f.overheard().Judge()
+	wrong := f.overheard().Judge(nil)
 	require.Len(t, wrong, 1)
 	require.Equal(t, ReadIt, wrong[0].What)
 	require.Equal(t, "corp/one", wrong[0].ID)
@@ -211,7 +211,7 @@ func TestAnEavesdropperMovesOverToTheNewLoginThatItReads(t *testing.T) {
 	f.heard("it reads on with the new login's token", func(o Overheard) bool { return o.Sum.New == 2 })
 	f.finish()
 	var ids []string
-	for _, w := range f.overheard().Judge() {
+	for _, w := range f.overheard().Judge(nil) {
 		ids = append(ids, w.ID)
 	}
 	require.Equal(t, []string{"corp/one", "vault/approle/esg-01"}, ids)
@@ -257,7 +257,7 @@ func TestAValueOfAnotherAccountAtTheDevicesPlaceIsFound(t *testing.T) {
 			reset(t, s, "other", "Fresh-Value-Other-9")
 			v.put("apps/esg-01/cache", map[string]any{"password": "Fresh-Value-Other-9"})
 			f.finish()
-			wrong := f.overheard().Judge()
+			wrong := f.overheard().Judge(nil)
 			require.Len(t, wrong, 1)
 			require.Equal(t, "corp/other", wrong[0].ID)
 		})
@@ -290,6 +290,12 @@ path "auth/token/create-orphan" { capabilities = ["update", "sudo"] }
 	f.heard("and reads", func(o Overheard) bool { return o.Sum.New == 1 })
 	_, sum := f.finish()
 	require.Equal(t, 1, sum.Open, "the batch role's session")
+	var alive []string
+	for _, w := range f.overheard().Judge([]Death{{ID: reader.ID}, {ID: maker.ID}, {ID: batch.ID}, {ID: user.ID}}) {
+		require.Equal(t, Minted, w.What)
+		alive = append(alive, w.ID+": "+w.Via)
+	}
+	require.Equal(t, []string{"vault/approle/batch: token", "vault/approle/maker: orphan token"}, alive)
 	require.NotContains(t, f.out.String(), "Value")
 }
 
@@ -314,7 +320,7 @@ func TestAnEavesdropperReadsOlderVersionsAndValuesInDocuments(t *testing.T) {
 	v.put("apps/esg-01/one", map[string]any{"username": "one", "json": `{"deep":{"password":"Nobodys-Value-9"}}`})
 	f.finish()
 	o := f.overheard()
-	require.Len(t, o.Judge(), 1)
+	require.Len(t, o.Judge(nil), 1)
 	require.Equal(t, 1, o.Sum.InForce)
 	fields := map[string]int{}
 	for _, h := range o.Heard {
@@ -358,12 +364,12 @@ func TestAKeptConnectionSetsAPasswordWhereTheDirectoryLetsIt(t *testing.T) {
 			o := f.overheard()
 			require.Equal(t, 1, o.Sum.ConnectionsOpen, "a reset ends no connection")
 			if !row.sets {
-				require.Empty(t, o.Judge())
+				require.Empty(t, o.Judge(nil))
 				return
 			}
-			require.Len(t, o.Judge(), 1)
-			require.Equal(t, SetIt, o.Judge()[0].What)
-			require.Equal(t, "corp/one", o.Judge()[0].ID)
+			require.Len(t, o.Judge(nil), 1)
+			require.Equal(t, SetIt, o.Judge(nil)[0].What)
+			require.Equal(t, "corp/one", o.Judge(nil)[0].ID)
 		})
 	}
 }
@@ -386,7 +392,7 @@ func TestTheJudgeOfWhatWasHeard(t *testing.T) {
 	require.Equal(t, 2, o.Sum.New)
 	require.Len(t, o.Heard, 2, "the later report stands")
 	var got []string
-	for _, v := range o.Judge() {
+	for _, v := range o.Judge(nil) {
 		got = append(got, v.ID+": "+string(v.What))
 	}
 	require.Equal(t, []string{"corp/a: " + string(ReadIt), "corp/b: " + string(ReadIt), "corp/c: " + string(SetIt)}, got)

@@ -9,7 +9,7 @@ import (
 
 // Types of output lines of the eavesdropper.
 const (
-	typeListening    = "listening"
+	TypeListening    = "listening"
 	typeHeard        = "heard"
 	typeEavesdropper = "eavesdropper"
 )
@@ -53,6 +53,7 @@ type Eavesdropper struct {
 	Logins      int    `json:"logins"` // stolen logins to Vault that gave a token at some time
 	Tokens      int    `json:"tokens"` // tokens held at some time
 	TokensAlive int    `json:"tokens_alive"`
+	Alive       []Held `json:"alive,omitempty"` // which those are
 	Reads       int    `json:"reads"` // of secrets, their versions and metadata, answered
 	Places      int    `json:"places"`
 	Values      int    `json:"values"`   // distinct ones
@@ -62,6 +63,13 @@ type Eavesdropper struct {
 	Connections     int      `json:"connections"`                // LDAP connections that it bound with stolen values and kept
 	ConnectionsOpen int      `json:"connections_open"`           // of those, still answered at the end
 	OwnPasswordSet  []Opened `json:"own_password_set,omitempty"` // accounts that took a new password over one of those, at the end
+}
+
+// Held is a token of a stolen login.
+type Held struct {
+	ID     string `json:"id"`  // of the login
+	Via    string `json:"via"` // what kind of token
+	Server string `json:"server"`
 }
 
 // Overheard is what an eavesdropping intruder said.
@@ -101,12 +109,25 @@ func ReadOverheard(r io.Reader) (Overheard, error) {
 }
 
 // Judge returns what must not be: a value in force that the intruder has read and
-// that nobody had stolen before, and a password that it set for itself. What was
-// stolen is for the other Judge: it knows what is claimed dead.
-func (o Overheard) Judge() []Violation {
+// that nobody had stolen before, once for each account, and a password that it set
+// for itself; and a token that outlived the death of its login. The stolen values
+// themselves are for the other Judge.
+func (o Overheard) Judge(deaths []Death) []Violation {
 	var out []Violation
+	seen := map[string]bool{}
+	for _, d := range deaths {
+		for _, t := range o.Sum.Alive {
+			if t.ID == d.ID {
+				out = append(out, Violation{What: Minted, ID: t.ID, Server: t.Server, Via: t.Via, DeadAt: d.At})
+			}
+		}
+	}
 	for _, h := range o.Heard {
 		for _, door := range h.Opens {
+			if seen[door.ID] {
+				continue
+			}
+			seen[door.ID] = true
 			out = append(out, Violation{What: ReadIt, ID: door.ID, Server: door.Server,
 				Via: fmt.Sprintf("%s, version %d, read with a %s of %s", h.Place, h.Version, h.Via, h.By), Last: h.At.Time})
 		}

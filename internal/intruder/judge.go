@@ -33,6 +33,7 @@ const (
 	NotTried   What = "no answer since its death, so nothing confirms it"
 	NeverTried What = "the intruder does not hold it, so nothing confirms it"
 	ReadIt     What = "lets in whoever has a value that the intruder has read"
+	Minted     What = "left a token that lives on"
 	SetIt      What = "let the intruder set a password of its own"
 )
 
