@@ -16,8 +16,9 @@ import (
 // place after its worker was told to stop.
 const inHand = 2 * time.Minute
 
-// silent is how many credentials in a row must find their authority
-// unreachable, with none that got through, before the rest of the batch is not tried.
+// silent is how many credentials in a row must find their authority or Vault
+// unreachable before the rest of the batch is not tried. The next pass begins elsewhere
+// in the batch, so that nothing which only some of them meet keeps the others from their turn.
 const silent = 8
 
 // each works through n credentials, at most width at once. It begins none
@@ -93,23 +94,29 @@ func notBegun(ctx context.Context, b *breaker) *protocol.Stop {
 	return b.open()
 }
 
-// breaker spares a batch the time-outs of an authority that is gone as a whole.
+// breaker spares a batch the time-outs of an authority, or of Vault, that is gone as a
+// whole: what it counts are credentials in a row that met nothing else.
 type breaker struct {
-	good, bad atomic.Int64
-	last      atomic.Pointer[protocol.Stop]
+	bad  atomic.Int64
+	last atomic.Pointer[protocol.Stop]
 }
 
 func (b *breaker) saw(s *protocol.Stop) {
-	if s != nil && (s.Reason == protocol.ReasonUnreachable || s.Reason == protocol.ReasonVault) {
+	switch {
+	case s == nil:
+		b.bad.Store(0)
+	case s.Reason == protocol.ReasonNotActive:
+		// It says that this one was set. What keeps others from it is the gate.
+	case s.Reason == protocol.ReasonUnreachable, s.Reason.OfAllVault():
 		b.last.Store(s)
 		b.bad.Add(1)
-		return
+	default:
+		b.bad.Store(0)
 	}
-	b.good.Add(1)
 }
 
 func (b *breaker) open() *protocol.Stop {
-	if b.good.Load() > 0 || b.bad.Load() < silent {
+	if b.bad.Load() < silent {
 		return nil
 	}
 	return b.last.Load()

@@ -165,13 +165,44 @@ func TestABatchGoesOnWhileSomethingGetsThrough(t *testing.T) {
 		"a lagging replica is seen": {Reason: protocol.ReasonLagging},
 	} {
 		r := &run{n: 60, width: 2, do: func(_ context.Context, i int) *protocol.Stop {
-			if i == 3 {
+			if i%5 == 3 {
 				return stop
 			}
 			return &protocol.Stop{Reason: protocol.ReasonVault}
 		}}
 		r.in(t, t.Context())
 		require.Len(t, r.begun, 60, name)
+	}
+}
+
+// What got through before an outage says nothing of the time after it.
+func TestABatchStopsTryingWhatWentAwayInTheMiddle(t *testing.T) {
+	for _, reason := range []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonVault, protocol.ReasonThrottled, protocol.ReasonVaultLogin} {
+		r := &run{n: 100, width: 4, do: func(_ context.Context, i int) *protocol.Stop {
+			if i < 30 {
+				return nil
+			}
+			return &protocol.Stop{Reason: reason}
+		}}
+		r.in(t, t.Context())
+		require.LessOrEqual(t, len(r.begun), 30+silent+4, reason)
+		for _, why := range r.skipped {
+			require.Equal(t, reason, why)
+		}
+	}
+}
+
+// Vault answers for each of these, and is well.
+func TestWhatIsOfSingleSecretsKeepsTheOthersFromNothing(t *testing.T) {
+	for _, reason := range []protocol.Reason{"unusable-value", protocol.ReasonVaultRights, protocol.ReasonVaultRefuse, protocol.ReasonNotActive} {
+		r := &run{n: 60, width: 1, do: func(_ context.Context, i int) *protocol.Stop {
+			if i < 24 {
+				return &protocol.Stop{Reason: reason}
+			}
+			return nil
+		}}
+		r.in(t, t.Context())
+		require.Len(t, r.begun, 60, reason)
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 // Types of the errors with which an activity fails as a whole. Trouble with a
 // single credential is a value and never gets here.
 const (
-	errVault    = "Vault"    // Vault as a whole: sealed, down, not allowed
+	errVault    = "Vault"    // Vault as a whole: sealed, down
 	errLedger   = "Ledger"   // the ledger's folder or its anchor
 	errSources  = "Sources"  // the roll could not be listed
 	errSpec     = "Spec"     // the campaign's specification is unusable: no retry helps
@@ -40,12 +40,27 @@ func ReasonFor(err error) (protocol.Reason, string) {
 		return protocol.ReasonInterrupted, "no worker finished the batch in time; the next pass looks at what was done"
 	}
 	switch app.Type() {
-	case errVault, Denied:
+	case errVault:
 		return protocol.ReasonVault, app.Message()
+	case Denied:
+		return protocol.ReasonVaultRights, app.Message()
+	case string(protocol.ReasonThrottled), string(protocol.ReasonVaultLogin), string(protocol.ReasonVaultRefuse):
+		return protocol.Reason(app.Type()), app.Message()
 	case errLedger, NoRoom:
 		return protocol.ReasonLedger, app.Message()
 	}
 	return protocol.ReasonInternal, app.Message()
+}
+
+// ofVault is the type of an error for which Vault is the reason.
+func ofVault(r protocol.Reason) string {
+	switch r {
+	case protocol.ReasonThrottled, protocol.ReasonVaultLogin, protocol.ReasonVaultRefuse:
+		return string(r)
+	case protocol.ReasonVaultRights:
+		return Denied
+	}
+	return errVault
 }
 
 // classify is the one place where an activity's error gets the type that
@@ -70,12 +85,10 @@ func classify(fallback string, err error) error {
 		text = named.Public()
 	case errors.As(err, &v):
 		// Its own text names paths, and paths name accounts.
-		kind, text = errVault, v.Stop().Error()
-		if v.Kind == vault.PermissionDenied {
-			kind = Denied
-		}
-	case errors.As(err, &stop) && stop.Reason == protocol.ReasonVault:
-		kind = errVault
+		text = v.Stop().Error()
+		kind = ofVault(v.Stop().Reason)
+	case errors.As(err, &stop) && stop.Reason.OfVault():
+		kind = ofVault(stop.Reason)
 	case errors.Is(err, ledger.ErrFull):
 		kind = NoRoom
 	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):

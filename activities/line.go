@@ -10,6 +10,7 @@ import (
 // that came first, and campaigns take turns. So batches end one after the other, what
 // was done is recorded as it goes, and while one is at the directory the others are at Vault.
 type line struct {
+	slots   int // in all
 	mu      sync.Mutex
 	free    int
 	last    map[string]int // by campaign, the place of its last batch
@@ -22,7 +23,9 @@ type waiter struct {
 	slot  chan struct{} // closed when it has one
 }
 
-func newLine(slots int) *line { return &line{free: max(slots, 1), last: map[string]int{}} }
+func newLine(slots int) *line {
+	return &line{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
+}
 
 // join gives a batch its place: behind those of its campaign, and for the first of a campaign
 // beside the one that is being served. Batches with one place take turns.

@@ -25,6 +25,7 @@ type Rotation struct {
 	Kinds *registry.Registry
 
 	hand  *rotation.Hand
+	gate  *rotation.Gate
 	specs sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
 	lines sync.Map // directory -> *line: see lineOf
 	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
@@ -33,7 +34,7 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what Prepare
 // saw to Apply.
 func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand()}
+	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand(), gate: rotation.NewGate(store)}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -144,7 +145,9 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	if !first {
 		notBegun = protocol.Set
 	}
-	eachIn(ctx, len(in.Items), width, r.lineOf(rot.Authority, width, spec.Limits.Parallel), in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
+	line := r.lineOf(rot.Authority, width, spec.Limits.Parallel)
+	rot.Slots = line.slots
+	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil {
@@ -297,7 +300,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand}, width(spec, b), nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate}, width(spec, b), nil
 }
 
 // lineOf bounds how many credentials of a directory are between Set and the proof, in all

@@ -93,7 +93,7 @@ func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
 	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
-		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control,
+		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true,
 	})
 	// From here on the wave is told: its input is written, and a signal waits
 	// for it to start.

@@ -56,6 +56,7 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 			return gaveUp(steady, in, protocol.Set, err)
 		}
 	}
+	stillCutOff(in.Known, stopped, applied)
 	err = record(steady, in, stopped, applied)
 	if err != nil {
 		return gaveUp(steady, in, protocol.Outcome, err)
@@ -136,10 +137,13 @@ func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err erro
 	var out rotationResult
 	var stopped []activities.PreparedItem
 	for _, i := range in.Items {
-		out.Open = append(out.Open, activities.OpenItem{Index: i, Step: step, Reason: reason})
 		stopped = append(stopped, activities.PreparedItem{Index: i, Prepared: rotation.Prepared{
 			Step: step, Stop: &protocol.Stop{Reason: reason, Detail: detail},
 		}})
+	}
+	stillCutOff(in.Known, stopped, nil)
+	for _, p := range stopped {
+		out.Open = append(out.Open, activities.OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server})
 	}
 	if reason != protocol.ReasonLedger {
 		if err := record(ctx, in, stopped, nil); err != nil {

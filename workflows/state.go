@@ -120,6 +120,10 @@ type waveState struct {
 	Began time.Time   `json:"began,omitzero"`  // when this pass began; zero in the first
 	Heard int         `json:"heard,omitempty"` // servers that were left out when this pass began
 	Since time.Time   `json:"since,omitzero"`  // when the first pass ended: the deadline counts from there
+
+	// Urgent: passes begin with what is cut off. A wave that began before there was
+	// this order goes on without it.
+	Urgent bool `json:"urgent,omitempty"`
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.

@@ -60,6 +60,9 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		w.wait(ctx)
 		w.state.Todo, w.state.Open = w.state.Open, nil
 		w.state.Pass++
+		if w.state.Urgent {
+			byUrgency(w.state.Todo)
+		}
 		w.state.Began = workflow.Now(ctx)
 		w.state.Heard = w.state.Control.leftOut()
 	}
@@ -147,7 +150,11 @@ func (w *wave) items(todo batchTodo) []int {
 			out = append(out, i)
 		}
 	}
-	for _, it := range todo.Items {
+	items := todo.Items
+	if w.state.Urgent {
+		items = inTurn(items, w.state.Pass)
+	}
+	for _, it := range items {
 		out = append(out, it.Index)
 	}
 	return out
@@ -182,6 +189,9 @@ func (w *wave) wait(ctx workflow.Context) {
 		for _, it := range t.Items {
 			if it.Reason.Immediate() {
 				return
+			}
+			if cutOff(it) {
+				delay = min(delay, cutOffWait)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 func MayPass(err error) bool {
 	var v *vault.Error
 	if errors.As(err, &v) {
-		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed
+		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed || v.Kind == vault.Throttled
 	}
 	var answer *vaultapi.ResponseError
 	if errors.As(err, &answer) {

@@ -68,7 +68,12 @@ const (
 	ReasonRights      Reason = "rights"             // the worker's identity may not do this
 	ReasonPolicy      Reason = "policy"             // the authority's policy refuses the new secret
 	ReasonUnreachable Reason = "unreachable"        // a server of the authority does not answer
-	ReasonVault       Reason = "vault-unreachable"  // sealed, down, token expired, capability missing
+	ReasonVault       Reason = "vault-unreachable"  // sealed or down
+	ReasonThrottled   Reason = "vault-throttled"    // a rate limit of Vault turns Rollcall away
+	ReasonVaultLogin  Reason = "vault-login"        // Rollcall's login to Vault has ended or is about to
+	ReasonVaultRights Reason = "vault-rights"       // Rollcall's login to Vault lacks a right
+	ReasonVaultRefuse Reason = "vault-refused"      // Vault answers, and not with what was asked for
+	ReasonNotActive   Reason = "not-activated"      // set, and Vault did not take it: consumers are cut off
 	ReasonLagging     Reason = "lagging"            // a replica has not seen the change
 	ReasonOldAccepted Reason = "old-accepted"       // a server still accepts the stolen secret
 	ReasonNewRefused  Reason = "new-refused"        // a server refuses the new secret
@@ -91,6 +96,16 @@ const (
 // change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
 func (r Reason) Final() bool {
 	return r == ReasonNoAccount || r == ReasonAmbiguous || r == ReasonSelf || r == ReasonSuperseded
+}
+
+// OfAllVault reports whether Vault as a whole is the trouble, whatever the credential.
+func (r Reason) OfAllVault() bool {
+	return r == ReasonVault || r == ReasonThrottled || r == ReasonVaultLogin
+}
+
+// OfVault reports whether Vault is the trouble, with this credential or with all.
+func (r Reason) OfVault() bool {
+	return r.OfAllVault() || r == ReasonVaultRights || r == ReasonVaultRefuse
 }
 
 // Immediate reports whether the next pass need not wait.

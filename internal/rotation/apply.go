@@ -84,8 +84,14 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	if d.Stop != nil {
 		return withServer(d.Stop, j.writeServer())
 	}
+	if facts.Activated {
+		j.Gate.activated(j.c.ID, false)
+	}
 	if d.Step == protocol.Stage {
 		return j.restage(ctx, d.Finding)
+	}
+	if d.Step == protocol.Set {
+		defer j.Gate.leave(j.c.ID)
 	}
 	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
 		if err := j.do(ctx, step, facts, d); err != nil {
@@ -102,16 +108,28 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, d protocol.Decision) error {
 	switch step {
 	case protocol.Set:
+		j.step = protocol.Intent
+		if stop := j.Gate.enter(ctx, j.c, liveVersions(j.lives), j.Slots); stop != nil {
+			return stop
+		}
 		if err := j.mark(ctx, facts, d); err != nil {
+			j.Gate.refused(err)
 			return err
 		}
 		return j.set(ctx)
 	case protocol.Verify:
 		return j.verify(ctx, d.Step == protocol.Verify)
 	case protocol.Activate:
-		return j.activate(ctx)
+		if err := j.activate(ctx); err != nil {
+			return j.notActivated(err)
+		}
+		j.Gate.activated(j.c.ID, true)
+		return nil
 	case protocol.Retire:
-		return j.retire(ctx)
+		if err := j.retire(ctx); err != nil {
+			return j.notActivated(err)
+		}
+		return nil
 	}
 	return j.settle(ctx)
 }

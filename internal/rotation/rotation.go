@@ -60,6 +60,11 @@ type Rotator struct {
 	// Again: Clean may have been tried before, here or by another process.
 	Again bool
 
+	// Gate keeps a value from being set that Vault would not take. Slots is how many
+	// credentials of the authority may be between Set and the proof at once.
+	Gate  *Gate
+	Slots int
+
 	// StillOpen reports whether the campaign was seen open a few seconds ago.
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
@@ -136,6 +141,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	staged, fresh, err := r.stage(ctx, c, base, old)
 	if err != nil {
+		r.Gate.refused(err)
 		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
 	}
 	if fresh {

@@ -134,7 +134,7 @@ var rows = []row{
 		event: map[int]func(*world){callVerify + 1: func(w *world) { w.strangerWrites(0, "typo") }},
 		step:  protocol.Activate, reason: protocol.ReasonConflict, inForce: "S1", live: "typo"},
 	{name: "Vault is down at Activate", story: plain, fault: map[int]fault{callVerify + 1: dropped},
-		step: protocol.Activate, reason: protocol.ReasonVault, inForce: "S1", live: "P0"},
+		step: protocol.Activate, reason: protocol.ReasonNotActive, inForce: "S1", live: "P0"},
 	{name: "Retire is never answered", story: plain, fault: map[int]fault{callRetire: dropped, callRetire + 5: dropped, callRetire + 10: dropped},
 		step: protocol.Retire, reason: protocol.ReasonUnreachable, inForce: "S1", live: "S1"},
 	{name: "the old value is brought back before Prove", story: plain, event: map[int]func(*world){callProve: (*world).strangerReplays},

@@ -4,11 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -19,8 +23,9 @@ const (
 	poolSize       = 64 // most callers at once: Limits.Parallel × Limits.Concurrency by default
 )
 
-// connect builds the client from Vault's environment. It does no network I/O.
-func connect() (*vaultapi.Client, error) {
+// connect builds the client from Vault's environment. It does no network I/O. lately is
+// when a rate limit turned the client away.
+func connect(lately *atomic.Int64) (*vaultapi.Client, error) {
 	cfg := vaultapi.DefaultConfig()
 	if cfg.Error != nil {
 		return nil, fmt.Errorf("vault: the environment (VAULT_…) cannot be used: %w", cfg.Error)
@@ -28,15 +33,22 @@ func connect() (*vaultapi.Client, error) {
 	if err := refuseClearText(cfg.Address); err != nil {
 		return nil, err
 	}
-	if os.Getenv(vaultapi.EnvVaultClientTimeout) == "" {
-		cfg.Timeout = requestTimeout
-	}
-	cfg.MaxRetries = 2
-	cfg.MinRetryWait = 100 * time.Millisecond
-	cfg.MaxRetryWait = time.Second
-	cfg.CheckRetry = retryRefusedOnly
-
 	tr := cfg.HttpClient.Transport.(*http.Transport)
+	if os.Getenv(vaultapi.EnvVaultClientTimeout) == "" {
+		// The client's own limit is for all tries of a request together.
+		cfg.Timeout = requestTimeout + throttlePatience
+		tr.ResponseHeaderTimeout = requestTimeout
+		tr.DialContext = (&net.Dialer{Timeout: requestTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
+	cfg.MaxRetries = math.MaxInt32 // until the time is up
+	cfg.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+		if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+			lately.Store(time.Now().UnixNano())
+		}
+		return retryRefusedOnly(ctx, resp, err)
+	}
+	cfg.Backoff = backOff
+
 	tr.MaxIdleConns = 2 * poolSize
 	tr.MaxIdleConnsPerHost = poolSize
 	// One broken HTTP/2 connection would take every caller's request with it.
@@ -52,17 +64,56 @@ func connect() (*vaultapi.Client, error) {
 	return api, nil
 }
 
+// throttlePatience is how long a request that a quota turns away is sent again.
+// Quotas are counted over a second or a few, so that giving up sooner would leave
+// work undone that only had to wait for its turn.
+const throttlePatience = 45 * time.Second
+
+// Waits between the tries of a request that was turned away.
+const (
+	backOffLeast = 100 * time.Millisecond
+	backOffMost  = 2 * time.Second
+)
+
 // retryRefusedOnly retries what Vault certainly did not carry out: rate limits
-// (429) and a follower that lags (412). Everything else, a lost reply above
-// all, must reach the caller at once, who observes and decides.
+// (429) and a follower that lags (412), as long as there is time. Everything else,
+// a lost reply above all, must reach the caller at once, who observes and decides.
 func retryRefusedOnly(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	if err != nil || resp == nil {
+	if err != nil || resp == nil || !turnedAway(resp) {
 		return false, nil
 	}
-	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusPreconditionFailed, nil
+	// To run out of time while waiting would hide what Vault said.
+	end, ok := ctx.Deadline()
+	return !ok || time.Until(end) > max(backOffMost, retryAfter(resp)), nil
+}
+
+func turnedAway(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusPreconditionFailed
+}
+
+// backOff doubles, with chance in it: callers that were turned away together must
+// not come back together. What Vault asks for goes before
+// (enable_rate_limit_response_headers of sys/quotas/config).
+func backOff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
+	if asked := retryAfter(resp); asked > 0 {
+		return asked + rand.N(backOffLeast)
+	}
+	longest := min(backOffLeast<<min(attempt, 10), backOffMost)
+	return longest/2 + rand.N(longest/2)
+}
+
+func retryAfter(resp *http.Response) time.Duration {
+	if resp == nil {
+		return 0
+	}
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 func refuseClearText(addr string) error {

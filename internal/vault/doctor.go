@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -33,11 +34,12 @@ const skewMost = 5 * time.Second
 // (WorkerPolicy, …) on the paths of this campaign. It changes nothing, and
 // later checks are left out when an earlier one makes them senseless.
 func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, policies ...string) []Check {
-	api, err := connect()
+	throttled := &atomic.Int64{}
+	api, err := connect(throttled)
 	if err != nil {
 		return []Check{{Name: "vault environment", Detail: err.Error(), Do: "correct the environment variables that the message names"}}
 	}
-	s := &Store{api: api, mount: c.Vault.Mount, transit: c.Vault.Transit}
+	s := &Store{api: api, mount: c.Vault.Mount, transit: c.Vault.Transit, throttled: throttled}
 	out, serving := s.checkHealth(ctx)
 	if !serving {
 		return out

@@ -22,6 +22,7 @@ type ErrorKind string
 const (
 	Sealed           ErrorKind = "sealed"            // wait for an unseal
 	Unreachable      ErrorKind = "unreachable"       // no answer: a write may have been applied
+	Throttled        ErrorKind = "throttled"         // a quota turned it away: nothing was carried out
 	TokenExpired     ErrorKind = "token-expired"     // log in again
 	PermissionDenied ErrorKind = "permission-denied" // Path and Capability say which right is missing
 	NotFound         ErrorKind = "not-found"
@@ -77,13 +78,15 @@ func (e *Error) hint() string {
 func (e *Error) advice(place string) string {
 	switch e.Kind {
 	case Sealed:
-		return "Vault is sealed; nothing was changed; unseal it"
+		return "Vault is sealed; unseal it"
 	case Unreachable:
 		said := "no answer"
 		if e.Capability != read && e.Capability != list {
 			said += "; it may have been applied"
 		}
 		return said + "; check VAULT_ADDR, VAULT_CACERT and the network"
+	case Throttled:
+		return "a rate limit of Vault (sys/quotas) turned it away for longer than is waited for; raise it for Rollcall, or lower limits.parallel and limits.concurrency"
 	case TokenExpired:
 		return "the token is expired or revoked; log in again (vault login, or a new secret-id)"
 	case PermissionDenied:
@@ -91,7 +94,7 @@ func (e *Error) advice(place string) string {
 	case NotFound:
 		return fmt.Sprintf("nothing at %s; check the mount and the path", place)
 	case CASMismatch:
-		return fmt.Sprintf("%s was written by somebody else in between; nothing was changed; read it again", place)
+		return fmt.Sprintf("%s was written by somebody else in between; this write was not taken; read it again", place)
 	}
 	if e.Kind == BadPath {
 		return fmt.Sprintf("%s is no path of a secret: it has an empty, \".\" or \"..\" segment; correct the reference", place)
@@ -102,11 +105,32 @@ func (e *Error) advice(place string) string {
 // Stop keeps the credential open with the reason. Its text names the mount
 // but not the path below it, which may hold an account name.
 func (e *Error) Stop() *protocol.Stop {
-	reason := protocol.ReasonVault
-	if e.Kind == CASMismatch {
-		reason = protocol.ReasonConflict
+	return &protocol.Stop{Reason: e.reason(), Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path)) + e.hint()}
+}
+
+// General reports whether a write to another place would have failed like this one.
+func (e *Error) General() bool {
+	switch e.Kind {
+	case Sealed, Unreachable, Throttled, TokenExpired:
+		return true
 	}
-	return &protocol.Stop{Reason: reason, Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path)) + e.hint()}
+	return e.Status >= http.StatusInternalServerError
+}
+
+func (e *Error) reason() protocol.Reason {
+	switch e.Kind {
+	case Sealed, Unreachable:
+		return protocol.ReasonVault
+	case Throttled:
+		return protocol.ReasonThrottled
+	case TokenExpired:
+		return protocol.ReasonVaultLogin
+	case PermissionDenied:
+		return protocol.ReasonVaultRights
+	case CASMismatch:
+		return protocol.ReasonConflict
+	}
+	return protocol.ReasonVaultRefuse
 }
 
 // publicPart cuts an API path after the parts that name no account:
@@ -133,6 +157,7 @@ func (s *Store) fail(op, path, capability string, err error) error {
 	e := wrap(s.api.Address(), op, path, capability, err)
 	if e.Kind == TokenExpired {
 		e.Hint = s.login.trouble()
+		s.login.refusedToken()
 	}
 	return e
 }
@@ -160,9 +185,10 @@ func classify(status int, text string) ErrorKind {
 	switch {
 	case status == http.StatusServiceUnavailable && strings.Contains(text, "sealed"):
 		return Sealed
+	case status == http.StatusTooManyRequests:
+		return Throttled
 	case status == http.StatusServiceUnavailable, status == http.StatusBadGateway,
-		status == http.StatusGatewayTimeout, status == http.StatusTooManyRequests,
-		status == http.StatusPreconditionFailed:
+		status == http.StatusGatewayTimeout, status == http.StatusPreconditionFailed:
 		return Unreachable
 	case status == http.StatusForbidden && (strings.Contains(text, "invalid token") || strings.Contains(text, "bad token")):
 		return TokenExpired
@@ -190,7 +216,7 @@ func transportDetail(err error) string {
 		return "its certificate is not valid: " + oneLine(invalid.Error())
 	case errors.As(err, &record):
 		return "it does not speak TLS: VAULT_ADDR may want http://"
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
 		return "timed out"
 	case os.Getenv(vaultapi.EnvVaultAddress) == "" && os.Getenv(vaultapi.EnvVaultAgentAddr) == "":
 		return "VAULT_ADDR is not set, and this is the default of Vault's client: " + oneLine(err.Error())

@@ -22,7 +22,7 @@ func TestAnswersOfVaultBecomeKinds(t *testing.T) {
 		{http.StatusServiceUnavailable, "Vault is sealed", Sealed},
 		{http.StatusServiceUnavailable, "no active node", Unreachable},
 		{http.StatusBadGateway, "", Unreachable},
-		{http.StatusTooManyRequests, "request path: rate limit quota exceeded", Unreachable},
+		{http.StatusTooManyRequests, "request path: rate limit quota exceeded", Throttled},
 		{http.StatusForbidden, "permission denied", PermissionDenied},
 		{http.StatusForbidden, "2 errors occurred: permission denied, invalid token", TokenExpired},
 		{http.StatusNotFound, "", NotFound},
@@ -53,8 +53,9 @@ func TestAStopNamesNoAccount(t *testing.T) {
 		status int
 		reason protocol.Reason
 	}{
-		{"kv/data/apps/svc-backup", http.StatusForbidden, protocol.ReasonVault},
-		{"kv/data/apps/svc-backup", http.StatusNotFound, protocol.ReasonVault},
+		{"kv/data/apps/svc-backup", http.StatusForbidden, protocol.ReasonVaultRights},
+		{"kv/data/apps/svc-backup", http.StatusNotFound, protocol.ReasonVaultRefuse},
+		{"kv/data/apps/svc-backup", http.StatusTooManyRequests, protocol.ReasonThrottled},
 		{"auth/approle/role/svc-backup", http.StatusServiceUnavailable, protocol.ReasonVault},
 	} {
 		err := s.fail("do it", row.path, read, &vaultapi.ResponseError{StatusCode: row.status, Errors: []string{"about svc-backup"}})

@@ -27,6 +27,7 @@ type identity struct {
 	roleID       string
 	secretIDFile string
 	token        credential.Secret
+	tokenFile    string // where the token is from; empty if from the environment
 }
 
 func (i identity) appRole() bool { return i.roleID != "" }
@@ -45,8 +46,9 @@ func chooseLogin() (identity, error) {
 		return identity{token: credential.NewSecret(t)}, nil
 	}
 	if home, err := os.UserHomeDir(); err == nil {
-		if b, err := os.ReadFile(filepath.Join(home, ".vault-token")); err == nil && len(strings.TrimSpace(string(b))) > 0 {
-			return identity{token: credential.NewSecret(strings.TrimSpace(string(b)))}, nil
+		file := filepath.Join(home, ".vault-token")
+		if b, err := os.ReadFile(file); err == nil && len(strings.TrimSpace(string(b))) > 0 {
+			return identity{token: credential.NewSecret(strings.TrimSpace(string(b))), tokenFile: file}, nil
 		}
 	}
 	return identity{}, fmt.Errorf("vault: no login: set VAULT_TOKEN, or run `vault login`, or set %s and %s", EnvRoleID, EnvSecretIDFile)
@@ -76,6 +78,8 @@ func readSecretID(file string) (credential.Secret, error) {
 type lease struct {
 	ttl       time.Duration
 	renewable bool
+	periodic  bool          // it can be renewed without end
+	most      time.Duration // what is left of its life however often it is renewed; 0: not known
 }
 
 // logIn makes sure of a token that Vault accepts and says how long it lasts. A
@@ -84,19 +88,11 @@ func (s *Store) logIn(ctx context.Context) (lease, error) {
 	who := s.login.who
 	if !who.appRole() {
 		s.api.SetToken(who.token.Reveal())
-		self, err := s.api.Auth().Token().LookupSelfWithContext(ctx)
-		if err != nil {
-			return lease{}, s.fail("check our token", "auth/token/lookup-self", read, err)
+		l, err := s.lookUp(ctx, who.token.Reveal())
+		if err == nil {
+			s.login.holds(l)
 		}
-		ttl, err := self.TokenTTL()
-		if err != nil {
-			return lease{}, s.fail("check our token", "auth/token/lookup-self", read, err)
-		}
-		renewable, err := self.TokenIsRenewable()
-		if err != nil {
-			return lease{}, s.fail("check our token", "auth/token/lookup-self", read, err)
-		}
-		return lease{ttl, renewable}, nil
+		return l, err
 	}
 	s.login.changing.Lock()
 	defer s.login.changing.Unlock()
@@ -138,17 +134,16 @@ func (s *Store) present(ctx context.Context, secretID credential.Secret) (*vault
 func (s *Store) take(auth *vaultapi.SecretAuth, secretID credential.Secret) lease {
 	s.api.SetToken(auth.ClientToken)
 	s.login.accept(auth.Metadata["role_name"], secretID)
-	return lease{time.Duration(auth.LeaseDuration) * time.Second, auth.Renewable}
+	l := leaseOf(auth)
+	s.login.holds(l)
+	return l
 }
 
 // keep holds the login until ctx ends. A token that cannot be kept shows
 // itself at the next call as TokenExpired, so failures here need no report.
 func (s *Store) keep(ctx context.Context, l lease) {
-	if !s.login.who.appRole() && (l.ttl <= 0 || !l.renewable) {
-		return
-	}
 	pause := time.Second
-	for due := dueAfter(l); ; {
+	for due := s.dueAfter(l); ; {
 		next, ok := s.rest(ctx, due)
 		if !ok {
 			return
@@ -165,7 +160,7 @@ func (s *Store) keep(ctx context.Context, l lease) {
 			}
 			next = &got
 		}
-		l, due, pause = *next, dueAfter(*next), time.Second
+		l, due, pause = *next, s.dueAfter(*next), time.Second
 	}
 }
 
@@ -173,8 +168,11 @@ func (s *Store) keep(ctx context.Context, l lease) {
 // lease of another login that was made meanwhile.
 func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool) {
 	look := time.Until(due)
-	if s.Role() != "" {
+	switch {
+	case s.Role() != "":
 		look = min(look, WatchEvery)
+	case !s.login.who.appRole():
+		look = min(look, tokenLooked)
 	}
 	t := time.NewTimer(look)
 	defer t.Stop()
@@ -185,17 +183,27 @@ func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool)
 		return &l, true
 	case <-t.C:
 	}
-	if s.Role() != "" && time.Now().Before(due) {
+	switch {
+	case !time.Now().Before(due):
+		return nil, true
+	case s.Role() != "":
 		return s.watch(ctx), true
+	case !s.login.who.appRole():
+		return s.anotherToken(ctx), true
 	}
 	return nil, true
 }
 
+const endless = 100 * 365 * 24 * time.Hour
+
 // dueAfter is when a token must be prolonged: two thirds of its life leaves time for
 // several tries before it ends.
-func dueAfter(l lease) time.Time {
-	if l.ttl <= 0 {
-		return time.Now().Add(100 * 365 * 24 * time.Hour)
+func (s *Store) dueAfter(l lease) time.Time {
+	switch {
+	case l.ttl <= 0:
+		return time.Now().Add(endless)
+	case !l.renewable && !s.login.who.appRole():
+		return time.Now().Add(endless) // nothing prolongs it: see anotherToken
 	}
 	return time.Now().Add(l.ttl * 2 / 3)
 }
@@ -206,8 +214,9 @@ func (s *Store) prolong(ctx context.Context, l lease) (lease, error) {
 	if l.renewable {
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, 0)
 		if err == nil && got != nil && got.Auth != nil {
-			next := lease{time.Duration(got.Auth.LeaseDuration) * time.Second, got.Auth.Renewable}
+			next := leaseOf(got.Auth)
 			if next.ttl > l.ttl/2 || !s.login.who.appRole() {
+				s.login.holds(next)
 				return next, nil
 			}
 		}

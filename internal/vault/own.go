@@ -41,6 +41,7 @@ type ownLogin struct {
 	secretID credential.Secret // with which we are logged in
 	refused  credential.Secret // what the file held and Vault refused
 	refusedE error
+	term     term
 
 	spurned credential.Secret // what our place in Vault held and Vault refused; the keeper's alone
 }

@@ -13,6 +13,8 @@ package vault
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	vaultapi "github.com/hashicorp/vault/api"
@@ -34,6 +36,8 @@ type Store struct {
 	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
 
 	login ownLogin
+
+	throttled *atomic.Int64 // when a rate limit last turned us away, in Unix nanoseconds
 
 	stop context.CancelFunc // ends the login's keeper
 	done sync.WaitGroup
@@ -58,7 +62,8 @@ const pagesCached = 32
 // login, and with a plain error when the environment makes no sense (no
 // login, http to another machine, a secret-id file that others can read).
 func Open(ctx context.Context, st Settings) (*Store, error) {
-	api, err := connect()
+	throttled := &atomic.Int64{}
+	api, err := connect(throttled)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func Open(ctx context.Context, st Settings) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{api: api, mount: st.Mount, transit: st.Transit, pages: pages, own: who.appRole()}
+	s := &Store{api: api, mount: st.Mount, transit: st.Transit, pages: pages, own: who.appRole(), throttled: throttled}
 	s.login.init(who)
 	ttl, err := s.logIn(ctx)
 	if err != nil {
@@ -95,6 +100,15 @@ func (s *Store) Close() error {
 		return s.fail("revoke our own token", "auth/token/revoke-self", update, err)
 	}
 	return nil
+}
+
+// throttledFor is how long after a refusal by a rate limit Vault counts as throttling.
+const throttledFor = 5 * time.Second
+
+// Throttled reports whether a rate limit of Vault turned us away a moment ago. What it
+// turned away was sent again, and may have been carried out since.
+func (s *Store) Throttled() bool {
+	return time.Since(time.Unix(0, s.throttled.Load())) < throttledFor
 }
 
 // API is the client below the store, for the AppRole sources and the

@@ -214,6 +214,8 @@ func (au *Authority) fail(op string, err error) error {
 	switch resp.StatusCode {
 	case http.StatusForbidden:
 		return au.stop(protocol.ReasonRights, op+": permission denied: the token is expired or its policy lacks this right; `rollcall init --print` shows what the worker needs")
+	case http.StatusTooManyRequests:
+		return au.stop(protocol.ReasonThrottled, op+": a rate limit of Vault turned it away")
 	case http.StatusServiceUnavailable:
 		return au.stop(protocol.ReasonVault, op+": Vault is sealed or not ready")
 	}

@@ -108,6 +108,8 @@ func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, e
 	}
 	text := strings.Join(resp.Errors, " ")
 	switch {
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
 	case strings.Contains(text, "source address"):
 		return protocol.NotAsked, au.addressStop()
 	case resp.StatusCode == http.StatusBadRequest &&

@@ -1,0 +1,336 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// Gate keeps new values from being set while Vault does not take writes: what is set
+// and cannot be activated cuts its consumers off. It is shut by a write that Vault did
+// not take and opens when Vault has taken one again. All batches of a process go
+// through one; nil is always open.
+//
+// However Vault fails, and for however long, no more credentials are set and not
+// activated than a directory has connections: each of them is in a slot of its own
+// (Rotator.Slots) when the gate shuts, and those that are behind it count.
+type Gate struct {
+	vault Writable
+
+	mu      sync.Mutex
+	shut    bool
+	why     *protocol.Stop  // of the last failure
+	asked   time.Time       // when Vault was last asked in vain
+	counted time.Time       // when the debts were last looked at in vain
+	inside  map[string]bool // let in, and neither activated nor given up yet; true: its rights were looked at
+	owed    map[string]debt // set, and not activated because of Vault
+	changed chan struct{}   // closed when any of these is another
+}
+
+// Writable is what the gate asks of Vault. *vault.Store is the real one.
+type Writable interface {
+	// Probe writes to a place of our own.
+	Probe(ctx context.Context) error
+	// MayWrite asks for our rights on live paths at their versions.
+	MayWrite(ctx context.Context, paths []credential.Path, versions []int) error
+	// EndsSoon says why our login will not last for as long as need, or is nil.
+	EndsSoon(need time.Duration) *protocol.Stop
+	// Throttled reports whether a rate limit turned us away a moment ago.
+	Throttled() bool
+	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+}
+
+// debt is a credential whose consumers are cut off.
+type debt struct {
+	paths    []credential.Path
+	versions []int // that the paths had then
+	why      debtKind
+	since    time.Time
+}
+
+type debtKind int
+
+const (
+	general  debtKind = iota // Vault took no write, whoever's it was
+	specific                 // Vault did not take this write, and perhaps takes another
+	denied                   // a right on this path is missing: others are asked about before
+	own                      // as specific, and another credential was activated since
+)
+
+const (
+	// askAgain is how long the answer holds that Vault takes no writes.
+	askAgain = time.Second
+	// waitsFor is how long a credential waits for one that tries Vault.
+	waitsFor = 30 * time.Second
+	// debtHolds is how long a debt counts that is not met again. Each pass meets it again, and
+	// retry_max is five minutes by default; another worker or campaign may have paid it.
+	debtHolds = 15 * time.Minute
+)
+
+// NewGate gives an open gate.
+func NewGate(v Writable) *Gate {
+	return &Gate{vault: v, inside: map[string]bool{}, owed: map[string]debt{}, changed: make(chan struct{})}
+}
+
+// enter lets a credential to Set, or says why not: nothing was changed then. Whoever
+// was let in leaves by leave, activated or failed.
+func (g *Gate) enter(ctx context.Context, c credential.Credential, versions []int, slots int) *protocol.Stop {
+	if g == nil {
+		return nil
+	}
+	patience, cancel := context.WithTimeout(ctx, waitsFor)
+	defer cancel()
+	for {
+		if ends := g.vault.EndsSoon(roomToActivate); ends != nil {
+			return notSet(ends)
+		}
+		verdict, changed := g.turn(c.ID, slots)
+		switch verdict {
+		case goIn:
+			return nil
+		case goInIfAllowed:
+			return g.look(ctx, c, versions)
+		case tryVault:
+			return g.try(ctx, c, versions)
+		case askDebts:
+			if !g.paid(ctx) {
+				return notSet(g.reason())
+			}
+		case sentAway:
+			return notSet(g.reason())
+		case waits:
+			select {
+			case <-changed:
+			case <-patience.Done():
+				return notSet(g.reason())
+			}
+		}
+	}
+}
+
+type verdict int
+
+const (
+	goIn          verdict = iota
+	goInIfAllowed         // after a look at our rights on its paths
+	tryVault              // as the one that finds out whether Vault takes writes again
+	askDebts              // as many as there are slots are cut off: are they still?
+	sentAway
+	waits
+)
+
+// turn decides about one that wants in, and counts it as inside if it may go in.
+func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	cutOff, careful := g.cutOff()
+	full := cutOff > 0 && len(g.inside)+cutOff >= slots
+	switch {
+	case len(g.inside) > 0 && (g.shut || full || g.vault.Throttled()):
+		return waits, g.changed
+	case full && time.Since(g.counted) < askAgain, g.shut && time.Since(g.asked) < askAgain:
+		return sentAway, nil
+	case full:
+		g.counted = time.Now()
+		return askDebts, nil
+	}
+	g.inside[id] = g.shut || careful
+	switch {
+	case g.shut:
+		return tryVault, nil
+	case careful:
+		return goInIfAllowed, nil
+	}
+	return goIn, nil
+}
+
+// cutOff counts the debts that may grow, and reports whether rights on some paths are
+// missing. One that is specific must not hold up all others where there is one slot.
+func (g *Gate) cutOff() (n int, careful bool) {
+	generals := 0
+	for id, d := range g.owed {
+		switch {
+		case time.Since(d.since) > debtHolds:
+			delete(g.owed, id)
+		case d.why == denied:
+			careful = true
+		case d.why == general:
+			generals++
+			n++
+		case d.why == specific:
+			n++
+		}
+	}
+	if n == 1 && generals == 0 {
+		n = 0
+	}
+	return n, careful
+}
+
+// try finds out whether Vault takes writes. The gate stays shut until the credential
+// that did it is activated.
+func (g *Gate) try(ctx context.Context, c credential.Credential, versions []int) *protocol.Stop {
+	if err := g.vault.Probe(ctx); err != nil {
+		why := asStop(err)
+		g.change(func() {
+			delete(g.inside, c.ID)
+			g.why, g.asked = why, time.Now()
+		})
+		return notSet(why)
+	}
+	return g.look(ctx, c, versions)
+}
+
+// look sends away a credential whose paths may not be written.
+func (g *Gate) look(ctx context.Context, c credential.Credential, versions []int) *protocol.Stop {
+	err := g.vault.MayWrite(ctx, c.Paths, versions)
+	if err == nil {
+		return nil
+	}
+	g.leave(c.ID)
+	return notSet(asStop(err))
+}
+
+// paid forgets the debts of credentials whose paths somebody has written since, and
+// reports whether there were any.
+func (g *Gate) paid(ctx context.Context) bool {
+	g.mu.Lock()
+	owed := maps.Clone(g.owed)
+	g.mu.Unlock()
+	some := false
+	for id, d := range owed {
+		for i, p := range d.paths {
+			if live, err := g.vault.ReadLive(ctx, p, 0); err == nil && live.Version > d.versions[i] {
+				g.change(func() { delete(g.owed, id) })
+				some = true
+				break
+			}
+		}
+	}
+	return some
+}
+
+// leave is for one that was let in and is not between Set and Activate because of Vault.
+func (g *Gate) leave(id string) {
+	if g != nil {
+		g.change(func() { delete(g.inside, id) })
+	}
+}
+
+// activated is for one whose paths hold what is in force; wrote says that Vault has
+// just taken it.
+func (g *Gate) activated(id string, wrote bool) {
+	if g == nil {
+		return
+	}
+	g.change(func() {
+		delete(g.inside, id)
+		delete(g.owed, id)
+		if !wrote {
+			return
+		}
+		g.shut, g.why = false, nil
+		for id, d := range g.owed {
+			if d.why == specific {
+				d.why = own
+				g.owed[id] = d
+			}
+		}
+	})
+}
+
+// failed is for one that is set and that Vault did not take.
+func (g *Gate) failed(c credential.Credential, versions []int, why *protocol.Stop, kind debtKind) {
+	if g == nil {
+		return
+	}
+	g.change(func() {
+		had, met := g.owed[c.ID]
+		switch {
+		case kind == denied && g.inside[c.ID]:
+			kind = specific // the right was there when it was asked for
+		case kind == specific && met && had.why == own:
+			kind = own
+		}
+		delete(g.inside, c.ID)
+		g.owed[c.ID] = debt{paths: c.Paths, versions: versions, why: kind, since: time.Now()}
+		g.shut, g.why = g.shut || kind != own, why
+	})
+}
+
+// refused takes note of a write before Set that Vault did not take.
+func (g *Gate) refused(err error) {
+	var e *vault.Error
+	if g != nil && errors.As(err, &e) && e.General() {
+		g.change(func() { g.shut, g.why = true, e.Stop() })
+	}
+}
+
+func (g *Gate) reason() *protocol.Stop {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.why != nil {
+		return g.why
+	}
+	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: "others that were set before it could not be activated"}
+}
+
+func (g *Gate) change(do func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	do()
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// notSet words why a credential was left as it is.
+func notSet(why *protocol.Stop) *protocol.Stop {
+	return &protocol.Stop{Reason: why.Reason, Server: why.Server, Detail: "it was not set, because nobody could read it afterwards: " + why.Detail}
+}
+
+// notActivated words why a credential that is set is not activated, and shuts the gate
+// if Vault is the cause.
+func (j *job) notActivated(err error) error {
+	var e *vault.Error
+	var stop *protocol.Stop
+	kind := specific
+	switch {
+	case j.activated():
+		return err
+	case errors.As(err, &e) && e.Kind != vault.CASMismatch:
+		stop = e.Stop()
+		if e.General() {
+			kind = general
+		} else if e.Kind == vault.PermissionDenied {
+			kind = denied
+		}
+	case errors.As(err, &stop) && stop.Reason.OfVault():
+		if stop.Reason.OfAllVault() {
+			kind = general
+		}
+	default:
+		return err
+	}
+	j.Gate.failed(j.c, liveVersions(j.lives), stop, kind)
+	what := "password"
+	if j.c.Kind == credential.AppRoleSecretID {
+		what = "secret-id"
+	}
+	return &protocol.Stop{Reason: protocol.ReasonNotActive, Server: stop.Server, Detail: fmt.Sprintf(
+		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", what, stop.Detail)}
+}
+
+func liveVersions(lives []vault.Live) []int {
+	out := make([]int, len(lives))
+	for i, l := range lives {
+		out[i] = l.Version
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// term is what is known of how long our login lasts.
+type term struct {
+	ends    time.Time     // zero: it does not end
+	full    time.Duration // the longest lease that it had
+	kept    bool          // it is prolonged, or made anew
+	refused bool          // Vault knows the token no longer, and nobody makes another
+}
+
+// holds takes note of a lease that begins now.
+func (o *ownLogin) holds(l lease) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.term = term{full: max(o.term.full, l.ttl), kept: o.who.appRole() || l.renewable}
+	if l.ttl > 0 {
+		o.term.ends = time.Now().Add(l.ttl)
+	}
+}
+
+// refusedToken takes note that Vault knows our token no longer. An AppRole logs in
+// again.
+func (o *ownLogin) refusedToken() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.term.refused = !o.who.appRole()
+}
+
+// EndsSoon says why nothing may be begun that needs the login to Vault for as long
+// as need; nil if it lasts. A login that is prolonged comes close to its end only
+// when that fails.
+func (s *Store) EndsSoon(need time.Duration) *protocol.Stop {
+	o := &s.login
+	o.mu.Lock()
+	t := o.term
+	o.mu.Unlock()
+	if t.kept {
+		need = min(need, t.full/4)
+	}
+	left := time.Until(t.ends)
+	switch {
+	case t.refused || !t.ends.IsZero() && left <= 0:
+		return s.loginStop("Rollcall's login to Vault has ended")
+	case t.ends.IsZero() || left > need:
+		return nil
+	}
+	return s.loginStop(fmt.Sprintf("Rollcall's login to Vault ends in %s, too soon to set a value and activate it", left.Round(time.Second)))
+}
+
+func (s *Store) loginStop(what string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonVaultLogin, Server: s.api.Address(), Detail: what + "; " + s.logInAgain() + s.hint()}
+}
+
+func (s *Store) hint() string {
+	if text := s.login.trouble(); text != "" {
+		return "; " + text
+	}
+	return ""
+}
+
+// logInAgain is what a person does about a login that has ended.
+func (s *Store) logInAgain() string {
+	switch {
+	case s.login.who.appRole():
+		return "it is made anew by itself as soon as Vault takes the secret-id"
+	case s.login.who.tokenFile != "":
+		return "log in again (`vault login`), and it goes on with the new token"
+	}
+	return "give it another VAULT_TOKEN and run the same command, or use an AppRole (" + EnvRoleID + ", " + EnvSecretIDFile + ")"
+}
+
+// Lasting is how long a login can last.
+type Lasting struct {
+	For     time.Duration // 0: as long as it is needed
+	Remedy  string
+	Renewed bool // the end is that of a token which is prolonged until then
+}
+
+// LastFor makes the login last for d if Vault lets it, and says how long it does.
+func (s *Store) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
+	if s.login.who.appRole() {
+		return Lasting{}, nil
+	}
+	l, err := s.lookUp(ctx, s.api.Token())
+	if err != nil || l.ttl == 0 || l.ttl >= d || l.periodic {
+		return Lasting{}, err
+	}
+	const op, at = "renew our token", "auth/token/renew-self"
+	if l.renewable {
+		// Vault grants what is asked for, up to the end of the token's life.
+		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, int(d.Seconds())+1)
+		if err != nil {
+			return Lasting{}, s.fail(op, at, update, err)
+		}
+		if got == nil || got.Auth == nil {
+			return Lasting{}, s.odd(op, at, fmt.Errorf("no lease"))
+		}
+		l = leaseOf(got.Auth)
+		s.login.holds(l)
+		if l.ttl >= d {
+			return Lasting{}, nil
+		}
+	}
+	return Lasting{For: l.ttl, Remedy: s.logInAgain(), Renewed: l.renewable}, nil
+}
+
+// leaseOf reads an answer to a login or a renewal. Vault rounds the last second down
+// to nothing, which elsewhere means that there is no end.
+func leaseOf(auth *vaultapi.SecretAuth) lease {
+	l := lease{ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable}
+	if l.ttl == 0 && auth.Renewable {
+		l.ttl = time.Second
+	}
+	return l
+}
+
+// lookUp asks Vault about a token by itself, without working with it yet.
+func (s *Store) lookUp(ctx context.Context, token string) (lease, error) {
+	const op, at = "check our token", "auth/token/lookup-self"
+	holder, err := s.api.CloneWithHeaders()
+	if err != nil {
+		return lease{}, s.fail(op, at, read, err)
+	}
+	holder.SetToken(token)
+	self, err := holder.Auth().Token().LookupSelfWithContext(ctx)
+	if err != nil {
+		return lease{}, wrap(s.api.Address(), op, at, read, err)
+	}
+	l := lease{}
+	if l.ttl, err = self.TokenTTL(); err != nil {
+		return lease{}, s.odd(op, at, err)
+	}
+	if l.renewable, err = self.TokenIsRenewable(); err != nil {
+		return lease{}, s.odd(op, at, err)
+	}
+	longest, created, period := seconds(self.Data["explicit_max_ttl"]), seconds(self.Data["creation_time"]), seconds(self.Data["period"])
+	if longest > 0 {
+		l.most = time.Until(time.Unix(int64(created/time.Second), 0).Add(longest))
+	}
+	l.periodic = l.renewable && period > 0 && longest == 0
+	return l, nil
+}
+
+func seconds(v any) time.Duration {
+	n, _ := number(v)
+	return time.Duration(n) * time.Second
+}
+
+// tokenLeast is what must be left of a token so that no other one is looked for,
+// and tokenLooked how often that is looked at.
+const (
+	tokenLeast  = 30 * time.Second
+	tokenLooked = 2 * time.Second
+)
+
+// anotherToken works with the token that a person has put into the file since, where
+// ours has ended or is about to. As long as ours is good the file does not matter: a
+// person may log in as somebody else meanwhile.
+func (s *Store) anotherToken(ctx context.Context) *lease {
+	if s.EndsSoon(tokenLeast) == nil {
+		return nil
+	}
+	for _, token := range []credential.Secret{s.inFile(), credential.NewSecret(s.api.Token())} {
+		if token.IsZero() || token.Equal(s.login.spurned) {
+			continue
+		}
+		l, err := s.lookUp(ctx, token.Reveal())
+		if isKind(err, TokenExpired) || isKind(err, PermissionDenied) {
+			s.login.spurned = token
+		}
+		if err != nil || l.ttl > 0 && l.ttl < tokenLeast && token.Equal(credential.NewSecret(s.api.Token())) {
+			continue
+		}
+		s.api.SetToken(token.Reveal())
+		s.login.holds(l)
+		return &l
+	}
+	return nil
+}
+
+// inFile is the token that the file holds now; zero if it is from no file.
+func (s *Store) inFile() credential.Secret {
+	if s.login.who.tokenFile == "" {
+		return credential.Secret{}
+	}
+	b, err := os.ReadFile(s.login.who.tokenFile)
+	if err != nil {
+		return credential.Secret{}
+	}
+	return credential.NewSecret(strings.TrimSpace(string(b)))
+}

@@ -1,0 +1,147 @@
+package vault
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+func tokenOf(t *testing.T, in vaultapi.TokenCreateRequest) string {
+	t.Helper()
+	in.Policies = []string{"default"}
+	got, err := server.Client().Auth().Token().CreateWithContext(t.Context(), &in)
+	require.NoError(t, err)
+	return got.Auth.ClientToken
+}
+
+func openWith(t *testing.T, token string) *Store {
+	t.Helper()
+	environment(t, server.Address(), credential.NewSecret(token))
+	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestALoginIsSaidToEndInTime(t *testing.T) {
+	no, yes := false, true
+	for _, row := range []struct {
+		name string
+		in   vaultapi.TokenCreateRequest
+		soon bool          // for a minute
+		last time.Duration // when four hours are wanted; 0: long enough
+	}{
+		{"a long one", vaultapi.TokenCreateRequest{TTL: "5h", Renewable: &no}, false, 0},
+		{"a short one", vaultapi.TokenCreateRequest{TTL: "50s", Renewable: &no}, true, 50 * time.Second},
+		{"one that is renewed", vaultapi.TokenCreateRequest{TTL: "50s", Renewable: &yes}, false, 0},
+		{"one that is renewed without end", vaultapi.TokenCreateRequest{Period: "50s"}, false, 0},
+		{"one that can be renewed for an hour", vaultapi.TokenCreateRequest{TTL: "50s", ExplicitMaxTTL: "1h", Renewable: &yes}, false, time.Hour},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := openWith(t, tokenOf(t, row.in))
+			stop := s.EndsSoon(time.Minute)
+			require.Equal(t, row.soon, stop != nil)
+			if stop != nil {
+				require.Equal(t, protocol.ReasonVaultLogin, stop.Reason)
+				require.Contains(t, stop.Detail, "too soon")
+			}
+			last, err := s.LastFor(t.Context(), 4*time.Hour)
+			require.NoError(t, err)
+			require.InDelta(t, row.last.Seconds(), last.For.Seconds(), 5)
+			if row.last > 0 {
+				require.NotEmpty(t, last.Remedy)
+			}
+		})
+	}
+	s := openWith(t, server.RootToken().Reveal())
+	require.Nil(t, s.EndsSoon(time.Hour), "the root token does not end")
+}
+
+func TestATokenThatWasRevokedIsReplacedByTheOneThatAPersonLogsInWith(t *testing.T) {
+	first, second := tokenOf(t, vaultapi.TokenCreateRequest{TTL: "1h"}), tokenOf(t, vaultapi.TokenCreateRequest{TTL: "1h"})
+	environment(t, server.Address(), credential.Secret{})
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	file := filepath.Join(home, ".vault-token")
+	require.NoError(t, os.WriteFile(file, []byte(first), 0o600))
+	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+
+	require.NoError(t, server.Client().Auth().Token().RevokeTree(first))
+	_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
+	require.True(t, isKind(err, TokenExpired), "%v", err)
+	require.Contains(t, s.EndsSoon(time.Second).Detail, "has ended; log in again (`vault login`)")
+
+	require.NoError(t, os.WriteFile(file, []byte(second+"\n"), 0o600))
+	require.Eventually(t, func() bool { return s.EndsSoon(time.Second) == nil }, 20*time.Second, 50*time.Millisecond)
+	require.Equal(t, second, s.api.Token())
+}
+
+// A quota is waited for, and what is said when that was in vain names it.
+func TestARateLimitIsWaitedFor(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		first int64 // so many are turned away
+		after string
+	}{
+		{"without a word", 5, ""},
+		{"with the time to wait", 1, "1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			to, err := url.Parse(server.Address())
+			require.NoError(t, err)
+			var seen atomic.Int64
+			var refuse atomic.Bool
+			proxy := httputil.NewSingleHostReverseProxy(to)
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if refuse.Load() && seen.Add(1) <= row.first {
+					if row.after != "" {
+						w.Header().Set("Retry-After", row.after)
+					}
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(http.StatusTooManyRequests)
+					_, _ = w.Write([]byte(`{"errors":["request path \"kv/data/apps/svc\": rate limit quota exceeded"]}`))
+					return
+				}
+				proxy.ServeHTTP(w, r)
+			}))
+			t.Cleanup(front.Close)
+			c := newCampaign()
+			s := open(t, c, front.URL, server.RootToken())
+			refuse.Store(true)
+			require.False(t, s.Throttled())
+			began := time.Now()
+			_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
+			require.NoError(t, err)
+			require.Equal(t, row.first+1, seen.Load())
+			require.True(t, s.Throttled())
+			if row.after != "" {
+				require.GreaterOrEqual(t, time.Since(began), time.Second)
+			}
+
+			seen.Store(-1000)
+			ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+			defer cancel()
+			_, err = s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, Throttled, e.Kind, "and not a time-out: %v", err)
+			require.Equal(t, protocol.ReasonThrottled, e.Stop().Reason)
+			require.Contains(t, e.Stop().Detail, "sys/quotas")
+		})
+	}
+}
