@@ -90,11 +90,13 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		}
 		dirs[name] = d
 	}
-	roll, warnings, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
-	if err == nil {
-		roll.Servers, roll.Addresses = found.Servers, found.Addresses
+	roll, _, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
+	if err != nil {
+		return nil, nil, err
 	}
-	return roll, append(found.warnings(), warnings...), err
+	roll.Servers, roll.Addresses = found.Servers, found.Addresses
+	roll.Warnings = append(found.warnings(), roll.Warnings...)
+	return roll, roll.Warnings, nil
 }
 
 // Prepare checks and stages the credentials of a batch.

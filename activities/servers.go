@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 )
@@ -48,7 +49,7 @@ func (s *Servers) take(directory string, servers []string, addresses map[string]
 func (s Servers) warnings() []inventory.Warning {
 	var out []inventory.Warning
 	for _, n := range s.Notes {
-		out = append(out, inventory.Warning(n))
+		out = append(out, inventory.Warning{Code: credential.FindingServers, Detail: n})
 	}
 	return out
 }

@@ -24,6 +24,7 @@ type Campaign struct {
 	Directories map[string]Directory `json:"directories"`
 	Sources     []Source             `json:"sources"`
 	Exclude     []Exclude            `json:"exclude,omitempty"`
+	Accept      []Accept             `json:"accept,omitempty"`
 
 	// Waves in order. What no wave matches goes into one more, last wave.
 	Waves []Wave `json:"waves,omitempty"`
@@ -190,10 +191,11 @@ type Source struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// Exclude takes a credential off the roll. Exactly one of Account and Path is set.
+// Exclude leaves out what it names and no more: one account, or one place in Vault, whose account stays on the
+// roll if anything else ties it. Exactly one of Account and Path is set.
 type Exclude struct {
 	Account string `json:"account,omitempty"` // DN, entryUUID, uid or AppRole "mount/role"
-	Path    string `json:"path,omitempty"`    // mount/path#field
+	Path    string `json:"path,omitempty"`    // mount/path#field, or mount/path for a secret as a whole
 	Reason  string `json:"reason"`            // required
 }
 

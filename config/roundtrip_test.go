@@ -79,6 +79,9 @@ func anyCampaign(t *rapid.T) Campaign {
 		return Wave{Name: text.Draw(t, "name"), Kind: credential.Kind(text.Draw(t, "kind")), Directory: text.Draw(t, "directory"),
 			Source: text.Draw(t, "source"), Account: text.Draw(t, "account"), Batch: rapid.Int().Draw(t, "batch")}
 	})
+	accept := rapid.Custom(func(t *rapid.T) Accept {
+		return Accept{Account: text.Draw(t, "account"), Problem: credential.Problem(text.Draw(t, "problem")), Source: text.Draw(t, "source"), Reason: text.Draw(t, "reason")}
+	})
 	exclude := rapid.Custom(func(t *rapid.T) Exclude {
 		return Exclude{Account: text.Draw(t, "account"), Path: text.Draw(t, "path"), Reason: text.Draw(t, "reason")}
 	})
@@ -89,6 +92,7 @@ func anyCampaign(t *rapid.T) Campaign {
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),
 		Sources:     rapid.SliceOf(source).Draw(t, "sources"),
 		Exclude:     filled(rapid.SliceOf(exclude).Draw(t, "exclude")),
+		Accept:      filled(rapid.SliceOf(accept).Draw(t, "accept")),
 		Waves:       filled(rapid.SliceOf(wave).Draw(t, "waves")),
 		Limits: Limits{Batch: rapid.Int().Draw(t, "batch"), Parallel: rapid.Int().Draw(t, "parallel"),
 			Concurrency: rapid.Int().Draw(t, "concurrency"), RetryMin: duration.Draw(t, "min"),

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -22,7 +23,7 @@ func (l *loader) exclude(top fields) []Exclude {
 			Reason:  f.required("reason", "say why a credential that the device knew may stay as it is"),
 		}
 		if f.has("path") {
-			e.Path = f.reference("path", "a Vault reference: mount/path#field").String()
+			e.Path = f.place("path")
 		}
 		if f.has("account") == f.has("path") {
 			l.problem(n.Line, "%s: needs either account or path", f.where)
@@ -33,6 +34,17 @@ func (l *loader) exclude(top fields) []Exclude {
 		out = append(out, e)
 	}
 	return out
+}
+
+// place is a field of a secret, or without #field the secret as a whole.
+func (f fields) place(key string) string {
+	s, _ := f.scalar(key)
+	if s != "" && !strings.Contains(s, "#") {
+		if p, ok := ParseReference(s + "#field"); ok {
+			return p.Mount + "/" + p.Path
+		}
+	}
+	return f.reference(key, "a place in Vault: mount/path#field, or mount/path for the secret as a whole").String()
 }
 
 func (l *loader) waves(top fields, c *Campaign) []Wave {

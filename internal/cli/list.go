@@ -62,7 +62,7 @@ func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	roll, warnings, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
 	for _, w := range warnings {
-		s.say("note: %s", w)
+		s.say("note: %s", w.Detail)
 	}
 	return roll, err
 }

@@ -88,7 +88,32 @@ const (
 	// OwnIdentity: it is the login with which Rollcall itself works, and a
 	// campaign that changed it midway would lock itself out.
 	OwnIdentity Problem = "own-identity"
+	// NoOwner: nothing says whose the secret is.
+	NoOwner Problem = "no-owner"
+	// NotAnAccount: the entry is a group, a container, a device: it logs in nowhere.
+	NotAnAccount Problem = "not-an-account"
+	// NoPassword: the account has no password, and a reset would give it a login.
+	NoPassword Problem = "no-password"
+	// IsAlias: the entry is an alias of an account (RFC 4512 section 2.6).
+	IsAlias Problem = "alias"
+	// BehindReferral: the account may be on a server that the campaign does not have.
+	BehindReferral Problem = "behind-referral"
+	// CheckedElsewhere: the entry says who checks the password, and does not hold it.
+	CheckedElsewhere Problem = "checked-elsewhere"
+	// SecondCopy: the entry holds the same secret once more, which a reset may leave
+	// as it is. A person may accept it.
+	SecondCopy Problem = "second-copy"
+	// HasKeytab: a reset makes the account's keytabs useless. A person may accept it.
+	HasKeytab Problem = "has-keytab"
+	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
+	ComputerAccount Problem = "computer"
+	// ManagedAccount: the domain itself makes its password.
+	ManagedAccount Problem = "managed-account"
 )
+
+// Acceptable are the problems that a person may accept by name (accept in the campaign
+// file): the account is then rotated all the same.
+func (p Problem) Acceptable() bool { return p == SecondCopy || p == HasKeytab }
 
 // Path is one field of one KV v2 secret.
 type Path struct {
@@ -137,6 +162,18 @@ const (
 	FindingNoAccount FindingCode = "path-without-account"
 	// FindingAmbiguous: see Ambiguous.
 	FindingAmbiguous FindingCode = "ambiguous-account"
+	// Findings of the listing say what a problem of the same name is about.
+	FindingNotAnAccount     FindingCode = "not-an-account"
+	FindingNoPassword       FindingCode = "no-password"
+	FindingAlias            FindingCode = "alias"
+	FindingBehindReferral   FindingCode = "behind-referral"
+	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
+	FindingSecondCopy       FindingCode = "second-copy"
+	FindingHasKeytab        FindingCode = "has-keytab"
+	FindingComputer         FindingCode = "computer"
+	FindingManaged          FindingCode = "managed-account"
+	// FindingPathLeftOut: the campaign file leaves out a path of the account, which is rotated.
+	FindingPathLeftOut FindingCode = "path-left-out"
 	// FindingTwoPaths: one account, several paths in Vault; all are kept current.
 	FindingTwoPaths FindingCode = "several-paths"
 	// FindingStalePath: a path's value was not the one the authority accepts.
@@ -168,3 +205,25 @@ const (
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )
+
+// Warnings: findings about the listing as a whole (Roll.Warnings).
+const (
+	// FindingEmptyRoll: nothing was listed.
+	FindingEmptyRoll FindingCode = "empty-roll"
+	// FindingSourceEmpty: a source of the campaign file found nothing.
+	FindingSourceEmpty FindingCode = "source-found-nothing"
+	// FindingNotSearched: a part of a directory is on a server that was not searched.
+	FindingNotSearched FindingCode = "part-not-searched"
+	// FindingServers: something about how the servers of a directory were found.
+	FindingServers FindingCode = "servers"
+	// FindingExcludeUnused: an exclude of the campaign file takes nothing off the roll.
+	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
+	// FindingOwnLogin: a login of Rollcall itself stays as it is.
+	FindingOwnLogin FindingCode = "own-login"
+)
+
+// Incomplete reports whether a warning says that something may be missing from the roll:
+// a campaign that killed all that is on it is not done then.
+func (f FindingCode) Incomplete() bool {
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched
+}

@@ -22,6 +22,10 @@ type Roll struct {
 	// Findings by credential ID.
 	Findings map[string][]Finding `json:"findings,omitempty"`
 
+	// Warnings are about the listing as a whole: what a person should read before
+	// anybody believes that the roll is all there is.
+	Warnings []Finding `json:"warnings,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }
@@ -45,3 +49,14 @@ type Span struct {
 
 // Len is the number of credentials in the span.
 func (s Span) Len() int { return s.To - s.From }
+
+// Incomplete counts the warnings that something may be missing from the roll.
+func (r *Roll) Incomplete() int {
+	n := 0
+	for _, w := range r.Warnings {
+		if w.Code.Incomplete() {
+			n++
+		}
+	}
+	return n
+}

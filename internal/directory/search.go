@@ -18,6 +18,10 @@ type Entry struct {
 	DN    string
 	UUID  string // entryUUID (RFC 4530), nsUniqueId or objectGUID; empty if the identity may not read it
 	Attrs map[string][]string
+
+	// Stored says of attributes that hold secrets how they are kept (see Stored), under the
+	// name that was asked for. Attrs never has these.
+	Stored map[string][]Stored
 }
 
 // First is the first value of an attribute, or empty. Names are as asked for.
@@ -34,18 +38,28 @@ func (e Entry) First(attr string) string {
 // must not call the Client. Its error ends the search and is returned as it is.
 // After a broken connection the search cannot go on where it was; start again.
 func (c *Client) Search(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) error {
+	_, err := c.Find(ctx, server, base, filter, attrs, each)
+	return err
+}
+
+// Find is Search, and names the other servers that hold a part of what was searched
+// (continuation references, RFC 4511 section 4.5.3). None is followed, because that would hand
+// the bind password to a server that the campaign file does not name: what matches there is
+// missing from the answer.
+func (c *Client) Find(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) (elsewhere []string, err error) {
 	s, err := c.server(server)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if base == "" {
 		base = c.conf.Base
 	}
 	if _, err := ldap.CompileFilter(filter); err != nil {
-		return fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
+		return nil, fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
 	}
 	attrs = append([]string{c.family.idAttribute()}, attrs...)
-	return s.admin(ctx, "", (*pool).use, func(cn *conn) error {
+	err = s.admin(ctx, "", (*pool).use, func(cn *conn) error {
+		elsewhere = nil // another identity may begin anew
 		paging := ldap.NewControlPaging(pageSize)
 		for {
 			req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
@@ -58,6 +72,7 @@ func (c *Client) Search(ctx context.Context, server, base, filter string, attrs 
 			if err != nil {
 				return s.searchError(base, err)
 			}
+			elsewhere = append(elsewhere, page.Referrals...)
 			for _, e := range page.Entries {
 				if err := cn.complete(ctx, e); err != nil {
 					cn.broken.Store(true)
@@ -76,6 +91,7 @@ func (c *Client) Search(ctx context.Context, server, base, filter string, attrs 
 			paging.SetCookie(next.Cookie)
 		}
 	})
+	return elsewhere, err
 }
 
 func (s *server) searchError(base string, err error) error {
@@ -100,7 +116,15 @@ func (s *server) searchError(base string, err error) error {
 func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
 	out := Entry{DN: e.DN, UUID: c.family.identity(e), Attrs: make(map[string][]string, len(attrs))}
 	for _, name := range attrs {
-		if v := e.GetEqualFoldAttributeValues(name); len(v) > 0 {
+		v := e.GetEqualFoldAttributeValues(name)
+		switch {
+		case len(v) == 0:
+		case isSecret(name):
+			if out.Stored == nil {
+				out.Stored = map[string][]Stored{}
+			}
+			out.Stored[name] = storedValues(v)
+		default:
 			out.Attrs[name] = v
 		}
 	}

@@ -126,7 +126,7 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	for _, role := range []string{"rollcall-worker", "rollcall-operator"} {
 		roll, warnings := list(login(role))
 		require.Len(t, warnings, 1)
-		require.Contains(t, string(warnings[0]), "ledger worker and of operators are not on the roll")
+		require.Contains(t, warnings[0].Detail, "ledger worker and of operators are not on the roll")
 		require.Len(t, roll.Credentials, 1)
 		own := roll.Credentials[0]
 		require.Equal(t, "vault/approle/rollcall-worker", own.ID)
@@ -137,7 +137,8 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	for _, token := range []string{login("another"), realVault.RootToken().Reveal()} {
 		roll, warnings := list(token)
 		require.Empty(t, roll.Credentials)
-		require.Len(t, warnings, 1)
-		require.Contains(t, string(warnings[0]), "rotate_login has no effect")
+		require.Len(t, warnings, 2)
+		require.Equal(t, credential.FindingEmptyRoll, warnings[0].Code)
+		require.Contains(t, warnings[1].Detail, "rotate_login has no effect")
 	}
 }

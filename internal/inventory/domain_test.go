@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ func startDomain(t *testing.T, accounts []lab.Account) *lab.Samba {
 }
 
 // listDomain lists what a manifest and a filter find in the domain.
-func listDomain(t *testing.T, s *lab.Samba, filter string, rows ...string) *credential.Roll {
+func listDomain(t *testing.T, s *lab.Samba, accept []config.Accept, filter string, rows ...string) *credential.Roll {
 	t.Helper()
 	servers(t)
 	d := config.Directory{
@@ -45,6 +47,7 @@ func listDomain(t *testing.T, s *lab.Samba, filter string, rows ...string) *cred
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	c := campaign()
+	c.Accept = accept
 	c.Directories = map[string]config.Directory{"ad": d}
 	c.Sources = []config.Source{manifestSource(append([]string{"directory,account,path"}, rows...)...)}
 	if filter != "" {
@@ -59,6 +62,7 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	accounts := lab.SeedAccounts("svc", 6)
 	accounts[2].Attrs = map[string][]string{"servicePrincipalName": {"smtp/esg-01.example.org"}}
 	accounts[3].Attrs = map[string][]string{"mail": {"gateway@example.org"}}
+	accounts[5].Attrs = map[string][]string{"servicePrincipalName": {"HTTP/web.example.org"}}
 	s := startDomain(t, accounts)
 	admin, err := s.AdminConn(t.Context())
 	require.NoError(t, err)
@@ -69,9 +73,25 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	group.Attribute("sAMAccountName", []string{"esg-01-readers"})
 	group.Attribute("member", []string{s.AccountDN("svc0005"), s.AccountDN("svc0006"), s.AdminDN})
 	require.NoError(t, admin.Add(group))
+	for _, o := range []struct{ class, name, control string }{
+		{"computer", "ESG-01$", "4096"}, {"msDS-ManagedServiceAccount", "esg-msa$", "4096"}, {"contact", "", ""}, {"user", "svc-noupn", "66050"},
+	} {
+		dn := "CN=" + cmp.Or(strings.TrimSuffix(o.name, "$"), "esg-01 support") + "," + s.ServicesDN()
+		add := ldap.NewAddRequest(dn, nil)
+		add.Attribute("objectClass", []string{o.class})
+		add.Attribute("description", []string{"of esg-01"})
+		if o.name != "" {
+			add.Attribute("sAMAccountName", []string{o.name})
+			add.Attribute("userAccountControl", []string{o.control})
+		} else {
+			add.Attribute("mail", []string{"gateway@example.org"}) // as svc0004
+		}
+		require.NoError(t, admin.Add(add), o.class)
+	}
 	guid := guidOf(t, s, s.AccountDN("svc0002"))
 
-	roll := listDomain(t, s, "(memberOf=CN=esg-01 readers,"+s.ServicesDN()+")",
+	accept := []config.Accept{{Account: `EXAMPLE\svc0003`, Problem: credential.HasKeytab, Reason: "its keytab is made anew at once"}}
+	roll := listDomain(t, s, accept, "(|(memberOf=CN=esg-01 readers,"+s.ServicesDN()+")(description=*esg-01*))",
 		"ad,SVC0001,kv/a#password",
 		"ad,svc0001@ad.example.org,kv/a2#password",
 		`ad,"cn=svc0001 , ou=Services,dc=ad,dc=example,dc=org",`,
@@ -81,6 +101,12 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 		"ad,esg-01-readers,kv/group#password",
 		"ad,nobody,kv/nobody#password",
 		"ad,rollcall,",
+		`ad,EXAMPLE\svc0002,`,
+		`ad,ad.example.org\SVC-noupn,`,
+		"ad,svc-noupn@AD.example.org,kv/noupn#password",
+		`ad,OTHER\svc0002,kv/other#password`,
+		"ad,ESG-01$,kv/machine#password",
+		"ad,krbtgt,",
 	)
 	got := byName(roll)
 	for i := range 6 {
@@ -88,23 +114,43 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 		require.Contains(t, got, dn)
 		require.Equal(t, credential.ADPassword, got[dn].Kind)
 		require.Equal(t, "ad/"+got[dn].Subject, got[dn].ID)
-		require.Empty(t, got[dn].Problem)
+		want := credential.Problem("")
+		if i == 5 {
+			want = credential.HasKeytab
+		}
+		require.Equal(t, want, got[dn].Problem)
 	}
+	require.Contains(t, details(roll, got[s.AccountDN("svc0006")].ID, credential.FindingHasKeytab), "HTTP/web.example.org")
+	require.Contains(t, details(roll, got[s.AccountDN("svc0003")].ID, credential.FindingHasKeytab), "accepted by the campaign file: its keytab")
+	noUPN := got["CN=svc-noupn,"+s.ServicesDN()]
+	require.Empty(t, noUPN.Problem)
+	require.Equal(t, "kv/noupn#password", noUPN.Paths[0].String())
+	other := got[`OTHER\svc0002`]
+	require.Equal(t, credential.NoAccount, other.Problem)
+	require.Contains(t, details(roll, other.ID, credential.FindingNoAccount), "it names the domain OTHER, and ad is the domain EXAMPLE (ad.example.org)")
+	for name, want := range map[string]credential.Problem{
+		"CN=ESG-01," + s.ServicesDN(): credential.ComputerAccount, "CN=esg-msa," + s.ServicesDN(): credential.ManagedAccount,
+		"CN=esg-01 support," + s.ServicesDN(): credential.NotAnAccount, "CN=krbtgt,CN=Users," + s.BaseDN(): credential.ManagedAccount,
+		"CN=esg-01 readers," + s.ServicesDN(): credential.NotAnAccount,
+	} {
+		require.Equal(t, want, got[name].Problem, name)
+		require.NotEmpty(t, details(roll, got[name].ID, credential.FindingCode(want)), name)
+	}
+	require.Equal(t, "kv/machine#password", got["CN=ESG-01,"+s.ServicesDN()].Paths[0].String())
 	require.Len(t, got[s.AccountDN("svc0001")].Paths, 2, "one account by three names")
 	require.Equal(t, "kv/rollcall/ad/svc0003#password", got[s.AccountDN("svc0003")].Paths[0].String())
-	require.Equal(t, credential.NoAccount, got["esg-01-readers"].Problem)
 	require.Equal(t, credential.NoAccount, got["nobody"].Problem)
 	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
 
 	protected := got[s.AdminDN]
 	require.Len(t, roll.Findings[protected.ID], 1)
 	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][0].Code)
-	require.Len(t, roll.Credentials, 6+4)
+	require.Len(t, roll.Credentials, 6+3+1+1+5)
 }
 
 func guidOf(t *testing.T, s *lab.Samba, dn string) string {
 	t.Helper()
-	roll := listDomain(t, s, "(distinguishedName="+dn+")")
+	roll := listDomain(t, s, nil, "(distinguishedName="+dn+")")
 	require.Len(t, roll.Credentials, 1)
 	return roll.Credentials[0].Subject
 }

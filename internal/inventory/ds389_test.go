@@ -38,6 +38,14 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 		ids[e.DN] = e.UUID
 		return nil
 	}))
+	admin, err := s.AdminConn(ctx)
+	require.NoError(t, err)
+	defer admin.Close()
+	const unseen = "uid=unseen,ou=sealed,dc=example,dc=org"
+	for _, dn := range []string{s.AccountDN("certificate"), unseen} {
+		addLDIF(t, admin, "dn: "+dn+"\nobjectClass: inetOrgPerson\ncn: x\nsn: x\ndescription: esg-01")
+	}
+	addLDIF(t, admin, "dn: ou=zone,"+s.PeopleDN()+"\nobjectClass: organizationalUnit\ndescription: esg-01")
 	require.NoError(t, realVault.SeedKV(ctx, map[string]map[string]any{"apps/ds389/ldap": {"password": "x"}}))
 	require.NoError(t, realVault.SeedMetadata(ctx, map[string]map[string]any{"apps/ds389/ldap": {"account": "svc0004", "directory": "ds"}}))
 
@@ -73,5 +81,8 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 	require.Equal(t, credential.NoAccount, got["nobody"].Problem)
 	require.Equal(t, credential.NoAccount, got["00000000-11111111-22222222-33333333"].Problem)
 	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
-	require.Len(t, roll.Credentials, 5+3)
+	require.Equal(t, credential.NoPassword, got[s.AccountDN("certificate")].Problem)
+	require.Equal(t, credential.NotAnAccount, got["ou=zone,"+s.PeopleDN()].Problem)
+	require.Empty(t, got[unseen].Problem, "where userPassword may not be searched nothing is guessed")
+	require.Len(t, roll.Credentials, 5+3+3)
 }

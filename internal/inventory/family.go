@@ -14,7 +14,7 @@ import (
 // family is how the directories of one family name their accounts.
 type family struct {
 	driver string
-	only   string   // filter that every account matches and nothing else with a name does; empty: any entry
+	domain string   // of Active Directory, as in DNS
 	login  string   // the attribute that people call an account by
 	others []string // further attributes whose values mean it
 	mails  []string // where a reference with an "@" is looked for
@@ -26,37 +26,33 @@ type family struct {
 var families = map[string]family{
 	config.OpenLDAP: {
 		login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
-		read: []string{"uid", "cn", "mail"},
+		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
 	},
 	config.DS389: {
 		login: "uid", mails: []string{"mail", "uid"}, dn: "entrydn", id: "nsUniqueId",
-		read: []string{"uid", "cn", "mail"},
+		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
 	},
-	// Groups have a sAMAccountName too, and computers change their own passwords.
 	config.ActiveDirectory: {
-		only:  "(objectCategory=person)(objectClass=user)(!(objectClass=computer))",
 		login: "sAMAccountName", others: []string{"userPrincipalName", "servicePrincipalName"},
 		mails: []string{"userPrincipalName", "mail", "sAMAccountName"}, dn: "distinguishedName", id: "objectGUID",
-		read: []string{"sAMAccountName", "userPrincipalName", "servicePrincipalName", "cn", "mail", "adminCount"},
+		read: append([]string{"sAMAccountName", "userPrincipalName", "servicePrincipalName", "cn", "mail", "adminCount"}, domainFacts...),
 	},
 }
 
-func familyOf(driver string) family {
-	f := families[driver]
-	f.driver = driver
+func (l *lister) family(name string) family {
+	d := l.c.Directories[name]
+	f := families[d.Driver]
+	f.driver = d.Driver
+	if f.driver == config.ActiveDirectory {
+		f.domain = config.Domain(d.Base)
+	}
 	return f
 }
 
-// accounts narrows a filter to accounts.
-func (f family) accounts(filter string) string {
-	if f.only == "" {
-		return filter
-	}
-	return "(&" + f.only + filter + ")"
-}
-
 // shown are the attributes that the bind identity must be able to read.
-func (f family) shown() string { return strings.Join(append([]string{f.id}, f.read...), ", ") }
+func (f family) shown() string {
+	return strings.Join([]string{f.id, f.login, "cn", "mail", "objectClass"}, ", ")
+}
 
 // clause is the filter that finds a reference. For a DN it asks for the
 // leading RDN, which a server can look up in its index; the caller compares
@@ -66,6 +62,8 @@ func (f family) clause(m mention) string {
 	switch {
 	case m.form == byUUID:
 		return directory.FilterByID(f.driver, m.key)
+	case m.form == byMail && f.localPart(m.text) != "":
+		return "(|" + anyOf(f.mails, value) + "(" + f.login + "=" + ldap.EscapeFilter(f.localPart(m.text)) + "))"
 	case m.form == byMail:
 		return anyOf(f.mails, value)
 	case m.form == byDN:
@@ -76,6 +74,16 @@ func (f family) clause(m mention) string {
 		return anyOf(append([]string{f.login}, f.others...), value)
 	}
 	return "(" + f.login + "=" + value + ")"
+}
+
+// localPart is the account in account@domain, which a domain takes for the account's name whether or not it has a
+// userPrincipalName ([MS-ADTS] 5.1.1.1.1); empty if it is another domain's.
+func (f family) localPart(text string) string {
+	account, domain, _ := strings.Cut(strings.TrimSpace(text), "@")
+	if f.domain == "" || !strings.EqualFold(domain, f.domain) {
+		return ""
+	}
+	return account
 }
 
 func anyOf(attributes []string, value string) string {
@@ -96,6 +104,11 @@ func (f family) keysOf(e directory.Entry) []string {
 			keys = append(keys, fold(v))
 		}
 	}
+	for _, v := range e.Attrs[f.login] {
+		if f.domain != "" {
+			keys = append(keys, fold(v+"@"+f.domain))
+		}
+	}
 	for _, v := range e.Attrs["mail"] {
 		if strings.Contains(v, "@") {
 			keys = append(keys, fold(v))
@@ -114,7 +127,7 @@ func (f family) accountOf(e directory.Entry) (Account, error) {
 			fmt.Sprintf("an entry shows no %s: let the bind DN read that attribute", f.id),
 		}
 	}
-	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Protected: e.First("adminCount") == "1"}
+	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Protected: e.First("adminCount") == "1", facts: f.factsOf(e)}
 	for _, name := range append([]string{f.login}, f.others...) {
 		a.Logins = append(a.Logins, e.Attrs[name]...)
 	}

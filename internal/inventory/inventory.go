@@ -9,9 +9,12 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -24,9 +27,13 @@ import (
 
 // Directory searches one LDAP directory, over pages. *directory.Client is one.
 type Directory interface {
-	// Search calls each for every entry below base (subtree) that matches. An error of each
-	// ends the search and is returned.
-	Search(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) error
+	// Find calls each for every entry below base (subtree) that matches. An error of each
+	// ends the search and is returned. elsewhere are servers that hold a part which was not searched.
+	Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) (elsewhere []string, err error)
+	// Referrals are the entries below which another server takes over, with its URLs.
+	Referrals(ctx context.Context, server string) (map[string][]string, error)
+	// DomainName is what stands before the backslash in DOMAIN\account; empty where it is not shown.
+	DomainName(ctx context.Context, server string) (string, error)
 	// Servers lists the servers; the first is the write server.
 	Servers() []string
 }
@@ -66,12 +73,14 @@ type Account struct {
 	Short     string   // uid or sAMAccountName, else cn, else Subject: for adopted paths
 	Logins    []string // every uid, or the role: what people call it
 	Protected bool     // of a protected group in Active Directory
+
+	facts *facts // of an LDAP entry; shared by all that found it in one answer
 }
 
 // Warning is something about the listing as a whole that a person should read
 // before the campaign runs: an exclude that matches nothing, a source that
-// found nothing.
-type Warning string
+// found nothing. It travels with the roll to the ledger and to reports.
+type Warning = credential.Finding
 
 // List asks all sources and merges what they found into the roll of a campaign.
 // now becomes Roll.ListedAt. progress, if not nil, is called with the number of
@@ -83,7 +92,7 @@ type Warning string
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
 func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: dirs, vault: v, progress: progress}
+	l := &lister{c: c, dirs: dirs, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -105,18 +114,28 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := l.lookForPasswords(ctx, known); err != nil {
+		return nil, nil, err
+	}
+	parts, err := l.findParts(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	own, err := l.ownIdentities(ctx, known)
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := merge(c, l.candidates, known, own)
+	roll, warnings, err := mergeAll(c, l.candidates, known, own, unfound{parts, l.hints})
 	if err != nil {
 		return nil, nil, err
 	}
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
-	slices.Sort(warnings)
-	return roll, warnings, nil
+	if len(roll.Credentials) == 0 {
+		warnings = append(warnings, Warning{Code: credential.FindingEmptyRoll, Detail: "no source found a credential of the device: check the sources, nothing was rotated"})
+	}
+	roll.Warnings = sortWarnings(warnings)
+	return roll, roll.Warnings, nil
 }
 
 // lister gathers candidates.
@@ -127,6 +146,14 @@ type lister struct {
 	progress   func(int)
 	candidates []Candidate
 	warnings   []Warning
+
+	mu        sync.Mutex
+	elsewhere map[string]map[string]bool // servers that hold a part of a directory
+	hints     map[reference]string       // why a reference was not looked up
+}
+
+func (l *lister) warn(code credential.FindingCode, format string, args ...any) {
+	l.warnings = append(l.warnings, Warning{Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
 func (l *lister) check() error {
@@ -158,7 +185,7 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 		return err
 	}
 	if len(l.candidates) == before {
-		l.warnings = append(l.warnings, Warning(fmt.Sprintf("source %s found nothing: check its settings before you rely on the roll", s.Name)))
+		l.warn(credential.FindingSourceEmpty, "source %s found nothing: check its settings before you rely on the roll", s.Name)
 	}
 	return nil
 }
@@ -174,6 +201,13 @@ func (l *lister) beat() {
 	if l.progress != nil {
 		l.progress(len(l.candidates))
 	}
+}
+
+func sortWarnings(w []Warning) []Warning {
+	slices.SortFunc(w, func(a, b Warning) int {
+		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Detail, b.Detail))
+	})
+	return slices.Compact(w)
 }
 
 // onlyDirectory is the directory that is meant when none is named: the one

@@ -22,6 +22,7 @@ type line struct {
 	guesses  []credential.Path // paths whose field nobody named
 	short    string            // for an adopted path
 	findings []credential.Finding
+	problems []credential.Problem // of its account
 
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
@@ -31,16 +32,24 @@ type line struct {
 type merger struct {
 	c     *config.Campaign
 	known accounts
+	lost  unfound // where accounts may be that were not found
 	lines map[string]*line
+
+	leftOut []leftPath
 }
 
 // merge makes the roll out of candidates. It does no I/O. own are
 // the credentials that we ourselves work with. The error is about excludes
 // that cannot be carried out.
 func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentities) (*credential.Roll, []Warning, error) {
-	m := &merger{c: c, known: known, lines: map[string]*line{}}
+	return mergeAll(c, found, known, own, unfound{})
+}
+
+// mergeAll is merge with what is known of accounts that were not found.
+func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
+	m := &merger{c: c, known: known, lost: lost, lines: map[string]*line{}}
 	var loose []Candidate
-	for _, cand := range found {
+	for _, cand := range m.leavePathsOut(found) {
 		if a := m.accounts(cand); len(a) == 1 {
 			m.matched(cand, a[0])
 		} else {
@@ -49,6 +58,10 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentit
 	}
 	m.settleFields()
 	m.loose(loose)
+	unaccepted, err := m.acceptances()
+	if err != nil {
+		return nil, nil, err
+	}
 	m.peopleAndServices()
 	m.sharedPaths()
 	if err := m.adopt(); err != nil {
@@ -61,7 +74,7 @@ func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentit
 		return nil, nil, err
 	}
 	m.finish(roll, own)
-	return roll, append(warnings, more...), nil
+	return roll, slices.Concat(warnings, more, unaccepted), nil
 }
 
 func (m *merger) accounts(c Candidate) []Account {
@@ -71,7 +84,7 @@ func (m *merger) accounts(c Candidate) []Account {
 	if c.Account == "" {
 		return nil
 	}
-	return m.known[reference{c.Authority, accountKey(c.Account)}]
+	return preferAccounts(m.known[reference{c.Authority, accountKey(c.Account)}])
 }
 
 // matched adds a candidate to the line of its account.
@@ -94,6 +107,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	if a.Protected {
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
 	}
+	l.hinder(a)
 	if c.Path != nil && c.AnyField {
 		l.guesses = append(l.guesses, *c.Path)
 		c.Path = nil
@@ -223,10 +237,13 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or immutable id instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
 		return l
 	}
-	if l.Problem == "" {
-		l.Problem = credential.NoAccount
-	}
+	holder, hint := m.lost.parts.holder(c.Authority, c.Account), m.lost.hints[reference{c.Authority, accountKey(c.Account)}]
+	l.unfound(c, holder)
 	switch {
+	case holder != "":
+		l.find(credential.FindingBehindReferral, "the account %q was not found: %s", c.Account, holder)
+	case hint != "":
+		l.find(credential.FindingNoAccount, "the account %q was not looked for: %s", c.Account, hint)
 	case c.Account == "":
 		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it")
 	case c.Authority == "":

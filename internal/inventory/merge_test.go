@@ -153,7 +153,7 @@ func TestMerge(t *testing.T) {
 		},
 		"a path that names no account stays as an open problem": {
 			[]string{"a - kv/x#password"},
-			[]string{"kv/x#password [kv/x#password] (a) PROBLEM no-account FINDING path-without-account"},
+			[]string{"kv/x#password [kv/x#password] (a) PROBLEM no-owner FINDING path-without-account"},
 		},
 		"a path that names no account belongs to the account another source gives it": {
 			[]string{"a - kv/x#password", "b alice kv/x#password"},
@@ -247,7 +247,8 @@ func TestExclude(t *testing.T) {
 		{"by entryUUID", config.Exclude{Account: strings.ToUpper(uuidOf("bob"))}, person("bob").Name, "", ""},
 		{"by AppRole", config.Exclude{Account: "approle/esg"}, "approle/esg", "", ""},
 		{"by path", config.Exclude{Path: "kv/x/alice#password"}, person("alice").Name, "", ""},
-		{"by adopted path", config.Exclude{Path: "kv/rollcall/corp/bob#password"}, person("bob").Name, "", ""},
+		{"by the path that we would make is an error", config.Exclude{Path: "kv/rollcall/corp/bob#password"}, "", "", "that is where the new value of corp: " + person("bob").Name + " goes"},
+		{"by a whole secret", config.Exclude{Path: "kv/x/alice"}, person("alice").Name, "", ""},
 		{"by the name of an account that is gone", config.Exclude{Account: "gone"}, "gone", "", ""},
 		{"by path without an account", config.Exclude{Path: "kv/x/gone#password"}, "gone", "", ""},
 		{"of nobody is a warning", config.Exclude{Account: "nobody"}, "", "exclude account nobody matches nothing", ""},
@@ -266,7 +267,8 @@ func TestExclude(t *testing.T) {
 			require.NoError(t, err)
 			if tc.warning != "" {
 				require.Len(t, warnings, 1)
-				require.Contains(t, string(warnings[0]), tc.warning)
+				require.Equal(t, credential.FindingExcludeUnused, warnings[0].Code)
+				require.Contains(t, warnings[0].Detail, tc.warning)
 				require.Len(t, roll.Credentials, len(found))
 				return
 			}
@@ -285,7 +287,7 @@ func TestOurOwnLoginStaysOnTheRollAsAProblem(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
 	require.Len(t, warnings, 1)
-	require.Contains(t, string(warnings[0]), "what Rollcall itself logs in with")
+	require.Contains(t, warnings[0].Detail, "what Rollcall itself logs in with")
 }
 
 func TestWavesTakeWhatMatchesFirst(t *testing.T) {
@@ -345,9 +347,7 @@ func TestMergeDoesNotDependOnOrder(t *testing.T) {
 		if err != nil {
 			return // "gone2" at two paths: the exclude does not say which
 		}
-		slices.Sort(warnings)
-		slices.Sort(warningsAgain)
-		require.Equal(t, warnings, warningsAgain)
+		require.Equal(t, sortWarnings(warnings), sortWarnings(warningsAgain))
 		require.JSONEq(t, asJSON(t, roll), asJSON(t, again))
 		nothingLost(t, found, roll)
 	})

@@ -6,12 +6,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/directory"
 )
 
 func TestAnErrorThatNamesAnAccountCanBeSaidWithoutIt(t *testing.T) {
-	_, err := familyOf(config.OpenLDAP).accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
+	_, err := (&lister{c: campaign()}).family("corp").accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
 	require.ErrorContains(t, err, "uid=svc-mail")
 	public, ok := Public(fmt.Errorf("looking up: %w", err))
 	require.True(t, ok)

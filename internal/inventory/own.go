@@ -44,10 +44,10 @@ func (l *lister) addOwn(ctx context.Context) error {
 		return err
 	}
 	if role != vault.WorkerRole && role != vault.OperatorRole {
-		l.warnings = append(l.warnings, "vault.rotate_login has no effect with this login, which is not one of the AppRoles that rollcall init made: the workers' login is not on the roll")
+		l.warn(credential.FindingOwnLogin, "vault.rotate_login has no effect with this login, which is not one of the AppRoles that rollcall init made: the workers' login is not on the roll")
 		return nil
 	}
-	l.warnings = append(l.warnings, "the logins of the ledger worker and of operators are not on the roll: if the device may have known one, rotate it by hand (docs/operations.md)")
+	l.warn(credential.FindingOwnLogin, "the logins of the ledger worker and of operators are not on the roll: if the device may have known one, rotate it by hand (docs/operations.md)")
 	mount, name, _ := cutRole(vault.WorkerRole)
 	a, path := roleAccount(mount, name), vault.OwnSecretID(l.c.Vault.Mount)
 	l.add(Candidate{
@@ -127,7 +127,7 @@ func (m *merger) ownIdentities(own ownIdentities) []Warning {
 		if _, ok := m.c.Directories[l.Authority]; ok {
 			hint = fmt.Sprintf("name a pair under directories.%s.bind and each is rotated by the other, or %s", l.Authority, hint)
 		}
-		warnings = append(warnings, Warning(fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; %s", l.Name, hint)))
+		warnings = append(warnings, Warning{Code: credential.FindingOwnLogin, Detail: fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; %s", l.Name, hint)})
 	}
 	return warnings
 }

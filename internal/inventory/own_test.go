@@ -75,7 +75,7 @@ func TestASingleBindIdentityIsListedOnlyIfASourceFindsItAndStaysOpen(t *testing.
 	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
 	require.Equal(t, 1, roll.Credentials[0].Wave)
 	require.Len(t, warnings, 1)
-	require.Contains(t, string(warnings[0]), "name a pair under directories.plant.bind")
+	require.Contains(t, warnings[0].Detail, "name a pair under directories.plant.bind")
 }
 
 func TestABindPairThatTheDirectoryDoesNotShowStaysOpenAndIsNotDropped(t *testing.T) {

@@ -16,7 +16,7 @@ func (m *merger) sharedPaths() {
 	owners := map[credential.Path][]*line{}
 	for _, l := range m.lines {
 		l.Paths = sortedPaths(l.Paths)
-		if l.Problem == credential.NoAccount {
+		if l.Subject == "" && l.Problem != credential.Ambiguous {
 			continue
 		}
 		for _, p := range l.Paths {
@@ -61,7 +61,7 @@ func (m *merger) adopt() error {
 		for _, p := range l.Paths {
 			taken[p]++
 		}
-		if len(l.Paths) == 0 && l.Subject != "" {
+		if len(l.Paths) == 0 && l.Subject != "" && l.Problem == "" {
 			p, err := m.adopted(l, l.short)
 			if err != nil {
 				return err

@@ -58,6 +58,12 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		for _, b := range d.Identities() {
 			ask(name, b.DN) // to recognise our own identity
 		}
+		for _, e := range l.c.Exclude {
+			ask(name, e.Account) // the directory says whom a name means
+		}
+		for _, a := range l.c.Accept {
+			ask(name, a.Account)
+		}
 	}
 	known := accounts{}
 	for authority, refs := range asked {
@@ -82,9 +88,18 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 // search, then one by one what that did not find, because the server knows
 // matching rules that we do not.
 func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention, known accounts) error {
+	refs, short, err := l.withoutDomains(ctx, name, refs)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for written, key := range short {
+			known[reference{name, written}] = known[reference{name, key}]
+		}
+	}()
 	var mu sync.Mutex
 	var left []mention
-	err := parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []mention) error {
+	err = parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []mention) error {
 		found, err := l.searchBatch(ctx, name, batch)
 		if err != nil {
 			return l.lookupError(name, len(batch), err)
@@ -122,11 +137,11 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 func (l *lister) lookupError(name string, n int, err error) error {
 	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
-		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, familyOf(l.c.Directories[name].Driver).shown())
+		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, l.family(name).shown())
 }
 
 func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {
-	f := familyOf(l.c.Directories[name].Driver)
+	f := l.family(name)
 	var b strings.Builder
 	b.WriteString("(|")
 	asked := map[string]bool{}
@@ -137,7 +152,7 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 	b.WriteByte(')')
 	found := map[string][]Account{}
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(b.String()), f.read, func(e directory.Entry) error {
+	elsewhere, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), f.read, func(e directory.Entry) error {
 		a, err := f.accountOf(e)
 		if err != nil {
 			return err
@@ -149,13 +164,14 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 		}
 		return nil
 	})
+	l.referred(name, elsewhere)
 	return found, err
 }
 
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
-	f := familyOf(l.c.Directories[name].Driver)
+	f := l.family(name)
 	filter := "(|" + f.clause(ref) + ")"
 	if ref.form == byDN {
 		// The server compares DNs by schema (RFC 5020); the leading RDN is
@@ -164,13 +180,14 @@ func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Acc
 	}
 	var found []Account
 	d := l.dirs[name]
-	err := d.Search(ctx, d.Servers()[0], l.c.Directories[name].Base, f.accounts(filter), f.read, func(e directory.Entry) error {
+	elsewhere, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, filter, f.read, func(e directory.Entry) error {
 		a, err := f.accountOf(e)
 		if err == nil {
 			found = addAccount(found, a)
 		}
 		return err
 	})
+	l.referred(name, elsewhere)
 	return found, err
 }
 

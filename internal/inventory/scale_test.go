@@ -32,7 +32,8 @@ func newCrowd(n int) *crowd {
 		c.byUID[uid] = i
 		c.entries = append(c.entries, directory.Entry{
 			DN: "uid=" + uid + ",ou=people," + base, UUID: fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
-			Attrs: map[string][]string{"uid": {uid}, "cn": {"User " + uid}, "mail": {uid + "@example.org"}},
+			Attrs:  map[string][]string{"uid": {uid}, "cn": {"User " + uid}, "mail": {uid + "@example.org"}, "objectClass": {"inetOrgPerson"}},
+			Stored: map[string][]directory.Stored{"userPassword": {{Scheme: "SSHA"}}},
 		})
 	}
 	return c
@@ -42,24 +43,28 @@ func (c *crowd) Servers() []string { return []string{"ldaps://ldap1.example.org:
 
 var equality = regexp.MustCompile(`\(uid=([^)]*)\)`)
 
-func (c *crowd) Search(_ context.Context, _, _, filter string, _ []string, each func(directory.Entry) error) error {
+func (c *crowd) DomainName(context.Context, string) (string, error) { return "", nil }
+
+func (c *crowd) Referrals(context.Context, string) (map[string][]string, error) { return nil, nil }
+
+func (c *crowd) Find(_ context.Context, _, _, filter string, _ []string, each func(directory.Entry) error) ([]string, error) {
 	c.searches++
 	if !strings.HasPrefix(filter, "(|") {
 		for _, e := range c.entries {
 			if err := each(e); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return nil, nil
 	}
 	for _, m := range equality.FindAllStringSubmatch(filter, -1) {
 		if i, ok := c.byUID[m[1]]; ok {
 			if err := each(c.entries[i]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // 100,000 accounts, each found by a filter, named by uid in one half of a manifest
@@ -113,8 +118,8 @@ type serial struct {
 	mu sync.Mutex
 }
 
-func (s *serial) Search(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) error {
+func (s *serial) Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.crowd.Search(ctx, server, base, filter, attrs, each)
+	return s.crowd.Find(ctx, server, base, filter, attrs, each)
 }

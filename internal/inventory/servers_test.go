@@ -171,7 +171,8 @@ func TestASearchOfManyPagesListsEveryAccountOnceAndNoDecoy(t *testing.T) {
 		require.True(t, x.Adopted)
 		require.Equal(t, "corp/"+x.Subject, x.ID)
 	}
-	require.Equal(t, []Warning{"source nobody found nothing: check its settings before you rely on the roll"}, warnings)
+	require.Equal(t, []Warning{{Code: credential.FindingSourceEmpty, Detail: "source nobody found nothing: check its settings before you rely on the roll"}}, warnings)
+	require.Equal(t, warnings, roll.Warnings)
 }
 
 func TestAccountsAreFoundByWhateverNamePeopleWrite(t *testing.T) {
@@ -180,7 +181,8 @@ func TestAccountsAreFoundByWhateverNamePeopleWrite(t *testing.T) {
 	c.Directories["corp"] = corp()
 	dirs := openDirectory(t, corp())
 	var alice directory.Entry
-	require.NoError(t, dirs["corp"].Search(t.Context(), slapd.LDAPS(), slapd.BaseDN(), "(uid=alice)", nil, func(e directory.Entry) error { alice = e; return nil }))
+	_, err := dirs["corp"].Find(t.Context(), slapd.LDAPS(), slapd.BaseDN(), "(uid=alice)", nil, func(e directory.Entry) error { alice = e; return nil })
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		name, account, want string
 		problem             credential.Problem
@@ -250,9 +252,9 @@ type counter struct {
 	n atomic.Int64
 }
 
-func (c *counter) Search(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) error {
+func (c *counter) Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) ([]string, error) {
 	c.n.Add(1)
-	return c.Directory.Search(ctx, server, base, filter, attrs, each)
+	return c.Directory.Find(ctx, server, base, filter, attrs, each)
 }
 
 func TestAllSourcesTogetherFromACampaignFile(t *testing.T) {
@@ -307,7 +309,7 @@ waves:
 	require.True(t, got[slapd.AccountDN("bob")].Adopted)
 	require.Equal(t, credential.NoAccount, got["gone"].Problem)
 	require.Equal(t, "unmatched/kv/apps/all/deep/er/gone#pw", got["gone"].ID)
-	require.Equal(t, credential.NoAccount, got["kv/apps/all/loose#password"].Problem)
+	require.Equal(t, credential.NoOwner, got["kv/apps/all/loose#password"].Problem)
 	require.Equal(t, credential.OwnIdentity, got[slapd.BinderDN].Problem)
 	require.Len(t, warnings, 1)
 	login := roll.Credentials[0]

@@ -15,12 +15,12 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 	if base == "" {
 		base = l.c.Directories[s.Directory].Base
 	}
-	server, f := d.Servers()[0], familyOf(l.c.Directories[s.Directory].Driver)
+	server, f := d.Servers()[0], l.family(s.Directory)
 	kind := s.Kind
 	if kind == "" {
 		kind = l.c.Directories[s.Directory].Kind()
 	}
-	err := d.Search(ctx, server, base, f.accounts(s.Filter), f.read, func(e directory.Entry) error {
+	elsewhere, err := d.Find(ctx, server, base, s.Filter, f.read, func(e directory.Entry) error {
 		a, err := f.accountOf(e)
 		if err != nil {
 			return err
@@ -39,5 +39,6 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 			"check the filter, the server and the rights of the bind DN (rollcall doctor), then list again",
 			s.Name, s.Filter, s.Directory, server, base, err)
 	}
+	l.referred(s.Directory, elsewhere)
 	return nil
 }

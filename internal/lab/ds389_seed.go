@@ -91,11 +91,14 @@ func (s *DS389) acis(dn string) []string {
 	write := func(id string) string {
 		return `(targetattr="userPassword")(version 3.0; acl "resets"; allow (write) userdn="ldap:///` + id + `";)`
 	}
+	look := func(id string) string {
+		return `(targetattr="userPassword")(version 3.0; acl "looks whether there is one"; allow (search) userdn="ldap:///` + id + `";)`
+	}
 	switch dn {
 	case slapdBase:
 		return []string{`(targetattr!="userPassword || aci")(target!="ldap:///ou=sealed,` + slapdBase + `")(version 3.0; acl "logins read"; allow (read, search, compare) userdn="ldap:///all";)`}
 	case slapdPeople:
-		return []string{write(s.BinderDN), write(s.WriterDN)}
+		return []string{write(s.BinderDN), write(s.WriterDN), look(s.BinderDN)}
 	case "ou=sealed," + slapdBase:
 		return []string{write(s.BinderDN), `(targetattr!="userPassword || aci")(version 3.0; acl "the binder reads"; allow (read, search, compare) userdn="ldap:///` + s.BinderDN + `";)`}
 	}

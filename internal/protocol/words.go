@@ -85,6 +85,18 @@ const (
 	ReasonInterrupted Reason = "interrupted"        // not reached before the worker stopped
 	ReasonSuperseded  Reason = "superseded"         // a later campaign of the device took over
 	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
+
+	// What the listing saw, see credential.Problem.
+	ReasonNoOwner          Reason = "no-owner"
+	ReasonNotAnAccount     Reason = "not-an-account"
+	ReasonNoPassword       Reason = "no-password"
+	ReasonAlias            Reason = "alias"
+	ReasonBehindReferral   Reason = "behind-referral"
+	ReasonCheckedElsewhere Reason = "checked-elsewhere"
+	ReasonSecondCopy       Reason = "second-copy"
+	ReasonHasKeytab        Reason = "has-keytab"
+	ReasonComputer         Reason = "computer"
+	ReasonManaged          Reason = "managed-account"
 )
 
 // Reasons that come of the look after the proof.
@@ -92,10 +104,20 @@ const (
 	ReasonChangedSince Reason = "changed-since-proof" // somebody set another secret after the proof
 )
 
+// Listed reports whether the listing itself found that the credential cannot be rotated.
+func (r Reason) Listed() bool {
+	switch r {
+	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged:
+		return true
+	}
+	return false
+}
+
 // Final reports whether trying again cannot help: the listing itself must
 // change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
 func (r Reason) Final() bool {
-	return r == ReasonNoAccount || r == ReasonAmbiguous || r == ReasonSelf || r == ReasonSuperseded
+	return r.Listed() || r == ReasonSuperseded
 }
 
 // OfAllVault reports whether Vault as a whole is the trouble, whatever the credential.

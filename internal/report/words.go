@@ -10,7 +10,7 @@ type advice struct{ Title, Next string }
 
 // reasons has an entry for each protocol.Reason; a test holds it to that.
 var reasons = map[protocol.Reason]advice{
-	protocol.ReasonNoAccount:   {"Vault holds a secret, its account is unknown", "Find out whether the account was deleted, renamed or mistyped. If it is gone, exclude the path with that reason; if not, correct the path's metadata and list again."},
+	protocol.ReasonNoAccount:   {"The account that a source names is not there", "Find out whether it was deleted, renamed, mistyped, or lies outside of base. If it is gone, exclude it with that reason; if not, correct the source or the secret's metadata, and run again."},
 	protocol.ReasonAmbiguous:   {"More than one account matches", "Name the account by its DN or entryUUID in the source, then list again."},
 	protocol.ReasonGone:        {"The account disappeared after it was listed", "Confirm who deleted it. A deleted account accepts nothing, but a restored one would accept the stolen value again."},
 	protocol.ReasonLocked:      {"The account is locked", "Unlock it, or wait for the lock to expire. A locked account refuses every value, so its refusal proves nothing. Ask who locked it: guessing with stolen values does that."},
@@ -42,6 +42,17 @@ var reasons = map[protocol.Reason]advice{
 
 	// After the proof, and between servers.
 	protocol.ReasonChangedSince: {"Somebody set another password after the proof", "The stolen value was proved dead, and then the password was changed. Ask the owner. If nobody did it, a thief has kept a connection that was logged in before: close the account's connections on every server (docs/rights.md), then run again."},
+
+	protocol.ReasonNoOwner:          {"Nothing says whose secret this is", "Set custom_metadata account (and directory, field) on the secret, or list it in a manifest. If it is no credential, a licence for example, exclude the path with that reason."},
+	protocol.ReasonNotAnAccount:     {"The entry is no account", "Narrow the source's filter to accounts, for example with (objectClass=inetOrgPerson), or exclude the entry by its DN with that reason."},
+	protocol.ReasonNoPassword:       {"The account has no password", "Nothing to rotate: none was stolen here. Find out how it logs in (certificate, Kerberos, another system) and replace that; then exclude it with that reason."},
+	protocol.ReasonAlias:            {"The entry is an alias of an account", "Name the account that the finding gives in a source: its password is what the device knew. Exclude the alias, or narrow the filter with (!(objectClass=alias))."},
+	protocol.ReasonBehindReferral:   {"The account may be on a server that was not searched", "Name the server of the finding as a directory of its own and the account there, or correct the reference. Nobody may have removed it: do not delete its path."},
+	protocol.ReasonCheckedElsewhere: {"Another system checks this password", "Change it there: the stolen value is good wherever that system is asked. Then exclude the entry with that reason."},
+	protocol.ReasonSecondCopy:       {"The entry keeps the same secret a second time", "See what reads the copy that the finding names (SMB, RADIUS, Kerberos). If the server changes it with userPassword, or it is changed by hand, say so by name under accept in the campaign file and run again."},
+	protocol.ReasonHasKeytab:        {"A reset would cut off the account's keytabs", "Find out which hosts have a keytab of it. If none, or somebody makes them anew at once, say so by name under accept in the campaign file and run again."},
+	protocol.ReasonComputer:         {"It is a computer's account", "On a computer that is kept, change it from there (Windows: Reset-ComputerMachinePassword; Linux: adcli update or net ads changetrustpw), twice. Disable the account of one that is not. Then exclude it with that reason."},
+	protocol.ReasonManaged:          {"The domain makes this password itself", "Take the device out of those that may fetch it (PrincipalsAllowedToRetrieveManagedPassword), and put another managed account in its place, for what was fetched stays good until the next change. The key of krbtgt has a procedure of its own: reset it twice."},
 }
 
 func adviceFor(r protocol.Reason) advice {
@@ -67,13 +78,29 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingTokensRevoked:    {5, advice{"Live Vault tokens of the stolen secret", "Somebody was logged in with it. The tokens are revoked; look up their accessors in Vault's audit log for what they read."}},
 	credential.FindingExtraSecretIDs:   {6, advice{"More secret-ids than the one that was known", "Every one is a further way in. Find out who made them and when (Vault's audit log)."}},
 	credential.FindingBatchTokens:      {7, advice{"The role gives batch tokens, which cannot be revoked", "They live until they expire. Count them as live for the role's token_max_ttl; move the role to service tokens."}},
-	credential.FindingNoAccount:        {8, advice{"A path in Vault without an account", "See the exceptions: either the account was removed, or the metadata is wrong."}},
+	credential.FindingNoAccount:        {8, advice{"A secret or a name without an account", "See the exceptions: the account was removed, the name is wrong, or nothing says whose the secret is."}},
 	credential.FindingAmbiguous:        {9, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
 	credential.FindingStalePath:        {10, advice{"A path held a value that was not in force", "Consumers of that path could not log in before. Find out what reads it."}},
 	credential.FindingTwoPaths:         {11, advice{"One account, several paths in Vault", "All were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
 	credential.FindingProtected:        {12, advice{"An account of a protected group", "It takes its rights from CN=AdminSDHolder, not from its organizational unit. Ask whether an appliance needs an account with these powers; grant Reset Password there, or have a domain administrator reset it."}},
 	credential.FindingPersonAndService: {13, advice{"Listed as a person's account and as a service's", "It was rotated as a service account, for must-change would cut off its consumers. Find out what works with a person's password and give that an account of its own."}},
 	credential.FindingNotForced:        {14, advice{"Nothing makes the person change the temporary password", "It stays in force until somebody changes it. Take the flag or the denial that the detail names off the account, set must-change at the next log-on by hand, and hand the password over."}},
+	credential.FindingEmptyRoll:        {16, advice{"Nothing was listed", "This says nothing of the device: no source found a credential. Correct the sources, then run again."}},
+	credential.FindingNotSearched:      {17, advice{"A part of a directory was not searched", "What the device knew there is missing from this roll. Name the other server as a directory of its own."}},
+	credential.FindingSourceEmpty:      {18, advice{"A source found nothing", "It may be mistyped, or somebody removed what it looks for. If that is right, say so under accept in the campaign file."}},
+	credential.FindingExcludeUnused:    {19, advice{"An exclude takes nothing off the roll", "Somebody believes in a credential that is not there. Correct it or remove it."}},
+	credential.FindingOwnLogin:         {20, advice{"A login of Rollcall itself stays as it is", "If the device may have known it, rotate it by hand, last."}},
+	credential.FindingBehindReferral:   {21, advice{"Perhaps on a server that was not searched", "See the exceptions: name that server as a directory of its own."}},
+	credential.FindingCheckedElsewhere: {22, advice{"Another system checks the password", "See the exceptions: change it there."}},
+	credential.FindingSecondCopy:       {23, advice{"The same secret a second time in the entry", "Make sure that the copy was changed too: look at sambaPwdLastSet, or try a login where it is used."}},
+	credential.FindingHasKeytab:        {24, advice{"An account with Kerberos principals", "Every keytab made from its password must be made anew after a reset."}},
+	credential.FindingComputer:         {25, advice{"A computer's account", "See the exceptions: it is changed on the computer."}},
+	credential.FindingManaged:          {26, advice{"A managed account of the domain", "See the exceptions: the domain makes its password."}},
+	credential.FindingAlias:            {27, advice{"An alias of an account", "See the exceptions: name the account that it stands for."}},
+	credential.FindingNoPassword:       {28, advice{"An account without a password", "See the exceptions: it logs in by something else, if at all."}},
+	credential.FindingNotAnAccount:     {29, advice{"An entry that is no account", "See the exceptions: narrow the filter, or exclude it."}},
+	credential.FindingServers:          {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
+	credential.FindingPathLeftOut:      {30, advice{"A path of the account was left out", "What reads that path is cut off once the account is rotated. If that is wrong, take the exclude out and run again."}},
 	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
 }
 

@@ -246,9 +246,12 @@ func ProblemStop(c credential.Credential) *protocol.Stop {
 	case "":
 		return nil
 	case credential.NoAccount:
-		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "Vault holds a value for an account that the authority does not know; find out who removed it, then delete the path or correct the reference"}
+		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "a source names an account that its authority does not show: deleted, renamed, outside of base, hidden from bind.dn, or mistyped; nothing was changed"}
 	case credential.Ambiguous:
 		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or immutable id"}
+	}
+	if detail, ok := listedDetails[c.Problem]; ok {
+		return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: detail}
 	}
 	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
 }

@@ -1,0 +1,85 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// referred notes that a part of a directory is on other servers. The answer to every search tells it
+// again.
+func (l *lister) referred(name string, urls []string) {
+	if len(urls) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.elsewhere[name] == nil {
+		l.elsewhere[name] = map[string]bool{}
+	}
+	for _, u := range urls {
+		l.elsewhere[name][u] = true
+	}
+}
+
+// parts are the entries of each directory below which another server takes over, with its URLs. "" stands
+// for a place that bind.dn may not see.
+type parts map[string]map[string][]string
+
+// findParts says in a warning which parts of a directory were not searched.
+func (l *lister) findParts(ctx context.Context) (parts, error) {
+	out := parts{}
+	for _, name := range slices.Sorted(maps.Keys(l.elsewhere)) {
+		at, err := l.dirs[name].Referrals(ctx, l.dirs[name].Servers()[0])
+		if err != nil {
+			return nil, fmt.Errorf("looking for the referrals of directory %s: %w; the listing was given up and nothing was changed", name, err)
+		}
+		if len(at) == 0 {
+			at = map[string][]string{"": slices.Sorted(maps.Keys(l.elsewhere[name]))}
+		}
+		out[name] = at
+		for _, dn := range slices.Sorted(maps.Keys(at)) {
+			where := "a part of it"
+			if dn != "" {
+				where = dn
+			}
+			l.warn(credential.FindingNotSearched, "directory %s: %s is on another server (%s) and was not searched: no referral is followed, because that would hand the bind password to a server "+
+				"that the campaign file does not name. Name that server as a directory of its own, with a source that searches it", name, where, strings.Join(at[dn], ", "))
+		}
+	}
+	return out, nil
+}
+
+// unfound is what is known of references that no account was found for.
+type unfound struct {
+	parts parts
+	hints map[reference]string
+}
+
+// holder says who may hold an account that was not found here, if that is another server than those of
+// the directory.
+func (p parts) holder(authority, account string) string {
+	at := p[authority]
+	for _, dn := range slices.Sorted(maps.Keys(at)) {
+		if dn != "" && formOf(account) == byDN && under(account, dn) {
+			return fmt.Sprintf("it lies below %s, which is on another server: %s", dn, strings.Join(at[dn], ", "))
+		}
+	}
+	if len(at) == 0 || formOf(account) == byDN && at[""] == nil {
+		return ""
+	}
+	return fmt.Sprintf("it is not in what the servers of %s hold themselves, and a part of that directory is on another server: %s", authority, strings.Join(all(at), ", "))
+}
+
+func all(at map[string][]string) []string {
+	var urls []string
+	for _, u := range at {
+		urls = append(urls, u...)
+	}
+	slices.Sort(urls)
+	return slices.Compact(urls)
+}

@@ -1,0 +1,166 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+)
+
+// facts are what an entry shows of being an account, and of what a reset would do to it.
+type facts struct {
+	driver  string
+	classes []string // objectClass, in lower case
+	login   []string
+	stored  []directory.Stored // its passwords; none if bind.dn may not read them
+	copies  []string           // attributes that hold the same secret once more
+	spn     []string
+
+	domain, principal string // of Active Directory: as in DNS; userPrincipalName
+	aliased           string
+
+	// without: the server says that there is no userPassword, which is more than
+	// that none is shown.
+	without bool
+}
+
+// problem is why an account cannot be rotated as it is listed. A person may accept some.
+type problem struct {
+	code   credential.Problem
+	detail string
+}
+
+// The attributes besides names that tell these facts.
+var (
+	copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
+	ldapFacts      = append([]string{"objectClass", "userPassword", "aliasedObjectName", "krbPrincipalName"}, copyAttributes...)
+	domainFacts    = []string{"objectClass"}
+)
+
+// Object classes of RFC 4519, 2307, 4524 and of the usual servers, in lower case. An entry with one of the
+// first is meant to log in; one with none of these and one of the second is not.
+var (
+	accountClasses = classes("person organizationalPerson inetOrgPerson residentialPerson account simpleSecurityObject posixAccount shadowAccount " +
+		"sambaSamAccount uidObject organizationalRole applicationProcess applicationEntity dSA krbPrincipal krbPrincipalAux mailUser user")
+	otherClasses = classes("organizationalUnit organization dcObject domain locality country groupOfNames groupOfUniqueNames groupOfURLs groupOfMembers groupOfEntries " +
+		"posixGroup mailGroup group device ipHost bootableDevice nisNetgroup nisMap nisObject nsContainer container pwdPolicy subentry sudoRole " +
+		"automount automountMap contact foreignSecurityPrincipal builtinDomain nsRoleDefinition ldapSubEntry document documentSeries room dNSDomain rFC822LocalPart")
+	managedClasses = classes("msDS-GroupManagedServiceAccount msDS-ManagedServiceAccount msDS-DelegatedManagedServiceAccount")
+)
+
+func classes(names string) map[string]bool {
+	set := map[string]bool{}
+	for _, n := range strings.Fields(names) {
+		set[strings.ToLower(n)] = true
+	}
+	return set
+}
+
+func (f family) factsOf(e directory.Entry) *facts {
+	out := &facts{driver: f.driver, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
+	for _, c := range e.Attrs["objectClass"] {
+		out.classes = append(out.classes, strings.ToLower(c))
+	}
+	slices.Sort(out.classes)
+	for _, a := range copyAttributes {
+		if len(e.Stored[a]) > 0 {
+			out.copies = append(out.copies, a)
+		}
+	}
+	switch {
+	case f.driver == config.ActiveDirectory:
+		out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
+	case out.is(classes("sambaSamAccount")) && len(out.copies) == 0:
+		out.copies = append(out.copies, "sambaNTPassword (by its object class; bind.dn may not read it)")
+	case len(e.Attrs["krbPrincipalName"]) > 0 && !slices.Contains(out.copies, "krbPrincipalKey"):
+		out.copies = append(out.copies, "krbPrincipalKey (it has a Kerberos principal)")
+	}
+	return out
+}
+
+func (a *facts) is(set map[string]bool) bool {
+	return slices.ContainsFunc(a.classes, func(c string) bool { return set[c] })
+}
+
+// problems are all reasons for which the account is not rotated, those that nobody can accept first.
+func (a *facts) problems() []problem {
+	if a == nil {
+		return nil
+	}
+	if p := a.noAccount(); p.code != "" {
+		return []problem{p}
+	}
+	var out []problem
+	if len(a.copies) > 0 {
+		out = append(out, problem{credential.SecondCopy, "the entry keeps the same secret a second time, in " + strings.Join(a.copies, ", ") +
+			", which a new userPassword does not change unless the server does it (OpenLDAP: overlay smbk5pwd); what reads it goes on with the stolen value"})
+	}
+	if len(a.spn) > 0 {
+		out = append(out, problem{credential.HasKeytab, "it has the principals " + some(a.spn) +
+			": a reset raises the key version, and every keytab made from the password stops working until it is made anew"})
+	}
+	return out
+}
+
+// noAccount: nobody can rotate the entry's password, because it has none of its own.
+func (a *facts) noAccount() problem {
+	name := ""
+	if len(a.login) > 0 {
+		name = a.login[0]
+	}
+	switch {
+	case slices.Contains(a.classes, "alias"):
+		return problem{credential.IsAlias, fmt.Sprintf("the entry is an alias and holds no password; it means %q: name that one", a.aliased)}
+	case a.is(managedClasses):
+		return problem{credential.ManagedAccount, "a managed service account: the domain makes its password, and hosts that may fetch it log in with it"}
+	case slices.Contains(a.classes, "computer") || strings.HasSuffix(name, "$"):
+		return problem{credential.ComputerAccount, "the account of a computer, or of a trust: a reset from here would cut it off from the domain, and it changes its password itself"}
+	case a.driver == config.ActiveDirectory && (strings.EqualFold(name, "krbtgt") || strings.HasPrefix(strings.ToLower(name), "krbtgt_")):
+		return problem{credential.ManagedAccount, "the key with which the domain signs all Kerberos tickets"}
+	case a.driver == config.ActiveDirectory && len(a.classes) > 0 && !slices.Contains(a.classes, "user"):
+		return problem{credential.NotAnAccount, "its object classes are " + strings.Join(a.classes, ", ") + ": it logs in nowhere"}
+	case a.driver == config.ActiveDirectory:
+		return problem{}
+	}
+	return a.withoutPassword()
+}
+
+// elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP Admin Guide 14.5;
+// contrib/slapd-modules/passwd).
+var elsewhere = []string{"SASL", "KERBEROS", "KRB5", "RADIUS", "UNIX", "TOTP1", "TOTP256", "TOTP512", "TOTP1ANDPW", "TOTP256ANDPW", "TOTP512ANDPW"}
+
+func (a *facts) withoutPassword() problem {
+	void := len(a.stored) > 0
+	for _, s := range a.stored {
+		if slices.Contains(elsewhere, s.Scheme) {
+			return problem{credential.CheckedElsewhere, "its userPassword is {" + s.Scheme + "}: the entry names who checks the password and holds none"}
+		}
+		void = void && s.Void
+	}
+	kind := !a.is(accountClasses) && a.is(otherClasses)
+	switch {
+	case void:
+		return problem{credential.NoPassword, "its userPassword is a mark that no password matches: somebody barred the account from logging in"}
+	case len(a.stored) > 0:
+		return problem{}
+	case kind && a.without:
+		return problem{credential.NotAnAccount, "its object classes are " + strings.Join(a.classes, ", ") + ", and it has no userPassword"}
+	case kind:
+		return problem{credential.NotAnAccount, "its object classes are " + strings.Join(a.classes, ", ") + "; bind.dn may not see whether it has a userPassword"}
+	case a.without:
+		return problem{credential.NoPassword, "it has no userPassword, so nothing logs in with one: a certificate, Kerberos or another system may decide instead"}
+	}
+	return problem{}
+}
+
+// some names a few of many.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

@@ -1,0 +1,152 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// leftPath is what a source found at a path that the campaign file leaves out.
+type leftPath struct {
+	Candidate
+	reason string
+}
+
+// names reports whether the exclude takes the path of a candidate. The field of a secret that says nothing of itself is
+// known by the name under which it is listed.
+func names(e config.Exclude, p credential.Path) bool {
+	return e.Path != "" && (e.Path == p.String() || e.Path == p.Mount+"/"+p.Path)
+}
+
+// leavePathsOut takes off what sources found at paths that are left out: those paths, and not the accounts
+// that are named there. Whoever may write the metadata of such a path could name any account in it.
+func (m *merger) leavePathsOut(found []Candidate) []Candidate {
+	var kept []Candidate
+	for _, c := range found {
+		i := slices.IndexFunc(m.c.Exclude, func(e config.Exclude) bool { return c.Path != nil && names(e, *c.Path) })
+		if i < 0 {
+			kept = append(kept, c)
+			continue
+		}
+		m.leftOut = append(m.leftOut, leftPath{c, m.c.Exclude[i].Reason})
+	}
+	return kept
+}
+
+// exclude moves lines to Roll.Excluded, and notes the paths that were left out. An exclude that takes off
+// nothing is a warning: the person who wrote it believes in a credential that is not there. One
+// that means several is an error, because leaving out more than was meant would let a stolen credential live.
+func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
+	var warnings []Warning
+	unused := func(e config.Exclude) {
+		warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: "exclude " + name(e) + " matches nothing on the roll: correct it or remove it"})
+	}
+	why := map[string]string{}
+	for _, e := range m.c.Exclude {
+		if e.Path != "" {
+			if err := m.makesNoPath(e); err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(m.leftOut, func(p leftPath) bool { return names(e, *p.Path) }) {
+				unused(e)
+			}
+			continue
+		}
+		one, err := m.theOne("exclude account "+e.Account, e.Account)
+		if err != nil {
+			return nil, err
+		}
+		if len(one) == 0 {
+			unused(e)
+		}
+		for _, t := range one {
+			why[t.id] = cmp.Or(why[t.id], e.Reason)
+		}
+	}
+	for id, reason := range why {
+		l := m.lines[id]
+		l.tidy()
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
+		delete(m.lines, id)
+	}
+	m.notePaths(roll, why)
+	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
+	return warnings, nil
+}
+
+// makesNoPath refuses a path that is left out and that we would write to: vault.adopt and vault.handover make
+// it for an account that has none.
+func (m *merger) makesNoPath(e config.Exclude) error {
+	for _, l := range m.lines {
+		if l.Adopted && slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return names(e, p) }) {
+			return &naming{
+				fmt.Errorf("exclude %s: that is where the new value of %s: %s goes, which no source gives another place: nothing was listed; exclude the account by its DN, or name a path for it in a manifest", name(e), l.Authority, l.Name),
+				"an exclude names the path at which the new value of an account goes; exclude the account by its DN, or name a path for it in a manifest",
+			}
+		}
+	}
+	return nil
+}
+
+// notePaths records what was found at the paths that were left out: as the credential, where nothing else
+// ties it to the device, else as the path, with a finding on the account that stays.
+func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) {
+	byID := map[string]*credential.Exclusion{}
+	for _, p := range m.leftOut {
+		x := credential.Exclusion{ID: unmatched + "/" + p.Path.String(), Name: cmp.Or(p.Account, p.Path.String()), Reason: p.reason}
+		if a := m.accounts(p.Candidate); len(a) == 1 {
+			x.ID, x.Name = p.Authority+"/"+a[0].Subject, a[0].Name
+		}
+		if l := m.lines[x.ID]; l != nil || excluded[x.ID] != "" {
+			x.ID, x.Name = "path/"+p.Path.String(), p.Path.String()
+			if l != nil {
+				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
+			}
+		}
+		if byID[x.ID] == nil {
+			byID[x.ID] = &x
+		}
+		// Two accounts at one place are one that was left out: its name is the smaller.
+		byID[x.ID].Name, byID[x.ID].Reason = min(byID[x.ID].Name, x.Name), min(byID[x.ID].Reason, x.Reason)
+		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
+	}
+	for _, x := range byID {
+		found := line{Credential: credential.Credential{Reasons: x.Found}}
+		found.tidy()
+		x.Found = found.Reasons
+		roll.Excluded = append(roll.Excluded, *x)
+	}
+}
+
+func name(e config.Exclude) string {
+	if e.Account != "" {
+		return "account " + e.Account
+	}
+	return "path " + e.Path
+}
+
+// acceptances marks problems that a person accepted, by account: their lines are rotated.
+func (m *merger) acceptances() ([]Warning, error) {
+	var warnings []Warning
+	for _, a := range m.c.Accept {
+		if a.Account == "" {
+			continue
+		}
+		one, err := m.theOne("accept account "+a.Account, a.Account)
+		if err != nil {
+			return nil, err
+		}
+		used := false
+		for _, t := range one {
+			used = m.lines[t.id].accept(a) || used
+		}
+		if !used {
+			warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("accept account %s: nothing on the roll has the problem %s by that name: correct it or remove it", a.Account, a.Problem)})
+		}
+	}
+	return warnings, nil
+}

@@ -1,0 +1,86 @@
+package inventory
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+)
+
+// Whoever may write the metadata of a path that is left out could name any account in it.
+func TestAPathThatIsLeftOutTakesNoAccountWithIt(t *testing.T) {
+	c := campaign()
+	c.Exclude = []config.Exclude{{Path: "kv/apps/leftover#password", Reason: "a leftover"}, {Path: "kv/apps/other", Reason: "not ours"}}
+	both := []Candidate{from(t, "kv alice kv/apps/leftover#password"), from(t, "filter alice -"), from(t, "kv alice kv/apps/alice#password")}
+	roll, warnings, err := merge(c, append(both, from(t, "kv bob kv/apps/other#key"), from(t, "kv - kv/apps/other#password")), people(), nil)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Len(t, roll.Credentials, 1)
+	require.Equal(t, person("alice").Name+" [kv/apps/alice#password] (filter kv) FINDING path-left-out", shown(roll, roll.Credentials[0]))
+	var out []string
+	for _, x := range roll.Excluded {
+		out = append(out, x.ID+": "+x.Name+": "+x.Reason)
+	}
+	require.Equal(t, []string{
+		"corp/" + uuidOf("bob") + ": " + person("bob").Name + ": not ours",
+		"path/kv/apps/leftover#password: kv/apps/leftover#password: a leftover",
+		"unmatched/kv/apps/other#password: kv/apps/other#password: not ours",
+	}, out)
+}
+
+// The directory says whom a name means, and not the roll.
+func TestANameThatIsLeftOutIsTheAccountThatTheDirectoryMeansByIt(t *testing.T) {
+	t.Parallel()
+	of := map[string][]string{"description": {"esg-01"}}
+	s, admin := oddSlapd(t, lab.Account{UID: "svc-mail", Password: "x", Attrs: of}, lab.Account{UID: "svc-two", Password: "x", Attrs: of},
+		lab.Account{UID: "breakglass", Password: "x"})
+	add := func(uid, name, value string) {
+		addValue(t, admin, s.AccountDN(uid), name, value)
+	}
+	add("svc-mail", "uid", "breakglass") // what whoever may write the entry of a stolen account can do
+	add("svc-mail", "uid", "emergency")
+	add("svc-mail", "mail", "emergency@example.org")
+	for name, want := range map[string]string{
+		"breakglass":            "exclude account breakglass matches 2 credentials",
+		"emergency":             "means corp: " + s.AccountDN("svc-mail") + " by a name that can be added to an entry",
+		"emergency@example.org": "by a name that can be added to an entry",
+	} {
+		c := campaign()
+		c.Sources = []config.Source{bySource("(description=*esg-01*)")}
+		c.Exclude = []config.Exclude{{Account: name, Reason: "sealed envelope"}}
+		_, err := tryLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+		require.ErrorContains(t, err, want)
+	}
+	for _, name := range []string{"svc-two", s.AccountDN("svc-two")} {
+		c := campaign()
+		c.Sources = []config.Source{bySource("(description=*esg-01*)")}
+		c.Exclude = []config.Exclude{{Account: name, Reason: "because"}}
+		roll, err := tryLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+		require.NoError(t, err)
+		require.Len(t, roll.Credentials, 1)
+		require.Equal(t, s.AccountDN("svc-two"), roll.Excluded[0].Name)
+	}
+}
+
+func TestOnlyTheProblemThatIsAcceptedIsLifted(t *testing.T) {
+	smb := person("alice")
+	smb.facts = &facts{driver: config.OpenLDAP, classes: []string{"inetorgperson"}, login: []string{"alice"}, copies: []string{"sambaNTPassword"}, without: true}
+	known := people()
+	known[reference{"corp", "alice"}] = []Account{smb}
+	c := campaign()
+	c.Accept = []config.Accept{{Account: "alice", Problem: credential.SecondCopy, Reason: "the overlay does it"}}
+	roll, warnings, err := merge(c, []Candidate{from(t, "a alice kv/x#password")}, known, nil)
+	require.NoError(t, err)
+	require.Equal(t, credential.NoPassword, roll.Credentials[0].Problem, "it has none at all")
+	require.Len(t, warnings, 1, "what was accepted is not its problem")
+
+	smb.facts.without = false
+	roll, warnings, err = merge(c, []Candidate{from(t, "a alice kv/x#password")}, known, nil)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Empty(t, roll.Credentials[0].Problem)
+	require.Contains(t, details(roll, roll.Credentials[0].ID, credential.FindingSecondCopy), "accepted by the campaign file: the overlay does it")
+}

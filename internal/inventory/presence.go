@@ -1,0 +1,86 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/config"
+	"rollcall/internal/directory"
+)
+
+// hidden are facts of entries that showed no userPassword, by directory and immutable id.
+type hidden map[string]map[string][]*facts
+
+// passwordsNotShown collects them. In the plain case, where bind.dn may read the attribute,
+// there are none but those of entries without one.
+func (l *lister) passwordsNotShown(known accounts) hidden {
+	out := hidden{}
+	note := func(authority string, a Account) {
+		if a.facts == nil || a.facts.driver == config.ActiveDirectory || len(a.facts.stored) > 0 || l.isIdentity(authority, a) {
+			return
+		}
+		if out[authority] == nil {
+			out[authority] = map[string][]*facts{}
+		}
+		out[authority][a.Subject] = append(out[authority][a.Subject], a.facts)
+	}
+	for _, c := range l.candidates {
+		if c.Found != nil {
+			note(c.Authority, *c.Found)
+		}
+	}
+	for ref, list := range known {
+		for _, a := range list {
+			note(ref.authority, a)
+		}
+	}
+	return out
+}
+
+// lookForPasswords asks which of them have none. A server answers a filter with three values (RFC 4511
+// section 4.5.1.7): where bind.dn may not search userPassword, neither its presence nor its absence
+// matches, so what matches the absence has none for certain. Tried with slapd 2.5 and 389 Directory Server 2.3.
+func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
+	for name, entries := range l.passwordsNotShown(known) {
+		d, f := l.dirs[name], l.family(name)
+		ids := make([]string, 0, len(entries))
+		for id := range entries {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		for chunk := range slices.Chunk(ids, perSearch) {
+			var b strings.Builder
+			b.WriteString("(&(!(userPassword=*))(|")
+			for _, id := range chunk {
+				b.WriteString(directory.FilterByID(f.driver, id))
+			}
+			b.WriteString("))")
+			_, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), []string{"1.1"}, func(e directory.Entry) error {
+				for _, a := range entries[strings.ToLower(e.UUID)] {
+					a.without = true
+				}
+				return nil
+			})
+			if err != nil {
+				return l.lookupError(name, len(chunk), err)
+			}
+			l.beat()
+		}
+	}
+	return nil
+}
+
+// isIdentity: what bind.dn itself is was shown by its login.
+func (l *lister) isIdentity(authority string, a Account) bool {
+	return slices.ContainsFunc(l.c.Directories[authority].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, a.Name) })
+}
+
+// under reports whether dn is ancestor, or lies below it.
+func under(dn, ancestor string) bool {
+	d, err := ldap.ParseDN(dn)
+	a, err2 := ldap.ParseDN(ancestor)
+	return err == nil && err2 == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
+}

@@ -1,0 +1,74 @@
+package inventory
+
+import (
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// hinder marks a line whose account cannot be rotated as it is listed.
+func (l *line) hinder(a Account) {
+	for _, p := range a.facts.problems() {
+		l.find(credential.FindingCode(p.code), "%s", p.detail)
+		if !slices.Contains(l.problems, p.code) {
+			l.problems = append(l.problems, p.code)
+		}
+	}
+	l.settle()
+}
+
+// settle takes the first problem that nobody accepted.
+func (l *line) settle() {
+	l.Problem = ""
+	if len(l.problems) > 0 {
+		l.Problem = l.problems[0]
+	}
+}
+
+// accept takes a problem off the line. What it is stays a finding, with the name of
+// nobody: the campaign file is whoever's who started it.
+func (l *line) accept(a config.Accept) bool {
+	i := slices.Index(l.problems, a.Problem)
+	if i < 0 {
+		return false
+	}
+	l.problems = slices.Delete(l.problems, i, i+1)
+	l.find(credential.FindingCode(a.Problem), "accepted by the campaign file: %s", a.Reason)
+	l.settle()
+	return true
+}
+
+// unfound marks a line that no account was found for. Several sources may say different things of it: the one
+// that knows most decides, whatever came first.
+func (l *line) unfound(c Candidate, holder string) {
+	p := credential.NoAccount
+	switch {
+	case c.Account == "":
+		p = credential.NoOwner
+	case holder != "":
+		p = credential.BehindReferral
+	}
+	order := []credential.Problem{"", credential.NoOwner, credential.NoAccount, credential.BehindReferral}
+	if slices.Index(order, p) > slices.Index(order, l.Problem) && slices.Contains(order, l.Problem) {
+		l.Problem = p
+	}
+}
+
+// preferAccounts drops what is no account from entries that one reference means: an alias commonly
+// bears the name of the account it stands for, and a group the address of a person.
+func preferAccounts(list []Account) []Account {
+	if len(list) < 2 {
+		return list
+	}
+	var real []Account
+	for _, a := range list {
+		if p := a.facts.problems(); len(p) == 0 || p[0].code != credential.IsAlias && p[0].code != credential.NotAnAccount {
+			real = append(real, a)
+		}
+	}
+	if len(real) == 0 {
+		return list
+	}
+	return real
+}
