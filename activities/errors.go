@@ -20,6 +20,7 @@ import (
 const (
 	NoRoom = "NoRoom" // the ledger cannot grow: no room, or no right to write
 	Denied = "Denied" // the token lacks a right
+	Held   = "Held"   // another campaign of the device lives, and this one may not end it
 )
 
 // Types of the errors with which an activity fails as a whole. Trouble with a
@@ -91,10 +92,16 @@ func classify(fallback string, err error) error {
 		kind = ofVault(stop.Reason)
 	case errors.Is(err, ledger.ErrFull):
 		kind = NoRoom
-	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)):
 		kind, text = NoRoom, text+"; let this user write there, or name another folder (ledger.dir, --ledger-dir)"
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(text, errLedger, nil)
+	}
+	if _, lives := vault.AsLives(err); lives {
+		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
+	}
+	if _, ended := errors.AsType[*vault.Ended](err); ended || errors.Is(err, vault.ErrTaken) {
+		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
 	}
 	if kind == errSpec {
 		return temporal.NewNonRetryableApplicationError(text, kind, nil)

@@ -159,7 +159,7 @@ func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 	}
 	data, err := json.Marshal(o.spec)
 	require.NoError(t, err)
-	require.NoError(t, Open(t.Context(), store, name, "esg-01", data))
+	require.NoError(t, Open(t.Context(), store, vault.CampaignRecord{Campaign: name, Device: "esg-01"}, data))
 	index, err := store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: c.credentials})
 	require.NoError(t, err)
 	c.credentials, err = store.ReadPage(t.Context(), name, index.Snapshot, 0)

@@ -55,7 +55,7 @@ func (s *safe) batch(campaign, device string, listed ...credential.Credential) B
 	spec.Device = device
 	data, err := json.Marshal(spec)
 	require.NoError(s, err)
-	require.NoError(s, Open(s.ctx, s.store, campaign, device, data))
+	require.NoError(s, Open(s.ctx, s.store, vault.CampaignRecord{Campaign: campaign, Device: device, TakesOver: true}, data))
 	index, err := s.store.WriteRoll(s.ctx, &credential.Roll{Campaign: campaign, Device: device, Credentials: listed})
 	require.NoError(s, err)
 	return Batch{

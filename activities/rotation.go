@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
@@ -45,8 +48,10 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	if err != nil {
 		return Roll{}, err
 	}
-	// A campaign that ended without saying so must not keep what it staged.
-	if err := r.Store.SupersedeEarlier(ctx, in.Campaign, spec.Device); err != nil {
+	if err := r.Store.MayBegin(ctx, in.Campaign); err != nil {
+		return Roll{}, classify(errVault, err)
+	}
+	if _, err := r.Store.SignOfLife(ctx, in.Campaign); err != nil {
 		return Roll{}, classify(errVault, err)
 	}
 	index, err := r.Store.ReadIndex(ctx, in.Campaign)
@@ -72,6 +77,35 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		Listed: index.Listed, Excluded: index.Excluded, Waves: index.Waves, Exposure: exposure(spec),
 		Servers: index.Servers, Addresses: index.Addresses,
 	}, nil
+}
+
+// TakeOver ends what earlier campaigns of the device left open, once the roll of this one and
+// its record are in order: those that give no sign of life any more, and those that live if
+// a person asked for it. It names them.
+func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, error) {
+	ended, err := r.Store.Supersede(ctx, campaign)
+	return ended, classify(errVault, err)
+}
+
+// SignOfLife says in Vault, for as long as the campaign runs, that it does: who starts
+// another one is told. It ends with the campaign, or with its worker, and another one goes on.
+func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
+	tick := time.NewTicker(vault.SeenEvery)
+	defer tick.Stop()
+	for {
+		// Vault may be away; then it is said again at the next turn.
+		if ended, err := r.Store.SignOfLife(ctx, campaign); err == nil && ended {
+			return nil
+		}
+		activity.RecordHeartbeat(ctx)
+		select {
+		case <-tick.C:
+		case <-activity.GetWorkerStopChannel(ctx):
+			return temporal.NewApplicationError("its worker stops", errInternal)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // ListRoll finds the servers of every directory, lists from the sources of spec and
@@ -218,11 +252,13 @@ const openHolds = 10 * time.Second
 // superseded says why nothing more is begun for a campaign that was closed: a
 // later one may be at its credentials, and what both set would undo each other.
 func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.Stop {
-	now := time.Now()
-	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)) < openHolds {
+	// By the wall clock: the other one stands still while a machine is suspended, and
+	// meanwhile another campaign may have taken over.
+	now := time.Now().Round(0)
+	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)).Abs() < openHolds {
 		return nil
 	}
-	ended, err := r.Store.CampaignEnded(ctx, campaign)
+	ended, by, err := r.Store.CampaignEnded(ctx, campaign)
 	if err != nil {
 		var v *vault.Error
 		if errors.As(err, &v) {
@@ -231,7 +267,11 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 		return &protocol.Stop{Reason: protocol.ReasonVault, Detail: "whether the campaign still runs cannot be read"}
 	}
 	if ended {
-		return &protocol.Stop{Reason: protocol.ReasonSuperseded, Detail: "the campaign was closed, by a later one of the device or by a failure; nothing was changed by this pass"}
+		why := "the campaign was closed by a failure"
+		if by.Superseded {
+			why = (&vault.Ended{CampaignRecord: by}).Error()
+		}
+		return &protocol.Stop{Reason: protocol.ReasonSuperseded, Detail: why + "; nothing was changed by this pass"}
 	}
 	r.goOn.Store(campaign, now)
 	return nil
@@ -248,16 +288,26 @@ func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
 	if err != nil {
 		return classify(errVault, err)
 	}
-	return classify(errVault, Open(ctx, r.Store, in.Campaign, in.Device, spec))
+	others, err := r.Store.Others(ctx, in.Device, in.Campaign)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	for _, o := range others {
+		if o.Lives() {
+			return classify(errVault, &vault.Lives{Running: o})
+		}
+	}
+	rec := vault.CampaignRecord{Campaign: in.Campaign, Device: in.Device, Actor: in.Actor, Starter: activity.GetInfo(ctx).WorkflowExecution.RunID}
+	return classify(errVault, Open(ctx, r.Store, rec, spec))
 }
 
 // Open makes a campaign known to Vault with its specification. Repeating it
 // does no harm. The workflow is started after it.
-func Open(ctx context.Context, store *vault.Store, campaign, device string, spec []byte) error {
-	if err := store.OpenCampaign(ctx, campaign, device); err != nil {
+func Open(ctx context.Context, store *vault.Store, rec vault.CampaignRecord, spec []byte) error {
+	if err := store.OpenCampaign(ctx, rec); err != nil {
 		return err
 	}
-	if err := store.SaveSpec(ctx, vault.CampaignSpec(campaign), spec); err != nil && !vault.AsCAS(err) {
+	if err := store.SaveSpec(ctx, vault.CampaignSpec(rec.Campaign), spec); err != nil && !vault.AsCAS(err) {
 		return err
 	}
 	return nil

@@ -39,7 +39,9 @@ func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *tes
 	call("Prepare", PrepareInput{Batch: first, Pass: 1, Items: []int{0}}, &prepared)
 	require.Nil(t, prepared[0].Stop)
 
-	require.NoError(t, s.store.SupersedeEarlier(s.ctx, "second", "esg-01"))
+	var ended []string
+	call("TakeOver", "second", &ended)
+	require.Equal(t, []string{"first"}, ended)
 	var applied []AppliedItem
 	call("Apply", ApplyInput{Batch: first, Items: []ApplyItem{{Attempt: 1, Fresh: true}}}, &applied)
 	require.Equal(t, protocol.ReasonSuperseded, applied[0].Stop.Reason)

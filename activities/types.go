@@ -44,6 +44,7 @@ type ScheduledInput struct {
 	Schedule string `json:"schedule"`
 	Campaign string `json:"campaign"`
 	Device   string `json:"device"`
+	Actor    string `json:"actor,omitempty"`
 }
 
 // Batch refers to credentials of one authority on one page of a roll.

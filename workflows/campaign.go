@@ -47,6 +47,12 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	// What is recorded must be recorded even when the campaign is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 
+	// A campaign that an earlier version began says nothing of itself to others.
+	owned := workflow.GetVersion(ctx, changeOwned, workflow.DefaultVersion, 1) > workflow.DefaultVersion
+	if owned {
+		// Nobody waits for it: it ends with the campaign.
+		workflow.ExecuteActivity(allTheWhile(steady), rotator.SignOfLife, c.in.Campaign)
+	}
 	var roll activities.Roll
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.List, activities.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
 	if err != nil {
@@ -59,6 +65,12 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	if err := workflow.ExecuteActivity(beforeAnySet(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
 		return Result{}, c.close(steady, err)
+	}
+	if owned && !c.control.Aborting && ctx.Err() == nil {
+		// Only now: one that cannot list or record must not have ended another.
+		if err := workflow.ExecuteActivity(onRotation(steady), rotator.TakeOver, c.in.Campaign).Get(steady, nil); err != nil {
+			return Result{}, c.close(steady, err)
+		}
 	}
 	if c.status.Phase == Listing {
 		c.status.Phase = Running

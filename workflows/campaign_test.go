@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"rollcall/activities"
@@ -242,4 +243,39 @@ func TestAnEmptyRollIsACampaignThatEndsAtOnce(t *testing.T) {
 	env := f.env(t)
 	env.ExecuteWorkflow(CampaignWorkflow, input)
 	require.Equal(t, Result{Excluded: 1}, result[Result](t, env))
+}
+
+// A campaign that cannot list or record, or that is being aborted, must not have ended another.
+func TestAnEarlierCampaignIsTakenOverOnceRollAndRecordAreInOrder(t *testing.T) {
+	f := newFake(waveOf(0, 10))
+	env := f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, 10, result[Result](t, env).Dead)
+	require.Equal(t, []string{"List", "RecordRoll", "TakeOver", "Prepare"}, f.log[:4])
+
+	for _, fails := range []string{"List", "RecordRoll"} {
+		f := newFake(waveOf(0, 10))
+		f.fails[fails] = broken("Sources")
+		env := f.env(t)
+		env.ExecuteWorkflow(CampaignWorkflow, input)
+		require.Error(t, env.GetWorkflowError())
+		require.NotContains(t, f.log, "TakeOver")
+	}
+
+	f = newFake(waveOf(0, 10))
+	f.fails["TakeOver"] = broken(activities.Held)
+	env = f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.ErrorContains(t, env.GetWorkflowError(), "it is broken")
+	require.NotContains(t, f.log, "Prepare")
+	require.Equal(t, []string{"c1"}, f.closed)
+}
+
+func TestAScheduleWhoseDeviceHasACampaignElsewhereStartsNone(t *testing.T) {
+	f := newFake(waveOf(0, 3))
+	f.fails["OpenScheduled"] = temporal.NewNonRetryableApplicationError("it lives", activities.Held, nil)
+	env := f.env(t)
+	env.ExecuteWorkflow(LauncherWorkflow, firing)
+	require.Equal(t, Launched{Outcome: "already-running"}, result[Launched](t, env))
+	require.Equal(t, []string{"OpenScheduled"}, f.log)
 }

@@ -96,7 +96,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.RegisterActivity(&activities.Ledger{})
 	f.now = env.Now
 	for name, serve := range map[string]any{
-		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open,
+		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) error { return nil },
 		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 	} {
@@ -198,6 +198,10 @@ func (f *fake) close(_ context.Context, campaign string) error {
 
 func (f *fake) open(context.Context, activities.ScheduledInput) error {
 	return f.begin("OpenScheduled")
+}
+
+func (f *fake) takeOver(context.Context, string) ([]string, error) {
+	return nil, f.begin("TakeOver")
 }
 
 func (f *fake) recordRoll(_ context.Context, in activities.Roll) error {

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"errors"
+
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -32,8 +34,11 @@ type Launched struct {
 func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 	id := in.Device + "-" + workflow.Now(ctx).UTC().Format("20060102T150405Z")
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.OpenScheduled, activities.ScheduledInput{
-		Schedule: in.Schedule, Campaign: id, Device: in.Device,
+		Schedule: in.Schedule, Campaign: id, Device: in.Device, Actor: in.Actor,
 	}).Get(ctx, nil)
+	if heldByAnother(err) {
+		return Launched{Outcome: "already-running"}, nil
+	}
 	if err != nil {
 		return Launched{}, err
 	}
@@ -59,4 +64,10 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 	out := Launched{Campaign: id, Outcome: "finished"}
 	err = future.Get(ctx, &out.Result)
 	return out, err
+}
+
+// heldByAnother: a campaign of the device lives, here or on another Temporal.
+func heldByAnother(err error) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == activities.Held
 }

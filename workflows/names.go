@@ -30,6 +30,9 @@ const (
 	// QueryStatus of a campaign or a wave.
 	QueryStatus = "status"
 
+	// changeOwned marks campaigns that give signs of life and take over by themselves.
+	changeOwned = "owned"
+
 	// SignalControl tells a wave what its campaign was told.
 	SignalControl = "control"
 )

@@ -83,6 +83,17 @@ func beforeAnySet(ctx workflow.Context) workflow.Context {
 	return workflow.WithRetryPolicy(onLedger(ctx), p)
 }
 
+// allTheWhile addresses a rotation worker for as long as the campaign runs. When
+// that one dies another goes on, well before the campaign is taken for lost.
+func allTheWhile(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           activities.RotationQueue,
+		StartToCloseTimeout: 24 * time.Hour, // then it is begun again
+		HeartbeatTimeout:    time.Minute,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 15 * time.Second},
+	})
+}
+
 // References only: methods of nil pointers name the activities.
 var (
 	rotator  *activities.Rotation

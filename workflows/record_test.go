@@ -223,7 +223,7 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, during fun
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: activities.RotationQueue},
 			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
 	} else {
-		if err := activities.Open(ctx, s.store, id, estate.Device, s.spec); err != nil {
+		if err := activities.Open(ctx, s.store, vault.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, s.spec); err != nil {
 			return err
 		}
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: activities.RotationQueue},

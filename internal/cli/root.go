@@ -63,6 +63,7 @@ type app struct {
 	file     string // campaign file
 	stateDir string // local engine
 	verbose  bool
+	takeOver bool // end a campaign of the device that lives elsewhere
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "run",
 		Short: "Start the campaign, or rejoin it, and follow it to its end",
 		Long: `run starts the campaign of the file's device and follows it; if one is running it
@@ -22,10 +22,21 @@ rejoins that one. Without a configured Temporal it starts rollcall-engine beside
 itself and does the work in this process: Ctrl-C then finishes the credentials
 in hand and stops, and the same command goes on from there, also after a crash.
 With a configured Temporal the workers do the work and Ctrl-C only stops
-watching.`,
+watching.
+
+A campaign of the device that somebody runs elsewhere is left alone: run says whose it
+is and when it was last seen. --take-over ends that one, once this one has listed and its
+ledger is in order, and goes on with what it left. One that gave no sign of life for
+4 minutes is taken over in any case.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
+	a.takeOverFlag(c)
+	return c
+}
+
+func (a *app) takeOverFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&a.takeOver, "take-over", false, "end a campaign of the device that lives elsewhere, and go on with what it left")
 }
 
 func (a *app) run(ctx context.Context) error {

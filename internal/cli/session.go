@@ -12,6 +12,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
@@ -177,12 +178,8 @@ func (s *session) start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	earlier, err := s.store.Campaigns(ctx, s.cfg.Device)
+	id, err := s.open(ctx, spec)
 	if err != nil {
-		return "", err
-	}
-	id := newCampaign(s.cfg.Device, time.Now().UTC(), earlier)
-	if err := activities.Open(ctx, s.store, id, s.cfg.Device, spec); err != nil {
 		return "", err
 	}
 	_, err = s.engine.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -196,13 +193,13 @@ func (s *session) start(ctx context.Context) (string, error) {
 		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
 	})
 	if err != nil {
-		// The record stays open, and the next campaign closes it: the workflow may
-		// run although its answer was lost, and a twin in the same second has
-		// the same id.
 		var running *serviceerror.WorkflowExecutionAlreadyStarted
 		if errors.As(err, &running) {
+			_ = s.store.CloseCampaign(ctx, id) // left open it would look alive for a while
 			return "", s.busy()
 		}
+		// The record stays open, and the next campaign closes it: the workflow may
+		// run although its answer was lost.
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
 	return id, nil
@@ -234,6 +231,9 @@ func (s *session) preflight(ctx context.Context) error {
 	}
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return s.busy()
+	}
+	if err := s.mayStart(ctx); err != nil {
+		return err
 	}
 	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
 	spec := found.Of(s.cfg)
@@ -292,15 +292,24 @@ func (s *session) running(ctx context.Context) (*workflows.Status, error) {
 // workflowStatus is that of the device's campaign, unspecified if there never
 // was one. It needs no worker.
 func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecutionStatus, error) {
+	d, err := s.describe(ctx)
+	if err != nil || d == nil {
+		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, err
+	}
+	return d.WorkflowExecutionInfo.Status, nil
+}
+
+// describe tells of the device's latest campaign on this Temporal; nil if there was none.
+func (s *session) describe(ctx context.Context) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
-		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
+		return nil, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
 	}
-	return d.WorkflowExecutionInfo.Status, nil
+	return d, nil
 }
 
 // queryWithin is below the SDK's own limit of 10 s for a call, whose end looks

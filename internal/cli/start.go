@@ -7,11 +7,12 @@ import (
 )
 
 func (a *app) startCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "start",
 		Short: "Start the campaign and return; workers do the work",
 		Long: `start begins a campaign on the configured Temporal cluster and prints its id. A
-device has one campaign at a time: a second one is an error.`,
+device has one campaign at a time: a second one is an error, wherever the first one
+runs. --take-over: see run.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.openVault(cmd.Context())
@@ -31,4 +32,6 @@ device has one campaign at a time: a second one is an error.`,
 			return nil
 		},
 	}
+	a.takeOverFlag(c)
+	return c
 }

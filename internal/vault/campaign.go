@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,50 +12,78 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// CampaignRecord says that a campaign exists and whether it still owns what it staged.
+// CampaignRecord says that a campaign exists, whose it is, and whether it still
+// owns what it staged.
 type CampaignRecord struct {
 	Campaign string
 	Device   string
-	OpenedAt time.Time // UTC
+	Actor    string    // who started it: a claim
+	OpenedAt time.Time // UTC, by Vault's clock: those of machines differ, and this decides which was first
 	ClosedAt time.Time // UTC; zero while it runs
 
-	// Superseded: a later campaign closed it, and its workers may not know yet.
+	// Starter tells whoever opened it, and may do so again, from another one of the same name.
+	Starter string
+
+	// TakesOver: a person asked that it end a campaign of the device that lives.
+	TakesOver bool
+
+	// Superseded: a later campaign closed it, and its workers may not know yet. By names that one.
 	Superseded bool
+	By         string
+
+	// Begun: a worker took it up. Until then nothing is staged for it, and a process that
+	// died before it could start it has left no more than the record.
+	Begun bool
+
+	// Seen is when the record was last written, by Vault's clock: while the campaign
+	// runs, its last sign of life.
+	Seen time.Time
+
+	version int
 }
 
 // Settles is how long a superseded campaign keeps what it staged. Its workers
 // ask CampaignEnded before each credential, at worst a little late, and bound
 // the one in hand to two minutes; so after it nobody is about to set a staged
 // value that another campaign has replaced. The rest is for clocks that differ.
+//
+// It is also how long a campaign that gives no sign of life is taken to live.
 const Settles = 4 * time.Minute
+
+// SeenEvery is how often a campaign that runs gives a sign of life.
+const SeenEvery = 15 * time.Second
 
 const (
 	campaignFolder = "campaigns"
 	readsAtOnce    = 16
+	closeTriesMost = 8 // a sign of life may come in between
 )
 
+// ErrTaken: another campaign has that name.
+var ErrTaken = errors.New("the name is taken")
+
 // OpenCampaign records that a campaign runs. Call it before anything is
-// staged. Doing it again while it is open does no harm; a closed campaign or
-// one of another device is an error.
-func (s *Store) OpenCampaign(ctx context.Context, campaign, device string) error {
+// staged. Doing it again while it is open does no harm; a closed campaign, one of
+// another device, and one that somebody else opened (ErrTaken) are errors.
+func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 	const op = "open the campaign"
-	rec := CampaignRecord{Campaign: campaign, Device: device, OpenedAt: time.Now().UTC()}
-	_, err := s.put(ctx, op, s.mount, campaignPath(campaign), 0, rec.encode())
+	rec.OpenedAt = time.Now().UTC()
+	_, err := s.put(ctx, op, s.mount, campaignPath(rec.Campaign), 0, rec.encode())
 	if !AsCAS(err) {
 		return err
 	}
-	e, err := s.get(ctx, op, s.mount, campaignPath(campaign), 0)
-	if err != nil {
-		return err
-	}
-	was, err := decodeCampaign(campaign, e)
+	was, found, err := s.readCampaign(ctx, rec.Campaign)
 	switch {
 	case err != nil:
-		return s.odd(op, s.mount+"/data/"+campaignPath(campaign), err)
-	case was.Device != device:
-		return fmt.Errorf("vault: campaign %s belongs to device %s, not %s: choose another campaign id", campaign, was.Device, device)
+		return err
+	case !found:
+		return fmt.Errorf("vault: campaign %s: %w", rec.Campaign, ErrTaken)
+	case was.Device != rec.Device:
+		return fmt.Errorf("vault: campaign %s belongs to device %s, not %s: choose another campaign id", rec.Campaign, was.Device, rec.Device)
 	case !was.ClosedAt.IsZero():
-		return fmt.Errorf("vault: campaign %s was closed at %s: start another one", campaign, was.ClosedAt.Format(time.RFC3339))
+		return fmt.Errorf("vault: campaign %s was closed at %s: start another one", rec.Campaign, was.ClosedAt.Format(time.RFC3339))
+	case was.Starter != rec.Starter:
+		return fmt.Errorf("vault: campaign %s was opened by %s: %w", rec.Campaign, was.Actor, ErrTaken)
 	}
 	return nil
 }
@@ -62,53 +91,34 @@ func (s *Store) OpenCampaign(ctx context.Context, campaign, device string) error
 // CloseCampaign records that a campaign runs no more: others may take over
 // what it left staged. Closing it again does no harm.
 func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
-	return s.closeCampaign(ctx, campaign, false)
-}
-
-// SupersedeEarlier closes every campaign of the device of campaign that was
-// opened before it and is still open: a device has one campaign at a time, and
-// those ended without saying so, or run on a Temporal that this one knows
-// nothing of. Their workers stop at the next credential, and what they staged may be
-// taken over once Settles has passed.
-func (s *Store) SupersedeEarlier(ctx context.Context, campaign, device string) error {
-	all, err := s.Campaigns(ctx, device)
-	if err != nil {
-		return err
-	}
-	own := slices.IndexFunc(all, func(r CampaignRecord) bool { return r.Campaign == campaign })
-	if own < 0 {
-		return fmt.Errorf("vault: campaign %s of device %s has no record", campaign, device)
-	}
-	for _, r := range all {
-		if r.ClosedAt.IsZero() && r.OpenedAt.Before(all[own].OpenedAt) {
-			if err := s.closeCampaign(ctx, r.Campaign, true); err != nil {
-				return err
-			}
+	for range closeTriesMost {
+		rec, found, err := s.readCampaign(ctx, campaign)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("vault: campaign %s has no record", campaign)
+		}
+		if err := s.end(ctx, rec, false, ""); !AsCAS(err) {
+			return err
 		}
 	}
-	return nil
+	return s.contended(campaign)
 }
 
-func (s *Store) closeCampaign(ctx context.Context, campaign string, superseded bool) error {
-	const op = "close the campaign"
-	e, err := s.get(ctx, op, s.mount, campaignPath(campaign), 0)
-	if err != nil {
-		return err
-	}
-	rec, err := decodeCampaign(campaign, e)
-	if err != nil {
-		return s.odd(op, s.mount+"/data/"+campaignPath(campaign), err)
-	}
+// end closes a campaign whose record is as it was read. AsCAS if it has changed since.
+func (s *Store) end(ctx context.Context, rec CampaignRecord, superseded bool, by string) error {
 	if !rec.ClosedAt.IsZero() {
 		return nil
 	}
-	rec.ClosedAt, rec.Superseded = time.Now().UTC(), superseded
-	_, err = s.put(ctx, op, s.mount, campaignPath(campaign), e.version, rec.encode())
-	if AsCAS(err) {
-		// Only another close writes to an open campaign.
-		return nil
-	}
+	rec.ClosedAt, rec.Superseded, rec.By = time.Now().UTC(), superseded, by
+	_, err := s.put(ctx, "close the campaign", s.mount, campaignPath(rec.Campaign), rec.version, rec.encode())
 	return err
+}
+
+func (s *Store) contended(campaign string) error {
+	return &Error{Op: "close the campaign", Path: s.mount + "/data/" + campaignPath(campaign), Server: s.api.Address(), Kind: CASMismatch,
+		Detail: "its record keeps changing"}
 }
 
 // CampaignClosed reports whether a campaign no longer owns what it staged: it
@@ -122,21 +132,20 @@ func (s *Store) CampaignClosed(ctx context.Context, campaign string) (bool, erro
 }
 
 // CampaignEnded reports whether a campaign was closed, by itself or by a later
-// one. Its workers then begin nothing more.
-func (s *Store) CampaignEnded(ctx context.Context, campaign string) (bool, error) {
+// one, which the record names. Its workers then begin nothing more.
+func (s *Store) CampaignEnded(ctx context.Context, campaign string) (bool, CampaignRecord, error) {
 	rec, _, err := s.readCampaign(ctx, campaign)
-	return !rec.ClosedAt.IsZero(), err
+	return !rec.ClosedAt.IsZero(), rec, err
 }
 
 func (s *Store) readCampaign(ctx context.Context, campaign string) (CampaignRecord, bool, error) {
-	const op = "read the campaign"
-	e, err := s.get(ctx, op, s.mount, campaignPath(campaign), 0)
+	e, err := s.get(ctx, "read the campaign", s.mount, campaignPath(campaign), 0)
 	if err != nil || e.data == nil {
 		return CampaignRecord{}, false, err
 	}
 	rec, err := decodeCampaign(campaign, e)
 	if err != nil {
-		return CampaignRecord{}, false, s.odd(op, s.mount+"/data/"+campaignPath(campaign), err)
+		return CampaignRecord{}, false, s.odd("read the campaign", s.mount+"/data/"+campaignPath(campaign), err)
 	}
 	return rec, true, nil
 }
@@ -183,30 +192,40 @@ func (s *Store) Campaigns(ctx context.Context, device string) ([]CampaignRecord,
 func campaignPath(campaign string) string { return campaignFolder + "/" + encodeSegment(campaign) }
 
 func (r CampaignRecord) encode() map[string]any {
-	m := map[string]any{"device": r.Device, "opened_at": r.OpenedAt.Format(time.RFC3339Nano)}
+	m := map[string]any{"device": r.Device, "actor": r.Actor, "starter": r.Starter, "opened_at": r.OpenedAt.Format(time.RFC3339Nano), "takes_over": r.TakesOver, "begun": r.Begun}
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
-		m["superseded"] = r.Superseded
+		m["superseded"], m["superseded_by"] = r.Superseded, r.By
 	}
 	return m
 }
 
 func decodeCampaign(campaign string, e entry) (CampaignRecord, error) {
-	r := CampaignRecord{Campaign: campaign}
+	r := CampaignRecord{Campaign: campaign, Seen: e.written, version: e.version}
 	if e.data == nil {
 		return r, fmt.Errorf("campaign %s has no record", campaign)
 	}
 	r.Device, _ = e.data["device"].(string)
+	r.Actor, _ = e.data["actor"].(string) // absent in records of earlier versions, like the next two
+	r.Starter, _ = e.data["starter"].(string)
+	r.TakesOver, _ = e.data["takes_over"].(bool)
+	if begun, known := e.data["begun"].(bool); begun || !known {
+		r.Begun = true
+	}
 	opened, _ := e.data["opened_at"].(string)
 	var err error
 	if r.OpenedAt, err = time.Parse(time.RFC3339Nano, opened); err != nil {
 		return r, fmt.Errorf("opened_at is not a time")
+	}
+	if e.version == 1 && !e.written.IsZero() {
+		r.OpenedAt = e.written // what is written next keeps it
 	}
 	if closed, ok := e.data["closed_at"].(string); ok {
 		if r.ClosedAt, err = time.Parse(time.RFC3339Nano, closed); err != nil {
 			return r, fmt.Errorf("closed_at is not a time")
 		}
 		r.Superseded, _ = e.data["superseded"].(bool)
+		r.By, _ = e.data["superseded_by"].(string)
 	}
 	return r, nil
 }

@@ -16,15 +16,15 @@ func TestACampaignIsOpenUntilItIsClosed(t *testing.T) {
 	}
 	require.True(t, closed(), "one that was never opened owns nothing")
 	for range 2 {
-		require.NoError(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-01"))
+		require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "esg-01/1", Device: "esg-01"}))
 	}
 	require.False(t, closed())
-	require.ErrorContains(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-02"), "belongs to device esg-01")
+	require.ErrorContains(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "esg-01/1", Device: "esg-02"}), "belongs to device esg-01")
 	for range 2 {
 		require.NoError(t, s.CloseCampaign(t.Context(), "esg-01/1"))
 	}
 	require.True(t, closed())
-	require.ErrorContains(t, s.OpenCampaign(t.Context(), "esg-01/1", "esg-01"), "was closed")
+	require.ErrorContains(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "esg-01/1", Device: "esg-01"}), "was closed")
 	require.ErrorContains(t, s.CloseCampaign(t.Context(), "never"), "no record")
 }
 
@@ -34,7 +34,7 @@ func TestCampaignsAreListedByDeviceNewestFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, none)
 	for _, c := range [][2]string{{"a", "esg-01"}, {"b/x y", "esg-01"}, {"c", "esg-02"}, {"d", "esg-01"}} {
-		require.NoError(t, s.OpenCampaign(t.Context(), c[0], c[1]))
+		require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: c[0], Device: c[1]}))
 	}
 	require.NoError(t, s.CloseCampaign(t.Context(), "a"))
 	ids := func(device string) (out []string) {
@@ -53,13 +53,14 @@ func TestCampaignsAreListedByDeviceNewestFirst(t *testing.T) {
 func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T) {
 	s := newStore(t)
 	for _, id := range []string{"lost", "done", "new"} {
-		require.NoError(t, s.OpenCampaign(t.Context(), id, "esg-09"))
+		require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: id, Device: "esg-09", TakesOver: id == "new"}))
 	}
-	require.NoError(t, s.OpenCampaign(t.Context(), "other", "esg-10"))
+	require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "other", Device: "esg-10"}))
 	require.NoError(t, s.CloseCampaign(t.Context(), "done"))
-	require.NoError(t, s.OpenCampaign(t.Context(), "later", "esg-09"))
+	require.NoError(t, s.OpenCampaign(t.Context(), CampaignRecord{Campaign: "later", Device: "esg-09"}))
 	for range 2 {
-		require.NoError(t, s.SupersedeEarlier(t.Context(), "new", "esg-09"))
+		_, err := s.Supersede(t.Context(), "new")
+		require.NoError(t, err)
 	}
 	for id, want := range map[string]struct{ ended, closed bool }{
 		"lost":  {true, false}, // a worker of it may still be at it
@@ -69,7 +70,7 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 		"other": {false, false},
 		"never": {false, true},
 	} {
-		ended, err := s.CampaignEnded(t.Context(), id)
+		ended, _, err := s.CampaignEnded(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, want.ended, ended, id)
 		closed, err := s.CampaignClosed(t.Context(), id)
@@ -82,5 +83,6 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 	closed, err := s.CampaignClosed(t.Context(), "old")
 	require.NoError(t, err)
 	require.True(t, closed)
-	require.ErrorContains(t, s.SupersedeEarlier(t.Context(), "unknown", "esg-09"), "no record")
+	_, err = s.Supersede(t.Context(), "unknown")
+	require.ErrorContains(t, err, "no record")
 }

@@ -47,7 +47,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bind.Found)
 
-	require.NoError(t, s.OpenCampaign(ctx, "c", "esg-01"))
+	require.NoError(t, s.OpenCampaign(ctx, CampaignRecord{Campaign: "c", Device: "esg-01"}))
 	require.NoError(t, s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec")))
 	require.True(t, AsCAS(s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec"))))
 	_, err = s.LoadSpec(ctx, CampaignSpec("c"))
@@ -116,7 +116,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = root.Stage(ctx, "corp/x", staged("v", "c"))
 	require.NoError(t, err)
-	require.NoError(t, root.OpenCampaign(ctx, "c", "esg-01"))
+	require.NoError(t, root.OpenCampaign(ctx, CampaignRecord{Campaign: "c", Device: "esg-01"}))
 
 	signer, err := s.Signer(ctx, "o")
 	require.NoError(t, err)
@@ -147,7 +147,7 @@ func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {
 	ctx := t.Context()
 	_, _, err := root.Stage(ctx, "corp/x", staged("v", "c"))
 	require.NoError(t, err)
-	require.NoError(t, s.OpenCampaign(ctx, "c", "esg-01"))
+	require.NoError(t, s.OpenCampaign(ctx, CampaignRecord{Campaign: "c", Device: "esg-01"}))
 	require.NoError(t, s.SaveSpec(ctx, ScheduleSpec("esg-01"), []byte("spec")))
 	require.NoError(t, s.DeleteSpec(ctx, ScheduleSpec("esg-01")))
 	require.NoError(t, s.ListSecrets(ctx, "kv/apps", func(SecretMeta) error { return nil }))

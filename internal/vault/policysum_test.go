@@ -71,7 +71,7 @@ func TestInitTakesNothingFromARunningCampaignOfItsOwnDevice(t *testing.T) {
 	root := open(t, c, server.Address(), server.RootToken())
 	_, err := root.Setup(t.Context(), c, nil)
 	require.NoError(t, err)
-	require.NoError(t, root.OpenCampaign(t.Context(), "running", c.Device))
+	require.NoError(t, root.OpenCampaign(t.Context(), CampaignRecord{Campaign: "running", Device: c.Device}))
 
 	was := "kv/data/apps/" + c.Device + "/mta"
 	c.Sources[0].Prefix = "kv/elsewhere/" + c.Device

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/converter"
+
+	"rollcall/activities"
+	"rollcall/internal/vault"
+	"rollcall/workflows"
+)
+
+// mayStart looks in Vault whether a campaign of the device lives elsewhere: on another
+// machine, of another user, on another Temporal. That one is somebody's, and is ended
+// only by who asked for it. One that was lost is superseded, which is said.
+func (s *session) mayStart(ctx context.Context) error {
+	others, err := s.store.Others(ctx, s.cfg.Device, "")
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	ended, err := s.endedHere(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		switch {
+		case o.Campaign == ended:
+			// Its last word did not reach Vault.
+			if err := s.store.SupersedeLost(ctx, o.CampaignRecord); err != nil {
+				return err
+			}
+		case !o.Lives():
+			s.say("note: %s, and has not ended: this one takes over from it once it has listed", o)
+		case s.takeOver:
+			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, vault.Settles)
+		default:
+			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &vault.Lives{Running: o}, s.engine.Address)
+		}
+	}
+	return nil
+}
+
+// endedHere names the last campaign of the device on this Temporal, if it has ended and
+// the cluster says which it was.
+func (s *session) endedHere(ctx context.Context) (string, error) {
+	d, err := s.describe(ctx)
+	if err != nil || d == nil || d.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return "", err
+	}
+	named := d.WorkflowExecutionInfo.SearchAttributes.GetIndexedFields()[workflows.CampaignAttribute.GetName()]
+	var campaign string
+	if named == nil || converter.GetDefaultDataConverter().FromPayload(named, &campaign) != nil {
+		return "", nil
+	}
+	return campaign, nil
+}
+
+// namesTried bounds the races with others who start a campaign in the same second.
+const namesTried = 5
+
+// open makes the campaign known to Vault under a name of its own.
+func (s *session) open(ctx context.Context, spec []byte) (string, error) {
+	starter := rand.Text()
+	for try := 1; ; try++ {
+		earlier, err := s.store.Campaigns(ctx, s.cfg.Device)
+		if err != nil {
+			return "", err
+		}
+		id := newCampaign(s.cfg.Device, time.Now().UTC(), earlier)
+		err = activities.Open(ctx, s.store, vault.CampaignRecord{
+			Campaign: id, Device: s.cfg.Device, Actor: actor(), Starter: starter, TakesOver: s.takeOver,
+		}, spec)
+		if !errors.Is(err, vault.ErrTaken) || try == namesTried {
+			return id, err
+		}
+	}
+}

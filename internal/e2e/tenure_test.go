@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/estate"
+	"rollcall/internal/protocol"
+)
+
+// A campaign belongs to who runs it. A colleague's run, from another machine, is told
+// whose it is, and ends it only when asked to and able to go on.
+func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 6, Decoys: 1})
+	c := &controlled{cluster: &cluster{}}
+	c.directory, c.store = proxied(t, e)
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
+	require.NoError(t, err)
+	c.user = newUser(t, e, file)
+	c.user.must("init")
+	colleague := c.user.edited("exposure:", "ledger: {dir: elsewhere}\nexposure:")
+	colleague.state = filepath.Join(t.TempDir(), "state")
+	cannotRecord := colleague.edited("{dir: elsewhere}", "{dir: campaign.yaml}")
+	c.user.env = append(c.user.env, "VAULT_ADDR="+c.store.URL())
+	r := startRaid(t, e)
+
+	run, first, release := c.runUntil(protocol.Set)
+	refused := colleague.run("run")
+	require.Equal(t, 1, refused.code, refused.err)
+	require.Regexp(t, `(?m)^rollcall: campaign `+first+` of device esg-01 runs since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, started by \S+@\S+, last seen \d+s ago: `+
+		"watch it there, or `rollcall run --take-over` ends it and goes on; it is not on the Temporal at 127.0.0.1:\\d+; nothing was started$", refused.err)
+	failed := cannotRecord.run("run", "--take-over")
+	require.Equal(t, 1, failed.code, failed.err)
+	require.Contains(t, failed.err, "campaign "+first+" of device esg-01 runs since")
+	require.Contains(t, failed.err, "not a directory")
+	release()
+	ended := run.wait()
+	require.Zero(t, ended.code, "the campaign that lives goes on to its end: %s", ended.err)
+	requireAllDead(t, c.user.ledger(), r.end())
+	requireConsumersServed(t, e)
+
+	run, second, release := c.runUntil(protocol.Set)
+	taken := colleague.run("run", "--take-over")
+	require.Equal(t, 2, taken.code, "what the other has in hand stays locked for minutes:\n%s%s", taken.out, taken.err)
+	require.Contains(t, taken.err, "campaign "+second+" of device esg-01 runs since")
+	require.Contains(t, taken.err, "this one ends it once it has listed")
+	record, err := e.Vault.Client().Logical().Read("rollcall/data/campaigns/" + second)
+	require.NoError(t, err)
+	require.Equal(t, campaignLine.FindStringSubmatch(taken.err)[1], record.Data["data"].(map[string]any)["superseded_by"])
+	release()
+	run.wait() // whatever it had in hand is finished
+	requireConsumersServed(t, e)
+	requireDecoysUntouched(t, e)
+}
