@@ -185,6 +185,9 @@ const (
 	FindingChangedAfter FindingCode = "changed-after-rotation"
 	// FindingChangedDuring: something replaced our value between Set and Activate.
 	FindingChangedDuring FindingCode = "changed-during-rotation"
+	// FindingUndone: the reset was in force and then was not, without somebody else's
+	// change: replication put an older entry back, or kept it. The same value was set again.
+	FindingUndone FindingCode = "reset-undone"
 	// FindingOutlived: the old value was still accepted after it was retired, so
 	// another new value was set.
 	FindingOutlived FindingCode = "old-value-outlived"

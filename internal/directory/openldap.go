@@ -102,6 +102,8 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		add("rights", ok, detail, "grant bind.dn manage on userPassword below the base: to attrs=userPassword by dn.exact=\"<bind.dn>\" manage")
 	}
 
+	c.checkReplication(ctx, write, add)
+
 	// back-monitor(5); commonly readable by administrators only.
 	monitor, err := c.read(ctx, "cn=Current,cn=Time,cn=Monitor", ldap.ScopeBaseObject, "(objectClass=*)", "monitorTimestamp")
 	if err == nil && len(monitor) == 1 {
@@ -122,4 +124,21 @@ func (openLDAP) mayReset(ctx context.Context, c *conn, dn string, add addCheck) 
 	}
 	add("pair", ok, fmt.Sprintf("%s %s %s (whether with manage or only write does not show)", c.bound, detail, dn),
 		fmt.Sprintf("grant it manage: access to dn.exact=%q attrs=userPassword by dn.exact=%q manage by anonymous auth by * none", dn, c.bound))
+}
+
+// checkReplication tells of what can take a reset back between servers (2.5 tried): whole
+// entries are kept by their last touch, a counted login is one, and with lastbind every good
+// one is. Rollcall sees that and sets again, so none of it is wrong.
+func (c *conn) checkReplication(ctx context.Context, write bool, add addCheck) {
+	if write {
+		base, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN")
+		if err == nil && len(base) == 1 && len(base[0].GetAttributeValues("contextCSN")) > 1 {
+			add("replication", true, fmt.Sprintf("%d servers have made changes here (contextCSN): a login for an account at another provider, before its reset has come there, takes the reset back; Rollcall writes to this server alone, looks for that and sets again",
+				len(base[0].GetAttributeValues("contextCSN"))), "")
+		}
+	}
+	noted, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "(pwdLastSuccess=*)", "1.1")
+	if len(noted) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded) {
+		add("replication", true, "good logins are written into entries here (lastbind), so one with the stolen value, before the reset has come, makes this server keep it; Rollcall looks for that and sets again", "")
+	}
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,6 +34,11 @@ type SlapdOptions struct {
 	// ReplicaOf makes this server a read-only copy of another, fed by syncrepl.
 	// Policy and Accounts come from the provider then.
 	ReplicaOf *Slapd
+	// Provider makes this server one of two providers, each of which takes changes and follows
+	// the other: set it on the first, and on the one that is ReplicaOf it.
+	Provider bool
+	// LastBind writes each good login into the account's entry (slapd.conf(5)).
+	LastBind bool
 
 	Policy   SlapdPolicy
 	Accounts []Account // seeded before the server starts
@@ -56,7 +62,8 @@ type Slapd struct {
 	replicator string // password
 	ldaps      int
 	ldap       int
-	hop        *relay // replicas only
+	hop        *relay // replicas and two providers
+	peer       *Slapd // the other of two providers
 
 	mu   sync.Mutex
 	proc *Process
@@ -79,14 +86,21 @@ func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 	}
 	if p := o.ReplicaOf; p != nil {
 		s.AdminPassword, s.BinderPassword, s.PartnerPassword, s.WriterPassword, s.replicator = p.AdminPassword, p.BinderPassword, p.PartnerPassword, p.WriterPassword, p.replicator
-		to := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ldaps))
-		hop, err := newRelay(func() (net.Conn, error) { return net.Dial("tcp", to) })
+		if o.Provider {
+			p.mu.Lock()
+			p.peer = s
+			p.mu.Unlock()
+		}
+		s.peer = p
+	} else {
+		s.AdminPassword, s.BinderPassword, s.PartnerPassword, s.WriterPassword, s.replicator = rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()
+	}
+	if o.ReplicaOf != nil || o.Provider {
+		hop, err := newRelay(s.dialPeer)
 		if err != nil {
 			return nil, err
 		}
 		s.hop = hop
-	} else {
-		s.AdminPassword, s.BinderPassword, s.PartnerPassword, s.WriterPassword, s.replicator = rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()
 	}
 	if err := s.start(ctx); err != nil {
 		if s.hop != nil {
@@ -125,10 +139,21 @@ func (s *Slapd) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.hop != nil {
+	if s.opts.ReplicaOf != nil {
 		return s.AwaitReplication(ctx)
 	}
 	return nil
+}
+
+// dialPeer connects to the server that this one follows.
+func (s *Slapd) dialPeer() (net.Conn, error) {
+	s.mu.Lock()
+	p := s.peer
+	s.mu.Unlock()
+	if p == nil {
+		return nil, errors.New("lab: the other provider is not there yet")
+	}
+	return net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ldaps)))
 }
 
 // Restart stops the server if it runs and starts it on the same ports and data.

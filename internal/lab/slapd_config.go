@@ -101,6 +101,10 @@ syncrepl rid=001 provider={{.Provider}} type=refreshAndPersist retry="1 +"
   bindmethod=simple binddn="cn=replicator,ou=services,{{.Base}}" credentials={{.ReplicatorPassword}}
   tls_cacert={{.CAFile}} tls_reqcert=demand
 {{end}}
+{{- if .Multi}}multiprovider on
+{{end}}
+{{- if .LastBind}}lastbind on
+{{end}}
 database monitor
 access to *
   by dn.exact="{{.BinderDN}}" read
@@ -119,10 +123,13 @@ func (s *Slapd) writeConfig() error {
 		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
+		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind,
+	}
+	if s.hop != nil {
+		values["Provider"] = "ldaps://" + s.hop.addr()
 	}
 	if p := s.opts.ReplicaOf; p != nil {
 		values["ServerID"] = 2
-		values["Provider"] = "ldaps://" + s.hop.addr()
 		values["TellLocked"] = p.opts.Policy.TellLocked
 	}
 	var conf strings.Builder

@@ -24,7 +24,7 @@ func (s *Slapd) ResumeReplication(ctx context.Context) error {
 // AwaitReplication returns once the replica has all that its provider had when it was
 // called (contextCSN, RFC 4533 as OpenLDAP implements it), or an error when ctx ends.
 func (s *Slapd) AwaitReplication(ctx context.Context) error {
-	want, err := s.opts.ReplicaOf.contextCSN(ctx)
+	want, err := s.peer.contextCSN(ctx)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,23 @@ func Older(mark, than string) bool {
 	return a < b
 }
 
+// Reverted reports whether a secret that was set since a mark is as it was then: the entry
+// as a whole was put back (replication does that), or never was the one that was set.
+func Reverted(before, now string) bool {
+	set, _, split := strings.Cut(before, "/")
+	return split && set != "" && strings.Contains(now, "/") && !Older(before, now)
+}
+
+// Overruled reports whether a server has refused a change of the write server's: its secret
+// is older, and its entry is newer. OpenLDAP takes whole entries by the time of their last
+// touch, and a login that it counts is one, so such a server does not follow any more.
+func Overruled(mark, written string) bool {
+	_, entry, _ := strings.Cut(mark, "/")
+	_, entryWritten, _ := strings.Cut(written, "/")
+	csn := strings.Contains(entry, "#") && strings.Contains(entryWritten, "#")
+	return csn && Older(mark, written) && entry > entryWritten
+}
+
 // wholeSecond is the form in which the times in marks begin (RFC 4517, 3.3.13).
 const wholeSecond = "20060102150405"
 

@@ -30,3 +30,17 @@ func TestWhatTwoMarksOfAnAccountTell(t *testing.T) {
 	_, fine = Between(set+"/"+set, set+"/"+set)
 	require.False(t, fine)
 }
+
+// Of an entry that was touched at another server before a reset had come there.
+func TestAServerThatRefusedAChangeIsToldFromOneThatLags(t *testing.T) {
+	const before, reset, touched = "20261127101055Z/20261127101055.000000Z#000000#001#000000", "20261128101055Z/20261128101055.100000Z#000000#001#000000", "20261127101055Z/20261128101055.300000Z#000000#002#000000"
+	require.True(t, Overruled(touched, reset))
+	require.False(t, Overruled(before, reset), "it lags")
+	require.False(t, Overruled(touched, "20261128101055Z/20261128101055.400000Z#000000#001#000000"), "it will follow")
+	require.False(t, Overruled("20261127101055Z/20261128101056Z", "20261128101055Z/20261128101055Z"), "389-ds merges by attribute")
+	require.True(t, Reverted(before, touched))
+	require.False(t, Reverted(before, reset))
+	require.False(t, Reverted("/20261127101055.000000Z#000000#001#000000", "/20261128101055.300000Z#000000#002#000000"), "without a time of the secret nothing tells")
+	require.False(t, Reverted("", reset))
+	require.False(t, Reverted("0000000002 00000000000000000007", "0000000001 00000000000000000006"))
+}

@@ -54,6 +54,9 @@ type Facts struct {
 	// its retirement.
 	Outlived int
 
+	// Reverted: the account's secret is as it was before Set (Reverted).
+	Reverted bool
+
 	// PolicyRefused: the authority refused to be set to the staged value by policy,
 	// on an earlier try of this attempt.
 	PolicyRefused bool
@@ -110,6 +113,9 @@ func Next(f Facts) Decision {
 		return Decision{Step: Retire}
 	case f.NewBinds == Accepted:
 		return Decision{Step: Verify}
+	case f.Activated && f.Reverted:
+		// Nobody set another one: consumers read the right value, and it is to be in force.
+		return Decision{Step: Set, Finding: credential.FindingUndone}
 	case f.Activated:
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}
 	case f.PolicyRefused && unchanged:

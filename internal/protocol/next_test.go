@@ -74,6 +74,9 @@ func TestRecoveryTable(t *testing.T) {
 		{"activated, then changed by somebody: a finding and a new attempt",
 			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: Refused, Activated: true},
 			Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}},
+		{"activated, and the entry was put back as it was before the reset: set the same value again",
+			Facts{Staged: Ours, NewBinds: Refused, OldKnown: true, Activated: true, Reverted: true},
+			Decision{Step: Set, Finding: credential.FindingUndone}},
 		{"another running campaign holds it: hands off",
 			Facts{Staged: Other}, Decision{Stop: &Stop{Reason: ReasonOtherOwner}}},
 		{"the new value must be changed by its owner: consumers could do nothing with it",
@@ -139,6 +142,7 @@ func TestNextNeverGuesses(t *testing.T) {
 			PolicyRefused: rapid.Bool().Draw(t, "policy"),
 			Retired:       rapid.IntRange(0, 4).Draw(t, "retired"),
 			RetiredBefore: rapid.Bool().Draw(t, "retired before"),
+			Reverted:      rapid.Bool().Draw(t, "reverted"),
 			Outlived:      rapid.IntRange(0, 5).Draw(t, "outlived"),
 		}
 		d := Next(f)
@@ -147,7 +151,7 @@ func TestNextNeverGuesses(t *testing.T) {
 		case Set:
 			require.Equal(t, Ours, f.Staged, "nothing is set that is not durable and ours")
 			require.NotEqual(t, Accepted, f.NewBinds, "nothing in force is set twice")
-			require.True(t, !f.Activated || f.NewBinds == PasswordExpired, "what consumers can use is never set again under them")
+			require.True(t, !f.Activated || f.NewBinds == PasswordExpired || f.NewBinds == Refused && f.Reverted, "what consumers can use is never set again under them")
 			require.True(t, f.Fresh || f.NewBinds == Refused || f.NewBinds == PasswordExpired)
 		case Verify, Retire:
 			require.Equal(t, Accepted, f.NewBinds)

@@ -102,6 +102,7 @@ const (
 // Reasons that come of the look after the proof.
 const (
 	ReasonChangedSince Reason = "changed-since-proof" // somebody set another secret after the proof
+	ReasonOverruled    Reason = "change-refused"      // a server keeps an older secret, because its entry was touched later
 )
 
 // Listed reports whether the listing itself found that the credential cannot be rotated.

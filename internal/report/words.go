@@ -41,6 +41,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonInternal:    {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
 
 	// After the proof, and between servers.
+	protocol.ReasonOverruled:    {"A server keeps the older password, because its entry was touched later", "It does not follow by itself any more, although it says that it has everything: a login there, before the reset had come, made its entry the newer one. Rollcall sets the same value again. If it stays so, compare the servers' clocks, keep logins for the account off that server (the stolen value is being tried there), and run again. Do not touch the account on that server."},
 	protocol.ReasonChangedSince: {"Somebody set another password after the proof", "The stolen value was proved dead, and then the password was changed. Ask the owner. If nobody did it, a thief has kept a connection that was logged in before: close the account's connections on every server (docs/rights.md), then run again."},
 
 	protocol.ReasonNoOwner:          {"Nothing says whose secret this is", "Set custom_metadata account (and directory, field) on the secret, or list it in a manifest. If it is no credential, a licence for example, exclude the path with that reason."},
@@ -102,6 +103,9 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingServers:          {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
 	credential.FindingPathLeftOut:      {30, advice{"A path of the account was left out", "What reads that path is cut off once the account is rotated. If that is wrong, take the exclude out and run again."}},
 	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
+
+	// Between servers.
+	credential.FindingUndone: {5, advice{"A reset was taken back between servers, and made again", "OpenLDAP keeps whole entries by the time of their last touch: a login for the account at another server, before the reset had come there, made the older entry win. The same value was set again. Find out who logs in there with the stolen value, or guesses; lastbind and several providers make it likely."}},
 }
 
 func findingAdvice(c credential.FindingCode) advice {

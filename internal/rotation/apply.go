@@ -60,6 +60,7 @@ type job struct {
 	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
 
+	again     int       // how often it was set again for a server that had refused the change
 	setAt     time.Time // in this look; zero if it did not set
 	lastLogin time.Time // on the write server, of the proof
 }
@@ -186,7 +187,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
-	next.Unsent, next.Retired = true, ""
+	next.Unsent, next.Retired, next.Before = true, "", j.account.Changed
 	switch code {
 	case "":
 	case credential.FindingOutlived:
@@ -260,7 +261,7 @@ func (j *job) verify(ctx context.Context, seen bool) error {
 	case answer == protocol.Accepted:
 		return nil
 	case answer == protocol.Refused:
-		return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"}
+		return j.unlessReverted(ctx, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"})
 	}
 	return protocol.StopFor(answer, j.writeServer())
 }

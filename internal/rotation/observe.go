@@ -112,6 +112,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	f := protocol.Facts{
 		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
 		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
+		Reverted: protocol.Reverted(j.staged.Before, j.account.Changed),
 	}
 	// An attempt that replaced this one may have been quicker.
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated

@@ -38,6 +38,9 @@ func (j *job) prove(ctx context.Context) error {
 				// Not asked: each pass would add one more wrong password there.
 				return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "somebody changed the secret on this server and the write server has not seen it, so the new value is not offered here; find out who did it, and repair replication between the two"}
 			}
+			if again, err := j.overruled(ctx, mark, written); again || err != nil {
+				return j.setAgain(ctx, server, err)
+			}
 			if mark < written {
 				// Not probed: on a replica that lags the new value would be a
 				// wrong password, and counting those is how accounts get locked.
@@ -104,7 +107,7 @@ func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) er
 		return err
 	}
 	if answer != protocol.Accepted {
-		return stop
+		return j.unlessReverted(ctx, stop)
 	}
 	d := protocol.Next(protocol.Facts{
 		Staged: protocol.Ours, NewBinds: answer, OldBinds: ev.Old, OldKnown: true,

@@ -96,6 +96,7 @@ func (s *shelf) put(p credential.Path, value string) {
 // real is an OpenLDAP directory with accounts whose stolen values are in Vault.
 type real struct {
 	*testing.T
+	ca       *lab.CA
 	slapd    *lab.Slapd
 	others   []*lab.Slapd
 	accounts []lab.Account
@@ -109,7 +110,7 @@ func newReal(t *testing.T, o lab.SlapdOptions) *real {
 	t.Helper()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
-	r := &real{T: t, accounts: lab.SeedAccounts("svc", 6), store: newShelf(), meddle: func(string, string) {}}
+	r := &real{T: t, ca: ca, accounts: lab.SeedAccounts("svc", 6), store: newShelf(), meddle: func(string, string) {}}
 	o.CA, o.Accounts = ca, r.accounts
 	r.slapd = r.start(o)
 	r.conf = config.Directory{

@@ -139,7 +139,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		from = append(from, live.Version)
 		lives = append(lives, live)
 	}
-	staged, fresh, err := r.stage(ctx, c, base, old)
+	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old)
 	if err != nil {
 		r.Gate.refused(err)
 		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
@@ -155,18 +155,18 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 // stage makes a value durable before any server sees it (rule 1). A value that
 // is already staged is used, not replaced: it may be in force. Vault's
 // check-and-set tells which it is, so nothing is read before.
-func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[string]int, old map[string]credential.Secret) (vault.Staged, bool, error) {
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, before string, base map[string]int, old map[string]credential.Secret) (vault.Staged, bool, error) {
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {
 		return vault.Staged{}, false, err
 	}
 	staged, created, err := r.Store.Stage(ctx, c.ID, vault.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: base, Old: old, CreatedAt: r.Now().UTC(),
+		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: base, Old: old, Before: before, CreatedAt: r.Now().UTC(),
 	})
 	if err != nil || created {
 		return staged, created, err
 	}
-	staged, err = r.own(ctx, c, staged, base, old)
+	staged, err = r.own(ctx, c, staged, before, base, old)
 	return staged, false, err
 }
 
@@ -174,7 +174,7 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, base map[s
 // campaign that has ended is taken over: its value may be the only one that
 // still logs in, so it is kept, and consumers may have read it since, so it
 // must die with the rest. base and old are what the live paths hold now.
-func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, base map[string]int, old map[string]credential.Secret) (vault.Staged, error) {
+func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret) (vault.Staged, error) {
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
@@ -202,7 +202,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	old[held] = staged.Secret
 	return r.Store.Restage(ctx, c.ID, vault.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
-		Unsent: true, CreatedAt: r.Now().UTC(), Version: staged.Version,
+		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
 }
 

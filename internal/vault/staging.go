@@ -51,6 +51,9 @@ type Staged struct {
 	// as the mark is that one there is nothing to retire again.
 	Retired string
 
+	// Before is the account's change mark when this value was staged; empty if not known.
+	Before string
+
 	CreatedAt time.Time // UTC
 
 	// Version is the KV version of the entry, the fence for Restage.
@@ -191,6 +194,7 @@ func (st Staged) encode() map[string]any {
 		"asked":          st.Asked,
 		"changed":        string(st.Changed),
 		"retired":        st.Retired,
+		"before":         st.Before,
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
 }
@@ -230,6 +234,7 @@ func decodeStaged(e entry) (Staged, error) {
 	changed, _ := e.data["changed"].(string)
 	st.Changed = credential.FindingCode(changed)
 	st.Retired, _ = e.data["retired"].(string) // absent: not known
+	st.Before, _ = e.data["before"].(string)   // absent: not known
 	at, _ := e.data["created_at"].(string)
 	created, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil {

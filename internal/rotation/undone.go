@@ -1,0 +1,72 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// OpenLDAP replicates whole entries, and of two it keeps the one that was touched last. A
+// login that it counts (ppolicy) or notes (lastbind) is a touch. One at a server that a reset has
+// not reached yet so makes that server's older entry win: there, where it is a replica, and
+// everywhere, where it is a provider (2.5 tried). Waiting does not help; setting the same
+// value once more, later than that touch, does.
+
+// againMost bounds that in one look: a server on which logins never stop, or whose clock is
+// ahead, is left to the next pass.
+const againMost = 2
+
+// overruled reports whether a server with that mark has refused the change, and goes on to
+// unless the entry is touched later at the write server. Our own logins there are such a touch.
+func (j *job) overruled(ctx context.Context, mark, written string) (bool, error) {
+	if !protocol.Overruled(mark, written) {
+		return false, nil
+	}
+	now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
+	return err == nil && protocol.Overruled(mark, now.Changed), err
+}
+
+// setAgain sets the value that is in force on the write server once more, and looks at every
+// server again. err is what kept the caller from telling whether that is due.
+func (j *job) setAgain(ctx context.Context, server string, err error) error {
+	if err != nil {
+		return err
+	}
+	stop := &protocol.Stop{Reason: protocol.ReasonOverruled, Server: server,
+		Detail: "this server keeps the older password, because a login there came before the reset did and its entry counts as the newer one; it does not follow by itself, and still accepts the stolen value"}
+	if j.again == againMost {
+		return stop
+	}
+	j.again++
+	j.note(credential.FindingUndone)
+	// A server that wants the value in force with a reset gets it.
+	err = j.Authority.Set(ctx, j.account, j.staged.Secret, j.staged.Secret)
+	var refused *protocol.Stop
+	if errors.As(err, &refused) && refused.Reason == protocol.ReasonPolicy {
+		stop.Detail += "; the policy does not let bind.dn set the same value again: grant it manage on userPassword, or change any attribute of the entry at the write server"
+		return stop
+	}
+	if err != nil {
+		return err
+	}
+	j.setAt = j.Now()
+	j.slow.Delete(server)
+	if err := j.verify(ctx, false); err != nil {
+		return err
+	}
+	j.step = protocol.Prove
+	return j.prove(ctx)
+}
+
+// unlessReverted is asked when the write server refuses the new value after it was set: if
+// nobody has set another one, it is looked at again, and set again.
+func (j *job) unlessReverted(ctx context.Context, stop error) error {
+	now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
+	if err != nil || !protocol.Reverted(j.staged.Before, now.Changed) {
+		return stop
+	}
+	j.note(credential.FindingUndone)
+	return errors.New("the reset was taken back; look again")
+}

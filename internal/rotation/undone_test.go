@@ -1,0 +1,107 @@
+package rotation
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+// during does something once, before the nth call of a sort in a batch of one. Its reset
+// has been answered by then, and nothing has been asked of another server.
+func (r *real) during(at string, nth int, cs []credential.Credential, do func()) Applied {
+	done, calls := false, 0
+	r.meddle = func(op, _ string) {
+		if op == at {
+			calls++
+		}
+		if calls == nth && !done {
+			done = true
+			do()
+		}
+	}
+	got := r.run(cs, nothing)[0]
+	require.True(r, done)
+	r.meddle = func(string, string) {}
+	return got
+}
+
+func (r *real) resume(servers ...*lab.Slapd) {
+	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	defer cancel()
+	for _, s := range servers {
+		require.NoError(r, s.ResumeReplication(ctx))
+	}
+}
+
+func (r *real) requireDeadEverywhere(got Applied, c credential.Credential, stolen string) {
+	r.Helper()
+	require.True(r, got.Dead(), "%+v", got)
+	require.Equal(r, protocol.ProofBind, got.Proof)
+	require.Equal(r, []credential.FindingCode{credential.FindingUndone}, codes(got.Findings))
+	now, _ := r.store.ReadLive(r.Context(), c.Paths[0], 0)
+	for _, s := range append([]*lab.Slapd{r.slapd}, r.others...) {
+		require.False(r, r.logsIn(s, c.Name, stolen))
+		require.True(r, r.logsIn(s, c.Name, now.Value.Reveal()))
+	}
+	require.Equal(r, 2, now.Version, "consumers read one new value")
+}
+
+// One good login with the stolen value at a replica that notes logins, before the reset has
+// come there: the replica keeps the stolen value, and says that it has everything.
+func TestALoginAtAReplicaThatKeepsItsOlderEntryIsAnsweredByAnotherReset(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	replica := r.join(r.start(lab.SlapdOptions{ReplicaOf: r.slapd, CA: r.ca, LastBind: true}))
+	c, stolen := r.credential(0), r.accounts[0].Password
+	replica.PauseReplication()
+	got := r.during("try", 1, []credential.Credential{c}, func() {
+		require.Eventually(t, func() bool { // lastbind has whole seconds, and the reset is in this one
+			return time.Now().Nanosecond() < int(300*time.Millisecond)
+		}, 2*time.Second, time.Millisecond)
+		require.True(t, r.logsIn(replica, c.Name, stolen))
+		r.resume(replica)
+	})
+	r.requireDeadEverywhere(got, c, stolen)
+}
+
+// One wrong login at the other provider, before the reset has come there: its older entry
+// wins at both, and the stolen value is back in force.
+func TestAResetThatAnotherProviderTakesBackIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Provider: true, Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	other := r.join(r.start(lab.SlapdOptions{ReplicaOf: r.slapd, Provider: true, CA: r.ca}))
+	for n, at := range []struct {
+		op   string
+		nth  int
+		back bool // replication comes back while the rotation runs
+	}{{"offer", 2, true}, {"try", 1, true}, {"offer", 2, false}} {
+		c, stolen := r.credential(n), r.accounts[n].Password
+		before := r.attribute(r.slapd, c.Name, "pwdChangedTime")
+		r.slapd.PauseReplication()
+		other.PauseReplication()
+		got := r.during(at.op, at.nth, []credential.Credential{c}, func() {
+			require.False(t, r.logsIn(other, c.Name, "a guess"))
+			if !at.back {
+				return // the two do not see each other until the pass is over
+			}
+			r.resume(other, r.slapd)
+			require.Eventually(t, func() bool { return r.attribute(r.slapd, c.Name, "pwdChangedTime") == before }, 10*time.Second, 10*time.Millisecond)
+			require.True(t, r.logsIn(r.slapd, c.Name, stolen))
+		})
+		if !at.back {
+			require.False(t, got.Dead())
+			require.Equal(t, protocol.ReasonLagging, got.Stop.Reason, "the logins of the proof came later than the guess")
+			require.Empty(t, got.Findings)
+			r.resume(other, r.slapd)
+			got = r.run([]credential.Credential{c}, nothing)[0]
+			got.Findings = append(got.Findings, credential.Finding{Code: credential.FindingUndone}) // of nobody else's change
+		}
+		r.requireDeadEverywhere(got, c, stolen)
+	}
+}
