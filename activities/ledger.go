@@ -46,11 +46,11 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		if err != nil {
 			return classify(errVault, err)
 		}
-		findings, err := l.Store.ReadFindings(ctx, in.Campaign, in.Snapshot, n)
+		found, err := l.Store.ReadFindings(ctx, in.Campaign, in.Snapshot, n)
 		if err != nil {
 			return classify(errVault, err)
 		}
-		entries = append(entries, listed(in.Campaign, page, findings, now)...)
+		entries = append(entries, listed(in.Campaign, page, found, now)...)
 		if len(entries) < rollAtOnce {
 			continue
 		}
@@ -59,6 +59,11 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		}
 		entries = nil
 	}
+	warnings, err := l.warnings(ctx, in.Campaign, now)
+	if err != nil {
+		return err
+	}
+	entries = append(entries, warnings...)
 	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)
@@ -75,27 +80,43 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	}))
 }
 
+// warnings are the findings of the listing as a whole.
+func (l *Ledger) warnings(ctx context.Context, campaign string, now time.Time) ([]ledger.Entry, error) {
+	index, err := l.Store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	return findings(campaign, "", index.Warnings, now), nil
+}
+
 // listed are the entries of one page of the roll: a line for each credential
 // and the findings of the listing.
-func listed(campaign string, page []credential.Credential, findings map[string][]credential.Finding, now time.Time) []ledger.Entry {
+func listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry
 	for _, c := range page {
 		e := about(campaign, c, ledger.Listed, "", now)
 		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons
 		entries = append(entries, e)
 	}
-	for _, id := range slices.Sorted(maps.Keys(findings)) {
-		nth := map[credential.FindingCode]int{}
-		for _, f := range findings[id] {
-			which := string(f.Code)
-			if nth[f.Code]++; nth[f.Code] > 1 {
-				which += fmt.Sprintf(".%d", nth[f.Code]) // one code, said of several things
-			}
-			entries = append(entries, ledger.Entry{
-				ID: ledger.EntryID(campaign, id, which, ledger.Found), At: now, Campaign: campaign,
-				Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
-			})
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		entries = append(entries, findings(campaign, id, found[id], now)...)
+	}
+	return entries
+}
+
+// findings of one credential, or with an empty id of the listing as a whole.
+func findings(campaign, id string, list []credential.Finding, now time.Time) []ledger.Entry {
+	var entries []ledger.Entry
+	nth := map[credential.FindingCode]int{}
+	for _, f := range list {
+		which := string(f.Code)
+		if nth[f.Code]++; nth[f.Code] > 1 {
+			which += fmt.Sprintf(".%d", nth[f.Code]) // one code, said of several things
 		}
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(campaign, id, which, ledger.Found), At: now, Campaign: campaign,
+			Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
+		})
 	}
 	return entries
 }

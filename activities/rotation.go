@@ -74,7 +74,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	}
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
-		Listed: index.Listed, Excluded: index.Excluded, Waves: index.Waves, Exposure: exposure(spec),
+		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: exposure(spec),
 		Servers: index.Servers, Addresses: index.Addresses,
 	}, nil
 }

@@ -27,7 +27,10 @@ type Roll struct {
 	Listed   int               `json:"listed"`
 	Excluded int               `json:"excluded"`
 	Waves    []vault.WaveIndex `json:"waves"`
-	Exposure string            `json:"exposure,omitempty"`
+	// Incomplete counts warnings that something may be missing from the roll. What they say names
+	// accounts and stays in Vault.
+	Incomplete int    `json:"incomplete,omitempty"`
+	Exposure   string `json:"exposure,omitempty"`
 	// Servers of each directory, the write server first, as they were found when the roll was listed.
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.

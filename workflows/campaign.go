@@ -59,6 +59,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		return Result{}, c.close(steady, err)
 	}
 	roll.Actor, c.servers = c.in.Actor, roll.Servers
+	c.status.Incomplete = roll.Incomplete
 	c.status.Snapshot, c.status.Listed, c.status.Excluded = roll.Snapshot, roll.Listed, roll.Excluded
 	for _, w := range roll.Waves {
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Listed: listed(w)})
@@ -88,7 +89,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	c.status.Wave = -1
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
-		LeftOut: c.control.leftOut(), Aborted: c.control.Aborting,
+		LeftOut: c.control.leftOut(), Incomplete: c.status.Incomplete, Aborted: c.control.Aborting,
 	}, c.close(steady, nil)
 }
 

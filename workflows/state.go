@@ -42,18 +42,19 @@ const (
 
 // Status answers QueryStatus and every update.
 type Status struct {
-	Campaign string       `json:"campaign"`
-	Device   string       `json:"device"`
-	Phase    Phase        `json:"phase"`
-	Snapshot string       `json:"snapshot,omitempty"`
-	Listed   int          `json:"listed"`
-	Excluded int          `json:"excluded"`
-	Dead     int          `json:"dead"` // in waves that have ended
-	Open     int          `json:"open"` // exceptions of waves that have ended
-	Wave     int          `json:"wave"` // index of the running wave, -1 before and after
-	Waves    []WaveStatus `json:"waves,omitempty"`
-	LeftOut  []LeaveOut   `json:"left_out,omitempty"`
-	Problem  string       `json:"problem,omitempty"` // why listing failed
+	Campaign   string       `json:"campaign"`
+	Device     string       `json:"device"`
+	Phase      Phase        `json:"phase"`
+	Snapshot   string       `json:"snapshot,omitempty"`
+	Listed     int          `json:"listed"`
+	Excluded   int          `json:"excluded"`
+	Dead       int          `json:"dead"` // in waves that have ended
+	Open       int          `json:"open"` // exceptions of waves that have ended
+	Wave       int          `json:"wave"` // index of the running wave, -1 before and after
+	Waves      []WaveStatus `json:"waves,omitempty"`
+	LeftOut    []LeaveOut   `json:"left_out,omitempty"`
+	Incomplete int          `json:"incomplete,omitempty"` // as in Result
+	Problem    string       `json:"problem,omitempty"`    // why listing failed
 }
 
 // LeaveOut takes a server of a directory out of the campaign, because a person says
@@ -78,12 +79,14 @@ type WaveStatus struct {
 
 // Result of a campaign.
 type Result struct {
-	Listed   int  `json:"listed"`
-	Excluded int  `json:"excluded"`
-	Dead     int  `json:"dead"`
-	Open     int  `json:"open"`
-	LeftOut  int  `json:"left_out,omitempty"` // servers
-	Aborted  bool `json:"aborted,omitempty"`
+	Listed   int `json:"listed"`
+	Excluded int `json:"excluded"`
+	Dead     int `json:"dead"`
+	Open     int `json:"open"`
+	LeftOut  int `json:"left_out,omitempty"` // servers
+	// Incomplete counts warnings of the listing that something may be missing from the roll.
+	Incomplete int  `json:"incomplete,omitempty"`
+	Aborted    bool `json:"aborted,omitempty"`
 }
 
 // control is what a campaign tells its running wave.

@@ -25,8 +25,9 @@ func (a *app) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
-		Long:  `list asks every source and merges what they find into a roll. It changes nothing anywhere.`,
-		Args:  noArguments,
+		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
+Exit code 2 if a warning says that something may be missing from the roll.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()
 			if err != nil {
@@ -36,14 +37,19 @@ func (a *app) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(a.Out, roll)
-			}
 			width, tty := terminal(a.Out)
 			if !tty {
 				width = math.MaxInt // a line each, for grep
 			}
-			return printRoll(a.Out, roll, width)
+			if asJSON {
+				err = printJSON(a.Out, roll)
+			} else {
+				err = printRoll(a.Out, roll, width)
+			}
+			if err == nil {
+				err = complete(roll)
+			}
+			return err
 		},
 	}
 	out.flag(c)
@@ -62,9 +68,17 @@ func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	roll, warnings, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
 	for _, w := range warnings {
-		s.say("note: %s", w.Detail)
+		s.say("warning: %s: %s", w.Code, w.Detail)
 	}
 	return roll, err
+}
+
+// complete ends list and plan: what may be missing from the roll is not exit code 0.
+func complete(roll *credential.Roll) error {
+	if roll.Incomplete() > 0 {
+		return &exit{code: exitExceptions}
+	}
+	return nil
 }
 
 // printServers names every server that a stolen value would be proved dead on, the

@@ -58,7 +58,7 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 			case len(p.Wrong) > 0:
 				return errNotReady
 			}
-			return nil
+			return complete(roll)
 		},
 	}
 	out.flag(c)
@@ -81,7 +81,9 @@ type plan struct {
 	Problems int        `json:"problems"`
 	Excluded int        `json:"excluded"`
 	Waves    []planWave `json:"waves"`
-	Wrong    []check    `json:"wrong"` // the lines of doctor on directories that are not in order
+	// Warnings of the listing, as in the roll.
+	Warnings []credential.Finding `json:"warnings,omitempty"`
+	Wrong    []check              `json:"wrong"` // the lines of doctor on directories that are not in order
 }
 
 type planWave struct {
@@ -101,7 +103,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Wrong: []check{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Wrong: []check{}}
 	for _, w := range cfg.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}

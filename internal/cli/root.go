@@ -103,8 +103,8 @@ VAULT_CACERT, or ROLLCALL_ROLE_ID and ROLLCALL_SECRET_ID_FILE), Temporal through
 its own (TEMPORAL_ADDRESS, TEMPORAL_PROFILE, temporal.toml). Without a
 configured Temporal, run starts one on this machine.
 
-Exit codes: 0 all dead on every server, 1 an error, 2 finished with exceptions or
-with a server left out, 3 not finished.`,
+Exit codes: 0 all dead on every server, 1 an error, 2 finished with exceptions, with
+a server left out or with something perhaps missing from the list, 3 not finished.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArguments,

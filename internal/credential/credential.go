@@ -215,6 +215,8 @@ const (
 	FindingEmptyRoll FindingCode = "empty-roll"
 	// FindingSourceEmpty: a source of the campaign file found nothing.
 	FindingSourceEmpty FindingCode = "source-found-nothing"
+	// FindingAccepted: the campaign file accepts what would be a warning.
+	FindingAccepted FindingCode = "accepted"
 	// FindingNotSearched: a part of a directory is on a server that was not searched.
 	FindingNotSearched FindingCode = "part-not-searched"
 	// FindingServers: something about how the servers of a directory were found.

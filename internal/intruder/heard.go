@@ -54,7 +54,7 @@ type Eavesdropper struct {
 	Tokens      int    `json:"tokens"` // tokens held at some time
 	TokensAlive int    `json:"tokens_alive"`
 	Alive       []Held `json:"alive,omitempty"` // which those are
-	Reads       int    `json:"reads"` // of secrets, their versions and metadata, answered
+	Reads       int    `json:"reads"`           // of secrets, their versions and metadata, answered
 	Places      int    `json:"places"`
 	Values      int    `json:"values"`   // distinct ones
 	New         int    `json:"new"`      // of those, made since it listens

@@ -185,6 +185,10 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 		return err
 	}
 	if len(l.candidates) == before {
+		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Source == s.Name }); i >= 0 {
+			l.warn(credential.FindingAccepted, "source %s found nothing, which the campaign file accepts: %s", s.Name, l.c.Accept[i].Reason)
+			return nil
+		}
 		l.warn(credential.FindingSourceEmpty, "source %s found nothing: check its settings before you rely on the roll", s.Name)
 	}
 	return nil

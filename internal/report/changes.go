@@ -54,6 +54,9 @@ func ProgressLines(before, after Progress) []string {
 			say("open no longer: %s", r.Reason)
 		}
 	}
+	for _, w := range after.Warnings[min(len(before.Warnings), len(after.Warnings)):] {
+		say("warning: %s: %s", w.Code, Clean(w.Detail))
+	}
 	for _, l := range after.LeftOut[min(len(before.LeftOut), len(after.LeftOut)):] {
 		say("left out: %s of %s, by %s: %s", Clean(l.Server), Clean(l.Authority), Clean(l.Actor), Clean(l.Reason))
 	}

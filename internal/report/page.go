@@ -29,7 +29,7 @@ type pageData struct {
 	Open     []card
 	Findings []card
 	HandOver []*ledger.Line
-	Campaign []credential.Finding
+	Campaign []campaignCard
 	Rows     []row
 	Residual []string
 	Ledger   Verification
@@ -64,6 +64,12 @@ type card struct {
 type cardLine struct {
 	*ledger.Line
 	Detail string // empty if Shared says it
+}
+
+// campaignCard is a finding about the campaign as a whole.
+type campaignCard struct {
+	credential.Finding
+	advice
 }
 
 // unfolded is how many credentials a card shows at once.
@@ -112,9 +118,12 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		JS:  template.JS(pageJS),   //nolint:gosec // embedded at build time
 
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
-		HandOver: f.HandOver, Campaign: s.Findings, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
+		HandOver: f.HandOver, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
 	d.LeftOut = leftOutOf(s)
+	for _, f := range s.Findings {
+		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
+	}
 	if !s.ClosedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)
 	}
@@ -156,6 +165,8 @@ func verdictOf(s *ledger.State, t tally) verdict {
 		return verdict{"warn", "Empty", "No credential was listed. Check the sources before drawing any comfort from this report."}
 	case t.notDead() == 0 && onFewer(s) > 0:
 		return verdict{"warn", "Dead, but not on every server", Plural(onFewer(s), "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
+	case t.notDead() == 0 && len(incomplete(s)) > 0:
+		return verdict{"warn", "Dead, but perhaps not all", "Every listed credential is dead, and the list may be incomplete: " + Plural(len(incomplete(s)), "warning says", "warnings say") + " so below."}
 	case t.notDead() == 0:
 		return verdict{"good", "Clean", "Every listed credential was refused on every server of its authority, as a wrong secret, or is revoked there."}
 	default:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -24,6 +25,8 @@ type Progress struct {
 	Rate    float64        // deaths per second of late; 0 if unknown
 	Finds   int            // findings so far
 	LeftOut []ledger.LeftOutServer
+
+	Warnings []credential.Finding // of the campaign as a whole
 }
 
 // WaveProgress counts one wave. What is in none of the counts below waits.
@@ -56,7 +59,7 @@ const (
 // ProgressOf derives the progress at now. waves names waves by number; it may be nil.
 func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	f := figuresOf(s)
-	p := Progress{Campaign: s.Campaign, Device: s.Device, Phase: s.Phase, Now: now, StartedAt: s.StartedAt, LeftOut: s.LeftOut}
+	p := Progress{Campaign: s.Campaign, Device: s.Device, Phase: s.Phase, Now: now, StartedAt: s.StartedAt, LeftOut: s.LeftOut, Warnings: s.Findings}
 	if !s.ClosedAt.IsZero() {
 		p.Now = s.ClosedAt
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -90,7 +91,19 @@ func RenderProgress(p Progress, width int, colour bool) string {
 	for _, l := range p.LeftOut {
 		c.line(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Server), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
 	}
+	c.warnings(p.Warnings)
 	return c.b.String()
+}
+
+// warnings are a few lines: the last screen has all of them, whole.
+func (c *canvas) warnings(list []credential.Finding) {
+	const most = 3
+	for _, w := range list[:min(most, len(list))] {
+		c.line(piece{"  ! warning  ", sgrYellow}, piece{Clean(w.Detail), ""})
+	}
+	if n := len(list) - most; n > 0 {
+		c.line(piece{"  ! warning  ", sgrYellow}, piece{fmt.Sprintf("and %d more", n), ""})
+	}
 }
 
 func (c *canvas) counters(t WaveProgress, finds int) {

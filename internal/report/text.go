@@ -38,6 +38,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if line := proofLine(f); line != "" {
 		b.WriteString(Wrap(line, "  ", width))
 	}
+	for _, f := range incomplete(s) {
+		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
+	}
 	leftOutText(&b, s, width)
 	openText(&b, f, width)
 	handOverText(&b, f, width)
@@ -54,6 +57,17 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// incomplete are the warnings that something may be missing from the roll.
+func incomplete(s *ledger.State) []credential.Finding {
+	var out []credential.Finding
+	for _, f := range s.Findings {
+		if f.Code.Incomplete() {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // Headline is the campaign in one line: "41 listed · 38 dead · 3 open".

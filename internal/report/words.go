@@ -101,6 +101,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingNoPassword:       {28, advice{"An account without a password", "See the exceptions: it logs in by something else, if at all."}},
 	credential.FindingNotAnAccount:     {29, advice{"An entry that is no account", "See the exceptions: narrow the filter, or exclude it."}},
 	credential.FindingServers:          {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
+	credential.FindingAccepted:         {32, advice{"Accepted by the campaign file", "Whoever started the campaign took it upon himself, with the reason below."}},
 	credential.FindingPathLeftOut:      {30, advice{"A path of the account was left out", "What reads that path is cut off once the account is rotated. If that is wrong, take the exclude out and run again."}},
 	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
 

@@ -11,14 +11,17 @@ import (
 // RollIndex is the table of contents of a stored roll, small enough for
 // anything: a run for each page, wave, authority and kind.
 type RollIndex struct {
-	Campaign string      `json:"campaign"`
-	Device   string      `json:"device"`
-	Snapshot string      `json:"snapshot"` // which listing this is; the pages lie below it
-	Pages    int         `json:"pages"`
-	Listed   int         `json:"listed"`   // credentials
-	Excluded int         `json:"excluded"` // exclusions
-	Problems int         `json:"problems"` // credentials with a Problem; they are listed too
-	Waves    []WaveIndex `json:"waves"`    // lowest first
+	Campaign string `json:"campaign"`
+	Device   string `json:"device"`
+	Snapshot string `json:"snapshot"` // which listing this is; the pages lie below it
+	Pages    int    `json:"pages"`
+	Listed   int    `json:"listed"`   // credentials
+	Excluded int    `json:"excluded"` // exclusions
+	Problems int    `json:"problems"` // credentials with a Problem; they are listed too
+	// Warnings of the listing, and how many of them say that something may be missing.
+	Warnings   []credential.Finding `json:"warnings,omitempty"`
+	Incomplete int                  `json:"incomplete,omitempty"`
+	Waves      []WaveIndex          `json:"waves"` // lowest first
 
 	// Servers of each directory, the write server first: found once, so that every
 	// worker, retry and pass asks the same ones.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -87,7 +88,8 @@ func (s *Store) dropOrphans(ctx context.Context, idx RollIndex) error {
 // cutRoll lays a roll out in pages, by name, and builds its index.
 func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	c := cutter{pages: map[string][]byte{}, runs: map[int][]Run{}}
-	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers, Addresses: roll.Addresses}
+	idx := RollIndex{Campaign: roll.Campaign, Device: roll.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Servers: roll.Servers, Addresses: roll.Addresses,
+		Warnings: fewWarnings(roll.Warnings), Incomplete: roll.Incomplete()}
 
 	unlisted := make(map[string][]credential.Finding, len(roll.Findings))
 	for id, f := range roll.Findings {
@@ -123,6 +125,16 @@ func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	}
 	idx.ExclusionPages = c.n
 	return c.pages, idx, nil
+}
+
+// fewWarnings keeps the index small, whatever a source makes of its warnings.
+func fewWarnings(all []credential.Finding) []credential.Finding {
+	const most = 200
+	if len(all) <= most {
+		return all
+	}
+	last := credential.Finding{Code: all[most].Code, Detail: fmt.Sprintf("and %d more warnings of the listing: rollcall list shows them", len(all)-most)}
+	return append(slices.Clone(all[:most]), last)
 }
 
 // cost is the length of v in a page: JSON inside a JSON string, where quotes
