@@ -12,7 +12,8 @@ import (
 )
 
 // CheckDecoys returns nil if every decoy is as it was seeded: its password
-// logs in on every server, and Vault holds the one version that was written.
+// logs in on every server, and Vault holds the one version that was written, also at
+// the thief's place that names one.
 // The error names each decoy that is not, and no password.
 func (e *Estate) CheckDecoys(ctx context.Context) error {
 	var wrong []error
@@ -36,7 +37,7 @@ func (e *Estate) CheckDecoys(ctx context.Context) error {
 			wrong = append(wrong, fmt.Errorf("estate: %s has version %v in Vault, not the one that was seeded", dn, meta.Data["current_version"]))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, e.checkPlant(ctx))...)
 }
 
 // decoysLogIn tries the decoys below base at a server.

@@ -39,6 +39,7 @@ type Options struct {
 	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
+	Plant       bool // the thief wrote a decoy's name into the metadata of a secret of the device
 
 	DomainDecoys int  // accounts of the domain that are not tied to the device
 	SingleReset  bool // one more account of the domain, for ResetOnce
@@ -79,6 +80,8 @@ type Estate struct {
 	uuids  map[string]string // uid -> entryUUID
 	rows   [][]string        // of the manifest
 	plan   []account
+	// planted is the value of the secret that the thief wrote the metadata of.
+	planted string
 
 	domain, people []domainAccount
 	domainDecoys   []string // by sAMAccountName
@@ -125,6 +128,9 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 		return e, err
 	}
 	if err = e.seedAppRoles(ctx); err != nil {
+		return e, err
+	}
+	if err = e.seedPlant(ctx); err != nil {
 		return e, err
 	}
 	return e, e.writeManifest()
