@@ -8,6 +8,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 // about starts an entry on one credential.
@@ -42,6 +43,20 @@ func died(campaign string, c credential.Credential, a AppliedItem, now time.Time
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
 	e.From, e.To, e.LeftOut = byPath(c, a.From), byPath(c, a.To), a.LeftOut
 	return e
+}
+
+// waveNames are those of the waves that hold something; nil where there is only one.
+func waveNames(waves []vault.WaveIndex) map[int]string {
+	if len(waves) < 2 {
+		return nil
+	}
+	names := map[int]string{}
+	for _, w := range waves {
+		if w.Name != "" {
+			names[w.Wave] = w.Name
+		}
+	}
+	return names
 }
 
 func byPath(c credential.Credential, versions []int) map[string]int {

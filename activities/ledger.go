@@ -38,7 +38,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	now := time.Now().UTC()
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
 	}
 	entries := []ledger.Entry{start}
 	for n := range in.Pages {

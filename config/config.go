@@ -26,7 +26,8 @@ type Campaign struct {
 	Exclude     []Exclude            `json:"exclude,omitempty"`
 	Accept      []Accept             `json:"accept,omitempty"`
 
-	// Waves in order. What no wave matches goes into one more, last wave.
+	// Waves in order. What no wave matches goes into one more, last wave. Logins to Vault
+	// go before all else whatever they say.
 	Waves []Wave `json:"waves,omitempty"`
 
 	Limits Limits `json:"limits"`
@@ -207,6 +208,11 @@ type Wave struct {
 	Source    string          `json:"source,omitempty"`
 	Account   string          `json:"account,omitempty"` // glob (path.Match) on uid or DN
 	Batch     int             `json:"batch,omitempty"`   // credentials in one dispatch; 1 for the careful lane; default Limits.Batch
+}
+
+// OfLogins reports whether the wave takes logins to Vault and nothing else.
+func (w Wave) OfLogins() bool {
+	return w.Kind == credential.AppRoleSecretID || w.Kind == "" && w.Directory == credential.VaultAuthority
 }
 
 // Limits bound a campaign.

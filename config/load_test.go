@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,4 +177,32 @@ waves:
 	require.Equal(t, "secrets/for-people/{account}#value", c.Vault.HandOver)
 	require.True(t, c.Directories["windows"].Takes(credential.UserPassword))
 	require.False(t, Directory{Driver: OpenLDAP}.Takes(credential.UserPassword))
+}
+
+func TestAFileThatPutsLoginsToVaultLaterIsRefusedWithTheReason(t *testing.T) {
+	const file = `device: esg-01
+sources:
+  - {type: vault-approle, role: esg-*}
+waves:
+%s`
+	for name, row := range map[string]struct {
+		waves   string
+		refused bool
+	}{
+		"logins second":              {"  - {name: one, source: vault-approle}\n  - {name: two, kind: approle-secret-id}\n", true},
+		"logins second, by name":     {"  - {name: one, account: svc-*}\n  - {name: two, directory: vault}\n", true},
+		"logins first":               {"  - {name: one, kind: approle-secret-id, batch: 1}\n  - {name: two, account: svc-*}\n", false},
+		"logins first, in two waves": {"  - {name: one, kind: approle-secret-id, account: '*/a'}\n  - {name: two, directory: vault}\n  - {name: three, account: svc-*}\n", false},
+		"no wave of logins":          {"  - {name: one, account: svc-*}\n", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load("campaign.yaml", t.TempDir(), []byte(fmt.Sprintf(file, row.waves)))
+			if !row.refused {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, "reads each new value as it is written")
+			require.ErrorContains(t, err, "put the waves of logins first")
+		})
+	}
 }

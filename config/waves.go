@@ -50,6 +50,7 @@ func (f fields) place(key string) string {
 func (l *loader) waves(top fields, c *Campaign) []Wave {
 	var out []Wave
 	names := map[string]int{}
+	other := "" // a wave before this one that is not of logins to Vault
 	for i, n := range top.list("waves") {
 		f := l.mapping(n, fmt.Sprintf("waves[%d]", i), "name", "kind", "directory", "source", "account", "batch")
 		if n.Kind != yaml.MappingNode {
@@ -78,6 +79,12 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 		}
 		if _, err := path.Match(w.Account, ""); err != nil {
 			f.problem("account", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+		}
+		switch {
+		case w.OfLogins() && other != "":
+			f.problem("name", "takes logins to Vault, and %s comes before it: with a stolen login that still works the thief reads each new value as it is written; put the waves of logins first, or leave them out, for logins go first by themselves", shown(other))
+		case !w.OfLogins() && other == "":
+			other = w.Name
 		}
 		out = append(out, w)
 	}

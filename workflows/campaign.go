@@ -62,7 +62,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	c.status.Incomplete = roll.Incomplete
 	c.status.Snapshot, c.status.Listed, c.status.Excluded = roll.Snapshot, roll.Listed, roll.Excluded
 	for _, w := range roll.Waves {
-		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Listed: listed(w)})
+		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
 	}
 	if err := workflow.ExecuteActivity(beforeAnySet(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
 		return Result{}, c.close(steady, err)

@@ -20,7 +20,7 @@ type CampaignInput struct {
 // Settings are the limits of the campaign file that workflows need.
 type Settings struct {
 	Batch       int           `json:"batch,omitempty"`      // 0: see BatchSize
-	WaveBatch   map[int]int   `json:"wave_batch,omitempty"` // by wave, where it differs
+	WaveBatch   map[int]int   `json:"wave_batch,omitempty"` // by wave, where it differs; of campaigns whose roll does not say so
 	Parallel    int           `json:"parallel"`
 	Concurrency int           `json:"concurrency"`
 	RetryMin    time.Duration `json:"retry_min"`
@@ -69,12 +69,13 @@ type LeaveOut struct {
 
 // WaveStatus counts one wave.
 type WaveStatus struct {
-	Wave   int  `json:"wave"`
-	Listed int  `json:"listed"`
-	Dead   int  `json:"dead"`
-	Open   int  `json:"open"` // tried and still open
-	Pass   int  `json:"pass"`
-	Ended  bool `json:"ended,omitempty"`
+	Wave   int    `json:"wave"`
+	Name   string `json:"name,omitempty"`
+	Listed int    `json:"listed"`
+	Dead   int    `json:"dead"`
+	Open   int    `json:"open"` // tried and still open
+	Pass   int    `json:"pass"`
+	Ended  bool   `json:"ended,omitempty"`
 }
 
 // Result of a campaign.

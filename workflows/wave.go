@@ -20,7 +20,7 @@ const dispatches = 100
 func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	w := &wave{state: st, halt: map[int]workflow.CancelFunc{}}
 	size := st.Settings.Batch
-	if set := st.Settings.WaveBatch[st.Index.Wave]; set > 0 {
+	if set := max(st.Index.Batch, st.Settings.WaveBatch[st.Index.Wave]); set > 0 {
 		size = set
 	}
 	w.batches = batches(st.Roll, st.Index, size, st.Settings.Concurrency)
@@ -333,7 +333,7 @@ func (w *wave) listen(ctx workflow.Context) {
 
 func (w *wave) status() WaveStatus {
 	return WaveStatus{
-		Wave: w.state.Index.Wave, Listed: listed(w.state.Index), Dead: w.state.Dead,
+		Wave: w.state.Index.Wave, Name: w.state.Index.Name, Listed: listed(w.state.Index), Dead: w.state.Dead,
 		Open: openCount(w.state.Open) + openCount(w.state.Half) + w.state.Ended, Pass: w.state.Pass,
 	}
 }

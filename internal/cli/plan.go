@@ -104,10 +104,9 @@ type planLane struct {
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Wrong: []check{}}
-	for _, w := range cfg.Waves {
+	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
-	p.Waves = append(p.Waves, planWave{Name: "the rest", Batch: batchOf(cfg), indexed: map[string]*planLane{}})
 	for _, c := range roll.Credentials {
 		if c.Problem != "" {
 			p.Problems++
@@ -116,9 +115,6 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		}
 		if c.Adopted {
 			p.Adopt++
-		}
-		for c.Wave >= len(p.Waves) {
-			p.Waves = append(p.Waves, planWave{Name: "Rollcall's own, alone", Batch: 1, indexed: map[string]*planLane{}})
 		}
 		w := &p.Waves[c.Wave]
 		w.Listed++

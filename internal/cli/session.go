@@ -268,15 +268,10 @@ func batchOf(c *config.Campaign) int {
 
 func settings(c *config.Campaign) workflows.Settings {
 	out := workflows.Settings{
-		Batch: c.Limits.Batch, Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency, WaveBatch: map[int]int{},
+		Batch: c.Limits.Batch, Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency,
 		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
 	}
 	out.Batch = batchOf(c)
-	for i, w := range c.Waves {
-		if w.Batch > 0 {
-			out.WaveBatch[i] = w.Batch
-		}
-	}
 	return out
 }
 

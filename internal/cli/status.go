@@ -30,14 +30,13 @@ which knows counts and no names.`,
 				return err
 			}
 			ctx := cmd.Context()
-			cfg, err := config.Load(a.file)
-			if err != nil {
+			if _, err := config.Load(a.file); err != nil {
 				return err
 			}
 			folder, err := a.findLedger("", args)
 			if err == nil {
 				if _, err = os.Stat(folder); err == nil {
-					return a.statusFromLedger(ctx, cfg, folder, asJSON)
+					return a.statusFromLedger(ctx, folder, asJSON)
 				}
 			}
 			if len(args) > 0 {
@@ -50,7 +49,7 @@ which knows counts and no names.`,
 	return c
 }
 
-func (a *app) statusFromLedger(ctx context.Context, cfg *config.Campaign, folder string, asJSON bool) error {
+func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) error {
 	state, verified, err := readLedger(ctx, folder)
 	if err != nil {
 		return err
@@ -60,7 +59,7 @@ func (a *app) statusFromLedger(ctx context.Context, cfg *config.Campaign, folder
 	}
 	width, tty := terminal(a.Out)
 	fmt.Fprintf(a.Out, "campaign %s, %s\n", state.Campaign, since(state))
-	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), waveNames(cfg)), width, tty))
+	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
 	fmt.Fprintln(a.Out, report.LedgerLine(verified))
 	return nil
 }
@@ -93,7 +92,7 @@ func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.Out, countsOnly(*st))
 	}
-	printCounts(a, *st, waveNames(s.cfg))
+	printCounts(a, *st)
 	return nil
 }
 
@@ -124,8 +123,12 @@ func countsOnly(st workflows.Status) report.Status {
 	return out
 }
 
-func printCounts(a *app, st workflows.Status, names map[int]string) {
+func printCounts(a *app, st workflows.Status) {
 	fmt.Fprintf(a.Out, "campaign %s: %s, %d listed, %d excluded\n", st.Campaign, st.Phase, st.Listed, st.Excluded)
+	names := map[int]string{}
+	for _, w := range st.Waves {
+		names[w.Wave] = w.Name
+	}
 	for _, w := range st.Waves {
 		fmt.Fprintf(a.Out, "  %s: %d of %d dead, %d open, pass %d\n", report.WaveName(w.Wave, names), w.Dead, w.Listed, w.Open, w.Pass)
 	}

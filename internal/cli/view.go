@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"rollcall/config"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 )
@@ -17,7 +16,6 @@ import (
 type view struct {
 	*session
 	campaign string
-	waves    map[int]string
 
 	reader *ledger.Reader // nil until the ledger exists here
 	state  *ledger.State
@@ -31,21 +29,9 @@ type view struct {
 }
 
 func (s *session) newView(campaign string) *view {
-	v := &view{session: s, campaign: campaign, state: ledger.NewState(), waves: waveNames(s.cfg)}
+	v := &view{session: s, campaign: campaign, state: ledger.NewState()}
 	v.width, v.terminal = terminal(s.Err)
 	return v
-}
-
-// waveNames are those of the campaign file.
-func waveNames(cfg *config.Campaign) map[int]string {
-	if len(cfg.Waves) == 0 {
-		return nil
-	}
-	names := map[int]string{len(cfg.Waves): "the rest"}
-	for i, w := range cfg.Waves {
-		names[i] = w.Name
-	}
-	return names
 }
 
 // read takes up what the ledger gained. Before the ledger exists there is
@@ -81,7 +67,7 @@ func (v *view) show(ctx context.Context) {
 	if v.next == 0 {
 		return
 	}
-	now := report.ProgressOf(v.state, time.Now(), v.waves)
+	now := report.ProgressOf(v.state, time.Now(), v.state.Waves)
 	if v.terminal {
 		v.draw(report.RenderProgress(now, v.width, true))
 		return

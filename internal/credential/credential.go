@@ -75,6 +75,10 @@ type Credential struct {
 // to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind == UserPassword }
 
+// ReachesVault reports whether it is a way into Vault: with it, a thief reads what its
+// policies let him.
+func (c Credential) ReachesVault() bool { return c.Kind == AppRoleSecretID && c.Subject != "" }
+
 // Problem says why a listed credential cannot be rotated as it stands.
 type Problem string
 
@@ -195,6 +199,9 @@ const (
 	FindingTokensRevoked FindingCode = "tokens-revoked"
 	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV held.
 	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
+	// FindingLimits: a new secret-id cannot take over all that the old ones of the role are
+	// limited by, or is bound to addresses.
+	FindingLimits FindingCode = "secret-id-limits"
 	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
 	FindingBatchTokens FindingCode = "batch-tokens"
 	// FindingProtected: the account is in a protected group of Active Directory, so

@@ -16,6 +16,9 @@ type Roll struct {
 	// Addresses of those servers whose name had one when it was listed: they are asked there.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Waves in order: Credential.Wave is the index of one. Some may have no credential.
+	Waves []Wave `json:"waves,omitempty"`
+
 	// Credentials in the order of rotation: by wave, authority, kind, ID.
 	Credentials []Credential `json:"credentials"`
 
@@ -28,6 +31,12 @@ type Roll struct {
 
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
+}
+
+// Wave is a stretch of the roll that is worked through before the next one begins.
+type Wave struct {
+	Name  string `json:"name"`
+	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where nobody said so
 }
 
 // Exclusion is a credential that a person left out, by name and with a reason.

@@ -1,13 +1,16 @@
 package inventory
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 func TestAppRolesTieToTheDeviceByNameAddressOrMetadata(t *testing.T) {
@@ -141,4 +144,77 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 		require.Equal(t, credential.FindingEmptyRoll, warnings[0].Code)
 		require.Contains(t, warnings[1].Detail, "rotate_login has no effect")
 	}
+}
+
+// The README's way: a secret's metadata names the role, and the file has no vault-approle source.
+func TestARoleThatMetadataNamesNeedsNoRightToListRoles(t *testing.T) {
+	servers(t)
+	write(t, "auth/approle/role/named-17", map[string]any{})
+	write(t, "auth/approle/role/planted-17", map[string]any{})
+	write(t, "kv/data/apps/seventeen/login", map[string]any{"data": map[string]any{"secret_id": "x"}})
+	write(t, "kv/metadata/apps/seventeen/login", map[string]any{"custom_metadata": map[string]string{"directory": "vault", "account": "approle/Named-17"}})
+	c := campaign()
+	c.Vault = config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}
+	c.Directories = nil
+	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/seventeen"}}
+	list := func(token string) map[string]credential.Credential {
+		roll, _, err := List(t.Context(), c, nil, openVault(t, token), "c", time.Now(), nil)
+		require.NoError(t, err)
+		return byName(roll)
+	}
+	known := list(realVault.RootToken().Reveal())
+	require.Contains(t, known, "approle/named-17")
+	for _, policy := range vault.Policies(c, []credential.Credential{known["approle/named-17"]}) {
+		require.NoError(t, realVault.Client().Sys().PutPolicy(policy.Name, policy.HCL))
+	}
+	// Whoever writes below the prefix chooses what is looked up: that is the line's trouble, and not the listing's.
+	for i, planted := range []string{"approle/planted-17", "nomount/x", "x/../../kv/metadata/apps/svc", "kv/apps", "approle/nobody"} {
+		at := fmt.Sprintf("apps/seventeen/planted-%d", i)
+		write(t, "kv/data/"+at, map[string]any{"data": map[string]any{"secret_id": "x"}})
+		write(t, "kv/metadata/"+at, map[string]any{"custom_metadata": map[string]string{"directory": "vault", "account": planted}})
+	}
+	for _, policy := range []string{vault.WorkerPolicy, vault.OperatorPolicy} {
+		got, err := realVault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{policy}})
+		require.NoError(t, err)
+		roll := list(got.Auth.ClientToken)
+		require.Len(t, roll, 6)
+		for name, x := range roll {
+			require.Equal(t, name != "approle/named-17", x.Problem == credential.NoAccount, name)
+		}
+	}
+	require.Len(t, list(realVault.RootToken().Reveal()), 6)
+}
+
+func TestWhatANewSecretIDCannotTakeOverIsSaidBeforeTheRun(t *testing.T) {
+	servers(t)
+	for role, setting := range map[string]struct {
+		role map[string]any
+		ids  []map[string]any
+	}{
+		"lim-alike":  {nil, []map[string]any{{"num_uses": 5}, {"num_uses": 5}}},
+		"lim-differ": {nil, []map[string]any{{"num_uses": 5, "metadata": `{"host":"a"}`}, {"ttl": "1h", "metadata": `{"host":"b"}`}}},
+		"lim-bound":  {nil, []map[string]any{{"cidr_list": []string{"192.0.2.1/32"}}}},
+		"lim-plain":  {nil, []map[string]any{{}}},
+	} {
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": "default"})
+		for _, id := range setting.ids {
+			write(t, "auth/approle/role/"+role+"/secret-id", id)
+		}
+	}
+	c := campaign()
+	c.Directories = nil
+	c.Sources = []config.Source{{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "lim-*"}}
+	roll, _, err := List(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	require.NoError(t, err)
+	require.Len(t, roll.Credentials, 4)
+	said := map[string]string{}
+	for id, findings := range roll.Findings {
+		for _, f := range findings {
+			require.Equal(t, credential.FindingLimits, f.Code)
+			said[id] += f.Detail
+		}
+	}
+	require.Len(t, said, 2)
+	require.Contains(t, said["vault/approle/lim-differ"], "differ in secret_id_num_uses, secret_id_ttl, metadata")
+	require.Contains(t, said["vault/approle/lim-bound"], "192.0.2.1/32")
 }

@@ -129,6 +129,18 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, c := range roll.Credentials {
+		if !c.ReachesVault() {
+			continue
+		}
+		found, err := l.secretIDLimits(ctx, c)
+		if err != nil {
+			return nil, nil, &naming{fmt.Errorf("AppRole %s: %w", c.Name, err), "an AppRole cannot be read"}
+		}
+		if len(found) > 0 {
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
+		}
+	}
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
 	if len(roll.Credentials) == 0 {

@@ -23,6 +23,7 @@ type line struct {
 	short    string            // for an adopted path
 	findings []credential.Finding
 	problems []credential.Problem // of its account
+	resets   bool                 // it can reset other accounts of its authority
 
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
@@ -73,7 +74,10 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	if err != nil {
 		return nil, nil, err
 	}
-	m.finish(roll, own)
+	if roll.Waves, err = m.order(own); err != nil {
+		return nil, nil, err
+	}
+	m.finish(roll)
 	return roll, slices.Concat(warnings, more, unaccepted), nil
 }
 
@@ -105,6 +109,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	l.logins = append(l.logins, a.Logins...)
 	if a.Protected {
+		l.resets = true
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
 	}
 	l.hinder(a)
@@ -250,10 +255,18 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingNoAccount, "names the account %q and no directory, and the campaign has several: set custom_metadata directory", c.Account)
 	case c.Authority != credential.VaultAuthority && !m.hasDirectory(c.Authority):
 		l.find(credential.FindingNoAccount, "names the account %q in %s, a directory that the campaign file does not have", c.Account, c.Authority)
+	case m.unasked(c):
+		l.find(credential.FindingNoAccount, "names the AppRole %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have the role; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
 	default:
 		l.find(credential.FindingNoAccount, "the account %q is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, c.Authority)
 	}
 	return l
+}
+
+// unasked: the authority did not let us look the account up.
+func (m *merger) unasked(c Candidate) bool {
+	found, asked := m.known[reference{c.Authority, accountKey(c.Account)}]
+	return asked && len(found) == 0
 }
 
 func (m *merger) hasDirectory(name string) bool {
@@ -274,7 +287,7 @@ func (l *line) find(code credential.FindingCode, format string, args ...any) {
 }
 
 // finish sorts everything and fills the roll.
-func (m *merger) finish(roll *credential.Roll, own ownIdentities) {
+func (m *merger) finish(roll *credential.Roll) {
 	for _, l := range m.lines {
 		l.tidy()
 		if l.Authority == "" {
@@ -282,10 +295,6 @@ func (m *merger) finish(roll *credential.Roll, own ownIdentities) {
 		}
 		if l.Name == "" && len(l.Paths) > 0 {
 			l.Name = l.Paths[0].String()
-		}
-		l.Wave = m.wave(l)
-		if place, ours := own[l.ID]; ours && place != notByUs {
-			l.Wave = lastWave(m.c, place)
 		}
 		roll.Credentials = append(roll.Credentials, l.Credential)
 		if len(l.findings) > 0 {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 )
@@ -131,6 +130,3 @@ func (m *merger) ownIdentities(own ownIdentities) []Warning {
 	}
 	return warnings
 }
-
-// lastWave is the wave of one of a pair: one each, after those of the file and the rest.
-func lastWave(c *config.Campaign, place int) int { return len(c.Waves) + 1 + place }

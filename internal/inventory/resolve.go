@@ -20,7 +20,8 @@ import (
 type reference struct{ authority, account string }
 
 // accounts are the accounts that references mean, without repeats: none when
-// it is gone, several when the reference is ambiguous.
+// it is gone, several when the reference is ambiguous. An empty list that is there: it
+// may not be looked up.
 type accounts map[reference][]Account
 
 // mention is one way in which sources write an account.

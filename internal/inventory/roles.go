@@ -2,46 +2,92 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
 )
 
-// lookUpRoles resolves "mount/role" references with one list for each mount.
+// lookUpRoles resolves "mount/role" references: with one list for each mount where our token
+// may list it, and else with a look at each role, for which it needs no more than
+// what the rotation of that role needs. Whoever may write a secret's metadata chooses what is asked here, so
+// a mount that is not there, or a role that we may not read, is the trouble of that line alone.
 func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts) error {
-	byMount := map[string]map[string]bool{}
+	byMount := map[string]map[string]bool{} // nil: not ours to list
 	for _, ref := range refs {
 		mount, role, ok := cutRole(ref.text)
 		if !ok {
 			continue // no such form: it stays unmatched
 		}
-		if byMount[mount] == nil {
-			roles, err := l.listRoles(ctx, mount)
-			if err != nil {
-				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "the AppRoles of auth mount " + mount + " cannot be listed"}
+		roles, asked := byMount[mount]
+		if !asked {
+			names, err := l.listRoles(ctx, mount)
+			switch {
+			case err == nil:
+				roles = map[string]bool{}
+				for _, r := range names {
+					roles[strings.ToLower(r)] = true
+				}
+			case !refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "the AppRoles of an auth mount cannot be listed"}
 			}
-			byMount[mount] = map[string]bool{}
-			for _, r := range roles {
-				byMount[mount][strings.ToLower(r)] = true
+			byMount[mount] = roles
+		}
+		there := roles[strings.ToLower(role)]
+		if roles == nil {
+			var err error
+			there, err = l.readRole(ctx, mount, role)
+			switch {
+			case refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+				known[reference{credential.VaultAuthority, ref.key}] = []Account{} // see accounts
+			case err != nil:
+				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "an AppRole cannot be read"}
 			}
 		}
-		if byMount[mount][strings.ToLower(role)] {
-			a := roleAccount(mount, role)
-			known[reference{credential.VaultAuthority, ref.key}] = []Account{a}
+		if there {
+			known[reference{credential.VaultAuthority, ref.key}] = []Account{roleAccount(mount, role)}
 		}
 		l.beat()
 	}
 	return nil
 }
 
+func (l *lister) readRole(ctx context.Context, mount, role string) (bool, error) {
+	at := "auth/" + mount + "/role/" + strings.ToLower(role)
+	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return false, vaultError("read", at, err)
+	}
+	if got == nil {
+		return false, nil
+	}
+	_, is := got.Data["bind_secret_id"] // a path of another engine is no AppRole
+	return is, nil
+}
+
+// refusedBy reports whether Vault answered, with one of these.
+func refusedBy(err error, statuses ...int) bool {
+	var re *vaultapi.ResponseError
+	return errors.As(err, &re) && slices.Contains(statuses, re.StatusCode)
+}
+
 // cutRole splits "mount/role"; a mount may have several segments and a role
-// has none.
+// has none. A segment that the client would clean away names another place of Vault's API.
 func cutRole(ref string) (mount, role string, ok bool) {
 	ref = strings.TrimPrefix(strings.Trim(ref, "/ "), "auth/")
 	i := strings.LastIndexByte(ref, '/')
 	if i <= 0 || i == len(ref)-1 {
 		return "", "", false
+	}
+	for _, segment := range strings.Split(ref, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return "", "", false
+		}
 	}
 	return ref[:i], ref[i+1:], true
 }

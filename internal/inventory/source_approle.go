@@ -177,7 +177,16 @@ func vaultError(capability, at string, err error) error {
 	const given = "; the listing was given up and nothing was changed"
 	var re *vaultapi.ResponseError
 	if errors.As(err, &re) && re.StatusCode == http.StatusForbidden {
-		return fmt.Errorf("the token lacks the capability %q on %s (or has expired)%s: grant it (rollcall init --print shows the policies), then list again", capability, at, given)
+		return &refusal{fmt.Sprintf("the token lacks the capability %q on %s (or has expired)%s: grant it (rollcall init --print shows the policies), then list again", capability, at, given), err}
 	}
 	return fmt.Errorf("%s of %s in Vault: %w%s: check that Vault is unsealed and the mount exists (rollcall doctor), then list again", capability, at, err, given)
 }
+
+// refusal is Vault's answer in our words.
+type refusal struct {
+	words string
+	cause error
+}
+
+func (r *refusal) Error() string { return r.words }
+func (r *refusal) Unwrap() error { return r.cause }

@@ -71,6 +71,9 @@ type Entry struct {
 	// Addresses at which servers are asked whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Waves names the waves when the campaign started, by number; nil where there is only one.
+	Waves map[int]string `json:"waves,omitempty"`
+
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`
 }

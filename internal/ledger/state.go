@@ -24,6 +24,7 @@ type State struct {
 	Exposure    string               // for people
 	Findings    []credential.Finding // of the campaign as a whole
 	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
+	Waves       map[int]string       // their names by number; nil in ledgers that do not say
 	LeftOut     []LeftOutServer
 
 	byID       map[string]int   // into Credentials

@@ -35,8 +35,10 @@ type RollIndex struct {
 
 // WaveIndex is one wave of a roll.
 type WaveIndex struct {
-	Wave int   `json:"wave"`
-	Runs []Run `json:"runs"`
+	Wave  int    `json:"wave"`
+	Name  string `json:"name,omitempty"`
+	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
+	Runs  []Run  `json:"runs"`
 }
 
 // Run is a stretch of one page whose credentials share wave, authority and kind.

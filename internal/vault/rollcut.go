@@ -72,10 +72,14 @@ func (c *cutter) note(cr credential.Credential) {
 	c.runs[cr.Wave] = append(runs, Run{cr.Authority, cr.Kind, credential.Span{Page: c.n, From: at, To: at + 1}})
 }
 
-func (c *cutter) waves() []WaveIndex {
+func (c *cutter) waves(named []credential.Wave) []WaveIndex {
 	var out []WaveIndex
 	for _, w := range slices.Sorted(maps.Keys(c.runs)) {
-		out = append(out, WaveIndex{w, c.runs[w]})
+		index := WaveIndex{Wave: w, Runs: c.runs[w]}
+		if w < len(named) {
+			index.Name, index.Batch = named[w].Name, named[w].Batch
+		}
+		out = append(out, index)
 	}
 	return out
 }

@@ -112,7 +112,7 @@ func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 	if err := c.flush(credentials); err != nil {
 		return nil, idx, err
 	}
-	idx.Pages, idx.Waves = c.n, c.waves()
+	idx.Pages, idx.Waves = c.n, c.waves(roll.Waves)
 
 	c.n = 0
 	for _, x := range roll.Excluded {

@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// limitsMost bounds the secret-ids that are looked at for each role.
+const limitsMost = 100
+
+// secretIDLimits says before the run what a new secret-id cannot take over from the old ones,
+// or what will be in the way of proving it (docs/protocol.md#approle-secret-ids). It looks by
+// accessor, which spends no use; what our token may not look at it leaves out.
+func (l *lister) secretIDLimits(ctx context.Context, c credential.Credential) ([]credential.Finding, error) {
+	mount, name, _ := cutRole(c.Subject)
+	at := "auth/" + mount + "/role/" + name
+	role, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	if refusedBy(err, http.StatusForbidden) || err == nil && role == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, vaultError("read", at, err)
+	}
+	list, err := l.vault.API().Logical().ListWithContext(ctx, at+"/secret-id")
+	if refusedBy(err, http.StatusForbidden) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, vaultError("list", at+"/secret-id", err)
+	}
+	var seen []map[string]any
+	accessors := keys(list)
+	for _, accessor := range accessors[:min(len(accessors), limitsMost)] {
+		id, err := l.vault.API().Logical().WriteWithContext(ctx, at+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
+		switch {
+		case refusedBy(err, http.StatusForbidden):
+			return nil, nil
+		case refusedBy(err, http.StatusNotFound) || err == nil && id == nil:
+			continue // ended since it was listed
+		case err != nil:
+			return nil, vaultError("update", at+"/secret-id-accessor/lookup", err)
+		}
+		seen = append(seen, id.Data)
+		l.beat()
+	}
+	return limitsFindings(role.Data, seen), nil
+}
+
+// limitsFindings is what is to be said of a role and its secret-ids.
+func limitsFindings(role map[string]any, ids []map[string]any) []credential.Finding {
+	var said []string
+	if addresses := bounds(append([]map[string]any{role}, ids...)); len(addresses) > 0 {
+		said = append(said, "bound to the addresses "+strings.Join(addresses, ", ")+": a worker elsewhere can prove nothing, and the credential stays open (rights)")
+	}
+	if len(ids) > 1 {
+		var differ []string
+		for _, key := range []string{"cidr_list", "token_bound_cidrs", "secret_id_num_uses", "secret_id_ttl", "metadata"} {
+			for _, id := range ids[1:] {
+				if !reflect.DeepEqual(id[key], ids[0][key]) {
+					differ = append(differ, key)
+					break
+				}
+			}
+		}
+		if len(differ) > 0 {
+			said = append(said, fmt.Sprintf("its %d secret-ids differ in %s, and one takes the place of all: it gets what the one has that Vault's KV holds; if that holds none, as much as the most that one of them has, without the metadata on which they differ",
+				len(ids), strings.Join(differ, ", ")))
+		}
+	}
+	for _, id := range ids {
+		if number(role["secret_id_num_uses"]) > 0 && number(id["secret_id_num_uses"]) > number(role["secret_id_num_uses"]) ||
+			number(role["secret_id_ttl"]) > 0 && (number(id["secret_id_ttl"]) > number(role["secret_id_ttl"]) || number(id["secret_id_ttl"]) == 0) {
+			said = append(said, "a secret-id has more uses, or a longer life, than the role allows by now: a new one gets what the role allows")
+			break
+		}
+	}
+	var out []credential.Finding
+	for _, s := range said {
+		out = append(out, credential.Finding{Code: credential.FindingLimits, Detail: s})
+	}
+	return out
+}
+
+// bounds are the addresses that a role and its secret-ids are bound to.
+func bounds(of []map[string]any) []string {
+	var out []string
+	for _, data := range of {
+		for _, key := range []string{"secret_id_bound_cidrs", "token_bound_cidrs", "cidr_list"} {
+			out = append(out, texts(data[key])...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func number(v any) int64 {
+	n, ok := v.(interface{ Int64() (int64, error) })
+	if !ok {
+		return 0
+	}
+	i, _ := n.Int64()
+	return i
+}
