@@ -113,7 +113,7 @@ func Next(f Facts) Decision {
 		return Decision{Step: Retire}
 	case f.NewBinds == Accepted:
 		return Decision{Step: Verify}
-	case f.Activated && f.Reverted:
+	case f.Activated && f.Reverted && f.NewBinds == Refused:
 		// Nobody set another one: consumers read the right value, and it is to be in force.
 		return Decision{Step: Set, Finding: credential.FindingUndone}
 	case f.Activated:
