@@ -218,7 +218,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
 		where := ledger.Entry{
 			ID: ledger.EntryID(in.Campaign, "", "", ledger.Anchored), At: e.At, Campaign: in.Campaign, Event: ledger.Anchored,
-			Detail: "every checkpoint of this ledger is copied to " + l.Store.AnchorPlace(in.Campaign) + " in Vault",
+			Detail: "every checkpoint of this ledger is copied to " + l.Store.AnchorPlace(in.Campaign) + " in Vault, each to a path of its own",
 		}
 		entries = []ledger.Entry{where, entries[0]}
 	}

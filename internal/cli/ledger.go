@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -27,14 +28,16 @@ func (a *app) ledgerCommand() *cobra.Command {
 
 func (a *app) ledgerVerify(dir *string) *cobra.Command {
 	var out output
-	var keyFile, anchorFile string
+	var keyFile string
+	var anchorFiles []string
 	c := &cobra.Command{
 		Use:   "verify [CAMPAIGN]",
 		Short: "Check every entry, the order, the signature and that nothing listed was left without an end",
 		Long: `verify recomputes the ledger from its files. With --key, a public key that you
 got from someone you trust, it also proves who wrote it. With --anchor, a
-checkpoint kept elsewhere (rollcall ledger anchor prints the one in Vault), it finds a ledger
-that was cut short. It needs neither network nor Vault.
+file with checkpoints kept elsewhere (rollcall ledger anchor prints all that Vault has), it finds a
+ledger that was cut short or written anew: it must agree with each of them. It needs neither network
+nor Vault.
 
 Exit code 0 if nothing is wrong, 1 otherwise.`,
 		Args: cobra.MaximumNArgs(1),
@@ -54,10 +57,15 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 				}
 			}
 			var anchored []byte
-			if anchorFile != "" {
-				if anchored, err = os.ReadFile(anchorFile); err != nil {
+			for _, file := range anchorFiles {
+				some, err := os.ReadFile(file)
+				if err != nil {
 					return err
 				}
+				if len(bytes.TrimSpace(some)) == 0 {
+					return fmt.Errorf("%s is empty: an anchor is a checkpoint, as `rollcall ledger anchor` prints it", file)
+				}
+				anchored = append(append(anchored, some...), '\n')
 			}
 			found, err := ledger.Verify(cmd.Context(), folder, key, anchored)
 			if err != nil {
@@ -76,7 +84,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 	}
 	out.flag(c)
 	c.Flags().StringVar(&keyFile, "key", "", "file with the public key (see rollcall ledger key)")
-	c.Flags().StringVar(&anchorFile, "anchor", "", "file with a checkpoint that was kept elsewhere")
+	c.Flags().StringArrayVar(&anchorFiles, "anchor", nil, "file with checkpoints that were kept elsewhere; may be given several times")
 	return c
 }
 
@@ -87,9 +95,18 @@ func (a *app) printVerified(r ledger.Report) {
 	}
 	fmt.Fprintf(a.Out, "%s: campaign %s, %d entries, root %s\n", verdict, r.Campaign, r.Size, r.Root)
 	fmt.Fprintf(a.Out, "key: %s\n", r.KeySource)
-	if r.Anchored > 0 {
-		fmt.Fprintf(a.Out, "anchor: consistent with the checkpoint of %d entries that was kept elsewhere\n", r.Anchored)
-	} else {
+	how := "consistent"
+	if !r.OK() {
+		how = "compared" // what came of it is below
+	}
+	switch {
+	case r.Anchored > 0 && r.Anchors > 1:
+		fmt.Fprintf(a.Out, "anchor: %s with the checkpoints that were kept elsewhere, %d of them, the newest of %d entries\n", how, r.Anchors, r.Anchored)
+	case r.Anchored > 0:
+		fmt.Fprintf(a.Out, "anchor: %s with the checkpoint of %d entries that was kept elsewhere\n", how, r.Anchored)
+	case r.Anchors > 0:
+		fmt.Fprintln(a.Out, "anchor: what was given is of no use, see below")
+	default:
 		fmt.Fprintln(a.Out, "anchor: none given, so a ledger that was cut short cannot be told from a younger one")
 	}
 	for _, p := range r.Problems {
@@ -189,15 +206,18 @@ func (a *app) ledgerKey(dir *string) *cobra.Command {
 func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "anchor [CAMPAIGN]",
-		Short: "Print the checkpoint that is kept in Vault",
+		Short: "Print the checkpoints that are kept in Vault, the newest first",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.fromVault(cmd, *dir, args, func(s *session, r *ledger.Reader) error {
-				checkpoint, err := s.store.Anchored(cmd.Context(), r.Campaign())
+				checkpoints, err := s.store.Anchors(cmd.Context(), r.Campaign())
 				if err != nil {
 					return err
 				}
-				_, err = a.Out.Write(checkpoint)
+				if len(checkpoints) == 0 {
+					return fmt.Errorf("Vault holds no checkpoint of campaign %s: nothing was anchored, or it was deleted", r.Campaign())
+				}
+				_, err = a.Out.Write(checkpoints)
 				return err
 			})
 		},

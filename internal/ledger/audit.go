@@ -17,7 +17,9 @@ type audit struct {
 	deaths  []death
 	servers map[authority][]string // every server that gave evidence for an authority
 	left    map[place]int64        // servers that a person left out, and the entry that says so
+	intents map[announced]int64    // the first intent of each attempt
 	closed  int64                  // index of roll-closed, or noIndex
+	ended   int64                  // index of campaign-closed, or noIndex
 	gap     bool                   // entries could not be read, so what is missing may be in them
 }
 
@@ -28,6 +30,12 @@ type authority struct {
 
 // place is a server of an authority, by the authority's name.
 type place struct{ authority, server string }
+
+// announced is an attempt at a credential that the ledger was told of before anything was set.
+type announced struct {
+	credential string
+	attempt    int
+}
 
 type death struct {
 	index int64
@@ -42,7 +50,7 @@ var known = map[Event]bool{
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[place]int64{}, closed: noIndex}
+		servers: map[authority][]string{}, left: map[place]int64{}, intents: map[announced]int64{}, closed: noIndex, ended: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -86,6 +94,14 @@ func (a *audit) check(index int64, e Entry) {
 	case ServerLeftOut:
 		a.leaveOut(index, e)
 	case Intending, StillOpen, Exception, Died:
+		if at := (announced{e.Credential, e.Attempt}); e.Event == Intending {
+			if _, twice := a.intents[at]; !twice {
+				a.intents[at] = index
+			}
+		}
+		if a.ended != noIndex && (e.Event == Intending || e.Event == Died) {
+			a.rep.add(index, e.Credential, "%s after the campaign was closed by entry %d", e.Event, a.ended)
+		}
 		if a.state.Line(e.Credential) == nil {
 			if _, had := a.unknown[e.Credential]; !had {
 				a.unknown[e.Credential] = index
@@ -119,6 +135,7 @@ func (a *audit) leaveOut(index int64, e Entry) {
 }
 
 func (a *audit) closing(index int64, e Entry) {
+	a.ended = index
 	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && len(a.state.Credentials) == 0
 	if a.closed == noIndex && !a.gap && !listedNothing {
 		a.rep.add(index, "", "the campaign was closed, and its roll never was")
@@ -186,6 +203,13 @@ func (a *audit) asked(d death) []string {
 	return all
 }
 
+// before reports whether a death was announced in an attempt; 0 is an intent that names
+// none. Nothing is set that the ledger has not announced.
+func (a *audit) before(d death, attempt int) bool {
+	at, said := a.intents[announced{d.entry.Credential, attempt}]
+	return said && at < d.index
+}
+
 // judge asks of each death the evidence that the protocol asks for.
 func (a *audit) judge(d death) {
 	var named []string
@@ -194,6 +218,9 @@ func (a *audit) judge(d death) {
 			a.rep.add(d.index, d.entry.Credential, "dead on evidence that names server %s twice", ev.Server)
 		}
 		named = append(named, ev.Server)
+	}
+	if !a.gap && !a.before(d, d.entry.Attempt) && !a.before(d, 0) {
+		a.rep.add(d.index, d.entry.Credential, "called dead in attempt %d, of which no intent stands before it", d.entry.Attempt)
 	}
 	switch d.entry.Proof {
 	case protocol.ProofBind, protocol.ProofMetadata, protocol.ProofRevoked:

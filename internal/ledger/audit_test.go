@@ -36,7 +36,9 @@ func dead(n int, servers ...string) Entry {
 func story() []Entry {
 	entries := []Entry{whole(CampaignStarted, nil), listed(0), listed(1), listed(2), whole(RollClosed, &Counts{Listed: 3})}
 	for n := range 3 {
-		entries = append(entries, of(n, "1", Intending))
+		intent := of(n, "1", Intending)
+		intent.Attempt = 1
+		entries = append(entries, intent)
 	}
 	exception := of(2, "1", Exception)
 	exception.Step, exception.Reason = protocol.Set, protocol.ReasonLocked
@@ -85,6 +87,10 @@ func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 				s[death1].Evidence[i].Old, s[death1].Evidence[i].Changed = protocol.NotAsked, "20261123160000Z"
 			}
 		}), 0, ""},
+		{"a death that was never announced", without(5), death0 - 1, "called dead in attempt 1, of which no intent stands before it"},
+		{"a death in another attempt than the one that was announced", with(func(s []Entry) { s[death0].Attempt = 2 }), death0, "called dead in attempt 2, of which no intent"},
+		{"a death that was announced afterwards", with(func(s []Entry) { s[5], s[death0] = s[death0], s[5] }), 5, "of which no intent stands before it"},
+		{"an exception that became a death after the end", func(s []Entry) []Entry { return append(s, dead(2, "ldap-1", "ldap-2")) }, 12, "outcome after the campaign was closed by entry 11"},
 		{"a death by hearsay", with(func(s []Entry) { s[death1].Proof = "hearsay" }), death1, `unknown proof "hearsay"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

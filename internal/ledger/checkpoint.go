@@ -72,3 +72,30 @@ func signCheckpoint(origin string, size uint64, root tlog.Hash, s note.Signer, v
 	}
 	return cp, nil
 }
+
+// splitCheckpoints takes a file with one checkpoint or many, one after the other, apart: each
+// is a text, an empty line, and signatures.
+func splitCheckpoints(data []byte) [][]byte {
+	var out [][]byte
+	var now []string
+	signed := false
+	end := func() {
+		if len(now) > 0 {
+			out = append(out, []byte(strings.Join(now, "")))
+		}
+		now, signed = nil, false
+	}
+	for line := range strings.Lines(string(data)) {
+		isSignature := strings.HasPrefix(line, "— ")
+		if signed && !isSignature {
+			end()
+		}
+		if len(now) == 0 && strings.TrimSpace(line) == "" {
+			continue
+		}
+		signed = isSignature
+		now = append(now, line)
+	}
+	end()
+	return out
+}

@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +27,8 @@ type Report struct {
 	KeySource   string    `json:"key_source"` // for people: what the key's origin lets the check prove
 	Size        uint64    `json:"size"`       // entries that the checkpoint signs
 	Root        tlog.Hash `json:"root"`
-	Anchored    uint64    `json:"anchored,omitempty"` // size of the anchored checkpoint that was compared; 0 without one
+	Anchored    uint64    `json:"anchored,omitempty"` // size of the newest anchored checkpoint that was compared; 0 without one
+	Anchors     int       `json:"anchors,omitempty"`  // anchored checkpoints that were given
 	Closed      bool      `json:"closed"`             // the campaign is over
 
 	Problems []Problem        `json:"problems"`
@@ -77,8 +80,10 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 //
 // verifierKey is the key as note.NewVerifier takes it. If empty, the one that
 // lies beside the log is used; Report.KeySource says what that is worth.
-// anchored is a checkpoint that was kept outside the folder, or nil: without one
-// nobody can tell a truncated log from a younger one.
+// anchored are the checkpoints that were kept outside the folder, one after the other, or nil:
+// without one nobody can tell a truncated log from a younger one. The log must agree
+// with each: whoever has the signing right can sign another history, and not
+// take back what was kept of this one.
 //
 // The error is for a folder that holds no ledger and a key that is none.
 // Whatever is wrong with a ledger is in Report.Problems.
@@ -118,25 +123,37 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 	if err != nil {
 		return rep, err
 	}
-	if kept.Raw != nil && kept.Size <= cp.Size {
-		if root, err := tlog.TreeHash(int64(kept.Size), tree); err != nil || root != kept.Root {
-			rep.add(noIndex, "", "the ledger was rewritten: its first %d entries are not those that the anchored checkpoint signs", kept.Size)
+	for _, k := range kept {
+		if k.Size > cp.Size {
+			continue // said already
+		}
+		if root, err := tlog.TreeHash(int64(k.Size), tree); err != nil || root != k.Root {
+			rep.add(noIndex, "", "the ledger was rewritten: its first %d entries are not those that the anchored checkpoint signs", k.Size)
 		}
 	}
 	story.finish()
 	return rep, nil
 }
 
-// checkpoints opens the folder's checkpoint and the anchored one (kept). If
-// the folder's is of no use, the anchored one takes its place. ok is false
+// checkpoints opens the folder's checkpoint and the anchored ones (kept), the newest first. If
+// the folder's is of no use, the newest anchored one takes its place. ok is false
 // when there is none to go by.
-func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp, kept Checkpoint, ok bool) {
-	var err error
-	if len(anchored) > 0 {
-		if kept, err = openCheckpoint(anchored, v); err != nil {
+func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp Checkpoint, kept []Checkpoint, ok bool) {
+	given := splitCheckpoints(anchored)
+	rep.Anchors = len(given)
+	for _, raw := range given {
+		k, err := openCheckpoint(raw, v)
+		if err != nil {
 			rep.add(noIndex, "", "the anchored checkpoint: %v", err)
+			continue
 		}
-		rep.Anchored = kept.Size
+		kept = append(kept, k)
+	}
+	slices.SortStableFunc(kept, func(a, b Checkpoint) int { return cmp.Compare(b.Size, a.Size) })
+	var newest Checkpoint
+	if len(kept) > 0 {
+		newest = kept[0]
+		rep.Anchored = newest.Size
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, checkpointFile))
 	if err == nil {
@@ -144,10 +161,10 @@ func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp,
 	}
 	if err != nil {
 		rep.add(noIndex, "", "the ledger's checkpoint cannot be trusted: %v", err)
-		return kept, kept, kept.Raw != nil
+		return newest, kept, newest.Raw != nil
 	}
-	if kept.Size > cp.Size {
-		rep.add(noIndex, "", "the ledger was truncated: the anchored checkpoint signs %d entries, the ledger's own %d", kept.Size, cp.Size)
+	if newest.Size > cp.Size {
+		rep.add(noIndex, "", "the ledger was truncated: the anchored checkpoint signs %d entries, the ledger's own %d", newest.Size, cp.Size)
 	}
 	return cp, kept, true
 }

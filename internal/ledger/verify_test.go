@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -193,6 +194,36 @@ func TestALogRewrittenWithTheKeyStillContradictsTheAnchor(t *testing.T) {
 	require.True(t, rep.says(noIndex, "its first 10 entries are not those that the anchored checkpoint signs"), "%+v", rep.Problems)
 	require.ErrorIs(t, CheckAnchored(f.dir, f.vkey, anchored), ErrDamaged)
 	require.NoError(t, CheckAnchored(f.dir, f.vkey, f.vault.last()))
+}
+
+// Whoever has the ledger's login can sign another history, and anchor it beside what is
+// anchored. He cannot take that away, and the other history contradicts it.
+func TestALogMustAgreeWithEveryAnchor(t *testing.T) {
+	f := newFixture(t)
+	l := f.open(t)
+	var anchors []byte
+	for i := range 3 {
+		_, err := l.Append(t.Context(), listedFrom(i*5, 5))
+		require.NoError(t, err)
+		anchors = append(append(anchors, f.vault.last()...), '\n')
+	}
+	require.NoError(t, l.Close(t.Context()))
+	rep, err := Verify(t.Context(), f.dir, f.vkey, anchors)
+	require.NoError(t, err)
+	require.True(t, rep.OK(), "%+v", rep.Problems)
+	require.Equal(t, []uint64{15, 3}, []uint64{rep.Anchored, uint64(rep.Anchors)})
+
+	require.NoError(t, os.RemoveAll(f.dir))
+	l = f.open(t)
+	_, err = l.Append(t.Context(), listedFrom(1, 40))
+	require.NoError(t, err)
+	rep, err = Verify(t.Context(), f.dir, f.vkey, append(slices.Clone(f.vault.last()), anchors...))
+	require.NoError(t, err)
+	require.Equal(t, 4, rep.Anchors)
+	for _, n := range []string{"5", "10", "15"} {
+		require.True(t, rep.says(noIndex, "its first "+n+" entries are not those"), "%+v", rep.Problems)
+	}
+	require.Len(t, rep.Problems, 3)
 }
 
 func TestVerifySaysWhatItsKeyIsWorth(t *testing.T) {

@@ -28,10 +28,69 @@ func TestTheNewestCheckpointIsAnchoredAndNeverGoesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, checkpoint(9, "cm9vdA=="), got)
 
-	e, err := s.get(t.Context(), "test", c.Vault.Mount, checkpointPath("c"), 1)
+	all, err := s.Anchors(t.Context(), "c")
 	require.NoError(t, err)
-	require.Equal(t, string(checkpoint(1, "cm9vdA==")), e.data["checkpoint"], "older ones stay readable")
+	require.Equal(t, fmt.Sprintf("%s\n%s\n%s", checkpoint(9, "cm9vdA=="), checkpoint(5, "cm9vdA=="), checkpoint(1, "cm9vdA==")), string(all), "each has a path of its own")
 	require.Equal(t, c.Vault.Mount+"/checkpoints/c", s.AnchorPlace("c"))
+}
+
+// The ledger worker's login alone must not be able to put another history over what was
+// anchored of the first.
+func TestTheLedgersLoginCanNeitherReplaceNorRemoveAnAnchor(t *testing.T) {
+	s, root, c := restricted(t, LedgerPolicy)
+	for _, size := range []int{5, 9, 9} {
+		require.NoError(t, s.Anchor(t.Context(), "c", checkpoint(size, "cm9vdA==")))
+	}
+	at := c.Vault.Mount + "/data/checkpoints/c/9"
+	for name, try := range map[string]func() error{
+		"another version": func() error {
+			_, err := s.api.Logical().WriteWithContext(t.Context(), at, map[string]any{"data": map[string]any{"checkpoint": "forged"}})
+			return err
+		},
+		"a patch": func() error {
+			_, err := s.api.Logical().JSONMergePatch(t.Context(), at, map[string]any{"data": map[string]any{"checkpoint": "forged"}})
+			return err
+		},
+		"deleting it": func() error { _, err := s.api.Logical().DeleteWithContext(t.Context(), at); return err },
+		"deleting all of it": func() error {
+			_, err := s.api.Logical().DeleteWithContext(t.Context(), c.Vault.Mount+"/metadata/checkpoints/c/9")
+			return err
+		},
+		"destroying it": func() error {
+			_, err := s.api.Logical().WriteWithContext(t.Context(), c.Vault.Mount+"/destroy/checkpoints/c/9", map[string]any{"versions": []int{1}})
+			return err
+		},
+		"letting it expire": func() error {
+			_, err := s.api.Logical().WriteWithContext(t.Context(), c.Vault.Mount+"/metadata/checkpoints/c/9", map[string]any{"delete_version_after": "1s"})
+			return err
+		},
+	} {
+		denied(t, s.fail(name, at, update, try()))
+	}
+	require.ErrorContains(t, s.Anchor(t.Context(), "c", checkpoint(9, "b3RoZXI=")), "root differs")
+	_, err := root.put(t.Context(), "test", c.Vault.Mount, checkpointPath("c", 9), 1, map[string]any{"checkpoint": "by an administrator"})
+	require.NoError(t, err)
+	got, err := s.Anchored(t.Context(), "c")
+	require.NoError(t, err)
+	require.Equal(t, checkpoint(9, "cm9vdA=="), got, "the first one counts")
+}
+
+func TestAnchorsOfEarlierVersionsAreStillMeasuredAgainst(t *testing.T) {
+	s, c := newStoreOf(t)
+	for i, size := range []int{3, 7} {
+		_, err := s.put(t.Context(), "test", c.Vault.Mount, formerPath("old"), i, map[string]any{"checkpoint": string(checkpoint(size, "cm9vdA=="))})
+		require.NoError(t, err)
+	}
+	got, err := s.Anchored(t.Context(), "old")
+	require.NoError(t, err)
+	require.Equal(t, checkpoint(7, "cm9vdA=="), got)
+	require.ErrorContains(t, s.Anchor(t.Context(), "old", checkpoint(6, "cm9vdA==")), "anchored 7")
+	require.ErrorContains(t, s.Anchor(t.Context(), "old", checkpoint(7, "b3RoZXI=")), "root differs")
+	require.NoError(t, s.Anchor(t.Context(), "old", checkpoint(7, "cm9vdA==")))
+	require.NoError(t, s.Anchor(t.Context(), "old", checkpoint(8, "cm9vdA==")))
+	all, err := s.Anchors(t.Context(), "old")
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("%s\n%s", checkpoint(8, "cm9vdA=="), checkpoint(7, "cm9vdA==")), string(all))
 }
 
 func TestStandardNoteCodeAcceptsTheSignatures(t *testing.T) {

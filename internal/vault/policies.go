@@ -82,7 +82,9 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		return []rule{
 			{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
 			{c.Vault.Transit + "/sign/" + ledgerKey, []string{update}},
-			{m + "/data/checkpoints/*", []string{create, read, update}},
+			// No update: an anchor, once written, is nobody's to change.
+			{m + "/data/checkpoints/*", []string{create, read}},
+			{m + "/metadata/checkpoints/*", []string{list}},
 			{m + "/data/rolls/*", []string{read}},
 			{m + "/data/campaigns/*", []string{read}},
 			{m + "/metadata/campaigns/*", []string{list}},
@@ -92,6 +94,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 	rs := []rule{
 		{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
 		{m + "/data/checkpoints/*", []string{read}},
+		{m + "/metadata/checkpoints/*", []string{list}},
 		{m + "/data/rolls/*", []string{create, read}},
 		{m + "/metadata/rolls/*", []string{list, remove}},
 		{m + "/data/specs/*", []string{create, read}},

@@ -93,7 +93,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	_, err = signer.Sign([]byte("forged"))
 	denied(t, err)
 	denied(t, s.Anchor(ctx, "c", checkpoint(1, "cm9vdA==")))
-	_, err = s.put(ctx, "test", s.mount, checkpointPath("c"), 0, map[string]any{"checkpoint": "forged"})
+	_, err = s.put(ctx, "test", s.mount, checkpointPath("c", 1), 0, map[string]any{"checkpoint": "forged"})
 	denied(t, err)
 	_, err = s.put(ctx, "test", s.mount, rollPath("c", indexName), 1, map[string]any{"page": "changed"})
 	denied(t, err)
@@ -138,8 +138,8 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = s.LoadSpec(ctx, CampaignSpec("c"))
 	denied(t, err)
 	require.NoError(t, s.RequireLedgerRights(ctx))
-	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c")))
-	denied(t, s.DestroyUpTo(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c"), Field: "checkpoint"}, 1))
+	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c", 1)))
+	denied(t, s.DestroyUpTo(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c", 1), Field: "checkpoint"}, 1))
 }
 
 func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {

@@ -67,13 +67,13 @@ func TestInitForAnotherDeviceAddsToTheRolesAndTakesNothing(t *testing.T) {
 func TestInitTakesNothingFromARunningCampaignOfItsOwnDevice(t *testing.T) {
 	c := newCampaign()
 	c.Device = "own-" + c.Vault.Mount
-	c.Sources = []config.Source{{Type: "vault-kv", Prefix: "kv/apps/" + c.Device}}
+	c.Sources = []config.Source{{Type: "vault-kv", Prefix: "kv/running/" + c.Device}}
 	root := open(t, c, server.Address(), server.RootToken())
 	_, err := root.Setup(t.Context(), c, nil)
 	require.NoError(t, err)
 	require.NoError(t, root.OpenCampaign(t.Context(), CampaignRecord{Campaign: "running", Device: c.Device}))
 
-	was := "kv/data/apps/" + c.Device + "/mta"
+	was := "kv/data/running/" + c.Device + "/mta"
 	c.Sources[0].Prefix = "kv/elsewhere/" + c.Device
 	done, err := root.Setup(t.Context(), c, nil)
 	require.NoError(t, err)

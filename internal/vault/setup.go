@@ -15,8 +15,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// versionsKept is how many ledger checkpoints stay readable in Vault. Every other
-// secret of ours has one or a few versions.
+// versionsKept is how many versions of a secret of ours stay readable. Most have one or a few; in
+// campaigns of earlier versions the anchors were versions of one secret.
 const versionsKept = 1000
 
 // Setup makes what Rollcall needs in Vault: its KV v2 and transit mounts, the
