@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -24,7 +23,7 @@ import (
 //	path       where Vault holds it, mount/path#field; may be left out
 //	note       for people; becomes part of the provenance
 //
-// as a YAML list of mappings or as CSV with a header line. It holds no secrets:
+// as a YAML list of mappings or as CSV with a header line (see readCSV). It holds no secrets:
 // a column that looks like one is refused.
 var columns = []string{"kind", "directory", "account", "path", "note"}
 
@@ -48,10 +47,12 @@ func (t *table) problem(line int, format string, args ...any) {
 // every mistake in it and nothing to add.
 func manifest(c *config.Campaign, s config.Source, add func(Candidate)) error {
 	t := &table{errs: &config.Errors{File: s.File}}
-	text := bytes.TrimPrefix(s.Content, []byte("\xef\xbb\xbf")) // byte order mark, as spreadsheets write
-	if strings.EqualFold(filepath.Ext(s.File), ".csv") {
-		t.readCSV(text)
-	} else {
+	text, encoding := t.plainText(s.Content)
+	switch {
+	case len(t.errs.List) > 0:
+	case strings.EqualFold(filepath.Ext(s.File), ".csv"):
+		t.readCSV(text, encoding)
+	default:
 		t.readYAML(text)
 	}
 	found := make([]Candidate, 0, len(t.rows))
@@ -139,15 +140,24 @@ func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {
 	}
 }
 
-// header checks the name of a column and reports whether it may be read.
-func (t *table) header(line int, name string) bool {
+// column checks the name of a column and reports whether it may be read. known is how many columns of its
+// header are; read says how the file was read, if there is more than one way.
+func (t *table) column(line int, name string, known int, read string) bool {
+	if read != "" {
+		read = " (" + read + ")"
+	}
 	switch {
 	case slices.Contains(columns, name):
 		return true
 	case config.SecretName(name):
 		t.problem(line, "a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed")
-	default:
-		t.problem(line, "unknown column; known: %s", strings.Join(columns, ", "))
+	case known > 0:
+		t.problem(line, "unknown column %s; known: %s%s", shownColumn(name), strings.Join(columns, ", "), read)
 	}
 	return false
+}
+
+// noColumn: nothing in the header is known, so it may be no header at all, and is not repeated.
+func (t *table) noColumn(line int, read string) {
+	t.problem(line, "no column of the header is known (%s); known: %s; the first line that is no comment must name the columns", read, strings.Join(columns, ", "))
 }

@@ -59,7 +59,7 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 		{"rows of CSV", "m.csv", "account,path,directory,kind\na,PLANTED,corp,\nb\n,,corp,\nc,,nowhere,\nd,,,\ne,,corp,card\nesg,,,approle-secret-id\napprole/esg,,corp,approle-secret-id\n",
 			[]string{
 				"m.csv:2: path: must be a Vault reference, mount/path#field",
-				"m.csv:3: has 1 cells where the header has 4",
+				"m.csv:3: has 1 cell where the header has 4 (read as UTF-8, separated by commas): write its separators to the end, which Excel leaves out, or complete it if the file was cut off",
 				"m.csv:4: needs account or path, or it names nothing",
 				"m.csv:5: directory: not in the campaign file, which has: corp, plant",
 				"m.csv:6: directory: missing, and the campaign file does not have exactly one",
@@ -70,9 +70,9 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 		{"a column of passwords", "m.csv", "account,Bind Password\nalice,PLANTED\n",
 			[]string{"m.csv:1: a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed"}},
 		{"columns", "m.csv", "account,acount,account\n",
-			[]string{"m.csv:1: unknown column; known: kind, directory, account, path, note", "m.csv:1: column account appears twice"}},
+			[]string{"m.csv:1: unknown column acount; known: kind, directory, account, path, note (read as UTF-8, separated by commas)", "m.csv:1: column account appears twice"}},
 		{"no header", "m.csv", "", []string{"m.csv: has no header line; it must name columns: kind, directory, account, path, note"}},
-		{"quotes", "m.csv", "account,directory\nalice,\"PLANTED\" x\n", []string{`m.csv:2: not valid CSV: extraneous or missing " in quoted-field`}},
+		{"quotes", "m.csv", "account,directory\nalice,\"PLANTED\" x\n", []string{`m.csv:2: not valid CSV (read as UTF-8, separated by commas): extraneous or missing " in quoted-field; a value with quotes or separators stands in double quotes, and a quote in it is written twice`}},
 		{"items of YAML", "m.yaml", "- account: a\n  directory: corp\n  secret: PLANTED\n- PLANTED\n- account: [PLANTED]\n  path: true\n  account: x\n",
 			[]string{
 				"m.yaml:3: a column for secrets is refused: a manifest says where Vault holds a secret (path), never the secret; remove the column, and treat what was in it as disclosed",
