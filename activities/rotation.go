@@ -231,7 +231,7 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
 	if err != nil {
 		return err
 	}
-	rot.Again = !firstAttempt(ctx)
+	rot.Again = in.Again || !firstAttempt(ctx)
 	rot.StillOpen = func(ctx context.Context) bool { return r.superseded(ctx, in.Batch.Campaign) == nil }
 	errs := make([]error, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {

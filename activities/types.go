@@ -98,6 +98,7 @@ type AppliedItem struct {
 type CleanInput struct {
 	Batch Batch       `json:"batch"`
 	Items []CleanItem `json:"items"`
+	Again bool        `json:"again,omitempty"` // it was tried before
 }
 
 // CleanItem is one dead credential, the attempt that was proved, and its

@@ -21,23 +21,33 @@ type rotationResult struct {
 	Open []activities.OpenItem
 }
 
-// rotate takes one batch through the protocol once. Its order is the protocol's:
+// rotate takes one batch through the protocol once, and cleans.
+func rotate(ctx workflow.Context, in rotationInput) rotationResult {
+	out, dead := turn(ctx, in)
+	if len(dead) > 0 {
+		steady, _ := workflow.NewDisconnectedContext(ctx)
+		cleanAtLast(steady, activities.CleanInput{Batch: in.Batch, Items: dead})
+	}
+	return out
+}
+
+// turn takes one batch to what is recorded of it, and gives the dead, which may be cleaned. Its order is the protocol's:
 // nothing is set before the ledger holds the intent, nothing is destroyed before
 // it holds the proof. Open credentials are values, and so is an activity that gave up.
 //
 // When ctx is cancelled it begins no other credential. Those in hand are finished and
 // recorded; the rest are open, interrupted.
-func rotate(ctx workflow.Context, in rotationInput) rotationResult {
+func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []activities.CleanItem) {
 	// What is recorded and cleaned is so whether or not it is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 	if ctx.Err() != nil {
-		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}
+		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}, nil
 	}
 
 	var prepared []activities.PreparedItem
 	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
-		return gaveUp(steady, in, protocol.Precheck, err)
+		return gaveUp(steady, in, protocol.Precheck, err), nil
 	}
 	ready, stopped := split(prepared)
 	ready, stopped = unlessCancelled(ctx, protocol.Stage, ready, stopped)
@@ -46,22 +56,22 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onLedger(steady), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(steady, nil)
 		if err != nil {
-			return gaveUp(steady, in, protocol.Intent, err)
+			return gaveUp(steady, in, protocol.Intent, err), nil
 		}
 		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
 	}
 	if len(ready) > 0 {
 		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
 		if err != nil {
-			return gaveUp(steady, in, protocol.Set, err)
+			return gaveUp(steady, in, protocol.Set, err), nil
 		}
 	}
 	stillCutOff(in.Known, stopped, applied)
 	err = record(steady, in, stopped, applied)
 	if err != nil {
-		return gaveUp(steady, in, protocol.Outcome, err)
+		return gaveUp(steady, in, protocol.Outcome, err), nil
 	}
-	return clean(steady, in.Batch, stopped, applied)
+	return ended(stopped, applied)
 }
 
 // unlessCancelled leaves open, at the step that was reached, what a cancelled
@@ -83,12 +93,8 @@ func record(ctx workflow.Context, in rotationInput, stopped []activities.Prepare
 	}).Get(ctx, nil)
 }
 
-// clean destroys what the recorded proofs made worthless. Dead is dead: should
-// Vault refuse to clean for a whole day, old versions and a staging entry are left
-// behind, which the next campaign takes over, and the count stands.
-func clean(ctx workflow.Context, b activities.Batch, stopped []activities.PreparedItem, applied []activities.AppliedItem) rotationResult {
-	var out rotationResult
-	var dead []activities.CleanItem
+// ended sorts the credentials of a pass whose results are recorded.
+func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) (out rotationResult, dead []activities.CleanItem) {
 	for _, p := range stopped {
 		out.Open = append(out.Open, activities.OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server})
 	}
@@ -99,14 +105,8 @@ func clean(ctx workflow.Context, b activities.Batch, stopped []activities.Prepar
 		}
 		out.Open = append(out.Open, activities.OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server})
 	}
-	if out.Dead = len(dead); out.Dead == 0 {
-		return out
-	}
-	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, activities.CleanInput{Batch: b, Items: dead}).Get(ctx, nil)
-	if err != nil {
-		workflow.GetLogger(ctx).Error("old versions and staging entries are left in Vault", "credentials", len(dead), "error", err)
-	}
-	return out
+	out.Dead = len(dead)
+	return out, dead
 }
 
 func split(items []activities.PreparedItem) (ready, stopped []activities.PreparedItem) {

@@ -125,9 +125,10 @@ type waveState struct {
 	Heard int         `json:"heard,omitempty"` // servers that were left out when this pass began
 	Since time.Time   `json:"since,omitzero"`  // when the first pass ended: the deadline counts from there
 
-	// Urgent: passes begin with what is cut off. A wave that began before there was
-	// this order goes on without it.
-	Urgent bool `json:"urgent,omitempty"`
+	// Urgent: passes begin with what is cut off, and no pass waits for cleaning. A wave
+	// that began before there was this order goes on without it.
+	Urgent  bool        `json:"urgent,omitempty"`
+	Unclean []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.

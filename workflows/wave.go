@@ -43,6 +43,7 @@ type wave struct {
 	batches  []activities.Batch
 	started  int // batches of this run
 	inFlight int
+	cleaning int                         // batches that are cleaned beside the others
 	halt     map[int]workflow.CancelFunc // of the batches in flight
 }
 
@@ -58,6 +59,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 			return w.end(ctx)
 		}
 		w.wait(ctx)
+		w.cleanAgain(ctx)
 		w.state.Todo, w.state.Open = w.state.Open, nil
 		w.state.Pass++
 		if w.state.Urgent {
@@ -105,7 +107,14 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 			w.halt[todo.Batch]() // it was told while this batch was on its way here
 		}
 	}
-	out := rotate(ctx, in)
+	var out rotationResult
+	if w.state.Urgent {
+		var dead []activities.CleanItem
+		out, dead = turn(ctx, in)
+		w.clean(ctx, cleanTodo{Batch: todo.Batch, Items: dead}, false)
+	} else {
+		out = rotate(ctx, in)
+	}
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
 	if len(out.Open) > 0 {
@@ -246,6 +255,9 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 		w.state.Open = w.state.Open[1:]
 		w.state.Ended += len(t.Items)
 	}
+	if err := w.cleanRest(ctx); err != nil {
+		return waveResult{}, err
+	}
 	return waveResult{Dead: w.state.Dead, Open: w.state.Ended}, nil
 }
 
@@ -304,7 +316,7 @@ func halfDone(it activities.OpenItem) bool {
 
 // continueAsNew drains first: no batch may be in flight, no signal unread.
 func (w *wave) continueAsNew(ctx workflow.Context) error {
-	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return w.inFlight == 0 && w.cleaning == 0 }); err != nil {
 		return err
 	}
 	// listen may hold a signal that it has not acted on yet. Coroutines run in

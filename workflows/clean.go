@@ -1,0 +1,71 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+)
+
+// cleanTodo are dead credentials of a batch that Vault has not let clean yet.
+type cleanTodo struct {
+	Batch int                    `json:"b"`
+	Items []activities.CleanItem `json:"i"`
+}
+
+// soonCleaned is how often cleaning is tried while there is other work.
+const soonCleaned = 3
+
+// clean destroys, beside everything else, what the recorded proofs made worthless. What
+// Vault does not let clean comes again with the next pass, and at the end of the wave: the
+// old versions are dead, and what is still open must not wait for them.
+func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
+	if len(t.Items) == 0 {
+		return
+	}
+	w.cleaning++
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	workflow.Go(steady, func(ctx workflow.Context) {
+		defer func() { w.cleaning-- }()
+		soon := *retries
+		soon.MaximumAttempts = soonCleaned
+		in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
+		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), rotator.Clean, in).Get(ctx, nil) != nil {
+			w.state.Unclean = append(w.state.Unclean, t)
+		}
+	})
+}
+
+// cleanAgain tries again what could not be cleaned.
+func (w *wave) cleanAgain(ctx workflow.Context) {
+	todo := w.state.Unclean
+	w.state.Unclean = nil
+	for _, t := range todo {
+		w.clean(ctx, t, true)
+	}
+}
+
+// cleaned waits until no cleaning is in flight.
+func (w *wave) cleaned(ctx workflow.Context) error {
+	return workflow.Await(ctx, func() bool { return w.cleaning == 0 })
+}
+
+// cleanRest cleans with patience what is left at the end of a wave.
+func (w *wave) cleanRest(ctx workflow.Context) error {
+	if err := w.cleaned(ctx); err != nil {
+		return err
+	}
+	for _, t := range w.state.Unclean {
+		cleanAtLast(ctx, activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: true})
+	}
+	w.state.Unclean = nil
+	return nil
+}
+
+// cleanAtLast: dead is dead. Should Vault refuse to clean for a whole day, old versions and
+// staging entries are left behind, which the next campaign takes over, and the count stands.
+func cleanAtLast(ctx workflow.Context, in activities.CleanInput) {
+	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, in).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("old versions and staging entries are left in Vault", "credentials", len(in.Items), "error", err)
+	}
+}
