@@ -164,7 +164,7 @@ func TestABatchGoesOnWhileSomethingGetsThrough(t *testing.T) {
 		"refused by the directory":  {Reason: protocol.ReasonRights},
 		"a lagging replica is seen": {Reason: protocol.ReasonLagging},
 	} {
-		r := &run{n: 60, width: 2, do: func(_ context.Context, i int) *protocol.Stop {
+		r := &run{n: 60, width: 1, do: func(_ context.Context, i int) *protocol.Stop { // width 1: in a row
 			if i%5 == 3 {
 				return stop
 			}

@@ -177,7 +177,9 @@ func (c *outageCampaign) call(name string, in, out any) {
 	env.RegisterActivity(c.rotation)
 	got, err := env.ExecuteActivity(name, in)
 	require.NoError(c.t, err)
-	require.NoError(c.t, got.Get(out))
+	if out != nil {
+		require.NoError(c.t, got.Get(out))
+	}
 }
 
 // pass takes what is open of both batches through Prepare and Apply at the same time, and says by id what
@@ -350,5 +352,30 @@ func TestNothingIsSetWithALoginThatEndsFirst(t *testing.T) {
 		require.Equal(t, protocol.ReasonVaultLogin, s.Reason)
 		require.Contains(t, s.Detail, "too soon to set a value and activate it")
 	}
+	require.Empty(t, c.cutOff())
+}
+
+// A quota on the whole of Vault slows a campaign down and costs nobody anything.
+func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
+	const accounts, perSecond = 20, 25
+	o := newOutage(t, accounts)
+	o.grant("")
+	c := o.campaign("throttled", o.token(vaultapi.TokenCreateRequest{TTL: "1h"}), 0, accounts)
+	_, err := o.admin.Logical().Write("sys/quotas/rate-limit/all", map[string]any{"rate": perSecond})
+	require.NoError(t, err)
+	began := time.Now()
+	open := c.pass(1)
+	t.Log(time.Since(began), c.reasons(open))
+	require.Empty(t, open, "nothing is given up that only has to wait for its turn")
+	require.True(t, c.rotation.Store.Throttled(), "it was turned away all the same")
+	for _, b := range c.batches {
+		var clean []CleanItem
+		for i := b.Span.From; i < b.Span.To; i++ {
+			clean = append(clean, CleanItem{Index: i, Attempt: 1, To: []int{2}})
+		}
+		c.call("Clean", CleanInput{Batch: b, Items: clean}, nil)
+	}
+	_, err = o.admin.Logical().Delete("sys/quotas/rate-limit/all")
+	require.NoError(t, err)
 	require.Empty(t, c.cutOff())
 }

@@ -49,6 +49,9 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	if s.engine.Started {
+		if err := s.requireLogin(ctx); err != nil {
+			return err
+		}
 		stop, err := a.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
 		if err != nil {
 			return err
@@ -96,6 +99,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 	view := s.newView(campaign)
 	unserved := time.NewTimer(noteAfter)
 	defer unserved.Stop()
+	wait := s.newPatience(campaign, workflows.CampaignID(s.cfg.Device))
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -123,6 +127,14 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			}
 		case <-tick.C:
 			view.refresh(ctx)
+			said, err := wait.look(ctx, view.next)
+			if err != nil {
+				view.finish(context.WithoutCancel(ctx))
+				return err
+			}
+			if said {
+				view.below()
+			}
 		}
 	}
 }

@@ -52,7 +52,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 			} else {
 				a.say("rotation worker: serving Temporal at %s", e.Address)
 			}
-			<-ctx.Done()
+			a.sayUntil(ctx, store)
 			a.say("stopping: finishing what is in hand")
 			return stop()
 		},

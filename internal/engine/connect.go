@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
@@ -40,6 +41,7 @@ type Engine struct {
 	Started bool
 
 	namespace string
+	failures  converter.FailureConverter
 	gone      <-chan struct{}
 	stop      func() error
 }
@@ -88,9 +90,10 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	opts.DataConverter = data
 	// Payloads are compressed already, and sealed ones cannot be.
 	opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
-	opts.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+	e.failures = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter: data, EncodeCommonAttributes: true,
 	})
+	opts.FailureConverter = e.failures
 	opts.Logger = log.NewStructuredLogger(o.Logger)
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -99,6 +102,26 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("connecting to Temporal at %s: %w; check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the TLS settings", e.Address, err)
 	}
 	return e, nil
+}
+
+// Failing says what keeps a workflow and its children from going on: the last error of
+// an activity that is tried again, if there is one, and how often it was tried.
+func (e *Engine) Failing(ctx context.Context, workflow string) (err error, tries int) {
+	d, described := e.DescribeWorkflowExecution(ctx, workflow, "")
+	if described != nil {
+		return nil, 0
+	}
+	for _, a := range d.PendingActivities {
+		if a.GetAttempt() > 1 && a.GetLastFailure() != nil {
+			return e.failures.FailureToError(a.LastFailure), int(a.Attempt)
+		}
+	}
+	for _, child := range d.PendingChildren {
+		if err, tries = e.Failing(ctx, child.WorkflowId); err != nil {
+			return err, tries
+		}
+	}
+	return nil, 0
 }
 
 // Stop closes the connection, and stops the engine if this process started it.

@@ -212,12 +212,12 @@ func restaged(attempt int) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", attempt)}
 }
 
-// roomToActivate is what Set, Verify and Activate may take when servers are
+// RoomToActivate is what Set, Verify and Activate may take when servers are
 // slow. Begun with less, they could be broken off in between.
-const roomToActivate = 30 * time.Second
+const RoomToActivate = 30 * time.Second
 
 func (j *job) set(ctx context.Context) error {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < roomToActivate {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < RoomToActivate {
 		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "too little time was left to set and activate it; nothing was changed"}
 	}
 	j.step = protocol.Set

@@ -26,12 +26,12 @@ type Gate struct {
 
 	mu      sync.Mutex
 	shut    bool
-	why     *protocol.Stop  // of the last failure
-	asked   time.Time       // when Vault was last asked in vain
-	counted time.Time       // when the debts were last looked at in vain
-	inside  map[string]bool // let in, and neither activated nor given up yet; true: its rights were looked at
-	owed    map[string]debt // set, and not activated because of Vault
-	changed chan struct{}   // closed when any of these is another
+	why     *protocol.Stop     // of the last failure
+	asked   time.Time          // when Vault was last asked in vain
+	counted time.Time          // when the debts were last looked at in vain
+	inside  map[string]entered // neither activated nor given up yet
+	owed    map[string]debt    // set, and not activated because of Vault
+	changed chan struct{}      // closed when any of these is another
 }
 
 // Writable is what the gate asks of Vault. *vault.Store is the real one.
@@ -45,6 +45,12 @@ type Writable interface {
 	// Throttled reports whether a rate limit turned us away a moment ago.
 	Throttled() bool
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+}
+
+// entered is a credential that was let in.
+type entered struct {
+	at     time.Time
+	looked bool // its rights were asked for
 }
 
 // debt is a credential whose consumers are cut off.
@@ -61,7 +67,7 @@ const (
 	general  debtKind = iota // Vault took no write, whoever's it was
 	specific                 // Vault did not take this write, and perhaps takes another
 	denied                   // a right on this path is missing: others are asked about before
-	own                      // as specific, and another credential was activated since
+	own                      // as specific, and one that was let in after it was activated
 )
 
 const (
@@ -76,7 +82,7 @@ const (
 
 // NewGate gives an open gate.
 func NewGate(v Writable) *Gate {
-	return &Gate{vault: v, inside: map[string]bool{}, owed: map[string]debt{}, changed: make(chan struct{})}
+	return &Gate{vault: v, inside: map[string]entered{}, owed: map[string]debt{}, changed: make(chan struct{})}
 }
 
 // enter lets a credential to Set, or says why not: nothing was changed then. Whoever
@@ -88,7 +94,7 @@ func (g *Gate) enter(ctx context.Context, c credential.Credential, versions []in
 	patience, cancel := context.WithTimeout(ctx, waitsFor)
 	defer cancel()
 	for {
-		if ends := g.vault.EndsSoon(roomToActivate); ends != nil {
+		if ends := g.vault.EndsSoon(RoomToActivate); ends != nil {
 			return notSet(ends)
 		}
 		verdict, changed := g.turn(c.ID, slots)
@@ -141,7 +147,7 @@ func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
 		g.counted = time.Now()
 		return askDebts, nil
 	}
-	g.inside[id] = g.shut || careful
+	g.inside[id] = entered{time.Now(), g.shut || careful}
 	switch {
 	case g.shut:
 		return tryVault, nil
@@ -231,6 +237,7 @@ func (g *Gate) activated(id string, wrote bool) {
 		return
 	}
 	g.change(func() {
+		in := g.inside[id]
 		delete(g.inside, id)
 		delete(g.owed, id)
 		if !wrote {
@@ -238,7 +245,7 @@ func (g *Gate) activated(id string, wrote bool) {
 		}
 		g.shut, g.why = false, nil
 		for id, d := range g.owed {
-			if d.why == specific {
+			if d.why == specific && in.at.After(d.since) {
 				d.why = own
 				g.owed[id] = d
 			}
@@ -254,7 +261,7 @@ func (g *Gate) failed(c credential.Credential, versions []int, why *protocol.Sto
 	g.change(func() {
 		had, met := g.owed[c.ID]
 		switch {
-		case kind == denied && g.inside[c.ID]:
+		case kind == denied && g.inside[c.ID].looked:
 			kind = specific // the right was there when it was asked for
 		case kind == specific && met && had.why == own:
 			kind = own

@@ -119,6 +119,9 @@ func checkLease(l lease, who identity, deadline time.Duration) Check {
 		return Check{Name: "vault login", OK: true, Detail: "the token does not expire"}
 	case who.appRole():
 		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("AppRole; the token lasts %s and is replaced before it ends", l.ttl)}
+	case l.renewable && l.most > 0 && l.most < deadline:
+		return Check{Name: "vault login", Detail: fmt.Sprintf("the token can be renewed for %s more and not longer; the campaign may take %s", l.most.Round(time.Second), deadline),
+			Do: "use an AppRole (ROLLCALL_ROLE_ID, ROLLCALL_SECRET_ID_FILE) or a token with a longer life (explicit_max_ttl)"}
 	case l.renewable:
 		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s and is renewed", l.ttl)}
 	case l.ttl < deadline:

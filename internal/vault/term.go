@@ -84,9 +84,8 @@ func (s *Store) logInAgain() string {
 
 // Lasting is how long a login can last.
 type Lasting struct {
-	For     time.Duration // 0: as long as it is needed
-	Remedy  string
-	Renewed bool // the end is that of a token which is prolonged until then
+	For    time.Duration // 0: as long as it is needed
+	Remedy string
 }
 
 // LastFor makes the login last for d if Vault lets it, and says how long it does.
@@ -102,19 +101,18 @@ func (s *Store) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
 	if l.renewable {
 		// Vault grants what is asked for, up to the end of the token's life.
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, int(d.Seconds())+1)
-		if err != nil {
+		switch {
+		case err != nil && !isKind(s.fail(op, at, update, err), PermissionDenied):
 			return Lasting{}, s.fail(op, at, update, err)
+		case err == nil && got != nil && got.Auth != nil:
+			l = leaseOf(got.Auth)
+			s.login.holds(l)
 		}
-		if got == nil || got.Auth == nil {
-			return Lasting{}, s.odd(op, at, fmt.Errorf("no lease"))
-		}
-		l = leaseOf(got.Auth)
-		s.login.holds(l)
 		if l.ttl >= d {
 			return Lasting{}, nil
 		}
 	}
-	return Lasting{For: l.ttl, Remedy: s.logInAgain(), Renewed: l.renewable}, nil
+	return Lasting{For: l.ttl, Remedy: s.logInAgain()}, nil
 }
 
 // leaseOf reads an answer to a login or a renewal. Vault rounds the last second down
@@ -125,6 +123,12 @@ func leaseOf(auth *vaultapi.SecretAuth) lease {
 		l.ttl = time.Second
 	}
 	return l
+}
+
+// ComesBack reports whether a login that has ended may be made anew in this process: by
+// itself, or by a person who logs in.
+func (s *Store) ComesBack() (byItself, byPerson bool) {
+	return s.login.who.appRole(), s.login.who.tokenFile != ""
 }
 
 // lookUp asks Vault about a token by itself, without working with it yet.

@@ -66,6 +66,9 @@ func TestALoginIsSaidToEndInTime(t *testing.T) {
 			}
 		})
 	}
+	l := lease{ttl: time.Minute, renewable: true, most: time.Hour}
+	require.False(t, checkLease(l, identity{}, 4*time.Hour).OK, "doctor knows it too")
+	require.True(t, checkLease(l, identity{}, 30*time.Minute).OK)
 	s := openWith(t, server.RootToken().Reveal())
 	require.Nil(t, s.EndsSoon(time.Hour), "the root token does not end")
 }

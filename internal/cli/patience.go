@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// loginLeast is what must be left of a login to Vault so that a campaign is begun with it.
+const loginLeast = time.Minute
+
+// requireLogin says before anything is begun that the login to Vault may end before the
+// campaign does, and refuses one with which nothing could be set.
+func (s *session) requireLogin(ctx context.Context) error {
+	deadline := time.Duration(s.cfg.Limits.Deadline)
+	last, err := s.store.LastFor(ctx, deadline)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; nothing was started", err)
+	case last.For == 0:
+		return nil
+	case last.For < loginLeast:
+		return fmt.Errorf("the login to Vault ends in %s and cannot be prolonged, too soon to set a value and activate it; nothing was started; %s", last.For, last.Remedy)
+	}
+	s.say("note: Rollcall's login to Vault ends in %s and cannot be prolonged beyond that; the campaign may take %s. Near its end nothing more is set; %s", last.For, deadline, last.Remedy)
+	return nil
+}
+
+const (
+	lookEvery  = 2 * time.Second
+	quietAfter = 5 * time.Second // without a line in the ledger it is asked what the wait is for
+)
+
+// patience says what a campaign waits for while nothing is recorded, and ends the wait for
+// a login that cannot come back.
+type patience struct {
+	*session
+	campaign, workflow string
+	looked             time.Time
+	grew               time.Time // when the ledger grew last
+	entries            uint64
+	login, waiting     string // what was said
+}
+
+func (s *session) newPatience(campaign, workflow string) *patience {
+	return &patience{session: s, campaign: campaign, workflow: workflow, grew: time.Now()}
+}
+
+// look returns whether it said anything, and an error if the wait is in vain.
+func (p *patience) look(ctx context.Context, entries uint64) (said bool, err error) {
+	now := time.Now()
+	if now.Sub(p.looked) < lookEvery {
+		return false, nil
+	}
+	p.looked = now
+	if entries != p.entries {
+		p.entries, p.grew, p.waiting = entries, now, ""
+	}
+	if p.engine.Started {
+		if said, err = p.lookAtLogin(); said || err != nil {
+			return said, err
+		}
+	}
+	if now.Sub(p.grew) < quietAfter {
+		return false, nil
+	}
+	why, tries := p.engine.Failing(ctx, p.workflow)
+	if why == nil || cause(why).Error() == p.waiting {
+		return false, nil
+	}
+	p.waiting = cause(why).Error()
+	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
+	return true, nil
+}
+
+func (p *patience) lookAtLogin() (said bool, err error) {
+	stop := p.store.EndsSoon(rotation.RoomToActivate)
+	if stop == nil {
+		if p.login != "" {
+			p.say("Rollcall is logged in to Vault again")
+			said = true
+		}
+		p.login = ""
+		return said, nil
+	}
+	ended := p.store.EndsSoon(0) != nil
+	_, terminal := terminal(p.Err)
+	if byItself, byPerson := p.store.ComesBack(); ended && !byItself && !(byPerson && terminal) {
+		return false, &exit{exitUnfinished, fmt.Errorf("%s; without it nothing can be set, proved or recorded; campaign %s is kept, and the same command goes on from here", stop.Detail, p.campaign)}
+	}
+	state := fmt.Sprint("ended: ", ended)
+	if p.login == state {
+		return false, nil
+	}
+	p.login = state
+	p.say("%s; until then nothing more is set", stop.Detail)
+	return true, nil
+}
+
+// sayUntil waits for ctx to end and says meanwhile when the login of a worker ends.
+func (a *app) sayUntil(ctx context.Context, store *vault.Store) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	said := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		stop := store.EndsSoon(rotation.RoomToActivate)
+		if stop != nil && !said {
+			a.say("%s; until then this worker sets nothing more", stop.Detail)
+		}
+		said = stop != nil
+	}
+}
