@@ -176,6 +176,8 @@ const (
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
+	// FindingRootDN: the account may have a second password in the server's configuration.
+	FindingRootDN FindingCode = "perhaps-rootdn"
 	// FindingPathLeftOut: the campaign file leaves out a path of the account, which is rotated.
 	FindingPathLeftOut FindingCode = "path-left-out"
 	// FindingTwoPaths: one account, several paths in Vault; all are kept current.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -23,7 +24,7 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 	text, err := os.ReadFile(whole)
 	require.NoError(t, err)
 	head, _, _ := strings.Cut(string(text), "sources:")
-	user := func(sources string) *user {
+	with := func(sources string) *user {
 		file := filepath.Join(e.Dir, "campaign-x.yaml")
 		require.NoError(t, os.WriteFile(file, []byte(head+sources), 0o600))
 		return newUser(t, e, file)
@@ -31,7 +32,7 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 	const good = "\nsources:\n  - {name: kv, type: vault-kv, prefix: kv/apps/esg-01}\n"
 	const mistyped = "  - {name: typo, type: vault-kv, prefix: kv/apps/esg01}\n"
 
-	u := user(good + mistyped + quick)
+	u := with(good + mistyped + quick)
 	u.must("init")
 	r := u.run("list")
 	require.Equal(t, 2, r.code, r.out+r.err)
@@ -53,15 +54,59 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 	require.Contains(t, string(html), "source typo found nothing")
 	require.Contains(t, string(html), "Dead, but perhaps not all")
 
-	u = user("\nsources:\n" + mistyped + quick)
+	u = with("\nsources:\n" + mistyped + quick)
 	r = u.run("run")
 	require.Equal(t, 2, r.code, r.out+r.err)
 	require.Contains(t, r.out, "0 listed")
 	require.Contains(t, r.out, "perhaps not all: no source found a credential")
 	require.Equal(t, 2, u.run("plan").code)
 
-	u = user(good + mistyped + "accept:\n  - {source: typo, reason: the device has none left}\n" + quick)
+	u = with(good + mistyped + "accept:\n  - {source: typo, reason: the device has none left}\n" + quick)
 	r = u.run("run")
 	require.Equal(t, 0, r.code, r.out+r.err)
 	require.Contains(t, r.err, "which the campaign file accepts: the device has none left")
+
+	t.Run("what is no account with a password of its own is left as it is, and told with its reason", func(t *testing.T) {
+		admin, err := e.Slapd.AdminConn(t.Context())
+		require.NoError(t, err)
+		defer admin.Close()
+		people, before := e.Slapd.PeopleDN(), map[string]string{}
+		for dn, attrs := range map[string]map[string][]string{
+			"ou=odd," + people:          {"objectClass": {"organizationalUnit"}},
+			"uid=certificate," + people: {"objectClass": {"inetOrgPerson"}, "cn": {"x"}, "sn": {"x"}},
+			"uid=elsewhere," + people:   {"objectClass": {"inetOrgPerson"}, "cn": {"x"}, "sn": {"x"}, "userPassword": {"{SASL}elsewhere@realm"}},
+			"uid=alias," + people:       {"objectClass": {"alias", "extensibleObject"}, "aliasedObjectName": {e.Slapd.AccountDN("svc-esg-0001")}},
+			"uid=smb," + people:         {"objectClass": {"inetOrgPerson", "sambaSamAccount"}, "cn": {"x"}, "sn": {"x"}, "sambaSID": {"S-1-5-21-1"}, "sambaNTPassword": {"00"}, "userPassword": {"Old-smb-1"}},
+		} {
+			add := ldap.NewAddRequest(dn, nil)
+			for name, values := range attrs {
+				add.Attribute(name, values)
+			}
+			add.Attribute("description", []string{"odd ones"})
+			require.NoError(t, admin.Add(add), dn)
+			before[dn] = passwordOf(t, admin, dn)
+		}
+		file := func(more string) *user {
+			return with("\nsources:\n  - {name: odd, type: directory, directory: corp, filter: (description=odd ones)}\n" + more + quick)
+		}
+		r := file("").run("run")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		for _, reason := range []string{"not-an-account", "no-password", "checked-elsewhere", "alias", "second-copy"} {
+			require.Contains(t, r.out, reason+" (1): ")
+		}
+		for dn, password := range before {
+			require.Equal(t, password, passwordOf(t, admin, dn), dn)
+		}
+		r = file("accept:\n  - {account: smb, problem: second-copy, reason: the overlay does it}\n").run("run")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		require.Contains(t, r.out, "5 listed · 1 dead · 4 open")
+	})
+}
+
+// passwordOf is userPassword as the server keeps it.
+func passwordOf(t *testing.T, admin *ldap.Conn, dn string) string {
+	t.Helper()
+	res, err := admin.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 10, false, "(objectClass=*)", []string{"userPassword"}, nil))
+	require.NoError(t, err)
+	return strings.Join(res.Entries[0].GetAttributeValues("userPassword"), " ")
 }

@@ -74,7 +74,7 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	group.Attribute("member", []string{s.AccountDN("svc0005"), s.AccountDN("svc0006"), s.AdminDN})
 	require.NoError(t, admin.Add(group))
 	for _, o := range []struct{ class, name, control string }{
-		{"computer", "ESG-01$", "4096"}, {"msDS-ManagedServiceAccount", "esg-msa$", "4096"}, {"contact", "", ""}, {"user", "svc-noupn", "66050"},
+		{"computer", "ESG-01$", "4096"}, {"msDS-ManagedServiceAccount", "esg-msa$", "4096"}, {"contact", "", ""}, {"user", "svc-noupn", "66050"}, {"user", "svc-card", "262656"},
 	} {
 		dn := "CN=" + cmp.Or(strings.TrimSuffix(o.name, "$"), "esg-01 support") + "," + s.ServicesDN()
 		add := ldap.NewAddRequest(dn, nil)
@@ -131,7 +131,7 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	for name, want := range map[string]credential.Problem{
 		"CN=ESG-01," + s.ServicesDN(): credential.ComputerAccount, "CN=esg-msa," + s.ServicesDN(): credential.ManagedAccount,
 		"CN=esg-01 support," + s.ServicesDN(): credential.NotAnAccount, "CN=krbtgt,CN=Users," + s.BaseDN(): credential.ManagedAccount,
-		"CN=esg-01 readers," + s.ServicesDN(): credential.NotAnAccount,
+		"CN=esg-01 readers," + s.ServicesDN(): credential.NotAnAccount, "CN=svc-card," + s.ServicesDN(): credential.NoPassword,
 	} {
 		require.Equal(t, want, got[name].Problem, name)
 		require.NotEmpty(t, details(roll, got[name].ID, credential.FindingCode(want)), name)
@@ -145,7 +145,7 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	protected := got[s.AdminDN]
 	require.Len(t, roll.Findings[protected.ID], 1)
 	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][0].Code)
-	require.Len(t, roll.Credentials, 6+3+1+1+5)
+	require.Len(t, roll.Credentials, 6+3+1+1+6)
 }
 
 func guidOf(t *testing.T, s *lab.Samba, dn string) string {

@@ -3,7 +3,10 @@ package inventory
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -25,6 +28,8 @@ type facts struct {
 	// without: the server says that there is no userPassword, which is more than
 	// that none is shown.
 	without bool
+
+	smartCard bool // Active Directory: the domain made the password random when the flag was set
 }
 
 // problem is why an account cannot be rotated as it is listed. A person may accept some.
@@ -37,8 +42,11 @@ type problem struct {
 var (
 	copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
 	ldapFacts      = append([]string{"objectClass", "userPassword", "aliasedObjectName", "krbPrincipalName"}, copyAttributes...)
-	domainFacts    = []string{"objectClass"}
+	domainFacts    = []string{"objectClass", "userAccountControl"}
 )
+
+// smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
+const smartCardRequired = 0x40000
 
 // Object classes of RFC 4519, 2307, 4524 and of the usual servers, in lower case. An entry with one of the
 // first is meant to log in; one with none of these and one of the second is not.
@@ -72,6 +80,8 @@ func (f family) factsOf(e directory.Entry) *facts {
 	}
 	switch {
 	case f.driver == config.ActiveDirectory:
+		control, _ := strconv.Atoi(e.First("userAccountControl"))
+		out.smartCard = control&smartCardRequired != 0
 		out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
 	case out.is(classes("sambaSamAccount")) && len(out.copies) == 0:
 		out.copies = append(out.copies, "sambaNTPassword (by its object class; bind.dn may not read it)")
@@ -122,6 +132,8 @@ func (a *facts) noAccount() problem {
 		return problem{credential.ManagedAccount, "the key with which the domain signs all Kerberos tickets"}
 	case a.driver == config.ActiveDirectory && len(a.classes) > 0 && !slices.Contains(a.classes, "user"):
 		return problem{credential.NotAnAccount, "its object classes are " + strings.Join(a.classes, ", ") + ": it logs in nowhere"}
+	case a.smartCard:
+		return problem{credential.NoPassword, "it must log on with a smart card (SMARTCARD_REQUIRED): the domain has made its password random, nobody knows it, and a reset would give it one that logs in"}
 	case a.driver == config.ActiveDirectory:
 		return problem{}
 	}
@@ -154,6 +166,24 @@ func (a *facts) withoutPassword() problem {
 		return problem{credential.NoPassword, "it has no userPassword, so nothing logs in with one: a certificate, Kerberos or another system may decide instead"}
 	}
 	return problem{}
+}
+
+// administrators are what the rootdn of a database is commonly called (Debian, the Admin Guide, appliances).
+var administrators = []string{"admin", "manager", "root", "rootdn", "administrator", "ldapadm"}
+
+// mayBeRoot: an entry with the name of the database's rootdn has two passwords if the configuration holds a rootpw,
+// which is hidden from bind.dn (slapd.conf(5)).
+func (a Account) mayBeRoot(base string) bool {
+	if a.facts == nil || a.facts.driver != config.OpenLDAP {
+		return false
+	}
+	dn, err := ldap.ParseDN(a.Name)
+	if err != nil || len(dn.RDNs) < 2 || !slices.Contains(administrators, strings.ToLower(dn.RDNs[0].Attributes[0].Value)) {
+		return false
+	}
+	parent := &ldap.DN{RDNs: dn.RDNs[1:]}
+	suffix, err := ldap.ParseDN(base)
+	return err == nil && (parent.EqualFold(suffix) || parent.AncestorOfFold(suffix))
 }
 
 // some names a few of many.

@@ -246,6 +246,19 @@ userPassword: Old-smb-1`)
 	require.NotContains(t, asJSON(t, roll), "0CB694")
 }
 
+func TestAnEntryNamedAsTheRootdnIsSaidToHavePerhapsASecondPassword(t *testing.T) {
+	t.Parallel()
+	s, admin := oddSlapd(t, lab.Account{UID: "admin", Password: "x"})
+	addLDIF(t, admin, "dn: "+s.AdminDN+"\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: admin\nuserPassword: "+s.AdminPassword)
+	c := campaign()
+	c.Sources = []config.Source{bySource("(|(cn=admin)(uid=admin))")}
+	roll, _ := listLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+	got := byName(roll)
+	require.Contains(t, details(roll, got[s.AdminDN].ID, credential.FindingRootDN), "olcRootPW")
+	require.Empty(t, got[s.AdminDN].Problem)
+	require.Empty(t, details(roll, got[s.AccountDN("admin")].ID, credential.FindingRootDN))
+}
+
 // A part of the tree on another server is said, and what may lie there is not called deleted.
 func TestAPartOfTheTreeOnAnotherServerIsSaid(t *testing.T) {
 	t.Parallel()
