@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -39,13 +40,19 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 				roll = &credential.Roll{}
 			}
 			p := planOf(s.cfg, roll)
-			p.Wrong = onlyWrong(s.checkDirectories(cmd.Context(), roll.Credentials))
+			checks := s.checkDirectories(cmd.Context(), roll.Credentials)
+			p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
+			p.Wrong = onlyWrong(checks)
 			switch {
 			case asJSON:
 				err = printJSON(a.Out, p)
 			case unlisted == nil:
 				width, _ := terminal(a.Out)
 				err = p.print(a.Out, width)
+			}
+			if err == nil && len(p.Notes) > 0 && !asJSON {
+				fmt.Fprintln(a.Out)
+				a.printChecks(p.Notes)
 			}
 			if err == nil && len(p.Wrong) > 0 && !asJSON {
 				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong))
@@ -83,7 +90,8 @@ type plan struct {
 	Waves    []planWave `json:"waves"`
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
-	Wrong    []check              `json:"wrong"` // the lines of doctor on directories that are not in order
+	Notes    []check              `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
+	Wrong    []check              `json:"wrong"`           // the lines of doctor on directories that are not in order
 }
 
 type planWave struct {

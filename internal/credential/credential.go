@@ -194,6 +194,8 @@ const (
 	// FindingUndone: the reset was in force and then was not, without somebody else's
 	// change: replication put an older entry back, or kept it. The same value was set again.
 	FindingUndone FindingCode = "reset-undone"
+	// FindingRationed: the account locks so soon that the old value was not offered.
+	FindingRationed FindingCode = "proof-rationed"
 	// FindingOutlived: the old value was still accepted after it was retired, so
 	// another new value was set.
 	FindingOutlived FindingCode = "old-value-outlived"

@@ -66,7 +66,7 @@ func swapped(g []byte) []byte {
 // stateAttributes: the computed one tells of locks by the policy that holds for
 // the account, fine-grained ones included ([MS-ADTS] 3.1.1.4.5.17).
 func (activeDirectory) stateAttributes() []string {
-	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount"}
+	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount", "badPwdCount", "msDS-ResultantPSO", "sAMAccountName", "memberOf"}
 }
 
 // bindControls: the ppolicy control is unknown here.
@@ -89,6 +89,7 @@ var loginError = regexp.MustCompile(`, data ([0-9a-fA-F]+),`)
 var loginErrors = map[string]protocol.Answer{
 	"52e": protocol.Refused,         // ERROR_LOGON_FAILURE
 	"525": protocol.Gone,            // ERROR_NO_SUCH_USER
+	"52f": protocol.NotThisWay,      // ERROR_ACCOUNT_RESTRICTION: Protected Users, for right and wrong values alike (Samba 4.17 tried)
 	"530": protocol.Restricted,      // ERROR_INVALID_LOGON_HOURS
 	"531": protocol.Restricted,      // ERROR_INVALID_WORKSTATION
 	"532": protocol.PasswordExpired, // ERROR_PASSWORD_EXPIRED

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,6 +33,29 @@ func unicodePwd(s credential.Secret) string {
 		out = binary.LittleEndian.AppendUint16(out, unit)
 	}
 	return string(out)
+}
+
+// InForce asks the write server of a domain whether value is the password in force, and not
+// the one before, which a bind accepts for an hour as well. It asks to change it to itself: that
+// is refused by the policy (history, minimum age) where it is in force, and as a wrong password
+// (ERROR_INVALID_PASSWORD) where it is not, which counts as one (Samba 4.17 tried). False where the answer is another.
+func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret) (bool, error) {
+	s := c.servers[0]
+	err := s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
+		return cn.do(ctx, "ask which password is in force", func(l *ldap.Conn) error {
+			req := ldap.NewModifyRequest(dn, nil)
+			req.Delete("unicodePwd", []string{unicodePwd(value)})
+			req.Add("unicodePwd", []string{unicodePwd(value)})
+			return l.Modify(req)
+		})
+	})
+	switch {
+	case err == nil:
+		return true, nil // it was changed to itself
+	case !answered(err):
+		return false, err
+	}
+	return win32(err) == passwordRestriction, nil
 }
 
 // passwordRestriction is ERROR_PASSWORD_RESTRICTION ([MS-ERREF] 2.2), with which a domain

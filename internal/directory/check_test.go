@@ -85,3 +85,23 @@ func TestCertificateNearItsEndIsNoticed(t *testing.T) {
 		require.Equal(t, want, ok, detail)
 	}
 }
+
+// What a campaign would meet, though none of it is wrong: an account that locks at once, a
+// connection that outlives the reset, and other servers' logins that take it back.
+func TestCheckTellsWhatAPolicyMeansForACampaign(t *testing.T) {
+	strict := startSlapd(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 2, SafeModify: true}, LastBind: true, Accounts: lab.SeedAccounts("user", 1)})
+	got := byWhat(open(t, configOf(strict), strict.BinderPassword).Check(t.Context()))
+	require.True(t, got[noteLockout].OK)
+	require.Contains(t, got[noteLockout].Detail, "after 2 wrong logins")
+	require.True(t, IsNote(noteLockout))
+
+	got = byWhat(open(t, configOf(strict), strict.BinderPassword).Check(t.Context()))
+	require.Contains(t, got["replication"].Detail, "lastbind", "the first check has logged in, as an entry that notes it")
+
+	loose := startSlapd(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}, Accounts: lab.SeedAccounts("user", 1)})
+	got = byWhat(open(t, configOf(loose), loose.BinderPassword).Check(t.Context()))
+	require.NotContains(t, got, noteLockout)
+	require.True(t, got[noteKept].OK)
+	require.Contains(t, got[noteKept].Detail, "pwdSafeModify")
+	require.NotContains(t, got, "replication")
+}

@@ -28,6 +28,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		"correct driver: this is no 389 Directory Server")
 	if write {
 		c.checkWrite(ctx, add)
+		c.noteConfig(ctx, add)
 	}
 	c.checkPolicy(ctx, write, add)
 	if there, err := c.serverTime(ctx); err == nil {

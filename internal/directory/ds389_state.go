@@ -54,18 +54,21 @@ func (ds389) changed(e Entry) string {
 }
 
 // maxFailure is passwordMaxFailure of the entry's own policy, or else of the server's. 0
-// means that it is not shown.
+// means that nobody is locked, or that it is not shown.
 func (c *Client) maxFailure(ctx context.Context, server, policyDN string) (int, error) {
 	if policyDN == "" {
 		policyDN = "cn=config"
 	}
-	e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMaxFailure"})
-	if IsUnreachable(err) || ctx.Err() != nil {
-		return 0, err
-	}
-	if err != nil || !found {
-		return 0, nil
-	}
-	most, _ := strconv.Atoi(e.First("passwordMaxFailure"))
-	return most, nil
+	l, err := c.policy(server, policyDN, func() (lockout, error) {
+		e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMaxFailure", "passwordLockout"})
+		if IsUnreachable(err) || ctx.Err() != nil {
+			return lockout{}, err
+		}
+		var l lockout
+		if err == nil && found && !strings.EqualFold(e.First("passwordLockout"), "off") {
+			l.most, _ = strconv.Atoi(e.First("passwordMaxFailure"))
+		}
+		return l, nil
+	})
+	return l.most, err
 }

@@ -24,6 +24,9 @@ type family interface {
 	// stateAttributes tell whether an account is in order and when its password changed.
 	stateAttributes() []string
 
+	// locks is what Client.Locks says.
+	locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int)
+
 	// bindControls and searchControls go with every bind and search.
 	bindControls() []ldap.Control
 	searchControls() []ldap.Control

@@ -9,10 +9,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// policyHolds is how long a policy's lock-out duration is taken to be unchanged.
+// policyHolds is how long a policy is taken to be unchanged.
 const policyHolds = time.Minute
 
-// lockouts remembers lock-out durations by server and policy.
+// lockouts remembers what policies say of lock-outs, by server and policy.
 type lockouts struct {
 	mu   sync.Mutex
 	seen map[string]lockout
@@ -20,38 +20,53 @@ type lockouts struct {
 
 type lockout struct {
 	duration time.Duration
+	most     int // failures that lock; 0 is never, or not shown
+	history  int // of Active Directory
 	known    bool
 	at       time.Time
 }
 
-// lockoutDuration is how long the policy of an entry locks it after too many
-// failures (pwdLockoutDuration); 0 is until an administrator unlocks it. policyDN
-// is the entry's pwdPolicySubentry. OpenLDAP does not show which policy is its
-// default, so without one the longest of all policies below the directory's base
-// counts. known is false if none is found.
-func (c *Client) lockoutDuration(ctx context.Context, server, policyDN string) (d time.Duration, known bool, err error) {
+// Locks says how many refused logins in a row lock the account of an entry that ByUUID has
+// read on server, and how many are counted now. most is 0 where none do, or where the
+// policy is not shown.
+func (c *Client) Locks(ctx context.Context, server string, e Entry) (most, failed int) {
+	return c.family.locks(ctx, c, server, e)
+}
+
+// policy reads a policy by read, unless that was done a moment ago.
+func (c *Client) policy(server, policyDN string, read func() (lockout, error)) (lockout, error) {
 	key := server + "\x00" + policyDN
 	c.policies.mu.Lock()
 	l, ok := c.policies.seen[key]
 	c.policies.mu.Unlock()
 	if ok && time.Since(l.at) < policyHolds {
-		return l.duration, l.known, nil
+		return l, nil
 	}
-	if l, err = c.readLockout(ctx, server, policyDN); err != nil {
-		return 0, false, err
+	l, err := read()
+	if err != nil {
+		return lockout{}, err
 	}
+	l.at = time.Now()
 	c.policies.mu.Lock()
 	defer c.policies.mu.Unlock()
 	if c.policies.seen == nil {
 		c.policies.seen = map[string]lockout{}
 	}
 	c.policies.seen[key] = l
-	return l.duration, l.known, nil
+	return l, nil
+}
+
+// lockoutOf is what the policy of an entry says. policyDN is the entry's pwdPolicySubentry.
+// OpenLDAP does not show which policy is its default, so without one the strictest of all
+// policies below the directory's base counts, and the longest lock. known is false
+// if none is found.
+func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockout, error) {
+	return c.policy(server, policyDN, func() (lockout, error) { return c.readLockout(ctx, server, policyDN) })
 }
 
 func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lockout, error) {
-	l := lockout{at: time.Now()}
-	attrs := []string{"pwdLockoutDuration"}
+	var l lockout
+	attrs := []string{"pwdLockout", "pwdLockoutDuration", "pwdMaxFailure"}
 	if policyDN != "" {
 		e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=pwdPolicy)", attrs)
 		if err == nil && found {
@@ -67,12 +82,67 @@ func (c *Client) readLockout(ctx context.Context, server, policyDN string) (lock
 	return l, err
 }
 
-// extend takes one more policy into account: 0 is the longest.
+// extend takes one more policy into account: of durations 0 is the longest.
 func (l *lockout) extend(policy Entry) {
 	seconds, _ := strconv.Atoi(policy.First("pwdLockoutDuration")) // absent is 0: until unlocked
 	d := time.Duration(seconds) * time.Second
 	if !l.known || d == 0 || (l.duration != 0 && d > l.duration) {
 		l.duration = d
 	}
+	most, _ := strconv.Atoi(policy.First("pwdMaxFailure"))
+	if policy.First("pwdLockout") == "TRUE" && most > 0 && (l.most == 0 || most < l.most) {
+		l.most = most
+	}
 	l.known = true
+}
+
+// locks: the failures are those of the entry that are not cleared, whether or not
+// pwdFailureCountInterval is over.
+func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
+	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
+	if err != nil {
+		return 0, 0
+	}
+	return l.most, len(e.Attrs["pwdFailureTime"])
+}
+
+func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
+	most, err := c.maxFailure(ctx, server, e.First("pwdPolicySubentry"))
+	if err != nil {
+		return 0, 0
+	}
+	failed, _ = strconv.Atoi(e.First("passwordRetryCount"))
+	return most, failed
+}
+
+// locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is commonly hidden
+// from who is no administrator.
+func (activeDirectory) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
+	l, err := c.domainPolicy(ctx, server, e.First("msDS-ResultantPSO"))
+	if err != nil {
+		return 0, 0
+	}
+	failed, _ = strconv.Atoi(e.First("badPwdCount"))
+	return l.most, failed
+}
+
+// domainPolicy is the fine-grained policy with that name, or the domain's.
+func (c *Client) domainPolicy(ctx context.Context, server, fine string) (lockout, error) {
+	return c.policy(server, fine, func() (lockout, error) {
+		dn, most, history := fine, "msDS-LockoutThreshold", "msDS-PasswordHistoryLength"
+		if fine == "" {
+			dn, most, history = domainDN(c.conf.Base), "lockoutThreshold", "pwdHistoryLength"
+		}
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{most, history})
+		var l lockout
+		if err == nil && found {
+			l.most, _ = strconv.Atoi(e.First(most))
+			l.history, err = strconv.Atoi(e.First(history))
+			l.known, err = err == nil, nil
+		}
+		if err != nil && (IsUnreachable(err) || ctx.Err() != nil) {
+			return lockout{}, err
+		}
+		return l, nil
+	})
 }

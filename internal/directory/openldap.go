@@ -27,7 +27,7 @@ func (openLDAP) idForm() *regexp.Regexp { return uuidForm }
 // stateAttributes are what ppolicy and the directory keep about an entry
 // (slapo-ppolicy(5)).
 func (openLDAP) stateAttributes() []string {
-	return []string{"entryCSN", "modifiersName", "pwdChangedTime", "pwdAccountLockedTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
+	return []string{"entryCSN", "modifiersName", "pwdChangedTime", "pwdAccountLockedTime", "pwdFailureTime", "pwdReset", "pwdStartTime", "pwdEndTime", "pwdPolicySubentry"}
 }
 
 func (openLDAP) bindControls() []ldap.Control   { return policyControls() }
@@ -103,6 +103,9 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	}
 
 	c.checkReplication(ctx, write, add)
+	if write {
+		c.notePolicies(ctx, add)
+	}
 
 	// back-monitor(5); commonly readable by administrators only.
 	monitor, err := c.read(ctx, "cn=Current,cn=Time,cn=Monitor", ldap.ScopeBaseObject, "(objectClass=*)", "monitorTimestamp")

@@ -32,11 +32,11 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 	if locked == lockedForever || !ok {
 		return protocol.Locked, nil
 	}
-	duration, known, err := c.lockoutDuration(ctx, server, e.First("pwdPolicySubentry"))
+	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
 	if err != nil {
 		return "", err
 	}
-	if known && duration > 0 && now.After(since.Add(duration+clockMargin)) {
+	if l.known && l.duration > 0 && now.After(since.Add(l.duration+clockMargin)) {
 		return protocol.Accepted, nil
 	}
 	return protocol.Locked, nil

@@ -122,6 +122,14 @@ type Account struct {
 	// the same changes of the secret have the same mark.
 	Exact bool
 
+	// Locks is how many refused logins in a row lock the account, and Failed how many
+	// are counted now. Locks is 0 where none do, or where that is not known.
+	Locks, Failed int
+
+	// Before is the change mark when the value that is being retired was staged, where nobody
+	// else's change can have come between; else empty. The caller of Retire gives it.
+	Before string
+
 	// ByItself: the last change was made by the account itself, as far as the server says.
 	ByItself bool
 }

@@ -113,7 +113,7 @@ func TestTheOrderOfStepsEndsInTheProof(t *testing.T) {
 }
 
 func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
-	for _, a := range []Answer{Restricted, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable} {
+	for _, a := range []Answer{Restricted, NotThisWay, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable} {
 		for _, f := range []Facts{
 			{Staged: Ours, NewBinds: a, OldKnown: true},
 			{Staged: Ours, NewBinds: Refused, OldKnown: true, OldBinds: a},
@@ -129,7 +129,7 @@ func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
 }
 
 func TestNextNeverGuesses(t *testing.T) {
-	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable})
+	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, NotThisWay, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable})
 	rapid.Check(t, func(t *rapid.T) {
 		f := Facts{
 			Staged:        rapid.SampledFrom([]Owner{Nobody, Ours, Other}).Draw(t, "staged"),

@@ -40,6 +40,8 @@ const (
 	PasswordExpired Answer = "password-expired"
 	// Restricted: the right value, and the account may not log in now or from here.
 	Restricted Answer = "restricted"
+	// NotThisWay: the account takes no login of this sort, whatever the value, and counts none.
+	NotThisWay Answer = "not-this-way"
 	Locked     Answer = "locked"
 	// RoleLocked: too many wrong logins of consumers that were not told lock out whoever
 	// logs in by the same role, with whatever value (AppRole).
@@ -164,6 +166,7 @@ func StopFor(a Answer, server string) *Stop {
 		MustChange:      {ReasonMustChange, "the login succeeds and everything else is refused until the owner changes the password; clear the reset mark (OpenLDAP pwdReset) or exempt the account from pwdMustChange"},
 		PasswordExpired: {ReasonMustChange, "the password is right and has expired, so the login is refused; if a reset left it so, bind.dn lacks the right Unexpire Password on the domain: grant it, and the next pass resets it once more"},
 		Restricted:      {ReasonRestricted, "the account may log in only at certain hours or from certain computers (logonHours, userWorkstations), so no value can be tried from here; lift that for the time of the campaign"},
+		NotThisWay:      {ReasonRestricted, "the account takes no login by password over LDAP, whatever the value (a member of Protected Users, sub-code 52f), so no value can be tried; take it out of the group for the time of the campaign"},
 		Locked:          {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
 		RoleLocked:      {ReasonRoleLocked, "Vault refuses every login of the role for now, whatever the secret-id: after five wrong ones it locks the role and not who offered them (user lockout), and some consumer, or a thief, still offers one that was destroyed; find it in Vault's audit log and stop it or give it the new one, then unlock the role (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/ROLE-ID) or wait for 15 minutes"},
 		Disabled:        {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},

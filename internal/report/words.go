@@ -107,6 +107,8 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingPathLeftOut:      {30, advice{"A path of the account was left out", "What reads that path is cut off once the account is rotated. If that is wrong, take the exclude out and run again."}},
 	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
 
+	credential.FindingRationed: {15, advice{"The account locks too soon for a proof by login", "One more wrong login could have locked it, so the stolen value was not offered before the reset, and its refusal afterwards shows less. Raise the threshold (pwdMaxFailure, passwordMaxFailure) for the time of a campaign to 3 or more, and find out who offers wrong values."}},
+
 	// Between servers.
 	credential.FindingUndone: {5, advice{"A reset was taken back between servers, and made again", "OpenLDAP keeps whole entries by the time of their last touch: a login for the account at another server, before the reset had come there, made the older entry win. The same value was set again. Find out who logs in there with the stolen value, or guesses; lastbind and several providers make it likely."}},
 }

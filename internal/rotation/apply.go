@@ -60,6 +60,8 @@ type job struct {
 	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
 
+	newRight  bool      // the staged value was the right one before this look set anything
+	rationed  bool      // no old value was offered before Set, because that could have locked the account
 	again     int       // how often it was set again for a server that had refused the change
 	setAt     time.Time // in this look; zero if it did not set
 	lastLogin time.Time // on the write server, of the proof
@@ -67,7 +69,7 @@ type job struct {
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
-	j.step, j.retired, j.left, j.setAt = protocol.Precheck, 0, "", time.Time{}
+	j.step, j.retired, j.left, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
 	if !j.inHand(fresh) {
 		if err := j.observeVault(ctx); err != nil {
 			return err
@@ -159,7 +161,7 @@ func (j *job) decide(facts protocol.Facts) protocol.Decision {
 // credential, it costs nothing.
 func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
-	refused := facts.OldKnown && facts.OldBinds == protocol.Refused
+	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
 	if !j.staged.Unsent && (!refused || j.staged.Asked) {
 		return nil
 	}
@@ -300,7 +302,11 @@ func (j *job) activate(ctx context.Context) error {
 func (j *job) retire(ctx context.Context) error {
 	j.step = protocol.Retire
 	j.noteActivated()
-	mark, findings, err := j.Authority.Retire(ctx, j.account, j.staged.Secret)
+	account := j.account
+	if j.newRight && j.retired == 0 {
+		account.Before = j.staged.Before
+	}
+	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
 	j.left = mark
 	for _, f := range findings {
 		j.noteDetail(f)

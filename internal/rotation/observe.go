@@ -9,9 +9,31 @@ import (
 	"time"
 )
 
-// wrongMost is how many wrong logins in a row a look may cost. Directories
-// that lock accounts rarely do it before the third.
+// wrongMost is how many wrong logins in a row a look may cost where the policy is not
+// known: directories that lock accounts rarely do it before the third.
 const wrongMost = 2
+
+// spare is how many wrong logins in a row this look may cost before Set: the account is not
+// to be locked by them, with those that others made.
+func (j *job) spare() int {
+	if j.account.Locks == 0 {
+		return wrongMost
+	}
+	return max(0, min(wrongMost, j.account.Locks-1-j.account.Failed))
+}
+
+// sentNot reports that the account is as it was when the value was staged, so that the value
+// is not in force. It is asked only where a wrong login more would be too many.
+func (j *job) sentNot() bool {
+	return j.spare() < wrongMost && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
+}
+
+// ration leaves out the old values of an account that one more wrong login could lock: their
+// refusal afterwards proves nothing then.
+func (j *job) ration() {
+	j.rationed = true
+	j.note(credential.FindingRationed)
+}
 
 func (j *job) observeVault(ctx context.Context) error {
 	staged, ok, err := j.Store.ReadStaged(ctx, j.c.ID)
@@ -118,12 +140,17 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.unsent = f.Fresh
 	wrong := 0
-	if !f.Fresh {
+	switch {
+	case f.Fresh:
+	case j.sentNot():
+		f.NewBinds = protocol.Refused
+	default:
 		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 		if err != nil {
 			return f, err
 		}
-		if f.NewBinds = answer; answer != protocol.Refused {
+		f.NewBinds = answer
+		if j.newRight = answer == protocol.Accepted || answer == protocol.PasswordExpired; answer != protocol.Refused {
 			return f, nil
 		}
 		wrong++
@@ -143,8 +170,10 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		return f, nil
 	}
 	for i, old := range j.olds {
-		if wrong == wrongMost {
-			f.OldSpared = true
+		if wrong >= j.spare() {
+			if f.OldSpared = true; wrong == 0 {
+				j.ration()
+			}
 			break
 		}
 		answer, err := j.offer(ctx, j.writeServer(), old)

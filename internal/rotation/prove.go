@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
@@ -128,7 +129,15 @@ func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) er
 
 // weak: no old value that we hold was in force before Set, so that its refusal
 // now proves nothing.
-func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked }
+func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
+
+// offered are the old values that the proof offers: none where one refusal locks.
+func (j *job) offered() []credential.Secret {
+	if j.account.Locks == 1 {
+		return nil
+	}
+	return j.olds
+}
 
 // replicaPatience is how long one credential waits for a replica to follow.
 // Replication takes milliseconds or is broken; in the latter case only the first
@@ -179,7 +188,9 @@ const renamed = "the account was renamed or moved while it was worked on; the ne
 // new one comes first as well: it clears what wrong logins others have run up
 // there, and a replica that does not know it is not offered two wrong ones.
 func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, newFirst bool) error {
-	if newFirst && len(j.olds) > 0 {
+	olds := j.offered()
+	newFirst = newFirst || j.account.Locks == 2 // what others have run up leaves no room for ours
+	if newFirst && len(olds) > 0 {
 		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
 		if err != nil {
 			return err
@@ -188,11 +199,11 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 			return stopUnlessDead(protocol.Evidence{Server: server, New: answer})
 		}
 	}
-	for n := 0; n == 0 || n < len(j.olds); n++ {
-		if n < len(j.olds) {
+	for n := 0; n == 0 || n < len(olds); n++ {
+		if n < len(olds) {
 			// Taken at its word: what makes a refusal mean something is the good
 			// login straight after.
-			answer, err := j.Authority.Offer(ctx, server, j.account, j.olds[n])
+			answer, err := j.Authority.Offer(ctx, server, j.account, olds[n])
 			if err != nil {
 				return err
 			}
@@ -200,7 +211,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 				return stopUnlessDead(*ev)
 			}
 		}
-		answer, err := j.accepts(ctx, server, n < len(j.olds))
+		answer, err := j.accepts(ctx, server, n < len(olds))
 		if err != nil {
 			return err
 		}

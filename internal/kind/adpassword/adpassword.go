@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,8 +66,11 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone}, nil
 	case a.dir.IsBindIdentity(e.DN):
 		return kind.Account{}, a.self(server)
+	case isComputer(e):
+		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonComputer, Server: server,
+			Detail: "its name ends in $: it is the account of a computer, a managed service or a trust, which a reset cuts off from the domain until it is joined again; it is never reset"}
 	}
-	return shown(e), nil
+	return a.shown(ctx, server, e), nil
 }
 
 // Accounts reads many accounts at once.
@@ -74,17 +78,21 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
 	out := map[string]kind.Account{}
 	for _, c := range cs {
-		if e, found := entries[c.Subject]; found {
-			out[c.ID] = shown(e)
+		if e, found := entries[c.Subject]; found && !isComputer(e) {
+			out[c.ID] = a.shown(ctx, server, e)
 		}
 	}
 	return out
 }
 
 // shown is the account of an entry.
-func shown(e directory.Entry) kind.Account {
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true}
+func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) kind.Account {
+	most, failed := a.dir.Locks(ctx, server, e)
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed}
 }
+
+// isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).
+func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
 // Vault make it.
@@ -165,6 +173,12 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 // and now, the one before is not known to be ours: a bind cannot tell, because
 // ours may work for its hour. Then it resets twice.
 //
+// It resets no more often than that takes. As long as the stolen value is the one before the
+// one before, a try with it is refused and not counted ([MS-SAMR] 3.1.1.7.1 keeps two; Samba 4.17
+// tried, with a history of three or more): every further reset makes the tries of consumers
+// that have not followed yet count, and lock the account. So after a kill the versions say how
+// often it was reset since the value was staged, and what is done is not done again.
+//
 // mark is the change mark after that; empty if the servers number no versions. That somebody
 // else changed the password meanwhile is an error, for theirs may be the one before: the caller
 // looks again.
@@ -173,13 +187,23 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	if err != nil {
 		return "", nil, err
 	}
-	resets := 2
-	if ours, ok := a.taken.LoadAndDelete(acc.Subject); ok {
-		if before == ours {
-			resets = 1
-		} else {
-			findings = []credential.Finding{{Code: credential.FindingChangedDuring,
-				Detail: "the password was changed again between Set and Retire; that value is retired too"}}
+	ours, known := a.taken.LoadAndDelete(acc.Subject)
+	resets := resetsLeft(acc.Before, before)
+	switch {
+	case known && before != ours:
+		resets = 2
+		findings = []credential.Finding{{Code: credential.FindingChangedDuring,
+			Detail: "the password was changed again between Set and Retire; that value is retired too"}}
+	case known && acc.Before == "":
+		resets = 1
+	case !known && resets == 0:
+		// Two changes since, and ours is accepted: both are ours, or the last is somebody's.
+		in, err := a.dir.InForce(ctx, acc.Name, new)
+		if err != nil {
+			return "", nil, err
+		}
+		if !in {
+			resets = 2
 		}
 	}
 	for range resets {
@@ -195,6 +219,21 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 		return "", findings, errors.New("somebody else changed the password while it was retired; look again")
 	}
 	return mark, findings, nil
+}
+
+// resetsLeft is how many resets are left to do of two that end a stolen value, by the change marks
+// from when the new one was staged and now, where the new one is accepted now.
+func resetsLeft(staged, now string) int {
+	if version(staged) == 0 || version(now) == 0 {
+		return 2
+	}
+	switch version(now) - version(staged) {
+	case 1:
+		return 1
+	case 2:
+		return 0
+	}
+	return 2 // somebody else's are among them
 }
 
 // ProofWithoutOld is the change mark: it is that of the last reset on every

@@ -60,6 +60,53 @@ func TestAPasswordThatSomebodySetBetweenSetAndRetireDiesToo(t *testing.T) {
 	}
 }
 
+// Each reset more than two makes the tries of consumers that still have the stolen value
+// count: the third of them would lock the account.
+func TestAfterAKillNothingIsResetThatWasResetAlready(t *testing.T) {
+	for name, retired := range map[string]bool{"killed after Set": false, "killed after Retire": true} {
+		t.Run(name, func(t *testing.T) {
+			a := authority(t)
+			c, stolen := account(t)
+			acc := show(t, a, c)
+			next := fresh(t, a)
+			require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+			if retired {
+				_, _, err := a.Retire(t.Context(), acc, next)
+				require.NoError(t, err)
+			}
+			for range 2 { // each in a process that began later
+				again := show(t, authority(t), c)
+				again.Before = acc.Changed
+				_, findings, err := authority(t).Retire(t.Context(), again, next)
+				require.NoError(t, err)
+				require.Empty(t, findings)
+			}
+			require.Equal(t, version(acc.Changed)+2, version(show(t, a, c).Changed))
+			for range 5 {
+				require.False(t, logsIn(t, c.Name, stolen), "a consumer that still has it")
+			}
+			require.Equal(t, "0", attr(t, c.Name, "badPwdCount"))
+			require.True(t, logsIn(t, c.Name, next))
+		})
+	}
+}
+
+// Two resets by us and one of ours with somebody else's after it look alike to a bind.
+func TestAPasswordThatSomebodySetBeforeAKillDiesToo(t *testing.T) {
+	a := authority(t)
+	c, stolen := account(t)
+	acc := show(t, a, c)
+	next, theirs := fresh(t, a), fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	require.NoError(t, directoryAsAdmin(t).ResetPassword(t.Context(), acc.Name, theirs, credential.Secret{}))
+	again := show(t, authority(t), c)
+	again.Before = acc.Changed
+	_, _, err := authority(t).Retire(t.Context(), again, next)
+	require.NoError(t, err)
+	require.False(t, logsIn(t, c.Name, theirs))
+	require.True(t, logsIn(t, c.Name, next))
+}
+
 func TestRetiringAgainAfterALostAnswerDoesNoHarm(t *testing.T) {
 	a := authority(t)
 	c, stolen := account(t)

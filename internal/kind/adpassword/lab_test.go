@@ -185,6 +185,16 @@ func disable(t *testing.T, dn string) {
 
 func expire(t *testing.T, dn string) { put(t, dn, "accountExpires", "132000000000000000") } // in 2019
 
+func add(t *testing.T, dn, name, value string) {
+	t.Helper()
+	conn, err := dc(t).AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	req := ldap.NewModifyRequest(dn, nil)
+	req.Add(name, []string{value})
+	require.NoError(t, conn.Modify(req))
+}
+
 // mustChange is an account whose owner has to change its password first.
 func mustChange(t *testing.T, dn string) {
 	t.Helper()

@@ -3,6 +3,7 @@ package adpassword
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,12 +31,21 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 	if end, err := strconv.ParseInt(e.First("accountExpires"), 10, 64); err == nil && end > 0 && end < math.MaxInt64 && !now.Before(fileTime(end)) {
 		return protocol.Expired
 	}
+	if slices.ContainsFunc(e.Attrs["memberOf"], protectedUsers) {
+		return protocol.NotThisWay
+	}
 	computed, err := strconv.ParseInt(e.First("msDS-User-Account-Control-Computed"), 10, 64)
 	since, _ := strconv.ParseInt(e.First("lockoutTime"), 10, 64)
 	if computed&lockout != 0 || err != nil && since != 0 {
 		return protocol.Locked
 	}
 	return protocol.Accepted
+}
+
+// protectedUsers: a domain controller takes no simple bind of the group's members, which a
+// reset would cut off for nothing. Members by way of another group, and a group by another name, show at the login.
+func protectedUsers(group string) bool {
+	return strings.HasPrefix(strings.ToLower(group), "cn=protected users,cn=users,")
 }
 
 // changed is the version of the password, then when it was set, in a form that sorts.

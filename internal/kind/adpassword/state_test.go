@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/protocol"
 )
 
@@ -26,6 +27,9 @@ func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
 			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
 		"at no hour": {func(t *testing.T, dn string) { put(t, dn, "logonHours", string(make([]byte, 21))) },
 			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
+		"a protected user": {func(t *testing.T, dn string) {
+			add(t, "CN=Protected Users,CN=Users,"+dc(t).BaseDN(), "member", dn)
+		}, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, protocol.ReasonRestricted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := authority(t)
@@ -107,4 +111,43 @@ func TestAMovedAccountIsFoundAndAnotherUnderItsOldNameIsNot(t *testing.T) {
 	got, err := a.Try(t.Context(), a.Servers()[0], acc, inForce)
 	require.True(t, err != nil || got == protocol.Gone, "the old name proves nothing: %s", got)
 	require.Equal(t, protocol.Gone, show(t, a, credential.Credential{Subject: "00000000-0000-0000-0000-000000000000"}).State)
+}
+
+func TestAnAccountWhoseNameEndsInADollarIsNeverReset(t *testing.T) {
+	a := authority(t)
+	client := directoryAsAdmin(t)
+	var c credential.Credential
+	require.NoError(t, client.Search(t.Context(), client.Servers()[0], "", "(sAMAccountName=*$)", nil, func(e directory.Entry) error {
+		c = credential.Credential{ID: "ad/" + e.UUID, Subject: e.UUID, Name: e.DN}
+		return nil
+	}))
+	require.NotEmpty(t, c.ID, "the domain controller's own")
+	_, err := a.Account(t.Context(), a.Servers()[0], c)
+	requireStop(t, err, protocol.ReasonComputer, "never reset")
+	require.Empty(t, a.Accounts(t.Context(), a.Servers()[0], []credential.Credential{c}))
+}
+
+// How many wrong logins are left before one locks the account is the domain's to say.
+func TestAnAccountTellsHowManyRefusedLoginsLockIt(t *testing.T) {
+	a := authority(t)
+	c, _ := account(t)
+	require.Equal(t, []int{3, 0}, []int{show(t, a, c).Locks, show(t, a, c).Failed})
+	require.False(t, logsIn(t, c.Name, fresh(t, a)))
+	require.Equal(t, 1, show(t, a, c).Failed)
+}
+
+// With a short history the second reset is no cure for consumers that still have the stolen
+// value: each of their tries counts.
+func TestADomainWithAShortHistoryIsTold(t *testing.T) {
+	put(t, dc(t).BaseDN(), "pwdHistoryLength", "2")
+	defer put(t, dc(t).BaseDN(), "pwdHistoryLength", "24")
+	var said []string
+	for _, c := range directoryAsAdmin(t).Check(t.Context()) {
+		if directory.IsNote(c.What) {
+			require.True(t, c.OK)
+			said = append(said, c.Detail)
+		}
+	}
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "remembers 2 passwords")
 }

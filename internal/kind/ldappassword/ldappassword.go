@@ -88,7 +88,8 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if err != nil {
 		return kind.Account{}, err
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
+	most, failed := a.dir.Locks(ctx, server, e)
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has

@@ -1,0 +1,55 @@
+package rotation
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+// Rollcall's own wrong logins must not be what locks an account, before the reset or in
+// the proof, with those that others have made already.
+func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		most     int
+		stale    int // paths that hold a value that is not in force
+		failed   int // wrong logins of somebody else
+		proof    protocol.Proof
+		findings []credential.FindingCode
+	}{
+		{"the second locks, and two copies are stale", 2, 2, 0, protocol.ProofMetadata, nil},
+		{"the second locks", 2, 0, 0, protocol.ProofBind, nil},
+		{"the second locks, and somebody made the first", 2, 0, 1, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
+		{"the third locks, and somebody made the first", 3, 0, 1, protocol.ProofBind, nil},
+		{"the first locks", 1, 0, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
+		{"the first locks, and two copies are stale", 1, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
+		{"none locks", 0, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingChangedBefore}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: row.most}})
+			c := r.credential(0)
+			for n := range row.stale {
+				c.Paths = append(c.Paths[:n:n], credential.Path{Mount: "kv", Path: "stale", Field: string(rune('a' + n))})
+				r.store.put(c.Paths[n], "an old one "+string(rune('a'+n)))
+			}
+			for range row.failed {
+				require.False(t, r.logsIn(r.slapd, c.Name, "a guess"))
+			}
+			got := r.run([]credential.Credential{c}, nothing)[0]
+			require.True(t, got.Dead(), "%+v", got)
+			require.Equal(t, row.proof, got.Proof)
+			require.Equal(t, row.findings, codes(got.Findings))
+			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+			now, _ := r.store.ReadLive(t.Context(), c.Paths[0], 0)
+			require.True(t, r.logsIn(r.slapd, c.Name, now.Value.Reveal()), "consumers are not locked out")
+			if row.most != 1 {
+				require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
+			}
+		})
+	}
+}
