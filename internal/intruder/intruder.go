@@ -286,6 +286,13 @@ func (r *raid) accounts() []Stolen {
 	return slices.Clone(r.given)
 }
 
+// tried says whether every stolen login to Vault was tried once.
+func (r *raid) tried() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(r.all, func(t *target) bool { return t.Kind != LDAP && t.result().State == "" })
+}
+
 // knock tries one target at once, out of turn.
 func (r *raid) knock(ctx context.Context, d *door, t *target) {
 	o := <-d.pool

@@ -38,6 +38,9 @@ const (
 )
 
 func (v Violation) String() string {
+	if v.What == ReadIt {
+		return fmt.Sprintf("%s: %s (%s, %s); tried at %s", v.ID, v.What, v.Via, v.Last.UTC().Format(time.RFC3339Nano), v.Server)
+	}
 	s := fmt.Sprintf("%s: %s", v.ID, v.What)
 	if v.Server != "" {
 		s += fmt.Sprintf(" (%s at %s)", v.Via, v.Server)
