@@ -68,6 +68,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
+		if err := r.Store.RequirePasswordPolicies(ctx, spec); err != nil {
+			return Roll{}, classifyListing(err)
+		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}

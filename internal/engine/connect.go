@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -99,9 +100,19 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	defer cancel()
 	if e.Client, err = client.DialContext(ctx, opts); err != nil {
 		_ = e.stop()
-		return nil, fmt.Errorf("connecting to Temporal at %s: %w; check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the TLS settings", e.Address, err)
+		return nil, fmt.Errorf("connecting to Temporal at %s: %w; %s", e.Address, err, whoseAddress())
 	}
 	return e, nil
+}
+
+// whoseAddress says what to check of the Temporal settings, by where they come from. A file
+// of another program's is read as well, and whoever has one may not know.
+func whoseAddress() string {
+	if os.Getenv("TEMPORAL_ADDRESS") != "" {
+		return "check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the TLS settings"
+	}
+	return fmt.Sprintf("that address is from %s (profile %s); correct it there, name another profile (TEMPORAL_PROFILE), or set TEMPORAL_CONFIG_FILE to an empty file: with no Temporal configured, `rollcall run` starts an engine on this machine",
+		cmp.Or(os.Getenv("TEMPORAL_CONFIG_FILE"), envconfig.DefaultConfigFilePath()), cmp.Or(os.Getenv("TEMPORAL_PROFILE"), "default"))
 }
 
 // Failing says what keeps a workflow and its children from going on: the last error of

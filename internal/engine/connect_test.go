@@ -237,6 +237,9 @@ func TestConnectSaysWhatToDo(t *testing.T) {
 		{"a key that is none", func(_ *testing.T, o *Options) {
 			o.PayloadKey = credential.NewSecret("short")
 		}, []string{"32 random bytes"}},
+		{"the file of another cluster", func(t *testing.T, _ *Options) {
+			require.NoError(t, os.WriteFile(os.Getenv("TEMPORAL_CONFIG_FILE"), []byte("[profile.default]\naddress = \"127.0.0.1:1\"\n"), 0o600))
+		}, []string{"127.0.0.1:1", "temporal.toml (profile default)", "TEMPORAL_CONFIG_FILE to an empty file", "starts an engine on this machine"}},
 		{"no engine to start", func(t *testing.T, _ *Options) { t.Setenv("PATH", t.TempDir()) }, []string{"make build", "TEMPORAL_ADDRESS"}},
 		{"settings that cannot be read", func(t *testing.T, _ *Options) {
 			bad := filepath.Join(t.TempDir(), "temporal.toml")

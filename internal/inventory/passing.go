@@ -22,7 +22,7 @@ func MayPass(err error) bool {
 	}
 	var answer *vaultapi.ResponseError
 	if errors.As(err, &answer) {
-		return answer.StatusCode >= http.StatusInternalServerError
+		return answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests
 	}
 	var lost *url.Error
 	return directory.IsUnreachable(err) || errors.As(err, &lost) ||

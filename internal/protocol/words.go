@@ -75,6 +75,7 @@ const (
 	ReasonVaultLogin  Reason = "vault-login"        // Rollcall's login to Vault has ended or is about to
 	ReasonVaultRights Reason = "vault-rights"       // Rollcall's login to Vault lacks a right
 	ReasonVaultRefuse Reason = "vault-refused"      // Vault answers, and not with what was asked for
+	ReasonNoGenerator Reason = "no-password-policy" // Vault has no usable password policy of the name that the file gives
 	ReasonNotActive   Reason = "not-activated"      // set, and Vault did not take it: consumers are cut off
 	ReasonLagging     Reason = "lagging"            // a replica has not seen the change
 	ReasonOldAccepted Reason = "old-accepted"       // a server still accepts the stolen secret

@@ -33,6 +33,11 @@ var stories = remembering([]story{
 		w.grace, w.stubborn = true, true
 		return w
 	}, protocol.ProofBind},
+	{"the old value is stored with the end of a line", func() *world {
+		w := newWorld(2, "P0")
+		w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
+		return w
+	}, protocol.ProofBind},
 	{"a policy that takes no value twice", func() *world {
 		w := newWorld(2, "P0")
 		w.binder.history = true

@@ -100,6 +100,9 @@ func (g *Gate) enter(ctx context.Context, c credential.Credential, versions []in
 		verdict, changed := g.turn(c.ID, slots)
 		switch verdict {
 		case goIn:
+			if vault.Oddly(c.Paths) {
+				return g.look(ctx, c, versions) // the look before the campaign could not ask for these
+			}
 			return nil
 		case goInIfAllowed:
 			return g.look(ctx, c, versions)

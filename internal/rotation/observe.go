@@ -104,16 +104,13 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 	return protocol.Refused, j.named(account, server)
 }
 
-func (j *job) addOld(old credential.Secret) {
-	if old.IsZero() || old.Equal(j.staged.Secret) {
-		return
-	}
-	for _, have := range j.olds {
-		if have.Equal(old) {
-			return
+// addOld adds what a value from Vault may stand for to what has to die.
+func (j *job) addOld(value credential.Secret) {
+	for _, old := range variants(value) {
+		if !old.IsZero() && !old.Equal(j.staged.Secret) && !slices.ContainsFunc(j.olds, old.Equal) {
+			j.olds = append(j.olds, old)
 		}
 	}
-	j.olds = append(j.olds, old)
 }
 
 func (j *job) observeAccount(ctx context.Context) error {
@@ -189,6 +186,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 			// The one in force is offered first from here on, which is what
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
+			j.settleVariant(old)
 			j.noteStale(old)
 			break
 		}
@@ -207,7 +205,7 @@ const clocksApart = 5 * time.Minute
 func (j *job) changedSince(old credential.Secret) bool {
 	earlier := false
 	for _, live := range j.lives {
-		if !live.Value.Equal(old) {
+		if !standsFor(live.Value, old) {
 			continue
 		}
 		if !j.account.Since.After(live.Written.Add(clocksApart)) {
@@ -230,7 +228,7 @@ func (j *job) activated() bool {
 // noteStale records that a path holds another value than the one in force.
 func (j *job) noteStale(inForce credential.Secret) {
 	for _, live := range j.lives {
-		if live.Found && !live.Value.Equal(inForce) && !live.Value.Equal(j.staged.Secret) {
+		if live.Found && !standsFor(live.Value, inForce) && !live.Value.Equal(j.staged.Secret) {
 			j.note(credential.FindingStalePath)
 		}
 	}

@@ -60,6 +60,18 @@ func state(a protocol.Answer) func(*world) {
 var rows = []row{
 	{name: "in order: dead by bind", story: plain,
 		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "stored with the end of a line: dead by bind, and nobody is accused", story: func() *world {
+		w := plain()
+		w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
+		return w
+	}, step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "stored with the end of a line as Windows writes it", story: func() *world {
+		w := plain()
+		w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\r\n", true
+		return w
+	}, step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "a secret that really ends in one", story: func() *world { return newWorld(1, "P0\n") },
+		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
 	{name: "changed before us: a finding, and dead by metadata, for no refused value was in force",
 		story: func() *world { w := plain(); w.strangerSets("X"); return w },
 		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},

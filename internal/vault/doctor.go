@@ -60,6 +60,9 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 	for _, p := range policies {
 		out = append(out, s.checkRights(ctx, p, rulesOf(p, c, known))...)
 	}
+	if slices.Contains(policies, WorkerPolicy) {
+		out = append(out, s.checkPasswordPolicies(ctx, c)...)
+	}
 	if c.Vault.RotateLogin {
 		out = append(out, s.checkOwnLogin(ctx))
 	}
@@ -201,7 +204,8 @@ func (s *Store) missingRights(ctx context.Context, rules []rule) (missing []gap,
 			want[example(r.path)] = append(want[example(r.path)], r.caps...)
 		}
 	}
-	for paths := range slices.Chunk(slices.Sorted(maps.Keys(want)), chunk) {
+	ask := slices.DeleteFunc(slices.Sorted(maps.Keys(want)), trimmed) // see MayWrite
+	for paths := range slices.Chunk(ask, chunk) {
 		got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"paths": paths})
 		if err != nil {
 			return nil, 0, s.fail("ask for our rights", at, update, err)

@@ -8,6 +8,9 @@ import (
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/protocol"
 )
 
 func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
@@ -77,5 +80,32 @@ func TestPasswordsComeFromAVaultPolicy(t *testing.T) {
 	wg.Wait()
 	require.Len(t, seen, 8)
 	_, err = s.GeneratePassword(t.Context(), "no-such-policy")
-	require.ErrorContains(t, err, "no-such-policy")
+	var stop *protocol.Stop
+	require.ErrorAs(t, err, &stop)
+	require.Equal(t, protocol.ReasonNoGenerator, stop.Reason)
+	require.Contains(t, stop.Detail, `no password policy "no-such-policy"`)
+}
+
+// Whatever a policy makes goes into directories and files.
+func TestWhatAPolicyMakesIsLookedAt(t *testing.T) {
+	s, c := newStoreOf(t)
+	for name, policy := range map[string]string{
+		"has fewer than 12 characters": "length = 4\nrule \"charset\" { charset = \"abc\" }",
+		"has a blank at an end":        "length = 20\nrule \"charset\" { charset = \" \" }",
+	} {
+		_, err := server.Client().Logical().WriteWithContext(t.Context(), "sys/policies/password/rollcall-odd", map[string]any{"policy": policy})
+		require.NoError(t, err)
+		_, err = s.GeneratePassword(t.Context(), "rollcall-odd")
+		require.ErrorContains(t, err, name)
+	}
+	c.Directories = map[string]config.Directory{"corp": {Password: config.PasswordPolicy{VaultPolicy: "gone-policy"}}}
+	var stop *protocol.Stop
+	require.ErrorAs(t, s.RequirePasswordPolicies(t.Context(), c), &stop, "no campaign begins")
+	wrong := 0
+	for _, check := range s.checkPasswordPolicies(t.Context(), c) {
+		require.False(t, check.OK)
+		require.Contains(t, check.Detail, "gone-policy")
+		wrong++
+	}
+	require.Equal(t, 1, wrong, "and doctor says so")
 }
