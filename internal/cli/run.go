@@ -48,6 +48,9 @@ func (a *app) run(ctx context.Context) error {
 	if err := s.connect(ctx, true); err != nil {
 		return err
 	}
+	if err := s.requireOwnState(ctx); err != nil {
+		return err
+	}
 	if s.engine.Started {
 		if err := s.requireLogin(ctx); err != nil {
 			return err

@@ -60,17 +60,17 @@ func (a *app) warnInsecure(cfg *config.Campaign) {
 
 // connect reaches Temporal. mayStart allows starting the local engine.
 func (s *session) connect(ctx context.Context, mayStart bool) error {
-	e, err := s.app.connect(ctx, s.store, mayStart)
+	e, err := s.app.connect(ctx, s.store, s.cfg.Device, mayStart)
 	s.engine = e
 	return err
 }
 
-func (a *app) connect(ctx context.Context, store *vault.Store, mayStart bool) (*engine.Engine, error) {
+func (a *app) connect(ctx context.Context, store *vault.Store, device string, mayStart bool) (*engine.Engine, error) {
 	key, err := payloadKey(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, PayloadKey: key, Logger: a.logger(), MayStart: mayStart})
+	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, Device: device, PayloadKey: key, Logger: a.logger(), MayStart: mayStart})
 }
 
 // payloadKey reads the key that seals Temporal payloads, if one is asked for.

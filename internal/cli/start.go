@@ -23,6 +23,9 @@ runs. --take-over: see run.`,
 			if err := s.connect(cmd.Context(), false); err != nil {
 				return err
 			}
+			if err := s.requireOwnState(cmd.Context()); err != nil {
+				return err
+			}
 			campaign, err := s.start(cmd.Context())
 			if err != nil {
 				return err

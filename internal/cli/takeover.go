@@ -8,6 +8,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/converter"
 
 	"rollcall/activities"
@@ -52,12 +53,17 @@ func (s *session) endedHere(ctx context.Context) (string, error) {
 	if err != nil || d == nil || d.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return "", err
 	}
-	named := d.WorkflowExecutionInfo.SearchAttributes.GetIndexedFields()[workflows.CampaignAttribute.GetName()]
+	return campaignOf(d.WorkflowExecutionInfo), nil
+}
+
+// campaignOf is the id that the cluster keeps with a campaign, or empty if it keeps none.
+func campaignOf(w *workflowpb.WorkflowExecutionInfo) string {
+	named := w.GetSearchAttributes().GetIndexedFields()[workflows.CampaignAttribute.GetName()]
 	var campaign string
 	if named == nil || converter.GetDefaultDataConverter().FromPayload(named, &campaign) != nil {
-		return "", nil
+		return ""
 	}
-	return campaign, nil
+	return campaign
 }
 
 // namesTried bounds the races with others who start a campaign in the same second.

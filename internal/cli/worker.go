@@ -32,7 +32,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return err
 			}
 			defer store.Close()
-			e, err := a.connect(ctx, store, false)
+			e, err := a.connect(ctx, store, "", false)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,8 +37,26 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	require.Equal(t, 1, failed.code, failed.err)
 	require.Contains(t, failed.err, "campaign "+first+" of device esg-01 runs since")
 	require.Contains(t, failed.err, "not a directory")
+
+	// Whoever started the engine does all the work on it, and takes it along at its end.
+	another := c.user.edited("device: esg-01", "device: esg-02")
+	refused = another.run("run")
+	require.Equal(t, 1, refused.code, refused.err)
+	require.Contains(t, refused.err, "the state folder "+c.user.state+" is in use by a run for device esg-01")
+	require.Contains(t, refused.err, "--state-dir "+filepath.Join(c.user.state, "esg-02"))
+	run.signal(syscall.SIGINT)
+	require.Eventually(t, func() bool { return run.said("detached from campaign " + first) }, patience, tick)
 	release()
-	ended := run.wait()
+	require.Equal(t, 3, run.wait().code)
+	refused = another.run("run")
+	require.Equal(t, 1, refused.code, refused.err)
+	require.Contains(t, refused.err, "campaign "+first+" of device esg-01 was left in the state folder "+c.user.state)
+	moved := c.user.edited("exposure:", "ledger: {dir: moved}\nexposure:").run("run")
+	require.Equal(t, 1, moved.code, moved.err)
+	require.Contains(t, moved.err, "campaign "+first+" cannot go on: the ledger is not here: ")
+	require.NotContains(t, moved.err, "tampered")
+
+	ended := c.user.run("run")
 	require.Zero(t, ended.code, "the campaign that lives goes on to its end: %s", ended.err)
 	requireAllDead(t, c.user.ledger(), r.end())
 	requireConsumersServed(t, e)

@@ -25,6 +25,7 @@ import (
 // Options say how to connect.
 type Options struct {
 	StateDir   string            // where the local engine keeps its database
+	Device     string            // for which a local engine is started
 	PayloadKey credential.Secret // see Converters; zero means payloads are not sealed
 	Logger     *slog.Logger
 	// MayStart allows starting the local engine. Without it a local engine
@@ -40,6 +41,9 @@ type Engine struct {
 	Local bool
 	// Started: this process started it and is the one to work and to stop it.
 	Started bool
+	// For is the device of the run that works on a local engine which this process has
+	// joined; empty if it does not say.
+	For string
 
 	namespace string
 	failures  converter.FailureConverter
@@ -81,11 +85,11 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{Address: opts.HostPort, namespace: cmp.Or(opts.Namespace, client.DefaultNamespace), stop: func() error { return nil }}
 	if opts.HostPort == "" {
-		local, err := findOrStart(ctx, o.StateDir, o.MayStart)
+		local, err := findOrStart(ctx, o.StateDir, o.Device, o.MayStart)
 		if err != nil {
 			return nil, err
 		}
-		e.Local, e.Started, e.Address, e.gone, e.stop = true, local.started, local.address, local.gone, local.stop
+		e.Local, e.Started, e.For, e.Address, e.gone, e.stop = true, local.started, local.device, local.address, local.gone, local.stop
 		opts.HostPort = local.address
 	}
 	opts.DataConverter = data

@@ -21,6 +21,7 @@ var ErrNotRunning = errors.New("no Temporal is configured (TEMPORAL_ADDRESS) and
 type local struct {
 	address string
 	started bool
+	device  string          // of the run that started it, if it is another process and says so
 	gone    <-chan struct{} // closed when an engine that we started has ended
 	stop    func() error
 }
@@ -36,11 +37,11 @@ const startTimeout = 60 * time.Second
 // directory: the kernel frees it the moment its owner dies, while an engine
 // whose owner was killed still answers for a while as it shuts down. Who gets
 // the lock starts an engine; who does not joins the owner's.
-func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, error) {
+func findOrStart(ctx context.Context, stateDir, device string, mayStart bool) (*local, error) {
 	dir := filepath.Join(stateDir, "engine")
 	if !mayStart {
 		if addr, ok := running(dir); ok {
-			return &local{address: addr, stop: func() error { return nil }}, nil
+			return joined(dir, addr), nil
 		}
 		return nil, ErrNotRunning
 	}
@@ -55,7 +56,7 @@ func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, e
 			return nil, err
 		}
 		if lock != nil {
-			l, err := start(ctx, dir)
+			l, err := startAs(ctx, dir, device, lock)
 			if err == nil {
 				end := l.stop
 				l.stop = func() error { return errors.Join(end(), lock.Close()) }
@@ -66,7 +67,7 @@ func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, e
 				return nil, err
 			}
 		} else if addr, ok := running(dir); ok {
-			return &local{address: addr, stop: func() error { return nil }}, nil
+			return joined(dir, addr), nil
 		}
 		// The owner's engine is coming up, or one without owner is going down.
 		select {
@@ -80,9 +81,29 @@ func findOrStart(ctx context.Context, stateDir string, mayStart bool) (*local, e
 // errOthers: an engine that is not ours holds the database.
 var errOthers = errors.New("another engine holds the database")
 
+// startAs starts an engine and leaves word for which device.
+func startAs(ctx context.Context, dir, device string, lock *os.File) (*local, error) {
+	err := lock.Truncate(0)
+	if err == nil {
+		_, err = lock.WriteAt([]byte(device), 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing to %s: %w", lock.Name(), err)
+	}
+	return start(ctx, dir)
+}
+
+// joined is an engine of another process, which may say for which device it runs.
+func joined(dir, addr string) *local {
+	device, _ := os.ReadFile(filepath.Join(dir, ownerLock))
+	return &local{address: addr, device: string(device), stop: func() error { return nil }}
+}
+
+const ownerLock = "owner.lock"
+
 // own takes the lock of dir, or returns nil if another process has it.
 func own(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, ownerLock), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("the engine's folder: %w; name another with --state-dir, or set TEMPORAL_ADDRESS", err)
 	}

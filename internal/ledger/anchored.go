@@ -1,14 +1,17 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"golang.org/x/mod/sumdb/note"
 )
 
 // CheckAnchored reports whether the log in dir still begins with what the
-// anchored checkpoint signs: nil if so, ErrDamaged if it was truncated,
-// replaced by an older copy, or rewritten. A writer asks before it opens a log that
+// anchored checkpoint signs: nil if so, ErrElsewhere if there is nothing at all, ErrDamaged
+// if it was truncated, replaced by an older copy, or rewritten. A writer asks before it opens a log that
 // was anchored before, so that it never continues a fork. It reads a few
 // files; it trusts the hash tiles, as Verify does not.
 func CheckAnchored(dir, verifierKey string, anchored []byte) error {
@@ -22,6 +25,9 @@ func CheckAnchored(dir, verifierKey string, anchored []byte) error {
 	}
 	if kept.Size == 0 {
 		return nil
+	}
+	if found, err := os.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(found) == 0 {
+		return fmt.Errorf("%w: %s holds none, and %d entries of it are anchored in Vault, so it was begun in another folder or on another machine, or was taken away: name that folder (ledger.dir, --ledger-dir), or copy it here; nothing was changed", ErrElsewhere, dir, kept.Size)
 	}
 	r, err := OpenReader(dir)
 	if err != nil {

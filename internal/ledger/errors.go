@@ -23,6 +23,10 @@ var (
 	// was changed.
 	ErrDamaged = errors.New("the ledger was damaged or tampered with")
 
+	// ErrElsewhere: the ledger was begun, and this folder is empty. Nothing was
+	// changed. It is in another folder or on another machine, or somebody took it away.
+	ErrElsewhere = errors.New("the ledger is not here")
+
 	// ErrInvalid: an entry cannot be written as it is: too large, without an
 	// id, or of another campaign. None of the call's entries was appended and
 	// a retry cannot help.

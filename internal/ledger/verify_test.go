@@ -194,6 +194,11 @@ func TestALogRewrittenWithTheKeyStillContradictsTheAnchor(t *testing.T) {
 	require.True(t, rep.says(noIndex, "its first 10 entries are not those that the anchored checkpoint signs"), "%+v", rep.Problems)
 	require.ErrorIs(t, CheckAnchored(f.dir, f.vkey, anchored), ErrDamaged)
 	require.NoError(t, CheckAnchored(f.dir, f.vkey, f.vault.last()))
+
+	elsewhere := CheckAnchored(filepath.Join(t.TempDir(), "none"), f.vkey, anchored)
+	require.ErrorIs(t, elsewhere, ErrElsewhere)
+	require.NotErrorIs(t, elsewhere, ErrDamaged, "nobody tampered with a folder that is another one")
+	require.ErrorIs(t, CheckAnchored(t.TempDir(), f.vkey, anchored), ErrElsewhere)
 }
 
 // Whoever has the ledger's login can sign another history, and anchor it beside what is
