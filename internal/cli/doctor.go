@@ -88,6 +88,12 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
 }
 
+// ownMount looks whether Vault was set up for Rollcall.
+func (s *session) ownMount(ctx context.Context) check {
+	c := s.store.OwnMount(ctx)
+	return check{"vault", c.Name, c.OK, c.Detail, c.Do}
+}
+
 // checkDirectories looks at every server that the file names and that is found, and at
 // the accounts of a roll, which may be nil.
 func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {

@@ -42,7 +42,7 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 			p := planOf(s.cfg, roll)
 			checks := s.checkDirectories(cmd.Context(), roll.Credentials)
 			p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
-			p.Wrong = onlyWrong(checks)
+			p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context())}, checks...))
 			switch {
 			case asJSON:
 				err = printJSON(a.Out, p)

@@ -232,6 +232,9 @@ func (s *session) preflight(ctx context.Context) error {
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return s.busy()
 	}
+	if m := s.ownMount(ctx); !m.OK {
+		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
+	}
 	if err := s.mayStart(ctx); err != nil {
 		return err
 	}

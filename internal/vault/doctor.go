@@ -57,6 +57,7 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 		defer func() { _ = api.Auth().Token().RevokeSelfWithContext(context.WithoutCancel(ctx), "") }()
 	}
 	out = append(out, checkLease(l, who, time.Duration(c.Limits.Deadline)))
+	out = append(out, s.OwnMount(ctx))
 	for _, p := range policies {
 		out = append(out, s.checkRights(ctx, p, rulesOf(p, c, known))...)
 	}
@@ -136,13 +137,16 @@ func checkLease(l lease, who identity, deadline time.Duration) Check {
 
 // RequireRights is Doctor's check of the rights of one policy, for whoever is
 // about to begin: after it, no right that the policy has can be found missing
-// midway. The error names the missing capabilities and their paths, but those
+// midway, nor that Rollcall's own mount loses what is written to it. The error names the missing capabilities and their paths, but those
 // of single credentials only by their mount, because it travels through
 // Temporal. It is an *Error if Vault could not be asked.
 func (s *Store) RequireRights(ctx context.Context, policy string, c *config.Campaign, known []credential.Credential) error {
 	missing, _, err := s.missingRights(ctx, rulesOf(policy, c, known))
-	if err != nil || len(missing) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(missing) == 0 {
+		return s.requireOwnMount(ctx)
 	}
 	inFile := map[string]bool{}
 	for _, r := range rulesOf(policy, c, nil) {

@@ -50,9 +50,12 @@ var purposes = map[string]string{
 
 func rulesOf(policy string, c *config.Campaign, known []credential.Credential) []rule {
 	m := c.Vault.Mount
+	// Whether what is written there stays.
+	ours := rule{m + "/config", []string{read}}
 	switch policy {
 	case WorkerPolicy:
 		rs := []rule{
+			ours,
 			{m + "/data/staging/*", []string{create, read, update}},
 			{m + "/metadata/staging/*", []string{list, remove}},
 			{m + "/data/campaigns/*", []string{create, read, update}},
@@ -80,6 +83,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		return append(rs, appRoleRules(c, known, true)...)
 	case LedgerPolicy:
 		return []rule{
+			ours,
 			{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
 			{c.Vault.Transit + "/sign/" + ledgerKey, []string{update}},
 			// No update: an anchor, once written, is nobody's to change.
@@ -92,6 +96,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		}
 	}
 	rs := []rule{
+		ours,
 		{c.Vault.Transit + "/keys/" + ledgerKey, []string{read}},
 		{m + "/data/checkpoints/*", []string{read}},
 		{m + "/metadata/checkpoints/*", []string{list}},

@@ -93,8 +93,9 @@ func (s *Store) ensureMount(ctx context.Context, path, kind string, options map[
 	return fmt.Sprintf("mount %s/ (%s) made", path, kind), nil
 }
 
-// ensureVersions also waits for a new KV mount: Vault answers 400 until it has
-// finished setting up versioning, in the background.
+// ensureVersions sees to it that the mount keeps what is written: nothing on it may delete
+// itself, and check-and-set is ours to ask for. It also waits for a new KV mount: Vault answers
+// 400 until it has finished setting up versioning, in the background.
 func (s *Store) ensureVersions(ctx context.Context) (string, error) {
 	const op = "set up versions"
 	at := s.mount + "/config"
@@ -102,12 +103,14 @@ func (s *Store) ensureVersions(ctx context.Context) (string, error) {
 	defer cancel()
 	for {
 		got, err := s.api.Logical().ReadWithContext(ctx, at)
-		if err == nil && got != nil && got.Data["max_versions"] == json.Number(fmt.Sprint(versionsKept)) {
+		if err == nil && keeps(got) {
 			return fmt.Sprintf("%s/ keeps %d versions", s.mount, versionsKept), nil
 		}
 		if err == nil {
-			if _, err = s.api.Logical().WriteWithContext(ctx, at, map[string]any{"max_versions": versionsKept}); err == nil {
-				return fmt.Sprintf("%s/ set to keep %d versions", s.mount, versionsKept), nil
+			if _, err = s.api.Logical().WriteWithContext(ctx, at, map[string]any{
+				"max_versions": versionsKept, "delete_version_after": "0s", "cas_required": false,
+			}); err == nil {
+				return fmt.Sprintf("%s/ set to keep %d versions, without end", s.mount, versionsKept), nil
 			}
 		}
 		err = s.fail(op, at, update, err)
@@ -115,6 +118,11 @@ func (s *Store) ensureVersions(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
+}
+
+func keeps(config *vaultapi.Secret) bool {
+	after, known := deletesAfter(config)
+	return known && after == 0 && config.Data["max_versions"] == json.Number(fmt.Sprint(versionsKept)) && config.Data["cas_required"] == false
 }
 
 func (s *Store) ensureKey(ctx context.Context) (string, error) {

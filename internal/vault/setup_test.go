@@ -75,7 +75,7 @@ func TestDoctorFindsNothingWrongWithTheRolesThatSetupMakes(t *testing.T) {
 		roleID, file := newAppRole(t, policy, nil)
 		asAppRole(t, roleID, file)
 		checks := Doctor(t.Context(), c, nil, policy)
-		want := 5
+		want := 6
 		if policy == WorkerPolicy {
 			want++ // the password policy that the file names is tried
 		}
@@ -131,4 +131,46 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			require.True(t, hit)
 		})
 	}
+}
+
+// A mount that was there before may delete what is staged on it while that is the only copy.
+func TestAMountThatDeletesWhatIsWrittenToItIsSetRightByInitAndRefusedBefore(t *testing.T) {
+	c := newCampaign()
+	s := open(t, c, server.Address(), server.RootToken())
+	require.False(t, s.OwnMount(t.Context()).OK)
+	require.Contains(t, s.OwnMount(t.Context()).Detail, "there is no KV v2 mount "+c.Vault.Mount+"/: Rollcall was not set up here")
+	require.ErrorContains(t, s.RequireRights(t.Context(), WorkerPolicy, c, nil), "run `rollcall init`")
+
+	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), c.Vault.Mount, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
+	require.Eventually(t, func() bool {
+		_, err := server.Client().Logical().WriteWithContext(t.Context(), c.Vault.Mount+"/config", map[string]any{"delete_version_after": "4s", "cas_required": true})
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond)
+	for _, policy := range []string{WorkerPolicy, LedgerPolicy} {
+		require.ErrorContains(t, s.RequireRights(t.Context(), policy, c, nil), "deletes what is written to it after 4s")
+	}
+	var wrong []Check
+	for _, ch := range Doctor(t.Context(), c, nil, WorkerPolicy) {
+		if !ch.OK {
+			wrong = append(wrong, ch)
+		}
+	}
+	require.Len(t, wrong, 1)
+	require.Equal(t, "vault own mount", wrong[0].Name)
+
+	_, err := s.Setup(t.Context(), c, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.RequireRights(t.Context(), WorkerPolicy, c, nil))
+	is, err := server.Client().Logical().ReadWithContext(t.Context(), c.Vault.Mount+"/config")
+	require.NoError(t, err)
+	require.Equal(t, []any{"0s", false}, []any{is.Data["delete_version_after"], is.Data["cas_required"]})
+	_, err = s.put(t.Context(), "test", c.Vault.Mount, "staging/corp/x", 0, map[string]any{"secret": "s"})
+	require.NoError(t, err)
+	meta, err := server.Client().Logical().ReadWithContext(t.Context(), c.Vault.Mount+"/data/staging/corp/x")
+	require.NoError(t, err)
+	require.Empty(t, meta.Data["metadata"].(map[string]any)["deletion_time"])
+
+	old := newCampaign()
+	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), old.Vault.Mount, &vaultapi.MountInput{Type: "kv"}))
+	require.Contains(t, open(t, old, server.Address(), server.RootToken()).OwnMount(t.Context()).Detail, "there is no KV v2 mount")
 }
