@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -88,6 +91,8 @@ type plan struct {
 	Problems int        `json:"problems"`
 	Excluded int        `json:"excluded"`
 	Waves    []planWave `json:"waves"`
+	// Left are those that cannot be rotated as listed, by their reason.
+	Left map[credential.Problem][]string `json:"left,omitempty"`
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
 	Notes    []check              `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
@@ -118,6 +123,10 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 	for _, c := range roll.Credentials {
 		if c.Problem != "" {
 			p.Problems++
+			if p.Left == nil {
+				p.Left = map[credential.Problem][]string{}
+			}
+			p.Left[c.Problem] = append(p.Left[c.Problem], c.Name)
 		} else {
 			p.Rotate++
 		}
@@ -184,6 +193,17 @@ func (p plan) print(w io.Writer, width int) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, problem := range slices.Sorted(maps.Keys(p.Left)) {
+		const most = 5
+		names := p.Left[problem]
+		text := strings.Join(names[:min(most, len(names))], "; ")
+		if len(names) > most {
+			text += fmt.Sprintf(" and %d more", len(names)-most)
+		}
+		title, next := report.Advice(protocol.Reason(problem))
+		fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s: %s", title, text)), fmt.Sprintf("stays open: %s (%d): ", problem, len(names)), width))
+		fmt.Fprint(w, report.Wrap(next, "  → ", width))
 	}
 	if err := printServers(w, p.servers(), width); err != nil {
 		return err

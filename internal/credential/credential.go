@@ -230,6 +230,8 @@ const (
 	FindingAccepted FindingCode = "accepted"
 	// FindingNotSearched: a part of a directory is on a server that was not searched.
 	FindingNotSearched FindingCode = "part-not-searched"
+	// FindingPasswordHidden: whether entries have a password at all is not shown.
+	FindingPasswordHidden FindingCode = "password-not-shown"
 	// FindingServers: something about how the servers of a directory were found.
 	FindingServers FindingCode = "servers"
 	// FindingExcludeUnused: an exclude of the campaign file takes nothing off the roll.

@@ -89,7 +89,10 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 		file := func(more string) *user {
 			return with("\nsources:\n  - {name: odd, type: directory, directory: corp, filter: (description=odd ones)}\n" + more + quick)
 		}
-		r := file("").run("run")
+		r := file("").run("plan")
+		require.Equal(t, 0, r.code, r.out+r.err)
+		require.Contains(t, r.out, "stays open: alias (1): The entry is an alias of an account: uid=alias,")
+		r = file("").run("run")
 		require.Equal(t, 2, r.code, r.out+r.err)
 		for _, reason := range []string{"not-an-account", "no-password", "checked-elsewhere", "alias", "second-copy"} {
 			require.Contains(t, r.out, reason+" (1): ")

@@ -222,6 +222,8 @@ func TestAHiddenPasswordIsNotTakenForNone(t *testing.T) {
 	c.Sources = []config.Source{manifestSource("account", `"`+s.BinderDN+`"`, `"`+s.WriterDN+`"`)}
 	roll, _ := listLDAP(t, d, s.BinderPassword, c)
 	require.Empty(t, byName(roll)[s.WriterDN].Problem, "organizationalRole, its userPassword hidden from the binder")
+	require.Len(t, roll.Warnings, 2)
+	require.Contains(t, roll.Warnings[1].Detail, "may not see whether 1 of the entries have a userPassword")
 }
 
 func TestASecondCopyOfThePasswordKeepsTheAccountOpen(t *testing.T) {

@@ -57,6 +57,12 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonManaged:          {"The domain makes this password itself", "Take the device out of those that may fetch it (PrincipalsAllowedToRetrieveManagedPassword), and put another managed account in its place, for what was fetched stays good until the next change. The key of krbtgt has a procedure of its own: reset it twice."},
 }
 
+// Advice is how a reason is put to people before a campaign runs: what it means and what to do.
+func Advice(r protocol.Reason) (title, next string) {
+	a := adviceFor(r)
+	return a.Title, a.Next
+}
+
 func adviceFor(r protocol.Reason) advice {
 	if a, ok := reasons[r]; ok {
 		return a
@@ -102,6 +108,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingAlias:            {27, advice{"An alias of an account", "See the exceptions: name the account that it stands for."}},
 	credential.FindingNoPassword:       {28, advice{"An account without a password", "See the exceptions: it logs in by something else, if at all."}},
 	credential.FindingNotAnAccount:     {29, advice{"An entry that is no account", "See the exceptions: narrow the filter, or exclude it."}},
+	credential.FindingPasswordHidden:   {34, advice{"Whether accounts have a password was not shown", "Grant the bind identity search on userPassword, so that an account without one is not given a login."}},
 	credential.FindingServers:          {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
 	credential.FindingAccepted:         {32, advice{"Accepted by the campaign file", "Whoever started the campaign took it upon himself, with the reason below."}},
 	credential.FindingRootDN:           {33, advice{"Perhaps the directory's administrator", "If the configuration has a rootpw (olcRootPW) for this name, that is a second password of it, and no reset reaches it: change it there, on every server."}},
