@@ -150,7 +150,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	}
 	known := map[int]OpenItem{}
 	for _, k := range in.Known {
-		k.Before, k.Sent = nil, false
+		k.Before, k.Sent, k.Contradicts = nil, false, ""
 		known[k.Index] = k
 	}
 	now := time.Now().UTC()

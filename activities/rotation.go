@@ -27,17 +27,18 @@ type Rotation struct {
 	Store *vault.Store
 	Kinds *registry.Registry
 
-	hand  *rotation.Hand
-	gate  *rotation.Gate
-	specs sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	lines sync.Map // directory -> *line: see lineOf
-	goOn  sync.Map // campaign -> time.Time at which it was seen to be open
+	hand   *rotation.Hand
+	gate   *rotation.Gate
+	doubts *rotation.Doubts
+	specs  sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
+	lines  sync.Map // directory -> *line: see lineOf
+	goOn   sync.Map // campaign -> time.Time at which it was seen to be open
 }
 
 // NewRotation gives the activities of one worker process, which carries what Prepare
 // saw to Apply.
 func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand(), gate: rotation.NewGate(store)}
+	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -61,6 +62,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	if err != nil {
 		roll, _, err := ListRoll(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
 		if err != nil {
+			return Roll{}, classifyListing(err)
+		}
+		if err := Fit(ctx, r.Kinds, Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
 			return Roll{}, classifyListing(err)
 		}
 		// A right that is missing must show before anything is set: found midway,
@@ -177,6 +181,9 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	if err != nil {
 		return nil, err
 	}
+	for _, it := range in.Items {
+		r.doubts.Recall(in.Batch.Campaign, it.Against)
+	}
 	first := firstAttempt(ctx)
 	out := make([]AppliedItem, len(in.Items))
 	// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
@@ -206,6 +213,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
 	})
 	confirm(ctx, rot, page, out)
+	r.steady(ctx, rot, page, out)
 	now := time.Now()
 	for _, a := range out {
 		if a.Dead() {
@@ -355,7 +363,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate}, width(spec, b), nil
+	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate, Doubts: r.doubts}, width(spec, b), nil
 }
 
 // lineOf bounds how many credentials of a directory are between Set and the proof, in all

@@ -86,6 +86,8 @@ type ApplyItem struct {
 	Index   int  `json:"i"`
 	Attempt int  `json:"attempt"` // whose intent is in the ledger: no other is set
 	Fresh   bool `json:"fresh,omitempty"`
+	// Against is a server that contradicted itself about this credential in an earlier pass.
+	Against string `json:"against,omitempty"`
 }
 
 // AppliedItem is what Apply says of one credential.
@@ -135,6 +137,9 @@ type OpenItem struct {
 	// Sent: this pass or an earlier one may have put the new value in force,
 	// and it may not be activated.
 	Sent bool `json:"x,omitempty"`
+	// Contradicts is a server that contradicted itself in this pass or an earlier one:
+	// no later pass proves anything on it.
+	Contradicts string `json:"c,omitempty"`
 	// Before is why it was open when a new attempt was staged (ReasonRestaged):
 	// that, and not the staging, is what people are told if nothing comes of it.
 	Before *OpenItem `json:"b,omitempty"`

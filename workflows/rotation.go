@@ -61,7 +61,7 @@ func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []ac
 		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
 	}
 	if len(ready) > 0 {
-		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready)}).Get(ctx, &applied)
+		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready, in.Known)}).Get(ctx, &applied)
 		if err != nil {
 			return gaveUp(steady, in, protocol.Set, err), nil
 		}
@@ -120,10 +120,14 @@ func split(items []activities.PreparedItem) (ready, stopped []activities.Prepare
 	return ready, stopped
 }
 
-func toApply(ready []activities.PreparedItem) []activities.ApplyItem {
+func toApply(ready []activities.PreparedItem, known []activities.OpenItem) []activities.ApplyItem {
+	against := map[int]string{}
+	for _, k := range known {
+		against[k.Index] = k.Contradicts
+	}
 	out := make([]activities.ApplyItem, 0, len(ready))
 	for _, it := range ready {
-		out = append(out, activities.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh})
+		out = append(out, activities.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index]})
 	}
 	return out
 }

@@ -123,7 +123,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 }
 
 // remember notes what a later pass would forget: that the new value may be in
-// force, and what came before the staging of a new attempt.
+// force, which server contradicted itself, and what came before the staging of a new attempt.
 func remember(open, before []activities.OpenItem) {
 	was := map[int]activities.OpenItem{}
 	for _, b := range before {
@@ -132,6 +132,9 @@ func remember(open, before []activities.OpenItem) {
 	for i, it := range open {
 		b, known := was[it.Index]
 		open[i].Sent = maySent(it) || b.Sent
+		if open[i].Contradicts = b.Contradicts; it.Reason == protocol.ReasonContradicts {
+			open[i].Contradicts = it.Server
+		}
 		if it.Reason == protocol.ReasonRestaged && known {
 			b.Before = nil
 			open[i].Before = &b

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,21 +99,28 @@ func (s *session) ownMount(ctx context.Context) check {
 // the accounts of a roll, which may be nil.
 func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {
 	var rows []check
+	spec := s.cfg
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
-		rows = append(rows, s.checkDirectory(ctx, name, roll)...)
+		of, known := s.checkDirectory(ctx, name, roll)
+		rows, spec = append(rows, of...), known.Of(spec)
+	}
+	var twice *activities.TwiceError
+	if errors.As(activities.Twice(ctx, s.kinds, spec), &twice) {
+		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: activities.MendTwice})
 	}
 	return rows
 }
 
-func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check) {
+// checkDirectory also says which servers it has looked at.
+func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check, known activities.Servers) {
 	d, err := s.kinds.Directory(s.cfg, name)
 	if err != nil {
-		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}
+		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
 	}
 	found, notFound := d.Discover(ctx)
-	known := activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
+	known = activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
 	if d, err = s.kinds.Directory(known.Of(s.cfg), name); err != nil {
-		return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}
+		return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}, known
 	}
 	for _, n := range found.Notes {
 		rows = append(rows, check{Where: name, What: "address", OK: true, Detail: n})
@@ -145,7 +153,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 		// Else what is wrong with its servers has been said.
 		rows = append(rows, check{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})
 	}
-	return rows
+	return rows, known
 }
 
 func (a *app) checkTemporal(ctx context.Context, s *session) []check {

@@ -249,6 +249,9 @@ func (s *session) preflight(ctx context.Context) error {
 			err = d.Ready(ctx)
 		}
 	}
+	if err == nil {
+		err = activities.Fit(ctx, s.kinds, spec)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}

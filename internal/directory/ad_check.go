@@ -32,7 +32,7 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 	case !slices.Contains(capable, capActiveDirectory):
 		add("domain", false, "the server is no Active Directory domain controller", "correct driver or servers")
 		return
-	case !within(base, domain):
+	case !Within(base, domain):
 		add("domain", false, fmt.Sprintf("base %q is not in this domain controller's domain %q", base, domain),
 			"correct base, or name domain controllers of the domain it is in")
 		return
@@ -41,10 +41,8 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 		return
 	}
 	add("domain", true, fmt.Sprintf("%s is a domain controller of %s", root.GetAttributeValue("dnsHostName"), domain), "")
-	if there, err := time.Parse("20060102150405.0Z", root.GetAttributeValue("currentTime")); err == nil {
-		skew := time.Since(there).Round(time.Second)
-		add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
-	}
+	there, _ := time.Parse("20060102150405.0Z", root.GetAttributeValue("currentTime"))
+	addClock(there, "currentTime in the root entry", add)
 	if write {
 		c.checkRights(ctx, domain, add)
 		c.noteDomain(ctx, add)
@@ -52,8 +50,11 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 	}
 }
 
-// within reports whether a DN is another or below it.
-func within(dn, ancestor string) bool {
+// started: the root entry names the domain controller itself.
+func (activeDirectory) started() (string, string) { return "", "" }
+
+// Within reports whether a DN is another or below it.
+func Within(dn, ancestor string) bool {
 	a, err := ldap.ParseDN(ancestor)
 	if err != nil {
 		return false

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -17,6 +18,9 @@ type Check struct {
 	OK     bool
 	Detail string // what was seen
 	Do     string // what to do; empty when OK
+	// Stops: no campaign begins with this, because no waiting mends it and no proof would
+	// hold. A server that is down is no such thing: the others get new values meanwhile.
+	Stops bool
 }
 
 // Limits beyond which a check fails.
@@ -31,11 +35,41 @@ const (
 // rotated: where a family shows rights by account, they are looked at one by one,
 // and without them a sample below base is.
 func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
-	var out []Check
+	of := make([][]Check, len(c.servers))
+	var wg sync.WaitGroup
 	for i, s := range c.servers {
-		out = append(out, s.check(ctx, i == 0, accounts)...)
+		wg.Go(func() { of[i] = s.check(ctx, i == 0, accounts) })
 	}
-	return out
+	wg.Wait()
+	return slices.Concat(of...)
+}
+
+// stopping are what no campaign begins with, if it is wrong: a server of another sort or
+// domain, several machines taken for one, domain controllers that nobody asks.
+var stopping = []string{"machine", "server", "domain", "servers"}
+
+// checkMachine looks whether several connections meet one machine.
+func (s *server) checkMachine(ctx context.Context, add addCheck) {
+	several, err := s.several(ctx, machinesTold)
+	switch {
+	case err != nil:
+		add("machine", true, "whether one machine answers was not checked: "+err.Error(), "")
+	case several != "":
+		add("machine", false, "several machines answer at this address: "+several, nameEach)
+	default:
+		add("machine", true, fmt.Sprintf("%d connections met one machine, as far as it shows (a balancer that keeps to one cannot be seen from here)", machinesTold), "")
+	}
+}
+
+// nameEach is what to do about a balancer.
+const nameEach = "name each machine behind it by its own address: ldaps://NAME@ADDRESS, where NAME is in its certificate; a value that one of them refuses may be good at the others"
+
+// at says where a server was reached that is known by a name.
+func (s *server) at() string {
+	if s.address == "" {
+		return ""
+	}
+	return ", at " + s.address
 }
 
 // accountChecker is a family that shows rights by account.
@@ -48,18 +82,19 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		if ok {
 			do = ""
 		}
-		out = append(out, Check{Server: s.name, What: what, OK: ok, Detail: detail, Do: do})
+		out = append(out, Check{Server: s.name, What: what, OK: ok, Detail: detail, Do: do, Stops: !ok && slices.Contains(stopping, what)})
 	}
 	cn, err := s.dial(ctx)
 	if err != nil {
-		add("connect", false, err.Error(), "check the address, the firewall, the port and ca_file")
+		add("connect", false, err.Error(), s.mend(err))
+		out[len(out)-1].Stops = !IsUnreachable(err) || noRoute(err)
 		return out
 	}
 	defer cn.close()
 	if cn.state == nil {
 		add("connect", false, "clear text: every password is readable on the network", "use ldaps:// or starttls: true")
 	} else {
-		add("connect", true, "TLS is up and the certificate is for "+s.tls.ServerName, "")
+		add("connect", true, "TLS is up and the certificate is for "+s.tls.ServerName+s.at(), "")
 		ok, detail := certificateLife(cn.state.PeerCertificates, time.Now())
 		add("certificate", ok, detail, "renew the server's certificate")
 	}
@@ -77,11 +112,18 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		return out
 	}
 
+	s.checkMachine(ctx, add)
 	base, err := cn.read(ctx, s.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "1.1")
 	add("base", err == nil && len(base) == 1, found(base, err, "the base is there"),
 		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
 
 	s.client.family.check(ctx, cn, write, add)
+	if !cn.alive() {
+		// It went away meanwhile, and what was not seen is no mistake of the file.
+		for i := range out {
+			out[i].Stops = false
+		}
+	}
 	if slices.ContainsFunc(out, func(k Check) bool { return k.What == "domain" && !k.OK }) {
 		// A base that is not there is no news at the wrong server.
 		out = slices.DeleteFunc(out, func(k Check) bool { return k.What == "base" && !k.OK })
@@ -93,6 +135,17 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		by.checkAccounts(ctx, cn, accounts, add)
 	}
 	return out
+}
+
+// addClock compares the server's clock with ours. there is zero where the server does not
+// show it to the identity, at the place named.
+func addClock(there time.Time, place string, add addCheck) {
+	if there.IsZero() {
+		add("clock", true, fmt.Sprintf("not checked: the server's time (%s) is not shown to bind.dn", place), "")
+		return
+	}
+	skew := time.Since(there).Round(time.Second)
+	add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
 }
 
 // read returns at most one entry, together with the server's complaint that

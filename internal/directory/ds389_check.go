@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -31,11 +30,11 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		c.noteConfig(ctx, add)
 	}
 	c.checkPolicy(ctx, write, add)
-	if there, err := c.serverTime(ctx); err == nil {
-		skew := time.Since(there).Round(time.Second)
-		add("clock", skew.Abs() <= clockSkew, fmt.Sprintf("the server's clock differs from ours by %s", skew.Abs()), "set both clocks by NTP")
-	}
+	there, _ := c.serverTime(ctx)
+	addClock(there, "cn=monitor", add)
 }
+
+func (ds389) started() (string, string) { return "cn=monitor", "starttime" }
 
 // checkWrite asks for the rights on some entries below the base that could have a
 // password: access rules commonly hold for a whole branch. Whether bind.dn is a

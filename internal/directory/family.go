@@ -50,6 +50,9 @@ type family interface {
 	// detail repeats the server's words: they may name the entry.
 	refusal(s *server, err error, oldSent bool) error
 
+	// started is the entry and attribute that say when the server was started: of two
+	// machines commonly at different seconds. Empty where no server says it.
+	started() (dn, attribute string)
 	// check looks at what only this family has, on a connection bound as the
 	// worker's identity. write says that it is the write server.
 	check(ctx context.Context, c *conn, write bool, add addCheck)

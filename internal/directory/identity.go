@@ -121,6 +121,30 @@ func (i *identity) dial(ctx context.Context) (*conn, error) {
 	if value.IsZero() {
 		return nil, i.failed(false, nil, "Vault holds no password for %s; write it there", i.name())
 	}
+	return i.dialWith(ctx, value)
+}
+
+// known is the value that Vault holds, or the last one that the server accepted while Vault
+// gives none: what was proved can be looked at again without Vault.
+func (i *identity) known(ctx context.Context) (credential.Secret, error) {
+	value, err := i.password(ctx)
+	if err == nil && !value.IsZero() {
+		return value, nil
+	}
+	i.mu.Lock()
+	last := i.accepted
+	i.mu.Unlock()
+	switch {
+	case !last.IsZero():
+		return last, nil
+	case err != nil:
+		return value, fmt.Errorf("directory %s: read the password of %s: %w", i.server.client.name, i.name(), err)
+	}
+	return value, i.failed(false, nil, "Vault holds no password for %s; write it there", i.name())
+}
+
+// dialWith connects and binds with a value.
+func (i *identity) dialWith(ctx context.Context, value credential.Secret) (*conn, error) {
 	if _, err := i.judge(value); err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (s *server) checkPair(ctx context.Context, write bool, add addCheck) {
 			s.client.family.mayReset(ctx, c, other.bind.DN, add)
 		}
 		c.close()
-		if base := s.client.conf.Base; write && !within(i.bind.DN, base) {
+		if base := s.client.conf.Base; write && !Within(i.bind.DN, base) {
 			add("pair", false, fmt.Sprintf("%s lies outside base, so it cannot be put on the roll", i.bind.DN),
 				fmt.Sprintf("widen base (%q), or move the identity below it", base))
 		}

@@ -88,6 +88,24 @@ type Seer interface {
 	Seen(a Account) string
 }
 
+// Again is an Authority of which one server may be several machines behind an address.
+type Again interface {
+	// LookAgain looks at accounts over n new connections to one server, held at once.
+	// It changes nothing and offers no value.
+	LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (Look, error)
+}
+
+// Look is what several connections to one server showed.
+type Look struct {
+	// Contradicts says what shows that several machines answered. Empty: nothing does. It
+	// travels through Temporal: it names no account.
+	Contradicts string
+	// Machine is what one machine keeps to, for comparison with an earlier look.
+	Machine string
+	// Marks are the newest change marks (Account.Changed) that were shown, by credential ID.
+	Marks map[string]string
+}
+
 // Subjects are the immutable ids of the accounts of cs.
 func Subjects(cs []credential.Credential) []string {
 	out := make([]string, 0, len(cs))

@@ -12,10 +12,9 @@ import (
 type Balancer struct {
 	hop *relay
 
-	mu    sync.Mutex
-	to    []string
-	next  int
-	stick bool
+	mu   sync.Mutex
+	to   []string
+	next int
 }
 
 // StartBalancer listens at an address ("127.0.0.1:0" for any port) and passes
@@ -41,20 +40,10 @@ func (b *Balancer) Behind(servers ...string) {
 	}
 }
 
-// Stick makes it keep to the server whose turn it is, as balancers do that go by the
-// client's address.
-func (b *Balancer) Stick(stick bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stick = stick
-}
-
 func (b *Balancer) choose() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.stick {
-		b.next++
-	}
+	b.next++
 	return b.to[b.next%len(b.to)]
 }
 

@@ -70,6 +70,12 @@ func (ca *CA) IssueFor(host, dir, name string, lifetime time.Duration) (certFile
 	return ca.issue(dir, name, lifetime, []string{host}, nil)
 }
 
+// IssueBare is Issue with the name in the subject (CN) and nowhere else, as old certificates
+// have it.
+func (ca *CA) IssueBare(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
+	return ca.issue(dir, name, lifetime, nil, nil)
+}
+
 func (ca *CA) issue(dir, name string, lifetime time.Duration, hosts []string, addresses []net.IP) (certFile, keyFile, caFile string, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -40,6 +40,10 @@ type SlapdOptions struct {
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 
+	// LooksLike gives this server the certificate of another one, as servers behind a
+	// balancer have one.
+	LooksLike *Slapd
+
 	Policy   SlapdPolicy
 	Accounts []Account // seeded before the server starts
 }

@@ -116,6 +116,9 @@ func (s *Slapd) writeConfig() error {
 	if err != nil {
 		return err
 	}
+	if twin := s.opts.LooksLike; twin != nil {
+		certFile, keyFile = twin.path("slapd.crt"), twin.path("slapd.key")
+	}
 	values := map[string]any{
 		"Dir": s.opts.Dir, "Base": slapdBase,
 		"CAFile": caFile, "CertFile": certFile, "KeyFile": keyFile,

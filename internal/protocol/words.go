@@ -78,6 +78,7 @@ const (
 	ReasonNoGenerator Reason = "no-password-policy" // Vault has no usable password policy of the name that the file gives
 	ReasonNotActive   Reason = "not-activated"      // set, and Vault did not take it: consumers are cut off
 	ReasonLagging     Reason = "lagging"            // a replica has not seen the change
+	ReasonContradicts Reason = "server-contradicts" // several machines answer as one server, and differ
 	ReasonOldAccepted Reason = "old-accepted"       // a server still accepts the stolen secret
 	ReasonNewRefused  Reason = "new-refused"        // a server refuses the new secret
 	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path

@@ -20,6 +20,9 @@ func (j *job) prove(ctx context.Context) error {
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server}
+		if stop := j.Doubts.of(j.Campaign, server); stop != nil {
+			return stop
+		}
 		if i > 0 && j.silent.of(server) {
 			// Others of the batch have waited for it in vain. It is no less open for that.
 			return protocol.StopFor(protocol.Unreachable, server)
@@ -88,9 +91,9 @@ func (j *job) seen() string {
 
 // asked are the servers that the proof asks, the write server first, and those
 // that a person left out of it.
-func (j *job) asked() (asked, leftOut []string) {
-	for i, s := range j.Authority.Servers() {
-		if i > 0 && slices.Contains(j.LeftOut, s) {
+func (r *Rotator) asked() (asked, leftOut []string) {
+	for i, s := range r.Authority.Servers() {
+		if i > 0 && slices.Contains(r.LeftOut, s) {
 			leftOut = append(leftOut, s)
 		} else {
 			asked = append(asked, s)

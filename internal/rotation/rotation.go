@@ -64,6 +64,9 @@ type Rotator struct {
 	// credentials of the authority may be between Set and the proof at once.
 	Gate  *Gate
 	Slots int
+	// Doubts are the servers that contradicted themselves in this campaign: prove
+	// proves nothing on them. Nil: Steady forgets.
+	Doubts *Doubts
 
 	// StillOpen reports whether the campaign was seen open a few seconds ago.
 	// Nil, or false, means that nobody knows.

@@ -36,6 +36,7 @@ type Authority struct {
 var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
+	_ kind.Again     = (*Authority)(nil)
 )
 
 // New makes the authority of one domain, which it owns: Close closes c.
@@ -93,6 +94,16 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 
 // isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
+
+// LookAgain reads many accounts over several connections.
+func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
+	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, changed)
+	out := kind.Look{Contradicts: seen.Contradicts, Machine: seen.Machine, Marks: map[string]string{}}
+	for _, c := range cs {
+		out.Marks[c.ID] = seen.Marks[c.Subject]
+	}
+	return out, err
+}
 
 // Generate makes a value by the directory's policy in the campaign file, or has
 // Vault make it.

@@ -30,6 +30,7 @@ var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
 	_ kind.Seer      = (*Authority)(nil)
+	_ kind.Again     = (*Authority)(nil)
 )
 
 // New makes the authority of one directory, which it owns: Close closes c.
@@ -90,6 +91,16 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	}
 	most, failed := a.dir.Locks(ctx, server, e)
 	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
+}
+
+// LookAgain reads many accounts over several connections.
+func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
+	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, a.dir.Changed)
+	out := kind.Look{Contradicts: seen.Contradicts, Machine: seen.Machine, Marks: map[string]string{}}
+	for _, c := range cs {
+		out.Marks[c.ID] = seen.Marks[c.Subject]
+	}
+	return out, err
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has
