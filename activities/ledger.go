@@ -23,6 +23,7 @@ type Ledger struct {
 
 	mu   sync.Mutex
 	logs map[string]*ledger.Log
+	last folded
 }
 
 // rollAtOnce is about how many entries of a roll go into one append: each costs a

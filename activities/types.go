@@ -167,3 +167,30 @@ type EventInput struct {
 	Dead      int    `json:"dead,omitempty"`
 	Open      int    `json:"open,omitempty"`
 }
+
+// ProvedItem is a dead credential, and the change mark that its evidence ends with.
+type ProvedItem struct {
+	Index int    `json:"i"`
+	Mark  string `json:"m"`
+}
+
+// RecheckInput names dead credentials to look at once more.
+type RecheckInput struct {
+	Batch Batch        `json:"batch"`
+	Items []ProvedItem `json:"items"`
+}
+
+// Rechecked is what that found, without those of which there is nothing to say.
+type Rechecked struct {
+	Reopened []OpenItem `json:"reopened,omitempty"`
+	Detail   string     `json:"detail,omitempty"` // of those
+	Locked   []int      `json:"locked,omitempty"`
+	Missed   int        `json:"missed,omitempty"` // could not be looked at
+}
+
+// RecheckedInput is for the ledger.
+type RecheckedInput struct {
+	Batch  Batch     `json:"batch"`
+	Result Rechecked `json:"result"`
+	Number int       `json:"number"` // of the look, in the campaign
+}

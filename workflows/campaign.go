@@ -87,6 +87,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		c.status.Waves[i].Dead, c.status.Waves[i].Open, c.status.Waves[i].Ended = done.Dead, done.Open, true
 	}
 	c.status.Wave = -1
+	c.recheck(steady, roll)
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
 		LeftOut: c.control.leftOut(), Incomplete: c.status.Incomplete, Aborted: c.control.Aborting,

@@ -50,6 +50,8 @@ type fake struct {
 	exceptions map[place]activities.OpenItem
 	why        map[place]string
 	events     []activities.EventInput
+	changed    map[place]bool // since their proof
+	rechecked  []activities.RecheckedInput
 	recorded   []activities.Roll
 	closed     []string
 	inHand     int
@@ -99,6 +101,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) error { return nil },
 		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
+		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
 	} {
 		call := env.OnActivity(name, mock.Anything, mock.Anything).Return(serve).Maybe()
 		if d := f.takes[name]; d > 0 {
@@ -304,3 +307,41 @@ func (q quiet) With(...any) log.Logger { return q }
 const anything = mock.Anything
 
 type ctx = workflow.Context
+
+func (f *fake) proved(_ context.Context, b activities.Batch) ([]activities.ProvedItem, error) {
+	if err := f.begin("Proved"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []activities.ProvedItem
+	for i := b.Span.From; i < b.Span.To; i++ {
+		if f.died[place{b.Span.Page, i}] > 0 {
+			out = append(out, activities.ProvedItem{Index: i, Mark: "m"})
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) recheck(_ context.Context, in activities.RecheckInput) (activities.Rechecked, error) {
+	if err := f.begin("Recheck"); err != nil {
+		return activities.Rechecked{}, err
+	}
+	var out activities.Rechecked
+	for _, it := range in.Items {
+		if f.changed[place{in.Batch.Span.Page, it.Index}] {
+			out.Reopened = append(out.Reopened, activities.OpenItem{Index: it.Index, Reason: protocol.ReasonChangedSince})
+		}
+	}
+	return out, nil
+}
+
+func (f *fake) recordRechecked(_ context.Context, in activities.RecheckedInput) error {
+	if err := f.begin("RecordRechecked"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rechecked = append(f.rechecked, in)
+	return nil
+}

@@ -194,6 +194,10 @@ const (
 	// FindingUndone: the reset was in force and then was not, without somebody else's
 	// change: replication put an older entry back, or kept it. The same value was set again.
 	FindingUndone FindingCode = "reset-undone"
+	// FindingNotLookedAgain: at the end of the campaign some accounts could not be looked at again.
+	FindingNotLookedAgain FindingCode = "not-looked-again"
+	// FindingLockedSince: dead, and the account was locked afterwards.
+	FindingLockedSince FindingCode = "locked-since-proof"
 	// FindingRationed: the account locks so soon that the old value was not offered.
 	FindingRationed FindingCode = "proof-rationed"
 	// FindingOutlived: the old value was still accepted after it was retired, so

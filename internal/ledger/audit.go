@@ -45,7 +45,7 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
-	Exception: true, Anchored: true, ServerLeftOut: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true,
 }
 
 func newAudit(rep *Report) *audit {
@@ -93,7 +93,7 @@ func (a *audit) check(index int64, e Entry) {
 		a.closing(index, e)
 	case ServerLeftOut:
 		a.leaveOut(index, e)
-	case Intending, StillOpen, Exception, Died:
+	case Intending, StillOpen, Exception, Reopened, Died:
 		if at := (announced{e.Credential, e.Attempt}); e.Event == Intending {
 			if _, twice := a.intents[at]; !twice {
 				a.intents[at] = index

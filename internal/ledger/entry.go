@@ -29,6 +29,7 @@ const (
 	Died            Event = "outcome"         // the stolen value is proved dead: Proof, Evidence
 	StillOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
 	Exception       Event = "exception"       // the deadline or an abort left it open
+	Reopened        Event = "reopened"        // dead, and found changed at the end of the campaign: Reason, Server, Detail
 	Anchored        Event = "anchored"        // where in Vault the checkpoints are copied: Detail names the place
 )
 

@@ -45,3 +45,26 @@ func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T)
 	require.Equal(t, set.Add(time.Minute), s.Line("corp/1").DeadAt)
 	require.Equal(t, set.Add(time.Minute), s.LatestAt)
 }
+
+func TestADeathIsTakenBackByWhatWasFoundSince(t *testing.T) {
+	s := NewState()
+	for i, e := range []Entry{
+		{Event: Listed}, {Event: Reopened, Reason: protocol.ReasonChangedSince}, {Event: Intending, Attempt: 1},
+		{Event: Died, Attempt: 1, Proof: protocol.ProofBind, Evidence: []protocol.Evidence{{Server: "a"}}},
+		{Event: Reopened, Reason: protocol.ReasonChangedSince, Server: "a", Detail: "changed"},
+	} {
+		e.ID, e.Credential = fmt.Sprint(i), "corp/1"
+		s.Add(uint64(i), e)
+		switch i {
+		case 1:
+			require.Equal(t, NoOutcome, s.Line("corp/1").Outcome, "it was not dead")
+		case 3:
+			require.Equal(t, Dead, s.Line("corp/1").Outcome)
+		}
+	}
+	l := s.Line("corp/1")
+	require.Equal(t, []any{IsException, protocol.ReasonChangedSince, "changed"}, []any{l.Outcome, l.Reason, l.Detail})
+	require.Zero(t, l.DeadAt)
+	s.Add(9, Entry{ID: "9", Event: Intending, Credential: "corp/1", Attempt: 2})
+	require.Equal(t, NoOutcome, l.Outcome, "it can be tried again")
+}

@@ -147,6 +147,8 @@ func (s *State) addToLine(index uint64, e Entry) {
 			l.stand(e)
 			l.Outcome, l.Index = IsException, index
 		}
+	case Reopened:
+		l.reopen(index, e)
 	case Died:
 		l.die(index, e)
 	}
@@ -213,6 +215,17 @@ func (l *Line) die(index uint64, e Entry) {
 		l.From = maps.Clone(e.From)
 	}
 	l.To = maps.Clone(e.To)
+}
+
+// reopen takes a death back: the account was changed after its proof. The evidence stays, for
+// the stolen value was dead then.
+func (l *Line) reopen(index uint64, e Entry) {
+	if l.Outcome != Dead {
+		return
+	}
+	l.Outcome, l.DeadAt, l.Proof = NoOutcome, time.Time{}, ""
+	l.stand(e)
+	l.Outcome, l.Index = IsException, index
 }
 
 // deadAt is when the last server had shown the old value dead.

@@ -1,0 +1,125 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+)
+
+// Proved are the credentials of a batch that the ledger calls dead, with the mark that
+// their evidence holds of the write server. What has none cannot be looked at again.
+func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
+	defer beat(ctx)()
+	page, err := l.page(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	state, err := l.state(ctx, b.Campaign)
+	if err != nil {
+		return nil, classify(errLedger, err)
+	}
+	var out []ProvedItem
+	for i := b.Span.From; i < b.Span.To; i++ {
+		line := state.Line(page[i].ID)
+		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" {
+			continue
+		}
+		out = append(out, ProvedItem{Index: i, Mark: line.Evidence[0].Changed})
+	}
+	return out, nil
+}
+
+// stateHolds is how long the state of a ledger is taken to be so, for one batch after another.
+const stateHolds = 30 * time.Second
+
+// folded is the state of a campaign's ledger, and when it was read.
+type folded struct {
+	campaign string
+	state    *ledger.State
+	at       time.Time
+}
+
+func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, error) {
+	l.mu.Lock()
+	have := l.last
+	l.mu.Unlock()
+	if have.campaign == campaign && time.Since(have.at) < stateHolds {
+		return have.state, nil
+	}
+	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))
+	if err != nil {
+		return nil, err
+	}
+	state, err := reader.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = folded{campaign, state, time.Now()}
+	return state, nil
+}
+
+// Recheck looks at dead credentials once more. It changes nothing.
+func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, error) {
+	defer beat(ctx)()
+	var out Rechecked
+	if r.superseded(ctx, in.Batch.Campaign) != nil {
+		return out, nil // a later campaign of the device may be at them
+	}
+	rot, page, _, err := r.open(ctx, in.Batch)
+	if err != nil {
+		return out, err
+	}
+	all := make([]rotation.Proved, 0, len(in.Items))
+	for _, it := range in.Items {
+		all = append(all, rotation.Proved{Credential: page[it.Index], Mark: it.Mark})
+	}
+	for i, looked := range rot.Recheck(ctx, all) {
+		switch {
+		case looked.Stop != nil:
+			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
+			out.Detail = looked.Stop.Detail
+		case looked.Locked:
+			out.Locked = append(out.Locked, in.Items[i].Index)
+		case looked.Missed:
+			out.Missed++
+		}
+	}
+	return out, nil
+}
+
+// RecordRechecked says which dead credentials are open again, and what else was found.
+func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	campaign := in.Batch.Campaign
+	var entries []ledger.Entry
+	for _, it := range in.Result.Reopened {
+		c := page[it.Index]
+		e := about(campaign, c, ledger.Reopened, "", now)
+		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Result.Detail
+		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: credential.FindingChangedAfter, Detail: in.Result.Detail}, now), e)
+	}
+	for _, i := range in.Result.Locked {
+		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))
+	}
+	if in.Result.Missed > 0 {
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.Found), At: now, Campaign: campaign,
+			Event: ledger.Found, Finding: credential.FindingNotLookedAgain,
+			Detail: fmt.Sprintf("%d dead credentials of %s were not looked at again at the end of the campaign", in.Result.Missed, in.Batch.Authority),
+		})
+	}
+	return l.append(ctx, campaign, entries)
+}

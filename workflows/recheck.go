@@ -1,0 +1,67 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+)
+
+// looksAgain: of these a dead one can come to life without its stolen value. A person is to
+// change the temporary password, and the tokens that could make a secret-id are revoked.
+func looksAgain(k credential.Kind) bool {
+	return k == credential.LDAPPassword || k == credential.ADPassword
+}
+
+// recheck looks at every dead credential once more, when all waves are done. What was
+// changed since its proof is open again. A look that fails takes no proof back.
+func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
+	if c.status.Dead == 0 || workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	looks := 0
+	for i, w := range roll.Waves {
+		if c.status.Waves[i].Dead == 0 {
+			continue
+		}
+		for _, run := range w.Runs {
+			if !looksAgain(run.Kind) {
+				continue
+			}
+			b := activities.Batch{
+				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
+				Span: run.Span, Concurrency: c.in.Settings.Concurrency,
+			}
+			looks++
+			reopened, err := recheckRun(ctx, b, looks)
+			if err != nil {
+				workflow.GetLogger(ctx).Error("dead credentials were not looked at again", "error", err)
+			}
+			c.status.Dead -= reopened
+			c.status.Open += reopened
+			c.status.Waves[i].Dead -= reopened
+			c.status.Waves[i].Open += reopened
+		}
+	}
+}
+
+// recheckRun gives how many are open again, which the ledger has by then.
+func recheckRun(ctx workflow.Context, b activities.Batch, number int) (int, error) {
+	var proved []activities.ProvedItem
+	if err := workflow.ExecuteActivity(onLedger(ctx), recorder.Proved, b).Get(ctx, &proved); err != nil || len(proved) == 0 {
+		return 0, err
+	}
+	var found activities.Rechecked
+	failed := workflow.ExecuteActivity(onRotation(ctx), rotator.Recheck, activities.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
+	if failed != nil {
+		found = activities.Rechecked{Missed: len(proved)}
+	}
+	if len(found.Reopened)+len(found.Locked)+found.Missed == 0 {
+		return 0, nil
+	}
+	err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordRechecked, activities.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	return len(found.Reopened), failed
+}

@@ -1,0 +1,48 @@
+package workflows
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+func TestWhatWasChangedSinceItsProofIsOpenAgainInEveryCount(t *testing.T) {
+	people := waveOf(1, 4)
+	people.Runs[0].Kind = credential.UserPassword
+	f := newFake(waveOf(0, 12, 7), people)
+	f.changed = map[place]bool{{0, 3}: true, {1, 6}: true}
+	f.outcome = func(at place, _ int) (protocol.Step, protocol.Reason) {
+		if at == (place{0, 5}) {
+			return protocol.Precheck, protocol.ReasonNoAccount
+		}
+		return "", ""
+	}
+	env := f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, CampaignInput{Campaign: "c1", Device: "esg-01", Settings: settings})
+	require.NoError(t, env.GetWorkflowError())
+	var got Result
+	require.NoError(t, env.GetWorkflowResult(&got))
+	require.Equal(t, f.roll.Listed, got.Dead+got.Open)
+	require.Equal(t, 3, got.Open)
+	require.Len(t, f.rechecked, 2)
+	closed := f.events[len(f.events)-1]
+	require.Equal(t, []int{got.Dead, got.Open}, []int{closed.Dead, closed.Open}, "the ledger closes with the same counts")
+}
+
+func TestALookThatFailsTakesNoProofBackAndIsTold(t *testing.T) {
+	f := newFake(waveOf(0, 5))
+	f.fails["Recheck"] = temporal.NewNonRetryableApplicationError("no worker", "Vault", errors.New("gone"))
+	env := f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, CampaignInput{Campaign: "c1", Device: "esg-01", Settings: settings})
+	require.NoError(t, env.GetWorkflowError())
+	var got Result
+	require.NoError(t, env.GetWorkflowResult(&got))
+	require.Equal(t, 5, got.Dead)
+	require.Equal(t, []activities.Rechecked{{Missed: 5}}, []activities.Rechecked{f.rechecked[0].Result})
+}
