@@ -10,13 +10,14 @@ import (
 )
 
 // Accept is what a person takes upon himself, by name and with a reason: a problem of one account,
-// which is then rotated all the same, or that a source finds nothing. Exactly one of
-// Account and Source is set; Problem goes with Account.
+// which is then rotated all the same, that a source finds nothing, or that a part of a directory is not
+// searched. Exactly one of Account, Source and Directory is set; Problem goes with Account.
 type Accept struct {
-	Account string             `json:"account,omitempty"` // as in Exclude
-	Problem credential.Problem `json:"problem,omitempty"`
-	Source  string             `json:"source,omitempty"` // its name
-	Reason  string             `json:"reason"`
+	Account   string             `json:"account,omitempty"` // as in Exclude
+	Problem   credential.Problem `json:"problem,omitempty"`
+	Source    string             `json:"source,omitempty"` // its name
+	Directory string             `json:"directory,omitempty"`
+	Reason    string             `json:"reason"`
 }
 
 // acceptable are the problems that an account may be rotated with.
@@ -25,14 +26,20 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.HasKe
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		named := 0
+		for _, key := range []string{"account", "source", "directory"} {
+			if f.has(key) {
+				named++
+			}
+		}
 		switch {
-		case f.has("account") == f.has("source"):
-			l.problem(n.Line, "%s: needs either account (with problem) or source", f.where)
+		case named != 1:
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing) and directory (of which a part is not searched)", f.where)
 		case f.has("account"):
 			if a.Account == "" {
 				f.problem("account", "must name an account: DN, immutable id, uid or sAMAccountName")
@@ -41,12 +48,13 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 				f.problem("problem", "missing: one of %s", strings.Join(acceptable, ", "))
 			}
 			a.Problem = credential.Problem(f.oneOf("problem", "", acceptable))
-		default:
-			if f.has("problem") {
-				f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing")
-			}
-			if !c.hasSource(a.Source) {
-				f.problem("source", "no source is called %s", shown(a.Source))
+		case f.has("problem"):
+			f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing, and of a directory that a part is not searched")
+		case f.has("source") && !c.hasSource(a.Source):
+			f.problem("source", "no source is called %s", shown(a.Source))
+		case f.has("directory"):
+			if _, ok := c.Directories[a.Directory]; !ok {
+				f.unknownDirectory(c, a.Directory)
 			}
 		}
 		out = append(out, a)

@@ -2,10 +2,12 @@ package inventory
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
@@ -45,6 +47,11 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 	for _, dn := range []string{s.AccountDN("certificate"), unseen} {
 		addLDIF(t, admin, "dn: "+dn+"\nobjectClass: inetOrgPerson\ncn: x\nsn: x\ndescription: esg-01")
 	}
+	for _, m := range []struct{ attr, value string }{{"nsslapd-pluginEnabled", "on"}, {"aci", `(targetattr="*")(version 3.0; acl "seen"; allow (read, search) userdn="ldap:///` + s.BinderDN + `";)`}} {
+		mod := ldap.NewModifyRequest("cn=PAM Pass Through Auth,cn=plugins,cn=config", nil)
+		mod.Replace(m.attr, []string{m.value})
+		require.NoError(t, admin.Modify(mod)) // it takes effect at the next start
+	}
 	addLDIF(t, admin, "dn: ou=zone,"+s.PeopleDN()+"\nobjectClass: organizationalUnit\ndescription: esg-01")
 	require.NoError(t, realVault.SeedKV(ctx, map[string]map[string]any{"apps/ds389/ldap": {"password": "x"}}))
 	require.NoError(t, realVault.SeedMetadata(ctx, map[string]map[string]any{"apps/ds389/ldap": {"account": "svc0004", "directory": "ds"}}))
@@ -81,6 +88,9 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 	require.Equal(t, credential.NoAccount, got["nobody"].Problem)
 	require.Equal(t, credential.NoAccount, got["00000000-11111111-22222222-33333333"].Problem)
 	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
+	require.True(t, slices.ContainsFunc(roll.Warnings, func(w Warning) bool {
+		return w.Code == credential.FindingCheckedElsewhere && strings.Contains(w.Detail, "PAM Pass Through Auth is on")
+	}), roll.Warnings)
 	require.Equal(t, credential.NoPassword, got[s.AccountDN("certificate")].Problem)
 	require.Equal(t, credential.NotAnAccount, got["ou=zone,"+s.PeopleDN()].Problem)
 	require.Empty(t, got[unseen].Problem, "where userPassword may not be searched nothing is guessed")

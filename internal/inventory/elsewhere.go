@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -46,6 +47,10 @@ func (l *lister) findParts(ctx context.Context) (parts, error) {
 			where := "a part of it"
 			if dn != "" {
 				where = dn
+			}
+			if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Directory == name }); i >= 0 {
+				l.warn(credential.FindingAccepted, "directory %s: %s is on another server (%s) and was not searched, which the campaign file accepts: %s", name, where, strings.Join(at[dn], ", "), l.c.Accept[i].Reason)
+				continue
 			}
 			l.warn(credential.FindingNotSearched, "directory %s: %s is on another server (%s) and was not searched: no referral is followed, because that would hand the bind password to a server "+
 				"that the campaign file does not name. Name that server as a directory of its own, with a source that searches it", name, where, strings.Join(at[dn], ", "))

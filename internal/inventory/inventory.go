@@ -117,6 +117,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.lookForPasswords(ctx, known); err != nil {
 		return nil, nil, err
 	}
+	if err := l.lookForPassThrough(ctx); err != nil {
+		return nil, nil, err
+	}
 	parts, err := l.findParts(ctx)
 	if err != nil {
 		return nil, nil, err

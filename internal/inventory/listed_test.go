@@ -287,4 +287,9 @@ ref: ldap://ldap.child.example.org/ou=people,dc=example,dc=org`, ldap.NewControl
 	require.Equal(t, credential.NoAccount, got["uid=gone,"+s.PeopleDN()].Problem, "its DN lies on this side")
 	require.NotContains(t, details(roll, got["other"].ID, credential.FindingBehindReferral), "deleted")
 	require.Equal(t, 1, roll.Incomplete())
+
+	c.Accept = []config.Accept{{Directory: "corp", Reason: "no account of the device is there"}}
+	roll, _ = listLDAP(t, slapdDirectory(s), s.BinderPassword, c)
+	require.Zero(t, roll.Incomplete())
+	require.Contains(t, roll.Warnings[0].Detail, "which the campaign file accepts: no account of the device is there")
 }

@@ -102,3 +102,26 @@ func under(dn, ancestor string) bool {
 	a, err2 := ldap.ParseDN(ancestor)
 	return err == nil && err2 == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
 }
+
+// passers are directories that can say whether they ask another system about passwords.
+type passers interface {
+	PassesThrough(ctx context.Context, server string) ([]string, error)
+}
+
+// lookForPassThrough warns of directories in which a new userPassword may not be what logs in.
+func (l *lister) lookForPassThrough(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(l.dirs)) {
+		d, ok := l.dirs[name].(passers)
+		if !ok {
+			continue
+		}
+		on, err := d.PassesThrough(ctx, l.dirs[name].Servers()[0])
+		if err != nil {
+			return l.lookupError(name, 0, err)
+		}
+		if len(on) > 0 {
+			l.warn(credential.FindingCheckedElsewhere, "directory %s: the plug-in %s is on, so another system may check passwords there: the stolen value of such an account stays good in that system until it is changed there", name, strings.Join(on, ", "))
+		}
+	}
+	return nil
+}
