@@ -37,7 +37,7 @@ func (e *Estate) planAccounts() {
 	if e.opts.Odd {
 		e.plan = append(e.plan,
 			account{Account: fresh(TwoPaths), kv: "apps/" + Device + "/" + TwoPaths, metadata: true, tagged: true},
-			account{Account: fresh(Changed), kv: "apps/" + Device + "/" + Changed, metadata: true, changed: rand.Text()},
+			account{Account: fresh(Changed), kv: "apps/" + Device + "/" + Changed, metadata: true, tagged: true, changed: rand.Text()},
 			account{Account: fresh(Adopted), tagged: true},
 		)
 	}
@@ -111,7 +111,8 @@ func (e *Estate) stolen(a account) {
 	e.Stolen = append(e.Stolen, intruder.Stolen{
 		ID: e.ID(a.UID), Kind: intruder.LDAP, Servers: e.Servers(), CAPEM: e.Slapd.CA, DN: e.Slapd.AccountDN(a.UID), Password: value,
 	})
-	if a.kv != "" {
+	// What is at the path of a changed account is not its password, so nobody can say whose it is.
+	if a.kv != "" && a.changed == "" {
 		e.Live[e.ID(a.UID)] = credential.Path{Mount: "kv", Path: a.kv, Field: "password"}
 	}
 }
