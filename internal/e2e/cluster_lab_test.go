@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"rollcall/internal/estate"
@@ -113,13 +115,19 @@ func (c *cluster) histories(campaign string, each func(*historypb.HistoryEvent))
 	api, err := client.Dial(client.Options{HostPort: c.engine.Address()})
 	require.NoError(c.t, err)
 	defer api.Close()
-	for _, id := range []string{workflows.CampaignID(estate.Device), workflows.WaveID(campaign, 0)} {
+	id := workflows.CampaignID(estate.Device)
+	for wave := 0; ; wave++ {
 		events := api.GetWorkflowHistory(context.Background(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for events.HasNext() {
 			e, err := events.Next()
+			var none *serviceerror.NotFound
+			if wave > 1 && errors.As(err, &none) {
+				return // there are no more waves
+			}
 			require.NoError(c.t, err)
 			each(e)
 		}
+		id = workflows.WaveID(campaign, wave)
 	}
 }
 
