@@ -30,9 +30,11 @@ type Rotation struct {
 	hand   *rotation.Hand
 	gate   *rotation.Gate
 	doubts *rotation.Doubts
-	specs  sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	lines  sync.Map // directory -> *line: see lineOf
-	goOn   sync.Map // campaign -> time.Time at which it was seen to be open
+
+	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
+	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
+	lines   sync.Map // directory -> *line: see lineOf
+	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 }
 
 // NewRotation gives the activities of one worker process, which carries what Prepare
@@ -220,6 +222,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 			r.hand.Proved(in.Batch.Campaign, page[a.Index].ID, a.Attempt, now)
 		}
 	}
+	r.nameEarlier(ctx, in.Batch.Campaign, page, out)
 	return out, nil
 }
 

@@ -78,6 +78,9 @@ const (
 	// debtHolds is how long a debt counts that is not met again. Each pass meets it again, and
 	// retry_max is five minutes by default; another worker or campaign may have paid it.
 	debtHolds = 15 * time.Minute
+	// debtFirst is how long nothing is tried but to activate what is set. Longer than from one
+	// pass to the next, and not for ever: its directory may be down by now.
+	debtFirst = time.Minute
 )
 
 // NewGate gives an open gate.
@@ -139,8 +142,8 @@ const (
 func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	cutOff, careful := g.cutOff()
-	full := cutOff > 0 && len(g.inside)+cutOff >= slots
+	cutOff, lately, careful := g.cutOff(id)
+	full := cutOff > 0 && len(g.inside)+cutOff >= slots || g.shut && lately
 	switch {
 	case len(g.inside) > 0 && (g.shut || full || g.vault.Throttled()):
 		return waits, g.changed
@@ -160,12 +163,14 @@ func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
 	return goIn, nil
 }
 
-// cutOff counts the debts that may grow, and reports whether rights on some paths are
-// missing. One that is specific must not hold up all others where there is one slot.
-func (g *Gate) cutOff() (n int, careful bool) {
+// cutOff counts the debts of others than id that may grow. lately says that one of them is to
+// be activated first: it is tried with each pass. careful says that rights on some paths are
+// missing. A debt that is specific must not hold up all others where there is one slot.
+func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 	generals := 0
 	for id, d := range g.owed {
 		switch {
+		case id == me:
 		case time.Since(d.since) > debtHolds:
 			delete(g.owed, id)
 		case d.why == denied:
@@ -173,6 +178,7 @@ func (g *Gate) cutOff() (n int, careful bool) {
 		case d.why == general:
 			generals++
 			n++
+			lately = lately || time.Since(d.since) < debtFirst
 		case d.why == specific:
 			n++
 		}
@@ -180,7 +186,7 @@ func (g *Gate) cutOff() (n int, careful bool) {
 	if n == 1 && generals == 0 {
 		n = 0
 	}
-	return n, careful
+	return n, lately, careful
 }
 
 // try finds out whether Vault takes writes. The gate stays shut until the credential

@@ -213,6 +213,9 @@ func (au *Authority) fail(op string, err error) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusForbidden:
+		if strings.Contains(strings.Join(resp.Errors, " "), "invalid token") {
+			return au.stop(protocol.ReasonVaultLogin, op+": the token is expired or revoked; log in again (vault login, or a new secret-id)")
+		}
 		return au.stop(protocol.ReasonRights, op+": permission denied: the token is expired or its policy lacks this right; `rollcall init --print` shows what the worker needs")
 	case http.StatusTooManyRequests:
 		return au.stop(protocol.ReasonThrottled, op+": a rate limit of Vault turned it away")

@@ -1,0 +1,52 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// accusing are findings that say that somebody changed a credential. It may have been
+// Rollcall, in an earlier campaign: of another device that has the same account, or with
+// another path in Vault.
+var accusing = []credential.FindingCode{credential.FindingChangedBefore, "path-refused", credential.FindingStalePath}
+
+// nameEarlier adds to such findings which earlier campaign had the credential. It is a hint:
+// where Vault cannot be asked, it is left out.
+func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []AppliedItem) {
+	if !slices.ContainsFunc(out, func(it AppliedItem) bool { return slices.ContainsFunc(it.Findings, accuses) }) {
+		return
+	}
+	earlier, err := r.earlierRolls(ctx, campaign)
+	if err != nil {
+		return
+	}
+	for _, it := range out {
+		rec, had := earlier[page[it.Index].ID]
+		for i, f := range it.Findings {
+			if had && accuses(f) {
+				text := fmt.Sprintf("campaign %s of device %s, of %s, had it on its roll: Rollcall itself may have changed it then", rec.Campaign, rec.Device, rec.OpenedAt.UTC().Format(time.DateOnly))
+				it.Findings[i].Detail = strings.TrimPrefix(f.Detail+"; "+text, "; ")
+			}
+		}
+	}
+}
+
+func accuses(f credential.Finding) bool { return slices.Contains(accusing, f.Code) }
+
+// earlierRolls reads them once for a campaign.
+func (r *Rotation) earlierRolls(ctx context.Context, campaign string) (map[string]vault.CampaignRecord, error) {
+	if have, ok := r.earlier.Load(campaign); ok {
+		return have.(map[string]vault.CampaignRecord), nil
+	}
+	read, err := r.Store.EarlierRolls(ctx, campaign)
+	if err == nil {
+		r.earlier.Store(campaign, read)
+	}
+	return read, err
+}
