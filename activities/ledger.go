@@ -213,6 +213,16 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
 		Authority: in.Authority, Server: in.Server,
 	}
+	if in.Login != nil {
+		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, in.Login.Page)
+		if err != nil {
+			return classify(errVault, err)
+		}
+		if in.Login.Index >= len(page) {
+			return classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has no credential %d", in.Campaign, in.Login.Page, in.Login.Index))
+		}
+		e.Credential, e.Name = page[in.Login.Index].ID, page[in.Login.Index].Name
+	}
 	entries := []ledger.Entry{e}
 	closing := in.Event == ledger.CampaignClosed
 	if closing {

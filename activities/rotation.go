@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type Rotation struct {
 	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
 	lines   sync.Map // directory -> *line: see lineOf
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
+	logins  closedLogins
 }
 
 // NewRotation gives the activities of one worker process, which carries what Prepare
@@ -84,7 +86,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: exposure(spec),
-		Servers: index.Servers, Addresses: index.Addresses,
+		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses,
 	}, nil
 }
 
@@ -159,9 +161,16 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	rot.Pass = in.Pass
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
+	reach, err := r.reachOf(ctx, in.Batch, outsideVault(rotatable(page, in.Items)))
 	still()
+	if err != nil {
+		return nil, err
+	}
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
+		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil && !c.ReachesVault() {
+			out[i].Stop = reach.Within(ctx, c)
+		}
 		if out[i].Stop == nil {
 			out[i].Prepared = rot.Prepare(ctx, page[in.Items[i]])
 		}
@@ -185,6 +194,17 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	}
 	for _, it := range in.Items {
 		r.doubts.Recall(in.Batch.Campaign, it.Against)
+	}
+	if in.Batch.Kind == credential.AppRoleSecretID && len(in.Batch.Logins) > 0 {
+		still := beat(ctx)
+		reach, err := r.reachOf(ctx, in.Batch, applicable(page, in.Items))
+		still()
+		if err != nil {
+			return nil, err
+		}
+		if reach != nil {
+			rot.Reach = reach
+		}
 	}
 	first := firstAttempt(ctx)
 	out := make([]AppliedItem, len(in.Items))
@@ -393,6 +413,20 @@ func width(spec *config.Campaign, b Batch) int {
 	operations := float64(8 + 6*len(d.Servers)) // of one credential on the directory
 	each := d.RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
 	return max(1, min(b.Concurrency, int(each)))
+}
+
+// outsideVault are those that are no logins to Vault, which wait for nothing before they are set.
+func outsideVault(cs []credential.Credential) []credential.Credential {
+	return slices.DeleteFunc(cs, credential.Credential.ReachesVault)
+}
+
+// applicable are the credentials that Apply is asked for.
+func applicable(page []credential.Credential, items []ApplyItem) []credential.Credential {
+	var out []credential.Credential
+	for _, it := range items {
+		out = append(out, page[it.Index])
+	}
+	return out
 }
 
 // rotatable are the credentials of a page that can be rotated, of those asked for.

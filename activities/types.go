@@ -31,6 +31,8 @@ type Roll struct {
 	// accounts and stays in Vault.
 	Incomplete int    `json:"incomplete,omitempty"`
 	Exposure   string `json:"exposure,omitempty"`
+	// Logins of the device to Vault: what they could read waits for them.
+	Logins credential.Refs `json:"logins,omitempty"`
 	// Servers of each directory, the write server first, as they were found when the roll was listed.
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
@@ -60,6 +62,8 @@ type Batch struct {
 	Concurrency int             `json:"concurrency"`
 	// LeftOut are servers of the authority that a person took out: proofs do not ask them.
 	LeftOut []string `json:"left_out,omitempty"`
+	// Logins to Vault that are still open, and that nobody has accepted.
+	Logins credential.Refs `json:"logins,omitempty"`
 }
 
 // PrepareInput names the credentials of a batch by their index on the page.
@@ -159,6 +163,9 @@ type EventInput struct {
 	Event    ledger.Event `json:"event"`
 	Actor    string       `json:"actor,omitempty"`
 	Number   int          `json:"number"` // makes repeated events of one name distinct
+	// Login that a person accepted as open, on the roll of Snapshot.
+	Snapshot string          `json:"snapshot,omitempty"`
+	Login    *credential.Ref `json:"login,omitempty"`
 	// Authority and Server that a person left out.
 	Authority string `json:"authority,omitempty"`
 	Server    string `json:"server,omitempty"`

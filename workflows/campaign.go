@@ -7,8 +7,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
-	"rollcall/internal/vault"
 )
 
 // Campaign lists, runs the waves in order, and closes. It ends in an error only
@@ -38,9 +38,23 @@ type campaign struct {
 	leaving []LeaveOut          // asked for and not yet in the ledger
 	status  Status
 	control control
-	wave    workflow.ChildWorkflowFuture // the running one, or nil
+	running []*runningWave
 	events  int
 	closing bool // no update is taken any more
+
+	logins    credential.Refs         // of the roll, to Vault
+	loginsOf  map[int]credential.Refs // of each wave
+	passed    map[int]bool            // waves with logins whose first pass has ended
+	accepting credential.Refs         // asked for and not yet in the ledger
+	failed    error                   // of the first wave that failed
+}
+
+// runningWave is one that was begun.
+type runningWave struct {
+	future workflow.ChildWorkflowFuture
+	index  int // into status.Waves
+	ended  bool
+	err    error
 }
 
 func (c *campaign) run(ctx workflow.Context) (Result, error) {
@@ -76,65 +90,15 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	if c.status.Phase == Listing {
 		c.status.Phase = Running
 	}
-	for i, w := range roll.Waves {
-		c.status.Wave = i
-		done, err := c.runWave(ctx, steady, roll, w)
-		if err != nil {
-			return Result{}, c.close(steady, err)
-		}
-		c.status.Dead += done.Dead
-		c.status.Open += done.Open
-		c.status.Waves[i].Dead, c.status.Waves[i].Open, c.status.Waves[i].Ended = done.Dead, done.Open, true
+	if err := c.waves(ctx, steady, roll); err != nil {
+		return Result{}, c.close(steady, err)
 	}
 	c.status.Wave = -1
 	c.recheck(steady, roll)
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
-		LeftOut: c.control.leftOut(), Incomplete: c.status.Incomplete, Aborted: c.control.Aborting,
+		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aborted: c.control.Aborting,
 	}, c.close(steady, nil)
-}
-
-// runWave runs one wave to its end. The wave is not a child that a cancelled
-// campaign cancels: it is told to abort, and winds up.
-func (c *campaign) runWave(ctx, steady workflow.Context, roll activities.Roll, w vault.WaveIndex) (waveResult, error) {
-	if ctx.Err() != nil {
-		c.control.Aborting = true
-	}
-	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{
-		WorkflowID: WaveID(c.in.Campaign, w.Wave),
-		TaskQueue:  activities.RotationQueue,
-	})
-	only := roll
-	only.Waves, only.Servers, only.Addresses = nil, nil, nil
-	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
-		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true,
-	})
-	// From here on the wave is told: its input is written, and a signal waits
-	// for it to start.
-	c.wave = future
-	defer func() { c.wave = nil }()
-	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
-		return waveResult{}, err
-	}
-	cancelled := workflow.NewSelector(steady)
-	cancelled.AddFuture(future, func(workflow.Future) {})
-	cancelled.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {
-		c.control.Aborting = true
-		c.status.Phase = Aborting
-		c.tell(steady)
-	})
-	cancelled.Select(steady)
-	var out waveResult
-	err := future.Get(steady, &out)
-	return out, err
-}
-
-// tell passes the control on to the running wave. A wave that has just ended
-// does not hear it, which is what it should hear.
-func (c *campaign) tell(ctx workflow.Context) {
-	if c.wave != nil {
-		_ = c.wave.SignalChildWorkflow(ctx, SignalControl, c.control).Get(ctx, nil)
-	}
 }
 
 // close records the end and frees the campaign's hold on what is staged. cause
@@ -210,6 +174,9 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateAcceptOpen, c.acceptOpen, workflow.UpdateHandlerOptions{Validator: c.mayAcceptOpen}); err != nil {
+		return err
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateLeaveOut, c.leaveOut, workflow.UpdateHandlerOptions{Validator: c.mayLeaveOut})
 }

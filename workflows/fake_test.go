@@ -32,16 +32,19 @@ type place struct{ page, index int }
 type fake struct {
 	// outcome is what stops a credential in its nth try, and where; a zero
 	// Reason means dead. nil: all are dead at once.
-	outcome func(at place, try int) (protocol.Step, protocol.Reason)
-	roll    activities.Roll
-	gone    string                   // a server without an answer: no credential dies until it is left out
-	takes   map[string]time.Duration // by activity, on the workflow's clock
-	fails   map[string]error         // by activity
+	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
+	roll     activities.Roll
+	gone     string         // a server without an answer: no credential dies until it is left out
+	waitsFor credential.Ref // with finds or outcome: nothing of another page is set while it is among the open logins
+	finds    map[place]credential.FindingCode
+	takes    map[string]time.Duration // by activity, on the workflow's clock
+	fails    map[string]error         // by activity
 
 	mu         sync.Mutex
 	now        func() time.Time
 	log        []string // activities in the order of their start
 	passes     []time.Time
+	prepared   []preparedOne
 	tries      map[place]int
 	died       map[place]int
 	results    []activities.ResultInput
@@ -56,6 +59,12 @@ type fake struct {
 	closed     []string
 	inHand     int
 	most       int // batches at the same time
+}
+
+// preparedOne is one credential of one Prepare, and which logins were open.
+type preparedOne struct {
+	at     place
+	logins credential.Refs
 }
 
 func newFake(waves ...vault.WaveIndex) *fake {
@@ -141,9 +150,12 @@ func (f *fake) prepare(_ context.Context, in activities.PrepareInput) (out []act
 	for _, i := range in.Items {
 		at := place{in.Batch.Span.Page, i}
 		f.tries[at]++
+		f.prepared = append(f.prepared, preparedOne{at, in.Batch.Logins})
 		p := rotation.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
 		if step, reason := f.stop(at); step == protocol.Precheck || step == protocol.Stage {
 			p = rotation.Prepared{Step: step, Stop: &protocol.Stop{Reason: reason}}
+		} else if at.page != f.waitsFor.Page && slices.Contains(in.Batch.Logins, f.waitsFor) {
+			p = rotation.Prepared{Step: protocol.Precheck, Stop: &protocol.Stop{Reason: protocol.ReasonWithinReach}}
 		}
 		out = append(out, activities.PreparedItem{Index: i, Prepared: p})
 	}
@@ -172,6 +184,9 @@ func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activit
 		} else if f.gone != "" && !slices.Contains(in.Batch.LeftOut, f.gone) {
 			a = rotation.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: protocol.StopFor(protocol.Unreachable, f.gone)}
 		} else {
+			if code := f.finds[at]; code != "" {
+				a.Findings = []credential.Finding{{Code: code}}
+			}
 			f.died[at]++
 		}
 		out = append(out, activities.AppliedItem{Index: it.Index, Applied: a})

@@ -27,6 +27,13 @@ const (
 	// UpdateLeaveOut takes a LeaveOut and answers with a Status too.
 	UpdateLeaveOut = "leave-out"
 
+	// UpdateAcceptOpen takes an AcceptOpen and answers with a Status.
+	UpdateAcceptOpen = "accept-open"
+
+	// SignalPassed tells a campaign, with a Passed, that a wave with logins to Vault has
+	// ended a pass.
+	SignalPassed = "passed"
+
 	// QueryStatus of a campaign or a wave.
 	QueryStatus = "status"
 

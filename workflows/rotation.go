@@ -1,9 +1,12 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 )
@@ -19,6 +22,8 @@ type rotationInput struct {
 type rotationResult struct {
 	Dead int
 	Open []activities.OpenItem
+	// LivesOn are logins to Vault that are dead, and of which batch tokens live until they expire.
+	LivesOn []int
 }
 
 // rotate takes one batch through the protocol once, and cleans.
@@ -100,6 +105,9 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 	}
 	for _, a := range applied {
 		if a.Dead() {
+			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens }) {
+				out.LivesOn = append(out.LivesOn, a.Index)
+			}
 			dead = append(dead, activities.CleanItem{Index: a.Index, Attempt: a.Attempt, To: a.To})
 			continue
 		}

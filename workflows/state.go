@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 )
 
@@ -53,6 +54,7 @@ type Status struct {
 	Wave       int          `json:"wave"` // index of the running wave, -1 before and after
 	Waves      []WaveStatus `json:"waves,omitempty"`
 	LeftOut    []LeaveOut   `json:"left_out,omitempty"`
+	Accepted   []AcceptOpen `json:"accepted,omitempty"`
 	Incomplete int          `json:"incomplete,omitempty"` // as in Result
 	Problem    string       `json:"problem,omitempty"`    // why listing failed
 }
@@ -65,6 +67,22 @@ type LeaveOut struct {
 	Server    string `json:"server"`              // as the roll names it
 	Actor     string `json:"actor"`
 	Reason    string `json:"reason"`
+}
+
+// AcceptOpen lets credentials go on whose new value a login of the roll could read that is
+// still open, because a person says so. The login is named by its place on the roll, for Temporal gets no account
+// name; Reason goes into the ledger, so it names neither a secret nor an account.
+type AcceptOpen struct {
+	Login  credential.Ref `json:"login"`
+	Actor  string         `json:"actor"`
+	Reason string         `json:"reason"`
+}
+
+// Passed is what a wave with logins to Vault tells its campaign after each pass: those of its
+// logins that are still open.
+type Passed struct {
+	Wave int             `json:"wave"`
+	Open credential.Refs `json:"open,omitempty"`
 }
 
 // WaveStatus counts one wave.
@@ -85,6 +103,7 @@ type Result struct {
 	Dead     int `json:"dead"`
 	Open     int `json:"open"`
 	LeftOut  int `json:"left_out,omitempty"` // servers
+	Accepted int `json:"accepted,omitempty"` // logins to Vault that were open
 	// Incomplete counts warnings of the listing that something may be missing from the roll.
 	Incomplete int  `json:"incomplete,omitempty"`
 	Aborted    bool `json:"aborted,omitempty"`
@@ -95,7 +114,13 @@ type control struct {
 	Paused   bool                `json:"paused"`
 	Aborting bool                `json:"aborting"`
 	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
+	// Logins of the roll to Vault that are still open, and that nobody has accepted.
+	Logins credential.Refs `json:"logins,omitempty"`
 }
+
+// relief grows with whatever lets open credentials go on: a server that was left out, a login
+// that is dead or was accepted.
+func (c control) relief() int { return c.leftOut() - len(c.Logins) }
 
 // leftOut counts the servers that were left out.
 func (c control) leftOut() (n int) {
@@ -113,17 +138,18 @@ type waveState struct {
 	Settings Settings        `json:"settings"`
 	Control  control         `json:"control"`
 
-	Pass  int         `json:"pass"`           // 1, 2, …
-	Todo  []batchTodo `json:"todo,omitempty"` // of this pass, not yet dispatched
-	Open  []batchTodo `json:"open,omitempty"` // of this pass, to come again
-	Half  []batchTodo `json:"half,omitempty"` // of an aborted wave, for one more pass
-	Split bool        `json:"split,omitempty"`
-	Ended int         `json:"ended,omitempty"` // exceptions that are recorded
-	Dead  int         `json:"dead"`
-	Done  bool        `json:"started"`         // Todo was filled once
-	Began time.Time   `json:"began,omitzero"`  // when this pass began; zero in the first
-	Heard int         `json:"heard,omitempty"` // servers that were left out when this pass began
-	Since time.Time   `json:"since,omitzero"`  // when the first pass ended: the deadline counts from there
+	Pass   int             `json:"pass"`           // 1, 2, …
+	Todo   []batchTodo     `json:"todo,omitempty"` // of this pass, not yet dispatched
+	Open   []batchTodo     `json:"open,omitempty"` // of this pass, to come again
+	Half   []batchTodo     `json:"half,omitempty"` // of an aborted wave, for one more pass
+	Split  bool            `json:"split,omitempty"`
+	Ended  int             `json:"ended,omitempty"` // exceptions that are recorded
+	Dead   int             `json:"dead"`
+	Done   bool            `json:"started"`          // Todo was filled once
+	Began  time.Time       `json:"began,omitzero"`   // when this pass began; zero in the first
+	Heard  int             `json:"heard,omitempty"`  // control.relief when this pass began
+	Closed credential.Refs `json:"closed,omitempty"` // logins of this wave that are dead
+	Since  time.Time       `json:"since,omitzero"`   // when the first pass ended: the deadline counts from there
 
 	// Urgent: passes begin with what is cut off, and no pass waits for cleaning. A wave
 	// that began before there was this order goes on without it.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -25,7 +26,7 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 	}
 	w.batches = batches(st.Roll, st.Index, size, st.Settings.Concurrency)
 	if !st.Done {
-		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.leftOut()
+		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.relief()
 		for b := range w.batches {
 			w.state.Todo = append(w.state.Todo, batchTodo{Batch: b})
 		}
@@ -55,6 +56,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		if w.state.Since.IsZero() {
 			w.state.Since = workflow.Now(ctx)
 		}
+		w.tellLogins(ctx)
 		if w.over() {
 			return w.end(ctx)
 		}
@@ -66,7 +68,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 			byUrgency(w.state.Todo)
 		}
 		w.state.Began = workflow.Now(ctx)
-		w.state.Heard = w.state.Control.leftOut()
+		w.state.Heard = w.state.Control.relief()
 	}
 }
 
@@ -100,6 +102,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
+	in.Batch.Logins = slices.Clone(w.state.Control.Logins)
 	if !finishing {
 		ctx, w.halt[todo.Batch] = workflow.WithCancel(ctx)
 		defer delete(w.halt, todo.Batch)
@@ -117,6 +120,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	}
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
+	w.loginsDied(in, out)
 	if len(out.Open) > 0 {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: todo.Batch, Items: out.Open})
 	}
@@ -180,7 +184,7 @@ func (w *wave) over() bool {
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			if !it.Reason.Final() {
-				if w.fewerServers() {
+				if w.relieved() {
 					return false
 				}
 				return w.state.Began.After(w.state.Since.Add(w.state.Settings.Deadline))
@@ -190,16 +194,16 @@ func (w *wave) over() bool {
 	return true
 }
 
-// fewerServers reports whether a server was left out since this pass began, so that
-// what it left open may have a proof at once.
-func (w *wave) fewerServers() bool { return w.state.Control.leftOut() > w.state.Heard }
+// relieved reports whether since this pass began a server was left out, or a login to Vault
+// died or was accepted, so that what that left open may go on at once.
+func (w *wave) relieved() bool { return w.state.Control.relief() > w.state.Heard }
 
 // wait backs off before the next pass; an abort ends it, and so does a server that is left out.
 func (w *wave) wait(ctx workflow.Context) {
 	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
-			if it.Reason.Immediate() {
+			if it.Reason.Immediate() || w.state.Pass == 1 && waitsForLogins(it) {
 				return
 			}
 			if cutOff(it) {
@@ -207,7 +211,7 @@ func (w *wave) wait(ctx workflow.Context) {
 			}
 		}
 	}
-	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.fewerServers() })
+	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.relieved() })
 }
 
 // backoff doubles from first to longest.
@@ -338,6 +342,7 @@ func (w *wave) listen(ctx workflow.Context) {
 		var c control
 		signals.Receive(ctx, &c)
 		w.state.Control = c
+		w.state.Control.Logins = less(c.Logins, w.state.Closed)
 		if c.Aborting {
 			for _, b := range workflow.DeterministicKeys(w.halt) {
 				w.halt[b]()

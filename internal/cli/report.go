@@ -170,11 +170,14 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 				report.Plural(result.LeftOut, "server was", "servers were"))
 		}
 	}
+	if result.Accepted > 0 {
+		s.say("%s accepted as open by a person, and could read new values: the ledger says by whom and why", report.Plural(result.Accepted, "login to Vault was", "logins to Vault were"))
+	}
 	if result.Incomplete > 0 {
 		s.say("this list may be incomplete: %s of the listing, which the report, the ledger and `rollcall list` have; correct the sources, or accept what is right in the campaign file",
 			report.Plural(result.Incomplete, "warning", "warnings"))
 	}
-	if result.Open > 0 || result.LeftOut > 0 || result.Incomplete > 0 {
+	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return nil

@@ -59,6 +59,9 @@ type Credential struct {
 	// default path, which activation creates.
 	Adopted bool `json:"adopted,omitempty"`
 
+	// Own: it is what Rollcall itself works with.
+	Own bool `json:"own,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 

@@ -1,6 +1,9 @@
 package credential
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Roll is the merged list of one campaign. Once written to Vault it is never
 // changed; a later listing is another roll.
@@ -54,6 +57,44 @@ type Span struct {
 	Page int `json:"p"`
 	From int `json:"f"`
 	To   int `json:"t"`
+}
+
+// Ref is one credential on a page of a stored roll.
+type Ref struct {
+	Page  int `json:"p"`
+	Index int `json:"i"`
+}
+
+// Refs are credentials of a stored roll, in order. As JSON they are spans, because where there
+// are many they lie side by side.
+type Refs []Ref
+
+// MarshalJSON writes spans.
+func (r Refs) MarshalJSON() ([]byte, error) {
+	spans := []Span{}
+	for _, ref := range r {
+		if n := len(spans) - 1; n >= 0 && spans[n].Page == ref.Page && spans[n].To == ref.Index {
+			spans[n].To++
+			continue
+		}
+		spans = append(spans, Span{Page: ref.Page, From: ref.Index, To: ref.Index + 1})
+	}
+	return json.Marshal(spans)
+}
+
+// UnmarshalJSON reads spans.
+func (r *Refs) UnmarshalJSON(b []byte) error {
+	var spans []Span
+	if err := json.Unmarshal(b, &spans); err != nil {
+		return err
+	}
+	*r = nil
+	for _, s := range spans {
+		for i := s.From; i < s.To; i++ {
+			*r = append(*r, Ref{Page: s.Page, Index: i})
+		}
+	}
+	return nil
 }
 
 // Len is the number of credentials in the span.

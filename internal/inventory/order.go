@@ -50,6 +50,9 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	}
 	inFile := map[*line]int{}
 	ours := func(l *line) bool { place, is := own[l.ID]; return is && place != notByUs }
+	for _, l := range m.lines {
+		_, l.Own = own[l.ID]
+	}
 	logins, first := false, false
 	for _, l := range m.lines {
 		inFile[l] = m.wave(l)

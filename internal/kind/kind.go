@@ -106,6 +106,14 @@ type Look struct {
 	Marks map[string]string
 }
 
+// Login is an Authority whose credentials open Vault.
+type Login interface {
+	// Reads gives those of the API paths in Vault that whoever logs in with c could read. values
+	// are what may be in force, and need not be. It changes nothing that lasts. An error means
+	// that this is not known.
+	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
+}
+
 // Subjects are the immutable ids of the accounts of cs.
 func Subjects(cs []credential.Credential) []string {
 	out := make([]string, 0, len(cs))

@@ -45,7 +45,7 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
-	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true,
 }
 
 func newAudit(rep *Report) *audit {
@@ -93,6 +93,13 @@ func (a *audit) check(index int64, e Entry) {
 		a.closing(index, e)
 	case ServerLeftOut:
 		a.leaveOut(index, e)
+	case LoginAccepted:
+		if e.Actor == "" || e.Detail == "" {
+			a.rep.add(index, e.Credential, "an open login to Vault was accepted, and the entry does not say by whom and why")
+		}
+		if l := a.state.Line(e.Credential); l == nil && !a.gap {
+			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
+		}
 	case Intending, StillOpen, Exception, Reopened, Died:
 		if at := (announced{e.Credential, e.Attempt}); e.Event == Intending {
 			if _, twice := a.intents[at]; !twice {

@@ -21,6 +21,7 @@ const (
 	CampaignAborted Event = "campaign-aborted"
 	CampaignClosed  Event = "campaign-closed" // Counts
 	ServerLeftOut   Event = "server-left-out" // a person took Server of Authority out, with Detail as the reason: proofs after it need not ask it
+	LoginAccepted   Event = "login-accepted"  // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
 	Listed          Event = "listed"          // one for each credential on the roll, with provenance
 	Excluded        Event = "excluded"        // found, and left out by a person, with Detail as the reason
 	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below

@@ -28,7 +28,7 @@ func (s *State) Add(index uint64, e Entry) {
 	if e.At.After(s.LatestAt) {
 		s.LatestAt = e.At
 	}
-	if e.Credential != "" && e.Event != Excluded {
+	if e.Credential != "" && e.Event != Excluded && e.Event != LoginAccepted {
 		s.addToLine(index, e)
 		return
 	}
@@ -53,6 +53,10 @@ func (s *State) Add(index uint64, e Entry) {
 		s.Excluded = append(s.Excluded, ExcludedLine{ID: e.Credential, Name: e.Name, Reason: e.Detail})
 	case ServerLeftOut:
 		s.leaveOut(e)
+	case LoginAccepted:
+		if !slices.ContainsFunc(s.Accepted, func(l AcceptedLogin) bool { return l.ID == e.Credential }) {
+			s.Accepted = append(s.Accepted, AcceptedLogin{ID: e.Credential, Name: e.Name, Actor: e.Actor, Reason: e.Detail, At: e.At})
+		}
 	case Found:
 		s.Findings = addFinding(s.Findings, e)
 	}

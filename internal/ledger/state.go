@@ -26,6 +26,7 @@ type State struct {
 	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
 	Waves       map[int]string       // their names by number; nil in ledgers that do not say
 	LeftOut     []LeftOutServer
+	Accepted    []AcceptedLogin
 
 	byID       map[string]int   // into Credentials
 	seen       map[idKey]bool   // ids of the entries so far
@@ -84,6 +85,14 @@ type Line struct {
 	Index    uint64 // of the outcome entry in the log
 
 	said map[protocol.Reason]string // details of reasons, for an exception
+}
+
+// AcceptedLogin is a login to Vault that a person accepted as open while the campaign ran.
+type AcceptedLogin struct {
+	ID, Name string
+	Actor    string
+	Reason   string
+	At       time.Time
 }
 
 // LeftOutServer is a server that a person took out of the campaign while it ran.

@@ -84,6 +84,7 @@ const (
 	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path
 	ReasonOtherOwner  Reason = "held-by-campaign"   // another running campaign is rotating it
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
+	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
 	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
 	ReasonInterrupted Reason = "interrupted"        // not reached before the worker stopped

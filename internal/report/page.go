@@ -26,6 +26,7 @@ type pageData struct {
 	Times    []tile
 	Proofs   []proofCount
 	LeftOut  []leftOut
+	Accepted []ledger.AcceptedLogin
 	Open     []card
 	Findings []card
 	HandOver []*ledger.Line
@@ -120,7 +121,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		HandOver: f.HandOver, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
-	d.LeftOut = leftOutOf(s)
+	d.LeftOut, d.Accepted = leftOutOf(s), s.Accepted
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
 	}

@@ -26,8 +26,10 @@ type Status struct {
 	// LeftOut are servers that a person took out of the campaign: what died since then
 	// was not proved dead there.
 	LeftOut []StatusLeftOut `json:"left_out"`
-	Waves   []StatusWave    `json:"waves"`
-	Ledger  StatusLedger    `json:"ledger"`
+	// Accepted are logins to Vault that a person accepted as open.
+	Accepted []StatusAccepted `json:"accepted,omitempty"`
+	Waves    []StatusWave     `json:"waves"`
+	Ledger   StatusLedger     `json:"ledger"`
 }
 
 // StatusOpen is one credential that is not dead, and why.
@@ -36,6 +38,15 @@ type StatusOpen struct {
 	Step       protocol.Step   `json:"step"`
 	Reason     protocol.Reason `json:"reason"`
 	Since      string          `json:"since"` // RFC 3339, UTC
+}
+
+// StatusAccepted is a login to Vault that a person accepted as open.
+type StatusAccepted struct {
+	Credential string `json:"credential"`
+	Name       string `json:"name"`
+	Actor      string `json:"actor"`
+	Reason     string `json:"reason"`
+	At         string `json:"at"`
 }
 
 // StatusLeftOut is a server that a person took out, and how many credentials
@@ -89,6 +100,10 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	for _, l := range leftOutOf(s) {
 		st.LeftOut = append(st.LeftOut, StatusLeftOut{l.Authority, l.Server, l.Actor, l.Reason, rfc3339(l.At), l.Dead})
 	}
+	for _, l := range s.Accepted {
+		st.Accepted = append(st.Accepted, StatusAccepted{l.ID, l.Name, l.Actor, l.Reason, rfc3339(l.At)})
+	}
+
 	for _, w := range wavesOf(f) {
 		t := f.ByWave[w]
 		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead})

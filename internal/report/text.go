@@ -42,6 +42,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
 	}
 	leftOutText(&b, s, width)
+	acceptedText(&b, s, width)
 	openText(&b, f, width)
 	handOverText(&b, f, width)
 	findingsText(&b, s, f, width)

@@ -36,6 +36,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonConflict:    {"Somebody else wrote the secret in Vault", "Find out who wrote the live path (Vault's audit log) and stop it, then run again. The new value is safe in staging."},
 	protocol.ReasonOtherOwner:  {"Another campaign is rotating it", "Let that campaign finish or abort it, then run again."},
 	protocol.ReasonSelf:        {"It is Rollcall's own login", "Name two bind identities that reset each other, or rotate it by hand, last."},
+	protocol.ReasonWithinReach: {"A stolen login to Vault could read the new value", "See the login of the roll that is still open, and mend that: this one follows by itself. If it has to go on before, accept it by name and with a reason (`rollcall accept-open`): whoever has that login then learns the new value."},
 	protocol.ReasonLedger:      {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},
 	protocol.ReasonRestaged:    {"A new attempt is staged", "Nothing; the next pass takes it."},
 	protocol.ReasonInterrupted: {"The work stopped before its turn", "Run it again: what has been done is seen and kept."},

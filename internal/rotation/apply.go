@@ -123,6 +123,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 	case protocol.Verify:
 		return j.verify(ctx, d.Step == protocol.Verify)
 	case protocol.Activate:
+		if stop := j.withinReach(ctx); stop != nil {
+			return stop
+		}
 		if err := j.activate(ctx); err != nil {
 			return j.notActivated(err)
 		}
@@ -132,7 +135,7 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		if err := j.retire(ctx); err != nil {
 			return j.notActivated(err)
 		}
-		return nil
+		return j.closed(ctx)
 	}
 	return j.settle(ctx)
 }
@@ -189,7 +192,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
-	next.Unsent, next.Retired, next.Before = true, "", j.account.Changed
+	next.Unsent, next.Retired, next.Closed, next.Before = true, "", false, j.account.Changed
 	switch code {
 	case "":
 	case credential.FindingOutlived:

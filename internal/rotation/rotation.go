@@ -72,6 +72,9 @@ type Rotator struct {
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
 
+	// Reach guards what opens Vault. Nil: nobody else's login is open.
+	Reach Reach
+
 	looked lookedUp
 	slow   sync.Map // replicas that lag beyond patience: not waited for again
 	silent silence

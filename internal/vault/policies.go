@@ -250,6 +250,7 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	if rotate {
 		rs = append(rs,
 			rule{"sys/locked-users", []string{read}},
+			rule{"sys/capabilities", []string{update}},           // what a token of the device could read
 			rule{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
 			rule{"auth/token/lookup-accessor", []string{update}},
 			rule{"auth/token/revoke-accessor", []string{update}})

@@ -23,6 +23,9 @@ type RollIndex struct {
 	Incomplete int                  `json:"incomplete,omitempty"`
 	Waves      []WaveIndex          `json:"waves"` // lowest first
 
+	// Logins of the device to Vault, besides Rollcall's own.
+	Logins credential.Refs `json:"logins,omitempty"`
+
 	// Servers of each directory, the write server first: found once, so that every
 	// worker, retry and pass asks the same ones.
 	Servers map[string][]string `json:"servers,omitempty"`
@@ -38,6 +41,7 @@ type WaveIndex struct {
 	Wave  int    `json:"wave"`
 	Name  string `json:"name,omitempty"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
+	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
 	Runs  []Run  `json:"runs"`
 }
 

@@ -13,6 +13,9 @@ import (
 type cutter struct {
 	pages map[string][]byte
 	runs  map[int][]Run // by wave
+	alone map[int]bool  // waves with what is Rollcall's own
+
+	logins credential.Refs
 
 	page  rollPage
 	items int
@@ -62,6 +65,12 @@ func (c *cutter) exclude(x credential.Exclusion) error {
 // note lengthens the last run of the credential's wave, or begins another.
 func (c *cutter) note(cr credential.Credential) {
 	at := len(c.page.Credentials)
+	switch {
+	case cr.Own:
+		c.alone[cr.Wave] = true
+	case cr.ReachesVault():
+		c.logins = append(c.logins, credential.Ref{Page: c.n, Index: at})
+	}
 	runs := c.runs[cr.Wave]
 	if n := len(runs) - 1; n >= 0 {
 		if r := &runs[n]; r.Page == c.n && r.To == at && r.Authority == cr.Authority && r.Kind == cr.Kind {
@@ -75,7 +84,7 @@ func (c *cutter) note(cr credential.Credential) {
 func (c *cutter) waves(named []credential.Wave) []WaveIndex {
 	var out []WaveIndex
 	for _, w := range slices.Sorted(maps.Keys(c.runs)) {
-		index := WaveIndex{Wave: w, Runs: c.runs[w]}
+		index := WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
 		if w < len(named) {
 			index.Name, index.Batch = named[w].Name, named[w].Batch
 		}

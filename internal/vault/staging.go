@@ -54,6 +54,10 @@ type Staged struct {
 	// Before is the account's change mark when this value was staged; empty if not known.
 	Before string
 
+	// Closed: what the old value minted is dead, and nothing else logs in but this value. It
+	// is said of logins to Vault, for the sake of others whose places they could read.
+	Closed bool
+
 	CreatedAt time.Time // UTC
 
 	// Version is the KV version of the entry, the fence for Restage.
@@ -175,6 +179,9 @@ func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
+// StagingAPIPath is where Vault's API has what is staged for a credential.
+func StagingAPIPath(mount, id string) string { return mount + "/data/" + stagingPath(id) }
+
 func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
 
 func (st Staged) encode() map[string]any {
@@ -194,6 +201,7 @@ func (st Staged) encode() map[string]any {
 		"asked":          st.Asked,
 		"changed":        string(st.Changed),
 		"retired":        st.Retired,
+		"closed":         st.Closed,
 		"before":         st.Before,
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
@@ -235,6 +243,7 @@ func decodeStaged(e entry) (Staged, error) {
 	st.Changed = credential.FindingCode(changed)
 	st.Retired, _ = e.data["retired"].(string) // absent: not known
 	st.Before, _ = e.data["before"].(string)   // absent: not known
+	st.Closed, _ = e.data["closed"].(bool)
 	at, _ := e.data["created_at"].(string)
 	created, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil {

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/internal/credential"
+	"rollcall/workflows"
+)
+
+func (a *app) acceptOpenCommand() *cobra.Command {
+	var out output
+	var login, reason string
+	c := &cobra.Command{
+		Use:   "accept-open",
+		Short: "Let credentials go on although a login to Vault is open that could read them",
+		Long: `accept-open ends the wait for a login to Vault that is on the roll and does not die: an
+AppRole that is locked, say, or one that Rollcall may not rotate. Nothing is written where such
+a login could read it (reason within-reach), because whoever stole the login would have the new
+value too. With accept-open a person takes that upon himself: the ledger holds the login, who
+accepted it and why, before it takes effect, and the campaign ends with exit code 2. The
+login itself is tried on.
+
+To take a login off the roll, because the device never had it, exclude it in the campaign
+file instead.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ref, err := a.findLogin(cmd.Context(), login)
+			if err != nil {
+				return err
+			}
+			ask := workflows.AcceptOpen{Login: ref, Actor: actor(), Reason: reason}
+			return a.ask(cmd, &out, workflows.UpdateAcceptOpen, ask, func(st workflows.Status) string {
+				return fmt.Sprintf("accepted as open: %s, campaign %s; what waited for it comes back at once", login, st.Campaign)
+			})
+		},
+	}
+	out.flag(c)
+	c.Flags().StringVar(&login, "login", "", "the login, as list names it: mount/role of an AppRole")
+	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the ledger")
+	_ = c.MarkFlagRequired("login")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+// findLogin finds a login by name on the roll of the running campaign. Temporal gets its place
+// there, and no name.
+func (a *app) findLogin(ctx context.Context, name string) (credential.Ref, error) {
+	s, err := a.openVault(ctx)
+	if err != nil {
+		return credential.Ref{}, err
+	}
+	defer s.close()
+	if err := s.connect(ctx, false); err != nil {
+		return credential.Ref{}, s.refused(workflows.UpdateAcceptOpen, err)
+	}
+	running, err := s.running(ctx)
+	if err != nil {
+		return credential.Ref{}, err
+	}
+	if running == nil {
+		return credential.Ref{}, fmt.Errorf("cannot %s: no campaign is running for device %s", workflows.UpdateAcceptOpen, s.cfg.Device)
+	}
+	index, err := s.store.ReadIndex(ctx, running.Campaign)
+	if err != nil {
+		return credential.Ref{}, err
+	}
+	var names []string
+	for _, ref := range index.Logins {
+		page, err := s.store.ReadPage(ctx, running.Campaign, index.Snapshot, ref.Page)
+		if err != nil {
+			return credential.Ref{}, err
+		}
+		if ref.Index >= len(page) {
+			continue
+		}
+		c := page[ref.Index]
+		if strings.EqualFold(c.Name, name) || strings.EqualFold(c.ID, name) {
+			return ref, nil
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == 0 {
+		return credential.Ref{}, fmt.Errorf("cannot %s: no login to Vault is on the roll of campaign %s", workflows.UpdateAcceptOpen, running.Campaign)
+	}
+	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s; its logins are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
+}

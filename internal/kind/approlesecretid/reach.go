@@ -1,0 +1,126 @@
+package approlesecretid
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+)
+
+var _ kind.Login = (*Authority)(nil)
+
+// Reads mints a token of the role, asks Vault what that may read, and revokes it. It logs in
+// with one of values if the role has it, and that has no limited number of uses. Else it gives the
+// role a secret-id of one use for the purpose, with the metadata of those that are there, because policies may go by it.
+func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
+	r, err := au.role(ctx, c.Subject)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	roleID, err := au.roleID(ctx, *r)
+	if err != nil || roleID == "" {
+		return nil, err
+	}
+	value, done, err := au.forAsking(ctx, *r, values)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	bare, err := au.api.CloneWithHeaders()
+	if err != nil {
+		return nil, fmt.Errorf("vault %s: %w", au.server, err)
+	}
+	bare.ClearToken()
+	got, err := bare.Logical().WriteWithContext(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
+	if err != nil || got == nil || got.Auth == nil {
+		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, errSilence)
+	}
+	bare.SetToken(got.Auth.ClientToken)
+	defer au.discard(ctx, bare, got.Auth)
+	return au.readable(ctx, got.Auth.ClientToken, paths)
+}
+
+// readable asks with our own token, so that one of the login that may do nothing, or that is used
+// up by one call, can be asked about too.
+func (au *Authority) readable(ctx context.Context, token string, paths []string) ([]string, error) {
+	const chunk = 200
+	var out []string
+	for part := range slices.Chunk(paths, chunk) {
+		got, err := au.api.Logical().WriteWithContext(ctx, "sys/capabilities", map[string]any{"token": token, "paths": part})
+		if err != nil {
+			return nil, au.fail("ask what a login may read", err)
+		}
+		for _, path := range part {
+			if mayRead(got, path) {
+				out = append(out, path)
+			}
+		}
+	}
+	return out, nil
+}
+
+// mayRead: what Vault does not answer about counts as readable. It answers about a name with
+// blanks at its end under the name without them.
+func mayRead(got *vaultapi.Secret, path string) bool {
+	if got == nil {
+		return true
+	}
+	caps, ok := got.Data[path].([]any)
+	if !ok {
+		if caps, ok = got.Data[strings.TrimSpace(path)].([]any); !ok {
+			return true
+		}
+	}
+	return slices.Contains(caps, any("read")) || slices.Contains(caps, any("root"))
+}
+
+// forAsking gives a secret-id with which a login costs its consumer nothing, and what takes it away again.
+func (au *Authority) forAsking(ctx context.Context, r role, values []credential.Secret) (credential.Secret, func(), error) {
+	nothing := func() {}
+	if !r.bindSecretID {
+		return credential.Secret{}, nothing, nil
+	}
+	for _, v := range values {
+		if v.IsZero() {
+			continue
+		}
+		id, err := au.find(ctx, r, v)
+		if err != nil {
+			return credential.Secret{}, nothing, err
+		}
+		if id != nil && id.uses == 0 {
+			return v, nothing, nil
+		}
+	}
+	l, err := au.inherited(ctx, r, credential.Secret{}, credential.Secret{})
+	if err != nil {
+		return credential.Secret{}, nothing, err
+	}
+	metadata, err := json.Marshal(l.metadata)
+	if err != nil {
+		return credential.Secret{}, nothing, err
+	}
+	value := credential.NewSecret(rand.Text())
+	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/custom-secret-id", map[string]any{
+		"secret_id": value.Reveal(), "metadata": string(metadata), "num_uses": 1, "ttl": 60,
+	})
+	if err != nil {
+		return credential.Secret{}, nothing, au.fail("give the role a secret-id of one use", err)
+	}
+	if got == nil {
+		return credential.Secret{}, nothing, errors.New("vault: the answer to a new secret-id is empty")
+	}
+	accessor := got.Data["secret_id_accessor"]
+	return value, func() {
+		// A login has spent it already; one that was refused has not.
+		_, _ = au.api.Logical().WriteWithContext(context.WithoutCancel(ctx), r.path()+"/secret-id-accessor/destroy", map[string]any{"secret_id_accessor": accessor})
+	}, nil
+}

@@ -1,0 +1,43 @@
+package rotation
+
+import (
+	"context"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// Reach knows which logins to Vault are still open in the campaign, and what they could read.
+type Reach interface {
+	// Closed says that nothing but the new value of the login logs in any more.
+	Closed(id string)
+	// Within says why the new value of c must not be written where it is read, or nil.
+	Within(ctx context.Context, c credential.Credential) *protocol.Stop
+}
+
+// withinReach keeps the new value of a login from a place that another one could read which is
+// not closed yet. By then its own old value is retired, so that two logins that read each other's
+// places do not wait for each other: the next pass activates both.
+func (j *job) withinReach(ctx context.Context) *protocol.Stop {
+	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.activated() {
+		return nil
+	}
+	j.step = protocol.Activate
+	return j.Reach.Within(ctx, j.c)
+}
+
+// closed makes durable, for the other logins, that this one is retired.
+func (j *job) closed(ctx context.Context) error {
+	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) {
+		return nil
+	}
+	if !j.staged.Closed {
+		marked := j.staged
+		marked.Closed = true
+		if err := j.remark(ctx, marked); err != nil {
+			return j.notActivated(err)
+		}
+	}
+	j.Reach.Closed(j.c.ID)
+	return nil
+}

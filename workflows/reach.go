@@ -1,0 +1,128 @@
+package workflows
+
+import (
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// A wave with logins to Vault goes first and alone, for one pass. What stays open of it is
+// tried again beside the waves that follow, in which nothing is set whose new value such a
+// login could read (activities/reach.go).
+
+// waitsForLogins: it is retired, and waits for logins of the same pass that are so by now.
+func waitsForLogins(it activities.OpenItem) bool {
+	return it.Reason == protocol.ReasonWithinReach && it.Step == protocol.Activate
+}
+
+// loginsDied takes the logins of a batch that died off those that are open.
+func (w *wave) loginsDied(in rotationInput, out rotationResult) {
+	open := map[int]bool{}
+	for _, it := range out.Open {
+		open[it.Index] = true
+	}
+	for _, r := range w.state.Control.Logins {
+		if r.Page == in.Batch.Span.Page && slices.Contains(in.Items, r.Index) && !open[r.Index] && !slices.Contains(out.LivesOn, r.Index) {
+			w.state.Closed = append(w.state.Closed, r)
+		}
+	}
+	w.state.Control.Logins = less(w.state.Control.Logins, w.state.Closed)
+}
+
+// less is refs without those of gone, as another slice.
+func less(refs, gone credential.Refs) credential.Refs {
+	return slices.DeleteFunc(slices.Clone(refs), func(r credential.Ref) bool { return slices.Contains(gone, r) })
+}
+
+// loginsIn are those of refs that lie in a wave.
+func loginsIn(w vault.WaveIndex, refs credential.Refs) (out credential.Refs) {
+	for _, r := range refs {
+		for _, run := range w.Runs {
+			if run.Page == r.Page && run.From <= r.Index && r.Index < run.To {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// tellLogins says after each pass which logins of this wave are open. A campaign that has
+// ended does not hear it.
+func (w *wave) tellLogins(ctx workflow.Context) {
+	mine := loginsIn(w.state.Index, w.state.Roll.Logins)
+	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
+	if len(mine) == 0 || parent == nil {
+		return
+	}
+	_ = workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, SignalPassed,
+		Passed{Wave: w.state.Index.Wave, Open: less(mine, w.state.Closed)}).Get(ctx, nil)
+}
+
+// listenToWaves takes up what waves with logins say.
+func (c *campaign) listenToWaves(ctx workflow.Context) {
+	said := workflow.GetSignalChannel(ctx, SignalPassed)
+	for {
+		var p Passed
+		said.Receive(ctx, &p)
+		c.passed[p.Wave] = true
+		before := len(c.control.Logins)
+		c.control.Logins = slices.DeleteFunc(slices.Clone(c.control.Logins), func(r credential.Ref) bool {
+			return slices.Contains(c.loginsOf[p.Wave], r) && !slices.Contains(p.Open, r)
+		})
+		if len(c.control.Logins) < before {
+			c.tell(ctx)
+		}
+	}
+}
+
+// acceptOpen records that a person lets the others go on although a login is open, and only
+// then lets it take effect. The login itself is tried on.
+func (c *campaign) acceptOpen(ctx workflow.Context, in AcceptOpen) (Status, error) {
+	in.Reason = strings.TrimSpace(in.Reason)
+	c.accepting = append(c.accepting, in.Login)
+	defer func() { c.accepting = less(c.accepting, credential.Refs{in.Login}) }()
+	c.events++
+	steady, _ := workflow.NewDisconnectedContext(ctx)
+	err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, activities.EventInput{
+		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.LoginAccepted, Actor: in.Actor, Number: c.events,
+		Detail: in.Reason, Snapshot: c.status.Snapshot, Login: &in.Login,
+	}).Get(steady, nil)
+	if err != nil {
+		return c.status, err
+	}
+	c.status.Accepted = append(c.status.Accepted, in)
+	c.control.Logins = less(c.control.Logins, credential.Refs{in.Login})
+	c.tell(steady)
+	return c.status, nil
+}
+
+func (c *campaign) mayAcceptOpen(_ workflow.Context, in AcceptOpen) error {
+	switch {
+	case c.closing:
+		return refuse("the campaign has ended")
+	case c.control.Aborting:
+		return refuse("the campaign is being aborted")
+	case c.status.Phase == Listing:
+		return refuse("the campaign is still listing; its logins are known once it runs")
+	case strings.TrimSpace(in.Reason) == "":
+		return refuse("a reason is missing: it goes into the ledger, for whoever asks why new values were left where a stolen login reads")
+	case strings.TrimSpace(in.Actor) == "":
+		return refuse("nobody says who asks: the ledger holds who accepted an open login")
+	case len(in.Reason) > longestReason:
+		return refuse("the reason is longer than 500 bytes")
+	case !slices.Contains(c.logins, in.Login):
+		return refuse("that is no login to Vault of this campaign")
+	case slices.ContainsFunc(c.status.Accepted, func(a AcceptOpen) bool { return a.Login == in.Login }), slices.Contains(c.accepting, in.Login):
+		return refuse("it is accepted already")
+	case !slices.Contains(c.control.Logins, in.Login):
+		return refuse("that login is dead: nothing waits for it")
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/activities"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// waves runs the waves of a roll in order. One with logins to Vault is waited for until its
+// first pass has ended, and goes on beside the others; what is alone begins when all have ended.
+func (c *campaign) waves(ctx, steady workflow.Context, roll activities.Roll) error {
+	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
+	c.passed, c.loginsOf = map[int]bool{}, map[int]credential.Refs{}
+	for _, w := range roll.Waves {
+		c.loginsOf[w.Wave] = loginsIn(w, roll.Logins)
+	}
+	if len(roll.Logins) > 0 {
+		workflow.Go(steady, c.listenToWaves)
+	}
+	for i, w := range roll.Waves {
+		if w.Alone {
+			if err := c.ends(steady); err != nil {
+				return err
+			}
+		}
+		c.status.Wave = i
+		r, err := c.begin(ctx, steady, roll, w, i)
+		if err != nil {
+			return err
+		}
+		err = workflow.Await(steady, func() bool { return r.ended || len(c.loginsOf[w.Wave]) > 0 && c.passed[w.Wave] })
+		if err != nil || r.err != nil {
+			return cmpErr(err, r.err)
+		}
+	}
+	return c.ends(steady)
+}
+
+func cmpErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts a wave. It is not a child that a cancelled campaign cancels: it is told to
+// abort, and winds up.
+func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w vault.WaveIndex, i int) (*runningWave, error) {
+	if ctx.Err() != nil {
+		c.control.Aborting = true
+	}
+	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{
+		WorkflowID: WaveID(c.in.Campaign, w.Wave),
+		TaskQueue:  activities.RotationQueue,
+	})
+	only := roll
+	only.Waves, only.Servers, only.Addresses = nil, nil, nil
+	future := workflow.ExecuteChildWorkflow(child, WaveWorkflow, waveState{
+		Roll: only, Index: w, Settings: c.in.Settings, Control: c.control, Urgent: true,
+	})
+	// From here on the wave is told: its input is written, and a signal waits
+	// for it to start.
+	r := &runningWave{future: future, index: i}
+	c.running = append(c.running, r)
+	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
+		return nil, err
+	}
+	workflow.Go(steady, func(steady workflow.Context) { c.watch(ctx, steady, r) })
+	return r, nil
+}
+
+// watch waits for the end of a wave, and tells all if the campaign is cancelled.
+func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
+	cancelled := workflow.NewSelector(steady)
+	cancelled.AddFuture(r.future, func(workflow.Future) {})
+	cancelled.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {
+		c.control.Aborting = true
+		c.status.Phase = Aborting
+		c.tell(steady)
+	})
+	cancelled.Select(steady)
+	var done waveResult
+	r.err = r.future.Get(steady, &done)
+	r.ended = true
+	c.running = slices.DeleteFunc(slices.Clone(c.running), func(x *runningWave) bool { return x == r })
+	if r.err != nil {
+		c.failed = cmpErr(c.failed, r.err)
+		return
+	}
+	c.status.Dead += done.Dead
+	c.status.Open += done.Open
+	st := &c.status.Waves[r.index]
+	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
+}
+
+// ends waits for the end of every wave that was begun.
+func (c *campaign) ends(ctx workflow.Context) error {
+	err := workflow.Await(ctx, func() bool { return len(c.running) == 0 })
+	return cmpErr(err, c.failed)
+}
+
+// tell passes the control on to the running waves. One that has just ended
+// does not hear it, which is what it should hear.
+func (c *campaign) tell(ctx workflow.Context) {
+	for _, r := range c.running {
+		_ = r.future.SignalChildWorkflow(ctx, SignalControl, c.control).Get(ctx, nil)
+	}
+}
