@@ -172,3 +172,21 @@ func TestAServerThatIsLeftOutInTheLastPassStillGetsAPassWithoutIt(t *testing.T) 
 	require.Equal(t, waveResult{Dead: 2}, result[waveResult](t, env))
 	require.Empty(t, f.exceptions)
 }
+
+func TestANameOfOneAddressIsLeftOutAsTheServerThatItIs(t *testing.T) {
+	f := onTwoServers(waveOf(0, 3))
+	env := f.env(t)
+	in := input
+	in.Settings.RetryMax = 30 * time.Minute
+	full := "ldaps://ldap3.example.org:636@192.0.2.3"
+	short := LeaveOut{Directory: "many", Server: "ldaps://ldap3.example.org:636", Actor: "operator@example.org", Reason: "gone"}
+	left := updateWith(env, UpdateLeaveOut, 40*time.Minute, short)
+	again := updateWith(env, UpdateLeaveOut, 50*time.Minute, short)
+	updateWith(env, UpdateLeaveOut, 60*time.Minute, without.in("corp"))
+	env.ExecuteWorkflow(CampaignWorkflow, in)
+	require.NoError(t, env.GetWorkflowError())
+	require.NoError(t, left.refused)
+	require.Equal(t, full, left.status.LeftOut[0].Server)
+	require.Equal(t, full, f.events[0].Server, "the ledger names it as the roll does")
+	require.ErrorContains(t, again.refused, full+" is left out already")
+}

@@ -137,3 +137,12 @@ func TestACancelledBatchBeginsNothingAndSaysWhatMayBeHalfDone(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerThatContradictedItselfIsRememberedWhateverKeepsTheCredentialOpenLater(t *testing.T) {
+	first := []activities.OpenItem{{Index: 4, Reason: protocol.ReasonContradicts, Server: "ldaps://a"}, {Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}}
+	remember(first, nil)
+	later := []activities.OpenItem{{Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}, {Index: 4, Reason: protocol.ReasonUnreachable, Server: "ldaps://b"}}
+	remember(later, first)
+	got := toApply([]activities.PreparedItem{{Index: 5}, {Index: 4}}, later)
+	require.Equal(t, []string{"", "ldaps://a"}, []string{got[0].Against, got[1].Against})
+}

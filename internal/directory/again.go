@@ -21,7 +21,7 @@ type Again struct {
 }
 
 // LookAgain reads accounts over n new connections to one server, held at once, and over the
-// first of them once more. mark gives the change mark of an entry, which on one machine only grows. It
+// first of them once more if a later one showed more. mark gives the change mark of an entry, which on one machine only grows. It
 // takes n binds as the worker's identity and no login with a value under test.
 func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n int, mark func(Entry) string) (Again, error) {
 	s, err := c.server(server)
@@ -43,7 +43,11 @@ func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n
 		sights = append(sights, seen)
 	}
 	out := Again{Contradicts: contradiction(sights), Machine: sights[0].machine(), Marks: map[string]string{}}
+	grew := false
 	for i, cn := range append(conns, conns[0]) {
+		if i == len(conns) && !grew {
+			break // the first connection once more would show what all have shown
+		}
 		entries, err := c.entriesOver(ctx, cn, uuids)
 		if err != nil {
 			return Again{}, err
@@ -56,10 +60,8 @@ func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n
 			if at < out.Marks[id] && out.Contradicts == "" {
 				out.Contradicts = "one connection showed an account as it was before its last change, which another connection had shown already"
 			}
+			grew = grew || i > 0 && at > out.Marks[id]
 			out.Marks[id] = max(out.Marks[id], at)
-		}
-		if i == len(conns)-1 && len(conns) == 1 {
-			break // the same connection once more tells nothing
 		}
 	}
 	return out, nil

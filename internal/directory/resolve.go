@@ -106,17 +106,24 @@ func (c *Client) reach(f Found) ([]*server, error) {
 	return out, nil
 }
 
+const lookUps = 3
+
 // addresses are those of a host, of both families, in an order that does not change with
-// DNS's: IPv4 before IPv6, each by number.
+// DNS's: IPv4 before IPv6, each by number. It asks more than once, because some name servers
+// give one of several addresses in turn.
 func (c *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
 	}
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	all, err := c.resolver.LookupNetIP(within, "ip", host)
-	if err != nil {
-		return nil, err
+	var all []netip.Addr
+	for range lookUps {
+		some, err := c.resolver.LookupNetIP(within, "ip", host)
+		if err != nil && len(all) == 0 {
+			return nil, err
+		}
+		all = append(all, some...)
 	}
 	for i := range all {
 		all[i] = all[i].Unmap()

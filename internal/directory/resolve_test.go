@@ -34,6 +34,12 @@ func TestANameIsAsManyServersAsItHasAddresses(t *testing.T) {
 	require.Contains(t, found.Notes[0], "ldaps://ldap.example.org:636@192.0.2.7")
 	require.Contains(t, found.Notes[1], "gone.example.org")
 
+	dns.InTurn(true)
+	inTurn, err := c.Discover(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, found.Servers, inTurn.Servers, "a name server that gives one address at a time")
+	dns.InTurn(false)
+
 	// The campaign asks these, whatever DNS says later.
 	dns.Host("ldap2.example.org", [4]byte{192, 0, 2, 99})
 	dns.Host("gone.example.org", [4]byte{192, 0, 2, 5}, [4]byte{192, 0, 2, 6})

@@ -22,6 +22,8 @@ type DNS struct {
 	hosts   map[string][][4]byte
 	hosts6  map[string][]net.IP
 	refuses bool
+	turns   bool
+	asked   int
 }
 
 // SRV is where a service listens.
@@ -65,6 +67,13 @@ func (d *DNS) Host6(name string, addresses ...net.IP) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hosts6[canonical(name)] = addresses
+}
+
+// InTurn makes the server answer with one address of a name at a time, as some do that spread load.
+func (d *DNS) InTurn(turns bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turns = turns
 }
 
 // Fail makes the server answer SERVFAIL to everything, or no more.
@@ -125,6 +134,9 @@ func (d *DNS) answer(m dnsmessage.Message) ([]byte, error) {
 	case !known && records == nil:
 		m.RCode = dnsmessage.RCodeNameError
 	case q.Type == dnsmessage.TypeA && known:
+		if d.asked++; d.turns {
+			addresses = addresses[d.asked%len(addresses):][:1]
+		}
 		for _, a := range addresses {
 			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(q), Body: &dnsmessage.AResource{A: a}})
 		}

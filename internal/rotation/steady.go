@@ -2,6 +2,8 @@ package rotation
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	"rollcall/internal/credential"
@@ -15,6 +17,7 @@ import (
 const (
 	looks      = 3
 	moreLooks  = 8
+	sampled    = 25 // accounts of a batch, the last ones: a machine that fell behind lacks those first
 	wentBack   = "it showed the change while the value was proved there, and shows it no more"
 	earlier    = "several machines answered at this address earlier in the campaign"
 	otherOne   = "it answers as another machine than earlier in the campaign"
@@ -104,17 +107,22 @@ func (r *Rotator) lookAgain(ctx context.Context, again kind.Again, server string
 	if r.Doubts.wasBad(serverKey{r.Campaign, server}) {
 		n = moreLooks
 	}
-	var about []credential.Credential
+	var dead, strange []int
 	for i := range out {
-		if odd(out[i], server) {
-			n = moreLooks
-		}
-		if out[i].Dead() || odd(out[i], server) {
-			about = append(about, cs[i])
+		switch {
+		case out[i].Dead():
+			dead = append(dead, i)
+		case odd(out[i], server):
+			strange, n = append(strange, i), moreLooks
 		}
 	}
-	if len(about) == 0 || r.Doubts.of(r.Campaign, server) != nil {
+	if len(dead)+len(strange) == 0 || r.Doubts.of(r.Campaign, server) != nil {
 		return answer{}
+	}
+	slices.SortFunc(dead, func(a, b int) int { return strings.Compare(provedAt(out[b], server), provedAt(out[a], server)) })
+	var about []credential.Credential
+	for _, i := range append(dead[:min(len(dead), sampled)], strange[:min(len(strange), sampled)]...) {
+		about = append(about, cs[i])
 	}
 	look, err := again.LookAgain(ctx, server, about, n)
 	return answer{true, look, err}
@@ -142,6 +150,11 @@ func (r *Rotator) judge(server string, cs []credential.Credential, out []Applied
 	if doubt == nil && a.look.Contradicts != "" { // nobody remembers, as in a test
 		doubt = &protocol.Stop{Reason: protocol.ReasonContradicts, Server: server, Detail: a.look.Contradicts}
 	}
+	gone := false
+	for i := range out {
+		mark, shown := a.look.Marks[cs[i].ID]
+		gone = gone || shown && out[i].Dead() && back(out[i], server, mark)
+	}
 	for i := range out {
 		switch dead := out[i].Dead(); {
 		case !dead && !odd(out[i], server):
@@ -151,7 +164,7 @@ func (r *Rotator) judge(server string, cs []credential.Credential, out []Applied
 			stop := asStop(a.err)
 			stop.Server = server
 			out[i].open(stop)
-		case dead && a.asked && back(out[i], server, a.look.Marks[cs[i].ID]):
+		case dead && gone: // those that were not looked at are no better
 			out[i].open(&protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: wentBack})
 		}
 	}
@@ -164,6 +177,16 @@ func (a *Applied) open(stop *protocol.Stop) {
 // back reports whether a server shows an account older than when it was proved there.
 func back(a Applied, server, mark string) bool {
 	return mark < changedAt(a, server)
+}
+
+// provedAt is when a server gave its last answer.
+func provedAt(a Applied, server string) string {
+	for _, e := range a.Evidence {
+		if e.Server == server {
+			return e.At
+		}
+	}
+	return ""
 }
 
 // changedAt is the change mark that a server showed when it was proved on; empty if none was read.
@@ -203,12 +226,14 @@ func (d *Doubts) heard(at serverKey, look kind.Look, cs []credential.Credential,
 		switch bad := d.marks[key]; {
 		case out[i].Dead() && bad != "" && mark != "" && mark <= bad && what == "":
 			what = goodSoLate
-		case out[i].Dead() && back(out[i], at.server, look.Marks[c.ID]):
-			d.bad[at], d.marks[key] = true, mark
+		case out[i].Dead():
+			if now, shown := look.Marks[c.ID]; shown && back(out[i], at.server, now) {
+				d.bad[at], d.marks[key] = true, mark
+			}
 		case odd(out[i], at.server):
 			d.bad[at] = true
-			if out[i].Stop.Reason != protocol.ReasonLagging {
-				d.marks[key] = look.Marks[c.ID]
+			if now, shown := look.Marks[c.ID]; shown && out[i].Stop.Reason != protocol.ReasonLagging {
+				d.marks[key] = now
 			}
 		}
 	}

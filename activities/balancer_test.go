@@ -1,0 +1,90 @@
+package activities
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// Behind an address stand in turn a replica that follows and one that stopped following when both
+// were in step, so that nothing tells them apart before something is set. Whatever the
+// connections of the pools meet, no credential is dead that one of them still takes.
+func TestInABatchBehindABalancerNothingIsDead(t *testing.T) {
+	g := newGround(t)
+	const accounts = 8
+	first := g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("esg", accounts)})
+	follows := g.slapd(lab.SlapdOptions{ReplicaOf: first})
+	stale := g.slapd(lab.SlapdOptions{ReplicaOf: first, LooksLike: follows})
+	b, err := lab.StartBalancer("127.0.0.1:0", follows.LDAPS(), stale.LDAPS())
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	stale.PauseReplication()
+	secretAt := func(path, value string) credential.Path {
+		p := credential.Path{Mount: "rollcall", Path: path, Field: "password"}
+		_, err := g.store.Activate(g.ctx, p, vault.Live{}, credential.NewSecret(value))
+		require.NoError(t, err)
+		return p
+	}
+	d := g.directory("dc=example,dc=org", first.LDAPS(), "ldaps://"+b.Addr())
+	// It reads no cn=Monitor, as most.
+	d.Bind = config.Bind{DN: first.PartnerDN, Password: secretAt("partner", first.PartnerPassword)}
+	d.Connections, d.Password = 4, config.PasswordPolicy{Length: 24}
+	g.spec.Directories = map[string]config.Directory{"corp": d}
+	kinds := registry.New(g.store)
+	defer kinds.Close()
+	require.NoError(t, Fit(g.ctx, kinds, g.spec), "nothing tells yet")
+	c, err := kinds.Directory(g.spec, "corp")
+	require.NoError(t, err)
+
+	var listed []credential.Credential
+	require.NoError(t, c.Search(g.ctx, first.LDAPS(), first.PeopleDN(), "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
+		listed = append(listed, credential.Credential{
+			ID: "corp/" + e.UUID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.UUID, Name: e.DN,
+			Paths: []credential.Path{secretAt("apps/"+e.First("uid"), first.SeededPassword(e.First("uid")))},
+		})
+		return nil
+	}))
+	require.Len(t, listed, accounts)
+	batch := g.batch("one", "esg-01", listed...)
+	batch.Authority, batch.Kind = "corp", credential.LDAPPassword
+	var all []int
+	for i := range listed {
+		all = append(all, i)
+	}
+	var prepared []PreparedItem
+	require.NoError(t, g.call("Prepare", PrepareInput{Batch: batch, Pass: 1, Items: all}, &prepared))
+	in := ApplyInput{Batch: batch}
+	for _, p := range prepared {
+		require.Nil(t, p.Stop)
+		in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt})
+	}
+	var applied []AppliedItem
+	require.NoError(t, g.call("Apply", in, &applied))
+	for _, a := range applied {
+		require.False(t, a.Dead(), "%+v", a)
+		require.Equal(t, protocol.Prove, a.Step)
+		require.Equal(t, "ldaps://"+b.Addr(), a.Stop.Server)
+		require.Equal(t, protocol.ReasonContradicts, a.Stop.Reason, fmt.Sprint(a.Stop))
+		text, err := json.Marshal(a)
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "uid=", "what travels names no account")
+	}
+	// With the server left out there is a proof on the other one.
+	batch.LeftOut = []string{"ldaps://" + b.Addr()}
+	in.Batch = batch
+	var without []AppliedItem
+	require.NoError(t, g.call("Apply", in, &without))
+	for _, a := range without {
+		require.True(t, a.Dead(), "%+v", a.Stop)
+	}
+}
