@@ -63,6 +63,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			// No update: a roll, once written, is not the worker's to change.
 			{m + "/data/rolls/*", []string{create, read}},
 			{m + "/metadata/rolls/*", []string{list, remove}},
+			{m + "/data/" + placesFolder + "/*", []string{create, read}},
+			{m + "/metadata/" + placesFolder + "/*", []string{list}},
 			{m + "/data/specs/campaign/*", []string{create, read}},
 			{m + "/data/specs/schedule/*", []string{read}},
 			{m + "/data/" + payloadKey, []string{read}},
@@ -102,6 +104,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/metadata/checkpoints/*", []string{list}},
 		{m + "/data/rolls/*", []string{create, read}},
 		{m + "/metadata/rolls/*", []string{list, remove}},
+		{m + "/data/" + placesFolder + "/*", []string{read}},
+		{m + "/metadata/" + placesFolder + "/*", []string{list}},
 		{m + "/data/specs/*", []string{create, read}},
 		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},

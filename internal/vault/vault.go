@@ -37,6 +37,8 @@ type Store struct {
 
 	login ownLogin
 
+	activated activated
+
 	throttled *atomic.Int64 // when a rate limit last turned us away, in Unix nanoseconds
 
 	stop context.CancelFunc // ends the login's keeper

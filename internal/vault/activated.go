@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/credential"
+)
+
+// Where Rollcall has put new values is kept on its own mount, where no device
+// writes: one account may be known to several devices, each with a path of its
+// own, and whoever rotates it next must keep the paths of all current. One secret holds
+// what a batch has added, and is never changed.
+
+const placesFolder = "places"
+
+// activated is what is known of the places; the zero value knows nothing.
+type activated struct {
+	mu     sync.Mutex
+	read   map[string]bool                          // names of the secrets that were read
+	places map[string]map[credential.Path]time.Time // when Vault was told
+}
+
+// ActivatedPlaces gives the paths at which Rollcall has activated a value of a credential, in
+// any campaign of any device, by credential id; ids without one are missing.
+// Whether what such a path holds now is still the account's is for the caller to find out.
+func (s *Store) ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error) {
+	return s.ActivatedSince(ctx, time.Time{}, ids)
+}
+
+// ActivatedSince is ActivatedPlaces of what was noted after a moment, by Vault's clock.
+func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []string) (map[string][]credential.Path, error) {
+	a := &s.activated
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := s.readPlaces(ctx); err != nil {
+		return nil, err
+	}
+	out := map[string][]credential.Path{}
+	for _, id := range ids {
+		for p, at := range a.places[id] {
+			if at.After(since) {
+				out[id] = append(out[id], p)
+			}
+		}
+		slices.SortFunc(out[id], func(x, y credential.Path) int { return strings.Compare(x.String(), y.String()) })
+	}
+	return out, nil
+}
+
+// RecordActivated notes where values were activated, by credential id. What is known is
+// not written again. Call it before the credentials are freed.
+func (s *Store) RecordActivated(ctx context.Context, placed map[string][]credential.Path) error {
+	const op = "note where values were activated"
+	a := &s.activated
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := s.readPlaces(ctx); err != nil {
+		return err
+	}
+	var page []placedAt
+	size := 0
+	flush := func() error {
+		if len(page) == 0 {
+			return nil
+		}
+		body, err := json.Marshal(page)
+		if err != nil {
+			return err
+		}
+		name := strings.ToLower(rand.Text()[:20])
+		if _, err := s.put(ctx, op, s.mount, placesFolder+"/"+name, 0, map[string]any{pageField: string(body)}); err != nil {
+			return err
+		}
+		page, size = nil, 0 // what was noted is read like the notes of others
+		return nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(placed)) {
+		for _, p := range placed[id] {
+			if _, known := a.places[id][p]; known {
+				continue
+			}
+			page = append(page, placedAt{id, p})
+			// JSON in a JSON string, where each quote counts double.
+			if size += 2*(len(id)+len(p.String())) + 100; size > pageBytes {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+// placedAt is a line of a secret below places.
+type placedAt struct {
+	ID   string          `json:"id"`
+	Path credential.Path `json:"path"`
+}
+
+func (a *activated) add(page []placedAt, written time.Time) {
+	for _, at := range page {
+		if a.places[at.ID] == nil {
+			a.places[at.ID] = map[credential.Path]time.Time{}
+		}
+		// What is noted twice is as old as its first note.
+		if was, known := a.places[at.ID][at.Path]; !known || written.Before(was) {
+			a.places[at.ID][at.Path] = written
+		}
+	}
+}
+
+// readPlaces takes up what was written since the last look. Called with mu held.
+func (s *Store) readPlaces(ctx context.Context) error {
+	const op = "read where values were activated"
+	a := &s.activated
+	names, err := s.names(ctx, op, s.mount, placesFolder)
+	if err != nil {
+		return err
+	}
+	if a.read == nil {
+		a.read, a.places = map[string]bool{}, map[string]map[credential.Path]time.Time{}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return a.read[n] || strings.HasSuffix(n, "/") })
+	pages, written := make([][]placedAt, len(names)), make([]time.Time, len(names))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	for i, name := range names {
+		g.Go(func() error {
+			// Version 1, so that nothing written over it later is ever read.
+			e, err := s.get(gctx, op, s.mount, placesFolder+"/"+name, 1)
+			if err != nil {
+				return err
+			}
+			written[i] = e.written
+			text, _ := e.data[pageField].(string)
+			if err := json.Unmarshal([]byte(text), &pages[i]); err != nil {
+				return s.odd(op, s.mount+"/data/"+placesFolder+"/"+name, fmt.Errorf("it is unreadable: %w", err))
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		a.read[name] = true
+		a.add(pages[i], written[i])
+	}
+	return nil
+}
