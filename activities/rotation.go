@@ -35,6 +35,7 @@ type Rotation struct {
 	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
 	lines   sync.Map // directory -> *line: see lineOf
+	opened  sync.Map // campaign -> time.Time at which it was opened
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	logins  closedLogins
 }
@@ -178,6 +179,8 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	}, func(i int, why *protocol.Stop) {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
+	defer beat(ctx)()
+	r.stopElsewhere(ctx, in.Batch.Campaign, page, out)
 	return out, nil
 }
 
@@ -236,6 +239,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	})
 	confirm(ctx, rot, page, out)
 	r.steady(ctx, rot, page, out)
+	r.noteActivated(ctx, page, out)
 	now := time.Now()
 	for _, a := range out {
 		if a.Dead() {

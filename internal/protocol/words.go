@@ -83,6 +83,7 @@ const (
 	ReasonNewRefused  Reason = "new-refused"        // a server refuses the new secret
 	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path
 	ReasonOtherOwner  Reason = "held-by-campaign"   // another running campaign is rotating it
+	ReasonMorePaths   Reason = "more-paths"         // another campaign activated it at a path that this roll has not
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
 	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
@@ -123,7 +124,7 @@ func (r Reason) Listed() bool {
 // Final reports whether trying again cannot help: the listing itself must
 // change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
 func (r Reason) Final() bool {
-	return r.Listed() || r == ReasonSuperseded
+	return r.Listed() || r == ReasonSuperseded || r == ReasonMorePaths
 }
 
 // OfAllVault reports whether Vault as a whole is the trouble, whatever the credential.

@@ -35,6 +35,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonNewRefused:  {"A server refuses the new value", "Check replication and the account's state on that server. Consumers that use it cannot log in."},
 	protocol.ReasonConflict:    {"Somebody else wrote the secret in Vault", "Find out who wrote the live path (Vault's audit log) and stop it, then run again. The new value is safe in staging."},
 	protocol.ReasonOtherOwner:  {"Another campaign is rotating it", "Let that campaign finish or abort it, then run again."},
+	protocol.ReasonMorePaths:   {"Another campaign put its value at a path that this one does not know", "Several devices know the account, each by a path of its own. Run again: the next campaign lists that path too and keeps all of them current."},
 	protocol.ReasonSelf:        {"It is Rollcall's own login", "Name two bind identities that reset each other, or rotate it by hand, last."},
 	protocol.ReasonWithinReach: {"A stolen login to Vault could read the new value", "See the login of the roll that is still open, and mend that: this one follows by itself. If it has to go on before, accept it by name and with a reason (`rollcall accept-open`): whoever has that login then learns the new value."},
 	protocol.ReasonLedger:      {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},

@@ -1,0 +1,105 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// noteActivated keeps where this batch put new values, before any of its credentials is
+// freed: another device may know the same account by another path, and whoever
+// rotates it next must keep this one current. What Vault did not take stays open.
+func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []AppliedItem) {
+	placed := map[string][]credential.Path{}
+	for _, a := range out {
+		c := page[a.Index]
+		if c.HandsOver() {
+			continue // for its owner, not for consumers
+		}
+		for i, p := range placesOf(c) {
+			if i < len(a.To) && a.To[i] > 0 {
+				placed[c.ID] = append(placed[c.ID], p)
+			}
+		}
+	}
+	if len(placed) == 0 {
+		return
+	}
+	err := r.Store.RecordActivated(ctx, placed)
+	for i := range out {
+		if a := &out[i]; err != nil && a.Dead() {
+			a.Proof, a.Stop = "", vaultStop(err)
+		}
+	}
+}
+
+// vaultStop is what keeps a credential open when Vault could not be asked about it.
+func vaultStop(err error) *protocol.Stop {
+	if v, ok := errors.AsType[*vault.Error](err); ok {
+		return v.Stop()
+	}
+	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: err.Error()}
+}
+
+// placesOf are the paths that a credential may be activated at, in the order of Applied.To.
+func placesOf(c credential.Credential) []credential.Path { return c.Paths }
+
+// stopElsewhere keeps open what another campaign has activated at a path that is not on
+// this roll, since this campaign began: consumers read it there, and a value that
+// this one sets would never get to them. It is called when all are staged, so the other one is done.
+func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []credential.Credential, out []PreparedItem) {
+	var ids []string
+	for _, p := range out {
+		if p.Stop == nil && !page[p.Index].HandsOver() {
+			ids = append(ids, page[p.Index].ID)
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	began, err := r.began(ctx, campaign)
+	var placed map[string][]credential.Path
+	if err == nil {
+		placed, err = r.Store.ActivatedSince(ctx, began, ids)
+	}
+	for i, p := range out {
+		c := page[p.Index]
+		if p.Stop != nil || c.HandsOver() {
+			continue
+		}
+		if err != nil {
+			out[i].Step, out[i].Stop = protocol.Stage, vaultStop(err)
+			continue
+		}
+		if slices.ContainsFunc(placed[c.ID], func(at credential.Path) bool { return !slices.Contains(placesOf(c), at) }) {
+			out[i].Step, out[i].Stop = protocol.Stage, r.leaveElsewhere(ctx, campaign, c, p)
+		}
+	}
+}
+
+func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c credential.Credential, p PreparedItem) *protocol.Stop {
+	if p.Fresh {
+		// Nobody has seen that value. Left there it would be in the next campaign's way.
+		if err := r.Store.Unstage(ctx, c.ID, campaign, p.Attempt); err != nil && !vault.AsCAS(err) {
+			return vaultStop(err)
+		}
+	}
+	return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign rotated it while this one ran, for a path that this roll has not; nothing was changed, and its consumers read the value of that campaign"}
+}
+
+// began is when a campaign was opened, by Vault's clock.
+func (r *Rotation) began(ctx context.Context, campaign string) (time.Time, error) {
+	if at, ok := r.opened.Load(campaign); ok {
+		return at.(time.Time), nil
+	}
+	_, rec, err := r.Store.CampaignEnded(ctx, campaign)
+	if err == nil {
+		r.opened.Store(campaign, rec.OpenedAt)
+	}
+	return rec.OpenedAt, err
+}
