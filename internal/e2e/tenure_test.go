@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/protocol"
 )
@@ -73,4 +76,39 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	run.wait() // whatever it had in hand is finished
 	requireConsumersServed(t, e)
 	requireDecoysUntouched(t, e)
+}
+
+// Two devices know one service account, each by a path of its own. The later campaign sets another
+// value, and the consumers of the earlier one must get it too.
+func TestAPathThatAnEarlierCampaignActivatedIsKeptCurrentByTheNext(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2})
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	first := newUser(t, e, file)
+	first.must("init")
+	first.must("run")
+
+	uid := "svc-esg-0001"
+	earlier := e.Live[e.ID(uid)]
+	copied := credential.Path{Mount: "kv", Path: "apps/vpn-01/copy", Field: "password"}
+	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{copied.Path: {"password": e.Slapd.SeededPassword(uid)}}))
+	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "vpn.csv"), []byte("directory,account,path\ncorp,"+uid+","+copied.String()+"\n"), 0o600))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	head, _, _ := strings.Cut(string(text), "sources:")
+	second := *first
+	second.file, second.state = filepath.Join(e.Dir, "vpn.yaml"), filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(second.file, []byte(strings.Replace(head, "device: esg-01", "device: vpn-01", 1)+
+		"sources:\n  - {name: list, type: manifest, file: vpn.csv}\nledger: {dir: ledger-vpn}\n"+quick), 0o600))
+	second.must("init")
+	roll := decode[credential.Roll](t, second.run("list", "-o", "json").out)
+	require.Len(t, roll.Credentials, 1, "and no account is on the roll for that")
+	require.Contains(t, roll.Credentials[0].Paths, earlier)
+	before := versions(t, e.Vault.Client(), earlier)
+	ran := second.run("run")
+	require.Zero(t, ran.code, ran.out+ran.err)
+	require.Equal(t, before+1, versions(t, e.Vault.Client(), earlier))
+	require.True(t, binds(t, e, e.Slapd.LDAPS(), e.Slapd.AccountDN(uid), live(t, e, earlier)))
+	requireConsumersServed(t, e)
 }

@@ -43,6 +43,9 @@ type Directory interface {
 type Vault interface {
 	// ListSecrets calls each for every secret below prefix ("mount/path").
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
+	// ActivatedPlaces are the paths at which Rollcall put values, by credential id.
+	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
+	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	API() *vaultapi.Client
 }
 
@@ -62,6 +65,10 @@ type Candidate struct {
 
 	// AnyField: Path.Field is a guess, because nothing names the field.
 	AnyField bool
+
+	// Earlier: Rollcall itself put a value at Path in an earlier campaign. Nobody names
+	// the account by it.
+	Earlier bool
 
 	Reason credential.Reason
 }
@@ -126,6 +133,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	}
 	own, err := l.ownIdentities(ctx, known)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.addActivated(ctx, known); err != nil {
 		return nil, nil, err
 	}
 	roll, warnings, err := mergeAll(c, l.candidates, known, own, unfound{parts, l.hints})

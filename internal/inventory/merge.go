@@ -95,6 +95,12 @@ func (m *merger) accounts(c Candidate) []Account {
 func (m *merger) matched(c Candidate, a Account) {
 	id := c.Authority + "/" + a.Subject
 	l := m.lines[id]
+	if c.Earlier {
+		if l != nil { // else all that names it is left out
+			l.Paths = append(l.Paths, *c.Path)
+		}
+		return
+	}
 	if l == nil {
 		l = &line{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name}, short: a.Short}
 		m.lines[id] = l

@@ -1,0 +1,62 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// addActivated adds the paths at which Rollcall itself put values of the accounts that were
+// found, in campaigns of whichever device: several devices may know one account, each by
+// a path of its own, and a new value must get to all of them. It is no evidence that ties an
+// account to this device, and adds none to the roll.
+func (l *lister) addActivated(ctx context.Context, known accounts) error {
+	found := map[string]Candidate{}
+	var ids []string
+	has := map[string][]credential.Path{}
+	for _, c := range l.candidates {
+		a := c.Found
+		if several := known[reference{c.Authority, accountKey(c.Account)}]; a == nil && c.Account != "" && len(several) == 1 {
+			a = &several[0]
+		}
+		if a == nil || c.Kind == credential.UserPassword {
+			continue
+		}
+		id := c.Authority + "/" + a.Subject
+		if _, twice := found[id]; !twice {
+			ids = append(ids, id)
+			found[id] = Candidate{Kind: c.Kind, Authority: c.Authority, Account: c.Account, Found: a, Earlier: true,
+				Reason: credential.Reason{Source: "rollcall", Type: "earlier", Detail: "an earlier campaign put its value here"}}
+		}
+		if c.Path != nil && !c.AnyField {
+			has[id] = append(has[id], *c.Path)
+		}
+	}
+	placed, err := l.vault.ActivatedPlaces(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
+	}
+	for _, id := range ids {
+		for _, p := range placed[id] {
+			if slices.Contains(has[id], p) {
+				continue
+			}
+			// Where nothing is any more there is nothing to keep current.
+			live, err := l.vault.ReadLive(ctx, p, 0)
+			if err == nil && !live.Found {
+				continue
+			}
+			if e, ok := errors.AsType[*vault.Error](err); err != nil && !(ok && e.Kind == vault.PermissionDenied) {
+				return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
+			}
+			c := found[id]
+			c.Path = &p
+			l.add(c)
+		}
+	}
+	return nil
+}
