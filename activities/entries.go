@@ -3,6 +3,8 @@ package activities
 import (
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -41,7 +43,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {
 	e := about(campaign, c, ledger.Died, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
-	e.From, e.To, e.LeftOut = byPath(c, a.From), byPath(c, a.To), a.LeftOut
+	e.From, e.To, e.LeftOut = byPath(c, a.From), written(c, a.To), a.LeftOut
 	return e
 }
 
@@ -59,12 +61,26 @@ func waveNames(waves []vault.WaveIndex) map[int]string {
 	return names
 }
 
+// byPath names the paths of versions, which are in the order of c.Paths and then, where
+// Rollcall's own path takes part, of c.Spare.
 func byPath(c credential.Credential, versions []int) map[string]int {
+	paths := c.Paths
+	if c.Spare != nil {
+		paths = append(slices.Clone(paths), *c.Spare)
+	}
 	out := map[string]int{}
-	for i, p := range c.Paths {
+	for i, p := range paths {
 		if i < len(versions) {
 			out[p.String()] = versions[i]
 		}
 	}
+	return out
+}
+
+// written is byPath of those that were written: a path that was left as it is has no
+// version after.
+func written(c credential.Credential, versions []int) map[string]int {
+	out := byPath(c, versions)
+	maps.DeleteFunc(out, func(_ string, v int) bool { return v == 0 })
 	return out
 }

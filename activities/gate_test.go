@@ -26,6 +26,7 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 )
 
@@ -371,7 +372,7 @@ func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
 	for _, b := range c.batches {
 		var clean []CleanItem
 		for i := b.Span.From; i < b.Span.To; i++ {
-			clean = append(clean, CleanItem{Index: i, Attempt: 1, To: []int{2}})
+			clean = append(clean, CleanItem{Index: i, Dead: rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: [][]int{{1}}}})
 		}
 		c.call("Clean", CleanInput{Batch: b, Items: clean}, nil)
 	}

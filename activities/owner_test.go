@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
+	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 )
 
@@ -94,7 +95,8 @@ func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 	s := newSafe(t)
 	free, stuck := approle("free", "apps/free"), approle("stuck", "") // a mount that is gone
 	batch := s.batch("first", "esg-01", free, stuck)
-	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Attempt: 1, To: []int{2}}, {Index: 1, Attempt: 1, To: []int{2}}}}
+	was := rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: [][]int{{1}}}
+	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Dead: was}, {Index: 1, Dead: was}}}
 	stage := func(campaign string, attempt int) vault.Staged {
 		st, created, err := s.store.Stage(s.ctx, free.ID, vault.Staged{
 			Secret: credential.NewSecret(campaign), Campaign: campaign, Attempt: attempt, CreatedAt: time.Now().UTC(), Base: map[string]int{}, Old: map[string]credential.Secret{},

@@ -273,7 +273,7 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
 	rot.StillOpen = func(ctx context.Context) bool { return r.superseded(ctx, in.Batch.Campaign) == nil }
 	errs := make([]error, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
-		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].Attempt, in.Items[i].To)
+		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].Dead)
 		return nil
 	}, func(i int, why *protocol.Stop) { errs[i] = why })
 	for _, err := range errs {

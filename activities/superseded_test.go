@@ -25,7 +25,7 @@ func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *tes
 		require.NoError(t, err)
 	}
 	login := approle("esg-01", "apps/esg-01")
-	_, err := s.store.Activate(s.ctx, login.Paths[0], vault.Live{}, credential.NewSecret("stolen"))
+	_, err := s.store.Activate(s.ctx, login.Paths[0], vault.Live{}, credential.NewSecret("stolen"), "")
 	require.NoError(t, err)
 	call := func(name string, in, out any) { require.NoError(t, s.call(name, in, out)) }
 	secretIDs := func() int {

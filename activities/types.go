@@ -107,12 +107,10 @@ type CleanInput struct {
 	Again bool        `json:"again,omitempty"` // it was tried before
 }
 
-// CleanItem is one dead credential, the attempt that was proved, and its
-// activated versions.
+// CleanItem is one dead credential, and what may be destroyed of it.
 type CleanItem struct {
-	Index   int   `json:"i"`
-	Attempt int   `json:"attempt,omitempty"` // 0 in campaigns that an earlier version began
-	To      []int `json:"to"`
+	Index int `json:"i"`
+	rotation.Dead
 }
 
 // IntentInput is for the ledger: these are about to be set.

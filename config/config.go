@@ -25,6 +25,7 @@ type Campaign struct {
 	Sources     []Source             `json:"sources"`
 	Exclude     []Exclude            `json:"exclude,omitempty"`
 	Accept      []Accept             `json:"accept,omitempty"`
+	Confirm     []Confirm            `json:"confirm,omitempty"`
 
 	// Waves in order. What no wave matches goes into one more, last wave. Logins to Vault
 	// go before all else whatever they say.

@@ -42,7 +42,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			"device", "exposure", "vault", "directories", "sources", "exclude", "accept", "waves", "limits", "ledger"))
+			"device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -67,6 +67,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Sources = l.sources(top, c)
 	c.Exclude = l.exclude(top)
 	c.Accept = l.accept(top, c)
+	c.Confirm = l.confirm(top)
 	c.Limits = l.limits(top)
 	c.Waves = l.waves(top, c)
 	ledger := l.mapping(top.vals["ledger"], "ledger", "dir")

@@ -108,7 +108,7 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens }) {
 				out.LivesOn = append(out.LivesOn, a.Index)
 			}
-			dead = append(dead, activities.CleanItem{Index: a.Index, Attempt: a.Attempt, To: a.To})
+			dead = append(dead, activities.CleanItem{Index: a.Index, Dead: a.ToClean()})
 			continue
 		}
 		out.Open = append(out.Open, activities.OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server})

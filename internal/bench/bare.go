@@ -26,7 +26,7 @@ import (
 //	Prepare  ReadLive · Stage
 //	Apply    Offer old (bind) · Set · Try new (bind, read itself) · Activate ·
 //	         Offer old (refused bind) · Offer new (bind)
-//	Clean    DestroyUpTo · Release
+//	Clean    Destroy (look, destroy) · Release
 //
 // In a domain Set is a reset and a look, after Activate comes Retire, another reset between
 // two looks, and before the old value is offered comes one more. compareCalls holds it to that. It shares no code with
@@ -95,6 +95,8 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		func() error { return b.refused(a, a.password) },
 		func() error { return b.bind(a, value) },
 
+		// Version numbers mean other things once a secret was deleted and made anew.
+		func() error { return b.call(ctx, http.MethodGet, "kv/metadata/"+a.path, nil) },
 		func() error {
 			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})
 		},

@@ -193,7 +193,7 @@ func (s *steps) rotate(ctx context.Context, a account) error {
 		return applied.Stop
 	}
 	s.Hand.Proved(s.Campaign, c.ID, applied.Attempt, s.Now())
-	return s.Clean(ctx, c, applied.Attempt, applied.To)
+	return s.Clean(ctx, c, applied.ToClean())
 }
 
 func (s *steps) close() { s.end() }

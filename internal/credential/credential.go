@@ -62,6 +62,25 @@ type Credential struct {
 	// Own: it is what Rollcall itself works with.
 	Own bool `json:"own,omitempty"`
 
+	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
+	// which the device may have written) ties the credential to its account. It
+	// is rotated only if the account accepts a value that the paths hold.
+	Hearsay bool `json:"hearsay,omitempty"`
+
+	// Spare is Rollcall's own path, with the immutable id in it, for a new value
+	// whose account refuses what all of Paths hold: those then stay as they are.
+	// Nil where such a credential is left open instead.
+	Spare *Path `json:"spare,omitempty"`
+
+	// Named are those of Paths that somebody other than the secret itself named: a
+	// person's list, the campaign file, or Rollcall, whose default path it is. A new secret is
+	// made at none but these.
+	Named []Path `json:"named,omitempty"`
+
+	// Confirmed are those of Paths that a person named for this account in the
+	// campaign file: they take part even if the account refuses what they hold.
+	Confirmed []Path `json:"confirmed,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 
@@ -116,11 +135,40 @@ const (
 	ComputerAccount Problem = "computer"
 	// ManagedAccount: the domain itself makes its password.
 	ManagedAccount Problem = "managed-account"
+	// NoField: the secret is there and has no such field, so that a new one beside
+	// those that are there would be read by nobody.
+	NoField Problem = "no-field"
+	// NotBare: the field holds more than a bare secret (a document, several
+	// lines), and which part of it is the secret is not known.
+	NotBare Problem = "not-a-bare-secret"
+	// UnusableValue: the field is neither text nor a number.
+	UnusableValue Problem = "unusable-value"
+	// NoMount: no mount of Vault that this login can see serves the path.
+	NoMount Problem = "no-mount"
+	// NotKV2: the mount of the path is not KV version 2.
+	NotKV2 Problem = "not-kv2"
+	// APIPath: the path is that of Vault's API (mount/data/…), and no secret lies there.
+	APIPath Problem = "api-path"
+	// DeletesItself: a setting in Vault deletes the new value after a time,
+	// which would be its only copy.
+	DeletesItself Problem = "deletes-itself"
+	// DeletedVersion: the current version of the secret is deleted. An undelete
+	// brings its value and its other fields back.
+	DeletedVersion Problem = "deleted-version"
+	// Unproved: nothing but a secret's own word ties the account to the device, and
+	// the secret holds nothing that the account could accept.
+	Unproved Problem = "unproved-path"
+	// TooManyPaths: more paths than PathsMost name the account.
+	TooManyPaths Problem = "too-many-paths"
 )
 
 // Acceptable are the problems that a person may accept by name (accept in the campaign
 // file): the account is then rotated all the same.
 func (p Problem) Acceptable() bool { return p == SecondCopy || p == HasKeytab }
+
+// PathsMost bounds the paths that one credential may gather: whoever writes
+// Vault could otherwise make an entry of the roll that nothing can hold.
+const PathsMost = 32
 
 // Path is one field of one KV v2 secret.
 type Path struct {
@@ -185,7 +233,8 @@ const (
 	FindingPathLeftOut FindingCode = "path-left-out"
 	// FindingTwoPaths: one account, several paths in Vault; all are kept current.
 	FindingTwoPaths FindingCode = "several-paths"
-	// FindingStalePath: a path's value was not the one the authority accepts.
+	// FindingStalePath: a path's value was not the one the authority accepts, and
+	// another path's was; the path is left as it is.
 	FindingStalePath FindingCode = "stale-path"
 	// FindingChangedBefore: the value that Vault holds was refused before we
 	// touched anything: an administrator, or the attacker, changed it.
@@ -223,6 +272,17 @@ const (
 	FindingPersonAndService FindingCode = "person-and-service"
 	// FindingNotForced: nothing makes a person change the temporary password.
 	FindingNotForced FindingCode = "change-not-forced"
+	// FindingPathRefused: the account refuses what a path holds, so the path was
+	// not written: somebody changed the password, or the path is another account's.
+	FindingPathRefused FindingCode = "path-refused"
+	// FindingSparePath: none of the account's paths took part, and the new value
+	// lies at Rollcall's own path.
+	FindingSparePath FindingCode = "at-rollcalls-own-path"
+	// FindingPlace: something about a path in Vault keeps the credential open.
+	FindingPlace FindingCode = "unusable-path"
+	// FindingConfirmed: a person named a path for the account, and the account
+	// refused what it held.
+	FindingConfirmed FindingCode = "confirmed-by-a-person"
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )

@@ -44,8 +44,13 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	second := credential.Path{Mount: "kv", Path: "mail/" + estate.TwoPaths, Field: "password"}
 	require.Equal(t, live(t, e, e.Live[e.ID(estate.TwoPaths)]).Reveal(), live(t, e, second).Reveal(), "both paths are current")
 
+	changed := e.ID(estate.Changed)
+	_, subject, _ := strings.Cut(changed, "/")
+	require.Equal(t, 1, versions(t, e.Vault.Client(), credential.Path{Mount: "kv", Path: "apps/" + estate.Device + "/" + estate.Changed, Field: "password"}), "what the account refused is left as it is")
+	spare := credential.Path{Mount: "kv", Path: "rollcall/corp/" + estate.Changed + "-" + subject, Field: "password"}
+	require.True(t, binds(t, e, e.Slapd.LDAPS(), e.Slapd.AccountDN(estate.Changed), live(t, e, spare)), "its new value lies at Rollcall's own path")
 	for uid, code := range map[string]credential.FindingCode{
-		estate.Changed: credential.FindingChangedBefore, estate.Adopted: credential.FindingNeverHeld, estate.TwoPaths: credential.FindingTwoPaths,
+		estate.Changed: credential.FindingPathRefused, estate.Adopted: credential.FindingNeverHeld, estate.TwoPaths: credential.FindingTwoPaths,
 	} {
 		require.Contains(t, codes(state.Line(e.ID(uid))), code, uid)
 	}

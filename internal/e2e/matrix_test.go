@@ -102,7 +102,7 @@ func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *
 		p.Applied = &applied
 		returned()
 	}
-	if p.Applied.Dead() && r.Clean(ctx, c, p.Applied.Attempt, p.Applied.To) == nil {
+	if p.Applied.Dead() && r.Clean(ctx, c, p.Applied.ToClean()) == nil {
 		p.Cleaned = true
 		returned()
 	}

@@ -77,7 +77,7 @@ func TestACancelledListingIsAnError(t *testing.T) {
 }
 
 func TestADirectoryThatIsNotConnectedIsAnError(t *testing.T) {
-	_, _, err := List(t.Context(), campaign(), nil, nil, "c", time.Now(), nil)
+	_, _, err := List(t.Context(), campaign(), nil, emptyVault{}, "c", time.Now(), nil)
 	require.EqualError(t, err, "directory corp is not connected")
 }
 

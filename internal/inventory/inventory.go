@@ -45,6 +45,8 @@ type Vault interface {
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
 	// ActivatedPlaces are the paths at which Rollcall put values, by credential id.
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
+	// Cut finds the mount that serves a path.
+	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	API() *vaultapi.Client
 }
@@ -99,7 +101,7 @@ type Warning = credential.Finding
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
 func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: dirs, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}}
+	l := &lister{c: c, dirs: dirs, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -115,6 +117,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 		}
 	}
 	if err := l.addOwn(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := l.cutPaths(ctx); err != nil {
 		return nil, nil, err
 	}
 	known, err := l.resolve(ctx)
@@ -138,7 +143,7 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.addActivated(ctx, known); err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(c, l.candidates, known, own, unfound{parts, l.hints})
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,6 +158,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 		if len(found) > 0 {
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
 		}
+	}
+	if err := l.look(ctx, roll); err != nil {
+		return nil, nil, err
 	}
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
@@ -175,6 +183,8 @@ type lister struct {
 	mu        sync.Mutex
 	elsewhere map[string]map[string]bool // servers that hold a part of a directory
 	hints     map[reference]string       // why a reference was not looked up
+
+	held map[credential.Path]held // what paths hold, as far as a source read it
 }
 
 func (l *lister) warn(code credential.FindingCode, format string, args ...any) {

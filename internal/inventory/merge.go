@@ -25,6 +25,10 @@ type line struct {
 	problems []credential.Problem // of its account
 	resets   bool                 // it can reset other accounts of its authority
 
+	told    bool              // something but a secret's own metadata ties it to the device
+	named   []credential.Path // paths that somebody but the secret there named
+	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
+
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
 
@@ -63,9 +67,15 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	if err != nil {
 		return nil, nil, err
 	}
+	unconfirmed, err := m.confirmed()
+	if err != nil {
+		return nil, nil, err
+	}
 	m.peopleAndServices()
+	m.ownPlaces(own)
+	m.tellPlaces()
 	m.sharedPaths()
-	if err := m.adopt(); err != nil {
+	if err := m.adopt(own); err != nil {
 		return nil, nil, err
 	}
 	warnings := m.ownIdentities(own)
@@ -78,7 +88,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		return nil, nil, err
 	}
 	m.finish(roll)
-	return roll, slices.Concat(warnings, more, unaccepted), nil
+	return roll, slices.Concat(warnings, more, unaccepted, unconfirmed), nil
 }
 
 func (m *merger) accounts(c Candidate) []Account {
@@ -121,6 +131,13 @@ func (m *merger) matched(c Candidate, a Account) {
 	l.hinder(a)
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
+	}
+	l.told = l.told || c.Reason.Type != config.VaultKV
+	if c.Path != nil && c.Reason.Type != config.VaultKV {
+		l.named = append(l.named, *c.Path)
+	}
+	if c.Path != nil && c.Reason.Type == ownSource {
+		l.ownPath = c.Path
 	}
 	if c.Path != nil && c.AnyField {
 		l.guesses = append(l.guesses, *c.Path)

@@ -15,6 +15,9 @@ import (
 // of each among the last waves of the campaign, or notByUs.
 type ownIdentities map[string]int
 
+// ownSource is the type of the source of what Rollcall itself works with.
+const ownSource = "own"
+
 // notByUs: nothing else could put a new value in force, and a campaign that tried
 // it would cut the branch it sits on.
 const notByUs = -1
@@ -31,7 +34,7 @@ func (l *lister) addOwn(ctx context.Context) error {
 		for n, b := range d.Identities() {
 			l.add(Candidate{
 				Kind: d.Kind(), Authority: name, Account: b.DN, Path: &b.Password,
-				Reason: credential.Reason{Source: "rollcall", Type: "own", Detail: fmt.Sprintf("Rollcall's own bind identity %c", 'A'+n)},
+				Reason: credential.Reason{Source: "rollcall", Type: ownSource, Detail: fmt.Sprintf("Rollcall's own bind identity %c", 'A'+n)},
 			})
 		}
 	}
@@ -51,7 +54,7 @@ func (l *lister) addOwn(ctx context.Context) error {
 	a, path := roleAccount(mount, name), vault.OwnSecretID(l.c.Vault.Mount)
 	l.add(Candidate{
 		Kind: credential.AppRoleSecretID, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a, Path: &path,
-		Reason: credential.Reason{Source: "rollcall", Type: "own", Detail: "the login of Rollcall's own workers"},
+		Reason: credential.Reason{Source: "rollcall", Type: ownSource, Detail: "the login of Rollcall's own workers"},
 	})
 	return nil
 }
@@ -109,7 +112,7 @@ func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentiti
 
 // isOwnLogin: addOwn listed it.
 func isOwnLogin(c Candidate) bool {
-	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == "own"
+	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == ownSource
 }
 
 // ownIdentities marks what nobody but a person can rotate. It stays on the roll as an

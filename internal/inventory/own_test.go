@@ -53,7 +53,8 @@ func TestABindPairIsOnTheRollByItselfAndEachGoesLastAndAlone(t *testing.T) {
 
 	require.Equal(t, person("alice").Name, alice.Name)
 	require.Equal(t, 3, alice.Wave, "with nothing beside it")
-	require.Len(t, alice.Paths, 2, "the path of another source is kept current too")
+	require.Equal(t, []credential.Path{{Mount: "kv", Path: "bind/alice", Field: "password"}}, alice.Paths, "whatever another source says: its new value opens the directory")
+	require.Equal(t, credential.FindingPlace, roll.Findings[alice.ID][0].Code)
 	require.Len(t, alice.Reasons, 2)
 	for _, c := range roll.Credentials {
 		require.Empty(t, c.Problem)

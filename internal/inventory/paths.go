@@ -16,18 +16,18 @@ func (m *merger) sharedPaths() {
 	owners := map[credential.Path][]*line{}
 	for _, l := range m.lines {
 		l.Paths = sortedPaths(l.Paths)
-		if l.Subject == "" && l.Problem != credential.Ambiguous {
+		if l.Subject == "" && l.Problem != credential.Ambiguous || l.Problem == credential.TooManyPaths {
 			continue
 		}
 		for _, p := range l.Paths {
 			owners[p] = append(owners[p], l)
 		}
 		if n := len(l.Paths); n > 1 {
-			l.find(credential.FindingTwoPaths, "Vault holds it in %d places, all are kept current: %s", n, pathList(l.Paths))
+			l.find(credential.FindingTwoPaths, "Vault holds it in %d places, and all that hold what is in force are kept current: %s", n, pathList(l.Paths))
 		}
 	}
 	for p, ls := range owners {
-		if len(ls) < 2 {
+		if ls = believed(p, ls); len(ls) < 2 {
 			continue
 		}
 		names := make([]string, 0, len(ls))
@@ -54,7 +54,10 @@ func pathList(paths []credential.Path) string {
 // the place where the owner is handed a temporary password. Where two accounts
 // would get the same, or a path that is somebody's already, both get their
 // immutable id added.
-func (m *merger) adopt() error {
+//
+// Those with a path get the default one with their immutable id as a spare: where a new value goes if the account
+// refuses what its paths hold.
+func (m *merger) adopt(own ownIdentities) error {
 	plain := map[*line]credential.Path{}
 	taken := map[credential.Path]int{}
 	for _, l := range m.lines {
@@ -70,14 +73,24 @@ func (m *merger) adopt() error {
 			plain[l] = p
 		}
 	}
-	for l, p := range plain {
-		if taken[p] > 1 {
-			var err error
-			if p, err = m.adopted(l, l.short+"-"+l.Subject); err != nil {
-				return err
-			}
+	for id, l := range m.lines {
+		if _, ours := own[id]; ours || l.Subject == "" || l.Problem != "" || l.Hearsay {
+			continue
 		}
-		l.Paths, l.Adopted = []credential.Path{p}, true
+		spare, err := m.adopted(l, l.short+"-"+l.Subject)
+		if err != nil {
+			return err
+		}
+		if p, adopted := plain[l]; adopted {
+			l.Adopted, l.Paths = true, []credential.Path{p}
+			if taken[p] > 1 {
+				l.Paths, l.Confirmed = []credential.Path{spare}, []credential.Path{spare}
+			}
+			l.Named = l.Paths
+		}
+		if !slices.Contains(l.Paths, spare) {
+			l.Spare = &spare
+		}
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		for _, e := range l.c.Exclude {
 			ask(name, e.Account) // the directory says whom a name means
 		}
+		for _, c := range l.c.Confirm {
+			ask(name, c.Account)
+		}
 		for _, a := range l.c.Accept {
 			ask(name, a.Account)
 		}

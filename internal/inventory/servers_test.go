@@ -207,7 +207,7 @@ func TestAccountsAreFoundByWhateverNamePeopleWrite(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c.Sources = []config.Source{manifestSource("account,path", `"`+tc.account+`",kv/x#password`)}
-			roll, _, err := List(t.Context(), c, dirs, nil, "c", time.Now(), nil)
+			roll, _, err := List(t.Context(), c, dirs, emptyVault{}, "c", time.Now(), nil)
 			require.NoError(t, err)
 			require.Len(t, roll.Credentials, 1)
 			got := roll.Credentials[0]
@@ -237,7 +237,7 @@ func TestManyNamesAreLookedUpInFewSearches(t *testing.T) {
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource(rows...)}
 	counted := &counter{Directory: openDirectory(t, corp())["corp"]}
-	roll, _, err := List(t.Context(), c, map[string]Directory{"corp": counted}, nil, "c", time.Now(), nil)
+	roll, _, err := List(t.Context(), c, map[string]Directory{"corp": counted}, emptyVault{}, "c", time.Now(), nil)
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 1200)
 	for _, x := range roll.Credentials {

@@ -22,7 +22,11 @@ const (
 // all the same: somebody put it where the device reads.
 func (l *lister) kv(ctx context.Context, s config.Source) error {
 	err := l.vault.ListSecrets(ctx, s.Prefix, func(m vault.SecretMeta) error {
-		l.add(fromMetadata(l.c, s, m))
+		c := fromMetadata(l.c, s, m)
+		if live, read := m.Live(c.Path.Field); read {
+			l.held[*c.Path] = heldOf(live)
+		}
+		l.add(c)
 		return nil
 	})
 	if err != nil {

@@ -56,6 +56,9 @@ type Facts struct {
 
 	// Reverted: the account's secret is as it was before Set (Reverted).
 	Reverted bool
+	// Unproved: no path is known to be the account's, and nothing but a secret's
+	// own word ties the two.
+	Unproved bool
 
 	// PolicyRefused: the authority refused to be set to the staged value by policy,
 	// on an earlier try of this attempt.
@@ -91,6 +94,9 @@ func Next(f Facts) Decision {
 	}
 	if missing := unobserved(f); missing != "" {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
+	}
+	if f.Unproved && !f.Activated && !rightValue(f.NewBinds) {
+		return stop(&Stop{Reason: ReasonUnproved, Detail: "the account did not accept what its path in Vault holds, and nothing but that secret's own metadata says that it is the account's; nothing was changed"})
 	}
 	// Spared values may be in force, so nothing says that somebody changed it.
 	unchanged := rightValue(f.OldBinds) || f.OldSpared

@@ -103,6 +103,16 @@ const (
 	ReasonHasKeytab        Reason = "has-keytab"
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
+	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
+	ReasonNoField          Reason = "no-field"          // the secret has no such field
+	ReasonNotBare          Reason = "not-a-bare-secret" // the field holds a document, and which part is the secret is not known
+	ReasonUnusable         Reason = "unusable-value"    // the field is neither text nor a number
+	ReasonNoMount          Reason = "no-mount"          // no mount that our login sees serves the path
+	ReasonNotKV2           Reason = "not-kv2"           // the path's mount is no KV version 2
+	ReasonAPIPath          Reason = "api-path"          // mount/data/…: that is how the API writes it
+	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
+	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
+	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
 )
 
 // Reasons that come of the look after the proof.
@@ -115,7 +125,9 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged:
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
+		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
+		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonManyPaths:
 		return true
 	}
 	return false

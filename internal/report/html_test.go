@@ -84,7 +84,7 @@ func TestHTMLSaysWhatTheLedgerSays(t *testing.T) {
 		"5 of 7 stolen credentials proved dead", "Ended with exceptions", "2 credentials are not proved dead",
 		"First dead 2.3 s", "Last dead 7.2 s", "2026-11-01T00:00:00Z to 2026-11-23T09:30:00Z",
 		"A server still accepts the stolen value 1 old-accepted Next Urgent", far,
-		"Already changed before the rotation", "refused on both servers before anything was set",
+		"The account refused what Vault held before anything was touched", "refused on both servers before anything was set",
 		"sealed envelope", "manifest (manifest): esg-01.csv:7",
 		"kv/apps/esg-01/relay#password 3 4", "1 by metadata : weaker",
 		"1 credential is proved dead by the change time alone",

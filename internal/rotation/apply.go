@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"rollcall/internal/credential"
@@ -51,7 +52,11 @@ type job struct {
 	step     protocol.Step
 
 	staged  vault.Staged
-	lives   []vault.Live        // current, in the order of c.Paths
+	paths   []credential.Path   // those of the roll, and Rollcall's own if it takes part
+	lives   []vault.Live        // current, in the order of paths
+	parts   []part              // how each takes part
+	tried   []credential.Secret // old values that the account refused in this look
+	inForce credential.Secret   // the old value that the account accepted in this look, if any
 	olds    []credential.Secret // distinct values from before the rotation
 	account kind.Account
 	retired int               // how often, in this look
@@ -84,6 +89,9 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	}
 	d := j.decide(facts)
 	j.note(d.Finding)
+	if facts.Unproved && d.Stop != nil {
+		j.note(credential.FindingPathRefused)
+	}
 	if d.Stop != nil {
 		return withServer(d.Stop, j.writeServer())
 	}
@@ -137,7 +145,10 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		}
 		return j.closed(ctx)
 	}
-	return j.settle(ctx)
+	if err := j.settle(ctx); err != nil {
+		return err
+	}
+	return j.lasting()
 }
 
 // decide asks the protocol, and words its finding by what earlier passes saw.
@@ -164,12 +175,14 @@ func (j *job) decide(facts protocol.Facts) protocol.Decision {
 // credential, it costs nothing.
 func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
+	j.notePlaces()
 	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
-	if !j.staged.Unsent && (!refused || j.staged.Asked) {
+	places := j.places()
+	if !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
 		return nil
 	}
 	marked := j.staged
-	marked.Unsent = false
+	marked.Unsent, marked.Places = false, places
 	if refused && !marked.Asked {
 		marked.Asked, marked.Changed = true, d.Finding
 	}
@@ -200,13 +213,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	default: // somebody else changed it
 		next.Asked, next.Changed = true, code
 	}
-	if j.activated() {
-		// What the paths hold is ours, and known to log in nowhere.
-		next.Base = map[string]int{}
-		for i, p := range j.c.Paths {
-			next.Base[p.String()] = j.lives[i].Version
-		}
-	}
+	j.nextPlaces(&next)
 	if _, err := j.Store.Restage(ctx, j.c.ID, next); err != nil {
 		return err
 	}
@@ -273,17 +280,21 @@ func (j *job) verify(ctx context.Context, seen bool) error {
 
 func (j *job) activate(ctx context.Context) error {
 	j.step = protocol.Activate
-	for i, p := range j.c.Paths {
+	for i, p := range j.paths {
 		live := j.lives[i]
-		if live.Value.Equal(j.staged.Secret) {
+		if j.parts[i] == apart || live.Value.Equal(j.staged.Secret) {
 			continue
 		}
-		if live.Found && live.Version != j.staged.Base[p.String()] && !live.Value.Equal(j.staged.Old[p.String()]) {
+		if live.Problem != "" && !(live.Problem == credential.DeletedVersion && j.c.Spare != nil && p == *j.c.Spare) {
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
+		}
+		listed := live.Value.Equal(j.staged.Old[p.String()])
+		if live.Found && live.Version != j.staged.Base[p.String()] && !listed {
 			// A stranger wrote the path after we listed it. Their value is not
 			// in force, ours is: consumers need ours.
 			j.note(credential.FindingChangedDuring)
 		}
-		version, err := j.Store.Activate(ctx, p, live, j.staged.Secret)
+		now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
 		if vault.AsCAS(err) && j.handed {
 			// What was taken over is older than a look of our own would be: look once more.
 			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
@@ -297,9 +308,21 @@ func (j *job) activate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		j.lives[i].Version, j.lives[i].Value = version, j.staged.Secret
+		if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
+			now.Replaced = 0 // whose value it held is not known
+		}
+		j.lives[i] = now
 	}
 	return nil
+}
+
+// owner is what Rollcall's own paths carry, so that no other credential's value is ever
+// written over it.
+func (j *job) owner(p credential.Path) string {
+	if j.c.Adopted || j.c.Spare != nil && p == *j.c.Spare {
+		return j.c.Subject
+	}
+	return ""
 }
 
 func (j *job) retire(ctx context.Context) error {

@@ -149,7 +149,7 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	}
 	staged := w.staging[w.cred.ID]
 	switch {
-	case w.twins && w.live(0) == new:
+	case w.twins && slices.ContainsFunc(w.paths(), func(p credential.Path) bool { return w.at(p) == new }):
 	case staged == nil || staged.Secret.Reveal() != new:
 		w.fail("the directory was given %q, which is not staged", new)
 	case !w.intents[staged.Attempt]:

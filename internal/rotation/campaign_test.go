@@ -66,7 +66,7 @@ func (w *world) pass(again bool) (Applied, bool) {
 	clean := func() {
 		r := w.rotator()
 		r.Again = again
-		ok = r.Clean(context.Background(), w.cred, a.Attempt, a.To) == nil
+		ok = r.Clean(context.Background(), w.cred, a.ToClean()) == nil
 	}
 	for !survives(clean) || !ok {
 		w.note("clean again")
@@ -121,13 +121,26 @@ func (w *world) ended() {
 	now := w.write().inForce()
 	for i, p := range w.cred.Paths {
 		vs := w.secrets[place(p)].versions
+		if w.foreign[place(p)] {
+			continue
+		}
+		if s := w.spare(); s != "" && (s == now || w.theirs[now]) {
+			continue // the path was left as it was, and Rollcall's own has the value
+		}
 		if !w.theirs[now] && !vs[len(vs)-1].strangers && w.live(i) != now {
 			w.fail("%s holds %q and %q is in force", p, w.live(i), now)
 		}
-		for n, v := range vs[:len(vs)-1] {
-			if !v.destroyed && slices.Contains(w.stolen, v.fields[p.Field]) {
-				w.fail("version %d of %s can still be read", n+1, p)
-			}
+		// What was not seen to be the account's stays: that is for a person to destroy.
+		// So may a version that somebody else wrote meanwhile.
+		if w.twins || slices.ContainsFunc(vs[min(1, len(vs)):], func(v version) bool { return v.strangers }) {
+			continue
+		}
+		last := len(vs) - 2
+		for last > 0 && w.ours[vs[last].fields[p.Field]] {
+			last--
+		}
+		if w.at(p) == now && len(w.cred.Confirmed) == 0 && last >= 0 && !vs[last].destroyed && slices.Contains(w.stolen, vs[last].fields[p.Field]) {
+			w.fail("version %d of %s can still be read", last+1, p)
 		}
 	}
 }

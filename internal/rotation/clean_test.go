@@ -44,7 +44,7 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 			c.proved(r.Hand)
 			counted := &looking{Store: r.Store}
 			r.Store = counted
-			require.NoError(t, r.Clean(context.Background(), w.cred, 1, []int{1}))
+			require.NoError(t, r.Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}))
 			require.Equal(t, c.looks, counted.looked)
 			require.Equal(t, c.another.Campaign != "", w.staging[w.cred.ID] != nil)
 			require.Empty(t, w.broken)

@@ -87,6 +87,24 @@ var stories = remembering([]story{
 		w.stolen = append(w.stolen, "X")
 		return w
 	}, protocol.ProofMetadata},
+	{"a path that is another account's, and one that is its own", func() *world {
+		w := newWorld(2, "P0")
+		w.addForeign("second", "theirs")
+		return w
+	}, protocol.ProofBind},
+	{"no path but another account's", func() *world {
+		w := newWorld(1, "P0")
+		w.theirs["P0"] = true
+		w.secrets["kv/app"].versions[0].fields["password"], w.foreign["kv/app"] = "theirs", true
+		return w
+	}, protocol.ProofMetadata},
+	{"a path that the account refuses and a person named", func() *world {
+		w := newWorld(1, "P0")
+		w.strangerSets("X")
+		w.stolen = append(w.stolen, "X")
+		w.cred.Confirmed = w.cred.Paths
+		return w
+	}, protocol.ProofMetadata},
 	{"Vault never held it", func() *world {
 		w := newWorld(2, "P0")
 		w.theirs["P0"] = true

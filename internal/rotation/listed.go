@@ -1,6 +1,10 @@
 package rotation
 
-import "rollcall/internal/credential"
+import (
+	"fmt"
+
+	"rollcall/internal/credential"
+)
 
 // listedDetails say what was seen when a credential was listed, for people and without a
 // name: the findings of the roll have the rest.
@@ -15,4 +19,15 @@ var listedDetails = map[credential.Problem]string{
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
+
+	credential.NoField:        "the secret is there and has no such field; correct the field's name (custom_metadata field, or the manifest's path), then list again",
+	credential.NotBare:        "the field holds more than a bare secret, and which part of it is the secret is not known; give the secret a field of its own, then list again",
+	credential.UnusableValue:  "the field is neither text nor a number, so it is no password; name the field that holds it, then list again",
+	credential.NoMount:        "no mount that this login can see serves it; make the mount (KV version 2) or correct the path, then list again",
+	credential.NotKV2:         "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
+	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",
+	credential.DeletesItself:  "Vault deletes new versions there after a time (delete_version_after), and the new value would go with it; set that to 0, then list again",
+	credential.DeletedVersion: "its current version is deleted; `vault kv undelete` brings it back, or exclude the path, then list again",
+	credential.Unproved:       "nothing but a secret's own metadata names the account, and the secret holds nothing that the account could accept; confirm account and path by name (confirm in the campaign file), or exclude the path",
+	credential.TooManyPaths:   fmt.Sprintf("more than %d paths name the account; find out who wrote them, exclude those that are not its own, then list again", credential.PathsMost),
 }

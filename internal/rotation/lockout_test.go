@@ -62,7 +62,7 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 		"changed by somebody, no right to reset, and killed right before Set": func() *world {
 			w := plain()
 			w.strangerSets("X")
-			w.faults[callSet+2] = diedFirst // after the look at the account and the mark
+			w.faults[callSet+3] = diedFirst // after the looks at the account and at our own path, and the mark
 			w.binder.noRights = true
 			return w
 		},
@@ -72,7 +72,7 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 				w := story()
 				w.maxFails = 3
 				for range 12 {
-					if _, dead := w.pass(false); dead {
+					if a, dead := w.pass(false); dead || a.Stop != nil && a.Stop.Reason.Final() {
 						break
 					}
 					<-time.After(pause)

@@ -2,9 +2,11 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"slices"
 	"time"
 )
@@ -46,23 +48,33 @@ func (j *job) observeVault(ctx context.Context) error {
 	if staged.Attempt != j.intended {
 		return restaged(staged.Attempt)
 	}
-	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.c, staged.Base)
-	j.lives, j.olds, j.handed = nil, nil, false
-	for _, p := range j.c.Paths {
+	j.paths = pathsOf(j.c, staged)
+	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.paths, staged.Base)
+	j.lives, j.olds, j.handed, j.inForce = nil, nil, false, credential.Secret{}
+	for _, p := range j.paths {
 		live, err := j.Store.ReadLive(ctx, p, 0)
 		if err != nil {
 			return err
 		}
 		j.lives = append(j.lives, live)
+	}
+	// What a path holds now comes first: it is what tells whose the path is.
+	for i, p := range j.paths {
+		if live := j.lives[i]; live.Version != staged.Base[p.String()] && staged.Places[p.String()] != vault.PlaceApart {
+			j.addOld(live.Value)
+		}
+	}
+	for _, p := range j.paths {
 		j.addOld(staged.Old[p.String()])
 	}
 	// What somebody wrote to a path since could be read there, and what an ended
 	// campaign had staged may be in force: both die with the rest.
 	for i, live := range j.lives {
-		if live.Version != staged.Base[j.c.Paths[i].String()] {
+		if live.Version != staged.Base[j.paths[i].String()] {
 			j.addOld(live.Value)
 		}
 	}
+	j.recordedPlaces()
 	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
 		j.addOld(staged.Old[place])
 	}
@@ -79,8 +91,10 @@ func (j *job) inHand(fresh bool) bool {
 	if !ok {
 		return false
 	}
-	j.staged, j.lives, j.account, j.handed = p.staged, p.lives, p.account, true
-	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.c, p.staged.Base)
+	j.staged, j.lives, j.account, j.handed = p.staged, slices.Clone(p.lives), p.account, true
+	j.paths, j.inForce = j.c.Paths, credential.Secret{}
+	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
+	j.recordedPlaces()
 	for _, old := range p.olds(j.c.Paths) {
 		j.addOld(old)
 	}
@@ -125,9 +139,81 @@ func (j *job) observeAccount(ctx context.Context) error {
 	return nil
 }
 
-// observeLogins asks the write server which value is in force. The staged value is asked
-// first on every try but the first: if it is in force, nothing else matters.
+// observeLogins asks the write server which value is in force, and decides by it
+// which paths take part.
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
+	f, err := j.offerAll(ctx, fresh)
+	switch f.NewBinds {
+	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
+		if err == nil {
+			err = j.stillStaged(ctx)
+		}
+	}
+	if err != nil || f.Activated || f.NewBinds != protocol.NotAsked && f.NewBinds != protocol.Refused {
+		return f, err
+	}
+	if f.OldSpared && j.undecided() {
+		return f, j.spared(ctx, f.Fresh)
+	}
+	f.Unproved, err = j.settlePlaces(ctx)
+	return f, err
+}
+
+// undecided reports whether the value of a path was not offered, because more wrong
+// logins could lock the account, and so may be the account's.
+func (j *job) undecided() bool {
+	for i, p := range j.paths {
+		value := j.lives[i].Value
+		if !value.IsZero() && j.staged.Places[p.String()] == "" && j.tried != nil && !j.wasTried(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// wasTried reports whether the account refused in this look what a value likeliest stands for.
+func (j *job) wasTried(value credential.Secret) bool {
+	return slices.ContainsFunc(variants(value), func(v credential.Secret) bool { return slices.ContainsFunc(j.tried, v.Equal) })
+}
+
+// spared ends a look that may cost no more wrong logins and has not found out which
+// path is the account's. What was refused is written down and not offered
+// again; a try that is the first one has nothing to gain from another.
+func (j *job) spared(ctx context.Context, first bool) error {
+	places := maps.Clone(j.staged.Places)
+	if places == nil {
+		places = map[string]string{}
+	}
+	for i, p := range j.paths {
+		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
+			places[p.String()] = vault.PlaceApart
+		}
+	}
+	if first || maps.Equal(places, j.staged.Places) {
+		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others"}
+	}
+	marked := j.staged
+	marked.Places = places
+	if err := j.remark(ctx, marked); err != nil {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "more wrong logins in a row could lock the account; the next pass offers the values that are left"}
+}
+
+// stillStaged looks, once the staged value was seen to be in force, whether the entry
+// is the one that was read before: a twin that set it since wrote down first which
+// paths take part.
+func (j *job) stillStaged(ctx context.Context) error {
+	now, found, err := j.Store.ReadStaged(ctx, j.c.ID)
+	if err == nil && (!found || now.Version != j.staged.Version) {
+		err = errors.New("another process was at the credential; look again")
+	}
+	return err
+}
+
+// offerAll offers the staged value first on every try but the first: if it is in
+// force, nothing else matters.
+func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f := protocol.Facts{
 		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
 		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
@@ -137,6 +223,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.unsent = f.Fresh
 	wrong := 0
+	j.tried = nil
 	switch {
 	case f.Fresh:
 	case j.sentNot():
@@ -167,6 +254,10 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		return f, nil
 	}
 	for i, old := range j.olds {
+		if j.apartOnly(old) {
+			f.OldBinds = protocol.Refused // by an earlier look
+			continue
+		}
 		if wrong >= j.spare() {
 			if f.OldSpared = true; wrong == 0 {
 				j.ration()
@@ -176,6 +267,9 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 		answer, err := j.offer(ctx, j.writeServer(), old)
 		if err != nil {
 			return f, err
+		}
+		if answer != protocol.Refused {
+			j.inForce = old // or was until just now, which says as well whose the path is
 		}
 		if answer == protocol.Accepted && j.changedSince(old) {
 			// It is accepted, and another one is in force.
@@ -187,12 +281,27 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
 			j.settleVariant(old)
-			j.noteStale(old)
 			break
 		}
 		wrong++
+		j.tried = append(j.tried, old)
 	}
 	return f, nil
+}
+
+// apartOnly reports whether a value is held by nothing but paths that an earlier look
+// found not to be the account's.
+func (j *job) apartOnly(value credential.Secret) bool {
+	some := false
+	for i, p := range j.paths {
+		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) {
+			if j.staged.Places[p.String()] != vault.PlaceApart {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
 }
 
 // clocksApart is how far the clocks of Vault and of an authority may differ, and how
@@ -216,20 +325,17 @@ func (j *job) changedSince(old credential.Secret) bool {
 	return earlier
 }
 
+// activated reports whether every path that takes part holds the staged value.
 func (j *job) activated() bool {
-	for _, l := range j.lives {
+	some := false
+	for i, l := range j.lives {
+		if j.parts[i] == apart {
+			continue
+		}
 		if !l.Value.Equal(j.staged.Secret) {
 			return false
 		}
+		some = true
 	}
-	return len(j.lives) > 0
-}
-
-// noteStale records that a path holds another value than the one in force.
-func (j *job) noteStale(inForce credential.Secret) {
-	for _, live := range j.lives {
-		if live.Found && !standsFor(live.Value, inForce) && !live.Value.Equal(j.staged.Secret) {
-			j.note(credential.FindingStalePath)
-		}
-	}
+	return some
 }

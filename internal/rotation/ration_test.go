@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,13 +23,13 @@ func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 		proof    protocol.Proof
 		findings []credential.FindingCode
 	}{
-		{"the second locks, and two copies are stale", 2, 2, 0, protocol.ProofMetadata, nil},
+		{"the second locks, and two copies are stale: which path is the account's cannot be found out", 2, 2, 0, "", nil},
 		{"the second locks", 2, 0, 0, protocol.ProofBind, nil},
 		{"the second locks, and somebody made the first", 2, 0, 1, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
 		{"the third locks, and somebody made the first", 3, 0, 1, protocol.ProofBind, nil},
 		{"the first locks", 1, 0, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
 		{"the first locks, and two copies are stale", 1, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
-		{"none locks", 0, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingChangedBefore}},
+		{"none locks", 0, 2, 0, protocol.ProofMetadata, elsewhere},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: row.most}})
@@ -40,12 +41,23 @@ func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 			for range row.failed {
 				require.False(t, r.logsIn(r.slapd, c.Name, "a guess"))
 			}
+			c.Named = c.Paths
 			got := r.run([]credential.Credential{c}, nothing)[0]
+			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+			if row.proof == "" {
+				require.Equal(t, protocol.ReasonUnproved, got.Stop.Reason)
+				require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password), "nothing was set")
+				return
+			}
 			require.True(t, got.Dead(), "%+v", got)
 			require.Equal(t, row.proof, got.Proof)
 			require.Equal(t, row.findings, codes(got.Findings))
 			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
-			now, _ := r.store.ReadLive(t.Context(), c.Paths[0], 0)
+			at := c.Paths[0]
+			if slices.Contains(row.findings, credential.FindingSparePath) {
+				at = *c.Spare
+			}
+			now, _ := r.store.ReadLive(t.Context(), at, 0)
 			require.True(t, r.logsIn(r.slapd, c.Name, now.Value.Reveal()), "consumers are not locked out")
 			if row.most != 1 {
 				require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))

@@ -73,18 +73,18 @@ func (s *shelf) ReadLive(_ context.Context, p credential.Path, _ int) (vault.Liv
 	return s.live[p.String()], nil
 }
 
-func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error) {
+func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret, _ string) (vault.Live, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live[p.String()].Version != from.Version {
-		return 0, mismatch("activate")
+		return vault.Live{}, mismatch("activate")
 	}
 	s.live[p.String()] = vault.Live{Found: true, Value: value, Version: from.Version + 1, Written: time.Now()}
-	return from.Version + 1, nil
+	return s.live[p.String()], nil
 }
 
-func (s *shelf) DestroyUpTo(context.Context, credential.Path, int) error { return nil }
-func (s *shelf) CampaignClosed(context.Context, string) (bool, error)    { return false, nil }
+func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) error { return nil }
+func (s *shelf) CampaignClosed(context.Context, string) (bool, error)                  { return false, nil }
 
 // put writes a value as somebody who knows nothing of Rollcall.
 func (s *shelf) put(p credential.Path, value string) {
@@ -178,7 +178,8 @@ func (r *real) credential(n int) credential.Credential {
 	id := r.attribute(r.slapd, dn, "entryUUID")
 	p := credential.Path{Mount: "kv", Path: "apps/" + r.accounts[n].UID, Field: "password"}
 	r.store.put(p, r.accounts[n].Password)
-	return credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn, Paths: []credential.Path{p}}
+	return credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn, Paths: []credential.Path{p}, Named: []credential.Path{p},
+		Spare: &credential.Path{Mount: "kv", Path: "rollcall/" + r.accounts[n].UID + "-" + id, Field: "password"}}
 }
 
 // run is one pass over a batch. then happens between Prepare and Apply.

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"rollcall/internal/credential"
 )
@@ -71,8 +72,11 @@ func (j *job) retiredBefore() bool {
 }
 
 func (j *job) noteActivated() {
-	j.out.To = nil
-	for _, l := range j.lives {
-		j.out.To = append(j.out.To, l.Version)
+	j.out.To, j.out.Written, j.out.Doomed = nil, nil, j.doomed()
+	for i, l := range j.lives {
+		if j.parts[i] == apart {
+			l.Version, l.Written = 0, time.Time{}
+		}
+		j.out.To, j.out.Written = append(j.out.To, l.Version), append(j.out.Written, l.Written)
 	}
 }

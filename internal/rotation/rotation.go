@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,8 +33,8 @@ type Store interface {
 	Unstage(ctx context.Context, id, campaign string, attempt int) error
 	Release(ctx context.Context, id string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
-	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error)
-	DestroyUpTo(ctx context.Context, p credential.Path, version int) error
+	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
+	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error
 	CampaignClosed(ctx context.Context, campaign string) (bool, error)
 }
 
@@ -86,7 +87,8 @@ type Prepared struct {
 	Attempt int `json:"attempt"`
 	// Fresh: no server can have seen the staged value yet.
 	Fresh bool `json:"fresh,omitempty"`
-	// From are the versions in force before, in the order of Credential.Paths.
+	// From are the versions in force before, in the order of Credential.Paths, and
+	// then of Credential.Spare if that takes part.
 	From []int `json:"from"`
 	// Stop keeps the credential open at Precheck or Stage; nothing was changed.
 	Stop *protocol.Stop `json:"stop,omitempty"`
@@ -95,12 +97,17 @@ type Prepared struct {
 
 // Applied is what Apply reached. It travels through Temporal: no names, no values.
 type Applied struct {
-	Attempt  int                  `json:"attempt"`
-	Proof    protocol.Proof       `json:"proof,omitempty"` // set when dead
-	Evidence []protocol.Evidence  `json:"evidence,omitempty"`
-	SetAt    time.Time            `json:"set_at,omitzero"`
-	From     []int                `json:"from,omitempty"`
-	To       []int                `json:"to,omitempty"` // activated versions, in the order of Credential.Paths
+	Attempt  int                 `json:"attempt"`
+	Proof    protocol.Proof      `json:"proof,omitempty"` // set when dead
+	Evidence []protocol.Evidence `json:"evidence,omitempty"`
+	SetAt    time.Time           `json:"set_at,omitzero"`
+	From     []int               `json:"from,omitempty"`
+	// To are the activated versions, in the order of From; 0 for a path that was left as it is.
+	To []int `json:"to,omitempty"`
+	// Written is when Vault wrote each of To, and Doomed the versions that may be
+	// destroyed once the outcome is recorded.
+	Written  []time.Time          `json:"written,omitempty"`
+	Doomed   [][]int              `json:"doomed,omitempty"`
 	Findings []credential.Finding `json:"findings,omitempty"`
 	// LeftOut are the servers that were not asked, because a person had left them out.
 	LeftOut []string `json:"left_out,omitempty"`
@@ -114,6 +121,11 @@ type Applied struct {
 
 // Dead reports whether the old value is proved dead.
 func (a Applied) Dead() bool { return a.Proof != "" && a.Stop == nil }
+
+// ToClean is what Clean needs of it.
+func (a Applied) ToClean() Dead {
+	return Dead{Attempt: a.Attempt, To: a.To, Written: a.Written, Doomed: a.Doomed}
+}
 
 // Prepare checks the account, and stages a new value unless one is staged
 // already. It changes nothing at the authority and nothing that consumers
@@ -132,10 +144,13 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
 	var lives []vault.Live
-	for _, p := range c.Paths {
+	for i, p := range c.Paths {
 		live, err := r.Store.ReadLive(ctx, p, 0)
 		if err != nil {
 			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+		}
+		if stop := placeStop(live.Problem, i); stop != nil && (c.Spare == nil || live.Problem != credential.DeletedVersion && !c.Adopted) {
+			return Prepared{Step: protocol.Precheck, Stop: stop}
 		}
 		base[p.String()] = live.Version
 		// What an earlier campaign left to hand over is not what the owner uses: he had to change it.
@@ -153,7 +168,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if fresh {
 		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, read})
 	} else {
-		from = versions(c, staged.Base)
+		from = versions(pathsOf(c, staged), staged.Base)
 	}
 	return Prepared{Attempt: staged.Attempt, Fresh: fresh, From: from}
 }
@@ -199,9 +214,12 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	old = maps.Clone(old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
 	for place, value := range staged.Old {
+		if staged.Places[place] == vault.PlaceApart {
+			continue // it took no part, so whose value it held is not known
+		}
 		if !strings.HasPrefix(place, takenOver) {
 			// Stolen before the ended campaign began, and not proved dead by it.
-			place = held + ", before it at " + place
+			place = held + beforeIt + place
 		}
 		old[place] = value
 	}
@@ -216,29 +234,41 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 // staged. No path looks like it.
 const takenOver = "taken over, attempt "
 
+// Dead is what Clean needs to know of a credential whose outcome is in the ledger: it
+// is part of Applied.
+type Dead struct {
+	Attempt int         `json:"attempt,omitempty"` // the one that was proved
+	To      []int       `json:"to"`
+	Written []time.Time `json:"written,omitempty"`
+	Doomed  [][]int     `json:"doomed,omitempty"`
+}
+
 // Clean destroys the versions that the proof made worthless and frees the
 // credential. The caller has the outcome in the ledger. Repeating it does no
-// harm: what is staged no more, or by somebody else, was cleaned. attempt and to,
-// the activated versions, are those from Applied.
-func (r *Rotator) Clean(ctx context.Context, c credential.Credential, attempt int, to []int) error {
-	if len(to) != len(c.Paths) {
-		return fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(to), len(c.Paths))
+// harm: what is staged no more, or by somebody else, was cleaned.
+func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) error {
+	paths := slices.Clone(c.Paths)
+	if c.Spare != nil && len(d.To) > len(paths) {
+		paths = append(paths, *c.Spare)
+	}
+	if len(d.To) != len(paths) || len(d.Written) != len(paths) || len(d.Doomed) != len(paths) {
+		return fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(d.To), len(paths))
 	}
 	if r.Again {
 		staged, found, err := r.Store.ReadStaged(ctx, c.ID)
-		if err != nil || !found || !staged.OwnedBy(r.Campaign, attempt) {
+		if err != nil || !found || !staged.OwnedBy(r.Campaign, d.Attempt) {
 			return err
 		}
 	}
-	for i, p := range c.Paths {
-		if err := r.Store.DestroyUpTo(ctx, p, to[i]-1); err != nil {
+	for i, p := range paths {
+		if err := r.Store.Destroy(ctx, p, d.Doomed[i], d.To[i], d.Written[i]); err != nil {
 			return err
 		}
 	}
-	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, attempt, r.Now()) {
+	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, d.Attempt, r.Now()) {
 		return r.Store.Release(ctx, c.ID)
 	}
-	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, attempt); err != nil && !vault.AsCAS(err) {
+	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, d.Attempt); err != nil && !vault.AsCAS(err) {
 		return err
 	}
 	return nil
@@ -281,9 +311,9 @@ func asStop(err error) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Detail: text}
 }
 
-func versions(c credential.Credential, by map[string]int) []int {
-	out := make([]int, 0, len(c.Paths))
-	for _, p := range c.Paths {
+func versions(paths []credential.Path, by map[string]int) []int {
+	out := make([]int, 0, len(paths))
+	for _, p := range paths {
 		out = append(out, by[p.String()])
 	}
 	return out

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,17 @@ type row struct {
 	findings []credential.FindingCode
 	inForce  string
 	live     string
+	left     string // what the second path holds, if it is left as it is
+	spare    string // what Rollcall's own path holds
+}
+
+// elsewhere are the findings where no path took part.
+var elsewhere = []credential.FindingCode{credential.FindingChangedBefore, credential.FindingPathRefused, credential.FindingSparePath}
+
+// hearsay: nothing but the secret's own metadata says whose it is.
+func hearsay(w *world) *world {
+	w.cred.Hearsay, w.cred.Named, w.cred.Spare = true, nil, nil
+	return w
 }
 
 // Calls of a first pass with one server and one path.
@@ -72,9 +84,59 @@ var rows = []row{
 	}, step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
 	{name: "a secret that really ends in one", story: func() *world { return newWorld(1, "P0\n") },
 		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
-	{name: "changed before us: a finding, and dead by metadata, for no refused value was in force",
+	{name: "the account refuses what its path holds: dead by metadata, and the value lies at our own path",
 		story: func() *world { w := plain(); w.strangerSets("X"); return w },
-		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: elsewhere, inForce: "S1", live: "P0", spare: "S1"},
+	{name: "the same, and a person named path and account: it lies there",
+		story: func() *world { w := plain(); w.strangerSets("X"); w.cred.Confirmed = w.cred.Paths; return w },
+		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore, credential.FindingConfirmed}, inForce: "S1", live: "S1"},
+	{name: "the same, and nothing but the secret itself says whose it is: nothing is set",
+		story: func() *world { w := plain(); w.strangerSets("X"); return hearsay(w) },
+		step:  protocol.Precheck, reason: protocol.ReasonUnproved, findings: []credential.FindingCode{credential.FindingPathRefused}, inForce: "X", live: "P0"},
+	{name: "nothing but the secret itself says whose it is, and the account accepts what it holds",
+		story: func() *world { return hearsay(plain()) },
+		step:  protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "a secret's metadata without a version names the account: nothing is set",
+		story: func() *world { w := plain(); w.secrets["kv/app"] = &kv{}; w.theirs["P0"] = true; return hearsay(w) },
+		step:  protocol.Precheck, reason: protocol.ReasonUnproved, findings: []credential.FindingCode{credential.FindingPathRefused}, inForce: "P0", live: ""},
+	{name: "a second path is another account's: it is left as it is",
+		story: func() *world { w := plain(); w.addForeign("second", "theirs"); return w },
+		step:  protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingStalePath}, inForce: "S1", live: "S1", left: "theirs"},
+	{name: "Rollcall's own path holds another credential's value: it is left as it is",
+		story: func() *world {
+			w := plain()
+			w.theirs["P0"], w.cred.Adopted = true, true
+			w.secrets["kv/app"].versions[0].fields = map[string]string{"password": "theirs", "owner": "uuid-9"}
+			w.foreign["kv/app"] = true
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofMetadata, findings: elsewhere, inForce: "S1", live: "theirs", spare: "S1"},
+	{name: "Rollcall's own path holds what was set for this credential, and somebody changed it since",
+		story: func() *world {
+			w := plain()
+			w.strangerSets("X")
+			w.cred.Adopted = true
+			w.secrets["kv/app"].versions[0].fields["owner"] = subject
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+	{name: "a field that holds no bare secret: nothing is set",
+		story: func() *world {
+			w := plain()
+			w.theirs["P0"] = true
+			delete(w.secrets["kv/app"].versions[0].fields, "password")
+			return w
+		},
+		step: protocol.Precheck, reason: protocol.ReasonNoField, inForce: "P0", live: ""},
+	{name: "a deleted version: it is left as it is, for an undelete brings it back",
+		story: func() *world {
+			w := plain()
+			w.theirs["P0"] = true
+			w.secrets["kv/app"].versions[0].deleted = true
+			w.foreign["kv/app"] = true
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingNeverHeld, credential.FindingPathRefused, credential.FindingSparePath}, inForce: "S1", live: "P0", spare: "S1"},
 	{name: "changed long after Vault was given the value, which is accepted for a while yet: a finding, and dead by metadata",
 		story: func() *world {
 			w := given(10 * time.Minute)
@@ -89,12 +151,12 @@ var rows = []row{
 	{name: "Vault never held it: a finding, and dead by metadata",
 		story: func() *world { w := plain(); w.theirs["P0"] = true; w.secrets["kv/app"] = &kv{}; return w },
 		step:  protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingNeverHeld}, inForce: "S1", live: "S1"},
-	{name: "two paths that differ: a finding for the stale one, and both become current",
+	{name: "two paths that differ: the stale one is left as it is, with a finding",
 		story: func() *world { w := plain(); w.addPath("second", "stale"); return w },
-		step:  protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingStalePath}, inForce: "S1", live: "S1"},
+		step:  protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingStalePath}, inForce: "S1", live: "S1", left: "stale"},
 	{name: "a stranger wrote the path before Set: a finding, and consumers get ours",
 		story: plain, event: map[int]func(*world){callTryOld - 3: func(w *world) { w.strangerWrites(0, "typo") }},
-		step: protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingStalePath, credential.FindingChangedDuring}, inForce: "S1", live: "S1"},
+		step: protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingChangedDuring}, inForce: "S1", live: "S1"},
 	{name: "a stranger made a path that was not there: a finding",
 		story: func() *world { w := plain(); w.theirs["P0"] = true; w.secrets["kv/app"] = &kv{}; return w },
 		event: map[int]func(*world){callTryOld - 3: func(w *world) { w.strangerWrites(0, "P0") }},
@@ -147,7 +209,7 @@ var rows = []row{
 		step:  protocol.Activate, reason: protocol.ReasonConflict, inForce: "S1", live: "typo"},
 	{name: "Vault is down at Activate", story: plain, fault: map[int]fault{callVerify + 1: dropped},
 		step: protocol.Activate, reason: protocol.ReasonNotActive, inForce: "S1", live: "P0"},
-	{name: "Retire is never answered", story: plain, fault: map[int]fault{callRetire: dropped, callRetire + 5: dropped, callRetire + 10: dropped},
+	{name: "Retire is never answered", story: plain, fault: map[int]fault{callRetire: dropped, callRetire + 6: dropped, callRetire + 12: dropped},
 		step: protocol.Retire, reason: protocol.ReasonUnreachable, inForce: "S1", live: "S1"},
 	{name: "the old value is brought back before Prove", story: plain, event: map[int]func(*world){callProve: (*world).strangerReplays},
 		step: protocol.Prove, reason: protocol.ReasonOldAccepted, inForce: "P0", live: "S1"},
@@ -184,8 +246,12 @@ func TestOnePassEndsWhereTheRowSays(t *testing.T) {
 				}
 				require.Equal(t, r.findings, codes(a.Findings), w.story())
 				require.Equal(t, r.inForce, w.write().inForce())
-				for i := range w.cred.Paths {
-					require.Equal(t, r.live, w.live(i))
+				require.Equal(t, r.live, w.live(0))
+				for i := range w.cred.Paths[1:] {
+					require.Equal(t, cmp.Or(r.left, r.live), w.live(i+1))
+				}
+				if w.cred.Spare != nil {
+					require.Equal(t, r.spare, w.at(*w.cred.Spare))
 				}
 			})
 		})
@@ -264,9 +330,9 @@ func TestCleanLeavesWhatAnotherCampaignStaged(t *testing.T) {
 	w := plain()
 	w.closed[us] = true
 	w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
-	require.NoError(t, w.rotator().Clean(context.Background(), w.cred, 1, []int{1}))
+	require.NoError(t, w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}))
 	require.NotNil(t, w.staging[w.cred.ID])
-	require.Error(t, w.rotator().Clean(context.Background(), w.cred, 1, nil), "one version for each path")
+	require.Error(t, w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1}), "one version for each path")
 	require.Equal(t, "P0", w.live(0))
 }
 

@@ -41,7 +41,7 @@ func (h *hand) ReadStaged(_ context.Context, id string) (vault.Staged, bool, err
 	s, err := call(h, "read staged", lostVault("read staged"), func() (*vault.Staged, error) {
 		if have := h.w.staging[id]; have != nil {
 			copied := *have
-			copied.Base, copied.Old = maps.Clone(have.Base), maps.Clone(have.Old)
+			copied.Base, copied.Old, copied.Places = maps.Clone(have.Base), maps.Clone(have.Old), maps.Clone(have.Places)
 			return &copied, nil
 		}
 		return nil, nil
@@ -103,15 +103,23 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 		return vault.Live{}
 	}
 	v := vs[at-1]
-	if v.destroyed || v.fields[p.Field] == "" {
-		return vault.Live{Version: at}
+	l := vault.Live{Version: at, Written: v.at, Owner: v.fields["owner"]}
+	switch value, has := v.fields[p.Field]; {
+	case v.destroyed:
+		l.Owner = ""
+	case v.deleted:
+		l.Owner, l.Problem = "", credential.DeletedVersion
+	case !has:
+		l.Problem = credential.NoField
+	case value != "":
+		l.Value, l.Found = credential.NewSecret(value), true
 	}
-	return vault.Live{Value: credential.NewSecret(v.fields[p.Field]), Version: at, Written: v.at, Found: true}
+	return l
 }
 
 // readable reports whether a value is in a live version that can be read.
 func (w *world) readable(value string) bool {
-	for _, p := range w.cred.Paths {
+	for _, p := range w.paths() {
 		for i := range w.secrets[place(p)].versions {
 			if w.readLive(p, i+1).Value.Equal(credential.NewSecret(value)) {
 				return true
@@ -121,40 +129,55 @@ func (w *world) readable(value string) bool {
 	return false
 }
 
-func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error) {
-	return call(h, "activate "+p.Path, lostVault("activate"), func() (int, error) {
+func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error) {
+	return call(h, "activate "+p.Path, lostVault("activate"), func() (vault.Live, error) {
 		s := h.w.secrets[place(p)]
 		now := h.w.readLive(p, 0)
 		if now.Version != from.Version {
 			if now.Value.Equal(value) {
-				return now.Version, nil
+				return now, nil
 			}
 			if now.Found != from.Found || from.Found && !now.Value.Equal(from.Value) {
-				return 0, mismatch("activate")
+				return vault.Live{}, mismatch("activate")
 			}
 		}
-		if staged := h.w.staging[h.w.cred.ID]; slices.Contains(h.w.stolen, value.Reveal()) || h.w.readable(value.Reveal()) && (staged == nil || !staged.Secret.Equal(value)) {
+		if staged := h.w.staging[h.w.cred.ID]; slices.Contains(h.w.stolen, value.Reveal()) || h.w.write().inForce() != value.Reveal() && h.w.readable(value.Reveal()) && (staged == nil || !staged.Secret.Equal(value)) {
 			h.w.fail("consumers of %s go back to %s", p.Path, value.Reveal())
 		}
 		if h.w.first && len(h.w.replayed) == 0 && slices.ContainsFunc(h.w.stolen, func(old string) bool { return h.w.write().accepts(old, h.w.grace) }) {
 			h.w.fail("a stolen value was still accepted when %s was written to %s, which it opens", value.Reveal(), p.Path)
 		}
+		if h.w.foreign[place(p)] {
+			h.w.fail("%s is not the account's and was written", p)
+		}
 		next := version{fields: map[string]string{}, at: time.Now()}
-		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed {
+		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed && !s.versions[n-1].deleted {
 			next.fields = maps.Clone(s.versions[n-1].fields)
+		} else if owner != "" {
+			next.fields["owner"] = owner
 		}
 		next.fields[p.Field] = value.Reveal()
 		s.versions = append(s.versions, next)
-		return len(s.versions), nil
+		live := h.w.readLive(p, 0)
+		live.Replaced = now.Version
+		return live, nil
 	})
 }
 
-func (h *hand) DestroyUpTo(_ context.Context, p credential.Path, upTo int) error {
+func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, activated int, written time.Time) error {
 	_, err := call(h, "destroy "+p.Path, lostVault("destroy"), func() (struct{}, error) {
-		for i := range h.w.secrets[place(p)].versions {
-			if i < upTo {
-				h.w.secrets[place(p)].versions[i].destroyed = true
+		vs := h.w.secrets[place(p)].versions
+		if activated < 1 || activated > len(vs) || !vs[activated-1].at.Equal(written) {
+			return struct{}{}, nil
+		}
+		for _, n := range versions {
+			if n >= activated {
+				continue
 			}
+			if value := vs[n-1].fields[p.Field]; !h.w.ours[value] && !slices.ContainsFunc(h.w.write().history, func(old string) bool { return standsFor(secret(value), secret(old)) }) {
+				h.w.fail("version %d of %s was destroyed, and %q was never the account's", n, p, value)
+			}
+			vs[n-1].destroyed = true
 		}
 		return struct{}{}, nil
 	})

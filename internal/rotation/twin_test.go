@@ -84,7 +84,7 @@ func twinned(s story, choose func(ready []int) int) *world {
 		func(h *hand) {
 			applyAs(w, p, false, &second)(h)
 			if second.Dead() {
-				dead = w.as(h).Clean(context.Background(), w.cred, second.Attempt, second.To) == nil
+				dead = w.as(h).Clean(context.Background(), w.cred, second.ToClean()) == nil
 			}
 		},
 	}, w, choose)

@@ -49,6 +49,7 @@ type world struct {
 	staging  map[string]*vault.Staged
 	secrets  map[string]*kv
 	closed   map[string]bool // campaigns that have ended
+	foreign  map[string]bool // secrets that are not the account's: nothing may be written there
 	cred     credential.Credential
 	binder   binder
 	leftOut  []string // servers that a person took out
@@ -96,6 +97,7 @@ type kv struct{ versions []version }
 type version struct {
 	fields    map[string]string
 	destroyed bool
+	deleted   bool // and can be undeleted
 	strangers bool // written by somebody else
 	at        time.Time
 }
@@ -104,7 +106,7 @@ type version struct {
 // holds it, beside a field of somebody else.
 func newWorld(n int, value string) *world {
 	w := &world{
-		staging: map[string]*vault.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{},
+		staging: map[string]*vault.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{}, foreign: map[string]bool{},
 		faults: map[int]fault{}, events: map[int]func(*world){},
 		ours: map[string]bool{}, theirs: map[string]bool{}, replayed: map[string]bool{}, intents: map[int]bool{},
 		cred:     credential.Credential{ID: "corp/" + subject, Kind: credential.LDAPPassword, Authority: "corp", Subject: subject, Name: "uid=svc"},
@@ -116,6 +118,8 @@ func newWorld(n int, value string) *world {
 			bystand: {history: []string{"bystander"}, mark: "t0"},
 		}})
 	}
+	w.cred.Spare = &credential.Path{Mount: "kv", Path: "spare", Field: "password"}
+	w.secrets["kv/spare"] = &kv{}
 	w.addPath("app", value)
 	w.secrets["kv/other"] = &kv{versions: []version{{fields: map[string]string{"password": "bystander"}}}}
 	return w
@@ -126,6 +130,7 @@ func (w *world) addPath(name, value string) {
 	p := credential.Path{Mount: "kv", Path: name, Field: "password"}
 	w.cred.Paths = append(w.cred.Paths, p)
 	w.secrets[place(p)] = &kv{}
+	w.cred.Named = append(w.cred.Named, p)
 	if value != "" {
 		w.strangerWrites(len(w.cred.Paths)-1, value)
 		if !slices.Contains(w.stolen, value) {
@@ -134,11 +139,28 @@ func (w *world) addPath(name, value string) {
 	}
 }
 
+// addForeign makes one more path, which somebody says is the account's and which holds
+// another account's value.
+func (w *world) addForeign(name, value string) {
+	w.addPath(name, value)
+	w.stolen = slices.DeleteFunc(w.stolen, func(v string) bool { return v == value })
+	w.foreign["kv/"+name] = true
+}
+
+// paths are those of the roll and Rollcall's own.
+func (w *world) paths() []credential.Path {
+	if w.cred.Spare == nil {
+		return w.cred.Paths
+	}
+	return append(slices.Clone(w.cred.Paths), *w.cred.Spare)
+}
+
 func place(p credential.Path) string { return p.Mount + "/" + p.Path }
 
 // strangerWrites writes a live path behind our back.
 func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
+	delete(w.foreign, place(w.cred.Paths[path])) // it may be the account's from now on
 	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}, strangers: true, at: time.Now()})
 }
 
@@ -292,7 +314,7 @@ func (w *world) check() {
 	if o := w.secrets["kv/other"]; len(o.versions) != 1 || o.versions[0].destroyed {
 		w.fail("another secret was touched")
 	}
-	for _, p := range w.cred.Paths {
+	for _, p := range w.paths() {
 		if vs := w.secrets[place(p)].versions; len(vs) > 0 && (vs[len(vs)-1].destroyed || len(vs) > 1 && vs[len(vs)-1].fields["username"] != "svc" && vs[0].fields["username"] == "svc") {
 			w.fail("the current version of %s, or a field beside ours, was lost", p)
 		}
@@ -306,7 +328,7 @@ func (w *world) inVault(value string) bool {
 			return true
 		}
 	}
-	for _, p := range w.cred.Paths {
+	for _, p := range w.paths() {
 		for _, v := range w.secrets[place(p)].versions {
 			if !v.destroyed && v.fields[p.Field] == value {
 				return true
@@ -318,7 +340,19 @@ func (w *world) inVault(value string) bool {
 
 // live is what consumers read at a path now.
 func (w *world) live(path int) string {
-	p := w.cred.Paths[path]
+	return w.at(w.cred.Paths[path])
+}
+
+// spare is what Rollcall's own path holds.
+func (w *world) spare() string {
+	if w.cred.Spare == nil {
+		return ""
+	}
+	return w.at(*w.cred.Spare)
+}
+
+// at is what a path holds now.
+func (w *world) at(p credential.Path) string {
 	vs := w.secrets[place(p)].versions
 	if len(vs) == 0 {
 		return ""
@@ -358,7 +392,13 @@ func (w *world) judge(a Applied) {
 	if a.Proof != protocol.ProofBind && a.Proof != protocol.ProofMetadata {
 		w.fail("called dead by proof %q", a.Proof)
 	}
-	if len(a.To) != len(w.cred.Paths) {
-		w.fail("%d activated versions for %d paths", len(a.To), len(w.cred.Paths))
+	if n := len(w.cred.Paths); len(a.To) != n && len(a.To) != n+1 || len(a.Doomed) != len(a.To) {
+		w.fail("%d activated versions for %d paths", len(a.To), n)
+	}
+	for i, p := range w.paths() {
+		vs := w.secrets[place(p)].versions
+		if now := w.at(p); i < len(a.To) && a.To[i] > 0 && now != w.write().inForce() && w.ours[w.write().inForce()] && !vs[len(vs)-1].strangers {
+			w.fail("called dead, and %s holds %q, which is not in force", p, now)
+		}
 	}
 }

@@ -28,6 +28,8 @@ const (
 	NotFound         ErrorKind = "not-found"
 	CASMismatch      ErrorKind = "cas-mismatch" // somebody else wrote first, or our own write whose reply was lost
 	BadPath          ErrorKind = "bad-path"     // nothing was sent
+	NoMount          ErrorKind = "no-mount"     // no mount that our login can see serves the path
+	NotKV2           ErrorKind = "not-kv2"      // the path's mount is of another kind
 	Other            ErrorKind = "other"
 )
 
@@ -96,6 +98,12 @@ func (e *Error) advice(place string) string {
 	case CASMismatch:
 		return fmt.Sprintf("%s was written by somebody else in between; this write was not taken; read it again", place)
 	}
+	switch e.Kind {
+	case NoMount:
+		return fmt.Sprintf("no mount that this login can see serves %s; make the mount (KV version 2), correct the path, or give the login a right below it", place)
+	case NotKV2:
+		return fmt.Sprintf("%s does not lie on a KV version 2 mount; `vault kv enable-versioning` upgrades version 1", place)
+	}
 	if e.Kind == BadPath {
 		return fmt.Sprintf("%s is no path of a secret: it has an empty, \".\" or \"..\" segment; correct the reference", place)
 	}
@@ -105,7 +113,12 @@ func (e *Error) advice(place string) string {
 // Stop keeps the credential open with the reason. Its text names the mount
 // but not the path below it, which may hold an account name.
 func (e *Error) Stop() *protocol.Stop {
-	return &protocol.Stop{Reason: e.reason(), Server: e.Server, Detail: e.Op + ": " + e.advice(publicPart(e.Path)) + e.hint()}
+	place := publicPart(e.Path)
+	if e.Kind == NoMount || e.Kind == NotKV2 {
+		place, _, _ = strings.Cut(e.Path, "/") // where a mount would end is not known
+		place += "/…"
+	}
+	return &protocol.Stop{Reason: e.reason(), Server: e.Server, Detail: e.Op + ": " + e.advice(place) + e.hint()}
 }
 
 // General reports whether a write to another place would have failed like this one.
@@ -129,6 +142,10 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonVaultRights
 	case CASMismatch:
 		return protocol.ReasonConflict
+	case NoMount:
+		return protocol.ReasonNoMount
+	case NotKV2:
+		return protocol.ReasonNotKV2
 	}
 	return protocol.ReasonVaultRefuse
 }
@@ -146,6 +163,9 @@ func publicPart(path string) string {
 // AsCAS reports whether err is a check-and-set mismatch: the caller reads the
 // entry and decides whether it was its own write whose reply was lost.
 func AsCAS(err error) bool { return isKind(err, CASMismatch) }
+
+// IsDenied reports whether our login lacks a right for the call.
+func IsDenied(err error) bool { return isKind(err, PermissionDenied) }
 
 func isKind(err error, k ErrorKind) bool {
 	var e *Error

@@ -16,12 +16,15 @@ import (
 type entry struct {
 	data    map[string]any // numbers are json.Number
 	version int
-	written time.Time // zero if Vault did not say
+	written time.Time         // zero if Vault did not say
+	ends    bool              // Vault will delete this version, or has
+	gone    bool              // the version was destroyed: no undelete brings it back
+	custom  map[string]string // nil if Vault did not say: versions before 1.11 do not
 }
 
 // get reads a version, 0 for the current one.
 func (s *Store) get(ctx context.Context, op, mount, path string, version int) (entry, error) {
-	place, err := below(mount, "data", path)
+	place, err := s.at(ctx, mount, "data", path)
 	if err != nil {
 		return entry{}, err
 	}
@@ -40,38 +43,66 @@ func (s *Store) get(ctx context.Context, op, mount, path string, version int) (e
 	if err != nil {
 		return entry{}, s.odd(op, place, err)
 	}
-	at, _ := nested(got, "metadata")["created_time"].(string)
-	written, _ := time.Parse(time.RFC3339Nano, at)
-	return entry{nested(got, "data"), v, written}, nil
+	meta := nested(got, "metadata")
+	e := entry{data: nested(got, "data"), version: v, written: timeOf(meta["created_time"]), ends: !timeOf(meta["deletion_time"]).IsZero()}
+	e.gone, _ = meta["destroyed"].(bool)
+	if custom, said := meta["custom_metadata"]; said {
+		m, _ := custom.(map[string]any)
+		e.custom = texts(m)
+	}
+	return e, nil
+}
+
+// timeOf reads a time of Vault's; zero if there is none.
+func timeOf(v any) time.Time {
+	text, _ := v.(string)
+	at, _ := time.Parse(time.RFC3339Nano, text)
+	return at
+}
+
+func texts(m map[string]any) map[string]string {
+	out := map[string]string{}
+	for k, v := range m {
+		if text, ok := v.(string); ok {
+			out[k] = text
+		}
+	}
+	return out
 }
 
 // put writes the next version if the current one is cas.
 func (s *Store) put(ctx context.Context, op, mount, path string, cas int, data map[string]any) (int, error) {
-	at, err := below(mount, "data", path)
+	e, err := s.write(ctx, op, mount, path, cas, data)
+	return e.version, err
+}
+
+// write is put that also tells when the version was written and whether it ends.
+func (s *Store) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (entry, error) {
+	at, err := s.at(ctx, mount, "data", path)
 	if err != nil {
-		return 0, err
+		return entry{}, err
 	}
 	got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{
 		"options": map[string]any{"cas": cas},
 		"data":    data,
 	})
 	if err != nil {
-		return 0, s.fail(op, at, write, err)
+		return entry{}, s.fail(op, at, write, err)
 	}
 	if got == nil {
-		return 0, s.odd(op, at, fmt.Errorf("empty answer to a write"))
+		return entry{}, s.odd(op, at, fmt.Errorf("empty answer to a write"))
 	}
 	v, err := versionOf(got.Data)
 	if err != nil {
-		return 0, s.odd(op, at, err)
+		return entry{}, s.odd(op, at, err)
 	}
-	return v, nil
+	return entry{data: data, version: v, written: timeOf(got.Data["created_time"]), ends: !timeOf(got.Data["deletion_time"]).IsZero()}, nil
 }
 
 // purge deletes a secret with all its versions and metadata, as if it had
 // never been: the next cas=0 succeeds. An absent secret is no error.
 func (s *Store) purge(ctx context.Context, op, mount, path string) error {
-	at, err := below(mount, "metadata", path)
+	at, err := s.at(ctx, mount, "metadata", path)
 	if err != nil {
 		return err
 	}

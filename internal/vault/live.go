@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -12,6 +13,8 @@ import (
 
 // Live is one version of one field of a secret that consumers read.
 type Live struct {
+	// Value is the secret: the field's text, or the part of it that is the
+	// secret where the field holds a document whose form is known (see unwrap).
 	Value credential.Secret
 
 	// Version of the secret; the current one is what Activate compares with.
@@ -22,120 +25,219 @@ type Live struct {
 	// Written is when this version was written, by Vault's clock; zero if unknown.
 	Written time.Time
 
-	// Found: this version can be read and has the field.
+	// Found: this version can be read and has a value in the field.
 	Found bool
 
-	data map[string]any // all fields, so that Activate keeps the others
+	// Ends: Vault deletes this version by itself, or has.
+	Ends bool
+
+	// Problem is why the field cannot be written whatever the account says:
+	// NoField, NotBare, UnusableValue or DeletedVersion. Value is then empty.
+	Problem credential.Problem
+
+	// Replaced is the version that Activate wrote over, which held the same value
+	// in the field as the one that was read.
+	Replaced int
+
+	// Keys are the names of the fields that are there, sorted.
+	Keys []string
+
+	// Owner is the subject of the credential for which Rollcall made the secret.
+	Owner string
+
+	data   map[string]any // all fields, so that Activate keeps the others
+	around wrapping       // what surrounds Value in its field
 }
+
+// ownerField says in a secret that Rollcall makes whose it is. Whoever may write
+// there could write anything, so it is believed at Rollcall's own paths alone.
+const ownerField = "rollcall_credential"
 
 // activateTriesMost bounds the retries of Activate: each lost race means that a
 // sibling field's write succeeded, and a secret rarely has more fields.
 const activateTriesMost = 64
 
-// ReadLive reads a field at a version, 0 for the current one. An absent path,
-// version or field is Found false, not an error.
+// ReadLive reads a field at a version, 0 for the current one. An absent path or
+// version is Found false, and what is odd about the field is Problem: neither is an error.
 func (s *Store) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
 	e, err := s.get(ctx, "read a live secret", p.Mount, p.Path, version)
 	if err != nil {
 		return Live{}, err
 	}
-	l := Live{Version: e.version, Written: e.written, data: e.data}
-	switch v := e.data[p.Field].(type) {
+	return liveOf(e, p.Field), nil
+}
+
+func liveOf(e entry, field string) Live {
+	l := Live{Version: e.version, Written: e.written, Ends: e.ends, data: e.data}
+	if e.data == nil {
+		if e.version > 0 && !e.gone {
+			l.Problem = credential.DeletedVersion
+		}
+		return l
+	}
+	l.Keys = slices.Sorted(maps.Keys(e.data))
+	l.Owner, _ = e.data[ownerField].(string)
+	v, has := e.data[field]
+	if !has {
+		l.Problem = credential.NoField
+		return l
+	}
+	text := ""
+	switch v := v.(type) {
 	case nil:
 	case string:
-		l.Value, l.Found = credential.NewSecret(v), true
+		text = v
 	case json.Number:
-		l.Value, l.Found = credential.NewSecret(v.String()), true
+		text = v.String()
 	default:
-		return Live{}, s.odd("read a live secret", p.Mount+"/data/"+p.Path,
-			fmt.Errorf("field %q is neither a string nor a number, so it cannot be a password", p.Field))
+		l.Problem = credential.UnusableValue
+		return l
 	}
-	return l, nil
+	secret, around, bare := unwrap(text)
+	if !bare {
+		l.Problem = credential.NotBare
+		return l
+	}
+	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
+	return l
 }
 
 // Activate makes value the one that consumers read, in exactly one write with
-// every other field as it was, and returns the new version. from is the
-// current version as the caller read it; if it is not Found the path or field
-// is created.
+// all else in the secret as it was, and returns what is there then. from is the
+// current version as the caller read it. A path that holds nothing is
+// made, with owner beside the value (see Live.Owner) unless that is empty. What from.Problem
+// says cannot be written is refused: the error is of kind Other and nothing was written.
 //
 // If the secret was written in between and only other fields differ, Activate
 // writes on top of them. If the field already holds value, a lost reply of an
 // earlier call explains it and that is success. If the field holds anything
 // else the error satisfies AsCAS and nothing was written.
-func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret) (int, error) {
+func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
+	const op = "activate a new value"
 	now := from
 	for range activateTriesMost {
-		data := maps.Clone(now.data)
-		if data == nil {
-			data = map[string]any{}
+		data, err := now.with(p.Field, value, owner)
+		if err != nil {
+			return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: Other, Detail: err.Error()}
 		}
-		data[p.Field] = value.Reveal()
-		v, err := s.put(ctx, "activate a new value", p.Mount, p.Path, now.Version, data)
-		if err == nil || !AsCAS(err) {
-			return v, err
+		e, err := s.write(ctx, op, p.Mount, p.Path, now.Version, data)
+		if err == nil {
+			l := liveOf(e, p.Field)
+			l.Replaced = now.Version
+			return l, nil
+		}
+		if !AsCAS(err) {
+			return Live{}, err
 		}
 		mismatch := err
 		if now, err = s.ReadLive(ctx, p, 0); err != nil {
-			return 0, err
+			return Live{}, err
 		}
 		switch {
 		case now.Value.Equal(value):
-			return now.Version, nil
+			return now, nil
 		case now.Found != from.Found, from.Found && now.Value.Reveal() != from.Value.Reveal():
-			return 0, mismatch
+			return Live{}, mismatch
 		}
 	}
-	return 0, &Error{Op: "activate a new value", Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: CASMismatch,
+	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: CASMismatch,
 		Detail: "other fields of the secret keep changing"}
 }
 
-// DestroyUpTo destroys version and every older one beyond recovery. Versions
-// that are destroyed or gone already are no error.
+// with is the secret's data with another value in the field.
+func (l Live) with(field string, value credential.Secret, owner string) (map[string]any, error) {
+	if l.data == nil {
+		data := map[string]any{field: value.Reveal()}
+		if owner != "" {
+			data[ownerField] = owner
+		}
+		return data, nil
+	}
+	if l.Problem != "" {
+		return nil, fmt.Errorf("field %q: %s; nothing was written", field, l.Problem)
+	}
+	data, text := maps.Clone(l.data), value.Reveal()
+	if l.around != nil {
+		var ok bool
+		if text, ok = l.around.around(text); !ok {
+			return nil, fmt.Errorf("the document in field %q cannot hold the new value; nothing was written", field)
+		}
+	}
+	data[field] = text
+	return data, nil
+}
+
+// Destroy destroys versions of a secret beyond recovery: those whose value was seen to be
+// the credential's, or was made for it. activated is the version that
+// holds all their other fields, and written is when Vault wrote it: if that version is not
+// what it was, the secret was deleted and made anew, its version numbers mean other
+// things, and nothing is destroyed. Neither is the current version, nor
+// activated, nor what is newer. What is destroyed or gone already is no error.
 //
 // A version holds all fields of a secret. Where several credentials live in one
 // secret, destroy only after the last of them is proved dead, or the old
 // values of the others are lost to their proofs.
-func (s *Store) DestroyUpTo(ctx context.Context, p credential.Path, version int) error {
+func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error {
 	const op = "destroy old versions"
-	if version < 1 {
+	if len(versions) == 0 {
 		return nil
 	}
-	versions := []int{1}
-	if version > 1 {
-		// Vault deletes from storage whatever number it is given, existing or
-		// not, so asking first is cheaper than naming all.
-		var err error
-		if versions, err = s.undestroyed(ctx, op, p, version); err != nil || len(versions) == 0 {
-			return err
-		}
-	}
-	at, err := below(p.Mount, "destroy", p.Path)
+	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
 		return err
 	}
-	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": versions}); err != nil {
+	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return s.fail(op, at, read, err)
+	}
+	known := nested(got, "versions")
+	is := func(n int) (destroyed bool, created time.Time) {
+		meta, _ := known[fmt.Sprint(n)].(map[string]any)
+		destroyed, _ = meta["destroyed"].(bool)
+		return destroyed, timeOf(meta["created_time"])
+	}
+	if _, created := is(activated); !created.Equal(written) {
+		return nil
+	}
+	var doomed []int
+	for _, n := range versions {
+		if destroyed, created := is(n); n < activated && !destroyed && created.Before(written) && !created.IsZero() {
+			doomed = append(doomed, n)
+		}
+	}
+	if doomed, err = s.heldToo(ctx, p, doomed, activated); err != nil || len(doomed) == 0 {
+		return err
+	}
+	if at, err = s.at(ctx, p.Mount, "destroy", p.Path); err != nil {
+		return err
+	}
+	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
 		return s.fail(op, at, update, err)
 	}
 	return nil
 }
 
-func (s *Store) undestroyed(ctx context.Context, op string, p credential.Path, upTo int) ([]int, error) {
-	at, err := below(p.Mount, "metadata", p.Path)
-	if err != nil {
-		return nil, err
-	}
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
-	if err != nil {
-		return nil, s.fail(op, at, read, err)
-	}
-	var out []int
-	for key, v := range nested(got, "versions") {
-		var n int
-		if _, err := fmt.Sscan(key, &n); err != nil {
-			return nil, s.odd(op, at, fmt.Errorf("a version is not a number"))
+// heldToo are those of versions all of whose fields activated has as well. The one
+// right before it is one of them: Activate wrote over it.
+func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
+	var keys []string
+	for _, n := range versions {
+		if n == activated-1 {
+			out = append(out, n)
+			continue
 		}
-		meta, _ := v.(map[string]any)
-		if destroyed, _ := meta["destroyed"].(bool); !destroyed && n <= upTo {
+		if keys == nil {
+			now, err := s.ReadLive(ctx, p, activated)
+			if err != nil {
+				return nil, err
+			}
+			keys = now.Keys
+		}
+		old, err := s.ReadLive(ctx, p, n)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(old.Keys, func(k string) bool { return !slices.Contains(keys, k) }) {
 			out = append(out, n)
 		}
 	}

@@ -80,7 +80,7 @@ func TestARefusedSecretIDIsNotAdopted(t *testing.T) {
 func TestAWorkerFollowsWhatAnotherOneRotated(t *testing.T) {
 	s, file := asWorker(t)
 	first, next := s.api.Token(), newSecretID(t)
-	_, err := s.Activate(t.Context(), OwnSecretID(s.mount), Live{}, credential.NewSecret(next))
+	_, err := s.Activate(t.Context(), OwnSecretID(s.mount), Live{}, credential.NewSecret(next), "")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return fileText(t, file) == next && s.api.Token() != first }, 2*WatchEvery, 50*time.Millisecond)
 	require.True(t, valid(t, s.api.Token()))

@@ -149,7 +149,7 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
 		if s.Type == "vault-kv" {
-			mount, path, _ := strings.Cut(strings.Trim(s.Prefix, "/"), "/")
+			mount, path := cutAt(strings.Trim(s.Prefix, "/"), known)
 			out = append(out, place{mount, path, true})
 		}
 	}
@@ -162,6 +162,7 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	}
 	for _, t := range templates {
 		if p, err := credential.ParsePath(t); err == nil {
+			p.Mount, p.Path = cutAt(p.Mount+"/"+p.Path, known)
 			fixed, _, varies := strings.Cut(p.Path, "{")
 			if varies {
 				fixed = fixed[:strings.LastIndex(fixed, "/")+1]
@@ -193,6 +194,23 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 		}
 	}
 	return append(out, single...)
+}
+
+// cutAt splits a path where its mount ends. A mount may have several segments: those of the
+// credentials that were listed are known, for Vault was asked (Store.Cut).
+func cutAt(full string, known []credential.Credential) (mount, path string) {
+	for _, c := range known {
+		for _, p := range c.Paths {
+			if full == p.Mount {
+				return full, ""
+			}
+			if rest, ok := strings.CutPrefix(full, p.Mount+"/"); ok {
+				return p.Mount, rest
+			}
+		}
+	}
+	mount, path, _ = strings.Cut(full, "/")
+	return mount, path
 }
 
 func under(p place, part string, caps ...string) []rule {

@@ -3,6 +3,7 @@ package vault
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,9 +74,9 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 		require.False(t, created)
 		st, err = s.Restage(ctx, "corp/x", st)
 		require.NoError(t, err)
-		_, err = s.Activate(ctx, path, from, st.Secret)
+		now, err := s.Activate(ctx, path, from, st.Secret, "")
 		require.NoError(t, err)
-		require.NoError(t, s.DestroyUpTo(ctx, path, from.Version))
+		require.NoError(t, s.Destroy(ctx, path, []int{from.Version}, now.Version, now.Written))
 		require.NoError(t, s.Unstage(ctx, "corp/x", st.Campaign, st.Attempt))
 	}
 	ids, err := s.ListStaged(ctx)
@@ -139,7 +140,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	denied(t, err)
 	require.NoError(t, s.RequireLedgerRights(ctx))
 	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c", 1)))
-	denied(t, s.DestroyUpTo(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c", 1), Field: "checkpoint"}, 1))
+	denied(t, s.Destroy(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c", 1), Field: "checkpoint"}, []int{1}, 2, time.Now()))
 }
 
 func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {

@@ -2,17 +2,27 @@ package vault
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// SecretMeta is what the metadata of a KV v2 secret says. Its values are not read.
+// SecretMeta is what the metadata of a KV v2 secret says, and, if our login may read
+// it, what the secret holds.
 type SecretMeta struct {
 	Mount  string            // "kv"
 	Path   string            // below the mount
 	Custom map[string]string // custom_metadata
+
+	held *entry
+}
+
+// Live is a field as it is now; false if it was not read.
+func (m SecretMeta) Live(field string) (Live, bool) {
+	if m.held == nil {
+		return Live{}, false
+	}
+	return liveOf(*m.held, field), true
 }
 
 const opListSecrets = "list secrets"
@@ -22,10 +32,11 @@ const opListSecrets = "list secrets"
 // are listed too: their accounts may live. An error of each ends the listing
 // and is returned. What cannot be listed is an error, so nothing is forgotten.
 func (s *Store) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
-	mount, path, err := s.findMount(ctx, strings.Trim(prefix, "/"))
+	place, err := s.Cut(ctx, prefix)
 	if err != nil {
 		return err
 	}
+	mount, path := place.Mount, place.Path
 	if path != "" {
 		m, found, err := s.secretMeta(ctx, mount, path)
 		if err != nil {
@@ -93,6 +104,18 @@ func (s *Store) eachMeta(ctx context.Context, mount string, paths []string, each
 }
 
 func (s *Store) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
+	// One read gives what the secret holds and its custom_metadata.
+	if !s.blind.Load() {
+		e, err := s.get(ctx, opListSecrets, mount, path, 0)
+		switch {
+		case isKind(err, PermissionDenied):
+			s.blind.Store(true) // an operator's login: metadata alone
+		case err != nil:
+			return SecretMeta{}, false, err
+		case e.version > 0 && e.custom != nil:
+			return SecretMeta{Mount: mount, Path: path, Custom: e.custom, held: &e}, true, nil
+		}
+	}
 	at, err := below(mount, "metadata", path)
 	if err != nil {
 		return SecretMeta{}, false, err
@@ -104,31 +127,5 @@ func (s *Store) secretMeta(ctx context.Context, mount, path string) (SecretMeta,
 	if got == nil {
 		return SecretMeta{}, false, nil
 	}
-	m := SecretMeta{Mount: mount, Path: path, Custom: map[string]string{}}
-	for k, v := range nested(got, "custom_metadata") {
-		if text, ok := v.(string); ok {
-			m.Custom[k] = text
-		}
-	}
-	return m, true, nil
-}
-
-// findMount splits a prefix at the mount that serves it, which must be KV v2.
-func (s *Store) findMount(ctx context.Context, prefix string) (mount, path string, err error) {
-	at := "sys/internal/ui/mounts/" + prefix
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
-	if err != nil {
-		return "", "", s.fail("find the mount of "+prefix, at, read, err)
-	}
-	if got == nil {
-		return "", "", s.odd("find the mount of "+prefix, at, fmt.Errorf("empty"))
-	}
-	name, _ := got.Data["path"].(string)
-	kind, _ := got.Data["type"].(string)
-	version, _ := nested(got, "options")["version"].(string)
-	mount = strings.Trim(name, "/")
-	if kind != "kv" || version != "2" || mount == "" {
-		return "", "", fmt.Errorf("vault %s: %s is served by a mount of type %q, version %q: Rollcall reads KV version 2 (`vault kv enable-versioning` upgrades version 1)", s.api.Address(), prefix, kind, version)
-	}
-	return mount, strings.TrimPrefix(strings.TrimPrefix(prefix, mount), "/"), nil
+	return SecretMeta{Mount: mount, Path: path, Custom: texts(nested(got, "custom_metadata"))}, true, nil
 }

@@ -28,6 +28,15 @@ type Staged struct {
 	// max_versions, can take the stolen value from the proof.
 	Old map[string]credential.Secret
 
+	// Places says, by live path, which part a path takes that is not the usual one:
+	// see the constants. It is written before Set, so a path that is missing was
+	// seen to hold the account's value, or nothing at all.
+	Places map[string]string
+
+	// Doomed are versions of live paths, from before Base, that are destroyed
+	// once the proof is there: their values were seen to be the account's, or were ours.
+	Doomed map[string][]int
+
 	// PolicyRefused: the authority refused this value by policy.
 	PolicyRefused bool
 
@@ -63,6 +72,15 @@ type Staged struct {
 	// Version is the KV version of the entry, the fence for Restage.
 	Version int
 }
+
+// Parts in Staged.Places.
+const (
+	// PlaceApart: nothing is written there.
+	PlaceApart = "apart"
+	// PlaceKept: it is written, and what it held is not destroyed: a person
+	// named it, or we made it, but the account was not seen to accept its value.
+	PlaceKept = "kept"
+)
 
 const (
 	stagingFolder  = "staging"
@@ -195,6 +213,8 @@ func (st Staged) encode() map[string]any {
 		"attempt":        st.Attempt,
 		"base":           st.Base,
 		"old":            old,
+		"places":         st.Places,
+		"doomed":         st.Doomed,
 		"policy_refused": st.PolicyRefused,
 		"unsent":         st.Unsent,
 		"outlived":       st.Outlived,
@@ -234,6 +254,23 @@ func decodeStaged(e entry) (Staged, error) {
 			return st, fmt.Errorf("field old holds something that is not a value")
 		}
 		st.Old[path] = credential.NewSecret(text)
+	}
+	if places, _ := e.data["places"].(map[string]any); len(places) > 0 {
+		st.Places = texts(places)
+	}
+	doomed, _ := e.data["doomed"].(map[string]any)
+	for path, v := range doomed {
+		if st.Doomed == nil {
+			st.Doomed = map[string][]int{}
+		}
+		list, _ := v.([]any)
+		for _, n := range list {
+			version, ok := number(n)
+			if !ok {
+				return st, fmt.Errorf("field doomed holds something that is not a version")
+			}
+			st.Doomed[path] = append(st.Doomed[path], version)
+		}
 	}
 	st.PolicyRefused, _ = e.data["policy_refused"].(bool)
 	st.Outlived, _ = number(e.data["outlived"]) // absent: 0

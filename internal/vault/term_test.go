@@ -125,6 +125,8 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 			t.Cleanup(front.Close)
 			c := newCampaign()
 			s := open(t, c, front.URL, server.RootToken())
+			_, err = s.Cut(t.Context(), "kv/a") // asked once
+			require.NoError(t, err)
 			refuse.Store(true)
 			require.False(t, s.Throttled())
 			began := time.Now()

@@ -25,7 +25,7 @@ type reader struct {
 	crash  bool // the process dies before its first write
 }
 
-func (s *reader) Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret) (int, error) {
+func (s *reader) Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error) {
 	if s.crash {
 		s.crash = false
 		panic("killed before activation")
@@ -34,7 +34,7 @@ func (s *reader) Activate(ctx context.Context, p credential.Path, from vault.Liv
 	require.False(s.t, alive(s.t, s.token), "a token of the stolen secret-id could read the new one")
 	_, err := tryLogin(s.t, s.c, s.stolen)
 	require.Error(s.t, err, "the stolen secret-id could still mint a token that reads the new one")
-	return s.Store.Activate(ctx, p, from, value)
+	return s.Store.Activate(ctx, p, from, value, owner)
 }
 
 func TestAStolenLoginIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T) {
@@ -43,7 +43,7 @@ func TestAStolenLoginIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T) {
 			store := openStore(t)
 			c, old := newRole(t, map[string]any{"token_policies": "reads-device"})
 			c.Paths = []credential.Path{{Mount: "rollcall", Path: "device/" + c.Name, Field: "secret_id"}}
-			_, err := store.Activate(t.Context(), c.Paths[0], vault.Live{}, old)
+			_, err := store.Activate(t.Context(), c.Paths[0], vault.Live{}, old, "")
 			require.NoError(t, err)
 			thief := server.Client()
 			thief.SetToken(login(t, c, old))

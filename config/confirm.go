@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
+)
+
+// Confirm is a person's answer to the question whose a path in Vault is: the new value of
+// the account is written there, although the account refuses what the path holds.
+type Confirm struct {
+	Account string          `json:"account"` // as in Exclude
+	Path    credential.Path `json:"path"`
+	Reason  string          `json:"reason"`
+}
+
+func (l *loader) confirm(top fields) []Confirm {
+	var out []Confirm
+	for i, n := range top.list("confirm") {
+		f := l.mapping(n, fmt.Sprintf("confirm[%d]", i), "account", "path", "reason")
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		c := Confirm{
+			Account: f.required("account", "the account whose password the path holds: DN, immutable id, uid or sAMAccountName, or mount/role of an AppRole"),
+			Reason:  f.required("reason", "say who looked at it, and how the path is known to be this account's"),
+		}
+		if !f.has("path") {
+			f.problem("path", "missing: the path in Vault that is this account's, mount/path#field")
+		} else {
+			c.Path = f.reference("path", "a Vault reference: mount/path#field")
+		}
+		out = append(out, c)
+	}
+	return out
+}

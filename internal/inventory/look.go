@@ -1,0 +1,191 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// held is what a path holds, without its value.
+type held struct {
+	problem credential.Problem
+	found   bool // it has a value
+	exists  bool // it has a version
+	ends    bool // Vault deletes that version by itself
+	keys    []string
+}
+
+func heldOf(l vault.Live) held {
+	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys}
+}
+
+// looksAtOnce bounds the reads of Vault that the look has in flight.
+const looksAtOnce = 16
+
+// cutPaths names every path by the mount that serves it. One that no mount serves stays as
+// it was written, and the look says so.
+func (l *lister) cutPaths(ctx context.Context) error {
+	for i, c := range l.candidates {
+		if c.Path == nil {
+			continue
+		}
+		p, err := l.cut(ctx, *c.Path)
+		if err != nil {
+			return err
+		}
+		l.candidates[i].Path = &p
+	}
+	if len(l.c.Confirm) == 0 {
+		return nil
+	}
+	own := *l.c // the caller's stays as it is
+	own.Confirm = slices.Clone(l.c.Confirm)
+	for i, c := range own.Confirm {
+		p, err := l.cut(ctx, c.Path)
+		if err != nil {
+			return err
+		}
+		own.Confirm[i].Path = p
+	}
+	l.c = &own
+	return nil
+}
+
+func (l *lister) cut(ctx context.Context, p credential.Path) (credential.Path, error) {
+	at, err := l.vault.Cut(ctx, p.Mount+"/"+p.Path)
+	switch {
+	case err == nil && at.Path != "":
+		return credential.Path{Mount: at.Mount, Path: at.Path, Field: p.Field}, nil
+	case err == nil, placeProblem(err) != "", vault.IsDenied(err):
+		return p, nil
+	}
+	return p, fmt.Errorf("finding the mount of %s: %w; the listing was given up and nothing was changed", p, err)
+}
+
+// placeProblem is the problem with a path that an error of Vault tells.
+func placeProblem(err error) credential.Problem {
+	var e *vault.Error
+	if errors.As(err, &e) {
+		switch e.Kind {
+		case vault.NoMount:
+			return credential.NoMount
+		case vault.NotKV2:
+			return credential.NotKV2
+		case vault.BadPath:
+			return credential.APIPath
+		}
+	}
+	return ""
+}
+
+// look reads, before anything is set, what every path of the roll holds: a value that could not be
+// delivered, or that is no bare secret, keeps its credential open by its own reason. Values are not kept.
+func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
+	var mu sync.Mutex
+	blind := 0
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(looksAtOnce)
+	for i := range roll.Credentials {
+		c := &roll.Credentials[i]
+		if c.Problem != "" {
+			continue
+		}
+		g.Go(func() error {
+			found, unseen, err := l.lookAt(gctx, c)
+			mu.Lock()
+			defer mu.Unlock()
+			blind += unseen
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
+			if len(roll.Findings[c.ID]) == 0 {
+				delete(roll.Findings, c.ID)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if blind > 0 {
+		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: plan with a worker's login, or look for the reasons no-field and not-a-bare-secret when it runs", blind)
+	}
+	return nil
+}
+
+// lookAt looks at the paths of one credential. The first trouble is its problem; all are findings.
+func (l *lister) lookAt(ctx context.Context, c *credential.Credential) (found []credential.Finding, blind int, err error) {
+	trouble := func(p credential.Problem, format string, args ...any) {
+		if c.Problem == "" {
+			c.Problem = p
+		}
+		found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf(format, args...)})
+	}
+	usable := 0
+	for _, p := range c.Paths {
+		if p.Mount == l.c.Vault.Mount {
+			usable++ // Rollcall's own, where nobody else writes
+			continue
+		}
+		h, known := l.held[p]
+		if !known {
+			live, err := l.vault.ReadLive(ctx, p, 0)
+			switch problem := placeProblem(err); {
+			case problem != "":
+				trouble(problem, "%s: %v", p, err)
+				continue
+			case vault.IsDenied(err):
+				blind++
+				usable++
+				continue
+			case err != nil:
+				return nil, 0, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", p, err)
+			}
+			h = heldOf(live)
+		}
+		named := slices.Contains(c.Named, p)
+		switch {
+		case c.Adopted && c.Spare != nil && h.problem != "":
+			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: it is there and not Rollcall's (%s): it is left as it is, and the new value goes to %s", p, h.problem, c.Spare)})
+			usable++
+		case !h.exists && apiPath(p):
+			trouble(credential.APIPath, "%s: nothing is there, and mount/data/… is how Vault's API writes a path: leave data/ out", p)
+		case h.problem == credential.NoField:
+			trouble(h.problem, "%s: the secret is there and has no field %q; it has %s", p, p.Field, quoted(h.keys))
+		case h.problem == credential.NotBare:
+			trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known: give the secret a field of its own", p)
+		case h.problem == credential.UnusableValue:
+			trouble(h.problem, "%s: the field is neither text nor a number; the secret has %s", p, quoted(h.keys))
+		case h.problem == credential.DeletedVersion && c.Spare == nil:
+			trouble(h.problem, "%s: its current version is deleted: `vault kv undelete` brings it and its other fields back", p)
+		case h.problem == credential.DeletedVersion:
+			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)})
+		case h.ends:
+			trouble(credential.DeletesItself, "%s: Vault deletes its versions after a time (delete_version_after), and the new value would go with them: set that to 0", p)
+		case h.found, !h.exists && named:
+			usable++
+		}
+	}
+	if c.Hearsay && usable == 0 && c.Problem == "" {
+		trouble(credential.Unproved, "nothing but a secret's own metadata names %s, and the secret holds no value that the account could accept; %s", c.Name, question(c.Name, c.Paths[0]))
+	}
+	return found, blind, nil
+}
+
+// apiPath reports whether a path looks like one of Vault's API: mount/data/….
+func apiPath(p credential.Path) bool {
+	return strings.HasPrefix(p.Path, "data/") || strings.HasPrefix(p.Path, "metadata/")
+}
+
+func quoted(keys []string) string {
+	if len(keys) == 0 {
+		return "no field at all"
+	}
+	return fmt.Sprintf("%q", keys)
+}

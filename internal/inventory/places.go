@@ -1,0 +1,119 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// What a secret says of itself in its custom_metadata may have been written by
+// whoever had the device. It is a hint: where nothing else ties an account to the device, the
+// rotation asks the account itself, and sets nothing that it cannot place.
+
+// confirmed takes a person's word for paths: by account and path, each by name.
+func (m *merger) confirmed() ([]Warning, error) {
+	var warnings []Warning
+	for _, c := range m.c.Confirm {
+		one, err := m.theOne("confirm account "+c.Account, c.Account)
+		if err != nil {
+			return nil, err
+		}
+		done := false
+		for _, t := range one {
+			l := m.lines[t.id]
+			if l.Subject == "" {
+				continue
+			}
+			done = true
+			l.told = true
+			l.Paths, l.named = append(l.Paths, c.Path), append(l.named, c.Path)
+			l.Confirmed = append(l.Confirmed, c.Path)
+			l.Reasons = append(l.Reasons, credential.Reason{Source: "campaign file", Type: "confirm", Detail: c.Path.String() + ": " + c.Reason})
+		}
+		if !done {
+			warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("confirm account %s: no account of that name is on the roll: correct it or remove it", c.Account)})
+		}
+	}
+	return warnings, nil
+}
+
+// ownPlaces leaves to what Rollcall itself logs in with the one path of the campaign file,
+// whatever a secret says: its new value opens whole directories.
+func (m *merger) ownPlaces(own ownIdentities) {
+	for id, l := range m.lines {
+		if _, ours := own[id]; !ours || l.ownPath == nil {
+			continue
+		}
+		for _, p := range l.Paths {
+			if p != *l.ownPath {
+				l.find(credential.FindingPlace, "%s claims to hold Rollcall's own login, which the campaign file keeps at %s alone: nothing is written there; find out who named it", p, *l.ownPath)
+			}
+		}
+		l.Paths, l.named, l.Confirmed = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil
+	}
+}
+
+// tellPlaces marks what is known by a secret's own word alone, and bounds what one
+// account may gather.
+func (m *merger) tellPlaces() {
+	for _, l := range m.lines {
+		if l.Subject == "" {
+			continue
+		}
+		l.Paths = sortedPaths(l.Paths)
+		l.Named = keepOf(l.Paths, l.named)
+		l.Confirmed = keepOf(l.Paths, l.Confirmed)
+		l.Hearsay = !l.told
+		if len(l.Paths) > credential.PathsMost {
+			l.find(credential.FindingPlace, "%d paths name it: the first %d are shown", len(l.Paths), credential.PathsMost)
+			l.Paths, l.Problem = l.Paths[:credential.PathsMost], credential.TooManyPaths
+			l.Named, l.Confirmed = keepOf(l.Paths, l.named), keepOf(l.Paths, l.Confirmed)
+		}
+		if n := len(l.Reasons); n > 2*credential.PathsMost {
+			l.tidy()
+			l.Reasons = append(l.Reasons[:2*credential.PathsMost:2*credential.PathsMost], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-2*credential.PathsMost)})
+		}
+	}
+}
+
+// keepOf are those of paths that are in some, in order.
+func keepOf(paths, some []credential.Path) []credential.Path {
+	var out []credential.Path
+	for _, p := range paths {
+		if slices.Contains(some, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// believed settles whose a path is that several accounts are said to have: where a
+// person named it for one of them, a secret's own word for others counts for nothing.
+func believed(p credential.Path, ls []*line) []*line {
+	named := slices.DeleteFunc(slices.Clone(ls), func(l *line) bool {
+		byPerson := l.Subject == "" && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != config.VaultKV })
+		return !byPerson && !slices.Contains(l.named, p)
+	})
+	if len(named) != 1 {
+		return ls
+	}
+	for _, l := range ls {
+		if l == named[0] {
+			continue
+		}
+		l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(q credential.Path) bool { return q == p })
+		l.find(credential.FindingPlace, "%s says of itself that it is this account's, and a person named it for another one: nothing is written there for this one", p)
+		if l.Hearsay && len(l.Paths) == 0 {
+			l.Problem = credential.Unproved
+		}
+	}
+	return named
+}
+
+// question words, for the findings of the roll, what a person may answer.
+func question(account string, p credential.Path) string {
+	return fmt.Sprintf("if it is, say so in the campaign file: confirm: [{account: %q, path: %q, reason: …}]", account, strings.ReplaceAll(p.String(), `"`, ""))
+}

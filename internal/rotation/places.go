@@ -1,0 +1,257 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// A path in Vault takes part in a rotation only if it was seen to be the account's: what
+// it holds was accepted by the account before Set. Everything else that says so (a
+// secret's own metadata, a manifest's line) may be mistaken or planted. Where nothing
+// at all is there, the word of a person or of Rollcall's own template is enough; so is
+// that of a person who confirmed account and path by name.
+//
+// What was decided is written to the staging entry before Set (Staged.Places), because
+// after Set the account refuses what every path holds.
+
+// part says how a path takes part.
+type part int
+
+const (
+	apart part = iota // it does not
+	seen              // the account accepted what it holds, or nothing is there
+	kept              // it does, and what it held is not ours to destroy
+)
+
+// partOf decides on one path. inForce is the old value that the account accepted
+// before Set; zero if it accepted none.
+func partOf(c credential.Credential, p credential.Path, live vault.Live, st vault.Staged, inForce credential.Secret) part {
+	switch st.Places[p.String()] {
+	case vault.PlaceApart:
+		return apart
+	case vault.PlaceKept:
+		return kept
+	}
+	spare := c.Spare != nil && p == *c.Spare
+	ours := spare || c.Adopted && slices.Contains(c.Named, p)
+	switch {
+	case live.Problem != "" && !(spare && live.Problem == credential.DeletedVersion):
+		return apart
+	case live.Value.Equal(st.Secret):
+		return seen // we wrote it, so it took part before
+	case live.Version == 0 && (spare || slices.Contains(c.Named, p)):
+		return seen
+	case standsFor(st.Old[p.String()], inForce), handedDown(st, p, live, inForce):
+		return seen
+	case standsFor(live.Value, inForce):
+		return kept // somebody wrote it since: whose value the version before holds is not known
+	case slices.Contains(c.Confirmed, p):
+		return kept
+	case spare:
+		return kept // it has the account's immutable id in its name
+	case ours && live.Owner != "" && live.Owner == c.Subject:
+		return kept
+	}
+	return apart
+}
+
+// handedDown reports whether an ended campaign knew the path for the account's: the
+// value that it had staged is in force, and the path still holds what it did then.
+func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
+	for key, value := range st.Old {
+		if strings.HasPrefix(key, takenOver) && !strings.Contains(key, beforeIt) && value.Equal(inForce) {
+			before, held := st.Old[key+beforeIt+p.String()]
+			if held && before.Equal(live.Value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// beforeIt joins, in the keys of Staged.Old, an ended campaign's attempt and a path
+// that took part in it.
+const beforeIt = ", before it at "
+
+// settlePlaces decides, before Set, which paths take part. If none does, the
+// new value goes to Rollcall's own path; unproved reports that there is none either.
+func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
+	j.parts = nil
+	for i, p := range j.paths {
+		how := partOf(j.c, p, j.lives[i], j.staged, j.inForce)
+		if how == apart && j.rationed && j.lives[i].Found && j.staged.Places[p.String()] == "" && slices.Contains(j.c.Named, p) {
+			// No login may be tried: a person's word counts, and what is there stays in
+			// an older version.
+			how = kept
+		}
+		j.parts = append(j.parts, how)
+	}
+	if slices.ContainsFunc(j.parts, func(p part) bool { return p != apart }) {
+		return false, nil
+	}
+	if j.c.Spare == nil {
+		return true, nil
+	}
+	live, err := j.Store.ReadLive(ctx, *j.c.Spare, 0)
+	if err != nil {
+		return false, err
+	}
+	if stop := placeStop(live.Problem, len(j.paths)); stop != nil && live.Problem != credential.DeletedVersion {
+		return false, stop
+	}
+	j.paths, j.lives = append(slices.Clone(j.paths), *j.c.Spare), append(j.lives, live)
+	j.parts = append(j.parts, partOf(j.c, *j.c.Spare, live, j.staged, j.inForce))
+	j.out.From = versions(j.paths, j.staged.Base)
+	j.out.From[len(j.paths)-1] = live.Version
+	return false, nil
+}
+
+// recordedPlaces are the parts as the staging entry has them, for a value
+// that may have been set: what is not in it was seen.
+func (j *job) recordedPlaces() {
+	j.parts = nil
+	for _, p := range j.paths {
+		switch j.staged.Places[p.String()] {
+		case vault.PlaceApart:
+			j.parts = append(j.parts, apart)
+		case vault.PlaceKept:
+			j.parts = append(j.parts, kept)
+		default:
+			j.parts = append(j.parts, seen)
+		}
+	}
+}
+
+// places are the parts as the staging entry keeps them. Rollcall's own path is always
+// in it, which is how a later look knows that it takes part.
+func (j *job) places() map[string]string {
+	out := map[string]string{}
+	for i, p := range j.paths {
+		switch {
+		case j.parts[i] == apart:
+			out[p.String()] = vault.PlaceApart
+		case j.parts[i] == kept, i >= len(j.c.Paths):
+			out[p.String()] = vault.PlaceKept
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// usesSpare reports whether Rollcall's own path takes part.
+func usesSpare(c credential.Credential, st vault.Staged) bool {
+	return c.Spare != nil && st.Places[c.Spare.String()] == vault.PlaceKept
+}
+
+// pathsOf are the paths that a rotation looks at: those of the roll and, once it was
+// decided so, Rollcall's own.
+func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
+	if usesSpare(c, st) {
+		return append(slices.Clone(c.Paths), *c.Spare)
+	}
+	return c.Paths
+}
+
+// notePlaces says which paths are left as they are. Numbers, not names: findings
+// travel through Temporal.
+func (j *job) notePlaces() {
+	var left []string
+	for i := range j.paths {
+		if j.parts[i] == apart {
+			left = append(left, fmt.Sprint(i+1))
+		}
+	}
+	if len(left) > 0 {
+		which := fmt.Sprintf("path %s of %d", strings.Join(left, ", "), len(j.c.Paths))
+		if usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths) {
+			j.noteDetail(credential.Finding{Code: credential.FindingPathRefused, Detail: which})
+			j.noteDetail(credential.Finding{Code: credential.FindingSparePath})
+		} else {
+			j.noteDetail(credential.Finding{Code: credential.FindingStalePath, Detail: which})
+		}
+	}
+	if slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
+		j.noteDetail(credential.Finding{Code: credential.FindingConfirmed})
+	}
+}
+
+// lasting keeps a credential open whose new value Vault will delete by itself: the
+// staged one may be all that is left then.
+func (j *job) lasting() error {
+	for i, live := range j.lives {
+		if j.parts[i] != apart && live.Ends {
+			j.out.Proof = ""
+			return &protocol.Stop{Reason: protocol.ReasonDeletesItself, Detail: fmt.Sprintf("the old value is dead, and Vault will delete the new one at path %d of this credential by itself (delete_version_after); it is also in staging: set that to 0 on the secret and its mount, and the next campaign writes it again", i+1)}
+		}
+	}
+	return nil
+}
+
+// doomed are the versions of each path that the proof makes worthless and that hold
+// nothing but what is the account's, or what a newer version holds too.
+func (j *job) doomed() [][]int {
+	out := make([][]int, len(j.paths))
+	for i, p := range j.paths {
+		if j.parts[i] == apart {
+			continue
+		}
+		list := slices.Clone(j.staged.Doomed[p.String()])
+		if base := j.staged.Base[p.String()]; j.parts[i] == seen && base > 0 {
+			list = append(list, base)
+		}
+		if replaced := j.lives[i].Replaced; replaced > 0 {
+			list = append(list, replaced)
+		}
+		slices.Sort(list)
+		out[i] = slices.Compact(list)
+	}
+	return out
+}
+
+// nextPlaces carries the parts over to another attempt. What was activated is
+// ours from then on, whatever the account says of it.
+func (j *job) nextPlaces(next *vault.Staged) {
+	if j.parts == nil {
+		return
+	}
+	next.Places = j.places()
+	if !j.activated() {
+		return
+	}
+	next.Doomed, next.Base = maps.Clone(next.Doomed), map[string]int{}
+	if next.Doomed == nil {
+		next.Doomed = map[string][]int{}
+	}
+	if next.Places == nil {
+		next.Places = map[string]string{}
+	}
+	before := j.doomed()
+	for i, p := range j.paths {
+		next.Base[p.String()] = j.lives[i].Version
+		if j.parts[i] == apart {
+			continue
+		}
+		next.Places[p.String()] = vault.PlaceKept
+		next.Doomed[p.String()] = append(before[i], j.lives[i].Version) // ours, and not in force
+	}
+}
+
+// placeStop is why a path cannot take part whatever the account says, or nil.
+// n is its number, from 0.
+func placeStop(p credential.Problem, n int) *protocol.Stop {
+	if p == "" {
+		return nil
+	}
+	stop := ProblemStop(credential.Credential{Problem: p})
+	stop.Detail = fmt.Sprintf("path %d of this credential: %s", n+1, stop.Detail)
+	return stop
+}

@@ -1,0 +1,226 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// wrapping is what surrounds a secret in a field that holds more than it: a
+// connection string, a JSON document. Nil surrounds nothing.
+type wrapping interface {
+	// around is the field's text with another secret in it, and all else as it was.
+	around(secret string) (string, bool)
+}
+
+// unwrap finds the secret in the text of a field. bare is false for a document
+// in which it cannot be told which part is the secret: whoever replaced that
+// as a whole would destroy the rest. Text with no structure is a bare secret; what looks
+// like an odd one ("a;b", "x://y") is left to the account, which accepts it or not.
+func unwrap(text string) (secret string, w wrapping, bare bool) {
+	trimmed := strings.TrimSpace(text)
+	for _, known := range []func(string) (string, wrapping){inJSON, inURL, inPairs} {
+		if s, w := known(trimmed); w != nil {
+			lead, trail, _ := strings.Cut(text, trimmed)
+			return s, padded{lead, w, trail}, true
+		}
+	}
+	return text, nil, !isDocument(trimmed)
+}
+
+// padded keeps the white space around a document.
+type padded struct {
+	lead string
+	wrapping
+	trail string
+}
+
+func (p padded) around(secret string) (string, bool) {
+	text, ok := p.wrapping.around(secret)
+	return p.lead + text + p.trail, ok
+}
+
+// isDocument reports whether text has several lines or parts, or is an address.
+func isDocument(text string) bool {
+	if strings.ContainsAny(text, "\r\n") || strings.HasPrefix(text, "-----BEGIN ") || schemes.MatchString(text) {
+		return true
+	}
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		if json.Valid([]byte(text)) {
+			return true
+		}
+		var node yaml.Node
+		if yaml.Unmarshal([]byte(text), &node) == nil && len(node.Content) == 1 {
+			return node.Content[0].Kind == yaml.MappingNode && len(node.Content[0].Content) > 2
+		}
+	}
+	return len(pairs(text)) > 1 && connects(pairs(text))
+}
+
+// secretKeys are the names under which documents keep a password.
+var secretKeys = []string{"password", "passwd", "pwd", "pass", "pw", "secret", "bindpassword", "bindpw", "bindpasswd", "credentials", "secretid"}
+
+func isSecretKey(name string) bool {
+	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name))
+	return slices.Contains(secretKeys, name) || strings.HasSuffix(name, "password")
+}
+
+// schemes begin an address (RFC 3986 section 3.1). A password that begins so is
+// rare, and left open rather than an address overwritten.
+var schemes = regexp.MustCompile(`^(?i:jdbc:[a-z0-9]+:|[a-z][a-z0-9+.-]*:)//\S`)
+
+// urlSecret is the userinfo's password of an address (RFC 3986 section 3.2.1).
+type urlSecret struct{ before, after string }
+
+var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^/?#@:]*:)([^/?#@]+)(@[^/?#@]+.*)$`)
+
+func inURL(text string) (string, wrapping) {
+	m := urlForm.FindStringSubmatch(text)
+	if m == nil {
+		return "", nil
+	}
+	secret, err := url.PathUnescape(m[2])
+	if err != nil || secret == "" {
+		return "", nil
+	}
+	return secret, urlSecret{m[1], m[3]}
+}
+
+func (u urlSecret) around(secret string) (string, bool) {
+	text := u.before + strings.ReplaceAll(url.QueryEscape(secret), "+", "%20") + u.after
+	back, w := inURL(text)
+	return text, w != nil && back == secret
+}
+
+// jsonSecret is the one string below a secret's name in a JSON object.
+type jsonSecret struct{ text, at string } // at: a JSON pointer (RFC 6901)
+
+func inJSON(text string) (string, wrapping) {
+	if !strings.HasPrefix(text, "{") {
+		return "", nil
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var doc map[string]any
+	if d.Decode(&doc) != nil || d.More() {
+		return "", nil
+	}
+	var places, values []string
+	findSecrets(doc, "", &places, &values)
+	if len(places) != 1 || values[0] == "" {
+		return "", nil
+	}
+	if repeats(text) {
+		return "", nil // one name twice: which one counts is the reader's choice
+	}
+	return values[0], jsonSecret{text, places[0]}
+}
+
+func findSecrets(v any, at string, places, values *[]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, below := range v {
+			here := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+			if s, ok := below.(string); ok && isSecretKey(key) {
+				*places, *values = append(*places, here), append(*values, s)
+			}
+			findSecrets(below, here, places, values)
+		}
+	case []any:
+		for _, below := range v {
+			before := len(*places)
+			findSecrets(below, at+"/-", places, values)
+			if len(*places) > before {
+				// Which element is the account's cannot be told.
+				*places, *values = append(*places, at), append(*values, "")
+			}
+		}
+	}
+}
+
+// repeats reports whether an object of a JSON document has one name twice.
+func repeats(text string) bool {
+	var node yaml.Node // YAML's parser keeps what encoding/json drops
+	if yaml.Unmarshal([]byte(text), &node) != nil {
+		return true
+	}
+	return repeated(&node)
+}
+
+func repeated(n *yaml.Node) bool {
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if seen[n.Content[i].Value] {
+				return true
+			}
+			seen[n.Content[i].Value] = true
+		}
+	}
+	return slices.ContainsFunc(n.Content, repeated)
+}
+
+// around replaces the bytes of that one string, so that order, blanks and numbers stay.
+func (j jsonSecret) around(secret string) (string, bool) {
+	from, to, ok := spanOf(j.text, j.at)
+	if !ok {
+		return "", false
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(secret) != nil {
+		return "", false
+	}
+	text := j.text[:from] + strings.TrimSuffix(b.String(), "\n") + j.text[to:]
+	back, w := inJSON(text)
+	return text, w != nil && back == secret
+}
+
+// spanOf finds where in the text of a JSON document the value at a pointer lies.
+func spanOf(text, pointer string) (from, to int, ok bool) {
+	d := json.NewDecoder(strings.NewReader(text))
+	var walk func(at string) bool
+	walk = func(at string) bool {
+		tok, err := d.Token()
+		if err != nil {
+			return false
+		}
+		delim, nested := tok.(json.Delim)
+		if !nested {
+			return true
+		}
+		for d.More() {
+			here := at + "/-"
+			if delim == '{' {
+				key, err := d.Token()
+				name, isName := key.(string)
+				if err != nil || !isName {
+					return false
+				}
+				here = at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			}
+			if here == pointer {
+				start := int(d.InputOffset())
+				if !walk(here) {
+					return false
+				}
+				to = int(d.InputOffset())
+				from = start + strings.IndexByte(text[start:to], '"')
+				ok = from >= start
+				continue
+			}
+			if !walk(here) {
+				return false
+			}
+		}
+		_, err = d.Token()
+		return err == nil
+	}
+	return from, to, walk("") && ok
+}

@@ -1,0 +1,114 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// mountTable is what Vault said of its mounts. A mount may have several segments
+// (team/kv), so a path does not show where its mount ends: Vault is asked, once
+// for each mount. No mount lies below another one (Vault refuses that), so a known
+// one serves all that begins with it.
+type mountTable struct {
+	mu    sync.Mutex
+	known map[string]bool // "team/kv", of KV version 2
+}
+
+// cut splits a path at a known mount.
+func (t *mountTable) cut(full string) (mount, rest string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for at := 0; at < len(full); {
+		i := strings.IndexByte(full[at:], '/')
+		if i < 0 {
+			return full, "", t.known[full]
+		}
+		if t.known[full[:at+i]] {
+			return full[:at+i], full[at+i+1:], true
+		}
+		at += i + 1
+	}
+	return "", "", false
+}
+
+func (t *mountTable) add(mount string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil {
+		t.known = map[string]bool{}
+	}
+	t.known[mount] = true
+}
+
+// Place is a path of Vault, cut where its mount ends.
+type Place struct{ Mount, Path string }
+
+// Cut finds the mount that serves a path ("team/kv/apps/x"), which must be KV
+// version 2. The error is an *Error of kind NoMount or NotKV2 where that is the
+// trouble. What was found stays known for the life of the store.
+func (s *Store) Cut(ctx context.Context, full string) (Place, error) {
+	full = strings.Trim(full, "/")
+	if mount, rest, ok := s.mounts.cut(full); ok {
+		return Place{mount, rest}, nil
+	}
+	for _, seg := range strings.Split(full, "/") {
+		if seg == "" || seg == "." || seg == ".." {
+			return Place{}, &Error{Op: "name a secret", Path: full, Server: s.api.Address(), Kind: BadPath}
+		}
+	}
+	op, at := "find the mount of a path", "sys/internal/ui/mounts/"+full
+	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		failed := s.fail(op, at, read, err)
+		if isKind(failed, PermissionDenied) {
+			return Place{}, s.noMount(ctx, full)
+		}
+		return Place{}, failed
+	}
+	if got == nil {
+		return Place{}, s.odd(op, at, fmt.Errorf("empty"))
+	}
+	name, _ := got.Data["path"].(string)
+	kind, _ := got.Data["type"].(string)
+	version, _ := nested(got, "options")["version"].(string)
+	mount := strings.Trim(name, "/")
+	if mount == "" || full != mount && !strings.HasPrefix(full, mount+"/") {
+		return Place{}, s.odd(op, at, fmt.Errorf("it names a mount that does not serve the path"))
+	}
+	if kind != "kv" || version != "2" {
+		return Place{}, &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NotKV2,
+			Detail: fmt.Sprintf("the mount %s is of type %s%s", mount, kind, strings.TrimSuffix(", version "+version, ", version "))}
+	}
+	s.mounts.add(mount)
+	return Place{mount, strings.TrimPrefix(strings.TrimPrefix(full, mount), "/")}, nil
+}
+
+// noMount tells a mount that is not there from one on which our login has no right at
+// all: Vault's answer to the question for the mount is the same. A
+// login without rights is refused before Vault looks for the mount, and so is told
+// nothing either.
+func (s *Store) noMount(ctx context.Context, full string) error {
+	const op = "read a secret"
+	if _, err := s.api.Logical().ReadWithContext(ctx, full); err != nil {
+		return s.fail(op, full, read, err)
+	}
+	return &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NoMount}
+}
+
+// at is the API path of a part ("data", "metadata", "destroy") of a secret. mount
+// and path are as a reference writes them, cut at its first segment.
+func (s *Store) at(ctx context.Context, mount, part, path string) (string, error) {
+	if mount == s.mount {
+		return below(mount, part, path)
+	}
+	if at, err := below(mount, part, path); err != nil {
+		return at, err
+	}
+	p, err := s.Cut(ctx, mount+"/"+path)
+	if err != nil {
+		return "", err
+	}
+	return below(p.Mount, part, p.Path)
+}
