@@ -1,8 +1,10 @@
 package activities
 
 import (
+	"rollcall/internal/rotation"
 	"slices"
 	"testing"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
@@ -19,7 +21,7 @@ func TestAChangeByAnEarlierCampaignIsNotPutOnSomebodyElse(t *testing.T) {
 	first := o.campaign("esg-01-first", token, 0, 2)
 	require.Empty(t, first.pass(1))
 	for i, b := range first.batches {
-		first.call("Clean", CleanInput{Batch: b, Items: []CleanItem{{Index: i, Attempt: 1, To: []int{2}}}}, nil)
+		first.call("Clean", CleanInput{Batch: b, Items: []CleanItem{{Index: i, Dead: rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}}}}, nil)
 	}
 
 	second := o.campaign("esg-02-second", token, 0, 3) // seeds the paths with the stolen values

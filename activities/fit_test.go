@@ -31,7 +31,7 @@ func newGround(t *testing.T) *ground {
 	require.NoError(t, err)
 	g.first = g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 2)})
 	g.bind = config.Bind{DN: g.first.BinderDN, Password: credential.Path{Mount: "rollcall", Path: "bind", Field: "password"}}
-	_, err = g.store.Activate(g.ctx, g.bind.Password, vault.Live{}, credential.NewSecret(g.first.BinderPassword))
+	_, err = g.store.Activate(g.ctx, g.bind.Password, vault.Live{}, credential.NewSecret(g.first.BinderPassword), "")
 	require.NoError(t, err)
 	return g
 }
@@ -100,7 +100,7 @@ func TestOneServerInTwoDirectoriesIsRefusedByWhateverNameUnlessTheyHaveNoAccount
 		})
 	}
 	other := g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 1)})
-	_, err = g.store.Activate(g.ctx, credential.Path{Mount: "rollcall", Path: "other", Field: "password"}, vault.Live{}, credential.NewSecret(other.BinderPassword))
+	_, err = g.store.Activate(g.ctx, credential.Path{Mount: "rollcall", Path: "other", Field: "password"}, vault.Live{}, credential.NewSecret(other.BinderPassword), "")
 	require.NoError(t, err)
 	d := g.directory(whole, other.LDAPS())
 	d.Bind.Password.Path = "other"

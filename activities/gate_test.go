@@ -156,7 +156,8 @@ func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 		_, err = o.admin.Logical().Write("kv/data/"+at.Path, map[string]any{"data": map[string]any{"password": o.slapd.SeededPassword(a.UID)}})
 		require.NoError(t, err)
 		id := "corp/" + uuid
-		c.credentials = append(c.credentials, credential.Credential{ID: id, Kind: credential.LDAPPassword, Authority: "corp", Subject: uuid, Name: o.slapd.AccountDN(a.UID), Paths: []credential.Path{at}})
+		c.credentials = append(c.credentials, credential.Credential{ID: id, Kind: credential.LDAPPassword, Authority: "corp", Subject: uuid, Name: o.slapd.AccountDN(a.UID), Paths: []credential.Path{at},
+			Spare: &credential.Path{Mount: at.Mount, Path: at.Path + "-" + uuid, Field: at.Field}})
 	}
 	data, err := json.Marshal(o.spec)
 	require.NoError(t, err)
