@@ -31,7 +31,7 @@ func TestInABatchBehindABalancerNothingIsDead(t *testing.T) {
 	stale.PauseReplication()
 	secretAt := func(path, value string) credential.Path {
 		p := credential.Path{Mount: "rollcall", Path: path, Field: "password"}
-		_, err := g.store.Activate(g.ctx, p, vault.Live{}, credential.NewSecret(value))
+		_, err := g.store.Activate(g.ctx, p, vault.Live{}, credential.NewSecret(value), "")
 		require.NoError(t, err)
 		return p
 	}
