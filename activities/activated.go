@@ -47,7 +47,12 @@ func vaultStop(err error) *protocol.Stop {
 }
 
 // placesOf are the paths that a credential may be activated at, in the order of Applied.To.
-func placesOf(c credential.Credential) []credential.Path { return c.Paths }
+func placesOf(c credential.Credential) []credential.Path {
+	if c.Spare == nil {
+		return c.Paths
+	}
+	return append(slices.Clone(c.Paths), *c.Spare)
+}
 
 // stopElsewhere keeps open what another campaign has activated at a path that is not on
 // this roll, since this campaign began: consumers read it there, and a value that

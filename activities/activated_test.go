@@ -25,7 +25,7 @@ func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *te
 	both := mail
 	both.Paths = append([]credential.Path{}, mail.Paths[0], vpn.Paths[0])
 	for _, p := range both.Paths {
-		_, err := s.store.Activate(s.ctx, p, vault.Live{}, credential.NewSecret("stolen"))
+		_, err := s.store.Activate(s.ctx, p, vault.Live{}, credential.NewSecret("stolen"), "")
 		require.NoError(t, err)
 	}
 	first, second := s.batch("first", "esg-01", mail), s.batch("second", "esg-02", vpn)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
-	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -64,12 +63,8 @@ func waveNames(waves []vault.WaveIndex) map[int]string {
 // byPath names the paths of versions, which are in the order of c.Paths and then, where
 // Rollcall's own path takes part, of c.Spare.
 func byPath(c credential.Credential, versions []int) map[string]int {
-	paths := c.Paths
-	if c.Spare != nil {
-		paths = append(slices.Clone(paths), *c.Spare)
-	}
 	out := map[string]int{}
-	for i, p := range paths {
+	for i, p := range placesOf(c) {
 		if i < len(versions) {
 			out[p.String()] = versions[i]
 		}

@@ -81,6 +81,10 @@ type Credential struct {
 	// campaign file: they take part even if the account refuses what they hold.
 	Confirmed []Path `json:"confirmed,omitempty"`
 
+	// Ours are those of Paths at which an earlier campaign activated a value of this very
+	// credential, by the record that Rollcall keeps: they take part whatever they hold.
+	Ours []Path `json:"ours,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 

@@ -36,6 +36,9 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			has[id] = append(has[id], *c.Path)
 		}
 	}
+	if len(ids) == 0 {
+		return nil
+	}
 	placed, err := l.vault.ActivatedPlaces(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)

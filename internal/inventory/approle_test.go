@@ -83,7 +83,8 @@ func TestAnAppRoleOfAManifestMustExist(t *testing.T) {
 
 func TestTheAppRoleThatWeLoggedInWithIsKnownAsOurs(t *testing.T) {
 	servers(t)
-	write(t, "sys/policies/acl/lister", map[string]any{"policy": `path "auth/approle/role" { capabilities = ["list"] }`})
+	write(t, "sys/policies/acl/lister", map[string]any{"policy": `path "auth/approle/role" { capabilities = ["list"] }
+path "rollcall/metadata/places/*" { capabilities = ["list"] }`})
 	write(t, "auth/approle/role/worker", map[string]any{"token_policies": []string{"lister"}})
 	id, err := realVault.Client().Logical().ReadWithContext(t.Context(), "auth/approle/role/worker/role-id")
 	require.NoError(t, err)
@@ -104,8 +105,9 @@ func TestTheAppRoleThatWeLoggedInWithIsKnownAsOurs(t *testing.T) {
 
 func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	servers(t)
+	write(t, "sys/policies/acl/lists-places", map[string]any{"policy": `path "rollcall/metadata/places/*" { capabilities = ["list"] }`})
 	login := func(role string) string {
-		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": []string{"default"}})
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": []string{"default", "lists-places"}})
 		id, err := realVault.Client().Logical().ReadWithContext(t.Context(), "auth/approle/role/"+role+"/role-id")
 		require.NoError(t, err)
 		secret := write(t, "auth/approle/role/"+role+"/secret-id", nil)

@@ -107,7 +107,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	l := m.lines[id]
 	if c.Earlier {
 		if l != nil { // else all that names it is left out
-			l.Paths = append(l.Paths, *c.Path)
+			l.Paths, l.Ours = append(l.Paths, *c.Path), append(l.Ours, *c.Path)
 		}
 		return
 	}

@@ -53,6 +53,7 @@ func (m *merger) ownPlaces(own ownIdentities) {
 			}
 		}
 		l.Paths, l.named, l.Confirmed = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil
+		l.Ours = nil
 	}
 }
 
@@ -65,12 +66,12 @@ func (m *merger) tellPlaces() {
 		}
 		l.Paths = sortedPaths(l.Paths)
 		l.Named = keepOf(l.Paths, l.named)
-		l.Confirmed = keepOf(l.Paths, l.Confirmed)
+		l.Confirmed, l.Ours = keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
 		l.Hearsay = !l.told
 		if len(l.Paths) > credential.PathsMost {
 			l.find(credential.FindingPlace, "%d paths name it: the first %d are shown", len(l.Paths), credential.PathsMost)
 			l.Paths, l.Problem = l.Paths[:credential.PathsMost], credential.TooManyPaths
-			l.Named, l.Confirmed = keepOf(l.Paths, l.named), keepOf(l.Paths, l.Confirmed)
+			l.Named, l.Confirmed, l.Ours = keepOf(l.Paths, l.named), keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
 		}
 		if n := len(l.Reasons); n > 2*credential.PathsMost {
 			l.tidy()

@@ -136,3 +136,7 @@ func (emptyVault) Cut(_ context.Context, full string) (vault.Place, error) {
 func (emptyVault) ReadLive(context.Context, credential.Path, int) (vault.Live, error) {
 	return vault.Live{}, nil
 }
+
+func (emptyVault) ActivatedPlaces(context.Context, []string) (map[string][]credential.Path, error) {
+	return nil, nil
+}

@@ -52,7 +52,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 		return seen
 	case standsFor(live.Value, inForce):
 		return kept // somebody wrote it since: whose value the version before holds is not known
-	case slices.Contains(c.Confirmed, p):
+	case slices.Contains(c.Confirmed, p), slices.Contains(c.Ours, p):
 		return kept
 	case spare:
 		return kept // it has the account's immutable id in its name
