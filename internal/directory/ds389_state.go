@@ -59,16 +59,13 @@ func (c *Client) maxFailure(ctx context.Context, server, policyDN string) (int, 
 	if policyDN == "" {
 		policyDN = "cn=config"
 	}
-	l, err := c.policy(server, policyDN, func() (lockout, error) {
-		e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMaxFailure", "passwordLockout"})
-		if IsUnreachable(err) || ctx.Err() != nil {
-			return lockout{}, err
-		}
-		var l lockout
-		if err == nil && found && !strings.EqualFold(e.First("passwordLockout"), "off") {
-			l.most, _ = strconv.Atoi(e.First("passwordMaxFailure"))
-		}
-		return l, nil
-	})
-	return l.most, err
+	e, found, err := c.one(ctx, server, "", policyDN, ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMaxFailure", "passwordLockout"})
+	if IsUnreachable(err) || ctx.Err() != nil {
+		return 0, err
+	}
+	if err != nil || !found || strings.EqualFold(e.First("passwordLockout"), "off") {
+		return 0, nil
+	}
+	most, _ := strconv.Atoi(e.First("passwordMaxFailure"))
+	return most, nil
 }

@@ -107,12 +107,16 @@ func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (m
 }
 
 func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
-	most, err := c.maxFailure(ctx, server, e.First("pwdPolicySubentry"))
+	dn := e.First("pwdPolicySubentry")
+	l, err := c.policy(server, dn, func() (l lockout, err error) {
+		l.most, err = c.maxFailure(ctx, server, dn)
+		return l, err
+	})
 	if err != nil {
 		return 0, 0
 	}
 	failed, _ = strconv.Atoi(e.First("passwordRetryCount"))
-	return most, failed
+	return l.most, failed
 }
 
 // locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is commonly hidden

@@ -11,12 +11,15 @@ import (
 
 // What a server's policy means for a campaign. None of it is wrong.
 const (
-	noteLockout = "lock-out"
-	noteKept    = "kept connections"
+	noteLockout     = "lock-out"
+	noteKept        = "kept connections"
+	noteReplication = "replication"
 )
 
 // IsNote reports whether a check in order says what is worth knowing before a campaign.
-func IsNote(what string) bool { return what == noteLockout || what == noteKept }
+func IsNote(what string) bool {
+	return what == noteLockout || what == noteKept || what == noteReplication
+}
 
 // fewFailures is a threshold at which wrong logins have to be rationed.
 const fewFailures = 2

@@ -137,12 +137,12 @@ func (c *conn) checkReplication(ctx context.Context, write bool, add addCheck) {
 	if write {
 		base, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN")
 		if err == nil && len(base) == 1 && len(base[0].GetAttributeValues("contextCSN")) > 1 {
-			add("replication", true, fmt.Sprintf("%d servers have made changes here (contextCSN): a login for an account at another provider, before its reset has come there, takes the reset back; Rollcall writes to this server alone, looks for that and sets again",
+			add(noteReplication, true, fmt.Sprintf("%d servers have made changes here (contextCSN): a login for an account at another provider, before its reset has come there, takes the reset back; Rollcall writes to this server alone, looks for that and sets again",
 				len(base[0].GetAttributeValues("contextCSN"))), "")
 		}
 	}
 	noted, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "(pwdLastSuccess=*)", "1.1")
 	if len(noted) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded) {
-		add("replication", true, "good logins are written into entries here (lastbind), so one with the stolen value, before the reset has come, makes this server keep it; Rollcall looks for that and sets again", "")
+		add(noteReplication, true, "good logins are written into entries here (lastbind), so one with the stolen value, before the reset has come, makes this server keep it; Rollcall looks for that and sets again", "")
 	}
 }

@@ -152,8 +152,8 @@ type Account struct {
 	// are counted now. Locks is 0 where none do, or where that is not known.
 	Locks, Failed int
 
-	// Before is the change mark when the value that is being retired was staged, where nobody
-	// else's change can have come between; else empty. The caller of Retire gives it.
+	// Before is the change mark from when the value was staged that is the right one now, and
+	// is set again or retired; else empty. The caller of Set and Retire gives it.
 	Before string
 
 	// ByItself: the last change was made by the account itself, as far as the server says.

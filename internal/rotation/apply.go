@@ -237,7 +237,11 @@ func (j *job) set(ctx context.Context) error {
 	if len(j.olds) > 0 {
 		old = j.olds[0]
 	}
-	err := j.Authority.Set(ctx, j.account, j.staged.Secret, old)
+	account := j.account
+	if j.newRight {
+		account.Before = j.staged.Before
+	}
+	err := j.Authority.Set(ctx, account, j.staged.Secret, old)
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && (stop.Reason == protocol.ReasonPolicy || stop.Reason == protocol.ReasonRights) {
 		marked := j.staged

@@ -147,3 +147,19 @@ func TestAnAccountTellsSinceWhenItsPasswordIsInForce(t *testing.T) {
 	require.WithinRange(t, since, before, time.Now().Add(time.Second))
 	require.Equal(t, protocol.Accepted, try(t, a, show(t, a, c), stolen), "for its hour")
 }
+
+func TestAValueThatExpiresEachTimeItIsSetIsNotSetForEver(t *testing.T) {
+	a := authority(t)
+	c, stolen := account(t)
+	first := show(t, a, c)
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), first, next, stolen))
+	var err error
+	for n := 0; n < 5 && err == nil; n++ {
+		again := show(t, a, c)
+		again.Before = first.Changed
+		err = a.Set(t.Context(), again, next, stolen)
+	}
+	requireStop(t, err, protocol.ReasonMustChange, "pwdLastSet", "Unexpire Password")
+	require.Equal(t, version(first.Changed)+3, version(show(t, a, c).Changed))
+}

@@ -123,3 +123,31 @@ func TestOn389DirectoryServerAResetEndsEveryValueOfTheEntry(t *testing.T) {
 		}
 	}
 }
+
+// Who was logged in before the reset sets a password of his own after it, within the same
+// second, so that the mark is the same: it shows by whose change was the last.
+func TestOn389DirectoryServerAPasswordThatAKeptConnectionSetShows(t *testing.T) {
+	w := newWorld389(t, lab.DS389Policy{}, 2, false)
+	a := w.open(t, w.conf())
+	w.change(t, func(conn *ldap.Conn) error {
+		req := ldap.NewModifyRequest(w.supplier.BaseDN(), nil)
+		req.Add("aci", []string{`(targetattr="userPassword")(version 3.0; acl "own password"; allow (write) userdn="ldap:///self";)`})
+		return conn.Modify(req)
+	})
+	c, stolen := w.credential(t)
+	kept, err := ldap.DialURL(w.supplier.LDAP())
+	require.NoError(t, err)
+	defer kept.Close()
+	require.NoError(t, kept.Bind(c.Name, stolen.Reveal()))
+	acc := account(t, a, c)
+	next := fresh(t, a)
+	require.NoError(t, a.Set(t.Context(), acc, next, stolen))
+	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, next))
+	require.NotEmpty(t, a.Seen(acc))
+	require.False(t, account(t, a, c).ByItself)
+	req := ldap.NewModifyRequest(c.Name, nil)
+	req.Replace("userPassword", []string{"the thief's own"})
+	require.NoError(t, kept.Modify(req), "nothing asks for the password in force")
+	require.Equal(t, protocol.Refused, try(t, a, a.Servers()[0], acc, next))
+	require.True(t, account(t, a, c).ByItself)
+}
