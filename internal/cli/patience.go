@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
@@ -67,13 +70,21 @@ func (p *patience) look(ctx context.Context, entries uint64) (said bool, err err
 	if now.Sub(p.grew) < quietAfter {
 		return false, nil
 	}
-	why, tries := p.engine.Failing(ctx, p.workflow)
-	if why == nil || cause(why).Error() == p.waiting {
+	tries, why := p.engine.Failing(ctx, p.workflow)
+	if why == nil || waitingFor(why) == p.waiting {
 		return false, nil
 	}
-	p.waiting = cause(why).Error()
+	p.waiting = waitingFor(why)
 	p.say("waiting (tried %d times): %s", tries-1, p.waiting)
 	return true, nil
+}
+
+func waitingFor(why error) string {
+	var silent *temporal.TimeoutError
+	if errors.As(why, &silent) {
+		return "a worker fell silent; what it had in hand is given out again"
+	}
+	return cause(why).Error()
 }
 
 func (p *patience) lookAtLogin() (said bool, err error) {

@@ -144,7 +144,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 
 	t.Run("sealed Vault", func(t *testing.T) {
 		require.NoError(t, e.Vault.Seal(t.Context()))
-		refused(t, admin, "Vault is sealed; nothing was changed; unseal it")
+		refused(t, admin, "Vault is sealed; unseal it")
 		require.NoError(t, e.Vault.Unseal(t.Context()))
 	})
 	requireUntouched(t, e)

@@ -121,22 +121,22 @@ func whoseAddress() string {
 
 // Failing says what keeps a workflow and its children from going on: the last error of
 // an activity that is tried again, if there is one, and how often it was tried.
-func (e *Engine) Failing(ctx context.Context, workflow string) (err error, tries int) {
+func (e *Engine) Failing(ctx context.Context, workflow string) (tries int, why error) {
 	d, described := e.DescribeWorkflowExecution(ctx, workflow, "")
 	if described != nil {
-		return nil, 0
+		return 0, nil
 	}
 	for _, a := range d.PendingActivities {
 		if a.GetAttempt() > 1 && a.GetLastFailure() != nil {
-			return e.failures.FailureToError(a.LastFailure), int(a.Attempt)
+			return int(a.Attempt), e.failures.FailureToError(a.LastFailure)
 		}
 	}
 	for _, child := range d.PendingChildren {
-		if err, tries = e.Failing(ctx, child.WorkflowId); err != nil {
-			return err, tries
+		if tries, why = e.Failing(ctx, child.WorkflowId); why != nil {
+			return tries, why
 		}
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // Stop closes the connection, and stops the engine if this process started it.
