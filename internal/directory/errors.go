@@ -83,9 +83,9 @@ func (e *certificateError) mend() string {
 	host := e.server.tls.ServerName
 	switch {
 	case errors.As(e.err, &name) && len(name.Certificate.DNSNames)+len(name.Certificate.IPAddresses) == 0:
-		return fmt.Sprintf("it names the server only in its subject (CN), which nobody looks at any more (RFC 9525, 6.3): have a certificate issued with %s among its subjectAltNames", host)
+		return fmt.Sprintf("it names the server only in its subject (CN), which nobody looks at any more (RFC 9525, 6.3): have a certificate issued with %s among its subjectAltNames (SANs)", host)
 	case errors.As(e.err, &name):
-		return fmt.Sprintf("it is for %s: use such a name (with the address behind it, if the name leads elsewhere: ldaps://NAME@ADDRESS), or have one issued with %s among its subjectAltNames",
+		return fmt.Sprintf("it is for %s: use the name that is in the certificate (with the address behind it, if the name leads elsewhere: ldaps://NAME@ADDRESS), or have one issued with %s among its subjectAltNames",
 			strings.Join(namesIn(name.Certificate), ", "), host)
 	case errors.As(e.err, &unknown):
 		return "name the CA that signed it as ca_file"
