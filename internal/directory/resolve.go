@@ -48,9 +48,15 @@ func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
 			f.take(raw, "")
 			continue
 		}
-		if twin, left := s.loopback(ctx, all); left != nil {
+		twin, left := s.loopback(ctx, all)
+		switch {
+		case len(left) > 0 && twin.IsValid():
 			f.Notes = append(f.Notes, fmt.Sprintf("%s: nothing listens at %s of this machine, so it is asked at %s alone", raw, twin, left[0]))
 			all = left
+		case len(left) == 2 && len(all) == 2:
+			f.Notes = append(f.Notes, fmt.Sprintf("%s: nothing listens at %s or %s of this machine now; it is asked at the one where something does", raw, all[0], all[1]))
+			f.take(raw, "")
+			continue
 		}
 		if len(all) == 1 {
 			f.take(raw, all[0].String())
@@ -135,7 +141,8 @@ func (c *Client) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 // loopback decides about a name of 127.0.0.1 and ::1, as localhost is on most machines (RFC
 // 6761, 6.3). Both are this machine, which tells for certain whether anything listens there,
 // and servers commonly listen at one of them. If that is so, left is all without
-// the other one. No other address is ever passed over: it may be a machine that is down.
+// the other one. Where nothing listens at either, left is all, and silent is none. No other
+// address is ever passed over: it may be a machine that is down.
 func (s *server) loopback(ctx context.Context, all []netip.Addr) (silent netip.Addr, left []netip.Addr) {
 	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
 	if !slices.Contains(all, four) || !slices.Contains(all, six) {
@@ -147,6 +154,8 @@ func (s *server) loopback(ctx context.Context, all []netip.Addr) (silent netip.A
 		silent = six
 	case at6 == nil && nobody(at4):
 		silent = four
+	case nobody(at4) && nobody(at6):
+		return silent, all
 	default:
 		return silent, nil
 	}
@@ -184,6 +193,11 @@ func (s *server) where(ctx context.Context) (string, error) {
 	all, err := s.client.addresses(ctx, s.host)
 	if err != nil {
 		return "", err
+	}
+	if twin, left := s.loopback(ctx, all); twin.IsValid() {
+		all = left
+	} else if len(left) == 2 {
+		return all[0].String(), nil // where nothing listens, and that is the error
 	}
 	if len(all) > 1 {
 		var names []string
