@@ -118,6 +118,8 @@ const (
 	// OwnIdentity: it is the login with which Rollcall itself works, and a
 	// campaign that changed it midway would lock itself out.
 	OwnIdentity Problem = "own-identity"
+	// SharedPath: a path is named as the place of several accounts.
+	SharedPath Problem = "shared-path"
 	// NoOwner: nothing says whose the secret is.
 	NoOwner Problem = "no-owner"
 	// NotAnAccount: the entry is a group, a container, a device: it logs in nowhere.
@@ -233,6 +235,8 @@ const (
 	FindingManaged          FindingCode = "managed-account"
 	// FindingRootDN: the account may have a second password in the server's configuration.
 	FindingRootDN FindingCode = "perhaps-rootdn"
+	// FindingSharedPath: see SharedPath.
+	FindingSharedPath FindingCode = "shared-path"
 	// FindingPathLeftOut: the campaign file leaves out a path of the account, which is rotated.
 	FindingPathLeftOut FindingCode = "path-left-out"
 	// FindingTwoPaths: one account, several paths in Vault; all are kept current.
@@ -301,6 +305,8 @@ const (
 	FindingAccepted FindingCode = "accepted"
 	// FindingNotSearched: a part of a directory is on a server that was not searched.
 	FindingNotSearched FindingCode = "part-not-searched"
+	// FindingOtherSecrets: a secret of the roll has further fields that look like credentials.
+	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingPasswordHidden: whether entries have a password at all is not shown.
 	FindingPasswordHidden FindingCode = "password-not-shown"
 	// FindingServers: something about how the servers of a directory were found.

@@ -73,6 +73,9 @@ type Candidate struct {
 	Earlier bool
 
 	Reason credential.Reason
+
+	// Misnamed are keys of custom_metadata that look like one that is read, and are not.
+	Misnamed []string
 }
 
 // Account is an account at its authority.

@@ -91,6 +91,7 @@ func placeProblem(err error) credential.Problem {
 func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
 	blind := 0
+	beside := l.newBeside(roll)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	for i := range roll.Credentials {
@@ -99,7 +100,11 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			continue
 		}
 		g.Go(func() error {
-			found, unseen, err := l.lookAt(gctx, c)
+			found, unseen, err := l.lookAt(gctx, c, func(p credential.Path, keys []string) {
+				mu.Lock()
+				defer mu.Unlock()
+				beside.see(p, keys)
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			blind += unseen
@@ -113,6 +118,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	beside.tell(l, roll)
 	if blind > 0 {
 		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: plan with a worker's login, or look for the reasons no-field and not-a-bare-secret when it runs", blind)
 	}
@@ -120,7 +126,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 }
 
 // lookAt looks at the paths of one credential. The first trouble is its problem; all are findings.
-func (l *lister) lookAt(ctx context.Context, c *credential.Credential) (found []credential.Finding, blind int, err error) {
+func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(credential.Path, []string)) (found []credential.Finding, blind int, err error) {
 	trouble := func(p credential.Problem, format string, args ...any) {
 		if c.Problem == "" {
 			c.Problem = p
@@ -149,6 +155,7 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential) (found []
 			}
 			h = heldOf(live)
 		}
+		saw(p, h.keys)
 		named := slices.Contains(c.Named, p)
 		switch {
 		case c.Adopted && c.Spare != nil && h.problem != "":

@@ -275,6 +275,8 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingBehindReferral, "the account %q was not found: %s", c.Account, holder)
 	case hint != "":
 		l.find(credential.FindingNoAccount, "the account %q was not looked for: %s", c.Account, hint)
+	case c.Account == "" && len(c.Misnamed) > 0:
+		l.find(credential.FindingNoAccount, "its custom_metadata has the keys %q; the keys that are read are account, directory and field, in lower case", c.Misnamed)
 	case c.Account == "":
 		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it")
 	case c.Authority == "":
@@ -283,6 +285,8 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingNoAccount, "names the account %q in %s, a directory that the campaign file does not have", c.Account, c.Authority)
 	case m.unasked(c):
 		l.find(credential.FindingNoAccount, "names the AppRole %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have the role; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
+	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.hasDirectory(c.Authority):
+		l.find(credential.FindingNoAccount, "the account %q is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, c.Authority)
 	default:
 		l.find(credential.FindingNoAccount, "the account %q is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, c.Authority)
 	}

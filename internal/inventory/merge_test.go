@@ -139,8 +139,8 @@ func TestMerge(t *testing.T) {
 		"a path of two accounts keeps both open": {
 			[]string{"a alice kv/x#password", "b bob kv/x#password"},
 			[]string{
-				alice + " [kv/x#password] (a) PROBLEM ambiguous FINDING ambiguous-account",
-				bob + " [kv/x#password] (b) PROBLEM ambiguous FINDING ambiguous-account",
+				alice + " [kv/x#password] (a) PROBLEM shared-path FINDING shared-path",
+				bob + " [kv/x#password] (b) PROBLEM shared-path FINDING shared-path",
 			},
 		},
 		"two fields of one secret are two places": {
@@ -178,8 +178,8 @@ func TestMerge(t *testing.T) {
 		"the path of an ambiguous name is not overwritten for somebody else": {
 			[]string{"a svc kv/x#password", "b alice kv/x#password"},
 			[]string{
-				alice + " [kv/x#password] (b) PROBLEM ambiguous FINDING ambiguous-account",
-				"svc [kv/x#password] (a) PROBLEM ambiguous FINDING ambiguous-account ambiguous-account",
+				alice + " [kv/x#password] (b) PROBLEM shared-path FINDING shared-path",
+				"svc [kv/x#password] (a) PROBLEM ambiguous FINDING ambiguous-account shared-path",
 			},
 		},
 		"an AppRole is adopted with the field that its consumers know": {

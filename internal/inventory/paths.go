@@ -36,8 +36,10 @@ func (m *merger) sharedPaths() {
 		}
 		slices.Sort(names)
 		for _, l := range ls {
-			l.Problem = credential.Ambiguous
-			l.find(credential.FindingAmbiguous, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata", p, len(ls), strings.Join(names, "; "))
+			if l.Subject != "" {
+				l.Problem = credential.SharedPath // a name of several accounts stays that
+			}
+			l.find(credential.FindingSharedPath, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata", p, len(ls), strings.Join(names, "; "))
 		}
 	}
 }

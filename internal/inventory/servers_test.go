@@ -257,6 +257,38 @@ func (c *counter) Find(ctx context.Context, server, base, filter string, attrs [
 	return c.Directory.Find(ctx, server, base, filter, attrs, each)
 }
 
+// A secret of the device may hold several credentials, and its metadata names one.
+func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
+	servers(t)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{
+		"apps/beside/mail":    {"ldap_user": "alice", "ldap_password": "PLANTED1", "smtp_user": "bob", "smtp_password": "PLANTED2", "api_key": "PLANTED3", "dsn": "PLANTED4"},
+		"apps/beside/licence": {"licence": "PLANTED5", "Key": "PLANTED6"},
+	}))
+	require.NoError(t, realVault.SeedMetadata(t.Context(), map[string]map[string]any{
+		"apps/beside/mail": {"account": "alice", "field": "ldap_password"}, "apps/beside/licence": {"Account": "carol"},
+	}))
+	c := campaign()
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/beside"}, manifestSource("account,path", "bob,kv/apps/beside/mail#smtp_password")}
+	c.Exclude = []config.Exclude{{Path: "kv/apps/beside/mail#dsn", Reason: "no credential"}}
+	roll, warnings, err := List(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	require.NoError(t, err)
+	var said []string
+	for _, w := range warnings {
+		if w.Code == credential.FindingOtherSecrets {
+			said = append(said, w.Detail)
+		}
+	}
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "kv/apps/beside/mail holds more that looks like a credential, by its name, than the roll has of it: api_key.")
+	licence := byName(roll)["kv/apps/beside/licence#password"]
+	require.Equal(t, credential.NoOwner, licence.Problem)
+	found := details(roll, licence.ID, credential.FindingNoAccount)
+	require.Contains(t, found, `its custom_metadata has the keys ["Account"]`)
+	require.Contains(t, found, `the secret has ["Key" "licence"]`)
+	require.NotContains(t, asJSON(t, roll), "PLANTED")
+}
+
 func TestAllSourcesTogetherFromACampaignFile(t *testing.T) {
 	servers(t)
 	ctx := t.Context()

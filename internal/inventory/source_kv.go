@@ -3,6 +3,8 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -45,6 +47,14 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		Path:      &credential.Path{Mount: m.Mount, Path: m.Path, Field: m.Custom[metaField]},
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path},
 	}
+	for key := range m.Custom {
+		for _, known := range []string{metaDirectory, metaAccount, metaField} {
+			if _, there := m.Custom[known]; !there && strings.EqualFold(strings.Trim(key, " _-:"), known) {
+				cand.Misnamed = append(cand.Misnamed, key)
+			}
+		}
+	}
+	slices.Sort(cand.Misnamed)
 	switch cand.Authority {
 	case credential.VaultAuthority:
 		cand.Kind = credential.AppRoleSecretID

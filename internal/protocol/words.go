@@ -93,6 +93,7 @@ const (
 	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
 
 	// What the listing saw, see credential.Problem.
+	ReasonSharedPath       Reason = "shared-path"
 	ReasonNoOwner          Reason = "no-owner"
 	ReasonNotAnAccount     Reason = "not-an-account"
 	ReasonNoPassword       Reason = "no-password"
@@ -124,7 +125,7 @@ const (
 // Listed reports whether the listing itself found that the credential cannot be rotated.
 func (r Reason) Listed() bool {
 	switch r {
-	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
+	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonManyPaths:

@@ -58,6 +58,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonOverruled:    {"A server keeps the older password, because its entry was touched later", "It does not follow by itself any more, although it says that it has everything: a login there, before the reset had come, made its entry the newer one. Rollcall sets the same value again. If it stays so, compare the servers' clocks, keep logins for the account off that server (the stolen value is being tried there), and run again. Do not touch the account on that server."},
 	protocol.ReasonChangedSince: {"Somebody set another password after the proof", "The stolen value was proved dead, and then the password was changed. Ask the owner. If nobody did it, a thief has kept a connection that was logged in before: close the account's connections on every server (docs/rights.md), then run again."},
 
+	protocol.ReasonSharedPath:       {"One path for several accounts", "A path holds one value, and these accounts would overwrite each other's. Give each a path of its own (correct the manifest or the custom_metadata), or list the one account that the path is read for; then run again."},
 	protocol.ReasonNoOwner:          {"Nothing says whose secret this is", "Set custom_metadata account (and directory, field) on the secret, or list it in a manifest. If it is no credential, a licence for example, exclude the path with that reason."},
 	protocol.ReasonNotAnAccount:     {"The entry is no account", "Narrow the source's filter to accounts, for example with (objectClass=inetOrgPerson), or exclude the entry by its DN with that reason."},
 	protocol.ReasonNoPassword:       {"The account has no password", "Nothing to rotate: none was stolen here. Find out how it logs in (certificate, Kerberos, another system) and replace that; then exclude it with that reason."},
@@ -121,6 +122,8 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingAlias:            {27, advice{"An alias of an account", "See the exceptions: name the account that it stands for."}},
 	credential.FindingNoPassword:       {28, advice{"An account without a password", "See the exceptions: it logs in by something else, if at all."}},
 	credential.FindingNotAnAccount:     {29, advice{"An entry that is no account", "See the exceptions: narrow the filter, or exclude it."}},
+	credential.FindingSharedPath:       {35, advice{"One path for several accounts", "See the exceptions: each account needs a path of its own."}},
+	credential.FindingOtherSecrets:     {36, advice{"A secret holds more credentials than the roll", "They were not rotated. List each in a manifest with its account and path, or exclude it by path with the reason."}},
 	credential.FindingPasswordHidden:   {34, advice{"Whether accounts have a password was not shown", "Grant the bind identity search on userPassword, so that an account without one is not given a login."}},
 	credential.FindingServers:          {31, advice{"How the servers were found", "Make sure that every machine that answers logins is among the servers of the directory."}},
 	credential.FindingAccepted:         {32, advice{"Accepted by the campaign file", "Whoever started the campaign took it upon himself, with the reason below."}},

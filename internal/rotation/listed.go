@@ -9,6 +9,7 @@ import (
 // listedDetails say what was seen when a credential was listed, for people and without a
 // name: the findings of the roll have the rest.
 var listedDetails = map[credential.Problem]string{
+	credential.SharedPath:       "a path is named as the place of several accounts, and it can hold the value of one; nothing was changed",
 	credential.NoOwner:          "Vault holds something where the device reads, and nothing says whose it is; nothing was changed",
 	credential.NotAnAccount:     "the entry is a group, a container or a device and logs in nowhere; it was given no password",
 	credential.NoPassword:       "the account has no password that logs in, so none was stolen; it was given none",

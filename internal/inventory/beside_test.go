@@ -1,0 +1,19 @@
+package inventory
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFieldsThatLookLikeCredentialsAreTakenByTheirNames(t *testing.T) {
+	for _, f := range []string{"password", "smtp_password", "smtpPassword", "Password", "api_key", "API-Key", "token", "client_secret", "bindpw", "ldap.pass", "dbPw",
+		"private_key", "credentials", "secret_id", "SNMP_AUTH", "wifi psk", "dsn", "accessKey", "passphrase"} {
+		require.True(t, looksSecret(f), f)
+	}
+	for _, f := range []string{"user", "username", "host", "port", "url", "password_policy", "token_url", "auth_type", "keyboard", "compass", "public_key_id", "secret_name", "key_path", "note", "base_dn", "spine"} {
+		require.False(t, looksSecret(f), f)
+	}
+	require.Equal(t, []string{"api_key", "smtp_password"},
+		otherSecrets([]string{"ldap_user", "ldap_password", "smtp_user", "smtp_password", "api_key"}, []string{"ldap_password"}))
+}
