@@ -313,6 +313,8 @@ const (
 	FindingServers FindingCode = "servers"
 	// FindingExcludeUnused: an exclude of the campaign file takes nothing off the roll.
 	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
+	// FindingOtherWays: a way into Vault that an account of the roll may open, and that is not closed.
+	FindingOtherWays FindingCode = "other-way-into-vault"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )

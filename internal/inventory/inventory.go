@@ -165,6 +165,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.look(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	if err := l.otherWays(ctx, roll); err != nil {
+		return nil, nil, err
+	}
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
 	if len(roll.Credentials) == 0 {

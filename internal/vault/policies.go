@@ -67,6 +67,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			{m + "/metadata/" + placesFolder + "/*", []string{list}},
 			{m + "/data/specs/campaign/*", []string{create, read}},
 			{m + "/data/specs/schedule/*", []string{read}},
+			{"sys/auth", []string{read}}, // which other ways into Vault there are
 			{m + "/data/" + payloadKey, []string{read}},
 			// What another worker rotated, it follows.
 			{m + "/data/" + OwnSecretID(m).Path, []string{read}},
@@ -110,6 +111,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},
 		{m + "/metadata/campaigns/*", []string{list}},
+		{"sys/auth", []string{read}},
 		{m + "/data/" + payloadKey, []string{read}},
 	}
 	for _, p := range livePlaces(c, known) {
