@@ -67,7 +67,10 @@ func (c *cutter) note(cr credential.Credential) {
 	at := len(c.page.Credentials)
 	switch {
 	case cr.Own:
-		c.alone[cr.Wave] = true
+		// One that nobody but a person can rotate is no reason to wait.
+		if cr.Problem != credential.OwnIdentity {
+			c.alone[cr.Wave] = true
+		}
 	case cr.ReachesVault():
 		c.logins = append(c.logins, credential.Ref{Page: c.n, Index: at})
 	}
