@@ -144,6 +144,9 @@ func (o *reach) places(c credential.Credential) []string {
 	for _, p := range c.Paths {
 		out = append(out, p.Mount+"/data/"+p.Path)
 	}
+	if c.Spare != nil {
+		out = append(out, c.Spare.Mount+"/data/"+c.Spare.Path)
+	}
 	return out
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // protected is an account of a domain that can reset others.
@@ -91,4 +92,24 @@ func TestRollcallsOwnGoBehindTheWavesThatNoFileNames(t *testing.T) {
 		"0 logins-to-vault: approle/esg", "1 the rest: " + person("carol").Name,
 		"2 Rollcall's own, alone: " + person("bob").Name, "3 Rollcall's own, alone: " + person("alice").Name,
 	}, got)
+}
+
+// The new secret-id of the workers opens every secret of the campaign.
+func TestTheWorkersOwnRoleGetsNoPathFromTheDevice(t *testing.T) {
+	mount, name, _ := cutRole(vault.WorkerRole)
+	a, place := roleAccount(mount, name), vault.OwnSecretID("rollcall")
+	planted := from(t, "a "+vault.WorkerRole+" kv/apps/esg-01/cache#secret_id")
+	planted.Kind, planted.Authority, planted.Found, planted.Reason.Type = credential.AppRoleSecretID, credential.VaultAuthority, &a, config.VaultKV
+	own := Candidate{
+		Kind: credential.AppRoleSecretID, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a, Path: &place,
+		Reason: credential.Reason{Source: "rollcall", Type: ownSource},
+	}
+	for _, found := range [][]Candidate{{planted, own}, {own, planted}} {
+		roll, _, err := merge(campaign(), found, people(), ownIdentities{"vault/" + vault.WorkerRole: 0})
+		require.NoError(t, err)
+		require.Len(t, roll.Credentials, 1)
+		require.Equal(t, []credential.Path{place}, roll.Credentials[0].Paths)
+		require.Nil(t, roll.Credentials[0].Spare)
+		require.True(t, roll.Credentials[0].Own)
+	}
 }
