@@ -120,7 +120,7 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 	switch step {
 	case protocol.Set:
 		j.step = protocol.Intent
-		if stop := j.Gate.enter(ctx, j.c, liveVersions(j.lives), j.Slots); stop != nil {
+		if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 			return stop
 		}
 		if err := j.mark(ctx, facts, d); err != nil {

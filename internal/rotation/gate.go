@@ -47,6 +47,12 @@ type Writable interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 }
 
+// places are the live paths that take part in a rotation, and their versions.
+type places struct {
+	paths    []credential.Path
+	versions []int
+}
+
 // entered is a credential that was let in.
 type entered struct {
 	at     time.Time
@@ -55,10 +61,9 @@ type entered struct {
 
 // debt is a credential whose consumers are cut off.
 type debt struct {
-	paths    []credential.Path
-	versions []int // that the paths had then
-	why      debtKind
-	since    time.Time
+	places // as they were then
+	why    debtKind
+	since  time.Time
 }
 
 type debtKind int
@@ -90,7 +95,7 @@ func NewGate(v Writable) *Gate {
 
 // enter lets a credential to Set, or says why not: nothing was changed then. Whoever
 // was let in leaves by leave, activated or failed.
-func (g *Gate) enter(ctx context.Context, c credential.Credential, versions []int, slots int) *protocol.Stop {
+func (g *Gate) enter(ctx context.Context, id string, at places, slots int) *protocol.Stop {
 	if g == nil {
 		return nil
 	}
@@ -100,17 +105,17 @@ func (g *Gate) enter(ctx context.Context, c credential.Credential, versions []in
 		if ends := g.vault.EndsSoon(RoomToActivate); ends != nil {
 			return notSet(ends)
 		}
-		verdict, changed := g.turn(c.ID, slots)
+		verdict, changed := g.turn(id, slots)
 		switch verdict {
 		case goIn:
-			if vault.Oddly(c.Paths) {
-				return g.look(ctx, c, versions) // the look before the campaign could not ask for these
+			if vault.Oddly(at.paths) {
+				return g.look(ctx, id, at) // the look before the campaign could not ask for these
 			}
 			return nil
 		case goInIfAllowed:
-			return g.look(ctx, c, versions)
+			return g.look(ctx, id, at)
 		case tryVault:
-			return g.try(ctx, c, versions)
+			return g.try(ctx, id, at)
 		case askDebts:
 			if !g.paid(ctx) {
 				return notSet(g.reason())
@@ -191,25 +196,25 @@ func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 
 // try finds out whether Vault takes writes. The gate stays shut until the credential
 // that did it is activated.
-func (g *Gate) try(ctx context.Context, c credential.Credential, versions []int) *protocol.Stop {
+func (g *Gate) try(ctx context.Context, id string, at places) *protocol.Stop {
 	if err := g.vault.Probe(ctx); err != nil {
 		why := asStop(err)
 		g.change(func() {
-			delete(g.inside, c.ID)
+			delete(g.inside, id)
 			g.why, g.asked = why, time.Now()
 		})
 		return notSet(why)
 	}
-	return g.look(ctx, c, versions)
+	return g.look(ctx, id, at)
 }
 
 // look sends away a credential whose paths may not be written.
-func (g *Gate) look(ctx context.Context, c credential.Credential, versions []int) *protocol.Stop {
-	err := g.vault.MayWrite(ctx, c.Paths, versions)
+func (g *Gate) look(ctx context.Context, id string, at places) *protocol.Stop {
+	err := g.vault.MayWrite(ctx, at.paths, at.versions)
 	if err == nil {
 		return nil
 	}
-	g.leave(c.ID)
+	g.leave(id)
 	return notSet(asStop(err))
 }
 
@@ -263,20 +268,20 @@ func (g *Gate) activated(id string, wrote bool) {
 }
 
 // failed is for one that is set and that Vault did not take.
-func (g *Gate) failed(c credential.Credential, versions []int, why *protocol.Stop, kind debtKind) {
+func (g *Gate) failed(id string, at places, why *protocol.Stop, kind debtKind) {
 	if g == nil {
 		return
 	}
 	g.change(func() {
-		had, met := g.owed[c.ID]
+		had, met := g.owed[id]
 		switch {
-		case kind == denied && g.inside[c.ID].looked:
+		case kind == denied && g.inside[id].looked:
 			kind = specific // the right was there when it was asked for
 		case kind == specific && met && had.why == own:
 			kind = own
 		}
-		delete(g.inside, c.ID)
-		g.owed[c.ID] = debt{paths: c.Paths, versions: versions, why: kind, since: time.Now()}
+		delete(g.inside, id)
+		g.owed[id] = debt{places: at, why: kind, since: time.Now()}
 		g.shut, g.why = g.shut || kind != own, why
 	})
 }
@@ -334,7 +339,7 @@ func (j *job) notActivated(err error) error {
 	default:
 		return err
 	}
-	j.Gate.failed(j.c, liveVersions(j.lives), stop, kind)
+	j.Gate.failed(j.c.ID, j.written(), stop, kind)
 	what := "password"
 	if j.c.Kind == credential.AppRoleSecretID {
 		what = "secret-id"
@@ -343,10 +348,12 @@ func (j *job) notActivated(err error) error {
 		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", what, stop.Detail)}
 }
 
-func liveVersions(lives []vault.Live) []int {
-	out := make([]int, len(lives))
-	for i, l := range lives {
-		out[i] = l.Version
+// written are the places that Activate writes.
+func (j *job) written() (at places) {
+	for i, p := range j.paths {
+		if i >= len(j.parts) || j.parts[i] != apart {
+			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
+		}
 	}
-	return out
+	return at
 }

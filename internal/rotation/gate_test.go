@@ -155,12 +155,13 @@ func (g *gated) pass(ctx context.Context) {
 }
 
 func (g *gated) one(ctx context.Context, path string) *protocol.Stop {
-	c := credential.Credential{ID: path, Paths: []credential.Path{{Mount: "kv", Path: path, Field: "password"}}}
+	at := places{paths: []credential.Path{{Mount: "kv", Path: path, Field: "password"}}}
 	g.mu.Lock()
-	set, versions := g.cut[path], []int{g.versions[path]}
+	set := g.cut[path]
+	at.versions = []int{g.versions[path]}
 	g.mu.Unlock()
 	if !set {
-		if stop := g.gate.enter(ctx, c, versions, g.slots); stop != nil {
+		if stop := g.gate.enter(ctx, path, at, g.slots); stop != nil {
 			return stop
 		}
 		defer g.gate.leave(path)
@@ -175,7 +176,7 @@ func (g *gated) one(ctx context.Context, path string) *protocol.Stop {
 		} else if err.Kind == vault.PermissionDenied {
 			kind = denied
 		}
-		g.gate.failed(c, versions, err.Stop(), kind)
+		g.gate.failed(path, at, err.Stop(), kind)
 		return &protocol.Stop{Reason: protocol.ReasonNotActive}
 	}
 	g.gate.activated(path, true)
