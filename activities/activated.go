@@ -18,9 +18,6 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	placed := map[string][]credential.Path{}
 	for _, a := range out {
 		c := page[a.Index]
-		if c.HandsOver() {
-			continue // for its owner, not for consumers
-		}
 		for i, p := range placesOf(c) {
 			if i < len(a.To) && a.To[i] > 0 {
 				placed[c.ID] = append(placed[c.ID], p)

@@ -23,7 +23,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 		if several := known[reference{c.Authority, accountKey(c.Account)}]; a == nil && c.Account != "" && len(several) == 1 {
 			a = &several[0]
 		}
-		if a == nil || c.Kind == credential.UserPassword {
+		if a == nil {
 			continue
 		}
 		id := c.Authority + "/" + a.Subject
@@ -43,7 +43,11 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	if err != nil {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
 	}
+	l.placed = placed
 	for _, id := range ids {
+		if found[id].Kind == credential.UserPassword {
+			continue // a hand-over is for the owner, and adds no path that anything reads
+		}
 		for _, p := range placed[id] {
 			if slices.Contains(has[id], p) {
 				continue

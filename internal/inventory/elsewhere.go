@@ -63,6 +63,8 @@ func (l *lister) findParts(ctx context.Context) (parts, error) {
 type unfound struct {
 	parts parts
 	hints map[reference]string
+
+	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 }
 
 // holder says who may hold an account that was not found here, if that is another server than those of

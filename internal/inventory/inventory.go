@@ -146,7 +146,7 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.addActivated(ctx, known); err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints})
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -189,6 +189,8 @@ type lister struct {
 	mu        sync.Mutex
 	elsewhere map[string]map[string]bool // servers that hold a part of a directory
 	hints     map[reference]string       // why a reference was not looked up
+
+	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 }

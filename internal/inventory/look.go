@@ -158,6 +158,8 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 		saw(p, h.keys)
 		named := slices.Contains(c.Named, p)
 		switch {
+		case h.problem == credential.DeletedVersion && c.Adopted && slices.Contains(c.Ours, p):
+			usable++ // made for this credential, and fetched or deleted since
 		case c.Adopted && c.Spare != nil && h.problem != "":
 			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: it is there and not Rollcall's (%s): it is left as it is, and the new value goes to %s", p, h.problem, c.Spare)})
 			usable++

@@ -89,6 +89,7 @@ func (m *merger) adopt(own ownIdentities) error {
 				l.Paths, l.Confirmed = []credential.Path{spare}, []credential.Path{spare}
 			}
 			l.Named = l.Paths
+			l.Ours = keepOf(l.Paths, m.lost.placed[id])
 		}
 		if !slices.Contains(l.Paths, spare) {
 			l.Spare = &spare

@@ -289,7 +289,7 @@ func (j *job) activate(ctx context.Context) error {
 		if j.parts[i] == apart || live.Value.Equal(j.staged.Secret) {
 			continue
 		}
-		if live.Problem != "" && !(live.Problem == credential.DeletedVersion && j.c.Spare != nil && p == *j.c.Spare) {
+		if live.Problem != "" && !overDeleted(j.c, p, live) {
 			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
 		}
 		listed := live.Value.Equal(j.staged.Old[p.String()])

@@ -42,7 +42,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 	spare := c.Spare != nil && p == *c.Spare
 	ours := spare || c.Adopted && slices.Contains(c.Named, p)
 	switch {
-	case live.Problem != "" && !(spare && live.Problem == credential.DeletedVersion):
+	case live.Problem != "" && !overDeleted(c, p, live):
 		return apart
 	case live.Value.Equal(st.Secret):
 		return seen // we wrote it, so it took part before
@@ -60,6 +60,12 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 		return kept
 	}
 	return apart
+}
+
+// overDeleted reports whether a deleted version is no hindrance: Rollcall made the secret for
+// this credential, so nothing else of it can be lost.
+func overDeleted(c credential.Credential, p credential.Path, live vault.Live) bool {
+	return live.Problem == credential.DeletedVersion && (c.Spare != nil && p == *c.Spare || slices.Contains(c.Ours, p) && c.Adopted)
 }
 
 // handedDown reports whether an ended campaign knew the path for the account's: the
