@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -40,6 +39,9 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 		return nil
 	}
 	placed, err := l.vault.ActivatedPlaces(ctx, ids)
+	if vault.IsDenied(err) {
+		return nil // doctor names the right, and no campaign begins without it
+	}
 	if err != nil {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
 	}
@@ -57,7 +59,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			if err == nil && !live.Found {
 				continue
 			}
-			if e, ok := errors.AsType[*vault.Error](err); err != nil && !(ok && e.Kind == vault.PermissionDenied) {
+			if err != nil && !vault.IsDenied(err) {
 				return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 			}
 			c := found[id]
