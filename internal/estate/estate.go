@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -262,7 +263,9 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	b.WriteString(e.Directory + "\n")
 	b.WriteString(e.domainYAML() + e.ds389YAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
-	fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
+	if slices.ContainsFunc(e.plan, func(a account) bool { return a.tagged }) { // a source that finds nothing is a warning
+		fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
+	}
 	b.WriteString(e.ds389Source() + e.peopleYAML())
 	if len(e.rows) > 0 {
 		fmt.Fprintf(&b, "  - name: handover\n    type: manifest\n    file: handover.csv\n")
