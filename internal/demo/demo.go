@@ -77,20 +77,23 @@ type demo struct {
 	crew     *crew // with Keep
 	hour     *hour // with ShowSingleReset, if there is a domain
 
-	folder   string // the campaign's ledger
-	state    *ledger.State
-	results  []intruder.Result
-	summary  intruder.Summary
-	decoys   error // what became of them; nil if nothing
-	verified ledger.Report
+	folder  string // the campaign's ledger
+	state   *ledger.State
+	results []intruder.Result
+	summary intruder.Summary
+	// What the intruder read in Vault, without what the single reset put there.
+	overheard intruder.Overheard
+	readOnce  bool  // it has read that
+	decoys    error // what became of them; nil if nothing
+	verified  ledger.Report
 
 	// unexpected are the ways in which it did not go as it should.
 	unexpected []string
 }
 
 // Run tells the story and returns nil if it went as it should: every credential
-// dead but the one that has no account, the intruder shut out of all of them,
-// the decoys untouched and the ledger verified. Whatever it returns,
+// dead but the one that it planted, the intruder shut out of all of them and
+// without any value in force, the decoys untouched and the ledger verified. Whatever it returns,
 // everything it started is stopped and its temporary folder is gone; a kill -9
 // leaves the folder.
 func Run(ctx context.Context, o Options) error {
@@ -172,9 +175,10 @@ func (d *demo) tell(ctx context.Context) error {
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
 		{"rollcall intruder", "A process of its own that holds every value esg-01 knew and learns nothing of Rollcall. " +
-			"From now on it tries them all, on every server, again and again.", d.breakIn},
+			"From now on it tries them all, on every server, again and again, and reads in Vault whatever they let it read.", d.breakIn},
 		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value." + beside, d.rotate},
-		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since.", d.ask},
+		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since, and no value that " +
+			"is in force may be one that it has read.", d.ask},
 		{"Try the decoys", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkDecoys},
 		{"rollcall ledger verify", "Every entry is hashed anew; public key and newest checkpoint come from Vault, not from beside the record.", d.verify},
 	}

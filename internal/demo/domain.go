@@ -67,6 +67,16 @@ func (d *demo) ownResults(all []intruder.Result) []intruder.Result {
 	return slices.DeleteFunc(slices.Clone(all), func(r intruder.Result) bool { return d.singleReset() && r.ID == d.estate.Single.ID })
 }
 
+// ownOverheard is what was read of what Rollcall was to rotate.
+func (d *demo) ownOverheard(all intruder.Overheard) intruder.Overheard {
+	if d.singleReset() {
+		n := len(all.Heard)
+		all.Heard = slices.DeleteFunc(slices.Clone(all.Heard), func(h intruder.Heard) bool { return h.ID == d.estate.Single.ID })
+		d.readOnce = len(all.Heard) < n
+	}
+	return all
+}
+
 // askAboutSingleReset measures what the single reset left. That the stolen password
 // does not log in any more would be good news of that domain, and not what the
 // screen is about to say.
@@ -109,8 +119,12 @@ func (d *demo) domainLine() string {
 
 // singleResetLine is the hour beside it.
 func (d *demo) singleResetLine() string {
-	return fmt.Sprintf("%s, on purpose and not by Rollcall: the stolen password still got in %s after the reset, at the end, "+
+	line := fmt.Sprintf("%s, on purpose and not by Rollcall: the stolen password still got in %s after the reset, at the end, "+
 		"and would for up to 60 minutes (OldPasswordAllowedPeriod)", estate.SingleReset, seconds(d.hour.left))
+	if d.readOnce {
+		line += "; the new one was read in Vault as soon as it was there"
+	}
+	return line
 }
 
 // domainEnv is the domain's part of the environment for looking around.

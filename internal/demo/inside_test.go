@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,29 @@ func TestInsideTheDemo(t *testing.T) {
 			require.Contains(t, d.unexpected[0], "this domain leaves no hour to show")
 		}
 		d.unexpected = nil
+	})
+	t.Run("a new value that the intruder has read and that opens its account is told by name", func(t *testing.T) {
+		before := d.overheard
+		defer func() { d.overheard, d.unexpected = before, nil }()
+		for i, l := range d.state.Credentials[:5] {
+			h := intruder.Heard{Place: "kv/apps/esg-01/x", Version: 2 + i, New: true, By: "vault/approle/esg-01-login-1", Via: intruder.ViaLogin}
+			if i > 0 {
+				h.Opens = []intruder.Opened{{ID: l.ID, Server: "ldaps://one"}, {ID: l.ID, Server: "ldaps://two"}}
+			}
+			d.overheard.Heard = append(d.overheard.Heard, h)
+		}
+		d.judgeOverheard(nil)
+		require.Len(t, d.unexpected, 4, "three of them, and how many more")
+		named := 0
+		for _, l := range d.state.Credentials[1:5] {
+			if strings.Contains(strings.Join(d.unexpected, "; "), l.Name+": lets in whoever has a value that the intruder has read") {
+				named++
+			}
+		}
+		require.Equal(t, 3, named)
+		require.Contains(t, d.unexpected[3], "the intruder knows 1 more value")
+		require.Contains(t, d.eavesdropLine(), "5 of 49 new values read")
+		require.Contains(t, d.eavesdropLine(), ", 4"+nbsp+"of them in force")
 	})
 	t.Run("no secret is on the screen, in what survives or on a command line", func(t *testing.T) {
 		secrets := d.secrets(t)

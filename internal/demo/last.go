@@ -22,8 +22,8 @@ func (d *demo) lastScreen() {
 	}
 	s.say("\n  %s\n", s.bold(report.Headline(d.state)))
 	for _, l := range d.open() {
-		why := "The demo planted it: an account that was deleted and whose password is still in Vault. Rollcall does not drop it silently; a person must explain it."
-		if !expectedOpen(l) {
+		why := expectedOpen(l)
+		if why == "" {
 			why = l.Detail
 		}
 		line("open", "%s: %s. %s", l.Name, l.Reason, why)
@@ -32,6 +32,8 @@ func (d *demo) lastScreen() {
 		line("findings", "%s", found)
 	}
 	line("intruder", "%s", d.intruderLine())
+	line("eavesdrop", "%s", d.eavesdropLine())
+	line("sessions", "%s", d.sessionsLine())
 	if d.noDomain == nil {
 		line("domain", "%s", d.domainLine())
 	} else {
@@ -62,6 +64,48 @@ func (d *demo) intruderLine() string {
 		return line + "and with nothing whose new value was set"
 	}
 	return line + fmt.Sprintf("and with nothing later than %s after its new value was set", seconds(sinceSet))
+}
+
+// eavesdropLine is what the intruder read of what is in force now.
+func (d *demo) eavesdropLine() string {
+	set, read, known := 0, 0, 0
+	for _, l := range d.state.Credentials {
+		if !l.SetAt.IsZero() {
+			set++
+		}
+	}
+	for _, h := range d.overheard.Heard {
+		if h.New {
+			read++
+		}
+		if len(h.Opens) > 0 {
+			known++
+		}
+	}
+	s := d.overheard.Sum
+	line := fmt.Sprintf("%d of %d new values read with %d stolen logins and %d tokens in %s reads", read, set, s.Logins, s.Tokens, grouped(s.Reads))
+	if read > 0 {
+		line += fmt.Sprintf(", %d"+nbsp+"of them in force", known)
+	}
+	return line
+}
+
+// sessionsLine is about what no rotation ends.
+func (d *demo) sessionsLine() string {
+	s := d.overheard.Sum
+	line := fmt.Sprintf("%d of %d LDAP connections that it bound with stolen passwords are still open: close them; ", s.ConnectionsOpen, s.Connections)
+	if len(s.OwnPasswordSet) > 0 {
+		return line + fmt.Sprintf("%d accounts took a new password over one", len(s.OwnPasswordSet))
+	}
+	return line + "none could set a password of its own"
+}
+
+// grouped has a comma between thousands.
+func grouped(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
 }
 
 func (d *demo) decoysLine() string {

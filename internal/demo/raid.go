@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 // restless is the intruder's pause between two passes over a server. Short, so that
 // the moment of its last success is exact.
 const restless = 100 * time.Millisecond
+
+// all are more connections than there are accounts on a server.
+const all = 100
 
 // raid is the intruder at work in a process of its own.
 type raid struct {
@@ -39,57 +43,73 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 	}
 	d.raid = r
 	e := json.NewEncoder(r.in)
-	if err := e.Encode(intruder.Command{Command: intruder.Pause, PauseMS: int(restless.Milliseconds())}); err != nil {
-		return "", fmt.Errorf("talking to the intruder: %w", err)
-	}
 	doors := 0
 	stolen := d.stolen()
-	for _, s := range stolen {
-		doors += len(s.Servers)
-		if err := e.Encode(s); err != nil {
+	lines := []any{
+		intruder.Command{Command: intruder.Pause, PauseMS: int(restless.Milliseconds())},
+		intruder.Command{Command: intruder.Eavesdrop, Connections: all, SelfWrite: true},
+	}
+	for _, s := range slices.Concat(stolen, d.estate.Known) {
+		if !s.Known {
+			doors += len(s.Servers)
+		}
+		lines = append(lines, s)
+	}
+	for _, line := range lines {
+		if err := e.Encode(line); err != nil {
 			return "", fmt.Errorf("talking to the intruder: %w", err)
 		}
 	}
-	return fmt.Sprintf("got in with %d of %d, each on every server that knows it", len(stolen), len(stolen)), r.awaitInside(ctx, doors)
+	listening, err := r.awaitInside(ctx, doors)
+	return fmt.Sprintf("got in with %d of %d, each on every server that knows it; in Vault it reads %d secrets with %d tokens",
+		len(stolen), len(stolen), listening.Places, listening.Tokens), err
 }
 
-// awaitInside waits until every login has succeeded.
-func (r *raid) awaitInside(ctx context.Context, doors int) error {
+// awaitInside waits until every login has succeeded and everything in Vault that they let it
+// read was read once.
+func (r *raid) awaitInside(ctx context.Context, doors int) (intruder.Listening, error) {
 	within, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		n := r.heard.inside()
-		if n == doors {
-			return nil
+		n, listening := r.heard.inside()
+		if n == doors && listening.Places > 0 {
+			return listening, nil
 		}
 		select {
 		case <-r.exited:
-			return fmt.Errorf("the intruder ended at once: %s", r.cmd.ProcessState)
+			return listening, fmt.Errorf("the intruder ended at once: %s", r.cmd.ProcessState)
 		case <-within.Done():
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return listening, ctx.Err()
 			}
-			return fmt.Errorf("the intruder got in at %d of %d doors, so it could prove nothing later: is the machine very busy?", n, doors)
+			return listening, fmt.Errorf("the intruder got in at %d of %d doors and reads %d secrets in Vault, so it could prove nothing later: is the machine very busy?", n, doors, listening.Places)
 		case <-tick.C:
 		}
 	}
 }
 
-// end lets the intruder try everything once more and returns what it came to.
-func (r *raid) end(ctx context.Context) ([]intruder.Result, intruder.Summary, error) {
+// end lets the intruder try everything once more. What it came to is in the transcript.
+func (r *raid) end(ctx context.Context) error {
 	if err := r.in.Close(); err != nil {
-		return nil, intruder.Summary{}, fmt.Errorf("talking to the intruder: %w", err)
+		return fmt.Errorf("talking to the intruder: %w", err)
 	}
 	code, err := r.wait(ctx)
 	if err == nil && code != 0 {
 		err = fmt.Errorf("the intruder ended with exit code %d", code)
 	}
+	return err
+}
+
+// said is everything that the intruder came to.
+func (r *raid) said() ([]intruder.Result, intruder.Overheard, error) {
+	results, _, err := intruder.ReadResults(bytes.NewReader(r.heard.bytes()))
 	if err != nil {
-		return nil, intruder.Summary{}, err
+		return nil, intruder.Overheard{}, err
 	}
-	return intruder.ReadResults(bytes.NewReader(r.heard.bytes()))
+	overheard, err := intruder.ReadOverheard(bytes.NewReader(r.heard.bytes()))
+	return results, overheard, err
 }
 
 // transcript keeps what the intruder says.
@@ -111,16 +131,24 @@ func (t *transcript) bytes() []byte {
 	return bytes.Clone(t.all)
 }
 
-// inside counts the logins that succeeded at some time, by credential and server.
-func (t *transcript) inside() int {
+// inside counts the logins that succeeded at some time, by credential and server, and gives what
+// was read in Vault by then.
+func (t *transcript) inside() (int, intruder.Listening) {
 	in := map[[2]string]bool{}
+	var listening intruder.Listening
 	lines := bufio.NewScanner(bytes.NewReader(t.bytes()))
 	for lines.Scan() {
 		var c intruder.Change
 		// The last line may be half written: the next look has it.
-		if json.Unmarshal(lines.Bytes(), &c) == nil && c.Via == intruder.Login && c.To == "accepted" {
+		if json.Unmarshal(lines.Bytes(), &c) != nil {
+			continue
+		}
+		switch {
+		case c.Via == intruder.Login && c.To == "accepted":
 			in[[2]string{c.ID, c.Server}] = true
+		case c.Type == intruder.TypeListening:
+			_ = json.Unmarshal(lines.Bytes(), &listening)
 		}
 	}
-	return len(in)
+	return len(in), listening
 }

@@ -26,6 +26,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	u := newUser(t, e, file)
 	u.must("init")
 	r := startRaid(t, e)
+	r.listening()
 
 	ran := u.run("run")
 	require.Equal(t, 2, ran.code, "one path has no account, which is an exception:\n%s%s", ran.out, ran.err)
@@ -35,8 +36,9 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	require.Equal(t, ledger.Closed, state.Phase)
 	require.Len(t, state.Credentials, 26)
 	requireAllDead(t, state, results, estate.Vanished)
+	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	require.NoError(t, e.CheckDecoys(t.Context()))
 	requireClean(t, e)
 	for id, p := range e.Live {
 		require.Equal(t, 2, versions(t, e.Vault.Client(), p), "consumers of %s see one change", id)
@@ -80,7 +82,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 			require.Equal(t, 3, versions(t, e.Vault.Client(), p), id)
 		}
 		requireConsumersServed(t, e)
-		requireDecoysUntouched(t, e)
+		require.NoError(t, e.CheckDecoys(t.Context()))
 	})
 }
 

@@ -54,7 +54,7 @@ func startRaid(t *testing.T, e *estate.Estate) *raid {
 	require.NoError(t, err)
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	r.send(intruder.Command{Command: intruder.Eavesdrop, Connections: 16})
+	r.send(intruder.Command{Command: intruder.Eavesdrop, EveryMS: 10, Connections: 16})
 	for _, s := range slices.Concat(e.Stolen, e.Known) {
 		r.send(s)
 	}
@@ -91,6 +91,16 @@ func (r *raid) end() []intruder.Result {
 	results, _, err := intruder.ReadResults(r.out.reader())
 	require.NoError(r.t, err)
 	return results
+}
+
+// requireNothingOverheard: no value that is in force at the end of a campaign was ever read by the
+// intruder, who had the device's logins to Vault and reads with them all the time.
+func (r *raid) requireNothingOverheard(s *ledger.State) {
+	r.t.Helper()
+	o := r.overheard()
+	require.NotZero(r.t, o.Sum.Logins, "it had no login to Vault")
+	require.Greater(r.t, o.Sum.Reads, o.Sum.Places, "it read nothing")
+	require.Empty(r.t, o.Judge(deaths(r.t, s)), "the intruder has read what is in force")
 }
 
 // deaths are what the ledger calls dead, and since when.

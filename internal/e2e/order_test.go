@@ -157,3 +157,24 @@ func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 		})
 	}
 }
+
+// One after the other is the slowest order, and the one in which a login whose turn has not come
+// could read what was written for the one before it.
+func TestLoginsThatReadEachOthersPlacesTellTheIntruderNothing(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 3, Decoys: 1})
+	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10s, parallel: 1}\n"+
+		"waves:\n  - {name: logins, kind: approle-secret-id, batch: 1}\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	r := startRaid(t, e)
+	r.send(intruder.Command{Command: intruder.Eavesdrop, EveryMS: 1})
+	r.listening()
+	ran := u.run("run")
+	require.Zero(t, ran.code, ran.out+ran.err)
+	results, state := r.end(), u.ledger()
+	requireAllDead(t, state, results)
+	r.requireNothingOverheard(state)
+	requireConsumersServed(t, e)
+}
