@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -61,17 +62,42 @@ func (r *Rotator) recheck(ctx context.Context, p Proved, now kind.Account, found
 		return Looked{}
 	}
 	// Touched by a login, most likely. What consumers read must still be in force.
-	live, err := r.Store.ReadLive(ctx, p.Credential.Paths[0], 0)
-	if err != nil || live.Value.IsZero() {
-		return Looked{Missed: true}
+	return r.stillInForce(ctx, p.Credential, now)
+}
+
+// wrongAtLook is how many values the look at the end may offer in vain.
+const wrongAtLook = 2
+
+// stillInForce offers what is at the credential's paths, and then what is at Rollcall's own: a path
+// that the account refused before the rotation was left as it was.
+func (r *Rotator) stillInForce(ctx context.Context, c credential.Credential, now kind.Account) Looked {
+	paths := slices.Clone(c.Paths)
+	if c.Spare != nil {
+		paths = append(paths, *c.Spare)
 	}
-	switch answer, err := r.Authority.Offer(ctx, r.writeServer(), now, live.Value); {
-	case err != nil, answer == protocol.Unreachable:
+	var refused []credential.Secret
+	for _, p := range paths {
+		live, err := r.Store.ReadLive(ctx, p, 0)
+		switch {
+		case err != nil:
+			return Looked{Missed: true}
+		case live.Value.IsZero(), slices.ContainsFunc(refused, live.Value.Equal):
+			continue
+		case len(refused) == wrongAtLook:
+			return Looked{Missed: true} // another wrong one might lock it
+		}
+		switch answer, err := r.Authority.Offer(ctx, r.writeServer(), now, live.Value); {
+		case err != nil, answer == protocol.Unreachable:
+			return Looked{Missed: true}
+		case answer == protocol.Accepted:
+			return Looked{}
+		case answer == protocol.Locked:
+			return Looked{Locked: true}
+		}
+		refused = append(refused, live.Value)
+	}
+	if len(refused) == 0 {
 		return Looked{Missed: true}
-	case answer == protocol.Accepted:
-		return Looked{}
-	case answer == protocol.Locked:
-		return Looked{Locked: true}
 	}
 	return changedSince(r.writeServer())
 }

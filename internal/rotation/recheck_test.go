@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -48,4 +49,25 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	}
 	r.admin(r.slapd, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(cs[untouched].Name, nil)) })
 	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), proved)[untouched], "what is gone accepts nothing")
+}
+
+// What an account refused before the rotation lies at its path still, and its new value at
+// Rollcall's own: the look at the end must not take the one for the other.
+func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 3}})
+	c := r.credential(0)
+	spare := credential.Path{Mount: "kv", Path: "rollcall/own/" + c.Subject, Field: "password"}
+	c.Spare = &spare
+	r.store.put(spare, r.accounts[0].Password)
+	r.store.put(c.Paths[0], "somebody else's")
+	account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
+	require.NoError(t, err)
+	set, _, _ := strings.Cut(account.Changed, "/")
+	look := func() Looked { return r.rotator().Recheck(t.Context(), []Proved{{c, set + "/0"}})[0] }
+	require.Equal(t, Looked{}, look())
+	r.store.put(spare, "nobody's")
+	got := look()
+	require.NotNil(t, got.Stop, "%+v", got)
+	require.Equal(t, protocol.ReasonChangedSince, got.Stop.Reason)
 }
