@@ -44,7 +44,7 @@ const patience = 5 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Decoys: 6,
+	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Decoys: 6, Plant: true,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would, and so does
@@ -92,7 +92,7 @@ type demo struct {
 }
 
 // Run tells the story and returns nil if it went as it should: every credential
-// dead but the one that it planted, the intruder shut out of all of them and
+// dead but the two that were planted, the intruder shut out of all of them and
 // without any value in force, the decoys untouched and the ledger verified. Whatever it returns,
 // everything it started is stopped and its temporary folder is gone; a kill -9
 // leaves the folder.

@@ -26,6 +26,8 @@ var planted = map[string]struct {
 }{
 	estate.Vanished: {protocol.ReasonNoAccount, "The demo planted it: an account that was deleted and whose password is still in Vault. " +
 		"Rollcall does not drop it silently; a person must explain it."},
+	estate.Planted: {protocol.ReasonUnproved, "The intruder planted it: a secret of esg-01 says in its metadata that it is this account's. " +
+		"Rollcall touches neither until a person says so."},
 }
 
 // expectedOpen says why a credential is one of them; empty if it is not.

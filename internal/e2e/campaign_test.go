@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/estate"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 )
 
@@ -20,7 +21,7 @@ import (
 var strict = lab.SlapdPolicy{History: 5, MinAge: time.Hour}
 
 func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Decoys: 3, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Decoys: 3, Plant: true, Policy: strict})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -29,16 +30,17 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	r.listening()
 
 	ran := u.run("run")
-	require.Equal(t, 2, ran.code, "one path has no account, which is an exception:\n%s%s", ran.out, ran.err)
+	require.Equal(t, 2, ran.code, "one path has no account, and one names an account that is not the device's:\n%s%s", ran.out, ran.err)
 	results := r.end()
 
 	state := u.ledger()
 	require.Equal(t, ledger.Closed, state.Phase)
-	require.Len(t, state.Credentials, 26)
-	requireAllDead(t, state, results, estate.Vanished)
+	require.Len(t, state.Credentials, 27)
+	requireAllDead(t, state, results, estate.Vanished, e.Slapd.AccountDN(estate.Planted))
 	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
-	require.NoError(t, e.CheckDecoys(t.Context()))
+	require.NoError(t, e.CheckDecoys(t.Context()), "the account that the thief named, and the place where he named it, among them")
+	require.Equal(t, protocol.ReasonUnproved, state.Line(e.ID(estate.Planted)).Reason)
 	requireClean(t, e)
 	for id, p := range e.Live {
 		require.Equal(t, 2, versions(t, e.Vault.Client(), p), "consumers of %s see one change", id)
@@ -66,9 +68,9 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	})
 	t.Run("status and report tell the same as the ledger", func(t *testing.T) {
 		st := decode[report.Status](t, u.must("status", "-o", "json"))
-		require.Equal(t, 26, st.Listed)
-		require.Len(t, st.Open, 1)
-		require.Contains(t, u.must("report"), "26 listed · 25 dead · 1 open")
+		require.Equal(t, 27, st.Listed)
+		require.Len(t, st.Open, 2)
+		require.Contains(t, u.must("report"), "27 listed · 25 dead · 2 open")
 		page := filepath.Join(e.Dir, "report.html")
 		u.must("report", "--html", page)
 		html, err := os.ReadFile(page)
