@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,4 +186,18 @@ func (o *reach) open(ctx context.Context, login, c credential.Credential) bool {
 
 func within(why string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; the new value is not written there before that login is dead, or a person accepts it by name (rollcall accept-open)"}
+}
+
+// outsideVault are those that are no logins to Vault, which wait for nothing before they are set.
+func outsideVault(cs []credential.Credential) []credential.Credential {
+	return slices.DeleteFunc(cs, credential.Credential.ReachesVault)
+}
+
+// applicable are the credentials that Apply is asked for.
+func applicable(page []credential.Credential, items []ApplyItem) []credential.Credential {
+	var out []credential.Credential
+	for _, it := range items {
+		out = append(out, page[it.Index])
+	}
+	return out
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -417,20 +416,6 @@ func width(spec *config.Campaign, b Batch) int {
 	operations := float64(8 + 6*len(d.Servers)) // of one credential on the directory
 	each := d.RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
 	return max(1, min(b.Concurrency, int(each)))
-}
-
-// outsideVault are those that are no logins to Vault, which wait for nothing before they are set.
-func outsideVault(cs []credential.Credential) []credential.Credential {
-	return slices.DeleteFunc(cs, credential.Credential.ReachesVault)
-}
-
-// applicable are the credentials that Apply is asked for.
-func applicable(page []credential.Credential, items []ApplyItem) []credential.Credential {
-	var out []credential.Credential
-	for _, it := range items {
-		out = append(out, page[it.Index])
-	}
-	return out
 }
 
 // rotatable are the credentials of a page that can be rotated, of those asked for.
