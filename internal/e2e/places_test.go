@@ -1,0 +1,248 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+)
+
+// oddPlace is an account of the device and what people, or a thief, say of its place in Vault.
+type oddPlace struct {
+	name    string
+	data    map[string]any // of the secret kv/apps/<device>/<name>; "PASSWORD" stands for the account's
+	field   string         // of custom_metadata
+	row     string         // path of a manifest row instead; "" for none
+	deletes bool           // the secret's current version is deleted
+	ends    bool           // the secret has delete_version_after
+
+	reason   protocol.Reason // "" for dead
+	findings []credential.FindingCode
+}
+
+var oddPlaces = []oddPlace{
+	{name: "another-key", data: map[string]any{"user": "svc", "pass": "PASSWORD"}, reason: protocol.ReasonNoField},
+	{name: "mistyped-key", data: map[string]any{"bind_password": "PASSWORD"}, field: "bindpassword", reason: protocol.ReasonNoField},
+	{name: "address", data: map[string]any{"url": "ldaps://svc:PASSWORD@ldap.example.org/ou=x"}, field: "url"},
+	{name: "json", data: map[string]any{"config": `{"user": "svc", "password": "PASSWORD", "url": "https://x"}`}, field: "config"},
+	{name: "two-secrets", data: map[string]any{"config": `{"password": "PASSWORD", "api": {"password": "other"}}`}, field: "config", reason: protocol.ReasonNotBare},
+	{name: "several-lines", data: map[string]any{"password": "user: svc\npassword: PASSWORD\n"}, reason: protocol.ReasonNotBare},
+	{name: "an-object", data: map[string]any{"password": map[string]any{"value": "PASSWORD"}}, reason: protocol.ReasonUnusable},
+	{name: "a-boolean", data: map[string]any{"password": true}, reason: protocol.ReasonUnusable},
+	{name: "deleted", data: map[string]any{"password": "PASSWORD", "host": "only here"}, deletes: true, findings: []credential.FindingCode{credential.FindingSparePath}},
+	{name: "ends", data: map[string]any{"password": "PASSWORD"}, ends: true, reason: protocol.ReasonDeletesItself},
+	{name: "as-the-api", row: "kv/data/apps/x#password", reason: protocol.ReasonAPIPath},
+	{name: "no-mount", row: "nomount/apps/mail#password", reason: protocol.ReasonNoMount},
+	{name: "version-1", row: "kv1/apps/mail#password", reason: protocol.ReasonNotKV2},
+	{name: "team-mount", row: "team/kv/esg/mail#password"},
+	{name: "anothers-path", row: "kv/apps/other/app-0001#password", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
+	{name: "refused", data: map[string]any{"password": "stale"}, findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
+	{name: "confirmed", data: map[string]any{"password": "stale"}, findings: []credential.FindingCode{credential.FindingConfirmed}},
+	{name: "taken-default", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
+	{name: "default"},
+}
+
+// What a real Vault holds, and what is said of it, is looked at before anything is set: no
+// path is written that is not the account's, nothing that only stands beside a secret is
+// lost, and each credential that stays open says why.
+func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 1, Tagged: len(oddPlaces), Decoys: 3})
+	u, account := placesUser(t, e)
+	api := e.Vault.Client()
+
+	u.must("init")
+	shown := u.run("list")
+	require.Zero(t, shown.code, shown.out+shown.err)
+	require.Contains(t, shown.out, `has no field "password"; it has ["pass" "user"]`, "list looks as run does")
+	require.Contains(t, shown.out, "[not-a-bare-secret]")
+	require.NotContains(t, shown.out+shown.err, account[0].Password)
+
+	ran := u.run("run")
+	require.Equal(t, 2, ran.code, ran.out+ran.err)
+	state := u.ledger()
+	for i, o := range oddPlaces {
+		l, s := state.Line(account[i].ID), account[i]
+		stolen := credential.NewSecret(s.Password)
+		if o.reason != "" {
+			require.Equal(t, ledger.IsException, l.Outcome, o.name)
+			require.Equal(t, o.reason, l.Reason, o.name)
+			require.True(t, binds(t, e, s.Servers[0], s.DN, stolen), "%s: nothing was set", o.name)
+			continue
+		}
+		require.Equal(t, ledger.Dead, l.Outcome, "%s: %s at %s, %s", o.name, l.Reason, l.Step, l.Detail)
+		require.False(t, binds(t, e, s.Servers[0], s.DN, stolen), o.name)
+		require.Subset(t, codes(l), o.findings, o.name)
+		at := placeOf(o, s)
+		require.True(t, binds(t, e, s.Servers[0], s.DN, at.value(t, api)), "%s: what %s holds logs in", o.name, at.path)
+	}
+	requireDecoysUntouched(t, e)
+
+	held := func(path string) map[string]any {
+		t.Helper()
+		got, err := api.Logical().Read(path)
+		require.NoError(t, err)
+		require.NotNil(t, got, path)
+		return got.Data["data"].(map[string]any)
+	}
+	t.Run("what a thief wrote of himself into metadata opens nothing", func(t *testing.T) {
+		for _, l := range state.Credentials {
+			if strings.Contains(l.Name, "uid=app-") {
+				require.Equal(t, protocol.ReasonUnproved, l.Reason)
+			}
+		}
+		require.Equal(t, 1, versions(t, api, credential.Path{Mount: "kv", Path: "apps/" + estate.Device + "/cache"}))
+	})
+	t.Run("what stands beside a secret is kept", func(t *testing.T) {
+		require.Regexp(t, `^ldaps://svc:[^@]+@ldap\.example\.org/ou=x$`, held("kv/data/apps/" + estate.Device + "/address")["url"])
+		require.Regexp(t, `^\{"user": "svc", "password": "[^"]+", "url": "https://x"\}$`, held("kv/data/apps/" + estate.Device + "/json")["config"])
+		_, err := api.Logical().Write("kv/undelete/apps/"+estate.Device+"/deleted", map[string]any{"versions": []int{1}})
+		require.NoError(t, err)
+		require.Equal(t, "only here", held("kv/data/apps/" + estate.Device + "/deleted")["host"])
+	})
+	t.Run("no version is destroyed whose value was not seen to be the account's", func(t *testing.T) {
+		require.Equal(t, "theirs", held("kv/data/rollcall/corp/" + account[17].uid())["password"])
+		got, err := api.Logical().ReadWithData("kv/data/apps/"+estate.Device+"/confirmed", map[string][]string{"version": {"1"}})
+		require.NoError(t, err)
+		require.Equal(t, "stale", got.Data["data"].(map[string]any)["password"])
+	})
+	t.Run("nothing was written at a stray place", func(t *testing.T) {
+		got, err := api.Logical().Read("kv1/data/apps/mail")
+		require.NoError(t, err)
+		require.Nil(t, got)
+	})
+}
+
+// stolenAccount is one of those that are tied to the device by the directory.
+type stolenAccount struct{ intruder.Stolen }
+
+func (s stolenAccount) uid() string {
+	uid, _, _ := strings.Cut(strings.TrimPrefix(s.DN, "uid="), ",")
+	return uid
+}
+
+// placesUser seeds Vault for oddPlaces, one account each.
+func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
+	var account []stolenAccount
+	for _, s := range e.Stolen {
+		if strings.Contains(s.DN, "uid=svc-mass-") {
+			account = append(account, stolenAccount{s})
+		}
+	}
+	require.Len(t, account, len(oddPlaces))
+	api := e.Vault.Client()
+	for path, in := range map[string]*vaultapi.MountInput{
+		"kv1":     {Type: "kv", Options: map[string]string{"version": "1"}},
+		"team/kv": {Type: "kv", Options: map[string]string{"version": "2"}},
+	} {
+		require.NoError(t, api.Sys().Mount(path, in))
+	}
+	secrets, metadata := map[string]map[string]any{}, map[string]map[string]any{}
+	rows := "account,path\n"
+	for i, o := range oddPlaces {
+		path := "apps/" + estate.Device + "/" + o.name
+		switch {
+		case o.row != "":
+			rows += account[i].uid() + "," + o.row + "\n"
+		case o.data != nil:
+			secrets[path] = filled(o.data, account[i].Password)
+			metadata[path] = map[string]any{"account": account[i].uid()}
+			if o.field != "" {
+				metadata[path]["field"] = o.field
+			}
+		case o.name == "taken-default":
+			secrets["rollcall/corp/"+account[i].uid()] = map[string]any{"password": "theirs"}
+		}
+	}
+	secrets["apps/"+estate.Device+"/cache"] = map[string]any{"password": "planted"}
+	metadata["apps/"+estate.Device+"/cache"] = map[string]any{"account": "app-0002"}
+	metadata["apps/"+estate.Device+"/no-version"] = map[string]any{"account": "app-0003"}
+	ctx := context.Background()
+	require.NoError(t, e.Vault.SeedKV(ctx, secrets))
+	require.NoError(t, e.Vault.SeedMetadata(ctx, metadata))
+	for i, o := range oddPlaces {
+		path := "apps/" + estate.Device + "/" + o.name
+		switch {
+		case o.deletes:
+			_, err := api.Logical().Delete("kv/data/" + path)
+			require.NoError(t, err)
+		case o.ends:
+			_, err := api.Logical().Write("kv/metadata/"+path, map[string]any{"delete_version_after": "24h", "custom_metadata": metadata[path]})
+			require.NoError(t, err)
+			require.NoError(t, e.Vault.SeedKV(ctx, map[string]map[string]any{path: secrets[path]}))
+		case o.name == "team-mount":
+			require.Eventually(t, func() bool { // a new mount is set up in the background
+				_, err := api.Logical().Write("team/kv/data/esg/mail", map[string]any{"data": map[string]any{"password": account[i].Password}})
+				return err == nil
+			}, 10*time.Second, 50*time.Millisecond)
+		}
+	}
+	confirmed := account[16]
+	file, err := e.CampaignFile(nil, quick+"\nconfirm:\n  - {account: "+confirmed.uid()+", path: 'kv/apps/"+estate.Device+"/confirmed#password', reason: asked its owner}\n")
+	require.NoError(t, err)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	text = []byte(strings.Replace(string(text), "sources:\n", "sources:\n  - {name: list, type: manifest, file: places.csv}\n", 1))
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "places.csv"), []byte(rows), 0o600))
+	return newUser(t, e, file), account
+}
+
+func filled(data map[string]any, password string) map[string]any {
+	out := map[string]any{}
+	for k, v := range data {
+		switch v := v.(type) {
+		case string:
+			out[k] = strings.ReplaceAll(v, "PASSWORD", password)
+		case map[string]any:
+			out[k] = filled(v, password)
+		default:
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// newPlace is where the new value of an account lies.
+type newPlace struct{ path, field, before, after string }
+
+func placeOf(o oddPlace, s stolenAccount) newPlace {
+	_, subject, _ := strings.Cut(s.ID, "/")
+	device := "kv/data/apps/" + estate.Device + "/" + o.name
+	switch o.name {
+	case "address":
+		return newPlace{device, "url", "ldaps://svc:", "@ldap.example.org/ou=x"}
+	case "json":
+		return newPlace{device, "config", `{"user": "svc", "password": "`, `", "url": "https://x"}`}
+	case "team-mount":
+		return newPlace{path: "team/kv/data/esg/mail", field: "password"}
+	case "confirmed":
+		return newPlace{path: device, field: "password"}
+	case "default":
+		return newPlace{path: "kv/data/rollcall/corp/" + s.uid(), field: "password"}
+	}
+	return newPlace{path: "kv/data/rollcall/corp/" + s.uid() + "-" + subject, field: "password"}
+}
+
+func (p newPlace) value(t *testing.T, api *vaultapi.Client) credential.Secret {
+	t.Helper()
+	got, err := api.Logical().Read(p.path)
+	require.NoError(t, err)
+	require.NotNil(t, got, p.path)
+	text, _ := got.Data["data"].(map[string]any)[p.field].(string)
+	text = strings.TrimSuffix(strings.TrimPrefix(text, p.before), p.after)
+	if p.before != "" && strings.HasPrefix(p.before, "ldaps") {
+		text = strings.NewReplacer("%40", "@", "%3D", "=", "%25", "%", "%5E", "^", "%2B", "+").Replace(text)
+	}
+	return credential.NewSecret(text)
+}
