@@ -168,10 +168,6 @@ const (
 	TooManyPaths Problem = "too-many-paths"
 )
 
-// Acceptable are the problems that a person may accept by name (accept in the campaign
-// file): the account is then rotated all the same.
-func (p Problem) Acceptable() bool { return p == SecondCopy || p == HasKeytab }
-
 // PathsMost bounds the paths that one credential may gather: whoever writes
 // Vault could otherwise make an entry of the roll that nothing can hold.
 const PathsMost = 32

@@ -43,14 +43,9 @@ type merger struct {
 	leftOut []leftPath
 }
 
-// merge makes the roll out of candidates. It does no I/O. own are
-// the credentials that we ourselves work with. The error is about excludes
-// that cannot be carried out.
-func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentities) (*credential.Roll, []Warning, error) {
-	return mergeAll(c, found, known, own, unfound{})
-}
-
-// mergeAll is merge with what is known of accounts that were not found.
+// mergeAll makes the roll out of candidates. It does no I/O. own are
+// the credentials that we ourselves work with, lost is what is known of accounts that were not found. The error is
+// about names in the campaign file that cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
 	m := &merger{c: c, known: known, lost: lost, lines: map[string]*line{}}
 	var loose []Candidate

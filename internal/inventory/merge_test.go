@@ -16,6 +16,11 @@ import (
 
 const base = "dc=example,dc=org"
 
+// merge is mergeAll where nothing is known of accounts that were not found.
+func merge(c *config.Campaign, found []Candidate, known accounts, own ownIdentities) (*credential.Roll, []Warning, error) {
+	return mergeAll(c, found, known, own, unfound{})
+}
+
 // uuidOf makes a stable entryUUID for a made-up account.
 func uuidOf(uid string) string {
 	return fmt.Sprintf("00000000-0000-4000-8000-%012x", []byte(fmt.Sprintf("%6.6s", uid)))
