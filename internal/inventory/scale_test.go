@@ -3,6 +3,8 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"rollcall/internal/vault"
 	"runtime"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
@@ -127,6 +130,19 @@ func (s *serial) Find(ctx context.Context, server, base, filter string, attrs []
 
 // emptyVault serves every path and holds nothing.
 type emptyVault struct{ Vault }
+
+// refusing is a Vault that lets nobody read anything.
+var refusing = sync.OnceValue(func() *vaultapi.Client {
+	conf := vaultapi.DefaultConfig()
+	conf.Address = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })).URL
+	c, err := vaultapi.NewClient(conf)
+	if err != nil {
+		panic(err)
+	}
+	return c
+})
+
+func (emptyVault) API() *vaultapi.Client { return refusing() }
 
 func (emptyVault) Cut(_ context.Context, full string) (vault.Place, error) {
 	mount, path, _ := strings.Cut(full, "/")
