@@ -14,13 +14,7 @@ import (
 // first has activated must not be undone for its consumers by the second.
 func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *testing.T) {
 	s := newSafe(t)
-	for path, data := range map[string]map[string]any{
-		"auth/approle/role/shared":                  {"token_type": "service"},
-		"auth/approle/role/shared/custom-secret-id": {"secret_id": "stolen"},
-	} {
-		_, err := s.api.Logical().Write(path, data)
-		require.NoError(t, err)
-	}
+	s.role("shared", "stolen")
 	mail, vpn := approle("shared", "apps/mail"), approle("shared", "apps/vpn")
 	both := mail
 	both.Paths = append([]credential.Path{}, mail.Paths[0], vpn.Paths[0])

@@ -123,3 +123,13 @@ func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 		require.NoError(t, s.store.Unstage(s.ctx, free.ID, campaign, attempt))
 	}
 }
+
+// role makes an AppRole with one secret-id.
+func (s *safe) role(name, secretID string) {
+	s.Helper()
+	at := "auth/approle/role/" + name
+	_, err := s.api.Logical().Write(at, map[string]any{"token_type": "service"})
+	require.NoError(s, err)
+	_, err = s.api.Logical().Write(at+"/custom-secret-id", map[string]any{"secret_id": secretID})
+	require.NoError(s, err)
+}

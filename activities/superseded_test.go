@@ -17,13 +17,7 @@ import (
 // replaced and cleaned up after, and nobody could log in any more.
 func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *testing.T) {
 	s := newSafe(t)
-	for path, data := range map[string]map[string]any{
-		"auth/approle/role/esg-01":                  {"token_type": "service"},
-		"auth/approle/role/esg-01/custom-secret-id": {"secret_id": "stolen"},
-	} {
-		_, err := s.api.Logical().Write(path, data)
-		require.NoError(t, err)
-	}
+	s.role("esg-01", "stolen")
 	login := approle("esg-01", "apps/esg-01")
 	_, err := s.store.Activate(s.ctx, login.Paths[0], vault.Live{}, credential.NewSecret("stolen"), "")
 	require.NoError(t, err)

@@ -232,12 +232,6 @@ func (s *session) preflight(ctx context.Context) error {
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return s.busy()
 	}
-	if m := s.ownMount(ctx); !m.OK {
-		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
-	}
-	if err := s.mayStart(ctx); err != nil {
-		return err
-	}
 	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
 	spec := found.Of(s.cfg)
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
@@ -255,7 +249,10 @@ func (s *session) preflight(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
-	return nil
+	if m := s.ownMount(ctx); !m.OK {
+		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
+	}
+	return s.mayStart(ctx)
 }
 
 // batchOf is the file's size of a batch, or 0 for the default. Under a rate limit a batch takes
