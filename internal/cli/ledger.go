@@ -215,7 +215,7 @@ func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 					return err
 				}
 				if len(checkpoints) == 0 {
-					return fmt.Errorf("Vault holds no checkpoint of campaign %s: nothing was anchored, or it was deleted", r.Campaign())
+					return fmt.Errorf("no checkpoint of campaign %s is in Vault: nothing was anchored, or it was deleted", r.Campaign())
 				}
 				_, err = a.Out.Write(checkpoints)
 				return err

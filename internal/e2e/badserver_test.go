@@ -90,7 +90,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 		{"no bind password", admin.edited("kv/infra/rollcall-bind#", "kv/infra/none#"), []string{"Vault holds no password for bind", "kv/infra/none#password"}},
 		{"wrong base", admin.edited("base: dc=example,dc=org", "base: ou=nowhere,dc=example,dc=org"), []string{"ou=nowhere,dc=example,dc=org", server}},
 		{"mistake in a manifest", admin.edited("file: handover.csv", "file: broken.csv"), []string{"broken.csv:3: directory: not in the campaign file"}},
-		{"no such mount", admin.edited("prefix: kv/apps", "prefix: gone/apps"), []string{"find the mount of gone/apps", "permission denied", "rollcall doctor"}},
+		{"no such mount", admin.edited("prefix: kv/apps", "prefix: gone/apps"), []string{`"read" on gone/data/`, "permission denied", "rollcall doctor"}},
 		{"Vault out of reach", admin.with("VAULT_ADDR=http://127.0.0.1:1"), []string{"http://127.0.0.1:1", "no answer", "VAULT_ADDR"}},
 		{"Vault in clear text", admin.with("VAULT_ADDR=http://192.0.2.1:8200"), []string{"clear text", "https://"}},
 		{"no login", admin.with("VAULT_TOKEN="), []string{"no login", "VAULT_TOKEN"}},

@@ -92,7 +92,8 @@ func (s *Store) Cut(ctx context.Context, full string) (Place, error) {
 func (s *Store) noMount(ctx context.Context, full string) error {
 	const op = "read a secret"
 	if _, err := s.api.Logical().ReadWithContext(ctx, full); err != nil {
-		return s.fail(op, full, read, err)
+		mount, path, _ := strings.Cut(full, "/")
+		return s.fail(op, mount+"/data/"+path, read, err) // as policies write it, by the likeliest mount
 	}
 	return &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NoMount}
 }
