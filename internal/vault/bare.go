@@ -77,7 +77,7 @@ var schemes = regexp.MustCompile(`^(?i:jdbc:[a-z0-9]+:|[a-z][a-z0-9+.-]*:)//\S`)
 // urlSecret is the userinfo's password of an address (RFC 3986 section 3.2.1).
 type urlSecret struct{ before, after string }
 
-var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^/?#@:]*:)([^/?#@]+)(@[^/?#@]+.*)$`)
+var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^/?#@:]*:)([^/?#]+)(@[^/?#@]+(?:[/?#].*)?)$`)
 
 func inURL(text string) (string, wrapping) {
 	m := urlForm.FindStringSubmatch(text)

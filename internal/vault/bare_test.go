@@ -24,8 +24,8 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{"ldaps://svc:hunter2@ldap.example.org/ou=x", "hunter2", true, true},
 		{"postgres://svc:a%3Ab%40c@db:5432/x?sslmode=require", "a:b@c", true, true},
 		{"jdbc:postgresql://svc:hunter2@db/x", "hunter2", true, true},
-		{"https://svc@example.org/", "", false, false},          // no password in it
-		{"jdbc:postgresql://db/x?password=p", "", false, false}, // in the query: not known
+		{"https://svc@example.org/", "", false, false},             // no password in it
+		{"jdbc:postgresql://db/x?password=p", "", false, false},    // in the query: not known
 		{"ldaps://svc:p@ss@ldap.example.org/", "p@ss", true, true}, // as readers of addresses take it
 		{"Server=db;Uid=svc;Pwd=hunter2", "hunter2", true, true},
 		{`Server=db;Uid=svc;Pwd="a;b""c"`, `a;b"c`, true, true},
