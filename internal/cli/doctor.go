@@ -80,6 +80,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		for _, c := range vault.Doctor(ctx, cfg, roll, policies...) {
 			rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
 		}
+		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
@@ -87,6 +88,31 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
 	}
 	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
+}
+
+// lookedAt says how many credentials would stay open as they are listed. It is no fault of
+// the surroundings, and a campaign begins all the same.
+func lookedAt(roll []credential.Credential) []check {
+	if len(roll) == 0 {
+		return nil
+	}
+	left := map[credential.Problem]int{}
+	n := 0
+	for _, c := range roll {
+		if c.Problem != "" {
+			left[c.Problem]++
+			n++
+		}
+	}
+	detail := fmt.Sprintf("%s, and what their paths in Vault hold was looked at", report.Plural(len(roll), "credential", "credentials"))
+	if n > 0 {
+		var why []string
+		for _, p := range slices.Sorted(maps.Keys(left)) {
+			why = append(why, fmt.Sprintf("%d %s", left[p], p))
+		}
+		detail += fmt.Sprintf("; %d would stay open as listed (%s): rollcall plan says which, and what to do", n, strings.Join(why, ", "))
+	}
+	return []check{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
 }
 
 // ownMount looks whether Vault was set up for Rollcall.

@@ -47,7 +47,7 @@ func TestEachThingThatIsWrongWithADomainIsFoundByDoctorAndPlanBeforeAnythingIsCh
 		{"a server that is none of a domain", u.edited(server, e.Slapd.LDAPS()), []string{`windows ` + e.Slapd.LDAPS()}},
 		{"an identity without the right to reset", reader, []string{`rights .*lacks the right Reset Password on 3 of 3 accounts on the roll: CN=svc-ad-`, `dsacls "OU=…" /I:S /G "DOMAIN\\account:CA;Reset Password;user"`}},
 		{"a clock that differs", u.edited(server, late), []string{`clock .*` + tenMinutes, "NTP"}},
-		{"a certificate for another host", u.edited(server, other), []string{`connect .*its certificate is not trusted for 127\.0\.0\.1.*`, "it is for dc9.ad.example.org: use such a name"}},
+		{"a certificate for another host", u.edited(server, other), []string{`connect .*its certificate is not trusted for 127\.0\.0\.1.*`, "it is for dc9.ad.example.org: use the name that is in the certificate"}},
 	} {
 		t.Run(row.name, func(t *testing.T) { found(t, row.u, row.want...) })
 	}
