@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -13,7 +14,8 @@ import (
 )
 
 // Proved are the credentials of a batch that the ledger calls dead, with the mark that
-// their evidence holds of the write server. What has none cannot be looked at again.
+// their evidence holds of the write server, and the versions that the outcome says were
+// activated. What has no mark cannot be looked at again.
 func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)
@@ -30,7 +32,11 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" {
 			continue
 		}
-		out = append(out, ProvedItem{Index: i, Mark: line.Evidence[0].Changed})
+		it := ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
+		for _, p := range placesOf(page[i]) {
+			it.To = append(it.To, line.To[p.String()])
+		}
+		out = append(out, it)
 	}
 	return out, nil
 }
@@ -79,13 +85,13 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	}
 	all := make([]rotation.Proved, 0, len(in.Items))
 	for _, it := range in.Items {
-		all = append(all, rotation.Proved{Credential: page[it.Index], Mark: it.Mark})
+		all = append(all, rotation.Proved{Credential: page[it.Index], Mark: it.Mark, To: it.To})
 	}
 	for i, looked := range rot.Recheck(ctx, all) {
 		switch {
 		case looked.Stop != nil:
 			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
-			out.Detail = looked.Stop.Detail
+			out.detail(in.Items[i].Index, looked.Stop.Detail)
 		case looked.Locked:
 			out.Locked = append(out.Locked, in.Items[i].Index)
 		case looked.Missed:
@@ -93,6 +99,18 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 		}
 	}
 	return out, nil
+}
+
+// detail keeps one that many share only once.
+func (r *Rechecked) detail(index int, text string) {
+	switch {
+	case r.Detail == "":
+		r.Detail = text
+	case r.Detail != text && r.Details == nil:
+		r.Details = map[int]string{index: text}
+	case r.Detail != text:
+		r.Details[index] = text
+	}
 }
 
 // RecordRechecked says which dead credentials are open again, and what else was found.
@@ -107,9 +125,10 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 	var entries []ledger.Entry
 	for _, it := range in.Result.Reopened {
 		c := page[it.Index]
+		detail := cmp.Or(in.Result.Details[it.Index], in.Result.Detail)
 		e := about(campaign, c, ledger.Reopened, "", now)
-		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Result.Detail
-		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: credential.FindingChangedAfter, Detail: in.Result.Detail}, now), e)
+		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, detail
+		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: credential.FindingChangedAfter, Detail: detail}, now), e)
 	}
 	for _, i := range in.Result.Locked {
 		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))

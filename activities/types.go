@@ -173,10 +173,12 @@ type EventInput struct {
 	Open      int    `json:"open,omitempty"`
 }
 
-// ProvedItem is a dead credential, and the change mark that its evidence ends with.
+// ProvedItem is a dead credential, the change mark that its evidence ends with, and the
+// versions that were activated, in the order of placesOf; 0 where a path took no part.
 type ProvedItem struct {
 	Index int    `json:"i"`
 	Mark  string `json:"m"`
+	To    []int  `json:"to,omitempty"`
 }
 
 // RecheckInput names dead credentials to look at once more.
@@ -189,8 +191,10 @@ type RecheckInput struct {
 type Rechecked struct {
 	Reopened []OpenItem `json:"reopened,omitempty"`
 	Detail   string     `json:"detail,omitempty"` // of those
-	Locked   []int      `json:"locked,omitempty"`
-	Missed   int        `json:"missed,omitempty"` // could not be looked at
+	// Details are of those, by index, of which another one tells.
+	Details map[int]string `json:"details,omitempty"`
+	Locked  []int          `json:"locked,omitempty"`
+	Missed  int            `json:"missed,omitempty"` // could not be looked at
 }
 
 // RecheckedInput is for the ledger.

@@ -23,10 +23,11 @@ type shelf struct {
 	mu     sync.Mutex
 	staged map[string]vault.Staged
 	live   map[string]vault.Live
+	was    map[string]map[int]vault.Live // each version that was written
 }
 
 func newShelf() *shelf {
-	return &shelf{staged: map[string]vault.Staged{}, live: map[string]vault.Live{}}
+	return &shelf{staged: map[string]vault.Staged{}, live: map[string]vault.Live{}, was: map[string]map[int]vault.Live{}}
 }
 
 func (s *shelf) Stage(_ context.Context, id string, next vault.Staged) (vault.Staged, bool, error) {
@@ -67,9 +68,12 @@ func (s *shelf) Release(_ context.Context, id string) error {
 	return nil
 }
 
-func (s *shelf) ReadLive(_ context.Context, p credential.Path, _ int) (vault.Live, error) {
+func (s *shelf) ReadLive(_ context.Context, p credential.Path, version int) (vault.Live, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if version > 0 {
+		return s.was[p.String()][version], nil
+	}
 	return s.live[p.String()], nil
 }
 
@@ -79,8 +83,7 @@ func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, 
 	if s.live[p.String()].Version != from.Version {
 		return vault.Live{}, mismatch("activate")
 	}
-	s.live[p.String()] = vault.Live{Found: true, Value: value, Version: from.Version + 1, Written: time.Now()}
-	return s.live[p.String()], nil
+	return s.write(p, vault.Live{Found: true, Value: value, Written: time.Now()}), nil
 }
 
 func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) error { return nil }
@@ -90,7 +93,25 @@ func (s *shelf) CampaignClosed(context.Context, string) (bool, error)           
 func (s *shelf) put(p credential.Path, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live[p.String()] = vault.Live{Found: true, Value: credential.NewSecret(value), Version: s.live[p.String()].Version + 1, Written: time.Now().Add(-time.Hour)}
+	s.write(p, vault.Live{Found: true, Value: credential.NewSecret(value), Written: time.Now().Add(-time.Hour)})
+}
+
+func (s *shelf) write(p credential.Path, l vault.Live) vault.Live {
+	at := p.String()
+	l.Version = s.live[at].Version + 1
+	s.live[at] = l
+	if s.was[at] == nil {
+		s.was[at] = map[int]vault.Live{}
+	}
+	s.was[at][l.Version] = l
+	return l
+}
+
+// forget takes a version out of Vault for good.
+func (s *shelf) forget(p credential.Path, version int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.was[p.String()], version)
 }
 
 // real is an OpenLDAP directory with accounts whose stolen values are in Vault.

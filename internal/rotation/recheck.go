@@ -9,10 +9,12 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Proved is a dead credential and the write server's change mark after its proof.
+// Proved is a dead credential, the write server's change mark after its proof, and the
+// versions that were activated (see Applied.To).
 type Proved struct {
 	Credential credential.Credential
 	Mark       string
+	To         []int
 }
 
 // Looked is what a later look at a dead credential found. The zero value: nothing.
@@ -61,30 +63,27 @@ func (r *Rotator) recheck(ctx context.Context, p Proved, now kind.Account, found
 	case difference == protocol.Unchanged && !now.ByItself:
 		return Looked{}
 	}
-	// Touched by a login, most likely. What consumers read must still be in force.
-	return r.stillInForce(ctx, p.Credential, now)
+	// Touched by a login, most likely. What was proved must still be in force.
+	return r.stillInForce(ctx, p, now)
 }
 
-// wrongAtLook is how many values the look at the end may offer in vain.
-const wrongAtLook = 2
-
-// stillInForce offers what is at the credential's paths, and then what is at Rollcall's own: a path
-// that the account refused before the rotation was left as it was.
-func (r *Rotator) stillInForce(ctx context.Context, c credential.Credential, now kind.Account) Looked {
-	paths := slices.Clone(c.Paths)
-	if c.Spare != nil {
-		paths = append(paths, *c.Spare)
+// stillInForce offers the value that was proved, once. Only the versions that were
+// activated hold it. At a path that took no part, and in every later version, lies what
+// others wrote: who can write there writes what he sets the account to.
+func (r *Rotator) stillInForce(ctx context.Context, p Proved, now kind.Account) Looked {
+	paths := slices.Clone(p.Credential.Paths)
+	if p.Credential.Spare != nil {
+		paths = append(paths, *p.Credential.Spare)
 	}
-	var refused []credential.Secret
-	for _, p := range paths {
-		live, err := r.Store.ReadLive(ctx, p, 0)
-		switch {
-		case err != nil:
-			return Looked{Missed: true}
-		case live.Value.IsZero(), slices.ContainsFunc(refused, live.Value.Equal):
+	failed := false
+	for i, path := range paths[:min(len(paths), len(p.To))] {
+		if p.To[i] == 0 {
 			continue
-		case len(refused) == wrongAtLook:
-			return Looked{Missed: true} // another wrong one might lock it
+		}
+		live, err := r.Store.ReadLive(ctx, path, p.To[i])
+		if err != nil || !live.Found {
+			failed = failed || err != nil
+			continue
 		}
 		switch answer, err := r.Authority.Offer(ctx, r.writeServer(), now, live.Value); {
 		case err != nil, answer == protocol.Unreachable:
@@ -94,15 +93,19 @@ func (r *Rotator) stillInForce(ctx context.Context, c credential.Credential, now
 		case answer == protocol.Locked:
 			return Looked{Locked: true}
 		}
-		refused = append(refused, live.Value)
+		return changedSince(r.writeServer())
 	}
-	if len(refused) == 0 {
+	if failed {
 		return Looked{Missed: true}
 	}
-	return changedSince(r.writeServer())
+	// Who can write there can bring that about, so it must not pass for unchanged.
+	return openAgain(r.writeServer(), "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
 }
 
 func changedSince(server string) Looked {
-	return Looked{Stop: &protocol.Stop{Reason: protocol.ReasonChangedSince, Server: server,
-		Detail: "proved dead, and its password was changed after that and before the end of the campaign: by its owner, an administrator, or who kept a connection that was logged in before"}}
+	return openAgain(server, "proved dead, and its password was changed after that and before the end of the campaign: by its owner, an administrator, or who kept a connection that was logged in before")
+}
+
+func openAgain(server, detail string) Looked {
+	return Looked{Stop: &protocol.Stop{Reason: protocol.ReasonChangedSince, Server: server, Detail: detail}}
 }

@@ -28,7 +28,7 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	proved := make([]Proved, len(cs))
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
-		proved[n] = Proved{cs[n], got.Evidence[0].Changed}
+		proved[n] = Proved{cs[n], got.Evidence[0].Changed, got.To}
 	}
 	const untouched, consumer, stale, thief, locked = 0, 1, 2, 3, 4
 	now, _ := r.store.ReadLive(t.Context(), cs[consumer].Paths[0], 0)
@@ -51,23 +51,45 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), proved)[untouched], "what is gone accepts nothing")
 }
 
-// What an account refused before the rotation lies at its path still, and its new value at
-// Rollcall's own: the look at the end must not take the one for the other.
+// A thief writes a value of his own to the account's path, which the account refuses, so
+// the new value goes to Rollcall's own path. On a kept connection he sets what he wrote,
+// within the second of the reset. The look at the end must not offer it for him.
 func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 	t.Parallel()
-	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 3}})
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	const own = "the thief's own"
 	c := r.credential(0)
-	spare := credential.Path{Mount: "kv", Path: "rollcall/own/" + c.Subject, Field: "password"}
-	c.Spare = &spare
-	r.store.put(spare, r.accounts[0].Password)
-	r.store.put(c.Paths[0], "somebody else's")
-	account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
+	spare := *c.Spare
+	kept, err := r.login(r.slapd, c.Name, r.accounts[0].Password)
 	require.NoError(t, err)
-	set, _, _ := strings.Cut(account.Changed, "/")
-	look := func() Looked { return r.rotator().Recheck(t.Context(), []Proved{{c, set + "/0"}})[0] }
-	require.Equal(t, Looked{}, look())
-	r.store.put(spare, "nobody's")
-	got := look()
-	require.NotNil(t, got.Stop, "%+v", got)
-	require.Equal(t, protocol.ReasonChangedSince, got.Stop.Reason)
+	r.store.put(c.Paths[0], own)
+	got := r.run([]credential.Credential{c}, nothing)[0]
+	require.True(t, got.Dead(), "%+v", got)
+	require.Equal(t, []int{0, 1}, got.To)
+	look := func(to ...int) Looked {
+		account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
+		require.NoError(t, err)
+		set, _, _ := strings.Cut(account.Changed, "/") // as if it was set in the second of the reset
+		return r.rotator().Recheck(t.Context(), []Proved{{c, set + "/0", to}})[0]
+	}
+	require.Equal(t, Looked{}, look(0, 1))
+	r.store.put(spare, "another field's, or another hand's")
+	require.Equal(t, Looked{}, look(0, 1), "what was proved is in the version that was activated")
+
+	_, err = kept.PasswordModify(ldap.NewPasswordModifyRequest("", "", own))
+	require.NoError(t, err)
+	requireChanged := func(l Looked) {
+		t.Helper()
+		require.NotNil(t, l.Stop, "%+v", l)
+		require.Equal(t, protocol.ReasonChangedSince, l.Stop.Reason)
+	}
+	requireChanged(look(0, 1))
+	r.store.put(spare, own)
+	requireChanged(look(0, 1))
+	r.store.forget(spare, 1)
+	gone := look(0, 1)
+	requireChanged(gone)
+	require.Contains(t, gone.Stop.Detail, "not in Vault any more")
+	requireChanged(look()) // nothing is known of what was activated
+	require.True(t, r.logsIn(r.slapd, c.Name, own), "the look itself locked nothing")
 }
