@@ -59,6 +59,10 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			if err == nil && !live.Found {
 				continue
 			}
+			if problem := placeProblem(err); problem != "" {
+				l.warn(credential.FindingPlace, "an earlier campaign put a value at %s, which cannot be kept current (%s): %v", p, problem, err)
+				continue
+			}
 			if err != nil && !vault.IsDenied(err) {
 				return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 			}

@@ -114,6 +114,7 @@ const (
 	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
 	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
 	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
+	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
 )
 
 // Reasons that come of the look after the proof.

@@ -51,6 +51,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonAPIPath:       {"The path is written as Vault's API writes it", "Leave data/ out (kv/apps/x, not kv/data/apps/x), then list again."},
 	protocol.ReasonDeletesItself: {"Vault would delete the new value after a time", "Set delete_version_after to 0 on the secret and on its mount, then run again: the new value would be the only copy there is."},
 	protocol.ReasonDeleted:       {"The path's current version is deleted", "vault kv undelete brings its value and its other fields back; then list again. Or exclude the path."},
+	protocol.ReasonNearLock:      {"One more wrong login would lock the account", "Raise the lock-out threshold for the time of the campaign, and find out who offers wrong values. Or confirm the path by name (confirm in the campaign file): then it need not be asked whose the path is."},
 	protocol.ReasonManyPaths:     {"Too many paths name the account", "Find out who wrote their metadata. Exclude those that are not its own, then list again."},
 	protocol.ReasonInternal:      {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
 

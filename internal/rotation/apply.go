@@ -120,6 +120,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 	switch step {
 	case protocol.Set:
 		j.step = protocol.Intent
+		if err := j.fit(); err != nil {
+			return err
+		}
 		if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 			return stop
 		}

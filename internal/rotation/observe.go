@@ -58,7 +58,13 @@ func (j *job) observeVault(ctx context.Context) error {
 		}
 		j.lives = append(j.lives, live)
 	}
-	// What a path holds now comes first: it is what tells whose the path is.
+	// What an ended campaign had set is in force more likely than not, and what a path
+	// holds now is what tells whose the path is: wrong logins must not run out before those.
+	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
+		if isHeld(place) && staged.Places[place] != vault.PlaceApart {
+			j.addOld(staged.Old[place])
+		}
+	}
 	for i, p := range j.paths {
 		if live := j.lives[i]; live.Version != staged.Base[p.String()] && staged.Places[p.String()] != vault.PlaceApart {
 			j.addOld(live.Value)
@@ -189,6 +195,11 @@ func (j *job) spared(ctx context.Context, first bool) error {
 			places[p.String()] = vault.PlaceApart
 		}
 	}
+	for key, value := range j.staged.Old {
+		if isHeld(key) && j.wasTried(value) {
+			places[key] = vault.PlaceApart // refused, and not offered again before Set
+		}
+	}
 	if first || maps.Equal(places, j.staged.Places) {
 		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others"}
 	}
@@ -296,6 +307,14 @@ func (j *job) apartOnly(value credential.Secret) bool {
 	for i, p := range j.paths {
 		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) {
 			if j.staged.Places[p.String()] != vault.PlaceApart {
+				return false
+			}
+			some = true
+		}
+	}
+	for key, held := range j.staged.Old {
+		if isHeld(key) && held.Equal(value) {
+			if j.staged.Places[key] != vault.PlaceApart {
 				return false
 			}
 			some = true

@@ -72,7 +72,7 @@ func overDeleted(c credential.Credential, p credential.Path, live vault.Live) bo
 // value that it had staged is in force, and the path still holds what it did then.
 func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
 	for key, value := range st.Old {
-		if strings.HasPrefix(key, takenOver) && !strings.Contains(key, beforeIt) && value.Equal(inForce) {
+		if isHeld(key) && value.Equal(inForce) {
 			before, held := st.Old[key+beforeIt+p.String()]
 			if held && before.Equal(live.Value) {
 				return true
@@ -86,21 +86,37 @@ func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce cre
 // that took part in it.
 const beforeIt = ", before it at "
 
+// isHeld reports whether a key of Staged.Old is that of a value that an ended campaign had staged.
+func isHeld(key string) bool {
+	return strings.HasPrefix(key, takenOver) && !strings.Contains(key, beforeIt)
+}
+
 // settlePlaces decides, before Set, which paths take part. If none does, the
 // new value goes to Rollcall's own path; unproved reports that there is none either.
 func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	j.parts = nil
 	for i, p := range j.paths {
 		how := partOf(j.c, p, j.lives[i], j.staged, j.inForce)
-		if how == apart && j.rationed && j.lives[i].Found && j.staged.Places[p.String()] == "" && slices.Contains(j.c.Named, p) {
-			// No login may be tried: a person's word counts, and what is there stays in
-			// an older version.
+		if how == apart && j.inherited(p, j.lives[i]) {
 			how = kept
+		}
+		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
+			// What it holds was not seen to be the account's, so it may be the only copy.
+			keeps, err := j.Store.KeepsOlder(ctx, p)
+			if err != nil {
+				return false, err
+			}
+			if !keeps {
+				how = apart
+			}
 		}
 		j.parts = append(j.parts, how)
 	}
 	if slices.ContainsFunc(j.parts, func(p part) bool { return p != apart }) {
 		return false, nil
+	}
+	if j.rationed {
+		return false, &protocol.Stop{Reason: protocol.ReasonNearLock, Server: j.writeServer(), Detail: "one more wrong login would lock the account, so it was not asked whose its paths are; nothing was changed: raise the threshold for the time of the campaign or find out who offers wrong values, or confirm the path by name"}
 	}
 	if j.c.Spare == nil {
 		return true, nil
@@ -117,6 +133,34 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	j.out.From = versions(j.paths, j.staged.Base)
 	j.out.From[len(j.paths)-1] = live.Version
 	return false, nil
+}
+
+// inherited reports whether an ended campaign knew the path for the account's, where
+// no login may be spent on the value that it had set: the path holds what it held then.
+func (j *job) inherited(p credential.Path, live vault.Live) bool {
+	for key, value := range j.staged.Old {
+		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == vault.PlaceApart {
+			continue
+		}
+		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {
+			return j.inForce.IsZero()
+		}
+	}
+	return false
+}
+
+// fit holds the staged value against what surrounds it at each path that takes part: found
+// out after Set, consumers would be cut off.
+func (j *job) fit() error {
+	for i, p := range j.paths {
+		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) || overDeleted(j.c, p, j.lives[i]) {
+			continue
+		}
+		if err := j.lives[i].Takes(p.Field, j.staged.Secret); err != nil {
+			return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what surrounds the secret at path %d of this credential cannot hold the new value; nothing was changed: leave those symbols out of the password policy (password.symbols), or give the secret a field of its own", i+1)}
+		}
+	}
+	return nil
 }
 
 // recordedPlaces are the parts as the staging entry has them, for a value

@@ -50,3 +50,46 @@ func TestWhatNothingButASecretSaysOfItselfIsRotatedWhereTheAccountAcceptsIt(t *t
 		}
 	})
 }
+
+// TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold: it ended between Set and
+// Activate, so consumers are cut off until the value that it had staged, or another one, is
+// at their path.
+func TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold(t *testing.T) {
+	for name, story := range map[string]func() *world{
+		"one more path, which is stale":   func() *world { w := inherited(); w.addPath("second", "stale"); return w },
+		"two more paths, which are stale": func() *world { w := inherited(); w.addPath("second", "stale1"); w.addPath("third", "stale2"); return w },
+		"nothing but the secret says whose it is": func() *world {
+			w := inherited()
+			w.addPath("second", "stale")
+			return hearsay(w)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := story()
+			w.maxFails = 3
+			w.change("Q")
+			a, dead := w.pass(false)
+			require.True(t, dead, "%s: %v\n%s", name, a.Stop, w.story())
+			require.Equal(t, protocol.ProofBind, a.Proof, name)
+			require.Equal(t, w.write().inForce(), w.live(0), "%s: consumers read what is in force", name)
+			w.kept(t, name)
+		})
+	}
+}
+
+// TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts: a write would be
+// the end of what it holds.
+func TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1, "P0")
+		w.theirs["P0"] = true
+		w.secrets["kv/app"].versions[0].fields["password"], w.foreign["kv/app"] = "theirs", true
+		w.cred.Confirmed = w.cred.Paths
+		w.single = map[string]bool{"kv/app": true}
+		_, dead := w.pass(false)
+		require.True(t, dead, w.story())
+		require.Equal(t, "theirs", w.live(0))
+		require.Equal(t, w.write().inForce(), w.spare())
+		w.kept(t, "one version")
+	})
+}

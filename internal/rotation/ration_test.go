@@ -25,10 +25,11 @@ func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 	}{
 		{"the second locks, and two copies are stale: which path is the account's cannot be found out", 2, 2, 0, "", nil},
 		{"the second locks", 2, 0, 0, protocol.ProofBind, nil},
-		{"the second locks, and somebody made the first", 2, 0, 1, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
+		{"the second locks, and somebody made the first", 2, 0, 1, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed, credential.FindingConfirmed}},
 		{"the third locks, and somebody made the first", 3, 0, 1, protocol.ProofBind, nil},
-		{"the first locks", 1, 0, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
-		{"the first locks, and two copies are stale", 1, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed}},
+		{"the first locks", 1, 0, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed, credential.FindingConfirmed}},
+		{"the first locks, and two copies are stale", 1, 2, 0, protocol.ProofMetadata, []credential.FindingCode{credential.FindingRationed, credential.FindingConfirmed}},
+		{"the first locks, and nobody has confirmed the path", 1, 0, 0, "", []credential.FindingCode{credential.FindingRationed}},
 		{"none locks", 0, 2, 0, protocol.ProofMetadata, elsewhere},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -42,10 +43,17 @@ func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 				require.False(t, r.logsIn(r.slapd, c.Name, "a guess"))
 			}
 			c.Named = c.Paths
+			if slices.Contains(row.findings, credential.FindingConfirmed) {
+				c.Confirmed = c.Paths
+			}
 			got := r.run([]credential.Credential{c}, nothing)[0]
 			require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
 			if row.proof == "" {
-				require.Equal(t, protocol.ReasonUnproved, got.Stop.Reason)
+				want := protocol.ReasonUnproved
+				if row.findings != nil {
+					want = protocol.ReasonNearLock
+				}
+				require.Equal(t, want, got.Stop.Reason)
 				require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password), "nothing was set")
 				return
 			}

@@ -35,6 +35,7 @@ type Store interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error
+	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 	CampaignClosed(ctx context.Context, campaign string) (bool, error)
 }
 
@@ -223,7 +224,9 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 		}
 		old[place] = value
 	}
-	old[held] = staged.Secret
+	if !staged.Unsent { // what no server has seen is nowhere in force
+		old[held] = staged.Secret
+	}
 	return r.Store.Restage(ctx, c.ID, vault.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
 		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,

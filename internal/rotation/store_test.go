@@ -184,6 +184,10 @@ func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, act
 	return err
 }
 
+func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {
+	return call(h, "versions kept of "+p.Path, lostVault("read"), func() (bool, error) { return !h.w.single[place(p)], nil })
+}
+
 func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, error) {
 	return call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
 }

@@ -49,6 +49,7 @@ type world struct {
 	staging  map[string]*vault.Staged
 	secrets  map[string]*kv
 	closed   map[string]bool // campaigns that have ended
+	single   map[string]bool // secrets of which Vault keeps one version
 	foreign  map[string]bool // secrets that are not the account's: nothing may be written there
 	cred     credential.Credential
 	binder   binder

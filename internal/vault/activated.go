@@ -141,6 +141,9 @@ func (s *Store) readPlaces(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if e.data == nil {
+				return nil // somebody deleted it: what it said is not known
+			}
 			written[i] = e.written
 			text, _ := e.data[pageField].(string)
 			if err := json.Unmarshal([]byte(text), &pages[i]); err != nil {

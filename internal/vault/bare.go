@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -26,11 +27,29 @@ func unwrap(text string) (secret string, w wrapping, bare bool) {
 	trimmed := strings.TrimSpace(text)
 	for _, known := range []func(string) (string, wrapping){inJSON, inURL, inPairs} {
 		if s, w := known(trimmed); w != nil {
+			if !once(s, w) {
+				return "", nil, false
+			}
 			lead, trail, _ := strings.Cut(text, trimmed)
 			return s, padded{lead, w, trail}, true
 		}
 	}
 	return text, nil, !isDocument(trimmed)
+}
+
+// once reports whether a document holds a secret in the one place that is known, so that
+// none is left behind in another one.
+func once(secret string, w wrapping) bool {
+	rest, ok := w.around("the-new-one")
+	if !ok {
+		return false
+	}
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strconv.Quote(secret)} {
+		if len(secret) > 3 && strings.Contains(rest, strings.Trim(form, `"`)) {
+			return false
+		}
+	}
+	return true
 }
 
 // padded keeps the white space around a document.
@@ -81,8 +100,15 @@ var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9
 
 func inURL(text string) (string, wrapping) {
 	m := urlForm.FindStringSubmatch(text)
-	if m == nil {
+	if m == nil || strings.Count(text, "://") > 1 {
 		return "", nil
+	}
+	if _, query, has := strings.Cut(m[3], "?"); has {
+		for _, pair := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
+			if key, _, _ := strings.Cut(pair, "="); isSecretKey(key) {
+				return "", nil // which of the two counts is the reader's choice
+			}
+		}
 	}
 	secret, err := url.PathUnescape(m[2])
 	if err != nil || secret == "" {
@@ -126,7 +152,8 @@ func findSecrets(v any, at string, places, values *[]string) {
 	case map[string]any:
 		for key, below := range v {
 			here := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-			if s, ok := below.(string); ok && isSecretKey(key) {
+			if isSecretKey(key) {
+				s, _ := below.(string) // one that is no text makes it unknown which is meant
 				*places, *values = append(*places, here), append(*values, s)
 			}
 			findSecrets(below, here, places, values)

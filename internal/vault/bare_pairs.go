@@ -20,10 +20,13 @@ var (
 
 // pairs reads all of text as key=value pairs, or nothing.
 func pairs(text string) []pair {
-	form := blanks
-	if strings.Contains(text, ";") {
-		form = semicolons
+	if ps := pairsIn(text, blanks); len(ps) > 1 {
+		return ps
 	}
+	return pairsIn(text, semicolons)
+}
+
+func pairsIn(text string, form *regexp.Regexp) []pair {
 	var out []pair
 	for at := 0; at < len(text); {
 		m := form.FindStringSubmatchIndex(text[at:])
@@ -60,7 +63,14 @@ type pairSecret struct {
 }
 
 func inPairs(text string) (string, wrapping) {
-	ps := pairs(text)
+	if s, w := inPairsOf(text, blanks); w != nil {
+		return s, w
+	}
+	return inPairsOf(text, semicolons)
+}
+
+func inPairsOf(text string, form *regexp.Regexp) (string, wrapping) {
+	ps := pairsIn(text, form)
 	if len(ps) < 2 || !connects(ps) {
 		return "", nil
 	}
@@ -73,7 +83,7 @@ func inPairs(text string) (string, wrapping) {
 	if len(found) != 1 {
 		return "", nil
 	}
-	w := pairSecret{text, found[0].from, found[0].to, !strings.Contains(text, ";")}
+	w := pairSecret{text, found[0].from, found[0].to, form == blanks}
 	secret := w.plain(found[0].value)
 	if secret == "" {
 		return "", nil
@@ -116,6 +126,10 @@ func (p pairSecret) around(secret string) (string, bool) {
 		quoted = `"` + strings.ReplaceAll(secret, `"`, `""`) + `"`
 	}
 	text := p.text[:p.from] + quoted + p.text[p.to:]
-	back, w := inPairs(text)
+	form := semicolons
+	if p.libpq {
+		form = blanks
+	}
+	back, w := inPairsOf(text, form)
 	return text, w != nil && back == secret
 }

@@ -44,6 +44,13 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{"user: svc\npassword: x", "", false, false},
 		{"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n", "", false, false},
 		{"", "", true, false},
+		// The secret twice, or which of several it is cannot be told.
+		{"ldap://svc:hunter2@h1:389,ldap://svc:hunter2@h2:389", "", false, false},
+		{"postgres://a:x@h1/db postgres://b:y@h2/db", "", false, false},
+		{"https://svc:hunter2@h/login?password=hunter2", "", false, false},
+		{"https://svc:hunter2@h/login?pwd=other", "", false, false},
+		{`{"password": "hunter2", "url": "ldaps://svc:hunter2@h"}`, "", false, false},
+		{`{"password": {"value": "hunter2"}, "pw": "old"}`, "", false, false},
 	} {
 		secret, around, bare := unwrap(row.text)
 		require.Equal(t, row.bare, bare, row.text)
@@ -88,6 +95,15 @@ func TestADocumentHoldsAnySecretAndAllElseStaysAsItWas(t *testing.T) {
 		require.True(t, strings.HasPrefix(text, strings.TrimRight(before, `"'{`)), text)
 		require.True(t, strings.HasSuffix(text, strings.TrimLeft(after, `"'}`)), text)
 	})
+}
+
+func TestAConnectionStringKeepsItsFormWhateverTheSecretHolds(t *testing.T) {
+	_, around, _ := unwrap("host=h user=svc password=hunter2 dbname=d")
+	text, ok := around.around("a;b c'd")
+	require.True(t, ok)
+	require.Equal(t, `host=h user=svc password='a;b c\'d' dbname=d`, text)
+	now, _, _ := unwrap(text)
+	require.Equal(t, "a;b c'd", now)
 }
 
 // The value of a password policy's alphabet must never be refused.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -102,6 +103,43 @@ func liveOf(e entry, field string) Live {
 	return l
 }
 
+// KeepsOlder reports whether a write leaves the version before it readable: with a
+// max_versions of 1 Vault drops it. A mount whose settings our login may not read counts as one
+// with Vault's default, 10.
+func (s *Store) KeepsOlder(ctx context.Context, p credential.Path) (bool, error) {
+	const op = "read how many versions are kept"
+	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
+	if err != nil {
+		return false, err
+	}
+	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return false, s.fail(op, at, read, err)
+	}
+	if got != nil {
+		if n, ok := number(got.Data["max_versions"]); ok && n > 0 {
+			return n > 1, nil
+		}
+	}
+	place, err := s.Cut(ctx, p.Mount+"/"+p.Path)
+	if err != nil {
+		return false, err
+	}
+	got, err = s.api.Logical().ReadWithContext(ctx, place.Mount+"/config")
+	if err != nil {
+		if failed := s.fail(op, place.Mount+"/config", read, err); !IsDenied(failed) {
+			return false, failed
+		}
+		return true, nil
+	}
+	if got != nil {
+		if n, ok := number(got.Data["max_versions"]); ok && n > 0 {
+			return n > 1, nil
+		}
+	}
+	return true, nil
+}
+
 // Activate makes value the one that consumers read, in exactly one write with
 // all else in the secret as it was, and returns what is there then. from is the
 // current version as the caller read it. A path that holds nothing is
@@ -142,6 +180,12 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 	}
 	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: CASMismatch,
 		Detail: "other fields of the secret keep changing"}
+}
+
+// Takes reports why the field could not hold a value, or nil: a document may not be able to.
+func (l Live) Takes(field string, value credential.Secret) error {
+	_, err := l.with(field, value, "")
+	return err
 }
 
 // with is the secret's data with another value in the field.
@@ -217,27 +261,31 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 	return nil
 }
 
-// heldToo are those of versions all of whose fields activated has as well. The one
+// heldToo are those of versions all of whose other fields activated has as well. The one
 // right before it is one of them: Activate wrote over it.
 func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
-	var keys []string
+	var now *Live
 	for _, n := range versions {
 		if n == activated-1 {
 			out = append(out, n)
 			continue
 		}
-		if keys == nil {
-			now, err := s.ReadLive(ctx, p, activated)
+		if now == nil {
+			l, err := s.ReadLive(ctx, p, activated)
 			if err != nil {
 				return nil, err
 			}
-			keys = now.Keys
+			now = &l
 		}
 		old, err := s.ReadLive(ctx, p, n)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(old.Keys, func(k string) bool { return !slices.Contains(keys, k) }) {
+		same := true
+		for key, value := range old.data {
+			same = same && (key == p.Field || reflect.DeepEqual(value, now.data[key]))
+		}
+		if same && old.data != nil {
 			out = append(out, n)
 		}
 	}
