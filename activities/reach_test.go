@@ -3,9 +3,11 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
@@ -17,9 +19,20 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Two logins of the device that read each other's places, and an account whose place the first
-// of them reads.
-func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
+// reachable is a campaign on a real Vault with two logins of the device that read each other's
+// places, and two accounts, of the first of which they read the place.
+type reachable struct {
+	t                *testing.T
+	store            *vault.Store
+	rotation         *Rotation
+	roll             *credential.Roll
+	index            vault.RollIndex
+	logins, accounts Batch
+	write            func(path string, body map[string]any) *api.Secret
+	client           *api.Client
+}
+
+func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
@@ -31,10 +44,11 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	api := server.Client()
-	write := func(path string, body map[string]any) {
-		_, err := api.Logical().Write(path, body)
+	w := &reachable{t: t, client: server.Client()}
+	w.write = func(path string, body map[string]any) *api.Secret {
+		got, err := w.client.Logical().Write(path, body)
 		require.NoError(t, err, path)
+		return got
 	}
 	spec := &config.Campaign{
 		Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}, Limits: config.Limits{Parallel: 1},
@@ -49,13 +63,17 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	t.Cleanup(func() { _ = store.Close() })
 	_, err = store.Setup(ctx, spec, nil)
 	require.NoError(t, err)
-	require.NoError(t, api.Sys().PutPolicy("reads-esg-01", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }`))
+	require.NoError(t, w.client.Sys().PutPolicy("reads-esg-01", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }`))
 
 	roll := &credential.Roll{Campaign: "c", Device: "esg-01"}
-	for _, name := range []string{"esg-01-a", "esg-01-b"} {
-		write("auth/approle/role/"+name, map[string]any{"token_policies": "reads-esg-01"})
-		write("auth/approle/role/"+name+"/custom-secret-id", map[string]any{"secret_id": "stolen-" + name})
-		write("kv/data/apps/esg-01/"+name, map[string]any{"data": map[string]any{"secret_id": "stolen-" + name}})
+	for i, name := range []string{"esg-01-a", "esg-01-b"} {
+		role := map[string]any{"token_policies": "reads-esg-01"}
+		if i < len(roles) {
+			maps.Copy(role, roles[i])
+		}
+		w.write("auth/approle/role/"+name, role)
+		w.write("auth/approle/role/"+name+"/custom-secret-id", map[string]any{"secret_id": "stolen-" + name})
+		w.write("kv/data/apps/esg-01/"+name, map[string]any{"data": map[string]any{"secret_id": "stolen-" + name}})
 		roll.Credentials = append(roll.Credentials, credential.Credential{
 			ID: "vault/approle/" + name, Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/" + name, Name: "approle/" + name,
 			Paths: []credential.Path{{Mount: "kv", Path: "apps/esg-01/" + name, Field: "secret_id"}},
@@ -74,61 +92,117 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, credential.Refs{{Page: 0, Index: 0}, {Page: 0, Index: 1}}, index.Logins)
 
-	rotation := NewRotation(store, registry.New(store))
-	call := func(name string, in, out any) {
-		var suite testsuite.WorkflowTestSuite
-		env := suite.NewTestActivityEnvironment()
-		env.RegisterActivity(rotation)
-		got, err := env.ExecuteActivity(name, in)
-		require.NoError(t, err)
-		require.NoError(t, got.Get(out))
+	w.store, w.roll, w.index = store, roll, index
+	w.restart()
+	w.logins = Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 1, Span: credential.Span{To: 2}, Logins: index.Logins}
+	w.accounts = Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{From: 2, To: 4}, Logins: index.Logins}
+	return w
+}
+
+// restart is another process, which remembers nothing.
+func (w *reachable) restart() { w.rotation = NewRotation(w.store, registry.New(w.store)) }
+
+func (w *reachable) call(name string, in, out any) {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(w.rotation)
+	got, err := env.ExecuteActivity(name, in)
+	require.NoError(w.t, err)
+	if out != nil {
+		require.NoError(w.t, got.Get(out))
 	}
-	logins := Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 1, Span: credential.Span{To: 2}, Logins: index.Logins}
-	accounts := Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{From: 2, To: 4}, Logins: index.Logins}
-	reasons := func(b Batch) (out []protocol.Reason) {
-		var prepared []PreparedItem
-		call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{2, 3}}, &prepared)
-		for _, p := range prepared {
-			out = append(out, p.Stop.Reason)
-		}
-		return out
+}
+
+// reasons are why the accounts are open.
+func (w *reachable) reasons() (out []protocol.Reason) {
+	var prepared []PreparedItem
+	w.call("Prepare", PrepareInput{Batch: w.accounts, Pass: 1, Items: []int{2, 3}}, &prepared)
+	for _, p := range prepared {
+		out = append(out, p.Stop.Reason)
 	}
-	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, reasons(accounts), "only what they could read waits")
+	return out
+}
+
+// pass is one over some of the logins.
+func (w *reachable) pass(items ...int) (out []AppliedItem) {
+	var prepared []PreparedItem
+	w.call("Prepare", PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
+	var in []ApplyItem
+	for _, p := range prepared {
+		require.Nil(w.t, p.Stop)
+		in = append(in, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+	}
+	w.call("Apply", ApplyInput{Batch: w.logins, Items: in}, &out)
+	return out
+}
+
+func (w *reachable) live(i int) string {
+	live, err := w.store.ReadLive(w.t.Context(), w.roll.Credentials[i].Paths[0], 0)
+	require.NoError(w.t, err)
+	return live.Value.Reveal()
+}
+
+func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
+	w := newReachable(t)
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "only what they could read waits")
 
 	// One after the other: when the first is retired the second is not, and could read its place.
-	pass := func(items []int) (out []AppliedItem) {
-		var prepared []PreparedItem
-		call("Prepare", PrepareInput{Batch: logins, Pass: 1, Items: items}, &prepared)
-		var in []ApplyItem
-		for _, p := range prepared {
-			require.Nil(t, p.Stop)
-			in = append(in, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
-		}
-		call("Apply", ApplyInput{Batch: logins, Items: in}, &out)
-		return out
-	}
-	out := pass([]int{0, 1})
+	out := w.pass(0, 1)
 	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason)
 	require.Equal(t, protocol.Activate, out[0].Step)
 	require.True(t, out[1].Dead(), "by then the first is retired: %+v", out[1].Stop)
-	live, err := store.ReadLive(ctx, roll.Credentials[0].Paths[0], 0)
-	require.NoError(t, err)
-	require.Equal(t, "stolen-esg-01-a", live.Value.Reveal(), "nothing new was written there")
+	require.Equal(t, "stolen-esg-01-a", w.live(0), "nothing new was written there")
 
-	rotation = NewRotation(store, registry.New(store)) // another process, which remembers nothing
-	accounts.Logins = index.Logins[:1]                 // the second is dead; the first is retired, and not yet activated
-	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, reasons(accounts))
-	logins.Logins = index.Logins[:1]
-	out = pass([]int{0})
+	w.restart()
+	w.accounts.Logins = w.index.Logins[:1] // the second is dead; the first is retired, and not yet activated
+	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
+	w.logins.Logins = w.index.Logins[:1]
+	out = w.pass(0)
 	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
-	live, err = store.ReadLive(ctx, roll.Credentials[0].Paths[0], 0)
-	require.NoError(t, err)
-	require.NotEqual(t, "stolen-esg-01-a", live.Value.Reveal())
+	require.NotEqual(t, "stolen-esg-01-a", w.live(0))
 
 	// One that cannot be asked counts as one that reads all.
-	write("auth/approle/role/esg-01-b", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
-	accounts.Logins = index.Logins[1:]
-	rotation = NewRotation(store, registry.New(store))
-	require.NoError(t, store.Unstage(ctx, "vault/approle/esg-01-b", "c", 1))
-	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, reasons(accounts))
+	w.write("auth/approle/role/esg-01-b", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
+	w.accounts.Logins = w.index.Logins[1:]
+	w.restart()
+	require.NoError(t, w.store.Unstage(t.Context(), "vault/approle/esg-01-b", "c", 1))
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
+}
+
+// Batch tokens of the stolen secret-id live on when that is destroyed, and nobody can revoke them.
+func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
+	w := newReachable(t, map[string]any{"token_type": "batch"})
+	// The other reads nothing, so that it does not keep the first from being activated.
+	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": ""})
+	thief, err := w.client.Clone()
+	require.NoError(t, err)
+	id, err := w.client.Logical().Read("auth/approle/role/esg-01-a/role-id")
+	require.NoError(t, err)
+	thief.SetToken(w.write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": "stolen-esg-01-a"}).Auth.ClientToken)
+
+	waits := []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}
+	out := w.pass(0, 1)
+	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
+	require.Equal(t, credential.FindingBatchTokens, out[0].Findings[0].Code)
+	require.NotNil(t, out[1].Stop)
+	require.Equal(t, protocol.ReasonWithinReach, out[1].Stop.Reason, "its new value would be read")
+	require.Equal(t, "stolen-esg-01-b", w.live(1))
+	w.accounts.Logins = w.index.Logins[:1]
+	require.Equal(t, waits, w.reasons(), "asked with the new secret-id, which is staged")
+	staged, found, err := w.store.ReadStaged(t.Context(), w.roll.Credentials[0].ID)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.False(t, staged.Closed)
+	w.restart()
+	require.Equal(t, waits, w.reasons())
+
+	w.call("Clean", CleanInput{Batch: w.logins, Items: []CleanItem{{Index: 0, Dead: out[0].ToClean()}}}, nil)
+	require.Equal(t, waits, w.reasons(), "asked with the new secret-id, which is live")
+	w.restart()
+	require.Equal(t, waits, w.reasons())
+	read, err := thief.Logical().Read("kv/data/apps/esg-01/esg-01-b")
+	require.NoError(t, err, "it reads on")
+	require.Equal(t, "stolen-esg-01-b", read.Data["data"].(map[string]any)["secret_id"])
+	w.write("auth/approle/role/esg-01-a", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons(), "who cannot be asked counts as one that reads all")
 }

@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -26,18 +27,22 @@ func (j *job) withinReach(ctx context.Context) *protocol.Stop {
 	return j.Reach.Within(ctx, j.c)
 }
 
-// closed makes durable, for the other logins, that this one is retired.
+// closed makes durable, for the other logins, that this one is retired. One of which batch
+// tokens live on is never closed: they read what it could read until they expire.
 func (j *job) closed(ctx context.Context) error {
 	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) {
 		return nil
 	}
-	if !j.staged.Closed {
+	closed := !slices.ContainsFunc(j.out.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens })
+	if j.staged.Closed != closed {
 		marked := j.staged
-		marked.Closed = true
+		marked.Closed = closed
 		if err := j.remark(ctx, marked); err != nil {
 			return j.notActivated(err)
 		}
 	}
-	j.Reach.Closed(j.c.ID)
+	if closed {
+		j.Reach.Closed(j.c.ID)
+	}
 	return nil
 }

@@ -222,6 +222,25 @@ func TestBatchTokensAreReportedSinceNothingCanRevokeThem(t *testing.T) {
 	require.Equal(t, credential.FindingBatchTokens, findings[0].Code)
 }
 
+// An auth mount may give batch tokens whatever its roles ask for.
+func TestBatchTokensOfTheMountAreReportedWhateverTheRoleAsksFor(t *testing.T) {
+	admin(t, "sys/auth/forced", map[string]any{"type": "approle", "config": map[string]any{"token_type": "batch"}})
+	admin(t, "auth/forced/role/r", map[string]any{"token_type": "service"})
+	old := credential.NewSecret("forced-old")
+	admin(t, "auth/forced/role/r/custom-secret-id", map[string]any{"secret_id": old.Reveal()})
+	c := credential.Credential{ID: "vault/forced/r", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "forced/r", Name: "forced/r"}
+	id, err := server.Client().Logical().Read("auth/forced/role/r/role-id")
+	require.NoError(t, err)
+	got := admin(t, "auth/forced/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": old.Reveal()})
+	require.Empty(t, got.Auth.Accessor, "a batch token has none")
+	au := New(server.Client(), "vault")
+	a, next := set(t, au, c, old)
+	_, findings, err := au.Retire(t.Context(), a, next)
+	require.NoError(t, err)
+	require.Len(t, findings, 1)
+	require.Equal(t, credential.FindingBatchTokens, findings[0].Code)
+}
+
 func TestAMissingRightIsAStopThatNamesNoRole(t *testing.T) {
 	c, old := newRole(t, nil)
 	nobody := server.Client()
