@@ -311,12 +311,14 @@ const (
 	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
 	// FindingOtherWays: a way into Vault that an account of the roll may open, and that is not closed.
 	FindingOtherWays FindingCode = "other-way-into-vault"
+	// FindingLoginExcluded: a login to Vault that the device had is left out. It may read what is set.
+	FindingLoginExcluded FindingCode = "login-excluded"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )
 
-// Incomplete reports whether a warning says that something may be missing from the roll:
-// a campaign that killed all that is on it is not done then.
+// Incomplete reports whether a warning says that something may be missing from the roll, or
+// that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded
 }

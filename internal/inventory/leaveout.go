@@ -71,11 +71,21 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		l := m.lines[id]
 		l.tidy()
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
+		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource }) {
+			warnings = append(warnings, loginExcluded(l.Name, reason))
+		}
 		delete(m.lines, id)
 	}
-	m.notePaths(roll, why)
+	warnings = append(warnings, m.notePaths(roll, why)...)
 	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
 	return warnings, nil
+}
+
+// loginExcluded: nobody asks what a login that is not on the roll could read (activities/reach.go), so
+// new values are set where it reads them.
+func loginExcluded(name, reason string) Warning {
+	return Warning{Code: credential.FindingLoginExcluded, Detail: fmt.Sprintf("%s is a login to Vault and is left out (%s): whoever stole it, and its tokens, may read what is set; "+
+		"that it does not is the word of whoever excluded it and is not checked: take the exclude out and rotate it, or, if the device never had it, have no source list it", name, reason)}
 }
 
 // makesNoPath refuses a path that is left out and that we would write to: vault.adopt and vault.handover make
@@ -94,7 +104,7 @@ func (m *merger) makesNoPath(e config.Exclude) error {
 
 // notePaths records what was found at the paths that were left out: as the credential, where nothing else
 // ties it to the device, else as the path, with a finding on the account that stays.
-func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) {
+func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (warnings []Warning) {
 	byID := map[string]*credential.Exclusion{}
 	for _, p := range m.leftOut {
 		x := credential.Exclusion{ID: unmatched + "/" + p.Path.String(), Name: cmp.Or(p.Account, p.Path.String()), Reason: p.reason}
@@ -106,6 +116,8 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) {
 			if l != nil {
 				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
 			}
+		} else if p.Kind == credential.AppRoleSecretID && byID[x.ID] == nil && !strings.HasPrefix(x.ID, unmatched+"/") {
+			warnings = append(warnings, loginExcluded(x.Name, x.Reason))
 		}
 		if byID[x.ID] == nil {
 			byID[x.ID] = &x
@@ -120,6 +132,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) {
 		x.Found = found.Reasons
 		roll.Excluded = append(roll.Excluded, *x)
 	}
+	return warnings
 }
 
 func name(e config.Exclude) string {

@@ -31,6 +31,35 @@ func TestAPathThatIsLeftOutTakesNoAccountWithIt(t *testing.T) {
 	}, out)
 }
 
+// Its tokens may read what is set, and it is not among the logins of which that is asked.
+func TestALoginToVaultThatIsLeftOutMakesTheListingIncomplete(t *testing.T) {
+	found := []Candidate{from(t, "a alice -"), from(t, "a approle/esg kv/x/esg#secret_id")}
+	for name, e := range map[string]config.Exclude{
+		"by its name":          {Account: "approle/esg", Reason: "later"},
+		"by its only place":    {Path: "kv/x/esg#secret_id", Reason: "later"},
+		"by its only document": {Path: "kv/x/esg", Reason: "later"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := campaign()
+			c.Exclude = []config.Exclude{e}
+			roll, warnings, err := merge(c, found, people(), nil)
+			require.NoError(t, err)
+			require.Len(t, roll.Credentials, 1)
+			require.Len(t, warnings, 1)
+			require.Equal(t, credential.FindingLoginExcluded, warnings[0].Code)
+			require.Contains(t, warnings[0].Detail, "approle/esg is a login to Vault and is left out (later): whoever stole it, and its tokens, may read what is set")
+			roll.Warnings = warnings
+			require.Equal(t, 1, roll.Incomplete())
+		})
+	}
+	c := campaign()
+	c.Exclude = []config.Exclude{{Path: "kv/x/esg#secret_id", Reason: "not its own"}, {Account: "alice", Reason: "by hand"}}
+	roll, warnings, err := merge(c, append(found, from(t, "b approle/esg -")), people(), nil)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Len(t, roll.Credentials, 1, "one that stays on the roll is asked, and no account of a directory is meant")
+}
+
 // The directory says whom a name means, and not the roll.
 func TestANameThatIsLeftOutIsTheAccountThatTheDirectoryMeansByIt(t *testing.T) {
 	t.Parallel()
