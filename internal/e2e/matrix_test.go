@@ -387,9 +387,16 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 		if name == "" {
 			name = subject
 		}
-		return newBench(t, s.e, credential.Credential{
+		c := credential.Credential{
 			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{path},
-		}, stolen)
+		}
+		if person {
+			// As listed: Rollcall's own path, and another with the immutable id.
+			spare := path
+			spare.Path += "-" + subject
+			c.Adopted, c.Named, c.Spare = true, c.Paths, &spare
+		}
+		return newBench(t, s.e, c, stolen)
 	}
 	require.Fail(t, "the estate has too few credentials for the matrix")
 	return nil

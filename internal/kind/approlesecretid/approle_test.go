@@ -243,14 +243,19 @@ func TestBatchTokensOfTheMountAreReportedWhateverTheRoleAsksFor(t *testing.T) {
 
 func TestAMissingRightIsAStopThatNamesNoRole(t *testing.T) {
 	c, old := newRole(t, nil)
-	nobody := server.Client()
-	nobody.SetToken("hvs.gone")
-	au := New(nobody, "vault")
-	_, err := au.Account(t.Context(), "vault", c)
-	var stop *protocol.Stop
-	require.ErrorAs(t, err, &stop)
-	require.Equal(t, protocol.ReasonRights, stop.Reason)
-	require.NotContains(t, stop.Error(), c.Name)
-	_, err = au.Try(t.Context(), "vault", account(t, New(worker, "vault"), c), old)
-	require.ErrorAs(t, err, &stop)
+	// Rights are missing where Vault knows the token, and else the login is.
+	nothing := admin(t, "auth/token/create", map[string]any{"no_default_policy": true, "policies": []string{"nothing"}}).Auth.ClientToken
+	for token, want := range map[string]protocol.Reason{nothing: protocol.ReasonRights, "hvs.gone": protocol.ReasonVaultLogin} {
+		lesser := server.Client()
+		lesser.SetToken(token)
+		au := New(lesser, "vault")
+		_, err := au.Account(t.Context(), "vault", c)
+		var stop *protocol.Stop
+		require.ErrorAs(t, err, &stop)
+		require.Equal(t, want, stop.Reason)
+		require.NotContains(t, stop.Error(), c.Name)
+		stop = nil
+		_, err = au.Try(t.Context(), "vault", account(t, New(worker, "vault"), c), old)
+		require.ErrorAs(t, err, &stop)
+	}
 }
