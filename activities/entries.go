@@ -30,6 +30,13 @@ func open(in ResultInput, c credential.Credential, at OpenItem, detail string, n
 // apart: another attempt or other words are another finding, and the same ones
 // from a later pass are not.
 func found(campaign string, c credential.Credential, attempt int, f credential.Finding, now time.Time) ledger.Entry {
+	// Names are added here: none crosses Temporal.
+	if f.Code == credential.FindingSparePath && c.Spare != nil {
+		f.Detail = c.Spare.String()
+	}
+	if f.Code == credential.FindingPathRefused && len(c.Paths) == 1 {
+		f.Detail = c.Paths[0].String()
+	}
 	which := fmt.Sprintf("%s.%d", f.Code, attempt)
 	if f.Detail != "" {
 		which += fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(f.Detail)))

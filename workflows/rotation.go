@@ -24,6 +24,9 @@ type rotationResult struct {
 	Open []activities.OpenItem
 	// LivesOn are logins to Vault that are dead, and of which batch tokens live until they expire.
 	LivesOn []int
+	// Aside counts the dead whose new value lies at Rollcall's own path, because the account
+	// refused what its paths hold.
+	Aside int
 }
 
 // rotate takes one batch through the protocol once, and cleans.
@@ -107,6 +110,9 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 		if a.Dead() {
 			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens }) {
 				out.LivesOn = append(out.LivesOn, a.Index)
+			}
+			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingSparePath }) {
+				out.Aside++
 			}
 			dead = append(dead, activities.CleanItem{Index: a.Index, Dead: a.ToClean()})
 			continue

@@ -56,6 +56,7 @@ type Status struct {
 	LeftOut    []LeaveOut   `json:"left_out,omitempty"`
 	Accepted   []AcceptOpen `json:"accepted,omitempty"`
 	Incomplete int          `json:"incomplete,omitempty"` // as in Result
+	Aside      int          `json:"aside,omitempty"`      // as in Result
 	Problem    string       `json:"problem,omitempty"`    // why listing failed
 }
 
@@ -105,8 +106,10 @@ type Result struct {
 	LeftOut  int `json:"left_out,omitempty"` // servers
 	Accepted int `json:"accepted,omitempty"` // logins to Vault that were open
 	// Incomplete counts warnings of the listing that something may be missing from the roll.
-	Incomplete int  `json:"incomplete,omitempty"`
-	Aborted    bool `json:"aborted,omitempty"`
+	Incomplete int `json:"incomplete,omitempty"`
+	// Aside counts the dead whose new value lies at Rollcall's own path: consumers do not read it yet.
+	Aside   int  `json:"aside,omitempty"`
+	Aborted bool `json:"aborted,omitempty"`
 }
 
 // control is what a campaign tells its running wave.
@@ -145,6 +148,7 @@ type waveState struct {
 	Split  bool            `json:"split,omitempty"`
 	Ended  int             `json:"ended,omitempty"` // exceptions that are recorded
 	Dead   int             `json:"dead"`
+	Aside  int             `json:"aside,omitempty"`
 	Done   bool            `json:"started"`          // Todo was filled once
 	Began  time.Time       `json:"began,omitzero"`   // when this pass began; zero in the first
 	Heard  int             `json:"heard,omitempty"`  // control.relief when this pass began
@@ -165,6 +169,7 @@ type batchTodo struct {
 
 // waveResult is what a wave ends with.
 type waveResult struct {
-	Dead int `json:"dead"`
-	Open int `json:"open"`
+	Dead  int `json:"dead"`
+	Open  int `json:"open"`
+	Aside int `json:"aside,omitempty"`
 }

@@ -120,6 +120,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	}
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
+	w.state.Aside += out.Aside
 	w.loginsDied(in, out)
 	if len(out.Open) > 0 {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: todo.Batch, Items: out.Open})
@@ -265,7 +266,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside}, nil
 }
 
 // full reports whether this run has done enough for one history.

@@ -177,7 +177,11 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		s.say("this list may be incomplete: %s of the listing, which the report, the ledger and `rollcall list` have; correct the sources, or accept what is right in the campaign file",
 			report.Plural(result.Incomplete, "warning", "warnings"))
 	}
-	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 {
+	if result.Aside > 0 {
+		s.say("%s at Rollcall's own path, where no consumer reads yet: their accounts refused what their paths held. The findings at-rollcalls-own-path say where; copy it to where it is read, or confirm or exclude the refused paths and run again",
+			report.Plural(result.Aside, "new value lies", "new values lie"))
+	}
+	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 || result.Aside > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // beside gathers what else lies in the secrets that the roll names: custom_metadata names one account and field, and
@@ -78,7 +79,7 @@ var notSecret = []string{"user", "username", "login", "name", "dn", "id", "host"
 func otherSecrets(fields, taken []string) []string {
 	var out []string
 	for _, f := range fields {
-		if !slices.Contains(taken, f) && looksSecret(f) {
+		if !slices.Contains(taken, f) && f != vault.OwnerField && looksSecret(f) {
 			out = append(out, f)
 		}
 	}

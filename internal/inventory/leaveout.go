@@ -51,7 +51,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			if err := m.makesNoPath(e); err != nil {
 				return nil, err
 			}
-			if !slices.ContainsFunc(m.leftOut, func(p leftPath) bool { return names(e, *p.Path) }) {
+			if !slices.ContainsFunc(m.leftOut, func(p leftPath) bool { return names(e, *p.Path) }) && !m.isBeside(e) {
 				unused(e)
 			}
 			continue
@@ -162,4 +162,21 @@ func (m *merger) acceptances() ([]Warning, error) {
 		}
 	}
 	return warnings, nil
+}
+
+// isBeside reports whether an exclude takes off a field beside one that is on the roll: it is
+// on no line by itself.
+func (m *merger) isBeside(e config.Exclude) bool {
+	p, err := credential.ParsePath(e.Path)
+	if err != nil {
+		return false
+	}
+	for _, l := range m.lines {
+		for _, q := range l.Paths {
+			if p.Mount+"/"+p.Path == q.Mount+"/"+q.Path {
+				return true
+			}
+		}
+	}
+	return false
 }

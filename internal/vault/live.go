@@ -50,6 +50,9 @@ type Live struct {
 	around wrapping       // what surrounds Value in its field
 }
 
+// OwnerField is that name for whoever looks at the fields of a secret.
+const OwnerField = ownerField
+
 // ownerField says in a secret that Rollcall makes whose it is. Whoever may write
 // there could write anything, so it is believed at Rollcall's own paths alone.
 const ownerField = "rollcall_credential"
