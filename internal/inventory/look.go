@@ -21,10 +21,11 @@ type held struct {
 	exists  bool // it has a version
 	ends    bool // Vault deletes that version by itself
 	keys    []string
+	also    []string // other fields that hold the same value
 }
 
 func heldOf(l vault.Live) held {
-	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys}
+	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also}
 }
 
 // looksAtOnce bounds the reads of Vault that the look has in flight.
@@ -156,6 +157,9 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			h = heldOf(live)
 		}
 		saw(p, h.keys)
+		if len(h.also) > 0 {
+			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(h.also), p.Field)})
+		}
 		named := slices.Contains(c.Named, p)
 		switch {
 		case h.problem == credential.DeletedVersion && c.Adopted && slices.Contains(c.Ours, p):

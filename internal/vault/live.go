@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -42,6 +43,10 @@ type Live struct {
 
 	// Keys are the names of the fields that are there, sorted.
 	Keys []string
+
+	// Also are other fields of the secret whose text holds Value as well: Activate does not
+	// change them.
+	Also []string
 
 	// Owner is the subject of the credential for which Rollcall made the secret.
 	Owner string
@@ -103,6 +108,7 @@ func liveOf(e entry, field string) Live {
 		return l
 	}
 	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
+	l.Also = alsoIn(e.data, field, secret)
 	return l
 }
 
@@ -141,6 +147,28 @@ func (s *Store) KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 		}
 	}
 	return true, nil
+}
+
+// alsoIn are the other fields that hold a secret. A short one may be part of anything.
+func alsoIn(data map[string]any, field, secret string) (keys []string) {
+	const telling = 8
+	if len(secret) < telling {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		if key == field {
+			continue
+		}
+		text, isText := data[key].(string)
+		if !isText {
+			b, _ := json.Marshal(data[key])
+			text = string(b)
+		}
+		if strings.Contains(text, secret) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // Activate makes value the one that consumers read, in exactly one write with

@@ -46,6 +46,9 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			Live{Value: credential.NewSecret("9007199254740991"), Version: 1, Found: true}},
 		{"without the field", func(p credential.Path) { seedLive(t, p, map[string]any{"user": "x", "pw": "y"}) }, 0,
 			Live{Version: 1, Problem: credential.NoField, Keys: []string{"pw", "user"}}},
+		{"the same value in another field", func(p credential.Path) {
+			seedLive(t, p, map[string]any{"password": "hunter2-x", "app.yml": "user: svc\npassword: hunter2-x\n", "host": "h"})
+		}, 0, Live{Value: credential.NewSecret("hunter2-x"), Version: 1, Found: true, Also: []string{"app.yml"}}},
 		{"an empty field", func(p credential.Path) { seedLive(t, p, map[string]any{"password": ""}) }, 0, Live{Version: 1}},
 		{"a nested object", func(p credential.Path) {
 			seedLive(t, p, map[string]any{"password": map[string]any{"value": "x"}})
@@ -80,6 +83,9 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			require.Equal(t, row.want.Version > 0, !got.Written.IsZero())
 			if row.want.Version > 0 {
 				require.WithinDuration(t, time.Now(), got.Written, time.Minute)
+			}
+			if len(got.Also) == 0 {
+				got.Also = nil
 			}
 			got.data, got.around, got.Written = nil, nil, time.Time{}
 			if row.want.Keys == nil {
