@@ -68,15 +68,42 @@ func (m *merger) tellPlaces() {
 		l.Named = keepOf(l.Paths, l.named)
 		l.Confirmed, l.Ours = keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
 		l.Hearsay = !l.told
-		if len(l.Paths) > credential.PathsMost {
-			l.find(credential.FindingPlace, "%d paths name it: the first %d are shown", len(l.Paths), credential.PathsMost)
-			l.Paths, l.Problem = l.Paths[:credential.PathsMost], credential.TooManyPaths
+		if n := fitting(l.Paths); n < len(l.Paths) {
+			l.find(credential.FindingPlace, "%d paths name it: the first %d are shown", len(l.Paths), n)
+			l.Paths, l.Problem = l.Paths[:n], credential.TooManyPaths
 			l.Named, l.Confirmed, l.Ours = keepOf(l.Paths, l.named), keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
 		}
-		if n := len(l.Reasons); n > 2*credential.PathsMost {
-			l.tidy()
-			l.Reasons = append(l.Reasons[:2*credential.PathsMost:2*credential.PathsMost], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-2*credential.PathsMost)})
+		l.boundReasons()
+	}
+}
+
+// What one line of the roll may hold: an entry of the ledger has at most 64 KiB, and names in
+// Vault may be long.
+const (
+	pathBytesMost   = 16 << 10
+	reasonBytesMost = 300
+)
+
+// fitting is how many of paths one credential may have.
+func fitting(paths []credential.Path) int {
+	size := 0
+	for n, p := range paths {
+		if size += len(p.String()); n == credential.PathsMost || size > pathBytesMost {
+			return n
 		}
+	}
+	return len(paths)
+}
+
+func (l *line) boundReasons() {
+	for i, r := range l.Reasons {
+		if len(r.Detail) > reasonBytesMost {
+			l.Reasons[i].Detail = strings.ToValidUTF8(r.Detail[:reasonBytesMost], "") + "…"
+		}
+	}
+	if n, most := len(l.Reasons), 2*credential.PathsMost; n > most {
+		l.tidy()
+		l.Reasons = append(l.Reasons[:most:most], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-most)})
 	}
 }
 
