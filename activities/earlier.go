@@ -30,6 +30,10 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 		rec, had := earlier[page[it.Index].ID]
 		for i, f := range it.Findings {
 			if had && accuses(f) {
+				if f.Code == credential.FindingChangedBefore && len(page[it.Index].Ours) > 0 {
+					it.Findings[i].Detail = fmt.Sprintf("campaign %s put a value there that was in force, and it is refused now: somebody else changed it since; treat that as hostile until it is explained", rec.Campaign)
+					continue
+				}
 				text := fmt.Sprintf("campaign %s of device %s, of %s, had it on its roll: Rollcall itself may have changed it then", rec.Campaign, rec.Device, rec.OpenedAt.UTC().Format(time.DateOnly))
 				it.Findings[i].Detail = strings.TrimPrefix(f.Detail+"; "+text, "; ")
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"strings"
 	"time"
 
 	"rollcall/internal/credential"
@@ -35,7 +36,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 		f.Detail = c.Spare.String()
 	}
 	if f.Code == credential.FindingPathRefused && len(c.Paths) == 1 {
-		f.Detail = c.Paths[0].String()
+		f.Detail = strings.Replace(f.Detail, "path 1 of 1", c.Paths[0].String(), 1)
 	}
 	which := fmt.Sprintf("%s.%d", f.Code, attempt)
 	if f.Detail != "" {
