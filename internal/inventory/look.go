@@ -121,7 +121,7 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	}
 	beside.tell(l, roll)
 	if blind > 0 {
-		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: plan with a worker's login, or look for the reasons no-field and not-a-bare-secret when it runs", blind)
+		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: if it is a worker's, its policies do not cover them yet (run rollcall init again with this file); else plan with a worker's login", blind)
 	}
 	return nil
 }
