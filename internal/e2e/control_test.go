@@ -252,7 +252,12 @@ func TestAbortFinishesWhatIsInHandGoesNeverBackAndLeavesTheRestAlone(t *testing.
 					continue
 				}
 				require.Equal(t, ledger.IsException, l.Outcome, l.Name)
-				require.Equal(t, protocol.ReasonInterrupted, l.Reason, l.Name)
+				want := []protocol.Reason{protocol.ReasonInterrupted}
+				if step == protocol.Clean {
+					// The next batch's request to Vault is held, and given up with the batch.
+					want = append(want, protocol.ReasonVault)
+				}
+				require.Contains(t, want, l.Reason, l.Name)
 				require.Equal(t, before[l.ID], versions(t, c.e.Vault.Client(), c.e.Live[l.ID]), l.Name)
 			}
 			requireConsumersServed(t, c.e)

@@ -237,8 +237,13 @@ func (j *job) set(ctx context.Context) error {
 	}
 	j.step = protocol.Set
 	var old credential.Secret
-	if len(j.olds) > 0 {
+	if n := len(j.olds); n > 0 {
 		old = j.olds[0]
+		if j.inForce.IsZero() {
+			// Which one is in force was not found out. A server that wants it refuses the
+			// wrong one, and the next attempt brings the next.
+			old = j.olds[max(0, j.staged.Attempt-1)%n]
+		}
 	}
 	account := j.account
 	if j.newRight {
