@@ -7,6 +7,7 @@ import (
 	openldap "github.com/hashicorp/vault-plugin-secrets-openldap"
 	"github.com/hashicorp/vault/audit"
 	"github.com/hashicorp/vault/builtin/credential/approle"
+	"github.com/hashicorp/vault/builtin/credential/ldap"
 	"github.com/hashicorp/vault/builtin/credential/userpass"
 	"github.com/hashicorp/vault/builtin/logical/pki"
 	"github.com/hashicorp/vault/builtin/logical/transit"
@@ -23,6 +24,7 @@ var secretsEngines = map[string]logical.Factory{
 
 var authMethods = map[string]logical.Factory{
 	"approle":  approle.Factory,
+	"ldap":     ldap.Factory,
 	"userpass": userpass.Factory,
 }
 
