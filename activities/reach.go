@@ -164,7 +164,7 @@ func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 				if i == 0 {
 					what = "what Rollcall stages: take that right from it first"
 				}
-				return within("a login to Vault of the roll that is not dead yet, or batch tokens of one, could read " + what)
+				return within("a login to Vault of the roll that is not dead yet, or batch tokens or orphans of one, could read " + what)
 			}
 		}
 	}

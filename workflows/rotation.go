@@ -22,7 +22,7 @@ type rotationInput struct {
 type rotationResult struct {
 	Dead int
 	Open []activities.OpenItem
-	// LivesOn are logins to Vault that are dead, and of which batch tokens live until they expire.
+	// LivesOn are logins to Vault that are dead, and of which batch tokens or perhaps orphans live on.
 	LivesOn []int
 	// Aside counts the dead whose new value lies at Rollcall's own path, because the account
 	// refused what its paths hold.
@@ -108,7 +108,7 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 	}
 	for _, a := range applied {
 		if a.Dead() {
-			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens }) {
+			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code.LivesOn() }) {
 				out.LivesOn = append(out.LivesOn, a.Index)
 			}
 			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingSparePath }) {

@@ -268,6 +268,8 @@ const (
 	FindingLimits FindingCode = "secret-id-limits"
 	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
 	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingOrphanTokens: tokens live that a login may have made and that nothing ties to it.
+	FindingOrphanTokens FindingCode = "orphan-tokens"
 	// FindingProtected: the account is in a protected group of Active Directory, so
 	// rights delegated on its organizational unit do not reach it.
 	FindingProtected FindingCode = "protected-account"
@@ -316,6 +318,10 @@ const (
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )
+
+// LivesOn reports whether something that a login to Vault minted may live although the login itself
+// is dead: it counts as open for others until a person accepts it.
+func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
 
 // Incomplete reports whether a warning says that something may be missing from the roll, or
 // that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.

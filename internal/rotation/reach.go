@@ -27,13 +27,13 @@ func (j *job) withinReach(ctx context.Context) *protocol.Stop {
 	return j.Reach.Within(ctx, j.c)
 }
 
-// closed makes durable, for the other logins, that this one is retired. One of which batch
-// tokens live on is never closed: they read what it could read until they expire.
+// closed makes durable, for the other logins, that this one is retired. One of which batch tokens
+// live on, or perhaps orphans, is never closed: they read what it could read.
 func (j *job) closed(ctx context.Context) error {
 	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) {
 		return nil
 	}
-	closed := !slices.ContainsFunc(j.out.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingBatchTokens })
+	closed := !slices.ContainsFunc(j.out.Findings, func(f credential.Finding) bool { return f.Code.LivesOn() })
 	if j.staged.Closed != closed {
 		marked := j.staged
 		marked.Closed = closed

@@ -16,9 +16,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -27,6 +25,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 )
 
 // Authority is Vault's AppRole login. The subject of a credential is
@@ -35,6 +34,7 @@ type Authority struct {
 	api    *vaultapi.Client
 	server string
 	self   Login // nil: the role that api is logged in with is left alone
+	tokens *minted.Tokens
 }
 
 // Login is the AppRole login of the process itself. *vault.Store is one.
@@ -53,7 +53,7 @@ var _ kind.Authority = (*Authority)(nil)
 // New gives the authority behind api, whose token needs the rights that
 // vault.Policies gives the worker. serverName is how the ledger calls it.
 func New(api *vaultapi.Client, serverName string) *Authority {
-	return &Authority{api: api, server: serverName}
+	return &Authority{api: api, server: serverName, tokens: minted.New(api, serverName)}
 }
 
 // WithLogin lets it rotate the role of l too: Retire makes l move over before anything
@@ -195,35 +195,8 @@ func (au *Authority) find(ctx context.Context, r role, value credential.Secret) 
 	return secretIDOf(got), nil
 }
 
-var errSilence = errors.New("no answer")
-
-// fail turns an error of the client into a Stop where Vault said why it will
-// not serve us, and else into an error without the client's text: some of Vault's
-// messages about secret-ids repeat the value.
-func (au *Authority) fail(op string, err error) error {
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) {
-		// Its text holds the URL, and with it the role's name.
-		for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
-			if errors.Is(err, end) {
-				return fmt.Errorf("vault %s: %s: %w: %w", au.server, op, errSilence, end)
-			}
-		}
-		return fmt.Errorf("vault %s: %s: %w", au.server, op, errSilence)
-	}
-	switch resp.StatusCode {
-	case http.StatusForbidden:
-		if strings.Contains(strings.Join(resp.Errors, " "), "invalid token") {
-			return au.stop(protocol.ReasonVaultLogin, op+": the token is expired or revoked; log in again (vault login, or a new secret-id)")
-		}
-		return au.stop(protocol.ReasonRights, op+": permission denied: the token is expired or its policy lacks this right; `rollcall init --print` shows what the worker needs")
-	case http.StatusTooManyRequests:
-		return au.stop(protocol.ReasonThrottled, op+": a rate limit of Vault turned it away")
-	case http.StatusServiceUnavailable:
-		return au.stop(protocol.ReasonVault, op+": Vault is sealed or not ready")
-	}
-	return fmt.Errorf("vault %s: %s: status %d", au.server, op, resp.StatusCode)
-}
+// fail says of a call that failed what may travel: see minted.Fail.
+func (au *Authority) fail(op string, err error) error { return minted.Fail(au.server, op, err) }
 
 func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}

@@ -30,8 +30,8 @@ func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret
 		return au.stop(protocol.ReasonVault, "the worker could not log in with its own new secret-id, so the old ones were left alone: "+err.Error())
 	}
 	for end := time.Now().Add(othersMove); time.Now().Before(end); {
-		look := &tokenLook{au: au, role: r, mark: mark, seen: map[string]bool{}}
-		if err := look.pass(ctx); err != nil || len(look.found) == 0 {
+		left, err := au.tokens.Find(ctx, notOf(r, mark))
+		if err != nil || len(left) == 0 {
 			return err
 		}
 		select {

@@ -13,6 +13,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/vault/minted"
 )
 
 var _ kind.Login = (*Authority)(nil)
@@ -41,7 +42,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	bare.ClearToken()
 	got, err := bare.Logical().WriteWithContext(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
 	if err != nil || got == nil || got.Auth == nil {
-		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, errSilence)
+		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, minted.ErrSilence)
 	}
 	bare.SetToken(got.Auth.ClientToken)
 	defer au.discard(ctx, bare, got.Auth)

@@ -2,22 +2,11 @@ package approlesecretid
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"slices"
-	"strings"
-
-	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
-)
-
-const (
-	lookupsAtOnce = 16
-	passesMost    = 4
 )
 
 // Retire destroys every secret-id of the role but new, then revokes every
@@ -43,8 +32,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 			return "", nil, err
 		}
 	}
-	look := &tokenLook{au: au, role: r, mark: keep.metadata[markKey], seen: map[string]bool{}}
-	if err := look.pass(ctx); err != nil {
+	if err := au.tokens.Warm(ctx); err != nil {
 		return "", nil, err
 	}
 	var findings []credential.Finding
@@ -56,7 +44,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
 			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed", extra)})
 	}
-	revoked, err := look.revokeAll(ctx)
+	revoked, err := au.tokens.RevokeAll(ctx, notOf(r, keep.metadata[markKey]))
 	if err != nil {
 		return "", nil, err
 	}
@@ -67,7 +55,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		}
 		findings = append(findings, credential.Finding{Code: credential.FindingTokensRevoked, Detail: detail})
 	}
-	batch, err := au.mintsBatch(ctx, r)
+	batch, err := au.tokens.MintsBatch(ctx, r.mount, r.tokenType)
 	if err != nil {
 		return "", nil, err
 	}
@@ -113,51 +101,4 @@ func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (ex
 		}
 	}
 	return max(0, others-1), nil
-}
-
-// token looks a token up by its accessor; nil if it is gone.
-func (au *Authority) token(ctx context.Context, accessor string) (*vaultapi.Secret, error) {
-	const op, at = "look up a token by its accessor", "auth/token/lookup-accessor"
-	token, err := au.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
-	var resp *vaultapi.ResponseError
-	switch {
-	case vanished(err):
-		return nil, nil
-	case errors.As(err, &resp) && resp.StatusCode == http.StatusForbidden:
-		// Vault says the same of a token that is gone before its accessor is,
-		// and of a right that we lack.
-		caps, askErr := au.api.Sys().CapabilitiesSelfWithContext(ctx, at)
-		if askErr == nil && (slices.Contains(caps, "update") || slices.Contains(caps, "root")) {
-			return nil, nil
-		}
-		return nil, au.fail(op, err)
-	case err != nil:
-		return nil, au.fail(op, err)
-	}
-	return token, nil
-}
-
-// mintsBatch asks the mount too, whatever the role says: one whose token type is batch gives no
-// others (https://developer.hashicorp.com/vault/api-docs/system/auth; tried on 1.21).
-func (au *Authority) mintsBatch(ctx context.Context, r role) (bool, error) {
-	if r.tokenType == "batch" {
-		return true, nil
-	}
-	got, err := au.mount(ctx, r)
-	if err != nil || got == nil {
-		return false, err
-	}
-	config, _ := got.Data["config"].(map[string]any)
-	kind, _ := config["token_type"].(string)
-	return kind == "batch" || r.tokenType != "service" && strings.HasSuffix(kind, "batch"), nil
-}
-
-// vanished: the token has ended since it was listed.
-func vanished(err error) bool {
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) {
-		return false
-	}
-	text := strings.Join(resp.Errors, " ")
-	return strings.Contains(text, "invalid accessor") || strings.Contains(text, "token not found")
 }

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 )
 
 // Try logs in with the value and looks its own token up, then revokes the
@@ -149,5 +150,5 @@ func unreachable(ctx context.Context, err error) bool {
 	if errors.As(err, &stop) {
 		return stop.Reason == protocol.ReasonVault
 	}
-	return errors.Is(err, errSilence)
+	return errors.Is(err, minted.ErrSilence)
 }

@@ -1,0 +1,218 @@
+// Package minted finds the tokens that a login to Vault minted, and revokes them.
+//
+// Vault has no list of the tokens of a login. They are found among all tokens by what a
+// look-up by accessor shows, and not by leases: those lie under as many prefixes as there are
+// spellings of the name, and an answer to a revocation by prefix proves nothing (204 also where
+// nothing was there; 1.21 tried). An orphan shows nothing of who made it, and a batch token is
+// in no list: Outcome says so.
+package minted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/protocol"
+)
+
+const (
+	lookupsAtOnce = 16
+	passesMost    = 4
+)
+
+// Token is what Vault tells of one by its accessor.
+type Token struct {
+	Path   string // of the API, at which it was minted
+	Meta   map[string]string
+	Entity string // id; empty: it has none
+	Orphan bool   // it outlives whoever made it
+}
+
+// Tokens looks at the tokens of one Vault namespace. It remembers each by its accessor, for what
+// a token is of never changes; so the first look takes as many calls as there are tokens, and
+// the others one and the new ones. Safe for concurrent use.
+type Tokens struct {
+	api    *vaultapi.Client
+	server string
+
+	turn chan struct{}    // one look at a time: what one has seen the next need not
+	seen map[string]Token // by accessor; whoever has the turn
+}
+
+// New gives the tokens that api shows. serverName is how the ledger calls its Vault.
+func New(api *vaultapi.Client, serverName string) *Tokens {
+	return &Tokens{api: api, server: serverName, turn: make(chan struct{}, 1), seen: map[string]Token{}}
+}
+
+// Warm looks at all tokens that there are, so that a look later on is short.
+func (t *Tokens) Warm(ctx context.Context) error {
+	_, err := t.look(ctx)
+	return err
+}
+
+// Find gives the tokens that mine reports, by accessor. Each of them was there just now.
+func (t *Tokens) Find(ctx context.Context, mine func(Token) bool) (map[string]Token, error) {
+	all, err := t.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(all, func(_ string, token Token) bool { return !mine(token) })
+	return t.living(ctx, all)
+}
+
+// RevokeAll revokes every token that mine reports and looks again until none is left.
+func (t *Tokens) RevokeAll(ctx context.Context, mine func(Token) bool) (int, error) {
+	return t.sweep(ctx, func() (map[string]Token, error) { return t.Find(ctx, mine) })
+}
+
+// sweep revokes what find finds until it finds nothing: an answer to a revocation proves nothing,
+// and a login that was on its way can still mint a token.
+func (t *Tokens) sweep(ctx context.Context, find func() (map[string]Token, error)) (int, error) {
+	revoked := map[string]bool{}
+	for pass := 0; ; pass++ {
+		found, err := find()
+		if err != nil || len(found) == 0 {
+			return len(revoked), err
+		}
+		if pass == passesMost {
+			return len(revoked), &protocol.Stop{Reason: protocol.ReasonConflict, Server: t.server, Detail: "tokens of the login keep appearing although its old secret is dead; who mints them? The new one waits in staging and no consumer has it"}
+		}
+		for accessor := range found {
+			revoked[accessor] = true
+		}
+		if err := t.revoke(ctx, found); err != nil {
+			return len(revoked), err
+		}
+	}
+}
+
+func (t *Tokens) revoke(ctx context.Context, found map[string]Token) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookupsAtOnce)
+	for accessor := range found {
+		g.Go(func() error {
+			if err := t.api.Auth().Token().RevokeAccessorWithContext(ctx, accessor); err != nil && !vanished(err) {
+				return t.fail("revoke a token", err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// look lists all tokens and looks up those that are new.
+func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("vault %s: look at tokens: %w", t.server, ctx.Err())
+	}
+	defer func() { <-t.turn }()
+	got, err := t.api.Logical().ListWithContext(ctx, "auth/token/accessors")
+	if err != nil {
+		return nil, t.fail("list token accessors", err)
+	}
+	listed := map[string]Token{}
+	fresh := map[string]Token{}
+	for _, accessor := range keys(got) {
+		if token, known := t.seen[accessor]; known {
+			listed[accessor] = token
+		} else {
+			fresh[accessor] = Token{}
+		}
+	}
+	fresh, err = t.living(ctx, fresh)
+	maps.Copy(listed, fresh)
+	if err != nil {
+		maps.Copy(t.seen, fresh)
+		return nil, err
+	}
+	t.seen = maps.Clone(listed) // what is gone is forgotten
+	return listed, nil
+}
+
+// living looks tokens up by their accessors, and leaves out those that are gone. On an error it
+// gives what it has.
+func (t *Tokens) living(ctx context.Context, accessors map[string]Token) (map[string]Token, error) {
+	all := slices.Collect(maps.Keys(accessors))
+	found := make([]*Token, len(all))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookupsAtOnce)
+	for i, accessor := range all {
+		g.Go(func() (err error) {
+			found[i], err = t.lookup(ctx, accessor)
+			return err
+		})
+	}
+	err := g.Wait()
+	out := map[string]Token{}
+	for i, token := range found {
+		if token != nil {
+			out[all[i]] = *token
+		}
+	}
+	return out, err
+}
+
+// lookup is nil if the token is gone.
+func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
+	const op, at = "look up a token by its accessor", "auth/token/lookup-accessor"
+	got, err := t.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
+	var resp *vaultapi.ResponseError
+	switch {
+	case vanished(err):
+		return nil, nil
+	case errors.As(err, &resp) && resp.StatusCode == http.StatusForbidden:
+		// Vault says the same of a token that is gone before its accessor is,
+		// and of a right that we lack.
+		caps, askErr := t.api.Sys().CapabilitiesSelfWithContext(ctx, at)
+		if askErr == nil && (slices.Contains(caps, "update") || slices.Contains(caps, "root")) {
+			return nil, nil
+		}
+		return nil, t.fail(op, err)
+	case err != nil:
+		return nil, t.fail(op, err)
+	case got == nil:
+		return nil, nil
+	}
+	token := Token{Meta: map[string]string{}}
+	token.Path, _ = got.Data["path"].(string)
+	token.Entity, _ = got.Data["entity_id"].(string)
+	token.Orphan, _ = got.Data["orphan"].(bool)
+	meta, _ := got.Data["meta"].(map[string]any)
+	for k, v := range meta {
+		token.Meta[k], _ = v.(string)
+	}
+	return &token, nil
+}
+
+// vanished: the token has ended since it was listed.
+func vanished(err error) bool {
+	var resp *vaultapi.ResponseError
+	if !errors.As(err, &resp) {
+		return false
+	}
+	text := strings.Join(resp.Errors, " ")
+	return strings.Contains(text, "invalid accessor") || strings.Contains(text, "token not found")
+}
+
+func keys(got *vaultapi.Secret) []string {
+	if got == nil {
+		return nil
+	}
+	list, _ := got.Data["keys"].([]any)
+	var out []string
+	for _, k := range list {
+		if s, ok := k.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
