@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 )
 
@@ -33,12 +34,15 @@ type reach struct {
 	mount   string
 	readers map[string][]credential.Credential // by API path in Vault
 	unknown []credential.Credential            // logins that could not be asked
+	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
 
 // reachOf asks each login of the roll that is still open what it could read of the places of
 // cs: one call for all places, besides the login itself. Own logins of Rollcall read all of them
-// by their nature, and are not among the logins of a batch (docs/threat-model.md).
-func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credential) (*reach, error) {
+// by their nature, and are not among the logins of a batch (docs/threat-model.md). begun: the
+// staging place was asked about before, so that a login need not be asked about itself alone,
+// unless what it minted outlives it.
+func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credential, begun bool) (*reach, error) {
 	if len(b.Logins) == 0 {
 		return nil, nil
 	}
@@ -46,7 +50,7 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	if err != nil {
 		return nil, err
 	}
-	out := &reach{r: r, batch: b, mount: spec.Vault.Mount, readers: map[string][]credential.Credential{}}
+	out := &reach{r: r, batch: b, mount: spec.Vault.Mount, readers: map[string][]credential.Credential{}, stays: map[string]kind.Outlasts{}}
 	var paths []string
 	for _, c := range cs {
 		paths = append(paths, out.places(c)...)
@@ -60,11 +64,7 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 		if ref.Index >= len(page) {
 			return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has no credential %d", b.Campaign, ref.Page, ref.Index))
 		}
-		login := page[ref.Index]
-		if len(cs) == 1 && cs[0].ID == login.ID {
-			continue // it is alone
-		}
-		logins = append(logins, login)
+		logins = append(logins, page[ref.Index])
 	}
 	if len(logins) == 0 || len(paths) == 0 {
 		return nil, nil
@@ -74,9 +74,11 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	g.SetLimit(8)
 	for _, login := range logins {
 		g.Go(func() error {
-			readable, err := r.reads(gctx, b, login, paths)
+			alone := begun && len(cs) == 1 && cs[0].ID == login.ID
+			readable, stays, err := r.reads(gctx, b, login, paths, alone)
 			mu.Lock()
 			defer mu.Unlock()
+			out.stays[login.ID] = stays
 			if err != nil {
 				out.unknown = append(out.unknown, login)
 			}
@@ -89,27 +91,37 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	return out, g.Wait()
 }
 
-// reads asks one login. Nothing is asked of one that is closed already.
-func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string) ([]string, error) {
+// reads asks one login, and what of it no rotation ends. Nothing is asked of one that is closed
+// already; of one that is alone only if its tokens outlast it.
+func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string, alone bool) ([]string, kind.Outlasts, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	stays := kind.Outlasts{Tokens: login.Batch, Login: rotation.ProblemStop(login) != nil}
 	closed, values, err := r.loginValues(ctx, b, login)
 	if err != nil || closed {
-		return nil, err
+		return nil, stays, err
 	}
 	spec, err := r.listedSpec(ctx, b.Campaign)
 	if err != nil {
-		return nil, err
+		return nil, stays, err
 	}
 	authority, err := r.Kinds.Authority(spec, login.Authority, login.Kind)
 	if err != nil {
-		return nil, err
+		return nil, stays, err
+	}
+	if o, ok := authority.(kind.Outlasting); ok {
+		now, err := o.Outlasts(ctx, login)
+		if err != nil {
+			return nil, stays, err
+		}
+		stays.Tokens, stays.Login = stays.Tokens || now.Tokens, stays.Login || now.Login
 	}
 	asks, ok := authority.(kind.Login)
-	if !ok {
-		return nil, nil
+	if !ok || alone && !stays.Tokens {
+		return nil, stays, nil
 	}
-	return asks.Reads(ctx, login, values, paths)
+	readable, err := asks.Reads(ctx, login, values, paths)
+	return readable, stays, err
 }
 
 // loginValues are what may log in with a login now, and whether it is closed.
@@ -154,6 +166,52 @@ func (o *reach) places(c credential.Credential) []string {
 // Closed is rotation.Reach's.
 func (o *reach) Closed(id string) { o.r.logins.add(o.batch.Campaign, id) }
 
+// beforeStaging says why nothing may be staged for c, or nil. A login waits for no other one
+// that will be closed, and goes on where it was begun.
+func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
+	switch {
+	case !c.ReachesVault():
+		return o.Within(ctx, c)
+	case o.begun(ctx, c):
+		return nil
+	}
+	return o.Before(ctx, c)
+}
+
+// begun reports whether a value of the campaign is staged for c, so that it may be set already.
+func (o *reach) begun(ctx context.Context, c credential.Credential) bool {
+	staged, found, err := o.r.Store.ReadStaged(ctx, c.ID)
+	return err == nil && found && staged.Campaign == o.batch.Campaign
+}
+
+// Before is rotation.Reach's. A login that waits for nothing but others that will be closed is
+// let through: two that read each other's places are both retired first.
+func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.Stop {
+	for i, place := range o.places(c) {
+		for _, login := range o.readers[place] {
+			self, stays := login.ID == c.ID, o.stays[login.ID]
+			switch {
+			case i == 0 && (self || o.open(ctx, login, c)):
+				return notBegunFor("a login to Vault of the roll that is not dead yet, perhaps this one, could read what Rollcall stages: take that right from it first")
+			case i > 0 && self && stays.Tokens:
+				return notBegunFor("it gives batch tokens, or did so when it was listed: those that somebody has live until they expire, whatever becomes of its secret-ids, and could read where its new one goes. Wait for them to expire (token_max_ttl) with service tokens set on the role or its mount, and run again")
+			case i > 0 && !self && (stays.Tokens || stays.Login) && o.open(ctx, login, c):
+				return notBegunFor("another login to Vault of the roll could read where its new value goes, and no rotation closes that one: it gives batch tokens, lets in without its secret, or cannot be rotated as it is listed")
+			}
+		}
+	}
+	is := func(l credential.Credential) bool { return l.ID == c.ID }
+	if slices.ContainsFunc(o.unknown, is) {
+		return nil // what is the matter with it shows when it is looked at
+	}
+	for _, login := range o.unknown {
+		if o.open(ctx, login, c) {
+			return notBegunFor("another login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
+		}
+	}
+	return nil
+}
+
 // Within is rotation.Reach's. What a login could read was asked at the beginning of the batch;
 // whether it is closed is asked now.
 func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.Stop {
@@ -176,21 +234,22 @@ func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 	return nil
 }
 
+// open reports whether somebody who had a login may still read with it. c is retired by now;
+// of itself nothing is left but what outlasts that.
 func (o *reach) open(ctx context.Context, login, c credential.Credential) bool {
 	if login.ID == c.ID {
-		return false
+		return o.stays[login.ID].Tokens
 	}
 	closed, _, err := o.r.loginValues(ctx, o.batch, login)
 	return err != nil || !closed
 }
 
-func within(why string) *protocol.Stop {
-	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; the new value is not written there before that login is dead, or a person accepts it by name (rollcall accept-open)"}
+func notBegunFor(why string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; nothing was changed: its old value is good until that is settled, or a person accepts the login by name (rollcall accept-open)"}
 }
 
-// outsideVault are those that are no logins to Vault, which wait for nothing before they are set.
-func outsideVault(cs []credential.Credential) []credential.Credential {
-	return slices.DeleteFunc(cs, credential.Credential.ReachesVault)
+func within(why string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: why + "; the new value is not written there before that login is dead, or a person accepts it by name (rollcall accept-open)"}
 }
 
 // applicable are the credentials that Apply is asked for.

@@ -169,24 +169,55 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
 }
 
+// thief logs in with the stolen secret-id of a role, and gives what its token reads.
+func (w *reachable) thief(role string) func(path string) error {
+	thief, err := w.client.Clone()
+	require.NoError(w.t, err)
+	id, err := w.client.Logical().Read("auth/approle/role/" + role + "/role-id")
+	require.NoError(w.t, err)
+	thief.SetToken(w.write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": "stolen-" + role}).Auth.ClientToken)
+	return func(path string) error {
+		_, err := thief.Logical().Read(path)
+		return err
+	}
+}
+
+// prepared are the stops of logins before anything is staged; nil where something was.
+func (w *reachable) prepared(items ...int) (out []*protocol.Stop) {
+	var prepared []PreparedItem
+	w.call("Prepare", PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
+	for _, p := range prepared {
+		out = append(out, p.Stop)
+	}
+	return out
+}
+
+// good reports whether the stolen secret-id of a role logs in still.
+func (w *reachable) good(role string) bool {
+	id, err := w.client.Logical().Read("auth/approle/role/" + role + "/role-id")
+	require.NoError(w.t, err)
+	_, err = w.client.Logical().Write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": "stolen-" + role})
+	return err == nil
+}
+
 // Batch tokens of the stolen secret-id live on when that is destroyed, and nobody can revoke them.
 func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
-	w := newReachable(t, map[string]any{"token_type": "batch"})
+	w := newReachable(t, map[string]any{"token_type": "batch", "token_policies": "reads-esg-01,not-its-own"})
+	require.NoError(t, w.client.Sys().PutPolicy("not-its-own", `path "kv/data/apps/esg-01/esg-01-a" { capabilities = ["deny"] }`))
 	// The other reads nothing, so that it does not keep the first from being activated.
 	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": ""})
-	thief, err := w.client.Clone()
-	require.NoError(t, err)
-	id, err := w.client.Logical().Read("auth/approle/role/esg-01-a/role-id")
-	require.NoError(t, err)
-	thief.SetToken(w.write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": "stolen-esg-01-a"}).Auth.ClientToken)
+	reads := w.thief("esg-01-a")
 
 	waits := []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}
-	out := w.pass(0, 1)
+	before := w.prepared(0, 1)
+	require.Nil(t, before[0], "its tokens do not read its own place")
+	require.Equal(t, protocol.ReasonWithinReach, before[1].Reason, "its new value would be read, by tokens that nobody can revoke")
+	out := w.pass(0)
 	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
 	require.Equal(t, credential.FindingBatchTokens, out[0].Findings[0].Code)
-	require.NotNil(t, out[1].Stop)
-	require.Equal(t, protocol.ReasonWithinReach, out[1].Stop.Reason, "its new value would be read")
+	require.Equal(t, protocol.ReasonWithinReach, w.prepared(1)[0].Reason, "it is dead, and its tokens are not")
 	require.Equal(t, "stolen-esg-01-b", w.live(1))
+	require.True(t, w.good("esg-01-b"), "its consumer has a login")
 	w.accounts.Logins = w.index.Logins[:1]
 	require.Equal(t, waits, w.reasons(), "asked with the new secret-id, which is staged")
 	staged, found, err := w.store.ReadStaged(t.Context(), w.roll.Credentials[0].ID)
@@ -200,9 +231,85 @@ func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
 	require.Equal(t, waits, w.reasons(), "asked with the new secret-id, which is live")
 	w.restart()
 	require.Equal(t, waits, w.reasons())
-	read, err := thief.Logical().Read("kv/data/apps/esg-01/esg-01-b")
-	require.NoError(t, err, "it reads on")
-	require.Equal(t, "stolen-esg-01-b", read.Data["data"].(map[string]any)["secret_id"])
+	require.NoError(t, reads("kv/data/apps/esg-01/esg-01-b"), "it reads on")
+	w.logins.Logins = w.index.Logins[1:] // a person accepts the first
+	require.True(t, w.pass(1)[0].Dead())
 	w.write("auth/approle/role/esg-01-a", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons(), "who cannot be asked counts as one that reads all")
+}
+
+// Its new secret-id would be read by the tokens of the old one, and without it its consumer
+// would have no login: it is left as it is until a person accepts that.
+func TestALoginWhoseBatchTokensReadItsOwnPlaceIsNotEvenStagedBeforeAPersonAcceptsIt(t *testing.T) {
+	w := newReachable(t, map[string]any{"token_type": "batch"})
+	reads := w.thief("esg-01-a")
+	for range 2 {
+		for i, stop := range w.prepared(0, 1) {
+			require.Equal(t, protocol.ReasonWithinReach, stop.Reason, i)
+		}
+		w.restart()
+	}
+	require.NoError(t, reads("kv/data/apps/esg-01/esg-01-a"))
+	for i, role := range []string{"esg-01-a", "esg-01-b"} {
+		require.True(t, w.good(role), role)
+		require.Equal(t, "stolen-"+role, w.live(i))
+		_, staged, err := w.store.ReadStaged(t.Context(), w.roll.Credentials[i].ID)
+		require.NoError(t, err)
+		require.False(t, staged)
+	}
+
+	// Other tokens from now on change nothing about those that are out.
+	w.roll.Credentials[0].Batch = true
+	w.roll.Campaign = "c2"
+	index, err := w.store.WriteRoll(t.Context(), w.roll)
+	require.NoError(t, err)
+	spec, err := w.store.LoadSpec(t.Context(), vault.CampaignSpec("c"))
+	require.NoError(t, err)
+	require.NoError(t, w.store.CloseCampaign(t.Context(), "c"))
+	require.NoError(t, Open(t.Context(), w.store, vault.CampaignRecord{Campaign: "c2", Device: "esg-01"}, spec))
+	w.logins.Campaign, w.logins.Snapshot = "c2", index.Snapshot
+	w.write("auth/approle/role/esg-01-a", map[string]any{"token_type": "service"})
+	for i, stop := range w.prepared(0, 1) {
+		require.Equal(t, protocol.ReasonWithinReach, stop.Reason, i)
+	}
+
+	w.logins.Logins = w.index.Logins[1:] // a person accepts the first
+	out := w.pass(0, 1)
+	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason, "the second is not retired yet, and reads the first's place")
+	require.Equal(t, protocol.Activate, out[0].Step)
+	require.True(t, out[1].Dead(), "%+v", out[1].Stop)
+	out = w.pass(0)
+	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
+	require.Equal(t, credential.FindingBatchTokens, out[0].Findings[0].Code, "those from before it was changed")
+}
+
+// Where the new secret-id lies staged the thief must not read either: it logs in from set on.
+func TestNoLoginIsStagedWhereAStolenOneReads(t *testing.T) {
+	w := newReachable(t, map[string]any{"token_policies": "reads-all"})
+	require.NoError(t, w.client.Sys().PutPolicy("reads-all", `path "*" { capabilities = ["read"] }`))
+	for i, stop := range w.prepared(0, 1) {
+		require.Equal(t, protocol.ReasonWithinReach, stop.Reason, i)
+		require.Contains(t, stop.Detail, "what Rollcall stages")
+	}
+	w.logins.Logins, w.logins.Span = w.index.Logins[:1], credential.Span{To: 1}
+	require.Equal(t, protocol.ReasonWithinReach, w.prepared(0)[0].Reason, "also alone")
+	w.write("auth/approle/role/esg-01-a", map[string]any{"token_policies": "reads-esg-01"})
+	require.True(t, w.pass(0)[0].Dead())
+}
+
+// One that no rotation closes keeps the others from being retired, and not just from being activated.
+func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
+	w := newReachable(t)
+	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"})
+	before := w.prepared(0, 1)
+	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason)
+	require.Nil(t, before[1], "its own reason comes when it is set")
+	require.Equal(t, protocol.ReasonPolicy, w.pass(1)[0].Stop.Reason)
+
+	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": true, "token_bound_cidrs": "", "secret_id_bound_cidrs": "192.0.2.0/24"})
+	require.NoError(t, w.store.Unstage(t.Context(), "vault/approle/esg-01-b", "c", 1))
+	before = w.prepared(0, 1)
+	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason, "who cannot be asked counts as one that reads all")
+	require.Nil(t, before[1], "its own reason comes when it is tried")
+	require.True(t, w.good("esg-01-a"))
 }

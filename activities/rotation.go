@@ -161,15 +161,15 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	rot.Pass = in.Pass
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
-	reach, err := r.reachOf(ctx, in.Batch, outsideVault(rotatable(page, in.Items)))
+	reach, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
 	still()
 	if err != nil {
 		return nil, err
 	}
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
-		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil && !c.ReachesVault() {
-			out[i].Stop = reach.Within(ctx, c)
+		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
+			out[i].Stop = reach.beforeStaging(ctx, c)
 		}
 		if out[i].Stop == nil {
 			out[i].Prepared = rot.Prepare(ctx, page[in.Items[i]])
@@ -199,7 +199,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	}
 	if in.Batch.Kind == credential.AppRoleSecretID && len(in.Batch.Logins) > 0 {
 		still := beat(ctx)
-		reach, err := r.reachOf(ctx, in.Batch, applicable(page, in.Items))
+		reach, err := r.reachOf(ctx, in.Batch, applicable(page, in.Items), true)
 		still()
 		if err != nil {
 			return nil, err

@@ -62,6 +62,10 @@ type Credential struct {
 	// Own: it is what Rollcall itself works with.
 	Own bool `json:"own,omitempty"`
 
+	// Batch: when it was listed it gave batch tokens, which Vault cannot revoke: those that
+	// somebody has live on for the whole campaign, whatever is changed about it meanwhile.
+	Batch bool `json:"batch,omitempty"`
+
 	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
 	// which the device may have written) ties the credential to its account. It
 	// is rotated only if the account accepts a value that the paths hold.

@@ -197,8 +197,12 @@ func TestWhatANewSecretIDCannotTakeOverIsSaidBeforeTheRun(t *testing.T) {
 		"lim-differ": {nil, []map[string]any{{"num_uses": 5, "metadata": `{"host":"a"}`}, {"ttl": "1h", "metadata": `{"host":"b"}`}}},
 		"lim-bound":  {nil, []map[string]any{{"cidr_list": []string{"192.0.2.1/32"}}}},
 		"lim-plain":  {nil, []map[string]any{{}}},
+		"lim-batch":  {map[string]any{"token_type": "batch"}, []map[string]any{{}}},
 	} {
 		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": "default"})
+		if setting.role != nil {
+			write(t, "auth/approle/role/"+role, setting.role)
+		}
 		for _, id := range setting.ids {
 			write(t, "auth/approle/role/"+role+"/secret-id", id)
 		}
@@ -208,15 +212,20 @@ func TestWhatANewSecretIDCannotTakeOverIsSaidBeforeTheRun(t *testing.T) {
 	c.Sources = []config.Source{{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "lim-*"}}
 	roll, _, err := List(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
 	require.NoError(t, err)
-	require.Len(t, roll.Credentials, 4)
+	require.Len(t, roll.Credentials, 5)
 	said := map[string]string{}
 	for id, findings := range roll.Findings {
 		for _, f := range findings {
-			require.Equal(t, credential.FindingLimits, f.Code)
+			require.Equal(t, id == "vault/approle/lim-batch", f.Code == credential.FindingBatchTokens)
+			require.Equal(t, id != "vault/approle/lim-batch", f.Code == credential.FindingLimits)
 			said[id] += f.Detail
 		}
 	}
-	require.Len(t, said, 2)
+	for _, c := range roll.Credentials {
+		require.Equal(t, c.Name == "approle/lim-batch", c.Batch, c.Name)
+	}
+	require.Len(t, said, 3)
+	require.Contains(t, said["vault/approle/lim-batch"], "accept-open")
 	require.Contains(t, said["vault/approle/lim-differ"], "differ in secret_id_num_uses, secret_id_ttl, metadata")
 	require.Contains(t, said["vault/approle/lim-bound"], "192.0.2.1/32")
 }

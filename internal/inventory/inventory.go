@@ -150,8 +150,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, c := range roll.Credentials {
-		if !c.ReachesVault() {
+	for i := range roll.Credentials {
+		c := &roll.Credentials[i]
+		if c.Kind != credential.AppRoleSecretID || c.Subject == "" {
 			continue
 		}
 		found, err := l.secretIDLimits(ctx, c)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
 )
 
 // limitsMost bounds the secret-ids that are looked at for each role.
@@ -17,7 +18,7 @@ const limitsMost = 100
 // secretIDLimits says before the run what a new secret-id cannot take over from the old ones,
 // or what will be in the way of proving it (docs/protocol.md#approle-secret-ids). It looks by
 // accessor, which spends no use; what our token may not look at it leaves out.
-func (l *lister) secretIDLimits(ctx context.Context, c credential.Credential) ([]credential.Finding, error) {
+func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) ([]credential.Finding, error) {
 	mount, name, _ := cutRole(c.Subject)
 	at := "auth/" + mount + "/role/" + name
 	role, err := l.vault.API().Logical().ReadWithContext(ctx, at)
@@ -27,9 +28,13 @@ func (l *lister) secretIDLimits(ctx context.Context, c credential.Credential) ([
 	if err != nil {
 		return nil, vaultError("read", at, err)
 	}
+	found, err := l.batchTokens(ctx, c, mount, role.Data)
+	if err != nil {
+		return nil, err
+	}
 	list, err := l.vault.API().Logical().ListWithContext(ctx, at+"/secret-id")
 	if refusedBy(err, http.StatusForbidden) {
-		return nil, nil
+		return found, nil
 	}
 	if err != nil {
 		return nil, vaultError("list", at+"/secret-id", err)
@@ -40,7 +45,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c credential.Credential) ([
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
 		switch {
 		case refusedBy(err, http.StatusForbidden):
-			return nil, nil
+			return found, nil
 		case refusedBy(err, http.StatusNotFound) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:
@@ -49,7 +54,28 @@ func (l *lister) secretIDLimits(ctx context.Context, c credential.Credential) ([
 		seen = append(seen, id.Data)
 		l.beat()
 	}
-	return limitsFindings(role.Data, seen), nil
+	return append(found, limitsFindings(role.Data, seen)...), nil
+}
+
+// batchTokens notes a login that gives tokens which nobody can revoke. What the role gave
+// before it was set to something else is not known.
+func (l *lister) batchTokens(ctx context.Context, c *credential.Credential, mount string, role map[string]any) ([]credential.Finding, error) {
+	at := "sys/internal/ui/mounts/auth/" + mount
+	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	if err != nil && !refusedBy(err, http.StatusForbidden) {
+		return nil, vaultError("read", at, err)
+	}
+	own, _ := role["token_type"].(string)
+	kind := ""
+	if got != nil {
+		config, _ := got.Data["config"].(map[string]any)
+		kind, _ = config["token_type"].(string)
+	}
+	if c.Batch = minted.GivesBatch(own, kind); !c.Batch {
+		return nil, nil
+	}
+	return []credential.Finding{{Code: credential.FindingBatchTokens, Detail: "it gives batch tokens, which Vault can neither list nor revoke: what they could read waits (within-reach) until a person accepts this login (rollcall accept-open), for those that somebody has live until they expire. " +
+		"Before the run: set token_type service on the role or its mount, and wait for its token_max_ttl"}}, nil
 }
 
 // limitsFindings is what is to be said of a role and its secret-ids.

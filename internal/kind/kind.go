@@ -114,6 +114,20 @@ type Login interface {
 	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
 }
 
+// Outlasting is a Login of which something may live on that no rotation ends.
+type Outlasting interface {
+	// Outlasts says what, before anything is set. It changes nothing.
+	Outlasts(ctx context.Context, c credential.Credential) (Outlasts, error)
+}
+
+// Outlasts is what of a login to Vault no rotation ends.
+type Outlasts struct {
+	// Tokens that it minted cannot be revoked, and live until they expire.
+	Tokens bool
+	// Login: it lets in without the secret.
+	Login bool
+}
+
 // Subjects are the immutable ids of the accounts of cs.
 func Subjects(cs []credential.Credential) []string {
 	out := make([]string, 0, len(cs))

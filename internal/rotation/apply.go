@@ -123,6 +123,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		if err := j.fit(); err != nil {
 			return err
 		}
+		if stop := j.beforeSet(ctx); stop != nil {
+			return stop
+		}
 		if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 			return stop
 		}

@@ -95,7 +95,7 @@ func (w *world) apply(attempt int, fresh bool) (a Applied, ok bool) {
 func (w *world) rotator() *Rotator { return w.as(&hand{w: w}) }
 
 func (w *world) as(h *hand) *Rotator {
-	return &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Hand: w.hand,
+	return &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Hand: w.hand, Reach: w.reach,
 		StillOpen: func(context.Context) bool { return !w.closed[us] }}
 }
 

@@ -63,6 +63,8 @@ type world struct {
 
 	hand *Hand // of the process that lives; nil: none of them remembers
 
+	reach Reach // what other logins to Vault, or tokens of this one, could read; nil: nothing
+
 	faults map[int]fault
 	events map[int]func(*world) // what somebody else does just before a call
 	calls  int

@@ -16,7 +16,20 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-var _ kind.Login = (*Authority)(nil)
+var (
+	_ kind.Login      = (*Authority)(nil)
+	_ kind.Outlasting = (*Authority)(nil)
+)
+
+// Outlasts reads it from the role and its mount, before anything is set.
+func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kind.Outlasts, error) {
+	r, err := au.role(ctx, c.Subject)
+	if err != nil || r == nil {
+		return kind.Outlasts{}, err
+	}
+	batch, err := au.tokens.MintsBatch(ctx, r.mount, r.tokenType)
+	return kind.Outlasts{Tokens: batch, Login: !r.bindSecretID}, err
+}
 
 // Reads mints a token of the role, asks Vault what that may read, and revokes it. It logs in
 // with one of values if the role has it, and that has no limited number of uses. Else it gives the

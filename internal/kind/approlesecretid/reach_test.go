@@ -1,12 +1,14 @@
 package approlesecretid
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 )
 
 func TestVaultIsAskedWhatALoginCouldReadAndNothingOfThatLasts(t *testing.T) {
@@ -56,4 +58,45 @@ path "kv/data/apps/written/*" { capabilities = ["create", "update"] }`))
 	got, err := au.Reads(t.Context(), c, nil, paths)
 	require.NoError(t, err)
 	require.Empty(t, got)
+}
+
+func TestWhatOutlastsALoginIsKnownBeforeAnythingIsSet(t *testing.T) {
+	for name, about := range map[string]string{"forced-batch": "batch", "default-batch": "default-batch"} {
+		admin(t, "sys/auth/"+name, map[string]any{"type": "approle", "config": map[string]any{"token_type": about}})
+	}
+	au := New(worker, "vault")
+	for name, row := range map[string]struct {
+		mount string
+		role  map[string]any
+		want  kind.Outlasts
+	}{
+		"service tokens":              {"approle", nil, kind.Outlasts{}},
+		"batch tokens":                {"approle", map[string]any{"token_type": "batch"}, kind.Outlasts{Tokens: true}},
+		"no secret-id":                {"approle", map[string]any{"bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"}, kind.Outlasts{Login: true}},
+		"a mount that gives no other": {"forced-batch", map[string]any{"token_type": "service"}, kind.Outlasts{Tokens: true}},
+		"a mount whose default it is": {"default-batch", nil, kind.Outlasts{Tokens: true}},
+		"a role that wants service":   {"default-batch", map[string]any{"token_type": "service"}, kind.Outlasts{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			role := strings.ReplaceAll(name, " ", "-")
+			admin(t, "auth/"+row.mount+"/role/"+role, row.role)
+			from := au
+			if row.mount != "approle" {
+				from = New(server.Client(), "vault")
+			}
+			got, err := from.Outlasts(t.Context(), credential.Credential{Subject: row.mount + "/" + role})
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+			id, err := server.Client().Logical().Read("auth/" + row.mount + "/role/" + role + "/role-id")
+			require.NoError(t, err)
+			in := map[string]any{"role_id": id.Data["role_id"]}
+			if !row.want.Login {
+				in["secret_id"] = admin(t, "auth/"+row.mount+"/role/"+role+"/secret-id", nil).Data["secret_id"]
+			}
+			require.Equal(t, row.want.Tokens, admin(t, "auth/"+row.mount+"/login", in).Auth.Accessor == "", "Vault gives what was said")
+		})
+	}
+	got, err := au.Outlasts(t.Context(), credential.Credential{Subject: "approle/gone"})
+	require.NoError(t, err)
+	require.Zero(t, got)
 }

@@ -215,7 +215,12 @@ func (t *Tokens) MintsBatch(ctx context.Context, mount, own string) (bool, error
 		return true, nil
 	}
 	kind, _, err := t.mount(ctx, mount)
-	return kind == "batch" || own != "service" && strings.HasSuffix(kind, "batch"), err
+	return GivesBatch(own, kind), err
+}
+
+// GivesBatch is MintsBatch where the mount's token type is known.
+func GivesBatch(own, mount string) bool {
+	return own == "batch" || mount == "batch" || own != "service" && strings.HasSuffix(mount, "batch")
 }
 
 // mount is the token type of an auth mount and its accessor, as any token with a right below it may see them.

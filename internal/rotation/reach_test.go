@@ -1,0 +1,96 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// outlasting is a login of which tokens live on that could read the place of its new value,
+// until a person accepts it.
+type outlasting struct{ open bool }
+
+func (*outlasting) Closed(string) {}
+
+func (o *outlasting) Before(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
+func (o *outlasting) Within(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
+
+func (o *outlasting) stop() *protocol.Stop {
+	if !o.open {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach}
+}
+
+// loginStories are those in which the old value opens the live path.
+func loginStories(t *testing.T) (out []story) {
+	for _, s := range stories {
+		if s.world().first {
+			out = append(out, s)
+		}
+	}
+	require.NotEmpty(t, out)
+	return out
+}
+
+// Retired and not activated, its consumer would have no login for as long as nobody accepts it.
+func TestALoginWhoseOldTokensWouldReadItsNewValueIsLeftAsItIsUntilAPersonAcceptsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range loginStories(t) {
+			for at := 1; at <= callsOf(s); at++ {
+				for _, f := range allFaults {
+					w, r := s.world(), &outlasting{open: true}
+					w.faults[at], w.reach = f, r
+					what := fmt.Sprintf("%s, call %d: %s", s.name, at, f)
+					before := len(w.secrets["kv/app"].versions)
+					for range 3 {
+						a, dead := w.pass(at%2 == 0)
+						require.False(t, dead, what)
+						if a.Stop != nil && a.Stop.Reason == protocol.ReasonWithinReach {
+							require.Equal(t, protocol.Intent, a.Step, what)
+						}
+					}
+					require.Len(t, w.write().history, 1, "%s: nothing was set, and nothing retired\n%s", what, w.story())
+					require.Len(t, w.secrets["kv/app"].versions, before, what)
+					r.open = false
+					w.rotate(t, at%2 == 0, what)
+				}
+			}
+		}
+	})
+}
+
+// Whenever its role begins to give such tokens, nothing is written where they read.
+func TestALoginThatBeginsToGiveTokensThatOutlastItIsNotActivatedAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, s := range loginStories(t) {
+			for at := 1; at <= callsOf(s); at++ {
+				w, r := s.world(), &outlasting{}
+				w.reach = r
+				what := fmt.Sprintf("%s, before call %d", s.name, at)
+				versions := func() int { return len(w.secrets["kv/app"].versions) }
+				written := 0
+				w.events[at] = func(*world) { r.open = true }
+				w.events[at+1] = func(*world) { written = versions() }
+				for range 3 {
+					if _, dead := w.pass(false); dead {
+						break
+					}
+				}
+				if r.open && w.calls > at {
+					require.Equal(t, written, versions(), "%s\n%s", what, w.story())
+				}
+				r.open = false
+				if w.staging[w.cred.ID] != nil {
+					w.rotate(t, false, what)
+				}
+			}
+		}
+	})
+}
