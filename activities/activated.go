@@ -27,7 +27,11 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	if len(placed) == 0 {
 		return
 	}
-	err := r.Store.RecordActivated(ctx, placed)
+	// What was activated is noted, also when the batch was told to stop.
+	defer beat(ctx)()
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	defer cancel()
+	err := r.Store.RecordActivated(steady, placed)
 	for i := range out {
 		if a := &out[i]; err != nil && a.Dead() {
 			a.Proof, a.Stop = "", vaultStop(err)
@@ -39,6 +43,9 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 func vaultStop(err error) *protocol.Stop {
 	if v, ok := errors.AsType[*vault.Error](err); ok {
 		return v.Stop()
+	}
+	if stop := protocol.GivenUp(err); stop != nil {
+		return stop
 	}
 	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: err.Error()}
 }

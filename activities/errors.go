@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
 	"syscall"
 
 	"go.temporal.io/sdk/temporal"
@@ -41,6 +42,8 @@ func ReasonFor(err error) (protocol.Reason, string) {
 		return protocol.ReasonInterrupted, "no worker finished the batch in time; the next pass looks at what was done"
 	}
 	switch app.Type() {
+	case reflect.TypeFor[brokenOff]().Name():
+		return protocol.ReasonInterrupted, app.Message()
 	case errVault:
 		return protocol.ReasonVault, app.Message()
 	case Denied:
@@ -64,6 +67,14 @@ func ofVault(r protocol.Reason) string {
 	return errVault
 }
 
+// brokenOff is a cancelled activity. Where it was not the workflow that cancelled it, but a
+// worker that stops, Temporal takes it for a failure and keeps no more of it than this
+// type's name.
+type brokenOff struct{}
+
+func (brokenOff) Error() string { return "broken off before its end: its worker stopped" }
+func (brokenOff) Unwrap() error { return context.Canceled }
+
 // classify is the one place where an activity's error gets the type that
 // retry policies and people see. A cancelled activity stays cancelled.
 func classify(fallback string, err error) error {
@@ -71,7 +82,7 @@ func classify(fallback string, err error) error {
 		return nil
 	}
 	if errors.Is(err, context.Canceled) {
-		return context.Canceled // without the text around it, which may name paths
+		return brokenOff{} // without the text around it, which may name paths
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {

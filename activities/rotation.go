@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -297,11 +296,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	}
 	ended, by, err := r.Store.CampaignEnded(ctx, campaign)
 	if err != nil {
-		var v *vault.Error
-		if errors.As(err, &v) {
-			return v.Stop()
-		}
-		return &protocol.Stop{Reason: protocol.ReasonVault, Detail: "whether the campaign still runs cannot be read"}
+		return vaultStop(err)
 	}
 	if ended {
 		why := "the campaign was closed by a failure"

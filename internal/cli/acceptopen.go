@@ -83,8 +83,29 @@ func (a *app) findLogin(ctx context.Context, name string) (credential.Ref, error
 		}
 		names = append(names, c.Name)
 	}
+	if err := s.loginLeftOut(ctx, running.Campaign, name); err != nil {
+		return credential.Ref{}, err
+	}
 	if len(names) == 0 {
 		return credential.Ref{}, fmt.Errorf("cannot %s: no login to Vault is on the roll of campaign %s", workflows.UpdateAcceptOpen, running.Campaign)
 	}
 	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s; its logins are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
+}
+
+// loginLeftOut says of a login that the campaign file excludes why there is nothing to accept. Nobody asks
+// what it could read, so nothing waits for it, and the exclude holds already who answers for it.
+func (s *session) loginLeftOut(ctx context.Context, campaign, name string) error {
+	left, err := s.store.ReadExcluded(ctx, campaign)
+	if err != nil {
+		return err
+	}
+	for _, x := range left {
+		if strings.EqualFold(x.Name, name) || strings.EqualFold(x.ID, name) {
+			return fmt.Errorf("cannot %s: %s is left out by an exclude of the campaign file (%s), so nothing waits for it and there is nothing to accept; "+
+				"that new values may be read with it stays a warning (login-excluded) and exit code 2, whoever answers for it: "+
+				"take the exclude out and run again once this campaign has ended, and if the login stays open then, accept it; if the device never had it, let no source list it",
+				workflows.UpdateAcceptOpen, x.Name, x.Reason)
+		}
+	}
+	return nil
 }

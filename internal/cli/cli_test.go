@@ -52,10 +52,27 @@ func TestThePayloadKeyItselfIsNeverRepeated(t *testing.T) {
 	require.NotContains(t, err.Error(), "UExBTlRF")
 }
 
+func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Streams: Streams{Out: &out}}
+	n := a.printChecks([]check{
+		{Where: "corp", What: "bind", OK: true, Detail: "bound"},
+		{Where: "corp", What: "clock", OK: true, NotChecked: true, Detail: "the server's time is not shown"},
+		{Where: "corp", What: "base", Detail: "nothing", Do: "correct base"},
+	})
+	require.Equal(t, "2 checked, 1 wrong, 1 not checked", n.String())
+	require.Equal(t, `corp
+  ok           bind   bound
+  not checked  clock  the server's time is not shown
+  WRONG        base   nothing
+                      -> correct base
+`, out.String())
+}
+
 func TestDoctorHasALineForEachCheckInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{Streams: Streams{Out: &out}}
-	require.Equal(t, 1, a.printChecks([]check{
+	require.Equal(t, tally{checked: 3, wrong: 1}, a.printChecks([]check{
 		{Where: "vault", What: "vault unsealed", OK: true, Detail: "serving"},
 		{Where: "vault", What: "vault rights", Detail: "create is missing on kv/data/apps", Do: "give the token the policy"},
 		{Where: "temporal", What: "connect", OK: true, Detail: "127.0.0.1:7233"},

@@ -42,7 +42,7 @@ nothing. Exit code 1 if anything is wrong.`,
 			if asJSON {
 				err = printJSON(a.Out, rows)
 			} else {
-				_, err = fmt.Fprintf(a.Out, "%d checked, %d wrong\n", len(rows), a.printChecks(rows))
+				_, err = fmt.Fprintln(a.Out, a.printChecks(rows))
 			}
 			if err != nil {
 				return err
@@ -66,6 +66,8 @@ type check struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Do     string `json:"do,omitempty"`
+	// NotChecked: it could not be looked at. OK is true then, because nothing is known to be wrong.
+	NotChecked bool `json:"not_checked,omitempty"`
 }
 
 func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
@@ -78,16 +80,20 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		defer s.close()
 		roll := s.known(cmd)
 		for _, c := range vault.Doctor(ctx, cfg, roll, policies...) {
-			rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
+			rows = append(rows, ofVault(c))
 		}
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
 	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
-		rows = append(rows, check{"vault", c.Name, c.OK, c.Detail, c.Do})
+		rows = append(rows, ofVault(c))
 	}
-	return append(rows, check{Where: "directories", What: "not checked", Detail: "their bind passwords are in Vault, which cannot be used yet", Do: "mend Vault first"})
+	return append(rows, check{Where: "directories", What: "all of them", OK: true, NotChecked: true, Detail: "their bind passwords are in Vault, which cannot be used yet: mend Vault first"})
+}
+
+func ofVault(c vault.Check) check {
+	return check{"vault", c.Name, c.OK, c.Detail, c.Do, c.NotChecked}
 }
 
 // lookedAt says how many credentials would stay open as they are listed. It is no fault of
@@ -118,7 +124,7 @@ func lookedAt(roll []credential.Credential) []check {
 // ownMount looks whether Vault was set up for Rollcall.
 func (s *session) ownMount(ctx context.Context) check {
 	c := s.store.OwnMount(ctx)
-	return check{"vault", c.Name, c.OK, c.Detail, c.Do}
+	return ofVault(c)
 }
 
 // checkDirectories looks at every server that the file names and that is found, and at
@@ -168,7 +174,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	}
 	healthy := true
 	for _, c := range checks {
-		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do})
+		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
 		healthy = healthy && c.OK
 	}
 	switch place := s.cfg.Directories[name].Discover; {

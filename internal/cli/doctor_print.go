@@ -9,15 +9,32 @@ import (
 	"rollcall/internal/report"
 )
 
-// printChecks groups by place, in lines that fit the terminal, and counts what is wrong.
-func (a *app) printChecks(rows []check) (bad int) {
+// notChecked is the mark of what could not be looked at.
+const notChecked = "not checked"
+
+// tally counts checks. What could not be looked at is neither in order nor wrong.
+type tally struct{ checked, wrong, notChecked int }
+
+func (t tally) String() string {
+	s := fmt.Sprintf("%d checked, %d wrong", t.checked, t.wrong)
+	if t.notChecked > 0 {
+		s += fmt.Sprintf(", %d not checked", t.notChecked)
+	}
+	return s
+}
+
+// printChecks groups by place, in lines that fit the terminal, and counts.
+func (a *app) printChecks(rows []check) (n tally) {
 	width, tty := terminal(a.Out)
 	if !tty {
 		width = math.MaxInt // a line each, for grep
 	}
-	where, widest := "", 0
+	where, widest, marks := "", 0, len("WRONG")
 	for _, r := range rows {
 		widest = max(widest, utf8.RuneCountInString(r.What))
+		if r.NotChecked {
+			marks = len(notChecked)
+		}
 	}
 	for _, r := range rows {
 		if r.Where != where {
@@ -25,15 +42,22 @@ func (a *app) printChecks(rows []check) (bad int) {
 			fmt.Fprintln(a.Out, where)
 		}
 		mark := "ok"
-		if !r.OK {
+		switch {
+		case !r.OK:
 			mark = "WRONG"
-			bad++
+			n.wrong++
+		case r.NotChecked:
+			mark = notChecked
+			n.notChecked++
 		}
-		head := fmt.Sprintf("  %-5s  %-*s  ", mark, widest, r.What)
+		if !r.NotChecked {
+			n.checked++
+		}
+		head := fmt.Sprintf("  %-*s  %-*s  ", marks, mark, widest, r.What)
 		fmt.Fprint(a.Out, report.Wrap(r.Detail, head, width))
 		if !r.OK {
 			fmt.Fprint(a.Out, report.Wrap(r.Do, strings.Repeat(" ", utf8.RuneCountInString(head))+"-> ", width))
 		}
 	}
-	return bad
+	return n
 }

@@ -58,7 +58,7 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 				a.printChecks(p.Notes)
 			}
 			if err == nil && len(p.Wrong) > 0 && !asJSON {
-				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong))
+				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong).wrong)
 			}
 			switch {
 			case err != nil:

@@ -122,7 +122,8 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	}
 	v := report.Verification{
 		Size: found.Size, Root: found.Root.String(), VerifierKey: r.VerifierKey(), At: time.Now().UTC(),
-		Command: "rollcall ledger verify --ledger " + folder + " --key KEYFILE",
+		Command: "rollcall ledger verify --ledger " + folder + " --key ledger.key --anchor anchor",
+		Fetch:   []string{"rollcall ledger key --ledger " + folder + " > ledger.key", "rollcall ledger anchor --ledger " + folder + " > anchor"},
 	}
 	if cp, err := r.Checkpoint(); err == nil {
 		v.Checkpoint = string(cp.Raw)

@@ -17,7 +17,7 @@ import (
 func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string, add addCheck) {
 	who, err := c.sids(ctx)
 	if err != nil {
-		add("rights", true, "not looked at: bind.dn may not read its own groups", "")
+		add("rights", true, "bind.dn may not read its own groups", notChecked)
 		return
 	}
 	var seen int

@@ -24,7 +24,7 @@ const sampled = 20
 func (c *conn) checkRights(ctx context.Context, domain string, add addCheck) {
 	who, err := c.sids(ctx)
 	if err != nil {
-		add("rights", true, "not looked at: bind.dn may not read its own groups", "")
+		add("rights", true, "bind.dn may not read its own groups", notChecked)
 		return
 	}
 	base := c.server.client.conf.Base
@@ -67,7 +67,7 @@ const (
 func (activeDirectory) mayReset(ctx context.Context, c *conn, dn string, add addCheck) {
 	who, err := c.sids(ctx)
 	if err != nil {
-		add("pair", true, "not looked at: "+c.bound+" may not read its own groups", "")
+		add("pair", true, c.bound+" may not read its own groups", notChecked)
 		return
 	}
 	may := func(object, right string) bool {

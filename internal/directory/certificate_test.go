@@ -85,8 +85,12 @@ func TestAClockThatIsNotShownIsSaidNotToBeChecked(t *testing.T) {
 	d := configOf(s)
 	d.Bind.DN = s.PartnerDN
 	k := byWhat(open(t, d, s.PartnerPassword).Check(t.Context()))["clock"]
-	require.True(t, k.OK)
-	require.True(t, strings.HasPrefix(k.Detail, "not checked"), k.Detail)
+	require.True(t, k.NotChecked, "%+v", k)
+	require.True(t, k.OK, "nothing is known to be wrong")
+	require.Empty(t, k.Do)
+	for _, k := range open(t, configOf(s), s.BinderPassword).Check(t.Context()) {
+		require.False(t, k.NotChecked, "%+v", k)
+	}
 }
 
 func TestAnAddressToWhichThereIsNoWayIsNoServerThatIsDown(t *testing.T) {

@@ -16,12 +16,18 @@ type Check struct {
 	Server string
 	What   string // connect, certificate, bind, base, policy, rights, clock
 	OK     bool
-	Detail string // what was seen
-	Do     string // what to do; empty when OK
+	// NotChecked: it could not be looked at, and nothing says that it is in order. OK is true all
+	// the same, because nothing was seen to be wrong.
+	NotChecked bool
+	Detail     string // what was seen
+	Do         string // what to do; empty when OK
 	// Stops: no campaign begins with this, because no waiting mends it and no proof would
 	// hold. A server that is down is no such thing: the others get new values meanwhile.
 	Stops bool
 }
+
+// notChecked, for what to do, says to addCheck that a thing could not be looked at.
+const notChecked = "not checked"
 
 // Limits beyond which a check fails.
 const (
@@ -53,7 +59,7 @@ func (s *server) checkMachine(ctx context.Context, add addCheck) {
 	several, err := s.several(ctx, machinesTold)
 	switch {
 	case err != nil:
-		add("machine", true, "whether one machine answers was not checked: "+err.Error(), "")
+		add("machine", true, "whether one machine answers: "+err.Error(), notChecked)
 	case several != "":
 		add("machine", false, "several machines answer at this address: "+several, nameEach)
 	default:
@@ -79,10 +85,11 @@ type accountChecker interface {
 
 func (s *server) check(ctx context.Context, write bool, accounts []string) (out []Check) {
 	add := func(what string, ok bool, detail, do string) {
+		k := Check{Server: s.name, What: what, OK: ok, NotChecked: ok && do == notChecked, Detail: detail, Do: do, Stops: !ok && slices.Contains(stopping, what)}
 		if ok {
-			do = ""
+			k.Do = ""
 		}
-		out = append(out, Check{Server: s.name, What: what, OK: ok, Detail: detail, Do: do, Stops: !ok && slices.Contains(stopping, what)})
+		out = append(out, k)
 	}
 	cn, err := s.dial(ctx)
 	if err != nil {
@@ -141,7 +148,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 // show it to the identity, at the place named.
 func addClock(there time.Time, place string, add addCheck) {
 	if there.IsZero() {
-		add("clock", true, fmt.Sprintf("not checked: the server's time (%s) is not shown to bind.dn", place), "")
+		add("clock", true, fmt.Sprintf("the server's time (%s) is not shown to bind.dn", place), notChecked)
 		return
 	}
 	skew := time.Since(there).Round(time.Second)

@@ -67,7 +67,7 @@ func (c *conn) checkPolicy(ctx context.Context, write bool, add addCheck) {
 	e, err := c.read(ctx, "cn=config", ldap.ScopeBaseObject, "(objectClass=*)",
 		"passwordMustChange", "nsslapd-pwpolicy-local", "passwordLockout", "passwordIsGlobalPolicy")
 	if err != nil || len(e) != 1 || e[0].GetEqualFoldAttributeValue("passwordLockout") == "" {
-		add("policy", true, "the server's password policy (cn=config) is not shown to bind.dn, so nothing of it was looked at", "")
+		add("policy", true, "the server's password policy (cn=config) is not shown to bind.dn, so nothing of it was looked at", notChecked)
 		return
 	}
 	on := func(name string) bool { return strings.EqualFold(e[0].GetEqualFoldAttributeValue(name), "on") }

@@ -5,7 +5,11 @@
 // crash is never remembered: it is observed again.
 package protocol
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // Step is a place in the rotation of one credential.
 type Step string
@@ -88,7 +92,7 @@ const (
 	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
 	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
-	ReasonInterrupted Reason = "interrupted"        // not reached before the worker stopped
+	ReasonInterrupted Reason = "interrupted"        // not reached, or broken off, before the worker stopped
 	ReasonSuperseded  Reason = "superseded"         // a later campaign of the device took over
 	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
 
@@ -171,6 +175,16 @@ func (s *Stop) Error() string {
 		return fmt.Sprintf("%s: %s", s.Reason, s.Detail)
 	}
 	return fmt.Sprintf("%s at %s: %s", s.Reason, s.Server, s.Detail)
+}
+
+// GivenUp is what keeps a credential open whose work our own side broke off: its batch was
+// cancelled, by an abort, or its worker stopped. It is nil for everything else, and for a deadline that has
+// passed, for then a server kept us waiting. Err's own text may name paths and accounts.
+func GivenUp(err error) *Stop {
+	if !errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return &Stop{Reason: ReasonInterrupted, Detail: "the work on it was broken off in the middle of a call; the next pass looks at what was done"}
 }
 
 // StopFor turns a server's answer into the reason that keeps a credential

@@ -25,8 +25,10 @@ type Verification struct {
 	At       time.Time // when it was verified; zero if it was not
 	Problems []string  // what the verification found, for people
 
-	// Command is how a reader of the report can verify the ledger.
+	// Command is how a reader of the report can verify the ledger, and Fetch how he gets, from
+	// Vault, the files that it names.
 	Command string
+	Fetch   []string
 }
 
 // standing is where a credential stands, in five words that exclude each other.

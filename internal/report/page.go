@@ -88,7 +88,14 @@ func newCard(code string, a advice, lines []cardLine) card {
 			lines[i].Detail = ""
 		}
 	}
+	lines = byDetail(lines, func(l cardLine) string { return l.Detail })
 	n := min(unfolded, len(lines))
+	for i := len(lines) - 1; i > 0; i-- {
+		// What is folded away begins anew.
+		if lines[i].Detail != "" && lines[i].Detail == lines[i-1].Detail && i != n {
+			lines[i].Detail = asAbove
+		}
+	}
 	c.First, c.Rest = lines[:n], lines[n:]
 	return c
 }

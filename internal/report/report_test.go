@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -35,6 +36,29 @@ func golden(t *testing.T, name string, got []byte) {
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))
+}
+
+// A take-over leaves many accounts open for one cause, and some of them half done.
+func TestWhatSeveralHaveInCommonIsSaidOnce(t *testing.T) {
+	const ended, sent = "the campaign was ended by another one; nothing was changed", "its new value may be in force"
+	l := &log{}
+	l.start()
+	for i, detail := range []string{ended, ended + "; " + sent, ended, ended, ended + "; " + sent} {
+		id := fmt.Sprintf("corp/%d", i)
+		l.list(id, "uid=svc-"+id, "corp", 0, credential.LDAPPassword, "kv/apps/x#password")
+		l.add(ledger.Entry{At: at(time.Minute), Event: ledger.Exception, Credential: id, Step: protocol.Precheck, Reason: protocol.ReasonSuperseded, Detail: detail}, "")
+		l.add(ledger.Entry{At: at(time.Minute), Event: ledger.Found, Credential: id, Finding: credential.FindingStalePath, Detail: "kv/old"}, "")
+	}
+	l.rollClosed(5)
+	var text, page bytes.Buffer
+	require.NoError(t, Text(&text, l.fold(), Verification{}, 400))
+	require.Equal(t, 1, strings.Count(text.String(), ended+"\n"), text.String())
+	require.Equal(t, 1, strings.Count(text.String(), sent), text.String())
+	require.Equal(t, 1, strings.Count(text.String(), "kv/old"), text.String())
+	require.NoError(t, HTML(&page, l.fold(), Verification{}, noon))
+	_, cards, _ := strings.Cut(page.String(), `<h2 id="open">`)
+	cards, _, _ = strings.Cut(cards, "</section>")
+	require.Equal(t, 1, strings.Count(cards, sent), cards)
 }
 
 func TestTextAndJSONAreAsAgreed(t *testing.T) {

@@ -176,5 +176,6 @@ func crowd(n int) *ledger.State {
 var verified = Verification{
 	Size: 42, Root: "q1Zq5WnYVYp2lT1sCWl5ZbY6rPqO1hIhdmbM4Yx0v0o=", At: at(25 * time.Second),
 	VerifierKey: "rollcall/esg-01-20261123+1a2b3c4d+AZ0x1y2z", Checkpoint: "rollcall/esg-01-20261123\n42\nq1Zq5WnYVYp2lT1sCWl5ZbY6rPqO1hIhdmbM4Yx0v0o=\n",
-	Command: "rollcall ledger verify esg-01-20261123 --key ledger.pub",
+	Command: "rollcall ledger verify esg-01-20261123 --key ledger.key --anchor anchor",
+	Fetch:   []string{"rollcall ledger key esg-01-20261123 > ledger.key", "rollcall ledger anchor esg-01-20261123 > anchor"},
 }

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,7 +127,8 @@ func openText(b *strings.Builder, f figures, width int) {
 		if shared != "" {
 			b.WriteString(Wrap(Clean(shared), "    ", width))
 		}
-		for _, l := range g.Lines[:min(named, len(g.Lines))] {
+		before := ""
+		for _, l := range byDetail(g.Lines, func(l *ledger.Line) string { return l.Detail })[:min(named, len(g.Lines))] {
 			b.WriteString(Wrap(nameOf(l), "    ", width))
 			var facts []string
 			if l.Step != "" {
@@ -135,9 +138,14 @@ func openText(b *strings.Builder, f figures, width int) {
 				facts = append(facts, "on "+l.Server)
 			}
 			facts = append(facts, "since "+clock(l.Since))
-			if shared == "" && l.Detail != "" {
+			switch {
+			case shared != "" || l.Detail == "":
+			case l.Detail == before:
+				facts = append(facts, asAbove)
+			default:
 				facts = append(facts, l.Detail)
 			}
+			before = l.Detail
 			b.WriteString(Wrap(Clean(strings.Join(facts, ", ")), "      ", width))
 		}
 		more(b, "    ", len(g.Lines))
@@ -162,6 +170,23 @@ func handOverText(b *strings.Builder, f figures, width int) {
 	more(b, "  ", len(f.HandOver))
 }
 
+// asAbove stands for a detail that the line before has.
+const asAbove = "as above"
+
+// byDetail brings lines of one detail together, so that it is said once. Otherwise their
+// order stays.
+func byDetail[T any](lines []T, detail func(T) string) []T {
+	first := map[string]int{}
+	for i, l := range lines {
+		if _, seen := first[detail(l)]; !seen {
+			first[detail(l)] = i
+		}
+	}
+	out := slices.Clone(lines)
+	slices.SortStableFunc(out, func(a, b T) int { return cmp.Compare(first[detail(a)], first[detail(b)]) })
+	return out
+}
+
 // sharedDetail is the detail of several lines if it is the same for all.
 func sharedDetail(lines []*ledger.Line) string {
 	for _, l := range lines {
@@ -179,11 +204,17 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 	b.WriteString("\nFindings for the investigator\n")
 	for _, g := range f.ByFinding {
 		b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", g.Code, len(g.Lines), findingAdvice(g.Code).Title), "  ", width))
-		for _, l := range g.Lines[:min(named, len(g.Lines))] {
+		before := ""
+		for _, l := range byDetail(g.Lines, func(l foundLine) string { return l.Detail })[:min(named, len(g.Lines))] {
 			text := nameOf(l.Line)
-			if l.Detail != "" {
+			switch {
+			case l.Detail == "":
+			case l.Detail == before:
+				text += ": " + asAbove
+			default:
 				text += ": " + Clean(l.Detail)
 			}
+			before = l.Detail
 			b.WriteString(Wrap(text, "    ", width))
 		}
 		more(b, "    ", len(g.Lines))
@@ -204,6 +235,12 @@ func ledgerText(b *strings.Builder, v Verification, width int) {
 	}
 	if v.Command != "" {
 		b.WriteString("  verify it yourself: " + v.Command + "\n")
+		if len(v.Fetch) > 0 {
+			b.WriteString(Wrap("these two files come from Vault, and not from beside the ledger:", "    ", width))
+		}
+		for _, c := range v.Fetch {
+			b.WriteString("    " + c + "\n")
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingSourceEmpty:      {18, advice{"A source found nothing", "It may be mistyped, or somebody removed what it looks for. If that is right, say so under accept in the campaign file."}},
 	credential.FindingExcludeUnused:    {19, advice{"An exclude takes nothing off the roll", "Somebody believes in a credential that is not there. Correct it or remove it."}},
 	credential.FindingOtherWays:        {19, advice{"Another way into Vault", "With a stolen password somebody may have logged in to Vault through that auth mount, and its tokens live on. Revoke them by their accessors, and give the user another password."}},
-	credential.FindingLoginExcluded:    {15, advice{"A login to Vault is left out", "Whoever stole it reads what its policies show him, the new values too. Rotate it, then run again for what it could read; if the device never had it, let no source list it."}},
+	credential.FindingLoginExcluded:    {15, advice{"A login to Vault is left out", "Whoever stole it reads what its policies show him, the new values too. Take the exclude out, rotate it, then run again for what it could read; if the device never had it, let no source list it. No acceptance makes this campaign complete."}},
 	credential.FindingOwnLogin:         {20, advice{"A login of Rollcall itself stays as it is", "If the device may have known it, rotate it by hand, last."}},
 	credential.FindingBehindReferral:   {21, advice{"Perhaps on a server that was not searched", "See the exceptions: name that server as a directory of its own."}},
 	credential.FindingCheckedElsewhere: {22, advice{"Another system checks the password", "See the exceptions: change it there."}},

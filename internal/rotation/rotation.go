@@ -306,6 +306,9 @@ func asStop(err error) *protocol.Stop {
 	if errors.As(err, &v) {
 		return v.Stop()
 	}
+	if stop := protocol.GivenUp(err); stop != nil {
+		return stop
+	}
 	text := err.Error()
 	var named interface{ Public() string } // it names what may not travel
 	if errors.As(err, &named) {

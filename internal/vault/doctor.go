@@ -23,6 +23,9 @@ type Check struct {
 	OK     bool
 	Detail string
 	Do     string
+	// NotChecked: it could not be looked at. OK is true all the same, because nothing was
+	// seen to be wrong.
+	NotChecked bool
 }
 
 // skewMost is the clock difference above which times in the ledger would
@@ -75,7 +78,7 @@ func (s *Store) checkOwnLogin(ctx context.Context) Check {
 	const name = "vault own login"
 	place := OwnSecretID(s.mount)
 	if s.Role() == "" {
-		return Check{Name: name, OK: true, Detail: "this is no worker's AppRole login: run doctor with one to see whether its secret-id can be rotated"}
+		return Check{Name: name, OK: true, NotChecked: true, Detail: "this is no worker's AppRole login: run doctor with one to see whether its secret-id can be rotated"}
 	}
 	if err := s.Replaceable(); err != nil {
 		return Check{Name: name, Detail: err.Error(), Do: "let the worker write its secret-id file and the folder of it"}

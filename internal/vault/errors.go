@@ -22,6 +22,7 @@ type ErrorKind string
 const (
 	Sealed           ErrorKind = "sealed"            // wait for an unseal
 	Unreachable      ErrorKind = "unreachable"       // no answer: a write may have been applied
+	Cancelled        ErrorKind = "cancelled"         // our own side gave the call up: it tells nothing of Vault, and a write may have been applied
 	Throttled        ErrorKind = "throttled"         // a quota turned it away: nothing was carried out
 	TokenExpired     ErrorKind = "token-expired"     // log in again
 	PermissionDenied ErrorKind = "permission-denied" // Path and Capability say which right is missing
@@ -87,6 +88,8 @@ func (e *Error) advice(place string) string {
 			said += "; it may have been applied"
 		}
 		return said + "; check VAULT_ADDR, VAULT_CACERT and the network"
+	case Cancelled:
+		return "it was broken off from our side before the answer came; whether it was carried out is looked at again"
 	case Throttled:
 		return "a rate limit of Vault (sys/quotas) turned it away for longer than is waited for; raise it for Rollcall, or lower limits.parallel and limits.concurrency"
 	case TokenExpired:
@@ -132,6 +135,8 @@ func (e *Error) General() bool {
 
 func (e *Error) reason() protocol.Reason {
 	switch e.Kind {
+	case Cancelled:
+		return protocol.ReasonInterrupted
 	case Sealed, Unreachable:
 		return protocol.ReasonVault
 	case Throttled:
@@ -186,6 +191,11 @@ func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
+		// A deadline is not among these: then Vault, or what is in between, was slow.
+		if errors.Is(err, context.Canceled) {
+			e.Kind = Cancelled
+			return e
+		}
 		e.Detail = transportDetail(err)
 		return e
 	}

@@ -158,6 +158,20 @@ func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
 	return nil
 }
 
+// Offered is for how long our place in Vault has held a secret-id, by Vault's clock, for those of
+// machines differ; 0 if it does not hold it, or if Vault does not say.
+func (s *Store) Offered(ctx context.Context, value credential.Secret) time.Duration {
+	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
+	if err != nil || !live.Found || live.Written.IsZero() || !live.Value.Equal(value) {
+		return 0
+	}
+	now, said := s.serverTime(ctx)
+	if !said {
+		return 0
+	}
+	return max(0, now.Sub(live.Written))
+}
+
 // revoke ends a token of ours. One that stays ends by its lifetime, and a rotation
 // of the role revokes it.
 func (s *Store) revoke(ctx context.Context, token string) {

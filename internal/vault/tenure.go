@@ -58,11 +58,19 @@ func (s *Store) Others(ctx context.Context, device, own string) ([]Running, erro
 // clock is Vault's, because signs of life are told by it; this machine's if Vault
 // does not say.
 func (s *Store) clock(ctx context.Context) time.Time {
-	h, err := s.api.Sys().HealthWithContext(ctx)
-	if err != nil || h.ServerTimeUTC == 0 {
+	now, said := s.serverTime(ctx)
+	if !said {
 		return time.Now()
 	}
-	return time.Unix(h.ServerTimeUTC, 0)
+	return now
+}
+
+func (s *Store) serverTime(ctx context.Context) (now time.Time, said bool) {
+	h, err := s.api.Sys().HealthWithContext(ctx)
+	if err != nil || h.ServerTimeUTC == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(h.ServerTimeUTC, 0), true
 }
 
 // SignOfLife writes that a worker has the campaign in hand. ended says that it was closed: nobody

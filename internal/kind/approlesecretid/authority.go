@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 
@@ -46,6 +47,9 @@ type Login interface {
 	Replaceable() error
 	// Adopt replaces it there, then logs in with it. On an error the old one is still in use.
 	Adopt(ctx context.Context, secretID credential.Secret) error
+	// Offered is for how long the others of the role could have read secretID, by the clock of
+	// the place where they look; 0 if they cannot, or if that is not known.
+	Offered(ctx context.Context, secretID credential.Secret) time.Duration
 }
 
 var _ kind.Authority = (*Authority)(nil)

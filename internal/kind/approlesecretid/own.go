@@ -20,7 +20,8 @@ func (au *Authority) own(r role) bool {
 }
 
 // moveOver makes this process log in with the new secret-id, where it has the old one, and
-// gives the other workers of the role time to do the same.
+// gives the other workers of the role time to do the same. The time counts from when they
+// could read the new one: what a worker that was killed since has left is not waited for again.
 func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret, mark string) error {
 	if err := au.self.Adopt(ctx, new); err != nil {
 		var stop *protocol.Stop
@@ -29,7 +30,7 @@ func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret
 		}
 		return au.stop(protocol.ReasonVault, "the worker could not log in with its own new secret-id, so the old ones were left alone: "+err.Error())
 	}
-	for end := time.Now().Add(othersMove); time.Now().Before(end); {
+	for end := time.Now().Add(othersMove - au.self.Offered(ctx, new)); time.Now().Before(end); {
 		left, err := au.tokens.Find(ctx, notOf(r, mark))
 		if err != nil || len(left) == 0 {
 			return err

@@ -3,6 +3,7 @@ package approlesecretid
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,9 +14,10 @@ import (
 // otherLogin is a process that is not logged in by the workers' role.
 type otherLogin struct{}
 
-func (otherLogin) Role() string                                   { return "" }
-func (otherLogin) Replaceable() error                             { return nil }
-func (otherLogin) Adopt(context.Context, credential.Secret) error { return nil }
+func (otherLogin) Role() string                                             { return "" }
+func (otherLogin) Replaceable() error                                       { return nil }
+func (otherLogin) Adopt(context.Context, credential.Secret) error           { return nil }
+func (otherLogin) Offered(context.Context, credential.Secret) time.Duration { return 0 }
 
 // It could not move over, and would take the secret-id and the tokens from the workers.
 func TestTheWorkersRoleIsNotRotatedByWhoeverIsLoggedInOtherwise(t *testing.T) {
