@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
+	"rollcall/internal/version"
 )
 
 // Ledger serves the ledger's queue. It is the only writer: it knows names from
@@ -39,7 +40,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	now := time.Now().UTC()
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
 	}
 	entries := []ledger.Entry{start}
 	for n := range in.Pages {

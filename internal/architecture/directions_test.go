@@ -14,9 +14,9 @@ import (
 // only from layers below its own: so the ground can be read and tested alone,
 // and no change above can break it.
 var layers = [][]string{
-	{"internal/credential"}, // the nouns: everything speaks of them, they of nothing
-	{"internal/protocol"},   // pure decisions: testable row by row because they know no server
-	{"config"},              // the campaign file: types that every room above may take
+	{"internal/credential", "internal/version"}, // the nouns: everything speaks of them, they of nothing
+	{"internal/protocol"},                       // pure decisions: testable row by row because they know no server
+	{"config"},                                  // the campaign file: types that every room above may take
 	{"internal/kind", "internal/vault", "internal/vault/minted", "internal/directory", "internal/ledger", "internal/password"}, // one outside system each, none knows another
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid"},                                // a kind knows its authority and no other kind
 	{"internal/kind/userpassword"}, // but for this one: ad-password, and then must-change

@@ -15,7 +15,7 @@ type Event string
 
 // Events.
 const (
-	CampaignStarted Event = "campaign-started" // device, exposure, who, counts come with the roll
+	CampaignStarted Event = "campaign-started" // device, exposure, who, which build; counts come with the roll
 	CampaignPaused  Event = "campaign-paused"
 	CampaignResumed Event = "campaign-resumed"
 	CampaignAborted Event = "campaign-aborted"
@@ -46,6 +46,8 @@ type Entry struct {
 
 	Device string `json:"device,omitempty"`
 	Actor  string `json:"actor,omitempty"` // who asked for it: user@host of the operator
+	// Program is the build that opened the ledger (version.Info.String).
+	Program string `json:"program,omitempty"`
 
 	Credential string              `json:"credential,omitempty"` // credential.Credential.ID
 	Name       string              `json:"name,omitempty"`       // for people: DN, role

@@ -34,7 +34,7 @@ func (s *State) Add(index uint64, e Entry) {
 	}
 	switch e.Event {
 	case CampaignStarted:
-		s.Device, s.Actor, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Detail, e.Servers, e.Waves
+		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt = e.At, time.Time{}
 	case RollClosed:
 		s.rollClosed = true

@@ -13,6 +13,7 @@ type State struct {
 	Campaign  string
 	Device    string
 	Actor     string
+	Program   string // the build of Rollcall that opened it; empty in ledgers of older ones
 	Phase     Phase
 	StartedAt time.Time
 	ClosedAt  time.Time // zero while it runs

@@ -43,7 +43,7 @@ func (l *log) fold() *ledger.State {
 }
 
 func (l *log) start() {
-	l.add(ledger.Entry{At: noon, Event: ledger.CampaignStarted, Device: "esg-01", Actor: "operator@bastion",
+	l.add(ledger.Entry{At: noon, Event: ledger.CampaignStarted, Device: "esg-01", Actor: "operator@bastion", Program: "rollcall v1.2.3",
 		Detail: "2026-11-01T00:00:00Z to 2026-11-23T09:30:00Z"}, "")
 }
 
