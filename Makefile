@@ -2,7 +2,7 @@
 # installs and builds what is missing first. `make help` lists the targets.
 
 GO      ?= go
-BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -ldflags "-s -w"
 SERVERS := bin/rollcall-engine bin/rollcall-devvault
 
 # Version of the linter: it understands Go 1.26 and needs no newer one.

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/metrics"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
@@ -36,6 +37,8 @@ type Rotation struct {
 	opened  sync.Map // campaign -> time.Time at which it was opened
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	logins  closedLogins
+
+	Metrics *metrics.Metrics // nil: nobody listens
 }
 
 // NewRotation gives the activities of one worker process, which carries what Prepare
@@ -179,6 +182,9 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	})
 	defer beat(ctx)()
 	r.stopElsewhere(ctx, in.Batch.Campaign, page, out)
+	for _, p := range out {
+		r.count(in.Batch.Kind, p.Step, p.Stop, nil)
+	}
 	return out, nil
 }
 
@@ -245,7 +251,21 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		}
 	}
 	r.nameEarlier(ctx, in.Batch.Campaign, page, out)
+	for _, a := range out {
+		r.count(in.Batch.Kind, a.Step, a.Stop, a.Findings)
+		if a.Dead() {
+			r.Metrics.Dead(in.Batch.Kind)
+		}
+	}
 	return out, nil
+}
+
+// count tells a metrics server what became of one credential in a pass.
+func (r *Rotation) count(k credential.Kind, step protocol.Step, why *protocol.Stop, found []credential.Finding) {
+	r.Metrics.Found(found)
+	if why != nil {
+		r.Metrics.Open(k, step, why.Reason)
+	}
 }
 
 // confirm looks at the batch once more, whether or not it was told to stop: its proofs are

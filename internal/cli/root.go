@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"rollcall/internal/metrics"
 	"rollcall/internal/report"
 )
 
@@ -63,7 +64,9 @@ type app struct {
 	file     string // campaign file
 	stateDir string // local engine
 	verbose  bool
-	takeOver bool // end a campaign of the device that lives elsewhere
+	takeOver bool             // end a campaign of the device that lives elsewhere
+	warns    bool             // log warnings without -v
+	metrics  *metrics.Metrics // nil: nobody listens
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the
@@ -166,12 +169,16 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
-// logger is silent unless asked: the ledger is the record, not a log.
+// logger is silent unless asked: the ledger is the record, not a log. A worker, which has
+// no screen, logs warnings.
 func (a *app) logger() *slog.Logger {
-	if !a.verbose {
-		return slog.New(slog.DiscardHandler)
+	switch {
+	case a.verbose:
+		return slog.New(slog.NewTextHandler(a.Err, nil))
+	case a.warns:
+		return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	return slog.New(slog.NewTextHandler(a.Err, nil))
+	return slog.New(slog.DiscardHandler)
 }
 
 // terminal reports whether w is a terminal, and how wide it is.

@@ -14,6 +14,7 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
+	var metricsAt string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Start the campaign, or rejoin it, and follow it to its end",
@@ -28,10 +29,19 @@ A campaign of the device that somebody runs elsewhere is left alone: run says wh
 is and when it was last seen. --take-over ends that one, once this one has listed and its
 ledger is in order, and goes on with what it left. One that gave no sign of life for
 4 minutes is taken over in any case.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+		Args:    noArguments,
+		Example: "  rollcall run -f esg.yaml\n  rollcall run -f esg.yaml --metrics 127.0.0.1:9464",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			stop, err := a.serveMetrics(metricsAt)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			return a.run(cmd.Context())
+		},
 	}
 	a.takeOverFlag(c)
+	metricsFlag(c, &metricsAt)
 	return c
 }
 

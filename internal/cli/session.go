@@ -70,7 +70,7 @@ func (a *app) connect(ctx context.Context, store *vault.Store, device string, ma
 	if err != nil {
 		return nil, err
 	}
-	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, Device: device, PayloadKey: key, Logger: a.logger(), MayStart: mayStart})
+	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, Device: device, PayloadKey: key, Logger: a.logger(), Metrics: a.metrics.Temporal(), MayStart: mayStart})
 }
 
 // payloadKey reads the key that seals Temporal payloads, if one is asked for.
@@ -115,7 +115,9 @@ func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registr
 	if rotation {
 		w := worker.New(e.Client, activities.RotationQueue, workerOptions(rotation && records))
 		workflows.Register(w)
-		w.RegisterActivity(activities.NewRotation(store, kinds))
+		rotations := activities.NewRotation(store, kinds)
+		rotations.Metrics = a.metrics
+		w.RegisterActivity(rotations)
 		workers = append(workers, w)
 	}
 	if records {

@@ -6,13 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/metrics"
 	"rollcall/internal/vault"
 )
 
 func (a *app) workerCommand() *cobra.Command {
 	var settings vault.Settings
 	var ledgerOnly bool
-	var ledgerDir string
+	var ledgerDir, metricsAt string
 	c := &cobra.Command{
 		Use:   "worker",
 		Short: "Serve campaigns: rotations, or with --ledger the ledger",
@@ -27,6 +28,12 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
+			a.warns = true
+			stopMetrics, err := a.serveMetrics(metricsAt)
+			if err != nil {
+				return err
+			}
+			defer stopMetrics()
 			store, err := vault.Open(ctx, settings)
 			if err != nil {
 				return err
@@ -61,5 +68,25 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 	c.Flags().StringVar(&settings.Transit, "transit", "rollcall-transit", "Rollcall's transit mount in Vault")
 	c.Flags().BoolVar(&ledgerOnly, "ledger", false, "write the ledgers instead of rotating")
 	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "folder of the ledgers, one below it for each campaign")
+	metricsFlag(c, &metricsAt)
 	return c
+}
+
+func metricsFlag(c *cobra.Command, address *string) {
+	c.Flags().StringVar(address, "metrics", "", "serve counters to Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9464 (off unless given; no login is asked for)")
+}
+
+// serveMetrics begins to serve counters, if an address is given, until stop is called.
+func (a *app) serveMetrics(address string) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	if a.metrics, err = metrics.New(); err != nil {
+		return nil, err
+	}
+	at, stop, err := a.metrics.Serve(address)
+	if err == nil {
+		a.say("metrics: http://%s/metrics", at)
+	}
+	return stop, err
 }

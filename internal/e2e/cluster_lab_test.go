@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +73,25 @@ func (c *cluster) login(role string) []string {
 // worker starts one that rotates. It is given no campaign file.
 func (c *cluster) worker(env ...string) *service {
 	return c.serve(append(append(c.common, c.login(vault.WorkerPolicy)...), env...), binary, "worker")
+}
+
+// countingWorker is worker with counters for Prometheus.
+func (c *cluster) countingWorker() *service {
+	return c.serve(append(c.common, c.login(vault.WorkerPolicy)...), binary, "worker", "--metrics", "127.0.0.1:0")
+}
+
+// metrics are the counters of a worker, as it serves them.
+func (s *service) metrics() string {
+	s.t.Helper()
+	_, rest, found := strings.Cut(s.errors(), "metrics: ")
+	require.True(s.t, found, s.errors())
+	url, _, _ := strings.Cut(rest, "\n")
+	got, err := http.Get(url)
+	require.NoError(s.t, err)
+	defer got.Body.Close()
+	text, err := io.ReadAll(got.Body)
+	require.NoError(s.t, err)
+	return string(text)
 }
 
 func (c *cluster) ledgerWorker() *service {

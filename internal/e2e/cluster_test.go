@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,8 +49,7 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 		require.Equal(t, before, records(t, e))
 	})
 	c.ledgerWorker()
-	c.worker()
-	c.worker()
+	counting := []*service{c.countingWorker(), c.countingWorker()}
 	watched := c.run("watch")
 	require.Equal(t, 2, watched.code, "one path has no account:\n%s%s", watched.out, watched.err)
 	results := r.end()
@@ -64,6 +65,18 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 	folder := filepath.Join(c.ledgers, campaign)
 	require.Contains(t, c.must("ledger", "verify", "--ledger", folder), "VERIFIED")
 	require.Contains(t, c.must("report", "--ledger", folder), "65 listed · 64 dead · 1 open")
+
+	counted := 0
+	for _, w := range counting {
+		text := w.metrics()
+		require.Contains(t, text, "temporal_request_total{")
+		for _, at := range regexp.MustCompile(`rollcall_credentials_dead_total\{kind="[a-z-]+"\} (\d+)`).FindAllStringSubmatch(text, -1) {
+			n, err := strconv.Atoi(at[1])
+			require.NoError(t, err)
+			counted += n
+		}
+	}
+	require.Equal(t, 64, counted, "of both workers together")
 
 	workers := map[string]int{}
 	sealed := 0

@@ -28,6 +28,7 @@ type Options struct {
 	Device     string            // for which a local engine is started
 	PayloadKey credential.Secret // see Converters; zero means payloads are not sealed
 	Logger     *slog.Logger
+	Metrics    client.MetricsHandler // where the SDK counts; nil: nowhere
 	// MayStart allows starting the local engine. Without it a local engine
 	// must be running.
 	MayStart bool
@@ -100,6 +101,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	})
 	opts.FailureConverter = e.failures
 	opts.Logger = log.NewStructuredLogger(o.Logger)
+	opts.MetricsHandler = o.Metrics
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	if e.Client, err = client.DialContext(ctx, opts); err != nil {
