@@ -168,6 +168,9 @@ const (
 	// Unproved: nothing but a secret's own word ties the account to the device, and
 	// the secret holds nothing that the account could accept.
 	Unproved Problem = "unproved-path"
+	// PerhapsIts: no path is known to be the account's, and one in Vault may be. Its consumers
+	// would be cut off if the new value went to a path of Rollcall's own.
+	PerhapsIts Problem = "perhaps-its-path"
 	// TooManyPaths: more paths than PathsMost name the account.
 	TooManyPaths Problem = "too-many-paths"
 )

@@ -74,6 +74,10 @@ type Candidate struct {
 
 	Reason credential.Reason
 
+	// Users are what the secret at Path says of a user, in a field of that name. It is a hint for
+	// a person: nothing is written anywhere because of it.
+	Users []string
+
 	// Misnamed are keys of custom_metadata that look like one that is read, and are not.
 	Misnamed []string
 }

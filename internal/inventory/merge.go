@@ -28,6 +28,7 @@ type line struct {
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
+	maybe   []credential.Path // paths that may be the account's, and that nobody could give to it
 
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
@@ -67,6 +68,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		return nil, nil, err
 	}
 	m.peopleAndServices()
+	m.perhapsIts()
 	m.ownPlaces(own)
 	m.tellPlaces()
 	m.sharedPaths()
@@ -190,6 +192,7 @@ func (m *merger) loose(list []Candidate) {
 			owners[placeOf(p)] = append(owners[placeOf(p)], l)
 		}
 	}
+	known := m.named()
 	var pathless []Candidate
 	byRef := map[reference][]*line{}
 	for _, c := range list {
@@ -200,6 +203,7 @@ func (m *merger) loose(list []Candidate) {
 		if m.claimed(c, owners[placeOf(*c.Path)]) {
 			continue
 		}
+		m.noteMaybe(c, known)
 		l := m.unmatched(unmatched+"/"+c.Path.String(), c)
 		if c.Account != "" {
 			r := reference{c.Authority, accountKey(c.Account)}

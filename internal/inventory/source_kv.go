@@ -27,6 +27,9 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 		c := fromMetadata(l.c, s, m)
 		if live, read := m.Live(c.Path.Field); read {
 			l.held[*c.Path] = heldOf(live)
+			if c.Account == "" {
+				c.Users = live.Users()
+			}
 		}
 		l.add(c)
 		return nil

@@ -117,6 +117,7 @@ const (
 	ReasonAPIPath          Reason = "api-path"          // mount/data/…: that is how the API writes it
 	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
 	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
+	ReasonPerhapsIts       Reason = "perhaps-its-path"  // a path may be the account's own, and nothing says so for certain
 	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
 	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
 )
@@ -133,7 +134,7 @@ func (r Reason) Listed() bool {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
-		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonManyPaths:
+		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonManyPaths:
 		return true
 	}
 	return false

@@ -52,6 +52,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonDeletesItself: {"Vault would delete the new value after a time", "Set delete_version_after to 0 on the secret and on its mount, then run again: the new value would be the only copy there is."},
 	protocol.ReasonDeleted:       {"The path's current version is deleted", "vault kv undelete brings its value and its other fields back; then list again. Or exclude the path."},
 	protocol.ReasonNearLock:      {"One more wrong login would lock the account", "Raise the lock-out threshold for the time of the campaign, and find out who offers wrong values. Or confirm the path by name (confirm in the campaign file): then it need not be asked whose the path is."},
+	protocol.ReasonPerhapsIts:    {"A path in Vault may be its own, and nothing says so for certain", "Its finding names the path. Name the account there by its DN or immutable id (custom_metadata account and field, or a manifest), or exclude the path, then list again. Until then it is not rotated: the new value would go to a path of Rollcall's own, and what reads that one would be cut off."},
 	protocol.ReasonManyPaths:     {"Too many paths name the account", "Find out who wrote their metadata. Exclude those that are not its own, then list again."},
 	protocol.ReasonInternal:      {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
 

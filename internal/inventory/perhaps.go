@@ -1,0 +1,82 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// A path of which it is not certain whose it is may be the one that an account's consumers read:
+// a name there means several accounts, or nothing but a "username" beside the password says
+// whose it is. Were the account given a new value at a path of Rollcall's own meanwhile,
+// they would be cut off, and the report would say that Vault had never held the password.
+
+// calledSo are lines with an account, by authority and every name that a secret may call it.
+type calledSo map[reference][]*line
+
+func (m *merger) named() calledSo {
+	out := calledSo{}
+	for _, l := range m.lines {
+		if l.Subject == "" {
+			continue
+		}
+		keys := []string{accountKey(l.Name)}
+		for _, login := range l.logins {
+			keys = append(keys, accountKey(login))
+		}
+		slices.Sort(keys)
+		for _, key := range slices.Compact(keys) {
+			out[reference{l.Authority, key}] = append(out[reference{l.Authority, key}], l)
+		}
+	}
+	return out
+}
+
+// noteMaybe keeps a loose candidate's path with each account of the roll that it may mean.
+func (m *merger) noteMaybe(c Candidate, known calledSo) {
+	for _, a := range m.accounts(c) {
+		if l := m.lines[c.Authority+"/"+a.Subject]; l != nil {
+			l.maybe = append(l.maybe, *c.Path)
+		}
+	}
+	if c.Account != "" {
+		return
+	}
+	for authority := range m.c.Directories {
+		if c.Authority != "" && authority != c.Authority {
+			continue
+		}
+		for _, user := range c.Users {
+			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
+			local, _, _ := strings.Cut(user, "@")
+			for _, name := range []string{user, short, local} {
+				for _, l := range known[reference{authority, accountKey(name)}] {
+					l.maybe = append(l.maybe, *c.Path)
+				}
+			}
+		}
+	}
+}
+
+// perhapsIts keeps open an account that would get a path of Rollcall's own although one in Vault
+// may be its own, and says so of one that has others. Whoever excludes the path, or names its
+// account there, has answered.
+func (m *merger) perhapsIts() {
+	for _, l := range m.lines {
+		alone := len(l.Paths) == 0
+		for _, p := range sortedPaths(l.maybe) {
+			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return placeOf(p) == placeOf(q) }) {
+				continue
+			}
+			if !alone {
+				l.find(credential.FindingPlace, "%s/%s may hold its password too, and what names it there is not enough: name the account by its DN or immutable id in custom_metadata (with the field) or in a manifest, or exclude that path; as listed it is not kept current, and what reads it is cut off", p.Mount, p.Path)
+				continue
+			}
+			l.find(credential.FindingPlace, "%s/%s may be where its password is read, and what names it there is not enough: name the account by its DN or immutable id in custom_metadata (with the field) or in a manifest, or exclude that path; until then it is left alone, for its new value would go to a path of Rollcall's own, and what reads that one would be cut off", p.Mount, p.Path)
+			if l.Problem == "" {
+				l.Problem = credential.PerhapsIts
+			}
+		}
+	}
+}
