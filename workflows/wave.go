@@ -62,7 +62,7 @@ func (w *wave) run(ctx workflow.Context) (waveResult, error) {
 		}
 		w.wait(ctx)
 		w.cleanAgain(ctx)
-		w.state.Todo, w.state.Open = w.state.Open, nil
+		w.again(ctx)
 		w.state.Pass++
 		if w.state.Urgent {
 			byUrgency(w.state.Todo)
@@ -175,6 +175,31 @@ func (w *wave) items(todo batchTodo) []int {
 		out = append(out, it.Index)
 	}
 	return out
+}
+
+// again makes of what is open what the next pass tries, but for that of which another try costs
+// a wrong login and can find nothing else: the passes of a long campaign would bring its
+// account to the threshold of a lock, and say then that somebody else did.
+func (w *wave) again(ctx workflow.Context) {
+	open := w.state.Open
+	w.state.Todo, w.state.Open = nil, nil
+	for _, t := range open {
+		var more, rest []activities.OpenItem
+		for _, it := range t.Items {
+			if it.Reason == protocol.ReasonUnproved && it.Step == protocol.Precheck && !it.Sent &&
+				workflow.GetVersion(ctx, "unproved-once", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+				rest = append(rest, it)
+			} else {
+				more = append(more, it)
+			}
+		}
+		if more != nil {
+			w.state.Todo = append(w.state.Todo, batchTodo{Batch: t.Batch, Items: more})
+		}
+		if rest != nil {
+			w.state.Open = append(w.state.Open, batchTodo{Batch: t.Batch, Items: rest})
+		}
+	}
 }
 
 // over reports whether no further pass is due.
