@@ -32,8 +32,14 @@ func open(in ResultInput, c credential.Credential, at OpenItem, detail string, n
 // from a later pass are not.
 func found(campaign string, c credential.Credential, attempt int, f credential.Finding, now time.Time) ledger.Entry {
 	// Names are added here: none crosses Temporal.
-	if f.Code == credential.FindingSparePath && c.Spare != nil {
-		f.Detail = c.Spare.String()
+	if f.Code == credential.FindingSparePath {
+		var n int
+		switch _, err := fmt.Sscanf(f.Detail, "path %d", &n); {
+		case err == nil && n >= 1 && n <= len(c.Paths):
+			f.Detail = c.Paths[n-1].String()
+		case c.Spare != nil:
+			f.Detail = c.Spare.String()
+		}
 	}
 	if f.Code == credential.FindingPathRefused && len(c.Paths) == 1 {
 		f.Detail = strings.Replace(f.Detail, "path 1 of 1", c.Paths[0].String(), 1)

@@ -116,6 +116,23 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "stale", got.Data["data"].(map[string]any)["password"])
 	})
+	t.Run("the next campaign does not forget that consumers read another place", func(t *testing.T) {
+		require.Equal(t, 2, u.run("run").code)
+		for i, o := range oddPlaces {
+			if o.name != "refused" {
+				continue
+			}
+			l := u.ledger().Line(account[i].ID)
+			require.Equal(t, ledger.Dead, l.Outcome)
+			require.Subset(t, codes(l), o.findings)
+			for _, f := range l.Findings {
+				if f.Code == credential.FindingSparePath {
+					require.Contains(t, f.Detail, "kv/rollcall/corp/"+account[i].uid())
+				}
+			}
+			require.Equal(t, "stale", held("kv/data/apps/" + estate.Device + "/refused")["password"])
+		}
+	})
 	t.Run("nothing was written at a stray place", func(t *testing.T) {
 		got, err := api.Logical().Read("kv1/data/apps/mail")
 		require.NoError(t, err)

@@ -222,16 +222,42 @@ func (j *job) notePlaces() {
 	}
 	if len(left) > 0 {
 		which := fmt.Sprintf("path %s of %d", strings.Join(left, ", "), len(j.c.Paths))
-		if usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths) {
+		switch ours := j.onlyOurs(); {
+		case usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths):
 			j.noteDetail(credential.Finding{Code: credential.FindingPathRefused, Detail: which})
 			j.noteDetail(credential.Finding{Code: credential.FindingSparePath})
-		} else {
+		case ours > 0:
+			j.noteDetail(credential.Finding{Code: credential.FindingPathRefused, Detail: which})
+			j.noteDetail(credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
+		default:
 			j.noteDetail(credential.Finding{Code: credential.FindingStalePath, Detail: which})
 		}
 	}
 	if slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
 		j.noteDetail(credential.Finding{Code: credential.FindingConfirmed})
 	}
+}
+
+// onlyOurs is the number of a path, from 1, if the new value goes to secrets alone that Rollcall made
+// for the credential while a path that somebody else named is left as it is: an earlier
+// campaign brought it there, and nothing shows that consumers have followed.
+func (j *job) onlyOurs() (takes int) {
+	left := false
+	for i := range j.paths {
+		made := j.lives[i].Owner != "" && j.lives[i].Owner == j.c.Subject
+		switch {
+		case j.parts[i] != apart && !made:
+			return 0
+		case j.parts[i] != apart:
+			takes = i + 1
+		case !made:
+			left = true
+		}
+	}
+	if !left {
+		return 0
+	}
+	return takes
 }
 
 // lasting keeps a credential open whose new value Vault will delete by itself: the

@@ -72,6 +72,12 @@ func state(a protocol.Answer) func(*world) {
 var rows = []row{
 	{name: "in order: dead by bind", story: plain,
 		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "an earlier campaign brought it to Rollcall's own path, and what consumers read is refused as it was then", story: func() *world {
+		w := plain()
+		w.secrets["kv/app"].versions[0].fields["owner"] = w.cred.Subject
+		w.addPath("second", "stale")
+		return w
+	}, step: protocol.Prove, proof: protocol.ProofBind, findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}, inForce: "S1", live: "S1", left: "stale"},
 	{name: "stored with the end of a line: dead by bind, and nobody is accused", story: func() *world {
 		w := plain()
 		w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
