@@ -3,8 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,6 +34,8 @@ func TestWhatCannotBeDoneIsSaidInOneLine(t *testing.T) {
 		{"no campaign file", "nowhere.yaml: no such file or directory; name another with -f", []string{"list", "-f", "nowhere.yaml"}},
 		{"another format", `-o takes text or json, not "xml"`, []string{"status", "-o", "xml"}},
 		{"no such ledger", "holds no ledger", []string{"report", "--ledger", t.TempDir()}},
+		{"the flag of before", "worker --ledger is now worker --role ledger", []string{"worker", "--ledger", "--ledger-dir", "x"}},
+		{"no such role", `--role is rotation or ledger, not "both"`, []string{"worker", "--role", "both"}},
 		{"no index", `"first" is no index of an entry`, []string{"ledger", "prove", "first"}},
 		{"both kinds of time", "give either --every or --cron", []string{"schedule", "create", "--every", "24h", "--cron", "0 0 * * *"}},
 	} {
@@ -42,6 +46,40 @@ func TestWhatCannotBeDoneIsSaidInOneLine(t *testing.T) {
 			require.Contains(t, said, row.want)
 			require.Equal(t, 1, bytes.Count([]byte(said), []byte("\n")), said)
 		})
+	}
+}
+
+func TestEveryCommandSaysAtLengthWhatItDoesAndShowsAnExample(t *testing.T) {
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			if !sub.Hidden && !sub.HasSubCommands() {
+				require.NotEmpty(t, sub.Long, sub.CommandPath())
+				require.NotEmpty(t, sub.Example, sub.CommandPath())
+			}
+			look(sub)
+		}
+	}
+	root := (&app{}).root()
+	look(root)
+	for path := range examples {
+		found, _, err := root.Find(strings.Fields(path)[1:])
+		require.NoError(t, err)
+		require.Equal(t, path, found.CommandPath())
+	}
+}
+
+func TestTheExamplesAreCommandLinesThatAreUnderstood(t *testing.T) {
+	for path, text := range examples {
+		for line := range strings.SplitSeq(text, "\n") {
+			line, _, _ = strings.Cut(line, " |")
+			line, _, _ = strings.Cut(line, " >")
+			line, _, _ = strings.Cut(line, " &&")
+			c, rest, err := (&app{}).root().Find(strings.Fields(line)[1:])
+			require.NoError(t, err, line)
+			require.Equal(t, path, c.CommandPath(), line)
+			require.NoError(t, c.ParseFlags(rest), line)
+		}
 	}
 }
 

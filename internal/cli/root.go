@@ -117,9 +117,9 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 	root.PersistentFlags().StringVar(&a.stateDir, "state-dir", defaultStateDir(), "where the local engine keeps its database")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what the worker does to standard error")
 	root.AddGroup(
-		&cobra.Group{ID: "prepare", Title: "Before the day:"},
-		&cobra.Group{ID: "campaign", Title: "A campaign:"},
-		&cobra.Group{ID: "record", Title: "The record:"},
+		&cobra.Group{ID: "prepare", Title: "Set up:"},
+		&cobra.Group{ID: "campaign", Title: "Run:"},
+		&cobra.Group{ID: "record", Title: "Record:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -132,6 +132,7 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.reportCommand(), a.ledgerCommand(), a.versionCommand())
 	root.AddCommand(a.intruderCommand())
+	addExamples(root)
 	return root
 }
 

@@ -29,8 +29,7 @@ A campaign of the device that somebody runs elsewhere is left alone: run says wh
 is and when it was last seen. --take-over ends that one, once this one has listed and its
 ledger is in order, and goes on with what it left. One that gave no sign of life for
 4 minutes is taken over in any case.`,
-		Args:    noArguments,
-		Example: "  rollcall run -f esg.yaml\n  rollcall run -f esg.yaml --metrics 127.0.0.1:9464",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stop, err := a.serveMetrics(metricsAt)
 			if err != nil {

@@ -17,8 +17,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Long: `version shows what 'go build' put into this program: its version, the commit it was
 built from and whether that checkout was modified. The same name stands in the
 ledger's campaign-started entry and in the report.`,
-		Example: "  rollcall version -o json",
-		Args:    noArguments,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			asJSON, err := out.json()
 			if err != nil {

@@ -21,7 +21,7 @@ const polled = 80 * time.Second
 func (s *session) missingWorkers(ctx context.Context) (commands []string, err error) {
 	for _, q := range []struct{ queue, command string }{
 		{activities.RotationQueue, "rollcall worker"},
-		{activities.LedgerQueue, "rollcall worker --ledger"},
+		{activities.LedgerQueue, "rollcall worker --role ledger"},
 	} {
 		d, err := s.engine.DescribeTaskQueue(ctx, q.queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 		if err != nil {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -12,15 +14,15 @@ import (
 
 func (a *app) workerCommand() *cobra.Command {
 	var settings vault.Settings
-	var ledgerOnly bool
-	var ledgerDir, metricsAt string
+	var role, ledgerDir, metricsAt string
+	var before bool
 	c := &cobra.Command{
 		Use:   "worker",
-		Short: "Serve campaigns: rotations, or with --ledger the ledger",
+		Short: "Serve campaigns: rotations, or with --role ledger the ledger",
 		Long: `worker serves the campaigns of a Temporal cluster until it is stopped. It needs no
 campaign file: campaigns bring theirs along, in Vault.
 
-Without --ledger it lists and rotates; run as many as you like. With --ledger it
+With --role rotation it lists and rotates; run as many as you like. With --role ledger it
 is the one writer of the ledgers in --ledger-dir, with a login of its own, so
 that whoever holds a rotation worker cannot rewrite the record.
 
@@ -29,6 +31,13 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			a.warns = true
+			if before {
+				return errors.New("worker --ledger is now worker --role ledger")
+			}
+			if role != "rotation" && role != "ledger" {
+				return fmt.Errorf("--role is rotation or ledger, not %q", role)
+			}
+			ledgerOnly := role == "ledger"
 			stopMetrics, err := a.serveMetrics(metricsAt)
 			if err != nil {
 				return err
@@ -66,8 +75,10 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 	}
 	c.Flags().StringVar(&settings.Mount, "mount", "rollcall", "Rollcall's KV v2 mount in Vault")
 	c.Flags().StringVar(&settings.Transit, "transit", "rollcall-transit", "Rollcall's transit mount in Vault")
-	c.Flags().BoolVar(&ledgerOnly, "ledger", false, "write the ledgers instead of rotating")
-	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "folder of the ledgers, one below it for each campaign")
+	c.Flags().StringVar(&role, "role", "rotation", "rotation or ledger")
+	c.Flags().StringVar(&ledgerDir, "ledger-dir", "ledger", "with --role ledger: folder of the ledgers, one below it for each campaign")
+	c.Flags().BoolVar(&before, "ledger", false, "")
+	_ = c.Flags().MarkHidden("ledger")
 	metricsFlag(c, &metricsAt)
 	return c
 }

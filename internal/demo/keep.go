@@ -33,7 +33,7 @@ func (d *demo) startCrew(ctx context.Context) (string, error) {
 		args   []string
 	}{
 		{vault.WorkerPolicy, []string{"worker"}},
-		{vault.LedgerPolicy, []string{"worker", "--ledger", "--ledger-dir", d.Dir}},
+		{vault.LedgerPolicy, []string{"worker", "--role", "ledger", "--ledger-dir", d.Dir}},
 	} {
 		login, err := d.login(ctx, w.policy)
 		if err != nil {

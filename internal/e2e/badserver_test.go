@@ -135,7 +135,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 	require.Zero(t, records.wait().code)
 	for name, room := range noRoom(t) {
 		t.Run(name, func(t *testing.T) {
-			w := c.serve(append(c.common, c.login(vault.LedgerPolicy)...), append(room.before, binary, "worker", "--ledger", "--ledger-dir", room.dir)...)
+			w := c.serve(append(c.common, c.login(vault.LedgerPolicy)...), append(room.before, binary, "worker", "--role", "ledger", "--ledger-dir", room.dir)...)
 			defer w.kill()
 			refused(t, admin, "no room for the ledger", room.dir, "make room")
 		})
@@ -154,7 +154,7 @@ func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing
 
 	t.Run("a folder for ledgers that is itself a ledger", func(t *testing.T) {
 		all := c.campaigns()
-		w := spawn(t, e.Dir, append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--ledger", "--ledger-dir", filepath.Join(c.ledgers, all[len(all)-1]))
+		w := spawn(t, e.Dir, append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--role", "ledger", "--ledger-dir", filepath.Join(c.ledgers, all[len(all)-1]))
 		r := w.wait()
 		require.Equal(t, 1, r.code)
 		require.Contains(t, r.err, "is itself the ledger of campaign "+all[len(all)-1])

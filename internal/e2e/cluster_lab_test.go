@@ -95,7 +95,7 @@ func (s *service) metrics() string {
 }
 
 func (c *cluster) ledgerWorker() *service {
-	return c.serve(append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--ledger", "--ledger-dir", c.ledgers)
+	return c.serve(append(c.common, c.login(vault.LedgerPolicy)...), binary, "worker", "--role", "ledger", "--ledger-dir", c.ledgers)
 }
 
 func (c *cluster) serve(env []string, args ...string) *service {

@@ -55,7 +55,7 @@ func TestDoctorFindsEachThingThatIsWrongAndSaysWhatToDo(t *testing.T) {
 		require.Equal(t, 1, code)
 		require.Len(t, wrong, 1, "%v", wrong)
 		require.Equal(t, "workers", wrong[0].What)
-		require.Equal(t, "start `rollcall worker` and `rollcall worker --ledger`", wrong[0].Do)
+		require.Equal(t, "start `rollcall worker` and `rollcall worker --role ledger`", wrong[0].Do)
 	})
 	c.worker()
 	c.ledgerWorker()

@@ -30,7 +30,7 @@ func TestAHundredThousandAccountsAreListedAndTemporalHoldsLessThanAPageOfThem(t 
 	u.env = append(u.env, "TEMPORAL_ADDRESS="+engine.Address())
 
 	worker, _ := u.begin("worker")
-	recorder, _ := u.begin("worker", "--ledger", "--ledger-dir", filepath.Join(e.Dir, "ledger"))
+	recorder, _ := u.begin("worker", "--role", "ledger", "--ledger-dir", filepath.Join(e.Dir, "ledger"))
 	u.must("start")
 	said := &text{}
 	requireWithin(t, 5*time.Minute, "the roll is recorded", said, func() bool {

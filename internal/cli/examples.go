@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// examples has for every command what somebody would type. A test holds it to that.
+var examples = map[string]string{
+	"rollcall accept-open":      `rollcall accept-open --login approle/esg-01 --reason "its batch tokens expire at 18:00"`,
+	"rollcall abort":            `rollcall abort -f esg.yaml`,
+	"rollcall demo":             "rollcall demo\nrollcall demo --keep",
+	"rollcall doctor":           `rollcall doctor -f esg.yaml`,
+	"rollcall init":             "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",
+	"rollcall leave-out":        `rollcall leave-out --server ldaps://ldap2.example.org --reason "off the network, its disk is broken"`,
+	"rollcall ledger anchor":    "rollcall ledger anchor > anchors.txt",
+	"rollcall ledger cat":       "rollcall ledger cat --jsonl | jq 'select(.event == \"finding\")'",
+	"rollcall ledger key":       "rollcall ledger key > ledger.pub",
+	"rollcall ledger prove":     `rollcall ledger prove 17`,
+	"rollcall ledger verify":    `rollcall ledger verify --ledger ledger/esg-01-20261128T210000Z --key ledger.pub --anchor anchors.txt`,
+	"rollcall list":             "rollcall list -f esg.yaml\nrollcall list -f esg.yaml -o json | jq -r '.credentials[] | select(.problem) | .name'",
+	"rollcall pause":            `rollcall pause -f esg.yaml`,
+	"rollcall plan":             `rollcall plan -f esg.yaml`,
+	"rollcall report":           `rollcall report -f esg.yaml --html report.html`,
+	"rollcall resume":           `rollcall resume -f esg.yaml`,
+	"rollcall run":              "rollcall run -f esg.yaml\nrollcall run -f esg.yaml --take-over",
+	"rollcall schedule create":  `rollcall schedule create -f esg.yaml --cron "30 2 * * 0" --time-zone Europe/Vienna`,
+	"rollcall schedule delete":  `rollcall schedule delete -f esg.yaml`,
+	"rollcall schedule list":    `rollcall schedule list -o json`,
+	"rollcall schedule trigger": `rollcall schedule trigger -f esg.yaml`,
+	"rollcall start":            `rollcall start -f esg.yaml && rollcall watch -f esg.yaml`,
+	"rollcall status":           `rollcall status -f esg.yaml -o json`,
+	"rollcall version":          `rollcall version -o json`,
+	"rollcall watch":            `rollcall watch -f esg.yaml`,
+	"rollcall worker":           "rollcall worker --role rotation\nrollcall worker --role ledger --ledger-dir /var/lib/rollcall",
+}
+
+// more says at length what commands do whose short line leaves something open.
+var more = map[string]string{
+	"rollcall pause":  `pause lets the credentials in hand finish and begins no others, until resume.`,
+	"rollcall resume": `resume lets a paused campaign go on where it stopped.`,
+	"rollcall abort": `abort begins no further credential. What lies between set and proof is finished, because
+a new value may be in force there, and all the rest is recorded as open. The campaign
+then ends; the next one lists anew and goes on with what this one left.`,
+	"rollcall schedule list":    `list shows every schedule of Rollcall on this Temporal: device, rhythm, the last and the next run.`,
+	"rollcall schedule trigger": `trigger starts a campaign from the schedule now, as the schedule itself would.`,
+	"rollcall schedule delete":  `delete ends the schedule of the campaign file's device. A campaign that runs goes on.`,
+	"rollcall watch":            `watch follows the running campaign on the screen until it ends or Ctrl-C, which changes nothing in it.`,
+	"rollcall ledger cat":       `cat prints the ledger's entries in their order, for people or with --jsonl as they are written.`,
+	"rollcall ledger key":       `key prints the public key that verifies the ledger, as ` + "`ledger verify --key`" + ` takes it. Fetch it from Vault yourself, over a way that you trust.`,
+	"rollcall ledger anchor":    `anchor prints the copies of the ledger's checkpoints that Vault keeps, as ` + "`ledger verify --anchor`" + ` takes them.`,
+	"rollcall ledger prove":     `prove prints one entry with the path that ties it to a signed checkpoint, so that it can be shown alone.`,
+}
+
+// addExamples gives every command below root its examples.
+func addExamples(root *cobra.Command) {
+	for _, c := range root.Commands() {
+		if text := examples[c.CommandPath()]; text != "" {
+			c.Example = "  " + strings.ReplaceAll(text, "\n", "\n  ")
+		}
+		if c.Long == "" {
+			c.Long = more[c.CommandPath()]
+		}
+		addExamples(c)
+	}
+}
