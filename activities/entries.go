@@ -56,7 +56,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {
 	e := about(campaign, c, ledger.Died, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
-	e.From, e.To, e.LeftOut = byPath(c, a.From), written(c, a.To), a.LeftOut
+	e.From, e.To, e.Written, e.LeftOut = byPath(c, a.From), written(c, a.To), writtenAt(c, a), a.LeftOut
 	return e
 }
 
@@ -91,5 +91,16 @@ func byPath(c credential.Credential, versions []int) map[string]int {
 func written(c credential.Credential, versions []int) map[string]int {
 	out := byPath(c, versions)
 	maps.DeleteFunc(out, func(_ string, v int) bool { return v == 0 })
+	return out
+}
+
+// writtenAt is when Vault wrote the versions of written.
+func writtenAt(c credential.Credential, a AppliedItem) map[string]time.Time {
+	out := map[string]time.Time{}
+	for i, p := range placesOf(c) {
+		if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 && !a.Written[i].IsZero() {
+			out[p.String()] = a.Written[i].UTC()
+		}
+	}
 	return out
 }

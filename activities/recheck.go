@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -32,13 +34,40 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" {
 			continue
 		}
-		it := ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
-		for _, p := range placesOf(page[i]) {
-			it.To = append(it.To, line.To[p.String()])
-		}
-		out = append(out, it)
+		out = append(out, provedItem(i, page[i], line))
 	}
 	return out, nil
+}
+
+func provedItem(i int, c credential.Credential, line *ledger.Line) ProvedItem {
+	it := ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
+	for _, ev := range line.Evidence[1:] {
+		if ev.Changed == "" {
+			continue
+		}
+		if it.Marks == nil {
+			it.Marks = map[string]string{}
+		}
+		if it.Marks[ev.Server] = ev.Changed; ev.Changed == it.Mark {
+			it.Marks[ev.Server] = ""
+		}
+	}
+	for _, p := range placesOf(c) {
+		it.To = append(it.To, line.To[p.String()])
+		if line.Written != nil {
+			it.Written = append(it.Written, line.Written[p.String()])
+		}
+	}
+	return it
+}
+
+// proved is what the look at the end goes by.
+func (it ProvedItem) proved(c credential.Credential) rotation.Proved {
+	marks := map[string]string{}
+	for server, mark := range it.Marks {
+		marks[server] = cmp.Or(mark, it.Mark)
+	}
+	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
 // stateHolds is how long the state of a ledger is taken to be so, for one batch after another.
@@ -85,17 +114,21 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	}
 	all := make([]rotation.Proved, 0, len(in.Items))
 	for _, it := range in.Items {
-		all = append(all, rotation.Proved{Credential: page[it.Index], Mark: it.Mark, To: it.To})
+		all = append(all, it.proved(page[it.Index]))
 	}
 	for i, looked := range rot.Recheck(ctx, all) {
+		if looked.Missed {
+			out.Missed++
+		}
 		switch {
 		case looked.Stop != nil:
 			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
 			out.detail(in.Items[i].Index, looked.Stop.Detail)
-		case looked.Locked:
-			out.Locked = append(out.Locked, in.Items[i].Index)
-		case looked.Missed:
-			out.Missed++
+		case looked.Finding != "":
+			if out.Told == nil {
+				out.Told = map[credential.FindingCode][]int{}
+			}
+			out.Told[looked.Finding] = append(out.Told[looked.Finding], in.Items[i].Index)
 		}
 	}
 	return out, nil
@@ -128,7 +161,12 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 		detail := cmp.Or(in.Result.Details[it.Index], in.Result.Detail)
 		e := about(campaign, c, ledger.Reopened, "", now)
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, detail
-		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: credential.FindingChangedAfter, Detail: detail}, now), e)
+		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: findingOf(it.Reason), Detail: detail}, now), e)
+	}
+	for _, code := range slices.Sorted(maps.Keys(in.Result.Told)) {
+		for _, i := range in.Result.Told[code] {
+			entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: code}, now))
+		}
 	}
 	for _, i := range in.Result.Locked {
 		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))
@@ -141,4 +179,12 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 		})
 	}
 	return l.append(ctx, campaign, entries)
+}
+
+// findingOf is what an investigator is to look at where a credential is open again.
+func findingOf(r protocol.Reason) credential.FindingCode {
+	if r == protocol.ReasonChangedSince {
+		return credential.FindingChangedAfter
+	}
+	return credential.FindingCode(r)
 }

@@ -1,13 +1,18 @@
 package activities
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
@@ -46,7 +51,10 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 		}}
 	}
 	call("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: []AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
-	require.Equal(t, []ProvedItem{{1, "m", []int{7, 0}}, {2, "m", []int{0, 4}}}, call("Proved", b))
+	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
+
+	require.Equal(t, rotation.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
+		ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}.proved(credential.Credential{}))
 
 	reopened := func(i int) OpenItem {
 		return OpenItem{Index: i, Step: protocol.Outcome, Reason: protocol.ReasonChangedSince, Server: "ldap1"}
@@ -62,4 +70,104 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 		require.Equal(t, ledger.IsException, state.Line(id).Outcome)
 		require.Equal(t, want, state.Line(id).Detail)
 	}
+}
+
+// From the directory through Vault and the ledger to the finding: who may delete a secret with
+// its metadata chooses what lies at version 2, and not when Vault wrote it. AppRoles are looked at too.
+func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
+	g := newGround(t)
+	server := g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("esg", 3), Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	write := func(p credential.Path, value string) {
+		now, err := g.store.ReadLive(g.ctx, p, 0)
+		require.NoError(t, err)
+		_, err = g.store.Activate(g.ctx, p, now, credential.NewSecret(value), "")
+		require.NoError(t, err)
+	}
+	at := func(path string) credential.Path {
+		return credential.Path{Mount: "rollcall", Path: path, Field: "password"}
+	}
+	d := g.directory("dc=example,dc=org", server.LDAPS())
+	d.Bind, d.Connections, d.Password = config.Bind{DN: server.BinderDN, Password: at("binder")}, 4, config.PasswordPolicy{Length: 24}
+	write(at("binder"), server.BinderPassword)
+	g.spec.Directories = map[string]config.Directory{"corp": d}
+	kinds := registry.New(g.store)
+	defer kinds.Close()
+	c, err := kinds.Directory(g.spec, "corp")
+	require.NoError(t, err)
+	var listed []credential.Credential
+	require.NoError(t, c.Search(g.ctx, server.LDAPS(), server.PeopleDN(), "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
+		p := at("apps/" + e.First("uid"))
+		write(p, server.SeededPassword(e.First("uid")))
+		listed = append(listed, credential.Credential{ID: "corp/" + e.UUID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.UUID, Name: e.DN, Paths: []credential.Path{p}})
+		return nil
+	}))
+	const untouched, madeAnew, deletedOnly = 0, 1, 2
+	b := g.batch("c1", "esg-01", listed...)
+	b.Authority, b.Kind = "corp", credential.LDAPPassword
+	l := &Ledger{Store: g.store, Dir: t.TempDir()}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(l)
+	record := func(name string, in, out any) {
+		got, err := env.ExecuteActivity(name, in)
+		require.NoError(t, err)
+		if out != nil {
+			require.NoError(t, got.Get(out))
+		}
+	}
+	record("RecordRoll", Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: 3}, nil)
+	var prepared []PreparedItem
+	require.NoError(t, g.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1, 2}}, &prepared))
+	record("RecordIntents", IntentInput{Batch: b, Items: prepared}, nil)
+	in := ApplyInput{Batch: b}
+	for _, p := range prepared {
+		in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+	}
+	var applied []AppliedItem
+	require.NoError(t, g.call("Apply", in, &applied))
+	record("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: applied}, nil)
+	var proved []ProvedItem
+	record("Proved", b, &proved)
+	require.Len(t, proved, 3)
+
+	const own = "the thief's own"
+	remove := func(p credential.Path) {
+		_, err := g.api.Logical().DeleteWithContext(g.ctx, "rollcall/metadata/"+p.Path)
+		require.NoError(t, err)
+	}
+	remove(listed[deletedOnly].Paths[0])
+	remove(listed[madeAnew].Paths[0])
+	for range 2 { // both versions are his
+		write(listed[madeAnew].Paths[0], own)
+	}
+	require.NoError(t, c.ResetPassword(g.ctx, listed[madeAnew].Name, credential.NewSecret(own), credential.Secret{}))
+	for i := range proved {
+		require.Equal(t, []int{2}, proved[i].To)
+		entries := c.ManyByUUID(g.ctx, server.LDAPS(), []string{listed[i].Subject})
+		set, _, _ := strings.Cut(c.Changed(entries[listed[i].Subject]), "/")
+		proved[i].Mark = set + "/0" // as if it was touched in the second of the reset
+	}
+	var found Rechecked
+	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &found))
+	require.Len(t, found.Reopened, 2, "%+v", found)
+	require.Equal(t, []protocol.Reason{protocol.ReasonMadeAnew, protocol.ReasonChangedSince}, []protocol.Reason{found.Reopened[0].Reason, found.Reopened[1].Reason})
+	require.Equal(t, madeAnew, found.Reopened[0].Index)
+	record("RecordRechecked", RecheckedInput{Batch: b, Result: found, Number: 1}, nil)
+	l.last = folded{}
+	state, err := l.state(g.ctx, "c1")
+	require.NoError(t, err)
+	require.Equal(t, ledger.Dead, state.Line(listed[untouched].ID).Outcome)
+	line := state.Line(listed[madeAnew].ID)
+	require.Equal(t, protocol.ReasonMadeAnew, line.Reason)
+	require.Equal(t, credential.FindingMadeAnew, line.Findings[len(line.Findings)-1].Code)
+	kept, err := g.store.ReadLive(g.ctx, listed[madeAnew].Paths[0], 1)
+	require.NoError(t, err)
+	require.True(t, kept.Found, "nothing is destroyed")
+
+	for i := range proved {
+		proved[i].Written = nil // an older ledger
+	}
+	found = Rechecked{}
+	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &found))
+	require.Len(t, found.Reopened, 1, "the number alone is believed there")
 }

@@ -4,6 +4,8 @@
 package activities
 
 import (
+	"time"
+
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -173,12 +175,16 @@ type EventInput struct {
 	Open      int    `json:"open,omitempty"`
 }
 
-// ProvedItem is a dead credential, the change mark that its evidence ends with, and the
+// ProvedItem is a dead credential, the change marks that its evidence ends with, and the
 // versions that were activated, in the order of placesOf; 0 where a path took no part.
 type ProvedItem struct {
 	Index int    `json:"i"`
-	Mark  string `json:"m"`
-	To    []int  `json:"to,omitempty"`
+	Mark  string `json:"m"` // of the write server
+	// Marks of the other servers; one that has the write server's is empty.
+	Marks map[string]string `json:"ms,omitempty"`
+	To    []int             `json:"to,omitempty"`
+	// Written is when Vault wrote each of To, if the ledger says so.
+	Written []time.Time `json:"w,omitempty"`
 }
 
 // RecheckInput names dead credentials to look at once more.
@@ -193,8 +199,10 @@ type Rechecked struct {
 	Detail   string     `json:"detail,omitempty"` // of those
 	// Details are of those, by index, of which another one tells.
 	Details map[int]string `json:"details,omitempty"`
-	Locked  []int          `json:"locked,omitempty"`
-	Missed  int            `json:"missed,omitempty"` // could not be looked at
+	Locked  []int          `json:"locked,omitempty"` // by workers of earlier versions; see Told
+	// Told are findings of what stays dead.
+	Told   map[credential.FindingCode][]int `json:"told,omitempty"`
+	Missed int                              `json:"missed,omitempty"` // could not be looked at
 }
 
 // RecheckedInput is for the ledger.

@@ -7,16 +7,19 @@ import (
 	"rollcall/internal/credential"
 )
 
-// looksAgain: of these a dead one can come to life without its stolen value. A person is to
-// change the temporary password, and the tokens that could make a secret-id are revoked.
-func looksAgain(k credential.Kind) bool {
-	return k == credential.LDAPPassword || k == credential.ADPassword
+// looksAgain: a campaign that an earlier version began looks at passwords of services alone.
+func looksAgain(k credential.Kind, version workflow.Version) bool {
+	return version > 1 || k == credential.LDAPPassword || k == credential.ADPassword
 }
 
 // recheck looks at every dead credential once more, when all waves are done. What was
 // changed since its proof is open again. A look that fails takes no proof back.
 func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
-	if c.status.Dead == 0 || workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if c.status.Dead == 0 {
+		return
+	}
+	version := workflow.GetVersion(ctx, "recheck", workflow.DefaultVersion, 2)
+	if version == workflow.DefaultVersion {
 		return
 	}
 	looks := 0
@@ -25,12 +28,12 @@ func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
 			continue
 		}
 		for _, run := range w.Runs {
-			if !looksAgain(run.Kind) {
+			if !looksAgain(run.Kind, version) {
 				continue
 			}
 			b := activities.Batch{
 				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
-				Span: run.Span, Concurrency: c.in.Settings.Concurrency,
+				Span: run.Span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
 			}
 			looks++
 			reopened, err := recheckRun(ctx, b, looks)
@@ -56,7 +59,7 @@ func recheckRun(ctx workflow.Context, b activities.Batch, number int) (int, erro
 	if failed != nil {
 		found = activities.Rechecked{Missed: len(proved)}
 	}
-	if len(found.Reopened)+len(found.Locked)+found.Missed == 0 {
+	if len(found.Reopened)+len(found.Locked)+len(found.Told)+found.Missed == 0 {
 		return 0, nil
 	}
 	err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordRechecked, activities.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)

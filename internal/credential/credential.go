@@ -257,6 +257,13 @@ const (
 	// FindingUndone: the reset was in force and then was not, without somebody else's
 	// change: replication put an older entry back, or kept it. The same value was set again.
 	FindingUndone FindingCode = "reset-undone"
+	// Findings of the look at the end: each is open again for the reason of the same name.
+	FindingLoginSince   FindingCode = "login-changed-since-proof"
+	FindingRenamedSince FindingCode = "renamed-since-proof"
+	FindingTakenBack    FindingCode = "taken-back-since-proof"
+	FindingMadeAnew     FindingCode = "secret-made-anew"
+	// FindingHandedOver: a person's temporary password was changed once, as its owner was to do.
+	FindingHandedOver FindingCode = "temporary-value-changed"
 	// FindingNotLookedAgain: at the end of the campaign some accounts could not be looked at again.
 	FindingNotLookedAgain FindingCode = "not-looked-again"
 	// FindingLockedSince: dead, and the account was locked afterwards.

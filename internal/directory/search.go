@@ -145,6 +145,13 @@ func (c *Client) ByUUID(ctx context.Context, server, uuid, dn string) (e Entry, 
 		append([]string{c.family.idAttribute()}, c.family.stateAttributes()...))
 }
 
+// Holder is the immutable id of the entry that has a name on one server now; empty if the
+// server shows none.
+func (c *Client) Holder(ctx context.Context, server, dn string) (string, error) {
+	e, _, err := c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
+	return e.UUID, err
+}
+
 // one reads at most one entry. dn is its name, if it may be a bind identity.
 func (c *Client) one(ctx context.Context, server, dn, base string, scope int, filter string, attrs []string) (e Entry, found bool, err error) {
 	s, err := c.server(server)

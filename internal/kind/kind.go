@@ -106,6 +106,27 @@ type Look struct {
 	Marks map[string]string
 }
 
+// Named is an Authority whose accounts log in by a name that can come to mean another one.
+type Named interface {
+	// SameName reports whether two names mean the same entry.
+	SameName(a, b string) bool
+	// Holder is the immutable id of the entry that has a name on a server now; empty if none has.
+	Holder(ctx context.Context, server, name string) (string, error)
+}
+
+// Teller is an Authority whose change marks tell what was changed.
+type Teller interface {
+	// Tell says what became of an account since it was proved dead at a mark.
+	Tell(proved string, now Account) Told
+}
+
+// Told is what a Teller says. The zero value: the account is as it was proved.
+type Told struct {
+	Reason  protocol.Reason // it is open again
+	Detail  string          // for people; it names no account
+	Finding credential.FindingCode
+}
+
 // Login is an Authority whose credentials open Vault.
 type Login interface {
 	// Reads gives those of the API paths in Vault that whoever logs in with c could read. values

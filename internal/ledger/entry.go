@@ -61,6 +61,10 @@ type Entry struct {
 	From    map[string]int `json:"from,omitempty"`    // live path -> version in force before
 	To      map[string]int `json:"to,omitempty"`      // live path -> version that we activated
 
+	// Written is when Vault wrote each of To, by its clock: a number alone means another version
+	// once a secret was deleted and made anew. Not in ledgers of earlier versions.
+	Written map[string]time.Time `json:"written,omitempty"`
+
 	Finding  credential.FindingCode `json:"finding,omitempty"`
 	Step     protocol.Step          `json:"step,omitempty"`
 	Reason   protocol.Reason        `json:"reason,omitempty"`

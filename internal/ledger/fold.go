@@ -218,7 +218,7 @@ func (l *Line) die(index uint64, e Entry) {
 	if e.From != nil {
 		l.From = maps.Clone(e.From)
 	}
-	l.To = maps.Clone(e.To)
+	l.To, l.Written = maps.Clone(e.To), maps.Clone(e.Written)
 }
 
 // reopen takes a death back: the account was changed after its proof. The evidence stays, for

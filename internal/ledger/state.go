@@ -78,6 +78,7 @@ type Line struct {
 
 	Attempt  int
 	From, To map[string]int
+	Written  map[string]time.Time // when Vault wrote each of To; nil in ledgers that do not say
 	Proof    protocol.Proof
 	Evidence []protocol.Evidence
 	LeftOut  []string // servers that the proof did not ask, because a person had left them out

@@ -21,6 +21,17 @@ func (r *real) swap(dn, password string) (moved string) {
 			return err
 		}
 		moved = rdn + "," + r.slapd.PeopleDN()
+		return nil
+	})
+	r.add(dn, password)
+	return moved
+}
+
+func (r *real) add(dn, password string) { r.addAt(r.slapd, dn, password) }
+
+// addAt makes an entry with a password.
+func (r *real) addAt(s *lab.Slapd, dn, password string) {
+	r.admin(s, func(conn *ldap.Conn) error {
 		other := ldap.NewAddRequest(dn, nil)
 		other.Attribute("objectClass", []string{"inetOrgPerson"})
 		other.Attribute("cn", []string{"somebody else"})
@@ -28,7 +39,6 @@ func (r *real) swap(dn, password string) (moved string) {
 		other.Attribute("userPassword", []string{password})
 		return conn.Add(other)
 	})
-	return moved
 }
 
 // Every login of a rotation goes by name, and an intruder who may rename entries can put

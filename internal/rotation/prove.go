@@ -51,6 +51,9 @@ func (j *job) prove(ctx context.Context) error {
 				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
 			}
 		}
+		if i == 0 && j.left != "" && !j.account.Exact {
+			ev.Changed = j.left // of our own value alone: the look at the end goes by it
+		}
 		err := j.probe(ctx, server, &ev, i > 0)
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)

@@ -115,6 +115,14 @@ func (s *shelf) forget(p credential.Path, version int) {
 	delete(s.was[p.String()], version)
 }
 
+// deleteAll deletes a secret with its metadata.
+func (s *shelf) deleteAll(p credential.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.was, p.String())
+	delete(s.live, p.String())
+}
+
 // real is an OpenLDAP directory with accounts whose stolen values are in Vault.
 type real struct {
 	*testing.T

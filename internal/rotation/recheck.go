@@ -2,110 +2,268 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
-// Proved is a dead credential, the write server's change mark after its proof, and the
-// versions that were activated (see Applied.To).
+// Proved is a dead credential as its evidence left it.
 type Proved struct {
 	Credential credential.Credential
-	Mark       string
-	To         []int
+	Mark       string            // the write server's change mark after the proof
+	Marks      map[string]string // those of the other servers that gave evidence
+	// To are the versions that were activated (see Applied.To), and Written when Vault wrote
+	// each; nil, or zero, in ledgers of earlier versions.
+	To      []int
+	Written []time.Time
 }
 
 // Looked is what a later look at a dead credential found. The zero value: nothing.
 type Looked struct {
-	Stop   *protocol.Stop // it is open again
-	Locked bool           // it is dead, and nobody gets in
-	Missed bool           // it could not be looked at
+	Stop    *protocol.Stop         // it is open again
+	Finding credential.FindingCode // it is dead, and this is to be told
+	Missed  bool                   // it could not be looked at, on one server at least
 }
 
 // Recheck looks at dead credentials once more, many in one call, at the end of the campaign:
 // a proof says how an account was then. Who kept a connection that was logged in before the
-// reset can set a password of his own long after it.
+// reset can set a password of his own long after it, and at any server that takes one; who may write
+// the branch can put another entry under the account's name.
 func (r *Rotator) Recheck(ctx context.Context, all []Proved) []Looked {
-	out := make([]Looked, len(all))
-	many, ok := r.Authority.(kind.Many)
-	if !ok {
-		return out
-	}
+	out, written := make([]Looked, len(all)), make([]kind.Account, len(all))
 	cs := make([]credential.Credential, 0, len(all))
 	for _, p := range all {
 		cs = append(cs, p.Credential)
 	}
-	accounts := many.Accounts(ctx, r.writeServer(), cs)
-	for i, p := range all {
-		now, found := accounts[p.Credential.ID]
-		out[i] = r.recheck(ctx, p, now, found)
+	for n, server := range r.Authority.Servers() {
+		if n > 0 && slices.Contains(r.LeftOut, server) {
+			continue
+		}
+		seen := r.sightOf(ctx, server, cs, all, n > 0)
+		for i, p := range all {
+			if _, proved := p.Marks[server]; n > 0 && !proved || out[i].Stop != nil {
+				continue
+			}
+			now, err := seen.account(ctx, p.Credential)
+			if err != nil {
+				out[i].Missed = true
+				continue
+			}
+			if n == 0 {
+				out[i], written[i] = r.recheck(ctx, server, p, now), now
+				continue
+			}
+			out[i] = out[i].and(r.recheckAt(ctx, server, p, now, written[i]))
+		}
 	}
 	return out
 }
 
-func (r *Rotator) recheck(ctx context.Context, p Proved, now kind.Account, found bool) Looked {
-	var err error
-	if !found {
-		if now, err = r.Authority.Account(ctx, r.writeServer(), p.Credential); err != nil {
-			return Looked{Missed: true}
+// and adds what another server showed.
+func (l Looked) and(other Looked) Looked {
+	if l.Stop = other.Stop; l.Stop != nil {
+		return Looked{Stop: l.Stop}
+	}
+	l.Missed = l.Missed || other.Missed
+	if l.Finding == "" {
+		l.Finding = other.Finding
+	}
+	return l
+}
+
+// sighted are the accounts that one search showed. What it did not is read by itself, until
+// the server turns out to be silent.
+type sighted struct {
+	r        *Rotator
+	server   string
+	accounts map[string]kind.Account
+	silent   error
+}
+
+func (r *Rotator) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
+	s := &sighted{r: r, server: server}
+	many, can := r.Authority.(kind.Many)
+	asked := slices.ContainsFunc(all, func(p Proved) bool { _, ok := p.Marks[server]; return ok || !evidence })
+	if can && asked {
+		s.accounts = many.Accounts(ctx, server, cs)
+	}
+	return s
+}
+
+func (s *sighted) account(ctx context.Context, c credential.Credential) (kind.Account, error) {
+	if a, ok := s.accounts[c.ID]; ok {
+		return a, nil
+	}
+	if s.silent != nil {
+		return kind.Account{}, s.silent
+	}
+	a, err := s.r.Authority.Account(ctx, s.server, c)
+	var stop *protocol.Stop
+	if errors.As(err, &stop) && stop.Reason == protocol.ReasonUnreachable {
+		s.silent = err
+	}
+	return a, err
+}
+
+// recheck judges what the write server shows.
+func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind.Account) Looked {
+	if looked, done := r.identity(ctx, server, p, now); done {
+		return looked
+	}
+	if t, ok := r.Authority.(kind.Teller); ok {
+		return told(t.Tell(p.Mark, now), now, server)
+	}
+	if now.State == protocol.Gone {
+		return Looked{} // it accepts nothing
+	}
+	switch protocol.Compare(p.Mark, now.Changed) {
+	case protocol.Changed:
+		return changedSince(server)
+	case protocol.Unchanged:
+		if !now.ByItself {
+			return asProved(now)
 		}
 	}
-	difference := protocol.Compare(p.Mark, now.Changed)
-	switch {
-	case now.State == protocol.Gone:
-		return Looked{} // it accepts nothing
-	case difference == protocol.Changed:
-		return changedSince(r.writeServer())
-	case now.State != protocol.Accepted:
-		return Looked{Locked: now.State == protocol.Locked}
-	case difference == protocol.Unchanged && !now.ByItself:
-		return Looked{}
+	if now.State != protocol.Accepted {
+		return asProved(now)
 	}
 	// Touched by a login, most likely. What was proved must still be in force.
-	return r.stillInForce(ctx, p, now)
+	return r.stillInForce(ctx, server, p, now)
+}
+
+// recheckAt judges what another server shows. written is the account at the write server, in
+// which nothing was found; the zero value if that could not be looked at.
+func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, written kind.Account) Looked {
+	if looked, done := r.identity(ctx, server, p, now); done {
+		if looked == (Looked{}) && written.State == protocol.Accepted {
+			looked.Missed = true // it accepts nothing there, or the server does not show it
+		}
+		return looked
+	}
+	mark := p.Marks[server]
+	if now.Changed == written.Changed && now.Changed != "" {
+		return asProved(now) // the same entry as the one that was judged
+	}
+	if protocol.Older(now.Changed, p.Mark) {
+		return openAgain(protocol.ReasonTakenBack, server, "this server had the new password when it was proved, and shows an older one now: replication or a backup put it back, and the stolen value may be good there")
+	}
+	if t, ok := r.Authority.(kind.Teller); ok {
+		return told(t.Tell(mark, now), now, server)
+	}
+	switch protocol.Compare(mark, now.Changed) {
+	case protocol.Changed:
+		return changedSince(server)
+	case protocol.Unchanged:
+		if !now.ByItself {
+			return asProved(now)
+		}
+	}
+	if now.State != protocol.Accepted {
+		return asProved(now)
+	}
+	return r.stillInForce(ctx, server, p, now)
+}
+
+// asProved is an account in which nothing was changed; somebody may have locked it.
+func asProved(now kind.Account) Looked {
+	if now.State == protocol.Locked || now.State == protocol.RoleLocked {
+		return Looked{Finding: credential.FindingLockedSince}
+	}
+	return Looked{}
+}
+
+func told(t kind.Told, now kind.Account, server string) Looked {
+	if t.Reason != "" {
+		return openAgain(t.Reason, server, t.Detail)
+	}
+	if t.Finding != "" {
+		return Looked{Finding: t.Finding}
+	}
+	return asProved(now)
+}
+
+// identity holds an account's name against the one on the roll, which its consumers use, and
+// asks whose that is if it is not the account's any more.
+func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kind.Account) (looked Looked, done bool) {
+	names, ok := r.Authority.(kind.Named)
+	switch {
+	case !ok:
+		return Looked{}, false
+	case now.State != protocol.Gone && names.SameName(now.Name, p.Credential.Name):
+		return Looked{}, false
+	}
+	holder, err := names.Holder(ctx, server, p.Credential.Name)
+	switch {
+	case err != nil, strings.EqualFold(holder, p.Credential.Subject):
+		return Looked{Missed: true}, true // or it moved between the two looks
+	case holder != "":
+		return openAgain(protocol.ReasonRenamedSince, server, "another entry has the name of the account that was proved dead: whoever logs in by that name is that entry now, which nothing was proved of, and which may have the stolen password"), true
+	case now.State == protocol.Gone:
+		return Looked{}, true // it accepts nothing
+	}
+	return openAgain(protocol.ReasonRenamedSince, server, "the account that was proved dead was renamed or moved since it was listed: its consumers log in by a name that is not there, and whoever may write there can give that name to another entry"), true
 }
 
 // stillInForce offers the value that was proved, once. Only the versions that were
 // activated hold it. At a path that took no part, and in every later version, lies what
 // others wrote: who can write there writes what he sets the account to.
-func (r *Rotator) stillInForce(ctx context.Context, p Proved, now kind.Account) Looked {
+func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now kind.Account) Looked {
+	value, failed, anew := r.activatedValue(ctx, p)
+	switch {
+	case anew:
+		return openAgain(protocol.ReasonMadeAnew, server, "proved dead, and its entry was touched after that; the secret in Vault that held the value which was proved was deleted and made anew since, so its versions are somebody else's and were not tried: find out who deleted it, and whether the password is still the one that consumers are to have")
+	case value.IsZero() && failed:
+		return Looked{Missed: true}
+	case value.IsZero():
+		// Who can write there can bring that about, so it must not pass for unchanged.
+		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
+	}
+	switch answer, err := r.Authority.Offer(ctx, server, now, value); {
+	case err != nil, answer == protocol.Unreachable:
+		return Looked{Missed: true}
+	case answer == protocol.Accepted:
+		return Looked{}
+	case answer == protocol.Locked:
+		return Looked{Finding: credential.FindingLockedSince}
+	}
+	return changedSince(server)
+}
+
+// activatedValue is what the versions hold that were activated. failed: one could not be read.
+// anew: the number is another version's by now. Who may delete a secret with its metadata makes
+// versions begin at 1 again, and so could choose what the number means; when Vault wrote it he cannot choose.
+func (r *Rotator) activatedValue(ctx context.Context, p Proved) (value credential.Secret, failed, anew bool) {
 	paths := slices.Clone(p.Credential.Paths)
 	if p.Credential.Spare != nil {
 		paths = append(paths, *p.Credential.Spare)
 	}
-	failed := false
 	for i, path := range paths[:min(len(paths), len(p.To))] {
 		if p.To[i] == 0 {
 			continue
 		}
 		live, err := r.Store.ReadLive(ctx, path, p.To[i])
-		if err != nil || !live.Found {
-			failed = failed || err != nil
+		switch {
+		case err != nil:
+			failed = true
 			continue
+		case i < len(p.Written) && !p.Written[i].IsZero() && live.Version > 0 && !live.Written.Equal(p.Written[i]):
+			anew = true
+		case live.Found && value.IsZero():
+			value = live.Value
 		}
-		switch answer, err := r.Authority.Offer(ctx, r.writeServer(), now, live.Value); {
-		case err != nil, answer == protocol.Unreachable:
-			return Looked{Missed: true}
-		case answer == protocol.Accepted:
-			return Looked{}
-		case answer == protocol.Locked:
-			return Looked{Locked: true}
-		}
-		return changedSince(r.writeServer())
 	}
-	if failed {
-		return Looked{Missed: true}
-	}
-	// Who can write there can bring that about, so it must not pass for unchanged.
-	return openAgain(r.writeServer(), "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
+	return value, failed, anew
 }
 
 func changedSince(server string) Looked {
-	return openAgain(server, "proved dead, and its password was changed after that and before the end of the campaign: by its owner, an administrator, or who kept a connection that was logged in before")
+	return openAgain(protocol.ReasonChangedSince, server, "proved dead, and its password was changed after that and before the end of the campaign: by its owner, an administrator, or who kept a connection that was logged in before")
 }
 
-func openAgain(server, detail string) Looked {
-	return Looked{Stop: &protocol.Stop{Reason: protocol.ReasonChangedSince, Server: server, Detail: detail}}
+func openAgain(reason protocol.Reason, server, detail string) Looked {
+	return Looked{Stop: &protocol.Stop{Reason: reason, Server: server, Detail: detail}}
 }

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	proved := make([]Proved, len(cs))
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
-		proved[n] = Proved{cs[n], got.Evidence[0].Changed, got.To}
+		proved[n] = provedOf(cs[n], got)
 	}
 	const untouched, consumer, stale, thief, locked = 0, 1, 2, 3, 4
 	now, _ := r.store.ReadLive(t.Context(), cs[consumer].Paths[0], 0)
@@ -43,7 +44,7 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 
 	got := r.rotator().Recheck(t.Context(), proved)
 	require.Equal(t, protocol.ReasonChangedSince, got[thief].Stop.Reason)
-	require.Equal(t, Looked{Locked: true}, got[locked])
+	require.Equal(t, Looked{Finding: credential.FindingLockedSince}, got[locked])
 	for _, n := range []int{untouched, consumer, stale} {
 		require.Equal(t, Looked{}, got[n], n)
 	}
@@ -70,7 +71,7 @@ func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 		account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
 		require.NoError(t, err)
 		set, _, _ := strings.Cut(account.Changed, "/") // as if it was set in the second of the reset
-		return r.rotator().Recheck(t.Context(), []Proved{{c, set + "/0", to}})[0]
+		return r.rotator().Recheck(t.Context(), []Proved{{Credential: c, Mark: set + "/0", To: to}})[0]
 	}
 	require.Equal(t, Looked{}, look(0, 1))
 	r.store.put(spare, "another field's, or another hand's")
@@ -92,4 +93,149 @@ func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 	require.Contains(t, gone.Stop.Detail, "not in Vault any more")
 	requireChanged(look()) // nothing is known of what was activated
 	require.True(t, r.logsIn(r.slapd, c.Name, own), "the look itself locked nothing")
+}
+
+// provedOf is what the ledger would say of it.
+func provedOf(c credential.Credential, a Applied) Proved {
+	p := Proved{Credential: c, Mark: a.Evidence[0].Changed, Marks: map[string]string{}, To: a.To, Written: a.Written}
+	for _, ev := range a.Evidence[1:] {
+		p.Marks[ev.Server] = ev.Changed
+	}
+	return p
+}
+
+// Whoever may write the branch can give a dead account's name to another entry, which has
+// the stolen password: consumers, and he, log in by name.
+func TestTheLookAtTheEndKnowsWhoseTheNameIs(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	const replaced, renamed, deletedAndReplaced, deleted, untouched = 0, 1, 2, 3, 4
+	var cs []credential.Credential
+	for n := range 5 {
+		cs = append(cs, r.credential(n))
+	}
+	var proved []Proved
+	for n, got := range r.run(cs, nothing) {
+		require.True(t, got.Dead(), "%+v", got)
+		proved = append(proved, provedOf(cs[n], got))
+	}
+	r.swap(cs[replaced].Name, r.accounts[replaced].Password)
+	r.admin(r.slapd, func(conn *ldap.Conn) error {
+		for _, n := range []int{deletedAndReplaced, deleted} {
+			require.NoError(t, conn.Del(ldap.NewDelRequest(cs[n].Name, nil)))
+		}
+		return conn.ModifyDN(ldap.NewModifyDNRequest(cs[renamed].Name, "uid=elsewhere", true, ""))
+	})
+	r.add(cs[deletedAndReplaced].Name, r.accounts[deletedAndReplaced].Password)
+	require.True(t, r.logsIn(r.slapd, cs[replaced].Name, r.accounts[replaced].Password), "the stolen login works again")
+
+	got := r.rotator().Recheck(t.Context(), proved)
+	for n, words := range map[int]string{replaced: "another entry has the name", deletedAndReplaced: "another entry has the name", renamed: "renamed or moved"} {
+		require.NotNil(t, got[n].Stop, "%d", n)
+		require.Equal(t, protocol.ReasonRenamedSince, got[n].Stop.Reason)
+		require.Contains(t, got[n].Stop.Detail, words)
+		require.NotContains(t, got[n].Stop.Detail, "uid=", "what travels names no account")
+	}
+	require.Equal(t, Looked{}, got[deleted], "what is gone accepts nothing")
+	require.Equal(t, Looked{}, got[untouched])
+}
+
+// What one server shows is not what the others accept.
+func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Provider: true, LastBind: true, Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	other := r.join(r.start(lab.SlapdOptions{ReplicaOf: r.slapd, Provider: true, LastBind: true, CA: r.ca}))
+	const changed, takenBack, consumer, sameSecond, replaced = 0, 1, 2, 3, 4
+	var cs []credential.Credential
+	for n := range 5 {
+		cs = append(cs, r.credential(n))
+	}
+	searches := map[string]int{}
+	proved := make([]Proved, len(cs))
+	for n, got := range r.run(cs, nothing) {
+		for pass := 0; !got.Dead() && pass < 10; pass++ { // replication may take its time on a busy machine
+			r.resume(other, r.slapd)
+			got = r.run(cs[n:n+1], nothing)[0]
+		}
+		require.True(t, got.Dead(), "%+v", got)
+		proved[n] = provedOf(cs[n], got)
+		require.Len(t, proved[n].Marks, 1)
+	}
+	r.resume(other, r.slapd)
+	r.meddle = func(op, server string) { searches[op+" "+server]++ }
+	require.Equal(t, make([]Looked, 5), r.rotator().Recheck(t.Context(), proved), "as they were proved")
+	require.Equal(t, []int{1, 1}, []int{searches["accounts "+r.slapd.LDAPS()], searches["accounts "+other.LDAPS()]})
+	r.meddle = func(string, string) {}
+
+	r.slapd.PauseReplication()
+	other.PauseReplication()
+	at := func(dn string, change func(*ldap.ModifyRequest)) {
+		r.admin(other, func(conn *ldap.Conn) error {
+			// With "relax" the rootdn writes what only the server keeps, as a restored backup would.
+			req := ldap.NewModifyRequest(dn, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
+			change(req)
+			return conn.Modify(req)
+		})
+	}
+	at(cs[changed].Name, func(m *ldap.ModifyRequest) { m.Replace("userPassword", []string{"the thief's own"}) })
+	at(cs[changed].Name, func(m *ldap.ModifyRequest) { m.Replace("pwdChangedTime", []string{"20990101000000Z"}) })
+	at(cs[takenBack].Name, func(m *ldap.ModifyRequest) { m.Replace("userPassword", []string{r.accounts[takenBack].Password}) })
+	at(cs[takenBack].Name, func(m *ldap.ModifyRequest) { m.Replace("pwdChangedTime", []string{"20200101000000Z"}) })
+	set, _, _ := strings.Cut(proved[sameSecond].Mark, "/")
+	at(cs[sameSecond].Name, func(m *ldap.ModifyRequest) { m.Replace("userPassword", []string{"the thief's own"}) })
+	at(cs[sameSecond].Name, func(m *ldap.ModifyRequest) { m.Replace("pwdChangedTime", []string{set}) })
+	proved[sameSecond].Marks[other.LDAPS()] = set + "/0" // as if nothing was read later than in that second
+	now, _ := r.store.ReadLive(t.Context(), cs[consumer].Paths[0], 0)
+	require.True(t, r.logsIn(other, cs[consumer].Name, now.Value.Reveal()))
+	r.admin(other, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(cs[replaced].Name, nil)) })
+	r.addAt(other, cs[replaced].Name, r.accounts[replaced].Password)
+
+	got := r.rotator().Recheck(t.Context(), proved)
+	for n, reason := range map[int]protocol.Reason{
+		changed: protocol.ReasonChangedSince, takenBack: protocol.ReasonTakenBack, sameSecond: protocol.ReasonChangedSince,
+		replaced: protocol.ReasonRenamedSince,
+	} {
+		require.NotNil(t, got[n].Stop, "%d %+v", n, got[n])
+		require.Equal(t, reason, got[n].Stop.Reason, n)
+		require.Equal(t, other.LDAPS(), got[n].Stop.Server)
+	}
+	require.Equal(t, Looked{}, got[consumer])
+
+	left := r.rotator()
+	left.LeftOut = []string{other.LDAPS()}
+	require.Equal(t, make([]Looked, 5), left.Recheck(t.Context(), proved), "a server that a person left out is not asked")
+	require.NoError(t, other.Stop(context.Background()))
+	silent := r.rotator().Recheck(t.Context(), proved)
+	for _, l := range silent {
+		require.Equal(t, Looked{Missed: true}, l, "no proof is taken back by silence")
+	}
+}
+
+// Versions begin at 1 again when a secret is deleted with its metadata, so who may do that
+// chooses what a number means.
+func TestTheLookAtTheEndBelievesNoVersionThatWasMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	c := r.credential(0)
+	got := r.run([]credential.Credential{c}, nothing)[0]
+	require.True(t, got.Dead(), "%+v", got)
+	const own = "the thief's own"
+	r.store.deleteAll(c.Paths[0])
+	for range got.To[0] {
+		r.store.put(c.Paths[0], own)
+	}
+	r.admin(r.slapd, func(conn *ldap.Conn) error {
+		_, err := conn.PasswordModify(ldap.NewPasswordModifyRequest(c.Name, "", own))
+		return err
+	})
+	p := provedOf(c, got)
+	account, err := r.rotator().Authority.Account(t.Context(), r.slapd.LDAPS(), c)
+	require.NoError(t, err)
+	set, _, _ := strings.Cut(account.Changed, "/")
+	p.Mark = set + "/0" // as if he was quick enough for the second of the reset
+	looked := r.rotator().Recheck(t.Context(), []Proved{p})[0]
+	require.NotNil(t, looked.Stop)
+	require.Equal(t, protocol.ReasonMadeAnew, looked.Stop.Reason)
+	p.Written = nil
+	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), []Proved{p})[0], "a ledger that does not say when is looked at by the number alone")
 }

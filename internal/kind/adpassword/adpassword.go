@@ -37,6 +37,7 @@ var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
+	_ kind.Named     = (*Authority)(nil)
 )
 
 // New makes the authority of one domain, which it owns: Close closes c.
@@ -103,6 +104,14 @@ func (a *Authority) LookAgain(ctx context.Context, server string, cs []credentia
 		out.Marks[c.ID] = seen.Marks[c.Subject]
 	}
 	return out, err
+}
+
+// SameName compares names as the directory does.
+func (a *Authority) SameName(x, y string) bool { return directory.SameDN(x, y) }
+
+// Holder reads whose a name is now.
+func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
+	return a.dir.Holder(ctx, server, name)
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has

@@ -95,6 +95,14 @@ func version(mark string) int {
 // SameVersion reports whether two change marks are of the same password.
 func SameVersion(a, b string) bool { return version(a) != 0 && version(a) == version(b) }
 
+// Steps is how often the password was set between two change marks; -1 where they do not tell.
+func Steps(before, after string) int {
+	if version(before) == 0 || version(after) < version(before) {
+		return -1
+	}
+	return version(after) - version(before)
+}
+
 // fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
 func fileTime(n int64) time.Time {
 	const unixEpoch = 116444736000000000

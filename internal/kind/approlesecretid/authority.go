@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -92,8 +91,7 @@ func (au *Authority) Generate(context.Context, credential.Credential) (credentia
 	return credential.NewSecret(hex.EncodeToString(b)), nil
 }
 
-// Account reads the role. Changed names its secret-id accessors, which are
-// no secrets, shortened.
+// Account reads the role. Changed is markOf its secret-ids.
 func (au *Authority) Account(ctx context.Context, _ string, c credential.Credential) (kind.Account, error) {
 	r, err := au.role(ctx, c.Subject)
 	if err != nil {
@@ -113,23 +111,16 @@ func (au *Authority) Account(ctx context.Context, _ string, c credential.Credent
 	if err != nil {
 		return kind.Account{}, err
 	}
-	a.Changed = mark(accessors)
-	locked, err := au.locked(ctx, *r)
+	roleID, err := au.roleID(ctx, *r)
+	if err != nil {
+		return kind.Account{}, err
+	}
+	a.Changed = markOf(accessors, roleID, r.bindSecretID)
+	locked, err := au.locked(ctx, *r, roleID)
 	if locked {
 		a.State = protocol.RoleLocked
 	}
 	return a, err
-}
-
-// mark names a few accessors and counts the rest.
-func mark(accessors []string) string {
-	const shown = 8
-	slices.Sort(accessors)
-	var short []string
-	for _, x := range accessors[:min(shown, len(accessors))] {
-		short = append(short, x[:min(8, len(x))])
-	}
-	return fmt.Sprintf("%d:%s", len(accessors), strings.Join(short, ","))
 }
 
 // role is what we need to know of an AppRole.

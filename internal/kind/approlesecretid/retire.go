@@ -14,7 +14,8 @@ import (
 // looks every token of the Vault namespace up, which takes as many calls as there are tokens;
 // all but those that are made meanwhile before it destroys anything, because from there on
 // the consumer, which may read the new value only after this, has no login. What an
-// interrupted Retire had done is simply found done, so its findings may name less.
+// interrupted Retire had done is simply found done, so its findings may name less. The mark is
+// that of the role with the new secret-id alone.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	r, err := au.usable(ctx, a)
 	if err != nil {
@@ -31,6 +32,10 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		if err := au.moveOver(ctx, r, new, keep.metadata[markKey]); err != nil {
 			return "", nil, err
 		}
+	}
+	left, err := au.leftMark(ctx, r, keep.accessor)
+	if err != nil {
+		return "", nil, err
 	}
 	if err := au.tokens.Warm(ctx); err != nil {
 		return "", nil, err
@@ -63,7 +68,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, credential.Finding{Code: credential.FindingBatchTokens,
 			Detail: "the role mints batch tokens, which Vault can neither list nor revoke: those of the old secret-ids live until they expire"})
 	}
-	return "", findings, nil
+	return left, findings, nil
 }
 
 // destroyOthers returns how many there were beyond the one old secret-id that

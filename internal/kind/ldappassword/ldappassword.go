@@ -31,6 +31,7 @@ var (
 	_ kind.Many      = (*Authority)(nil)
 	_ kind.Seer      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
+	_ kind.Named     = (*Authority)(nil)
 )
 
 // New makes the authority of one directory, which it owns: Close closes c.
@@ -101,6 +102,14 @@ func (a *Authority) LookAgain(ctx context.Context, server string, cs []credentia
 		out.Marks[c.ID] = seen.Marks[c.Subject]
 	}
 	return out, err
+}
+
+// SameName compares names as the directory does.
+func (a *Authority) SameName(x, y string) bool { return directory.SameDN(x, y) }
+
+// Holder reads whose a name is now.
+func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
+	return a.dir.Holder(ctx, server, name)
 }
 
 // Generate makes a value by the directory's policy in the campaign file, or has

@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
 )
 
 // rotate sets a value and retires the one before.
@@ -184,4 +185,41 @@ func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
 	_, _, err := a.Retire(t.Context(), acc, next)
 	require.NoError(t, err)
 	require.Equal(t, retired, show(t, a, c).Changed)
+}
+
+// At the end of a campaign some owners have changed their temporary value, as they were to;
+// whatever else was done to an account since is told apart from that.
+func TestTheLookAtTheEndTellsAHandOverFromOtherChanges(t *testing.T) {
+	a := authority(t)
+	const untouched, handedOver, resetAgain, resetByHelpdesk, lifted, changedTwice = 0, 1, 2, 3, 4, 5
+	var all []rotation.Proved
+	var values []credential.Secret
+	for range 6 {
+		c, _ := person(t)
+		acc := show(t, a, c)
+		next := fresh(t, a)
+		rotate(t, a, acc, next)
+		mark := show(t, a, c).Changed
+		all, values = append(all, rotation.Proved{Credential: c, Mark: mark}), append(values, next)
+	}
+	name := func(n int) string { return all[n].Credential.Name }
+	own := fresh(t, a)
+	require.NoError(t, change(t, name(handedOver), values[handedOver], own))
+	require.NoError(t, a.dir.ResetPassword(t.Context(), name(resetByHelpdesk), fresh(t, a), credential.Secret{}))
+	require.NoError(t, a.dir.RequireChange(t.Context(), name(resetByHelpdesk)))
+	put(t, name(lifted), "pwdLastSet", "-1")
+	require.NoError(t, change(t, name(changedTwice), values[changedTwice], own))
+	require.NoError(t, a.dir.ResetPassword(t.Context(), name(changedTwice), fresh(t, a), credential.Secret{}))
+	for range 2 {
+		require.NoError(t, a.dir.ResetPassword(t.Context(), name(resetAgain), fresh(t, a), credential.Secret{}))
+	}
+
+	got := (&rotation.Rotator{Authority: a}).Recheck(t.Context(), all)
+	require.Equal(t, rotation.Looked{}, got[untouched])
+	require.Equal(t, rotation.Looked{Finding: credential.FindingHandedOver}, got[handedOver])
+	for n, words := range map[int]string{resetAgain: "more than once", changedTwice: "more than once", resetByHelpdesk: "set anew", lifted: "must-change was taken off"} {
+		require.NotNil(t, got[n].Stop, "%d %+v", n, got[n])
+		require.Equal(t, protocol.ReasonChangedSince, got[n].Stop.Reason)
+		require.Contains(t, got[n].Stop.Detail, words)
+	}
 }

@@ -36,7 +36,10 @@ type state struct {
 	findings []credential.Finding
 }
 
-var _ kind.Authority = (*Authority)(nil)
+var (
+	_ kind.Authority = (*Authority)(nil)
+	_ kind.Teller    = (*Authority)(nil)
+)
 
 // New makes the authority of one domain, which it owns: Close closes c.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
@@ -140,6 +143,28 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	left := state{mark, notForced(owner)}
 	a.left.Store(acc.Subject, left)
 	return mark, append(findings, left.findings...), nil
+}
+
+// Tell tells a hand-over from other changes. One change of a temporary value that had to
+// be changed is what its owner was to do; whoever read the value could do it too, and nothing
+// tells the two apart, so it is said.
+func (a *Authority) Tell(proved string, now kind.Account) kind.Told {
+	again := func(detail string) kind.Told {
+		return kind.Told{Reason: protocol.ReasonChangedSince, Detail: "proved dead, and after that and before the end of the campaign " + detail}
+	}
+	steps := adpassword.Steps(proved, now.Changed)
+	forced := adpassword.MustChange(proved)
+	switch {
+	case now.Changed == proved:
+		return kind.Told{}
+	case steps == 0 && forced:
+		return again("must-change was taken off the temporary password, which logs in now: whoever read it in Vault gets in; find out who did that, and hand over a new one")
+	case steps == 1 && forced && !adpassword.MustChange(now.Changed):
+		return kind.Told{Finding: credential.FindingHandedOver}
+	case steps == 1:
+		return again("the temporary password was set anew, not by its owner as must-change wants it: by an administrator, or an intruder; the one in Vault is not in force")
+	}
+	return again("the password was changed more than once: its owner, an administrator or an intruder; ask the owner, and hand over a new one")
 }
 
 // notForced says why nothing makes the owner change the temporary value, if so.
