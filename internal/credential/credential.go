@@ -287,6 +287,8 @@ const (
 	// FindingProtected: the account is in a protected group of Active Directory, so
 	// rights delegated on its organizational unit do not reach it.
 	FindingProtected FindingCode = "protected-account"
+	// FindingResetsOthers: the account may set the passwords of others on the roll.
+	FindingResetsOthers FindingCode = "may-reset-others"
 	// FindingPersonAndService: one source lists the account as a person's and
 	// another as a service's, so it was rotated as the latter.
 	FindingPersonAndService FindingCode = "person-and-service"
@@ -321,6 +323,8 @@ const (
 	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingPasswordHidden: whether entries have a password at all is not shown.
 	FindingPasswordHidden FindingCode = "password-not-shown"
+	// FindingResetsHidden: who may reset whom is not shown.
+	FindingResetsHidden FindingCode = "resets-not-shown"
 	// FindingServers: something about how the servers of a directory were found.
 	FindingServers FindingCode = "servers"
 	// FindingExcludeUnused: an exclude of the campaign file takes nothing off the roll.

@@ -39,7 +39,7 @@ type Owner struct {
 func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 	s := c.servers[0]
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
-		[]string{"userAccountControl", "nTSecurityDescriptor", "objectSid"}, append(c.family.searchControls(), accessListControl()))
+		[]string{"userAccountControl", "nTSecurityDescriptor", "objectSid"}, append(c.family.searchControls(), accessListControl(withDACL)))
 	var res *ldap.SearchResult
 	err := s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
 		return cn.do(ctx, "read who may change a password", func(l *ldap.Conn) (err error) {

@@ -106,11 +106,16 @@ func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// accessListControl asks for security descriptors without the parts that need more rights
-// (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1; 4 is the discretionary list).
-func accessListControl() ldap.Control {
+// Parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1).
+const (
+	withOwner = 1
+	withDACL  = 4 // the discretionary access control list
+)
+
+// accessListControl asks for security descriptors without the parts that need more rights.
+func accessListControl(parts int64) ldap.Control {
 	flags := ber.NewSequence("SDFlagsRequestValue")
-	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 4, "flags"))
+	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, parts, "flags"))
 	return ldap.NewControlString("1.2.840.113556.1.4.801", true, string(flags.Bytes()))
 }
 
@@ -126,9 +131,13 @@ func (c *conn) descriptors(ctx context.Context, base string, scope int, filter s
 	return out, err
 }
 
-// described reads entries with their security descriptors and further attributes, limit at most.
+// described reads entries with their access control lists and further attributes, limit at most.
 func (c *conn) described(ctx context.Context, base string, scope int, filter string, limit int, attrs ...string) ([]*ldap.Entry, error) {
-	controls := append(activeDirectory{}.searchControls(), accessListControl(), ldap.NewControlPaging(uint32(limit)))
+	return c.describedBy(ctx, withDACL, base, scope, filter, limit, attrs...)
+}
+
+func (c *conn) describedBy(ctx context.Context, parts int64, base string, scope int, filter string, limit int, attrs ...string) ([]*ldap.Entry, error) {
+	controls := append(activeDirectory{}.searchControls(), accessListControl(parts), ldap.NewControlPaging(uint32(limit)))
 	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 10, false, filter, append([]string{"nTSecurityDescriptor"}, attrs...), controls)
 	var res *ldap.SearchResult
 	err := c.do(ctx, "read access control lists", func(l *ldap.Conn) (err error) {
@@ -147,72 +156,119 @@ const (
 	aceAllowObject, aceDenyObject = 5, 6
 	aceInheritOnly                = 0x08
 	aceHasType, aceHasInherited   = 0x1, 0x2
-	controlAccess                 = 0x100 // ADS_RIGHT_DS_CONTROL_ACCESS
+	writeProperty                 = 0x20    // ADS_RIGHT_DS_WRITE_PROP
+	controlAccess                 = 0x100   // ADS_RIGHT_DS_CONTROL_ACCESS
+	writeDACL                     = 0x40000 // and WRITE_OWNER, [MS-DTYP] 2.4.3
+	writeOwner                    = 0x80000
 	genericAll                    = 0x10000000
+	genericWrite                  = 0x40000000
 )
 
 // mayControl reports whether the list in a self-relative security descriptor
-// ([MS-DTYP] 2.4.6) grants a control access right to any of who: the first entry that
-// speaks of it decides. Without a list everybody may; a damaged one grants nothing.
+// ([MS-DTYP] 2.4.6) grants a control access right to any of who.
 func mayControl(sd []byte, who map[string]bool, right string) bool {
-	if len(sd) < 20 {
-		return false
-	}
-	at := int(binary.LittleEndian.Uint32(sd[16:]))
-	if at == 0 {
-		return true
-	}
-	if at+8 > len(sd) {
-		return false
-	}
-	acl := sd[at:]
-	count := int(binary.LittleEndian.Uint16(acl[4:]))
-	want, err := guidBytes(right)
-	if err != nil {
-		return false
-	}
-	for rest := acl[8:]; count > 0 && len(rest) >= 16; count-- {
-		size := int(binary.LittleEndian.Uint16(rest[2:]))
-		if size < 16 || size > len(rest) {
-			return false
-		}
-		if allow, speaks := judgeACE(rest[:size], who, string(want)); speaks {
-			return allow
-		}
-		rest = rest[size:]
-	}
-	return false
+	return grants(sd, who, controlAccess|genericAll, right)
 }
 
-// judgeACE says what one entry has to say about a right, if anything.
-func judgeACE(ace []byte, who map[string]bool, right string) (allow, speaks bool) {
-	kind, flags, mask := ace[0], ace[1], binary.LittleEndian.Uint32(ace[4:])
-	if flags&aceInheritOnly != 0 || mask&(controlAccess|genericAll) == 0 {
-		return false, false
+// grants reports whether the list in a self-relative security descriptor grants any of who one of
+// the rights of mask, which is one right and what contains it: the first entry that speaks of it
+// decides. object is the control access right, property or class that it is about; empty for a
+// right on the whole. Without a list everybody may; a damaged one grants nothing.
+func grants(sd []byte, who map[string]bool, mask uint32, object string) bool {
+	want := ""
+	if object != "" {
+		id, err := guidBytes(object)
+		if err != nil {
+			return false
+		}
+		want = string(id)
 	}
-	sid := ace[8:]
+	everybody := true
+	for e := range entriesOf(sd, &everybody) {
+		if e.mask&mask != 0 && who[e.sid] && (e.object == "" || e.object == want) {
+			return e.allow
+		}
+	}
+	return everybody
+}
+
+// ace is an access control entry that holds for the object itself.
+type ace struct {
+	allow  bool
+	mask   uint32
+	sid    string
+	object string // a GUID as the server keeps it; empty: all
+}
+
+// entriesOf reads the list. everybody is left true if there is none. A damaged list ends where
+// it is damaged.
+func entriesOf(sd []byte, everybody *bool) func(func(ace) bool) {
+	return func(yield func(ace) bool) {
+		*everybody = false
+		if len(sd) < 20 {
+			return
+		}
+		at := int(binary.LittleEndian.Uint32(sd[16:]))
+		if at == 0 {
+			*everybody = true
+			return
+		}
+		if at+8 > len(sd) {
+			return
+		}
+		acl := sd[at:]
+		count := int(binary.LittleEndian.Uint16(acl[4:]))
+		for rest := acl[8:]; count > 0 && len(rest) >= 16; count-- {
+			size := int(binary.LittleEndian.Uint16(rest[2:]))
+			if size < 16 || size > len(rest) {
+				return
+			}
+			if e, ok := readACE(rest[:size]); ok && !yield(e) {
+				return
+			}
+			rest = rest[size:]
+		}
+	}
+}
+
+// readACE reads one entry; ok is false for one that does not hold for the object itself, or is of
+// a type that grants and denies nothing.
+func readACE(b []byte) (e ace, ok bool) {
+	kind, flags := b[0], b[1]
+	e.mask = binary.LittleEndian.Uint32(b[4:])
+	if flags&aceInheritOnly != 0 {
+		return e, false
+	}
+	sid := b[8:]
 	switch kind {
 	case aceAllow, aceDeny:
 	case aceAllowObject, aceDenyObject:
-		has := binary.LittleEndian.Uint32(ace[8:])
-		sid = ace[12:]
-		if has&aceHasType != 0 {
-			if len(sid) < 16 || string(sid[:16]) != right {
-				return false, false
+		has := binary.LittleEndian.Uint32(b[8:])
+		sid = b[12:]
+		for _, part := range []uint32{aceHasType, aceHasInherited} {
+			if has&part == 0 {
+				continue
 			}
-			sid = sid[16:]
-		}
-		if has&aceHasInherited != 0 {
 			if len(sid) < 16 {
-				return false, false
+				return e, false
+			}
+			if part == aceHasType {
+				e.object = string(sid[:16])
 			}
 			sid = sid[16:]
 		}
 	default:
-		return false, false
+		return e, false
 	}
-	if len(sid) < 8 || len(sid) < 8+4*int(sid[1]) || !who[string(sid[:8+4*int(sid[1])])] {
-		return false, false
+	e.sid, ok = readSID(sid)
+	e.allow = kind == aceAllow || kind == aceAllowObject
+	return e, ok
+}
+
+// readSID reads a security identifier at the beginning of b ([MS-DTYP] 2.4.2.2).
+func readSID(b []byte) (string, bool) {
+	if len(b) < 8 || len(b) < 8+4*int(b[1]) {
+		return "", false
 	}
-	return kind == aceAllow || kind == aceAllowObject, true
+	return string(b[:8+4*int(b[1])]), true
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -143,9 +144,63 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
 
 	protected := got[s.AdminDN]
-	require.Len(t, roll.Findings[protected.ID], 1)
-	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][0].Code)
+	require.Len(t, roll.Findings[protected.ID], 2)
+	require.Equal(t, credential.FindingResetsOthers, roll.Findings[protected.ID][0].Code)
+	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][1].Code)
 	require.Len(t, roll.Credentials, 6+3+1+1+6)
+
+	whoMayResetGoesFirst(t, s, admin)
+}
+
+// whoMayResetGoesFirst delegates resets on the domain as administrators do it, to groups.
+func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
+	dn := s.AccountDN
+	add := func(name string, members ...string) string {
+		at := "CN=" + name + ",CN=Users," + s.BaseDN()
+		group := ldap.NewAddRequest(at, nil)
+		group.Attribute("objectClass", []string{"group"})
+		group.Attribute("sAMAccountName", []string{name})
+		group.Attribute("member", members)
+		require.NoError(t, admin.Add(group))
+		return at
+	}
+	team := add("mail-team", dn("svc0002"))
+	desk := add("helpdesk", team, dn("svc0004"))
+	const reset, user = "00299570-246d-11d0-a768-00aa006e0529", "bf967aba-0de6-11d0-a285-00aa003049e2"
+	require.NoError(t, s.AddACE(t.Context(), s.ServicesDN(), desk, "(OA;CIIO;CR;"+reset+";"+user+";%s)"))
+	// Who may change the rights of an organizational unit gives himself what it passes on.
+	require.NoError(t, s.AddACE(t.Context(), s.ServicesDN(), dn("svc0001"), "(A;;WD;;;%s)"))
+	// A group that is an account's primary one is not among those that the account shows.
+	found, err := admin.Search(ldap.NewSearchRequest(desk, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"objectSid"}, nil))
+	require.NoError(t, err)
+	sid := found.Entries[0].GetRawAttributeValue("objectSid")
+	primary := ldap.NewModifyRequest(dn("svc0004"), nil)
+	primary.Replace("primaryGroupID", []string{fmt.Sprint(binary.LittleEndian.Uint32(sid[len(sid)-4:]))})
+	require.NoError(t, admin.Modify(primary))
+
+	roll := listDomain(t, s, nil, "(sAMAccountName=svc000*)", "ad,Administrator,")
+	got := byName(roll)
+	of := map[string][]string{}
+	for _, c := range roll.Credentials {
+		of[roll.Waves[c.Wave].Name] = append(of[roll.Waves[c.Wave].Name], c.Name)
+	}
+	require.ElementsMatch(t, []string{s.AdminDN}, of["may-reset-others"])
+	require.ElementsMatch(t, []string{dn("svc0001"), dn("svc0002"), dn("svc0004")}, of["may-reset-others-2"])
+	require.ElementsMatch(t, []string{dn("svc0003"), dn("svc0005"), dn("svc0006")}, of["the rest"])
+	require.Contains(t, details(roll, got[dn("svc0002")].ID, credential.FindingResetsOthers), "(5)", "but not the domain's administrator")
+	for _, w := range roll.Warnings {
+		require.NotEqual(t, credential.FindingResetsHidden, w.Code)
+	}
+
+	require.NoError(t, s.AddACE(t.Context(), dn("svc0003"), s.BinderDN, "(D;;RC;;;%s)"))
+	said := 0
+	for _, w := range listDomain(t, s, nil, "(sAMAccountName=svc000*)").Warnings {
+		if w.Code == credential.FindingResetsHidden {
+			said++
+			require.Contains(t, w.Detail, "of 1 accounts")
+		}
+	}
+	require.Equal(t, 1, said, "once, for all that are not shown")
 }
 
 func guidOf(t *testing.T, s *lab.Samba, dn string) string {

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 )
 
 // referred notes that a part of a directory is on other servers. The answer to every search tells it
@@ -59,12 +60,14 @@ func (l *lister) findParts(ctx context.Context) (parts, error) {
 	return out, nil
 }
 
-// unfound is what is known of references that no account was found for.
+// unfound is what is known besides of the accounts that were found, and of references that no account was found for.
 type unfound struct {
 	parts parts
 	hints map[reference]string
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
+
+	resets map[string]directory.Resets // who may reset whom, by directory
 }
 
 // holder says who may hold an account that was not found here, if that is another server than those of

@@ -150,7 +150,11 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.addActivated(ctx, known); err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed})
+	resets, err := l.whoResets(ctx, known)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,6 +25,8 @@ type line struct {
 	problems []credential.Problem // of its account
 	resets   bool                 // it can reset other accounts of its authority
 
+	protected bool // it is of a protected group
+
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
@@ -81,6 +83,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	if err != nil {
 		return nil, nil, err
 	}
+	m.noteResets(own)
 	if roll.Waves, err = m.order(own); err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +125,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	l.logins = append(l.logins, a.Logins...)
 	if a.Protected {
-		l.resets = true
+		l.resets, l.protected = true, true
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
 	}
 	l.hinder(a)

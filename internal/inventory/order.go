@@ -1,8 +1,11 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -40,66 +43,81 @@ func (l *line) rank() rank {
 // order puts every line into its wave and names the waves. It does no I/O.
 //
 // The waves of the file that name logins to Vault are its first ones (config holds it to
-// that). Then come the logins that they leave over, the accounts that can reset others, the
-// other waves of the file, the rest, and what Rollcall itself works with. A wave of ours that
-// nothing is in is not there at all.
+// that). Then come the logins that they leave over, and the other waves of the file with the rest
+// behind them. Accounts that can reset others, and that no wave of the file names, have waves of
+// their own before these, or right behind the wave of whoever can reset them; last is what
+// Rollcall itself works with. A wave of ours that nothing is in is not there at all.
 func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	leading := slices.IndexFunc(m.c.Waves, func(w config.Wave) bool { return !w.OfLogins() })
 	if leading < 0 {
 		leading = len(m.c.Waves)
 	}
-	inFile := map[*line]int{}
 	ours := func(l *line) bool { place, is := own[l.ID]; return is && place != notByUs }
 	for _, l := range m.lines {
 		_, l.Own = own[l.ID]
 	}
-	logins, first := false, false
+	rest := len(m.c.Waves)
+	at := map[*line]spot{}
+	var ranked []*line
+	logins := false
 	for _, l := range m.lines {
-		inFile[l] = m.wave(l)
-		if ours(l) {
-			continue
+		i := m.wave(l)
+		switch {
+		case ours(l):
+		case l.rank() == toVault && i >= leading:
+			logins = true
+		case l.rank() == toVault:
+			at[l] = named(i)
+		default:
+			at[l] = named(i)
+			ranked = append(ranked, l)
 		}
-		logins = logins || l.rank() == toVault && inFile[l] >= leading
-		first = first || l.rank() == resets
 	}
-	if first {
-		moved, err := m.resettersFirst(inFile, ours)
-		if err != nil {
-			return nil, err
-		}
-		first = moved
+	if err := m.resettersFirst(ranked, at, leading); err != nil {
+		return nil, err
 	}
 	var waves []credential.Wave
 	add := func(name string, batch int) int {
 		waves = append(waves, credential.Wave{Name: name, Batch: batch})
 		return len(waves) - 1
 	}
-	place := make([]int, len(m.c.Waves)+1) // of the file's waves, and of the rest
-	for i := range leading {
-		place[i] = add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
+	between := map[spot]bool{} // waves of ours for accounts that can reset others
+	for _, s := range at {
+		if s.between() {
+			between[s] = true
+		}
 	}
-	var atLogins, atResets int
-	if logins {
-		atLogins = add(waveLogins, 0)
+	place := map[spot]int{}
+	atLogins, made := 0, 0
+	for i := 0; i <= rest; i++ {
+		if i == leading && logins {
+			atLogins = add(waveLogins, 0)
+		}
+		for _, s := range slices.SortedFunc(maps.Keys(between), spot.compare) {
+			if s.before() != i {
+				continue
+			}
+			name := waveResets
+			if made++; made > 1 {
+				name = fmt.Sprintf("%s-%d", waveResets, made)
+			}
+			place[s] = add(name, 0)
+		}
+		if i < rest {
+			place[named(i)] = add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
+		}
 	}
-	if first {
-		atResets = add(waveResets, 0)
-	}
-	for i := leading; i < len(m.c.Waves); i++ {
-		place[i] = add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
-	}
-	place[len(m.c.Waves)] = add(waveRest, 0)
+	place[named(rest)] = add(waveRest, 0)
 	behind := len(waves)
-	for l, at := range inFile {
+	for _, l := range m.lines {
+		s, ok := at[l]
 		switch {
 		case ours(l):
 			l.Wave = behind + own[l.ID]
-		case logins && l.rank() == toVault && at >= leading:
+		case !ok:
 			l.Wave = atLogins
-		case first && l.rank() == resets && at == len(m.c.Waves):
-			l.Wave = atResets
 		default:
-			l.Wave = place[at]
+			l.Wave = place[s]
 		}
 	}
 	for _, l := range m.lines {
@@ -110,35 +128,72 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	return waves, nil
 }
 
-// resettersFirst holds the file's waves to the order of who can reset whom. What the file
-// leaves to the rest gets a wave of its own before it, and moved says that there is one; a
-// file that names an account that can reset others no earlier than one that it could reset
-// is refused.
-func (m *merger) resettersFirst(inFile map[*line]int, ours func(*line) bool) (moved bool, err error) {
-	rest := len(m.c.Waves)
-	earliest := map[string]int{} // by authority, of accounts that somebody could reset
-	for l, at := range inFile {
-		if had, ok := earliest[l.Authority]; l.rank() == plain && !ours(l) && l.Problem == "" && (!ok || at < had) {
-			earliest[l.Authority] = at
-		}
+// spot is a place in the order: a wave of the file (the rest is one), or a wave of ours between two.
+type spot struct{ key, level int }
+
+// named is the spot of a wave of the file.
+func named(wave int) spot { return spot{2*wave + 1, 0} }
+
+// between reports whether it is a wave of ours, and before gives the wave of the file behind it.
+func (s spot) between() bool { return s.key%2 == 0 }
+func (s spot) before() int {
+	if !s.between() {
+		return -1
 	}
-	for l, at := range inFile {
-		if l.rank() != resets || ours(l) {
-			continue
+	return s.key / 2
+}
+
+func (s spot) compare(o spot) int { return cmp.Or(s.key-o.key, s.level-o.level) }
+
+// next is the first spot of ours behind it.
+func (s spot) next() spot {
+	if s.between() {
+		return spot{s.key, s.level + 1}
+	}
+	return spot{s.key + 1, 0}
+}
+
+// resettersFirst holds the file's waves to the order of who can reset whom, and gives accounts
+// that can reset others, where the file leaves them to the rest, the first spot behind all
+// that can reset them. A file that names an account no later than one that could reset it is
+// refused. Accounts that can reset each other, in a circle of any length, are not held to any
+// order among themselves: what the file leaves over of them goes together.
+func (m *merger) resettersFirst(lines []*line, at map[*line]spot, leading int) error {
+	rest := named(len(m.c.Waves))
+	slices.SortFunc(lines, func(a, b *line) int { return strings.Compare(a.ID, b.ID) })
+	g := m.resetGraph(lines)
+	for _, comp := range g.components() { // whoever can reset a component stands before it
+		by, after := g.latest(comp)
+		first := spot{2 * leading, 0}
+		if by != nil {
+			first = after.next()
 		}
-		if at == rest {
-			moved = true
-			continue
-		}
-		if before, ok := earliest[l.Authority]; ok && before <= at {
-			return false, &naming{
-				fmt.Errorf("waves: %s of %s can reset other accounts, and the file puts it into %s, no earlier than accounts that it could reset (%s): whoever stole it would set their new passwords again; put a wave with such accounts first, or leave it to the order that there is without waves",
-					l.Name, l.Authority, m.c.Waves[at].Name, waveAt(m.c, before)),
-				fmt.Sprintf("waves: the file puts an account of %s that can reset others no earlier than accounts that it could reset", l.Authority),
+		for _, n := range comp {
+			l := g.line(n)
+			if l == nil {
+				continue
+			}
+			if l.resets && at[l] == rest {
+				at[l] = first
+			}
+			if by != nil && l.Problem == "" && at[l].compare(after) <= 0 {
+				return &naming{
+					fmt.Errorf("waves: %s of %s can reset other accounts, and the file puts it into %s, no earlier than accounts that it could reset (%s, %s): whoever stole it would set their new passwords again; put a wave with such accounts first, or leave it to the order that there is without waves",
+						by.Name, by.Authority, m.spotName(at[by]), l.Name, m.spotName(at[l])),
+					fmt.Sprintf("waves: the file puts an account of %s that can reset others no earlier than accounts that it could reset", by.Authority),
+				}
 			}
 		}
+		g.settle(comp, at)
 	}
-	return moved, nil
+	return nil
+}
+
+func (m *merger) spotName(s spot) string {
+	if s.between() {
+		return "the wave of accounts that can reset others before " + waveAt(m.c, s.before())
+	}
+	return waveAt(m.c, s.key/2)
 }
 
 func waveAt(c *config.Campaign, i int) string {

@@ -1,0 +1,323 @@
+package directory
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// unicodePwdID is the schemaIDGUID of unicodePwd ([MS-ADA3]). Writing it is a reset; a domain
+// controller asks for the control access right besides, and another server may not.
+const unicodePwdID = "bf9679e1-0de6-11d0-a285-00aa003049e2"
+
+// sidOwnerRights stands for the owner in an access control list, and takes from him what he may by
+// owning the object, unless it says so itself ([MS-DTYP] 2.4.2.4).
+const sidOwnerRights = "\x01\x01\x00\x00\x00\x00\x00\x03\x04\x00\x00\x00" // S-1-3-4
+
+// accountFor is what is needed of an account to tell what it may do, and who may reset it.
+type accountFor struct {
+	id, dn    string
+	sids      map[string]bool
+	sd        string
+	protected bool // it takes its rights from AdminSDHolder
+	closed    bool // it inherits no rights
+}
+
+// resets reads the access control lists of the accounts and of the containers above them, which
+// pass rights on to them, and the groups that the accounts are in, with those that these are in.
+//
+// What an account may do by changing who is a member of a group, or by resetting one that is not
+// among ids, is not followed.
+func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
+	if err != nil && !answered(err) {
+		return Resets{}, err
+	}
+	if err != nil || len(root) != 1 {
+		return Resets{Hidden: ids, Why: "the domain is not shown"}, nil
+	}
+	domain := root[0].GetAttributeValue("defaultNamingContext")
+	entries, err := c.resettable(ctx, ids)
+	if err != nil && !answered(err) {
+		return Resets{}, err
+	}
+	if err != nil {
+		return Resets{Hidden: ids, Why: describe(err)}, nil
+	}
+	out := Resets{}
+	groups, err := c.groupsOf(ctx, domain, entries)
+	if err != nil && !answered(err) {
+		return Resets{}, err
+	}
+	if err != nil {
+		out.Why = "groups may not be read: " + describe(err)
+	}
+	accounts := make([]accountFor, 0, len(entries))
+	shown := map[string]bool{}
+	for _, e := range entries {
+		a := accountFor{
+			id: activeDirectory{}.identity(e), dn: e.DN, sids: groups.of(e),
+			sd: string(e.GetRawAttributeValue("nTSecurityDescriptor")), protected: e.GetAttributeValue("adminCount") == "1",
+		}
+		shown[a.id] = a.sd != ""
+		a.closed = inheritsNothing([]byte(a.sd))
+		accounts = append(accounts, a)
+	}
+	for _, id := range ids {
+		if !shown[strings.ToLower(id)] {
+			out.Hidden = append(out.Hidden, id)
+		}
+	}
+	above, err := c.containers(ctx, domain, accounts)
+	if err != nil && !answered(err) {
+		return Resets{}, err
+	}
+	if err != nil && out.Why == "" {
+		out.Why = "the containers of the accounts may not be read: " + describe(err)
+	}
+	out.Alike = alike(accounts, above)
+	return out, nil
+}
+
+// resettable reads the accounts with what tells of rights.
+func (c *conn) resettable(ctx context.Context, ids []string) ([]*ldap.Entry, error) {
+	f := c.server.client.family
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !f.idForm().MatchString(id) })
+	var out []*ldap.Entry
+	for chunk := range slices.Chunk(ids, accountsAtOnce) {
+		entries, err := c.describedBy(ctx, withOwner|withDACL, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(f, chunk), accountsAtOnce,
+			f.idAttribute(), "objectSid", "primaryGroupID", "memberOf", "adminCount")
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if err := c.complete(ctx, e); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, entries...)
+	}
+	return out, nil
+}
+
+// holderDN is where protected accounts take their rights from.
+func holderDN(domain string) string { return "CN=AdminSDHolder,CN=System," + domain }
+
+// containers are the security descriptors of what passes rights on to accounts, by folded DN.
+func (c *conn) containers(ctx context.Context, domain string, accounts []accountFor) (map[string]containerFor, error) {
+	out := map[string]containerFor{}
+	want := map[string]string{}
+	for _, a := range accounts {
+		switch {
+		case a.protected:
+			want[strings.ToLower(holderDN(domain))] = holderDN(domain)
+			continue
+		case a.closed:
+			continue
+		}
+		for _, dn := range ancestors(a.dn, domain) {
+			want[strings.ToLower(dn)] = dn
+		}
+	}
+	var dns []string
+	for _, dn := range want {
+		dns = append(dns, dn)
+	}
+	slices.Sort(dns)
+	for chunk := range slices.Chunk(dns, accountsAtOnce/2) {
+		entries, err := c.describedBy(ctx, withOwner|withDACL, domain, ldap.ScopeWholeSubtree, anyDN(chunk), accountsAtOnce)
+		if err != nil {
+			return out, err
+		}
+		for _, e := range entries {
+			sd := e.GetRawAttributeValue("nTSecurityDescriptor")
+			out[strings.ToLower(e.DN)] = containerFor{sd, inheritsNothing(sd)}
+		}
+	}
+	return out, nil
+}
+
+type containerFor struct {
+	sd     []byte
+	closed bool // it inherits nothing from above
+}
+
+// alike puts accounts together that the same others may reset, and finds these. It does no I/O.
+func alike(accounts []accountFor, above map[string]containerFor) []Alike {
+	type sort struct {
+		sd        string
+		parent    string
+		protected bool
+	}
+	members := map[sort][]accountFor{}
+	for _, a := range accounts {
+		if a.sd == "" {
+			continue
+		}
+		k := sort{a.sd, strings.ToLower(parentDN(a.dn)), a.protected}
+		members[k] = append(members[k], a)
+	}
+	var out []Alike
+	for k, of := range members {
+		lists := passing(of[0], above)
+		powerful := sidsWithRights(append([][]byte{[]byte(k.sd)}, lists...))
+		found := Alike{}
+		for _, a := range of {
+			found.Accounts = append(found.Accounts, a.id)
+		}
+		for _, a := range accounts {
+			if powerful != nil && !meet(a.sids, powerful) {
+				continue
+			}
+			if mayReset([]byte(k.sd), a.sids) || slices.ContainsFunc(lists, func(sd []byte) bool { return mayRewrite(sd, a.sids) }) {
+				found.By = append(found.By, a.id)
+			}
+		}
+		slices.Sort(found.Accounts)
+		slices.Sort(found.By)
+		if len(found.By) > 0 {
+			out = append(out, found)
+		}
+	}
+	slices.SortFunc(out, func(a, b Alike) int { return strings.Compare(a.Accounts[0], b.Accounts[0]) })
+	return out
+}
+
+// passing are the descriptors of what passes rights on to an account: whoever may rewrite one of
+// them gives himself any right on the account.
+func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
+	if a.protected {
+		for dn, c := range above {
+			if strings.HasPrefix(dn, "cn=adminsdholder,cn=system,") && len(c.sd) > 0 {
+				out = append(out, c.sd)
+			}
+		}
+		return out
+	}
+	if a.closed {
+		return nil
+	}
+	for dn := parentDN(a.dn); dn != ""; dn = parentDN(dn) {
+		c, ok := above[strings.ToLower(dn)]
+		if !ok {
+			continue
+		}
+		if len(c.sd) > 0 {
+			out = append(out, c.sd)
+		}
+		if c.closed {
+			break
+		}
+	}
+	return out
+}
+
+// mayReset reports whether a descriptor lets any of who set the account's password, or give
+// himself that right.
+func mayReset(sd []byte, who map[string]bool) bool {
+	return mayRewrite(sd, who) ||
+		grants(sd, who, controlAccess|genericAll, rightResetPassword) ||
+		grants(sd, who, writeProperty|genericAll|genericWrite, unicodePwdID)
+}
+
+// mayRewrite reports whether a descriptor lets any of who change it.
+func mayRewrite(sd []byte, who map[string]bool) bool {
+	if grants(sd, who, writeDACL|genericAll, "") || grants(sd, who, writeOwner|genericAll, "") {
+		return true
+	}
+	owner, ok := ownerOf(sd)
+	if !ok || !who[owner] {
+		return false
+	}
+	everybody := false
+	for e := range entriesOf(sd, &everybody) {
+		if e.sid == sidOwnerRights {
+			return grants(sd, map[string]bool{sidOwnerRights: true}, writeDACL|genericAll, "") || grants(sd, map[string]bool{sidOwnerRights: true}, writeOwner|genericAll, "")
+		}
+	}
+	return true
+}
+
+// sidsWithRights are those that a descriptor names in an entry that could let them reset; nil if
+// one of the lists is not there at all, so that everybody may.
+func sidsWithRights(sds [][]byte) map[string]bool {
+	const any = writeProperty | controlAccess | writeDACL | writeOwner | genericAll | genericWrite
+	out := map[string]bool{}
+	for _, sd := range sds {
+		everybody := true
+		for e := range entriesOf(sd, &everybody) {
+			if e.allow && e.mask&any != 0 {
+				out[e.sid] = true
+			}
+		}
+		if everybody {
+			return nil
+		}
+		if owner, ok := ownerOf(sd); ok {
+			out[owner] = true
+		}
+	}
+	return out
+}
+
+func meet(a, b map[string]bool) bool {
+	for x := range a {
+		if b[x] {
+			return true
+		}
+	}
+	return false
+}
+
+// ownerOf reads the owner of a self-relative security descriptor.
+func ownerOf(sd []byte) (string, bool) {
+	if len(sd) < 20 {
+		return "", false
+	}
+	at := int(binary.LittleEndian.Uint32(sd[4:]))
+	if at == 0 || at > len(sd) {
+		return "", false
+	}
+	return readSID(sd[at:])
+}
+
+// inheritsNothing reads SE_DACL_PROTECTED ([MS-DTYP] 2.4.6).
+func inheritsNothing(sd []byte) bool {
+	return len(sd) >= 4 && binary.LittleEndian.Uint16(sd[2:])&0x1000 != 0
+}
+
+// ancestors are the containers above dn up to the domain.
+func ancestors(dn, domain string) (out []string) {
+	for at := parentDN(dn); at != "" && len(at) >= len(domain); at = parentDN(at) {
+		out = append(out, at)
+	}
+	return out
+}
+
+// parentDN cuts the first RDN off; empty at the top, and for what is no DN.
+func parentDN(dn string) string {
+	for i := 0; i < len(dn); i++ {
+		switch dn[i] {
+		case '\\':
+			i++
+		case ',':
+			return dn[i+1:]
+		}
+	}
+	return ""
+}
+
+// anyDN is the filter that finds the entries of these names.
+func anyDN(dns []string) string {
+	var b strings.Builder
+	b.WriteString("(|")
+	for _, dn := range dns {
+		fmt.Fprintf(&b, "(distinguishedName=%s)", ldap.EscapeFilter(dn))
+	}
+	b.WriteByte(')')
+	return b.String()
+}

@@ -1,0 +1,159 @@
+package directory
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// sidNumber is an account's or group's identifier in a domain.
+func sidNumber(n uint32) string {
+	return string(binary.LittleEndian.AppendUint32([]byte("\x01\x02\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00"), n))
+}
+
+// descriptor is self-relative, with an owner (empty: none) and entries.
+func descriptor(owner string, control uint16, entries ...[]byte) []byte {
+	sd := make([]byte, 20)
+	sd[0] = 1
+	binary.LittleEndian.PutUint16(sd[2:], 0x8004|control)
+	binary.LittleEndian.PutUint32(sd[16:], 20)
+	list := []byte{4, 0, 0, 0, byte(len(entries)), 0, 0, 0}
+	for _, e := range entries {
+		list = append(list, e...)
+	}
+	binary.LittleEndian.PutUint16(list[2:], uint16(len(list)))
+	sd = append(sd, list...)
+	if owner != "" {
+		binary.LittleEndian.PutUint32(sd[4:], uint32(len(sd)))
+		sd = append(sd, owner...)
+	}
+	return sd
+}
+
+func entryFor(kind, flags byte, mask uint32, object, sid string) []byte {
+	out := binary.LittleEndian.AppendUint32([]byte{kind, flags, 0, 0}, mask)
+	if kind == aceAllowObject || kind == aceDenyObject {
+		if object == "" {
+			out = binary.LittleEndian.AppendUint32(out, 0)
+		} else {
+			id, _ := guidBytes(object)
+			out = append(binary.LittleEndian.AppendUint32(out, aceHasType), id...)
+		}
+	}
+	out = append(out, sid...)
+	binary.LittleEndian.PutUint16(out[2:], uint16(len(out)))
+	return out
+}
+
+func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
+	me, group, other := sidNumber(1001), sidNumber(2001), sidNumber(3001)
+	who := map[string]bool{me: true, group: true, sidAuthenticated: true}
+	for name, row := range map[string]struct {
+		sd   []byte
+		want bool
+	}{
+		"nothing":                             {descriptor("", 0), false},
+		"no list":                             {make([]byte, 20), true},
+		"not even a descriptor":               {nil, false},
+		"the right, by a group":               {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, group)), true},
+		"the right of somebody else":          {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, other)), false},
+		"another right":                       {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightChangePassword, me)), false},
+		"all extended rights":                 {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, "", me)), true},
+		"all extended rights, plain":          {descriptor("", 0, entryFor(aceAllow, 0, controlAccess, "", me)), true},
+		"everything":                          {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", me)), true},
+		"generic all":                         {descriptor("", 0, entryFor(aceAllow, 0, genericAll, "", me)), true},
+		"for what is below":                   {descriptor("", 0, entryFor(aceAllowObject, aceInheritOnly, controlAccess, rightResetPassword, me)), false},
+		"denied first":                        {descriptor("", 0, entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, group), entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, me)), false},
+		"denied behind":                       {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, me), entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, group)), true},
+		"everything but the right":            {descriptor("", 0, entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, me), entryFor(aceAllow, 0, 0xF01FF, "", me)), true},
+		"may change the list":                 {descriptor("", 0, entryFor(aceAllow, 0, writeDACL, "", me)), true},
+		"may take it over":                    {descriptor("", 0, entryFor(aceAllow, 0, writeOwner, "", me)), true},
+		"writes all properties":               {descriptor("", 0, entryFor(aceAllow, 0, writeProperty, "", me)), true},
+		"writes unicodePwd":                   {descriptor("", 0, entryFor(aceAllowObject, 0, writeProperty, unicodePwdID, me)), true},
+		"writes another property":             {descriptor("", 0, entryFor(aceAllowObject, 0, writeProperty, rightChangePassword, me)), false},
+		"reads":                               {descriptor("", 0, entryFor(aceAllow, 0, 0x20094, "", me)), false},
+		"owns it":                             {descriptor(me, 0), true},
+		"its owner is another":                {descriptor(other, 0), false},
+		"owns it, and owners may little":      {descriptor(me, 0, entryFor(aceAllow, 0, 0x20000, "", sidOwnerRights)), false},
+		"owns it, and owners may change it":   {descriptor(me, 0, entryFor(aceAllow, 0, writeDACL, "", sidOwnerRights)), true},
+		"the account itself":                  {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", sidSelf)), false},
+		"whoever is logged in":                {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, sidAuthenticated)), true},
+		"an entry that is cut off":            {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", me)[:20]), false},
+		"an entry of a type that says little": {descriptor("", 0, entryFor(2, 0, 0xF01FF, "", me)), false},
+	} {
+		require.Equal(t, row.want, mayReset(row.sd, who), name)
+		if row.want {
+			powerful := sidsWithRights([][]byte{row.sd})
+			require.True(t, powerful == nil || meet(who, powerful), "%s: it is not passed over", name)
+		}
+	}
+}
+
+func TestWhoMayRewriteAContainerMayResetWhatInheritsFromIt(t *testing.T) {
+	const domain = "DC=ad,DC=example,DC=org"
+	me := sidNumber(1001)
+	writes, nothing := descriptor("", 0, entryFor(aceAllow, 0, writeDACL, "", me)), descriptor("", 0)
+	closedOU, closed := descriptor("", 0x1000), descriptor("", 0x1000, entryFor(aceAllow, 0, 0x20094, "", me))
+	above := map[string]containerFor{
+		"ou=a,dc=ad,dc=example,dc=org": {writes, false}, "ou=b,dc=ad,dc=example,dc=org": {nothing, false},
+		"ou=c,ou=a,dc=ad,dc=example,dc=org": {closedOU, true}, "dc=ad,dc=example,dc=org": {nothing, false},
+		"cn=adminsdholder,cn=system,dc=ad,dc=example,dc=org": {writes, true},
+	}
+	accounts := []accountFor{{id: "me", dn: "CN=me,CN=Users," + domain, sids: map[string]bool{me: true}, sd: string(nothing)}}
+	for id, at := range map[string]string{"in-a": "OU=A", "below-a": `OU=x\,y,OU=A`, "in-b": "OU=B", "in-c": "OU=C,OU=A"} {
+		accounts = append(accounts, accountFor{id: id, dn: "CN=x\\,y," + at + "," + domain, sids: map[string]bool{}, sd: string(nothing)})
+	}
+	accounts = append(accounts, accountFor{id: "closed-in-a", dn: "CN=z,OU=A," + domain, sids: map[string]bool{}, sd: string(closed), closed: true},
+		accountFor{id: "protected", dn: "CN=p,OU=B," + domain, sids: map[string]bool{}, sd: string(closed), closed: true, protected: true})
+	var got []string
+	for _, x := range alike(accounts, above) {
+		require.Equal(t, []string{"me"}, x.By)
+		got = append(got, x.Accounts...)
+	}
+	require.ElementsMatch(t, []string{"in-a", "below-a", "protected"}, got)
+	require.Equal(t, []string{"OU=A," + domain, domain}, ancestors("CN=x\\,y,OU=A,"+domain, domain))
+}
+
+// Each account of a group of those alike, and each that may reset it, is found by hand as well.
+func TestAccountsThatAreAlikeAreTakenTogetherAndNoneIsPassedOver(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		n := rapid.IntRange(1, 6).Draw(r, "accounts")
+		var accounts []accountFor
+		for i := range n {
+			sids := map[string]bool{sidNumber(uint32(i)): true}
+			for _, g := range rapid.SliceOfN(rapid.Uint32Range(100, 102), 0, 2).Draw(r, "groups") {
+				sids[sidNumber(g)] = true
+			}
+			var list [][]byte
+			for range rapid.IntRange(0, 3).Draw(r, "entries") {
+				kind := rapid.SampledFrom([]byte{aceAllow, aceDeny, aceAllowObject, aceDenyObject}).Draw(r, "kind")
+				mask := rapid.SampledFrom([]uint32{controlAccess, writeDACL, writeOwner, writeProperty, 0x10, 0xF01FF}).Draw(r, "mask")
+				object := rapid.SampledFrom([]string{"", rightResetPassword, unicodePwdID, rightChangePassword}).Draw(r, "object")
+				who := rapid.SampledFrom([]uint32{0, 1, 2, 100, 101, 102}).Draw(r, "who")
+				list = append(list, entryFor(kind, 0, mask, object, sidNumber(who)))
+			}
+			owner := sidNumber(rapid.SampledFrom([]uint32{0, 100, 900}).Draw(r, "owner"))
+			accounts = append(accounts, accountFor{id: string(rune('a' + i)), dn: "CN=x,OU=y", sids: sids, sd: string(descriptor(owner, 0, list...))})
+		}
+		by := map[string][]string{}
+		for _, x := range alike(accounts, nil) {
+			for _, id := range x.Accounts {
+				require.NotContains(r, by, id)
+				by[id] = x.By
+			}
+		}
+		for _, a := range accounts {
+			var want []string
+			for _, b := range accounts {
+				if mayReset([]byte(a.sd), b.sids) {
+					want = append(want, b.id)
+				}
+			}
+			require.Equal(r, want, by[a.id], slices.Collect(maps.Keys(by)))
+		}
+	})
+}

@@ -1,0 +1,181 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+
+	"rollcall/internal/credential"
+)
+
+// resetGraph is who can reset whom. Its nodes are lines and, behind them, crowds: lines that the
+// same ones can reset. An edge goes from a line to a crowd that it can reset, and from a crowd to
+// each of its lines, so that its size is that of the roll and not of its square.
+type resetGraph struct {
+	lines []*line
+	to    [][]int
+	from  [][]int
+	comp  []int  // by node, the component
+	late  []late // by node, once it is settled
+}
+
+// late is the last spot, among the lines before and in a node that can reset on, and whose.
+type late struct {
+	by *line
+	at spot
+}
+
+func (g *resetGraph) line(n int) *line {
+	if n < len(g.lines) {
+		return g.lines[n]
+	}
+	return nil
+}
+
+// resetGraph is made of what the directories show, and of this: an account of a protected group
+// can reset all of its authority that are not. Lines that cannot be rotated as listed
+// keep nobody waiting, since they are not changed.
+func (m *merger) resetGraph(lines []*line) *resetGraph {
+	g := &resetGraph{lines: lines, to: make([][]int, len(lines)), from: make([][]int, len(lines))}
+	nodes, protected, others := map[string]int{}, map[string][]int{}, map[string][]int{}
+	for n, l := range lines {
+		nodes[l.ID] = n
+		switch {
+		case l.Authority == "" || l.Subject == "":
+		case l.protected && l.Problem == "":
+			protected[l.Authority] = append(protected[l.Authority], n)
+		case !l.protected:
+			others[l.Authority] = append(others[l.Authority], n)
+		}
+	}
+	crowd := func(by, whom []int) {
+		if len(by) == 0 || len(whom) == 0 {
+			return
+		}
+		n := len(g.to)
+		g.to, g.from = append(g.to, whom), append(g.from, by)
+		for _, b := range by {
+			g.to[b] = append(g.to[b], n)
+		}
+		for _, w := range whom {
+			g.from[w] = append(g.from[w], n)
+		}
+	}
+	for _, authority := range slices.Sorted(maps.Keys(protected)) {
+		crowd(protected[authority], others[authority])
+	}
+	for _, authority := range slices.Sorted(maps.Keys(m.lost.resets)) {
+		find := func(ids []string, alone bool) (out []int) {
+			for _, id := range ids {
+				if n, ok := nodes[authority+"/"+id]; ok && (!alone || lines[n].Problem == "") {
+					out = append(out, n)
+				}
+			}
+			return out
+		}
+		for _, x := range m.lost.resets[authority].Alike {
+			crowd(find(x.By, true), find(x.Accounts, false))
+		}
+	}
+	g.late, g.comp = make([]late, len(g.to)), make([]int, len(g.to))
+	return g
+}
+
+// components are the nodes that reach each other, each before those that it reaches (Tarjan's
+// algorithm, 1972, which finds them the other way round).
+func (g *resetGraph) components() (out [][]int) {
+	index, low, on := make([]int, len(g.to)), make([]int, len(g.to)), make([]bool, len(g.to))
+	var stack []int
+	count := 0
+	var visit func(n int)
+	visit = func(n int) {
+		count++
+		index[n], low[n], on[n] = count, count, true
+		stack = append(stack, n)
+		for _, t := range g.to[n] {
+			switch {
+			case index[t] == 0:
+				visit(t)
+				low[n] = min(low[n], low[t])
+			case on[t]:
+				low[n] = min(low[n], index[t])
+			}
+		}
+		if low[n] != index[n] {
+			return
+		}
+		at := slices.Index(stack, n)
+		comp := slices.Clone(stack[at:])
+		stack = stack[:at]
+		out = append(out, comp)
+		for _, c := range comp {
+			on[c], g.comp[c] = false, len(out)
+		}
+	}
+	for n := range g.to {
+		if index[n] == 0 {
+			visit(n)
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// latest is the last of those that can reset the lines of a component, themselves not in it; nil if
+// there is none.
+func (g *resetGraph) latest(comp []int) (by *line, where spot) {
+	for _, n := range comp {
+		for _, f := range g.from[n] {
+			l := g.late[f]
+			if l.by != nil && g.comp[f] != g.comp[n] && (by == nil || l.at.compare(where) > 0) {
+				by, where = l.by, l.at
+			}
+		}
+	}
+	return by, where
+}
+
+// settle notes where a component's lines stand, for those that it can reset.
+func (g *resetGraph) settle(comp []int, at map[*line]spot) {
+	var last late
+	for _, n := range comp {
+		if l := g.line(n); l != nil && (last.by == nil || at[l].compare(last.at) > 0) {
+			last = late{l, at[l]}
+		}
+	}
+	if last.by == nil { // a crowd alone passes on who can reset it
+		last.by, last.at = g.latest(comp)
+	}
+	for _, n := range comp {
+		g.late[n] = last
+	}
+}
+
+// noteResets marks the lines that can reset others, and says so of each. What Rollcall works with
+// can by its nature.
+func (m *merger) noteResets(own ownIdentities) {
+	for authority, shown := range m.lost.resets {
+		may := map[string]int{}
+		for _, x := range shown.Alike {
+			listed := map[string]bool{}
+			for _, id := range x.Accounts {
+				if m.lines[authority+"/"+id] != nil {
+					listed[id] = true
+				}
+			}
+			for _, by := range x.By {
+				may[by] += len(listed)
+				if listed[by] {
+					may[by]--
+				}
+			}
+		}
+		for by, n := range may {
+			l := m.lines[authority+"/"+by]
+			if _, ours := own[authority+"/"+by]; l == nil || ours || n == 0 {
+				continue
+			}
+			l.resets = true
+			l.find(credential.FindingResetsOthers, "by what %s shows of rights it may set the passwords of other accounts of the roll (%d): it goes before them", authority, n)
+		}
+	}
+}
