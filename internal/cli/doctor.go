@@ -78,12 +78,22 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
 		defer s.close()
-		roll := s.known(cmd)
+		var roll []credential.Credential
+		listed, unlisted := s.dryRoll(ctx)
+		if unlisted == nil {
+			roll = listed.Credentials
+		}
 		for _, c := range vault.Doctor(ctx, cfg, roll, policies...) {
 			rows = append(rows, ofVault(c))
 		}
+		if unlisted == nil {
+			s.tellRefusing(ctx, listed)
+		}
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
+		if unlisted != nil {
+			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
+		}
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
 	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
@@ -119,6 +129,19 @@ func lookedAt(roll []credential.Credential) []check {
 		detail += fmt.Sprintf("; %d would stay open as listed (%s): rollcall plan says which, and what to do", n, strings.Join(why, ", "))
 	}
 	return []check{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
+}
+
+// notListed says that the roll cannot be listed. Where what is wrong already may be why, one
+// line for it is enough.
+func notListed(err error, wrong []check) check {
+	row := check{Where: "roll", What: "listing", Detail: strings.ReplaceAll(err.Error(), "\n", "; ")}
+	if len(wrong) > 0 {
+		row.OK, row.NotChecked = true, true
+		row.Detail = "the roll cannot be listed until what is wrong is put right: " + row.Detail
+		return row
+	}
+	row.Do = "put this right: no campaign begins without its roll, and the paths and accounts on it were not looked at"
+	return row
 }
 
 // ownMount looks whether Vault was set up for Rollcall.

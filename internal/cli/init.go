@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -69,10 +70,15 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 // paths. Listing may fail before the rights are there; the policies then cover
 // the prefixes of the file.
 func (s *session) known(cmd *cobra.Command) []credential.Credential {
-	roll, _, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	roll, err := s.dryRoll(cmd.Context())
 	if err != nil {
 		s.say("note: the roll cannot be listed yet (%v), so the policies cover the sources of the file and no single paths", err)
 		return nil
 	}
 	return roll.Credentials
+}
+
+func (s *session) dryRoll(ctx context.Context) (*credential.Roll, error) {
+	roll, _, err := activities.ListRoll(ctx, s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	return roll, err
 }

@@ -70,6 +70,9 @@ func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}
+	if err == nil {
+		s.tellRefusing(cmd.Context(), roll)
+	}
 	return roll, err
 }
 

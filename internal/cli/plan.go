@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,7 +12,6 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
-	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -93,10 +90,20 @@ type plan struct {
 	Waves    []planWave `json:"waves"`
 	// Left are those that cannot be rotated as listed, by their reason.
 	Left map[credential.Problem][]string `json:"left,omitempty"`
+	left map[credential.Problem][]stays
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
 	Notes    []check              `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
-	Wrong    []check              `json:"wrong"`           // the lines of doctor on directories that are not in order
+	// Findings on single credentials that are not among Left, by their name.
+	Findings []planFinding `json:"findings,omitempty"`
+	Wrong    []check       `json:"wrong"` // the lines of doctor on directories that are not in order
+}
+
+// planFinding is what the listing found about a credential that a campaign would rotate.
+type planFinding struct {
+	Credential string                 `json:"credential"`
+	Code       credential.FindingCode `json:"code"`
+	Detail     string                 `json:"detail,omitempty"`
 }
 
 type planWave struct {
@@ -106,6 +113,9 @@ type planWave struct {
 	Lanes   []*planLane `json:"lanes"`
 	indexed map[string]*planLane
 }
+
+// stays is one credential that stays open as it is listed, for people.
+type stays struct{ name, detail string }
 
 // planLane is what one authority would be asked to do in a wave.
 type planLane struct {
@@ -124,11 +134,15 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		if c.Problem != "" {
 			p.Problems++
 			if p.Left == nil {
-				p.Left = map[credential.Problem][]string{}
+				p.Left, p.left = map[credential.Problem][]string{}, map[credential.Problem][]stays{}
 			}
 			p.Left[c.Problem] = append(p.Left[c.Problem], c.Name)
+			p.left[c.Problem] = append(p.left[c.Problem], staysOf(c, roll.Findings[c.ID]))
 		} else {
 			p.Rotate++
+			for _, f := range roll.Findings[c.ID] {
+				p.Findings = append(p.Findings, planFinding{c.Name, f.Code, f.Detail})
+			}
 		}
 		if c.Adopted {
 			p.Adopt++
@@ -194,17 +208,8 @@ func (p plan) print(w io.Writer, width int) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, problem := range slices.Sorted(maps.Keys(p.Left)) {
-		const most = 5
-		names := p.Left[problem]
-		text := strings.Join(names[:min(most, len(names))], "; ")
-		if len(names) > most {
-			text += fmt.Sprintf(" and %d more", len(names)-most)
-		}
-		title, next := report.Advice(protocol.Reason(problem))
-		fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("%s: %s", title, text)), fmt.Sprintf("stays open: %s (%d): ", problem, len(names)), width))
-		fmt.Fprint(w, report.Wrap(next, "  → ", width))
-	}
+	p.printLeft(w, width)
+	p.printFindings(w, width)
 	if err := printServers(w, p.servers(), width); err != nil {
 		return err
 	}

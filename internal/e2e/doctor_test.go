@@ -107,6 +107,14 @@ func TestDoctorFindsEachThingThatIsWrongAndSaysWhatToDo(t *testing.T) {
 			require.Contains(t, text, "-> "+wrong[0].Do)
 		})
 	}
+	t.Run("a list that cannot be read", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "bad.csv"), []byte("Konto;Pfad\nsvc-a;kv/a#p\n"), 0o600))
+		wrong, code := diagnose(t, u.edited("sources:\n", "sources:\n  - {name: list, type: manifest, file: bad.csv}\n"))
+		require.Equal(t, 1, code)
+		require.Len(t, wrong, 1, "%v", wrong)
+		require.Equal(t, "listing", wrong[0].What)
+		require.Contains(t, wrong[0].Detail, "bad.csv:1: no column of the header is known")
+	})
 	t.Run("a wrong bind password", func(t *testing.T) {
 		ctx := t.Context()
 		require.NoError(t, e.Vault.SeedKV(ctx, map[string]map[string]any{"infra/rollcall-bind": {"password": "not-the-one"}}))

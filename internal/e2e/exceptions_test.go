@@ -49,6 +49,12 @@ func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *test
 	}
 	goneDN := sound[len(sound)-1] // while the first one is held
 
+	// What the run would leave open is said before it, with what was seen.
+	plan := c.admin.run("plan").out // a certificate of the lab is about to end
+	require.Regexp(t, `stays open: locked \(1\): .*\n +uid=`+locked, plan)
+	require.Regexp(t, `stays open: ambiguous \(1\): .*\n +`+twice+` at `+e.Live[e.ID(twice)].String(), plan)
+	require.Contains(t, plan, "ou=sealed", "the accounts that it may be")
+
 	run, campaign, release := c.runUntil(protocol.Precheck)
 	require.NoError(t, conn.Del(ldap.NewDelRequest(goneDN, nil)))
 	release()

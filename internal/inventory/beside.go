@@ -56,7 +56,11 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 		for _, p := range c.Paths {
 			if c.Problem == credential.NoOwner {
 				ownerless[placeOf(p)] = true
-				roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingNoAccount, Detail: "the secret has " + quoted(b.there[placeOf(p)])})
+				has := "the secret has " + quoted(b.there[placeOf(p)])
+				if l.held[p].problem == credential.DeletedVersion {
+					has = "the secret's current version is deleted, which stops nobody who has read it before: `vault kv undelete` brings it back, if somebody has to see what it was"
+				}
+				roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingNoAccount, Detail: has})
 			}
 		}
 	}

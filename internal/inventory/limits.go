@@ -82,7 +82,7 @@ func (l *lister) batchTokens(ctx context.Context, c *credential.Credential, moun
 func limitsFindings(role map[string]any, ids []map[string]any) []credential.Finding {
 	var said []string
 	if addresses := bounds(append([]map[string]any{role}, ids...)); len(addresses) > 0 {
-		said = append(said, "bound to the addresses "+strings.Join(addresses, ", ")+": a worker elsewhere can prove nothing, and the credential stays open (rights)")
+		said = append(said, "bound to the addresses "+strings.Join(addresses, ", ")+": a worker elsewhere cannot log in with it, so it stays open (rights); what it could read cannot be asked either, so all else waits (within-reach) until it is dead or a person accepts it (rollcall accept-open): run where these addresses are, or have the binding lifted before")
 	}
 	if len(ids) > 1 {
 		var differ []string

@@ -159,5 +159,5 @@ func (t *table) column(line int, name string, known int, read string) bool {
 
 // noColumn: nothing in the header is known, so it may be no header at all, and is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known (%s); known: %s; the first line that is no comment must name the columns", read, strings.Join(columns, ", "))
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, note")
 }

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/report"
+)
+
+// openMost is how many credentials plan names for one reason or finding: list names all.
+const openMost = 8
+
+// staysOf words a credential that stays open: a name that means several accounts, or none, is
+// told apart by the path that uses it.
+func staysOf(c credential.Credential, found []credential.Finding) stays {
+	out := stays{name: c.Name}
+	if c.Subject == "" && len(c.Paths) > 0 && c.Name != c.Paths[0].String() {
+		out.name += " at " + c.Paths[0].String()
+	}
+	title, _ := report.Advice(protocol.Reason(c.Problem))
+	var details []string
+	for _, f := range found {
+		if f.Detail != "" && !strings.HasPrefix(strings.ToLower(f.Detail), strings.ToLower(title)) {
+			details = append(details, f.Detail)
+		}
+	}
+	out.detail = strings.Join(details, "; ")
+	return out
+}
+
+// printLeft says of each reason for which credentials stay open what it means, which they are, what was seen of
+// each, and what to do.
+func (p plan) printLeft(w io.Writer, width int) {
+	for _, problem := range slices.Sorted(maps.Keys(p.left)) {
+		of := p.left[problem]
+		title, next := report.Advice(protocol.Reason(problem))
+		fmt.Fprint(w, report.Wrap(title, fmt.Sprintf("stays open: %s (%d): ", problem, len(of)), width))
+		for _, s := range of[:min(openMost, len(of))] {
+			text := s.name
+			if s.detail != "" {
+				text += ": " + s.detail
+			}
+			fmt.Fprint(w, report.Wrap(report.Clean(text), "    ", width))
+		}
+		if len(of) > openMost {
+			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-openMost)
+		}
+		fmt.Fprint(w, report.Wrap(next, "  → ", width))
+	}
+}
+
+// printFindings names what was seen of the others, a kind of finding at a time.
+func (p plan) printFindings(w io.Writer, width int) {
+	by := map[credential.FindingCode][]planFinding{}
+	for _, f := range p.Findings {
+		by[f.Code] = append(by[f.Code], f)
+	}
+	for _, code := range slices.Sorted(maps.Keys(by)) {
+		of := by[code]
+		fmt.Fprintf(w, "look at: %s (%d)\n", code, len(of))
+		for _, f := range of[:min(openMost, len(of))] {
+			text := f.Credential
+			if f.Detail != "" {
+				text += ": " + f.Detail
+			}
+			fmt.Fprint(w, report.Wrap(report.Clean(text), "    ", width))
+		}
+		if len(of) > openMost {
+			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-openMost)
+		}
+	}
+}

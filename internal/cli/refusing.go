@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// statesWithin bounds the look at accounts: what it does not see, the run does.
+const statesWithin = time.Minute
+
+// tellRefusing marks the accounts of a roll that refuse every login as they are now (locked,
+// disabled, expired), or that one more wrong login would lock: the run would leave them open, so
+// list, plan and doctor say so before. The roll of a campaign has no such marks, for
+// its passes ask again. It takes one search for a hundred accounts, and no login.
+func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
+	ctx, cancel := context.WithTimeout(ctx, statesWithin)
+	defer cancel()
+	type lane struct {
+		authority string
+		kind      credential.Kind
+	}
+	lanes := map[lane][]credential.Credential{}
+	for _, c := range roll.Credentials {
+		own := slices.ContainsFunc(s.cfg.Directories[c.Authority].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, c.Name) })
+		if c.Problem == "" && c.Subject != "" && !own && len(roll.Servers[c.Authority]) > 0 {
+			at := lane{c.Authority, c.Kind}
+			lanes[at] = append(lanes[at], c)
+		}
+	}
+	spec := activities.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(s.cfg)
+	why := map[string]protocol.Reason{}
+	for at, cs := range lanes {
+		authority, err := s.kinds.Authority(spec, at.authority, at.kind)
+		if err != nil {
+			continue // the listing or doctor says it
+		}
+		many, ok := authority.(kind.Many)
+		if !ok {
+			continue
+		}
+		seen := many.Accounts(ctx, roll.Servers[at.authority][0], cs)
+		for _, c := range cs {
+			if a, there := seen[c.ID]; there {
+				why[c.ID] = wouldStay(c, a)
+			}
+		}
+	}
+	for i, c := range roll.Credentials {
+		if r := why[c.ID]; r != "" {
+			roll.Credentials[i].Problem = credential.Problem(r)
+		}
+	}
+}
+
+// wouldStay is why the run would leave an account open as it is now, or nothing.
+func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
+	switch {
+	case a.State != protocol.Accepted && a.State != "":
+		return protocol.StopFor(a.State, "").Reason
+	case a.Locks > 0 && a.Locks-1-a.Failed <= 0 && len(c.Paths) > 0 && !c.Adopted && len(c.Confirmed) == 0:
+		return protocol.ReasonNearLock
+	}
+	return ""
+}
