@@ -202,7 +202,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	for _, it := range in.Items {
 		r.doubts.Recall(in.Batch.Campaign, it.Against)
 	}
-	if in.Batch.Kind == credential.AppRoleSecretID && len(in.Batch.Logins) > 0 {
+	if in.Batch.Kind.OpensVault() && len(in.Batch.Logins) > 0 {
 		still := beat(ctx)
 		reach, err := r.reachOf(ctx, in.Batch, applicable(page, in.Items), true)
 		still()

@@ -62,6 +62,8 @@ type Vault struct {
 	HandOver string `json:"handover"`
 	// RotateLogin puts the AppRole with which the workers log in on the roll too.
 	RotateLogin bool `json:"rotate_login,omitempty"`
+	// Password is the policy for new passwords of userpass users.
+	Password PasswordPolicy `json:"password,omitzero"`
 }
 
 // Directory is one LDAP directory with all its servers.
@@ -161,7 +163,7 @@ type PasswordPolicy struct {
 type Source struct {
 	// Name for provenance; default: the type, with a number if it repeats.
 	Name string `json:"name"`
-	// Type is manifest, vault-kv, directory or vault-approle.
+	// Type is manifest, vault-kv, directory, vault-approle or vault-userpass.
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
@@ -176,7 +178,7 @@ type Source struct {
 
 	// vault-kv: list every secret below this prefix ("kv/apps/esg-01"). The
 	// keys in custom_metadata: account, directory (may be left out where there
-	// is one; "vault" for an AppRole), field (default password, or secret_id).
+	// is one; "vault" for a login to Vault), field (default password, or secret_id).
 	Prefix string `json:"prefix,omitempty"`
 
 	// directory: which one, and an LDAP filter; Base narrows the search.
@@ -191,12 +193,16 @@ type Source struct {
 	Role     string            `json:"role,omitempty"`
 	CIDR     string            `json:"cidr,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
+
+	// vault-userpass: users of this auth mount (Mount, default "userpass") that match any of:
+	// a name glob, a CIDR that the user is bound to (CIDR).
+	User string `json:"user,omitempty"`
 }
 
 // Exclude leaves out what it names and no more: one account, or one place in Vault, whose account stays on the
 // roll if anything else ties it. Exactly one of Account and Path is set.
 type Exclude struct {
-	Account string `json:"account,omitempty"` // DN, entryUUID, uid or AppRole "mount/role"
+	Account string `json:"account,omitempty"` // DN, entryUUID, uid, AppRole "mount/role" or userpass user "mount/name"
 	Path    string `json:"path,omitempty"`    // mount/path#field, or mount/path for a secret as a whole
 	Reason  string `json:"reason"`            // required
 }
@@ -213,7 +219,7 @@ type Wave struct {
 
 // OfLogins reports whether the wave takes logins to Vault and nothing else.
 func (w Wave) OfLogins() bool {
-	return w.Kind == credential.AppRoleSecretID || w.Kind == "" && w.Directory == credential.VaultAuthority
+	return w.Kind.OpensVault() || w.Kind == "" && w.Directory == credential.VaultAuthority
 }
 
 // Limits bound a campaign.

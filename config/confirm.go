@@ -24,7 +24,7 @@ func (l *loader) confirm(top fields) []Confirm {
 			continue
 		}
 		c := Confirm{
-			Account: f.required("account", "the account whose password the path holds: DN, immutable id, uid or sAMAccountName, or mount/role of an AppRole"),
+			Account: f.required("account", "the account whose password the path holds: DN, immutable id, uid or sAMAccountName, or mount/name of a login to Vault (approle/esg-01)"),
 			Reason:  f.required("reason", "say who looked at it, and how the path is known to be this account's"),
 		}
 		if !f.has("path") {

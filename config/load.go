@@ -109,7 +109,7 @@ func (l *loader) exposure(top fields) []Interval {
 }
 
 func (l *loader) vault(top fields) Vault {
-	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login")
+	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login", "password")
 	v := Vault{
 		Mount:   f.mount("mount", "rollcall"),
 		Transit: f.mount("transit", "rollcall-transit"),
@@ -119,6 +119,12 @@ func (l *loader) vault(top fields) Vault {
 	if v.Mount == v.Transit {
 		f.problem("transit", "must be another mount than vault.mount")
 	}
+	if f.has("password") {
+		v.Password = l.passwordPolicy(f)
+	}
+	if v.Password.Length > userpassLongest {
+		f.problem("password", "length: userpass takes no password of more than %d bytes", userpassLongest)
+	}
 	v.Adopt = f.template("adopt", "kv/rollcall/{directory}/{account}#password", v.Mount)
 	v.HandOver = f.template("handover", "kv/rollcall/handover/{directory}/{account}#password", v.Mount)
 	if v.Adopt == v.HandOver {
@@ -126,6 +132,9 @@ func (l *loader) vault(top fields) Vault {
 	}
 	return v
 }
+
+// userpassLongest is what bcrypt takes into account.
+const userpassLongest = 72
 
 // template is a Vault reference with placeholders, outside of our own mount.
 func (f fields) template(key, def, own string) string {
@@ -209,4 +218,4 @@ func readFile(path string) ([]byte, error) {
 }
 
 // kinds that a wave may name.
-var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.UserPassword), string(credential.AppRoleSecretID)}
+var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.UserPassword), string(credential.AppRoleSecretID), string(credential.UserpassPassword)}

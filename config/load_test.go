@@ -37,15 +37,17 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
-	require.Len(t, c.Sources, 5)
+	require.Len(t, c.Sources, 6)
 	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
 	require.Equal(t, DS389, c.Directories["campus"].Driver)
 	require.Equal(t, "replace", c.Directories["campus"].Set, "the extended operation is bound by the policy there")
 	require.Equal(t, credential.LDAPPassword, c.Directories["campus"].Kind())
 	require.Equal(t, "exop", c.Directories["plant"].Set)
 	require.Contains(t, string(c.Sources[0].Content), "recipient verification")
-	require.Equal(t, []string{"manifest", "vault-kv", "directory", "mail-users", "vault-logins"},
-		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name, c.Sources[4].Name})
+	require.Equal(t, []string{"manifest", "vault-kv", "directory", "mail-users", "vault-users", "vault-logins"},
+		[]string{c.Sources[0].Name, c.Sources[1].Name, c.Sources[2].Name, c.Sources[3].Name, c.Sources[4].Name, c.Sources[5].Name})
+	require.Equal(t, Source{Name: "vault-users", Type: VaultUserpass, Mount: "userpass", User: "esg-01*", CIDR: "192.0.2.10/32", Line: c.Sources[4].Line}, c.Sources[4])
+	require.Equal(t, PasswordPolicy{Length: 40, Symbols: defaultSymbols}, c.Vault.Password)
 	require.Equal(t, Limits{Batch: 100, Parallel: 4, Concurrency: 16, RetryMin: Duration(5 * time.Second),
 		RetryMax: Duration(5 * time.Minute), Deadline: Duration(4 * time.Hour)}, c.Limits)
 	require.True(t, filepath.IsAbs(c.LedgerDir))
@@ -74,6 +76,21 @@ sources:
 	require.Equal(t, "192.0.2.1/32", c.Sources[4].CIDR)
 	require.Equal(t, 5, c.Sources[1].Line)
 	require.Zero(t, c.Limits.Batch, "how many there are decides")
+}
+
+func TestAUserpassSourceSaysWhatTiesAUserToTheDevice(t *testing.T) {
+	for text, want := range map[string]string{
+		"{type: vault-userpass}":                                           "says nothing that ties a user to the device; give user or cidr",
+		"{type: vault-userpass, user: '['}":                                "user: not a valid pattern",
+		"{type: vault-userpass, cidr: here}":                               "cidr: not a network or address",
+		"{type: vault-userpass, user: x, role: y}":                         "role: does not belong to a source of type vault-userpass, which takes mount, user, cidr",
+		"{type: vault-userpass, user: x, mount: /}":                        "mount: must be the name of a userpass auth mount, for example userpass",
+		"{type: vault-approle, role: x, user: y}":                          "user: does not belong to a source of type vault-approle",
+		"{type: vault-kv, prefix: kv/a}\nvault: {password: {length: 100}}": "password: length: userpass takes no password of more than 72 bytes",
+	} {
+		_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\nsources:\n  - "+text+"\n"))
+		require.ErrorContains(t, err, want, text)
+	}
 }
 
 func TestEveryMistakeIsToldWithItsLineAndNoSecret(t *testing.T) {

@@ -15,17 +15,19 @@ import (
 
 // The types of source, and the keys that each may have besides name and type.
 const (
-	Manifest     = "manifest"
-	VaultKV      = "vault-kv"
-	FromLDAP     = "directory"
-	VaultAppRole = "vault-approle"
+	Manifest      = "manifest"
+	VaultKV       = "vault-kv"
+	FromLDAP      = "directory"
+	VaultAppRole  = "vault-approle"
+	VaultUserpass = "vault-userpass"
 )
 
 var sourceKeys = map[string][]string{
-	Manifest:     {"file", "kind"},
-	VaultKV:      {"prefix"},
-	FromLDAP:     {"directory", "filter", "base", "kind"},
-	VaultAppRole: {"mount", "role", "cidr", "metadata"},
+	Manifest:      {"file", "kind"},
+	VaultKV:       {"prefix"},
+	FromLDAP:      {"directory", "filter", "base", "kind"},
+	VaultAppRole:  {"mount", "role", "cidr", "metadata"},
+	VaultUserpass: {"mount", "user", "cidr"},
 }
 
 func (l *loader) sources(top fields, c *Campaign) []Source {
@@ -37,7 +39,7 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 	names := map[string]int{}
 	for i, n := range items {
 		f := l.mapping(n, fmt.Sprintf("sources[%d]", i),
-			"name", "type", "kind", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata")
+			"name", "type", "kind", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata", "user")
 		s := Source{Line: n.Line, Name: f.str("name"), Type: l.sourceType(n, f)}
 		if s.Name != "" {
 			if !nameForm.MatchString(s.Name) {
@@ -58,6 +60,8 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 			l.search(f, &s, c)
 		case VaultAppRole:
 			l.appRole(f, &s)
+		case VaultUserpass:
+			l.userpass(f, &s)
 		}
 		out = append(out, s)
 	}
@@ -82,7 +86,7 @@ func freeName(base string, taken map[string]int) string {
 
 // sourceType reads the type and refuses the keys of other types.
 func (l *loader) sourceType(n *yaml.Node, f fields) string {
-	types := []string{Manifest, VaultKV, FromLDAP, VaultAppRole}
+	types := []string{Manifest, VaultKV, FromLDAP, VaultAppRole, VaultUserpass}
 	if !f.has("type") {
 		if n.Kind == yaml.MappingNode {
 			f.problem("type", "missing: one of %s", strings.Join(types, ", "))
@@ -194,25 +198,12 @@ func below(dn, base string) bool {
 }
 
 func (l *loader) appRole(f fields, s *Source) {
-	s.Mount = "approle"
-	if m, ok := f.scalar("mount"); ok {
-		s.Mount = strings.TrimPrefix(strings.Trim(m, "/"), "auth/")
-		if s.Mount == "" {
-			f.problem("mount", "must be the name of an AppRole auth mount, for example approle")
-		}
-	}
+	f.authMount(s, "approle", "an AppRole")
 	s.Role = f.str("role")
 	if _, err := path.Match(s.Role, ""); err != nil {
 		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 	}
-	if text, ok := f.scalar("cidr"); ok {
-		p, err := ParseCIDR(text)
-		if err != nil {
-			f.problem("cidr", "not a network or address: write 10.1.2.0/24 or 10.1.2.3")
-		} else {
-			s.CIDR = p.String()
-		}
-	}
+	f.network(s)
 	if f.has("metadata") {
 		m := l.mapping(f.vals["metadata"], f.at("metadata"))
 		for k := range m.vals {
@@ -227,6 +218,41 @@ func (l *loader) appRole(f fields, s *Source) {
 	if !f.has("role") && !f.has("cidr") && !f.has("metadata") {
 		l.problem(f.line, "%s: says nothing that ties a role to the device; give role, cidr or metadata", f.where)
 	}
+}
+
+func (l *loader) userpass(f fields, s *Source) {
+	f.authMount(s, "userpass", "a userpass")
+	s.User = f.str("user")
+	if _, err := path.Match(s.User, ""); err != nil {
+		f.problem("user", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+	}
+	f.network(s)
+	if !f.has("user") && !f.has("cidr") {
+		l.problem(f.line, "%s: says nothing that ties a user to the device; give user or cidr", f.where)
+	}
+}
+
+func (f fields) authMount(s *Source, def, what string) {
+	s.Mount = def
+	if m, ok := f.scalar("mount"); ok {
+		s.Mount = strings.TrimPrefix(strings.Trim(m, "/"), "auth/")
+		if s.Mount == "" {
+			f.problem("mount", "must be the name of %s auth mount, for example %s", what, def)
+		}
+	}
+}
+
+func (f fields) network(s *Source) {
+	text, ok := f.scalar("cidr")
+	if !ok {
+		return
+	}
+	p, err := ParseCIDR(text)
+	if err != nil {
+		f.problem("cidr", "not a network or address: write 10.1.2.0/24 or 10.1.2.3")
+		return
+	}
+	s.CIDR = p.String()
 }
 
 // ParseCIDR reads a network, or one address as the network of itself alone.

@@ -29,7 +29,7 @@ func (l *loader) exclude(top fields) []Exclude {
 			l.problem(n.Line, "%s: needs either account or path", f.where)
 		}
 		if f.has("account") && e.Account == "" {
-			f.problem("account", "must name an account: DN, immutable id (entryUUID, objectGUID), uid or sAMAccountName, or mount/role of an AppRole")
+			f.problem("account", "must name an account: DN, immutable id (entryUUID, objectGUID), uid or sAMAccountName, or mount/name of a login to Vault (approle/esg-01)")
 		}
 		out = append(out, e)
 	}

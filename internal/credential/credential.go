@@ -23,7 +23,13 @@ const (
 	UserPassword Kind = "user-password"
 	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
 	AppRoleSecretID Kind = "approle-secret-id"
+	// UserpassPassword is the password of a user of Vault's auth method userpass, with which the
+	// device logs in to Vault.
+	UserpassPassword Kind = "userpass-password"
 )
+
+// OpensVault reports whether credentials of the kind are logins to Vault.
+func (k Kind) OpensVault() bool { return k == AppRoleSecretID || k == UserpassPassword }
 
 // VaultAuthority is the authority of every credential that Vault itself
 // decides on. Directories are named in the campaign file and may not take
@@ -44,7 +50,7 @@ type Credential struct {
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
 	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
-	// for an AppRole. Empty when no account was found; Problem then says so.
+	// for an AppRole, "mount/name" for a userpass user. Empty when no account was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
 	// Name is for people: the DN or the role as it was when it was listed.
@@ -107,7 +113,7 @@ func (c Credential) HandsOver() bool { return c.Kind == UserPassword }
 
 // ReachesVault reports whether it is a way into Vault: with it, a thief reads what its
 // policies let him.
-func (c Credential) ReachesVault() bool { return c.Kind == AppRoleSecretID && c.Subject != "" }
+func (c Credential) ReachesVault() bool { return c.Kind.OpensVault() && c.Subject != "" }
 
 // Problem says why a listed credential cannot be rotated as it stands.
 type Problem string
@@ -171,6 +177,9 @@ const (
 	// PerhapsIts: no path is known to be the account's, and one in Vault may be. Its consumers
 	// would be cut off if the new value went to a path of Rollcall's own.
 	PerhapsIts Problem = "perhaps-its-path"
+	// SameName: no source lists it, and it is a user of Vault's with the name of an account that
+	// the roll has. Paths are where that account's secret lies.
+	SameName Problem = "same-name"
 	// TooManyPaths: more paths than PathsMost name the account.
 	TooManyPaths Problem = "too-many-paths"
 )
@@ -206,7 +215,7 @@ func ParsePath(s string) (Path, error) {
 // Reason is the evidence with which one source tied a credential to the device.
 type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, or own for what Rollcall itself works with
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
 }
 
@@ -236,6 +245,8 @@ const (
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
+	// FindingSameName: see SameName.
+	FindingSameName FindingCode = "same-name"
 	// FindingRootDN: the account may have a second password in the server's configuration.
 	FindingRootDN FindingCode = "perhaps-rootdn"
 	// FindingSharedPath: see SharedPath.

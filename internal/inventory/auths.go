@@ -11,8 +11,8 @@ import (
 )
 
 // otherWays warns of ways into Vault that Rollcall does not close: a directory password also
-// logs in through an auth mount of type ldap, and a userpass user may have an account's name
-// and password. Tokens that were minted there live until they expire, and read new values.
+// logs in through an auth mount of type ldap, and a userpass user that may not be listed may have an
+// account's name and password. Tokens that were minted there live until they expire, and read new values.
 func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 	names := map[string]bool{}
 	for _, c := range roll.Credentials {
@@ -42,18 +42,9 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 		case "ldap":
 			l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords: a token that somebody got there with a stolen one is not revoked and lives until it expires, and each of its renewals is a wrong login that counts towards a lock of the account; revoke the tokens of the accounts by their accessors once they are rotated (vault list auth/token/accessors), by any spelling of the name", mount)
 		case "userpass":
-			users, err := l.vault.API().Logical().ListWithContext(ctx, "auth/"+mount+"users")
-			if refusedBy(err, http.StatusForbidden) {
-				l.warn(credential.FindingOtherWays, "auth/%s has users of its own, which this login may not list: one that has the name and the password of an account of the device is a way into Vault that is not closed here", mount)
-				continue
-			}
-			if err != nil {
-				return vaultError("list", "auth/"+mount+"users", err)
-			}
-			for _, user := range keys(users) {
-				if names[strings.ToLower(user)] {
-					l.warn(credential.FindingOtherWays, "auth/%s has a user %s, which is the name of an account of the roll: if the device had that password too, it logs in to Vault, and neither it nor its tokens are rotated here: set another one and revoke the tokens by their accessors, before the run", mount, user)
-				}
+			// Those that may be listed are on the roll (sameNames).
+			if slices.Contains(l.unlisted, strings.Trim(mount, "/")) {
+				l.warn(credential.FindingOtherWays, "auth/%s has users of its own, which this login may not list: one that has the name and the password of an account of the device is a way into Vault that is not closed here (run rollcall init again)", mount)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package inventory
 import (
 	"testing"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -13,8 +14,13 @@ func TestOtherWaysIntoVaultThatAreNotClosedAreSaid(t *testing.T) {
 	write(t, "sys/auth/people", map[string]any{"type": "userpass"})
 	t.Cleanup(func() { require.NoError(t, realVault.Client().Sys().DisableAuth("people")) })
 	write(t, "auth/people/users/alice", map[string]any{"password": "x"})
-	write(t, "auth/people/users/somebody", map[string]any{"password": "x"})
-	l := &lister{c: campaign(), vault: openVault(t, realVault.RootToken().Reveal())}
+	write(t, "sys/policies/acl/no-users", map[string]any{"policy": `path "sys/auth" { capabilities = ["read"] }`})
+	blind, err := realVault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"no-users"}})
+	require.NoError(t, err)
+	l := &lister{c: campaign(), vault: openVault(t, blind.Auth.ClientToken)}
+	users, err := l.everyUser(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, users)
 	roll := &credential.Roll{Credentials: []credential.Credential{
 		{ID: "corp/a", Kind: credential.LDAPPassword, Subject: "a", Name: "uid=Alice,ou=people,dc=example,dc=org"},
 		{ID: "vault/approle/x", Kind: credential.AppRoleSecretID, Subject: "approle/x", Name: "approle/x"},
@@ -22,6 +28,6 @@ func TestOtherWaysIntoVaultThatAreNotClosedAreSaid(t *testing.T) {
 	require.NoError(t, l.otherWays(t.Context(), roll))
 	require.Len(t, l.warnings, 1)
 	require.Equal(t, credential.FindingOtherWays, l.warnings[0].Code)
-	require.Contains(t, l.warnings[0].Detail, "auth/people/ has a user alice")
+	require.Contains(t, l.warnings[0].Detail, "auth/people/ has users of its own, which this login may not list")
 	require.False(t, l.warnings[0].Code.Incomplete())
 }

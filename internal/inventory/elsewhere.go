@@ -68,6 +68,8 @@ type unfound struct {
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
 	resets map[string]directory.Resets // who may reset whom, by directory
+
+	users []Account // of Vault's userpass mounts
 }
 
 // holder says who may hold an account that was not found here, if that is another server than those of

@@ -57,7 +57,7 @@ type Candidate struct {
 	Authority string // a directory's name, or credential.VaultAuthority; empty when the source does not say
 
 	// Account is the reference: DN, immutable id or what people call it (see
-	// naming); "mount/role" for an AppRole. Empty when the source knows a path and no account.
+	// naming); "mount/name" for a login to Vault. Empty when the source knows a path and no account.
 	Account string
 
 	// Found is the account itself, when the source read it at its authority.
@@ -84,11 +84,13 @@ type Candidate struct {
 
 // Account is an account at its authority.
 type Account struct {
-	Subject   string   // immutable id in lower case, or mount/role
-	Name      string   // DN or mount/role
+	Subject   string   // immutable id in lower case, or mount/name
+	Name      string   // DN or mount/name
 	Short     string   // uid or sAMAccountName, else cn, else Subject: for adopted paths
 	Logins    []string // every uid, or the role: what people call it
 	Protected bool     // of a protected group in Active Directory
+
+	kind credential.Kind // of a login to Vault, which knows it by the mount
 
 	facts *facts // of an LDAP entry; shared by all that found it in one answer
 }
@@ -154,18 +156,26 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets})
+	users, err := l.everyUser(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets, users})
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := range roll.Credentials {
 		c := &roll.Credentials[i]
-		if c.Kind != credential.AppRoleSecretID || c.Subject == "" {
+		limits := l.secretIDLimits
+		switch {
+		case c.Subject == "" || !c.Kind.OpensVault() || c.Problem == credential.SameName:
 			continue
+		case c.Kind == credential.UserpassPassword:
+			limits = l.userLimits
 		}
-		found, err := l.secretIDLimits(ctx, c)
+		found, err := limits(ctx, c)
 		if err != nil {
-			return nil, nil, &naming{fmt.Errorf("AppRole %s: %w", c.Name, err), "an AppRole cannot be read"}
+			return nil, nil, &naming{fmt.Errorf("login to Vault %s: %w", c.Name, err), "a login to Vault cannot be read"}
 		}
 		if len(found) > 0 {
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
@@ -199,6 +209,9 @@ type lister struct {
 	elsewhere map[string]map[string]bool // servers that hold a part of a directory
 	hints     map[reference]string       // why a reference was not looked up
 
+	auths    *mountTypes // nil: not asked yet
+	unlisted []string    // userpass mounts whose users we may not list
+
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
@@ -230,6 +243,8 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 		err = l.search(ctx, s)
 	case config.VaultAppRole:
 		err = l.appRoles(ctx, s)
+	case config.VaultUserpass:
+		err = l.userpass(ctx, s)
 	default:
 		err = fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
 	}

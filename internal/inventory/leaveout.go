@@ -71,7 +71,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		l := m.lines[id]
 		l.tidy()
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
-		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource }) {
+		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
 		delete(m.lines, id)
@@ -116,7 +116,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 			if l != nil {
 				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
 			}
-		} else if p.Kind == credential.AppRoleSecretID && byID[x.ID] == nil && !strings.HasPrefix(x.ID, unmatched+"/") {
+		} else if p.Kind.OpensVault() && byID[x.ID] == nil && !strings.HasPrefix(x.ID, unmatched+"/") {
 			warnings = append(warnings, loginExcluded(x.Name, x.Reason))
 		}
 		if byID[x.ID] == nil {

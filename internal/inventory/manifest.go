@@ -13,13 +13,13 @@ import (
 
 // A manifest is a list that people keep of what a device knows. Each row has
 //
-//	kind       approle-secret-id, or what the directory's accounts have (default):
+//	kind       approle-secret-id, userpass-password, or what the directory's accounts have (default):
 //	           ldap-password, or ad-password in Active Directory; user-password
 //	           there for a person's account, which then has no path
 //	directory  a directory of the campaign; may be left out where there is one
 //	account    DN, uid, mail or entryUUID (389 Directory Server: nsUniqueId); in Active Directory DN, sAMAccountName,
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
-//	           mount/role for an AppRole
+//	           mount/role for an AppRole, mount/name for a userpass user
 //	path       where Vault holds it, mount/path#field; may be left out
 //	note       for people; becomes part of the provenance
 //
@@ -87,13 +87,17 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		cand.Kind = s.Kind
 	}
 	switch cand.Kind {
-	case credential.AppRoleSecretID:
+	case credential.AppRoleSecretID, credential.UserpassPassword:
+		what, example := "an AppRole", "approle/esg-01"
+		if cand.Kind == credential.UserpassPassword {
+			what, example = "a userpass user", "userpass/esg-01"
+		}
 		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
-			t.problem(r.line, "directory: leave it out, Vault itself decides on an AppRole")
+			t.problem(r.line, "directory: leave it out, Vault itself decides on %s", what)
 		}
 		cand.Authority = credential.VaultAuthority
 		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
-			t.problem(r.line, "account: an AppRole is written as mount/role, for example approle/esg-01")
+			t.problem(r.line, "account: %s is written as mount/name, for example %s", what, example)
 		}
 	case "", credential.LDAPPassword, credential.ADPassword, credential.UserPassword:
 		t.directory(c, &cand, r)
@@ -110,7 +114,7 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", d.Kind())
 		}
 	default:
-		t.problem(r.line, "kind: must be %s, %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.UserPassword, credential.AppRoleSecretID)
+		t.problem(r.line, "kind: must be %s, %s, %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.UserPassword, credential.AppRoleSecretID, credential.UserpassPassword)
 	}
 	if text := r.cells["path"]; text != "" {
 		p, ok := config.ParseReference(text)

@@ -23,6 +23,7 @@ type line struct {
 	short    string            // for an adopted path
 	findings []credential.Finding
 	problems []credential.Problem // of its account
+	like     []string             // ids of the lines whose name it has (sameNames)
 	resets   bool                 // it can reset other accounts of its authority
 
 	protected bool // it is of a protected group
@@ -77,12 +78,14 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	if err := m.adopt(own); err != nil {
 		return nil, nil, err
 	}
+	m.sameNames(lost.users, own)
 	warnings := m.ownIdentities(own)
 	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
 	more, err := m.exclude(roll)
 	if err != nil {
 		return nil, nil, err
 	}
+	m.forgetNames()
 	m.noteResets(own)
 	if roll.Waves, err = m.order(own); err != nil {
 		return nil, nil, err
@@ -104,6 +107,9 @@ func (m *merger) accounts(c Candidate) []Account {
 // matched adds a candidate to the line of its account.
 func (m *merger) matched(c Candidate, a Account) {
 	id := c.Authority + "/" + a.Subject
+	if a.kind != "" {
+		c.Kind = a.kind
+	}
 	l := m.lines[id]
 	if c.Earlier {
 		if l != nil { // else all that names it is left out
@@ -286,7 +292,7 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 	case c.Authority != credential.VaultAuthority && !m.hasDirectory(c.Authority):
 		l.find(credential.FindingNoAccount, "names the account %q in %s, a directory that the campaign file does not have", c.Account, c.Authority)
 	case m.unasked(c):
-		l.find(credential.FindingNoAccount, "names the AppRole %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have the role; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
+		l.find(credential.FindingNoAccount, "names the login to Vault %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have it; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
 	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.hasDirectory(c.Authority):
 		l.find(credential.FindingNoAccount, "the account %q is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, c.Authority)
 	default:

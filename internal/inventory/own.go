@@ -59,8 +59,8 @@ func (l *lister) addOwn(ctx context.Context) error {
 	return nil
 }
 
-// loginRole is the AppRole that this process is logged in with, as mount/role; empty
-// if it is not by AppRole.
+// loginRole is the AppRole that this process is logged in with, as mount/role, or the userpass
+// user, as mount/name; empty if it is neither.
 func (l *lister) loginRole(ctx context.Context) (string, error) {
 	const at = "auth/token/lookup-self"
 	sec, err := l.vault.API().Auth().Token().LookupSelfWithContext(ctx)
@@ -75,6 +75,11 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 	role, _ := meta["role_name"].(string)
 	if mount, ok := strings.CutSuffix(strings.TrimPrefix(login, "auth/"), "/login"); ok && role != "" {
 		return roleAccount(mount, role).Subject, nil
+	}
+	// The path has the name as it was typed.
+	if mount, _, ok := strings.Cut(strings.TrimPrefix(login, "auth/"), "/login/"); ok && meta["username"] != nil {
+		user, _ := meta["username"].(string)
+		return userAccount(mount, user).Subject, nil
 	}
 	return "", nil
 }
@@ -99,6 +104,9 @@ func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentiti
 	}
 	if !slices.ContainsFunc(l.candidates, func(c Candidate) bool { return c.Authority == credential.VaultAuthority }) {
 		return own, nil
+	}
+	if err := l.ownUsers(ctx, known, own); err != nil {
+		return nil, err
 	}
 	role, err := l.loginRole(ctx)
 	if role != "" {

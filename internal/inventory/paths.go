@@ -61,17 +61,17 @@ func pathList(paths []credential.Path) string {
 // refuses what its paths hold.
 func (m *merger) adopt(own ownIdentities) error {
 	plain := map[*line]credential.Path{}
-	taken := map[credential.Path]int{}
+	taken := map[place]int{} // secrets, for one of ours has one owner
 	for _, l := range m.lines {
 		for _, p := range l.Paths {
-			taken[p]++
+			taken[placeOf(p)]++
 		}
 		if len(l.Paths) == 0 && l.Subject != "" && l.Problem == "" {
 			p, err := m.adopted(l, l.short)
 			if err != nil {
 				return err
 			}
-			taken[p]++
+			taken[placeOf(p)]++
 			plain[l] = p
 		}
 	}
@@ -85,7 +85,7 @@ func (m *merger) adopt(own ownIdentities) error {
 		}
 		if p, adopted := plain[l]; adopted {
 			l.Adopted, l.Paths = true, []credential.Path{p}
-			if taken[p] > 1 {
+			if taken[placeOf(p)] > 1 {
 				l.Paths, l.Confirmed = []credential.Path{spare}, []credential.Path{spare}
 			}
 			l.Named = l.Paths

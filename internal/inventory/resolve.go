@@ -77,7 +77,7 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		var err error
 		switch {
 		case authority == credential.VaultAuthority:
-			err = l.lookUpRoles(ctx, refs, known)
+			err = l.lookUpLogins(ctx, refs, known)
 		case l.dirs[authority] != nil:
 			err = l.lookUpEntries(ctx, authority, refs, known)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,33 @@ import (
 
 	"rollcall/internal/credential"
 )
+
+// lookUpLogins resolves "mount/name" references to logins to Vault, each by the type of its mount.
+func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known accounts) error {
+	users := map[string][]mention{} // by mount
+	var roles []mention
+	for _, ref := range refs {
+		mount, _, ok := cutRole(ref.text)
+		kind := ""
+		if ok {
+			var err error
+			if kind, err = l.authType(ctx, mount); err != nil {
+				return err
+			}
+		}
+		if kind == "userpass" {
+			users[mount] = append(users[mount], ref)
+		} else {
+			roles = append(roles, ref)
+		}
+	}
+	for _, mount := range slices.Sorted(maps.Keys(users)) {
+		if err := l.lookUpUsers(ctx, mount, users[mount], known); err != nil {
+			return err
+		}
+	}
+	return l.lookUpRoles(ctx, roles, known)
+}
 
 // lookUpRoles resolves "mount/role" references: with one list for each mount where our token
 // may list it, and else with a look at each role, for which it needs no more than

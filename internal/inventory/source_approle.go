@@ -51,7 +51,7 @@ func (l *lister) appRoles(ctx context.Context, s config.Source) error {
 
 func roleAccount(mount, role string) Account {
 	subject := mount + "/" + strings.ToLower(role) // Vault stores role names in lower case
-	return Account{Subject: subject, Name: subject, Short: strings.ToLower(role), Logins: []string{subject}}
+	return Account{Subject: subject, Name: subject, Short: strings.ToLower(role), Logins: []string{subject}, kind: credential.AppRoleSecretID}
 }
 
 // whyRole is the first evidence that ties the role to the device, or "".

@@ -13,7 +13,7 @@ import (
 
 // The keys of custom_metadata with which a KV v2 secret says whose it is. Only
 // account is needed; directory may be left out where the campaign has one.
-// For an AppRole, directory is vault and account is mount/role.
+// For a login to Vault, directory is vault and account is mount/role or mount/user.
 const (
 	metaDirectory = "directory"
 	metaAccount   = "account"
@@ -25,6 +25,9 @@ const (
 func (l *lister) kv(ctx context.Context, s config.Source) error {
 	err := l.vault.ListSecrets(ctx, s.Prefix, func(m vault.SecretMeta) error {
 		c := fromMetadata(l.c, s, m)
+		if err := l.loginKind(ctx, &c); err != nil {
+			return err
+		}
 		if live, read := m.Live(c.Path.Field); read {
 			l.held[*c.Path] = heldOf(live)
 			if c.Account == "" {

@@ -179,6 +179,10 @@ type Account struct {
 	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
 	Changed string
 
+	// OnlyOne: the authority keeps one secret for the account, so that a good login with the new
+	// value shows by itself that no other is in force, and Changed is not needed for that.
+	OnlyOne bool
+
 	// Exact: no login moves Changed, refused or not, so that servers that have seen
 	// the same changes of the secret have the same mark.
 	Exact bool

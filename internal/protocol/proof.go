@@ -6,7 +6,8 @@ package protocol
 //
 // oldKnown says whether the old value could be offered at all. If it could
 // not, the proof is the change time (weaker, and named so): before is the change
-// time of each server from before the reset.
+// time of each server from before the reset. Where a server keeps one secret for an account
+// and takes the new one, that is proof enough.
 func Dead(servers []string, ev []Evidence, oldKnown bool, before map[string]string) (Proof, *Stop) {
 	seen := map[string]Evidence{}
 	for _, e := range ev {
@@ -47,7 +48,7 @@ func judge(e Evidence, oldKnown bool, before string) *Stop {
 	default:
 		return StopFor(e.New, e.Server)
 	}
-	if !oldKnown && (e.Changed == "" || e.Changed == before) {
+	if !oldKnown && !e.OnlyOne && (e.Changed == "" || e.Changed == before) {
 		return &Stop{Reason: ReasonLagging, Server: e.Server, Detail: "the change time has not advanced and the old value is unknown, so nothing proves it dead"}
 	}
 	return nil

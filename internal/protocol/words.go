@@ -47,6 +47,8 @@ const (
 	// NotThisWay: the account takes no login of this sort, whatever the value, and counts none.
 	NotThisWay Answer = "not-this-way"
 	Locked     Answer = "locked"
+	// LoginLocked: Vault itself refuses every login of the user for now, whatever the password.
+	LoginLocked Answer = "login-locked"
 	// RoleLocked: too many wrong logins of consumers that were not told lock out whoever
 	// logs in by the same role, with whatever value (AppRole).
 	RoleLocked  Answer = "role-locked"
@@ -67,6 +69,7 @@ const (
 	ReasonGone        Reason = "gone"               // listed, and gone since
 	ReasonLocked      Reason = "locked"             // nothing is changed on a locked account
 	ReasonRoleLocked  Reason = "role-locked"        // Vault refuses every login of the role, also with the new secret-id
+	ReasonLoginLocked Reason = "login-locked"       // Vault refuses every login of the user, also with the new password
 	ReasonDisabled    Reason = "disabled"           //
 	ReasonExpired     Reason = "expired"            //
 	ReasonMustChange  Reason = "must-change"        // the new secret logs in and may do nothing
@@ -119,6 +122,7 @@ const (
 	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
 	ReasonPerhapsIts       Reason = "perhaps-its-path"  // a path may be the account's own, and nothing says so for certain
 	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
+	ReasonSameName         Reason = "same-name"         // a user of Vault's has the name of an account of the roll
 	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
 )
 
@@ -138,7 +142,7 @@ func (r Reason) Listed() bool {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
-		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonManyPaths:
+		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonManyPaths, ReasonSameName:
 		return true
 	}
 	return false
@@ -206,6 +210,7 @@ func StopFor(a Answer, server string) *Stop {
 		NotThisWay:      {ReasonRestricted, "the account takes no login by password over LDAP, whatever the value (a member of Protected Users, sub-code 52f), so no value can be tried; take it out of the group for the time of the campaign"},
 		Locked:          {ReasonLocked, "the account is locked, so a refusal proves nothing; unlock it, or wait for the lock to expire"},
 		RoleLocked:      {ReasonRoleLocked, "Vault refuses every login of the role for now, whatever the secret-id: after five wrong ones it locks the role and not who offered them (user lockout), and some consumer, or a thief, still offers one that was destroyed; find it in Vault's audit log and stop it or give it the new one, then unlock the role (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/ROLE-ID) or wait for 15 minutes"},
+		LoginLocked:     {ReasonLoginLocked, "Vault refuses every login of the user for now, whatever the password: after five wrong ones it locks the name, and a new password does not lift that (user lockout); some consumer, or a thief, still offers an old one; find it in Vault's audit log and stop it or give it the new one, then unlock the user (vault write -f sys/locked-users/ACCESSOR-OF-THE-MOUNT/unlock/NAME) or wait for 15 minutes"},
 		Disabled:        {ReasonDisabled, "the account is disabled, so a refusal proves nothing"},
 		Expired:         {ReasonExpired, "the account or its password is expired, so a refusal proves nothing"},
 		Gone:            {ReasonGone, "the account is gone"},
@@ -240,4 +245,6 @@ type Evidence struct {
 	Old     Answer `json:"old,omitempty"`     // empty when the old value is unknown
 	New     Answer `json:"new"`               // after Old
 	Changed string `json:"changed,omitempty"` // the server's own change time (pwdChangedTime)
+	// OnlyOne: the server keeps one secret for the account, so New shows that no other is in force.
+	OnlyOne bool `json:"only_one,omitempty"`
 }

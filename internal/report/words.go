@@ -15,6 +15,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonGone:          {"The account disappeared after it was listed", "Confirm who deleted it. A deleted account accepts nothing, but a restored one would accept the stolen value again."},
 	protocol.ReasonLocked:        {"The account is locked", "Unlock it (OpenLDAP: delete pwdAccountLockedTime; 000001010000Z is an administrator's lock, which never expires), or wait for the lock to expire. A locked account refuses every value, so its refusal proves nothing. Ask who locked it: guessing with stolen values does that."},
 	protocol.ReasonRoleLocked:    {"Vault has locked the AppRole", "Some consumer, or a thief, goes on with a destroyed secret-id, and five wrong ones lock the role for everybody, with the new one too. Find who it is in Vault's audit log and stop it, then unlock the role (sys/locked-users) or wait 15 minutes."},
+	protocol.ReasonLoginLocked:   {"Vault has locked the user", "Some consumer, or a thief, goes on with an old password, and five wrong ones lock the name, whatever the password is by then. Find who it is in Vault's audit log and stop it, then unlock the user (vault write -f sys/locked-users/MOUNT-ACCESSOR/unlock/NAME) or wait 15 minutes."},
 	protocol.ReasonDisabled:      {"The account is disabled", "Enable it for the rotation, or delete it. Enabled later without a rotation, it would accept the stolen value."},
 	protocol.ReasonExpired:       {"The account or its password is expired", "Extend the expiry for the rotation, or delete the account."},
 	protocol.ReasonMustChange:    {"The new value logs in and may do nothing", "Clear the reset mark (OpenLDAP: pwdReset) or exempt the account from pwdMustChange; in Active Directory grant the bind identity the right Unexpire Password on the domain. Then run again."},
@@ -54,6 +55,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonNearLock:      {"One more wrong login would lock the account", "Raise the lock-out threshold for the time of the campaign, and find out who offers wrong values. Or confirm the path by name (confirm in the campaign file): then it need not be asked whose the path is."},
 	protocol.ReasonPerhapsIts:    {"A path in Vault may be its own, and nothing says so for certain", "Its finding names the path. Name the account there by its DN or immutable id (custom_metadata account and field, or a manifest), or exclude the path, then list again. Until then it is not rotated: the new value would go to a path of Rollcall's own, and what reads that one would be cut off."},
 	protocol.ReasonManyPaths:     {"Too many paths name the account", "Find out who wrote their metadata. Exclude those that are not its own, then list again."},
+	protocol.ReasonSameName:      {"A user of Vault's has the name of an account of the roll", "Ask whose login it is. If the device had its password too, list it (a source of type vault-userpass, or a line of a manifest with kind userpass-password) and run again: it is rotated before all else. If it has nothing to do with the device, exclude it by name (account: MOUNT/NAME). Nothing was set that it could read."},
 	protocol.ReasonInternal:      {"An answer that nobody expected", "Keep the worker's log and report it as a bug with the detail below. The credential counts as open."},
 
 	// After the proof, and between servers.
@@ -111,7 +113,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingAmbiguous:        {9, advice{"A reference that matches several accounts", "See the exceptions: which one the device used must be settled first."}},
 	credential.FindingStalePath:        {10, advice{"A path held a value that was not in force, and was left as it is", "Another path held the one in force. Whoever reads this one could not log in before: find out what it is and whose. If it is this account's, say so (confirm in the campaign file) and run again; else exclude it."}},
 	credential.FindingTwoPaths:         {11, advice{"One account, several paths in Vault", "Those that held the value in force were kept current. Shared accounts hide who did what; consider one account for each consumer."}},
-	credential.FindingLimits:           {12, advice{"Limits of an AppRole's secret-ids", "The detail says what a new one cannot take over, or where a worker must be to prove it. Look before the run; give each consumer a role of its own afterwards."}},
+	credential.FindingLimits:           {12, advice{"Limits of a login to Vault", "The detail says what a new secret-id cannot take over, or where a worker must be to prove it. Look before the run; give each consumer a role or user of its own afterwards."}},
 	credential.FindingProtected:        {12, advice{"An account of a protected group", "It takes its rights from CN=AdminSDHolder, not from its organizational unit. Ask whether an appliance needs an account with these powers; grant Reset Password there, or have a domain administrator reset it."}},
 	credential.FindingResetsOthers:     {12, advice{"An account that may reset others of the roll", "Whoever stole it could have set their passwords too, and it was rotated before them. Ask whether an appliance needs that right; take it away if not."}},
 	credential.FindingResetsHidden:     {34, advice{"Who may reset whom was not shown", "An account with a delegated right was not put first by itself. Let the bind identity read security descriptors and groups, or name such accounts in an early wave."}},
@@ -140,6 +142,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingAccepted:         {32, advice{"Accepted by the campaign file", "Whoever started the campaign took it upon himself, with the reason below."}},
 	credential.FindingRootDN:           {33, advice{"Perhaps the directory's administrator", "If the configuration has a rootpw (olcRootPW) for this name, that is a second password of it, and no reset reaches it: change it there, on every server."}},
 	credential.FindingPathLeftOut:      {30, advice{"A path of the account was left out", "What reads that path is cut off once the account is rotated. If that is wrong, take the exclude out and run again."}},
+	credential.FindingSameName:         {15, advice{"A user of Vault's with the name of an account", "See the exceptions: list it, or exclude it."}},
 	credential.FindingPathRefused:      {3, advice{"The account refuses what its path in Vault holds: is the path its own?", "Either somebody changed the password without Vault, or the path belongs to something else. Nothing was written there. Ask who reads it: if it is this account's, say so (confirm: account and path, in the campaign file) and run again; if not, exclude the path."}},
 	credential.FindingSparePath:        {10, advice{"The new value lies at Rollcall's own path", "Consumers do not read it yet: copy it to where they do, or answer whose the refused path is and run again."}},
 	credential.FindingPlace:            {10, advice{"Something about a path in Vault", "See the detail: it names the path, what is there and what to do."}},
@@ -177,7 +180,7 @@ func weight(c credential.FindingCode) int {
 // proofs has an entry for each protocol.Proof.
 var proofs = map[protocol.Proof]string{
 	protocol.ProofBind:     "every server that was asked refused the stolen value as wrong and accepted the new one straight after",
-	protocol.ProofRevoked:  "the authority lists the old secret no longer, and its tokens are revoked",
+	protocol.ProofRevoked:  "the authority has the old secret no longer, and its tokens are revoked",
 	protocol.ProofMetadata: "weaker: the stolen value was unknown, but the change time advanced on every server",
 }
 

@@ -19,7 +19,7 @@ func (j *job) prove(ctx context.Context) error {
 	servers, leftOut := j.asked()
 	var written string // the write server's change mark after Set
 	for i, server := range servers {
-		ev := protocol.Evidence{Server: server}
+		ev := protocol.Evidence{Server: server, OnlyOne: j.weak() && j.account.OnlyOne}
 		if stop := j.Doubts.of(j.Campaign, server); stop != nil {
 			return stop
 		}

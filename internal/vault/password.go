@@ -65,13 +65,16 @@ func (s *Store) RequirePasswordPolicies(ctx context.Context, c *config.Campaign)
 	return nil
 }
 
-// passwordPolicies are those that the directories name, each once.
+// passwordPolicies are those that the file names, each once.
 func passwordPolicies(c *config.Campaign) []string {
 	names := map[string]bool{}
 	for _, d := range c.Directories {
 		if p := d.Password.VaultPolicy; p != "" {
 			names[p] = true
 		}
+	}
+	if p := c.Vault.Password.VaultPolicy; p != "" {
+		names[p] = true
 	}
 	return slices.Sorted(maps.Keys(names))
 }

@@ -18,6 +18,9 @@ const (
 	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; reads no staged or live secret but the directories' bind passwords
 )
 
+// OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a worker, or works with Rollcall.
+func OwnPolicy(name string) bool { return strings.HasPrefix(name, "rollcall-") }
+
 // Policy is one Vault policy.
 type Policy struct{ Name, HCL string }
 
@@ -78,12 +81,10 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			rs = append(rs, under(p, "destroy", update)...)
 		}
 		rs = append(rs, bindRules(c)...)
-		for _, d := range c.Directories {
-			if p := d.Password.VaultPolicy; p != "" {
-				rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
-			}
+		for _, p := range passwordPolicies(c) {
+			rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 		}
-		return append(rs, appRoleRules(c, known, true)...)
+		return append(append(rs, appRoleRules(c, known, true)...), userpassRules(c, known, true)...)
 	case LedgerPolicy:
 		return []rule{
 			ours,
@@ -118,7 +119,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
 	rs = append(rs, bindRules(c)...)
-	return append(rs, appRoleRules(c, known, false)...)
+	return append(append(rs, appRoleRules(c, known, false)...), userpassRules(c, known, false)...)
 }
 
 // bindRules let a worker or operator log in to the directories.
@@ -272,12 +273,54 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	}
 	rs = append(rs, rule{"auth/" + appRoleMount + "/role/rollcall-*", []string{"deny"}})
 	if rotate {
-		rs = append(rs,
-			rule{"sys/locked-users", []string{read}},
-			rule{"sys/capabilities", []string{update}},           // what a token of the device could read
-			rule{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
-			rule{"auth/token/lookup-accessor", []string{update}},
-			rule{"auth/token/revoke-accessor", []string{update}})
+		rs = append(rs, tokenRules...)
+	}
+	return rs
+}
+
+// tokenRules let the worker see and end what a login to Vault minted.
+var tokenRules = []rule{
+	{"sys/locked-users", []string{read}},
+	{"sys/capabilities", []string{update}},           // what a token of the device could read
+	{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
+	{"auth/token/lookup-accessor", []string{update}},
+	{"auth/token/revoke-accessor", []string{update}},
+}
+
+// everyUserList is where the names of userpass users are listed, at every auth mount of one segment:
+// one that has the name of an account of the roll is a way into Vault.
+const everyUserList = "auth/+/users"
+
+// userpassRules let the worker set the passwords of the users of a vault-userpass source, or the operator
+// see them. Which of them are logins of people who work with Rollcall no path tells: the worker
+// looks at their policies before it sets anything.
+func userpassRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
+	rs := []rule{{everyUserList, []string{list}}}
+	users := map[string]bool{} // auth/mount/users/name
+	for _, s := range c.Sources {
+		if s.Type == config.VaultUserpass {
+			rs = append(rs, rule{"auth/" + s.Mount + "/users", []string{list}})
+			users["auth/"+s.Mount+"/users/+"] = true
+		}
+	}
+	for _, k := range known {
+		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.UserpassPassword && i > 0 {
+			users["auth/"+k.Subject[:i]+"/users/"+k.Subject[i+1:]] = true
+		}
+	}
+	for u := range users {
+		rs = append(rs, rule{u, []string{read}})
+		if rotate {
+			rs = append(rs, rule{u + "/password", []string{update}})
+		}
+	}
+	if len(users) == 0 {
+		return rs
+	}
+	rs = append(rs, rule{"identity/lookup/entity", []string{update}}) // it reads
+	if rotate {
+		rs = append(rs, tokenRules...)
+		rs = append(rs, rule{"sys/capabilities-accessor", []string{update}})
 	}
 	return rs
 }

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/kind/adpassword"
 	"rollcall/internal/kind/approlesecretid"
 	"rollcall/internal/kind/ldappassword"
+	"rollcall/internal/kind/userpasspassword"
 	"rollcall/internal/kind/userpassword"
 	"rollcall/internal/vault"
 )
@@ -24,10 +25,11 @@ type opener func(r *Registry, spec *config.Campaign, authority string) (kind.Aut
 
 // kinds has one line for each kind of credential.
 var kinds = map[credential.Kind]opener{
-	credential.LDAPPassword:    openLDAPPassword,
-	credential.ADPassword:      openADPassword,
-	credential.UserPassword:    openUserPassword,
-	credential.AppRoleSecretID: openAppRoleSecretID,
+	credential.LDAPPassword:     openLDAPPassword,
+	credential.ADPassword:       openADPassword,
+	credential.UserPassword:     openUserPassword,
+	credential.AppRoleSecretID:  openAppRoleSecretID,
+	credential.UserpassPassword: openUserpassPassword,
 }
 
 // Registry opens authorities once and shares them: connection pools and rate
@@ -54,7 +56,7 @@ func (r *Registry) Authority(spec *config.Campaign, authority string, k credenti
 	if !ok {
 		return nil, fmt.Errorf("no kind of credential is called %q", k)
 	}
-	key, err := json.Marshal([]any{k, authority, spec.Directories[authority]})
+	key, err := json.Marshal([]any{k, authority, spec.Directories[authority], spec.Vault.Password})
 	if err != nil {
 		return nil, err
 	}
@@ -148,4 +150,8 @@ func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kin
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
 	return approlesecretid.New(r.store.API(), authority).WithLogin(r.store), nil
+}
+
+func openUserpassPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
+	return userpasspassword.New(r.store.API(), authority, spec.Vault.Password, r.store.GeneratePassword), nil
 }

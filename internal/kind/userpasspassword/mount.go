@@ -1,0 +1,107 @@
+package userpasspassword
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	vaultapi "github.com/hashicorp/vault/api"
+)
+
+// mount is what we need to know of an auth mount.
+type mount struct {
+	accessor string
+	locks    int // refused logins in a row that lock a user; 0 where that is not shown
+}
+
+// mountOf asks as any token may that has a right below the mount.
+func (au *Authority) mountOf(ctx context.Context, u user) (mount, error) {
+	got, err := au.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/auth/"+u.mount)
+	if err != nil || got == nil {
+		if err != nil {
+			err = au.fail("read the auth mount", err)
+		}
+		return mount{}, err
+	}
+	var m mount
+	m.accessor, _ = got.Data["accessor"].(string)
+	config, _ := got.Data["config"].(map[string]any)
+	// Not shown where nobody set it, although the default (5) holds then.
+	lockout, _ := config["user_lockout_config"].(map[string]any)
+	if off, _ := lockout["user_lockout_disable"].(bool); !off {
+		m.locks = integer(lockout["user_lockout_threshold"])
+	}
+	return m, nil
+}
+
+// entity is as whom Vault knows a user once it has logged in.
+type entity struct {
+	id       string // empty: it never did
+	disabled bool   // all its tokens are refused, and its logins
+}
+
+func (au *Authority) entity(ctx context.Context, m mount, u user) (entity, error) {
+	if m.accessor == "" {
+		return entity{}, nil
+	}
+	got, err := au.api.Logical().WriteWithContext(ctx, "identity/lookup/entity", map[string]any{"alias_name": u.name, "alias_mount_accessor": m.accessor})
+	if err != nil || got == nil {
+		if err != nil {
+			err = au.fail("look up the entity of the user", err)
+		}
+		return entity{}, err
+	}
+	var e entity
+	e.id, _ = got.Data["id"].(string)
+	e.disabled, _ = got.Data["disabled"].(bool)
+	return e, nil
+}
+
+// locked reports whether Vault refuses every login of the user for now, which it does after
+// five wrong passwords (user lockout, since Vault 1.13;
+// https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The lock is the core's: a new
+// password does not lift it, nor does a user that is deleted and made anew. The one
+// wrong login of a proof does not add up: the right one after it clears the count.
+func (au *Authority) locked(ctx context.Context, m mount, u user) (bool, error) {
+	if m.accessor == "" {
+		return false, nil
+	}
+	got, err := au.api.Logical().ReadWithDataWithContext(ctx, "sys/locked-users", map[string][]string{"mount_accessor": {m.accessor}})
+	var resp *vaultapi.ResponseError
+	if errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound || err == nil && got == nil {
+		return false, nil
+	}
+	if err != nil {
+		return false, au.fail("list locked logins", err)
+	}
+	for _, ns := range list(got.Data["by_namespace"]) {
+		for _, on := range list(ns["mount_accessors"]) {
+			if on["mount_accessor"] == m.accessor && slices.Contains(texts(on["alias_identifiers"]), u.name) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func list(v any) []map[string]any {
+	items, _ := v.([]any)
+	var out []map[string]any
+	for _, i := range items {
+		if m, ok := i.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func integer(v any) int {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0
+	}
+	i, _ := n.Int64()
+	return int(i)
+}

@@ -1,0 +1,171 @@
+package userpasspassword
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+var (
+	_ kind.Login      = (*Authority)(nil)
+	_ kind.Outlasting = (*Authority)(nil)
+)
+
+// Outlasts reads it from the user and its mount, before anything is set. Without the
+// password it lets nobody in.
+func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kind.Outlasts, error) {
+	if c.Problem != "" {
+		return kind.Outlasts{}, nil // it is not rotated
+	}
+	u, err := au.user(ctx, c.Subject)
+	if err != nil || u == nil {
+		return kind.Outlasts{}, err
+	}
+	batch, err := au.tokens.MintsBatch(ctx, u.mount, u.tokenType)
+	return kind.Outlasts{Tokens: batch}, err
+}
+
+// Reads logs in with one of values, asks Vault what that token may read, and revokes it. Where
+// none of them logs in, what the user could read is not known: nobody else gets a token of it.
+//
+// A user that is on the roll for its name alone (credential.SameName) is asked only whether what
+// Vault holds for the account of that name opens it. If all of that is refused, who has it reads
+// nothing; if it is accepted, the places where it lies count as readable too, because the answer
+// would change with what is written there.
+func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
+	look := au.user
+	if c.Problem == credential.SameName {
+		look = func(_ context.Context, subject string) (*user, error) { return au.named(subject) } // needs no right
+	}
+	u, err := look(ctx, c.Subject)
+	if err != nil || u == nil {
+		return nil, err
+	}
+	known := false
+	// The staged value and those at its paths come last, and are the likelier ones.
+	for _, v := range slices.Backward(values) {
+		if v.IsZero() {
+			continue
+		}
+		known = true
+		if au.refused.has(u.subject(), v) {
+			continue
+		}
+		bare, auth, err := au.enter(ctx, *u, v)
+		if err != nil {
+			answer, err := au.refusal(ctx, *u, err)
+			if err != nil {
+				return nil, err
+			}
+			if answer != protocol.Refused {
+				return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %s", au.server, answer)
+			}
+			au.refused.add(u.subject(), v)
+			continue
+		}
+		if auth.ClientToken == "" {
+			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: a second factor is asked for", au.server)
+		}
+		defer au.discard(ctx, bare, auth)
+		out, err := au.readable(ctx, auth.ClientToken, paths)
+		if c.Problem == credential.SameName {
+			out = withPlaces(out, c, paths)
+		}
+		return out, err
+	}
+	if known && c.Problem == credential.SameName {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known logs in", au.server)
+}
+
+func withPlaces(readable []string, c credential.Credential, paths []string) []string {
+	for _, p := range c.Paths {
+		if at := p.Mount + "/data/" + p.Path; slices.Contains(paths, at) && !slices.Contains(readable, at) {
+			readable = append(readable, at)
+		}
+	}
+	return readable
+}
+
+// readable asks with our own token, so that one of the login that may do nothing, or that is used
+// up by one call, can be asked about too.
+func (au *Authority) readable(ctx context.Context, token string, paths []string) ([]string, error) {
+	const chunk = 200
+	var out []string
+	for part := range slices.Chunk(paths, chunk) {
+		got, err := au.api.Logical().WriteWithContext(ctx, "sys/capabilities", map[string]any{"token": token, "paths": part})
+		if err != nil {
+			return nil, au.fail("ask what a login may read", err)
+		}
+		for _, path := range part {
+			if mayRead(got, path) {
+				out = append(out, path)
+			}
+		}
+	}
+	return out, nil
+}
+
+// mayRead: what Vault does not answer about counts as readable. It answers about a name with
+// blanks at its end under the name without them.
+func mayRead(got *vaultapi.Secret, path string) bool {
+	if got == nil {
+		return true
+	}
+	caps, ok := got.Data[path].([]any)
+	if !ok {
+		if caps, ok = got.Data[strings.TrimSpace(path)].([]any); !ok {
+			return true
+		}
+	}
+	return slices.Contains(caps, any("read")) || slices.Contains(caps, any("root"))
+}
+
+// refusals remembers what was refused of late, so that asking again and again what a login
+// could read does not lock it. It is kept longer than Vault counts.
+type refusals struct {
+	mu   sync.Mutex
+	seen map[string][]refusal
+}
+
+type refusal struct {
+	value credential.Secret
+	at    time.Time
+}
+
+const countedFor = 20 * time.Minute // Vault's lockout_counter_reset is 15 minutes
+
+func (r *refusals) add(subject string, v credential.Secret) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[string][]refusal{}
+	}
+	r.seen[subject] = append(r.seen[subject], refusal{v, time.Now()})
+}
+
+func (r *refusals) has(subject string, v credential.Secret) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen[subject] == nil {
+		return false
+	}
+	r.seen[subject] = slices.DeleteFunc(r.seen[subject], func(x refusal) bool { return time.Since(x.at) > countedFor })
+	return slices.ContainsFunc(r.seen[subject], func(x refusal) bool { return x.value.Equal(v) })
+}
+
+func (r *refusals) forget(subject string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.seen, subject)
+}

@@ -1,0 +1,79 @@
+package userpasspassword
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+)
+
+func TestVaultIsAskedWhatALoginCouldReadAndNothingOfThatLasts(t *testing.T) {
+	require.NoError(t, server.Client().Sys().PutPolicy("reads-esg", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }
+path "kv/data/apps/esg-01/secret" { capabilities = ["deny"] }`))
+	au := authority()
+	paths := []string{"kv/data/apps/esg-01/mta", "kv/data/apps/esg-01/secret", "kv/data/apps/other/x"}
+	for name, row := range map[string]struct {
+		settings map[string]any
+		want     []string
+	}{
+		"a policy":                   {map[string]any{"token_policies": "reads-esg"}, paths[:1]},
+		"tokens that may do nothing": {map[string]any{"token_policies": "reads-esg", "token_no_default_policy": true, "token_num_uses": 1}, paths[:1]},
+		"batch tokens":               {map[string]any{"token_policies": "reads-esg", "token_type": "batch"}, paths[:1]},
+		"no rights":                  {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, value := newUser(t, row.settings)
+			before := tokens(t)
+			got, err := au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("stale"), value, {}}, paths)
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+			require.Eventually(t, func() bool { return tokens(t) == before }, 10*time.Second, 20*time.Millisecond)
+		})
+	}
+	c, value := newUser(t, map[string]any{"token_policies": "reads-esg"})
+	for _, values := range [][]credential.Secret{nil, {credential.NewSecret("stale")}} {
+		_, err := au.Reads(t.Context(), c, values, paths)
+		require.Error(t, err, "who cannot be logged in cannot be asked")
+	}
+	lock(t, c)
+	_, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.Error(t, err)
+	c.Subject = "userpass/gone"
+	got, err := au.Reads(t.Context(), c, nil, paths)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
+// Each batch asks again.
+func TestAskingAgainAndAgainLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	au := authority()
+	c, value := newUser(t, nil)
+	for range 10 {
+		_, err := au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("stale"), credential.NewSecret("staler")}, []string{"kv/data/x"})
+		require.Error(t, err)
+	}
+	login(t, c.Name, value)
+	a, _ := set(t, au, c, value)
+	require.Equal(t, "accepted", string(account(t, au, c).State), a)
+}
+
+// What is asked is whether the secret of the account of that name opens it.
+func TestAUserThatHasAnAccountsNameIsAskedWithTheAccountsSecret(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, server.Client().Sys().PutPolicy("reads-device", `path "kv/data/device/*" { capabilities = ["read"] }`))
+	c, value := newUser(t, map[string]any{"token_policies": "reads-device"})
+	c.Problem, c.Paths = credential.SameName, []credential.Path{{Mount: "kv", Path: "ldap/lookup", Field: "password"}}
+	paths := []string{"kv/data/device/mta", "kv/data/ldap/lookup", "kv/data/elsewhere"}
+	au := authority()
+	got, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.NoError(t, err)
+	require.Equal(t, paths[:2], got, "what it reads, and where the answer would change with what is written")
+	got, err = au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("the account's own")}, paths)
+	require.NoError(t, err)
+	require.Empty(t, got, "the stolen secret opens nothing here")
+	_, err = au.Reads(t.Context(), c, nil, paths)
+	require.Error(t, err, "nothing is known that could be offered")
+}
