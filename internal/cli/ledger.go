@@ -46,7 +46,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 			if err != nil {
 				return err
 			}
-			folder, err := a.findLedger(*dir, args)
+			folder, err := a.findLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ func (a *app) ledgerCat(dir *string) *cobra.Command {
 		Short: "Print the entries, for people or as JSON lines",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			folder, err := a.findLedger(*dir, args)
+			folder, err := a.findLedger(cmd.Context(), *dir, args)
 			if err != nil {
 				return err
 			}
@@ -168,7 +168,7 @@ func (a *app) ledgerProve(dir *string) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%q is no index of an entry; rollcall ledger cat shows them", args[0])
 			}
-			folder, err := a.findLedger(*dir, nil)
+			folder, err := a.findLedger(cmd.Context(), *dir, nil)
 			if err != nil {
 				return err
 			}
@@ -225,7 +225,7 @@ func (a *app) ledgerAnchor(dir *string) *cobra.Command {
 }
 
 func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*session, *ledger.Reader) error) error {
-	folder, err := a.findLedger(dir, args)
+	folder, err := a.findLedger(cmd.Context(), dir, args)
 	if err != nil {
 		return err
 	}

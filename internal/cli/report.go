@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"rollcall/config"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/workflows"
@@ -28,14 +23,14 @@ func (a *app) reportCommand() *cobra.Command {
 		Short: "Tell what a campaign came to, from its ledger alone",
 		Long: `report reads a ledger and tells how many are dead, how long it took, what stays
 open and why, and by what evidence. Without CAMPAIGN it takes the latest of the
-file's device; with --ledger it takes that folder and needs no campaign file.`,
+file's device that did any work; with --ledger it takes that folder and needs no campaign file.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
 			if err != nil {
 				return err
 			}
-			folder, err := a.findLedger(dir, args)
+			folder, err := a.findLedger(cmd.Context(), dir, args)
 			if err != nil {
 				return err
 			}
@@ -63,40 +58,6 @@ file's device; with --ledger it takes that folder and needs no campaign file.`,
 	c.Flags().StringVar(&html, "html", "", "write one self-contained HTML file here")
 	c.Flags().StringVar(&dir, "ledger", "", "folder of the campaign's ledger")
 	return c
-}
-
-// findLedger names the folder of a campaign's ledger: as given, or the named or
-// latest campaign of the campaign file's device.
-func (a *app) findLedger(dir string, args []string) (string, error) {
-	if dir != "" {
-		return dir, nil
-	}
-	cfg, err := config.Load(a.file)
-	if err != nil {
-		return "", err
-	}
-	if len(args) == 1 {
-		return filepath.Join(cfg.LedgerDir, args[0]), nil
-	}
-	return latestLedger(cfg)
-}
-
-func latestLedger(cfg *config.Campaign) (string, error) {
-	entries, err := os.ReadDir(cfg.LedgerDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	var names []string
-	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(e.Name(), cfg.Device+"-")
-		if _, err := time.Parse("20060102T150405Z", stamp); ok && err == nil {
-			names = append(names, e.Name())
-		}
-	}
-	if len(names) == 0 {
-		return "", fmt.Errorf("%s holds no ledger of a campaign for device %s", cfg.LedgerDir, cfg.Device)
-	}
-	return filepath.Join(cfg.LedgerDir, slices.Max(names)), nil
 }
 
 // readLedger folds and verifies a ledger with the key that lies beside it.

@@ -22,7 +22,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status [CAMPAIGN]",
 		Short: "Show where a campaign stands",
 		Long: `status folds the ledger where it is at hand, and else asks the running campaign,
-which knows counts and no names.`,
+which knows counts and no names. Of a campaign that has not ended it says when it was last
+seen, by what Vault has of it, and what to do if nobody works on it. Without CAMPAIGN it takes the
+latest of the file's device that did any work.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()
@@ -33,7 +35,7 @@ which knows counts and no names.`,
 			if _, err := config.Load(a.file); err != nil {
 				return err
 			}
-			folder, err := a.findLedger("", args)
+			folder, err := a.findLedger(ctx, "", args)
 			if err == nil {
 				if _, err = os.Stat(folder); err == nil {
 					return a.statusFromLedger(ctx, folder, asJSON)
@@ -54,11 +56,19 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if err != nil {
 		return err
 	}
+	alive := a.lifeOf(ctx, state)
 	if asJSON {
-		return report.StatusJSON(a.Out, state, verified)
+		out := report.StatusOf(state, verified)
+		if out.NobodyWorks = alive.Nobody; !alive.Seen.IsZero() {
+			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
+		}
+		return printJSON(a.Out, out)
 	}
 	width, tty := terminal(a.Out)
 	fmt.Fprintf(a.Out, "campaign %s, %s\n", state.Campaign, since(state))
+	if alive.Words != "" {
+		fmt.Fprint(a.Out, report.Wrap(report.Clean(alive.Words), "", width))
+	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
 	fmt.Fprintln(a.Out, report.LedgerLine(verified))
 	return nil

@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/protocol"
+	"rollcall/internal/report"
 )
 
 // A campaign belongs to who runs it. A colleague's run, from another machine, is told
@@ -51,6 +52,11 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	require.Eventually(t, func() bool { return run.said("detached from campaign " + first) }, patience, tick)
 	release()
 	require.Equal(t, 3, run.wait().code)
+	left := strings.Join(strings.Fields(c.user.must("status")), " ")
+	require.Contains(t, left, "campaign "+first)
+	require.Regexp(t, `last sign of life \d+s ago \(\S+Z\), but no engine runs on this machine: unless it runs elsewhere, nobody works on it; `+
+		"`rollcall run` where it was started goes on from there", left)
+	require.NotEmpty(t, decode[report.Status](t, c.user.must("status", "-o", "json")).LastSeen)
 	refused = another.run("run")
 	require.Equal(t, 1, refused.code, refused.err)
 	require.Contains(t, refused.err, "campaign "+first+" of device esg-01 was left in the state folder "+c.user.state)
@@ -63,6 +69,23 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	require.Zero(t, ended.code, "the campaign that lives goes on to its end: %s", ended.err)
 	requireAllDead(t, c.user.ledger(), r.end())
 	requireConsumersServed(t, e)
+
+	// One that is aborted while it lists does not hide it.
+	run, aborted, release := c.runUntil(listing)
+	c.user.must("abort")
+	release()
+	require.Equal(t, 2, run.wait().code)
+	for _, command := range []string{"status", "report"} {
+		shown := c.user.run(command)
+		require.Zero(t, shown.code, shown.err)
+		require.Contains(t, shown.out, "campaign "+first)
+		require.Regexp(t, `(?m)^note: campaign `+aborted+` is newer and ended early, at \S+Z \(aborted by \S+@\S+\), with nothing set; what follows is `+first+`\. `+
+			"`rollcall status CAMPAIGN` and `rollcall report CAMPAIGN` show each$", shown.err)
+		named := c.user.run(command, aborted)
+		require.Zero(t, named.code, named.err)
+		require.Contains(t, named.out, "campaign "+aborted)
+		require.Empty(t, named.err)
+	}
 
 	run, second, release := c.runUntil(protocol.Set)
 	taken := colleague.run("run", "--take-over")

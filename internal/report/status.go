@@ -30,6 +30,11 @@ type Status struct {
 	Accepted []StatusAccepted `json:"accepted,omitempty"`
 	Waves    []StatusWave     `json:"waves"`
 	Ledger   StatusLedger     `json:"ledger"`
+
+	// LastSeen is when a campaign that has not ended gave its last sign of life (RFC 3339), and
+	// NobodyWorks that no worker has it in hand. Neither is in the ledger: who asks Vault sets them.
+	LastSeen    string `json:"last_seen,omitempty"`
+	NobodyWorks bool   `json:"nobody_works,omitempty"`
 }
 
 // StatusOpen is one credential that is not dead, and why.

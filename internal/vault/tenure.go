@@ -55,6 +55,15 @@ func (s *Store) Others(ctx context.Context, device, own string) ([]Running, erro
 	return out, nil
 }
 
+// LookAt gives the record of one campaign.
+func (s *Store) LookAt(ctx context.Context, campaign string) (rec Running, found bool, err error) {
+	r, found, err := s.readCampaign(ctx, campaign)
+	if err != nil || !found {
+		return Running{}, false, err
+	}
+	return Running{r, s.clock(ctx).Sub(r.Seen)}, true, nil
+}
+
 // clock is Vault's, because signs of life are told by it; this machine's if Vault
 // does not say.
 func (s *Store) clock(ctx context.Context) time.Time {

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rollcall/internal/engine"
+	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
+)
+
+// life is whether anybody works on a campaign that has not ended, which its ledger cannot say.
+type life struct {
+	Seen   time.Time // last sign of life, by Vault's clock; zero if not known
+	Nobody bool
+	Words  string // for people
+}
+
+const (
+	// lifeWithin bounds the look, which is an extra to what the ledger says.
+	lifeWithin = 5 * time.Second
+	// fresh is how old a sign of life may be of a campaign whose worker is there.
+	fresh = 3 * vault.SeenEvery
+)
+
+// lifeOf asks Vault when a campaign was last seen, and Temporal who serves it.
+func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
+	if state.Phase == ledger.Closed || state.Campaign == "" {
+		return life{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lifeWithin)
+	defer cancel()
+	s, err := a.openVault(ctx)
+	if err != nil {
+		return life{Words: "whether anybody works on it is not known, for Vault cannot be asked: " + err.Error()}
+	}
+	defer s.close()
+	rec, found, err := s.store.LookAt(ctx, state.Campaign)
+	switch {
+	case err != nil:
+		return life{Words: "whether anybody works on it is not known: " + err.Error()}
+	case !found:
+		return life{Words: "Vault knows no campaign of that name, so nobody works on it with this Vault"}
+	case !rec.ClosedAt.IsZero():
+		return life{Seen: rec.Seen, Nobody: true, Words: (&vault.Ended{CampaignRecord: rec.CampaignRecord}).Error() + ", and this ledger was not told: nobody works on it"}
+	}
+	out := life{Seen: rec.Seen}
+	ago := max(rec.Ago, 0).Round(time.Second)
+	seen := fmt.Sprintf("last sign of life %s ago (%s)", ago, rec.Seen.UTC().Format(time.RFC3339))
+	if !rec.Begun {
+		seen = fmt.Sprintf("no worker has taken it up since it was opened %s ago", ago)
+	}
+	why, do := s.unserved(ctx)
+	switch {
+	case rec.Ago < fresh && why == "":
+		out.Words = seen
+	case rec.Ago < fresh:
+		out.Words = seen + ", but " + why + ": unless it runs elsewhere, nobody works on it; " + do
+	case why == "":
+		out.Nobody, out.Words = true, "nobody works on it: "+seen+"; a worker is there and says nothing: look at its own messages, and whether it reaches Vault"
+	default:
+		out.Nobody, out.Words = true, fmt.Sprintf("nobody works on it: %s, and %s; %s. `rollcall run` elsewhere takes over %s after the last sign of life", seen, why, do, vault.Settles)
+	}
+	return out
+}
+
+// unserved says why nobody here serves a campaign, and what to do; empty if somebody does or
+// Temporal does not say.
+func (s *session) unserved(ctx context.Context) (why, do string) {
+	const again = "`rollcall run` where it was started goes on from there, and nothing is lost"
+	err := s.connect(ctx, false)
+	if errors.Is(err, engine.ErrNotRunning) {
+		return "no engine runs on this machine", again
+	}
+	if err != nil {
+		return "Temporal does not answer", "bring it back (TEMPORAL_ settings), and the campaign goes on by itself"
+	}
+	missing, err := s.missingWorkers(ctx)
+	if err != nil || len(missing) == 0 {
+		return "", ""
+	}
+	if s.engine.Local {
+		return "the engine on this machine has no worker", again
+	}
+	return "no worker serves it at " + s.engine.Address, "start " + quoted(missing) + ", and it goes on by itself"
+}
