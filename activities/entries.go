@@ -24,6 +24,9 @@ func about(campaign string, c credential.Credential, event ledger.Event, pass st
 func open(in ResultInput, c credential.Credential, at OpenItem, detail string, now time.Time) ledger.Entry {
 	e := about(in.Batch.Campaign, c, ledger.StillOpen, fmt.Sprint(in.Pass), now)
 	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
+	if at.Until > 0 {
+		e.Until = time.Unix(at.Until, 0).UTC()
+	}
 	return e
 }
 

@@ -158,7 +158,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	now := time.Now().UTC()
 	var entries []ledger.Entry
 	for _, p := range in.Stopped {
-		at := OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server}
+		at := OpenAs(p.Index, p.Step, p.Stop)
 		if known[p.Index] != at {
 			entries = append(entries, open(in, page[p.Index], at, p.Stop.Detail, now))
 		}
@@ -172,7 +172,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 			entries = append(entries, died(in.Batch.Campaign, c, a, now))
 			continue
 		}
-		at := OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server}
+		at := OpenAs(a.Index, a.Step, a.Stop)
 		if known[a.Index] != at {
 			e := open(in, c, at, a.Stop.Detail, now)
 			e.SetAt = a.SetAt

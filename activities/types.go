@@ -138,6 +138,8 @@ type OpenItem struct {
 	Step   protocol.Step   `json:"s"`
 	Reason protocol.Reason `json:"r"`
 	Server string          `json:"at,omitempty"`
+	// Until is when a lock ends by itself, in seconds of Unix time; 0 if nobody knows.
+	Until int64 `json:"u,omitempty"`
 	// Sent: this pass or an earlier one may have put the new value in force,
 	// and it may not be activated.
 	Sent bool `json:"x,omitempty"`
@@ -147,6 +149,15 @@ type OpenItem struct {
 	// Before is why it was open when a new attempt was staged (ReasonRestaged):
 	// that, and not the staging, is what people are told if nothing comes of it.
 	Before *OpenItem `json:"b,omitempty"`
+}
+
+// OpenAs is why a stop leaves a credential open.
+func OpenAs(index int, step protocol.Step, s *protocol.Stop) OpenItem {
+	it := OpenItem{Index: index, Step: step, Reason: s.Reason, Server: s.Server}
+	if !s.Until.IsZero() {
+		it.Until = s.Until.Unix()
+	}
+	return it
 }
 
 // ExceptionInput is for the ledger: these stay open for good.

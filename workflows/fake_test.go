@@ -34,8 +34,9 @@ type fake struct {
 	// Reason means dead. nil: all are dead at once.
 	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
 	roll     activities.Roll
-	gone     string         // a server without an answer: no credential dies until it is left out
-	waitsFor credential.Ref // with finds or outcome: nothing of another page is set while it is among the open logins
+	until    func(at place) time.Time // when the lock ends that outcome says
+	gone     string                   // a server without an answer: no credential dies until it is left out
+	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins
 	finds    map[place]credential.FindingCode
 	takes    map[string]time.Duration // by activity, on the workflow's clock
 	fails    map[string]error         // by activity
@@ -153,7 +154,11 @@ func (f *fake) prepare(_ context.Context, in activities.PrepareInput) (out []act
 		f.prepared = append(f.prepared, preparedOne{at, in.Batch.Logins})
 		p := rotation.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
 		if step, reason := f.stop(at); step == protocol.Precheck || step == protocol.Stage {
-			p = rotation.Prepared{Step: step, Stop: &protocol.Stop{Reason: reason}}
+			stop := &protocol.Stop{Reason: reason}
+			if f.until != nil {
+				stop = stop.LockedUntil(f.until(at))
+			}
+			p = rotation.Prepared{Step: step, Stop: stop}
 		} else if at.page != f.waitsFor.Page && slices.Contains(in.Batch.Logins, f.waitsFor) {
 			p = rotation.Prepared{Step: protocol.Precheck, Stop: &protocol.Stop{Reason: protocol.ReasonWithinReach}}
 		}

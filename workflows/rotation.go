@@ -104,7 +104,7 @@ func record(ctx workflow.Context, in rotationInput, stopped []activities.Prepare
 // ended sorts the credentials of a pass whose results are recorded.
 func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) (out rotationResult, dead []activities.CleanItem) {
 	for _, p := range stopped {
-		out.Open = append(out.Open, activities.OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server})
+		out.Open = append(out.Open, activities.OpenAs(p.Index, p.Step, p.Stop))
 	}
 	for _, a := range applied {
 		if a.Dead() {
@@ -117,7 +117,7 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 			dead = append(dead, activities.CleanItem{Index: a.Index, Dead: a.ToClean()})
 			continue
 		}
-		out.Open = append(out.Open, activities.OpenItem{Index: a.Index, Step: a.Step, Reason: a.Stop.Reason, Server: a.Stop.Server})
+		out.Open = append(out.Open, activities.OpenAs(a.Index, a.Step, a.Stop))
 	}
 	out.Dead = len(dead)
 	return out, dead
@@ -161,7 +161,7 @@ func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err erro
 	}
 	stillCutOff(in.Known, stopped, nil)
 	for _, p := range stopped {
-		out.Open = append(out.Open, activities.OpenItem{Index: p.Index, Step: p.Step, Reason: p.Stop.Reason, Server: p.Stop.Server})
+		out.Open = append(out.Open, activities.OpenAs(p.Index, p.Step, p.Stop))
 	}
 	if reason != protocol.ReasonLedger {
 		if err := record(ctx, in, stopped, nil); err != nil {

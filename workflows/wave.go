@@ -235,6 +235,11 @@ func (w *wave) wait(ctx workflow.Context) {
 			if cutOff(it) {
 				delay = min(delay, cutOffWait)
 			}
+			// A look before the end of a lock costs no login, and finds what was unlocked by hand. The
+			// first one after it must not be late.
+			if left := time.Unix(it.Until, 0).Sub(workflow.Now(ctx)); it.Until > 0 && left > 0 {
+				delay = min(delay, left+time.Second)
+			}
 		}
 	}
 	_, _ = workflow.AwaitWithTimeout(ctx, delay, func() bool { return w.state.Control.Aborting || w.relieved() })

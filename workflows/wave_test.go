@@ -179,6 +179,28 @@ func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testin
 	require.Equal(t, protocol.ReasonNoField, f.exceptions[place{0, 2}].Reason)
 }
 
+// The authority says when a lock ends. The pass that finds it over is not late, however long the
+// back-off has grown; until then each pass looks, and finds what was unlocked by hand.
+func TestTheFirstPassAfterALockHasEndedIsNotLate(t *testing.T) {
+	f := newFake(waveOf(0, 2))
+	began := time.Time{}
+	lasts := 5*time.Minute + 30*time.Second
+	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+		if began.IsZero() {
+			began = f.now()
+		}
+		if at.index == 1 && f.now().Before(began.Add(lasts)) {
+			return protocol.Precheck, protocol.ReasonLocked
+		}
+		return "", ""
+	}
+	f.until = func(place) time.Time { return began.Add(lasts) }
+	env := f.env(t)
+	f.wave(env, settings)
+	require.Equal(t, waveResult{Dead: 2}, result[waveResult](t, env))
+	require.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 2*time.Minute + 31*time.Second}, f.waits())
+}
+
 func TestTheNextPassDoesNotWaitForWhatWasRestagedOrInterrupted(t *testing.T) {
 	for _, reason := range []protocol.Reason{protocol.ReasonRestaged, protocol.ReasonInterrupted} {
 		f := newFake(waveOf(0, 1))

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"regexp"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -26,6 +27,9 @@ type family interface {
 
 	// locks is what Client.Locks says.
 	locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int)
+
+	// lockEnds is when the lock of an entry ends by itself; zero if it does not, or that is not shown.
+	lockEnds(ctx context.Context, c *Client, server string, e Entry) time.Time
 
 	// bindControls and searchControls go with every bind and search.
 	bindControls() []ldap.Control

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -31,6 +32,55 @@ type lockout struct {
 // policy is not shown.
 func (c *Client) Locks(ctx context.Context, server string, e Entry) (most, failed int) {
 	return c.family.locks(ctx, c, server, e)
+}
+
+// LockedUntil is when the lock of an entry that ByUUID has read on server ends by itself, with
+// room for clocks that differ. Zero: never, or it is not shown. It is asked of locked accounts alone.
+func (c *Client) LockedUntil(ctx context.Context, server string, e Entry) time.Time {
+	end := c.family.lockEnds(ctx, c, server, e)
+	if end.IsZero() {
+		return end
+	}
+	return end.Add(clockMargin)
+}
+
+func (openLDAP) lockEnds(ctx context.Context, c *Client, server string, e Entry) time.Time {
+	since, ok := generalizedTime(e.First("pwdAccountLockedTime"))
+	if !ok || e.First("pwdAccountLockedTime") == lockedForever {
+		return time.Time{}
+	}
+	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
+	if err != nil || !l.known || l.duration == 0 {
+		return time.Time{}
+	}
+	return since.Add(l.duration)
+}
+
+func (ds389) lockEnds(_ context.Context, _ *Client, _ string, e Entry) time.Time {
+	end, ok := generalizedTime(e.First("accountUnlockTime"))
+	if !ok || e.First("accountUnlockTime") == unlockedByHand {
+		return time.Time{}
+	}
+	return end
+}
+
+// lockEnds: the duration counts from lockoutTime ([MS-ADTS] 3.1.1.4.5.17).
+func (activeDirectory) lockEnds(ctx context.Context, c *Client, server string, e Entry) time.Time {
+	since, err := strconv.ParseInt(e.First("lockoutTime"), 10, 64)
+	if err != nil || since <= 0 {
+		return time.Time{}
+	}
+	l, err := c.domainPolicy(ctx, server, e.First("msDS-ResultantPSO"))
+	if err != nil || l.duration == 0 {
+		return time.Time{}
+	}
+	return fileTime(since).Add(l.duration)
+}
+
+// fileTime is a time of Active Directory: 100 ns since 1601 ([MS-DTYP] 2.3.3).
+func fileTime(t int64) time.Time {
+	const to1970 = 116444736000000000
+	return time.Unix((t-to1970)/1e7, (t-to1970)%1e7*100).UTC()
 }
 
 // policy reads a policy by read, unless that was done a moment ago.
@@ -133,14 +183,18 @@ func (activeDirectory) locks(ctx context.Context, c *Client, server string, e En
 // domainPolicy is the fine-grained policy with that name, or the domain's.
 func (c *Client) domainPolicy(ctx context.Context, server, fine string) (lockout, error) {
 	return c.policy(server, fine, func() (lockout, error) {
-		dn, most, history := fine, "msDS-LockoutThreshold", "msDS-PasswordHistoryLength"
+		dn, most, history, lasts := fine, "msDS-LockoutThreshold", "msDS-PasswordHistoryLength", "msDS-LockoutDuration"
 		if fine == "" {
-			dn, most, history = domainDN(c.conf.Base), "lockoutThreshold", "pwdHistoryLength"
+			dn, most, history, lasts = domainDN(c.conf.Base), "lockoutThreshold", "pwdHistoryLength", "lockoutDuration"
 		}
-		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{most, history})
+		e, found, err := c.one(ctx, server, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{most, history, lasts})
 		var l lockout
 		if err == nil && found {
 			l.most, _ = strconv.Atoi(e.First(most))
+			// Negative, in 100 ns; the least there is, and 0, stand for a lock without end.
+			if d, err := strconv.ParseInt(e.First(lasts), 10, 64); err == nil && d < 0 && d > math.MinInt64/100 {
+				l.duration = time.Duration(-d) * 100
+			}
 			l.history, err = strconv.Atoi(e.First(history))
 			l.known, err = err == nil, nil
 		}

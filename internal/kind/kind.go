@@ -167,6 +167,10 @@ type Account struct {
 	// login fail: Locked, Disabled, Expired, Gone.
 	State protocol.Answer
 
+	// LockedUntil is when a lock ends by itself, with room for clocks that differ; zero if State is
+	// not Locked, or only an administrator ends it, or the authority does not say.
+	LockedUntil time.Time
+
 	// Since is when the secret in force was set, by the write server's clock. Only an
 	// authority that goes on accepting the secret before it says so; zero where
 	// a good login by itself shows which secret is in force.

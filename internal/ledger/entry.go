@@ -69,6 +69,7 @@ type Entry struct {
 	Step     protocol.Step          `json:"step,omitempty"`
 	Reason   protocol.Reason        `json:"reason,omitempty"`
 	Server   string                 `json:"server,omitempty"`
+	Until    time.Time              `json:"until,omitzero"`     // when the lock that keeps it open ends by itself
 	LeftOut  []string               `json:"left_out,omitempty"` // of an outcome: servers that were not asked
 	Proof    protocol.Proof         `json:"proof,omitempty"`
 	Evidence []protocol.Evidence    `json:"evidence,omitempty"`

@@ -181,7 +181,7 @@ func (l *Line) stand(e Entry) {
 	if l.Step != e.Step || l.Reason != e.Reason || l.Server != e.Server || l.Since.IsZero() {
 		l.Since = e.At
 	}
-	l.Step, l.Reason, l.Server, l.Detail = e.Step, e.Reason, e.Server, e.Detail
+	l.Step, l.Reason, l.Server, l.Detail, l.Until = e.Step, e.Reason, e.Server, e.Detail, e.Until
 	l.Attempt = max(l.Attempt, e.Attempt)
 	if !e.SetAt.IsZero() {
 		l.SetAt = e.SetAt // a later pass only proves, and does not know it

@@ -75,6 +75,7 @@ type Line struct {
 	Server  string
 	Detail  string
 	Since   time.Time // when it came to stand there
+	Until   time.Time // when a lock that keeps it open ends by itself; zero if nobody knows
 
 	Attempt  int
 	From, To map[string]int

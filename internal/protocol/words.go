@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Step is a place in the rotation of one credential.
@@ -177,6 +178,20 @@ type Stop struct {
 	Reason Reason
 	Server string
 	Detail string
+	// Until is when the authority says that a lock ends; zero if it does not. No login is offered before.
+	Until time.Time `json:",omitzero"`
+}
+
+// LockedUntil adds to the Stop of a lock when it ends. A server's clock is not ours, so it is taken
+// to end a little later than that.
+func (s *Stop) LockedUntil(end time.Time) *Stop {
+	if end.IsZero() {
+		return s
+	}
+	out := *s
+	out.Until = end.UTC().Truncate(time.Second)
+	out.Detail += "; the server ends it by itself at " + out.Until.Format(time.RFC3339) + ", and it is tried again then"
+	return &out
 }
 
 func (s *Stop) Error() string {

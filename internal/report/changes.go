@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"time"
 
 	"rollcall/internal/protocol"
 )
@@ -44,6 +45,9 @@ func ProgressLines(before, after Progress) []string {
 			where := ""
 			if r.Server != "" {
 				where = " at " + Clean(r.Server)
+			}
+			if !r.Until.IsZero() {
+				where += " until " + r.Until.UTC().Format(time.RFC3339)
 			}
 			say("open: %d %s%s: %s", r.Count, r.Reason, where, adviceFor(r.Reason).Title)
 		}

@@ -48,7 +48,8 @@ type RecentDeath struct {
 type ReasonCount struct {
 	Reason protocol.Reason
 	Count  int
-	Server string // empty if no single one is meant
+	Server string    // empty if no single one is meant
+	Until  time.Time // when the first of their locks ends by itself; zero if nobody knows, or it is over
 }
 
 const (
@@ -91,8 +92,11 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 		p.Recent = append(p.Recent, r)
 	}
 	for _, g := range f.ByReason {
-		r := ReasonCount{g.Reason, len(g.Lines), g.Lines[0].Server}
+		r := ReasonCount{Reason: g.Reason, Count: len(g.Lines), Server: g.Lines[0].Server}
 		for _, l := range g.Lines {
+			if l.Outcome == ledger.NoOutcome && l.Until.After(p.Now) && (r.Until.IsZero() || l.Until.Before(r.Until)) {
+				r.Until = l.Until
+			}
 			if l.Server != r.Server {
 				r.Server = ""
 			}

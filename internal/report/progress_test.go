@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,6 +67,26 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	require.Equal(t, []string{"c  [corp]", "b  [corp]", "a  [corp]"}, []string{p.Recent[0].Name, p.Recent[1].Name, p.Recent[2].Name})
 	_, ok = ProgressOf(l.fold(), at(time.Hour), nil).eta()
 	require.False(t, ok, "nothing died of late")
+}
+
+func TestALockIsShownWithItsEndUntilThen(t *testing.T) {
+	l := &log{}
+	l.start()
+	for i, end := range []time.Duration{0, 40 * time.Minute, 30 * time.Minute} {
+		id := fmt.Sprintf("corp/%d", i)
+		l.list(id, id, "corp", 0, "ldap-password")
+		e := ledger.Entry{At: at(time.Second), Event: ledger.StillOpen, Credential: id, Step: protocol.Precheck, Reason: protocol.ReasonLocked, Server: near}
+		if end > 0 {
+			e.Until = at(end)
+		}
+		l.add(e, "1")
+	}
+	l.rollClosed(3)
+	require.Contains(t, RenderProgress(ProgressOf(l.fold(), at(time.Minute), nil), 120, false), "! 3 open  "+adviceFor(protocol.ReasonLocked).Title+"  until 12:30:00Z")
+	require.Contains(t, RenderProgress(ProgressOf(l.fold(), at(35*time.Minute), nil), 120, false), "until 12:40:00Z")
+	require.NotContains(t, RenderProgress(ProgressOf(l.fold(), at(time.Hour), nil), 120, false), "until")
+	require.Contains(t, strings.Join(ProgressLines(Progress{}, ProgressOf(l.fold(), at(time.Minute), nil)), "\n"), "until 2026-11-23T12:30:00Z")
+	require.Equal(t, "2026-11-23T12:40:00.000Z", StatusOf(l.fold(), Verification{}).Open[1].Until)
 }
 
 func TestInterruptedCredentialsAreInWorkAndNotOpen(t *testing.T) {

@@ -82,6 +82,9 @@ func RenderProgress(p Progress, width int, colour bool) string {
 		if r.Server != "" {
 			where = "  " + Clean(r.Server)
 		}
+		if !r.Until.IsZero() {
+			where = "  until " + r.Until.UTC().Format("15:04:05Z") + where
+		}
 		sgr := sgrYellow
 		if r.Reason == protocol.ReasonOldAccepted {
 			sgr = sgrRed

@@ -42,7 +42,8 @@ type StatusOpen struct {
 	Credential string          `json:"credential"`
 	Step       protocol.Step   `json:"step"`
 	Reason     protocol.Reason `json:"reason"`
-	Since      string          `json:"since"` // RFC 3339, UTC
+	Since      string          `json:"since"`           // RFC 3339, UTC
+	Until      string          `json:"until,omitempty"` // when its lock ends by itself
 }
 
 // StatusAccepted is a login to Vault that a person accepted as open.
@@ -99,7 +100,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	}
 	for _, l := range s.Credentials {
 		if at := standingOf(l); at == open || at == exception {
-			st.Open = append(st.Open, StatusOpen{l.ID, l.Step, l.Reason, rfc3339(l.Since)})
+			st.Open = append(st.Open, StatusOpen{l.ID, l.Step, l.Reason, rfc3339(l.Since), rfc3339(l.Until)})
 		}
 	}
 	for _, l := range leftOutOf(s) {

@@ -63,8 +63,9 @@ func (r *Rotator) confirm(ctx context.Context, v Verdict, now kind.Account, foun
 	was := v.sight
 	switch {
 	case now.State == protocol.Locked:
-		return &protocol.Stop{Reason: protocol.ReasonLocked, Server: r.writeServer(),
+		stop := &protocol.Stop{Reason: protocol.ReasonLocked, Server: r.writeServer(),
 			Detail: "the account was locked right after its proof, by consumers or others that go on with an old value: it refuses the new one as well, and in Active Directory a service's clients get no tickets; find who tries it, then unlock it"}
+		return stop.LockedUntil(now.LockedUntil)
 	case now.State != protocol.Accepted:
 		return protocol.StopFor(now.State, r.writeServer())
 	case now.Name != was.account.Name:

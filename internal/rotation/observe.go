@@ -139,7 +139,7 @@ func (j *job) observeAccount(ctx context.Context) error {
 		return err
 	}
 	if account.State != protocol.Accepted {
-		return protocol.StopFor(account.State, j.writeServer())
+		return stopOf(account, j.writeServer())
 	}
 	j.account = account
 	return nil

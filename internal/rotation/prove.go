@@ -160,7 +160,7 @@ func (j *job) changeMark(ctx context.Context, server, want string) (string, erro
 			return "", err
 		}
 		if account.State != protocol.Accepted {
-			return "", protocol.StopFor(account.State, server)
+			return "", stopOf(account, server)
 		}
 		if account.Changed >= want {
 			return account.Changed, j.named(account, server)

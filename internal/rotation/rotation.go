@@ -138,7 +138,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	account, read, err := r.account(ctx, c)
 	if err == nil && account.State != protocol.Accepted {
-		err = protocol.StopFor(account.State, r.writeServer())
+		err = stopOf(account, r.writeServer())
 	}
 	if err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
@@ -293,6 +293,11 @@ func ProblemStop(c credential.Credential) *protocol.Stop {
 		return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: detail}
 	}
 	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
+}
+
+// stopOf is why an account that is not in order keeps its credential open.
+func stopOf(account kind.Account, server string) *protocol.Stop {
+	return protocol.StopFor(account.State, server).LockedUntil(account.LockedUntil)
 }
 
 // asStop makes a value of any trouble. What is not a Stop or Vault's own error

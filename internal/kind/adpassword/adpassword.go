@@ -90,7 +90,11 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 // shown is the account of an entry.
 func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) kind.Account {
 	most, failed := a.dir.Locks(ctx, server, e)
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed}
+	var until time.Time
+	if state(e, time.Now()) == protocol.Locked {
+		until = a.dir.LockedUntil(ctx, server, e)
+	}
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).

@@ -2,6 +2,7 @@ package adpassword
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,6 +100,8 @@ func TestTheRefusalThatLocksIsCalledLocked(t *testing.T) {
 	require.Equal(t, protocol.Refused, try(t, a, acc, fresh(t, a)))
 	require.Equal(t, protocol.Refused, try(t, a, acc, fresh(t, a)))
 	require.Equal(t, protocol.Locked, try(t, a, acc, fresh(t, a)))
+	// The lab's domain locks for half an hour.
+	require.WithinDuration(t, time.Now().Add(31*time.Minute), show(t, a, c).LockedUntil, 30*time.Second)
 }
 
 func TestAMovedAccountIsFoundAndAnotherUnderItsOldNameIsNot(t *testing.T) {

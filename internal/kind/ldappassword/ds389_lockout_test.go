@@ -28,7 +28,13 @@ func TestOn389DirectoryServerTheRefusalThatLocksAnAccountIsNone(t *testing.T) {
 				require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 				require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 				require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, inForce))
-				require.Equal(t, protocol.Locked, account(t, a, c).State)
+				locked := account(t, a, c)
+				require.Equal(t, protocol.Locked, locked.State)
+				if duration == 0 {
+					require.Zero(t, locked.LockedUntil)
+				} else {
+					require.WithinDuration(t, time.Now().Add(duration+time.Minute), locked.LockedUntil, 30*time.Second)
+				}
 			})
 		}
 	}

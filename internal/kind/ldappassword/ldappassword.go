@@ -91,7 +91,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 		return kind.Account{}, err
 	}
 	most, failed := a.dir.Locks(ctx, server, e)
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
+	var until time.Time
+	if state == protocol.Locked {
+		until = a.dir.LockedUntil(ctx, server, e)
+	}
+	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
 }
 
 // LookAgain reads many accounts over several connections.

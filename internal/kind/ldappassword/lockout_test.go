@@ -49,7 +49,9 @@ func TestAccountLockedByFailuresIsCalledLocked(t *testing.T) {
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, inForce))
-			require.Equal(t, protocol.Locked, account(t, a, c).State)
+			locked := account(t, a, c)
+			require.Equal(t, protocol.Locked, locked.State)
+			require.WithinDuration(t, time.Now().Add(time.Hour+time.Minute), locked.LockedUntil, 30*time.Second, "an hour, and what clocks may differ")
 		})
 	}
 }
@@ -75,7 +77,9 @@ func TestLockWhoseEndCannotBeToldCounts(t *testing.T) {
 	a := w.open(t, d)
 	c, _ := w.credential(t)
 	w.put(t, c.Name, "pwdAccountLockedTime", "20200101000000Z")
-	require.Equal(t, protocol.Locked, account(t, a, c).State)
+	locked := account(t, a, c)
+	require.Equal(t, protocol.Locked, locked.State)
+	require.Zero(t, locked.LockedUntil)
 }
 
 func TestLaggingReplicaStillAcceptsTheOldValue(t *testing.T) {
