@@ -96,14 +96,16 @@ func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
 	n := a.printChecks([]check{
 		{Where: "corp", What: "bind", OK: true, Detail: "bound"},
 		{Where: "corp", What: "clock", OK: true, NotChecked: true, Detail: "the server's time is not shown"},
+		{Where: "corp", What: "kept connections", OK: true, Detail: "they stay"},
 		{Where: "corp", What: "base", Detail: "nothing", Do: "correct base"},
 	})
-	require.Equal(t, "2 checked, 1 wrong, 1 not checked", n.String())
+	require.Equal(t, "3 checked, 1 wrong, 1 not checked", n.String())
 	require.Equal(t, `corp
-  ok           bind   bound
-  not checked  clock  the server's time is not shown
-  WRONG        base   nothing
-                      -> correct base
+  ok           bind              bound
+  not checked  clock             the server's time is not shown
+  note         kept connections  they stay
+  WRONG        base              nothing
+                                 -> correct base
 `, out.String())
 }
 

@@ -192,6 +192,15 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 		}
 	}
 	checks := d.Check(ctx, accounts...)
+	for _, step := range d.CheckInStep(ctx) {
+		at := len(checks)
+		for i, k := range checks {
+			if k.Server == step.Server {
+				at = i + 1
+			}
+		}
+		checks = slices.Insert(checks, at, step)
+	}
 	if len(people) > 0 {
 		checks = append(checks, d.CheckOwners(ctx, people)...)
 	}

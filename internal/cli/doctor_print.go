@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"rollcall/internal/directory"
 	"rollcall/internal/report"
 )
 
@@ -49,6 +50,8 @@ func (a *app) printChecks(rows []check) (n tally) {
 		case r.NotChecked:
 			mark = notChecked
 			n.notChecked++
+		case directory.IsNote(r.What):
+			mark = "note"
 		}
 		if !r.NotChecked {
 			n.checked++
