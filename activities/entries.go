@@ -44,6 +44,9 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 			f.Detail = c.Spare.String()
 		}
 	}
+	if f.Code == credential.FindingNeverHeld && c.Adopted && !c.HandsOver() && len(c.Paths) == 1 {
+		f.Detail = "the new value lies at " + c.Paths[0].String()
+	}
 	if f.Code == credential.FindingPathRefused && len(c.Paths) == 1 {
 		f.Detail = strings.Replace(f.Detail, "path 1 of 1", c.Paths[0].String(), 1)
 	}

@@ -147,7 +147,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingSparePath:        {10, advice{"The new value lies at Rollcall's own path", "Consumers do not read it yet: copy it to where they do, or answer whose the refused path is and run again."}},
 	credential.FindingPlace:            {10, advice{"Something about a path in Vault", "See the detail: it names the path, what is there and what to do."}},
 	credential.FindingConfirmed:        {13, advice{"Written where a person said that it belongs", "The account refused what the path held. What was there before was not destroyed: destroy it by hand once nobody needs it."}},
-	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Its death is shown by the change time on every server, not by a refused login. Whoever holds the old value can confirm with one try."}},
+	credential.FindingNeverHeld:        {15, advice{"The stolen value was never in Vault", "Bring the new value to what uses the account, which is cut off until then: the detail names where it lies. The death of the old one is shown by the change time on every server, not by a refused login; whoever holds it can confirm with one try."}},
 
 	// Of the look at the end.
 	credential.FindingLoginSince:     {1, advice{"A login to Vault was changed after its proof", "Treat as hostile until explained: somebody with a right on the role did so. Vault's audit log says who."}},
