@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
@@ -138,4 +139,58 @@ func TestWhatDoctorKnowsToBeWrongWithAServerBeginsNoCampaign(t *testing.T) {
 
 	require.NoError(t, stale.Stop(g.ctx))
 	require.NoError(t, g.fit(alone(g.first.LDAPS(), stale.LDAPS())), "a server that is down keeps nobody from a new value")
+}
+
+// Two providers, one of them in the file: what the other one still takes nobody asks.
+func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccountsForThem(t *testing.T) {
+	g := newGround(t)
+	first := g.slapd(lab.SlapdOptions{Provider: true, Accounts: lab.SeedAccounts("user", 1)})
+	second := g.slapd(lab.SlapdOptions{ReplicaOf: first, Provider: true})
+	conn, err := second.AdminConn(g.ctx)
+	require.NoError(t, err)
+	change := ldap.NewModifyRequest(first.PeopleDN(), nil)
+	change.Replace("description", []string{"made at the second one"})
+	require.NoError(t, conn.Modify(change))
+	require.NoError(t, conn.Close())
+	require.NoError(t, first.AwaitReplication(g.ctx))
+
+	d := g.directory("dc=example,dc=org", first.LDAPS())
+	d.Bind.Password = g.secretAt("other", first.BinderPassword)
+	spec := *g.spec
+	spec.Directories = map[string]config.Directory{"corp": d}
+	spec.Vault.Adopt = "rollcall/adopted/{authority}/{name}#password"
+	spec.Sources = []config.Source{{Name: "people", Type: config.FromLDAP, Directory: "corp", Filter: "(uid=user*)"}}
+	list := func() *credential.Roll {
+		kinds := registry.New(g.store)
+		defer kinds.Close()
+		roll, _, err := ListRoll(g.ctx, g.store, kinds, &spec, "dry", nil)
+		require.NoError(t, err)
+		require.Len(t, roll.Credentials, 1)
+		return roll
+	}
+	warned := func(roll *credential.Roll, code credential.FindingCode) (found []string) {
+		for _, w := range roll.Warnings {
+			if w.Code == code {
+				found = append(found, w.Detail)
+			}
+		}
+		return found
+	}
+	roll := list()
+	require.Equal(t, 1, roll.Incomplete(), "%v", roll.Warnings)
+	said := warned(roll, credential.FindingMoreServers)
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "directory corp: changes were made there by the servers with the ids 001, 002")
+	require.Contains(t, said[0], "name each under servers")
+	require.Contains(t, said[0], `accept: - {directory: corp, server: "002", reason: …}`)
+
+	spec.Accept = []config.Accept{{Directory: "corp", Server: "002", Reason: "it burnt in May"}, {Directory: "corp", Server: "003", Reason: "a slip"}}
+	roll = list()
+	require.Zero(t, roll.Incomplete())
+	require.Len(t, warned(roll, credential.FindingAccepted), 1)
+	require.Contains(t, warned(roll, credential.FindingExcludeUnused)[0], "server 003")
+
+	d.Servers = append(d.Servers, second.LDAPS())
+	spec.Directories["corp"], spec.Accept = d, nil
+	require.Empty(t, warned(list(), credential.FindingMoreServers))
 }

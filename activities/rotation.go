@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -142,7 +143,11 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		return nil, nil, err
 	}
 	roll.Servers, roll.Addresses = found.Servers, found.Addresses
-	roll.Warnings = append(found.warnings(), roll.Warnings...)
+	more, err := otherServers(ctx, kinds, spec, roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll.Warnings = slices.Concat(found.warnings(), more, roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

@@ -10,13 +10,15 @@ import (
 )
 
 // Accept is what a person takes upon himself, by name and with a reason: a problem of one account,
-// which is then rotated all the same, that a source finds nothing, or that a part of a directory is not
-// searched. Exactly one of Account, Source and Directory is set; Problem goes with Account.
+// which is then rotated all the same, that a source finds nothing, that a part of a directory is not
+// searched, or that one server which the directory knows of is not asked. Exactly one of Account, Source and
+// Directory is set; Problem goes with Account, Server with Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`
 	Source    string             `json:"source,omitempty"` // its name
 	Directory string             `json:"directory,omitempty"`
+	Server    string             `json:"server,omitempty"` // as the warning more-servers names it
 	Reason    string             `json:"reason"`
 }
 
@@ -26,11 +28,11 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.HasKe
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
 		named := 0
 		for _, key := range []string{"account", "source", "directory"} {
 			if f.has(key) {
@@ -39,7 +41,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing) and directory (of which a part is not searched)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing) and directory (of which a part is not searched, or with server, one server is not asked)", f.where)
 		case f.has("account"):
 			if a.Account == "" {
 				f.problem("account", "must name an account: DN, immutable id, uid or sAMAccountName")
@@ -50,6 +52,8 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			a.Problem = credential.Problem(f.oneOf("problem", "", acceptable))
 		case f.has("problem"):
 			f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing, and of a directory that a part is not searched")
+		case f.has("server") && (!f.has("directory") || a.Server == ""):
+			f.problem("server", "goes with directory, and is a server that it knows of, as the warning names it")
 		case f.has("source") && !c.hasSource(a.Source):
 			f.problem("source", "no source is called %s", shown(a.Source))
 		case f.has("directory"):

@@ -13,18 +13,21 @@ import (
 type Confirm struct {
 	Account string          `json:"account"` // as in Exclude
 	Path    credential.Path `json:"path"`
-	Reason  string          `json:"reason"`
+	// Only: the account has no other places than those that the file and a person's lists name.
+	Only   bool   `json:"only,omitempty"`
+	Reason string `json:"reason"`
 }
 
 func (l *loader) confirm(top fields) []Confirm {
 	var out []Confirm
 	for i, n := range top.list("confirm") {
-		f := l.mapping(n, fmt.Sprintf("confirm[%d]", i), "account", "path", "reason")
+		f := l.mapping(n, fmt.Sprintf("confirm[%d]", i), "account", "path", "only", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
 		c := Confirm{
 			Account: f.required("account", "the account whose password the path holds: DN, immutable id, uid or sAMAccountName, or mount/name of a login to Vault (approle/esg-01)"),
+			Only:    f.boolean("only"),
 			Reason:  f.required("reason", "say who looked at it, and how the path is known to be this account's"),
 		}
 		if !f.has("path") {

@@ -11,50 +11,27 @@ import (
 	"rollcall/internal/ledger"
 )
 
-// leaveOut records that a person takes a server out, and only then lets it take
-// effect: the running wave is told, and what is open comes back at once without it.
-// A request that could not be recorded changes nothing, and may be made again.
+// leaveOut: a person takes a server out, and what is open comes back at once without it.
 func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
 	in.Directory = c.directoriesWith(in)[0]
 	in.Server = c.meant(in.Directory, in.Server)[0]
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.leaving = append(c.leaving, in)
 	defer func() { c.leaving = slices.DeleteFunc(c.leaving, func(l LeaveOut) bool { return l == in }) }()
-	c.events++
-	steady, _ := workflow.NewDisconnectedContext(ctx)
-	err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, activities.EventInput{
-		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.ServerLeftOut, Actor: in.Actor, Number: c.events,
-		Authority: in.Directory, Server: in.Server, Detail: in.Reason,
-	}).Get(steady, nil)
-	if err != nil {
-		return c.status, err
-	}
-	c.status.LeftOut = append(c.status.LeftOut, in)
-	if c.control.LeftOut == nil {
-		c.control.LeftOut = map[string][]string{}
-	}
-	c.control.LeftOut[in.Directory] = append(c.control.LeftOut[in.Directory], in.Server)
-	c.tell(steady)
-	return c.status, nil
+	return c.byPerson(ctx, activities.EventInput{
+		Event: ledger.ServerLeftOut, Actor: in.Actor, Authority: in.Directory, Server: in.Server, Detail: in.Reason,
+	}, func() {
+		c.status.LeftOut = append(c.status.LeftOut, in)
+		if c.control.LeftOut == nil {
+			c.control.LeftOut = map[string][]string{}
+		}
+		c.control.LeftOut[in.Directory] = append(c.control.LeftOut[in.Directory], in.Server)
+	})
 }
 
-// longestReason bounds what a ledger entry tells of a reason.
-const longestReason = 500
-
 func (c *campaign) mayLeaveOut(_ workflow.Context, in LeaveOut) error {
-	switch {
-	case c.closing:
-		return refuse("the campaign has ended")
-	case c.control.Aborting:
-		return refuse("the campaign is being aborted")
-	case c.status.Phase == Listing:
-		return refuse("the campaign is still listing; its servers are known once it runs")
-	case strings.TrimSpace(in.Reason) == "":
-		return refuse("a reason is missing: it goes into the ledger, for whoever asks why the stolen values were not tried there")
-	case strings.TrimSpace(in.Actor) == "":
-		return refuse("nobody says who asks: the ledger holds who left a server out")
-	case len(in.Reason) > longestReason:
-		return refuse("the reason is longer than 500 bytes")
+	if err := c.mayBeMade(request{in.Reason, in.Actor, "servers", "the stolen values were not tried there", "left a server out"}); err != nil {
+		return err
 	}
 	named := c.directoriesWith(in)
 	switch {

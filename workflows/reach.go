@@ -82,41 +82,24 @@ func (c *campaign) listenToWaves(ctx workflow.Context) {
 	}
 }
 
-// acceptOpen records that a person lets the others go on although a login is open, and only
-// then lets it take effect. The login itself is tried on.
+// acceptOpen: a person lets the others go on although a login is open. The login itself is tried on.
 func (c *campaign) acceptOpen(ctx workflow.Context, in AcceptOpen) (Status, error) {
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.accepting = append(c.accepting, in.Login)
 	defer func() { c.accepting = less(c.accepting, credential.Refs{in.Login}) }()
-	c.events++
-	steady, _ := workflow.NewDisconnectedContext(ctx)
-	err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, activities.EventInput{
-		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.LoginAccepted, Actor: in.Actor, Number: c.events,
-		Detail: in.Reason, Snapshot: c.status.Snapshot, Login: &in.Login,
-	}).Get(steady, nil)
-	if err != nil {
-		return c.status, err
-	}
-	c.status.Accepted = append(c.status.Accepted, in)
-	c.control.Logins = less(c.control.Logins, credential.Refs{in.Login})
-	c.tell(steady)
-	return c.status, nil
+	return c.byPerson(ctx, activities.EventInput{
+		Event: ledger.LoginAccepted, Actor: in.Actor, Detail: in.Reason, Snapshot: c.status.Snapshot, Login: &in.Login,
+	}, func() {
+		c.status.Accepted = append(c.status.Accepted, in)
+		c.control.Logins = less(c.control.Logins, credential.Refs{in.Login})
+	})
 }
 
 func (c *campaign) mayAcceptOpen(_ workflow.Context, in AcceptOpen) error {
+	if err := c.mayBeMade(request{in.Reason, in.Actor, "logins", "new values were left where a stolen login reads", "accepted an open login"}); err != nil {
+		return err
+	}
 	switch {
-	case c.closing:
-		return refuse("the campaign has ended")
-	case c.control.Aborting:
-		return refuse("the campaign is being aborted")
-	case c.status.Phase == Listing:
-		return refuse("the campaign is still listing; its logins are known once it runs")
-	case strings.TrimSpace(in.Reason) == "":
-		return refuse("a reason is missing: it goes into the ledger, for whoever asks why new values were left where a stolen login reads")
-	case strings.TrimSpace(in.Actor) == "":
-		return refuse("nobody says who asks: the ledger holds who accepted an open login")
-	case len(in.Reason) > longestReason:
-		return refuse("the reason is longer than 500 bytes")
 	case !slices.Contains(c.logins, in.Login):
 		return refuse("that is no login to Vault of this campaign")
 	case slices.ContainsFunc(c.status.Accepted, func(a AcceptOpen) bool { return a.Login == in.Login }), slices.Contains(c.accepting, in.Login):

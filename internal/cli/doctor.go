@@ -94,6 +94,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		if unlisted != nil {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
 		}
+		rows = append(rows, s.checkOthers(ctx)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
 	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
@@ -162,6 +163,38 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 	var twice *activities.TwiceError
 	if errors.As(activities.Twice(ctx, s.kinds, spec), &twice) {
 		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: activities.MendTwice})
+	}
+	return rows
+}
+
+// checkOthers asks each directory which servers it knows of. A listing makes a warning of the same, so
+// plan does not repeat it. In a domain the check "servers" has said it.
+func (s *session) checkOthers(ctx context.Context) (rows []check) {
+	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
+		if s.cfg.Directories[name].Driver == config.ActiveDirectory {
+			continue
+		}
+		d, err := s.kinds.Directory(s.cfg, name)
+		if err != nil {
+			continue // said before
+		}
+		found, err := d.Discover(ctx)
+		if err != nil {
+			continue
+		}
+		spec := activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}.Of(s.cfg)
+		row := check{Where: name, What: "all servers"}
+		switch o, err := activities.Others(ctx, s.kinds, spec, name); {
+		case err != nil:
+			continue // its write server has its own line
+		case len(o.Names) > 0:
+			row.Detail, row.Do = o.Detail, activities.MendOthers+"; "+activities.AcceptOthers(name, o)
+		case o.Hidden != "":
+			row.OK, row.Detail = true, "not checked: "+o.Hidden
+		default:
+			row.OK, row.Detail = true, "the directory shows no server that the file does not name (one that only fetches changes, OpenLDAP's read-only replicas, it does not know)"
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

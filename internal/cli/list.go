@@ -26,7 +26,7 @@ func (a *app) listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List what is tied to the device, where it lives and by what evidence",
 		Long: `list asks every source and merges what they find into a roll. It changes nothing anywhere.
-Exit code 2 if a warning says that something may be missing from the roll.`,
+Exit code 2 if a warning says that something may be missing from the roll or its servers.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := out.json()

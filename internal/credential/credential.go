@@ -330,6 +330,8 @@ const (
 	FindingAccepted FindingCode = "accepted"
 	// FindingNotSearched: a part of a directory is on a server that was not searched.
 	FindingNotSearched FindingCode = "part-not-searched"
+	// FindingMoreServers: the directory knows of servers that the campaign does not ask.
+	FindingMoreServers FindingCode = "more-servers"
 	// FindingOtherSecrets: a secret of the roll has further fields that look like credentials.
 	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingPasswordHidden: whether entries have a password at all is not shown.
@@ -352,8 +354,8 @@ const (
 // is dead: it counts as open for others until a person accepts it.
 func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
 
-// Incomplete reports whether a warning says that something may be missing from the roll, or
-// that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
+// Incomplete reports whether a warning says that something may be missing from the roll or from the
+// servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers
 }

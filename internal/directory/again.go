@@ -14,7 +14,8 @@ import (
 type Again struct {
 	// Contradicts says what shows that several machines answered. Empty: nothing does.
 	Contradicts string
-	// Machine is what one machine keeps to, for comparison with an earlier look.
+	// Machine is what one machine keeps to, for comparison with an earlier look; it may have been
+	// started again meanwhile.
 	Machine string
 	// Marks are the newest change marks that were shown, by immutable id.
 	Marks map[string]string
@@ -67,11 +68,11 @@ func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n
 	return out, nil
 }
 
-// machine is what a machine keeps to while it runs.
+// machine is what a machine keeps to, also when it is started again.
 func (s sight) machine() string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(s.fixed)) {
-		if s.fixed[name] != "" {
+		if s.fixed[name] != "" && name != rootID {
 			parts = append(parts, name+" "+s.fixed[name])
 		}
 	}

@@ -143,7 +143,7 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
 	supplier := startDS389(t, lab.DS389Options{CA: ca, Policy: lab.DS389Policy{MustChange: true, MaxFailure: 3}})
-	consumer := startDS389(t, lab.DS389Options{CA: ca, ReplicaOf: supplier})
+	consumer := startDS389(t, lab.DS389Options{CA: ca, ReplicaOf: supplier, LooksLike: supplier})
 	policies := func() (out []Check) {
 		for _, s := range []*lab.DS389{supplier, consumer} {
 			for _, c := range open(t, configOf389(supplier, consumer), supplier.BinderPassword).Check(t.Context()) {
@@ -170,6 +170,92 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 		require.True(t, c.OK, c.Detail)
 		require.Contains(t, c.Detail, "stands in nobody's way")
 	}
+	t.Run("behind a balancer", func(t *testing.T) { behindABalancer389(t, supplier, consumer) })
+	t.Run("servers that replicate", func(t *testing.T) { others389(t, supplier, consumer) })
+}
+
+// behindABalancer389: both are in step, so that only what they say of themselves tells them apart.
+func behindABalancer389(t *testing.T, supplier, consumer *lab.DS389) {
+	b, err := lab.StartBalancer("127.0.0.1:0", consumer.LDAPS(), supplier.LDAPS())
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	address := "ldaps://" + b.Addr()
+	d := configOf389(supplier)
+	d.Servers = append(d.Servers, address)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, consumer.AwaitReplication(ctx))
+	c := open(t, d, supplier.BinderPassword)
+	again := func() Again {
+		seen, err := c.LookAgain(t.Context(), address, nil, 3, c.Changed)
+		require.NoError(t, err)
+		return seen
+	}
+	bad := byWhat(c.Check(t.Context()))["machine"]
+	require.False(t, bad.OK)
+	require.True(t, bad.Stops)
+	require.Equal(t, address, bad.Server)
+	require.Contains(t, bad.Detail, "netscapemdsuffix was cn=ldap://dc=localhost:")
+	require.Contains(t, again().Contradicts, "netscapemdsuffix")
+
+	// Two containers may call themselves alike.
+	see := func(s *server) sight {
+		cn, err := s.dial(t.Context())
+		require.NoError(t, err)
+		defer cn.close()
+		seen, err := cn.introduce(t.Context())
+		require.NoError(t, err)
+		return seen
+	}
+	b.Behind(consumer.LDAPS())
+	require.Empty(t, again().Contradicts)
+	one, other := see(c.servers[0]), see(c.servers[1])
+	machine := other.machine()
+	one.fixed["netscapemdsuffix"], other.fixed["netscapemdsuffix"] = "alike", "alike"
+	require.Contains(t, contradiction([]sight{one, other}), "its nsUniqueId was")
+	require.NoError(t, consumer.Restart(ctx))
+	require.Equal(t, machine, see(c.servers[1]).machine(), "one that is started again during a campaign is no other one")
+}
+
+// others389: nobody sees by default who replicates.
+func others389(t *testing.T, supplier, consumer *lab.DS389) {
+	b, err := lab.StartBalancer("127.0.0.1:0", supplier.LDAPS())
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	others := func(servers []string, accepted ...string) Others {
+		d := configOf389(supplier)
+		d.Servers = servers
+		o, err := open(t, d, supplier.BinderPassword).Others(t.Context(), accepted...)
+		require.NoError(t, err)
+		return o
+	}
+	alone := []string{"ldaps://" + b.Addr()}
+	o := others(alone)
+	require.Empty(t, o.Names)
+	// What it says works.
+	_, rule, _ := strings.Cut(o.Hidden, "aci: ")
+	require.NotEmpty(t, rule)
+	for _, s := range []*lab.DS389{supplier, consumer} {
+		grant389(t, s, "cn=mapping tree,cn=config", rule)
+	}
+	o = others(alone)
+	require.Len(t, o.Names, 1)
+	require.Regexp(t, `^127\.0\.0\.1:\d+$`, o.Names[0])
+	require.Contains(t, o.Detail, "1 servers make changes there")
+	require.Contains(t, o.Detail, "the file names no server for these")
+	require.Empty(t, others(append(alone, consumer.LDAPS())).Names)
+	require.Empty(t, others(alone, o.Names[0]).Names)
+	// Of a consumer alone, who makes changes is known.
+	o = others([]string{consumer.LDAPS()})
+	require.Len(t, o.Names, 1)
+	require.Regexp(t, `^localhost:\d+$`, o.Names[0])
+	as389(t, supplier, func(conn *ldap.Conn) error {
+		require.NoError(t, conn.Bind(supplier.BinderDN, supplier.BinderPassword))
+		res, err := conn.Search(ldap.NewSearchRequest("cn=mapping tree,cn=config", ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(nsDS5ReplicaHost=*)", []string{"nsDS5ReplicaCredentials", "nsDS5ReplicaHost"}, nil))
+		require.NoError(t, err)
+		require.Empty(t, res.Entries[0].GetEqualFoldAttributeValue("nsDS5ReplicaCredentials"))
+		return nil
+	})
 }
 
 // Each of a pair is an administrator by way of a group, as docs/rights.md says.

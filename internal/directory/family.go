@@ -57,6 +57,8 @@ type family interface {
 	// started is the entry and attribute that say when the server was started: of two
 	// machines commonly at different seconds. Empty where no server says it.
 	started() (dn, attribute string)
+	// others is what Client.Others says, without the names that accepted takes.
+	others(ctx context.Context, c *Client, accepted func(name string) bool) (Others, error)
 	// check looks at what only this family has, on a connection bound as the
 	// worker's identity. write says that it is the write server.
 	check(ctx context.Context, c *conn, write bool, add addCheck)

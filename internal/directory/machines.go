@@ -28,9 +28,13 @@ type sight struct {
 }
 
 // rootAttributes tell machines apart, or where to look for what does. AD: [MS-ADTS]
-// 3.1.1.3.2; netscapemdsuffix is ns-slapd's host and port (tried).
+// 3.1.1.3.2; netscapemdsuffix is ns-slapd's host and port, which two containers may have in common;
+// the nsUniqueId of its root entry is made at the first start (2.3.1 tried).
 var rootAttributes = []string{"vendorName", "vendorVersion", "dnsHostName", "dsServiceName", "serverName",
-	"netscapemdsuffix", "defaultNamingContext", "namingContexts", "highestCommittedUSN"}
+	"netscapemdsuffix", rootID, "defaultNamingContext", "namingContexts", "highestCommittedUSN"}
+
+// rootID may be another one after a restart where the server cannot write its configuration.
+const rootID = "nsUniqueId"
 
 // machinesTold is how many connections doctor and listing open at once to one server.
 const machinesTold = 4
@@ -173,12 +177,15 @@ func (c *conn) lookAtState(ctx context.Context, seen *sight, suffixes []string) 
 		}
 		for _, csn := range e[0].GetEqualFoldAttributeValues("contextCSN") {
 			if parts := strings.Split(csn, "#"); len(parts) == 4 { // time#count#server#modification
-				seen.grows["contextCSN of server "+parts[2]] = csn
+				seen.grows[contextCSNOf+parts[2]] = csn
 			}
 		}
 	}
 	return nil
 }
+
+// contextCSNOf begins what is said of one server's changes.
+const contextCSNOf = "contextCSN of server "
 
 // grew takes a number in, padded so that it sorts.
 func (s *sight) grew(name string, values []string) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -68,6 +69,43 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 		require.True(t, binds(t, e, server, e.DS389.AccountDN(estate.DS389Decoy), decoy), "not tied to the device, and touched")
 	}
 	require.Contains(t, u.must("report"), estate.DS389Name)
+	requireToldOfOthers389(t, u)
+}
+
+// requireToldOfOthers389: once the supplier shows its agreements, a file that leaves the consumer out ends no
+// campaign without a word.
+func requireToldOfOthers389(t *testing.T, u *user) {
+	t.Helper()
+	var rule string
+	for _, d := range decode[[]diagnosis](t, u.must("doctor", "-o", "json")) {
+		if d.What == "all servers" && d.Where == estate.DS389Name {
+			_, rule, _ = strings.Cut(d.Detail, "aci: ")
+		}
+	}
+	require.NotEmpty(t, rule, "doctor says what would have to be shown")
+	conn, err := u.e.DS389.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	grant := ldap.NewModifyRequest("cn=mapping tree,cn=config", nil)
+	grant.Add("aci", []string{rule})
+	require.NoError(t, conn.Modify(grant))
+	require.Contains(t, u.must("doctor"), "the directory shows no server that the file does not name")
+
+	less := u.edited("\n      - "+u.e.DS389Consumer.LDAPS(), "")
+	const knows = "the file names no server for these, which make or take changes"
+	wrong, code := diagnose(t, less)
+	require.Equal(t, 1, code)
+	require.Len(t, wrong, 1, "%v", wrong)
+	require.Contains(t, wrong[0].Detail, knows)
+	listed := less.run("list")
+	require.Equal(t, 2, listed.code)
+	require.Contains(t, listed.err, "warning: more-servers: directory "+estate.DS389Name)
+	ran := less.run("run")
+	require.Equal(t, 2, ran.code, ran.out+ran.err)
+	require.Contains(t, ran.err, "this list may be incomplete: 1 warning of the listing")
+	require.Contains(t, strings.Join(strings.Fields(ran.out), " "), knows)
+	require.True(t, slices.ContainsFunc(less.ledger().Findings, func(f credential.Finding) bool { return f.Code == credential.FindingMoreServers }))
+	require.Contains(t, less.must("report"), "servers that were not asked")
 }
 
 func TestALaggingConsumerOf389DirectoryServerKeepsItsCredentialsOpenUntilItCatchesUp(t *testing.T) {

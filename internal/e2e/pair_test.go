@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,8 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/estate"
 	"rollcall/internal/faultproxy"
+	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
 
@@ -90,6 +94,75 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 			require.False(t, binds(t, e, server, victim.DN, theirs), server)
 		}
 	})
+	t.Run("behind a balancer", func(t *testing.T) {
+		u := u.in(t)
+		stealAgain(t, e)
+		one, other := machineOf(t, e, e.Controllers.First), machineOf(t, e, e.Controllers.Second)
+		for _, name := range []string{"dnsHostName", "dsServiceName", "serverName"} {
+			require.Contains(t, one, name)
+			require.NotEqual(t, one[name], other[name], "a balancer may show one certificate for both")
+		}
+		b, err := lab.StartBalancer("127.0.0.1:0", e.Controllers.First.LDAPS(), e.Controllers.Second.LDAPS())
+		require.NoError(t, err)
+		t.Cleanup(b.Close)
+		address, far := "ldaps://"+b.Addr(), e.Controllers.Second.LDAPS()
+		u = u.edited(far, address)
+		refused := u.run("run")
+		require.Equal(t, 1, refused.code)
+		require.Contains(t, refused.err, "nothing was started")
+		wrong, _ := diagnose(t, u)
+		require.True(t, slices.ContainsFunc(wrong, func(d diagnosis) bool {
+			return d.What == "machine" && strings.HasSuffix(d.Where, address) && strings.Contains(d.Detail, "several machines answer at this address")
+		}), "%v", wrong)
+
+		// The campaign begins while one answers; then the near one does too, which has every change.
+		b.Behind(far)
+		require.NoError(t, e.Controllers.Cut())
+		cmd, said := u.begin("run")
+		open := func(r protocol.Reason) func() bool {
+			return func() bool {
+				return u.count(func(l *ledger.Line) bool { return l.Reason == r && l.Server == address }) == len(inDomain(e))
+			}
+		}
+		requireSoon(t, "every credential waits for it", said, open(protocol.ReasonLagging))
+		b.Behind(e.Controllers.First.LDAPS(), far)
+		requireSoon(t, "the address contradicts itself", said, open(protocol.ReasonContradicts))
+		for _, s := range inDomain(e) {
+			require.True(t, binds(t, e, far, s.DN, credential.NewSecret(s.Password)))
+		}
+		b.Behind(e.Controllers.First.LDAPS())
+		require.NoError(t, e.Controllers.Heal(t.Context()))
+		require.Never(t, func() bool { return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 1 },
+			time.Second, 100*time.Millisecond, "good answers do not help any more; one is not of the domain")
+		u.must("leave-out", "--server", address, "--reason", "the balancer goes; its machines are named in the next campaign")
+		_ = cmd.Wait()
+		require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
+		for _, s := range inDomain(e) {
+			require.Equal(t, ledger.Dead, u.ledger().Line(s.ID).Outcome)
+			require.Equal(t, []string{address}, u.ledger().Line(s.ID).LeftOut)
+		}
+	})
+}
+
+// machineOf is what a domain controller says of itself.
+func machineOf(t *testing.T, e *estate.Estate, dc *lab.Samba) map[string]string {
+	t.Helper()
+	d := directoryOf(e, credential.ADPassword)
+	d.Servers = []string{dc.LDAPS()}
+	client, err := directory.Open(estate.DomainName, d, func(context.Context) (credential.Secret, error) {
+		return credential.NewSecret(e.Domain.BinderPassword), nil
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, client.Close()) }()
+	seen, err := client.LookAgain(t.Context(), dc.LDAPS(), nil, 2, func(directory.Entry) string { return "" })
+	require.NoError(t, err)
+	require.Empty(t, seen.Contradicts)
+	out := map[string]string{}
+	for _, part := range strings.Split(seen.Machine, "; ") {
+		name, value, _ := strings.Cut(part, " ")
+		out[name] = value
+	}
+	return out
 }
 
 // setByIntruder sets a password at one domain controller past Rollcall.

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,7 @@ var oddPlaces = []oddPlace{
 	{name: "anothers-path", row: "kv/apps/other/app-0001#password", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
 	{name: "refused", data: map[string]any{"password": "stale"}, findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
 	{name: "confirmed", data: map[string]any{"password": "stale"}, findings: []credential.FindingCode{credential.FindingConfirmed}},
+	{name: "many", data: map[string]any{"password": "PASSWORD"}, reason: protocol.ReasonManyPaths},
 	{name: "taken-default", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
 	{name: "default"},
 }
@@ -111,7 +114,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 		require.Equal(t, "only here", held("kv/data/apps/" + estate.Device + "/deleted")["host"])
 	})
 	t.Run("no version is destroyed whose value was not seen to be the account's", func(t *testing.T) {
-		require.Equal(t, "theirs", held("kv/data/rollcall/corp/" + account[17].uid())["password"])
+		require.Equal(t, "theirs", held("kv/data/rollcall/corp/" + account[18].uid())["password"])
 		got, err := api.Logical().ReadWithData("kv/data/apps/"+estate.Device+"/confirmed", map[string][]string{"version": {"1"}})
 		require.NoError(t, err)
 		require.Equal(t, "stale", got.Data["data"].(map[string]any)["password"])
@@ -138,6 +141,89 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, got)
 	})
+	t.Run("what a claim holds open, its finding says how to go on with", func(t *testing.T) { answerClaims(t, u, account) })
+}
+
+// answers are what a person does with the words that list has for an account which is held open by a
+// secret's own word: the pattern of what is to be copied into the campaign file, and what stands for
+// the part that only he knows. place is where the new value lies then.
+var answers = []struct {
+	name, key, pattern, placeholder, fill string
+	place                                 func(s stolenAccount) newPlace
+}{
+	{"another-key", "confirm", `\{account: "[^"]+", path: "[^"]+#FIELD", reason: …\}`, "FIELD", "pass", inSecret("another-key", "pass")},
+	{"mistyped-key", "confirm", `\{account: "[^"]+", path: "[^"]+#FIELD", reason: …\}`, "FIELD", "bind_password", inSecret("mistyped-key", "bind_password")},
+	{"two-secrets", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
+	{"several-lines", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
+	{"an-object", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
+	{"ends", "exclude", `\{path: "[^"]+", reason: …\}`, "", "", atDefault},
+	{"many", "confirm", `\{account: "[^"]+", path: mount/path#field, only: true, reason: …\}`, "mount/path#field", "'kv/apps/" + estate.Device + "/many#password'", inSecret("many", "password")},
+}
+
+func inSecret(name, field string) func(stolenAccount) newPlace {
+	return func(stolenAccount) newPlace {
+		return newPlace{path: "kv/data/apps/" + estate.Device + "/" + name, field: field}
+	}
+}
+
+func atDefault(s stolenAccount) newPlace {
+	return newPlace{path: "kv/data/rollcall/corp/" + s.uid(), field: "password"}
+}
+
+func answerClaims(t *testing.T, u *user, account []stolenAccount) {
+	u = u.in(t)
+	api := u.e.Vault.Client()
+	for command, text := range map[string]string{"plan": u.run("plan").out, "report": u.must("report")} {
+		text = strings.Join(strings.Fields(text), " ")
+		for _, words := range []string{"/ends#password", "only that secret's own metadata says that it is the account's", `leave it out (exclude: - {path: "kv/apps/`, "if it is, name the field that holds the password (confirm:"} {
+			require.Contains(t, text, words, command)
+		}
+	}
+	listed := decode[struct {
+		Findings map[string][]credential.Finding `json:"findings"`
+	}](t, u.run("list", "-o", "json").out)
+	lines := map[string]string{"confirm": "", "exclude": ""}
+	before := map[string]int{}
+	for i, o := range oddPlaces {
+		for _, a := range answers {
+			if a.name != o.name {
+				continue
+			}
+			var said string
+			for _, f := range listed.Findings[account[i].ID] {
+				said += f.Detail + "\n"
+			}
+			require.Contains(t, said, "only", o.name)
+			require.Contains(t, said, "own metadata", o.name)
+			require.Contains(t, said, "the account is rotated", o.name)
+			line := regexp.MustCompile(a.pattern).FindString(said)
+			require.NotEmpty(t, line, "%s: %s", o.name, said)
+			line = strings.ReplaceAll(strings.Replace(line, a.placeholder, a.fill, 1), "…", "looked at")
+			lines[a.key] += "  - " + line + "\n"
+			before[o.name] = versions(t, api, credential.Path{Mount: "kv", Path: "apps/" + estate.Device + "/" + o.name})
+		}
+	}
+	v := u.edited("confirm:\n", "confirm:\n"+lines["confirm"]).edited("sources:\n", "exclude:\n"+lines["exclude"]+"sources:\n")
+	ran := v.run("run")
+	require.Equal(t, 2, ran.code, ran.out+ran.err)
+	for i, o := range oddPlaces {
+		for _, a := range answers {
+			if a.name != o.name {
+				continue
+			}
+			s, l := account[i], v.ledger().Line(account[i].ID)
+			require.Equal(t, ledger.Dead, l.Outcome, "%s: %s at %s, %s", o.name, l.Reason, l.Step, l.Detail)
+			require.False(t, binds(t, u.e, s.Servers[0], s.DN, credential.NewSecret(s.Password)), o.name)
+			require.True(t, binds(t, u.e, s.Servers[0], s.DN, a.place(s).value(t, api)), "%s: what %s holds logs in", o.name, a.place(s).path)
+			after := versions(t, api, credential.Path{Mount: "kv", Path: "apps/" + estate.Device + "/" + o.name})
+			if a.key == "exclude" {
+				require.Equal(t, before[o.name], after, "%s: what was left out stays as it is", o.name)
+			}
+		}
+	}
+	for i := range 2 {
+		require.Equal(t, 1, versions(t, api, credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/%s/many-%02d", estate.Device, i)}))
+	}
 }
 
 // stolenAccount is one of those that are tied to the device by the directory.
@@ -183,6 +269,10 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 	}
 	secrets["apps/"+estate.Device+"/cache"] = map[string]any{"password": "planted"}
 	metadata["apps/"+estate.Device+"/cache"] = map[string]any{"account": "app-0002"}
+	for i := range credential.PathsMost + 8 { // whoever writes there can name an account as often as he likes
+		path := fmt.Sprintf("apps/%s/many-%02d", estate.Device, i)
+		secrets[path], metadata[path] = map[string]any{"password": "planted"}, map[string]any{"account": account[17].uid()}
+	}
 	metadata["apps/"+estate.Device+"/no-version"] = map[string]any{"account": "app-0003"}
 	ctx := context.Background()
 	require.NoError(t, e.Vault.SeedKV(ctx, secrets))

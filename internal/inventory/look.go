@@ -135,6 +135,10 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 		found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf(format, args...)})
 	}
 	usable := 0
+	var unread []credential.Path
+	defer func() {
+		c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p credential.Path) bool { return slices.Contains(unread, p) })
+	}()
 	for _, p := range c.Paths {
 		if p.Mount == l.c.Vault.Mount {
 			usable++ // Rollcall's own, where nobody else writes
@@ -170,17 +174,22 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 		case !h.exists && apiPath(p):
 			trouble(credential.APIPath, "%s: nothing is there, and mount/data/… is how Vault's API writes a path: leave data/ out", p)
 		case h.problem == credential.NoField:
-			trouble(h.problem, "%s: the secret is there and has no field %q; it has %s", p, p.Field, quoted(h.keys))
+			if claim(c, p) && namedBeside(c, p) {
+				unread = append(unread, p)
+				found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the secret's own metadata names a field that it does not have; the one that somebody named there is taken", p)})
+				continue
+			}
+			trouble(h.problem, "%s: the secret is there and has no field %q; it has %s%s", p, p.Field, quoted(h.keys), ways(c, p, nameField(c, p)))
 		case h.problem == credential.NotBare:
-			trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known: give the secret a field of its own", p)
+			trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known: give the secret a field of its own%s", p, ways(c, p, ownField(c, p)))
 		case h.problem == credential.UnusableValue:
-			trouble(h.problem, "%s: the field is neither text nor a number; the secret has %s", p, quoted(h.keys))
+			trouble(h.problem, "%s: the field is neither text nor a number; the secret has %s%s", p, quoted(h.keys), ways(c, p, ownField(c, p)))
 		case h.problem == credential.DeletedVersion && c.Spare == nil:
 			trouble(h.problem, "%s: its current version is deleted: `vault kv undelete` brings it and its other fields back", p)
 		case h.problem == credential.DeletedVersion:
 			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)})
 		case h.ends:
-			trouble(credential.DeletesItself, "%s: Vault deletes its versions after a time (delete_version_after), and the new value would go with them: set that to 0", p)
+			trouble(credential.DeletesItself, "%s: Vault deletes its versions after a time (delete_version_after), and the new value would go with them: set that to 0%s", p, ways(c, p, "set delete_version_after to 0, on the secret and on its mount"))
 		case h.found, !h.exists && named:
 			usable++
 		}

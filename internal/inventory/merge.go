@@ -28,6 +28,7 @@ type line struct {
 
 	protected bool // it is of a protected group
 
+	only    bool              // a person named all paths that it has
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies

@@ -31,10 +31,17 @@ func (m *merger) confirmed() ([]Warning, error) {
 			l.told = true
 			l.Paths, l.named = append(l.Paths, c.Path), append(l.named, c.Path)
 			l.Confirmed = append(l.Confirmed, c.Path)
+			l.settleGuesses(c.Path)
+			l.only = l.only || c.Only
 			l.Reasons = append(l.Reasons, credential.Reason{Source: "campaign file", Type: "confirm", Detail: c.Path.String() + ": " + c.Reason})
 		}
 		if !done {
 			warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("confirm account %s: no account of that name is on the roll: correct it or remove it", c.Account)})
+		}
+	}
+	for _, l := range m.lines {
+		if l.only {
+			l.keepNamed()
 		}
 	}
 	return warnings, nil
@@ -69,9 +76,10 @@ func (m *merger) tellPlaces() {
 		l.Confirmed, l.Ours = keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
 		l.Hearsay = !l.told
 		if n := fitting(l.Paths); n < len(l.Paths) {
-			l.find(credential.FindingPlace, "%d paths name it: the first %d are shown", len(l.Paths), n)
+			all := len(l.Paths)
 			l.Paths, l.Problem = l.Paths[:n], credential.TooManyPaths
 			l.Named, l.Confirmed, l.Ours = keepOf(l.Paths, l.named), keepOf(l.Paths, l.Confirmed), keepOf(l.Paths, l.Ours)
+			l.find(credential.FindingPlace, "%s", manyPaths(l, all))
 		}
 		l.boundReasons()
 	}

@@ -27,6 +27,10 @@ type DS389Options struct {
 	// Accounts come from the supplier then.
 	ReplicaOf *DS389
 
+	// LooksLike gives this server the certificate of another one, as servers behind a
+	// balancer have one.
+	LooksLike *DS389
+
 	Policy   DS389Policy
 	Accounts []Account // seeded when the server has started
 }

@@ -53,6 +53,9 @@ func (s *DS389) makeInstance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if twin := s.opts.LooksLike; twin != nil {
+		certFile, keyFile = twin.path("cert/ds389.crt"), twin.path("cert/ds389.key")
+	}
 	// NSS takes a key only from PKCS #12. Neither file nor database has a password: the
 	// folder is ours alone.
 	db, bundle := "sql:"+s.path("cert"), s.path("cert/ds389.p12")

@@ -37,6 +37,8 @@ type SlapdOptions struct {
 	// Provider makes this server one of two providers, each of which takes changes and follows
 	// the other: set it on the first, and on the one that is ReplicaOf it.
 	Provider bool
+	// Leaf makes a replica that feeds no other (no syncprov).
+	Leaf bool
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 

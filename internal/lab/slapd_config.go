@@ -27,7 +27,8 @@ objectclass ( 1.3.6.1.4.1.7165.2.2.6 NAME 'sambaSamAccount' SUP top AUXILIARY MU
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload ppolicy
-moduleload syncprov
+{{if not .Leaf}}moduleload syncprov
+{{end -}}
 pidfile {{.Dir}}/slapd.pid
 argsfile {{.Dir}}/slapd.args
 loglevel none
@@ -87,9 +88,10 @@ access to *
   by users read
   by * none
 
-overlay syncprov
+{{if not .Leaf}}overlay syncprov
 syncprov-checkpoint 100 10
 syncprov-sessionlog 10000
+{{end -}}
 overlay ppolicy
 ppolicy_default "cn=default,ou=policies,{{.Base}}"
 ppolicy_hash_cleartext
@@ -126,7 +128,7 @@ func (s *Slapd) writeConfig() error {
 		"BinderDN": s.BinderDN, "PartnerDN": s.PartnerDN, "WriterDN": s.WriterDN,
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
-		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind,
+		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
 	}
 	if s.hop != nil {
 		values["Provider"] = "ldaps://" + s.hop.addr()

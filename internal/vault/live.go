@@ -55,12 +55,9 @@ type Live struct {
 	around wrapping       // what surrounds Value in its field
 }
 
-// OwnerField is that name for whoever looks at the fields of a secret.
-const OwnerField = ownerField
-
-// ownerField says in a secret that Rollcall makes whose it is. Whoever may write
+// OwnerField says in a secret that Rollcall makes whose it is. Whoever may write
 // there could write anything, so it is believed at Rollcall's own paths alone.
-const ownerField = "rollcall_credential"
+const OwnerField = "rollcall_credential"
 
 // activateTriesMost bounds the retries of Activate: each lost race means that a
 // sibling field's write succeeded, and a secret rarely has more fields.
@@ -85,7 +82,7 @@ func liveOf(e entry, field string) Live {
 		return l
 	}
 	l.Keys = slices.Sorted(maps.Keys(e.data))
-	l.Owner, _ = e.data[ownerField].(string)
+	l.Owner, _ = e.data[OwnerField].(string)
 	v, has := e.data[field]
 	if !has {
 		l.Problem = credential.NoField
@@ -224,7 +221,7 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 	if l.data == nil {
 		data := map[string]any{field: value.Reveal()}
 		if owner != "" {
-			data[ownerField] = owner
+			data[OwnerField] = owner
 		}
 		return data, nil
 	}

@@ -129,7 +129,7 @@ func TestActivateReplacesTheFieldAndNothingElse(t *testing.T) {
 			require.Equal(t, from.Version, v.Replaced)
 			want := map[string]any{"password": "new"}
 			if row.before == nil {
-				want[ownerField] = "corp/1"
+				want[OwnerField] = "corp/1"
 			}
 			for k, x := range row.before {
 				if k != "password" {

@@ -1,0 +1,71 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/inventory"
+	"rollcall/internal/kind/registry"
+)
+
+// MendOthers is what to do about servers that the directory knows of and the file does not.
+const MendOthers = "a stolen value is proved dead only on servers that are asked: name each under servers, a machine behind a balancer by its own address (ldaps://NAME@ADDRESS)"
+
+// Others says which servers a directory knows of that spec, which has every server that was
+// found, does not name, nor a person has accounted for.
+func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (directory.Others, error) {
+	d, err := kinds.Directory(spec, name)
+	if err != nil {
+		return directory.Others{}, err
+	}
+	var accepted []string
+	for _, a := range spec.Accept {
+		if a.Directory == name && a.Server != "" {
+			accepted = append(accepted, a.Server)
+		}
+	}
+	return d.Others(ctx, accepted...)
+}
+
+// AcceptOthers is how a person accounts for one of them in the campaign file.
+func AcceptOthers(name string, o directory.Others) string {
+	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, reason: …}", name, o.Names[len(o.Names)-1])
+}
+
+// otherServers are the warnings of a roll: of each directory that decides on a credential of it.
+func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
+	var names []string
+	for _, c := range roll.Credentials {
+		if c.Authority != credential.VaultAuthority && c.Subject != "" {
+			names = append(names, c.Authority)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		o, err := Others(ctx, kinds, spec, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range spec.Accept {
+			switch {
+			case a.Directory != name || a.Server == "":
+			case slices.Contains(o.Accepted, a.Server):
+				out = append(out, inventory.Warning{Code: credential.FindingAccepted,
+					Detail: fmt.Sprintf("directory %s: the server %s is not asked, which the campaign file accepts: %s", name, a.Server, a.Reason)})
+			default:
+				out = append(out, inventory.Warning{Code: credential.FindingExcludeUnused,
+					Detail: fmt.Sprintf("accept directory %s, server %s: the directory shows no such server that is not asked: correct it or remove it", name, a.Server)})
+			}
+		}
+		if len(o.Names) > 0 {
+			out = append(out, inventory.Warning{Code: credential.FindingMoreServers,
+				Detail: strings.Join([]string{"directory " + name + ": " + o.Detail, MendOthers, AcceptOthers(name, o)}, "; ")})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,91 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// A secret below the device's prefix that names an account in its own metadata may be a place that
+// consumers read, and a rotation that passes it by would cut them off. Or whoever had the device
+// wrote it, and holds the account open with it. Where the account can be asked, it decides
+// (internal/rotation/places.go). Where it cannot, because there is nothing to offer or nothing could
+// be delivered, nobody but a person can tell: the account stays open, and its finding says how to go on.
+
+// claim: nothing but the secret itself says that a path is the credential's.
+func claim(c *credential.Credential, p credential.Path) bool {
+	return !slices.Contains(c.Named, p) && !slices.Contains(c.Confirmed, p) && !slices.Contains(c.Ours, p)
+}
+
+// ways are what a person may answer to a claim that cannot be used. if it is the account's,
+// mend says what to do.
+func ways(c *credential.Credential, p credential.Path, mend string) string {
+	if !claim(c, p) {
+		return ""
+	}
+	then := "and the account is rotated all the same, with its new value at Rollcall's own default path for it"
+	switch {
+	case c.Hearsay:
+		then = "which takes the account off the roll if no other path is left, for nothing else ties it to the device"
+	case len(c.Paths) > 1:
+		then = "and the account is rotated all the same, with its new value at the other paths that are its own"
+	}
+	return fmt.Sprintf("; only that secret's own metadata says that it is the account's, and a thief may have written that: if it is not, leave it out (exclude: - {path: %q, reason: …}), %s; if it is, %s",
+		p.String(), then, mend)
+}
+
+// nameField is the mend where the secret has other fields.
+func nameField(c *credential.Credential, p credential.Path) string {
+	return fmt.Sprintf("name the field that holds the password (confirm: - {account: %q, path: %q, reason: …})", c.Name, p.Mount+"/"+p.Path+"#FIELD")
+}
+
+// ownField is the mend where a field holds more than the password.
+func ownField(c *credential.Credential, p credential.Path) string {
+	return fmt.Sprintf("give the password a field of its own in that secret, let its readers read that, leave out this field as above and name the new one (confirm: - {account: %q, path: %q, reason: …})",
+		c.Name, p.Mount+"/"+p.Path+"#NEW-FIELD")
+}
+
+// namedBeside reports whether somebody named another field of the same secret.
+func namedBeside(c *credential.Credential, p credential.Path) bool {
+	return slices.ContainsFunc(c.Paths, func(q credential.Path) bool {
+		return q != p && placeOf(q) == placeOf(p) && !claim(c, q)
+	})
+}
+
+// keepNamed takes off what secrets say of themselves, where a person said that the paths he named are all
+// that the account has. Else whoever writes below the device's prefix could name an account in one
+// secret after the other.
+func (l *line) keepNamed() {
+	var kept, left []credential.Path
+	for _, p := range sortedPaths(slices.Concat(l.Paths, l.maybe)) {
+		if slices.Contains(l.named, p) || slices.Contains(l.Ours, p) {
+			kept = append(kept, p)
+		} else {
+			left = append(left, p)
+		}
+	}
+	if l.Paths, l.maybe = kept, nil; len(left) > 0 {
+		const most = 10
+		l.find(credential.FindingPathLeftOut, "the campaign file says that its places are those alone that it names; %d that say of themselves that they are, or may be, stay as they are, and what reads them is cut off: %s%s",
+			len(left), pathList(left[:min(most, len(left))]), map[bool]string{true: " …"}[len(left) > most])
+	}
+}
+
+// settleGuesses drops the usual field of a secret where a person named the one that the account has in it.
+func (l *line) settleGuesses(named credential.Path) {
+	l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(p credential.Path) bool {
+		return p != named && placeOf(p) == placeOf(named) && slices.Contains(l.guesses, p) && !slices.Contains(l.named, p)
+	})
+}
+
+// manyPaths is what is said of an account that more paths name than one credential can have.
+func manyPaths(l *line, all int) string {
+	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
+	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {
+		text += fmt.Sprintf("; of most, only the secrets' own metadata says that they are the account's, and a thief may have written that: leave out those that are not (exclude: - {path: …, reason: …}), "+
+			"or name its places once and for all (confirm: - {account: %q, path: mount/path#field, only: true, reason: …}): then the account is rotated, and the others stay as they are", strings.ReplaceAll(l.Name, `"`, ""))
+	}
+	return text
+}
