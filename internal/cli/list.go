@@ -17,6 +17,7 @@ import (
 
 	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
 	"rollcall/internal/report"
 )
 
@@ -70,10 +71,22 @@ func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}
-	if err == nil {
-		s.tellRefusing(cmd.Context(), roll)
+	if err != nil {
+		return roll, err
 	}
+	s.tellRefusing(cmd.Context(), roll)
+	roll.Reach, err = inventory.Preview(cmd.Context(), s.store, s.cfg.Vault.Mount, roll)
 	return roll, err
+}
+
+// printReach says which logins to Vault of the roll will keep what waiting.
+func printReach(w io.Writer, reach []credential.Reach, of, width int) error {
+	for _, r := range reach {
+		if _, err := fmt.Fprint(w, report.Wrap(report.Clean(inventory.Outlook(r, of)), "within reach: ", width)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // complete ends list and plan: what may be missing from the roll is not exit code 0.
@@ -128,6 +141,9 @@ func printRoll(w io.Writer, roll *credential.Roll, width int) error {
 		if c.Problem != "" {
 			problems++
 		}
+	}
+	if err := printReach(w, roll.Reach, inventory.Rotated(roll), width); err != nil {
+		return err
 	}
 	if err := printServers(w, roll.Servers, width); err != nil {
 		return err

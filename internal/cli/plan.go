@@ -12,6 +12,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/inventory"
 	"rollcall/internal/report"
 	"rollcall/workflows"
 )
@@ -93,7 +94,10 @@ type plan struct {
 	left map[credential.Problem][]stays
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
-	Notes    []check              `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
+	// Reach is what logins to Vault could read of the new values, by a reading of their policies.
+	Reach   []credential.Reach `json:"reach,omitempty"`
+	rotated int
+	Notes   []check `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
 	// Findings on single credentials that are not among Left, by their name.
 	Findings []planFinding `json:"findings,omitempty"`
 	Wrong    []check       `json:"wrong"` // the lines of doctor on directories that are not in order
@@ -126,7 +130,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Wrong: []check{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Wrong: []check{}}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
@@ -210,6 +214,9 @@ func (p plan) print(w io.Writer, width int) error {
 	}
 	p.printLeft(w, width)
 	p.printFindings(w, width)
+	if err := printReach(w, p.Reach, p.rotated, width); err != nil {
+		return err
+	}
 	if err := printServers(w, p.servers(), width); err != nil {
 		return err
 	}

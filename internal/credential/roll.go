@@ -32,8 +32,23 @@ type Roll struct {
 	// anybody believes that the roll is all there is.
 	Warnings []Finding `json:"warnings,omitempty"`
 
+	// Reach is what logins to Vault of the roll could read of the rest, where somebody asked for that
+	// preview. It is not kept with the roll.
+	Reach []Reach `json:"reach,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
+}
+
+// Reach is what a login to Vault could read of the new values, by a reading of its policies.
+type Reach struct {
+	Login   string   `json:"login"` // the id of its credential
+	Name    string   `json:"name"`
+	Reads   []string `json:"could_read"`        // ids of credentials, its own too
+	Staging bool     `json:"staging,omitempty"` // and what Rollcall stages
+	Batch   bool     `json:"batch,omitempty"`   // its tokens cannot be revoked
+	Stays   bool     `json:"stays,omitempty"`   // it cannot be rotated as listed
+	Hidden  []string `json:"hidden,omitempty"`  // what was not seen, and may give it more
 }
 
 // Wave is a stretch of the roll that is worked through before the next one begins.

@@ -1,0 +1,231 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// Preview says of each login to Vault of the roll what it could read of the new values where they
+// go, by the text of its policies: before a run there is no token of it to ask Vault about. It is a
+// preview for people; the run asks Vault. mount is Rollcall's own.
+func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) ([]credential.Reach, error) {
+	p := preview{api: v.API(), policies: map[string]*string{}}
+	var out []credential.Reach
+	for _, c := range roll.Credentials {
+		if !c.ReachesVault() || c.Own {
+			continue
+		}
+		r := credential.Reach{Login: c.ID, Name: c.Name, Batch: c.Batch, Stays: c.Problem != "", Reads: []string{}}
+		acl, err := p.of(ctx, c, &r)
+		if err != nil {
+			return nil, &naming{fmt.Errorf("what %s could read: %w", c.Name, err), "what a login could read"}
+		}
+		for _, other := range roll.Credentials {
+			if other.Problem != "" || other.Own {
+				continue // nothing new is written for it, or it goes last by its nature
+			}
+			if acl.MayRead(vault.StagingAPIPath(mount, other.ID)) {
+				r.Staging = true
+			}
+			if slices.ContainsFunc(places(other), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
+				r.Reads = append(r.Reads, other.ID)
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// places are where the new value of a credential may be written.
+func places(c credential.Credential) []credential.Path {
+	if c.Spare == nil {
+		return c.Paths
+	}
+	return append(slices.Clone(c.Paths), *c.Spare)
+}
+
+type preview struct {
+	api      *vaultapi.Client
+	policies map[string]*string // by name; nil: it may not be read
+}
+
+// of reads the policies that a login gets. What may not be read is noted in r, and taken for
+// nothing.
+func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*vault.ACL, error) {
+	names, err := p.names(ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	var texts, hidden []string
+	for _, name := range names {
+		text, err := p.policy(ctx, name)
+		switch {
+		case err != nil:
+			return nil, err
+		case text == nil:
+			hidden = append(hidden, name)
+		default:
+			texts = append(texts, *text)
+		}
+	}
+	if len(hidden) > 0 {
+		r.Hidden = append(r.Hidden, fmt.Sprintf("the text of its policies %s (read on sys/policies/acl/…)", strings.Join(hidden, ", ")))
+	}
+	acl, err := vault.ParseACL(texts...)
+	if err != nil { // a policy of a form that only Vault knows
+		r.Hidden = append(r.Hidden, err.Error())
+		return vault.ParseACL()
+	}
+	return acl, nil
+}
+
+// names are those of the policies that a login gives: its role's or user's, and its entity's and
+// groups'.
+func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) ([]string, error) {
+	mount, name, ok := cutRole(c.Subject)
+	at := "auth/" + mount + "/role/" + name
+	switch {
+	case !ok:
+		return nil, nil
+	case c.Kind == credential.UserpassPassword:
+		at = "auth/" + mount + "/users/" + name
+	case c.Kind != credential.AppRoleSecretID:
+		r.Hidden = append(r.Hidden, "which policies it gets")
+		return nil, nil
+	}
+	role, shown, err := p.read(ctx, at)
+	if err != nil || !shown {
+		r.Hidden = append(r.Hidden, "which policies it gets (read on "+at+")")
+		return nil, err
+	}
+	out := append(texts(role["token_policies"]), texts(role["policies"])...)
+	if without, _ := role["token_no_default_policy"].(bool); !without {
+		out = append(out, "default")
+	}
+	more, shown, err := p.identity(ctx, c.Kind, mount, name)
+	if !shown {
+		r.Hidden = append(r.Hidden, "what its entity and groups give it besides (read on a role's role-id, update on identity/lookup/entity, read on identity/group/id/…)")
+	}
+	out = append(out, more...)
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
+
+// identity gives the policies of a login's entity and its groups; shown is false if they may not
+// be looked up. One that nobody has logged in with has none.
+func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name string) (names []string, shown bool, err error) {
+	alias := any(name)
+	if of == credential.AppRoleSecretID {
+		id, shown, err := p.read(ctx, "auth/"+mount+"/role/"+name+"/role-id")
+		if err != nil || !shown || id == nil {
+			return nil, shown, err
+		}
+		alias = id["role_id"]
+	}
+	about, shown, err := p.read(ctx, "sys/internal/ui/mounts/auth/"+mount)
+	if err != nil || !shown {
+		return nil, shown, err
+	}
+	got, err := p.api.Logical().WriteWithContext(ctx, "identity/lookup/entity", map[string]any{"alias_name": alias, "alias_mount_accessor": about["accessor"]})
+	if notShown(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, vaultError("update", "identity/lookup/entity", err)
+	}
+	if got == nil {
+		return nil, true, nil
+	}
+	names = texts(got.Data["policies"])
+	for _, group := range append(texts(got.Data["group_ids"]), texts(got.Data["inherited_group_ids"])...) {
+		g, ok, err := p.read(ctx, "identity/group/id/"+group)
+		if err != nil || !ok {
+			return names, ok, err
+		}
+		names = append(names, texts(g["policies"])...)
+	}
+	return names, true, nil
+}
+
+// policy is the text of a policy, empty for one that is not there; nil if it may not be read.
+func (p *preview) policy(ctx context.Context, name string) (*string, error) {
+	if text, ok := p.policies[name]; ok {
+		return text, nil
+	}
+	got, shown, err := p.read(ctx, "sys/policies/acl/"+name)
+	if err != nil {
+		return nil, err
+	}
+	var text *string
+	if shown {
+		t, _ := got["policy"].(string)
+		text = &t
+	}
+	p.policies[name] = text
+	return text, nil
+}
+
+func (p *preview) read(ctx context.Context, at string) (data map[string]any, shown bool, err error) {
+	got, err := p.api.Logical().ReadWithContext(ctx, at)
+	switch {
+	case notShown(err):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, vaultError("read", at, err)
+	case got == nil:
+		return nil, true, nil
+	}
+	return got.Data, true, nil
+}
+
+// notShown: Vault answers that this login is not shown it, or that it has no such thing.
+func notShown(err error) bool {
+	return refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed)
+}
+
+// Outlook words what a person should know of a login before the run: what will wait, and why.
+func Outlook(r credential.Reach, of int) string {
+	var b strings.Builder
+	if len(r.Reads) == 1 {
+		fmt.Fprintf(&b, "%s could read 1 of %d new values where it goes", r.Name, of)
+	} else {
+		fmt.Fprintf(&b, "%s could read %d of %d new values where they go", r.Name, len(r.Reads), of)
+	}
+	if slices.Contains(r.Reads, r.Login) {
+		b.WriteString(" (its own among them)")
+	}
+	if r.Staging {
+		b.WriteString(", and what Rollcall stages: take that right from it before the run, for nothing is staged until then")
+	}
+	switch {
+	case len(r.Reads) == 0 || r.Staging:
+	case r.Batch:
+		b.WriteString("; it gives batch tokens, which nobody can revoke, so these wait until a person accepts it (rollcall accept-open)")
+	case r.Stays:
+		b.WriteString("; it cannot be rotated as listed (its own line says why), so these wait, unless it is seen to let nobody in, until a person accepts it (rollcall accept-open)")
+	default:
+		b.WriteString("; these wait until it is dead")
+	}
+	if len(r.Hidden) > 0 {
+		b.WriteString(". Not seen, and perhaps more: " + strings.Join(r.Hidden, "; "))
+	}
+	return b.String()
+}
+
+// Rotated counts the credentials that get a new value.
+func Rotated(roll *credential.Roll) (n int) {
+	for _, c := range roll.Credentials {
+		if c.Problem == "" && !c.Own {
+			n++
+		}
+	}
+	return n
+}
