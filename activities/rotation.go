@@ -207,9 +207,9 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	for _, it := range in.Items {
 		r.doubts.Recall(in.Batch.Campaign, it.Against)
 	}
-	if in.Batch.Kind.OpensVault() && len(in.Batch.Logins) > 0 {
+	if logins := applicable(page, in.Items); len(in.Batch.Logins) > 0 && slices.ContainsFunc(logins, credential.Credential.ReachesVault) {
 		still := beat(ctx)
-		reach, err := r.reachOf(ctx, in.Batch, applicable(page, in.Items), true)
+		reach, err := r.reachOf(ctx, in.Batch, logins, true)
 		still()
 		if err != nil {
 			return nil, err

@@ -102,6 +102,9 @@ type Credential struct {
 	// that found it.
 	Reasons []Reason `json:"reasons"`
 
+	// Logins are the auth mounts of type ldap at which the password logs in to Vault too.
+	Logins []VaultLogin `json:"logins,omitempty"`
+
 	// Problem is set when the credential cannot be rotated as listed. It stays
 	// on the roll and ends as an open exception.
 	Problem Problem `json:"problem,omitempty"`
@@ -113,7 +116,32 @@ func (c Credential) HandsOver() bool { return c.Kind == UserPassword }
 
 // ReachesVault reports whether it is a way into Vault: with it, a thief reads what its
 // policies let him.
-func (c Credential) ReachesVault() bool { return c.Kind.OpensVault() && c.Subject != "" }
+func (c Credential) ReachesVault() bool {
+	if c.Kind.OpensVault() && c.Subject != "" {
+		return true
+	}
+	for _, l := range c.Logins {
+		if !l.Plain {
+			return true
+		}
+	}
+	return false
+}
+
+// VaultLogin is an auth mount of Vault that asks a directory, and takes an account's password.
+type VaultLogin struct {
+	Mount string `json:"mount"` // without auth/ and slashes at the ends
+
+	// Names are those that log in there, the one first that Vault itself goes by.
+	Names []string `json:"names"`
+
+	// Servers are those of the account's directory that Vault asks; empty where that cannot be told.
+	Servers []string `json:"servers,omitempty"`
+
+	// Plain: no policy but Vault's default one comes of it, with which nothing is read that
+	// Rollcall writes. Its tokens are revoked, and nothing waits for it.
+	Plain bool `json:"plain,omitempty"`
+}
 
 // Problem says why a listed credential cannot be rotated as it stands.
 type Problem string

@@ -10,19 +10,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// otherWays warns of ways into Vault that Rollcall does not close: a directory password also
-// logs in through an auth mount of type ldap, and a userpass user that may not be listed may have an
+// otherWays warns of ways into Vault that Rollcall does not close: a userpass user that may not be listed may have an
 // account's name and password. Tokens that were minted there live until they expire, and read new values.
 func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
-	names := map[string]bool{}
-	for _, c := range roll.Credentials {
-		if !c.ReachesVault() && c.Subject != "" {
-			_, value, _ := strings.Cut(c.Name, "=")
-			value, _, _ = strings.Cut(value, ",")
-			names[strings.ToLower(strings.TrimSpace(value))] = true
-		}
-	}
-	if len(names) == 0 {
+	if !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool { return !c.Kind.OpensVault() && c.Subject != "" }) {
 		return nil
 	}
 	const at = "sys/auth"
@@ -39,8 +30,6 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 	for _, mount := range slices.Sorted(maps.Keys(got.Data)) {
 		about, _ := got.Data[mount].(map[string]any)
 		switch about["type"] {
-		case "ldap":
-			l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords: a token that somebody got there with a stolen one is not revoked and lives until it expires, and each of its renewals is a wrong login that counts towards a lock of the account; revoke the tokens of the accounts by their accessors once they are rotated (vault list auth/token/accessors), by any spelling of the name", mount)
 		case "userpass":
 			// Those that may be listed are on the roll (sameNames).
 			if slices.Contains(l.unlisted, strings.Trim(mount, "/")) {
@@ -49,4 +38,36 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 		}
 	}
 	return nil
+}
+
+// logins are what the accounts that were found have at Vault, by credential id.
+func (l *lister) logins(ctx context.Context, known accounts) (map[string][]credential.VaultLogin, error) {
+	out := map[string][]credential.VaultLogin{}
+	if len(l.mounts) == 0 {
+		return out, nil
+	}
+	see := func(authority string, a Account) {
+		id := authority + "/" + a.Subject
+		if _, seen := out[id]; seen {
+			return
+		}
+		if found := l.loginsOf(authority, a); len(found) > 0 {
+			out[id] = found
+		}
+	}
+	for _, c := range l.candidates {
+		if c.Found != nil {
+			see(c.Authority, *c.Found)
+		} else if several := preferAccounts(known[reference{c.Authority, accountKey(c.Account)}]); len(several) == 1 {
+			see(c.Authority, several[0])
+		}
+	}
+	return out, l.lookForIdentities(ctx, out)
+}
+
+// givesBatch: of a login that gets more than Vault's default policy.
+func (l *lister) givesBatch(c *credential.Credential) bool {
+	return slices.ContainsFunc(c.Logins, func(login credential.VaultLogin) bool {
+		return !login.Plain && slices.ContainsFunc(l.mounts, func(m *authMount) bool { return m.batch && m.name == login.Mount })
+	})
 }

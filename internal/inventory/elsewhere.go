@@ -70,6 +70,8 @@ type unfound struct {
 	resets map[string]directory.Resets // who may reset whom, by directory
 
 	users []Account // of Vault's userpass mounts
+
+	logins map[string][]credential.VaultLogin // what directory accounts have at Vault, by credential id
 }
 
 // holder says who may hold an account that was not found here, if that is another server than those of

@@ -29,6 +29,8 @@ type facts struct {
 	// that none is shown.
 	without bool
 
+	named map[string][]string // values of attributes that auth mounts of Vault go by
+
 	smartCard bool // Active Directory: the domain made the password random when the flag was set
 }
 
@@ -69,6 +71,12 @@ func classes(names string) map[string]bool {
 
 func (f family) factsOf(e directory.Entry) *facts {
 	out := &facts{driver: f.driver, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
+	for _, a := range f.more {
+		if out.named == nil {
+			out.named = map[string][]string{}
+		}
+		out.named[a] = e.Attrs[a]
+	}
 	for _, c := range e.Attrs["objectClass"] {
 		out.classes = append(out.classes, strings.ToLower(c))
 	}

@@ -21,6 +21,7 @@ type family struct {
 	dn     string   // attribute that a filter can compare a whole DN with
 	id     string   // attribute of the immutable id, for messages
 	read   []string
+	more   []string // attributes that auth mounts of Vault go by, besides
 }
 
 var families = map[string]family{
@@ -45,6 +46,14 @@ func (l *lister) family(name string) family {
 	f.driver = d.Driver
 	if f.driver == config.ActiveDirectory {
 		f.domain = config.Domain(d.Base)
+	}
+	for _, m := range l.mounts {
+		if _, asked := m.servers[name]; asked && m.attr != "" && !slices.Contains(f.more, m.attr) {
+			f.more = append(f.more, m.attr)
+		}
+	}
+	if len(f.more) > 0 {
+		f.read = append(slices.Clone(f.read), f.more...)
 	}
 	return f
 }

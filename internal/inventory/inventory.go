@@ -116,6 +116,11 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	}
 	// Manifests first: their mistakes cost no time on any server.
 	for _, first := range []bool{true, false} {
+		if !first { // before accounts are read, for their names at these mounts are read with them
+			if err := l.ldapMounts(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
 		for _, s := range c.Sources {
 			if (s.Type == config.Manifest) != first {
 				continue
@@ -160,12 +165,21 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets, users})
+	logins, err := l.logins(ctx, known)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets, users, logins})
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := range roll.Credentials {
 		c := &roll.Credentials[i]
+		if l.givesBatch(c) {
+			c.Batch = true
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingBatchTokens,
+				Detail: "it logs in to Vault through an auth mount that gives batch tokens, which nobody can revoke: those that somebody has live until they expire"})
+		}
 		limits := l.secretIDLimits
 		switch {
 		case c.Subject == "" || !c.Kind.OpensVault() || c.Problem == credential.SameName:
@@ -213,6 +227,8 @@ type lister struct {
 	unlisted []string    // userpass mounts whose users we may not list
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
+
+	mounts []*authMount // of type ldap, that ask a directory of the campaign
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 }

@@ -119,7 +119,7 @@ func (m *merger) matched(c Candidate, a Account) {
 		return
 	}
 	if l == nil {
-		l = &line{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name}, short: a.Short}
+		l = &line{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name, Logins: m.lost.logins[id]}, short: a.Short}
 		m.lines[id] = l
 	}
 	// An entry renamed during the listing may show two names.

@@ -199,6 +199,12 @@ type Account struct {
 	// is set again or retired; else empty. The caller of Set and Retire gives it.
 	Before string
 
+	// Logins are the credential's at Vault (credential.Credential.Logins).
+	Logins []credential.VaultLogin
+
+	// LeftOut are servers that a person took out of the campaign. The caller of Retire gives them.
+	LeftOut []string
+
 	// ByItself: the last change was made by the account itself, as far as the server says.
 	ByItself bool
 }

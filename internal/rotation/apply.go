@@ -347,6 +347,7 @@ func (j *job) retire(ctx context.Context) error {
 	if j.newRight && j.retired == 0 {
 		account.Before = j.staged.Before
 	}
+	account.LeftOut = j.LeftOut
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
 	j.left = mark
 	for _, f := range findings {

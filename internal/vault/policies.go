@@ -84,6 +84,10 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		for _, p := range passwordPolicies(c) {
 			rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 		}
+		rs = append(rs, loginRules(c)...)
+		if rotatesLogins(known) {
+			rs = append(rs, tokenRules...)
+		}
 		return append(append(rs, appRoleRules(c, known, true)...), userpassRules(c, known, true)...)
 	case LedgerPolicy:
 		return []rule{
@@ -119,6 +123,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
 	rs = append(rs, bindRules(c)...)
+	rs = append(rs, loginRules(c)...)
 	return append(append(rs, appRoleRules(c, known, false)...), userpassRules(c, known, false)...)
 }
 
@@ -282,6 +287,7 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 var tokenRules = []rule{
 	{"sys/locked-users", []string{read}},
 	{"sys/capabilities", []string{update}},           // what a token of the device could read
+	{"sys/capabilities-accessor", []string{update}},  // whether it could make orphans
 	{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
 	{"auth/token/lookup-accessor", []string{update}},
 	{"auth/token/revoke-accessor", []string{update}},
@@ -320,9 +326,31 @@ func userpassRules(c *config.Campaign, known []credential.Credential, rotate boo
 	rs = append(rs, rule{"identity/lookup/entity", []string{update}}) // it reads
 	if rotate {
 		rs = append(rs, tokenRules...)
-		rs = append(rs, rule{"sys/capabilities-accessor", []string{update}})
 	}
 	return rs
+}
+
+// loginRules let the listing find out which accounts of a directory log in to Vault, and whose login
+// gets more than Vault's default policy.
+func loginRules(c *config.Campaign) []rule {
+	if len(c.Directories) == 0 {
+		return nil
+	}
+	return []rule{
+		{"auth/+/config", []string{read}},
+		{"auth/+/groups", []string{list}},
+		{"auth/+/groups/+", []string{read}},
+		{everyUserList, []string{list}},
+		{"auth/+/users/+", []string{read}},
+		{"identity/lookup/entity", []string{update}},
+		{"identity/group-alias/id", []string{list}},
+		{"sys/policies/acl/default", []string{read}},
+	}
+}
+
+// rotatesLogins reports whether accounts of a directory log in to Vault, as far as the listing found.
+func rotatesLogins(known []credential.Credential) bool {
+	return slices.ContainsFunc(known, func(k credential.Credential) bool { return len(k.Logins) > 0 })
 }
 
 func hcl(purpose, device string, rules []rule) string {

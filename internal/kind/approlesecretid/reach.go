@@ -6,10 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-
-	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -48,52 +44,12 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		return nil, err
 	}
 	defer done()
-	bare, err := au.api.CloneWithHeaders()
+	auth, end, err := au.tokens.LogIn(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: %w", au.server, err)
-	}
-	bare.ClearToken()
-	got, err := bare.Logical().WriteWithContext(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
-	if err != nil || got == nil || got.Auth == nil {
 		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, minted.ErrSilence)
 	}
-	bare.SetToken(got.Auth.ClientToken)
-	defer au.discard(ctx, bare, got.Auth)
-	return au.readable(ctx, got.Auth.ClientToken, paths)
-}
-
-// readable asks with our own token, so that one of the login that may do nothing, or that is used
-// up by one call, can be asked about too.
-func (au *Authority) readable(ctx context.Context, token string, paths []string) ([]string, error) {
-	const chunk = 200
-	var out []string
-	for part := range slices.Chunk(paths, chunk) {
-		got, err := au.api.Logical().WriteWithContext(ctx, "sys/capabilities", map[string]any{"token": token, "paths": part})
-		if err != nil {
-			return nil, au.fail("ask what a login may read", err)
-		}
-		for _, path := range part {
-			if mayRead(got, path) {
-				out = append(out, path)
-			}
-		}
-	}
-	return out, nil
-}
-
-// mayRead: what Vault does not answer about counts as readable. It answers about a name with
-// blanks at its end under the name without them.
-func mayRead(got *vaultapi.Secret, path string) bool {
-	if got == nil {
-		return true
-	}
-	caps, ok := got.Data[path].([]any)
-	if !ok {
-		if caps, ok = got.Data[strings.TrimSpace(path)].([]any); !ok {
-			return true
-		}
-	}
-	return slices.Contains(caps, any("read")) || slices.Contains(caps, any("root"))
+	defer end()
+	return au.tokens.Readable(ctx, auth.ClientToken, paths)
 }
 
 // forAsking gives a secret-id with which a login costs its consumer nothing, and what takes it away again.

@@ -17,7 +17,9 @@ import (
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/kind/userpasspassword"
 	"rollcall/internal/kind/userpassword"
+	"rollcall/internal/kind/vaultlogin"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 )
 
 // opener opens the authority of one kind.
@@ -36,7 +38,8 @@ var kinds = map[credential.Kind]opener{
 // limits hold for a directory as a whole, whatever campaign uses it. Safe for
 // concurrent use.
 type Registry struct {
-	store *vault.Store
+	store  *vault.Store
+	tokens *minted.Tokens // of Vault, as logins mint them
 
 	mu   sync.Mutex
 	open map[string]kind.Authority
@@ -45,7 +48,7 @@ type Registry struct {
 
 // New gives a registry whose authorities read their own logins from store.
 func New(store *vault.Store) *Registry {
-	return &Registry{store: store, open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}}
+	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}}
 }
 
 // Authority opens the authority of a credential, or returns the one that is
@@ -129,7 +132,7 @@ func openLDAPPassword(r *Registry, spec *config.Campaign, authority string) (kin
 	if err != nil {
 		return nil, err
 	}
-	return ldappassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+	return r.withVault(ldappassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
 }
 
 func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
@@ -137,7 +140,7 @@ func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.
 	if err != nil {
 		return nil, err
 	}
-	return adpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+	return r.withVault(adpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
 }
 
 func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
@@ -145,7 +148,12 @@ func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kin
 	if err != nil {
 		return nil, err
 	}
-	return userpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword), nil
+	return r.withVault(userpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
+}
+
+// withVault: accounts of a directory may log in to Vault too.
+func (r *Registry) withVault(directory kind.Authority) kind.Authority {
+	return vaultlogin.Around(directory, r.tokens, credential.VaultAuthority)
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {

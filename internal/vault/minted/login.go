@@ -223,6 +223,19 @@ func GivesBatch(own, mount string) bool {
 	return own == "batch" || mount == "batch" || own != "service" && strings.HasSuffix(mount, "batch")
 }
 
+// TokenType is what a configuration, a user or a role says of the tokens that it mints.
+func (t *Tokens) TokenType(ctx context.Context, at string) (string, error) {
+	got, err := t.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return "", t.fail("read what tokens a login mints", err)
+	}
+	if got == nil {
+		return "", nil
+	}
+	own, _ := got.Data["token_type"].(string)
+	return own, nil
+}
+
 // mount is the token type of an auth mount and its accessor, as any token with a right below it may see them.
 func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor string, err error) {
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/auth/"+mount)

@@ -1,0 +1,209 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
+)
+
+// authMount is an auth mount of type ldap: who has the password of an account in its directory
+// logs in to Vault.
+type authMount struct {
+	name     string              // without auth/ and slashes at the ends
+	servers  map[string][]string // by directory of the campaign that it asks: the servers, none if they cannot be told
+	attr     string              // userattr: the alias is the first value of it
+	upn      string              // upndomain
+	below    string              // userdn
+	groupDN  string
+	named    string // groupattr
+	filter   string // groupfilter; empty: Vault's default
+	accessor string
+	batch    bool // it gives batch tokens
+
+	// Whose login gets more than Vault's default policy.
+	all     bool
+	names   map[string]bool                // folded
+	members map[string]map[string]struct{} // by directory: DNs (dnKey) and names (fold) of groups that get more
+}
+
+// ldapMounts reads the auth mounts of type ldap that ask a directory of the campaign. One whose
+// configuration may not be read is a warning, as before these were looked at.
+func (l *lister) ldapMounts(ctx context.Context) error {
+	if len(l.c.Directories) == 0 || l.vault == nil {
+		return nil
+	}
+	got, err := l.readVault(ctx, "sys/auth")
+	if err != nil || got == nil {
+		return err
+	}
+	for _, at := range slices.Sorted(maps.Keys(got)) {
+		about, _ := got[at].(map[string]any)
+		if about["type"] != "ldap" {
+			continue
+		}
+		m := &authMount{name: strings.Trim(at, "/"), names: map[string]bool{}, members: map[string]map[string]struct{}{}}
+		m.accessor, _ = about["accessor"].(string)
+		tuned, _ := about["config"].(map[string]any)
+		tune, _ := tuned["token_type"].(string)
+		config, err := l.vault.API().Logical().ReadWithContext(ctx, "auth/"+m.name+"/config")
+		if refusedBy(err, http.StatusForbidden) {
+			l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and this login may not read its configuration: whether accounts of the roll log in there is not known, their tokens are not revoked, and each renewal of one is a wrong login that counts towards a lock of the account; run rollcall init again (docs/rights.md)", m.name)
+			continue
+		}
+		if err != nil {
+			return vaultError("read", "auth/"+m.name+"/config", err)
+		}
+		if config == nil {
+			continue // nobody logs in yet
+		}
+		text := func(key string) string { v, _ := config.Data[key].(string); return strings.TrimSpace(v) }
+		m.attr, m.upn, m.below = strings.ToLower(text("userattr")), text("upndomain"), text("userdn")
+		m.groupDN, m.named, m.filter = text("groupdn"), text("groupattr"), text("groupfilter")
+		if m.below == "" && m.upn == "" && text("binddn") == "" && config.Data["discoverdn"] != true {
+			continue // not configured: there is no name to bind with
+		}
+		m.servers = l.asks(ctx, strings.Split(text("url"), ","), m)
+		if len(m.servers) == 0 {
+			continue // another directory's accounts
+		}
+		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
+			if len(m.servers[name]) == 0 {
+				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, text("url"))
+			}
+		}
+		m.batch = minted.GivesBatch(text("token_type"), tune)
+		tokens, _ := config.Data["token_policies"].([]any)
+		if err := l.whoGetsMore(ctx, m, tokens, text("use_token_groups") == "true" || config.Data["use_token_groups"] == true); err != nil {
+			return err
+		}
+		l.mounts = append(l.mounts, m)
+	}
+	return nil
+}
+
+// readVault is nil where our login may not read.
+func (l *lister) readVault(ctx context.Context, at string) (map[string]any, error) {
+	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	switch {
+	case refusedBy(err, http.StatusForbidden), err == nil && got == nil:
+		return nil, nil
+	case err != nil:
+		return nil, vaultError("read", at, err)
+	}
+	return got.Data, nil
+}
+
+// listVault says with known whether our login may list at all.
+func (l *lister) listVault(ctx context.Context, at string) (names []string, known bool, err error) {
+	got, err := l.vault.API().Logical().ListWithContext(ctx, at)
+	switch {
+	case refusedBy(err, http.StatusForbidden):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, vaultError("list", at, err)
+	}
+	return keys(got), true, nil
+}
+
+// loginsOf are the logins to Vault of an account.
+func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLogin) {
+	for _, m := range l.mounts {
+		servers, asked := m.servers[authority]
+		if !asked || a.facts == nil || a.facts.noAccount().code != "" || !m.holds(a.Name) {
+			continue
+		}
+		names := m.namesOf(a)
+		if len(names) == 0 {
+			continue
+		}
+		out = append(out, credential.VaultLogin{Mount: m.name, Names: names, Servers: servers, Plain: !m.getsMore(authority, a.Name, names)})
+	}
+	return out
+}
+
+// holds reports whether an entry lies where the mount looks for accounts.
+func (m *authMount) holds(dn string) bool {
+	return m.below == "" || within(dn, m.below)
+}
+
+// within compares two DNs as text: dnKey has folded what does not count.
+func within(dn, base string) bool {
+	d, b := dnKey(dn), dnKey(base)
+	return d == b || b == "" || strings.HasSuffix(d, ","+b)
+}
+
+// namesOf are the names that log in as the account, Vault's own first.
+func (m *authMount) namesOf(a Account) []string {
+	var names []string
+	add := func(all ...string) {
+		for _, n := range all {
+			if n != "" && !slices.ContainsFunc(names, func(have string) bool { return fold(have) == fold(n) }) {
+				names = append(names, n)
+			}
+		}
+	}
+	if user, domain, ok := strings.Cut(a.facts.principal, "@"); ok && m.upn != "" && strings.EqualFold(domain, m.upn) {
+		add(user)
+	}
+	add(a.facts.named[m.attr]...)
+	add(namingValue(a.Name, m.attr))
+	add(a.facts.login...)
+	add(a.facts.principal)
+	return names
+}
+
+func namingValue(dn, attr string) string {
+	first, _, _ := strings.Cut(dn, ",")
+	name, value, ok := strings.Cut(first, "=")
+	if !ok || !strings.EqualFold(strings.TrimSpace(name), attr) || strings.Contains(value, `\`) {
+		return ""
+	}
+	return strings.TrimSpace(value)
+}
+
+// policyPaths finds what a policy is about. Vault ships a default policy that is about one's own token,
+// cubbyhole and identity.
+var policyPaths = regexp.MustCompile(`path\s+"([^"]*)"`)
+
+// ordinary reports whether Vault's default policy reads nothing that Rollcall writes. Where it cannot
+// be read it is taken to.
+func (l *lister) ordinary(ctx context.Context) (bool, error) {
+	got, err := l.readVault(ctx, "sys/policies/acl/default")
+	if err != nil || got == nil {
+		return false, err
+	}
+	text, _ := got["policy"].(string)
+	found := policyPaths.FindAllStringSubmatch(text, -1)
+	if strings.Count(text, "path") > 0 && len(found) == 0 {
+		return false, nil // of another form (JSON)
+	}
+	for _, f := range found {
+		first, _, _ := strings.Cut(f[1], "/")
+		if !slices.Contains([]string{"auth", "sys", "cubbyhole", "identity"}, first) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// more are policies besides the default one.
+func more(policies []any) bool {
+	return slices.ContainsFunc(policies, func(p any) bool { return p != "default" })
+}
+
+func (m *authMount) getsMore(directory, dn string, names []string) bool {
+	in := m.members[directory]
+	has := func(key string) bool { _, ok := in[key]; return ok }
+	return m.all || has(dnKey(dn)) || slices.ContainsFunc(names, func(n string) bool { return m.names[fold(n)] || has(fold(n)) })
+}
+
+func (m *authMount) place(rest ...string) string {
+	return fmt.Sprintf("auth/%s/%s", m.name, strings.Join(rest, "/"))
+}

@@ -1,0 +1,199 @@
+// Package vaultlogin adds to the authority of a directory what its passwords open besides: an
+// auth mount of type ldap asks the directory, and gives whoever logs in a token of Vault
+// (https://developer.hashicorp.com/vault/docs/auth/ldap).
+//
+// A new password ends no such token. It lives until it expires, reads what it could read, and each
+// time that it is renewed Vault binds with the password that it was minted with: three renewals
+// lock the account for its new one (1.21 and slapd 2.5 tried). So Retire revokes all of them, and for
+// a login whose policies may read something it does so before the new value is written anywhere.
+package vaultlogin
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
+)
+
+// Authority is the one of a directory, whose accounts may log in to Vault. What is not about
+// Vault it leaves to that one.
+type Authority struct {
+	kind.Authority
+	tokens *minted.Tokens
+	vault  string // as the ledger calls it
+
+	mu      sync.Mutex
+	refused []refusal
+}
+
+var (
+	_ kind.Authority = (*Authority)(nil)
+	_ kind.Many      = (*Authority)(nil)
+	_ kind.Seer      = (*Authority)(nil)
+	_ kind.Again     = (*Authority)(nil)
+	_ kind.Login     = (*Authority)(nil)
+
+	_ kind.Outlasting = (*Authority)(nil)
+)
+
+// Around gives the authority of a directory with what is about Vault, tokens of which
+// serverName is the name.
+func Around(directory kind.Authority, tokens *minted.Tokens, serverName string) *Authority {
+	return &Authority{Authority: directory, tokens: tokens, vault: serverName}
+}
+
+// Account adds the logins to what the directory shows.
+func (au *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	a, err := au.Authority.Account(ctx, server, c)
+	a.Logins = c.Logins
+	return a, err
+}
+
+// Accounts does so for many.
+func (au *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	many, ok := au.Authority.(kind.Many)
+	if !ok {
+		return nil
+	}
+	out := many.Accounts(ctx, server, cs)
+	for _, c := range cs {
+		if a, found := out[c.ID]; found && len(c.Logins) > 0 {
+			a.Logins = c.Logins
+			out[c.ID] = a
+		}
+	}
+	return out
+}
+
+// Seen is the directory's.
+func (au *Authority) Seen(a kind.Account) string {
+	if seer, ok := au.Authority.(kind.Seer); ok {
+		return seer.Seen(a)
+	}
+	return ""
+}
+
+// LookAgain is the directory's.
+func (au *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
+	if again, ok := au.Authority.(kind.Again); ok {
+		return again.LookAgain(ctx, server, cs, n)
+	}
+	return kind.Look{}, nil
+}
+
+// Connections is the directory's.
+func (au *Authority) Connections() int {
+	if d, ok := au.Authority.(interface{ Connections() int }); ok {
+		return d.Connections()
+	}
+	return 1
+}
+
+// RetiresFirst: a token that a stolen password minted may read the place at which the new one is left.
+func (au *Authority) RetiresFirst(c credential.Credential) bool {
+	return c.ReachesVault() || au.Authority.RetiresFirst(c)
+}
+
+// Set looks at all tokens that there are first, for a login that is retired before its consumers get
+// the new value: what takes as many calls as there are tokens is done while they have the old one,
+// and a right that is missing shows before anything is changed.
+func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
+	if reaches(a) {
+		if err := au.tokens.Warm(ctx); err != nil {
+			return err
+		}
+	}
+	return au.Authority.Set(ctx, a, new, old)
+}
+
+func reaches(a kind.Account) bool {
+	return slices.ContainsFunc(a.Logins, func(l credential.VaultLogin) bool { return !l.Plain })
+}
+
+// Retire first ends the old password at the directory for good, then revokes what logins to Vault
+// minted with it, and looks again until nothing is left. It finds the tokens by mount and name, and so
+// those of the new password as well: consumers have none by then, but where it is repeated after a
+// crash they log in once more.
+func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
+	mark, findings, err := au.Authority.Retire(ctx, a, new)
+	if err != nil || len(a.Logins) == 0 {
+		return mark, findings, err
+	}
+	var sum minted.Outcome
+	batch := false
+	for _, l := range a.Logins {
+		if err := au.followed(ctx, a, l); err != nil {
+			return mark, findings, err
+		}
+		got, err := au.tokens.RevokeLogin(ctx, minted.Login{Mount: l.Mount, Names: l.Names}, func(ctx context.Context) (string, func(), error) {
+			return au.logIn(ctx, l, new)
+		})
+		sum.Revoked += got.Revoked
+		if err != nil {
+			return mark, append(findings, sum.Findings()...), err
+		}
+		if l.Plain {
+			continue // what could not be revoked reads nothing
+		}
+		sum.Orphans = max(sum.Orphans, got.Orphans)
+		mints, err := au.mintsBatch(ctx, l)
+		if err != nil {
+			return mark, append(findings, sum.Findings()...), err
+		}
+		batch = batch || mints
+	}
+	findings = append(findings, sum.Findings()...)
+	if batch {
+		findings = append(findings, credential.Finding{Code: credential.FindingBatchTokens,
+			Detail: "the auth mount gives batch tokens, which Vault can neither list nor revoke: those of the old password live until they expire"})
+	}
+	return mark, findings, nil
+}
+
+const (
+	followsWithin = time.Second
+	followsLook   = 50 * time.Millisecond
+)
+
+// followed waits until the servers that Vault asks have the change: at one that lags the stolen password
+// goes on minting tokens. One that a person took out of the campaign is not waited for.
+func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.VaultLogin) error {
+	write := au.Servers()[0]
+	at := credential.Credential{Subject: a.Subject, Name: a.Name}
+	var want string
+	for _, server := range l.Servers {
+		if l.Plain || server == write || slices.Contains(a.LeftOut, server) {
+			continue
+		}
+		if want == "" {
+			now, err := au.Authority.Account(ctx, write, at)
+			if err != nil {
+				return err
+			}
+			want = now.Changed
+		}
+		for end := time.Now().Add(followsWithin); ; {
+			now, err := au.Authority.Account(ctx, server, at)
+			if err != nil {
+				return err
+			}
+			if now.Changed >= want {
+				break
+			}
+			if time.Now().After(end) {
+				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks this server, which has not seen the change: the stolen password logs in to Vault there, and would read the new one where it is left; its password was changed, and the new value waits in staging: repair replication, or leave the server out by name"}
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(followsLook):
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package vaultlogin
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/kind/kindtest"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault"
+)
+
+// In one world, one after the other: a directory and a Vault take longer to start than all of these.
+func TestPasswordsThatLogInToVault(t *testing.T) {
+	w := newWorld(t)
+	t.Run("what a stolen password minted is dead before the new one is written where it reads", w.deadBeforeWritten)
+	t.Run("killed between the two", w.killedBetween)
+	t.Run("renewals of a token that is left lock the account for its new password, and none is left", w.noRenewalLocks)
+	t.Run("a server that Vault asks and that lags holds up the new value", w.lagging)
+	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
+	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
+	t.Run("a login that gets nothing waits for nothing, and its tokens are revoked", w.plain)
+	t.Run("a right that is missing shows before anything is set", w.rightsFirst)
+	t.Run("contract", func(t *testing.T) {
+		kindtest.Run(t, kindtest.Fixture{
+			Authority: w.authority, New: w.credential,
+			Delete: func(t *testing.T, c credential.Credential) {
+				conn, err := w.provider.AdminConn(t.Context())
+				require.NoError(t, err)
+				defer conn.Close()
+				require.NoError(t, conn.Del(deletion(c.Name)))
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				require.NoError(t, w.replica.AwaitReplication(ctx))
+			},
+			Interrupt: func(t *testing.T) func(*testing.T) {
+				w.provider.Process().Kill()
+				return func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+					defer cancel()
+					require.NoError(t, w.provider.Restart(ctx))
+				}
+			},
+		})
+	})
+}
+
+// thief watches the place of the new value with every token that he has, and tries the stolen
+// password in between.
+type thief struct {
+	*vault.Store
+	w       *world
+	t       *testing.T
+	c       credential.Credential
+	stolen  credential.Secret
+	tokens  []*vaultapi.Client
+	crash   bool
+	written int
+}
+
+func (s *thief) Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error) {
+	if s.crash {
+		s.crash = false
+		panic("killed")
+	}
+	s.written++
+	for i, c := range s.tokens {
+		require.False(s.t, alive(c), "token %d could read the new value", i)
+	}
+	_, err := s.w.login("ldap", s.c.Logins[0].Names[0], s.stolen)
+	require.Error(s.t, err, "the stolen password could still mint a token that reads the new one")
+	return s.Store.Activate(ctx, p, from, value, owner)
+}
+
+func (w *world) steal(t *testing.T) *thief {
+	c, old := w.credential(t)
+	name := c.Logins[0].Names[0]
+	c.Paths = []credential.Path{{Mount: "rollcall", Path: "device/" + name, Field: "password"}}
+	_, err := w.store.Activate(t.Context(), c.Paths[0], vault.Live{}, old, "")
+	require.NoError(t, err)
+	s := &thief{Store: w.store, w: w, t: t, c: c, stolen: old}
+	plain, other := w.mustLogin(t, "ldap", name, old), w.mustLogin(t, "ldap", strings.ToUpper(name)+" ", old)
+	made, err := other.Logical().Write("auth/token/create", nil)
+	require.NoError(t, err)
+	child := w.server.Client()
+	child.SetToken(made.Auth.ClientToken)
+	_, err = plain.Auth().Token().RenewSelf(0)
+	require.NoError(t, err)
+	s.tokens = []*vaultapi.Client{plain, other, child}
+	for _, c := range s.tokens {
+		seen, err := c.Logical().Read("rollcall/data/" + s.c.Paths[0].Path)
+		require.NoError(t, err)
+		require.NotNil(t, seen, "he reads the device's secrets")
+	}
+	return s
+}
+
+func (s *thief) rotator(campaign string) *rotation.Rotator {
+	return &rotation.Rotator{Store: s, Authority: s.w.authority, Campaign: campaign, Pass: 1, Now: time.Now}
+}
+
+func (s *thief) dead(a rotation.Applied) {
+	require.True(s.t, a.Dead(), "%+v", a.Stop)
+	require.Equal(s.t, protocol.ProofBind, a.Proof)
+	require.Equal(s.t, 1, s.written)
+	live, err := s.ReadLive(s.t.Context(), s.c.Paths[0], 0)
+	require.NoError(s.t, err)
+	require.True(s.t, alive(s.w.mustLogin(s.t, "ldap", s.c.Logins[0].Names[0], live.Value)), "its consumer is fine")
+}
+
+func (w *world) deadBeforeWritten(t *testing.T) {
+	s := w.steal(t)
+	p := s.rotator("at-once").Prepare(t.Context(), s.c)
+	require.Nil(t, p.Stop)
+	a := s.rotator("at-once").Apply(t.Context(), s.c, p.Attempt, p.Fresh)
+	s.dead(a)
+	i := slices.IndexFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingTokensRevoked })
+	require.GreaterOrEqual(t, i, 0, "%+v", a.Findings)
+	require.Contains(t, a.Findings[i].Detail, "2 live tokens")
+	require.NotContains(t, a.Findings[i].Detail, s.c.Logins[0].Names[0])
+}
+
+func (w *world) killedBetween(t *testing.T) {
+	s := w.steal(t)
+	s.crash = true
+	p := s.rotator("killed").Prepare(t.Context(), s.c)
+	require.Nil(t, p.Stop)
+	require.Panics(t, func() { s.rotator("killed").Apply(t.Context(), s.c, p.Attempt, p.Fresh) })
+	for _, c := range s.tokens {
+		require.False(t, alive(c))
+	}
+	s.dead(s.rotator("killed").Apply(t.Context(), s.c, p.Attempt, false))
+}
+
+func (w *world) noRenewalLocks(t *testing.T) {
+	renew := func(c *vaultapi.Client) {
+		for range 4 {
+			_, err := c.Auth().Token().RenewSelf(0)
+			require.Error(t, err)
+		}
+	}
+	for _, closes := range []bool{false, true} {
+		c, old := w.credential(t)
+		stale := w.mustLogin(t, "ldap", c.Logins[0].Names[0], old)
+		var au kind.Authority = w.bare
+		if closes {
+			au = w.authority
+		}
+		a, err := au.Account(t.Context(), au.Servers()[0], c)
+		require.NoError(t, err)
+		next, err := au.Generate(t.Context(), c)
+		require.NoError(t, err)
+		require.NoError(t, au.Set(t.Context(), a, next, old))
+		_, _, err = au.Retire(t.Context(), a, next)
+		require.NoError(t, err)
+		renew(stale)
+		require.Equal(t, closes, w.attr(t, w.provider, c.Name, "pwdAccountLockedTime") == "",
+			"Vault binds with the password of the login at each renewal")
+		_, err = w.login("ldap", c.Logins[0].Names[0], next)
+		require.Equal(t, closes, err == nil)
+	}
+}
+
+func (w *world) lagging(t *testing.T) {
+	w.mount(t, "far", w.replica, nil)
+	s := w.steal(t)
+	s.c.Logins = append(s.c.Logins, credential.VaultLogin{Mount: "far", Names: s.c.Logins[0].Names, Servers: []string{w.replica.LDAPS()}})
+	w.replica.PauseReplication()
+	p := s.rotator("lags").Prepare(t.Context(), s.c)
+	require.Nil(t, p.Stop)
+	a := s.rotator("lags").Apply(t.Context(), s.c, p.Attempt, p.Fresh)
+	require.NotNil(t, a.Stop)
+	require.Equal(t, protocol.ReasonLagging, a.Stop.Reason)
+	require.Equal(t, protocol.Retire, a.Step)
+	require.Zero(t, s.written, "the stolen password logs in there still, and reads the place")
+	late := w.mustLogin(t, "far", s.c.Logins[0].Names[0], s.stolen)
+	s.tokens = append(s.tokens, late)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, w.replica.ResumeReplication(ctx))
+	require.NoError(t, w.replica.AwaitReplication(ctx))
+	s.dead(s.rotator("lags").Apply(t.Context(), s.c, p.Attempt, false))
+
+	// One that a person took out is not waited for.
+	s = w.steal(t)
+	s.c.Logins[0].Servers = append(s.c.Logins[0].Servers, w.replica.LDAPS())
+	w.replica.PauseReplication()
+	without := s.rotator("without")
+	without.LeftOut = []string{w.replica.LDAPS()}
+	p = without.Prepare(t.Context(), s.c)
+	require.Nil(t, p.Stop)
+	s.dead(without.Apply(t.Context(), s.c, p.Attempt, p.Fresh))
+	require.NoError(t, w.replica.ResumeReplication(ctx))
+	require.NoError(t, w.replica.AwaitReplication(ctx))
+}
+
+func (w *world) whatCannotBeRevoked(t *testing.T) {
+	w.mount(t, "batch", w.provider, map[string]any{"token_type": "batch"})
+	require.NoError(t, w.server.Client().Sys().PutPolicy("frees", `path "auth/token/create-orphan" { capabilities = ["update", "sudo"] }`))
+	w.mount(t, "frees", w.provider, map[string]any{"token_policies": "frees"})
+	for mount, want := range map[string]credential.FindingCode{"batch": credential.FindingBatchTokens, "frees": credential.FindingOrphanTokens} {
+		c, old := w.credential(t)
+		c.Logins[0].Mount = mount
+		stolen := w.mustLogin(t, mount, c.Logins[0].Names[0], old)
+		if mount == "frees" {
+			made, err := stolen.Logical().Write("auth/token/create-orphan", nil)
+			require.NoError(t, err)
+			t.Cleanup(func() { w.write(t, "auth/token/revoke", map[string]any{"token": made.Auth.ClientToken}) })
+		}
+		a, err := w.authority.Account(t.Context(), w.authority.Servers()[0], c)
+		require.NoError(t, err)
+		next, err := w.authority.Generate(t.Context(), c)
+		require.NoError(t, err)
+		require.NoError(t, w.authority.Set(t.Context(), a, next, old))
+		_, findings, err := w.authority.Retire(t.Context(), a, next)
+		require.NoError(t, err)
+		require.True(t, slices.ContainsFunc(findings, func(f credential.Finding) bool { return f.Code == want && f.Code.LivesOn() }), "%s: %+v", mount, findings)
+	}
+}
+
+func (w *world) reads(t *testing.T) {
+	c, value := w.credential(t)
+	wrong := []credential.Secret{credential.NewSecret("wrong-1"), credential.NewSecret("wrong-2"), credential.NewSecret("wrong-3")}
+	paths := []string{"rollcall/data/device/x", "rollcall/data/staging/x"}
+	before := w.tokens(t)
+	got, err := w.authority.Reads(t.Context(), c, []credential.Secret{{}, wrong[0], value}, paths)
+	require.NoError(t, err)
+	require.Equal(t, paths[:1], got)
+	require.Equal(t, before, w.tokens(t), "it leaves no token behind")
+	for range 3 {
+		_, err = w.authority.Reads(t.Context(), c, wrong[:2], paths)
+		require.Error(t, err, "nobody knows what it reads")
+	}
+	require.Empty(t, w.attr(t, w.provider, c.Name, "pwdAccountLockedTime"), "each wrong value was offered once")
+	c.Logins[0].Names = []string{"../../approle/login"}
+	_, err = w.authority.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.Error(t, err)
+}
+
+func (w *world) tokens(t *testing.T) int {
+	got, err := w.server.Client().Logical().List("auth/token/accessors")
+	require.NoError(t, err)
+	return len(got.Data["keys"].([]any))
+}
+
+func (w *world) plain(t *testing.T) {
+	c, old := w.credential(t)
+	require.True(t, w.authority.RetiresFirst(c))
+	c.Logins[0].Plain = true
+	require.False(t, w.authority.RetiresFirst(c))
+	require.False(t, c.ReachesVault())
+	stolen := w.mustLogin(t, "ldap", c.Logins[0].Names[0], old)
+	a, err := w.authority.Account(t.Context(), w.authority.Servers()[0], c)
+	require.NoError(t, err)
+	next, err := w.authority.Generate(t.Context(), c)
+	require.NoError(t, err)
+	require.NoError(t, w.authority.Set(t.Context(), a, next, old))
+	_, _, err = w.authority.Retire(t.Context(), a, next)
+	require.NoError(t, err)
+	require.False(t, alive(stolen))
+	got, err := w.authority.Reads(t.Context(), c, nil, []string{"rollcall/data/device/x"})
+	require.NoError(t, err)
+	require.Empty(t, got, "nothing is asked of it")
+}
+
+func (w *world) rightsFirst(t *testing.T) {
+	c, old := w.credential(t)
+	poor := w.server.Client()
+	got, err := poor.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"default"}})
+	require.NoError(t, err)
+	poor.SetToken(got.Auth.ClientToken)
+	au := Around(w.bare, tokensOf(poor), "vault")
+	a, err := au.Account(t.Context(), au.Servers()[0], c)
+	require.NoError(t, err)
+	var stop *protocol.Stop
+	require.ErrorAs(t, au.Set(t.Context(), a, credential.NewSecret("never"), old), &stop)
+	require.Equal(t, protocol.ReasonRights, stop.Reason)
+	w.mustLogin(t, "ldap", c.Logins[0].Names[0], old)
+}
