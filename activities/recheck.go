@@ -17,7 +17,7 @@ import (
 
 // Proved are the credentials of a batch that the ledger calls dead, with the mark that
 // their evidence holds of the write server, and the versions that the outcome says were
-// activated. What has no mark cannot be looked at again.
+// activated. What has no mark cannot be looked at again, unless it needs none.
 func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)
@@ -31,7 +31,7 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	var out []ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
 		line := state.Line(page[i].ID)
-		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" {
+		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && page[i].Kind != credential.UserpassPassword {
 			continue
 		}
 		out = append(out, provedItem(i, page[i], line))

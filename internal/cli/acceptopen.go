@@ -39,7 +39,7 @@ file instead.`,
 		},
 	}
 	out.flag(c)
-	c.Flags().StringVar(&login, "login", "", "the login, as list names it: mount/role of an AppRole")
+	c.Flags().StringVar(&login, "login", "", "the login, as list names it: mount/role of an AppRole, mount/name of a userpass user")
 	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the ledger")
 	_ = c.MarkFlagRequired("login")
 	_ = c.MarkFlagRequired("reason")

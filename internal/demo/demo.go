@@ -44,7 +44,7 @@ const patience = 5 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Decoys: 6, Plant: true,
+	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Decoys: 6, Plant: true,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would, and so does
@@ -57,7 +57,7 @@ var company = estate.Options{
 // lane first, small batches after it. The deadline covers a slow machine;
 // nothing waits for it here.
 const waves = `waves:
-  - {name: vault-logins, kind: approle-secret-id, batch: 1}
+  - {name: vault-logins, directory: vault, batch: 1}
   - {name: first-few, account: svc-esg-000*, batch: 3}
 `
 

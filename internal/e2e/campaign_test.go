@@ -21,7 +21,7 @@ import (
 var strict = lab.SlapdPolicy{History: 5, MinAge: time.Hour}
 
 func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Decoys: 3, Plant: true, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Decoys: 3, Plant: true, Policy: strict})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -35,7 +35,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 
 	state := u.ledger()
 	require.Equal(t, ledger.Closed, state.Phase)
-	require.Len(t, state.Credentials, 27)
+	require.Len(t, state.Credentials, 28)
 	requireAllDead(t, state, results, estate.Vanished, e.Slapd.AccountDN(estate.Planted))
 	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
@@ -68,14 +68,14 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	})
 	t.Run("status and report tell the same as the ledger", func(t *testing.T) {
 		st := decode[report.Status](t, u.must("status", "-o", "json"))
-		require.Equal(t, 27, st.Listed)
+		require.Equal(t, 28, st.Listed)
 		require.Len(t, st.Open, 2)
-		require.Contains(t, u.must("report"), "27 listed · 25 dead · 2 open")
+		require.Contains(t, u.must("report"), "28 listed · 26 dead · 2 open")
 		page := filepath.Join(e.Dir, "report.html")
 		u.must("report", "--html", page)
 		html, err := os.ReadFile(page)
 		require.NoError(t, err)
-		require.Contains(t, string(html), "25")
+		require.Contains(t, string(html), "26")
 	})
 	t.Run("a second campaign rotates what the first put there", func(t *testing.T) {
 		again := u.run("run")

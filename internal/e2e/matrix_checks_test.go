@@ -20,7 +20,7 @@ func (b *bench) accepts(value credential.Secret) (bool, error) {
 	if value.IsZero() {
 		return false, nil
 	}
-	if b.Credential.Kind == credential.AppRoleSecretID {
+	if b.Credential.Kind.OpensVault() {
 		return b.acceptsLogin(value)
 	}
 	pool := x509.NewCertPool()
@@ -43,7 +43,11 @@ func (b *bench) accepts(value credential.Secret) (bool, error) {
 func (b *bench) acceptsLogin(value credential.Secret) (bool, error) {
 	api := b.e.Vault.Client()
 	api.ClearToken()
-	got, err := api.Logical().WriteWithContext(context.Background(), "auth/approle/login", map[string]any{"role_id": b.stolen.RoleID, "secret_id": value.Reveal()})
+	at, with := "auth/approle/login", map[string]any{"role_id": b.stolen.RoleID, "secret_id": value.Reveal()}
+	if b.Credential.Kind == credential.UserpassPassword {
+		at, with = "auth/userpass/login/"+b.stolen.User, map[string]any{"password": value.Reveal()}
+	}
+	got, err := api.Logical().WriteWithContext(context.Background(), at, with)
 	if err != nil {
 		return false, nil //nolint:nilerr // a refused login is the answer
 	}
@@ -160,9 +164,9 @@ func (b *bench) setOnce() error {
 			n++
 		}
 	}
-	if b.Credential.Kind == credential.AppRoleSecretID {
+	if b.Credential.Kind.OpensVault() {
 		for _, r := range b.vault.Requests() {
-			if r.Applied && strings.HasSuffix(r.Detail, "/custom-secret-id") {
+			if r.Applied && (strings.HasSuffix(r.Detail, "/custom-secret-id") || strings.HasSuffix(r.Detail, "/password")) {
 				n++
 			}
 		}

@@ -237,6 +237,9 @@ func (b *bench) try(m mishap, n int) (happened bool, err error) {
 	defer cancel()
 	p := &progress{}
 	match := func(r faultproxy.Request) bool { return !strings.Contains(r.Detail, "auth/token/") } // not our own login
+	if b.Credential.Kind == credential.UserpassPassword {
+		match = changes // each of its logins takes Vault a while
+	}
 	if m.kill == "" {
 		r, done, err := b.open(ctx)
 		if err != nil {
@@ -368,11 +371,12 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 	authority := map[credential.Kind]string{
 		credential.LDAPPassword: "corp", credential.AppRoleSecretID: credential.VaultAuthority,
 		credential.ADPassword: estate.DomainName, credential.UserPassword: estate.DomainName,
+		credential.UserpassPassword: credential.VaultAuthority,
 	}[k]
 	for seen, at := 0, s.n[k]; seen < len(s.e.Stolen); seen++ {
 		stolen := s.e.Stolen[seen]
 		path, person := s.e.HandOver[stolen.ID]
-		if !strings.HasPrefix(stolen.ID, authority+"/") || person != (k == credential.UserPassword) {
+		if !strings.HasPrefix(stolen.ID, authority+"/") || person != (k == credential.UserPassword) || (stolen.Kind == intruder.Userpass) != (k == credential.UserpassPassword) {
 			continue
 		}
 		if !person {

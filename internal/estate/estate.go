@@ -30,6 +30,7 @@ type Options struct {
 	Replica     bool // a second slapd that replicates from the first
 	Odd         bool // the exceptional cases: see seedOdd
 	AppRoles    int  // logins of the device to Vault
+	Users       int  // more of them, by userpass
 	Tagged      int  // more accounts that only the directory ties to the device
 	Decoys      int  // accounts that are not tied to the device
 	Pair        bool // each directory is worked on by two identities that reset each other
@@ -129,6 +130,9 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 		return e, err
 	}
 	if err = e.seedAppRoles(ctx); err != nil {
+		return e, err
+	}
+	if err = e.seedUsers(ctx); err != nil {
 		return e, err
 	}
 	if err = e.seedPlant(ctx); err != nil {
@@ -272,6 +276,9 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	}
 	if e.opts.AppRoles > 0 {
 		fmt.Fprintf(&b, "  - name: logins\n    type: vault-approle\n    mount: approle\n    role: %s-*\n", Device)
+	}
+	if e.opts.Users > 0 {
+		fmt.Fprintf(&b, "  - name: users\n    type: vault-userpass\n    user: %s-*\n", Device)
 	}
 	b.WriteString("\n" + e.singleYAML() + more)
 	path := filepath.Join(e.Dir, "campaign.yaml")

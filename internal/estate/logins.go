@@ -2,7 +2,10 @@ package estate
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+
+	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/intruder"
@@ -29,7 +32,7 @@ path "auth/token/create" { capabilities = ["update"] }
 
 // seedAppRoles makes the device's own logins to Vault.
 func (e *Estate) seedAppRoles(ctx context.Context) error {
-	if e.opts.AppRoles == 0 {
+	if e.opts.AppRoles+e.opts.Users == 0 {
 		return nil
 	}
 	for name, rules := range map[string]string{readerPolicy: readerRules, writerPolicy: writerRules} {
@@ -78,6 +81,38 @@ func (e *Estate) seedAppRole(ctx context.Context, name, policy string) error {
 		Reads: []string{"kv/" + prefix},
 	})
 	return nil
+}
+
+// seedUsers makes logins of the device by userpass, as the scripts of an appliance have them. All
+// read what lies below its prefix.
+func (e *Estate) seedUsers(ctx context.Context) error {
+	if e.opts.Users == 0 {
+		return nil
+	}
+	if err := e.Vault.Client().Sys().EnableAuthWithOptionsWithContext(ctx, "userpass", &vaultapi.EnableAuthOptions{Type: "userpass"}); err != nil {
+		return fmt.Errorf("estate: auth method userpass: %w", err)
+	}
+	secrets, metadata := map[string]map[string]any{}, map[string]map[string]any{}
+	for i := range e.opts.Users {
+		name, password := fmt.Sprintf("%s-job-%d", Device, i+1), rand.Text()
+		_, err := e.Vault.Client().Logical().WriteWithContext(ctx, "auth/userpass/users/"+name, map[string]any{
+			"password": password, "token_ttl": "1h", "token_policies": "default," + readerPolicy,
+		})
+		if err != nil {
+			return fmt.Errorf("estate: userpass user %s: %w", name, err)
+		}
+		path, id := prefix+"/"+name, "vault/userpass/"+name
+		secrets[path] = map[string]any{"username": name, "password": password}
+		metadata[path] = map[string]any{"account": "userpass/" + name, "directory": "vault"}
+		e.Live[id] = credential.Path{Mount: "kv", Path: path, Field: "password"}
+		e.Stolen = append(e.Stolen, intruder.Stolen{
+			ID: id, Kind: intruder.Userpass, Servers: []string{e.Vault.Address()}, User: name, Password: password, Reads: []string{"kv/" + prefix},
+		})
+	}
+	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
+		return err
+	}
+	return e.Vault.SeedMetadata(ctx, metadata)
 }
 
 // know makes an account known to the intruder, which holds no value of it.

@@ -125,7 +125,7 @@ func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind
 	case protocol.Changed:
 		return changedSince(server)
 	case protocol.Unchanged:
-		if !now.ByItself {
+		if !now.ByItself && !now.OnlyOne {
 			return asProved(now)
 		}
 	}
@@ -171,7 +171,7 @@ func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, w
 
 // asProved is an account in which nothing was changed; somebody may have locked it.
 func asProved(now kind.Account) Looked {
-	if now.State == protocol.Locked || now.State == protocol.RoleLocked {
+	if now.State == protocol.Locked || now.State == protocol.RoleLocked || now.State == protocol.LoginLocked {
 		return Looked{Finding: credential.FindingLockedSince}
 	}
 	return Looked{}
@@ -219,6 +219,8 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 		return openAgain(protocol.ReasonMadeAnew, server, "proved dead, and its entry was touched after that; the secret in Vault that held the value which was proved was deleted and made anew since, so its versions are somebody else's and were not tried: find out who deleted it, and whether the password is still the one that consumers are to have")
 	case value.IsZero() && failed:
 		return Looked{Missed: true}
+	case value.IsZero() && now.OnlyOne:
+		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and whether its password is still the one that was proved could not be tried at the end of the campaign: that value is not in Vault any more, at any path that took part: find out who deleted it")
 	case value.IsZero():
 		// Who can write there can bring that about, so it must not pass for unchanged.
 		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
@@ -228,7 +230,7 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 		return Looked{Missed: true}
 	case answer == protocol.Accepted:
 		return Looked{}
-	case answer == protocol.Locked:
+	case answer == protocol.Locked, answer == protocol.LoginLocked:
 		return Looked{Finding: credential.FindingLockedSince}
 	}
 	return changedSince(server)

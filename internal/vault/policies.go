@@ -310,7 +310,12 @@ func userpassRules(c *config.Campaign, known []credential.Credential, rotate boo
 		}
 	}
 	for _, k := range known {
-		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.UserpassPassword && i > 0 {
+		i := strings.LastIndex(k.Subject, "/")
+		switch {
+		case k.Kind != credential.UserpassPassword || i < 1 || k.Problem == credential.OwnIdentity:
+		case k.Problem == credential.SameName && rotate:
+			rs = append(rs, rule{"sys/capabilities", []string{update}}) // nothing of it is set
+		case k.Problem != credential.SameName:
 			users["auth/"+k.Subject[:i]+"/users/"+k.Subject[i+1:]] = true
 		}
 	}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -253,4 +254,30 @@ func TestTheWorkerMayWriteTheBindPasswordsOfAPairAndNoOther(t *testing.T) {
 			require.Equal(t, []string{read}, r.caps)
 		}
 	}
+}
+
+func TestTheWorkerSetsThePasswordsOfUserpassUsersThatAreListedAndNoOthers(t *testing.T) {
+	c := &config.Campaign{Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Password: config.PasswordPolicy{VaultPolicy: "users"}},
+		Sources: []config.Source{{Type: config.VaultUserpass, Mount: "machines"}}}
+	user := func(subject string, p credential.Problem) credential.Credential {
+		return credential.Credential{Kind: credential.UserpassPassword, Authority: credential.VaultAuthority, Subject: subject, Problem: p}
+	}
+	known := []credential.Credential{user("userpass/listed", ""), user("userpass/like", credential.SameName), user("userpass/operator", credential.OwnIdentity)}
+	policies := map[string]string{}
+	for _, p := range Policies(c, known) {
+		policies[p.Name] = p.HCL
+	}
+	for path, want := range map[string]bool{
+		"auth/machines/users/+/password": true, "auth/userpass/users/listed/password": true,
+		"auth/userpass/users/like": false, "auth/userpass/users/operator": false,
+		"sys/policies/password/users/generate": true, "identity/lookup/entity": true, "sys/locked-users": true,
+	} {
+		require.Equal(t, want, strings.Contains(policies[WorkerPolicy], path), path)
+	}
+	require.Contains(t, policies[OperatorPolicy], `path "auth/machines/users/+" { capabilities = ["read"] }`)
+	require.NotContains(t, policies[OperatorPolicy], "/password")
+	for _, name := range []string{WorkerPolicy, OperatorPolicy} {
+		require.Contains(t, policies[name], `path "auth/+/users" { capabilities = ["list"] }`)
+	}
+	require.NotContains(t, policies[LedgerPolicy], "users")
 }

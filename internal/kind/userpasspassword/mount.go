@@ -40,6 +40,7 @@ func (au *Authority) mountOf(ctx context.Context, u user) (mount, error) {
 type entity struct {
 	id       string // empty: it never did
 	disabled bool   // all its tokens are refused, and its logins
+	policies []string
 }
 
 func (au *Authority) entity(ctx context.Context, m mount, u user) (entity, error) {
@@ -56,6 +57,7 @@ func (au *Authority) entity(ctx context.Context, m mount, u user) (entity, error
 	var e entity
 	e.id, _ = got.Data["id"].(string)
 	e.disabled, _ = got.Data["disabled"].(bool)
+	e.policies = texts(got.Data["policies"])
 	return e, nil
 }
 

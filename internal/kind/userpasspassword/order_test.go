@@ -93,6 +93,17 @@ func TestAStolenPasswordIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T)
 			require.NoError(t, err)
 			login(t, c.Name, live.Value)
 			require.NoError(t, rotator().Clean(t.Context(), c, a.ToClean()))
+
+			// The look at the end goes by the value that was activated: there is no mark.
+			proved := []rotation.Proved{{Credential: c, To: a.To, Written: a.Written}}
+			require.Equal(t, []rotation.Looked{{}}, rotator().Recheck(t.Context(), proved))
+			if row.crash != "" {
+				return
+			}
+			admin(t, "auth/userpass/users/"+c.Name+"/password", map[string]any{"password": "somebody's"})
+			require.Equal(t, protocol.ReasonChangedSince, rotator().Recheck(t.Context(), proved)[0].Stop.Reason)
+			lock(t, c)
+			require.Equal(t, credential.FindingLockedSince, rotator().Recheck(t.Context(), proved)[0].Finding)
 		})
 	}
 }

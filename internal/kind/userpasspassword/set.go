@@ -51,8 +51,6 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (user, error) {
 		return user{}, err
 	case u == nil:
 		return user{}, protocol.StopFor(protocol.Gone, au.server)
-	case slices.ContainsFunc(u.policies, vault.OwnPolicy):
-		return user{}, au.stop(protocol.ReasonSelf, "this is a login of somebody who works with Rollcall (it has one of Rollcall's own policies): rotate it by hand, after the campaign")
 	}
 	self, err := au.api.Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
@@ -65,6 +63,9 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (user, error) {
 	e, err := au.entity(ctx, m, *u)
 	if err != nil {
 		return user{}, err
+	}
+	if slices.ContainsFunc(append(u.policies, e.policies...), vault.OwnPolicy) {
+		return user{}, au.stop(protocol.ReasonSelf, "this is a login of somebody who works with Rollcall (it has one of Rollcall's own policies): rotate it by hand, after the campaign")
 	}
 	// A token that somebody made with one of that login dies with it.
 	ours, _ := self.Data["entity_id"].(string)

@@ -293,10 +293,13 @@ path "identity/lookup/entity" { capabilities = ["update"] }`))
 	child := server.Client()
 	child.SetToken(made.Auth.ClientToken)
 	operator, operators := newUser(t, map[string]any{"token_policies": "rollcall-operator"})
+	byEntity, value := newUser(t, nil)
+	login(t, byEntity.Name, value)
+	admin(t, "identity/entity/id/"+entityOf(t, byEntity), map[string]any{"policies": "rollcall-worker"})
 	for name, row := range map[string]struct {
 		api *vaultapi.Client
 		c   credential.Credential
-	}{"logged in as it": {direct, c}, "by a token that one of it made": {child, c}, "somebody who works with Rollcall": {server.Client(), operator}} {
+	}{"logged in as it": {direct, c}, "by a token that one of it made": {child, c}, "somebody who works with Rollcall": {server.Client(), operator}, "by the policies of the entity": {server.Client(), byEntity}} {
 		t.Run(name, func(t *testing.T) {
 			au := New(row.api, "vault", config.PasswordPolicy{}, nil)
 			a := account(t, New(server.Client(), "vault", config.PasswordPolicy{}, nil), row.c)
