@@ -214,6 +214,11 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
 		Authority: in.Authority, Server: in.Server,
 	}
+	if in.TookFrom != "" {
+		if err := l.tookFrom(ctx, in, &e); err != nil {
+			return err
+		}
+	}
 	if in.Login != nil {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, in.Login.Page)
 		if err != nil {
@@ -238,6 +243,21 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		return err
 	}
 	return classify(errLedger, l.release(in.Campaign))
+}
+
+// tookFrom adds what Vault has of a campaign that was taken over.
+func (l *Ledger) tookFrom(ctx context.Context, in EventInput, e *ledger.Entry) error {
+	was, _, err := l.Store.LookAt(ctx, in.TookFrom)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	own, _, err := l.Store.LookAt(ctx, in.Campaign)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	e.ID = ledger.EntryID(in.Campaign, "", in.TookFrom, in.Event)
+	e.TookFrom = &ledger.TookFrom{Campaign: in.TookFrom, Actor: was.Actor, Ended: was.ClosedAt, Asked: own.TakesOver}
+	return nil
 }
 
 // Shut releases every folder of l. It is no method, because every exported

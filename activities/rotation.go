@@ -97,7 +97,15 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 // its record are in order: those that give no sign of life any more, and those that live if
 // a person asked for it. It names them.
 func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, error) {
-	ended, err := r.Store.Supersede(ctx, campaign)
+	if _, err := r.Store.Supersede(ctx, campaign); err != nil {
+		return nil, classify(errVault, err)
+	}
+	own, _, err := r.Store.LookAt(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	// An earlier try may have ended them, and its answer been lost.
+	ended, err := r.Store.EndedBy(ctx, own.Device, campaign)
 	return ended, classify(errVault, err)
 }
 

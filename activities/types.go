@@ -177,6 +177,8 @@ type EventInput struct {
 	// Login that a person accepted as open, on the roll of Snapshot.
 	Snapshot string          `json:"snapshot,omitempty"`
 	Login    *credential.Ref `json:"login,omitempty"`
+	// TookFrom is a campaign that this one has ended.
+	TookFrom string `json:"took_from,omitempty"`
 	// Authority and Server that a person left out.
 	Authority string `json:"authority,omitempty"`
 	Server    string `json:"server,omitempty"`

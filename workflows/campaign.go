@@ -83,7 +83,11 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	if owned && !c.control.Aborting && ctx.Err() == nil {
 		// Only now: one that cannot list or record must not have ended another.
-		if err := workflow.ExecuteActivity(onRotation(steady), rotator.TakeOver, c.in.Campaign).Get(steady, nil); err != nil {
+		var ended []string
+		if err := workflow.ExecuteActivity(onRotation(steady), rotator.TakeOver, c.in.Campaign).Get(steady, &ended); err != nil {
+			return Result{}, c.close(steady, err)
+		}
+		if err := c.tookOver(steady, ended); err != nil {
 			return Result{}, c.close(steady, err)
 		}
 	}
@@ -99,6 +103,22 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
 		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, Aborted: c.control.Aborting,
 	}, c.close(steady, nil)
+}
+
+// tookOver records which campaigns this one has ended, before anything is set.
+func (c *campaign) tookOver(ctx workflow.Context, ended []string) error {
+	if len(ended) == 0 || workflow.GetVersion(ctx, "took-over", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	for _, from := range ended {
+		err := workflow.ExecuteActivity(beforeAnySet(ctx), recorder.RecordEvent, activities.EventInput{
+			Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.TookOver, Actor: c.in.Actor, TookFrom: from,
+		}).Get(ctx, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close records the end and frees the campaign's hold on what is staged. cause

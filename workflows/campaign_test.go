@@ -253,6 +253,20 @@ func TestAnEarlierCampaignIsTakenOverOnceRollAndRecordAreInOrder(t *testing.T) {
 	require.Equal(t, 10, result[Result](t, env).Dead)
 	require.Equal(t, []string{"List", "RecordRoll", "TakeOver", "Prepare"}, f.log[:4])
 
+	require.Len(t, f.events, 1, "nothing was taken over: %v", f.events)
+
+	f = newFake(waveOf(0, 10))
+	f.ended = []string{"c-lost", "c-asked"}
+	env = f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, 10, result[Result](t, env).Dead)
+	require.Equal(t, []string{"List", "RecordRoll", "TakeOver", "RecordEvent", "RecordEvent", "Prepare"}, f.log[:6])
+	for i, from := range f.ended {
+		require.Equal(t, ledger.TookOver, f.events[i].Event)
+		require.Equal(t, from, f.events[i].TookFrom)
+		require.Equal(t, input.Actor, f.events[i].Actor)
+	}
+
 	for _, fails := range []string{"List", "RecordRoll"} {
 		f := newFake(waveOf(0, 10))
 		f.fails[fails] = broken("Sources")

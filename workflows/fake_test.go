@@ -34,6 +34,7 @@ type fake struct {
 	// Reason means dead. nil: all are dead at once.
 	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
 	roll     activities.Roll
+	ended    []string                 // campaigns that it takes over from
 	until    func(at place) time.Time // when the lock ends that outcome says
 	gone     string                   // a server without an answer: no credential dies until it is left out
 	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins
@@ -224,7 +225,7 @@ func (f *fake) open(context.Context, activities.ScheduledInput) error {
 }
 
 func (f *fake) takeOver(context.Context, string) ([]string, error) {
-	return nil, f.begin("TakeOver")
+	return f.ended, f.begin("TakeOver")
 }
 
 func (f *fake) recordRoll(_ context.Context, in activities.Roll) error {

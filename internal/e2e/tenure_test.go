@@ -95,8 +95,16 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	record, err := e.Vault.Client().Logical().Read("rollcall/data/campaigns/" + second)
 	require.NoError(t, err)
 	require.Equal(t, campaignLine.FindStringSubmatch(taken.err)[1], record.Data["data"].(map[string]any)["superseded_by"])
+	text := colleague.must("ledger", "cat")
+	require.Regexp(t, `took-over .*by \S+@\S+  from `+second+` of \S+@\S+`, text)
+	require.NotContains(t, text, "no sign of life")
+	require.Contains(t, taken.out, "took over from campaign "+second)
+	colleague.must("ledger", "verify")
 	release()
 	run.wait() // whatever it had in hand is finished
+	requireConsumersServed(t, e)
+	free := colleague.run("run")
+	require.Zero(t, free.code, "it has said that it holds nothing any more, and nobody waits four minutes for it:\n%s%s", free.out, free.err)
 	requireConsumersServed(t, e)
 	requireDecoysUntouched(t, e)
 }

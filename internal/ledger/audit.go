@@ -45,7 +45,7 @@ type death struct {
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
-	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true,
+	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
 }
 
 func newAudit(rep *Report) *audit {
@@ -93,6 +93,8 @@ func (a *audit) check(index int64, e Entry) {
 		a.closing(index, e)
 	case ServerLeftOut:
 		a.leaveOut(index, e)
+	case TookOver:
+		a.takeOver(index, e)
 	case LoginAccepted:
 		if e.Actor == "" || e.Detail == "" {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted, and the entry does not say by whom and why")
@@ -138,6 +140,23 @@ func (a *audit) leaveOut(index int64, e Entry) {
 	}
 	if _, twice := a.left[place{e.Authority, e.Server}]; !twice {
 		a.left[place{e.Authority, e.Server}] = index
+	}
+}
+
+// takeOver asks from whom, and for the order: one that could not list or record has no right to
+// end another, and after the first intent there is nothing to take over any more.
+func (a *audit) takeOver(index int64, e Entry) {
+	switch {
+	case e.TookFrom == nil || e.TookFrom.Campaign == "":
+		a.rep.add(index, "", "another campaign was taken over, and the entry does not say which")
+	case e.TookFrom.Campaign == e.Campaign:
+		a.rep.add(index, "", "the campaign took over from itself")
+	case e.TookFrom.Asked && e.Actor == "":
+		a.rep.add(index, "", "campaign %s was taken over because a person asked for it, and the entry does not say who", e.TookFrom.Campaign)
+	case a.closed == noIndex && !a.gap:
+		a.rep.add(index, "", "campaign %s was taken over before the roll was closed", e.TookFrom.Campaign)
+	case len(a.intents) > 0:
+		a.rep.add(index, "", "campaign %s was taken over after something was announced", e.TookFrom.Campaign)
 	}
 }
 

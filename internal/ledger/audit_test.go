@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -59,6 +60,13 @@ func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 	with := func(change func(s []Entry)) func([]Entry) []Entry {
 		return func(s []Entry) []Entry { change(s); return s }
 	}
+	taken := func(at int, from *TookFrom, by string) func([]Entry) []Entry {
+		return func(s []Entry) []Entry {
+			e := whole(TookOver, nil)
+			e.TookFrom, e.Actor = from, by
+			return slices.Insert(s, at, e)
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		edit  func([]Entry) []Entry
@@ -91,6 +99,12 @@ func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 		{"a death in another attempt than the one that was announced", with(func(s []Entry) { s[death0].Attempt = 2 }), death0, "called dead in attempt 2, of which no intent"},
 		{"a death that was announced afterwards", with(func(s []Entry) { s[5], s[death0] = s[death0], s[5] }), 5, "of which no intent stands before it"},
 		{"an exception that became a death after the end", func(s []Entry) []Entry { return append(s, dead(2, "ldap-1", "ldap-2")) }, 12, "outcome after the campaign was closed by entry 11"},
+		{"a take-over", taken(5, &TookFrom{Campaign: "another", Actor: "root@vm", Asked: true}, "anna@vm"), 0, ""},
+		{"a take-over of nobody", taken(5, nil, "anna@vm"), 5, "does not say which"},
+		{"a take-over of itself", taken(5, &TookFrom{Campaign: campaign}, "anna@vm"), 5, "from itself"},
+		{"a take-over that nobody asked for", taken(5, &TookFrom{Campaign: "another", Asked: true}, ""), 5, "does not say who"},
+		{"a take-over before the roll was closed", taken(4, &TookFrom{Campaign: "another"}, "anna@vm"), 4, "before the roll was closed"},
+		{"a take-over in the middle", taken(7, &TookFrom{Campaign: "another"}, "anna@vm"), 7, "after something was announced"},
 		{"a death by hearsay", with(func(s []Entry) { s[death1].Proof = "hearsay" }), death1, `unknown proof "hearsay"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

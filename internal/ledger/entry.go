@@ -31,6 +31,7 @@ const (
 	StillOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
 	Exception       Event = "exception"       // the deadline or an abort left it open
 	Reopened        Event = "reopened"        // dead, and found changed at the end of the campaign: Reason, Server, Detail
+	TookOver        Event = "took-over"       // it ended another campaign of the device (TookFrom), before anything is set
 	Anchored        Event = "anchored"        // where in Vault the checkpoints are copied: Detail names the place
 )
 
@@ -83,8 +84,19 @@ type Entry struct {
 	// Waves names the waves when the campaign started, by number; nil where there is only one.
 	Waves map[int]string `json:"waves,omitempty"`
 
+	TookFrom *TookFrom `json:"took_from,omitempty"` // of a take-over
+
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`
+}
+
+// TookFrom is the campaign that another one of the device ended, and what Vault had of it.
+type TookFrom struct {
+	Campaign string    `json:"campaign"`
+	Actor    string    `json:"actor,omitempty"` // who had started it
+	Ended    time.Time `json:"ended,omitzero"`  // by Vault's record
+	// Asked: a person asked for the take-over. Else it gave no sign of life any more.
+	Asked bool `json:"asked,omitempty"`
 }
 
 // Counts close a roll or a campaign.

@@ -57,6 +57,10 @@ func (s *State) Add(index uint64, e Entry) {
 		if !slices.ContainsFunc(s.Accepted, func(l AcceptedLogin) bool { return l.ID == e.Credential }) {
 			s.Accepted = append(s.Accepted, AcceptedLogin{ID: e.Credential, Name: e.Name, Actor: e.Actor, Reason: e.Detail, At: e.At})
 		}
+	case TookOver:
+		if e.TookFrom != nil {
+			s.TookOver = append(s.TookOver, *e.TookFrom)
+		}
 	case Found:
 		s.Findings = addFinding(s.Findings, e)
 	}

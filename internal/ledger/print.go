@@ -84,6 +84,16 @@ func details(e Entry) []string {
 	if !e.SetAt.IsZero() {
 		out = append(out, "set "+e.SetAt.UTC().Format(time.RFC3339))
 	}
+	if t := e.TookFrom; t != nil {
+		from := "from " + t.Campaign
+		if t.Actor != "" {
+			from += " of " + t.Actor
+		}
+		if !t.Asked {
+			from += ", which gave no sign of life any more"
+		}
+		out = append(out, from)
+	}
 	if c := e.Counts; c != nil {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
 	}

@@ -28,6 +28,7 @@ type State struct {
 	Waves       map[int]string       // their names by number; nil in ledgers that do not say
 	LeftOut     []LeftOutServer
 	Accepted    []AcceptedLogin
+	TookOver    []TookFrom // campaigns that this one ended
 
 	byID       map[string]int   // into Credentials
 	seen       map[idKey]bool   // ids of the entries so far

@@ -16,6 +16,7 @@ type Document struct {
 	StartedAt string              `json:"started_at"`
 	ClosedAt  string              `json:"closed_at,omitempty"`
 	Actor     string              `json:"actor"`
+	TookOver  []ledger.TookFrom   `json:"took_over,omitempty"` // campaigns of the device that it ended
 	Program   string              `json:"program,omitempty"`
 	Exposure  string              `json:"exposure"`
 	Times     DocumentTimes       `json:"times"`
@@ -91,7 +92,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	f := figuresOf(s)
 	d := Document{
 		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
-		Actor: s.Actor, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
+		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
 		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
 		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
 	}

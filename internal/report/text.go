@@ -40,6 +40,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if line := proofLine(f); line != "" {
 		b.WriteString(Wrap(line, "  ", width))
 	}
+	for _, from := range s.TookOver {
+		b.WriteString(Wrap(tookOver(from), "  ", width))
+	}
 	for _, f := range incomplete(s) {
 		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
 	}
@@ -60,6 +63,18 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// tookOver says which campaign was ended, whose, and why.
+func tookOver(t ledger.TookFrom) string {
+	line := "took over from campaign " + Clean(t.Campaign)
+	if t.Actor != "" {
+		line += ", started by " + Clean(t.Actor)
+	}
+	if t.Asked {
+		return line + ": a person asked for it (--take-over)"
+	}
+	return line + ": it gave no sign of life any more"
 }
 
 // incomplete are the warnings that something may be missing from the roll.

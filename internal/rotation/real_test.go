@@ -88,7 +88,9 @@ func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, 
 
 func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) error { return nil }
 func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error)             { return true, nil }
-func (s *shelf) CampaignClosed(context.Context, string) (bool, error)                  { return false, nil }
+func (s *shelf) CampaignClosed(context.Context, string) (bool, time.Time, error) {
+	return false, time.Time{}, nil
+}
 
 // put writes a value as somebody who knows nothing of Rollcall.
 func (s *shelf) put(p credential.Path, value string) {

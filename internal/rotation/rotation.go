@@ -36,7 +36,7 @@ type Store interface {
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error
 	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
-	CampaignClosed(ctx context.Context, campaign string) (bool, error)
+	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)
 }
 
 // Rotator rotates credentials of one authority for one campaign. It is safe
@@ -200,13 +200,14 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
-	closed, err := r.Store.CampaignClosed(ctx, staged.Campaign)
+	closed, until, err := r.Store.CampaignClosed(ctx, staged.Campaign)
 	if err != nil {
 		return vault.Staged{}, err
 	}
 	if !closed {
 		return vault.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go after %s", staged.Campaign, vault.Settles)}
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, vault.Settles),
+			Until:  until}
 	}
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {

@@ -188,8 +188,9 @@ func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {
 	return call(h, "versions kept of "+p.Path, lostVault("read"), func() (bool, error) { return !h.w.single[place(p)], nil })
 }
 
-func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, error) {
-	return call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
+func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, time.Time, error) {
+	closed, err := call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
+	return closed, time.Time{}, err
 }
 
 func secret(value string) credential.Secret { return credential.NewSecret(value) }

@@ -31,6 +31,10 @@ type CampaignRecord struct {
 	Superseded bool
 	By         string
 
+	// Settled: a superseded campaign came to its own end since, so that no worker has anything of it
+	// in hand any more.
+	Settled bool
+
 	// Begun: a worker took it up. Until then nothing is staged for it, and a process that
 	// died before it could start it has left no more than the record.
 	Begun bool
@@ -46,6 +50,8 @@ type CampaignRecord struct {
 // ask CampaignEnded before each credential, at worst a little late, and bound
 // the one in hand to two minutes; so after it nobody is about to set a staged
 // value that another campaign has replaced. The rest is for clocks that differ.
+//
+// One that comes to its own end meanwhile, as one does whose workers live, says so (Settled) and lets go at once.
 //
 // It is also how long a campaign that gives no sign of life is taken to live.
 const Settles = 4 * time.Minute
@@ -99,6 +105,14 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 		if !found {
 			return fmt.Errorf("vault: campaign %s has no record", campaign)
 		}
+		if rec.Superseded && !rec.Settled {
+			// Whoever took over need not wait any longer.
+			rec.Settled = true
+			if _, err := s.put(ctx, "close the campaign", s.mount, campaignPath(campaign), rec.version, rec.encode()); !AsCAS(err) {
+				return err
+			}
+			continue
+		}
 		if err := s.end(ctx, rec, false, ""); !AsCAS(err) {
 			return err
 		}
@@ -122,13 +136,30 @@ func (s *Store) contended(campaign string) error {
 }
 
 // CampaignClosed reports whether a campaign no longer owns what it staged: it
-// was closed, was superseded long enough ago, or was never opened.
-func (s *Store) CampaignClosed(ctx context.Context, campaign string) (bool, error) {
+// was closed, was superseded and has settled, or was superseded long enough ago, or was never opened.
+// Of one that lets go by itself until says when at the latest.
+func (s *Store) CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error) {
 	rec, found, err := s.readCampaign(ctx, campaign)
 	if err != nil || !found {
-		return err == nil, err
+		return err == nil, until, err
 	}
-	return !rec.ClosedAt.IsZero() && (!rec.Superseded || time.Since(rec.ClosedAt) > Settles), nil
+	if rec.ClosedAt.IsZero() {
+		return false, until, nil
+	}
+	until = rec.ClosedAt.Add(Settles)
+	return !rec.Superseded || rec.Settled || time.Now().After(until), until, nil
+}
+
+// EndedBy names the campaigns that one has taken over from.
+func (s *Store) EndedBy(ctx context.Context, device, campaign string) ([]string, error) {
+	all, err := s.Campaigns(ctx, device)
+	var out []string
+	for _, r := range all {
+		if r.Superseded && r.By == campaign {
+			out = append(out, r.Campaign)
+		}
+	}
+	return out, err
 }
 
 // CampaignEnded reports whether a campaign was closed, by itself or by a later
@@ -195,7 +226,7 @@ func (r CampaignRecord) encode() map[string]any {
 	m := map[string]any{"device": r.Device, "actor": r.Actor, "starter": r.Starter, "opened_at": r.OpenedAt.Format(time.RFC3339Nano), "takes_over": r.TakesOver, "begun": r.Begun}
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
-		m["superseded"], m["superseded_by"] = r.Superseded, r.By
+		m["superseded"], m["superseded_by"], m["settled"] = r.Superseded, r.By, r.Settled
 	}
 	return m
 }
@@ -226,6 +257,7 @@ func decodeCampaign(campaign string, e entry) (CampaignRecord, error) {
 		}
 		r.Superseded, _ = e.data["superseded"].(bool)
 		r.By, _ = e.data["superseded_by"].(string)
+		r.Settled, _ = e.data["settled"].(bool)
 	}
 	return r, nil
 }

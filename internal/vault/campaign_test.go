@@ -10,7 +10,7 @@ import (
 func TestACampaignIsOpenUntilItIsClosed(t *testing.T) {
 	s := newStore(t)
 	closed := func() bool {
-		is, err := s.CampaignClosed(t.Context(), "esg-01/1")
+		is, _, err := s.CampaignClosed(t.Context(), "esg-01/1")
 		require.NoError(t, err)
 		return is
 	}
@@ -73,16 +73,48 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 		ended, _, err := s.CampaignEnded(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, want.ended, ended, id)
-		closed, err := s.CampaignClosed(t.Context(), id)
+		closed, _, err := s.CampaignClosed(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, want.closed, closed, id)
 	}
 	old := CampaignRecord{Device: "esg-09", OpenedAt: time.Now().Add(-time.Hour), ClosedAt: time.Now().Add(-Settles - time.Second), Superseded: true}
 	_, err := s.put(t.Context(), "test", s.mount, campaignPath("old"), 0, old.encode())
 	require.NoError(t, err)
-	closed, err := s.CampaignClosed(t.Context(), "old")
+	closed, _, err := s.CampaignClosed(t.Context(), "old")
 	require.NoError(t, err)
 	require.True(t, closed)
 	_, err = s.Supersede(t.Context(), "unknown")
 	require.ErrorContains(t, err, "no record")
+}
+
+// Its workers heard that it was ended, finished what they had in hand and closed it.
+func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
+	s := newStore(t)
+	for _, id := range []string{"first", "second"} {
+		s.begin(t, CampaignRecord{Campaign: id, Device: "esg-19", Actor: "root@" + id, TakesOver: id == "second"})
+	}
+	_, err := s.Supersede(t.Context(), "second")
+	require.NoError(t, err)
+	closed, until, err := s.CampaignClosed(t.Context(), "first")
+	require.NoError(t, err)
+	require.False(t, closed)
+	require.WithinDuration(t, time.Now().Add(Settles), until, 10*time.Second)
+	_, before, err := s.CampaignEnded(t.Context(), "first")
+	require.NoError(t, err)
+
+	for range 2 {
+		require.NoError(t, s.CloseCampaign(t.Context(), "first"))
+		closed, _, err = s.CampaignClosed(t.Context(), "first")
+		require.NoError(t, err)
+		require.True(t, closed)
+	}
+	_, after, err := s.CampaignEnded(t.Context(), "first")
+	require.NoError(t, err)
+	require.Equal(t, before.ClosedAt, after.ClosedAt)
+	require.Equal(t, "second", after.By, "whose it was is not forgotten")
+	for range 2 {
+		names, err := s.EndedBy(t.Context(), "esg-19", "second")
+		require.NoError(t, err)
+		require.Equal(t, []string{"first"}, names)
+	}
 }

@@ -130,7 +130,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = s.Anchored(ctx, "c")
 	require.NoError(t, err)
 	require.Len(t, readAll(t, s, idx), 10)
-	_, err = s.CampaignClosed(ctx, "c")
+	_, _, err = s.CampaignClosed(ctx, "c")
 	require.NoError(t, err)
 
 	_, _, err = s.ReadStaged(ctx, "corp/x")
