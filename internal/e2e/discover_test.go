@@ -133,7 +133,11 @@ func TestADomainControllerThatIsFoundAndDoesNotAnswerIsNeverPassedOver(t *testin
 	// In DNS the domain has one controller, by the name that it gives itself.
 	dns.Service("_ldap._tcp.dc._msdcs.ad.example.org", lab.SRV{Target: "dc1.ad.example.org", Port: 389})
 	byDNS := base.edited("driver: active-directory\n", "driver: active-directory\n    discover: dns\n")
-	require.Contains(t, byDNS.must("list"), "servers of windows: "+e.Domain.LDAPS()+"\n")
+	listed := byDNS.run("list")
+	require.Equal(t, 2, listed.code, "the domain knows of another one")
+	require.Contains(t, listed.out, "servers of windows: "+e.Domain.LDAPS()+"\n")
+	require.Contains(t, listed.err, "warning: more-servers: directory windows: the domain has 2 domain controllers")
+	require.Contains(t, strings.Join(strings.Fields(listed.err), " "), "these are not asked: dc2.ad.example.org")
 
 	cmd, said := u.begin("run")
 	requireSoon(t, "the accounts of the domain wait for it", said, func() bool {
