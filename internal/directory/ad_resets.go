@@ -161,6 +161,12 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 		k := sort{a.sd, strings.ToLower(parentDN(a.dn)), a.protected}
 		members[k] = append(members[k], a)
 	}
+	acting := map[string][]int{} // accounts by the identifiers that they act with
+	for i, a := range accounts {
+		for sid := range a.sids {
+			acting[sid] = append(acting[sid], i)
+		}
+	}
 	var out []Alike
 	for k, of := range members {
 		lists := passing(of[0], above)
@@ -169,10 +175,8 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 		for _, a := range of {
 			found.Accounts = append(found.Accounts, a.id)
 		}
-		for _, a := range accounts {
-			if powerful != nil && !meet(a.sids, powerful) {
-				continue
-			}
+		for _, i := range candidates(len(accounts), powerful, acting) {
+			a := accounts[i]
 			if mayReset([]byte(k.sd), a.sids) || slices.ContainsFunc(lists, func(sd []byte) bool { return mayRewrite(sd, a.sids) }) {
 				found.By = append(found.By, a.id)
 			}
@@ -264,13 +268,21 @@ func sidsWithRights(sds [][]byte) map[string]bool {
 	return out
 }
 
-func meet(a, b map[string]bool) bool {
-	for x := range a {
-		if b[x] {
-			return true
+// candidates are the accounts, of n, that act with one of the identifiers; all where powerful is nil.
+func candidates(n int, powerful map[string]bool, acting map[string][]int) []int {
+	may := make([]bool, n)
+	for sid := range powerful {
+		for _, i := range acting[sid] {
+			may[i] = true
 		}
 	}
-	return false
+	var out []int
+	for i := range n {
+		if may[i] || powerful == nil {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // ownerOf reads the owner of a self-relative security descriptor.

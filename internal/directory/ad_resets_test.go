@@ -2,9 +2,11 @@ package directory
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -87,8 +89,7 @@ func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
 	} {
 		require.Equal(t, row.want, mayReset(row.sd, who), name)
 		if row.want {
-			powerful := sidsWithRights([][]byte{row.sd})
-			require.True(t, powerful == nil || meet(who, powerful), "%s: it is not passed over", name)
+			require.NotEmpty(t, alike([]accountFor{{id: "me", sd: string(row.sd), sids: who}}, nil), "%s: it is not passed over", name)
 		}
 	}
 }
@@ -156,4 +157,21 @@ func TestAccountsThatAreAlikeAreTakenTogetherAndNoneIsPassedOver(t *testing.T) {
 			require.Equal(r, want, by[a.id], slices.Collect(maps.Keys(by)))
 		}
 	})
+}
+
+// Each account may have a list of its own, and all be in a few groups.
+func TestManyAccountsWithAListOfTheirOwnAreJudgedInTime(t *testing.T) {
+	const many = 5000
+	var accounts []accountFor
+	for i := range uint32(many) {
+		sd := descriptor(sidNumber(900), 0, entryFor(aceAllow, 0, 0xF01FF, "", sidNumber(901)), entryFor(aceAllow, 0, 0x20094, "", sidNumber(10_000+i)))
+		sids := map[string]bool{sidNumber(20_000 + i): true, sidEveryone: true, sidAuthenticated: true}
+		accounts = append(accounts, accountFor{id: fmt.Sprint(i), dn: "CN=x,OU=y", sids: sids, sd: string(sd)})
+	}
+	accounts[7].sids[sidNumber(901)] = true
+	began := time.Now()
+	got := alike(accounts, nil)
+	require.Len(t, got, many)
+	require.Equal(t, []string{"7"}, got[0].By)
+	require.Less(t, time.Since(began), 20*time.Second)
 }
