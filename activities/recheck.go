@@ -131,7 +131,11 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 			out.Told[looked.Finding] = append(out.Told[looked.Finding], in.Items[i].Index)
 		}
 	}
-	return out, nil
+	var again credential.Refs
+	for _, it := range out.Reopened {
+		again = append(again, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
+	}
+	return out, classify(errVault, r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again))
 }
 
 // detail keeps one that many share only once.

@@ -146,7 +146,7 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		}
 		dirs[name] = d
 	}
-	roll, _, err := inventory.List(ctx, spec, dirs, store, campaign, time.Now().UTC(), progress)
+	roll, _, err := inventory.List(ctx, spec, dirs, listingVault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -312,7 +312,7 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
 			return classify(errVault, err)
 		}
 	}
-	return nil
+	return classify(errVault, r.noteDead(ctx, in, page))
 }
 
 // openHolds is how long a campaign that was seen to be open is taken to be so.

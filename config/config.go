@@ -200,11 +200,13 @@ type Source struct {
 }
 
 // Exclude leaves out what it names and no more: one account, or one place in Vault, whose account stays on the
-// roll if anything else ties it. Exactly one of Account and Path is set.
+// roll if anything else ties it; or what an earlier campaign left open and no source names any more.
+// Exactly one of Account, Path and Campaign is set.
 type Exclude struct {
-	Account string `json:"account,omitempty"` // DN, entryUUID, uid, AppRole "mount/role" or userpass user "mount/name"
-	Path    string `json:"path,omitempty"`    // mount/path#field, or mount/path for a secret as a whole
-	Reason  string `json:"reason"`            // required
+	Account  string `json:"account,omitempty"`  // DN, entryUUID, uid, AppRole "mount/role" or userpass user "mount/name"
+	Path     string `json:"path,omitempty"`     // mount/path#field, or mount/path for a secret as a whole
+	Campaign string `json:"campaign,omitempty"` // that left it open
+	Reason   string `json:"reason"`             // required
 }
 
 // Wave matches credentials by all of the fields that are set.

@@ -14,19 +14,28 @@ import (
 func (l *loader) exclude(top fields) []Exclude {
 	var out []Exclude
 	for i, n := range top.list("exclude") {
-		f := l.mapping(n, fmt.Sprintf("exclude[%d]", i), "account", "path", "reason")
+		f := l.mapping(n, fmt.Sprintf("exclude[%d]", i), "account", "path", "campaign", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
 		e := Exclude{
-			Account: f.str("account"),
-			Reason:  f.required("reason", "say why a credential that the device knew may stay as it is"),
+			Account: f.str("account"), Campaign: f.str("campaign"),
+			Reason: f.required("reason", "say why a credential that the device knew may stay as it is"),
 		}
 		if f.has("path") {
 			e.Path = f.place("path")
 		}
-		if f.has("account") == f.has("path") {
-			l.problem(n.Line, "%s: needs either account or path", f.where)
+		named := 0
+		for _, key := range []string{"account", "path", "campaign"} {
+			if f.has(key) {
+				named++
+			}
+		}
+		if named != 1 {
+			l.problem(n.Line, "%s: needs one of account, path, and campaign (which left open what no source names any more)", f.where)
+		}
+		if f.has("campaign") && e.Campaign == "" {
+			f.problem("campaign", "must name a campaign, as its finding does")
 		}
 		if f.has("account") && e.Account == "" {
 			f.problem("account", "must name an account: DN, immutable id (entryUUID, objectGUID), uid or sAMAccountName, or mount/name of a login to Vault (approle/esg-01)")

@@ -208,6 +208,9 @@ const (
 	// SameName: no source lists it, and it is a user of Vault's with the name of an account that
 	// the roll has. Paths are where that account's secret lies.
 	SameName Problem = "same-name"
+	// NotNamed: an earlier campaign of the device left it open, and the campaign file has no
+	// source any more that names it.
+	NotNamed Problem = "no-longer-named"
 	// TooManyPaths: more paths than PathsMost name the account.
 	TooManyPaths Problem = "too-many-paths"
 )
@@ -344,6 +347,8 @@ const (
 	// FindingConfirmed: a person named a path for the account, and the account
 	// refused what it held.
 	FindingConfirmed FindingCode = "confirmed-by-a-person"
+	// FindingNotNamed: an earlier campaign of the device left it open, and no source names it now.
+	FindingNotNamed FindingCode = "no-longer-named"
 	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
 	FindingNeverHeld FindingCode = "old-value-unknown"
 )
@@ -374,6 +379,12 @@ const (
 	FindingOtherWays FindingCode = "other-way-into-vault"
 	// FindingLoginExcluded: a login to Vault that the device had is left out. It may read what is set.
 	FindingLoginExcluded FindingCode = "login-excluded"
+	// FindingLeftStaged: a value that may be in force lies in staging alone, of an account that is not on the roll.
+	FindingLeftStaged FindingCode = "left-staged"
+	// FindingMissing: a source that is unchanged names less than it did in the last campaign.
+	FindingMissing FindingCode = "missing-from-sources"
+	// FindingSmallerRoll: what the last campaign proved dead is not on this roll, by the campaign file.
+	FindingSmallerRoll FindingCode = "smaller-roll"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )
@@ -385,5 +396,5 @@ func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == Fin
 // Incomplete reports whether a warning says that something may be missing from the roll or from the
 // servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing
 }

@@ -46,14 +46,19 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 		return fmt.Errorf("where earlier campaigns put values: %w; the listing was given up and nothing was changed", err)
 	}
 	l.placed = placed
+	staged, err := l.leftPaths(ctx)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		if found[id].Kind == credential.UserPassword {
 			continue // a hand-over is for the owner, and adds no path that anything reads
 		}
-		for _, p := range placed[id] {
+		for _, p := range slices.Concat(placed[id], staged[id]) {
 			if slices.Contains(has[id], p) {
 				continue
 			}
+			has[id] = append(has[id], p)
 			// Where nothing is any more there is nothing to keep current.
 			live, err := l.vault.ReadLive(ctx, p, 0)
 			if err == nil && !live.Found {
@@ -68,8 +73,30 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			}
 			c := found[id]
 			c.Path = &p
+			if !slices.Contains(placed[id], p) {
+				c.Earlier, c.Left = false, true // it is the account's only if what the ended campaign staged is in force
+			}
 			l.add(c)
 		}
 	}
 	return nil
+}
+
+// leftPaths are the paths that staged values were meant for which ended campaigns left, by
+// credential id: once the value is in force, what is there logs in no more.
+func (l *lister) leftPaths(ctx context.Context) (map[string][]credential.Path, error) {
+	out := map[string][]credential.Path{}
+	for _, left := range l.past.leftovers {
+		for _, text := range left.Paths {
+			p, err := credential.ParsePath(text)
+			if err == nil {
+				p, err = l.cut(ctx, p)
+			}
+			if err != nil {
+				return nil, err
+			}
+			out[left.ID] = append(out[left.ID], p)
+		}
+	}
+	return out, nil
 }

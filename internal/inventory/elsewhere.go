@@ -66,6 +66,7 @@ type unfound struct {
 	hints map[reference]string
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
+	past   past                         // what they left
 
 	resets map[string]directory.Resets // who may reset whom, by directory
 

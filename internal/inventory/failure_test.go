@@ -71,7 +71,7 @@ func TestACancelledListingIsAnError(t *testing.T) {
 	c.Sources = []config.Source{manifestSource("account", "alice")}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	roll, _, err := List(ctx, c, openDirectory(t, corp()), nil, "c", time.Now(), nil)
+	roll, _, err := List(ctx, c, openDirectory(t, corp()), emptyVault{}, "c", time.Now(), nil)
 	require.Nil(t, roll)
 	require.ErrorIs(t, err, context.Canceled)
 }

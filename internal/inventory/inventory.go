@@ -45,6 +45,10 @@ type Vault interface {
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
 	// ActivatedPlaces are the paths at which Rollcall put values, by credential id.
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
+	// LastRoll is what the last campaign of the device besides this one had on its roll.
+	LastRoll(ctx context.Context, device, campaign string) (*vault.LastRoll, error)
+	// Leftovers are staged values that may be in force and that nobody has in hand.
+	Leftovers(ctx context.Context, device, campaign string) ([]vault.Leftover, error)
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
@@ -71,6 +75,12 @@ type Candidate struct {
 	// Earlier: Rollcall itself put a value at Path in an earlier campaign. Nobody names
 	// the account by it.
 	Earlier bool
+
+	// Left: an ended campaign staged a value that was meant for Path. Nobody names the account by it.
+	Left bool
+
+	// Kept: an earlier campaign left it open. It is on the roll only if nothing names it.
+	Kept bool
 
 	Reason credential.Reason
 
@@ -133,6 +143,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err := l.addOwn(ctx); err != nil {
 		return nil, nil, err
 	}
+	if err := l.readEarlier(ctx, campaign); err != nil {
+		return nil, nil, err
+	}
 	if err := l.cutPaths(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -169,8 +182,11 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, resets, users, logins})
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins})
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.sayUnnamed(ctx, roll); err != nil {
 		return nil, nil, err
 	}
 	for i := range roll.Credentials {
@@ -229,6 +245,7 @@ type lister struct {
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
 	mounts []*authMount // of type ldap, that ask a directory of the campaign
+	past   past         // what earlier campaigns left
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 }

@@ -56,6 +56,14 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			}
 			continue
 		}
+		if e.Campaign != "" {
+			for id, l := range m.lines {
+				if l.kept == e.Campaign && l.Problem != "" {
+					why[id] = cmp.Or(why[id], e.Reason)
+				}
+			}
+			continue
+		}
 		one, err := m.theOne("exclude account "+e.Account, e.Account)
 		if err != nil {
 			return nil, err
@@ -138,6 +146,9 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 func name(e config.Exclude) string {
 	if e.Account != "" {
 		return "account " + e.Account
+	}
+	if e.Campaign != "" {
+		return "campaign " + e.Campaign
 	}
 	return "path " + e.Path
 }

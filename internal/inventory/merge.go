@@ -34,6 +34,8 @@ type line struct {
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
 	maybe   []credential.Path // paths that may be the account's, and that nobody could give to it
 
+	kept string // the earlier campaign that left it open, where no source names it
+
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
 
@@ -53,8 +55,14 @@ type merger struct {
 // about names in the campaign file that cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
 	m := &merger{c: c, known: known, lost: lost, lines: map[string]*line{}}
-	var loose []Candidate
+	var loose, left []Candidate
 	for _, cand := range m.leavePathsOut(found) {
+		switch {
+		case cand.Kept:
+			continue
+		case cand.Earlier || cand.Left:
+			left = append(left, cand)
+		}
 		if a := m.accounts(cand); len(a) == 1 {
 			m.matched(cand, a[0])
 		} else {
@@ -63,6 +71,12 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	}
 	m.settleFields()
 	m.loose(loose)
+	m.keep()
+	for _, cand := range left {
+		if l := m.lines[cand.Authority+"/"+cand.Found.Subject]; l != nil && l.kept != "" {
+			m.matched(cand, *cand.Found)
+		}
+	}
 	unaccepted, err := m.acceptances()
 	if err != nil {
 		return nil, nil, err
@@ -88,11 +102,15 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	}
 	m.forgetNames()
 	m.noteResets(own)
+	staged, err := m.leftStaged(roll)
+	if err != nil {
+		return nil, nil, err
+	}
 	if roll.Waves, err = m.order(own); err != nil {
 		return nil, nil, err
 	}
 	m.finish(roll)
-	return roll, slices.Concat(warnings, more, unaccepted, unconfirmed), nil
+	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed), nil
 }
 
 func (m *merger) accounts(c Candidate) []Account {
@@ -112,9 +130,12 @@ func (m *merger) matched(c Candidate, a Account) {
 		c.Kind = a.kind
 	}
 	l := m.lines[id]
-	if c.Earlier {
+	if c.Earlier || c.Left {
 		if l != nil { // else all that names it is left out
-			l.Paths, l.Ours = append(l.Paths, *c.Path), append(l.Ours, *c.Path)
+			l.Paths = append(l.Paths, *c.Path)
+		}
+		if l != nil && c.Earlier {
+			l.Ours = append(l.Ours, *c.Path)
 		}
 		return
 	}

@@ -153,6 +153,12 @@ func (emptyVault) ReadLive(context.Context, credential.Path, int) (vault.Live, e
 	return vault.Live{}, nil
 }
 
+func (emptyVault) LastRoll(context.Context, string, string) (*vault.LastRoll, error) { return nil, nil }
+
+func (emptyVault) Leftovers(context.Context, string, string) ([]vault.Leftover, error) {
+	return nil, nil
+}
+
 func (emptyVault) ActivatedPlaces(context.Context, []string) (map[string][]credential.Path, error) {
 	return nil, nil
 }

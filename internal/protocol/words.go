@@ -122,6 +122,7 @@ const (
 	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
 	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
 	ReasonPerhapsIts       Reason = "perhaps-its-path"  // a path may be the account's own, and nothing says so for certain
+	ReasonNotNamed         Reason = "no-longer-named"   // an earlier campaign left it open, and the file has no source that names it
 	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
 	ReasonSameName         Reason = "same-name"         // a user of Vault's has the name of an account of the roll
 	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
@@ -143,7 +144,7 @@ func (r Reason) Listed() bool {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
-		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonManyPaths, ReasonSameName:
+		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true
 	}
 	return false

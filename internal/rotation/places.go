@@ -84,7 +84,7 @@ func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce cre
 
 // beforeIt joins, in the keys of Staged.Old, an ended campaign's attempt and a path
 // that took part in it.
-const beforeIt = ", before it at "
+const beforeIt = vault.BeforeIt
 
 // isHeld reports whether a key of Staged.Old is that of a value that an ended campaign had staged.
 func isHeld(key string) bool {

@@ -236,7 +236,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 
 // takenOver begins the keys in Staged.Old of values that ended campaigns had
 // staged. No path looks like it.
-const takenOver = "taken over, attempt "
+const takenOver = vault.TakenOver
 
 // Dead is what Clean needs to know of a credential whose outcome is in the ledger: it
 // is part of Applied.

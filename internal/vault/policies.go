@@ -116,6 +116,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},
 		{m + "/metadata/campaigns/*", []string{list}},
+		// Which credentials have a new value that was left there: their ids, and no value.
+		{m + "/metadata/staging/*", []string{list}},
 		{"sys/auth", []string{read}},
 		{m + "/data/" + payloadKey, []string{read}},
 	}

@@ -34,6 +34,9 @@ type RollIndex struct {
 	Addresses map[string]string `json:"addresses,omitempty"`
 
 	ExclusionPages int `json:"exclusion_pages"`
+
+	// Outcomes: what becomes of the credentials is noted beside the roll (LastRoll).
+	Outcomes bool `json:"outcomes,omitempty"`
 }
 
 // WaveIndex is one wave of a roll.

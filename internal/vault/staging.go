@@ -200,6 +200,9 @@ func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
 // StagingAPIPath is where Vault's API has what is staged for a credential.
 func StagingAPIPath(mount, id string) string { return mount + "/data/" + stagingPath(id) }
 
+// StagingPath is where our mount has it, for people.
+func StagingPath(id string) string { return stagingPath(id) }
+
 func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
 
 func (st Staged) encode() map[string]any {

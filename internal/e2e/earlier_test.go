@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// What a campaign left open, or in staging alone, is on the next roll of the device or said with
+// an exit code of its own, whatever a thief or a person took away in between.
+func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 4, Tagged: 5, Decoys: 1})
+	esg, mass := accountsNamed(e, "svc-esg-"), accountsNamed(e, "svc-mass-")
+	inSecret, untagged, narrowed, dead, staged := esg[0], mass[0], mass[1], mass[2], mass[3]
+	decoy := decoyOf(e)
+	for _, a := range []stolenAccount{inSecret, untagged, narrowed} {
+		lock(t, e, a, true)
+	}
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	plain := readFile(t, file)
+	u := newUser(t, e, file)
+	u.must("init")
+	first := u.run("run")
+	require.Equal(t, 2, first.code, first.out+first.err)
+	campaign := u.ledger().Campaign
+	stolen := func(a stolenAccount) credential.Secret { return credential.NewSecret(a.Password) }
+
+	// The thief takes his own secret's metadata and two tags away, and a worker died between
+	// set and activate of one more.
+	for _, a := range []stolenAccount{inSecret, untagged} {
+		lock(t, e, a, false)
+	}
+	_, err = e.Vault.Client().Logical().Delete("kv/metadata/" + e.Live[inSecret.ID].Path)
+	require.NoError(t, err)
+	value := leaveStaged(t, e, staged, campaign, credential.Path{Mount: "kv", Path: "rollcall/corp/" + staged.uid(), Field: "password"})
+	for _, a := range []stolenAccount{untagged, dead, staged} {
+		describe(t, e, a, "nothing")
+	}
+
+	t.Run("an exclude of what lies in staging alone is refused", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(file, []byte(plain+"exclude:\n  - {account: "+staged.uid()+", reason: it made trouble}\n"), 0o600))
+		for _, command := range []string{"plan", "run"} {
+			got := u.run(command)
+			require.Equal(t, 1, got.code, got.out+got.err)
+			require.Contains(t, got.err, "left a new value staged that may be in force and lies nowhere else")
+			require.Contains(t, got.err, "let a campaign finish it, then exclude it")
+		}
+		require.NoError(t, os.WriteFile(file, []byte(plain), 0o600))
+	})
+	t.Run("what is staged for an account that no roll has is said", func(t *testing.T) {
+		leaveStaged(t, e, decoy, "other-01-20200101T000000Z", credential.Path{Mount: "kv", Path: "apps/other/" + decoy.uid(), Field: "password"})
+		for _, command := range []string{"list", "plan"} {
+			got := u.run(command)
+			require.Equal(t, 2, got.code, got.out+got.err)
+			require.Contains(t, got.err, "warning: left-staged: "+decoy.ID)
+		}
+	})
+
+	second := u.run("run")
+	require.Equal(t, 2, second.code, second.out+second.err)
+	state := u.ledger()
+	require.NotEqual(t, campaign, state.Campaign)
+	t.Run("what is staged and in force is brought to its end", func(t *testing.T) {
+		requireKept(t, state, staged, campaign, ledger.Dead, "")
+		require.False(t, binds(t, e, staged.Servers[0], staged.DN, value))
+		at := credential.Path{Mount: "kv", Path: "rollcall/corp/" + staged.uid(), Field: "password"}
+		require.True(t, binds(t, e, staged.Servers[0], staged.DN, readNow(t, e, at)))
+	})
+	t.Run("what a thief took off an unchanged source is rotated", func(t *testing.T) {
+		requireKept(t, state, untagged, campaign, ledger.Dead, "")
+		require.False(t, binds(t, e, untagged.Servers[0], untagged.DN, stolen(untagged)))
+	})
+	t.Run("what only a secret named that is gone stays open", func(t *testing.T) {
+		requireKept(t, state, inSecret, campaign, ledger.IsException, protocol.ReasonUnproved)
+	})
+	t.Run("what was dead and is named no more is said once, with exit code 2", func(t *testing.T) {
+		require.Contains(t, second.out, string(credential.FindingMissing))
+		require.Contains(t, warningsOf(state), credential.FindingMissing)
+		require.Contains(t, warningsOf(state), credential.FindingLeftStaged)
+	})
+
+	// A person narrows the file. What he took off is not reset behind his back, and stays open.
+	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + vault.StagingPath(decoy.ID))
+	require.NoError(t, err)
+	lock(t, e, narrowed, false)
+	smaller := strings.Replace(plain, "(description=*esg-01*)", "(&(uid=svc-esg-*)(description=*esg-01*))", 1)
+	require.NoError(t, os.WriteFile(file, []byte(smaller), 0o600))
+	third := u.run("run")
+	require.Equal(t, 2, third.code, third.out+third.err)
+	requireKept(t, u.ledger(), narrowed, state.Campaign, ledger.IsException, protocol.ReasonNotNamed)
+	require.True(t, binds(t, e, narrowed.Servers[0], narrowed.DN, stolen(narrowed)), "nothing was set")
+	require.Contains(t, warningsOf(u.ledger()), credential.FindingSmallerRoll)
+	require.NotContains(t, warningsOf(u.ledger()), credential.FindingMissing, "it is said once")
+
+	// He answers for all of them, by the campaign, and for the one that stays by its name.
+	answered := smaller + "exclude:\n  - {campaign: " + state.Campaign + ", reason: the filter was too wide}\n  - {account: '" + inSecret.DN + "', reason: deleted by its owner}\n"
+	require.NoError(t, os.WriteFile(file, []byte(answered), 0o600))
+	for range 2 {
+		last := u.run("run")
+		require.Zero(t, last.code, last.out+last.err)
+		require.Len(t, u.ledger().Excluded, 2)
+	}
+	require.NoError(t, os.WriteFile(file, []byte(smaller), 0o600))
+	again := u.run("plan", "-o", "json")
+	require.Contains(t, again.out, narrowed.DN, "an exclude that is taken out again")
+	require.Contains(t, again.out, string(credential.NotNamed))
+}
+
+func accountsNamed(e *estate.Estate, prefix string) (out []stolenAccount) {
+	for _, s := range e.Stolen {
+		if strings.Contains(s.DN, "uid="+prefix) {
+			out = append(out, stolenAccount{s})
+		}
+	}
+	return out
+}
+
+func decoyOf(e *estate.Estate) stolenAccount {
+	i := slices.IndexFunc(e.Known, func(s intruder.Stolen) bool { return strings.Contains(s.DN, "uid=app-") })
+	return stolenAccount{e.Known[i]}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// lock sets or lifts an administrator's lock, which has no end.
+func lock(t *testing.T, e *estate.Estate, a stolenAccount, on bool) {
+	t.Helper()
+	m := ldap.NewModifyRequest(a.DN, nil)
+	if on {
+		m.Replace("pwdAccountLockedTime", []string{"000001010000Z"})
+	} else {
+		m.Delete("pwdAccountLockedTime", nil)
+	}
+	modify(t, e, m)
+}
+
+func describe(t *testing.T, e *estate.Estate, a stolenAccount, text string) {
+	t.Helper()
+	m := ldap.NewModifyRequest(a.DN, nil)
+	m.Replace("description", []string{text})
+	modify(t, e, m)
+}
+
+func modify(t *testing.T, e *estate.Estate, m *ldap.ModifyRequest) {
+	t.Helper()
+	admin, err := e.Slapd.AdminConn(context.Background())
+	require.NoError(t, err)
+	defer admin.Close()
+	require.NoError(t, admin.Modify(m))
+}
+
+func rootStore(t *testing.T, e *estate.Estate) *vault.Store {
+	t.Helper()
+	store, err := openStore(context.Background(), target{Vault: e.Vault.Address(), Token: filepath.Join(e.Dir, "vault", "root-token")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	return store
+}
+
+// leaveStaged leaves what a campaign leaves whose worker died between set and activate: the value
+// in force is in staging and nowhere else.
+func leaveStaged(t *testing.T, e *estate.Estate, a stolenAccount, campaign string, at credential.Path) credential.Secret {
+	t.Helper()
+	ctx := context.Background()
+	set := credential.NewSecret("Set-And-Not-Activated-" + a.uid())
+	old := readNow(t, e, at)
+	_, created, err := rootStore(t, e).Stage(ctx, a.ID, vault.Staged{
+		Secret: set, Campaign: campaign, Attempt: 1, Base: map[string]int{at.String(): versions(t, e.Vault.Client(), at)},
+		Old: map[string]credential.Secret{at.String(): old}, CreatedAt: time.Now().UTC(),
+	})
+	require.NoError(t, err)
+	require.True(t, created)
+	admin, err := e.Slapd.AdminConn(ctx)
+	require.NoError(t, err)
+	defer admin.Close()
+	_, err = admin.PasswordModify(ldap.NewPasswordModifyRequest(a.DN, "", set.Reveal()))
+	require.NoError(t, err)
+	return set
+}
+
+// readNow is what a path holds; a made-up value if it is not there.
+func readNow(t *testing.T, e *estate.Estate, p credential.Path) credential.Secret {
+	t.Helper()
+	got, err := e.Vault.Client().Logical().Read(p.Mount + "/data/" + p.Path)
+	require.NoError(t, err)
+	if got == nil {
+		return credential.NewSecret("not there")
+	}
+	data, _ := got.Data["data"].(map[string]any)
+	text, _ := data[p.Field].(string)
+	return credential.NewSecret(text)
+}
+
+func requireKept(t *testing.T, s *ledger.State, a stolenAccount, campaign string, outcome ledger.Outcome, reason protocol.Reason) {
+	t.Helper()
+	l := s.Line(a.ID)
+	require.NotNil(t, l, a.DN)
+	require.Equal(t, outcome, l.Outcome, "%s: %s at %s, %s", a.DN, l.Reason, l.Step, l.Detail)
+	require.Equal(t, reason, l.Reason, l.Detail)
+	require.Contains(t, codes(l), credential.FindingNotNamed)
+	require.True(t, slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return strings.HasPrefix(r.Detail, "was open in campaign "+campaign) }), "%+v", l.Reasons)
+}
+
+func warningsOf(s *ledger.State) (out []credential.FindingCode) {
+	for _, f := range s.Findings {
+		out = append(out, f.Code)
+	}
+	return out
+}

@@ -1,0 +1,165 @@
+package vault
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// What became of the credentials of a roll is in the ledger, which whoever lists may not have.
+// So it is noted beside the roll as well, by page and index: which are dead, and which of
+// those were open again at the end. What is not noted is not dead.
+
+const (
+	deadNotes     = "dead-"
+	reopenedNotes = "reopened-"
+)
+
+// LastRoll is the roll of a campaign of the device, and what became of it.
+type LastRoll struct {
+	Campaign    string
+	Credentials []credential.Credential
+	Excluded    []credential.Exclusion
+
+	// Dead by ID: on every server of the campaign, and where consumers read. nil where
+	// nobody kept account: earlier versions did not.
+	Dead map[string]bool
+
+	// Sources of its campaign file; nil where it cannot be read.
+	Sources []config.Source
+}
+
+// LastRoll reads the newest roll of the device besides campaign's own; nil if there is none.
+func (s *Store) LastRoll(ctx context.Context, device, campaign string) (*LastRoll, error) {
+	all, err := s.Campaigns(ctx, device)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(all, func(r CampaignRecord) bool { return r.Campaign == campaign }); i >= 0 {
+		all = all[i+1:] // newest first
+	}
+	for _, rec := range all {
+		idx, found, err := s.readIndex(ctx, rec.Campaign)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			return s.lastRoll(ctx, rec.Campaign, idx)
+		}
+	}
+	return nil, nil
+}
+
+func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {
+	last := &LastRoll{Campaign: campaign}
+	var pages [][]credential.Credential
+	for n := range idx.Pages {
+		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+		last.Credentials = append(last.Credentials, page...)
+	}
+	var err error
+	if last.Excluded, err = s.ReadExcluded(ctx, campaign); err != nil {
+		return nil, err
+	}
+	if idx.Outcomes {
+		if last.Dead, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
+			return nil, err
+		}
+	}
+	spec, err := s.LoadSpec(ctx, CampaignSpec(campaign))
+	if IsNotFound(err) || IsDenied(err) {
+		return last, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c config.Campaign
+	if json.Unmarshal(spec, &c) == nil {
+		last.Sources = c.Sources
+	}
+	return last, nil
+}
+
+// NoteDead notes credentials of a roll as dead; their outcome is in the ledger.
+func (s *Store) NoteDead(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, deadNotes, campaign, snapshot, refs)
+}
+
+// NoteReopened notes dead credentials of a roll as open again.
+func (s *Store) NoteReopened(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, reopenedNotes, campaign, snapshot, refs)
+}
+
+func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot string, refs credential.Refs) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(refs)
+	if err != nil {
+		return err
+	}
+	// A name of its own, for the worker may not change what is there: said twice does no harm.
+	at := rollPath(campaign, snapshot, sort+strings.ToLower(rand.Text()[:16]))
+	_, err = s.put(ctx, "note what became of credentials", s.mount, at, 0, map[string]any{pageField: string(body)})
+	return err
+}
+
+func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (map[string]bool, error) {
+	const op = "read what became of the roll"
+	names, err := s.names(ctx, op, s.mount, rollPath(campaign, snapshot))
+	if err != nil {
+		return nil, err
+	}
+	notes := make([]credential.Refs, len(names))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	for i, name := range names {
+		if !strings.HasPrefix(name, deadNotes) && !strings.HasPrefix(name, reopenedNotes) {
+			continue
+		}
+		g.Go(func() error {
+			at := rollPath(campaign, snapshot, name)
+			e, err := s.get(gctx, op, s.mount, at, 1)
+			if err != nil || e.data == nil {
+				return err
+			}
+			text, _ := e.data[pageField].(string)
+			if err := json.Unmarshal([]byte(text), &notes[i]); err != nil {
+				return s.odd(op, s.mount+"/data/"+at, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	dead, reopened := map[string]bool{}, map[string]bool{}
+	for i, name := range names {
+		for _, r := range notes[i] {
+			if r.Page >= len(pages) || r.Index >= len(pages[r.Page]) {
+				continue
+			}
+			id := pages[r.Page][r.Index].ID
+			if strings.HasPrefix(name, reopenedNotes) {
+				reopened[id] = true
+				continue
+			}
+			dead[id] = true
+		}
+	}
+	for id := range reopened {
+		delete(dead, id)
+	}
+	return dead, nil
+}
