@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,9 @@ func (m *merger) named() calledSo {
 			continue
 		}
 		keys := []string{accountKey(l.Name)}
+		if l.Kind == credential.UserpassPassword {
+			keys = append(keys, accountKey(l.short)) // a secret names no mount
+		}
 		for _, login := range l.logins {
 			keys = append(keys, accountKey(login))
 		}
@@ -43,8 +47,9 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	if c.Account != "" {
 		return
 	}
-	for authority := range m.c.Directories {
-		if c.Authority != "" && authority != c.Authority {
+	for _, authority := range append(slices.Collect(maps.Keys(m.c.Directories)), credential.VaultAuthority) {
+		// A directory is named where the file has one alone, whether or not the secret names it.
+		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue
 		}
 		for _, user := range c.Users {

@@ -153,6 +153,24 @@ func warningCodes(ws []Warning) (out []credential.FindingCode) {
 	return out
 }
 
+// A secret as teams write it: the user name beside the password, and no metadata.
+func TestAUserpassUserIsNotCutOffFromAPathThatMayBeItsOwn(t *testing.T) {
+	a := userAccount("userpass", "esg-job")
+	listed := Candidate{Kind: a.kind, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a, Reason: credential.Reason{Source: "users", Type: config.VaultUserpass}}
+	secret := from(t, "kv - kv/apps/job#password")
+	secret.Users = []string{"ESG-job"}
+	for _, authority := range []string{"corp", ""} { // with one directory in the file, and with several
+		secret.Authority = authority
+		roll, _, err := merge(campaign(), []Candidate{listed, secret}, accounts{}, nil)
+		require.NoError(t, err)
+		require.Equal(t, credential.PerhapsIts, byName(roll)["userpass/esg-job"].Problem)
+	}
+	secret.Users = []string{"somebody"}
+	roll, _, err := merge(campaign(), []Candidate{listed, secret}, accounts{}, nil)
+	require.NoError(t, err)
+	require.True(t, byName(roll)["userpass/esg-job"].Adopted)
+}
+
 func TestTheUsersOfPeopleWhoWorkWithRollcallAreItsOwn(t *testing.T) {
 	userpassMount(t, "ops", map[string]map[string]any{"bob": {"token_policies": "rollcall-operator"}, "self": {"token_policies": "lists"}, "device": nil})
 	write(t, "sys/policies/acl/lists", map[string]any{"policy": `path "auth/*" { capabilities = ["read", "list", "create", "update", "sudo"] }

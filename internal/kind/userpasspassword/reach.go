@@ -57,8 +57,12 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 			continue
 		}
 		known = true
+		v = credential.NewSecret(strings.TrimRight(v.Reveal(), "\r\n")) // as its readers take it
 		if au.refused.has(u.subject(), v) {
 			continue
+		}
+		if au.refused.count(u.subject()) >= refusedMost {
+			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: more wrong passwords could lock the user", au.server)
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
 		if err != nil {
@@ -143,6 +147,9 @@ type refusal struct {
 	at    time.Time
 }
 
+// refusedMost leaves room for the wrong passwords of others and of a proof below Vault's five.
+const refusedMost = 3
+
 const countedFor = 20 * time.Minute // Vault's lockout_counter_reset is 15 minutes
 
 func (r *refusals) add(subject string, v credential.Secret) {
@@ -162,6 +169,13 @@ func (r *refusals) has(subject string, v credential.Secret) bool {
 	}
 	r.seen[subject] = slices.DeleteFunc(r.seen[subject], func(x refusal) bool { return time.Since(x.at) > countedFor })
 	return slices.ContainsFunc(r.seen[subject], func(x refusal) bool { return x.value.Equal(v) })
+}
+
+// count is asked after has, which drops what is counted no more.
+func (r *refusals) count(subject string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen[subject])
 }
 
 func (r *refusals) forget(subject string) {

@@ -1,6 +1,7 @@
 package userpasspassword
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -51,10 +52,16 @@ func TestAskingAgainAndAgainLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	au := authority()
 	c, value := newUser(t, nil)
+	var stale []credential.Secret
 	for range 10 {
-		_, err := au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("stale"), credential.NewSecret("staler")}, []string{"kv/data/x"})
+		stale = append(stale, credential.NewSecret("stale-"+strconv.Itoa(len(stale))))
+		_, err := au.Reads(t.Context(), c, stale, []string{"kv/data/x"})
 		require.Error(t, err)
 	}
+	like := c
+	like.Problem = credential.SameName
+	_, err := au.Reads(t.Context(), like, stale, []string{"kv/data/x"})
+	require.Error(t, err, "what was not offered may be its password")
 	login(t, c.Name, value)
 	a, _ := set(t, au, c, value)
 	require.Equal(t, "accepted", string(account(t, au, c).State), a)
@@ -68,7 +75,7 @@ func TestAUserThatHasAnAccountsNameIsAskedWithTheAccountsSecret(t *testing.T) {
 	c.Problem, c.Paths = credential.SameName, []credential.Path{{Mount: "kv", Path: "ldap/lookup", Field: "password"}}
 	paths := []string{"kv/data/device/mta", "kv/data/ldap/lookup", "kv/data/elsewhere"}
 	au := authority()
-	got, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	got, err := au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret(value.Reveal() + "\n")}, paths)
 	require.NoError(t, err)
 	require.Equal(t, paths[:2], got, "what it reads, and where the answer would change with what is written")
 	got, err = au.Reads(t.Context(), c, []credential.Secret{credential.NewSecret("the account's own")}, paths)
