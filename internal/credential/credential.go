@@ -108,6 +108,9 @@ type Credential struct {
 	// Problem is set when the credential cannot be rotated as listed. It stays
 	// on the roll and ends as an open exception.
 	Problem Problem `json:"problem,omitempty"`
+
+	// Accepted are problems that a person accepted by name: it is rotated in spite of them.
+	Accepted []Problem `json:"accepted,omitempty"`
 }
 
 // HandsOver reports whether Paths hold a temporary value for the account's owner

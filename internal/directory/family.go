@@ -24,6 +24,9 @@ type family interface {
 
 	// stateAttributes tell whether an account is in order and when its password changed.
 	stateAttributes() []string
+	// keptAttributes tell how it keeps its password, and what a reset would break. The account
+	// itself is not asked for them.
+	keptAttributes() []string
 
 	// locks is what Client.Locks says.
 	locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int)

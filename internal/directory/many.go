@@ -24,7 +24,7 @@ func (c *Client) ManyByUUID(ctx context.Context, server string, uuids []string) 
 		return nil
 	}
 	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.family.idForm().MatchString(id) })
-	attrs := append([]string{c.family.idAttribute()}, c.family.stateAttributes()...)
+	attrs := c.accountAttributes()
 	found := map[string]Entry{}
 	for chunk := range slices.Chunk(uuids, accountsAtOnce) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,

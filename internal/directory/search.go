@@ -141,8 +141,12 @@ func (c *Client) ByUUID(ctx context.Context, server, uuid, dn string) (e Entry, 
 	if !c.family.idForm().MatchString(uuid) {
 		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
 	}
-	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid),
-		append([]string{c.family.idAttribute()}, c.family.stateAttributes()...))
+	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid), c.accountAttributes())
+}
+
+// accountAttributes are the immutable id, what tells of the account's state, and how it keeps its password.
+func (c *Client) accountAttributes() []string {
+	return append(c.selfAttributes(), c.family.keptAttributes()...)
 }
 
 // Holder is the immutable id of the entry that has a name on one server now; empty if the

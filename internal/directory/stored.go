@@ -2,7 +2,10 @@ package directory
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"rollcall/internal/credential"
 )
 
 // Stored is how an entry keeps one secret, without the secret: entries that leave
@@ -45,6 +48,55 @@ func storedValues(values []string) []Stored {
 	out := make([]Stored, 0, len(values))
 	for _, v := range values {
 		out = append(out, storedAs(v))
+	}
+	return out
+}
+
+// elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP Admin Guide 14.5;
+// contrib/slapd-modules/passwd).
+var elsewhere = map[string]bool{
+	"SASL": true, "KERBEROS": true, "KRB5": true, "RADIUS": true, "UNIX": true, "TOTP1": true, "TOTP256": true, "TOTP512": true,
+	"TOTP1ANDPW": true, "TOTP256ANDPW": true, "TOTP512ANDPW": true,
+}
+
+// Elsewhere reports whether the value names another system that checks the password.
+func (s Stored) Elsewhere() bool { return elsewhere[s.Scheme] }
+
+// KeptAttributes tell how an entry keeps its password, and whether it keeps the same secret once more.
+var KeptAttributes = append([]string{"objectClass", "userPassword", "krbPrincipalName"}, copyAttributes...)
+
+var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
+
+// Copies names what keeps an entry's password once more, for people. The entry was read with
+// KeptAttributes; what the identity may not read shows by what stands beside it.
+func Copies(e Entry) (out []string) {
+	for _, a := range copyAttributes {
+		if len(e.Stored[a]) > 0 {
+			out = append(out, a)
+		}
+	}
+	samba := slices.ContainsFunc(e.Attrs["objectClass"], func(c string) bool { return strings.EqualFold(c, "sambaSamAccount") })
+	switch {
+	case samba && len(out) == 0:
+		out = append(out, "sambaNTPassword (by its object class; bind.dn may not read it)")
+	case len(e.Attrs["krbPrincipalName"]) > 0 && !slices.Contains(out, "krbPrincipalKey"):
+		out = append(out, "krbPrincipalKey (it has a Kerberos principal)")
+	}
+	return out
+}
+
+// Hindrances are why a password must not be set although the account is in order, worst
+// first: another system checks it, or it was barred, or the entry keeps it a second time.
+func Hindrances(e Entry) (out []credential.Problem) {
+	values := e.Stored["userPassword"]
+	switch {
+	case slices.ContainsFunc(values, Stored.Elsewhere):
+		out = append(out, credential.CheckedElsewhere)
+	case len(values) > 0 && !slices.ContainsFunc(values, func(s Stored) bool { return !s.Void }):
+		out = append(out, credential.NoPassword)
+	}
+	if len(Copies(e)) > 0 {
+		out = append(out, credential.SecondCopy)
 	}
 	return out
 }

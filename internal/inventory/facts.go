@@ -42,9 +42,8 @@ type problem struct {
 
 // The attributes besides names that tell these facts.
 var (
-	copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
-	ldapFacts      = append([]string{"objectClass", "userPassword", "aliasedObjectName", "krbPrincipalName"}, copyAttributes...)
-	domainFacts    = []string{"objectClass", "userAccountControl"}
+	ldapFacts   = append([]string{"aliasedObjectName"}, directory.KeptAttributes...)
+	domainFacts = []string{"objectClass", "userAccountControl"}
 )
 
 // smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
@@ -81,21 +80,13 @@ func (f family) factsOf(e directory.Entry) *facts {
 		out.classes = append(out.classes, strings.ToLower(c))
 	}
 	slices.Sort(out.classes)
-	for _, a := range copyAttributes {
-		if len(e.Stored[a]) > 0 {
-			out.copies = append(out.copies, a)
-		}
+	if f.driver != config.ActiveDirectory {
+		out.copies = directory.Copies(e)
+		return out
 	}
-	switch {
-	case f.driver == config.ActiveDirectory:
-		control, _ := strconv.Atoi(e.First("userAccountControl"))
-		out.smartCard = control&smartCardRequired != 0
-		out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
-	case out.is(classes("sambaSamAccount")) && len(out.copies) == 0:
-		out.copies = append(out.copies, "sambaNTPassword (by its object class; bind.dn may not read it)")
-	case len(e.Attrs["krbPrincipalName"]) > 0 && !slices.Contains(out.copies, "krbPrincipalKey"):
-		out.copies = append(out.copies, "krbPrincipalKey (it has a Kerberos principal)")
-	}
+	control, _ := strconv.Atoi(e.First("userAccountControl"))
+	out.smartCard = control&smartCardRequired != 0
+	out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
 	return out
 }
 
@@ -148,14 +139,10 @@ func (a *facts) noAccount() problem {
 	return a.withoutPassword()
 }
 
-// elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP Admin Guide 14.5;
-// contrib/slapd-modules/passwd).
-var elsewhere = []string{"SASL", "KERBEROS", "KRB5", "RADIUS", "UNIX", "TOTP1", "TOTP256", "TOTP512", "TOTP1ANDPW", "TOTP256ANDPW", "TOTP512ANDPW"}
-
 func (a *facts) withoutPassword() problem {
 	void := len(a.stored) > 0
 	for _, s := range a.stored {
-		if slices.Contains(elsewhere, s.Scheme) {
+		if s.Elsewhere() {
 			return problem{credential.CheckedElsewhere, "its userPassword is {" + s.Scheme + "}: the entry names who checks the password and holds none"}
 		}
 		void = void && s.Void

@@ -111,5 +111,6 @@ func TestOnlyTheProblemThatIsAcceptedIsLifted(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	require.Empty(t, roll.Credentials[0].Problem)
+	require.Equal(t, []credential.Problem{credential.SecondCopy}, roll.Credentials[0].Accepted, "whoever looks again before Set knows it")
 	require.Contains(t, details(roll, roll.Credentials[0].ID, credential.FindingSecondCopy), "accepted by the campaign file: the overlay does it")
 }

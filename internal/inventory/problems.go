@@ -34,6 +34,7 @@ func (l *line) accept(a config.Accept) bool {
 		return false
 	}
 	l.problems = slices.Delete(l.problems, i, i+1)
+	l.Accepted = append(l.Accepted, a.Problem)
 	l.find(credential.FindingCode(a.Problem), "accepted by the campaign file: %s", a.Reason)
 	l.settle()
 	return true

@@ -149,6 +149,21 @@ type Outlasts struct {
 	Login bool
 }
 
+// Keeper is an Authority whose accounts keep their secret in an entry that may hold several.
+type Keeper interface {
+	// Keeps is how many secrets the account's entry holds on one server now; 0 where that is
+	// not shown.
+	Keeps(ctx context.Context, server string, a Account) (int, error)
+}
+
+// Hindrance is the Stop of an account that is hindered, or nil.
+func Hindrance(a Account, server string) error {
+	if len(a.Hindered) == 0 {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.Reason(a.Hindered[0]), Server: server, Detail: "the account shows now what keeps it from being rotated; nothing was set"}
+}
+
 // Subjects are the immutable ids of the accounts of cs.
 func Subjects(cs []credential.Credential) []string {
 	out := make([]string, 0, len(cs))
@@ -205,6 +220,9 @@ type Account struct {
 	// LeftOut are servers that a person took out of the campaign. The caller of Retire gives them.
 	LeftOut []string
 
+	// Hindered is why the secret must not be set now, as the listing would say it. Set refuses an
+	// account that has any; the caller takes out what a person accepted.
+	Hindered []credential.Problem
 	// ByItself: the last change was made by the account itself, as far as the server says.
 	ByItself bool
 }

@@ -80,6 +80,11 @@ access to dn.exact="{{.PartnerDN}}" attrs=userPassword
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by anonymous auth
   by * none
+access to dn.exact="{{.AdminDN}}" attrs=userPassword
+  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by anonymous auth
+  by * none
 access to attrs=userPassword
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read
   by anonymous auth

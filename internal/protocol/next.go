@@ -108,7 +108,7 @@ func Next(f Facts) Decision {
 		// Set was applied, and its identity could not lift the expiry; by now it may.
 		return Decision{Step: Set}
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds) && f.Outlived >= outlivedMost:
-		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is kept somewhere else too; in OpenLDAP that is the rootpw (olcRootPW) of a rootdn with the account's name, elsewhere find out what accepts it and disable the account"})
+		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is put back each time or kept somewhere else too; find out what accepts it, and disable the account"})
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds):
 		// Retiring by the same value does not work here; a reset to another one may.
 		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}

@@ -130,12 +130,14 @@ const (
 
 // Reasons that come of the look after the proof.
 const (
-	ReasonChangedSince Reason = "changed-since-proof"       // somebody set another secret after the proof
-	ReasonLoginSince   Reason = "login-changed-since-proof" // the role takes other secret-ids than the one that was proved, or none
-	ReasonRenamedSince Reason = "renamed-since-proof"       // its name means nothing any more, or another entry
-	ReasonTakenBack    Reason = "taken-back-since-proof"    // a server shows an older secret than it did
-	ReasonMadeAnew     Reason = "secret-made-anew"          // in Vault: what was activated there is another version by now
-	ReasonOverruled    Reason = "change-refused"            // a server keeps an older secret, because its entry was touched later
+	ReasonChangedSince   Reason = "changed-since-proof"       // somebody set another secret after the proof
+	ReasonLoginSince     Reason = "login-changed-since-proof" // the role takes other secret-ids than the one that was proved, or none
+	ReasonRenamedSince   Reason = "renamed-since-proof"       // its name means nothing any more, or another entry
+	ReasonTakenBack      Reason = "taken-back-since-proof"    // a server shows an older secret than it did
+	ReasonMadeAnew       Reason = "secret-made-anew"          // in Vault: what was activated there is another version by now
+	ReasonSecondPassword Reason = "second-password"           // the write server accepts the stolen secret, and the account's entry does not hold it
+
+	ReasonOverruled Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
 )
 
 // Listed reports whether the listing itself found that the credential cannot be rotated.

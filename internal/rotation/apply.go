@@ -120,6 +120,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 	switch step {
 	case protocol.Set:
 		j.step = protocol.Intent
+		if stop := j.hindered(j.c, &j.account); stop != nil {
+			return stop
+		}
 		if err := j.fit(); err != nil {
 			return err
 		}

@@ -58,6 +58,11 @@ func (j *job) prove(ctx context.Context) error {
 		if i == 0 && ev.Old == protocol.Accepted {
 			return j.outlived(ctx, ev, err)
 		}
+		if ev.Old == protocol.Accepted { // and the new one before it
+			if stop := j.secondPassword(ctx, server); stop != nil {
+				return stop
+			}
+		}
 		if i == 0 {
 			j.lastLogin = j.Now()
 		}
@@ -115,6 +120,9 @@ func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) er
 	}
 	if answer != protocol.Accepted {
 		return j.unlessReverted(ctx, stop)
+	}
+	if err := j.secondPassword(ctx, ev.Server); err != nil {
+		return err
 	}
 	d := protocol.Next(protocol.Facts{
 		Staged: protocol.Ours, NewBinds: answer, OldBinds: ev.Old, OldKnown: true,

@@ -136,6 +136,7 @@ type real struct {
 	conf     config.Directory
 	meddle   func(op, server string) // before each call to the authority
 	pass     int
+	hidden   bool // bind.dn may not see userPassword
 }
 
 func newReal(t *testing.T, o lab.SlapdOptions) *real {
@@ -206,12 +207,15 @@ func (r *real) rotator() *Rotator {
 
 // credential is the nth account, whose value is in Vault.
 func (r *real) credential(n int) credential.Credential {
-	dn := r.slapd.AccountDN(r.accounts[n].UID)
+	return r.named(r.slapd.AccountDN(r.accounts[n].UID), r.accounts[n].UID, r.accounts[n].Password)
+}
+
+func (r *real) named(dn, uid, password string) credential.Credential {
 	id := r.attribute(r.slapd, dn, "entryUUID")
-	p := credential.Path{Mount: "kv", Path: "apps/" + r.accounts[n].UID, Field: "password"}
-	r.store.put(p, r.accounts[n].Password)
+	p := credential.Path{Mount: "kv", Path: "apps/" + uid, Field: "password"}
+	r.store.put(p, password)
 	return credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn, Paths: []credential.Path{p}, Named: []credential.Path{p},
-		Spare: &credential.Path{Mount: "kv", Path: "rollcall/" + r.accounts[n].UID + "-" + id, Field: "password"}}
+		Spare: &credential.Path{Mount: "kv", Path: "rollcall/" + uid + "-" + id, Field: "password"}}
 }
 
 // run is one pass over a batch. then happens between Prepare and Apply.

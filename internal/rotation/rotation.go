@@ -140,6 +140,9 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if err == nil && account.State != protocol.Accepted {
 		err = stopOf(account, r.writeServer())
 	}
+	if err == nil {
+		err = r.mayStage(ctx, c, account)
+	}
 	if err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 	}

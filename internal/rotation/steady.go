@@ -134,7 +134,7 @@ func odd(a Applied, server string) bool {
 		return false
 	}
 	switch a.Stop.Reason {
-	case protocol.ReasonLagging, protocol.ReasonNewRefused, protocol.ReasonOldAccepted:
+	case protocol.ReasonLagging, protocol.ReasonNewRefused, protocol.ReasonOldAccepted, protocol.ReasonSecondPassword:
 		return true
 	}
 	return false

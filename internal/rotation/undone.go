@@ -39,6 +39,9 @@ func (j *job) setAgain(ctx context.Context, server string, err error) error {
 	if j.again == againMost {
 		return stop
 	}
+	if hindered := j.hindered(j.c, &j.account); hindered != nil {
+		return hindered
+	}
 	j.again++
 	j.note(credential.FindingUndone)
 	// A server that wants the value in force with a reset gets it.

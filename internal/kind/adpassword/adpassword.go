@@ -94,7 +94,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state(e, time.Now()) == protocol.Locked {
 		until = a.dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed}
+	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e)}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).
@@ -136,6 +136,9 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	if version(acc.Before) != 0 && version(acc.Changed)-version(acc.Before) > resetsMost {
 		return &protocol.Stop{Reason: protocol.ReasonMustChange, Server: a.Servers()[0],
 			Detail: "the new value is right and has expired each time it was set, so it is not set again: each further reset makes the tries of consumers that still have the stolen value count, and lock the account; set pwdLastSet to -1 by hand, and grant bind.dn the right Unexpire Password on the domain"}
+	}
+	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
+		return err
 	}
 	if err := a.reset(ctx, acc, new); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/protocol"
 )
@@ -17,6 +18,8 @@ import (
 const (
 	accountDisable = 0x2
 	lockout        = 0x10
+
+	smartCardRequired = 0x40000
 )
 
 // state says what the account's attributes do to logins. An expired password is
@@ -40,6 +43,19 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 		return protocol.Locked
 	}
 	return protocol.Accepted
+}
+
+// hindrances are why an account must not be reset although it is in order. Where a smart card is required
+// the domain made the password random, and a reset would give the account one that logs in
+// ([MS-ADA3], userAccountControl); a reset makes keytabs of an account with principals useless.
+func hindrances(e directory.Entry) (out []credential.Problem) {
+	if control, _ := strconv.ParseInt(e.First("userAccountControl"), 10, 64); control&smartCardRequired != 0 {
+		out = append(out, credential.NoPassword)
+	}
+	if len(e.Attrs["servicePrincipalName"]) > 0 {
+		out = append(out, credential.HasKeytab)
+	}
+	return out
 }
 
 // protectedUsers: a domain controller takes no simple bind of the group's members, which a

@@ -154,3 +154,26 @@ func TestADomainWithAShortHistoryIsTold(t *testing.T) {
 	require.Len(t, said, 1)
 	require.Contains(t, said[0], "remembers 2 passwords")
 }
+
+// The listing keeps such accounts open, and so does what is read before Set, because a principal
+// can be given to an account at any time.
+func TestAnAccountThatAResetWouldHarmIsNotResetByTheKindEither(t *testing.T) {
+	a := authority(t)
+	for name, row := range map[string]struct {
+		apply   func(dn string)
+		problem credential.Problem
+	}{
+		"principals":   {func(dn string) { put(t, dn, "servicePrincipalName", "HTTP/since-the-listing.example.org") }, credential.HasKeytab},
+		"a smart card": {func(dn string) { put(t, dn, "userAccountControl", "262656") }, credential.NoPassword},
+	} {
+		c, _ := account(t)
+		require.Empty(t, show(t, a, c).Hindered)
+		row.apply(c.Name)
+		acc := show(t, a, c)
+		require.Equal(t, []credential.Problem{row.problem}, acc.Hindered, name)
+		require.Equal(t, acc.Hindered, a.Accounts(t.Context(), a.Servers()[0], []credential.Credential{c})[c.ID].Hindered)
+		requireStop(t, a.Set(t.Context(), acc, fresh(t, a), credential.Secret{}), protocol.Reason(row.problem), "nothing was set")
+		acc.Hindered = nil // a person accepted it
+		require.NoError(t, a.Set(t.Context(), acc, fresh(t, a), credential.Secret{}))
+	}
+}

@@ -32,6 +32,7 @@ var (
 	_ kind.Seer      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
 	_ kind.Named     = (*Authority)(nil)
+	_ kind.Keeper    = (*Authority)(nil)
 )
 
 // New makes the authority of one directory, which it owns: Close closes c.
@@ -95,7 +96,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state == protocol.Locked {
 		until = a.dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e)}, nil
+	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: directory.Hindrances(e)}, nil
 }
 
 // LookAgain reads many accounts over several connections.
@@ -116,6 +117,12 @@ func (a *Authority) Holder(ctx context.Context, server, name string) (string, er
 	return a.dir.Holder(ctx, server, name)
 }
 
+// Keeps counts the values of userPassword.
+func (a *Authority) Keeps(ctx context.Context, server string, acc kind.Account) (int, error) {
+	e, _, err := a.dir.ByUUID(ctx, server, acc.Subject, acc.Name)
+	return len(e.Stored["userPassword"]), err
+}
+
 // Generate makes a value by the directory's policy in the campaign file, or has
 // Vault make it.
 func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
@@ -129,6 +136,9 @@ func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (cred
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
 	if a.dir.IsBindIdentity(acc.Name) {
 		return a.self(a.Servers()[0])
+	}
+	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
+		return err
 	}
 	return a.dir.ResetPassword(ctx, acc.Name, new, old)
 }

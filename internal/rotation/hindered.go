@@ -1,0 +1,57 @@
+package rotation
+
+import (
+	"context"
+	"slices"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// What kept an account from being rotated when it was listed is looked at again with the read
+// that precedes Set, because an entry can be changed in between: another system is asked about
+// the password by then, or the entry keeps a second copy that a reset leaves as it is.
+
+// hindered is why nothing is set for an account as it is now, or nil. What a person accepted
+// is taken out of the account.
+func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.Stop {
+	a.Hindered = slices.DeleteFunc(slices.Clone(a.Hindered), func(p credential.Problem) bool { return slices.Contains(c.Accepted, p) })
+	if len(a.Hindered) == 0 {
+		return nil
+	}
+	c.Problem = a.Hindered[0]
+	stop := ProblemStop(c)
+	stop.Server, stop.Detail = r.writeServer(), "it was not so when it was listed: "+stop.Detail
+	return stop
+}
+
+// mayStage keeps a value from being staged for such an account, unless one is staged already:
+// that may be in force, and is then activated and proved.
+func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, a kind.Account) error {
+	stop := r.hindered(c, &a)
+	if stop == nil {
+		return nil
+	}
+	_, found, err := r.Store.ReadStaged(ctx, c.ID)
+	if err != nil || found {
+		return err
+	}
+	return stop
+}
+
+// secondPassword is why an old value that is accepted beside the new one is not the entry's
+// affair, or nil if another reset may end it: the entry keeps one password. Where that is not
+// shown, one reset to another value has to show it.
+func (j *job) secondPassword(ctx context.Context, server string) error {
+	k, ok := j.Authority.(kind.Keeper)
+	if !ok {
+		return nil
+	}
+	n, err := k.Keeps(ctx, server, j.account)
+	if err != nil || n > 1 || n == 0 && (server != j.writeServer() || j.staged.Outlived == 0) {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonSecondPassword, Server: server,
+		Detail: "the new value was set and is accepted, and so is the stolen one, which the account's entry does not hold any more: it is kept somewhere else, and no reset reaches it; in OpenLDAP that is the rootpw (olcRootPW) of a rootdn with the account's name, elsewhere another system that the server asks; change it there, on every server"}
+}
