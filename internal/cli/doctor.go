@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/engine"
+	"rollcall/internal/password"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
 )
@@ -237,6 +238,11 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	if len(people) > 0 {
 		checks = append(checks, d.CheckOwners(ctx, people)...)
 	}
+	if !slices.ContainsFunc(checks, func(c directory.Check) bool {
+		return !c.OK && (c.What == "connect" || c.What == "bind") && c.Server == d.Servers()[0]
+	}) {
+		checks = append(checks, d.CheckValues(ctx, s.sampleValues(ctx, name))...)
+	}
 	healthy := true
 	for _, c := range checks {
 		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
@@ -283,4 +289,24 @@ func (s *session) checkWorkers(ctx context.Context) check {
 		row.OK, row.Detail = true, "there are some to rotate and one for the ledger"
 	}
 	return row
+}
+
+// samples is how many new values are looked at: what Vault makes by a policy need not be alike.
+const samples = 5
+
+// sampleValues makes new values as a campaign would, for a look at what policies ask of them. They are
+// set nowhere and kept nowhere. One that cannot be made is said elsewhere.
+func (s *session) sampleValues(ctx context.Context, directory string) (out []credential.Secret) {
+	p := s.cfg.Directories[directory].Password
+	for range samples {
+		v, err := password.New(p)
+		if p.VaultPolicy != "" {
+			v, err = s.store.GeneratePassword(ctx, p.VaultPolicy)
+		}
+		if err != nil {
+			return nil
+		}
+		out = append(out, v)
+	}
+	return out
 }

@@ -52,6 +52,7 @@ func TestActiveDirectory(t *testing.T) {
 	t.Run("check looks at what each of a pair may do to the other", func(t *testing.T) { checkPairOf(t, s) })
 	t.Run("check says what is wrong and what to do", func(t *testing.T) { checkWrong(t, s) })
 	t.Run("the rights on each account are looked at", func(t *testing.T) { accountsAreLookedAt(t, s) })
+	t.Run("new values that the domain would refuse are told", func(t *testing.T) { newValuesThatTheDomainRefuses(t, s) })
 	t.Run("domain controllers are found", func(t *testing.T) { controllersAreFound(t, s) })
 }
 

@@ -31,6 +31,11 @@ type family interface {
 	// locks is what Client.Locks says.
 	locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int)
 
+	// demands are those of the password policies that are shown, and exempt says under which
+	// condition resets by an operation are not bound by them; empty: there is none.
+	demands(ctx context.Context, c *Client, server string) []demand
+	exempt(set string) string
+
 	// lockEnds is when the lock of an entry ends by itself; zero if it does not, or that is not shown.
 	lockEnds(ctx context.Context, c *Client, server string, e Entry) time.Time
 

@@ -14,11 +14,12 @@ const (
 	noteLockout     = "lock-out"
 	noteKept        = "kept connections"
 	noteReplication = "replication"
+	noteValues      = "new values"
 )
 
 // IsNote reports whether a check in order says what is worth knowing before a campaign.
 func IsNote(what string) bool {
-	return what == noteLockout || what == noteKept || what == noteReplication
+	return what == noteLockout || what == noteKept || what == noteReplication || what == noteValues
 }
 
 // fewFailures is a threshold at which wrong logins have to be rationed.
