@@ -39,6 +39,21 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	}
 }
 
+// noteElsewhere keeps where ended campaigns put values that gave up before they could note it. It
+// fails as a whole, so that it is tried again: the credential is told to come back with the next roll.
+func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []PreparedItem) error {
+	placed := map[string][]credential.Path{}
+	for _, p := range out {
+		if len(p.Elsewhere) > 0 {
+			placed[page[p.Index].ID] = p.Elsewhere
+		}
+	}
+	if len(placed) == 0 {
+		return nil
+	}
+	return classify(errVault, r.Store.RecordActivated(ctx, placed))
+}
+
 // vaultStop is what keeps a credential open when Vault could not be asked about it.
 func vaultStop(err error) *protocol.Stop {
 	if v, ok := errors.AsType[*vault.Error](err); ok {

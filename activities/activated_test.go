@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,4 +51,52 @@ func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *te
 	require.NoError(t, err)
 	require.Equal(t, mail.Paths, placed[mail.ID])
 	require.Nil(t, prepare(s.batch("third", "esg-02", both)).Stop, "which has both")
+}
+
+// A process that dies between activation and the end of its batch has not noted where it put the value. What
+// it staged is left, and tells whoever takes it over.
+func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) {
+	o := newOutage(t, 1)
+	first := o.campaign("esg-01-1", o.vault.RootToken().Reveal(), 0, 1)
+	store, c := first.rotation.Store, first.credentials[0]
+	batch := func(name string, paths ...credential.Path) (Batch, credential.Credential) {
+		spec, err := json.Marshal(o.spec)
+		require.NoError(t, err)
+		require.NoError(t, Open(t.Context(), store, vault.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
+		listed := c
+		listed.Paths = paths
+		index, err := store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: []credential.Credential{listed}})
+		require.NoError(t, err)
+		return Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 1}}, listed
+	}
+	prepare := func(b Batch) PreparedItem {
+		var out []PreparedItem
+		first.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out)
+		return out[0]
+	}
+	b := first.batches[1]
+	require.Nil(t, prepare(b).Stop)
+	staged, found, err := store.ReadStaged(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.True(t, found)
+	live, err := store.ReadLive(t.Context(), c.Paths[0], 0)
+	require.NoError(t, err)
+	_, err = store.Activate(t.Context(), c.Paths[0], live, staged.Secret, "")
+	require.NoError(t, err)
+	require.NoError(t, store.CloseCampaign(t.Context(), "esg-01-1"))
+
+	other, _ := batch("esg-01-2", credential.Path{Mount: "kv", Path: "apps/other", Field: "password"})
+	_, err = o.admin.Logical().Write("kv/data/apps/other", map[string]any{"data": map[string]any{"password": "stale"}})
+	require.NoError(t, err)
+	stopped := prepare(other)
+	require.NotNil(t, stopped.Stop)
+	require.Equal(t, protocol.ReasonMorePaths, stopped.Stop.Reason)
+	require.NotContains(t, stopped.Stop.Detail, c.Paths[0].Path)
+	places, err := store.ActivatedPlaces(t.Context(), []string{c.ID})
+	require.NoError(t, err)
+	require.Equal(t, []credential.Path{c.Paths[0]}, places[c.ID], "the next listing adds it")
+	require.NoError(t, store.CloseCampaign(t.Context(), "esg-01-2"))
+
+	both, _ := batch("esg-01-3", c.Paths[0], credential.Path{Mount: "kv", Path: "apps/other", Field: "password"})
+	require.Nil(t, prepare(both).Stop)
 }

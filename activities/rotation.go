@@ -194,6 +194,9 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
 	defer beat(ctx)()
+	if err := r.noteElsewhere(ctx, page, out); err != nil {
+		return nil, err
+	}
 	r.stopElsewhere(ctx, in.Batch.Campaign, page, out)
 	for _, p := range out {
 		r.count(in.Batch.Kind, p.Step, p.Stop, nil)

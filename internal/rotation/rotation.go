@@ -94,6 +94,9 @@ type Prepared struct {
 	// Stop keeps the credential open at Precheck or Stage; nothing was changed.
 	Stop *protocol.Stop `json:"stop,omitempty"`
 	Step protocol.Step  `json:"step,omitempty"`
+	// Elsewhere are paths that are not on this roll, at which an ended campaign has activated its value. They
+	// do not travel.
+	Elsewhere []credential.Path `json:"-"`
 }
 
 // Applied is what Apply reached. It travels through Temporal: no names, no values.
@@ -167,7 +170,11 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old)
 	if err != nil {
 		r.Gate.refused(err)
-		return Prepared{Step: protocol.Stage, Stop: asStop(err)}
+		out := Prepared{Step: protocol.Stage, Stop: asStop(err)}
+		if e, ok := errors.AsType[*activatedAt](err); ok {
+			out.Elsewhere = e.paths
+		}
+		return out
 	}
 	if fresh {
 		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, read})
@@ -212,6 +219,9 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, vault.Settles),
 			Until:  until}
 	}
+	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
+		return vault.Staged{}, err
+	}
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {
 		return vault.Staged{}, err
@@ -235,6 +245,42 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
 		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
+}
+
+// activatedAt is the error of a credential whose value an ended campaign has activated at paths that
+// this roll has not: their consumers would be cut off.
+type activatedAt struct {
+	*protocol.Stop
+	paths []credential.Path
+}
+
+func (e *activatedAt) Unwrap() error { return e.Stop }
+
+// activatedElsewhere looks for such paths. Where a campaign put values it notes at the end of each batch; one
+// that gave up before that has left what it staged, and the paths that it knew.
+func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credential, staged vault.Staged) error {
+	if c.HandsOver() {
+		return nil // nobody reads it there by himself
+	}
+	var found []credential.Path
+	for _, place := range slices.Sorted(maps.Keys(staged.Base)) {
+		p, err := credential.ParsePath(place)
+		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == vault.PlaceApart {
+			continue
+		}
+		live, err := r.Store.ReadLive(ctx, p, 0)
+		if err != nil {
+			return err
+		}
+		if live.Found && live.Value.Equal(staged.Secret) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &activatedAt{&protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "a campaign that ended has put its value at a path that this roll has not; " +
+		"nothing was changed, and the next campaign lists that path too"}, found}
 }
 
 // takenOver begins the keys in Staged.Old of values that ended campaigns had
