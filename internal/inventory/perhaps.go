@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue
 		}
-		for _, user := range c.Users {
+		for _, user := range append(slices.Clone(c.Users), lastSegment(c.Path.Path)) {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
 			for _, name := range []string{user, short, local} {
@@ -64,6 +65,9 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	}
 }
 
+// lastSegment is what teams call a secret, often by its account.
+func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+
 // perhapsIts keeps open an account that would get a path of Rollcall's own although one in Vault
 // may be its own, and says so of one that has others. Whoever excludes the path, or names its
 // account there, has answered.
@@ -74,11 +78,17 @@ func (m *merger) perhapsIts() {
 			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return placeOf(p) == placeOf(q) }) {
 				continue
 			}
+			at := p.Mount + "/" + p.Path
+			row := fmt.Sprintf("account,path: %q,%s#FIELD", strings.ReplaceAll(l.Name, `"`, ""), at)
+			if l.Authority == credential.VaultAuthority {
+				row = fmt.Sprintf("kind,account,path: %s,%s,%s#FIELD", l.Kind, l.Name, at)
+			}
+			answer := fmt.Sprintf("if it is, say so by a row of a manifest (%s) or by its custom_metadata (account: that name, field); if not, exclude that path", row)
 			if !alone {
-				l.find(credential.FindingPlace, "%s/%s may hold its password too, and what names it there is not enough: name the account by its DN or immutable id in custom_metadata (with the field) or in a manifest, or exclude that path; as listed it is not kept current, and what reads it is cut off", p.Mount, p.Path)
+				l.find(credential.FindingPlace, "%s may hold its password too: %s; as listed it is not kept current, and what reads it is cut off", at, answer)
 				continue
 			}
-			l.find(credential.FindingPlace, "%s/%s may be where its password is read, and what names it there is not enough: name the account by its DN or immutable id in custom_metadata (with the field) or in a manifest, or exclude that path; until then it is left alone, for its new value would go to a path of Rollcall's own, and what reads that one would be cut off", p.Mount, p.Path)
+			l.find(credential.FindingPlace, "%s may be where its password is read: %s; it is left alone until then", at, answer)
 			if l.Problem == "" {
 				l.Problem = credential.PerhapsIts
 			}

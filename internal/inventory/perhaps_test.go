@@ -38,6 +38,8 @@ func TestAnAccountIsNotCutOffFromAPathThatMayBeItsOwn(t *testing.T) {
 			svc + " [kv/rollcall/corp/svc#password] (ldap) adopted", ""},
 		"the path is left out": {[]string{"ldap " + svc + " -", "kv svc kv/apps/svc#password"}, nil, "kv/apps/svc",
 			svc + " [kv/rollcall/corp/svc#password] (ldap) adopted", ""},
+		"the secret's own name": {[]string{"ldap " + person("alice").Name + " -", "kv - kv/apps/alice#password"}, nil, "",
+			person("alice").Name + " [] (ldap) PROBLEM perhaps-its-path FINDING unusable-path", ""},
 		"another name there": {[]string{"ldap alice -", "kv - kv/apps/a#password"}, []string{"bob", "PLANTED"}, "",
 			person("alice").Name + " [kv/rollcall/corp/alice#password] (ldap) adopted", ""},
 	} {

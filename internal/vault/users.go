@@ -3,66 +3,112 @@ package vault
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// userKeys are the names under which secrets and documents keep whose password it is.
-var userKeys = []string{"user", "username", "userid", "uid", "login", "loginname", "account", "accountname", "samaccountname", "binddn", "binduser", "bindusername", "dn", "ldapuser", "serviceaccount", "principal"}
+// userKeys end the names under which secrets and documents keep whose password it is: user,
+// smtp_user, LDAP_BIND_DN, spring.datasource.username.
+var userKeys = []string{"user", "username", "userid", "uid", "login", "loginname", "account", "accountname", "dn", "principal", "serviceaccount"}
 
 func isUserKey(name string) bool {
-	return slices.Contains(userKeys, strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name)))
+	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name))
+	return slices.ContainsFunc(userKeys, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 const (
-	usersMost     = 16
+	usersMost     = 64
 	userBytesMost = 512 // a DN
 )
+
+// setting is a line of a .env file, of properties, of YAML or of an INI file.
+var setting = regexp.MustCompile(`^\s*(?:export\s+|-\s+)?["']?([A-Za-z][\w. -]*?)["']?\s*[=:]\s*(.+?)\s*,?$`)
 
 // Users are what the secret says of a user: in a field with such a name, in an address, a
 // connection string or a document. Nobody vouches for it. It may be anything, a password that
 // lies in the wrong field too: compare it, and do not print it.
 func (l Live) Users() []string {
-	var out []string
-	usersIn(l.data, &out)
-	slices.Sort(out)
-	return slices.Compact(out)
+	u := users{}
+	for key, v := range l.data {
+		u.in(key, v)
+	}
+	slices.Sort(u.found)
+	return slices.Compact(u.found)
 }
 
-func usersIn(data map[string]any, out *[]string) {
-	add := func(user string) {
-		if user = strings.TrimSpace(user); user != "" && len(user) <= userBytesMost && len(*out) < usersMost {
-			*out = append(*out, user)
+type users struct{ found []string }
+
+func (u *users) add(text string) {
+	text = strings.TrimSpace(strings.Trim(strings.TrimSpace(text), `'"{}`))
+	if text != "" && len(text) <= userBytesMost && len(u.found) < usersMost {
+		u.found = append(u.found, text)
+	}
+}
+
+func (u *users) in(key string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, below := range v {
+			u.in(k, below)
+		}
+	case []any:
+		for _, below := range v {
+			u.in(key, below)
+		}
+	case string:
+		if isUserKey(key) {
+			u.add(v)
+		}
+		u.inText(strings.TrimSpace(v))
+	}
+}
+
+func (u *users) inText(text string) {
+	var doc any
+	if (strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")) && json.Unmarshal([]byte(text), &doc) == nil {
+		u.in("", doc)
+		return
+	}
+	if schemes.MatchString(text) {
+		u.inAddress(text)
+		return
+	}
+	if strings.ContainsAny(text, "\r\n") {
+		for line := range strings.Lines(text) {
+			if m := setting.FindStringSubmatch(strings.TrimRight(line, "\r\n")); m != nil {
+				u.in(m[1], strings.Trim(m[2], `'"`))
+			}
+		}
+		return
+	}
+	found := pairs(text)
+	for _, p := range found {
+		if len(found) > 1 && isUserKey(p.key) {
+			u.add(p.value)
 		}
 	}
-	for key, v := range data {
-		switch v := v.(type) {
-		case map[string]any:
-			usersIn(v, out)
-		case string:
-			if isUserKey(key) {
-				add(v)
-			}
-			text := strings.TrimSpace(v)
-			var doc map[string]any
-			switch {
-			case strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &doc) == nil:
-				usersIn(doc, out)
-			case schemes.MatchString(text):
-				if _, rest, _ := strings.Cut(text, "//"); strings.Contains(rest, "@") {
-					user, _, _ := strings.Cut(rest[:strings.LastIndex(rest, "@")], ":")
-					if plain, err := url.PathUnescape(user); err == nil {
-						add(plain)
-					}
-				}
-			default:
-				found := pairs(text)
-				for _, p := range found {
-					if len(found) > 1 && isUserKey(p.key) {
-						add(strings.Trim(p.value, `'"`))
-					}
-				}
-			}
+}
+
+// inAddress finds the userinfo (RFC 3986 section 3.2.1), and what drivers take as a query.
+func (u *users) inAddress(text string) {
+	_, rest, _ := strings.Cut(text, "//")
+	rest, query, _ := strings.Cut(rest, "?")
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		user, _, _ := strings.Cut(rest[:at], ":")
+		if plain, err := url.PathUnescape(user); err == nil {
+			u.add(plain)
+		}
+	}
+	for _, pair := range strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		key, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(value); err == nil && isUserKey(key) {
+			u.add(plain)
+		}
+	}
+	for _, pair := range strings.Split(rest, ";")[1:] { // jdbc:sqlserver://host;user=x
+		if key, value, _ := strings.Cut(pair, "="); isUserKey(key) {
+			u.add(value)
 		}
 	}
 }
