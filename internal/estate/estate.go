@@ -31,6 +31,7 @@ type Options struct {
 	Odd         bool // the exceptional cases: see seedOdd
 	AppRoles    int  // logins of the device to Vault
 	Users       int  // more of them, by userpass
+	LDAPLogin   bool // the first account logs in to Vault too, and reads there what the device's logins do
 	Tagged      int  // more accounts that only the directory ties to the device
 	Decoys      int  // accounts that are not tied to the device
 	Pair        bool // each directory is worked on by two identities that reset each other

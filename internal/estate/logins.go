@@ -52,6 +52,35 @@ func (e *Estate) seedAppRoles(ctx context.Context) error {
 	return nil
 }
 
+// seedDirectoryLogin makes an auth mount that asks the directory, as companies have it: it admits every
+// account, and gives policies to one. What the device had of that one opens Vault as well.
+func (e *Estate) seedDirectoryLogin(ctx context.Context) error {
+	if !e.opts.LDAPLogin {
+		return nil
+	}
+	const mount = "corp-ldap"
+	api, uid := e.Vault.Client().Logical(), e.plan[0].UID
+	if _, err := api.WriteWithContext(ctx, "sys/auth/"+mount, map[string]any{"type": "ldap"}); err != nil {
+		return fmt.Errorf("estate: auth mount %s: %w", mount, err)
+	}
+	for at, body := range map[string]map[string]any{
+		"config": {
+			"url": e.Slapd.LDAPS(), "certificate": e.Slapd.CA, "userdn": e.Slapd.PeopleDN(), "userattr": "uid", "groupdn": e.Slapd.BaseDN(),
+			"binddn": e.Slapd.BinderDN, "bindpass": e.Slapd.BinderPassword,
+		},
+		"users/" + uid: {"policies": readerPolicy},
+	} {
+		if _, err := api.WriteWithContext(ctx, "auth/"+mount+"/"+at, body); err != nil {
+			return fmt.Errorf("estate: auth/%s/%s: %w", mount, at, err)
+		}
+	}
+	e.Stolen = append(e.Stolen, intruder.Stolen{
+		ID: e.ID(uid), Kind: intruder.Userpass, Servers: []string{e.Vault.Address()}, Mount: mount, User: uid, Password: e.plan[0].Password,
+		Reads: []string{"kv/" + prefix},
+	})
+	return nil
+}
+
 func (e *Estate) seedAppRole(ctx context.Context, name, policy string) error {
 	api, role := e.Vault.Client().Logical(), "auth/approle/role/"+name
 	if _, err := api.WriteWithContext(ctx, role, map[string]any{"token_ttl": "1h", "token_policies": "default," + policy}); err != nil {

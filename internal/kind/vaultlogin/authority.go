@@ -115,44 +115,77 @@ func reaches(a kind.Account) bool {
 	return slices.ContainsFunc(a.Logins, func(l credential.VaultLogin) bool { return !l.Plain })
 }
 
+// inFlight is how long a login to Vault may take of which the directory took the old password just
+// before it was changed: groups are looked up, then the token is stored (some 10 ms on 1.21).
+const inFlight = 250 * time.Millisecond
+
 // Retire first ends the old password at the directory for good, then revokes what logins to Vault
-// minted with it, and looks again until nothing is left. It finds the tokens by mount and name, and so
-// those of the new password as well: consumers have none by then, but where it is repeated after a
-// crash they log in once more.
+// minted with it, and looks again until nothing is left, also when a login that was on its way has
+// had its time. It finds the tokens by mount and name, and so those of the new password as well:
+// consumers have none by then, but where it is repeated after a crash they log in once more.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	mark, findings, err := au.Authority.Retire(ctx, a, new)
 	if err != nil || len(a.Logins) == 0 {
 		return mark, findings, err
 	}
-	var sum minted.Outcome
-	batch := false
 	for _, l := range a.Logins {
 		if err := au.followed(ctx, a, l); err != nil {
 			return mark, findings, err
 		}
+	}
+	ended := time.Now()
+	found, err := au.revoke(ctx, a, new)
+	if err == nil && reaches(a) {
+		if err = pause(ctx, inFlight-time.Since(ended)); err == nil {
+			var late revoked
+			late, err = au.revoke(ctx, a, new)
+			late.Revoked += found.Revoked
+			found = late
+		}
+	}
+	findings = append(findings, found.Findings()...)
+	if found.batch {
+		findings = append(findings, credential.Finding{Code: credential.FindingBatchTokens,
+			Detail: "the auth mount gives batch tokens, which Vault can neither list nor revoke: those of the old password live until they expire"})
+	}
+	return mark, findings, err
+}
+
+type revoked struct {
+	minted.Outcome
+	batch bool
+}
+
+// revoke ends what the logins of an account minted.
+func (au *Authority) revoke(ctx context.Context, a kind.Account, new credential.Secret) (out revoked, err error) {
+	for _, l := range a.Logins {
 		got, err := au.tokens.RevokeLogin(ctx, minted.Login{Mount: l.Mount, Names: l.Names}, func(ctx context.Context) (string, func(), error) {
 			return au.logIn(ctx, l, new)
 		})
-		sum.Revoked += got.Revoked
+		out.Revoked += got.Revoked
 		if err != nil {
-			return mark, append(findings, sum.Findings()...), err
+			return out, err
 		}
 		if l.Plain {
 			continue // what could not be revoked reads nothing
 		}
-		sum.Orphans = max(sum.Orphans, got.Orphans)
-		mints, err := au.mintsBatch(ctx, l)
+		out.Orphans = max(out.Orphans, got.Orphans)
+		batch, err := au.mintsBatch(ctx, l)
 		if err != nil {
-			return mark, append(findings, sum.Findings()...), err
+			return out, err
 		}
-		batch = batch || mints
+		out.batch = out.batch || batch
 	}
-	findings = append(findings, sum.Findings()...)
-	if batch {
-		findings = append(findings, credential.Finding{Code: credential.FindingBatchTokens,
-			Detail: "the auth mount gives batch tokens, which Vault can neither list nor revoke: those of the old password live until they expire"})
+	return out, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
-	return mark, findings, nil
 }
 
 const (
@@ -188,10 +221,8 @@ func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.
 			if time.Now().After(end) {
 				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks this server, which has not seen the change: the stolen password logs in to Vault there, and would read the new one where it is left; its password was changed, and the new value waits in staging: repair replication, or leave the server out by name"}
 			}
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(followsLook):
+			if err := pause(ctx, followsLook); err != nil {
+				return err
 			}
 		}
 	}

@@ -23,6 +23,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	w := newWorld(t)
 	t.Run("what a stolen password minted is dead before the new one is written where it reads", w.deadBeforeWritten)
 	t.Run("killed between the two", w.killedBetween)
+	t.Run("a login that is on its way while the password changes mints nothing that lives", w.onItsWay)
 	t.Run("renewals of a token that is left lock the account for its new password, and none is left", w.noRenewalLocks)
 	t.Run("a server that Vault asks and that lags holds up the new value", w.lagging)
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
@@ -63,6 +64,7 @@ type thief struct {
 	stolen  credential.Secret
 	tokens  []*vaultapi.Client
 	crash   bool
+	quiet   bool // he does not try here: the third wrong login locks the account
 	written int
 }
 
@@ -74,6 +76,9 @@ func (s *thief) Activate(ctx context.Context, p credential.Path, from vault.Live
 	s.written++
 	for i, c := range s.tokens {
 		require.False(s.t, alive(c), "token %d could read the new value", i)
+	}
+	if s.quiet {
+		return s.Store.Activate(ctx, p, from, value, owner)
 	}
 	_, err := s.w.login("ldap", s.c.Logins[0].Names[0], s.stolen)
 	require.Error(s.t, err, "the stolen password could still mint a token that reads the new one")
@@ -138,6 +143,37 @@ func (w *world) killedBetween(t *testing.T) {
 		require.False(t, alive(c))
 	}
 	s.dead(s.rotator("killed").Apply(t.Context(), s.c, p.Attempt, false))
+}
+
+// The thief logs in without a pause until he is refused.
+func (w *world) onItsWay(t *testing.T) {
+	s := w.steal(t)
+	s.quiet = true
+	got := make(chan *vaultapi.Client, 10_000)
+	first := make(chan struct{})
+	go func() {
+		defer close(got)
+		for i := 0; ; i++ {
+			c, err := w.login("ldap", s.c.Logins[0].Names[0], s.stolen)
+			if i == 0 {
+				close(first)
+			}
+			if err != nil {
+				return
+			}
+			got <- c
+		}
+	}()
+	<-first
+	p := s.rotator("on-its-way").Prepare(t.Context(), s.c)
+	require.Nil(t, p.Stop)
+	s.dead(s.rotator("on-its-way").Apply(t.Context(), s.c, p.Attempt, p.Fresh))
+	n := 0
+	for c := range got {
+		require.False(t, alive(c), "token %d", n)
+		n++
+	}
+	require.Positive(t, n)
 }
 
 func (w *world) noRenewalLocks(t *testing.T) {
