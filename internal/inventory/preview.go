@@ -93,13 +93,14 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 	mount, name, ok := cutRole(c.Subject)
 	at := "auth/" + mount + "/role/" + name
 	switch {
+	case !c.Kind.OpensVault():
+		// A directory account at an auth mount: by its groups there, which only Vault and the directory know.
+		r.Hidden = append(r.Hidden, "which policies it gets at an auth mount of type ldap, where it logs in; the run asks Vault")
+		return nil, nil
 	case !ok:
 		return nil, nil
 	case c.Kind == credential.UserpassPassword:
 		at = "auth/" + mount + "/users/" + name
-	case c.Kind != credential.AppRoleSecretID:
-		r.Hidden = append(r.Hidden, "which policies it gets")
-		return nil, nil
 	}
 	role, shown, err := p.read(ctx, at)
 	if err != nil || !shown {
@@ -194,9 +195,12 @@ func notShown(err error) bool {
 // Outlook words what a person should know of a login before the run: what will wait, and why.
 func Outlook(r credential.Reach, of int) string {
 	var b strings.Builder
-	if len(r.Reads) == 1 {
+	switch {
+	case len(r.Reads) == 0 && len(r.Hidden) > 0:
+		fmt.Fprintf(&b, "what %s could read of %d new values is not known", r.Name, of)
+	case len(r.Reads) == 1:
 		fmt.Fprintf(&b, "%s could read 1 of %d new values where it goes", r.Name, of)
-	} else {
+	default:
 		fmt.Fprintf(&b, "%s could read %d of %d new values where they go", r.Name, len(r.Reads), of)
 	}
 	if slices.Contains(r.Reads, r.Login) {

@@ -37,7 +37,7 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 	write(t, "auth/pre-people/users/carol", map[string]any{"password": "x", "token_policies": "pre-device"})
 	roll.Credentials = append(roll.Credentials, credential.Credential{ID: "vault/pre-people/carol", Kind: credential.UserpassPassword, Authority: "vault",
 		Subject: "pre-people/carol", Name: "pre-people/carol", Problem: credential.SameName})
-	for _, c := range []credential.Credential{{ID: "corp/a", Paths: place("apps/pre/mta")}, {ID: "corp/b", Paths: place("apps/pre/secret")},
+	for _, c := range []credential.Credential{{ID: "corp/a", Name: "uid=a", Logins: []credential.VaultLogin{{Mount: "ldap", Names: []string{"a"}}}, Paths: place("apps/pre/mta")}, {ID: "corp/b", Paths: place("apps/pre/secret")},
 		{ID: "corp/c", Paths: place("elsewhere"), Spare: &place("apps/pre/spare")[0]}, {ID: "corp/d", Paths: place("elsewhere")},
 		{ID: "corp/e", Paths: place("apps/pre/e"), Problem: credential.NoAccount}, {ID: "corp/f", Paths: place("apps/pre/f"), Own: true}} {
 		c.Kind, c.Authority = credential.LDAPPassword, "corp"
@@ -60,7 +60,7 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 		for _, r := range all {
 			out[r.Name] = r
 		}
-		require.Len(t, out, 6, "not Rollcall's own")
+		require.Len(t, out, 7, "not Rollcall's own")
 		return out
 	}
 	known := by(realVault.RootToken().Reveal())
@@ -78,6 +78,7 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 	require.Equal(t, 9, of)
 	require.Equal(t, "approle/pre-reads could read 7 of 9 new values where they go (its own among them); these wait until it is dead", Outlook(known["approle/pre-reads"], of))
 	require.Contains(t, Outlook(known["approle/pre-batch"], of), "gives batch tokens, which nobody can revoke, so these wait until a person accepts it")
+	require.Contains(t, Outlook(known["uid=a"], of), "what uid=a could read of 9 new values is not known. Not seen, and perhaps more: which policies it gets at an auth mount of type ldap")
 	require.Contains(t, Outlook(known["pre-people/carol"], of), "cannot be rotated as listed (its own line says why), so these wait")
 	require.Contains(t, Outlook(known["approle/pre-stages"], of), "take that right from it before the run")
 	require.Equal(t, "approle/pre-nothing could read 0 of 9 new values where they go", Outlook(known["approle/pre-nothing"], of))

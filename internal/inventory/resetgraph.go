@@ -154,16 +154,20 @@ func (g *resetGraph) settle(comp []int, at map[*line]spot) {
 // can by its nature.
 func (m *merger) noteResets(own ownIdentities) {
 	for authority, shown := range m.lost.resets {
-		may := map[string]int{}
+		may, ahead := map[string]int{}, map[string]int{} // how many others, and how many of these go first all the same
 		for _, x := range shown.Alike {
-			listed := map[string]bool{}
+			listed, logins := map[string]bool{}, 0
 			for _, id := range x.Accounts {
-				if m.lines[authority+"/"+id] != nil {
+				if l := m.lines[authority+"/"+id]; l != nil {
 					listed[id] = true
+					if l.rank() == toVault {
+						logins++
+					}
 				}
 			}
 			for _, by := range x.By {
 				may[by] += len(listed)
+				ahead[by] += logins
 				if listed[by] {
 					may[by]--
 				}
@@ -176,6 +180,9 @@ func (m *merger) noteResets(own ownIdentities) {
 			}
 			l.resets = true
 			l.find(credential.FindingResetsOthers, "by what %s shows of rights it may set the passwords of other accounts of the roll (%d): it goes before them", authority, n)
+			if l.rank() != toVault && ahead[by] > 0 {
+				l.find(credential.FindingResetsOthers, "%d of them log in to Vault and go first all the same: until it is dead, whoever stole it may set their passwords again and read with them; take the right from it before the run", ahead[by])
+			}
 		}
 	}
 }

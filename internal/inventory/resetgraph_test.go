@@ -71,6 +71,26 @@ func TestWhoMayResetWhomMakesWavesOneBehindTheOther(t *testing.T) {
 	}
 }
 
+// A login to Vault goes first all the same, and of whoever may reset it that is said.
+func TestWhoMayResetALoginToVaultIsTold(t *testing.T) {
+	var found []Candidate
+	for _, name := range []string{"alice", "bob"} {
+		cand, a := from(t, "a "+name+" -"), person(name)
+		cand.Found = &a
+		found = append(found, cand)
+	}
+	roll, _, err := mergeAll(campaign(), found, accounts{}, nil, unfound{
+		resets: map[string]directory.Resets{"corp": {Alike: []directory.Alike{{Accounts: uuids([]string{"alice", "bob"}), By: uuids([]string{"alice"})}}}},
+		logins: map[string][]credential.VaultLogin{"corp/" + uuidOf("bob"): {{Mount: "ldap", Names: []string{"bob"}}}},
+	})
+	require.NoError(t, err)
+	got := byName(roll)
+	alice, bob := got[person("alice").Name], got[person("bob").Name]
+	require.Equal(t, []string{"logins-to-vault", "may-reset-others"}, []string{roll.Waves[bob.Wave].Name, roll.Waves[alice.Wave].Name})
+	require.Contains(t, details(roll, alice.ID, credential.FindingResetsOthers), "1 of them log in to Vault and go first all the same")
+	require.Empty(t, details(roll, bob.ID, credential.FindingResetsOthers))
+}
+
 // No account goes before one that could reset it, nor with it, unless each of them can reset the other.
 func TestNoAccountGoesBeforeOneThatCouldResetIt(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e", "f"}
