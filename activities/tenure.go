@@ -1,0 +1,48 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"rollcall/internal/vault"
+)
+
+// TakeOver ends what earlier campaigns of the device left open, once the roll of this one and
+// its record are in order: those that give no sign of life any more, and those that live if
+// a person asked for it. It names them.
+func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, error) {
+	if _, err := r.Store.Supersede(ctx, campaign); err != nil {
+		return nil, classify(errVault, err)
+	}
+	own, _, err := r.Store.LookAt(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	// An earlier try may have ended them, and its answer been lost.
+	ended, err := r.Store.EndedBy(ctx, own.Device, campaign)
+	return ended, classify(errVault, err)
+}
+
+// SignOfLife says in Vault, for as long as the campaign runs, that it does: who starts
+// another one is told. It ends with the campaign, or with its worker, and another one goes on.
+func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
+	tick := time.NewTicker(vault.SeenEvery)
+	defer tick.Stop()
+	for {
+		// Vault may be away; then it is said again at the next turn.
+		if ended, err := r.Store.SignOfLife(ctx, campaign); err == nil && ended {
+			return nil
+		}
+		activity.RecordHeartbeat(ctx)
+		select {
+		case <-tick.C:
+		case <-activity.GetWorkerStopChannel(ctx):
+			return temporal.NewApplicationError("its worker stops", errInternal)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
