@@ -223,6 +223,7 @@ type Account struct {
 	// Hindered is why the secret must not be set now, as the listing would say it. Set refuses an
 	// account that has any; the caller takes out what a person accepted.
 	Hindered []credential.Problem
+
 	// ByItself: the last change was made by the account itself, as far as the server says.
 	ByItself bool
 }
