@@ -116,6 +116,46 @@ func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c creden
 	return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign rotated it while this one ran, for a path that this roll has not; nothing was changed, and its consumers read the value of that campaign"}
 }
 
+// unlisted keeps open what another device's campaign left staged when it ended after this one had
+// begun: the listing saw it at work and looked no further. Its paths are on the next roll.
+func (r *Rotation) unlisted(campaign, device string) func(context.Context, credential.Credential, vault.Staged) *protocol.Stop {
+	return func(ctx context.Context, c credential.Credential, left vault.Staged) *protocol.Stop {
+		if c.HandsOver() || !left.MayBeInForce() {
+			return nil
+		}
+		began, err := r.began(ctx, campaign)
+		if err != nil {
+			return vaultStop(err)
+		}
+		_, owner, err := r.Store.CampaignEnded(ctx, left.Campaign)
+		if err != nil {
+			return vaultStop(err)
+		}
+		if owner.Device == device || owner.Seen.Before(began) {
+			return nil // then they were listed
+		}
+		for _, text := range left.MeantFor() {
+			has := func(p credential.Path) bool { return p.String() == text }
+			p, err := credential.ParsePath(text)
+			if err != nil || slices.ContainsFunc(placesOf(c), has) {
+				continue
+			}
+			at, err := r.Store.Cut(ctx, p.Mount+"/"+p.Path)
+			if err != nil {
+				return vaultStop(err)
+			}
+			live, err := r.Store.ReadLive(ctx, credential.Path{Mount: at.Mount, Path: at.Path, Field: p.Field}, 0)
+			if err != nil {
+				return vaultStop(err)
+			}
+			if live.Found {
+				return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign ended while this one ran and left a new value staged, for a path that this roll has not; nothing was changed: the next campaign lists that path and goes on with it"}
+			}
+		}
+		return nil
+	}
+}
+
 // began is when a campaign was opened, by Vault's clock.
 func (r *Rotation) began(ctx context.Context, campaign string) (time.Time, error) {
 	if at, ok := r.opened.Load(campaign); ok {

@@ -100,3 +100,37 @@ func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) 
 	both, _ := batch("esg-01-3", c.Paths[0], credential.Path{Mount: "kv", Path: "apps/other", Field: "password"})
 	require.Nil(t, prepare(both).Stop)
 }
+
+// The same, where the other device's campaign ended in the middle: what it left staged may be in
+// force, and what its consumers read is not on this roll.
+func TestAValueThatAnotherCampaignLeftStagedIsNotTakenOverWithoutItsPaths(t *testing.T) {
+	s := newSafe(t)
+	s.role("shared", "stolen")
+	mail, vpn := approle("shared", "apps/mail"), approle("shared", "apps/vpn")
+	for _, p := range []credential.Path{mail.Paths[0], vpn.Paths[0]} {
+		_, err := s.store.Activate(s.ctx, p, vault.Live{}, credential.NewSecret("stolen"), "")
+		require.NoError(t, err)
+	}
+	first, second := s.batch("first", "esg-01", mail), s.batch("second", "esg-02", vpn)
+	prepare := func(b Batch) PreparedItem {
+		var out []PreparedItem
+		require.NoError(t, s.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out))
+		return out[0]
+	}
+	require.Nil(t, prepare(first).Stop)
+	require.NoError(t, s.store.CloseCampaign(s.ctx, "first"))
+	before, _, err := s.store.ReadStaged(s.ctx, mail.ID)
+	require.NoError(t, err)
+
+	stopped := prepare(second)
+	require.NotNil(t, stopped.Stop)
+	require.Equal(t, protocol.ReasonMorePaths, stopped.Stop.Reason)
+	after, found, err := s.store.ReadStaged(s.ctx, mail.ID)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, before, after, "the entry is as the first one left it")
+
+	both := vpn
+	both.Paths = []credential.Path{mail.Paths[0], vpn.Paths[0]}
+	require.Nil(t, prepare(s.batch("third", "esg-02", both)).Stop, "which has both")
+}

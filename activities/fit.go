@@ -59,7 +59,7 @@ type TwiceError struct{ What string }
 func (e *TwiceError) Error() string { return e.What + "; " + MendTwice }
 
 // MendTwice is what to do about it.
-const MendTwice = "make one directory of them, or give them bases that do not overlap; a copy that does not replicate goes into a campaign file of its own"
+const MendTwice = "make one directory of them, or give them bases that do not overlap; a copy that does not replicate goes into a campaign file of its own, under another name"
 
 // sharedBase is the inner one of two bases, or empty if neither lies in the other.
 func sharedBase(a, b string) string {

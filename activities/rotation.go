@@ -81,6 +81,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := r.Store.RequirePasswordPolicies(ctx, spec); err != nil {
 			return Roll{}, classifyListing(err)
 		}
+		if err := KeepNames(ctx, r.Store, Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), in.Campaign); err != nil {
+			return Roll{}, classifyListing(err)
+		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}
@@ -100,6 +103,9 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		return nil, nil, err
 	}
 	spec = found.Of(spec)
+	if err := Names(ctx, store, spec); err != nil {
+		return nil, nil, err
+	}
 	dirs := map[string]inventory.Directory{}
 	for name := range spec.Directories {
 		d, err := kinds.Directory(spec, name)
@@ -382,7 +388,9 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	return &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate, Doubts: r.doubts}, width(spec, b), nil
+	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate, Doubts: r.doubts}
+	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
+	return rot, width(spec, b), nil
 }
 
 // lineOf bounds how many credentials of a directory are between Set and the proof, in all

@@ -76,6 +76,9 @@ type Directory struct {
 	// Addresses are where servers are dialled whose name had one address when the roll was
 	// listed: looked up again, it could be another machine. No campaign file has them.
 	Addresses map[string]string `json:"addresses,omitempty"`
+	// Formerly are servers that the directory had before and has no more, for a directory that
+	// moved: campaigns knew it by them.
+	Formerly []string `json:"formerly,omitempty"`
 	// Discover says where the servers that Servers leaves out are found, once for
 	// each campaign: FromConfiguration, FromDNS or empty for nowhere.
 	Discover string `json:"discover,omitempty"`

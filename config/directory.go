@@ -51,7 +51,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		l.problem(n.Line, "%s: has no settings; at least driver, servers, base and bind are needed", where)
 		return Directory{}
 	}
-	f := l.mapping(n, where, "driver", "servers", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set",
+	f := l.mapping(n, where, "driver", "servers", "formerly", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set",
 		"password", "rate_per_second", "connections", "timeout")
 	if len(f.vals) == 0 && n.Kind != yaml.MappingNode {
 		return Directory{}
@@ -78,6 +78,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		f.problem("driver", "missing: one of %s", strings.Join(drivers, ", "))
 	}
 	d.Servers = l.servers(f, d)
+	d.Formerly = l.formerly(f)
 	d.Discover = discover(f, d)
 	d.CA = f.caFile()
 	l.binds(f, &d)
@@ -142,6 +143,27 @@ func (l *loader) servers(f fields, d Directory) []string {
 	}
 	if d.StartTLS && !clear && len(out) > 0 {
 		f.problem("starttls", "has no meaning here: no server is an ldap:// URL")
+	}
+	return out
+}
+
+// formerly are servers that nobody dials any more.
+func (l *loader) formerly(f fields) []string {
+	if !f.has("formerly") {
+		return nil
+	}
+	var out []string
+	for _, n := range f.list("formerly") {
+		s, ok := l.text(n, f.at("formerly"))
+		if !ok {
+			continue
+		}
+		u, address, what := parseServer(s)
+		if what != "" {
+			l.problem(n.Line, "%s: %s", f.at("formerly"), what)
+			continue
+		}
+		out = append(out, ServerAt(u.String(), address))
 	}
 	return out
 }

@@ -161,6 +161,10 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 		of, known := s.checkDirectory(ctx, name, roll)
 		rows, spec = append(rows, of...), known.Of(spec)
 	}
+	var misnamed *activities.NameError
+	if errors.As(activities.Names(ctx, s.store, spec), &misnamed) {
+		rows = append(rows, check{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
+	}
 	var twice *activities.TwiceError
 	if errors.As(activities.Twice(ctx, s.kinds, spec), &twice) {
 		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: activities.MendTwice})

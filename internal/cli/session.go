@@ -248,6 +248,9 @@ func (s *session) preflight(ctx context.Context) error {
 	if err == nil {
 		err = activities.Fit(ctx, s.kinds, spec)
 	}
+	if err == nil {
+		err = activities.Names(ctx, s.store, spec)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}

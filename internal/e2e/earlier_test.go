@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -226,4 +227,83 @@ func warningsOf(s *ledger.State) (out []credential.FindingCode) {
 		out = append(out, f.Code)
 	}
 	return out
+}
+
+// A directory's name stands for one directory on Rollcall's mount: a restored copy has the same
+// immutable ids, and what lies in Vault is kept by name and id.
+func TestADirectorysNameMeansOneDirectoryWhoeverUsesIt(t *testing.T) {
+	e := startEstate(t, estate.Options{Accounts: 2, Tagged: 1, Replica: true})
+	copied(t, e)
+	first := []string{e.Slapd.LDAPS()}
+	file, err := e.CampaignFile(first, quick)
+	require.NoError(t, err)
+	production := readFile(t, file)
+	u := newUser(t, e, file)
+	u.must("init")
+	u.must("run")
+	a := accountsNamed(e, "svc-esg-")[0]
+	live := e.Live[a.ID]
+	// A worker died between set and activate of production's account.
+	value := leaveStaged(t, e, a, u.ledger().Campaign, live)
+	before := versions(t, e.Vault.Client(), live)
+
+	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{"test/esg/a": {"password": a.Password}}))
+	require.NoError(t, e.Vault.SeedMetadata(t.Context(), map[string]map[string]any{"test/esg/a": {"account": a.uid()}}))
+	ofTest := strings.Replace(production, "device: esg-01", "device: test-01", 1)
+	ofTest = ofTest[:strings.Index(ofTest, "sources:")] + "sources:\n  - {name: v, type: vault-kv, prefix: kv/test/esg}\n" + quick
+	ofTest = strings.Replace(ofTest, first[0], e.Replica.LDAPS(), 1)
+	requireRefused := func(t *testing.T, text string, words ...string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		for _, command := range []string{"doctor", "plan", "run"} {
+			got := u.run(command)
+			require.Equal(t, 1, got.code, "%s: %s%s", command, got.out, got.err)
+			said := strings.Join(strings.Fields(got.out+got.err), " ")
+			for _, w := range words {
+				require.Contains(t, said, w, command)
+			}
+		}
+		st, found, err := rootStore(t, e).ReadStaged(t.Context(), a.ID)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.True(t, st.Secret.Equal(value))
+		require.Equal(t, before, versions(t, e.Vault.Client(), live), "production's path is as it was")
+		require.True(t, binds(t, e, first[0], a.DN, value))
+	}
+	t.Run("a copy under a known name", func(t *testing.T) {
+		requireRefused(t, ofTest, "none of its servers ("+e.Replica.LDAPS(), first[0], "give it another name", "formerly:")
+	})
+	t.Run("a known directory under another name", func(t *testing.T) {
+		text := strings.Replace(production, "\n  corp:", "\n  ldap:", 1)
+		requireRefused(t, strings.ReplaceAll(text, "directory: corp", "directory: ldap"), "its server "+first[0], "call it corp in this file")
+	})
+	t.Run("a directory that moved", func(t *testing.T) {
+		moved := strings.Replace(production, first[0], e.Replica.LDAPS(), 1)
+		require.NoError(t, os.WriteFile(file, []byte(moved), 0o600))
+		require.Equal(t, 1, u.run("plan").code)
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(moved, "    base: ", "    formerly: ["+first[0]+"]\n    base: ", 1)), 0o600))
+		got := u.run("list")
+		require.Zero(t, got.code, "a person says so: %s%s", got.out, got.err)
+	})
+	t.Run("a copy under a name of its own", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(ofTest, "\n  corp:", "\n  test:", 1)), 0o600))
+		u.must("init")
+		got := u.run("run")
+		require.NotEqual(t, 1, got.code, got.out+got.err)
+		require.Equal(t, before, versions(t, e.Vault.Client(), live))
+	})
+	t.Run("production goes on with what was left", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(file, []byte(production), 0o600))
+		u.must("run")
+		require.True(t, binds(t, e, first[0], a.DN, readNow(t, e, live)))
+	})
+}
+
+// copied ends the replication: the replica is a copy with the same immutable ids.
+func copied(t *testing.T, e *estate.Estate) {
+	t.Helper()
+	conf := filepath.Join(e.Dir, "slapd-replica", "slapd.conf")
+	text := regexp.MustCompile(`(?m)^syncrepl .*\n(  .*\n)+`).ReplaceAllString(readFile(t, conf), "")
+	require.NoError(t, os.WriteFile(conf, []byte(text), 0o600))
+	require.NoError(t, e.Replica.Restart(context.Background()))
 }

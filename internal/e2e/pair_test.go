@@ -106,7 +106,7 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		require.NoError(t, err)
 		t.Cleanup(b.Close)
 		address, far := "ldaps://"+b.Addr(), e.Controllers.Second.LDAPS()
-		u = u.edited(far, address)
+		u = u.edited(far, address+"\n    formerly: ["+far+"]") // a campaign had other addresses under this name
 		refused := u.run("run")
 		require.Equal(t, 1, refused.code)
 		require.Contains(t, refused.err, "nothing was started")

@@ -74,6 +74,10 @@ type Rotator struct {
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool
 
+	// Unlisted says why a value that another campaign left staged is not taken over, or is nil:
+	// it was meant for a path that this roll has not. Nil: nobody looks.
+	Unlisted func(ctx context.Context, c credential.Credential, left vault.Staged) *protocol.Stop
+
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
 
@@ -221,6 +225,11 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 	}
 	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
 		return vault.Staged{}, err
+	}
+	if r.Unlisted != nil {
+		if stop := r.Unlisted(ctx, c, staged); stop != nil {
+			return vault.Staged{}, stop
+		}
 	}
 	value, err := r.Authority.Generate(ctx, c)
 	if err != nil {

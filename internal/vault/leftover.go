@@ -72,14 +72,14 @@ func (s *Store) Leftovers(ctx context.Context, device, campaign string) ([]Lefto
 				return nil
 			case err != nil:
 				return err
-			case !found || !st.mayBeInForce() || st.Campaign == campaign:
+			case !found || !st.MayBeInForce() || st.Campaign == campaign:
 				return nil
 			}
 			owner, known := by[st.Campaign]
 			if known && owner.Device != device && owner.ClosedAt.IsZero() {
 				return nil
 			}
-			l := &Leftover{ID: id, Campaign: st.Campaign, Device: owner.Device, Before: st.Before, Paths: st.meantFor()}
+			l := &Leftover{ID: id, Campaign: st.Campaign, Device: owner.Device, Before: st.Before, Paths: st.MeantFor()}
 			if st.holdsOthers() {
 				l.Before = "" // what an earlier campaign had set was in force by then
 			}
@@ -141,9 +141,9 @@ func (s *Store) listedBy(ctx context.Context, campaign string, ids []string) (ma
 	return out, nil
 }
 
-// mayBeInForce reports whether a server may have the value, or one that an ended campaign had
+// MayBeInForce reports whether a server may have the value, or one that an ended campaign had
 // staged before it.
-func (st Staged) mayBeInForce() bool { return !st.Unsent || st.holdsOthers() }
+func (st Staged) MayBeInForce() bool { return !st.Unsent || st.holdsOthers() }
 
 func (st Staged) holdsOthers() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(st.Old)), func(key string) bool {
@@ -151,9 +151,9 @@ func (st Staged) holdsOthers() bool {
 	})
 }
 
-// meantFor are the live paths of the entry, and of those that it took over, which were not
+// MeantFor are the live paths of the entry, and of those that it took over, which were not
 // found to be another account's.
-func (st Staged) meantFor() []string {
+func (st Staged) MeantFor() []string {
 	var out []string
 	for p := range st.Base {
 		if st.Places[p] != PlaceApart {

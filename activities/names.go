@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/vault"
+)
+
+// NameError is a directory that earlier campaigns on this Vault had under another name, or
+// a name that stood for another directory.
+type NameError struct{ Directory, What, Do string }
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("directory %s: %s; %s", e.Directory, e.What, e.Do)
+}
+
+// Names holds the directories of spec, which has every server, against those that campaigns of
+// any device on this Vault had: what is staged for an account, and where its values lie, is kept
+// by the directory's name and the account's immutable id, and a restored copy has the same ids.
+func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error {
+	names := slices.Sorted(maps.Keys(spec.Directories))
+	known, err := store.NamedDirectories(ctx, names...)
+	if vault.IsDenied(err) {
+		return nil // doctor names the right, and no campaign begins without it
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if wrong := misnamed(name, spec.Directories[name], known, spec.Vault.Mount); wrong != nil {
+			return wrong
+		}
+	}
+	return nil
+}
+
+// misnamed compares one directory with those that are known.
+func misnamed(name string, d config.Directory, known map[string]vault.NamedDirectory, mount string) *NameError {
+	now := nowCalled(name, d)
+	if was, ok := known[name]; ok && shared(append(slices.Clone(now.Servers), d.Formerly...), was.Servers) == "" {
+		return &NameError{
+			Directory: name,
+			What: fmt.Sprintf("none of its servers (%s) is one of those that campaign %s of device %s had under this name (%s): what lies in Vault for accounts of that one would be taken for this one's, if it is a copy with the same ids",
+				strings.Join(now.Servers, " "), was.Campaign, was.Device, strings.Join(was.Servers, " ")),
+			Do: fmt.Sprintf("if it is another directory, or a copy, give it another name in this file; if it is the same, name all its servers in each file, and if it moved to these say so: formerly: [%s] under directories.%s", strings.Join(was.Servers, ", "), name),
+		}
+	}
+	for _, other := range slices.Sorted(maps.Keys(known)) {
+		was := known[other]
+		server := shared(now.Servers, was.Servers)
+		if other == name || server == "" || was.Base == "" || sharedBase(d.Base, was.Base) == "" {
+			continue
+		}
+		return &NameError{
+			Directory: name,
+			What: fmt.Sprintf("its server %s is one of those that campaign %s of device %s had under the name %s, with base %s: what is staged for its accounts, and where their values lie, is kept by that name and would not be found",
+				server, was.Campaign, was.Device, other, was.Base),
+			Do: fmt.Sprintf("call it %s in this file; if that server is another directory's by now, run a campaign of %s with its servers of today first, or, if there is no such directory any more, have an administrator delete %s/directories/%s", other, other, mount, other),
+		}
+	}
+	return nil
+}
+
+// KeepNames writes down which directories have the names of spec, before anything is staged by
+// them. Two campaigns that begin at once cannot both have a name: the later one is refused.
+func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, campaign string) error {
+	const most = 5
+	for _, name := range slices.Sorted(maps.Keys(spec.Directories)) {
+		now := nowCalled(name, spec.Directories[name])
+		now.Campaign, now.Device = campaign, spec.Device
+		for try := 0; ; try++ {
+			known, err := store.NamedDirectories(ctx, name)
+			if err != nil {
+				return err
+			}
+			if wrong := misnamed(name, spec.Directories[name], known, spec.Vault.Mount); wrong != nil {
+				return wrong
+			}
+			err = store.KeepDirectory(ctx, known[name], now)
+			if err == nil {
+				break
+			}
+			if !vault.AsCAS(err) || try == most {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nowCalled is what spec's name stands for: its servers, each with its address.
+func nowCalled(name string, d config.Directory) vault.NamedDirectory {
+	out := vault.NamedDirectory{Name: name, Base: d.Base}
+	for _, s := range d.Servers {
+		text, address := config.SplitServer(s)
+		if address == "" {
+			address = d.Addresses[s]
+		}
+		out.Servers = append(out.Servers, config.ServerAt(text, address))
+	}
+	slices.Sort(out.Servers)
+	return out
+}
+
+// shared is one of some servers that is among others: by its name or by its address, with
+// its port.
+func shared(some, others []string) string {
+	at := map[string]bool{}
+	for _, s := range others {
+		for _, place := range placesOfServer(s) {
+			at[place] = true
+		}
+	}
+	for _, s := range some {
+		if slices.ContainsFunc(placesOfServer(s), func(p string) bool { return at[p] }) {
+			return s
+		}
+	}
+	return ""
+}
+
+func placesOfServer(server string) []string {
+	text, address := config.SplitServer(server)
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil
+	}
+	out := []string{strings.ToLower(u.Host)}
+	if address != "" {
+		out = append(out, net.JoinHostPort(address, u.Port()))
+	}
+	return out
+}
