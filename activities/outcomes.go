@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"rollcall/config"
@@ -14,12 +15,15 @@ import (
 // noteDead notes beside the roll what is dead and done with: the next listing of the device
 // keeps on its roll what is not, whether or not anything names it. What was proved without a
 // server that a person left out is not done with, nor what lies at Rollcall's own path alone.
-func (r *Rotation) noteDead(ctx context.Context, in CleanInput, page []credential.Credential) error {
+func (r *Rotation) noteDead(ctx context.Context, in CleanInput, page []credential.Credential, cleaned Cleaned) error {
 	if len(in.Batch.LeftOut) > 0 {
 		return nil
 	}
 	var dead credential.Refs
 	for _, it := range in.Items {
+		if slices.ContainsFunc(cleaned.Reopened, func(o OpenItem) bool { return o.Index == it.Index }) {
+			continue
+		}
 		delivered := false
 		for i, to := range it.To {
 			delivered = delivered || to > 0 && i < len(page[it.Index].Paths)

@@ -95,7 +95,13 @@ func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 	s := newSafe(t)
 	free, stuck := approle("free", "apps/free"), approle("stuck", "") // a mount that is gone
 	batch := s.batch("first", "esg-01", free, stuck)
-	was := rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: [][]int{{1}}}
+	var live vault.Live
+	for range 2 {
+		var err error
+		live, err = s.store.Activate(s.ctx, free.Paths[0], live, credential.NewSecret("first"), "")
+		require.NoError(t, err)
+	}
+	was := rotation.Dead{Attempt: 1, To: []int{live.Version}, Written: []time.Time{live.Written}, Doomed: [][]int{{1}}}
 	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Dead: was}, {Index: 1, Dead: was}}}
 	stage := func(campaign string, attempt int) vault.Staged {
 		st, created, err := s.store.Stage(s.ctx, free.ID, vault.Staged{

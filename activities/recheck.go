@@ -150,6 +150,24 @@ func (r *Rechecked) detail(index int, text string) {
 	}
 }
 
+// RecordCleaned says which dead credentials are open again, because what their consumers get
+// is not the new value any more.
+func (l *Ledger) RecordCleaned(ctx context.Context, in CleanedInput) error {
+	defer beat(ctx)()
+	page, err := l.page(ctx, in.Batch)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	var entries []ledger.Entry
+	for _, it := range in.Result.Reopened {
+		e := about(in.Batch.Campaign, page[it.Index], ledger.Reopened, string(it.Reason), now)
+		e.Step, e.Reason, e.Detail = it.Step, it.Reason, in.Result.Detail
+		entries = append(entries, e)
+	}
+	return l.append(ctx, in.Batch.Campaign, entries)
+}
+
 // RecordRechecked says which dead credentials are open again, and what else was found.
 func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 	defer beat(ctx)()

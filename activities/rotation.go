@@ -265,25 +265,31 @@ func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Crede
 	rot.Confirm(steady, verdicts)
 }
 
-// Clean destroys the old versions of dead credentials and frees them.
-func (r *Rotation) Clean(ctx context.Context, in CleanInput) error {
+// Clean destroys the old versions of dead credentials and frees them. It gives those of which
+// consumers do not get the new value any more, which are open again.
+func (r *Rotation) Clean(ctx context.Context, in CleanInput) (Cleaned, error) {
+	var out Cleaned
 	rot, page, width, err := r.open(ctx, in.Batch)
 	if err != nil {
-		return err
+		return out, err
 	}
 	rot.Again = in.Again || !firstAttempt(ctx)
 	rot.StillOpen = func(ctx context.Context) bool { return r.superseded(ctx, in.Batch.Campaign) == nil }
-	errs := make([]error, len(in.Items))
+	errs, lost := make([]error, len(in.Items)), make([]*protocol.Stop, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
-		errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].Dead)
+		lost[i], errs[i] = rot.Clean(ctx, page[in.Items[i].Index], in.Items[i].Dead)
 		return nil
 	}, func(i int, why *protocol.Stop) { errs[i] = why })
-	for _, err := range errs {
+	for i, err := range errs {
 		if err != nil {
-			return classify(errVault, err)
+			return out, classify(errVault, err)
+		}
+		if lost[i] != nil {
+			out.Detail = lost[i].Detail
+			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: lost[i].Reason})
 		}
 	}
-	return classify(errVault, r.noteDead(ctx, in, page))
+	return out, classify(errVault, r.noteDead(ctx, in, page, out))
 }
 
 // openHolds is how long a campaign that was seen to be open is taken to be so.

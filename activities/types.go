@@ -200,6 +200,19 @@ type ProvedItem struct {
 	Written []time.Time `json:"w,omitempty"`
 }
 
+// Cleaned are dead credentials that are open again: what their consumers get is not the new
+// value any more, which is kept in staging.
+type Cleaned struct {
+	Reopened []OpenItem `json:"reopened,omitempty"`
+	Detail   string     `json:"detail,omitempty"`
+}
+
+// CleanedInput is for the ledger.
+type CleanedInput struct {
+	Batch  Batch   `json:"batch"`
+	Result Cleaned `json:"result"`
+}
+
 // RecheckInput names dead credentials to look at once more.
 type RecheckInput struct {
 	Batch Batch        `json:"batch"`

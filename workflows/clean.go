@@ -29,10 +29,32 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 		soon := *retries
 		soon.MaximumAttempts = soonCleaned
 		in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
-		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), rotator.Clean, in).Get(ctx, nil) != nil {
+		var out activities.Cleaned
+		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), rotator.Clean, in).Get(ctx, &out) != nil {
 			w.state.Unclean = append(w.state.Unclean, t)
+			return
 		}
+		w.reopen(recordCleaned(ctx, in.Batch, out))
 	})
+}
+
+// reopen counts dead credentials that are open again. Nothing tries them in this campaign:
+// who writes there is for a person to find out.
+func (w *wave) reopen(n int) {
+	w.state.Dead -= n
+	w.state.Ended += n
+}
+
+// recordCleaned gives how many dead credentials are open again, which the ledger has by then.
+func recordCleaned(ctx workflow.Context, b activities.Batch, out activities.Cleaned) int {
+	if len(out.Reopened) == 0 {
+		return 0
+	}
+	err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordCleaned, activities.CleanedInput{Batch: b, Result: out}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("credentials that are open again could not be recorded", "credentials", len(out.Reopened), "error", err)
+	}
+	return len(out.Reopened)
 }
 
 // cleanAgain tries again what could not be cleaned.
@@ -55,7 +77,7 @@ func (w *wave) cleanRest(ctx workflow.Context) error {
 		return err
 	}
 	for _, t := range w.state.Unclean {
-		cleanAtLast(ctx, activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: true})
+		w.reopen(cleanAtLast(ctx, activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: true}))
 	}
 	w.state.Unclean = nil
 	return nil
@@ -63,9 +85,12 @@ func (w *wave) cleanRest(ctx workflow.Context) error {
 
 // cleanAtLast: dead is dead. Should Vault refuse to clean for a whole day, old versions and
 // staging entries are left behind, which the next campaign takes over, and the count stands.
-func cleanAtLast(ctx workflow.Context, in activities.CleanInput) {
-	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, in).Get(ctx, nil)
+// It gives how many are open again.
+func cleanAtLast(ctx workflow.Context, in activities.CleanInput) int {
+	var out activities.Cleaned
+	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, in).Get(ctx, &out)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("old versions and staging entries are left in Vault", "credentials", len(in.Items), "error", err)
 	}
+	return recordCleaned(ctx, in.Batch, out)
 }

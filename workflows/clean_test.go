@@ -57,3 +57,17 @@ func TestExceptionsDoNotWaitForCleaning(t *testing.T) {
 	require.Positive(t, at)
 	require.Contains(t, f.log[at:], "Clean", "it is tried with patience once there is nothing else to do")
 }
+
+// Its staged value is kept, and the next campaign goes on with it.
+func TestWhatConsumersDoNotGetAnyMoreIsOpenAgainAndSaidSoInTheLedger(t *testing.T) {
+	for name, urgent := range map[string]bool{"cleaned beside the next batch": true, "cleaned with its batch": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(waveOf(0, 20))
+			f.writtenOver = map[place]bool{{0, 3}: true, {0, 14}: true}
+			env := f.env(t)
+			env.ExecuteWorkflow(WaveWorkflow, waveState{Roll: f.roll, Index: f.roll.Waves[0], Settings: settings, Urgent: urgent})
+			require.Equal(t, waveResult{Dead: 18, Open: 2}, result[waveResult](t, env))
+			require.ElementsMatch(t, []place{{0, 3}, {0, 14}}, f.reopened)
+		})
+	}
+}

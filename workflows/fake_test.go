@@ -42,6 +42,9 @@ type fake struct {
 	takes    map[string]time.Duration // by activity, on the workflow's clock
 	fails    map[string]error         // by activity
 
+	writtenOver map[place]bool // after their proof, before they are cleaned
+	reopened    []place        // as the ledger has it
+
 	mu         sync.Mutex
 	now        func() time.Time
 	log        []string // activities in the order of their start
@@ -113,6 +116,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
+		"RecordCleaned": f.recordCleaned,
 	} {
 		call := env.OnActivity(name, mock.Anything, mock.Anything).Return(serve).Maybe()
 		if d := f.takes[name]; d > 0 {
@@ -200,14 +204,36 @@ func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activit
 	return out, nil
 }
 
-func (f *fake) clean(_ context.Context, in activities.CleanInput) error {
+func (f *fake) clean(_ context.Context, in activities.CleanInput) (activities.Cleaned, error) {
 	if err := f.begin("Clean"); err != nil {
-		return err
+		return activities.Cleaned{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, it := range in.Items {
 		f.cleaned[place{in.Batch.Span.Page, it.Index}]++
+	}
+	return f.lost(in), nil
+}
+
+// lost are the credentials of which consumers get something else after their proof.
+func (f *fake) lost(in activities.CleanInput) (out activities.Cleaned) {
+	for _, it := range in.Items {
+		if f.writtenOver[place{in.Batch.Span.Page, it.Index}] {
+			out.Reopened = append(out.Reopened, activities.OpenItem{Index: it.Index, Step: protocol.Outcome, Reason: protocol.ReasonWrittenOver})
+		}
+	}
+	return out
+}
+
+func (f *fake) recordCleaned(_ context.Context, in activities.CleanedInput) error {
+	if err := f.begin("RecordCleaned"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, it := range in.Result.Reopened {
+		f.reopened = append(f.reopened, place{in.Batch.Span.Page, it.Index})
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ type rotationInput struct {
 
 type rotationResult struct {
 	Dead int
-	Open []activities.OpenItem
+	// Reopened counts those of Dead that are open again by now.
+	Reopened int
+	Open     []activities.OpenItem
 	// LivesOn are logins to Vault that are dead, and of which batch tokens or perhaps orphans live on.
 	LivesOn []int
 	// Aside counts the dead whose new value lies at Rollcall's own path, because the account
@@ -34,7 +36,7 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 	out, dead := turn(ctx, in)
 	if len(dead) > 0 {
 		steady, _ := workflow.NewDisconnectedContext(ctx)
-		cleanAtLast(steady, activities.CleanInput{Batch: in.Batch, Items: dead})
+		out.Reopened = cleanAtLast(steady, activities.CleanInput{Batch: in.Batch, Items: dead})
 	}
 	return out
 }

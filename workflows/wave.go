@@ -120,6 +120,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	}
 	remember(out.Open, todo.Items)
 	w.state.Dead += out.Dead
+	w.reopen(out.Reopened)
 	w.state.Aside += out.Aside
 	w.loginsDied(in, out)
 	if len(out.Open) > 0 {

@@ -193,7 +193,11 @@ func (s *steps) rotate(ctx context.Context, a account) error {
 		return applied.Stop
 	}
 	s.Hand.Proved(s.Campaign, c.ID, applied.Attempt, s.Now())
-	return s.Clean(ctx, c, applied.ToClean())
+	lost, err := s.Clean(ctx, c, applied.ToClean())
+	if lost != nil {
+		return lost
+	}
+	return err
 }
 
 func (s *steps) close() { s.end() }

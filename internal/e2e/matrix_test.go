@@ -102,7 +102,10 @@ func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *
 		p.Applied = &applied
 		returned()
 	}
-	if p.Applied.Dead() && r.Clean(ctx, c, p.Applied.ToClean()) == nil {
+	if !p.Applied.Dead() {
+		return
+	}
+	if lost, err := r.Clean(ctx, c, p.Applied.ToClean()); lost == nil && err == nil {
 		p.Cleaned = true
 		returned()
 	}

@@ -137,7 +137,8 @@ const (
 	ReasonMadeAnew       Reason = "secret-made-anew"          // in Vault: what was activated there is another version by now
 	ReasonSecondPassword Reason = "second-password"           // the write server accepts the stolen secret, and the account's entry does not hold it
 
-	ReasonOverruled Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
+	ReasonWrittenOver Reason = "written-over"   // what consumers read is not the new value any more, before the staged copy was given up
+	ReasonOverruled   Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
 )
 
 // Listed reports whether the listing itself found that the credential cannot be rotated.

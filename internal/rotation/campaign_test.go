@@ -63,14 +63,21 @@ func (w *world) pass(again bool) (Applied, bool) {
 	}
 	w.hand.Proved(us, w.cred.ID, a.Attempt, time.Now())
 	again = false
+	var lost *protocol.Stop
 	clean := func() {
 		r := w.rotator()
 		r.Again = again
-		ok = r.Clean(context.Background(), w.cred, a.ToClean()) == nil
+		var err error
+		lost, err = r.Clean(context.Background(), w.cred, a.ToClean())
+		ok = err == nil
 	}
 	for !survives(clean) || !ok {
 		w.note("clean again")
 		again = true
+	}
+	if lost != nil {
+		w.note("open again: " + string(lost.Reason))
+		return a, false // a later campaign goes on with what is staged
 	}
 	return a, true
 }

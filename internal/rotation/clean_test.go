@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
 
@@ -44,10 +45,61 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 			c.proved(r.Hand)
 			counted := &looking{Store: r.Store}
 			r.Store = counted
-			require.NoError(t, r.Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}))
+			at := w.secrets[place(w.cred.Paths[0])].versions[0].at
+			lost, err := r.Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: []time.Time{at}, Doomed: make([][]int, 1)})
+			require.NoError(t, err)
+			require.Nil(t, lost)
 			require.Equal(t, c.looks, counted.looked)
 			require.Equal(t, c.another.Campaign != "", w.staging[w.cred.ID] != nil)
 			require.Empty(t, w.broken)
+		})
+	}
+}
+
+// Whoever may write there could otherwise make away with the one value that is in force:
+// with max_versions 1 each write pushes the version before out of Vault.
+func TestWhatIsStagedStaysAsLongAsConsumersGetSomethingElse(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		does func(s *kv)
+		lost bool
+	}{
+		{"the new value is there", func(*kv) {}, false},
+		{"another field was written since", func(s *kv) {
+			s.versions = append(s.versions, version{fields: map[string]string{"password": s.versions[len(s.versions)-1].fields["password"], "note": "x"}, at: time.Now(), strangers: true})
+		}, false},
+		{"somebody wrote another value", func(s *kv) {
+			s.versions = append(s.versions, version{fields: map[string]string{"password": "theirs"}, at: time.Now(), strangers: true})
+		}, true},
+		{"it was deleted", func(s *kv) { s.versions[len(s.versions)-1].deleted = true }, true},
+		{"it was destroyed", func(s *kv) { s.versions[len(s.versions)-1].destroyed = true }, true},
+		{"it was made anew, as it was", func(s *kv) {
+			s.versions = nil
+			s.versions = append(s.versions, version{fields: map[string]string{"password": "P0"}, at: time.Now(), strangers: true})
+			s.versions = append(s.versions, version{fields: map[string]string{"password": "P0"}, at: time.Now(), strangers: true})
+		}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := plain()
+			p := w.rotator().Prepare(context.Background(), w.cred)
+			require.Nil(t, p.Stop)
+			w.intents[p.Attempt] = true
+			a := w.rotator().Apply(context.Background(), w.cred, p.Attempt, p.Fresh)
+			require.True(t, a.Dead())
+			w.hand.Proved(us, w.cred.ID, a.Attempt, time.Now())
+			row.does(w.secrets[place(w.cred.Paths[0])])
+			for range 2 { // and when it is tried again
+				lost, err := w.rotator().Clean(context.Background(), w.cred, a.ToClean())
+				require.NoError(t, err)
+				if !row.lost {
+					require.Nil(t, lost)
+					require.Nil(t, w.staging[w.cred.ID])
+					break
+				}
+				require.NotNil(t, lost)
+				require.Equal(t, protocol.ReasonWrittenOver, lost.Reason)
+				require.Equal(t, w.write().inForce(), w.staging[w.cred.ID].Secret.Reveal(), "the one copy")
+			}
 		})
 	}
 }

@@ -86,8 +86,10 @@ func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, 
 	return s.write(p, vault.Live{Found: true, Value: value, Written: time.Now()}), nil
 }
 
-func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) error { return nil }
-func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error)             { return true, nil }
+func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) (bool, error) {
+	return true, nil
+}
+func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error) { return true, nil }
 func (s *shelf) CampaignClosed(context.Context, string) (bool, time.Time, error) {
 	return false, time.Time{}, nil
 }

@@ -34,7 +34,7 @@ type Store interface {
 	Release(ctx context.Context, id string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
-	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error
+	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
 	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)
 }
@@ -295,46 +295,6 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 // takenOver begins the keys in Staged.Old of values that ended campaigns had
 // staged. No path looks like it.
 const takenOver = vault.TakenOver
-
-// Dead is what Clean needs to know of a credential whose outcome is in the ledger: it
-// is part of Applied.
-type Dead struct {
-	Attempt int         `json:"attempt,omitempty"` // the one that was proved
-	To      []int       `json:"to"`
-	Written []time.Time `json:"written,omitempty"`
-	Doomed  [][]int     `json:"doomed,omitempty"`
-}
-
-// Clean destroys the versions that the proof made worthless and frees the
-// credential. The caller has the outcome in the ledger. Repeating it does no
-// harm: what is staged no more, or by somebody else, was cleaned.
-func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) error {
-	paths := slices.Clone(c.Paths)
-	if c.Spare != nil && len(d.To) > len(paths) {
-		paths = append(paths, *c.Spare)
-	}
-	if len(d.To) != len(paths) || len(d.Written) != len(paths) || len(d.Doomed) != len(paths) {
-		return fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(d.To), len(paths))
-	}
-	if r.Again {
-		staged, found, err := r.Store.ReadStaged(ctx, c.ID)
-		if err != nil || !found || !staged.OwnedBy(r.Campaign, d.Attempt) {
-			return err
-		}
-	}
-	for i, p := range paths {
-		if err := r.Store.Destroy(ctx, p, d.Doomed[i], d.To[i], d.Written[i]); err != nil {
-			return err
-		}
-	}
-	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, d.Attempt, r.Now()) {
-		return r.Store.Release(ctx, c.ID)
-	}
-	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, d.Attempt); err != nil && !vault.AsCAS(err) {
-		return err
-	}
-	return nil
-}
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }
 

@@ -336,9 +336,12 @@ func TestCleanLeavesWhatAnotherCampaignStaged(t *testing.T) {
 	w := plain()
 	w.closed[us] = true
 	w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
-	require.NoError(t, w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}))
+	lost, err := w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)})
+	require.NoError(t, err)
+	require.Nil(t, lost, "another campaign's to say")
 	require.NotNil(t, w.staging[w.cred.ID])
-	require.Error(t, w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1}), "one version for each path")
+	_, err = w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1})
+	require.Error(t, err, "one version for each path")
 	require.Equal(t, "P0", w.live(0))
 }
 

@@ -164,11 +164,11 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 	})
 }
 
-func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, activated int, written time.Time) error {
-	_, err := call(h, "destroy "+p.Path, lostVault("destroy"), func() (struct{}, error) {
+func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
+	return call(h, "destroy "+p.Path, lostVault("destroy"), func() (bool, error) {
 		vs := h.w.secrets[place(p)].versions
-		if activated < 1 || activated > len(vs) || !vs[activated-1].at.Equal(written) {
-			return struct{}{}, nil
+		if activated < 1 || activated > len(vs) || !vs[activated-1].at.Equal(written) || vs[activated-1].destroyed {
+			return false, nil
 		}
 		for _, n := range versions {
 			if n >= activated {
@@ -179,9 +179,8 @@ func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, act
 			}
 			vs[n-1].destroyed = true
 		}
-		return struct{}{}, nil
+		return activated == len(vs) && !vs[activated-1].deleted, nil
 	})
-	return err
 }
 
 func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {

@@ -84,7 +84,8 @@ func twinned(s story, choose func(ready []int) int) *world {
 		func(h *hand) {
 			applyAs(w, p, false, &second)(h)
 			if second.Dead() {
-				dead = w.as(h).Clean(context.Background(), w.cred, second.ToClean()) == nil
+				lost, err := w.as(h).Clean(context.Background(), w.cred, second.ToClean())
+				dead = lost == nil && err == nil
 			}
 		},
 	}, w, choose)

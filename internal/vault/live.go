@@ -249,44 +249,53 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 // A version holds all fields of a secret. Where several credentials live in one
 // secret, destroy only after the last of them is proved dead, or the old
 // values of the others are lost to their proofs.
-func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) error {
+//
+// current reports whether activated is what the secret's readers get: the newest version,
+// neither deleted nor destroyed, and written when we wrote it. Where it is not, the caller
+// must not give up its own copy of the value before it has seen another one.
+func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
 	const op = "destroy old versions"
-	if len(versions) == 0 {
-		return nil
-	}
 	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	got, err := s.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		return s.fail(op, at, read, err)
+		return false, s.fail(op, at, read, err)
+	}
+	if got == nil {
+		return false, nil
 	}
 	known := nested(got, "versions")
-	is := func(n int) (destroyed bool, created time.Time) {
+	is := func(n int) (gone bool, created time.Time) {
 		meta, _ := known[fmt.Sprint(n)].(map[string]any)
-		destroyed, _ = meta["destroyed"].(bool)
-		return destroyed, timeOf(meta["created_time"])
+		gone, _ = meta["destroyed"].(bool)
+		return gone, timeOf(meta["created_time"])
 	}
-	if _, created := is(activated); !created.Equal(written) {
-		return nil
+	gone, created := is(activated)
+	if gone || !created.Equal(written) {
+		return false, nil
 	}
+	newest, _ := number(got.Data["current_version"])
+	meta, _ := known[fmt.Sprint(activated)].(map[string]any)
+	deleted := timeOf(meta["deletion_time"])
+	current = newest == activated && deleted.IsZero()
 	var doomed []int
 	for _, n := range versions {
-		if destroyed, created := is(n); n < activated && !destroyed && created.Before(written) && !created.IsZero() {
+		if gone, created := is(n); n < activated && !gone && created.Before(written) && !created.IsZero() {
 			doomed = append(doomed, n)
 		}
 	}
 	if doomed, err = s.heldToo(ctx, p, doomed, activated); err != nil || len(doomed) == 0 {
-		return err
+		return current, err
 	}
 	if at, err = s.at(ctx, p.Mount, "destroy", p.Path); err != nil {
-		return err
+		return false, err
 	}
 	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
-		return s.fail(op, at, update, err)
+		return false, s.fail(op, at, update, err)
 	}
-	return nil
+	return current, nil
 }
 
 // heldToo are those of versions all of whose other fields activated has as well. The one

@@ -224,7 +224,7 @@ func TestOldVersionsAreDestroyedAndTheCurrentOneStays(t *testing.T) {
 	now, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	for range 2 {
-		require.NoError(t, s.Destroy(t.Context(), p, []int{1, 3, 4, 5}, 4, now.Written))
+		requireDestroy(t, s, p, []int{1, 3, 4, 5}, 4, now.Written, true)
 	}
 	for v := 1; v <= 4; v++ {
 		got, err := s.ReadLive(t.Context(), p, v)
@@ -232,8 +232,62 @@ func TestOldVersionsAreDestroyedAndTheCurrentOneStays(t *testing.T) {
 		require.Equal(t, v == 2 || v == 4, got.Found, "version %d", v)
 	}
 	gone := newPath()
-	require.NoError(t, s.Destroy(t.Context(), gone, []int{1}, 2, now.Written))
-	require.NoError(t, s.Destroy(t.Context(), gone, nil, 0, time.Time{}))
+	requireDestroy(t, s, gone, []int{1}, 2, now.Written, false)
+	requireDestroy(t, s, gone, nil, 0, time.Time{}, false)
+}
+
+func requireDestroy(t *testing.T, s *Store, p credential.Path, versions []int, activated int, written time.Time, want bool) {
+	t.Helper()
+	current, err := s.Destroy(t.Context(), p, versions, activated, written)
+	require.NoError(t, err)
+	require.Equal(t, want, current)
+}
+
+// Its readers get something else then, and the copy in staging must stay.
+func TestAnActivatedVersionThatIsNotWhatReadersGetIsNotCurrent(t *testing.T) {
+	admin := func(t *testing.T, method, at string, data map[string]any) {
+		t.Helper()
+		var err error
+		if method == "delete" {
+			_, err = server.Client().Logical().Delete(at)
+		} else {
+			_, err = server.Client().Logical().Write(at, data)
+		}
+		require.NoError(t, err)
+	}
+	for _, row := range []struct {
+		name string
+		do   func(t *testing.T, p credential.Path, version int)
+		want bool
+	}{
+		{"nothing happened", func(*testing.T, credential.Path, int) {}, true},
+		{"written over", func(t *testing.T, p credential.Path, _ int) { seedLive(t, p, map[string]any{"password": "theirs"}) }, false},
+		{"deleted", func(t *testing.T, p credential.Path, _ int) { admin(t, "delete", "kv/data/"+p.Path, nil) }, false},
+		{"destroyed", func(t *testing.T, p credential.Path, n int) {
+			admin(t, "write", "kv/destroy/"+p.Path, map[string]any{"versions": []int{n}})
+		}, false},
+		{"all its versions pushed out", func(t *testing.T, p credential.Path, _ int) {
+			admin(t, "write", "kv/metadata/"+p.Path, map[string]any{"max_versions": 1})
+			seedLive(t, p, map[string]any{"password": "theirs"})
+		}, false},
+		{"made anew", func(t *testing.T, p credential.Path, n int) {
+			admin(t, "delete", "kv/metadata/"+p.Path, nil)
+			for range n {
+				seedLive(t, p, map[string]any{"password": "theirs"})
+			}
+		}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, p := newStore(t), newPath()
+			seedLive(t, p, map[string]any{"password": "stolen"})
+			from, err := s.ReadLive(t.Context(), p, 0)
+			require.NoError(t, err)
+			now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
+			require.NoError(t, err)
+			row.do(t, p, now.Version)
+			requireDestroy(t, s, p, nil, now.Version, now.Written, row.want)
+		})
+	}
 }
 
 // Terraform does this, and a clean may be a day late.
@@ -248,7 +302,7 @@ func TestNothingIsDestroyedOfASecretThatWasDeletedAndMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	seedLive(t, p, map[string]any{"password": "theirs"})
 	seedLive(t, p, map[string]any{"password": "theirs too"})
-	require.NoError(t, s.Destroy(t.Context(), p, []int{1}, now.Version, now.Written))
+	requireDestroy(t, s, p, []int{1}, now.Version, now.Written, false)
 	first, err := s.ReadLive(t.Context(), p, 1)
 	require.NoError(t, err)
 	require.True(t, first.Found, "version 1 is another one by now")
@@ -262,7 +316,7 @@ func TestAVersionWithAFieldThatIsNowhereElseIsNotDestroyed(t *testing.T) {
 	require.NoError(t, err)
 	now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
 	require.NoError(t, err)
-	require.NoError(t, s.Destroy(t.Context(), p, []int{1, 2}, now.Version, now.Written))
+	requireDestroy(t, s, p, []int{1, 2}, now.Version, now.Written, true)
 	for v, stays := range map[int]bool{1: true, 2: false} {
 		got, err := s.ReadLive(t.Context(), p, v)
 		require.NoError(t, err)

@@ -77,7 +77,9 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 		require.NoError(t, err)
 		now, err := s.Activate(ctx, path, from, st.Secret, "")
 		require.NoError(t, err)
-		require.NoError(t, s.Destroy(ctx, path, []int{from.Version}, now.Version, now.Written))
+		current, err := s.Destroy(ctx, path, []int{from.Version}, now.Version, now.Written)
+		require.NoError(t, err)
+		require.True(t, current)
 		require.NoError(t, s.Unstage(ctx, "corp/x", st.Campaign, st.Attempt))
 	}
 	ids, err := s.ListStaged(ctx)
@@ -141,7 +143,8 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	denied(t, err)
 	require.NoError(t, s.RequireLedgerRights(ctx))
 	denied(t, s.purge(ctx, "test", s.mount, checkpointPath("c", 1)))
-	denied(t, s.Destroy(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c", 1), Field: "checkpoint"}, []int{1}, 2, time.Now()))
+	_, err = s.Destroy(ctx, credential.Path{Mount: s.mount, Path: checkpointPath("c", 1), Field: "checkpoint"}, []int{1}, 2, time.Now())
+	denied(t, err)
 }
 
 func TestTheOperatorsPolicyReadsNoStagedOrLiveSecret(t *testing.T) {

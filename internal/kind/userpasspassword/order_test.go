@@ -92,7 +92,9 @@ func TestAStolenPasswordIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T)
 			live, err := store.ReadLive(t.Context(), c.Paths[0], 0)
 			require.NoError(t, err)
 			login(t, c.Name, live.Value)
-			require.NoError(t, rotator().Clean(t.Context(), c, a.ToClean()))
+			lost, err := rotator().Clean(t.Context(), c, a.ToClean())
+			require.NoError(t, err)
+			require.Nil(t, lost)
 
 			// The look at the end goes by the value that was activated: there is no mark.
 			proved := []rotation.Proved{{Credential: c, To: a.To, Written: a.Written}}
