@@ -29,6 +29,7 @@ type Authority struct {
 
 	mu      sync.Mutex
 	refused []refusal
+	answers map[string][]string // what tokens may read, by their rights and the places
 }
 
 var (

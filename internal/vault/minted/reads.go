@@ -2,6 +2,10 @@ package minted
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +38,41 @@ func (t *Tokens) LogIn(ctx context.Context, path string, body map[string]any) (a
 		}
 		_ = t.api.Auth().Token().RevokeAccessorWithContext(ctx, got.Auth.Accessor)
 	}, nil
+}
+
+// Rights is a digest of what decides what a token may do at paths, as Vault works it out with templates and
+// wildcards: two tokens with one digest may do the same there. Empty where the token may not ask (Vault's
+// default policy lets it).
+func (t *Tokens) Rights(ctx context.Context, token string, paths []string) string {
+	as, err := t.api.CloneWithHeaders()
+	if err != nil {
+		return ""
+	}
+	as.SetToken(token)
+	got, err := as.Logical().ReadWithContext(ctx, "sys/internal/ui/resultant-acl")
+	if err != nil || got == nil {
+		return ""
+	}
+	for _, rules := range []string{"exact_paths", "glob_paths"} {
+		all, _ := got.Data[rules].(map[string]any)
+		maps.DeleteFunc(all, func(rule string, _ any) bool { return elsewhere(rule, paths) })
+	}
+	text, err := json.Marshal(got.Data)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// elsewhere reports whether a rule is of no account for paths: it begins with another segment. Vault's
+// default policy has such rules, which name the entity.
+func elsewhere(rule string, paths []string) bool {
+	first, _, whole := strings.Cut(rule, "/")
+	if !whole || first == "+" {
+		return false
+	}
+	return !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, first+"/") })
 }
 
 // Readable gives those of the API paths that a token may read. It asks with our own token, so that
