@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 					it.Findings[i].Detail = fmt.Sprintf("campaign %s put a value there that was in force, and it is refused now: somebody else changed it since; treat that as hostile until it is explained", rec.Campaign)
 					continue
 				}
+				if f.Code == credential.FindingStalePath && leftBehind(page[it.Index], f.Detail, rec) {
+					it.Findings[i].Code = credential.FindingLeftBehind
+				}
 				text := fmt.Sprintf("campaign %s of device %s, of %s, had it on its roll: Rollcall itself may have changed it then", rec.Campaign, rec.Device, rec.OpenedAt.UTC().Format(time.DateOnly))
 				it.Findings[i].Detail = strings.TrimPrefix(f.Detail+"; "+text, "; ")
 			}
@@ -41,12 +45,29 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 	}
 }
 
+// leftBehind reports whether a path that is not in force may have been so until Rollcall itself
+// set another value: an earlier campaign had the credential, without that path, and activated
+// it elsewhere. which is as rotation words it: "path 2, 3 of 3".
+func leftBehind(c credential.Credential, which string, was vault.Earlier) bool {
+	which, _, _ = strings.Cut(strings.TrimPrefix(which, "path "), " of ")
+	for n := range strings.SplitSeq(which, ", ") {
+		i, err := strconv.Atoi(n)
+		if err != nil || i < 1 || i > len(c.Paths) || len(c.Ours) == 0 {
+			continue
+		}
+		if slices.ContainsFunc(was.Paths, func(had []credential.Path) bool { return !slices.Contains(had, c.Paths[i-1]) }) {
+			return true
+		}
+	}
+	return false
+}
+
 func accuses(f credential.Finding) bool { return slices.Contains(accusing, f.Code) }
 
 // earlierRolls reads them once for a campaign.
-func (r *Rotation) earlierRolls(ctx context.Context, campaign string) (map[string]vault.CampaignRecord, error) {
+func (r *Rotation) earlierRolls(ctx context.Context, campaign string) (map[string]vault.Earlier, error) {
 	if have, ok := r.earlier.Load(campaign); ok {
-		return have.(map[string]vault.CampaignRecord), nil
+		return have.(map[string]vault.Earlier), nil
 	}
 	read, err := r.Store.EarlierRolls(ctx, campaign)
 	if err == nil {

@@ -26,7 +26,7 @@ type rotationResult struct {
 	Open     []activities.OpenItem
 	// LivesOn are logins to Vault that are dead, and of which batch tokens or perhaps orphans live on.
 	LivesOn []int
-	// Aside counts the dead whose new value lies at Rollcall's own path, because the account
+	// Aside counts the dead whose new value consumers may not read: it lies at Rollcall's own path, because the account
 	// refused what its paths hold.
 	Aside int
 }
@@ -113,7 +113,7 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code.LivesOn() }) {
 				out.LivesOn = append(out.LivesOn, a.Index)
 			}
-			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingSparePath }) {
+			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code.Undelivered() }) {
 				out.Aside++
 			}
 			dead = append(dead, activities.CleanItem{Index: a.Index, Dead: a.ToClean()})

@@ -89,6 +89,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		}
 		if unlisted == nil {
 			s.tellRefusing(ctx, listed)
+			rows = append(rows, leftStaged(listed.Warnings)...)
 		}
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
@@ -131,6 +132,16 @@ func lookedAt(roll []credential.Credential) []check {
 		detail += fmt.Sprintf("; %d would stay open as listed (%s): rollcall plan says which, and what to do", n, strings.Join(why, ", "))
 	}
 	return []check{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
+}
+
+// leftStaged are values that may be in force, and that nobody but their staging entry has.
+func leftStaged(warnings []credential.Finding) (rows []check) {
+	for _, w := range warnings {
+		if w.Code == credential.FindingLeftStaged {
+			rows = append(rows, check{Where: "roll", What: "left staged", Detail: w.Detail, Do: "bring it to its end before anything else: its consumers may be cut off"})
+		}
+	}
+	return rows
 }
 
 // notListed says that the roll cannot be listed. Where what is wrong already may be why, one

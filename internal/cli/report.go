@@ -140,8 +140,8 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 			report.Plural(result.Incomplete, "warning", "warnings"))
 	}
 	if result.Aside > 0 {
-		s.say("%s at Rollcall's own path, where no consumer reads yet: their accounts refused what their paths held. The findings at-rollcalls-own-path say where; copy it to where it is read, or confirm or exclude the refused paths and run again",
-			report.Plural(result.Aside, "new value lies", "new values lie"))
+		s.say("%s may not reach all consumers: at Rollcall's own path, because the account refused what its paths held, or not at a path that an earlier campaign made stale. The findings at-rollcalls-own-path and left-behind say where; copy it to where it is read, or confirm or exclude those paths and run again",
+			report.Plural(result.Aside, "new value", "new values"))
 	}
 	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 || result.Aside > 0 {
 		return &exit{code: exitExceptions}

@@ -342,6 +342,9 @@ const (
 	// FindingPathRefused: the account refuses what a path holds, so the path was
 	// not written: somebody changed the password, or the path is another account's.
 	FindingPathRefused FindingCode = "path-refused"
+	// FindingLeftBehind: as FindingStalePath, and what made it so may be an earlier campaign of
+	// Rollcall, whose roll had not got the path.
+	FindingLeftBehind FindingCode = "left-behind"
 	// FindingSparePath: none of the account's paths took part, and the new value
 	// lies at Rollcall's own path.
 	FindingSparePath FindingCode = "at-rollcalls-own-path"
@@ -395,6 +398,10 @@ const (
 // LivesOn reports whether something that a login to Vault minted may live although the login itself
 // is dead: it counts as open for others until a person accepts it.
 func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
+
+// Undelivered reports whether consumers may read another value than the one in force, because
+// of what Rollcall did: exit code 2 until a person has answered.
+func (f FindingCode) Undelivered() bool { return f == FindingSparePath || f == FindingLeftBehind }
 
 // Incomplete reports whether a warning says that something may be missing from the roll or from the
 // servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.

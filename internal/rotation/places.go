@@ -50,7 +50,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 		return seen
 	case standsFor(st.Old[p.String()], inForce), handedDown(st, p, live, inForce):
 		return seen
-	case standsFor(live.Value, inForce):
+	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):
 		return kept // somebody wrote it since: whose value the version before holds is not known
 	case slices.Contains(c.Confirmed, p), slices.Contains(c.Ours, p):
 		return kept
@@ -75,6 +75,22 @@ func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce cre
 		if isHeld(key) && value.Equal(inForce) {
 			before, held := st.Old[key+beforeIt+p.String()]
 			if held && before.Equal(live.Value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cutOffBefore reports whether a path holds what an ended campaign found in force at another
+// path, before it set the value that is in force now: Rollcall itself cut off who reads it.
+func cutOffBefore(st vault.Staged, live vault.Live, inForce credential.Secret) bool {
+	for key, value := range st.Old {
+		if !isHeld(key) || !value.Equal(inForce) || live.Value.IsZero() {
+			continue
+		}
+		for other, before := range st.Old {
+			if strings.HasPrefix(other, key+beforeIt) && standsFor(live.Value, before) {
 				return true
 			}
 		}
