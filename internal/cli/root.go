@@ -67,6 +67,8 @@ type app struct {
 	takeOver bool             // end a campaign of the device that lives elsewhere
 	warns    bool             // log warnings without -v
 	metrics  *metrics.Metrics // nil: nobody listens
+
+	asStarted bool // rejoin a campaign whatever the file says by now
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the

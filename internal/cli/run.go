@@ -25,6 +25,9 @@ in hand and stops, and the same command goes on from there, also after a crash.
 With a configured Temporal the workers do the work and Ctrl-C only stops
 watching.
 
+A running campaign goes on with the file that it was started with. If the file was changed
+since, run says so and does nothing, unless --as-started is given.
+
 A campaign of the device that somebody runs elsewhere is left alone: run says whose it
 is and when it was last seen. --take-over ends that one, once this one has listed and its
 ledger is in order, and goes on with what it left. One that gave no sign of life for
@@ -41,6 +44,7 @@ ledger is in order, and goes on with what it left. One that gave no sign of life
 	}
 	a.takeOverFlag(c)
 	metricsFlag(c, &metricsAt)
+	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
 	return c
 }
 
@@ -58,6 +62,9 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	if err := s.requireOwnState(ctx); err != nil {
+		return err
+	}
+	if err := s.requireAsStarted(ctx); err != nil {
 		return err
 	}
 	if s.engine.Started {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -297,7 +298,18 @@ func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	requireConsumersServed(t, e)
 	require.Less(t, len(deaths(t, c.user.ledger())), 12)
 
-	again := c.user.run("run")
+	// What was written into the file since takes no part: whoever wrote it must not believe that it does.
+	asIs, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, append(asIs, "\nexclude: [{account: svc-esg-011, reason: the plant stands still without it}]\n"...), 0o600))
+	before := len(deaths(t, c.user.ledger()))
+	changed := c.user.run("run")
+	require.Equal(t, 1, changed.code, changed.out)
+	require.Contains(t, changed.err, "campaign "+campaign+" runs with another campaign file than")
+	require.Contains(t, changed.err, ": exclude.")
+	require.Len(t, deaths(t, c.user.ledger()), before, "nothing went on meanwhile")
+
+	again := c.user.run("run", "--as-started")
 	require.Zero(t, again.code, again.out+again.err)
 	require.Contains(t, again.err, "rejoining campaign "+campaign)
 	requireAllDead(t, c.user.ledger(), r.end())

@@ -106,20 +106,27 @@ func separatorOf(header string) rune {
 
 func columnName(cell string) string { return strings.ToLower(strings.TrimSpace(cell)) }
 
-// blankComments takes out lines below the header that begin with # and hold no separator, where rows have
-// several cells.
+// blankComments takes out lines below the header that begin with # and a blank and hold no
+// separator, where rows have several cells. Without the blank it may be the name of an
+// account, whose separators Excel has left out: such a row is short, and refused.
 func blankComments(lines []string, comma rune) {
 	if !strings.ContainsRune(lines[0], comma) {
 		return
 	}
 	quotes := strings.Count(lines[0], `"`)
 	for i, line := range lines[1:] {
-		if quotes%2 == 0 && strings.HasPrefix(strings.TrimSpace(line), "#") && !strings.ContainsRune(line, comma) {
+		if quotes%2 == 0 && comment(line) && !strings.ContainsRune(line, comma) {
 			lines[i+1] = "\n"
 			continue
 		}
 		quotes += strings.Count(line, `"`)
 	}
+}
+
+// comment reports whether a line is one, whatever it holds.
+func comment(line string) bool {
+	rest, is := strings.CutPrefix(strings.TrimSpace(line), "#")
+	return is && (rest == "" || rest[0] == ' ' || rest[0] == '\t' || strings.Trim(rest, "#-=*") == "")
 }
 
 // header checks the names of the columns, which it folds. Columns without a name are at their place, as "".
@@ -170,7 +177,7 @@ func (t *table) cells(line int, head, cells []string, d dialect) {
 	}
 	switch {
 	case len(cells) != len(head) && strings.HasPrefix(cells[0], "#"):
-		t.problem(line, "has %s where the header has %d (%s): below the header a line that begins with # is a row, for names may begin so; move comments above the header", cellCount(len(cells)), len(head), d)
+		t.problem(line, "has %s where the header has %d (%s): below the header a line that begins with # is a row, for names may begin so, unless a blank follows and the line holds no separator; move comments above the header, or complete the row", cellCount(len(cells)), len(head), d)
 		return
 	case len(cells) > len(head):
 		t.problem(line, "has %s where the header has %d (%s): a value that holds the separator needs double quotes around it", cellCount(len(cells)), len(head), d)

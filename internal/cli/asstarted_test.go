@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+)
+
+func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
+	file := func() *config.Campaign {
+		return &config.Campaign{
+			Device: "esg-01", LedgerDir: "/here",
+			Directories: map[string]config.Directory{"corp": {Servers: []string{"ldaps://a"}, Base: "dc=x"}, "far": {Servers: []string{"ldaps://b"}}},
+			Sources:     []config.Source{{Name: "list", Type: config.Manifest, Content: []byte("account\nsvc-a\n")}},
+		}
+	}
+	stored, err := json.Marshal(file())
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name   string
+		change func(c *config.Campaign)
+		want   []string
+	}{
+		{"nothing", func(*config.Campaign) {}, nil},
+		{"it lies elsewhere", func(c *config.Campaign) { c.LedgerDir = "/there" }, nil},
+		{"an exclude", func(c *config.Campaign) { c.Exclude = []config.Exclude{{Account: "svc-a", Reason: "x"}} }, []string{"exclude"}},
+		{"a row of a manifest", func(c *config.Campaign) { c.Sources[0].Content = []byte("account\nsvc-b\n") }, []string{"sources"}},
+		{"a server and a limit", func(c *config.Campaign) {
+			c.Directories["far"] = config.Directory{Servers: []string{"ldaps://c"}}
+			c.Limits.Parallel = 3
+		}, []string{"directories", "limits"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := file()
+			row.change(c)
+			got, err := differing(stored, c)
+			require.NoError(t, err)
+			require.Equal(t, row.want, got)
+		})
+	}
+	_, err = differing([]byte("{"), file())
+	require.Error(t, err)
+}
