@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,8 @@ type reach struct {
 	r       *Rotation
 	batch   Batch
 	mount   string
-	readers map[string][]credential.Credential // by API path in Vault
+	readers map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
+	rises   map[string]string                  // by credential: the path by which a login may give itself other rights
 	unknown []credential.Credential            // logins that could not be asked
 	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
@@ -50,10 +52,11 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	if err != nil {
 		return nil, err
 	}
-	out := &reach{r: r, batch: b, mount: spec.Vault.Mount, readers: map[string][]credential.Credential{}, stays: map[string]kind.Outlasts{}}
+	out := &reach{r: r, batch: b, mount: spec.Vault.Mount, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}}
 	var paths []string
 	for _, c := range cs {
 		paths = append(paths, out.places(c)...)
+		paths = append(paths, makes(c)...)
 	}
 	var logins []credential.Credential
 	for _, ref := range b.Logins {
@@ -69,6 +72,10 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	if len(logins) == 0 || len(paths) == 0 {
 		return nil, nil
 	}
+	asked := map[string]bool{}
+	for _, p := range paths {
+		asked[p] = true
+	}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -83,6 +90,10 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 				out.unknown = append(out.unknown, login)
 			}
 			for _, p := range readable {
+				if !asked[p] {
+					out.rises[login.ID] = p
+					continue
+				}
 				out.readers[p] = append(out.readers[p], login)
 			}
 			return nil
@@ -163,6 +174,22 @@ func (o *reach) places(c credential.Credential) []string {
 	return out
 }
 
+// makes are the paths at which whoever may write gives himself the login c: another secret-id or
+// password of it, or a role that asks for none. What a directory has, nobody sets by Vault.
+func makes(c credential.Credential) []string {
+	i := strings.LastIndex(c.Subject, "/")
+	if !c.Kind.OpensVault() || i < 1 {
+		return nil
+	}
+	mount, name := c.Subject[:i], c.Subject[i+1:]
+	if c.Kind == credential.UserpassPassword {
+		at := "auth/" + mount + "/users/" + name
+		return []string{at, at + "/password"}
+	}
+	at := "auth/" + mount + "/role/" + name
+	return []string{at, at + "/secret-id", at + "/custom-secret-id", at + "/bind-secret-id", at + "/role-id"}
+}
+
 // Closed is rotation.Reach's.
 func (o *reach) Closed(id string) { o.r.logins.add(o.batch.Campaign, id) }
 
@@ -187,16 +214,23 @@ func (o *reach) begun(ctx context.Context, c credential.Credential) bool {
 // Before is rotation.Reach's. A login that waits for nothing but others that will be closed is
 // let through: two that read each other's places are both retired first.
 func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.Stop {
+	for _, at := range makes(c) {
+		for _, login := range o.readers[at] {
+			if login.ID != c.ID && o.open(ctx, login, c) {
+				return notBegunFor("another login to Vault of the roll is not dead yet, and may make this one anew (" + o.how(login, "it may write to its role or user, or make its secret-ids or passwords") + "): whoever stole that one would have this one again")
+			}
+		}
+	}
 	for i, place := range o.places(c) {
 		for _, login := range o.readers[place] {
 			self, stays := login.ID == c.ID, o.stays[login.ID]
 			switch {
 			case i == 0 && (self || o.open(ctx, login, c)):
-				return notBegunFor("a login to Vault of the roll that is not dead yet, perhaps this one, could read what Rollcall stages: take that right from it first")
+				return notBegunFor("a login to Vault of the roll that is not dead yet, perhaps this one, could read what Rollcall stages" + o.because(login) + ": take that right from it first")
 			case i > 0 && self && stays.Tokens:
-				return notBegunFor("it gives batch tokens, or did so when it was listed: those that somebody has live until they expire, whatever becomes of its secret-ids, and could read where its new one goes. Wait for them to expire (token_max_ttl) with service tokens set on the role or its mount, and run again")
+				return notBegunFor("it gives batch tokens, or did so when it was listed: those that somebody has live until they expire, whatever becomes of its secret-ids, and could read where its new one goes" + o.because(login) + ". Wait for them to expire (token_max_ttl) with service tokens set on the role or its mount, and run again")
 			case i > 0 && !self && (stays.Tokens || stays.Login) && o.open(ctx, login, c):
-				return notBegunFor("another login to Vault of the roll could read where its new value goes, and no rotation closes that one: it gives batch tokens, lets in without its secret, or cannot be rotated as it is listed")
+				return notBegunFor("another login to Vault of the roll could read where its new value goes" + o.because(login) + ", and no rotation closes that one: it gives batch tokens, lets in without its secret, or cannot be rotated as it is listed")
 			}
 		}
 	}
@@ -218,9 +252,9 @@ func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 	for i, place := range o.places(c) {
 		for _, login := range o.readers[place] {
 			if o.open(ctx, login, c) {
-				what := "where its new value goes"
+				what := "where its new value goes" + o.because(login)
 				if i == 0 {
-					what = "what Rollcall stages: take that right from it first"
+					what = "what Rollcall stages" + o.because(login) + ": take that right from it first"
 				}
 				return within("a login to Vault of the roll that is not dead yet, or batch tokens or orphans of one, could read " + what)
 			}
@@ -242,6 +276,33 @@ func (o *reach) open(ctx context.Context, login, c credential.Credential) bool {
 	}
 	closed, _, err := o.r.loginValues(ctx, o.batch, login)
 	return err != nil || !closed
+}
+
+// because says by what right a login reads, in brackets, where that is not the plain one. It names no
+// policy and no account.
+func (o *reach) because(login credential.Credential) string {
+	if how := o.how(login, ""); how != "" {
+		return " (" + how + ")"
+	}
+	return ""
+}
+
+func (o *reach) how(login credential.Credential, plain string) string {
+	by := o.rises[login.ID]
+	in := func(prefix string) bool { return strings.HasPrefix(by, prefix) }
+	switch {
+	case by == "":
+		return plain
+	case in("sys/polic"):
+		return "it may write a policy of its own, and so give itself any right"
+	case in("identity/"):
+		return "it may write entities or groups (identity/), and so give itself any policy"
+	case in("auth/token/"):
+		return "it may make tokens with any policy (auth/token/)"
+	case in("sys/"):
+		return "it may write below sys/, and so make itself a login with any policy"
+	}
+	return "it may write to roles, users or the configuration of its auth mount, and so give itself any policy"
 }
 
 func notBegunFor(why string) *protocol.Stop {

@@ -313,3 +313,61 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	require.Nil(t, before[1], "its own reason comes when it is tried")
 	require.True(t, w.good("esg-01-a"))
 }
+
+// A login that may make another one's secret-ids has that one again after it was retired.
+func TestALoginThatMakesAnothersGoesFirstAndTheOtherWaitsForIt(t *testing.T) {
+	w := newReachable(t, nil, map[string]any{"token_policies": "makes-a"})
+	require.NoError(t, w.client.Sys().PutPolicy("makes-a", `path "auth/approle/role/esg-01-a/secret-id" { capabilities = ["update"] }`))
+	w.write("auth/approle/role/esg-01-a", map[string]any{"token_policies": "default"})
+	before := w.prepared(0, 1)
+	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason)
+	require.Contains(t, before[0].Detail, "may make this one anew")
+	require.NotContains(t, before[0].Detail, "esg-01")
+	require.Nil(t, before[1])
+	require.True(t, w.good("esg-01-a"), "nothing was changed")
+	require.True(t, w.pass(1)[0].Dead())
+	require.Nil(t, w.prepared(0)[0], "at once when the other is dead")
+	require.True(t, w.pass(0)[0].Dead())
+
+	// While one that makes another lets in without its secret, the other is not called closed.
+	w = newReachable(t)
+	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": "makes-a", "bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"})
+	require.NoError(t, w.client.Sys().PutPolicy("makes-a", `path "auth/approle/role/esg-01-a/custom-secret-id" { capabilities = ["update"] }`))
+	for range 2 {
+		require.Equal(t, protocol.ReasonWithinReach, w.prepared(0)[0].Reason)
+		require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "what the other one reads waits")
+		w.restart()
+	}
+	w.logins.Logins = w.index.Logins[:1] // a person accepts it
+	require.True(t, w.pass(0)[0].Dead())
+}
+
+// Rights over its own rights are all rights; the reason says which, and names no policy.
+func TestALoginThatMayGiveItselfRightsCountsAsOneThatReadsAll(t *testing.T) {
+	w := newReachable(t, nil, map[string]any{"token_policies": "changes-itself"})
+	require.NoError(t, w.client.Sys().PutPolicy("changes-itself", `path "sys/policies/acl/changes-itself" { capabilities = ["update"] }`))
+	for i, stop := range w.prepared(0, 1) {
+		require.Equal(t, protocol.ReasonWithinReach, stop.Reason, i)
+		require.NotContains(t, stop.Detail, "changes-itself")
+	}
+	require.Contains(t, w.prepared(1)[0].Detail, "what Rollcall stages (it may write a policy of its own, and so give itself any right)")
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
+	require.NoError(t, w.client.Sys().PutPolicy("changes-itself", `path "kv/data/none" { capabilities = ["read"] }`))
+	for _, out := range w.pass(0, 1) {
+		require.True(t, out.Dead(), "%+v", out.Stop)
+	}
+}
+
+// The policies were taken from the role, and a token from before has them still.
+func TestNoNewValueIsWrittenWhereATokenFromBeforeReads(t *testing.T) {
+	w := newReachable(t)
+	reads := w.thief("esg-01-b")
+	for _, role := range []string{"esg-01-a", "esg-01-b"} {
+		w.write("auth/approle/role/"+role, map[string]any{"token_policies": "default"})
+	}
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons())
+	require.NoError(t, reads("kv/data/apps/esg-01/mta"))
+	require.True(t, w.pass(1)[0].Dead())
+	require.Error(t, reads("kv/data/apps/esg-01/mta"))
+	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
+}

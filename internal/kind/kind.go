@@ -129,9 +129,11 @@ type Told struct {
 
 // Login is an Authority whose credentials open Vault.
 type Login interface {
-	// Reads gives those of the API paths in Vault that whoever logs in with c could read. values
-	// are what may be in force, and need not be. It changes nothing that lasts. An error means
-	// that this is not known.
+	// Reads gives those of the API paths in Vault that whoever has a token of c, a new one or any
+	// that lives, could read, or write to: a secret that he may write he can make away with. Where
+	// he may give himself other rights it gives all paths, and behind them the one by which he
+	// may (minted.Tokens.Reach). values are what may be in force, and need not be. It changes
+	// nothing that lasts. An error means that this is not known.
 	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
 }
 

@@ -49,7 +49,8 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, minted.ErrSilence)
 	}
 	defer end()
-	return au.tokens.Readable(ctx, auth.ClientToken, paths)
+	at := "auth/" + r.mount
+	return au.tokens.Reach(ctx, minted.Whose{Auth: auth, Mine: notOf(*r, ""), Own: []string{r.path(), r.path() + "/policies", at + "/role/" + minted.Probe}}, paths)
 }
 
 // forAsking gives a secret-id with which a login costs its consumer nothing, and what takes it away again.

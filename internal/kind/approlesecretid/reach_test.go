@@ -20,7 +20,7 @@ path "kv/data/apps/written/*" { capabilities = ["create", "update"] }`))
 	require.NoError(t, server.Client().Sys().PutPolicy("reads-by-host", `path "kv/data/apps/{{identity.entity.aliases.`+mount.Data["accessor"].(string)+`.metadata.host}}/*" { capabilities = ["read"] }`))
 	au := New(worker, "vault")
 	paths := []string{"kv/data/apps/esg-01/mta", "kv/data/apps/esg-01/secret", "kv/data/apps/esg-01/blank ", "kv/data/apps/written/x", "kv/data/apps/other/x"}
-	want := []string{"kv/data/apps/esg-01/mta", "kv/data/apps/esg-01/blank "}
+	want := []string{"kv/data/apps/esg-01/mta", "kv/data/apps/esg-01/blank ", "kv/data/apps/written/x"}
 	for name, row := range map[string]struct {
 		role, id map[string]any
 		known    bool
@@ -99,4 +99,74 @@ func TestWhatOutlastsALoginIsKnownBeforeAnythingIsSet(t *testing.T) {
 	got, err := au.Outlasts(t.Context(), credential.Credential{Subject: "approle/gone"})
 	require.NoError(t, err)
 	require.Zero(t, got)
+}
+
+// Who may write a secret can make a new value away with, and who may change what he gets gets all.
+func TestWhatALoginMayWriteCountsAsWhatItReads(t *testing.T) {
+	au := New(worker, "vault")
+	const place, other = "kv/data/apps/esg-01/mta", "kv/data/apps/other/x"
+	for name, row := range map[string]struct {
+		policy string // %s: the role's name, which its policy has too
+		reads  []string
+		by     string
+	}{
+		"writes it":                {`path "kv/data/apps/esg-01/*" { capabilities = ["create"] }`, []string{place}, ""},
+		"patches it":               {`path "kv/data/apps/esg-01/*" { capabilities = ["patch"] }`, []string{place}, ""},
+		"deletes it":               {`path "kv/data/apps/esg-01/*" { capabilities = ["delete"] }`, []string{place}, ""},
+		"its settings":             {`path "kv/metadata/apps/esg-01/*" { capabilities = ["update"] }`, []string{place}, ""},
+		"all of it":                {`path "kv/metadata/apps/esg-01/*" { capabilities = ["delete"] }`, []string{place}, ""},
+		"its versions":             {`path "kv/destroy/apps/esg-01/*" { capabilities = ["update"] }`, []string{place}, ""},
+		"sees that it is there":    {`path "kv/metadata/apps/esg-01/*" { capabilities = ["read", "list"] }`, nil, ""},
+		"its policy":               {`path "sys/policies/acl/%s" { capabilities = ["update"] }`, []string{place, other}, "sys/policies/acl/%s"},
+		"its policy, as it was":    {`path "sys/policy/%s" { capabilities = ["update"] }`, []string{place, other}, "sys/policy/%s"},
+		"somebody's policy":        {`path "sys/policies/acl/of-others" { capabilities = ["update"] }`, nil, ""},
+		"its role":                 {`path "auth/approle/role/%s" { capabilities = ["update"] }`, []string{place, other}, "auth/approle/role/%s"},
+		"its role's policies":      {`path "auth/approle/role/%s/policies" { capabilities = ["update"] }`, []string{place, other}, "auth/approle/role/%s/policies"},
+		"any role":                 {`path "auth/approle/role/+" { capabilities = ["create", "update"] }`, []string{place, other}, "auth/approle/role/%s"},
+		"its own secret-ids":       {`path "auth/approle/role/%s/secret-id" { capabilities = ["update"] }`, nil, ""},
+		"groups":                   {`path "identity/group/*" { capabilities = ["create", "update"] }`, []string{place, other}, "identity/group/id/asked-by-rollcall"},
+		"its entity":               {`path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["update"] }`, []string{place, other}, "identity/entity/id/"},
+		"tokens of any policy":     {`path "auth/token/create" { capabilities = ["update", "sudo"] }`, []string{place, other}, "auth/token/create"},
+		"tokens of its own rights": {`path "auth/token/create" { capabilities = ["update"] }`, nil, ""},
+		"reads everything":         {`path "*" { capabilities = ["read"] }`, []string{place, other}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, value := newRole(t, nil)
+			require.NoError(t, server.Client().Sys().PutPolicy(c.Name, strings.ReplaceAll(row.policy, "%s", c.Name)))
+			admin(t, "auth/approle/role/"+c.Name, map[string]any{"token_policies": c.Name})
+			got, err := au.Reads(t.Context(), c, []credential.Secret{value}, []string{place, other})
+			require.NoError(t, err)
+			if row.by == "" {
+				require.Equal(t, row.reads, got)
+				return
+			}
+			require.Equal(t, row.reads, got[:2])
+			require.Len(t, got, 3)
+			require.Contains(t, got[2], strings.ReplaceAll(row.by, "%s", c.Name))
+		})
+	}
+}
+
+// A token keeps the policies that its login gave when it was minted, and so do those that it made.
+func TestTokensFromBeforeReadWhatTheLoginGivesNoMore(t *testing.T) {
+	require.NoError(t, server.Client().Sys().PutPolicy("reads-before", `path "kv/data/apps/before/*" { capabilities = ["read"] }
+path "auth/token/create" { capabilities = ["update"] }`))
+	au := New(worker, "vault")
+	paths := []string{"kv/data/apps/before/x", "kv/data/apps/other/x"}
+	c, value := newRole(t, map[string]any{"token_policies": "reads-before"})
+	neighbour, its := newRole(t, map[string]any{"token_policies": "reads-before"})
+	login(t, neighbour, its)
+	thief := server.Client()
+	thief.SetToken(login(t, c, value))
+	admin(t, "auth/approle/role/"+c.Name, map[string]any{"token_policies": "default"})
+	got, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.NoError(t, err)
+	require.Equal(t, paths[:1], got)
+	_, err = thief.Logical().ReadWithContext(t.Context(), paths[0])
+	require.NoError(t, err, "Vault lets it")
+
+	require.NoError(t, thief.Auth().Token().RevokeSelf(""))
+	got, err = New(worker, "vault").Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.NoError(t, err)
+	require.Empty(t, got, "a neighbour's token is none of its own")
 }

@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 )
 
 var (
@@ -80,7 +81,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: a second factor is asked for", au.server)
 		}
 		defer au.discard(ctx, bare, auth)
-		out, err := au.readable(ctx, auth.ClientToken, paths)
+		out, err := au.reach(ctx, c, *u, auth, paths)
 		if c.Problem == credential.SameName {
 			out = withPlaces(out, c, paths)
 		}
@@ -101,38 +102,14 @@ func withPlaces(readable []string, c credential.Credential, paths []string) []st
 	return readable
 }
 
-// readable asks with our own token, so that one of the login that may do nothing, or that is used
-// up by one call, can be asked about too.
-func (au *Authority) readable(ctx context.Context, token string, paths []string) ([]string, error) {
-	const chunk = 200
-	var out []string
-	for part := range slices.Chunk(paths, chunk) {
-		got, err := au.api.Logical().WriteWithContext(ctx, "sys/capabilities", map[string]any{"token": token, "paths": part})
-		if err != nil {
-			return nil, au.fail("ask what a login may read", err)
-		}
-		for _, path := range part {
-			if mayRead(got, path) {
-				out = append(out, path)
-			}
-		}
+// reach asks about its live tokens too, but of one that is on the roll for its name alone.
+func (au *Authority) reach(ctx context.Context, c credential.Credential, u user, auth *vaultapi.SecretAuth, paths []string) ([]string, error) {
+	at := "auth/" + u.mount + "/users/"
+	w := minted.Whose{Auth: auth, Own: []string{u.path(), u.path() + "/policies", at + minted.Probe}}
+	if c.Problem != credential.SameName {
+		w.Mine = minted.Login{Mount: u.mount, Names: []string{u.name}}.Minted(auth.EntityID)
 	}
-	return out, nil
-}
-
-// mayRead: what Vault does not answer about counts as readable. It answers about a name with
-// blanks at its end under the name without them.
-func mayRead(got *vaultapi.Secret, path string) bool {
-	if got == nil {
-		return true
-	}
-	caps, ok := got.Data[path].([]any)
-	if !ok {
-		if caps, ok = got.Data[strings.TrimSpace(path)].([]any); !ok {
-			return true
-		}
-	}
-	return slices.Contains(caps, any("read")) || slices.Contains(caps, any("root"))
+	return au.tokens.Reach(ctx, w, paths)
 }
 
 // refusals remembers what was refused of late, so that asking again and again what a login

@@ -29,7 +29,6 @@ type Authority struct {
 
 	mu      sync.Mutex
 	refused []refusal
-	answers map[string][]string // what tokens may read, by their rights and the places
 }
 
 var (
@@ -161,7 +160,11 @@ type revoked struct {
 func (au *Authority) revoke(ctx context.Context, a kind.Account, new credential.Secret) (out revoked, err error) {
 	for _, l := range a.Logins {
 		got, err := au.tokens.RevokeLogin(ctx, minted.Login{Mount: l.Mount, Names: l.Names}, func(ctx context.Context) (string, func(), error) {
-			return au.logIn(ctx, l, new)
+			auth, end, err := au.logIn(ctx, l, new)
+			if err != nil {
+				return "", nil, err
+			}
+			return auth.ClientToken, end, nil
 		})
 		out.Revoked += got.Revoked
 		if err != nil {

@@ -39,11 +39,11 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		if l.Plain {
 			continue
 		}
-		token, end, err := au.logInWithOne(ctx, c.Subject, l, values)
+		auth, end, err := au.logInWithOne(ctx, c.Subject, l, values)
 		if err != nil {
 			return nil, err
 		}
-		may, err := au.readable(ctx, token, paths)
+		may, err := au.reach(ctx, l, auth, paths)
 		end()
 		if err != nil {
 			return nil, err
@@ -57,37 +57,17 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	return out, nil
 }
 
-// answersMost bounds what is kept of earlier questions.
-const answersMost = 256
-
-// readable asks once for all tokens with the same rights: Vault takes half a millisecond and more for each
-// path, and a mount may give every account of a company the same.
-func (au *Authority) readable(ctx context.Context, token string, paths []string) ([]string, error) {
-	rights := au.tokens.Rights(ctx, token, paths)
-	if rights == "" {
-		return au.tokens.Readable(ctx, token, paths)
+// reach asks about the live tokens of the account at the mount too.
+func (au *Authority) reach(ctx context.Context, l credential.VaultLogin, auth *vaultapi.SecretAuth, paths []string) ([]string, error) {
+	at := "auth/" + l.Mount
+	own := []string{at + "/config", at + "/groups/" + minted.Probe, at + "/users/" + minted.Probe}
+	for _, name := range l.Names {
+		own = append(own, at+"/users/"+name)
 	}
-	key := rights + "\x00" + strings.Join(paths, "\x00")
-	au.mu.Lock()
-	known, ok := au.answers[key]
-	au.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	may, err := au.tokens.Readable(ctx, token, paths)
-	if err != nil {
-		return nil, err
-	}
-	au.mu.Lock()
-	defer au.mu.Unlock()
-	if au.answers == nil || len(au.answers) >= answersMost {
-		au.answers = map[string][]string{}
-	}
-	au.answers[key] = may
-	return may, nil
+	return au.tokens.Reach(ctx, minted.Whose{Auth: auth, Mine: minted.Login{Mount: l.Mount, Names: l.Names}.Minted(auth.EntityID), Own: own, Many: true}, paths)
 }
 
-func (au *Authority) logInWithOne(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret) (string, func(), error) {
+func (au *Authority) logInWithOne(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret) (*vaultapi.SecretAuth, func(), error) {
 	var offered []credential.Secret
 	wrong := 0
 	for _, v := range values {
@@ -98,35 +78,35 @@ func (au *Authority) logInWithOne(ctx context.Context, subject string, l credent
 			break
 		}
 		offered = append(offered, v)
-		token, end, err := au.logIn(ctx, l, v)
+		auth, end, err := au.logIn(ctx, l, v)
 		if err == nil {
-			return token, end, nil
+			return auth, end, nil
 		}
 		if !errors.Is(err, errRefused) {
-			return "", nil, err
+			return nil, nil, err
 		}
 		wrong++
 		au.note(refusal{subject, l.Mount, v, time.Now()})
 	}
-	return "", nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known is accepted", au.vault)
+	return nil, nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known is accepted", au.vault)
 }
 
 var errRefused = errors.New("refused")
 
 // logIn logs in with a password. What Vault says of a refusal stays here.
-func (au *Authority) logIn(ctx context.Context, l credential.VaultLogin, value credential.Secret) (string, func(), error) {
+func (au *Authority) logIn(ctx context.Context, l credential.VaultLogin, value credential.Secret) (*vaultapi.SecretAuth, func(), error) {
 	if len(l.Names) == 0 || strings.Contains(l.Names[0], "/") || strings.Contains(l.Names[0], "..") {
-		return "", nil, fmt.Errorf("vault %s: log in: the account has no name that fits into a path", au.vault)
+		return nil, nil, fmt.Errorf("vault %s: log in: the account has no name that fits into a path", au.vault)
 	}
 	auth, end, err := au.tokens.LogIn(ctx, "auth/"+l.Mount+"/login/"+l.Names[0], map[string]any{"password": value.Reveal()})
 	var resp *vaultapi.ResponseError
 	switch {
 	case err == nil:
-		return auth.ClientToken, end, nil
+		return auth, end, nil
 	case errors.As(err, &resp) && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusForbidden):
-		return "", nil, fmt.Errorf("vault %s: log in: %w", au.vault, errRefused)
+		return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, errRefused)
 	}
-	return "", nil, fmt.Errorf("vault %s: log in: %w", au.vault, minted.ErrSilence)
+	return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, minted.ErrSilence)
 }
 
 func (au *Authority) wasRefused(subject, mount string, value credential.Secret) bool {

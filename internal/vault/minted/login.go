@@ -116,6 +116,12 @@ func (l Login) minted(token Token, entities map[string]bool) bool {
 	})
 }
 
+// Minted reports tokens that a login of l minted itself, by what was typed or by the entity.
+func (l Login) Minted(entity string) func(Token) bool {
+	entities := map[string]bool{entity: entity != ""}
+	return func(token Token) bool { return l.minted(token, entities) }
+}
+
 // sameName compares as directories and Vault do: neither case nor blanks around and between count.
 func sameName(a, b string) bool {
 	return strings.EqualFold(strings.Join(strings.FieldsFunc(a, unicode.IsSpace), " "), strings.Join(strings.FieldsFunc(b, unicode.IsSpace), " "))

@@ -74,37 +74,3 @@ func elsewhere(rule string, paths []string) bool {
 	}
 	return !slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, first+"/") })
 }
-
-// Readable gives those of the API paths that a token may read. It asks with our own token, so that
-// one that may do nothing, or that is used up by one call, can be asked about too.
-func (t *Tokens) Readable(ctx context.Context, token string, paths []string) ([]string, error) {
-	const chunk = 200
-	var out []string
-	for part := range slices.Chunk(paths, chunk) {
-		got, err := t.api.Logical().WriteWithContext(ctx, "sys/capabilities", map[string]any{"token": token, "paths": part})
-		if err != nil {
-			return nil, t.fail("ask what a login may read", err)
-		}
-		for _, path := range part {
-			if mayRead(got, path) {
-				out = append(out, path)
-			}
-		}
-	}
-	return out, nil
-}
-
-// mayRead: what Vault does not answer about counts as readable. It answers about a name with
-// blanks at its end under the name without them.
-func mayRead(got *vaultapi.Secret, path string) bool {
-	if got == nil {
-		return true
-	}
-	caps, ok := got.Data[path].([]any)
-	if !ok {
-		if caps, ok = got.Data[strings.TrimSpace(path)].([]any); !ok {
-			return true
-		}
-	}
-	return slices.Contains(caps, any("read")) || slices.Contains(caps, any("root"))
-}

@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"golang.org/x/sync/errgroup"
@@ -33,6 +35,8 @@ type Token struct {
 	Meta   map[string]string
 	Entity string // id; empty: it has none
 	Orphan bool   // it outlives whoever made it
+
+	Policies, IdentityPolicies []string // the latter as they were when it was first looked at
 }
 
 // Tokens looks at the tokens of one Vault namespace. It remembers each by its accessor, for what
@@ -44,6 +48,12 @@ type Tokens struct {
 
 	turn chan struct{}    // one look at a time: what one has seen the next need not
 	seen map[string]Token // by accessor; whoever has the turn
+
+	mu     sync.Mutex
+	last   map[string]Token // what the last look for Reach saw
+	lastAt time.Time
+
+	answers map[string][]string // what new tokens reach, by their rights and the paths
 }
 
 // New gives the tokens that api shows. serverName is how the ledger calls its Vault.
@@ -186,6 +196,7 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 	token.Path, _ = got.Data["path"].(string)
 	token.Entity, _ = got.Data["entity_id"].(string)
 	token.Orphan, _ = got.Data["orphan"].(bool)
+	token.Policies, token.IdentityPolicies = texts(got.Data["policies"]), texts(got.Data["identity_policies"])
 	meta, _ := got.Data["meta"].(map[string]any)
 	for k, v := range meta {
 		token.Meta[k], _ = v.(string)
@@ -207,7 +218,11 @@ func keys(got *vaultapi.Secret) []string {
 	if got == nil {
 		return nil
 	}
-	list, _ := got.Data["keys"].([]any)
+	return texts(got.Data["keys"])
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
 	var out []string
 	for _, k := range list {
 		if s, ok := k.(string); ok {
