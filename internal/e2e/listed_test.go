@@ -91,7 +91,7 @@ func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T)
 		}
 		r := file("").run("plan")
 		require.Equal(t, 0, r.code, r.out+r.err)
-		require.Contains(t, r.out, "stays open: alias (1): The entry is an alias of an account: uid=alias,")
+		require.Contains(t, r.out, "stays open: alias (1): The entry is an alias of an account\n    uid=alias,")
 		r = file("").run("run")
 		require.Equal(t, 2, r.code, r.out+r.err)
 		for _, reason := range []string{"not-an-account", "no-password", "checked-elsewhere", "alias", "second-copy"} {

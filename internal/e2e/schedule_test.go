@@ -57,9 +57,9 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		reached, release := c.holdAt(protocol.Set)
 		campaign := c.trigger()
 		<-reached
-		before := c.campaigns()
+		before, skipped := c.campaigns(), c.schedule().Skipped
 		c.must("schedule", "trigger")
-		require.Eventually(t, func() bool { return c.schedule().Skipped == 1 }, patience, tick)
+		require.Eventually(t, func() bool { return c.schedule().Skipped == skipped+1 }, patience, tick)
 		release()
 		require.Len(t, deaths(t, c.closed(campaign)), accounts+1)
 		require.Equal(t, before, c.campaigns())
@@ -67,9 +67,9 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 	t.Run("a run that is due while a person's campaign runs starts no other", func(t *testing.T) {
 		c := c.in(t)
 		run, campaign, release := c.runUntil(protocol.Set)
-		before := c.campaigns()
+		before, runs := c.campaigns(), c.schedule().Runs
 		c.must("schedule", "trigger")
-		require.Eventually(t, func() bool { return c.schedule().Runs == 4 }, patience, tick, "the launcher starts, finds the campaign, and ends")
+		require.Eventually(t, func() bool { return c.schedule().Runs == runs+1 }, patience, tick, "the launcher starts, finds the campaign, and ends")
 		release()
 		require.Zero(t, run.wait().code, run.errors())
 		require.Len(t, deaths(t, c.state(campaign)), accounts+1)
@@ -116,10 +116,15 @@ func (c *cluster) campaigns() []string {
 // trigger fires the schedule and returns the campaign that comes of it.
 func (c *cluster) trigger() string {
 	c.t.Helper()
-	before := c.campaigns()
+	before, skipped := c.campaigns(), c.schedule().Skipped
 	c.must("schedule", "trigger")
 	var now []string
 	require.Eventually(c.t, func() bool {
+		// The launcher of the last campaign ends a moment after it, and until then a trigger is skipped.
+		if n := c.schedule().Skipped; n > skipped {
+			skipped = n
+			c.must("schedule", "trigger")
+		}
 		now = c.campaigns()
 		return len(now) == len(before)+1
 	}, patience, tick, "nothing came of the trigger")
