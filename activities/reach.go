@@ -120,14 +120,14 @@ func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credenti
 	if err != nil {
 		return nil, stays, err
 	}
-	if o, ok := authority.(kind.Outlasting); ok {
+	if o, ok := kind.As[kind.Outlasting](authority); ok {
 		now, err := o.Outlasts(ctx, login)
 		if err != nil {
 			return nil, stays, err
 		}
 		stays.Tokens, stays.Login = stays.Tokens || now.Tokens, stays.Login || now.Login
 	}
-	asks, ok := authority.(kind.Login)
+	asks, ok := kind.As[kind.Login](authority)
 	if !ok || alone && !stays.Tokens {
 		return nil, stays, nil
 	}

@@ -404,7 +404,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 // and its consumers with it. width of a batch, which knows the rate limit, holds for all
 // parallel ones too. Elsewhere a batch stands in a line of its own.
 func (r *Rotation) lineOf(authority kind.Authority, width, parallel int) *line {
-	d, ok := authority.(interface{ Connections() int })
+	d, ok := kind.As[interface{ Connections() int }](authority)
 	if !ok {
 		return newLine(width)
 	}

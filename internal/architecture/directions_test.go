@@ -3,6 +3,7 @@ package architecture
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,4 +157,20 @@ func TestTheRulesFindWhatTheyForbid(t *testing.T) {
 	source := "package p\n\nimport \"time\"\n\nvar _ = time.Hour\n\nfunc f() { time.Sleep(time.Now().Sub(time.Time{})) }\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600))
 	require.Equal(t, []string{"p.go:7:12: time.Sleep", "p.go:7:23: time.Now"}, clockUses(t, dir, []string{"p.go"}))
+}
+
+// Authorities stand around others (internal/kind/vaultlogin), and an assertion sees the outer
+// one alone: the rest would be lost without a word.
+func TestWhatAnAuthorityCanDoBesidesIsAskedByKindAs(t *testing.T) {
+	asserted := regexp.MustCompile(`[aA]uthority\.\((kind\.|interface)`)
+	for _, p := range packages(t) {
+		for _, name := range p.GoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			require.NoError(t, err)
+			if found := asserted.Find(text); found != nil {
+				t.Errorf("%s/%s: %s…: ask kind.As", p.Name, name, found)
+			}
+		}
+	}
+	require.True(t, asserted.MatchString(`many, ok := r.Authority.(kind.Many)`))
 }

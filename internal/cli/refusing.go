@@ -42,7 +42,7 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 		if err != nil {
 			continue // the listing or doctor says it
 		}
-		many, ok := authority.(kind.Many)
+		many, ok := kind.As[kind.Many](authority)
 		if !ok {
 			continue
 		}

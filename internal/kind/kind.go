@@ -72,6 +72,23 @@ type Authority interface {
 	Close() error
 }
 
+// As finds what an authority can do besides, T being one of the interfaces below: its own way, or
+// that of the authority that it stands around (Unwrap). Whoever asserts instead does not see
+// the latter.
+func As[T any](a Authority) (T, bool) {
+	for {
+		if t, ok := a.(T); ok {
+			return t, true
+		}
+		around, ok := a.(interface{ Unwrap() Authority })
+		if !ok {
+			var none T
+			return none, false
+		}
+		a = around.Unwrap()
+	}
+}
+
 // Many is an Authority that reads many accounts in few calls.
 type Many interface {
 	// Accounts is Account for each of cs on one server, by credential ID. It saves

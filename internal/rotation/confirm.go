@@ -29,7 +29,7 @@ type sight struct {
 // entries can put another one under it. What is not the account that was proved, or was
 // changed since, is open again. What this reads is the mark that Recheck goes by.
 func (r *Rotator) Confirm(ctx context.Context, verdicts []Verdict) {
-	many, ok := r.Authority.(kind.Many)
+	many, ok := kind.As[kind.Many](r.Authority)
 	if !ok {
 		return
 	}

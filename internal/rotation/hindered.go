@@ -44,7 +44,7 @@ func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, a kind.
 // affair, or nil if another reset may end it: the entry keeps one password. Where that is not
 // shown, one reset to another value has to show it.
 func (j *job) secondPassword(ctx context.Context, server string) error {
-	k, ok := j.Authority.(kind.Keeper)
+	k, ok := kind.As[kind.Keeper](j.Authority)
 	if !ok {
 		return nil
 	}

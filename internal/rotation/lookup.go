@@ -23,7 +23,7 @@ type lookedUp struct {
 // it does not find, for whatever reason, Prepare reads by itself. It must have returned
 // before Prepare is called.
 func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
-	many, ok := r.Authority.(kind.Many)
+	many, ok := kind.As[kind.Many](r.Authority)
 	if !ok || len(cs) < 2 {
 		return
 	}

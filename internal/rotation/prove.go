@@ -91,7 +91,7 @@ func (j *job) seen() string {
 	if j.account.Exact {
 		return j.out.Evidence[0].Changed
 	}
-	if s, ok := j.Authority.(kind.Seer); ok {
+	if s, ok := kind.As[kind.Seer](j.Authority); ok {
 		return s.Seen(j.account)
 	}
 	return ""

@@ -87,7 +87,7 @@ type sighted struct {
 
 func (r *Rotator) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
 	s := &sighted{r: r, server: server}
-	many, can := r.Authority.(kind.Many)
+	many, can := kind.As[kind.Many](r.Authority)
 	asked := slices.ContainsFunc(all, func(p Proved) bool { _, ok := p.Marks[server]; return ok || !evidence })
 	if can && asked {
 		s.accounts = many.Accounts(ctx, server, cs)
@@ -115,7 +115,7 @@ func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind
 	if looked, done := r.identity(ctx, server, p, now); done {
 		return looked
 	}
-	if t, ok := r.Authority.(kind.Teller); ok {
+	if t, ok := kind.As[kind.Teller](r.Authority); ok {
 		return told(t.Tell(p.Mark, now), now, server)
 	}
 	if now.State == protocol.Gone {
@@ -152,7 +152,7 @@ func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, w
 	if protocol.Older(now.Changed, p.Mark) {
 		return openAgain(protocol.ReasonTakenBack, server, "this server had the new password when it was proved, and shows an older one now: replication or a backup put it back, and the stolen value may be good there")
 	}
-	if t, ok := r.Authority.(kind.Teller); ok {
+	if t, ok := kind.As[kind.Teller](r.Authority); ok {
 		return told(t.Tell(mark, now), now, server)
 	}
 	switch protocol.Compare(mark, now.Changed) {
@@ -190,7 +190,7 @@ func told(t kind.Told, now kind.Account, server string) Looked {
 // identity holds an account's name against the one on the roll, which its consumers use, and
 // asks whose that is if it is not the account's any more.
 func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kind.Account) (looked Looked, done bool) {
-	names, ok := r.Authority.(kind.Named)
+	names, ok := kind.As[kind.Named](r.Authority)
 	switch {
 	case !ok:
 		return Looked{}, false

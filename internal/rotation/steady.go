@@ -79,7 +79,7 @@ func (d *Doubts) of(campaign, server string) *protocol.Stop {
 // for it: one address can be a balancer, and what one connection proved is true of the machine
 // that it met. cs and out belong together. What it finds keeps credentials open; it closes none.
 func (r *Rotator) Steady(ctx context.Context, cs []credential.Credential, out []Applied) {
-	again, can := r.Authority.(kind.Again)
+	again, can := kind.As[kind.Again](r.Authority)
 	if !can {
 		return
 	}

@@ -122,7 +122,7 @@ func (f Fixture) accountInOrder(t *testing.T) {
 
 // many: what cannot be told at once is left out.
 func (f Fixture) many(t *testing.T) {
-	authority, ok := f.Authority.(kind.Many)
+	authority, ok := kind.As[kind.Many](f.Authority)
 	if !ok {
 		return // each account is a call of its own, whoever asks
 	}

@@ -34,8 +34,6 @@ type Authority struct {
 var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
-	_ kind.Seer      = (*Authority)(nil)
-	_ kind.Again     = (*Authority)(nil)
 	_ kind.Login     = (*Authority)(nil)
 
 	_ kind.Outlasting = (*Authority)(nil)
@@ -56,7 +54,7 @@ func (au *Authority) Account(ctx context.Context, server string, c credential.Cr
 
 // Accounts does so for many.
 func (au *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	many, ok := au.Authority.(kind.Many)
+	many, ok := kind.As[kind.Many](au.Authority)
 	if !ok {
 		return nil
 	}
@@ -70,29 +68,8 @@ func (au *Authority) Accounts(ctx context.Context, server string, cs []credentia
 	return out
 }
 
-// Seen is the directory's.
-func (au *Authority) Seen(a kind.Account) string {
-	if seer, ok := au.Authority.(kind.Seer); ok {
-		return seer.Seen(a)
-	}
-	return ""
-}
-
-// LookAgain is the directory's.
-func (au *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
-	if again, ok := au.Authority.(kind.Again); ok {
-		return again.LookAgain(ctx, server, cs, n)
-	}
-	return kind.Look{}, nil
-}
-
-// Connections is the directory's.
-func (au *Authority) Connections() int {
-	if d, ok := au.Authority.(interface{ Connections() int }); ok {
-		return d.Connections()
-	}
-	return 1
-}
+// Unwrap is the directory's, for what it can do besides (kind.As).
+func (au *Authority) Unwrap() kind.Authority { return au.Authority }
 
 // RetiresFirst: a token that a stolen password minted may read the place at which the new one is left.
 func (au *Authority) RetiresFirst(c credential.Credential) bool {
