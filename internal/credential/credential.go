@@ -178,6 +178,8 @@ const (
 	SecondCopy Problem = "second-copy"
 	// HasKeytab: a reset makes the account's keytabs useless. A person may accept it.
 	HasKeytab Problem = "has-keytab"
+	// VaultsBind: Vault itself binds with it to the directory. A person may accept it.
+	VaultsBind Problem = "vaults-bind"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
 	ComputerAccount Problem = "computer"
 	// ManagedAccount: the domain itself makes its password.
@@ -277,6 +279,7 @@ const (
 	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
 	FindingSecondCopy       FindingCode = "second-copy"
 	FindingHasKeytab        FindingCode = "has-keytab"
+	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.

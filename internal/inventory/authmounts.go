@@ -73,6 +73,7 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 		if len(m.servers) == 0 {
 			continue // another directory's accounts
 		}
+		l.bindOf("auth/"+m.name+"/config", config.Data, m.servers)
 		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
 			if len(m.servers[name]) == 0 {
 				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, text("url"))

@@ -73,6 +73,8 @@ type unfound struct {
 	users []Account // of Vault's userpass mounts
 
 	logins map[string][]credential.VaultLogin // what directory accounts have at Vault, by credential id
+
+	binds []vaultBind // with whom Vault itself binds to directories
 }
 
 // holder says who may hold an account that was not found here, if that is another server than those of

@@ -130,6 +130,9 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 			if err := l.ldapMounts(ctx); err != nil {
 				return nil, nil, err
 			}
+			if err := l.engineBinds(ctx); err != nil {
+				return nil, nil, err
+			}
 		}
 		for _, s := range c.Sources {
 			if (s.Type == config.Manifest) != first {
@@ -182,7 +185,7 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins})
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -245,6 +248,7 @@ type lister struct {
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
 	mounts []*authMount // of type ldap, that ask a directory of the campaign
+	binds  []vaultBind  // with whom Vault itself binds there
 	past   past         // what earlier campaigns left
 
 	held map[credential.Path]held // what paths hold, as far as a source read it

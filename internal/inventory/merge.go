@@ -157,6 +157,7 @@ func (m *merger) matched(c Candidate, a Account) {
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
 	}
 	l.hinder(a)
+	l.servesVault(c.Authority, a, m.lost.binds)
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
 	}

@@ -110,6 +110,7 @@ const (
 	ReasonCheckedElsewhere Reason = "checked-elsewhere"
 	ReasonSecondCopy       Reason = "second-copy"
 	ReasonHasKeytab        Reason = "has-keytab"
+	ReasonVaultsBind       Reason = "vaults-bind" // Vault itself binds with it to the directory
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
@@ -145,7 +146,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonVaultsBind, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

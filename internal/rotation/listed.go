@@ -18,6 +18,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.CheckedElsewhere: "the directory asks somebody else about this password; a new one here would end that, and the stolen one would stay good there",
 	credential.SecondCopy:       "the entry keeps the same secret a second time, and a reset may leave that copy as it is; nothing was changed",
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
+	credential.VaultsBind:       "Vault itself binds to the directory with it, and would be refused from a new password on until its configuration has that too; nothing was changed",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 

@@ -1,0 +1,105 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// vaultBind is an account with which Vault itself binds to a directory: every login of an auth mount of type
+// ldap goes through it, and so does what a secrets engine for a directory does. It keeps the password in
+// its own configuration, where nobody reads it and Rollcall may not write.
+type vaultBind struct {
+	at          string // the configuration's path in Vault
+	dn          string // as it is there: a DN, or in a domain any name that binds
+	directories map[string][]string
+}
+
+// bindOf notes with whom a configuration binds.
+func (l *lister) bindOf(at string, config map[string]any, directories map[string][]string) {
+	dn, _ := config["binddn"].(string)
+	if dn = strings.TrimSpace(dn); dn != "" && len(directories) > 0 {
+		l.binds = append(l.binds, vaultBind{at, dn, directories})
+	}
+}
+
+// engineBinds reads the configurations of secrets engines for directories, as far as our login may.
+func (l *lister) engineBinds(ctx context.Context) error {
+	if len(l.c.Directories) == 0 || l.vault == nil {
+		return nil
+	}
+	got, err := l.readVault(ctx, "sys/internal/ui/mounts") // those with a right below them
+	if err != nil || got == nil {
+		return err
+	}
+	engines, _ := got["secret"].(map[string]any)
+	for _, mount := range slices.Sorted(maps.Keys(engines)) {
+		about, _ := engines[mount].(map[string]any)
+		if about["type"] != "ldap" && about["type"] != "ad" {
+			continue
+		}
+		at := strings.Trim(mount, "/") + "/config"
+		read, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+		if refusedBy(err, http.StatusForbidden) {
+			l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read its configuration (%s): whether it binds with an account of the roll is not known, and with a new password of that one it would stop", strings.Trim(mount, "/"), at)
+			continue
+		}
+		if err != nil {
+			return vaultError("read", at, err)
+		}
+		if read == nil {
+			continue
+		}
+		url, _ := read.Data["url"].(string)
+		below, _ := read.Data["userdn"].(string)
+		l.bindOf(at, read.Data, l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)}))
+	}
+	return nil
+}
+
+// is reports whether an account is the one that Vault binds with.
+func (b vaultBind) is(authority string, a Account) bool {
+	if _, asked := b.directories[authority]; !asked || a.facts == nil {
+		return false
+	}
+	if dnKey(a.Name) == dnKey(b.dn) {
+		return true
+	}
+	if a.facts.driver != config.ActiveDirectory || strings.Contains(b.dn, "=") {
+		return false
+	}
+	name := b.dn
+	if fold(name) == fold(a.facts.principal) {
+		return true
+	}
+	if _, short, ok := strings.Cut(name, `\`); ok {
+		name = short
+	}
+	// A domain makes a principal of the login besides the one that is stored.
+	name, _, _ = strings.Cut(name, "@")
+	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(name) })
+}
+
+// servesVault marks a line whose account Vault binds with: with a new password Vault would be refused.
+func (l *line) servesVault(authority string, a Account, binds []vaultBind) {
+	for _, b := range binds {
+		if !b.is(authority, a) {
+			continue
+		}
+		detail := fmt.Sprintf("Vault itself binds with it (binddn of %s): from its new password on every login or request there fails until Vault has it too. "+
+			"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s bindpass=… (the path of the account in Vault holds it)", b.at, b.at)
+		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
+			l.find(credential.FindingVaultsBind, "%s", detail)
+		}
+		if !slices.Contains(l.problems, credential.VaultsBind) {
+			l.problems = append(l.problems, credential.VaultsBind)
+		}
+		l.settle()
+	}
+}
