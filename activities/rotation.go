@@ -36,6 +36,7 @@ type Rotation struct {
 	lines   sync.Map // directory -> *line: see lineOf
 	opened  sync.Map // campaign -> time.Time at which it was opened
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
+	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
 	logins  closedLogins
 
 	Metrics *metrics.Metrics // nil: nobody listens
@@ -395,6 +396,8 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 		return nil, 0, classify(errSpec, err)
 	}
 	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate, Doubts: r.doubts}
+	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
+	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
 	return rot, width(spec, b), nil
 }

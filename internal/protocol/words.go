@@ -89,6 +89,7 @@ const (
 	ReasonContradicts Reason = "server-contradicts" // several machines answer as one server, and differ
 	ReasonOldAccepted Reason = "old-accepted"       // a server still accepts the stolen secret
 	ReasonNewRefused  Reason = "new-refused"        // a server refuses the new secret
+	ReasonHeldBack    Reason = "held-back"          // not set, because a value that was set at this directory did not work
 	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path
 	ReasonOtherOwner  Reason = "held-by-campaign"   // another running campaign is rotating it
 	ReasonMorePaths   Reason = "more-paths"         // another campaign activated it at a path that this roll has not
@@ -168,6 +169,12 @@ func (r Reason) OfAllVault() bool {
 // OfVault reports whether Vault is the trouble, with this credential or with all.
 func (r Reason) OfVault() bool {
 	return r.OfAllVault() || r == ReasonVaultRights || r == ReasonVaultRefuse
+}
+
+// WorksNot reports whether a value that was set does not do what it is for, which may be so for
+// every one that is set there.
+func (r Reason) WorksNot() bool {
+	return r == ReasonNewRefused || r == ReasonMustChange || r == ReasonRestricted
 }
 
 // Immediate reports whether the next pass need not wait.

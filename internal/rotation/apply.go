@@ -65,6 +65,9 @@ type job struct {
 	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
 
+	suspected credential.FindingCode // noted once the new value was seen to work
+	held      []credential.Finding   // noted once the new value is written
+
 	newRight  bool      // the staged value was the right one before this look set anything
 	rationed  bool      // no old value was offered before Set, because that could have locked the account
 	again     int       // how often it was set again for a server that had refused the change
@@ -88,21 +91,29 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 		return err
 	}
 	d := j.decide(facts)
-	j.note(d.Finding)
+	j.noteSeen(d)
 	if facts.Unproved && d.Stop != nil {
 		j.note(credential.FindingPathRefused)
 	}
 	if d.Stop != nil {
+		if facts.NewBinds == protocol.MustChange {
+			j.Brake.verified(j.c.ID, d.Stop)
+		}
 		return withServer(d.Stop, j.writeServer())
 	}
 	if facts.Activated {
 		j.Gate.activated(j.c.ID, false)
+		j.noteHeld()
 	}
 	if d.Step == protocol.Stage {
 		return j.restage(ctx, d.Finding)
 	}
-	if d.Step == protocol.Set {
+	switch d.Step {
+	case protocol.Set:
 		defer j.Gate.leave(j.c.ID)
+		defer j.Brake.leave(j.c.ID)
+	case protocol.Verify:
+		j.held = j.placesSeen(false)
 	}
 	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
 		if err := j.do(ctx, step, facts, d); err != nil {
@@ -129,6 +140,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		if stop := j.beforeSet(ctx); stop != nil {
 			return stop
 		}
+		if stop := j.Brake.enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
+			return stop
+		}
 		if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 			return stop
 		}
@@ -138,7 +152,12 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		}
 		return j.set(ctx)
 	case protocol.Verify:
-		return j.verify(ctx, d.Step == protocol.Verify)
+		err := j.verify(ctx, d.Step == protocol.Verify)
+		j.Brake.verified(j.c.ID, err)
+		if err == nil {
+			j.note(j.suspected)
+		}
+		return err
 	case protocol.Activate:
 		if stop := j.withinReach(ctx); stop != nil {
 			return stop
@@ -147,6 +166,7 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 			return j.notActivated(err)
 		}
 		j.Gate.activated(j.c.ID, true)
+		j.noteHeld()
 		return nil
 	case protocol.Retire:
 		if err := j.retire(ctx); err != nil {
@@ -179,12 +199,32 @@ func (j *job) decide(facts protocol.Facts) protocol.Decision {
 	return d
 }
 
+// noteSeen records what a look found. That all values were refused tells of a change by somebody
+// else only where the new one works: a server that lets the account in from nowhere, or not from
+// here, refuses every one.
+func (j *job) noteSeen(d protocol.Decision) {
+	j.suspected = ""
+	if d.Step == protocol.Set && d.Stop == nil && (d.Finding == credential.FindingChangedBefore || d.Finding == credential.FindingChangedDuring) {
+		j.suspected = d.Finding
+		return
+	}
+	j.note(d.Finding)
+}
+
+// noteHeld records where the new value went, once it is there.
+func (j *job) noteHeld() {
+	for _, f := range j.held {
+		j.noteDetail(f)
+	}
+	j.held = nil
+}
+
 // mark makes durable, before Set, that the staged value is sent and that the
 // old ones were refused. Where there is nothing to say, as with nearly every
 // credential, it costs nothing.
 func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
-	j.notePlaces()
+	j.held = j.placesSeen(true)
 	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
 	places := j.places()
 	if !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {

@@ -227,9 +227,9 @@ func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
 	return c.Paths
 }
 
-// notePlaces says which paths are left as they are. Numbers, not names: findings
-// travel through Temporal.
-func (j *job) notePlaces() {
+// placesSeen says which paths are left as they are. Numbers, not names: findings
+// travel through Temporal. asked: the account was asked in this look which old value is in force.
+func (j *job) placesSeen(asked bool) (out []credential.Finding) {
 	var left []string
 	for i := range j.paths {
 		if j.parts[i] == apart {
@@ -240,18 +240,19 @@ func (j *job) notePlaces() {
 		which := fmt.Sprintf("path %s of %d", strings.Join(left, ", "), len(j.c.Paths))
 		switch ours := j.onlyOurs(); {
 		case usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths):
-			j.noteDetail(credential.Finding{Code: credential.FindingPathRefused, Detail: which})
-			j.noteDetail(credential.Finding{Code: credential.FindingSparePath})
+			out = append(out, credential.Finding{Code: credential.FindingPathRefused, Detail: which})
+			out = append(out, credential.Finding{Code: credential.FindingSparePath})
 		case ours > 0:
-			j.noteDetail(credential.Finding{Code: credential.FindingPathRefused, Detail: which})
-			j.noteDetail(credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
+			out = append(out, credential.Finding{Code: credential.FindingPathRefused, Detail: which})
+			out = append(out, credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
 		default:
-			j.noteDetail(credential.Finding{Code: credential.FindingStalePath, Detail: which})
+			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: which})
 		}
 	}
-	if slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
-		j.noteDetail(credential.Finding{Code: credential.FindingConfirmed})
+	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
+		out = append(out, credential.Finding{Code: credential.FindingConfirmed})
 	}
+	return out
 }
 
 // onlyOurs is the number of a path, from 1, if the new value goes to secrets alone that Rollcall made

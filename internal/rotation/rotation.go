@@ -66,6 +66,8 @@ type Rotator struct {
 	// credentials of the authority may be between Set and the proof at once.
 	Gate  *Gate
 	Slots int
+	// Brake keeps a value from being set where one that was set does not work.
+	Brake *Brake
 	// Doubts are the servers that contradicted themselves in this campaign: prove
 	// proves nothing on them. Nil: Steady forgets.
 	Doubts *Doubts
