@@ -23,7 +23,7 @@ type Accept struct {
 }
 
 // acceptable are the problems that an account may be rotated with.
-var acceptable = []string{string(credential.SecondCopy), string(credential.HasKeytab), string(credential.VaultsBind)}
+var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.HasKeytab), string(credential.VaultsBind)}
 
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept

@@ -176,6 +176,9 @@ const (
 	// SecondCopy: the entry holds the same secret once more, which a reset may leave
 	// as it is. A person may accept it.
 	SecondCopy Problem = "second-copy"
+	// CopyBeside: the secret in Vault holds the same value a second time, which stays as it is. A
+	// person may accept it.
+	CopyBeside Problem = "copy-beside"
 	// HasKeytab: a reset makes the account's keytabs useless. A person may accept it.
 	HasKeytab Problem = "has-keytab"
 	// VaultsBind: Vault itself binds with it to the directory. A person may accept it.
@@ -278,6 +281,7 @@ const (
 	FindingBehindReferral   FindingCode = "behind-referral"
 	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
 	FindingSecondCopy       FindingCode = "second-copy"
+	FindingCopyBeside       FindingCode = "copy-beside"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingComputer         FindingCode = "computer"

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,12 @@ var oddPlaces = []oddPlace{
 	{name: "many", data: map[string]any{"password": "PASSWORD"}, reason: protocol.ReasonManyPaths},
 	{name: "taken-default", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
 	{name: "default"},
+	{name: "a-setting", data: map[string]any{"password": "ldap.password=PASSWORD"}, reason: protocol.ReasonNotBare},
+	{name: "quoted", data: map[string]any{"password": `"PASSWORD"`}, reason: protocol.ReasonNotBare},
+	{name: "base64", data: map[string]any{"password": "BASE64"}, reason: protocol.ReasonNotBare},
+	{name: "beside", data: map[string]any{"password": "PASSWORD", "ldap": map[string]any{"bind": "PASSWORD"}}, reason: protocol.ReasonCopyBeside},
+	{name: "beside-base64", data: map[string]any{"password": "PASSWORD", "auth": "BASE64"}, reason: protocol.ReasonCopyBeside},
+	{name: "beside-accepted", data: map[string]any{"password": "PASSWORD", "copy": "PASSWORD"}, findings: []credential.FindingCode{credential.FindingCopyBeside}},
 }
 
 // What a real Vault holds, and what is said of it, is looked at before anything is set: no
@@ -69,6 +76,8 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	require.Zero(t, shown.code, shown.out+shown.err)
 	require.Contains(t, shown.out, `has no field "password"; it has ["pass" "user"]`, "list looks as run does")
 	require.Contains(t, shown.out, "[not-a-bare-secret]")
+	require.Contains(t, shown.out, "[copy-beside]")
+	require.Contains(t, u.must("list", "-o", "json"), "looks like more than a bare secret (a name before it)")
 	require.NotContains(t, shown.out+shown.err, account[0].Password)
 
 	ran := u.run("run")
@@ -295,7 +304,7 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 		}
 	}
 	confirmed := account[16]
-	file, err := e.CampaignFile(nil, quick+"\nconfirm:\n  - {account: "+confirmed.uid()+", path: 'kv/apps/"+estate.Device+"/confirmed#password', reason: asked its owner}\n")
+	file, err := e.CampaignFile(nil, quick+"\nconfirm:\n  - {account: "+confirmed.uid()+", path: 'kv/apps/"+estate.Device+"/confirmed#password', reason: asked its owner}\naccept:\n  - {account: "+account[25].uid()+", problem: copy-beside, reason: nothing reads it}\n")
 	require.NoError(t, err)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -310,6 +319,7 @@ func filled(data map[string]any, password string) map[string]any {
 	for k, v := range data {
 		switch v := v.(type) {
 		case string:
+			v = strings.ReplaceAll(v, "BASE64", base64.StdEncoding.EncodeToString([]byte("svc:"+password)))
 			out[k] = strings.ReplaceAll(v, "PASSWORD", password)
 		case map[string]any:
 			out[k] = filled(v, password)
@@ -333,7 +343,7 @@ func placeOf(o oddPlace, s stolenAccount) newPlace {
 		return newPlace{device, "config", `{"user": "svc", "password": "`, `", "url": "https://x"}`}
 	case "team-mount":
 		return newPlace{path: "team/kv/data/esg/mail", field: "password"}
-	case "confirmed":
+	case "confirmed", "beside-accepted":
 		return newPlace{path: device, field: "password"}
 	case "default":
 		return newPlace{path: "kv/data/rollcall/corp/" + s.uid(), field: "password"}

@@ -251,7 +251,8 @@ type lister struct {
 	binds  []vaultBind  // with whom Vault itself binds there
 	past   past         // what earlier campaigns left
 
-	held map[credential.Path]held // what paths hold, as far as a source read it
+	held    map[credential.Path]held // what paths hold, as far as a source read it
+	rotates map[credential.Path]bool // what the roll rotates
 }
 
 func (l *lister) warn(code credential.FindingCode, format string, args ...any) {

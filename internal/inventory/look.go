@@ -22,10 +22,14 @@ type held struct {
 	ends    bool // Vault deletes that version by itself
 	keys    []string
 	also    []string // other fields that hold the same value
+	more    string   // why it plainly looks like more than a bare secret
 }
 
 func heldOf(l vault.Live) held {
-	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also}
+	if !l.Plainly {
+		l.More = ""
+	}
+	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also, l.More}
 }
 
 // looksAtOnce bounds the reads of Vault that the look has in flight.
@@ -93,6 +97,12 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
 	blind := 0
 	beside := l.newBeside(roll)
+	l.rotates = map[credential.Path]bool{}
+	for _, c := range roll.Credentials {
+		for _, p := range c.Paths {
+			l.rotates[p] = c.Problem == ""
+		}
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looksAtOnce)
 	for i := range roll.Credentials {
@@ -161,8 +171,16 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			h = heldOf(live)
 		}
 		saw(p, h.keys)
-		if len(h.also) > 0 {
-			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(h.also), p.Field)})
+		if also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool { return l.rotates[credential.Path{Mount: p.Mount, Path: p.Path, Field: field}] }); len(also) > 0 {
+			if slices.Contains(c.Accepted, credential.CopyBeside) {
+				found = append(found, credential.Finding{Code: credential.FindingCopyBeside, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(also), p.Field)})
+			} else {
+				trouble(credential.CopyBeside, "%s: the same value is in %s of that secret too, which would stay as it is, and what reads it there would be cut off: let it read %q and take the copy out; or, if nothing reads it, say so (accept: - {account: %q, problem: copy-beside, reason: …})%s",
+					p, quoted(also), p.Field, c.Name, ways(c, p, "do that"))
+			}
+		}
+		if h.more != "" && !slices.Contains(c.Ours, p) {
+			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the value looks like more than a bare secret (%s): where the account does not accept it as it stands, nothing is set, and it stays open as not-a-bare-secret%s", p, h.more, ways(c, p, ownField(c, p)))})
 		}
 		named := slices.Contains(c.Named, p)
 		switch {

@@ -110,13 +110,14 @@ const (
 	ReasonBehindReferral   Reason = "behind-referral"
 	ReasonCheckedElsewhere Reason = "checked-elsewhere"
 	ReasonSecondCopy       Reason = "second-copy"
+	ReasonCopyBeside       Reason = "copy-beside" // the secret in Vault holds the same value in another field too
 	ReasonHasKeytab        Reason = "has-keytab"
 	ReasonVaultsBind       Reason = "vaults-bind" // Vault itself binds with it to the directory
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
 	ReasonNoField          Reason = "no-field"          // the secret has no such field
-	ReasonNotBare          Reason = "not-a-bare-secret" // the field holds a document, and which part is the secret is not known
+	ReasonNotBare          Reason = "not-a-bare-secret" // the field holds more than the secret, and which part is the secret is not known
 	ReasonUnusable         Reason = "unusable-value"    // the field is neither text nor a number
 	ReasonNoMount          Reason = "no-mount"          // no mount that our login sees serves the path
 	ReasonNotKV2           Reason = "not-kv2"           // the path's mount is no KV version 2
@@ -147,7 +148,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonHasKeytab, ReasonVaultsBind, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

@@ -17,6 +17,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.BehindReferral:   "it was looked for on the servers of the campaign file alone, and a part of that directory is on another one",
 	credential.CheckedElsewhere: "the directory asks somebody else about this password; a new one here would end that, and the stolen one would stay good there",
 	credential.SecondCopy:       "the entry keeps the same secret a second time, and a reset may leave that copy as it is; nothing was changed",
+	credential.CopyBeside:       "the secret in Vault holds the same value in another field too, and what reads it there would be cut off; nothing was changed: its finding names the field",
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
 	credential.VaultsBind:       "Vault itself binds to the directory with it, and would be refused from a new password on until its configuration has that too; nothing was changed",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",

@@ -192,6 +192,9 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	}
 	for i, p := range j.paths {
 		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
+			if j.lives[i].More != "" && j.staged.Places[p.String()] == "" && j.c.Spare != nil {
+				return oddStop(i, j.lives[i])
+			}
 			places[p.String()] = vault.PlaceApart
 		}
 	}

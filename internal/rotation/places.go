@@ -128,7 +128,13 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 		}
 		j.parts = append(j.parts, how)
 	}
-	if slices.ContainsFunc(j.parts, func(p part) bool { return p != apart }) {
+	takes := slices.ContainsFunc(j.parts, func(p part) bool { return p != apart })
+	if takes || j.rationed || j.c.Spare != nil {
+		if stop := j.odd(); stop != nil {
+			return false, stop
+		}
+	}
+	if takes {
 		return false, nil
 	}
 	if j.rationed {
@@ -149,6 +155,27 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	j.out.From = versions(j.paths, j.staged.Base)
 	j.out.From[len(j.paths)-1] = live.Version
 	return false, nil
+}
+
+// odd keeps a credential open, before Set, of which a path holds what looks like more than a bare
+// secret and what the account does not accept as it stands: what reads it there takes a part of it,
+// and would be cut off. Where the value in force is known, only a path that shows it counts.
+func (j *job) odd() *protocol.Stop {
+	for i, p := range j.paths {
+		live := j.lives[i]
+		ours := live.Owner != "" && live.Owner == j.c.Subject || slices.Contains(j.c.Ours, p)
+		switch {
+		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] != "":
+		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
+		case j.inForce.IsZero() || live.Shows(j.inForce):
+			return oddStop(i, live)
+		}
+	}
+	return nil
+}
+
+func oddStop(i int, live vault.Live) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept as it stands what path %d of this credential holds, and that looks like more than a bare secret (%s): what reads it there may take a part of it; nothing was changed: give the secret a field of its own, or exclude the path if it is not the account's", i+1, live.More)}
 }
 
 // inherited reports whether an ended campaign knew the path for the account's, where

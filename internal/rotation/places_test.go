@@ -93,3 +93,31 @@ func TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts(t 
 		w.kept(t, "one version")
 	})
 }
+
+// formed makes a path hold a form of a value that the account refuses as it stands.
+func (w *world) formed(i int, text string) {
+	at := place(w.cred.Paths[i])
+	fields := w.secrets[at].versions[0].fields
+	fields["password"], fields["more"], w.foreign[at] = text, "a name before it", true
+	w.theirs["P0"] = true
+}
+
+// TestASecondPathThatShowsTheValueInForceKeepsItOpen, and one that shows another does not: what
+// reads it is not the account's.
+func TestASecondPathThatShowsTheValueInForceKeepsItOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for text, open := range map[string]bool{"PASSWORD=P0": true, "PASSWORD=other": false} {
+			w := plain()
+			w.addForeign("second", text)
+			w.secrets[place(w.cred.Paths[1])].versions[0].fields["more"] = "a name before it"
+			a, dead := w.pass(false)
+			require.Equal(t, !open, dead, "%s: %s", text, w.story())
+			require.Equal(t, text, w.live(1))
+			if open {
+				require.Equal(t, protocol.ReasonNotBare, a.Stop.Reason)
+				require.Equal(t, "P0", w.write().inForce())
+			}
+			w.kept(t, text)
+		}
+	})
+}

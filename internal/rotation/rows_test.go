@@ -126,6 +126,24 @@ var rows = []row{
 			return w
 		},
 		step: protocol.Prove, proof: protocol.ProofMetadata, findings: []credential.FindingCode{credential.FindingChangedBefore}, inForce: "S1", live: "S1"},
+	{name: "the account refuses what looks like more than a bare secret: nothing is set",
+		story: func() *world { w := plain(); w.formed(0, "PASSWORD=P0"); return w },
+		step:  protocol.Precheck, reason: protocol.ReasonNotBare, inForce: "P0", live: "PASSWORD=P0"},
+	{name: "the same where a person confirmed the path: what reads it takes a part of it",
+		story: func() *world {
+			w := plain()
+			w.formed(0, "PASSWORD=P0")
+			w.cred.Confirmed = w.cred.Paths
+			return w
+		},
+		step: protocol.Precheck, reason: protocol.ReasonNotBare, inForce: "P0", live: "PASSWORD=P0"},
+	{name: "the account accepts what looks like more: it is a bare secret",
+		story: func() *world {
+			w := plain()
+			w.secrets["kv/app"].versions[0].fields["more"] = "quotes"
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
 	{name: "a field that holds no bare secret: nothing is set",
 		story: func() *world {
 			w := plain()

@@ -112,7 +112,7 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 	case !has:
 		l.Problem = credential.NoField
 	case value != "":
-		l.Value, l.Found = credential.NewSecret(value), true
+		l.Value, l.Found, l.More = credential.NewSecret(value), true, v.fields["more"]
 	}
 	return l
 }

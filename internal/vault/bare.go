@@ -37,10 +37,13 @@ func unwrap(text string) (secret string, w wrapping, bare bool) {
 	return text, nil, !isDocument(trimmed)
 }
 
+// another stands for a secret of which no part is in the one that is looked for.
+const another = "0zKq7vPmX3"
+
 // once reports whether a document holds a secret in the one place that is known, so that
 // none is left behind in another one.
 func once(secret string, w wrapping) bool {
-	rest, ok := w.around("the-new-one")
+	rest, ok := w.around(another)
 	if !ok {
 		return false
 	}
@@ -49,7 +52,7 @@ func once(secret string, w wrapping) bool {
 			return false
 		}
 	}
-	return true
+	return len(secret) < telling || !shows(rest, secret)
 }
 
 // padded keeps the white space around a document.
@@ -62,6 +65,13 @@ type padded struct {
 func (p padded) around(secret string) (string, bool) {
 	text, ok := p.wrapping.around(secret)
 	return p.lead + text + p.trail, ok
+}
+
+// encodes reports whether a secret stands in an address in another form than its own: who reads it
+// may take that form as it is.
+func (p padded) encodes(secret string) bool {
+	u, is := p.wrapping.(urlSecret)
+	return is && u.was != secret
 }
 
 // isDocument reports whether text has several lines or parts, or is an address.
@@ -94,7 +104,7 @@ func isSecretKey(name string) bool {
 var schemes = regexp.MustCompile(`^(?i:jdbc:[a-z0-9]+:|[a-z][a-z0-9+.-]*:)//\S`)
 
 // urlSecret is the userinfo's password of an address (RFC 3986 section 3.2.1).
-type urlSecret struct{ before, after string }
+type urlSecret struct{ before, was, after string }
 
 var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^/?#@:]*:)([^/?#]+)(@[^/?#@]+(?:[/?#].*)?)$`)
 
@@ -114,7 +124,7 @@ func inURL(text string) (string, wrapping) {
 	if err != nil || secret == "" {
 		return "", nil
 	}
-	return secret, urlSecret{m[1], m[3]}
+	return secret, urlSecret{m[1], m[2], m[3]}
 }
 
 func (u urlSecret) around(secret string) (string, bool) {

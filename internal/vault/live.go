@@ -44,9 +44,14 @@ type Live struct {
 	// Keys are the names of the fields that are there, sorted.
 	Keys []string
 
-	// Also are other fields of the secret whose text holds Value as well: Activate does not
-	// change them.
+	// Also are other fields of the secret that hold Value as well, in whatever form: Activate does
+	// not change them.
 	Also []string
+
+	// More is why Value looks like more than a bare secret; empty if it does not. If the account
+	// accepts it as it stands, it is one all the same. Plainly: next to no password looks so.
+	More    string
+	Plainly bool
 
 	// Owner is the subject of the credential for which Rollcall made the secret.
 	Owner string
@@ -106,6 +111,10 @@ func liveOf(e entry, field string) Live {
 	}
 	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
 	l.Also = alsoIn(e.data, field, secret)
+	l.More, l.Plainly = more(secret)
+	if u, ok := around.(padded); ok && l.More == "" && u.encodes(secret) {
+		l.More = "an address in which it may stand as it is, or percent-encoded"
+	}
 	return l
 }
 
@@ -146,26 +155,47 @@ func (s *Store) KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 	return true, nil
 }
 
-// alsoIn are the other fields that hold a secret. A short one may be part of anything.
+// alsoIn are the other fields that hold a secret, in whatever form. A short one may be part of
+// anything, and counts only as all of a text.
 func alsoIn(data map[string]any, field, secret string) (keys []string) {
-	const telling = 8
-	if len(secret) < telling {
+	if secret = strings.TrimRight(secret, "\r\n"); len(secret) < 4 {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		if key == field {
-			continue
-		}
-		text, isText := data[key].(string)
-		if !isText {
-			b, _ := json.Marshal(data[key])
-			text = string(b)
-		}
-		if strings.Contains(text, secret) {
+		if key != field && key != OwnerField && alsoAt(key, data[key], secret) {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// telling is how long a secret is at least that is looked for within other texts.
+const telling = 8
+
+func alsoAt(key string, v any, secret string) bool {
+	switch v := v.(type) {
+	case string:
+		if strings.TrimSpace(v) == secret {
+			return !isUserKey(key)
+		}
+		return len(secret) >= telling && shows(v, secret)
+	case json.Number:
+		return v.String() == secret
+	case map[string]any:
+		for below, value := range v {
+			if alsoAt(below, value, secret) || len(secret) >= telling && strings.Contains(below, secret) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(value any) bool { return alsoAt("", value, secret) })
+	}
+	return false
+}
+
+// Shows reports whether the field can be read to hold a secret, in whatever form.
+func (l Live) Shows(secret credential.Secret) bool {
+	return !secret.IsZero() && shows(l.Value.Reveal(), secret.Reveal())
 }
 
 // Activate makes value the one that consumers read, in exactly one write with
@@ -322,9 +352,28 @@ func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, 
 		for key, value := range old.data {
 			same = same && (key == p.Field || reflect.DeepEqual(value, now.data[key]))
 		}
-		if same && old.data != nil {
+		if same && old.data != nil && old.heldIn(*now) {
 			out = append(out, n)
 		}
 	}
 	return out, nil
+}
+
+// heldIn reports whether what stands around the secret in its field stands there in another version
+// too.
+func (l Live) heldIn(now Live) bool {
+	if l.Problem != "" || now.Problem != "" {
+		return l.Problem == credential.NoField
+	}
+	was, ok := l.surroundings()
+	is, too := now.surroundings()
+	return ok && (was == "" || too && was == is)
+}
+
+// surroundings are the text of a document without its secret; empty if there is none.
+func (l Live) surroundings() (string, bool) {
+	if l.around == nil {
+		return "", true
+	}
+	return l.around.around(another)
 }

@@ -58,7 +58,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 		}, 0, Live{Version: 1, Problem: credential.NotBare}},
 		{"an address with a secret in it", func(p credential.Path) {
 			seedLive(t, p, map[string]any{"password": "ldaps://svc:p%40ss@ldap.example.org/"})
-		}, 0, Live{Value: credential.NewSecret("p@ss"), Version: 1, Found: true}},
+		}, 0, Live{Value: credential.NewSecret("p@ss"), Version: 1, Found: true, More: "an address in which it may stand as it is, or percent-encoded"}},
 		{"an older version", func(p credential.Path) {
 			seedLive(t, p, map[string]any{"password": "old"})
 			seedLive(t, p, map[string]any{"password": "new"})
