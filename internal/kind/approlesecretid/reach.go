@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -32,8 +33,12 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 // role a secret-id of one use for the purpose, with the metadata of those that are there, because policies may go by it.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	r, err := au.role(ctx, c.Subject)
-	if err != nil || r == nil {
+	if err != nil {
 		return nil, err
+	}
+	if r == nil { // deleted: what it minted lives on
+		i := strings.LastIndex(c.Subject, "/")
+		return au.tokens.Reach(ctx, minted.Whose{Mine: notOf(role{mount: c.Subject[:i], name: c.Subject[i+1:]}, "")}, paths)
 	}
 	roleID, err := au.roleID(ctx, *r)
 	if err != nil || roleID == "" {

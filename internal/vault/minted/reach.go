@@ -11,7 +11,7 @@ import (
 
 // Whose is a login of which it is asked what somebody who has it could come to read.
 type Whose struct {
-	Auth *vaultapi.SecretAuth // what it gets now: a token that was minted for asking
+	Auth *vaultapi.SecretAuth // what it gets now: a token that was minted for asking; nil: nobody logs in any more
 	// Mine reports its tokens. They keep the policies that it gave when they were minted, whatever it gives
 	// by now. Nil: they are not looked for.
 	Mine func(Token) bool
@@ -68,7 +68,12 @@ type asker struct {
 }
 
 func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
-	out := []asker{newest(w.Auth)}
+	var out []asker
+	if w.Auth == nil {
+		w.Auth = &vaultapi.SecretAuth{}
+	} else {
+		out = append(out, newest(w.Auth))
+	}
 	if w.Mine == nil {
 		return out, nil
 	}
@@ -76,7 +81,7 @@ func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
 		sorted := slices.Sorted(slices.Values(policies))
 		return entity + "\x00" + strings.Join(sorted, "\x00")
 	}
-	seen := map[string]bool{key(w.Auth.EntityID, w.Auth.TokenPolicies): true}
+	seen := map[string]bool{key(w.Auth.EntityID, w.Auth.TokenPolicies): len(out) > 0}
 	all, err := t.lately(ctx)
 	if err != nil {
 		return nil, err
