@@ -17,19 +17,23 @@ import (
 // another path in Vault.
 var accusing = []credential.FindingCode{credential.FindingChangedBefore, "path-refused", credential.FindingStalePath}
 
-// nameEarlier adds to such findings which earlier campaign had the credential. It is a hint:
-// where Vault cannot be asked, it is left out.
+// nameEarlier adds to such findings which earlier campaign had the credential. Where Vault cannot
+// be asked, it names none, and takes a stale path of what Rollcall has set before for one that it
+// left behind.
 func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []AppliedItem) {
 	if !slices.ContainsFunc(out, func(it AppliedItem) bool { return slices.ContainsFunc(it.Findings, accuses) }) {
 		return
 	}
+	defer beat(ctx)()
 	earlier, err := r.earlierRolls(ctx, campaign)
-	if err != nil {
-		return
-	}
 	for _, it := range out {
 		rec, had := earlier[page[it.Index].ID]
 		for i, f := range it.Findings {
+			if err != nil && f.Code == credential.FindingStalePath && len(page[it.Index].Ours) > 0 {
+				// Rollcall has set it before, and whether that path had a part then is not known.
+				it.Findings[i].Code = credential.FindingLeftBehind
+				continue
+			}
 			if had && accuses(f) {
 				if f.Code == credential.FindingChangedBefore && len(page[it.Index].Ours) > 0 {
 					it.Findings[i].Detail = fmt.Sprintf("campaign %s put a value there that was in force, and it is refused now: somebody else changed it since; treat that as hostile until it is explained", rec.Campaign)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -135,7 +137,12 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	for _, it := range out.Reopened {
 		again = append(again, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
 	}
-	return out, classify(errVault, r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again))
+	// The ledger gets what was found whether or not Vault takes the note for the next listing,
+	// which then finds the account changed.
+	if err := r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again); err != nil {
+		activity.GetLogger(ctx).Error("what is open again could not be noted beside the roll", "credentials", len(again), "error", err)
+	}
+	return out, nil
 }
 
 // detail keeps one that many share only once.

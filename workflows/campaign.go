@@ -101,7 +101,7 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	c.recheck(steady, roll)
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
-		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, Aborted: c.control.Aborting,
+		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, LivesOn: c.livesOn(), Aborted: c.control.Aborting,
 	}, c.close(steady, nil)
 }
 

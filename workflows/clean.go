@@ -28,7 +28,7 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 		defer func() { w.cleaning-- }()
 		soon := *retries
 		soon.MaximumAttempts = soonCleaned
-		in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
+		in := w.toClean(t, again)
 		var out activities.Cleaned
 		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), rotator.Clean, in).Get(ctx, &out) != nil {
 			w.state.Unclean = append(w.state.Unclean, t)
@@ -36,6 +36,14 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 		}
 		w.reopen(recordCleaned(ctx, in.Batch, out))
 	})
+}
+
+// toClean also says which servers a person left out by now: what was proved without one is not
+// done with for the next campaign.
+func (w *wave) toClean(t cleanTodo, again bool) activities.CleanInput {
+	in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
+	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
+	return in
 }
 
 // reopen counts dead credentials that are open again. Nothing tries them in this campaign:
@@ -77,7 +85,7 @@ func (w *wave) cleanRest(ctx workflow.Context) error {
 		return err
 	}
 	for _, t := range w.state.Unclean {
-		w.reopen(cleanAtLast(ctx, activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: true}))
+		w.reopen(cleanAtLast(ctx, w.toClean(t, true)))
 	}
 	w.state.Unclean = nil
 	return nil

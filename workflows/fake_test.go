@@ -44,6 +44,7 @@ type fake struct {
 
 	writtenOver map[place]bool // after their proof, before they are cleaned
 	reopened    []place        // as the ledger has it
+	cleans      []activities.CleanInput
 
 	mu         sync.Mutex
 	now        func() time.Time
@@ -210,6 +211,7 @@ func (f *fake) clean(_ context.Context, in activities.CleanInput) (activities.Cl
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.cleans = append(f.cleans, in)
 	for _, it := range in.Items {
 		f.cleaned[place{in.Batch.Span.Page, it.Index}]++
 	}

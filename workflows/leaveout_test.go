@@ -58,6 +58,9 @@ func TestWhatAServerThatIsLeftOutKeptOpenComesBackAtOnce(t *testing.T) {
 		asked := len(r.Applied) == 0 || !r.Applied[0].Dead()
 		require.Equal(t, !asked, len(r.Batch.LeftOut) > 0)
 	}
+	for _, in := range f.cleans {
+		require.Equal(t, []string{second}, in.Batch.LeftOut, "what was proved without it is not done with")
+	}
 }
 
 func TestALeaveOutThatMakesNoSenseIsRefusedAndChangesNothing(t *testing.T) {

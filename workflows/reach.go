@@ -65,6 +65,15 @@ func (w *wave) tellLogins(ctx workflow.Context) {
 		Passed{Wave: w.state.Index.Wave, Open: less(mine, w.state.Closed)}).Get(ctx, nil)
 }
 
+// livesOn counts the dead logins that still count as open: nobody can revoke a batch token, or an
+// orphan that a login may have made. With credentials that are open themselves it says nothing.
+func (c *campaign) livesOn() int {
+	if c.status.Open > 0 {
+		return 0
+	}
+	return len(c.control.Logins)
+}
+
 // listenToWaves takes up what waves with logins say.
 func (c *campaign) listenToWaves(ctx workflow.Context) {
 	said := workflow.GetSignalChannel(ctx, SignalPassed)

@@ -112,3 +112,13 @@ func TestADeadLoginOfWhichBatchTokensLiveOnStaysOpenForTheOthers(t *testing.T) {
 	env.ExecuteWorkflow(CampaignWorkflow, input)
 	require.Equal(t, Result{Listed: 6, Excluded: 1, Dead: 2, Open: 4}, result[Result](t, env))
 }
+
+// Nothing else waits for it, and that is not the end of it: exit code 2, until a person accepts it.
+func TestADeadLoginOfWhichBatchTokensLiveOnIsToldAtTheEnd(t *testing.T) {
+	f := withLogins(func(int) bool { return false })
+	f.waitsFor = credential.Ref{Page: -1} // what it could read is nowhere on the roll
+	f.finds = map[place]credential.FindingCode{{0, 0}: credential.FindingBatchTokens}
+	env := f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 6, Excluded: 1, Dead: 6, LivesOn: 1}, result[Result](t, env))
+}

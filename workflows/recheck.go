@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"errors"
+
 	"go.temporal.io/sdk/workflow"
 
 	"rollcall/activities"
@@ -51,11 +53,18 @@ func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
 // recheckRun gives how many are open again, which the ledger has by then.
 func recheckRun(ctx workflow.Context, b activities.Batch, number int) (int, error) {
 	var proved []activities.ProvedItem
-	if err := workflow.ExecuteActivity(onLedger(ctx), recorder.Proved, b).Get(ctx, &proved); err != nil || len(proved) == 0 {
-		return 0, err
-	}
 	var found activities.Rechecked
-	failed := workflow.ExecuteActivity(onRotation(ctx), rotator.Recheck, activities.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
+	failed := workflow.ExecuteActivity(onLedger(ctx), recorder.Proved, b).Get(ctx, &proved)
+	if failed != nil {
+		// Which of them are dead is not known.
+		found.Missed = b.Span.To - b.Span.From
+		err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordRechecked, activities.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
+		return 0, errors.Join(failed, err)
+	}
+	if len(proved) == 0 {
+		return 0, nil
+	}
+	failed = workflow.ExecuteActivity(onRotation(ctx), rotator.Recheck, activities.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
 	if failed != nil {
 		found = activities.Rechecked{Missed: len(proved)}
 	}

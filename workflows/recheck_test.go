@@ -36,13 +36,17 @@ func TestWhatWasChangedSinceItsProofIsOpenAgainInEveryCount(t *testing.T) {
 }
 
 func TestALookThatFailsTakesNoProofBackAndIsTold(t *testing.T) {
-	f := newFake(waveOf(0, 5))
-	f.fails["Recheck"] = temporal.NewNonRetryableApplicationError("no worker", "Vault", errors.New("gone"))
-	env := f.env(t)
-	env.ExecuteWorkflow(CampaignWorkflow, CampaignInput{Campaign: "c1", Device: "esg-01", Settings: settings})
-	require.NoError(t, env.GetWorkflowError())
-	var got Result
-	require.NoError(t, env.GetWorkflowResult(&got))
-	require.Equal(t, 5, got.Dead)
-	require.Equal(t, []activities.Rechecked{{Missed: 5}}, []activities.Rechecked{f.rechecked[0].Result})
+	for _, failing := range []string{"Recheck", "Proved"} {
+		t.Run(failing, func(t *testing.T) {
+			f := newFake(waveOf(0, 5))
+			f.fails[failing] = temporal.NewNonRetryableApplicationError("no worker", "Vault", errors.New("gone"))
+			env := f.env(t)
+			env.ExecuteWorkflow(CampaignWorkflow, CampaignInput{Campaign: "c1", Device: "esg-01", Settings: settings})
+			require.NoError(t, env.GetWorkflowError())
+			var got Result
+			require.NoError(t, env.GetWorkflowResult(&got))
+			require.Equal(t, 5, got.Dead)
+			require.Equal(t, []activities.Rechecked{{Missed: 5}}, []activities.Rechecked{f.rechecked[0].Result})
+		})
+	}
 }

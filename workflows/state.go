@@ -108,7 +108,10 @@ type Result struct {
 	// Incomplete counts warnings of the listing that something may be missing from the roll.
 	Incomplete int `json:"incomplete,omitempty"`
 	// Aside counts the dead whose new value lies at Rollcall's own path: consumers do not read it yet.
-	Aside   int  `json:"aside,omitempty"`
+	Aside int `json:"aside,omitempty"`
+	// LivesOn counts dead logins to Vault of which tokens live on that nobody can revoke, and that
+	// no person has accepted.
+	LivesOn int  `json:"lives_on,omitempty"`
 	Aborted bool `json:"aborted,omitempty"`
 }
 

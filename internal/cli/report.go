@@ -135,6 +135,10 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 	if result.Accepted > 0 {
 		s.say("%s accepted as open by a person, and could read new values: the ledger says by whom and why", report.Plural(result.Accepted, "login to Vault was", "logins to Vault were"))
 	}
+	if result.LivesOn > 0 {
+		s.say("tokens of %s that nobody can revoke may live on, with what they read: the findings batch-tokens and orphan-tokens say of which, and `rollcall accept-open` accepts one in a running campaign",
+			report.Plural(result.LivesOn, "dead login to Vault", "dead logins to Vault"))
+	}
 	if result.Incomplete > 0 {
 		s.say("this list may be incomplete: %s of the listing, which the report, the ledger and `rollcall list` have; correct the sources, or accept what is right in the campaign file",
 			report.Plural(result.Incomplete, "warning", "warnings"))
@@ -143,7 +147,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 		s.say("%s may not reach all consumers: at Rollcall's own path, because the account refused what its paths held, or not at a path that an earlier campaign made stale. The findings at-rollcalls-own-path and left-behind say where; copy it to where it is read, or confirm or exclude those paths and run again",
 			report.Plural(result.Aside, "new value", "new values"))
 	}
-	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 || result.Aside > 0 {
+	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 || result.Aside > 0 || result.LivesOn > 0 {
 		return &exit{code: exitExceptions}
 	}
 	return nil

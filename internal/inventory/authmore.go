@@ -100,7 +100,7 @@ func (l *lister) usersOfMore(ctx context.Context, m *authMount, groups map[strin
 	for _, name := range names {
 		got, err := l.readVault(ctx, m.place("users", name))
 		if err != nil {
-			return err
+			return &naming{err, "a user of an auth mount of type ldap cannot be read"}
 		}
 		policies, _ := got["policies"].([]any)
 		in, _ := got["groups"].(string)

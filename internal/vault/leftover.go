@@ -126,6 +126,10 @@ func (s *Store) listedBy(ctx context.Context, campaign string, ids []string) (ma
 	if err != nil || !found {
 		return nil, err
 	}
+	wanted := map[string]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
 	out := map[string]credential.Credential{}
 	for n := range idx.Pages {
 		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)
@@ -133,7 +137,7 @@ func (s *Store) listedBy(ctx context.Context, campaign string, ids []string) (ma
 			return nil, err
 		}
 		for _, c := range page {
-			if slices.Contains(ids, c.ID) {
+			if wanted[c.ID] {
 				out[c.ID] = c
 			}
 		}
