@@ -105,3 +105,20 @@ func TestCheckTellsWhatAPolicyMeansForACampaign(t *testing.T) {
 	require.Contains(t, got[noteKept].Detail, "pwdSafeModify")
 	require.NotContains(t, got, "replication")
 }
+
+func TestCheckTellsOfAPolicyUnderWhichNoNewValueWorks(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MustChange: true}, Accounts: lab.SeedAccounts("user", 1)})
+	c := open(t, configOf(s), s.BinderPassword)
+	var seen []Check
+	for _, k := range c.Check(t.Context()) {
+		if k.What == noteReset {
+			seen = append(seen, k)
+		}
+	}
+	require.Len(t, seen, 1)
+	require.True(t, seen[0].OK, "there is another policy, and which is the default does not show")
+	require.True(t, IsNote(seen[0].What))
+	require.Contains(t, seen[0].Detail, "(pwdMustChange: TRUE) under cn=default,ou=policies,")
+	require.Contains(t, seen[0].Detail, "set pwdMustChange: FALSE there")
+}

@@ -15,11 +15,12 @@ const (
 	noteKept        = "kept connections"
 	noteReplication = "replication"
 	noteValues      = "new values"
+	noteReset       = "after a reset"
 )
 
 // IsNote reports whether a check in order says what is worth knowing before a campaign.
 func IsNote(what string) bool {
-	return what == noteLockout || what == noteKept || what == noteReplication || what == noteValues
+	return what == noteLockout || what == noteKept || what == noteReplication || what == noteValues || what == noteReset
 }
 
 // fewFailures is a threshold at which wrong logins have to be rationed.
@@ -40,10 +41,17 @@ const keptHow = "close the accounts' connections on every server before or right
 // notePolicies reads the policies below base.
 func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 	most, policies, safe := 0, 0, 0
-	err := c.server.client.Search(ctx, c.server.name, "", "(objectClass=pwdPolicy)", []string{"pwdLockout", "pwdMaxFailure", "pwdSafeModify"}, func(e Entry) error {
+	var changed, slow []string
+	err := c.server.client.Search(ctx, c.server.name, "", "(objectClass=pwdPolicy)", []string{"pwdLockout", "pwdMaxFailure", "pwdSafeModify", "pwdMustChange", "pwdMinDelay", "pwdMaxDelay"}, func(e Entry) error {
 		policies++
 		if e.First("pwdSafeModify") == "TRUE" {
 			safe++
+		}
+		if e.First("pwdMustChange") == "TRUE" {
+			changed = append(changed, e.DN)
+		}
+		if isSet(e.First("pwdMinDelay")) || isSet(e.First("pwdMaxDelay")) {
+			slow = append(slow, e.DN)
 		}
 		if n, _ := strconv.Atoi(e.First("pwdMaxFailure")); e.First("pwdLockout") == "TRUE" && n > 0 && (most == 0 || n < most) {
 			most = n
@@ -54,10 +62,24 @@ func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 		return
 	}
 	noteThreshold(most, "a policy below base", add)
+	if len(changed) > 0 {
+		// Which one is the default is not shown: the only one there is taken for it.
+		add(noteReset, len(changed) < policies, "a password that bind.dn has set lets its account do nothing until it is changed (pwdMustChange: TRUE) under "+strings.Join(changed, "; ")+
+			": no new value of an account under it would work, and nothing more is set after the first; "+mendReset, mendReset)
+	}
+	if len(slow) > 0 {
+		add(noteLockout, true, "answers to wrong logins are delayed (pwdMinDelay, pwdMaxDelay) under "+strings.Join(slow, "; ")+": slapd 2.5.13 ends at the first wrong login there; "+
+			"take both off for the time of the campaign, or use a later version", "")
+	}
 	if policies == 0 || safe < policies {
 		add(noteKept, true, "where accounts may write their own userPassword, who is logged in as one can set a password of his own after the reset, without the new value (no pwdSafeModify: TRUE"+orHidden(policies)+"); "+keptHow, "")
 	}
 }
+
+const mendReset = "set pwdMustChange: FALSE there for the time of the campaign, or give the accounts a policy of their own without it (pwdPolicySubentry)"
+
+// isSet reports whether a number of a policy is there and not 0.
+func isSet(number string) bool { return number != "" && number != "0" }
 
 func orHidden(policies int) string {
 	if policies == 0 {
