@@ -18,14 +18,23 @@ import (
 )
 
 // closedLogins remembers which logins to Vault were seen to be retired, by campaign and
-// credential. What it does not know is read from the staging entry.
+// credential, and when. What it does not know is read from the staging entry, and so is, now and
+// then, what it knows: another process may have seen since that a value of a stranger is in force.
 type closedLogins struct{ seen sync.Map }
 
-func (c *closedLogins) add(campaign, id string) { c.seen.Store([2]string{campaign, id}, true) }
+// closedHolds is how long a login that was seen to be closed is taken to be so.
+const closedHolds = 5 * time.Second
 
-func (c *closedLogins) has(campaign, id string) bool {
-	_, ok := c.seen.Load([2]string{campaign, id})
-	return ok
+func (c *closedLogins) add(campaign, id string) {
+	c.seen.Store([2]string{campaign, id}, time.Now().Round(0))
+}
+
+func (c *closedLogins) drop(campaign, id string) { c.seen.Delete([2]string{campaign, id}) }
+
+// has reports whether a login was seen to be closed, and whether just now.
+func (c *closedLogins) has(campaign, id string) (ever, lately bool) {
+	at, ok := c.seen.Load([2]string{campaign, id})
+	return ok, ok && time.Since(at.(time.Time)).Abs() < closedHolds
 }
 
 // reach is what the open logins of the roll could read of one batch.
@@ -36,6 +45,7 @@ type reach struct {
 	readers map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
 	rises   map[string]string                  // by credential: the path by which a login may give itself other rights
 	unknown []credential.Credential            // logins that could not be asked
+	shut    []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
 
@@ -82,12 +92,15 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	for _, login := range logins {
 		g.Go(func() error {
 			alone := begun && len(cs) == 1 && cs[0].ID == login.ID
-			readable, stays, err := r.reads(gctx, b, login, paths, alone)
+			readable, stays, shut, err := r.reads(gctx, b, login, paths, alone)
 			mu.Lock()
 			defer mu.Unlock()
 			out.stays[login.ID] = stays
 			if err != nil {
 				out.unknown = append(out.unknown, login)
+			}
+			if shut {
+				out.shut = append(out.shut, login)
 			}
 			for _, p := range readable {
 				if !asked[p] {
@@ -104,48 +117,54 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 
 // reads asks one login, and what of it no rotation ends. Nothing is asked of one that is closed
 // already; of one that is alone only if its tokens outlast it.
-func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string, alone bool) ([]string, kind.Outlasts, error) {
+func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string, alone bool) (readable []string, stays kind.Outlasts, shut bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	stays := kind.Outlasts{Tokens: login.Batch, Login: rotation.ProblemStop(login) != nil}
+	stays = kind.Outlasts{Tokens: login.Batch, Login: rotation.ProblemStop(login) != nil}
 	closed, values, err := r.loginValues(ctx, b, login)
 	if err != nil || closed {
-		return nil, stays, err
+		return nil, stays, closed, err
 	}
 	spec, err := r.listedSpec(ctx, b.Campaign)
 	if err != nil {
-		return nil, stays, err
+		return nil, stays, false, err
 	}
 	authority, err := r.Kinds.Authority(spec, login.Authority, login.Kind)
 	if err != nil {
-		return nil, stays, err
+		return nil, stays, false, err
 	}
 	if o, ok := kind.As[kind.Outlasting](authority); ok {
 		now, err := o.Outlasts(ctx, login)
 		if err != nil {
-			return nil, stays, err
+			return nil, stays, false, err
 		}
 		stays.Tokens, stays.Login = stays.Tokens || now.Tokens, stays.Login || now.Login
 	}
 	asks, ok := kind.As[kind.Login](authority)
 	if !ok || alone && !stays.Tokens {
-		return nil, stays, nil
+		return nil, stays, false, nil
 	}
-	readable, err := asks.Reads(ctx, login, values, paths)
-	return readable, stays, err
+	readable, err = asks.Reads(ctx, login, values, paths)
+	return readable, stays, false, err
 }
 
 // loginValues are what may log in with a login now, and whether it is closed.
 func (r *Rotation) loginValues(ctx context.Context, b Batch, login credential.Credential) (closed bool, values []credential.Secret, err error) {
-	if r.logins.has(b.Campaign, login.ID) {
+	ever, lately := r.logins.has(b.Campaign, login.ID)
+	if lately {
 		return true, nil, nil
 	}
 	staged, found, err := r.Store.ReadStaged(ctx, login.ID)
 	if err != nil {
 		return false, nil, err
 	}
+	if !found && ever {
+		return true, nil, nil // it was proved dead since, and cleaned
+	}
 	if found && staged.Campaign == b.Campaign {
-		if staged.Closed {
+		if !staged.Closed {
+			r.logins.drop(b.Campaign, login.ID)
+		} else {
 			r.logins.add(b.Campaign, login.ID)
 			return true, nil, nil
 		}
@@ -193,6 +212,9 @@ func makes(c credential.Credential) []string {
 // Closed is rotation.Reach's.
 func (o *reach) Closed(id string) { o.r.logins.add(o.batch.Campaign, id) }
 
+// Opened is rotation.Reach's.
+func (o *reach) Opened(id string) { o.r.logins.drop(o.batch.Campaign, id) }
+
 // beforeStaging says why nothing may be staged for c, or nil. A login waits for no other one
 // that will be closed, and goes on where it was begun.
 func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
@@ -234,12 +256,13 @@ func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.S
 			}
 		}
 	}
-	is := func(l credential.Credential) bool { return l.ID == c.ID }
-	if slices.ContainsFunc(o.unknown, is) {
-		return nil // what is the matter with it shows when it is looked at
-	}
-	for _, login := range o.unknown {
-		if o.open(ctx, login, c) {
+	// Where it cannot be asked itself, what is the matter with it shows when it is looked at; and it waits for
+	// no other one that cannot be asked but will be closed. For one that never is it waits before Set all the
+	// same: retired, its new value would not be written, and its consumer would have no login.
+	own := slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID })
+	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
+		stays := o.stays[login.ID]
+		if login.ID != c.ID && (!own || stays.Login || stays.Tokens) && o.open(ctx, login, c) {
 			return notBegunFor("another login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
 		}
 	}
@@ -260,7 +283,7 @@ func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 			}
 		}
 	}
-	for _, login := range o.unknown {
+	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
 		if o.open(ctx, login, c) {
 			return within("a login to Vault of the roll is not dead yet, and what it could read cannot be found out (its own reason says what is the matter with it)")
 		}

@@ -153,6 +153,9 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	require.True(t, out[1].Dead(), "by then the first is retired: %+v", out[1].Stop)
 	require.Equal(t, "stolen-esg-01-a", w.live(0), "nothing new was written there")
 
+	w.accounts.Logins = w.index.Logins[:1]
+	w.openedByAnotherProcess("vault/approle/esg-01-a")
+
 	w.restart()
 	w.accounts.Logins = w.index.Logins[:1] // the second is dead; the first is retired, and not yet activated
 	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
@@ -167,6 +170,33 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	w.restart()
 	require.NoError(t, w.store.Unstage(t.Context(), "vault/approle/esg-01-b", "c", 1))
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
+}
+
+// openedByAnotherProcess: somebody's value is in force where it was closed before.
+func (w *reachable) openedByAnotherProcess(id string) {
+	all := []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}
+	marks := func(closed bool) {
+		staged, found, err := w.store.ReadStaged(w.t.Context(), id)
+		require.NoError(w.t, err)
+		require.True(w.t, found)
+		staged.Closed = closed
+		_, err = w.store.Restage(w.t.Context(), id, staged)
+		require.NoError(w.t, err)
+	}
+	of := &reach{r: w.rotation, batch: w.accounts, shut: w.roll.Credentials[:1]}
+	require.Equal(w.t, all, w.reasons())
+	marks(false)
+	require.Equal(w.t, all, w.reasons(), "it was looked at just now")
+	w.rotation.logins.seen.Store([2]string{"c", id}, time.Now().Add(-closedHolds))
+	require.NotNil(w.t, of.Within(w.t.Context(), w.roll.Credentials[2]), "nobody asked it what it reads in the batch that runs")
+	require.Equal(w.t, protocol.ReasonWithinReach, w.reasons()[0])
+	marks(true)
+	require.Nil(w.t, of.Within(w.t.Context(), w.roll.Credentials[2]))
+	require.Equal(w.t, all, w.reasons())
+	marks(false)
+	of.Opened(id)
+	require.Equal(w.t, protocol.ReasonWithinReach, w.reasons()[0], "at once where it was seen")
+	marks(true)
 }
 
 // thief logs in with the stolen secret-id of a role, and gives what its token reads.
@@ -312,6 +342,13 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason, "who cannot be asked counts as one that reads all")
 	require.Nil(t, before[1], "its own reason comes when it is tried")
 	require.True(t, w.good("esg-01-a"))
+
+	// Nor is one begun that cannot be asked itself.
+	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": false, "secret_id_bound_cidrs": "", "token_bound_cidrs": "192.0.2.0/24"})
+	w.write("auth/approle/role/esg-01-a", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
+	before = w.prepared(0)
+	require.NotNil(t, before[0])
+	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason)
 }
 
 // A login that may make another one's secret-ids has that one again after it was retired.

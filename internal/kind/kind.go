@@ -236,7 +236,7 @@ type Account struct {
 	// Logins are the credential's at Vault (credential.Credential.Logins).
 	Logins []credential.VaultLogin
 
-	// LeftOut are servers that a person took out of the campaign. The caller of Retire gives them.
+	// LeftOut are servers that a person took out of the campaign. The callers of Set and Retire give them.
 	LeftOut []string
 
 	// Hindered is why the secret must not be set now, as the listing would say it. Set refuses an

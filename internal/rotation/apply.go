@@ -263,7 +263,9 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 		next.Asked, next.Changed = true, code
 	}
 	j.nextPlaces(&next)
-	if _, err := j.Store.Restage(ctx, j.c.ID, next); err != nil {
+	_, err = j.Store.Restage(ctx, j.c.ID, next)
+	j.opened()
+	if err != nil {
 		return err
 	}
 	return restaged(next.Attempt)
@@ -292,6 +294,7 @@ func (j *job) set(ctx context.Context) error {
 		}
 	}
 	account := j.account
+	account.LeftOut = j.LeftOut
 	if j.newRight {
 		account.Before = j.staged.Before
 	}

@@ -277,7 +277,9 @@ func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) 
 		h.w.change(new.Reveal())
 		return h.w.write().mark, nil
 	})
-	return mark, nil, err
+	found := h.w.lives
+	h.w.lives = nil
+	return mark, found, err
 }
 
 func (h *hand) RetiresFirst(credential.Credential) bool { return h.w.first }

@@ -2,7 +2,6 @@ package rotation
 
 import (
 	"context"
-	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -12,6 +11,8 @@ import (
 type Reach interface {
 	// Closed says that nothing but the new value of the login logs in any more.
 	Closed(id string)
+	// Opened takes that back: another value is in force, or something that it minted lives.
+	Opened(id string)
 	// Before says why a login must not be set at all, or nil: what reads the place of its new
 	// value, or the staging place, will not be closed by a rotation.
 	Before(ctx context.Context, c credential.Credential) *protocol.Stop
@@ -46,23 +47,51 @@ func (j *job) closed(ctx context.Context) error {
 	if !j.Authority.RetiresFirst(j.c) {
 		return nil
 	}
+	j.noteLivesOn()
 	if j.c.Batch {
 		j.noteDetail(credential.Finding{Code: credential.FindingBatchTokens,
 			Detail: "it gave batch tokens when it was listed, which Vault can neither list nor revoke: those of the old secret live until they expire"})
 	}
-	if j.Reach == nil {
-		return nil
+	var livesOn credential.FindingCode
+	for _, f := range j.out.Findings {
+		if f.Code.LivesOn() && livesOn != credential.FindingBatchTokens {
+			livesOn = f.Code
+		}
 	}
-	closed := !slices.ContainsFunc(j.out.Findings, func(f credential.Finding) bool { return f.Code.LivesOn() })
-	if j.staged.Closed != closed {
+	closed := livesOn == "" && (j.Reach != nil || j.staged.Closed)
+	if j.staged.Closed != closed || j.staged.LivesOn != livesOn {
 		marked := j.staged
-		marked.Closed = closed
-		if err := j.remark(ctx, marked); err != nil {
+		marked.Closed, marked.LivesOn = closed, livesOn
+		err := j.remark(ctx, marked)
+		if !closed {
+			j.opened()
+		}
+		if err != nil {
 			return j.notActivated(err)
 		}
 	}
-	if closed {
+	if closed && j.Reach != nil {
 		j.Reach.Closed(j.c.ID)
 	}
 	return nil
+}
+
+// opened tells the others at once that this one is not closed, or not any more.
+func (j *job) opened() {
+	if j.Reach != nil {
+		j.Reach.Opened(j.c.ID)
+	}
+}
+
+// noteLivesOn tells what an earlier pass found that lives on, to a pass that does not retire again, or finds
+// it gone from where it was: batch tokens can neither be listed nor revoked, whatever is minted by now.
+func (j *job) noteLivesOn() {
+	switch {
+	case j.staged.LivesOn == credential.FindingBatchTokens:
+		j.noteDetail(credential.Finding{Code: j.staged.LivesOn,
+			Detail: "it gave batch tokens when it was retired, which Vault can neither list nor revoke: those of the old secret live until they expire"})
+	case j.staged.LivesOn != "" && j.retired == 0:
+		j.noteDetail(credential.Finding{Code: j.staged.LivesOn,
+			Detail: "when it was retired, by an earlier pass, living tokens were orphans that this login may have made: look at each (auth/token/accessors, those of a path auth/token/create…) and revoke what nobody claims; until a person accepts it the login counts as open"})
+	}
 }

@@ -3,8 +3,10 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,9 +16,10 @@ import (
 
 // outlasting is a login of which tokens live on that could read the place of its new value,
 // until a person accepts it.
-type outlasting struct{ open bool }
+type outlasting struct{ open, closed bool }
 
-func (*outlasting) Closed(string) {}
+func (o *outlasting) Closed(string) { o.closed = true }
+func (o *outlasting) Opened(string) { o.closed = false }
 
 func (o *outlasting) Before(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
 func (o *outlasting) Within(context.Context, credential.Credential) *protocol.Stop { return o.stop() }
@@ -92,5 +95,52 @@ func TestALoginThatBeginsToGiveTokensThatOutlastItIsNotActivatedAfterwards(t *te
 				}
 			}
 		}
+	})
+}
+
+// The pass that proves it on the last server retires nothing, and finds nothing itself.
+func TestWhatLivesOnOfALoginIsToldByThePassThatProvesIt(t *testing.T) {
+	for _, code := range []credential.FindingCode{"", credential.FindingBatchTokens, credential.FindingOrphanTokens} {
+		synctest.Test(t, func(t *testing.T) {
+			w, r := slow(2*pause-time.Second), &outlasting{}
+			w.first, w.reach = true, r
+			if code != "" {
+				w.lives = []credential.Finding{{Code: code}}
+			}
+			for {
+				a, dead := w.pass(false)
+				require.Equal(t, code != "", slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code == code && f.Code.LivesOn() }), "%+v", a.Findings)
+				require.Equal(t, code == "", r.closed)
+				if dead {
+					break
+				}
+				require.Equal(t, protocol.ReasonLagging, a.Stop.Reason, w.story())
+				require.Equal(t, code, w.staging[w.cred.ID].LivesOn)
+				require.Equal(t, code == "", w.staging[w.cred.ID].Closed)
+				<-time.After(pause)
+			}
+			require.Equal(t, 1, w.did("retire"), "one more would be one more change to follow: %s", w.story())
+		})
+	}
+}
+
+// What was retired was another value than the one in force by now.
+func TestALoginThatSomebodyChangedAfterItWasClosedIsOpenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r := slow(3*pause-time.Second), &outlasting{}
+		w.first, w.reach = true, r
+		_, dead := w.pass(false)
+		require.False(t, dead)
+		require.True(t, r.closed)
+		w.strangerSets("X")
+		w.strangerSets("Y")
+		a, dead := w.pass(false)
+		require.False(t, dead)
+		require.Equal(t, protocol.ReasonRestaged, a.Stop.Reason, w.story())
+		require.False(t, r.closed)
+		require.False(t, w.staging[w.cred.ID].Closed)
+		<-time.After(3 * pause)
+		w.rotate(t, false, "changed after it was closed")
+		require.True(t, r.closed)
 	})
 }

@@ -20,6 +20,7 @@ func (j *job) settle(ctx context.Context) error {
 	j.noteActivated()
 	if j.retired == 0 {
 		j.left = j.staged.Retired
+		j.noteLivesOn()
 	}
 	err := j.prove(ctx)
 	if err != nil {
@@ -66,9 +67,11 @@ func (j *job) stillAs(ctx context.Context, server, mark string) error {
 }
 
 // retiredBefore reports whether an earlier pass retired the old value and nothing was
-// changed since. Were the old value accepted all the same, prove would meet it.
+// changed since. Were the old value accepted all the same, prove would meet it. Of a login to Vault
+// it must be known, too, what became of its tokens.
 func (j *job) retiredBefore() bool {
-	return j.staged.Retired != "" && j.staged.Retired == j.account.Changed
+	told := j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.staged.Closed || j.staged.LivesOn != ""
+	return told && j.staged.Retired != "" && j.staged.Retired == j.account.Changed
 }
 
 func (j *job) noteActivated() {

@@ -63,6 +63,8 @@ type world struct {
 
 	hand *Hand // of the process that lives; nil: none of them remembers
 
+	lives []credential.Finding // what the next Retire finds
+
 	reach Reach // what other logins to Vault, or tokens of this one, could read; nil: nothing
 
 	faults map[int]fault

@@ -67,6 +67,10 @@ type Staged struct {
 	// is said of logins to Vault, for the sake of others whose places they could read.
 	Closed bool
 
+	// LivesOn is what of a login to Vault lives on after it was retired, if anything: a later pass that has
+	// nothing to retire still tells it.
+	LivesOn credential.FindingCode
+
 	CreatedAt time.Time // UTC
 
 	// Version is the KV version of the entry, the fence for Restage.
@@ -225,6 +229,7 @@ func (st Staged) encode() map[string]any {
 		"changed":        string(st.Changed),
 		"retired":        st.Retired,
 		"closed":         st.Closed,
+		"lives_on":       string(st.LivesOn),
 		"before":         st.Before,
 		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
@@ -284,6 +289,8 @@ func decodeStaged(e entry) (Staged, error) {
 	st.Retired, _ = e.data["retired"].(string) // absent: not known
 	st.Before, _ = e.data["before"].(string)   // absent: not known
 	st.Closed, _ = e.data["closed"].(bool)
+	livesOn, _ := e.data["lives_on"].(string)
+	st.LivesOn = credential.FindingCode(livesOn)
 	at, _ := e.data["created_at"].(string)
 	created, err := time.Parse(time.RFC3339Nano, at)
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
-	"rollcall/internal/protocol"
 	"rollcall/internal/vault/minted"
 )
 
@@ -29,6 +28,7 @@ type Authority struct {
 
 	mu      sync.Mutex
 	refused []refusal
+	took    map[string]time.Duration // by mount: what logins of ours that were good took lately
 }
 
 var (
@@ -78,10 +78,14 @@ func (au *Authority) RetiresFirst(c credential.Credential) bool {
 
 // Set looks at all tokens that there are first, for a login that is retired before its consumers get
 // the new value: what takes as many calls as there are tokens is done while they have the old one,
-// and a right that is missing shows before anything is changed.
+// and a right that is missing shows before anything is changed. So does a server that Vault asks and that is
+// silent or lags: at it the old password could not be retired, and what is set would not be activated.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
 	if reaches(a) {
 		if err := au.tokens.Warm(ctx); err != nil {
+			return err
+		}
+		if err := au.abreast(ctx, a); err != nil {
 			return err
 		}
 	}
@@ -91,10 +95,6 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 func reaches(a kind.Account) bool {
 	return slices.ContainsFunc(a.Logins, func(l credential.VaultLogin) bool { return !l.Plain })
 }
-
-// inFlight is how long a login to Vault may take of which the directory took the old password just
-// before it was changed: groups are looked up, then the token is stored (some 10 ms on 1.21).
-const inFlight = 250 * time.Millisecond
 
 // Retire first ends the old password at the directory for good, then revokes what logins to Vault
 // minted with it, and looks again until nothing is left, also when a login that was on its way has
@@ -113,7 +113,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	ended := time.Now()
 	found, err := au.revoke(ctx, a, new)
 	if err == nil && reaches(a) {
-		if err = pause(ctx, inFlight-time.Since(ended)); err == nil {
+		if err = pause(ctx, au.inFlight(ctx, a, new)-time.Since(ended)); err == nil {
 			var late revoked
 			late, err = au.revoke(ctx, a, new)
 			late.Revoked += found.Revoked
@@ -167,45 +167,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-time.After(d):
 		return nil
 	}
-}
-
-const (
-	followsWithin = time.Second
-	followsLook   = 50 * time.Millisecond
-)
-
-// followed waits until the servers that Vault asks have the change: at one that lags the stolen password
-// goes on minting tokens. One that a person took out of the campaign is not waited for.
-func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.VaultLogin) error {
-	write := au.Servers()[0]
-	at := credential.Credential{Subject: a.Subject, Name: a.Name}
-	var want string
-	for _, server := range l.Servers {
-		if l.Plain || server == write || slices.Contains(a.LeftOut, server) {
-			continue
-		}
-		if want == "" {
-			now, err := au.Authority.Account(ctx, write, at)
-			if err != nil {
-				return err
-			}
-			want = now.Changed
-		}
-		for end := time.Now().Add(followsWithin); ; {
-			now, err := au.Authority.Account(ctx, server, at)
-			if err != nil {
-				return err
-			}
-			if now.Changed >= want {
-				break
-			}
-			if time.Now().After(end) {
-				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "an auth mount of Vault asks this server, which has not seen the change: the stolen password logs in to Vault there, and would read the new one where it is left; its password was changed, and the new value waits in staging: repair replication, or leave the server out by name"}
-			}
-			if err := pause(ctx, followsLook); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

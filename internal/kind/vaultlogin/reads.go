@@ -98,13 +98,19 @@ func (au *Authority) logIn(ctx context.Context, l credential.VaultLogin, value c
 	if len(l.Names) == 0 || strings.Contains(l.Names[0], "/") || strings.Contains(l.Names[0], "..") {
 		return nil, nil, fmt.Errorf("vault %s: log in: the account has no name that fits into a path", au.vault)
 	}
+	began := time.Now()
 	auth, end, err := au.tokens.LogIn(ctx, "auth/"+l.Mount+"/login/"+l.Names[0], map[string]any{"password": value.Reveal()})
+	if err == nil || errors.Is(err, minted.ErrNoToken) {
+		au.measured(l.Mount, time.Since(began))
+	}
 	var resp *vaultapi.ResponseError
 	switch {
 	case err == nil:
 		return auth, end, nil
 	case errors.As(err, &resp) && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusForbidden):
 		return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, errRefused)
+	case errors.Is(err, minted.ErrNoToken):
+		return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, err)
 	}
 	return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, minted.ErrSilence)
 }

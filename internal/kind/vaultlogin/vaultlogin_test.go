@@ -26,6 +26,8 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("a login that is on its way while the password changes mints nothing that lives", w.onItsWay)
 	t.Run("renewals of a token that is left lock the account for its new password, and none is left", w.noRenewalLocks)
 	t.Run("a server that Vault asks and that lags holds up the new value", w.lagging)
+	t.Run("a server that Vault asks and that is silent or behind keeps it from being set", w.serversFirst)
+	t.Run("a login that waits for a second factor is retired, and orphans count as its own", w.secondFactor)
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
 	t.Run("what one could read is not what another could", w.readsOfEach)
@@ -359,4 +361,77 @@ func (w *world) rightsFirst(t *testing.T) {
 	require.ErrorAs(t, au.Set(t.Context(), a, credential.NewSecret("never"), old), &stop)
 	require.Equal(t, protocol.ReasonRights, stop.Reason)
 	w.mustLogin(t, "ldap", c.Logins[0].Names[0], old)
+}
+
+func (w *world) serversFirst(t *testing.T) {
+	c, old := w.credential(t)
+	c.Logins[0].Servers = append(c.Logins[0].Servers, w.replica.LDAPS())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	set := func(value string, leftOut ...string) error {
+		a, err := w.authority.Account(ctx, w.authority.Servers()[0], c)
+		require.NoError(t, err)
+		a.LeftOut = leftOut
+		return w.authority.Set(ctx, a, credential.NewSecret(value), old)
+	}
+	refused := func(err error, reason protocol.Reason) {
+		var stop *protocol.Stop
+		require.ErrorAs(t, err, &stop)
+		require.Equal(t, reason, stop.Reason)
+		require.Equal(t, w.replica.LDAPS(), stop.Server)
+		require.Contains(t, stop.Detail, "was not changed")
+		w.mustLogin(t, "ldap", c.Logins[0].Names[0], old)
+	}
+	w.replica.Process().Kill()
+	refused(set("never-1-never-1-never"), protocol.ReasonUnreachable)
+	require.NoError(t, w.replica.Restart(ctx))
+	require.NoError(t, w.replica.AwaitReplication(ctx))
+	w.replica.PauseReplication()
+	a, err := w.bare.Account(ctx, w.bare.Servers()[0], c)
+	require.NoError(t, err)
+	someones := credential.NewSecret("someones-own-password")
+	require.NoError(t, w.bare.Set(ctx, a, someones, old))
+	old = someones
+	refused(set("never-2-never-2-never"), protocol.ReasonLagging)
+	require.NoError(t, set("a-person-left-it-out-1", w.replica.LDAPS()))
+	require.NoError(t, w.replica.ResumeReplication(ctx))
+	require.NoError(t, w.replica.AwaitReplication(ctx))
+}
+
+func (w *world) secondFactor(t *testing.T) {
+	w.mount(t, "factors", w.provider, nil)
+	about, err := w.server.Client().Sys().ListAuth()
+	require.NoError(t, err)
+	method := w.write(t, "identity/mfa/method/totp", map[string]any{"issuer": "test"})
+	w.write(t, "identity/mfa/login-enforcement/factors", map[string]any{
+		"mfa_method_ids": []any{method.Data["method_id"]}, "auth_method_accessors": []string{about["factors/"].Accessor},
+	})
+	made := w.write(t, "auth/token/create-orphan", nil)
+	defer w.write(t, "auth/token/revoke", map[string]any{"token": made.Auth.ClientToken})
+	c, old := w.credential(t)
+	c.Logins[0].Mount = "factors"
+	_, err = w.authority.Reads(t.Context(), c, []credential.Secret{old}, []string{"rollcall/data/device/x"})
+	require.Error(t, err, "nobody knows what it reads")
+	a, err := w.authority.Account(t.Context(), w.authority.Servers()[0], c)
+	require.NoError(t, err)
+	next, err := w.authority.Generate(t.Context(), c)
+	require.NoError(t, err)
+	require.NoError(t, w.authority.Set(t.Context(), a, next, old))
+	_, findings, err := w.authority.Retire(t.Context(), a, next)
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(findings, func(f credential.Finding) bool { return f.Code == credential.FindingOrphanTokens }), "%+v", findings)
+}
+
+// Groups may be nested, and the directory far away.
+func TestTheWaitForLoginsOnTheirWayGoesByWhatOneTakes(t *testing.T) {
+	au, a := &Authority{}, kind.Account{Logins: []credential.VaultLogin{{Mount: "ldap"}, {Mount: "plain", Plain: true}}}
+	au.measured("plain", time.Minute)
+	for _, of := range []struct{ took, waits time.Duration }{
+		{10 * time.Millisecond, inFlightLeast}, {2 * time.Second, 6 * time.Second}, {time.Minute, inFlightMost}, {time.Second, inFlightMost},
+	} {
+		au.measured("ldap", of.took)
+		require.Equal(t, of.waits, au.inFlight(t.Context(), a, credential.Secret{}), of.took)
+	}
+	a.Logins[0].Mount = "never"
+	require.Equal(t, slower*unmeasured, au.inFlight(t.Context(), a, credential.Secret{}), "ours was not good there: it has no name")
 }

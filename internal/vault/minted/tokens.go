@@ -54,6 +54,7 @@ type Tokens struct {
 	lastAt time.Time
 
 	answers map[string][]string // what new tokens reach, by their rights and the paths
+	version string              // of Vault; empty until it was asked
 }
 
 // New gives the tokens that api shows. serverName is how the ledger calls its Vault.
