@@ -344,11 +344,13 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	require.True(t, w.good("esg-01-a"))
 
 	// Nor is one begun that cannot be asked itself.
-	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": false, "secret_id_bound_cidrs": "", "token_bound_cidrs": "192.0.2.0/24"})
+	w.write("auth/approle/role/esg-01-b", map[string]any{"token_type": "batch"})
 	w.write("auth/approle/role/esg-01-a", map[string]any{"secret_id_bound_cidrs": "192.0.2.0/24"})
 	before = w.prepared(0)
 	require.NotNil(t, before[0])
 	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason)
+	w.write("auth/approle/role/esg-01-b", map[string]any{"token_type": "service"})
+	require.Nil(t, w.prepared(0)[0], "two that cannot be asked do not wait for each other")
 }
 
 // A login that may make another one's secret-ids has that one again after it was retired.
