@@ -136,6 +136,9 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 	if err = e.seedUsers(ctx); err != nil {
 		return e, err
 	}
+	if err = e.seedDirectoryLogin(ctx); err != nil {
+		return e, err
+	}
 	if err = e.seedPlant(ctx); err != nil {
 		return e, err
 	}
