@@ -68,8 +68,8 @@ func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 			": no new value of an account under it would work, and nothing more is set after the first; "+mendReset, mendReset)
 	}
 	if len(slow) > 0 {
-		add(noteLockout, true, "answers to wrong logins are delayed (pwdMinDelay, pwdMaxDelay) under "+strings.Join(slow, "; ")+": slapd 2.5.13 ends at the first wrong login there; "+
-			"take both off for the time of the campaign, or use a later version", "")
+		add(noteLockout, true, "answers to wrong logins are delayed (pwdMinDelay, pwdMaxDelay) under "+strings.Join(slow, "; ")+"; "+
+			"take both off for the time of the campaign: slapd 2.5.13 is not stable with them", "")
 	}
 	if policies == 0 || safe < policies {
 		add(noteKept, true, "where accounts may write their own userPassword, who is logged in as one can set a password of his own after the reset, without the new value (no pwdSafeModify: TRUE"+orHidden(policies)+"); "+keptHow, "")
