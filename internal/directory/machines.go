@@ -29,7 +29,8 @@ type sight struct {
 
 // rootAttributes tell machines apart, or where to look for what does. AD: [MS-ADTS]
 // 3.1.1.3.2; netscapemdsuffix is ns-slapd's host and port, which two containers may have in common;
-// the nsUniqueId of its root entry is made at the first start (2.3.1 tried).
+// the nsUniqueId of its root entry is made at the first start, of the time: two that first
+// started at once may share it (2.3.1 tried).
 var rootAttributes = []string{"vendorName", "vendorVersion", "dnsHostName", "dsServiceName", "serverName",
 	"netscapemdsuffix", rootID, "defaultNamingContext", "namingContexts", "highestCommittedUSN"}
 
