@@ -196,17 +196,15 @@ func (o *reach) places(c credential.Credential) []string {
 // makes are the paths at which whoever may write gives himself the login c: another secret-id or
 // password of it, or a role that asks for none. What a directory has, nobody sets by Vault.
 func makes(c credential.Credential) []string {
-	i := strings.LastIndex(c.Subject, "/")
-	if !c.Kind.OpensVault() || i < 1 {
+	i, login := strings.LastIndex(c.Subject, "/"), c.Kind.Traits().Login
+	if login == nil || i < 1 {
 		return nil
 	}
-	mount, name := c.Subject[:i], c.Subject[i+1:]
-	if c.Kind == credential.UserpassPassword {
-		at := "auth/" + mount + "/users/" + name
-		return []string{at, at + "/password"}
+	var out []string
+	for _, part := range login.Makes {
+		out = append(out, login.Path(c.Subject[:i], c.Subject[i+1:])+part)
 	}
-	at := "auth/" + mount + "/role/" + name
-	return []string{at, at + "/secret-id", at + "/custom-secret-id", at + "/bind-secret-id", at + "/role-id"}
+	return out
 }
 
 // Closed is rotation.Reach's.

@@ -33,7 +33,7 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	var out []ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
 		line := state.Line(page[i].ID)
-		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && page[i].Kind != credential.UserpassPassword {
+		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
 			continue
 		}
 		out = append(out, provedItem(i, page[i], line))

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -122,18 +123,71 @@ const (
 	FromDNS           = "dns"           // SRV records
 )
 
-// Kind is the kind of credential that the directory's accounts have.
+// Kind is the kind of credential that the directory's accounts have unless
+// something says otherwise; empty if its driver is unknown.
 func (d Directory) Kind() credential.Kind {
-	if d.Driver == ActiveDirectory {
-		return credential.ADPassword
+	if kinds := drivers[d.Driver].kinds; len(kinds) > 0 {
+		return kinds[0]
 	}
-	return credential.LDAPPassword
+	return ""
 }
 
 // Takes reports whether the directory's accounts can have credentials of kind k.
 func (d Directory) Takes(k credential.Kind) bool {
-	return k == d.Kind() || k == credential.UserPassword && d.Driver == ActiveDirectory
+	return slices.Contains(drivers[d.Driver].kinds, k)
 }
+
+// TakesPeople reports whether there is a kind for people's accounts there.
+func (d Directory) TakesPeople() bool {
+	return slices.ContainsFunc(drivers[d.Driver].kinds, func(k credential.Kind) bool { return k.Traits().HandsOver })
+}
+
+// Domain is the DNS domain that the directory is; empty where its driver knows
+// no domains.
+func (d Directory) Domain() string {
+	if !drivers[d.Driver].domains {
+		return ""
+	}
+	return Domain(d.Base)
+}
+
+// HasDomains reports whether the directory is a domain, whose accounts may be
+// written DOMAIN\\account and account@domain.
+func (d Directory) HasDomains() bool { return drivers[d.Driver].domains }
+
+// OnlyTLS reports whether the directory takes passwords only over TLS.
+func (d Directory) OnlyTLS() bool { return drivers[d.Driver].tlsOnly }
+
+// driver is what a campaign file has to know of a family of servers. What
+// else differs is internal/directory's.
+type driver struct {
+	// kinds of credential that its accounts can have, the usual one first.
+	kinds []credential.Kind
+	// sets are the operations that set a password, the usual one first; none
+	// where there is one way. 389 Directory Server holds the extended operation
+	// to the password policy whoever asks for it, and a replace only if the
+	// identity is no password administrator.
+	sets []string
+	// oneWay is why it offers no choice of operation.
+	oneWay string
+	// tlsOnly: it takes passwords only over TLS.
+	tlsOnly bool
+	// discover are the places where further servers are found.
+	discover []string
+	// domains: its accounts are those of a domain in DNS, and are called by it.
+	domains bool
+}
+
+// drivers has one line for each family of servers.
+var drivers = map[string]driver{
+	OpenLDAP: {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"exop", "replace"}, discover: []string{FromDNS}},
+	DS389:    {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"replace", "exop"}, discover: []string{FromDNS}},
+	ActiveDirectory: {kinds: []credential.Kind{credential.ADPassword, credential.UserPassword}, oneWay: "unicodePwd",
+		tlsOnly: true, discover: []string{FromConfiguration, FromDNS}, domains: true},
+}
+
+// driverNames are the drivers in the order in which messages name them.
+var driverNames = []string{OpenLDAP, DS389, ActiveDirectory}
 
 // Identities are the logins to the directory, in the order of the file: one, or a pair.
 func (d Directory) Identities() []Bind {

@@ -15,9 +15,6 @@ import (
 	"rollcall/internal/credential"
 )
 
-// drivers are the server families that internal/directory knows.
-var drivers = []string{OpenLDAP, DS389, ActiveDirectory}
-
 // Unmatched is no name for a directory: credential ids of paths without an
 // account begin with it.
 const unmatched = "unmatched"
@@ -57,25 +54,27 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		return Directory{}
 	}
 	d := Directory{
-		Driver:      f.oneOf("driver", "", drivers),
+		Driver:      f.oneOf("driver", "", driverNames),
 		Base:        f.dn("base", "the DN below which accounts are found"),
 		StartTLS:    f.boolean("starttls"),
 		Insecure:    f.boolean("insecure"),
 		Connections: f.integer("connections", 8, 1, 256),
 		Timeout:     f.duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 	}
-	d.Set = f.oneOf("set", usualSet(d.Driver), []string{"exop", "replace"})
-	if d.Driver == ActiveDirectory {
-		d.Set = ""
-		if f.has("set") {
-			f.problem("set", "has no meaning for active-directory, where unicodePwd is the one way; remove it")
-		}
-		if d.Insecure {
-			f.problem("insecure", "is not possible with active-directory, which takes passwords only over TLS; use ldaps:// or starttls: true")
-		}
+	of, known := drivers[d.Driver]
+	if !known {
+		of = drivers[driverNames[0]] // the driver is a problem by itself
+	}
+	if of.oneWay == "" {
+		d.Set = f.oneOf("set", of.sets[0], []string{"exop", "replace"})
+	} else if f.has("set") {
+		f.problem("set", "has no meaning for %s, where %s is the one way; remove it", d.Driver, of.oneWay)
+	}
+	if of.tlsOnly && d.Insecure {
+		f.problem("insecure", "is not possible with %s, which takes passwords only over TLS; use ldaps:// or starttls: true", d.Driver)
 	}
 	if !f.has("driver") {
-		f.problem("driver", "missing: one of %s", strings.Join(drivers, ", "))
+		f.problem("driver", "missing: one of %s", strings.Join(driverNames, ", "))
 	}
 	d.Servers = l.servers(f, d)
 	d.Formerly = l.formerly(f)
@@ -92,16 +91,6 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		d.RatePerSecond = r
 	}
 	return d
-}
-
-// usualSet is the operation that resets a password unless the file chooses. 389
-// Directory Server holds the extended operation to the password policy whoever asks
-// for it, and a replace only if the identity is no password administrator.
-func usualSet(driver string) string {
-	if driver == DS389 {
-		return "replace"
-	}
-	return "exop"
 }
 
 func (l *loader) servers(f fields, d Directory) []string {
@@ -170,9 +159,9 @@ func (l *loader) formerly(f fields) []string {
 
 // discover is where further servers are found. Only what a driver has is offered.
 func discover(f fields, d Directory) string {
-	places := []string{FromDNS}
-	if d.Driver == ActiveDirectory {
-		places = []string{FromConfiguration, FromDNS}
+	places := drivers[d.Driver].discover
+	if len(places) == 0 {
+		places = []string{FromDNS} // the driver is a problem by itself
 	}
 	found := f.oneOf("discover", "", places)
 	if found == FromDNS && d.Base != "" && Domain(d.Base) == "" {

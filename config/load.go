@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-
-	"rollcall/internal/credential"
 )
 
 // Load reads and checks the campaign file at path, fills in defaults, and
@@ -216,6 +214,3 @@ func readFile(path string) ([]byte, error) {
 	}
 	return nil, err
 }
-
-// kinds that a wave may name.
-var kinds = []string{string(credential.LDAPPassword), string(credential.ADPassword), string(credential.UserPassword), string(credential.AppRoleSecretID), string(credential.UserpassPassword)}

@@ -140,7 +140,7 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 			f.problem("filter", "not a valid LDAP filter: %v", err)
 		}
 	}
-	s.Kind = f.people(!ok || d.Takes(credential.UserPassword), "directory "+shown(s.Directory)+" is not of driver active-directory, which alone has must-change at the next log-on")
+	s.Kind = f.people(!ok || d.TakesPeople(), "directory "+shown(s.Directory)+" is not of driver active-directory, which alone has must-change at the next log-on")
 	if !f.has("base") {
 		return
 	}
@@ -152,16 +152,26 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 
 // people is the kind of a source that lists people's accounts. why says why it may not.
 func (f fields) people(may bool, why string) credential.Kind {
-	k := credential.Kind(f.oneOf("kind", "", []string{string(credential.UserPassword)}))
+	k := credential.Kind(f.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return t.HandsOver })))
 	if k != "" && !may {
 		f.problem("kind", "%s is not possible here: %s; leave kind out", k, why)
 	}
 	return k
 }
 
+// kindNames are the names of those kinds.
+func kindNames(those func(credential.Traits) bool) (names []string) {
+	for _, k := range credential.Kinds() {
+		if those(k.Traits()) {
+			names = append(names, string(k))
+		}
+	}
+	return names
+}
+
 func (c *Campaign) hasDomain() bool {
 	for _, d := range c.Directories {
-		if d.Takes(credential.UserPassword) {
+		if d.TakesPeople() {
 			return true
 		}
 	}

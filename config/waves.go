@@ -67,7 +67,7 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 		}
 		w := Wave{
 			Name:      f.required("name", "a name for progress and reports"),
-			Kind:      credential.Kind(f.oneOf("kind", "", kinds)),
+			Kind:      credential.Kind(f.oneOf("kind", "", kindNames(func(credential.Traits) bool { return true }))),
 			Directory: f.str("directory"),
 			Source:    f.str("source"),
 			Account:   f.str("account"),

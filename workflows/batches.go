@@ -19,14 +19,14 @@ const (
 // a wave has n of them: set, which is the campaign file's, or if that is 0 the default.
 //
 // A dispatch costs the engine and the worker about 90 ms of processor time whatever its
-// size, which shows where a credential costs 10. So many passwords in an LDAP directory
-// go in larger batches; a domain controller takes 100 ms for each of its own, and there
+// size, which shows where a credential costs 10. Many of such a kind (LargeBatches: passwords
+// in an LDAP directory) go in larger batches; a domain controller takes 100 ms for each of its own, and there
 // batches stay small, because what was done is recorded at the end of each.
 func BatchSize(set int, kind credential.Kind, n int) int {
 	switch {
 	case set > 0:
 		return set
-	case kind == credential.LDAPPassword && n >= manyOfIt:
+	case n >= manyOfIt && kind.Traits().LargeBatches:
 		return largeBatch
 	}
 	return DefaultBatch

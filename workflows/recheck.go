@@ -9,9 +9,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// looksAgain: a campaign that an earlier version began looks at passwords of services alone.
+// looksAgain: a campaign that an earlier version began looks at passwords of
+// services in directories alone.
 func looksAgain(k credential.Kind, version workflow.Version) bool {
-	return version > 1 || k == credential.LDAPPassword || k == credential.ADPassword
+	return version > 1 || !k.OpensVault() && !k.Traits().HandsOver
 }
 
 // recheck looks at every dead credential once more, when all waves are done. What was

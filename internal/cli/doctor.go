@@ -187,7 +187,7 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 // plan does not repeat it. In a domain the check "servers" has said it.
 func (s *session) checkOthers(ctx context.Context) (rows []check) {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
-		if s.cfg.Directories[name].Driver == config.ActiveDirectory {
+		if s.cfg.Directories[name].HasDomains() {
 			continue
 		}
 		d, err := s.kinds.Directory(s.cfg, name)
@@ -235,7 +235,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 		// What one of a pair may do to the other is looked at by itself.
 		if c.Authority == name && c.Problem == "" && c.Subject != "" && !own {
 			accounts = append(accounts, c.Subject)
-			if c.Kind == credential.UserPassword {
+			if c.HandsOver() {
 				people = append(people, c.Subject)
 			}
 		}

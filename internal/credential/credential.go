@@ -8,29 +8,6 @@ import (
 	"strings"
 )
 
-// Kind names a kind of credential and so the folder below internal/kind that
-// knows how to rotate it.
-type Kind string
-
-// The kinds of credential.
-const (
-	// LDAPPassword is the userPassword of an entry in an LDAP directory.
-	LDAPPassword Kind = "ldap-password"
-	// ADPassword is the password of an account in an Active Directory domain.
-	ADPassword Kind = "ad-password"
-	// UserPassword is the password of a person's account in an Active Directory
-	// domain: its owner gets a temporary one and must change it.
-	UserPassword Kind = "user-password"
-	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
-	AppRoleSecretID Kind = "approle-secret-id"
-	// UserpassPassword is the password of a user of Vault's auth method userpass, with which the
-	// device logs in to Vault.
-	UserpassPassword Kind = "userpass-password"
-)
-
-// OpensVault reports whether credentials of the kind are logins to Vault.
-func (k Kind) OpensVault() bool { return k == AppRoleSecretID || k == UserpassPassword }
-
 // VaultAuthority is the authority of every credential that Vault itself
 // decides on. Directories are named in the campaign file and may not take
 // this name.
@@ -115,7 +92,7 @@ type Credential struct {
 
 // HandsOver reports whether Paths hold a temporary value for the account's owner
 // to fetch, instead of one that consumers read.
-func (c Credential) HandsOver() bool { return c.Kind == UserPassword }
+func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
 
 // ReachesVault reports whether it is a way into Vault: with it, a thief reads what its
 // policies let him.

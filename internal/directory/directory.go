@@ -120,7 +120,7 @@ func (c *Client) newServer(raw string) (*server, error) {
 		switch {
 		case c.conf.StartTLS:
 			s.security = startTLS
-		case c.conf.Insecure && c.conf.Driver == config.ActiveDirectory:
+		case c.conf.Insecure && c.conf.OnlyTLS():
 			return nil, errors.New("insecure: true does not help: Active Directory takes passwords only over TLS; use ldaps:// or starttls: true")
 		case c.conf.Insecure:
 			s.security = clearText

@@ -85,7 +85,7 @@ func (c *Client) inDNS(ctx context.Context, named Found) ([]string, error) {
 		service = "ldaps"
 	}
 	name := "_" + service + "._tcp." + domain
-	if c.conf.Driver == config.ActiveDirectory {
+	if c.conf.HasDomains() {
 		name = "_ldap._tcp.dc._msdcs." + domain
 	}
 	within, cancel := context.WithTimeout(ctx, c.timeout)
@@ -111,7 +111,7 @@ func (c *Client) inDNS(ctx context.Context, named Found) ([]string, error) {
 		hosts = append(hosts, host)
 		urls = append(urls, c.scheme()+"://"+net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
 	}
-	if c.conf.Driver == config.ActiveDirectory {
+	if c.conf.HasDomains() {
 		all, err := c.reach(named)
 		return c.besidesNamed(ctx, all, hosts), err
 	}

@@ -5,22 +5,20 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
-
-	"rollcall/config"
 )
 
-// The plug-ins of 389 Directory Server that ask somebody else about a password.
-var passThrough = []string{"PAM Pass Through Auth", "Pass Through Authentication"}
+func (openLDAP) passThrough() []string        { return nil }
+func (activeDirectory) passThrough() []string { return nil }
+func (ds389) passThrough() []string {
+	return []string{"PAM Pass Through Auth", "Pass Through Authentication"}
+}
 
 // PassesThrough names the plug-ins that are on and ask another system about passwords, whatever an entry's
 // userPassword holds (389 Directory Server). Empty for other families, and where bind.dn may not see
 // the configuration, as is usual.
 func (c *Client) PassesThrough(ctx context.Context, server string) ([]string, error) {
-	if c.conf.Driver != config.DS389 {
-		return nil, nil
-	}
 	var on []string
-	for _, name := range passThrough {
+	for _, name := range c.family.passThrough() {
 		e, found, err := c.one(ctx, server, "", "cn="+name+",cn=plugins,cn=config", ldap.ScopeBaseObject, "(nsslapd-pluginEnabled=on)", []string{"nsslapd-pluginEnabled"})
 		if IsUnreachable(err) || ctx.Err() != nil {
 			return nil, err

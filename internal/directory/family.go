@@ -62,6 +62,8 @@ type family interface {
 	// detail repeats the server's words: they may name the entry.
 	refusal(s *server, err error, oldSent bool) error
 
+	// passThrough are the plug-ins that ask somebody else about a password.
+	passThrough() []string
 	// started is the entry and attribute that say when the server was started: of two
 	// machines commonly at different seconds. Empty where no server says it.
 	started() (dn, attribute string)

@@ -51,7 +51,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 		return err
 	}
 	for _, id := range ids {
-		if found[id].Kind == credential.UserPassword {
+		if found[id].Kind.Traits().HandsOver {
 			continue // a hand-over is for the owner, and adds no path that anything reads
 		}
 		for _, p := range slices.Concat(placed[id], staged[id]) {

@@ -51,8 +51,8 @@ func (l *lister) asks(ctx context.Context, urls []string, m *authMount) map[stri
 
 // mayAsk reports whether the accounts that a mount looks for lie in the directory's tree.
 func (m *authMount) mayAsk(d config.Directory) bool {
-	if m.upn != "" && d.Driver == config.ActiveDirectory {
-		return strings.EqualFold(m.upn, config.Domain(d.Base))
+	if m.upn != "" && d.HasDomains() {
+		return strings.EqualFold(m.upn, d.Domain())
 	}
 	return m.below == "" || within(m.below, d.Base) || within(d.Base, m.below)
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"rollcall/config"
 )
 
 // cutDomain splits DOMAIN\account, the form in which Windows shows accounts.
@@ -19,7 +17,7 @@ func cutDomain(text string) (domain, account string, ok bool) {
 // is not looked up: l.hints says why not.
 func (l *lister) withoutDomains(ctx context.Context, name string, refs []mention) ([]mention, map[string]string, error) {
 	short := map[string]string{} // key of the account alone -> key as it is written
-	if l.c.Directories[name].Driver != config.ActiveDirectory || !slices.ContainsFunc(refs, func(m mention) bool { _, _, ok := cutDomain(m.text); return ok }) {
+	if !l.c.Directories[name].HasDomains() || !slices.ContainsFunc(refs, func(m mention) bool { _, _, ok := cutDomain(m.text); return ok }) {
 		return refs, short, nil
 	}
 	d := l.dirs[name]
@@ -27,7 +25,7 @@ func (l *lister) withoutDomains(ctx context.Context, name string, refs []mention
 	if err != nil {
 		return nil, nil, l.lookupError(name, len(refs), err)
 	}
-	dns := config.Domain(l.c.Directories[name].Base)
+	dns := l.c.Directories[name].Domain()
 	var out []mention
 	for _, m := range refs {
 		domain, account, ok := cutDomain(m.text)

@@ -8,14 +8,14 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 )
 
 // facts are what an entry shows of being an account, and of what a reset would do to it.
 type facts struct {
-	driver  string
+	rootpw  bool // family.rootpw
+	domains bool
 	classes []string // objectClass, in lower case
 	login   []string
 	stored  []directory.Stored // its passwords; none if bind.dn may not read them
@@ -69,7 +69,7 @@ func classes(names string) map[string]bool {
 }
 
 func (f family) factsOf(e directory.Entry) *facts {
-	out := &facts{driver: f.driver, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
+	out := &facts{rootpw: f.rootpw, domains: f.domains, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
 	for _, a := range f.more {
 		if out.named == nil {
 			out.named = map[string][]string{}
@@ -80,7 +80,7 @@ func (f family) factsOf(e directory.Entry) *facts {
 		out.classes = append(out.classes, strings.ToLower(c))
 	}
 	slices.Sort(out.classes)
-	if f.driver != config.ActiveDirectory {
+	if !f.domains {
 		out.copies = directory.Copies(e)
 		return out
 	}
@@ -127,13 +127,13 @@ func (a *facts) noAccount() problem {
 		return problem{credential.ManagedAccount, "a managed service account: the domain makes its password, and hosts that may fetch it log in with it"}
 	case slices.Contains(a.classes, "computer") || strings.HasSuffix(name, "$"):
 		return problem{credential.ComputerAccount, "the account of a computer, or of a trust: a reset from here would cut it off from the domain, and it changes its password itself"}
-	case a.driver == config.ActiveDirectory && (strings.EqualFold(name, "krbtgt") || strings.HasPrefix(strings.ToLower(name), "krbtgt_")):
+	case a.domains && (strings.EqualFold(name, "krbtgt") || strings.HasPrefix(strings.ToLower(name), "krbtgt_")):
 		return problem{credential.ManagedAccount, "the key with which the domain signs all Kerberos tickets"}
-	case a.driver == config.ActiveDirectory && len(a.classes) > 0 && !slices.Contains(a.classes, "user"):
+	case a.domains && len(a.classes) > 0 && !slices.Contains(a.classes, "user"):
 		return problem{credential.NotAnAccount, "its object classes are " + strings.Join(a.classes, ", ") + ": it logs in nowhere"}
 	case a.smartCard:
 		return problem{credential.NoPassword, "it must log on with a smart card (SMARTCARD_REQUIRED): the domain has made its password random, nobody knows it, and a reset would give it one that logs in"}
-	case a.driver == config.ActiveDirectory:
+	case a.domains:
 		return problem{}
 	}
 	return a.withoutPassword()
@@ -169,7 +169,7 @@ var administrators = []string{"admin", "manager", "root", "rootdn", "administrat
 // mayBeRoot: an entry with the name of the database's rootdn has two passwords if the configuration holds a rootpw,
 // which is hidden from bind.dn (slapd.conf(5)).
 func (a Account) mayBeRoot(base string) bool {
-	if a.facts == nil || a.facts.driver != config.OpenLDAP {
+	if a.facts == nil || !a.facts.rootpw {
 		return false
 	}
 	dn, err := ldap.ParseDN(a.Name)

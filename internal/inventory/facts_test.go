@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 )
@@ -36,18 +35,15 @@ func TestWhetherAnEntryIsAnAccountWithAPasswordOfItsOwn(t *testing.T) {
 		"a second copy of no password":          {facts{without: true, copies: []string{"sambaNTPassword"}}, credential.NoPassword},
 		"a machine of a Samba domain in LDAP":   {facts{login: []string{"esg-01$"}, stored: hash}, credential.ComputerAccount},
 		"an alias":                              {facts{classes: []string{"alias", "extensibleobject"}, stored: hash}, credential.IsAlias},
-		"a user of a domain":                    {facts{driver: config.ActiveDirectory, classes: []string{"person", "user"}}, ""},
-		"one with principals":                   {facts{driver: config.ActiveDirectory, classes: []string{"user"}, spn: []string{"HTTP/x"}}, credential.HasKeytab},
-		"a computer with principals":            {facts{driver: config.ActiveDirectory, classes: []string{"computer", "user"}, spn: []string{"HOST/x"}}, credential.ComputerAccount},
-		"a group managed service account":       {facts{driver: config.ActiveDirectory, classes: []string{"computer", "msds-groupmanagedserviceaccount", "user"}}, credential.ManagedAccount},
-		"a trust":                               {facts{driver: config.ActiveDirectory, classes: []string{"user"}, login: []string{"PARTNER$"}}, credential.ComputerAccount},
-		"the key of a read-only controller":     {facts{driver: config.ActiveDirectory, classes: []string{"user"}, login: []string{"krbtgt_20123"}}, credential.ManagedAccount},
-		"a contact":                             {facts{driver: config.ActiveDirectory, classes: []string{"contact", "person"}}, credential.NotAnAccount},
-		"an account whose classes are not seen": {facts{driver: config.ActiveDirectory}, ""},
+		"a user of a domain":                    {facts{domains: true, classes: []string{"person", "user"}}, ""},
+		"one with principals":                   {facts{domains: true, classes: []string{"user"}, spn: []string{"HTTP/x"}}, credential.HasKeytab},
+		"a computer with principals":            {facts{domains: true, classes: []string{"computer", "user"}, spn: []string{"HOST/x"}}, credential.ComputerAccount},
+		"a group managed service account":       {facts{domains: true, classes: []string{"computer", "msds-groupmanagedserviceaccount", "user"}}, credential.ManagedAccount},
+		"a trust":                               {facts{domains: true, classes: []string{"user"}, login: []string{"PARTNER$"}}, credential.ComputerAccount},
+		"the key of a read-only controller":     {facts{domains: true, classes: []string{"user"}, login: []string{"krbtgt_20123"}}, credential.ManagedAccount},
+		"a contact":                             {facts{domains: true, classes: []string{"contact", "person"}}, credential.NotAnAccount},
+		"an account whose classes are not seen": {facts{domains: true}, ""},
 	} {
-		if tc.a.driver == "" {
-			tc.a.driver = config.OpenLDAP
-		}
 		got := credential.Problem("")
 		if p := tc.a.problems(); len(p) > 0 {
 			got = p[0].code

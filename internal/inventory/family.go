@@ -13,20 +13,22 @@ import (
 
 // family is how the directories of one family name their accounts.
 type family struct {
-	driver string
-	domain string   // of Active Directory, as in DNS
-	login  string   // the attribute that people call an account by
-	others []string // further attributes whose values mean it
-	mails  []string // where a reference with an "@" is looked for
-	dn     string   // attribute that a filter can compare a whole DN with
-	id     string   // attribute of the immutable id, for messages
-	read   []string
-	more   []string // attributes that auth mounts of Vault go by, besides
+	driver  string
+	domains bool     // config.Directory.HasDomains
+	rootpw  bool     // the rootdn may have a password in the configuration besides that of its entry
+	domain  string   // of Active Directory, as in DNS
+	login   string   // the attribute that people call an account by
+	others  []string // further attributes whose values mean it
+	mails   []string // where a reference with an "@" is looked for
+	dn      string   // attribute that a filter can compare a whole DN with
+	id      string   // attribute of the immutable id, for messages
+	read    []string
+	more    []string // attributes that auth mounts of Vault go by, besides
 }
 
 var families = map[string]family{
 	config.OpenLDAP: {
-		login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
+		rootpw: true, login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
 		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
 	},
 	config.DS389: {
@@ -44,9 +46,7 @@ func (l *lister) family(name string) family {
 	d := l.c.Directories[name]
 	f := families[d.Driver]
 	f.driver = d.Driver
-	if f.driver == config.ActiveDirectory {
-		f.domain = config.Domain(d.Base)
-	}
+	f.domains, f.domain = d.HasDomains(), d.Domain()
 	for _, m := range l.mounts {
 		if _, asked := m.servers[name]; asked && m.attr != "" && !slices.Contains(f.more, m.attr) {
 			f.more = append(f.more, m.attr)

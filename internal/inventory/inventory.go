@@ -199,14 +199,10 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], credential.Finding{Code: credential.FindingBatchTokens,
 				Detail: "it logs in to Vault through an auth mount that gives batch tokens, which nobody can revoke: those that somebody has live until they expire"})
 		}
-		limits := l.secretIDLimits
-		switch {
-		case c.Subject == "" || !c.Kind.OpensVault() || c.Problem == credential.SameName:
+		if c.Subject == "" || !c.Kind.OpensVault() || c.Problem == credential.SameName {
 			continue
-		case c.Kind == credential.UserpassPassword:
-			limits = l.userLimits
 		}
-		found, err := limits(ctx, c)
+		found, err := limitsOf[c.Kind.Traits().Login.Method](l, ctx, c)
 		if err != nil {
 			return nil, nil, &naming{fmt.Errorf("login to Vault %s: %w", c.Name, err), "a login to Vault cannot be read"}
 		}

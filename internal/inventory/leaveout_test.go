@@ -96,7 +96,7 @@ func TestANameThatIsLeftOutIsTheAccountThatTheDirectoryMeansByIt(t *testing.T) {
 
 func TestOnlyTheProblemThatIsAcceptedIsLifted(t *testing.T) {
 	smb := person("alice")
-	smb.facts = &facts{driver: config.OpenLDAP, classes: []string{"inetorgperson"}, login: []string{"alice"}, copies: []string{"sambaNTPassword"}, without: true}
+	smb.facts = &facts{classes: []string{"inetorgperson"}, login: []string{"alice"}, copies: []string{"sambaNTPassword"}, without: true}
 	known := people()
 	known[reference{"corp", "alice"}] = []Account{smb}
 	c := campaign()

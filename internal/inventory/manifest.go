@@ -86,35 +86,31 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	if cand.Kind == "" {
 		cand.Kind = s.Kind
 	}
-	switch cand.Kind {
-	case credential.AppRoleSecretID, credential.UserpassPassword:
-		what, example := "an AppRole", "approle/esg-01"
-		if cand.Kind == credential.UserpassPassword {
-			what, example = "a userpass user", "userpass/esg-01"
-		}
+	switch traits := cand.Kind.Traits(); {
+	case cand.Kind != "" && traits.Kind == "":
+		t.problem(r.line, "kind: must be %s", anyKind())
+	case traits.Login != nil:
 		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
-			t.problem(r.line, "directory: leave it out, Vault itself decides on %s", what)
+			t.problem(r.line, "directory: leave it out, Vault itself decides on %s", traits.Login.What)
 		}
 		cand.Authority = credential.VaultAuthority
 		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
-			t.problem(r.line, "account: %s is written as mount/name, for example %s", what, example)
+			t.problem(r.line, "account: %s is written as mount/name, for example %s", traits.Login.What, traits.Login.Example)
 		}
-	case "", credential.LDAPPassword, credential.ADPassword, credential.UserPassword:
+	default:
 		t.directory(c, &cand, r)
 		d := c.Directories[cand.Authority]
 		switch {
 		case cand.Kind == "":
 			cand.Kind = d.Kind()
-		case cand.Kind == credential.UserPassword && !d.Takes(cand.Kind):
+		case traits.HandsOver && !d.Takes(cand.Kind):
 			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", d.Kind(), cand.Kind)
 		case !d.Takes(cand.Kind):
 			t.problem(r.line, "kind: accounts of this directory have %s; leave it out", d.Kind())
 		}
-		if cand.Kind == credential.UserPassword && r.cells["path"] != "" {
+		if traits.HandsOver && r.cells["path"] != "" {
 			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", d.Kind())
 		}
-	default:
-		t.problem(r.line, "kind: must be %s, %s, %s, %s or %s", credential.LDAPPassword, credential.ADPassword, credential.UserPassword, credential.AppRoleSecretID, credential.UserpassPassword)
 	}
 	if text := r.cells["path"]; text != "" {
 		p, ok := config.ParseReference(text)
@@ -124,6 +120,16 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		cand.Path = &p
 	}
 	return cand
+}
+
+// anyKind names all kinds as a choice.
+func anyKind() string {
+	var names []string
+	for _, k := range credential.Kinds() {
+		names = append(names, string(k))
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {

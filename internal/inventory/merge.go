@@ -145,7 +145,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
-	if c.Kind == credential.UserPassword {
+	if c.Kind.Traits().HandsOver {
 		l.people = append(l.people, c.Reason.Source)
 	} else {
 		l.services = append(l.services, c.Reason.Source)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -83,7 +82,7 @@ func (a Account) mainName(name string) bool {
 	}
 	want := fold(name)
 	is := func(s string) bool { return fold(s) == want }
-	if a.facts.driver == config.ActiveDirectory {
+	if a.facts.domains {
 		// Both are single-valued, and unique by the domain's own care.
 		if _, account, ok := cutDomain(name); ok {
 			want = fold(account)

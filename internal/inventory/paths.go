@@ -108,8 +108,9 @@ func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 	if err != nil {
 		return credential.Path{}, &naming{fmt.Errorf("%s gives no usable path for %s: %w", key, l.Name, err), key + " gives no usable path for an account"}
 	}
-	if l.Kind == credential.AppRoleSecretID {
-		p.Field = defaultField(l.Kind)
+	// The file's field is meant for passwords.
+	if field := l.Kind.Traits().Field; field != credential.PasswordField {
+		p.Field = field
 	}
 	return p, nil
 }

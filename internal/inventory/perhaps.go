@@ -24,7 +24,7 @@ func (m *merger) named() calledSo {
 			continue
 		}
 		keys := []string{accountKey(l.Name)}
-		if l.Kind == credential.UserpassPassword {
+		if login := l.Kind.Traits().Login; login != nil && login.BareName {
 			keys = append(keys, accountKey(l.short)) // a secret names no mount
 		}
 		for _, login := range l.logins {

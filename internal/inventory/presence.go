@@ -21,7 +21,7 @@ type hidden map[string]map[string][]*facts
 func (l *lister) passwordsNotShown(known accounts) hidden {
 	out := hidden{}
 	note := func(authority string, a Account) {
-		if a.facts == nil || a.facts.driver == config.ActiveDirectory || len(a.facts.stored) > 0 || l.isIdentity(authority, a) {
+		if a.facts == nil || a.facts.domains || len(a.facts.stored) > 0 || l.isIdentity(authority, a) {
 			return
 		}
 		if out[authority] == nil {

@@ -91,7 +91,6 @@ func (p *preview) of(ctx context.Context, c credential.Credential, r *credential
 // groups'.
 func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) ([]string, error) {
 	mount, name, ok := cutRole(c.Subject)
-	at := "auth/" + mount + "/role/" + name
 	switch {
 	case !c.Kind.OpensVault():
 		// A directory account at an auth mount: by its groups there, which only Vault and the directory know.
@@ -99,9 +98,8 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 		return nil, nil
 	case !ok:
 		return nil, nil
-	case c.Kind == credential.UserpassPassword:
-		at = "auth/" + mount + "/users/" + name
 	}
+	at := c.Kind.Traits().Login.Path(mount, name)
 	role, shown, err := p.read(ctx, at)
 	if err != nil || !shown {
 		r.Hidden = append(r.Hidden, "which policies it gets (read on "+at+")")
@@ -124,12 +122,12 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 // be looked up. One that nobody has logged in with has none.
 func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name string) (names []string, shown bool, err error) {
 	alias := any(name)
-	if of == credential.AppRoleSecretID {
-		id, shown, err := p.read(ctx, "auth/"+mount+"/role/"+name+"/role-id")
+	if login := of.Traits().Login; login.AliasFrom != "" {
+		id, shown, err := p.read(ctx, login.Path(mount, name)+"/"+login.AliasFrom)
 		if err != nil || !shown || id == nil {
 			return nil, shown, err
 		}
-		alias = id["role_id"]
+		alias = id[strings.ReplaceAll(login.AliasFrom, "-", "_")]
 	}
 	about, shown, err := p.read(ctx, "sys/internal/ui/mounts/auth/"+mount)
 	if err != nil || !shown {

@@ -14,6 +14,13 @@ import (
 	"rollcall/internal/credential"
 )
 
+// limitsOf says before the run what is known to keep a login from being rotated,
+// or what the new one cannot take over, by auth method.
+var limitsOf = map[string]func(*lister, context.Context, *credential.Credential) ([]credential.Finding, error){
+	credential.AppRoleMethod:  (*lister).secretIDLimits,
+	credential.UserpassMethod: (*lister).userLimits,
+}
+
 // lookUpLogins resolves "mount/name" references to logins to Vault, each by the type of its mount.
 func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known accounts) error {
 	users := map[string][]mention{} // by mount
@@ -27,7 +34,7 @@ func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known account
 				return err
 			}
 		}
-		if kind == "userpass" {
+		if kind == credential.UserpassMethod {
 			users[mount] = append(users[mount], ref)
 		} else {
 			roles = append(roles, ref)

@@ -21,7 +21,7 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, mount := range mounts.of("userpass") {
+	for _, mount := range mounts.of(credential.UserpassMethod) {
 		names, err := l.listUsers(ctx, mount)
 		if refusedBy(err, http.StatusForbidden) {
 			l.unlisted = append(l.unlisted, mount)
@@ -173,10 +173,10 @@ func (l *lister) loginKind(ctx context.Context, cand *Candidate) error {
 	if err != nil {
 		return fmt.Errorf("finding out what auth/%s is: %w", mount, err)
 	}
-	if kind == "userpass" {
-		cand.Kind = credential.UserpassPassword
+	if k, known := credential.LoginOf(kind); known {
+		cand.Kind = k
 		if cand.AnyField && cand.Path != nil {
-			cand.Path.Field = defaultField(cand.Kind)
+			cand.Path.Field = k.Traits().Field
 		}
 	}
 	return nil
@@ -191,7 +191,7 @@ func (l *lister) ownUsers(ctx context.Context, known accounts, own ownIdentities
 			found = []Account{*c.Found}
 		}
 		for _, a := range found {
-			if a.kind != credential.UserpassPassword {
+			if a.kind.Traits().Login == nil || a.kind.Traits().Login.Method != credential.UserpassMethod {
 				continue
 			}
 			if self == "" {

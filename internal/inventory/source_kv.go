@@ -63,7 +63,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	slices.Sort(cand.Misnamed)
 	switch cand.Authority {
 	case credential.VaultAuthority:
-		cand.Kind = credential.AppRoleSecretID
+		cand.Kind = credential.AppRoleSecretID // if its auth mount is of another type: loginKind
 	case "":
 		cand.Authority = onlyDirectory(c)
 		fallthrough
@@ -71,15 +71,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		cand.Kind = c.Directories[cand.Authority].Kind()
 	}
 	if cand.AnyField {
-		cand.Path.Field = defaultField(cand.Kind)
+		cand.Path.Field = cand.Kind.Traits().Field
 	}
 	return cand
-}
-
-// defaultField is the key that holds the value where nothing names one.
-func defaultField(k credential.Kind) string {
-	if k == credential.AppRoleSecretID {
-		return "secret_id"
-	}
-	return "password"
 }

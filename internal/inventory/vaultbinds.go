@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -71,7 +70,7 @@ func (b vaultBind) is(authority string, a Account) bool {
 	if dnKey(a.Name) == dnKey(b.dn) {
 		return true
 	}
-	if a.facts.driver != config.ActiveDirectory || strings.Contains(b.dn, "=") {
+	if !a.facts.domains || strings.Contains(b.dn, "=") {
 		return false
 	}
 	name := b.dn

@@ -68,7 +68,7 @@ func TestAnAccountThatVaultItselfBindsWithIsOpenUntilAPersonAcceptsIt(t *testing
 
 func TestADomainKnowsTheAccountThatVaultBindsWithByEveryNameThatBinds(t *testing.T) {
 	in := map[string][]string{"ad": nil}
-	account := Account{Name: "CN=svc vault,OU=svc,DC=example,DC=org", facts: &facts{driver: config.ActiveDirectory, login: []string{"svc-vault"}, principal: "vault@example.org"}}
+	account := Account{Name: "CN=svc vault,OU=svc,DC=example,DC=org", facts: &facts{domains: true, login: []string{"svc-vault"}, principal: "vault@example.org"}}
 	for _, dn := range []string{"cn=svc vault,ou=svc,dc=example,dc=org", `EXAMPLE\svc-vault`, "SVC-VAULT@example.org", "Vault@example.org"} {
 		require.True(t, vaultBind{dn: dn, directories: in}.is("ad", account), dn)
 	}
@@ -76,6 +76,6 @@ func TestADomainKnowsTheAccountThatVaultBindsWithByEveryNameThatBinds(t *testing
 		require.False(t, vaultBind{dn: dn, directories: in}.is("ad", account), dn)
 	}
 	require.False(t, vaultBind{dn: account.Name, directories: in}.is("corp", account))
-	account.facts.driver = config.OpenLDAP
+	account.facts.domains = false
 	require.False(t, vaultBind{dn: "svc-vault", directories: in}.is("ad", account), "elsewhere only a DN binds")
 }

@@ -127,7 +127,7 @@ func figuresOf(s *ledger.State) figures {
 			g.Lines = append(g.Lines, l)
 		case dead:
 			f.ByProof[l.Proof]++
-			if l.Kind == credential.UserPassword && len(l.Paths) > 0 {
+			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {
 				f.HandOver = append(f.HandOver, l)
 			}
 			after := l.DeadAt.Sub(s.StartedAt)

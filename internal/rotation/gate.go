@@ -340,12 +340,8 @@ func (j *job) notActivated(err error) error {
 		return err
 	}
 	j.Gate.failed(j.c.ID, j.written(), stop, kind)
-	what := "password"
-	if j.c.Kind == credential.AppRoleSecretID {
-		what = "secret-id"
-	}
 	return &protocol.Stop{Reason: protocol.ReasonNotActive, Server: stop.Server, Detail: fmt.Sprintf(
-		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", what, stop.Detail)}
+		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", j.c.Kind.Traits().Word, stop.Detail)}
 }
 
 // written are the places that Activate writes.

@@ -162,14 +162,14 @@ const pathsMost = 500
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
-		if s.Type == "vault-kv" {
+		if s.Type == config.VaultKV {
 			mount, path := cutAt(strings.Trim(s.Prefix, "/"), known)
 			out = append(out, place{mount, path, true})
 		}
 	}
 	templates := []string{c.Vault.Adopt}
 	for _, d := range c.Directories {
-		if d.Takes(credential.UserPassword) {
+		if d.TakesPeople() {
 			templates = append(templates, c.Vault.HandOver)
 			break
 		}
@@ -238,6 +238,12 @@ func under(p place, part string, caps ...string) []rule {
 	return []rule{{base + "/" + p.path, caps}}
 }
 
+// isLogin reports whether a credential is a login at auth mounts of that type.
+func isLogin(c credential.Credential, method string) bool {
+	login := c.Kind.Traits().Login
+	return login != nil && login.Method == method
+}
+
 // roleRule is the API path of a role, mount/role.
 func roleRule(role string) string {
 	i := strings.LastIndex(role, "/")
@@ -252,14 +258,14 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	roles := map[string]bool{} // auth/mount/role/name
 	var rs []rule
 	for _, s := range c.Sources {
-		if s.Type == "vault-approle" {
+		if s.Type == config.VaultAppRole {
 			mount := cmp.Or(s.Mount, appRoleMount)
 			rs = append(rs, rule{"auth/" + mount + "/role", []string{list}})
 			roles["auth/"+mount+"/role/+"] = true
 		}
 	}
 	for _, k := range known {
-		if i := strings.LastIndex(k.Subject, "/"); k.Kind == credential.AppRoleSecretID && i > 0 && (rotate || k.Subject != WorkerRole) {
+		if i := strings.LastIndex(k.Subject, "/"); isLogin(k, credential.AppRoleMethod) && i > 0 && (rotate || k.Subject != WorkerRole) {
 			roles[roleRule(k.Subject)] = true
 		}
 	}
@@ -318,7 +324,7 @@ func userpassRules(c *config.Campaign, known []credential.Credential, rotate boo
 	for _, k := range known {
 		i := strings.LastIndex(k.Subject, "/")
 		switch {
-		case k.Kind != credential.UserpassPassword || i < 1 || k.Problem == credential.OwnIdentity:
+		case !isLogin(k, credential.UserpassMethod) || i < 1 || k.Problem == credential.OwnIdentity:
 		case k.Problem == credential.SameName && rotate:
 			rs = append(rs, rule{"sys/capabilities", []string{update}}) // nothing of it is set
 		case k.Problem != credential.SameName:

@@ -1,0 +1,125 @@
+package credential
+
+import "slices"
+
+// Kind names a kind of credential and so the folder below internal/kind that
+// knows how to rotate it.
+type Kind string
+
+// The kinds of credential. A new one is a constant here, a line in kinds
+// below, and one in internal/kind/registry. No other room compares a kind with
+// these names: it asks Traits.
+const (
+	// LDAPPassword is the userPassword of an entry in an LDAP directory.
+	LDAPPassword Kind = "ldap-password"
+	// ADPassword is the password of an account in an Active Directory domain.
+	ADPassword Kind = "ad-password"
+	// UserPassword is the password of a person's account in an Active Directory
+	// domain: its owner gets a temporary one and must change it.
+	UserPassword Kind = "user-password"
+	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
+	AppRoleSecretID Kind = "approle-secret-id"
+	// UserpassPassword is the password of a user of Vault's auth method userpass, with which the
+	// device logs in to Vault.
+	UserpassPassword Kind = "userpass-password"
+)
+
+// The types of Vault's auth mounts whose logins are credentials of a kind.
+const (
+	AppRoleMethod  = "approle"
+	UserpassMethod = "userpass"
+)
+
+// PasswordField is the usual key of a password in a secret of Vault.
+const PasswordField = "password"
+
+// kinds has one line for each kind, in the order in which messages name them.
+var kinds = []Traits{
+	{Kind: LDAPPassword, Word: "password", Field: PasswordField, LargeBatches: true},
+	{Kind: ADPassword, Word: "password", Field: PasswordField},
+	{Kind: UserPassword, Word: "password", Field: PasswordField, HandsOver: true},
+	{Kind: AppRoleSecretID, Word: "secret-id", Field: "secret_id", Login: &Login{
+		Method: AppRoleMethod, What: "an AppRole", Example: "approle/esg-01", Below: "role", AliasFrom: "role-id",
+		Makes: []string{"", "/secret-id", "/custom-secret-id", "/bind-secret-id", "/role-id"}}},
+	{Kind: UserpassPassword, Word: "password", Field: PasswordField, NoMark: true, Login: &Login{
+		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
+		Makes: []string{"", "/password"}}},
+}
+
+// Traits are what the rest of Rollcall must know of a kind besides its
+// authority's methods (kind.Authority). The zero value is that of no kind.
+type Traits struct {
+	Kind Kind
+	// Word is what the secret is called in messages.
+	Word string
+	// Field is the key in a secret of Vault that holds the value where nothing
+	// names one.
+	Field string
+	// LargeBatches: one costs so little that a dispatch shows beside it, so
+	// many of them go in larger batches (workflows.BatchSize).
+	LargeBatches bool
+	// HandsOver: the value is a temporary one, left in Vault for the account's
+	// owner to fetch, where no program reads it.
+	HandsOver bool
+	// NoMark: the authority has no change mark, and a good login with the new
+	// value shows by itself that no other is in force.
+	NoMark bool
+	// Login is set for logins to Vault, and nil for what Vault does not decide on.
+	Login *Login
+}
+
+// Login is how Vault keeps the logins of a kind: each at
+// auth/MOUNT/Below/NAME, on an auth mount of type Method.
+type Login struct {
+	Method  string
+	What    string // one of them, for messages
+	Example string // of how lists name one, mount/name
+	Below   string
+	// Makes are the paths, from that of the login on, at which whoever may
+	// write gives himself the login: another secret, or none that is asked for.
+	Makes []string
+	// AliasFrom is the path below the login's that tells the name of its entity
+	// alias; empty where that is the login's own name.
+	AliasFrom string
+	// BareName: what keeps the secret calls the login by its name alone, as
+	// people log in with it, without the mount.
+	BareName bool
+}
+
+// Path is the API path of a login of that mount and name, without a slash
+// before it.
+func (l Login) Path(mount, name string) string {
+	return "auth/" + mount + "/" + l.Below + "/" + name
+}
+
+// Kinds are all kinds, in the order in which messages name them.
+func Kinds() []Kind {
+	out := make([]Kind, 0, len(kinds))
+	for _, t := range kinds {
+		out = append(out, t.Kind)
+	}
+	return out
+}
+
+// Traits of the kind; the zero value if there is no such kind.
+func (k Kind) Traits() Traits {
+	i := slices.IndexFunc(kinds, func(t Traits) bool { return t.Kind == k })
+	if i < 0 {
+		return Traits{}
+	}
+	return kinds[i]
+}
+
+// OpensVault reports whether credentials of the kind are logins to Vault.
+func (k Kind) OpensVault() bool { return k.Traits().Login != nil }
+
+// LoginOf is the kind of the logins to Vault at auth mounts of that type;
+// false if Rollcall rotates none of them.
+func LoginOf(method string) (Kind, bool) {
+	for _, t := range kinds {
+		if t.Login != nil && t.Login.Method == method {
+			return t.Kind, true
+		}
+	}
+	return "", false
+}
