@@ -2,8 +2,8 @@
 # Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
 # Go and installs missing packages. The second time it does nothing.
 #
-# slapd, Samba and 389 Directory Server are needed as programs only: no system-wide service of theirs
-# is set up or started, and one that already runs is left alone.
+# slapd, Samba, 389 Directory Server and PostgreSQL are needed as programs only: no system-wide service
+# of theirs is set up or started, and one that already runs is left alone.
 set -euo pipefail
 
 packages=(slapd ldap-utils)
@@ -12,6 +12,7 @@ packages=(slapd ldap-utils)
 packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute2)
 # 389 Directory Server, and what makes its certificate database.
 packages+=(389-ds-base libnss3-tools openssl)
+packages+=(postgresql-15)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -47,13 +48,24 @@ echo "setup: installing ${missing[*]} (about a minute)"
 # Debian starts a service when its package is installed, unless policy-rc.d says
 # no (deb-systemd-invoke(1p)). An administrator's own policy stays in force.
 policy=/usr/sbin/policy-rc.d
+ours=()
+trap '((${#ours[@]} == 0)) || "${as_root[@]}" rm -f "${ours[@]}"' EXIT
 if [[ ! -e $policy ]]; then
-  trap '"${as_root[@]}" rm -f "$policy"' EXIT
+  ours+=("$policy")
   printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
   "${as_root[@]}" chmod 755 "$policy"
 fi
 # Without this the package sets up a directory, with a password nobody knows.
 echo 'slapd slapd/no_configuration boolean true' | "${as_root[@]}" debconf-set-selections
+# Without this the package makes a cluster for port 5432 (create_main_cluster in
+# pg_createcluster(1)), which would start at boot. Without a cluster its service does nothing.
+clusters=/etc/postgresql-common/createcluster.d
+no_cluster=$clusters/rollcall-setup.conf
+if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+  ours+=("$no_cluster")
+  "${as_root[@]}" mkdir -p "$clusters"
+  echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
+fi
 
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update

@@ -78,6 +78,10 @@ var bans = []struct {
 	only:    []string{"internal/directory", "internal/inventory"},
 	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; inventory reads and writes DNs and filters as text",
 }, {
+	imports: []string{"github.com/jackc/"},
+	only:    []string{"internal/postgres"},
+	because: "one place speaks to PostgreSQL, so that no value gets into a statement and every refusal is read alike",
+}, {
 	imports: []string{"github.com/transparency-dev/"},
 	only:    []string{"internal/ledger"},
 	because: "one writer of the record, one reader that verifies it",

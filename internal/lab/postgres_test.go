@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func startTestPostgres(t *testing.T, o PostgresOptions) *Postgres {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	o.Dir = t.TempDir()
+	s, err := StartPostgres(ctx, o)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, s.Stop(ctx))
+	})
+	return s
+}
+
+func logsIn(t *testing.T, s *Postgres, role, password string) bool {
+	t.Helper()
+	conn, err := s.Connect(t.Context(), role, password, "postgres")
+	if err != nil {
+		return false
+	}
+	require.NoError(t, conn.Close(t.Context()))
+	return true
+}
+
+func TestAPostgresReplicaFollowsItsPrimaryExceptWhilePaused(t *testing.T) {
+	t.Parallel()
+	ca, err := NewCA()
+	require.NoError(t, err)
+	accounts := SeedAccounts("svc", 2)
+	primary := startTestPostgres(t, PostgresOptions{CA: ca, Accounts: accounts})
+	replica := startTestPostgres(t, PostgresOptions{CA: ca, ReplicaOf: primary})
+	name, old := accounts[0].UID, accounts[0].Password
+	for _, s := range []*Postgres{primary, replica} {
+		require.True(t, logsIn(t, s, name, old))
+		require.False(t, logsIn(t, s, name, "wrong"))
+	}
+	require.Error(t, replica.Exec(t.Context(), "CREATE ROLE here"), "a replica is read-only")
+
+	require.NoError(t, replica.PauseReplication(t.Context()))
+	require.NoError(t, primary.Exec(t.Context(), "ALTER ROLE "+name+" PASSWORD 'another'"))
+	require.False(t, logsIn(t, primary, name, old))
+	require.True(t, logsIn(t, replica, name, old), "it has not applied the change")
+	require.NoError(t, replica.ResumeReplication(t.Context()))
+	require.False(t, logsIn(t, replica, name, old))
+
+	// A crash loses nothing, and the port stays.
+	url := primary.URL()
+	primary.Process().Kill()
+	require.False(t, logsIn(t, primary, name, "another"))
+	require.NoError(t, primary.Restart(t.Context()))
+	require.Equal(t, url, primary.URL())
+	require.True(t, logsIn(t, primary, name, "another"))
+
+	require.NoError(t, replica.Promote(t.Context()))
+	require.NoError(t, replica.Exec(t.Context(), "CREATE ROLE here"))
+
+	log, err := os.ReadFile(primary.LogFile())
+	require.NoError(t, err)
+	require.NotContains(t, string(log), accounts[1].Password)
+	require.NotContains(t, string(log), primary.AdminPassword)
+}
