@@ -16,14 +16,14 @@ import (
 // Fit refuses what doctor finds wrong with the servers of a campaign, as far as no waiting mends
 // it and a proof would not hold. spec has every server. A server that is down is no reason.
 func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
-	for _, name := range slices.Sorted(maps.Keys(spec.Directories)) {
-		d, err := kinds.Directory(spec, name)
+	for _, name := range spec.Authorities() {
+		d, err := kinds.System(spec, name)
 		if err != nil {
 			return err
 		}
 		for _, c := range d.Check(ctx) {
 			if c.Stops {
-				return fmt.Errorf("directory %s: %s: %s; %s", name, c.Server, c.Detail, c.Do)
+				return fmt.Errorf("%s: %s: %s; %s", spec.Called(name), c.Server, c.Detail, c.Do)
 			}
 		}
 	}
@@ -34,6 +34,9 @@ func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) e
 // two locks and two new values, of which the later one undoes the other. Bases that do not
 // overlap have no account in common.
 func Twice(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
+	if err := twiceAt(spec); err != nil {
+		return err
+	}
 	names := slices.Sorted(maps.Keys(spec.Directories))
 	for i, a := range names {
 		for _, b := range names[i+1:] {
@@ -47,6 +50,23 @@ func Twice(ctx context.Context, kinds *registry.Registry, spec *config.Campaign)
 			}
 			if why != "" {
 				return &TwiceError{fmt.Sprintf("directories %s and %s are one, and their bases overlap: %s, so an account there would get two new values, one of which undoes the other", a, b, why)}
+			}
+		}
+	}
+	return nil
+}
+
+// twiceAt refuses two authorities of one type, other than directories, that have
+// a server in common: there everything is in one place.
+func twiceAt(spec *config.Campaign) error {
+	names := slices.Sorted(maps.Keys(spec.Systems))
+	for i, a := range names {
+		for _, b := range names[i+1:] {
+			if spec.Systems[a].Type() != spec.Systems[b].Type() {
+				continue
+			}
+			if at := shared(spec.Systems[a].ServerNames(), spec.Systems[b].ServerNames()); at != "" {
+				return &TwiceError{fmt.Sprintf("%s and %s are one: both have the server %s, so an account there would get two new values, one of which undoes the other", a, b, at)}
 			}
 		}
 	}

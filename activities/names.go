@@ -25,7 +25,7 @@ func (e *NameError) Error() string {
 // any device on this Vault had: what is staged for an account, and where its values lie, is kept
 // by the directory's name and the account's immutable id, and a restored copy has the same ids.
 func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error {
-	names := slices.Sorted(maps.Keys(spec.Directories))
+	names := spec.Authorities()
 	known, err := store.NamedDirectories(ctx, names...)
 	if vault.IsDenied(err) {
 		return nil // doctor names the right, and no campaign begins without it
@@ -34,35 +34,35 @@ func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error
 		return err
 	}
 	for _, name := range names {
-		if wrong := misnamed(name, spec.Directories[name], known, spec.Vault.Mount); wrong != nil {
+		if wrong := misnamed(spec, name, known); wrong != nil {
 			return wrong
 		}
 	}
 	return nil
 }
 
-// misnamed compares one directory with those that are known.
-func misnamed(name string, d config.Directory, known map[string]vault.NamedDirectory, mount string) *NameError {
-	now := nowCalled(name, d)
-	if was, ok := known[name]; ok && shared(append(slices.Clone(now.Servers), d.Formerly...), was.Servers) == "" {
+// misnamed compares one authority with those that are known.
+func misnamed(spec *config.Campaign, name string, known map[string]vault.NamedDirectory) *NameError {
+	a, now := spec.Authority(name), nowCalled(spec, name)
+	if was, ok := known[name]; ok && was.Type != now.Type || ok && shared(append(slices.Clone(now.Servers), a.FormerServers()...), was.Servers) == "" {
 		return &NameError{
 			Directory: name,
 			What: fmt.Sprintf("none of its servers (%s) is one of those that campaign %s of device %s had under this name (%s): what lies in Vault for accounts of that one would be taken for this one's, if it is a copy with the same ids",
 				strings.Join(now.Servers, " "), was.Campaign, was.Device, strings.Join(was.Servers, " ")),
-			Do: fmt.Sprintf("if it is another directory, or a copy, give it another name in this file; if it is the same, name all its servers in each file, and if it moved to these say so: formerly: [%s] under directories.%s", strings.Join(was.Servers, ", "), name),
+			Do: fmt.Sprintf("if it is another directory, or a copy, give it another name in this file; if it is the same, name all its servers in each file, and if it moved to these say so: formerly: [%s] under %s.%s", strings.Join(was.Servers, ", "), a.Type(), name),
 		}
 	}
 	for _, other := range slices.Sorted(maps.Keys(known)) {
 		was := known[other]
 		server := shared(now.Servers, was.Servers)
-		if other == name || server == "" || was.Base == "" || sharedBase(d.Base, was.Base) == "" {
+		if other == name || server == "" || was.Type != now.Type || now.Type == "" && (was.Base == "" || sharedBase(now.Base, was.Base) == "") {
 			continue
 		}
 		return &NameError{
 			Directory: name,
 			What: fmt.Sprintf("its server %s is one of those that campaign %s of device %s had under the name %s, with base %s: what is staged for its accounts, and where their values lie, is kept by that name and would not be found",
 				server, was.Campaign, was.Device, other, was.Base),
-			Do: fmt.Sprintf("call it %s in this file; if that server is another directory's by now, run a campaign of %s with its servers of today first, or, if there is no such directory any more, have an administrator delete %s/directories/%s", other, other, mount, other),
+			Do: fmt.Sprintf("call it %s in this file; if that server is another directory's by now, run a campaign of %s with its servers of today first, or, if there is no such directory any more, have an administrator delete %s/directories/%s", other, other, spec.Vault.Mount, other),
 		}
 	}
 	return nil
@@ -72,15 +72,15 @@ func misnamed(name string, d config.Directory, known map[string]vault.NamedDirec
 // them. Two campaigns that begin at once cannot both have a name: the later one is refused.
 func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, campaign string) error {
 	const most = 5
-	for _, name := range slices.Sorted(maps.Keys(spec.Directories)) {
-		now := nowCalled(name, spec.Directories[name])
+	for _, name := range spec.Authorities() {
+		now := nowCalled(spec, name)
 		now.Campaign, now.Device = campaign, spec.Device
 		for try := 0; ; try++ {
 			known, err := store.NamedDirectories(ctx, name)
 			if err != nil {
 				return err
 			}
-			if wrong := misnamed(name, spec.Directories[name], known, spec.Vault.Mount); wrong != nil {
+			if wrong := misnamed(spec, name, known); wrong != nil {
 				return wrong
 			}
 			err = store.KeepDirectory(ctx, known[name], now)
@@ -96,12 +96,18 @@ func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, c
 }
 
 // nowCalled is what spec's name stands for: its servers, each with its address.
-func nowCalled(name string, d config.Directory) vault.NamedDirectory {
-	out := vault.NamedDirectory{Name: name, Base: d.Base}
-	for _, s := range d.Servers {
+func nowCalled(spec *config.Campaign, name string) vault.NamedDirectory {
+	a := spec.Authority(name)
+	out := vault.NamedDirectory{Name: name}
+	if d, ok := a.(config.Directory); ok {
+		out.Base = d.Base
+	} else {
+		out.Type = a.Type()
+	}
+	for _, s := range a.ServerNames() {
 		text, address := config.SplitServer(s)
 		if address == "" {
-			address = d.Addresses[s]
+			address = a.DialledAt(s)
 		}
 		out.Servers = append(out.Servers, config.ServerAt(text, address))
 	}

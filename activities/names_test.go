@@ -41,7 +41,7 @@ func TestANameStandsForTheServersThatItHad(t *testing.T) {
 		"another directory with the same base": {"lab", at(base, "ldaps://lab.example.org:636"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := misnamed(tc.name, tc.d, known, "rollcall")
+			got := misnamed(&config.Campaign{Vault: config.Vault{Mount: "rollcall"}, Directories: map[string]config.Directory{tc.name: tc.d}}, tc.name, known)
 			if tc.want == "" {
 				require.Nil(t, got)
 				return

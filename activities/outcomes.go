@@ -59,14 +59,14 @@ func (v listingVault) Leftovers(ctx context.Context, device, campaign string) ([
 // untouched is true only where the account itself shows it. In doubt the value is in force.
 func (v listingVault) untouched(ctx context.Context, l vault.Leftover) bool {
 	authority, subject, _ := strings.Cut(l.ID, "/")
-	d, ours := v.spec.Directories[authority]
-	if l.Before == "" || !ours {
+	k := v.spec.KindOf(authority)
+	if l.Before == "" || k == "" {
 		return false
 	}
-	a, err := v.kinds.Authority(v.spec, authority, d.Kind())
+	a, err := v.kinds.Authority(v.spec, authority, k)
 	if err != nil {
 		return false
 	}
-	now, err := a.Account(ctx, a.Servers()[0], credential.Credential{ID: l.ID, Kind: d.Kind(), Authority: authority, Subject: subject})
+	now, err := a.Account(ctx, a.Servers()[0], credential.Credential{ID: l.ID, Kind: k, Authority: authority, Subject: subject})
 	return err == nil && now.State != protocol.Gone && now.Changed != "" && protocol.Compare(l.Before, now.Changed) == protocol.Unchanged
 }

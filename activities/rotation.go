@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind"
@@ -107,6 +108,16 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 	if err := Names(ctx, store, spec); err != nil {
 		return nil, nil, err
 	}
+	systems := map[string]authority.Finder{}
+	for name := range spec.Systems {
+		s, err := kinds.System(spec, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if finds, ok := s.(authority.Finder); ok {
+			systems[name] = finds
+		}
+	}
 	dirs := map[string]inventory.Directory{}
 	for name := range spec.Directories {
 		d, err := kinds.Directory(spec, name)
@@ -115,7 +126,7 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 		}
 		dirs[name] = d
 	}
-	roll, _, err := inventory.List(ctx, spec, dirs, listingVault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
+	roll, _, err := inventory.ListAll(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, listingVault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -419,12 +430,12 @@ func (r *Rotation) lineOf(authority kind.Authority, width, parallel int) *line {
 // once than the rate can serve would wait for their turns between Set and
 // Activate until their time is up.
 func width(spec *config.Campaign, b Batch) int {
-	d := spec.Directories[b.Authority]
-	if d.RatePerSecond <= 0 {
+	a := spec.Authority(b.Authority)
+	if a == nil || a.Limits().RatePerSecond <= 0 {
 		return b.Concurrency
 	}
-	operations := float64(8 + 6*len(d.Servers)) // of one credential on the directory
-	each := d.RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
+	operations := float64(8 + 6*len(a.ServerNames())) // of one credential at the authority
+	each := a.Limits().RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
 	return max(1, min(b.Concurrency, int(each)))
 }
 

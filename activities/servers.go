@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"maps"
-	"slices"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -11,18 +10,18 @@ import (
 	"rollcall/internal/kind/registry"
 )
 
-// Servers are those of every directory of a campaign, at the moment of its listing.
+// Servers are those of every authority of a campaign, at the moment of its listing.
 type Servers struct {
-	Servers   map[string][]string // by directory, the write server first
+	Servers   map[string][]string // by authority, the write server first
 	Addresses map[string]string   // by server, where its name had one
 	Notes     []string
 }
 
-// FindServers names every server of every directory of spec, each by its address.
+// FindServers names every server of every authority of spec, each by its address.
 func FindServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) (Servers, error) {
 	all := Servers{Servers: map[string][]string{}}
-	for _, name := range slices.Sorted(maps.Keys(spec.Directories)) {
-		d, err := kinds.Directory(spec, name)
+	for _, name := range spec.Authorities() {
+		d, err := kinds.System(spec, name)
 		if err != nil {
 			return all, err
 		}
@@ -32,14 +31,14 @@ func FindServers(ctx context.Context, kinds *registry.Registry, spec *config.Cam
 		}
 		all.take(name, found.Servers, found.Addresses)
 		for _, n := range found.Notes {
-			all.Notes = append(all.Notes, "directory "+name+": "+n)
+			all.Notes = append(all.Notes, spec.Called(name)+": "+n)
 		}
 	}
 	return all, nil
 }
 
-func (s *Servers) take(directory string, servers []string, addresses map[string]string) {
-	s.Servers[directory] = servers
+func (s *Servers) take(authority string, servers []string, addresses map[string]string) {
+	s.Servers[authority] = servers
 	if len(addresses) > 0 && s.Addresses == nil {
 		s.Addresses = map[string]string{}
 	}
@@ -57,22 +56,27 @@ func (s Servers) warnings() []inventory.Warning {
 // Of is spec with the servers that were found, to be dialled where they were found.
 func (s Servers) Of(spec *config.Campaign) *config.Campaign {
 	whole := *spec
-	whole.Directories = maps.Clone(spec.Directories)
-	for name, d := range whole.Directories {
+	whole.Directories, whole.Systems = maps.Clone(spec.Directories), maps.Clone(spec.Systems)
+	for _, name := range spec.Authorities() {
 		found := s.Servers[name]
 		if len(found) == 0 {
 			continue
 		}
-		d.Servers, d.Addresses = found, nil
+		var addresses map[string]string
 		for _, server := range found {
 			if at := s.Addresses[server]; at != "" {
-				if d.Addresses == nil {
-					d.Addresses = map[string]string{}
+				if addresses == nil {
+					addresses = map[string]string{}
 				}
-				d.Addresses[server] = at
+				addresses[server] = at
 			}
 		}
-		whole.Directories[name] = d
+		switch a := spec.Authority(name).WithServers(found, addresses).(type) {
+		case config.Directory:
+			whole.Directories[name] = a
+		default:
+			whole.Systems[name] = a
+		}
 	}
 	return &whole
 }

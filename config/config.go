@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 )
 
@@ -23,10 +24,12 @@ type Campaign struct {
 
 	Vault       Vault                `json:"vault"`
 	Directories map[string]Directory `json:"directories"`
-	Sources     []Source             `json:"sources"`
-	Exclude     []Exclude            `json:"exclude,omitempty"`
-	Accept      []Accept             `json:"accept,omitempty"`
-	Confirm     []Confirm            `json:"confirm,omitempty"`
+	// Systems are the authorities of further types, by name.
+	Systems Systems   `json:"systems,omitempty"`
+	Sources []Source  `json:"sources"`
+	Exclude []Exclude `json:"exclude,omitempty"`
+	Accept  []Accept  `json:"accept,omitempty"`
+	Confirm []Confirm `json:"confirm,omitempty"`
 
 	// Waves in order. What no wave matches goes into one more, last wave. Logins to Vault
 	// go before all else whatever they say.
@@ -158,37 +161,6 @@ func (d Directory) HasDomains() bool { return drivers[d.Driver].domains }
 // OnlyTLS reports whether the directory takes passwords only over TLS.
 func (d Directory) OnlyTLS() bool { return drivers[d.Driver].tlsOnly }
 
-// driver is what a campaign file has to know of a family of servers. What
-// else differs is internal/directory's.
-type driver struct {
-	// kinds of credential that its accounts can have, the usual one first.
-	kinds []credential.Kind
-	// sets are the operations that set a password, the usual one first; none
-	// where there is one way. 389 Directory Server holds the extended operation
-	// to the password policy whoever asks for it, and a replace only if the
-	// identity is no password administrator.
-	sets []string
-	// oneWay is why it offers no choice of operation.
-	oneWay string
-	// tlsOnly: it takes passwords only over TLS.
-	tlsOnly bool
-	// discover are the places where further servers are found.
-	discover []string
-	// domains: its accounts are those of a domain in DNS, and are called by it.
-	domains bool
-}
-
-// drivers has one line for each family of servers.
-var drivers = map[string]driver{
-	OpenLDAP: {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"exop", "replace"}, discover: []string{FromDNS}},
-	DS389:    {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"replace", "exop"}, discover: []string{FromDNS}},
-	ActiveDirectory: {kinds: []credential.Kind{credential.ADPassword, credential.UserPassword}, oneWay: "unicodePwd",
-		tlsOnly: true, discover: []string{FromConfiguration, FromDNS}, domains: true},
-}
-
-// driverNames are the drivers in the order in which messages name them.
-var driverNames = []string{OpenLDAP, DS389, ActiveDirectory}
-
 // Identities are the logins to the directory, in the order of the file: one, or a pair.
 func (d Directory) Identities() []Bind {
 	if d.Partner == (Bind{}) {
@@ -207,14 +179,7 @@ type Bind struct {
 }
 
 // PasswordPolicy says how new values are made.
-type PasswordPolicy struct {
-	// VaultPolicy is the name of a Vault password policy; if set, Vault
-	// generates and the other fields are not allowed.
-	VaultPolicy string `json:"vault_policy,omitempty"`
-	Length      int    `json:"length,omitempty"`  // default 32, at least 16, at most 128
-	Symbols     string `json:"symbols,omitempty"` // allowed symbols; default "-_.~+=^%@" ; "" is not "none": use NoSymbols
-	NoSymbols   bool   `json:"no_symbols,omitempty"`
-}
+type PasswordPolicy = authority.PasswordPolicy
 
 // Source is one place where credentials are found.
 type Source struct {

@@ -32,12 +32,7 @@ func (l *loader) directories(top fields) map[string]Directory {
 			out = map[string]Directory{}
 		}
 		n := all.vals[name]
-		switch {
-		case name == credential.VaultAuthority || name == unmatched:
-			l.problem(n.Line, "directories.%s: this name is taken by Rollcall itself; choose another", name)
-		case !nameForm.MatchString(name):
-			l.problem(n.Line, "directories.%s: the name %s", shown(name), nameRule)
-		}
+		l.authorityName(n, "directories."+shown(name), name)
 		out[name] = l.directory(n, "directories."+shown(name))
 	}
 	return out
@@ -79,18 +74,25 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 	d.Servers = l.servers(f, d)
 	d.Formerly = l.formerly(f)
 	d.Discover = discover(f, d)
-	d.CA = f.caFile()
+	d.CA = f.certificates("ca_file")
 	l.binds(f, &d)
 	d.Password = l.passwordPolicy(f)
-	if s, ok := f.scalar("rate_per_second"); ok {
-		r, err := strconv.ParseFloat(s, 64)
-		if err != nil || !(r >= 0 && r <= 1e6) {
-			f.problem("rate_per_second", "must be a number of operations from 0 (no limit) to 1000000")
-			r = 0
-		}
-		d.RatePerSecond = r
-	}
+	d.RatePerSecond = f.number("rate_per_second", 1e6)
 	return d
+}
+
+// number is a number of operations from 0 to hi, or 0 when the key is missing.
+func (f fields) number(key string, hi float64) float64 {
+	s, ok := f.scalar(key)
+	if !ok {
+		return 0
+	}
+	r, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(r >= 0 && r <= hi) {
+		f.problem(key, "must be a number of operations from 0 (no limit) to %.0f", hi)
+		return 0
+	}
+	return r
 }
 
 func (l *loader) servers(f fields, d Directory) []string {
@@ -184,8 +186,9 @@ func Domain(dn string) string {
 	return strings.Join(labels, ".")
 }
 
-func (f fields) caFile() string {
-	text := f.file("ca_file")
+// certificates is the PEM text of the file that a key names.
+func (f fields) certificates(key string) string {
+	text := f.file(key)
 	if len(text) == 0 {
 		return ""
 	}
@@ -196,17 +199,17 @@ func (f fields) caFile() string {
 			break
 		}
 		if b.Type != "CERTIFICATE" {
-			f.problem("ca_file", "holds a PEM block that is no certificate; it must hold CA certificates and nothing else")
+			f.problem(key, "holds a PEM block that is no certificate; it must hold CA certificates and nothing else")
 			return ""
 		}
 		if _, err := x509.ParseCertificate(b.Bytes); err != nil {
-			f.problem("ca_file", "certificate %d in the file cannot be read: %v", found+1, err)
+			f.problem(key, "certificate %d in the file cannot be read: %v", found+1, err)
 			return ""
 		}
 		found++
 	}
 	if found == 0 {
-		f.problem("ca_file", "holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
+		f.problem(key, "holds no PEM certificate (-----BEGIN CERTIFICATE-----)")
 		return ""
 	}
 	return string(text)

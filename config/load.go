@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			"device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"))
+			append(sectionKeys(), "device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger")...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -62,6 +62,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Exposure = l.exposure(top)
 	c.Vault = l.vault(top)
 	c.Directories = l.directories(top)
+	c.Systems = l.systems(top, c.Directories)
 	c.Sources = l.sources(top, c)
 	c.Exclude = l.exclude(top)
 	c.Accept = l.accept(top, c)

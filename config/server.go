@@ -44,7 +44,12 @@ func ServerURL(text string) (string, error) {
 // parseServer reads an LDAP URL, with an address behind it or without, and makes both
 // canonical: lower case, port given.
 func parseServer(s string) (u *url.URL, address, what string) {
-	const form = "must be a URL like ldaps://ldap1.example.org or ldap://10.0.0.5:389"
+	return parseURL(s, map[string]string{"ldaps": "636", "ldap": "389"}, "must be a URL like ldaps://ldap1.example.org or ldap://10.0.0.5:389", "the base DN has its own key")
+}
+
+// parseURL is parseServer for URLs of those schemes, each with its usual port. rest says
+// where what stands behind the port belongs.
+func parseURL(s string, ports map[string]string, form, rest string) (u *url.URL, address, what string) {
 	s, address, what = parseAddress(s, form)
 	if what != "" {
 		return nil, "", what
@@ -53,12 +58,12 @@ func parseServer(s string) (u *url.URL, address, what string) {
 	if err != nil || u.Hostname() == "" {
 		return nil, "", form
 	}
-	port := map[string]string{"ldaps": "636", "ldap": "389"}[u.Scheme]
+	port := ports[u.Scheme]
 	switch {
 	case port == "":
 		return nil, "", form
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, "", form + ", with nothing after the port; the base DN has its own key"
+		return nil, "", form + ", with nothing after the port; " + rest
 	}
 	if p := u.Port(); p != "" {
 		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +82,8 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 			f.problem("name", "the wave on line %d has this name already", first)
 		}
 		names[w.Name] = n.Line
-		if _, ok := c.Directories[w.Directory]; w.Directory != "" && !ok && w.Directory != credential.VaultAuthority {
-			f.unknownDirectory(c, w.Directory, credential.VaultAuthority)
+		if w.Directory != "" && c.Authority(w.Directory) == nil && w.Directory != credential.VaultAuthority {
+			f.unknownDirectory(c, w.Directory, append(slices.Collect(maps.Keys(c.Systems)), credential.VaultAuthority)...)
 		}
 		if w.Source != "" && !c.hasSource(w.Source) {
 			f.problem("source", "no source is called %s", shown(w.Source))

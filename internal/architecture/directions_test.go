@@ -17,6 +17,7 @@ import (
 var layers = [][]string{
 	{"internal/credential", "internal/version"}, // the nouns: everything speaks of them, they of nothing
 	{"internal/protocol"},                       // pure decisions: testable row by row because they know no server
+	{"internal/authority"},                      // what any authority is, as settings and opened
 	{"config"},                                  // the campaign file: types that every room above may take
 	{"internal/kind", "internal/vault", "internal/vault/minted", "internal/directory", "internal/ledger", "internal/password"},                                // one outside system each, none knows another
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin"}, // a kind knows its authority and no other kind

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/activities"
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/engine"
@@ -168,8 +169,12 @@ func (s *session) ownMount(ctx context.Context) check {
 func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {
 	var rows []check
 	spec := s.cfg
-	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
-		of, known := s.checkDirectory(ctx, name, roll)
+	for _, name := range s.cfg.Authorities() {
+		look := s.checkSystem
+		if _, ok := s.cfg.Directories[name]; ok {
+			look = s.checkDirectory
+		}
+		of, known := look(ctx, name, roll)
 		rows, spec = append(rows, of...), known.Of(spec)
 	}
 	var misnamed *activities.NameError
@@ -231,7 +236,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	}
 	var accounts, people []string
 	for _, c := range roll {
-		own := slices.ContainsFunc(s.cfg.Directories[name].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, c.Name) })
+		own := s.own(c)
 		// What one of a pair may do to the other is looked at by itself.
 		if c.Authority == name && c.Problem == "" && c.Subject != "" && !own {
 			accounts = append(accounts, c.Subject)
@@ -270,6 +275,41 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	case healthy:
 		// Else what is wrong with its servers has been said.
 		rows = append(rows, check{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})
+	}
+	return rows, known
+}
+
+// own reports whether a credential is one that Rollcall itself logs in with.
+func (s *session) own(c credential.Credential) bool {
+	a := s.cfg.Authority(c.Authority)
+	return a != nil && slices.ContainsFunc(a.Logins(), func(l authority.Login) bool { return l.Name == c.Name || directory.SameDN(l.Name, c.Name) })
+}
+
+// checkSystem looks at an authority that is neither a directory nor Vault.
+func (s *session) checkSystem(ctx context.Context, name string, roll []credential.Credential) (rows []check, known activities.Servers) {
+	a, err := s.kinds.System(s.cfg, name)
+	if err != nil {
+		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
+	}
+	found, err := a.Discover(ctx)
+	if err != nil {
+		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "until its servers are known, no campaign begins"}}, known
+	}
+	known = activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
+	if a, err = s.kinds.System(known.Of(s.cfg), name); err != nil {
+		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "correct what names that server"}}, known
+	}
+	for _, n := range found.Notes {
+		rows = append(rows, check{Where: name, What: "address", OK: true, Detail: n})
+	}
+	var subjects []string
+	for _, c := range roll {
+		if c.Authority == name && c.Problem == "" && c.Subject != "" && !s.own(c) {
+			subjects = append(subjects, c.Subject)
+		}
+	}
+	for _, c := range a.Check(ctx, subjects...) {
+		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
 	}
 	return rows, known
 }

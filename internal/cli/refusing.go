@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"rollcall/activities"
-	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/directory"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
@@ -29,8 +26,7 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 	}
 	lanes := map[lane][]credential.Credential{}
 	for _, c := range roll.Credentials {
-		own := slices.ContainsFunc(s.cfg.Directories[c.Authority].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, c.Name) })
-		if c.Problem == "" && c.Subject != "" && !own && len(roll.Servers[c.Authority]) > 0 {
+		if c.Problem == "" && c.Subject != "" && !s.own(c) && len(roll.Servers[c.Authority]) > 0 {
 			at := lane{c.Authority, c.Kind}
 			lanes[at] = append(lanes[at], c)
 		}

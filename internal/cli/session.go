@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"time"
@@ -51,9 +50,9 @@ func (a *app) openVault(ctx context.Context) (*session, error) {
 }
 
 func (a *app) warnInsecure(cfg *config.Campaign) {
-	for name, d := range cfg.Directories {
-		if d.Insecure {
-			a.say("WARNING: directory %s is marked insecure: passwords cross the network in clear text", name)
+	for _, name := range cfg.Authorities() {
+		if cfg.Authority(name).ClearText() {
+			a.say("WARNING: %s is marked insecure: passwords cross the network in clear text", cfg.Called(name))
 		}
 	}
 }
@@ -236,11 +235,11 @@ func (s *session) preflight(ctx context.Context) error {
 	}
 	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
 	spec := found.Of(s.cfg)
-	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
+	for _, name := range s.cfg.Authorities() {
 		if err != nil {
 			break
 		}
-		d, unusable := s.kinds.Directory(spec, name)
+		d, unusable := s.kinds.System(spec, name)
 		if err = unusable; err == nil {
 			err = d.Ready(ctx)
 		}
@@ -266,8 +265,8 @@ func batchOf(c *config.Campaign) int {
 	if c.Limits.Batch > 0 {
 		return c.Limits.Batch
 	}
-	for _, d := range c.Directories {
-		if d.RatePerSecond > 0 {
+	for _, name := range c.Authorities() {
+		if c.Authority(name).Limits().RatePerSecond > 0 {
 			return workflows.DefaultBatch
 		}
 	}

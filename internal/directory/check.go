@@ -9,22 +9,12 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/authority"
 )
 
 // Check is one thing that a doctor looked at on one server.
-type Check struct {
-	Server string
-	What   string // connect, certificate, bind, base, policy, rights, clock
-	OK     bool
-	// NotChecked: it could not be looked at, and nothing says that it is in order. OK is true all
-	// the same, because nothing was seen to be wrong.
-	NotChecked bool
-	Detail     string // what was seen
-	Do         string // what to do; empty when OK
-	// Stops: no campaign begins with this, because no waiting mends it and no proof would
-	// hold. A server that is down is no such thing: the others get new values meanwhile.
-	Stops bool
-}
+type Check = authority.Check
 
 // notChecked, for what to do, says to addCheck that a thing could not be looked at.
 const notChecked = "not checked"

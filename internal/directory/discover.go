@@ -25,7 +25,7 @@ import (
 // certificate that ca_file trusts for its name.
 func (c *Client) Discover(ctx context.Context) (Found, error) {
 	var all Found
-	if err := all.add(ctx, c, c.conf.Servers); err != nil {
+	if err := c.add(ctx, &all, c.conf.Servers); err != nil {
 		return all, err
 	}
 	var found []string
@@ -42,7 +42,8 @@ func (c *Client) Discover(ctx context.Context) (Found, error) {
 	if err != nil {
 		return all, err
 	}
-	return all, all.add(ctx, c, found)
+	err = c.add(ctx, &all, found)
+	return all, err
 }
 
 // inConfiguration asks the write server for the domain's controllers. They are taken to

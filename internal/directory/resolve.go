@@ -12,23 +12,16 @@ import (
 	"time"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 )
 
 // Found are the servers of a directory at one moment.
-type Found struct {
-	// Servers as config.ServerAt writes them, the write server first. A name with
-	// several addresses is several servers.
-	Servers []string
-	// Addresses of servers whose name has one: they are dialled there from now on.
-	Addresses map[string]string
-	// Notes are what a person should know of it.
-	Notes []string
-}
+type Found = authority.Found
 
 // add takes in a server of the file, or one that was found, by all its addresses. One
 // without an address stays on the list: it keeps credentials open until it is
 // reached, or a person leaves it out.
-func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
+func (c *Client) add(ctx context.Context, f *Found, urls []string) error {
 	for _, raw := range urls {
 		s, err := c.newServer(raw)
 		if err != nil {
@@ -36,7 +29,7 @@ func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
 		}
 		switch _, literal := netip.ParseAddr(s.host); {
 		case s.address != "" || literal == nil:
-			f.take(raw, "")
+			take(f, raw, "")
 			continue
 		}
 		all, err := c.addresses(ctx, s.host)
@@ -45,7 +38,7 @@ func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
 			return fmt.Errorf("directory %s: look for the address of %s: %w", c.name, s.host, ctx.Err())
 		case err != nil:
 			f.Notes = append(f.Notes, fmt.Sprintf("%s: its name has no address now (%v); it stays a server, and what is not proved there stays open", raw, err))
-			f.take(raw, "")
+			take(f, raw, "")
 			continue
 		}
 		twin, left := s.loopback(ctx, all)
@@ -55,11 +48,11 @@ func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
 			all = left
 		case len(left) == 2 && len(all) == 2:
 			f.Notes = append(f.Notes, fmt.Sprintf("%s: nothing listens at %s or %s of this machine now; it is asked at the one where something does", raw, all[0], all[1]))
-			f.take(raw, "")
+			take(f, raw, "")
 			continue
 		}
 		if len(all) == 1 {
-			f.take(raw, all[0].String())
+			take(f, raw, all[0].String())
 			continue
 		}
 		if len(f.Servers) == 0 {
@@ -67,13 +60,13 @@ func (f *Found) add(ctx context.Context, c *Client, urls []string) error {
 				raw, len(all), all[0], config.ServerAt(raw, all[1].String())))
 		}
 		for _, a := range all {
-			f.take(config.ServerAt(raw, a.String()), "")
+			take(f, config.ServerAt(raw, a.String()), "")
 		}
 	}
 	return nil
 }
 
-func (f *Found) take(server, address string) {
+func take(f *Found, server, address string) {
 	if slices.Contains(f.Servers, server) {
 		return
 	}

@@ -81,8 +81,8 @@ func (p *past) choose(c *config.Campaign) {
 		authority, subject, ok := strings.Cut(x.ID, "/")
 		if from := openedBy(x.Found, ""); ok && from != "" && !seen[x.ID] {
 			k := credential.Credential{ID: x.ID, Kind: credential.AppRoleSecretID, Authority: authority, Subject: subject, Name: x.Name, Reasons: x.Found}
-			if d, ok := c.Directories[authority]; ok {
-				k.Kind = d.Kind()
+			if of := c.KindOf(authority); of != "" {
+				k.Kind = of
 			}
 			p.kept = append(p.kept, kept{k, from, false, false})
 		}
@@ -230,7 +230,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {
 		authority, _, _ := strings.Cut(left.ID, "/")
-		if _, ours := m.c.Directories[authority]; !ours && left.Device != m.c.Device && authority != credential.VaultAuthority {
+		if ours := m.hasAuthority(authority); !ours && left.Device != m.c.Device && authority != credential.VaultAuthority {
 			continue // of a directory that this campaign does not have
 		}
 		i := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool { return x.ID == left.ID })

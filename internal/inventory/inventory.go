@@ -20,6 +20,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/vault"
@@ -102,6 +103,8 @@ type Account struct {
 
 	kind credential.Kind // of a login to Vault, which knows it by the mount
 
+	system *authority.Account // as a System found it
+
 	facts *facts // of an LDAP entry; shared by all that found it in one answer
 }
 
@@ -110,7 +113,18 @@ type Account struct {
 // found nothing. It travels with the roll to the ledger and to reports.
 type Warning = credential.Finding
 
-// List asks all sources and merges what they found into the roll of a campaign.
+// Authorities are those of the campaign file, opened, by name.
+type Authorities struct {
+	Directories map[string]Directory
+	Systems     map[string]authority.Finder
+}
+
+// List is ListAll for a campaign file whose authorities are directories.
+func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
+	return ListAll(ctx, c, Authorities{Directories: dirs}, v, campaign, now, progress)
+}
+
+// ListAll asks all sources and merges what they found into the roll of a campaign.
 // now becomes Roll.ListedAt. progress, if not nil, is called with the number of
 // candidates found so far, from one goroutine at a time, often enough to serve
 // as a heartbeat.
@@ -119,8 +133,8 @@ type Warning = credential.Finding
 // in it would let a stolen credential live. The error names the source, the
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
-func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: dirs, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
+func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
+	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -229,6 +243,7 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 type lister struct {
 	c          *config.Campaign
 	dirs       map[string]Directory
+	systems    map[string]authority.Finder
 	vault      Vault
 	progress   func(int)
 	candidates []Candidate
@@ -260,6 +275,11 @@ func (l *lister) check() error {
 		d := l.dirs[name]
 		if d == nil || len(d.Servers()) == 0 {
 			return fmt.Errorf("directory %s is not connected", name)
+		}
+	}
+	for name := range l.c.Systems {
+		if l.systems[name] == nil {
+			return fmt.Errorf("%s is not connected", l.c.Called(name))
 		}
 	}
 	return nil
@@ -315,13 +335,17 @@ func sortWarnings(w []Warning) []Warning {
 	return slices.Compact(w)
 }
 
-// onlyDirectory is the directory that is meant when none is named: the one
-// there is, or "".
-func onlyDirectory(c *config.Campaign) string {
+// onlyAuthority is the authority that is meant when none is named: the one
+// directory there is, or, in a file without directories, the one authority;
+// else "".
+func onlyAuthority(c *config.Campaign) string {
 	if len(c.Directories) == 1 {
 		for name := range c.Directories {
 			return name
 		}
+	}
+	if all := c.Authorities(); len(all) == 1 {
+		return all[0]
 	}
 	return ""
 }

@@ -99,17 +99,18 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		}
 	default:
 		t.directory(c, &cand, r)
-		d := c.Directories[cand.Authority]
+		usual := c.KindOf(cand.Authority)
+		takes := usual != "" && slices.Contains(c.Authority(cand.Authority).Kinds(), cand.Kind)
 		switch {
 		case cand.Kind == "":
-			cand.Kind = d.Kind()
-		case traits.HandsOver && !d.Takes(cand.Kind):
-			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", d.Kind(), cand.Kind)
-		case !d.Takes(cand.Kind):
-			t.problem(r.line, "kind: accounts of this directory have %s; leave it out", d.Kind())
+			cand.Kind = usual
+		case traits.HandsOver && !takes:
+			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", usual, cand.Kind)
+		case !takes:
+			t.problem(r.line, "kind: accounts of %s have %s; leave it out", t.called(c, cand.Authority), usual)
 		}
 		if traits.HandsOver && r.cells["path"] != "" {
-			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", d.Kind())
+			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", usual)
 		}
 	}
 	if text := r.cells["path"]; text != "" {
@@ -134,20 +135,23 @@ func anyKind() string {
 
 func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {
 	if cand.Authority == "" {
-		cand.Authority = onlyDirectory(c)
+		cand.Authority = onlyAuthority(c)
 		if cand.Authority == "" {
 			t.problem(r.line, "directory: missing, and the campaign file does not have exactly one")
 		}
 		return
 	}
-	if _, ok := c.Directories[cand.Authority]; !ok {
-		known := []string{}
-		for name := range c.Directories {
-			known = append(known, name)
-		}
-		slices.Sort(known)
-		t.problem(r.line, "directory: not in the campaign file, which has: %s", strings.Join(known, ", "))
+	if c.Authority(cand.Authority) == nil {
+		t.problem(r.line, "directory: not in the campaign file, which has: %s", strings.Join(c.Authorities(), ", "))
 	}
+}
+
+// called is what a message about a row calls an authority.
+func (t *table) called(c *config.Campaign, name string) string {
+	if _, ok := c.Directories[name]; ok || name == "" {
+		return "this directory"
+	}
+	return c.Called(name)
 }
 
 // column checks the name of a column and reports whether it may be read. known is how many columns of its

@@ -157,6 +157,7 @@ func (m *merger) matched(c Candidate, a Account) {
 		l.find(credential.FindingProtected, "adminCount is 1: rights delegated on the organizational unit do not reach it; bind.dn needs Reset Password on CN=AdminSDHolder, or a domain administrator resets it")
 	}
 	l.hinder(a)
+	l.fromSystem(a.system)
 	l.servesVault(c.Authority, a, m.lost.binds)
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
@@ -312,11 +313,11 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingNoAccount, "nothing says whose secret this is: set custom_metadata directory, account and field on it, or list it in a manifest, or exclude it")
 	case c.Authority == "":
 		l.find(credential.FindingNoAccount, "names the account %q and no directory, and the campaign has several: set custom_metadata directory", c.Account)
-	case c.Authority != credential.VaultAuthority && !m.hasDirectory(c.Authority):
-		l.find(credential.FindingNoAccount, "names the account %q in %s, a directory that the campaign file does not have", c.Account, c.Authority)
+	case c.Authority != credential.VaultAuthority && !m.hasAuthority(c.Authority):
+		l.find(credential.FindingNoAccount, "names the account %q in %s, an authority that the campaign file does not have", c.Account, c.Authority)
 	case m.unasked(c):
 		l.find(credential.FindingNoAccount, "names the login to Vault %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have it; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
-	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.hasDirectory(c.Authority):
+	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.c.Directories[c.Authority].Driver != "":
 		l.find(credential.FindingNoAccount, "the account %q is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, c.Authority)
 	default:
 		l.find(credential.FindingNoAccount, "the account %q is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, c.Authority)
@@ -330,10 +331,7 @@ func (m *merger) unasked(c Candidate) bool {
 	return asked && len(found) == 0
 }
 
-func (m *merger) hasDirectory(name string) bool {
-	_, ok := m.c.Directories[name]
-	return ok
-}
+func (m *merger) hasAuthority(name string) bool { return m.c.Authority(name) != nil }
 
 // firstText is the smaller of two texts that is not empty.
 func firstText(a, b string) string {

@@ -23,7 +23,7 @@ type target struct {
 func (m *merger) meant(name string) []target {
 	found := map[string]target{}
 	key := accountKey(name)
-	for _, authority := range slices.Sorted(maps.Keys(m.c.Directories)) {
+	for _, authority := range m.c.Authorities() {
 		for _, a := range preferAccounts(m.known[reference{authority, key}]) {
 			id := authority + "/" + a.Subject
 			found[id] = target{id, authority + ": " + a.Name, &a}

@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -26,14 +25,14 @@ const notByUs = -1
 // had the device may have met it: bind identities that can reset each other and, if the
 // file says so, the workers' AppRole. A single identity is listed only where a source finds it.
 func (l *lister) addOwn(ctx context.Context) error {
-	for _, name := range slices.Sorted(maps.Keys(l.c.Directories)) {
-		d := l.c.Directories[name]
-		if !d.Paired() {
+	for _, name := range l.c.Authorities() {
+		pair := l.c.Authority(name).Logins()
+		if len(pair) != 2 {
 			continue
 		}
-		for n, b := range d.Identities() {
+		for n, login := range pair {
 			l.add(Candidate{
-				Kind: d.Kind(), Authority: name, Account: b.DN, Path: &b.Password,
+				Kind: l.c.KindOf(name), Authority: name, Account: login.Name, Path: &login.Secret,
 				Reason: credential.Reason{Source: "rollcall", Type: ownSource, Detail: fmt.Sprintf("Rollcall's own bind identity %c", 'A'+n)},
 			})
 		}
@@ -90,12 +89,12 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
 	own := ownIdentities{}
 	last := 0
-	for _, name := range slices.Sorted(maps.Keys(l.c.Directories)) {
-		d := l.c.Directories[name]
-		for _, b := range d.Identities() {
-			for _, a := range known[reference{name, accountKey(b.DN)}] {
+	for _, name := range l.c.Authorities() {
+		logins := l.c.Authority(name).Logins()
+		for _, login := range logins {
+			for _, a := range known[reference{name, accountKey(login.Name)}] {
 				own[name+"/"+a.Subject] = notByUs
-				if d.Paired() {
+				if len(logins) == 2 {
 					own[name+"/"+a.Subject] = last
 					last++
 				}
@@ -134,8 +133,8 @@ func (m *merger) ownIdentities(own ownIdentities) []Warning {
 		}
 		l.Problem = credential.OwnIdentity
 		hint := "rotate it by hand after the campaign, with another identity"
-		if _, ok := m.c.Directories[l.Authority]; ok {
-			hint = fmt.Sprintf("name a pair under directories.%s.bind and each is rotated by the other, or %s", l.Authority, hint)
+		if a := m.c.Authority(l.Authority); a != nil {
+			hint = fmt.Sprintf("name a pair under %s.%s.bind and each is rotated by the other, or %s", a.Type(), l.Authority, hint)
 		}
 		warnings = append(warnings, Warning{Code: credential.FindingOwnLogin, Detail: fmt.Sprintf("%s is what Rollcall itself logs in with: it stays open; %s", l.Name, hint)})
 	}

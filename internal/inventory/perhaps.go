@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	if c.Account != "" {
 		return
 	}
-	for _, authority := range append(slices.Collect(maps.Keys(m.c.Directories)), credential.VaultAuthority) {
+	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
 		// A directory is named where the file has one alone, whether or not the secret names it.
 		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue

@@ -55,9 +55,9 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 			ask(c.Authority, c.Account)
 		}
 	}
-	for name, d := range l.c.Directories {
-		for _, b := range d.Identities() {
-			ask(name, b.DN) // to recognise our own identity
+	for _, name := range l.c.Authorities() {
+		for _, login := range l.c.Authority(name).Logins() {
+			ask(name, login.Name) // to recognise our own identity
 		}
 		for _, e := range l.c.Exclude {
 			ask(name, e.Account) // the directory says whom a name means
@@ -80,6 +80,8 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 			err = l.lookUpLogins(ctx, refs, known)
 		case l.dirs[authority] != nil:
 			err = l.lookUpEntries(ctx, authority, refs, known)
+		case l.systems[authority] != nil:
+			err = l.lookUpAccounts(ctx, authority, refs, known)
 		}
 		if err != nil {
 			return nil, err

@@ -65,10 +65,10 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 	case credential.VaultAuthority:
 		cand.Kind = credential.AppRoleSecretID // if its auth mount is of another type: loginKind
 	case "":
-		cand.Authority = onlyDirectory(c)
+		cand.Authority = onlyAuthority(c)
 		fallthrough
 	default:
-		cand.Kind = c.Directories[cand.Authority].Kind()
+		cand.Kind = c.KindOf(cand.Authority)
 	}
 	if cand.AnyField {
 		cand.Path.Field = cand.Kind.Traits().Field

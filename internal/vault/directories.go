@@ -19,7 +19,8 @@ const directoriesFolder = "directories"
 type NamedDirectory struct {
 	Name     string   `json:"-"`
 	Base     string   `json:"base"`
-	Servers  []string `json:"servers"` // as config.ServerAt writes them, with the address that was dialled
+	Type     string   `json:"type,omitempty"` // authority.Settings.Type; empty for a directory
+	Servers  []string `json:"servers"`        // as config.ServerAt writes them, with the address that was dialled
 	Campaign string   `json:"campaign"`
 	Device   string   `json:"device"`
 

@@ -68,8 +68,8 @@ func (s *Store) RequirePasswordPolicies(ctx context.Context, c *config.Campaign)
 // passwordPolicies are those that the file names, each once.
 func passwordPolicies(c *config.Campaign) []string {
 	names := map[string]bool{}
-	for _, d := range c.Directories {
-		if p := d.Password.VaultPolicy; p != "" {
+	for _, name := range c.Authorities() {
+		if p := c.Authority(name).Passwords().VaultPolicy; p != "" {
 			names[p] = true
 		}
 	}

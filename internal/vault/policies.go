@@ -133,13 +133,13 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 	return append(append(rs, appRoleRules(c, known, false)...), userpassRules(c, known, false)...)
 }
 
-// bindRules let a worker or operator log in to the directories.
+// bindRules let a worker or operator log in to the authorities.
 func bindRules(c *config.Campaign) []rule {
 	var rs []rule
-	for _, d := range c.Directories {
-		for _, b := range d.Identities() {
-			if b.Password.Mount != "" {
-				rs = append(rs, rule{b.Password.Mount + "/data/" + b.Password.Path, []string{read}})
+	for _, name := range c.Authorities() {
+		for _, login := range c.Authority(name).Logins() {
+			if login.Secret.Mount != "" {
+				rs = append(rs, rule{login.Secret.Mount + "/data/" + login.Secret.Path, []string{read}})
 			}
 		}
 	}
@@ -187,10 +187,10 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	if own := OwnSecretID(c.Vault.Mount); c.Vault.RotateLogin {
 		out = append(out, place{own.Mount, own.Path, false})
 	}
-	for _, d := range c.Directories {
-		if d.Paired() {
-			for _, b := range d.Identities() {
-				out = append(out, place{b.Password.Mount, b.Password.Path, false})
+	for _, name := range c.Authorities() {
+		if pair := c.Authority(name).Logins(); len(pair) == 2 {
+			for _, login := range pair {
+				out = append(out, place{login.Secret.Mount, login.Secret.Path, false})
 			}
 		}
 	}

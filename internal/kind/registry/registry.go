@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind"
@@ -23,7 +24,7 @@ import (
 )
 
 // opener opens the authority of one kind.
-type opener func(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error)
+type opener func(r *Registry, spec *config.Campaign, name string) (kind.Authority, error)
 
 // kinds has one line for each kind of credential.
 var kinds = map[credential.Kind]opener{
@@ -33,6 +34,9 @@ var kinds = map[credential.Kind]opener{
 	credential.AppRoleSecretID:  openAppRoleSecretID,
 	credential.UserpassPassword: openUserpassPassword,
 }
+
+// systems has one line for each type of authority besides directories and Vault.
+var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.System, error){}
 
 // Registry opens authorities once and shares them: connection pools and rate
 // limits hold for a directory as a whole, whatever campaign uses it. Safe for
@@ -44,22 +48,23 @@ type Registry struct {
 	mu   sync.Mutex
 	open map[string]kind.Authority
 	dirs map[string]*directory.Client
+	sys  map[string]authority.System
 }
 
 // New gives a registry whose authorities read their own logins from store.
 func New(store *vault.Store) *Registry {
-	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}}
+	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
 }
 
 // Authority opens the authority of a credential, or returns the one that is
 // open. It does no network I/O; the error means that the campaign's
 // specification is unusable.
-func (r *Registry) Authority(spec *config.Campaign, authority string, k credential.Kind) (kind.Authority, error) {
+func (r *Registry) Authority(spec *config.Campaign, name string, k credential.Kind) (kind.Authority, error) {
 	open, ok := kinds[k]
 	if !ok {
 		return nil, fmt.Errorf("no kind of credential is called %q", k)
 	}
-	key, err := json.Marshal([]any{k, authority, spec.Directories[authority], spec.Vault.Password})
+	key, err := json.Marshal([]any{k, name, spec.Authority(name), spec.Vault.Password})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +73,7 @@ func (r *Registry) Authority(spec *config.Campaign, authority string, k credenti
 	if a, ok := r.open[string(key)]; ok {
 		return a, nil
 	}
-	a, err := open(r, spec, authority)
+	a, err := open(r, spec, name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,18 +100,58 @@ func (r *Registry) directory(spec *config.Campaign, name string) (*directory.Cli
 	if c, ok := r.dirs[string(key)]; ok {
 		return c, nil
 	}
-	var passwords []func(context.Context) (credential.Secret, error)
-	for _, b := range d.Identities() {
-		passwords = append(passwords, func(ctx context.Context) (credential.Secret, error) {
-			live, err := r.store.ReadLive(ctx, b.Password, 0)
-			return live.Value, err // zero where Vault has none, which the directory reports
-		})
-	}
-	c, err := directory.Open(name, d, passwords...)
+	c, err := directory.Open(name, d, r.secrets(d)...)
 	if err == nil {
 		r.dirs[string(key)] = c
 	}
 	return c, err
+}
+
+// secrets read what Rollcall logs in with at an authority, from Vault, in the
+// order of its logins.
+func (r *Registry) secrets(s authority.Settings) (out []func(context.Context) (credential.Secret, error)) {
+	for _, login := range s.Logins() {
+		out = append(out, func(ctx context.Context) (credential.Secret, error) {
+			live, err := r.store.ReadLive(ctx, login.Secret, 0)
+			return live.Value, err // zero where Vault has none, which the authority reports
+		})
+	}
+	return out
+}
+
+// System opens the authority of that name in spec, or returns the one that is
+// open. It does no network I/O; the error means that the campaign's
+// specification is unusable.
+func (r *Registry) System(spec *config.Campaign, name string) (authority.System, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := spec.Directories[name]; ok {
+		return r.directory(spec, name)
+	}
+	return r.system(spec, name)
+}
+
+func (r *Registry) system(spec *config.Campaign, name string) (authority.System, error) {
+	s := spec.Authority(name)
+	if s == nil {
+		return nil, fmt.Errorf("the campaign file has no authority called %q", name)
+	}
+	open, ok := systems[s.Type()]
+	if !ok {
+		return nil, fmt.Errorf("authority %s: nothing opens the type %q", name, s.Type())
+	}
+	key, err := json.Marshal([]any{name, s.Type(), s})
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := r.sys[string(key)]; ok {
+		return a, nil
+	}
+	a, err := open(r, name, s)
+	if err == nil {
+		r.sys[string(key)] = a
+	}
+	return a, err
 }
 
 // Close releases every connection.
@@ -124,31 +169,36 @@ func (r *Registry) Close() error {
 			first = err
 		}
 	}
+	for _, s := range r.sys {
+		if err := s.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
 	return first
 }
 
-func openLDAPPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
-	c, err := r.directory(spec, authority)
+func openLDAPPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	c, err := r.directory(spec, name)
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(ldappassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
+	return r.withVault(ldappassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
 }
 
-func openADPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
-	c, err := r.directory(spec, authority)
+func openADPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	c, err := r.directory(spec, name)
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(adpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
+	return r.withVault(adpassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
 }
 
-func openUserPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
-	c, err := r.directory(spec, authority)
+func openUserPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	c, err := r.directory(spec, name)
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(userpassword.New(c, spec.Directories[authority].Password, r.store.GeneratePassword)), nil
+	return r.withVault(userpassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
 }
 
 // withVault: accounts of a directory may log in to Vault too.
@@ -156,10 +206,10 @@ func (r *Registry) withVault(directory kind.Authority) kind.Authority {
 	return vaultlogin.Around(directory, r.tokens, credential.VaultAuthority)
 }
 
-func openAppRoleSecretID(r *Registry, _ *config.Campaign, authority string) (kind.Authority, error) {
-	return approlesecretid.New(r.store.API(), authority).WithLogin(r.store), nil
+func openAppRoleSecretID(r *Registry, _ *config.Campaign, name string) (kind.Authority, error) {
+	return approlesecretid.New(r.store.API(), name).WithLogin(r.store), nil
 }
 
-func openUserpassPassword(r *Registry, spec *config.Campaign, authority string) (kind.Authority, error) {
-	return userpasspassword.New(r.store.API(), authority, spec.Vault.Password, r.store.GeneratePassword), nil
+func openUserpassPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	return userpasspassword.New(r.store.API(), name, spec.Vault.Password, r.store.GeneratePassword), nil
 }

@@ -1,0 +1,80 @@
+package authority
+
+import (
+	"context"
+
+	"rollcall/internal/credential"
+)
+
+// System is an opened authority. It is safe for concurrent use, and every
+// method keeps to its context's deadline.
+type System interface {
+	// Servers lists every server by a name fit for the ledger, the write
+	// server first. Never empty.
+	Servers() []string
+	// Discover names every server at this moment, each by its address, and
+	// those that the file leaves to be found.
+	Discover(ctx context.Context) (Found, error)
+	// Ready logs in to the write server with Rollcall's own login, and changes
+	// nothing. The error says what is not in order and what to do.
+	Ready(ctx context.Context) error
+	// Check looks at all that a campaign needs there, and at what it needs for
+	// the accounts with these immutable ids. It changes nothing.
+	Check(ctx context.Context, subjects ...string) []Check
+	// Close releases connections.
+	Close() error
+}
+
+// Finder is a System that knows accounts by what sources call them.
+type Finder interface {
+	System
+	// Find gives for each reference the accounts that it means on the write
+	// server: none where there is no such account, several where the name is
+	// ambiguous. A reference is a name or an immutable id. Fails as a whole: a
+	// look-up with a hole in it would let a stolen credential live.
+	Find(ctx context.Context, references []string) (map[string][]Account, error)
+}
+
+// Account is an account as a listing finds it.
+type Account struct {
+	Subject string   // immutable id, in lower case
+	Name    string   // for people: what it is called now
+	Short   string   // for a segment of a path in Vault
+	Names   []string // all that people call it
+	// Problem keeps it from being rotated as it is listed; Detail says why, for
+	// people. Empty: nothing does.
+	Problem credential.Problem
+	Detail  string
+	// Findings are what an investigator must look at.
+	Findings []credential.Finding
+	// Resets: it can reset the secrets of other accounts there, and so goes
+	// before them.
+	Resets bool
+}
+
+// Found are the servers of an authority at one moment.
+type Found struct {
+	// Servers as config.ServerAt writes them, the write server first. A name
+	// with several addresses is several servers.
+	Servers []string
+	// Addresses of servers whose name has one: they are dialled there from now
+	// on.
+	Addresses map[string]string
+	// Notes are what a person should know of it.
+	Notes []string
+}
+
+// Check is one thing that was looked at before a campaign.
+type Check struct {
+	Server string
+	What   string // connect, certificate, bind, base, policy, rights, clock
+	OK     bool
+	// NotChecked: it could not be looked at, and nothing says that it is in order. OK is true all
+	// the same, because nothing was seen to be wrong.
+	NotChecked bool
+	Detail     string // what was seen
+	Do         string // what to do; empty when OK
+	// Stops: no campaign begins with this, because no waiting mends it and no proof would
+	// hold. A server that is down is no such thing: the others get new values meanwhile.
+	Stops bool
+}

@@ -1,0 +1,48 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+)
+
+// lookUpAccounts resolves references at an authority that is neither a
+// directory nor Vault: it knows itself what its accounts are called.
+func (l *lister) lookUpAccounts(ctx context.Context, name string, refs []mention, known accounts) error {
+	texts := make([]string, 0, len(refs))
+	for _, r := range refs {
+		texts = append(texts, r.text)
+	}
+	found, err := l.systems[name].Find(ctx, texts)
+	if err != nil {
+		return fmt.Errorf("looking up %d accounts of %s: %w; the listing was given up and nothing was changed: check that the server answers and what Rollcall's login may read there (rollcall doctor), then list again",
+			len(refs), l.c.Called(name), err)
+	}
+	for _, r := range refs {
+		for _, a := range found[r.text] {
+			at := reference{name, r.key}
+			known[at] = addAccount(known[at], Account{Subject: a.Subject, Name: a.Name, Short: a.Short, Logins: a.Names, system: &a})
+		}
+		l.beat()
+	}
+	return nil
+}
+
+// fromSystem takes over what the authority says of the account.
+func (l *line) fromSystem(a *authority.Account) {
+	if a == nil {
+		return
+	}
+	l.findings = append(l.findings, a.Findings...)
+	l.resets = l.resets || a.Resets
+	if a.Problem != "" {
+		l.find(credential.FindingCode(a.Problem), "%s", a.Detail)
+		if !slices.Contains(l.problems, a.Problem) {
+			l.problems = append(l.problems, a.Problem)
+		}
+		l.settle()
+	}
+}
