@@ -48,15 +48,15 @@ file instead.`,
 
 // findLogin finds a login by name on the roll of the running campaign. Temporal gets its place
 // there, and no name.
-func (a *app) findLogin(ctx context.Context, name string) (credential.Ref, error) {
-	s, err := a.openVault(ctx)
-	if err != nil {
-		return credential.Ref{}, err
-	}
-	defer s.close()
-	if err := s.connect(ctx, false); err != nil {
-		return credential.Ref{}, s.refused(workflows.UpdateAcceptOpen, err)
-	}
+func (a *app) findLogin(ctx context.Context, name string) (found credential.Ref, err error) {
+	err = a.withTemporal(ctx, false, cannot(workflows.UpdateAcceptOpen, errNoCampaignHere), func(s *session) error {
+		found, err = s.findLogin(ctx, name)
+		return err
+	})
+	return found, err
+}
+
+func (s *session) findLogin(ctx context.Context, name string) (credential.Ref, error) {
 	running, err := s.running(ctx)
 	if err != nil {
 		return credential.Ref{}, err

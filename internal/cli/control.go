@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/internal/engine"
 	"rollcall/workflows"
 )
 
@@ -50,24 +49,21 @@ func (a *app) ask(cmd *cobra.Command, out *output, update string, arg any, done 
 		return err
 	}
 	ctx := cmd.Context()
-	s, err := a.openVault(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if err := s.connect(ctx, false); err != nil {
-		return s.refused(update, err)
-	}
-	st, err := s.update(ctx, update, arg)
-	if err != nil {
-		return s.refused(update, err)
-	}
-	if asJSON {
-		return printJSON(a.Out, st)
-	}
-	fmt.Fprintln(a.Out, done(st))
-	return nil
+	return a.withTemporal(ctx, false, cannot(update, errNoCampaignHere), func(s *session) error {
+		st, err := s.update(ctx, update, arg)
+		if err != nil {
+			return s.refused(update, err)
+		}
+		if asJSON {
+			return printJSON(a.Out, st)
+		}
+		fmt.Fprintln(a.Out, done(st))
+		return nil
+	})
 }
+
+// cannot says what a command could not do, and why.
+func cannot(update string, why error) error { return fmt.Errorf("cannot %s: %w", update, why) }
 
 // answerWithin bounds the wait for an answer, which takes a moment where both
 // kinds of worker are up. noteAfter is when somebody who waits is told why.
@@ -99,9 +95,6 @@ func (s *session) update(ctx context.Context, name string, arg any) (workflows.S
 }
 
 func (s *session) refused(update string, err error) error {
-	if errors.Is(err, engine.ErrNotRunning) {
-		return fmt.Errorf("cannot %s: no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with what was left", update)
-	}
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
 		return fmt.Errorf("cannot %s: no campaign is running for device %s", update, s.cfg.Device)
@@ -110,5 +103,5 @@ func (s *session) refused(update string, err error) error {
 	if errors.As(err, &why) {
 		return fmt.Errorf("cannot %s: %s", update, why.Message())
 	}
-	return fmt.Errorf("cannot %s: %w", update, err)
+	return cannot(update, err)
 }

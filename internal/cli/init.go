@@ -32,16 +32,13 @@ With --print it shows the policies instead and changes nothing.`,
 			if show {
 				return a.printPolicies(cmd)
 			}
-			s, err := a.openVault(cmd.Context())
-			if err != nil {
+			return a.withVault(cmd.Context(), func(s *session) error {
+				done, err := s.store.Setup(cmd.Context(), s.cfg, s.known(cmd))
+				for _, line := range done {
+					fmt.Fprintln(a.Out, line)
+				}
 				return err
-			}
-			defer s.close()
-			done, err := s.store.Setup(cmd.Context(), s.cfg, s.known(cmd))
-			for _, line := range done {
-				fmt.Fprintln(a.Out, line)
-			}
-			return err
+			})
 		},
 	}
 	c.Flags().BoolVar(&show, "print", false, "print the policies as HCL instead")

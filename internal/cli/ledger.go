@@ -233,10 +233,5 @@ func (a *app) fromVault(cmd *cobra.Command, dir string, args []string, do func(*
 	if err != nil {
 		return err
 	}
-	s, err := a.openVault(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	return do(s, r)
+	return a.withVault(cmd.Context(), func(s *session) error { return do(s, r) })
 }

@@ -57,13 +57,12 @@ Exit code 2 if a warning says that something may be missing from the roll or its
 	return c
 }
 
-func (a *app) list(cmd *cobra.Command) (*credential.Roll, error) {
-	s, err := a.openVault(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
-	return s.list(cmd)
+func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
+	err = a.withVault(cmd.Context(), func(s *session) error {
+		roll, err = s.list(cmd)
+		return err
+	})
+	return roll, err
 }
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {

@@ -31,46 +31,46 @@ directory shows them, as doctor does. Exit code 1 if anything is wrong there.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.openVault(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			roll, unlisted := s.list(cmd)
-			if unlisted != nil {
-				roll = &credential.Roll{}
-			}
-			p := planOf(s.cfg, roll)
-			checks := s.checkDirectories(cmd.Context(), roll.Credentials)
-			p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
-			p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context())}, checks...))
-			switch {
-			case asJSON:
-				err = printJSON(a.Out, p)
-			case unlisted == nil:
-				width, _ := terminal(a.Out)
-				err = p.print(a.Out, width)
-			}
-			if err == nil && len(p.Notes) > 0 && !asJSON {
-				fmt.Fprintln(a.Out)
-				a.printChecks(p.Notes)
-			}
-			if err == nil && len(p.Wrong) > 0 && !asJSON {
-				_, err = fmt.Fprintf(a.Out, "%d wrong\n", a.printChecks(p.Wrong).wrong)
-			}
-			switch {
-			case err != nil:
-				return err
-			case unlisted != nil:
-				return unlisted
-			case len(p.Wrong) > 0:
-				return errNotReady
-			}
-			return complete(roll)
+			return a.withVault(cmd.Context(), func(s *session) error { return s.plan(cmd, asJSON) })
 		},
 	}
 	out.flag(c)
 	return c
+}
+
+func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
+	roll, unlisted := s.list(cmd)
+	if unlisted != nil {
+		roll = &credential.Roll{}
+	}
+	p := planOf(s.cfg, roll)
+	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
+	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
+	p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context())}, checks...))
+	var err error
+	switch {
+	case asJSON:
+		err = printJSON(s.Out, p)
+	case unlisted == nil:
+		width, _ := terminal(s.Out)
+		err = p.print(s.Out, width)
+	}
+	if err == nil && len(p.Notes) > 0 && !asJSON {
+		fmt.Fprintln(s.Out)
+		s.printChecks(p.Notes)
+	}
+	if err == nil && len(p.Wrong) > 0 && !asJSON {
+		_, err = fmt.Fprintf(s.Out, "%d wrong\n", s.printChecks(p.Wrong).wrong)
+	}
+	switch {
+	case err != nil:
+		return err
+	case unlisted != nil:
+		return unlisted
+	case len(p.Wrong) > 0:
+		return errNotReady
+	}
+	return complete(roll)
 }
 
 func onlyWrong(rows []check) []check {

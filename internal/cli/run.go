@@ -53,14 +53,10 @@ func (a *app) takeOverFlag(c *cobra.Command) {
 }
 
 func (a *app) run(ctx context.Context) error {
-	s, err := a.openVault(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if err := s.connect(ctx, true); err != nil {
-		return err
-	}
+	return a.withTemporal(ctx, true, nil, func(s *session) error { return s.run(ctx) })
+}
+
+func (s *session) run(ctx context.Context) error {
 	if err := s.requireOwnState(ctx); err != nil {
 		return err
 	}
@@ -71,7 +67,7 @@ func (a *app) run(ctx context.Context) error {
 		if err := s.requireLogin(ctx); err != nil {
 			return err
 		}
-		stop, err := a.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
+		stop, err := s.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rollcall/activities"
-	"rollcall/internal/engine"
 	"rollcall/internal/vault"
 	"rollcall/workflows"
 )
@@ -57,7 +56,7 @@ manifests are those of today; directories and Vault are read afresh each time.`,
 			default:
 				spec.CronExpressions = []string{cron}
 			}
-			return a.withTemporal(cmd, func(s *session) error { return s.createSchedule(cmd, spec) })
+			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error { return s.createSchedule(cmd, spec) })
 		},
 	}
 	c.Flags().DurationVar(&every, "every", 0, "interval, such as 24h")
@@ -116,7 +115,7 @@ func (a *app) scheduleList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withTemporal(cmd, func(s *session) error {
+			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				rows, err := s.schedules(cmd)
 				if err != nil {
 					return err
@@ -181,7 +180,7 @@ func (a *app) scheduleTrigger() *cobra.Command {
 	return &cobra.Command{
 		Use: "trigger", Short: "Run the schedule now", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withTemporal(cmd, func(s *session) error {
+			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), scheduleID(s.cfg.Device)).Trigger(cmd.Context(), client.ScheduleTriggerOptions{
 					Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 				})
@@ -198,7 +197,7 @@ func (a *app) scheduleDelete() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete", Short: "Delete the schedule; a running campaign goes on", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withTemporal(cmd, func(s *session) error {
+			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error {
 				id := scheduleID(s.cfg.Device)
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), id).Delete(cmd.Context())
 				// What a failed create left in Vault goes too.
@@ -221,21 +220,4 @@ func (s *session) scheduleError(doing string, err error) error {
 		return fmt.Errorf("%s the schedule: %w", doing, err)
 	}
 	return nil
-}
-
-// withTemporal runs do with Vault and a Temporal that is running.
-func (a *app) withTemporal(cmd *cobra.Command, do func(*session) error) error {
-	s, err := a.openVault(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	err = s.connect(cmd.Context(), false)
-	if errors.Is(err, engine.ErrNotRunning) {
-		return errNeedsServer
-	}
-	if err != nil {
-		return err
-	}
-	return do(s)
 }

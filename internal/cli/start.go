@@ -15,24 +15,19 @@ device has one campaign at a time: a second one is an error, wherever the first 
 runs. --take-over: see run.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.openVault(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.connect(cmd.Context(), false); err != nil {
-				return err
-			}
-			if err := s.requireOwnState(cmd.Context()); err != nil {
-				return err
-			}
-			campaign, err := s.start(cmd.Context())
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(a.Out, campaign)
-			s.sayIfUnserved(cmd.Context())
-			return nil
+			ctx := cmd.Context()
+			return a.withTemporal(ctx, false, nil, func(s *session) error {
+				if err := s.requireOwnState(ctx); err != nil {
+					return err
+				}
+				campaign, err := s.start(ctx)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(a.Out, campaign)
+				s.sayIfUnserved(ctx)
+				return nil
+			})
 		},
 	}
 	a.takeOverFlag(c)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
-	"rollcall/internal/engine"
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 	"rollcall/workflows"
@@ -84,26 +82,19 @@ func since(s *ledger.State) string {
 }
 
 func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
-	s, err := a.openVault(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if err := s.connect(ctx, false); err != nil {
-		return err
-	}
-	st, err := s.running(ctx)
-	if err != nil {
-		return err
-	}
-	if st == nil {
-		return fmt.Errorf("no campaign is running for device %s, and %s holds no ledger of one", s.cfg.Device, s.cfg.LedgerDir)
-	}
-	if asJSON {
-		return printJSON(a.Out, countsOnly(*st))
-	}
-	printCounts(a, *st)
-	return nil
+	return a.withTemporal(ctx, false, nil, func(s *session) error {
+		st, err := s.running(ctx)
+		switch {
+		case err != nil:
+			return err
+		case st == nil:
+			return fmt.Errorf("no campaign is running for device %s, and %s holds no ledger of one", s.cfg.Device, s.cfg.LedgerDir)
+		case asJSON:
+			return printJSON(a.Out, countsOnly(*st))
+		}
+		printCounts(a, *st)
+		return nil
+	})
 }
 
 // countsOnly is the status of a campaign whose ledger is elsewhere, with the keys
@@ -144,35 +135,5 @@ func printCounts(a *app, st workflows.Status) {
 	}
 	for _, l := range st.LeftOut {
 		fmt.Fprintln(a.Out, report.Clean(fmt.Sprintf("  left out: %s of %s, by %s: %s", l.Server, l.Directory, l.Actor, l.Reason)))
-	}
-}
-
-func (a *app) watchCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "watch",
-		Short: "Follow the running campaign to its end; Ctrl-C stops watching, not the campaign",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			s, err := a.openVault(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.connect(ctx, false); err != nil {
-				if errors.Is(err, engine.ErrNotRunning) {
-					return errors.New("no campaign is running on this machine: no Temporal is configured (TEMPORAL_ADDRESS) and no local engine runs; `rollcall run` goes on with what was left")
-				}
-				return err
-			}
-			st, err := s.running(ctx)
-			if err != nil {
-				return err
-			}
-			if st == nil {
-				return fmt.Errorf("no campaign is running for device %s", s.cfg.Device)
-			}
-			return s.follow(ctx, st.Campaign)
-		},
 	}
 }

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/vault"
+	"rollcall/workflows"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+)
+
+// errBusy: the device has a running campaign.
+var errBusy = errors.New("a campaign is running")
+
+// start makes a campaign and starts its workflow. errBusy when the device has
+// one. Whatever fails before the workflow starts has changed nothing that a
+// later start minds.
+func (s *session) start(ctx context.Context) (string, error) {
+	if err := s.preflight(ctx); err != nil {
+		return "", err
+	}
+	spec, err := json.Marshal(s.cfg)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.open(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.engine.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       workflows.CampaignID(s.cfg.Device),
+		TaskQueue:                                activities.RotationQueue,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    workflows.SearchAttributes(s.engine.Searchable(ctx), s.cfg.Device, id),
+	}, workflows.CampaignWorkflow, workflows.CampaignInput{
+		Campaign: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg),
+	})
+	if err != nil {
+		var running *serviceerror.WorkflowExecutionAlreadyStarted
+		if errors.As(err, &running) {
+			_ = s.store.CloseCampaign(ctx, id) // left open it would look alive for a while
+			return "", s.busy()
+		}
+		// The record stays open, and the next campaign closes it: the workflow may
+		// run although its answer was lost.
+		return "", fmt.Errorf("starting the campaign: %w", err)
+	}
+	return id, nil
+}
+
+// newCampaign names a campaign after its device and second. A second that an
+// earlier one has taken is left to it.
+func newCampaign(device string, now time.Time, earlier []vault.CampaignRecord) string {
+	for ; ; now = now.Add(time.Second) {
+		id := device + "-" + now.Format("20060102T150405Z")
+		if !slices.ContainsFunc(earlier, func(c vault.CampaignRecord) bool { return c.Campaign == id }) {
+			return id
+		}
+	}
+}
+
+func (s *session) busy() error {
+	return fmt.Errorf("%w for device %s already: follow it with `rollcall watch`, or end it with `rollcall abort`", errBusy, s.cfg.Device)
+}
+
+// preflight finds at once what would otherwise end the campaign while it
+// lists: a campaign that runs already, a write server that does not answer or
+// refuses the worker's identity. A replica that is down must not keep a
+// campaign from starting.
+func (s *session) preflight(ctx context.Context) error {
+	status, err := s.workflowStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return s.busy()
+	}
+	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
+	spec := found.Of(s.cfg)
+	for _, name := range s.cfg.Authorities() {
+		if err != nil {
+			break
+		}
+		d, unusable := s.kinds.System(spec, name)
+		if err = unusable; err == nil {
+			err = d.Ready(ctx)
+		}
+	}
+	if err == nil {
+		err = activities.Fit(ctx, s.kinds, spec)
+	}
+	if err == nil {
+		err = activities.Names(ctx, s.store, spec)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; nothing was started", err)
+	}
+	if m := s.ownMount(ctx); !m.OK {
+		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
+	}
+	return s.mayStart(ctx)
+}
+
+// batchOf is the file's size of a batch, or 0 for the default. Under a rate limit a batch takes
+// long whatever its kind, and what was done is recorded at its end: there it stays small.
+func batchOf(c *config.Campaign) int {
+	if c.Limits.Batch > 0 {
+		return c.Limits.Batch
+	}
+	for _, name := range c.Authorities() {
+		if c.Authority(name).Limits().RatePerSecond > 0 {
+			return workflows.DefaultBatch
+		}
+	}
+	return 0
+}
+
+func settings(c *config.Campaign) workflows.Settings {
+	return workflows.Settings{
+		Batch: batchOf(c), Parallel: c.Limits.Parallel, Concurrency: c.Limits.Concurrency,
+		RetryMin: time.Duration(c.Limits.RetryMin), RetryMax: time.Duration(c.Limits.RetryMax), Deadline: time.Duration(c.Limits.Deadline),
+	}
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"rollcall/workflows"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+)
+
+// running asks the campaign of the device for its status; nil when none runs.
+func (s *session) running(ctx context.Context) (*workflows.Status, error) {
+	status, err := s.workflowStatus(ctx)
+	if err != nil || status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return nil, err
+	}
+	return s.query(ctx)
+}
+
+// workflowStatus is that of the device's campaign, unspecified if there never
+// was one. It needs no worker.
+func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecutionStatus, error) {
+	d, err := s.describe(ctx)
+	if err != nil || d == nil {
+		return enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, err
+	}
+	return d.WorkflowExecutionInfo.Status, nil
+}
+
+// describe tells of the device's latest campaign on this Temporal; nil if there was none.
+func (s *session) describe(ctx context.Context) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking Temporal at %s for the campaign: %w", s.engine.Address, err)
+	}
+	return d, nil
+}
+
+// queryWithin is below the SDK's own limit of 10 s for a call, whose end looks
+// like a broken connection.
+const queryWithin = 8 * time.Second
+
+// rejoinWithin is how long `run` waits for its own worker to answer: what a
+// worker that was killed had in hand is given out again after ten seconds, and
+// a busy machine needs more.
+const rejoinWithin = 90 * time.Second
+
+// query needs a live worker. The one of this process may first have to wait for
+// what a killed one had in hand.
+func (s *session) query(ctx context.Context) (*workflows.Status, error) {
+	v, err := s.queryOnce(ctx)
+	for end := time.Now().Add(rejoinWithin); err != nil && s.engine.Started && ctx.Err() == nil && time.Now().Before(end); {
+		select {
+		case <-time.After(200 * time.Millisecond):
+			v, err = s.queryOnce(ctx)
+		case <-s.engine.Gone():
+			return nil, fmt.Errorf("the engine ended by itself; the same command goes on from what is on disk (its log is in %s)", s.stateDir)
+		case <-ctx.Done():
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking the campaign at %s for its status: %w; only a worker can answer: start `rollcall worker`", s.engine.Address, err)
+	}
+	var st workflows.Status
+	if err := v.Get(&st); err != nil {
+		return nil, err
+	}
+	if st.Wave >= 0 && st.Wave < len(st.Waves) {
+		s.addRunningWave(ctx, &st)
+	}
+	return &st, nil
+}
+
+func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error) {
+	within, cancel := context.WithTimeout(ctx, queryWithin)
+	defer cancel()
+	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
+	if err != nil && within.Err() != nil {
+		err = fmt.Errorf("no answer in %s", queryWithin)
+	}
+	return v, err
+}
+
+// addRunningWave asks the running wave, which may end in between: then the
+// campaign's own figures stand.
+func (s *session) addRunningWave(ctx context.Context, st *workflows.Status) {
+	v, err := s.engine.QueryWorkflow(ctx, workflows.WaveID(st.Campaign, st.Waves[st.Wave].Wave), "", workflows.QueryStatus)
+	if err != nil {
+		return
+	}
+	var w workflows.WaveStatus
+	if v.Get(&w) == nil {
+		st.Waves[st.Wave] = w
+	}
+}
