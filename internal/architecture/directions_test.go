@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"internal/protocol"},                       // pure decisions: testable row by row because they know no server
 	{"internal/authority"},                      // what any authority is, as settings and opened
 	{"config"},                                  // the campaign file: types that every room above may take
-	{"internal/kind", "internal/vault", "internal/vault/minted", "internal/directory", "internal/ledger", "internal/password"},                                // one outside system each, none knows another
+	{"internal/kind", "internal/vault", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/ledger", "internal/password"},                                // one outside system each, none knows another
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin"}, // a kind knows its authority and no other kind
 	{"internal/kind/userpassword"}, // but for this one: ad-password, and then must-change
 	{"internal/kind/registry", "internal/inventory"},

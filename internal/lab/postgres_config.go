@@ -19,7 +19,7 @@ func (s *Postgres) makeCluster(ctx context.Context) error {
 	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
 		return fmt.Errorf("lab: make the server's folder: %w", err)
 	}
-	if _, _, _, err := s.opts.CA.Issue(s.opts.Dir, "postgres", 24*time.Hour); err != nil {
+	if _, _, _, err := s.opts.CA.Issue(s.opts.Dir, "postgres", 60*24*time.Hour); err != nil {
 		return err
 	}
 	file := s.path("initial")
@@ -69,6 +69,7 @@ func (s *Postgres) writeConfig() error {
 		"ssl = on",
 		"ssl_cert_file = " + quotedSetting(s.path("postgres.crt")),
 		"ssl_key_file = " + quotedSetting(s.path("postgres.key")),
+		"ssl_ca_file = " + quotedSetting(s.path("ca.crt")),
 		"password_encryption = 'scram-sha-256'",
 		"fsync = off", "full_page_writes = off", "autovacuum = off", "jit = off",
 		"shared_buffers = 16MB", "max_connections = 100", "max_wal_size = 64MB", "min_wal_size = 2MB",

@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"rollcall/internal/protocol"
+)
+
+// application is how our sessions are called in pg_stat_activity.
+const application = "rollcall"
+
+// logIn makes a connection as role. Whatever came of it, what the server asked for
+// is known afterwards. The error is the library's: it names the role, so it may be
+// read and not passed on.
+//
+// Nothing of the environment (PGHOST, ~/.pgpass, …) has a say: what ParseConfig found there is
+// written over.
+func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.Conn, seen, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.client.conf.Timeout)
+	defer cancel()
+	c, err := pgx.ParseConfig("host=127.0.0.1 port=5432 user=x password=x dbname=x sslmode=disable sslnegotiation=postgres sslcertmode=disable " +
+		"target_session_attrs=any channel_binding=prefer require_auth='' min_protocol_version=3.0 max_protocol_version=3.0")
+	if err != nil {
+		return nil, seen{}, fmt.Errorf("what the environment says of PostgreSQL (PGSERVICE and its like) is of no use: %w", err)
+	}
+	e := &exchange{}
+	c.Host, c.Port, c.User, c.Password, c.Database = s.host, s.port, role, value, database
+	c.Fallbacks, c.ValidateConnect, c.ConnectTimeout = nil, nil, 0
+	c.KerberosSrvName, c.KerberosSpn = "", ""
+	c.TLSConfig = s.tls.Clone()
+	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8"}
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
+	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
+	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(s.address, strconv.Itoa(int(s.port))))
+	}
+	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(e.tap(r), w) }
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(ctx.Err(), err)
+	}
+	return conn, e.seen(), err
+}
+
+// unreachableError is a server that cannot be reached, or an answer that was lost.
+type unreachableError struct {
+	server, what string
+	err          error
+}
+
+func (e *unreachableError) Error() string {
+	return fmt.Sprintf("%s at %s: the server does not answer: %v", e.what, e.server, e.err)
+}
+
+func (e *unreachableError) Unwrap() error { return e.err }
+
+// IsUnreachable reports whether err means that a server could not be reached or that its
+// answer was lost. After a change the caller must look whether it was applied.
+func IsUnreachable(err error) bool {
+	var u *unreachableError
+	return errors.As(err, &u)
+}
+
+// codeOf is the SQLSTATE of an error that the server sent; empty if it sent none.
+func codeOf(err error) string {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// plain gives an error of the library in words that name no role.
+func (s *server) plain(ctx context.Context, what string, err error) error {
+	var cert *tls.CertificateVerificationError
+	var ours interface{ SafeText() }
+	var stop *protocol.Stop
+	code := codeOf(err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &ours), errors.As(err, &stop), IsUnreachable(err):
+		return err
+	case context.Cause(ctx) == context.Canceled:
+		return fmt.Errorf("database %s: %s at %s: %w", s.client.name, what, s.name, context.Canceled)
+	case errors.As(err, &cert):
+		return &certificateError{server: s, err: cert.Err}
+	case forNow(code):
+		return &unreachableError{s.name, what, errors.New(meaning(code))}
+	case code != "":
+		return &refusedError{server: s, what: what, code: code}
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return fmt.Errorf("database %s: %s at %s: the server has no TLS (ssl = on in postgresql.conf), and without it values would be readable on the network", s.client.name, what, s.name)
+	case ctx.Err() != nil:
+		return &unreachableError{s.name, what, ctx.Err()}
+	}
+	return &unreachableError{s.name, what, innermost(err)}
+}
+
+// innermost is the error below the library's own, which name the role.
+func innermost(err error) error {
+	var network *net.OpError
+	switch {
+	case errors.As(err, &network):
+		return network
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return io.ErrUnexpectedEOF
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// ourError is an error of ours, which names nobody.
+type ourError string
+
+func (e ourError) Error() string { return string(e) }
+func (ourError) SafeText()       {}
+
+// refusedError is an error that the server sent.
+type refusedError struct {
+	server     *server
+	what, code string
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("database %s: %s at %s is refused (%s)", e.server.client.name, e.what, e.server.name, meaning(e.code))
+}
+
+func (*refusedError) SafeText() {}
+
+// refusal is the code of an error that the server sent, after plain.
+func refusal(err error) string {
+	var e *refusedError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return ""
+}
+
+// certificateError is a certificate that is not good for the server's name.
+type certificateError struct {
+	server *server
+	err    error
+}
+
+func (e *certificateError) Error() string {
+	return fmt.Sprintf("database %s: connect to %s: its certificate is not trusted for %s: %v; %s", e.server.client.name, e.server.name, e.server.host, e.err, e.mend())
+}
+
+func (e *certificateError) Unwrap() error { return e.err }
+func (*certificateError) SafeText()       {}
+
+// mend says what helps, which is something else for each cause.
+func (e *certificateError) mend() string {
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(e.err, &name):
+		names := slices.Clone(name.Certificate.DNSNames)
+		for _, ip := range name.Certificate.IPAddresses {
+			names = append(names, ip.String())
+		}
+		return fmt.Sprintf("it is for %q: use a name that is in it (with the address behind, if the name leads elsewhere: postgresql://NAME:PORT@ADDRESS), or have one issued with %s among its subjectAltNames", names, e.server.host)
+	case errors.As(e.err, &invalid) && invalid.Reason == x509.Expired:
+		return "renew it, or set the clock of this machine"
+	}
+	return "name the CA that signed it as ca_file"
+}
+
+// hangUp ends a session in an orderly way, within a second.
+func hangUp(ctx context.Context, c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
+}

@@ -1,0 +1,123 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Rule is a line of pg_hba.conf as the server reads the file now (pg_hba_file_rules), which may
+// differ from what it last loaded.
+type Rule struct {
+	Line      int
+	Type      string // local, host, hostssl, hostnossl, hostgssenc, hostnogssenc
+	Databases []string
+	Roles     []string
+	Address   string
+	Method    string
+	Error     string // the line is of no use, and so is the whole file at the next reload
+}
+
+// Rules are the lines of pg_hba.conf of one server; false where our identity may not read
+// them. Superusers may, and who was granted SELECT on pg_hba_file_rules and EXECUTE on the function below it.
+func (c *Client) Rules(ctx context.Context, server string) ([]Rule, bool, error) {
+	s, err := c.server(server)
+	if err != nil {
+		return nil, false, err
+	}
+	var out []Rule
+	err = s.read(ctx, "read pg_hba.conf", func(ctx context.Context, conn *session) (err error) {
+		out, err = conn.rules(ctx)
+		return err
+	})
+	if refusal(err) == codeInsufficientRight {
+		return nil, false, nil
+	}
+	return out, err == nil, err
+}
+
+func (c *session) rules(ctx context.Context) ([]Rule, error) {
+	rows, err := c.Query(ctx, `SELECT line_number, coalesce(type, ''), coalesce(database, '{}'), coalesce(user_name, '{}'),
+		coalesce(address, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules ORDER BY line_number`)
+	if err != nil {
+		return nil, err
+	}
+	var out []Rule
+	for rows.Next() {
+		var r Rule
+		if err := rows.Scan(&r.Line, &r.Type, &r.Databases, &r.Roles, &r.Address, &r.Method, &r.Error); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// Admits reports whether a line may let a role in. Membership in a group (+name) is not
+// looked at: it may.
+func (r Rule) Admits(role string) bool {
+	return slices.ContainsFunc(r.Roles, func(name string) bool {
+		return name == "all" || name == role || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "/")
+	})
+}
+
+func (r Rule) remote() bool { return r.Type != "local" }
+
+// replication: a line for "replication" alone lets nobody into a database.
+func (r Rule) replication() bool { return len(r.Databases) == 1 && r.Databases[0] == "replication" }
+
+// Elsewhere reports whether somebody else checks the password that a line asks for: what is set
+// here is then not what logs in.
+func (r Rule) Elsewhere() bool {
+	return slices.Contains([]string{"ldap", "pam", "radius", "bsd"}, r.Method)
+}
+
+// Open reports whether a line lets in from the network without any proof: a password is
+// worth nothing there, stolen or new.
+func (r Rule) Open() bool { return r.Method == "trust" && r.remote() }
+
+// Readable reports whether a password may cross the network in clear text.
+func (r Rule) Readable() bool {
+	return (r.Method == "password" || r.Elsewhere()) && (r.Type == "host" || r.Type == "hostnossl" || r.Type == "hostnogssenc")
+}
+
+// Lines that admit a role by something else than its own password, with what that means.
+func Lines(rules []Rule, role string) []string {
+	var out []string
+	for _, r := range rules {
+		switch {
+		case r.Error != "" || !r.Admits(role) || r.replication():
+		case r.Open():
+			out = append(out, fmt.Sprintf("line %d lets in from %s without a password (trust)", r.Line, r.from()))
+		case r.Elsewhere():
+			out = append(out, fmt.Sprintf("line %d has the password checked elsewhere (%s)", r.Line, r.Method))
+		}
+	}
+	return out
+}
+
+func (r Rule) from() string {
+	if r.Address == "" {
+		return "this machine"
+	}
+	return r.Address
+}
+
+// judgeRules says what is wrong with the lines as a whole.
+func judgeRules(rules []Rule) []string {
+	var out []string
+	for _, r := range rules {
+		switch {
+		case r.Error != "":
+			out = append(out, fmt.Sprintf("line %d is wrong, so that the file is not loaded: what is in force is an older one", r.Line))
+		case r.Open():
+			out = append(out, fmt.Sprintf("line %d lets in from %s without a password (trust)", r.Line, r.from()))
+		case r.Readable():
+			out = append(out, fmt.Sprintf("line %d lets passwords cross the network in clear text (%s %s)", r.Line, r.Type, r.Method))
+		case r.Elsewhere():
+			out = append(out, fmt.Sprintf("line %d has passwords checked elsewhere (%s): roles that log in by it are no accounts of this cluster", r.Line, r.Method))
+		}
+	}
+	return out
+}

@@ -1,0 +1,198 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+var primary0 = credential.NewSecret("value")
+
+func TestCodesAreReadByWhatCameBefore(t *testing.T) {
+	before, after := seen{asked: SCRAM}, seen{asked: SCRAM, authenticated: true}
+	for name, row := range map[string]struct {
+		s     seen
+		code  string
+		want  protocol.Answer
+		tells bool
+	}{
+		"let in":                                {after, "", protocol.Accepted, true},
+		"wrong":                                 {before, "28P01", protocol.Refused, true},
+		"28P01 without a question":              {seen{}, "28P01", protocol.NotAsked, false},
+		"no line lets it in":                    {seen{}, "28000", protocol.NotThisWay, true},
+		"may not log in":                        {after, "28000", protocol.Disabled, true},
+		"starting":                              {seen{}, "57P03", protocol.Unreachable, true},
+		"shutting down":                         {before, "57P01", protocol.Unreachable, true},
+		"full":                                  {seen{}, "53300", protocol.Unreachable, true},
+		"full, after the password":              {after, "53300", protocol.Accepted, true},
+		"no database":                           {after, "3D000", protocol.Accepted, true},
+		"no database, said too early":           {seen{}, "3D000", protocol.NotAsked, false},
+		"a pooler's refusal":                    {seen{}, "08P01", protocol.NotAsked, false},
+		"lost":                                  {before, "08006", protocol.Unreachable, true},
+		"let in unasked":                        {seen{authenticated: true}, "", protocol.NotThisWay, true},
+		"let in by Kerberos":                    {seen{asked: OtherMethod, authenticated: true}, "", protocol.NotThisWay, true},
+		"refused by Kerberos":                   {seen{asked: OtherMethod}, "28P01", protocol.NotThisWay, true},
+		"a bug":                                 {before, "XX000", protocol.NotAsked, false},
+		"ldap says no":                          {seen{asked: ClearText}, "28000", protocol.NotThisWay, true},
+		"password says no, in clear text":       {seen{asked: ClearText}, "28P01", protocol.Refused, true},
+		"unknown, after the password was right": {after, "XX000", protocol.Accepted, true},
+	} {
+		got, tells := judge(row.s, row.code)
+		require.Equal(t, row.want, got, name)
+		require.Equal(t, row.tells, tells, name)
+	}
+}
+
+// A verifier of RFC 7677, section 3, whose password is "pencil".
+func TestAVerifierIsThatOfTheStandard(t *testing.T) {
+	salt := []byte{0x5b, 0x6d, 0x99, 0x68, 0x9d, 0x12, 0x35, 0x8e, 0xec, 0xa0, 0x4b, 0x14, 0x12, 0x36, 0xfa, 0x81}
+	v, err := verifier(credential.NewSecret("pencil"), salt, 4096)
+	require.NoError(t, err)
+	require.Equal(t, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=", v.Reveal())
+	require.True(t, holds(v.Reveal(), "any", credential.NewSecret("pencil")))
+	require.False(t, holds(v.Reveal(), "any", credential.NewSecret("pen")))
+	for text, want := range map[string]Stored{
+		v.Reveal(): StoredSCRAM, "": StoredNone, "md5" + "0123456789abcdef0123456789abcdef": StoredMD5, "plain": StoredOther,
+		"SCRAM-SHA-256$4096:x$y:z": StoredOther, "md50": StoredOther,
+	} {
+		require.Equal(t, want, storedAs(text))
+	}
+	one, err := newVerifier(credential.NewSecret("pencil"))
+	require.NoError(t, err)
+	two, err := newVerifier(credential.NewSecret("pencil"))
+	require.NoError(t, err)
+	require.NotEqual(t, one, two, "each has a salt of its own")
+}
+
+func FuzzVerifier(f *testing.F) {
+	f.Add("SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=")
+	f.Add("md50123456789abcdef0123456789abcdef")
+	f.Fuzz(func(t *testing.T, text string) {
+		salt, n, ok := parseVerifier(text)
+		if ok != (storedAs(text) == StoredSCRAM) {
+			t.Fatal(text)
+		}
+		if ok && (n < 1 || len(salt) == 0 || !verifierForm.MatchString(text)) {
+			t.Fatal(text)
+		}
+	})
+}
+
+func message(kind byte, body ...byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4)), body...)
+}
+
+func number(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+func TestALoginIsReadInPiecesOfAnyLength(t *testing.T) {
+	scram := message('R', append(number(10), "SCRAM-SHA-256-PLUS\x00SCRAM-SHA-256\x00\x00"...)...)
+	long := message('N', bytes.Repeat([]byte{'R'}, 5000)...)
+	ok, ready, refused := message('R', number(0)...), message('Z', 'I'), message('E', []byte("SFATAL\x00\x00")...)
+	for name, row := range map[string]struct {
+		stream []byte
+		want   seen
+	}{
+		"SCRAM":                  {slices.Concat(scram, message('R', append(number(11), "r=x"...)...), message('R', append(number(12), "v=y"...)...), ok, message('S', 'a', 0, 'b', 0), ready), seen{SCRAM, true, true}},
+		"refused":                {slices.Concat(scram, refused, ok), seen{SCRAM, false, true}},
+		"without a binding":      {slices.Concat(message('R', append(number(10), "SCRAM-SHA-256\x00\x00"...)...), ok), seen{SCRAM, true, false}},
+		"another mechanism":      {message('R', append(number(10), "OAUTHBEARER\x00\x00"...)...), seen{OtherMethod, false, false}},
+		"md5":                    {slices.Concat(message('R', append(number(5), 1, 2, 3, 4)...), ok, refused), seen{MD5, true, false}},
+		"clear text":             {slices.Concat(long, message('R', number(3)...), ok), seen{ClearText, true, false}},
+		"trust":                  {slices.Concat(ok, ready), seen{NoPassword, true, false}},
+		"Kerberos":               {message('R', number(7)...), seen{OtherMethod, false, false}},
+		"after the end":          {slices.Concat(ready, message('R', number(0)...)), seen{}},
+		"no message":             {[]byte{'R', 0, 0, 0, 1, 0, 0, 0, 0}, seen{}},
+		"a message without code": {append([]byte{'R', 0, 0, 0, 5, 1}, ok...), seen{}},
+		"nothing":                {nil, seen{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				e := &exchange{}
+				for rest := row.stream; len(rest) > 0; {
+					n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
+					e.feed(rest[:n])
+					rest = rest[n:]
+				}
+				require.Equal(t, row.want, e.seen())
+			})
+		})
+	}
+}
+
+func FuzzExchange(f *testing.F) {
+	f.Add(slices.Concat(message('R', append(number(10), "SCRAM-SHA-256\x00\x00"...)...), message('R', number(0)...)), 3)
+	f.Fuzz(func(t *testing.T, stream []byte, piece int) {
+		whole, pieces := &exchange{}, &exchange{}
+		whole.feed(stream)
+		piece = max(1, piece%7)
+		for rest := range slices.Chunk(stream, piece) {
+			pieces.feed(rest)
+		}
+		if whole.seen() != pieces.seen() || len(whole.mechanisms) > mechanismsMost {
+			t.Fatal(whole.seen(), pieces.seen())
+		}
+	})
+}
+
+func FuzzPrepare(f *testing.F) {
+	f.Add("pass\u2168\u00ad word")
+	f.Fuzz(func(t *testing.T, text string) {
+		once := prepare(text)
+		if ascii(text) && once != text {
+			t.Fatal("ASCII stays")
+		}
+		if text != "" && once == "" {
+			t.Fatal("nothing is left")
+		}
+		_ = survives(once)
+	})
+}
+
+func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
+	all, db := []string{"all"}, []string{"app"}
+	rules := []Rule{
+		{Line: 1, Type: "local", Databases: all, Roles: all, Method: "peer"},
+		{Line: 2, Type: "host", Databases: db, Roles: []string{"svc"}, Address: "10.0.0.0/8", Method: "trust"},
+		{Line: 3, Type: "hostssl", Databases: all, Roles: []string{"+people"}, Address: "all", Method: "ldap"},
+		{Line: 4, Type: "host", Databases: all, Roles: all, Address: "all", Method: "password"},
+		{Line: 5, Type: "hostssl", Databases: []string{"replication"}, Roles: all, Address: "all", Method: "trust"},
+		{Line: 6, Error: "invalid"},
+		{Line: 7, Type: "hostssl", Databases: all, Roles: all, Address: "all", Method: "scram-sha-256"},
+	}
+	require.Equal(t, []string{
+		"line 2 lets in from 10.0.0.0/8 without a password (trust)",
+		"line 3 has passwords checked elsewhere (ldap): roles that log in by it are no accounts of this cluster",
+		"line 4 lets passwords cross the network in clear text (host password)",
+		"line 5 lets in from all without a password (trust)",
+		"line 6 is wrong, so that the file is not loaded: what is in force is an older one",
+	}, judgeRules(rules))
+	require.Equal(t, []string{"line 2 lets in from 10.0.0.0/8 without a password (trust)", "line 3 has the password checked elsewhere (ldap)"}, Lines(rules, "svc"))
+	require.Equal(t, []string{"line 3 has the password checked elsewhere (ldap)"}, Lines(rules, "other"))
+}
+
+func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {
+	at := time.Now()
+	one := Machine{System: "1", Primary: true, Started: at, Address: "10.0.0.1"}
+	require.Empty(t, differ(nil))
+	require.Empty(t, differ([]Machine{one, one}))
+	for _, change := range []func(*Machine){
+		func(m *Machine) { m.System = "2" }, func(m *Machine) { m.Primary = false },
+		func(m *Machine) { m.Started = at.Add(time.Second) }, func(m *Machine) { m.Address = "10.0.0.2" },
+	} {
+		other := one
+		change(&other)
+		require.NotEmpty(t, differ([]Machine{one, one, other}))
+	}
+	named := []*Machine{&one, {Address: "10.0.0.2"}, nil}
+	followers := []Standby{{Application: "a", Address: "10.0.0.2"}, {Application: "b", Address: "10.0.0.2"}, {Application: "c", Address: "10.0.0.3"},
+		{Application: "pg_basebackup", Address: "10.0.0.4", State: "backup"}, {Application: "pg_receivewal", Address: "10.0.0.4"}, {Application: "sub", Logical: true}}
+	require.Equal(t, followers[1:3], Unnamed(named, followers))
+}
