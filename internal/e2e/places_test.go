@@ -40,7 +40,7 @@ var oddPlaces = []oddPlace{
 	{name: "address", data: map[string]any{"url": "ldaps://svc:PASSWORD@ldap.example.org/ou=x"}, field: "url"},
 	{name: "json", data: map[string]any{"config": `{"user": "svc", "password": "PASSWORD", "url": "https://x"}`}, field: "config"},
 	{name: "two-secrets", data: map[string]any{"config": `{"password": "PASSWORD", "api": {"password": "other"}}`}, field: "config", reason: protocol.ReasonNotBare},
-	{name: "several-lines", data: map[string]any{"password": "user: svc\npassword: PASSWORD\n"}, reason: protocol.ReasonNotBare},
+	{name: "several-lines", data: map[string]any{"password": "svc\nPASSWORD\n"}, reason: protocol.ReasonNotBare},
 	{name: "an-object", data: map[string]any{"password": map[string]any{"value": "PASSWORD"}}, reason: protocol.ReasonUnusable},
 	{name: "a-boolean", data: map[string]any{"password": true}, reason: protocol.ReasonUnusable},
 	{name: "deleted", data: map[string]any{"password": "PASSWORD", "host": "only here"}, deletes: true, findings: []credential.FindingCode{credential.FindingSparePath}},
@@ -55,12 +55,18 @@ var oddPlaces = []oddPlace{
 	{name: "many", data: map[string]any{"password": "PASSWORD"}, reason: protocol.ReasonManyPaths},
 	{name: "taken-default", findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}},
 	{name: "default"},
-	{name: "a-setting", data: map[string]any{"password": "ldap.password=PASSWORD"}, reason: protocol.ReasonNotBare},
-	{name: "quoted", data: map[string]any{"password": `"PASSWORD"`}, reason: protocol.ReasonNotBare},
+	{name: "a-name", data: map[string]any{"password": "login=PASSWORD"}, reason: protocol.ReasonNotBare},
+	{name: "quoted", data: map[string]any{"password": `"PASSWORD"`}},
 	{name: "base64", data: map[string]any{"password": "BASE64"}, reason: protocol.ReasonNotBare},
 	{name: "beside", data: map[string]any{"password": "PASSWORD", "ldap": map[string]any{"bind": "PASSWORD"}}, reason: protocol.ReasonCopyBeside},
 	{name: "beside-base64", data: map[string]any{"password": "PASSWORD", "auth": "BASE64"}, reason: protocol.ReasonCopyBeside},
 	{name: "beside-accepted", data: map[string]any{"password": "PASSWORD", "copy": "PASSWORD"}, findings: []credential.FindingCode{credential.FindingCopyBeside}},
+	{name: "a-setting", data: map[string]any{"password": "ldap.password=PASSWORD"}},
+	{name: "env-file", data: map[string]any{".env": "# mail\r\nexport LDAP_USER=svc\r\nLDAP_PASSWD='PASSWORD' # yearly\r\nTLS=on"}, field: ".env"},
+	{name: "yaml", data: map[string]any{"config": "user: svc\npassword: PASSWORD\n"}, field: "config"},
+	{name: "two-settings", data: map[string]any{"config": "LDAP_PASSWD=PASSWORD\nDB_PASSWD=other\n"}, field: "config", reason: protocol.ReasonNotBare},
+	{name: "basic", data: map[string]any{"password": "Basic BASE64"}},
+	{name: "stale-quoted", data: map[string]any{"password": `"stale"`}, reason: protocol.ReasonNotBare},
 }
 
 // What a real Vault holds, and what is said of it, is looked at before anything is set: no
@@ -333,9 +339,22 @@ func filled(data map[string]any, password string) map[string]any {
 // newPlace is where the new value of an account lies.
 type newPlace struct{ path, field, before, after string }
 
+// surrounded are what is around the new value of an account.
+var surrounded = map[string]newPlace{
+	"quoted":    {field: "password", before: `"`, after: `"`},
+	"a-setting": {field: "password", before: "ldap.password="},
+	"env-file":  {field: ".env", before: "# mail\r\nexport LDAP_USER=svc\r\nLDAP_PASSWD='", after: "' # yearly\r\nTLS=on"},
+	"yaml":      {field: "config", before: "user: svc\npassword: ", after: "\n"},
+	"basic":     {field: "password", before: "Basic "},
+}
+
 func placeOf(o oddPlace, s stolenAccount) newPlace {
 	_, subject, _ := strings.Cut(s.ID, "/")
 	device := "kv/data/apps/" + estate.Device + "/" + o.name
+	if at, is := surrounded[o.name]; is {
+		at.path = device
+		return at
+	}
 	switch o.name {
 	case "address":
 		return newPlace{device, "url", "ldaps://svc:", "@ldap.example.org/ou=x"}
@@ -357,7 +376,13 @@ func (p newPlace) value(t *testing.T, api *vaultapi.Client) credential.Secret {
 	require.NoError(t, err)
 	require.NotNil(t, got, p.path)
 	text, _ := got.Data["data"].(map[string]any)[p.field].(string)
+	require.True(t, strings.HasPrefix(text, p.before) && strings.HasSuffix(text, p.after), "%s: what stands around it stays as it is", p.path)
 	text = strings.TrimSuffix(strings.TrimPrefix(text, p.before), p.after)
+	if p.before == "Basic " {
+		plain, err := base64.StdEncoding.DecodeString(text)
+		require.NoError(t, err)
+		text = strings.TrimPrefix(string(plain), "svc:")
+	}
 	if p.before != "" && strings.HasPrefix(p.before, "ldaps") {
 		text = strings.NewReplacer("%40", "@", "%3D", "=", "%25", "%", "%5E", "^", "%2B", "+").Replace(text)
 	}

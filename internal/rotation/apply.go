@@ -248,7 +248,7 @@ func (j *job) remark(ctx context.Context, marked vault.Staged) (err error) {
 // this pass ends here. code is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
-	value, err := j.Authority.Generate(ctx, j.c)
+	value, err := j.newValue(ctx, j.c, j.paths, j.lives)
 	if err != nil {
 		return err
 	}

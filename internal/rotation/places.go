@@ -175,6 +175,9 @@ func (j *job) odd() *protocol.Stop {
 }
 
 func oddStop(i int, live vault.Live) *protocol.Stop {
+	if live.Within != "" {
+		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept what stands within %s at path %d of this credential: it may be stale, or all of the field is the password, or a part of it in another form; nothing was changed: find out what reads it there, and give the secret a field of its own, or exclude the path if it is not the account's", live.Within, i+1)}
+	}
 	return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept as it stands what path %d of this credential holds, and that looks like more than a bare secret (%s): what reads it there may take a part of it; nothing was changed: give the secret a field of its own, or exclude the path if it is not the account's", i+1, live.More)}
 }
 
@@ -200,7 +203,7 @@ func (j *job) fit() error {
 			continue
 		}
 		if err := j.lives[i].Takes(p.Field, j.staged.Secret); err != nil {
-			return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what surrounds the secret at path %d of this credential cannot hold the new value; nothing was changed: leave those symbols out of the password policy (password.symbols), or give the secret a field of its own", i+1)}
+			return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what surrounds the secret at path %d of this credential cannot hold the new value; nothing was changed: leave the symbols that it has no way to write out of the password policy (password.symbols), or give the secret a field of its own", i+1)}
 		}
 	}
 	return nil

@@ -173,7 +173,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		from = append(from, live.Version)
 		lives = append(lives, live)
 	}
-	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old)
+	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old, lives)
 	if err != nil {
 		r.Gate.refused(err)
 		out := Prepared{Step: protocol.Stage, Stop: asStop(err)}
@@ -193,8 +193,8 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 // stage makes a value durable before any server sees it (rule 1). A value that
 // is already staged is used, not replaced: it may be in force. Vault's
 // check-and-set tells which it is, so nothing is read before.
-func (r *Rotator) stage(ctx context.Context, c credential.Credential, before string, base map[string]int, old map[string]credential.Secret) (vault.Staged, bool, error) {
-	value, err := r.Authority.Generate(ctx, c)
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, bool, error) {
+	value, err := r.newValue(ctx, c, c.Paths, lives)
 	if err != nil {
 		return vault.Staged{}, false, err
 	}
@@ -204,15 +204,36 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, before str
 	if err != nil || created {
 		return staged, created, err
 	}
-	staged, err = r.own(ctx, c, staged, before, base, old)
+	staged, err = r.own(ctx, c, staged, before, base, old, lives)
 	return staged, false, err
+}
+
+// drawsMost bounds how many values are drawn until one fits all that surrounds the secret.
+const drawsMost = 32
+
+// newValue draws a new value that each of the places can hold as it is: what surrounds a secret may
+// have no way to write some symbols. If none fits, that is said before Set.
+func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
+	for range drawsMost {
+		if value, err = r.Authority.Generate(ctx, c); err != nil {
+			return value, err
+		}
+		fits := true
+		for i, live := range lives {
+			fits = fits && (live.Problem != "" || live.Takes(paths[i].Field, value) == nil)
+		}
+		if fits {
+			break
+		}
+	}
+	return value, nil
 }
 
 // own makes sure that a staging entry is this campaign's. The entry of a
 // campaign that has ended is taken over: its value may be the only one that
 // still logs in, so it is kept, and consumers may have read it since, so it
 // must die with the rest. base and old are what the live paths hold now.
-func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret) (vault.Staged, error) {
+func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, error) {
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
@@ -233,7 +254,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 			return vault.Staged{}, stop
 		}
 	}
-	value, err := r.Authority.Generate(ctx, c)
+	value, err := r.newValue(ctx, c, c.Paths, lives)
 	if err != nil {
 		return vault.Staged{}, err
 	}

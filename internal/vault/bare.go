@@ -24,17 +24,53 @@ type wrapping interface {
 // as a whole would destroy the rest. Text with no structure is a bare secret; what looks
 // like an odd one ("a;b", "x://y") is left to the account, which accepts it or not.
 func unwrap(text string) (secret string, w wrapping, bare bool) {
-	trimmed := strings.TrimSpace(text)
-	for _, known := range []func(string) (string, wrapping){inJSON, inURL, inPairs} {
-		if s, w := known(trimmed); w != nil {
-			if !once(s, w) {
-				return "", nil, false
-			}
-			lead, trail, _ := strings.Cut(text, trimmed)
-			return s, padded{lead, w, trail}, true
+	secret, w = locate(text)
+	if w == nil {
+		return text, nil, !isDocument(strings.TrimSpace(text))
+	}
+	if !once(secret, w) {
+		return "", nil, false
+	}
+	return secret, w, true
+}
+
+// forms are what is known, in the order in which a text is held against them. Without a
+// character of sign it is not that one, which spares nearly every password the rest.
+var forms []form
+
+type form struct {
+	sign string
+	in   func(text string) (string, wrapping)
+}
+
+func init() { // what is within one is held against all of them
+	forms = []form{{"{", inJSON}, {"/", inURL}, {"/;", inQuery}, {"=:", inLines}, {";\r\n\t ", inPairs}, {`"'`, inQuotes}, {" \t", inBasic}, {"", inBase64}}
+}
+
+// mark is the byte order mark that some editors put before a text.
+const mark = "\ufeff"
+
+// locate is unwrap without a look at how often the secret is there. Of what a text may mean it
+// takes one reading, by the text alone: each other one would be a wrong login. nil: none is certain.
+func locate(text string) (secret string, w wrapping) {
+	trimmed := strings.TrimSpace(strings.TrimPrefix(text, mark))
+	if trimmed == "" {
+		return "", nil
+	}
+	at := strings.Index(text, trimmed)
+	lead, trail := text[:at], text[at+len(trimmed):]
+	for _, known := range forms {
+		if known.sign != "" && !strings.ContainsAny(trimmed, known.sign) {
+			continue
+		}
+		if s, w := known.in(trimmed); w != nil {
+			return s, padded{lead, w, trail}
 		}
 	}
-	return text, nil, !isDocument(trimmed)
+	if (lead != "" || strings.Trim(trail, "\r\n") != "") && !isDocument(trimmed) {
+		return trimmed, padded{lead, itself{}, trail}
+	}
+	return "", nil // the end of a line is the rotation's to try
 }
 
 // another stands for a secret of which no part is in the one that is looked for.
@@ -66,6 +102,25 @@ func (p padded) around(secret string) (string, bool) {
 	text, ok := p.wrapping.around(secret)
 	return p.lead + text + p.trail, ok
 }
+
+// within names what surrounds a secret that may be a part of it: who has an odd password has
+// all of it there.
+func (p padded) within() string {
+	if in, ok := p.wrapping.(interface{ within() string }); ok {
+		return in.within()
+	}
+	return ""
+}
+
+// itself is a secret with nothing but blanks around it.
+type itself struct{}
+
+func (itself) around(secret string) (string, bool) {
+	_, w := locate(secret)
+	return secret, secret != "" && w == nil && !isDocument(secret) && strings.TrimSpace(secret) == secret
+}
+
+func (itself) within() string { return "blanks or a byte order mark" }
 
 // encodes reports whether a secret stands in an address in another form than its own: who reads it
 // may take that form as it is.

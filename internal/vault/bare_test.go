@@ -16,7 +16,8 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{"hunter2", "hunter2", true, false},
 		{"a;b=c:d/e@f", "a;b=c:d/e@f", true, false},
 		{"k=v;x=y", "k=v;x=y", true, false}, // names neither server nor user
-		{`"quoted"`, `"quoted"`, true, false},
+		{`"quoted"`, "quoted", true, true},
+		{`"quo"ted"`, `"quo"ted"`, true, false},
 		{"{curly", "{curly", true, false},
 		{"{curly}", "{curly}", true, false},
 		{"two words", "two words", true, false},
@@ -24,8 +25,9 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{"ldaps://svc:hunter2@ldap.example.org/ou=x", "hunter2", true, true},
 		{"postgres://svc:a%3Ab%40c@db:5432/x?sslmode=require", "a:b@c", true, true},
 		{"jdbc:postgresql://svc:hunter2@db/x", "hunter2", true, true},
-		{"https://svc@example.org/", "", false, false},             // no password in it
-		{"jdbc:postgresql://db/x?password=p", "", false, false},    // in the query: not known
+		{"https://svc@example.org/", "", false, false}, // no password in it
+		{"jdbc:postgresql://db/x?password=p", "p", true, true},
+		{"jdbc:postgresql://db/x?password=a&pwd=b", "", false, false},
 		{"ldaps://svc:p@ss@ldap.example.org/", "p@ss", true, true}, // as readers of addresses take it
 		{"Server=db;Uid=svc;Pwd=hunter2", "hunter2", true, true},
 		{`Server=db;Uid=svc;Pwd="a;b""c"`, `a;b"c`, true, true},
@@ -41,7 +43,8 @@ func TestWhatIsADocumentAndWhatIsASecret(t *testing.T) {
 		{`{"user": "svc"}`, "", false, false},
 		{`["a", "b"]`, "", false, false},
 		{"{user: svc, password: x}", "", false, false},
-		{"user: svc\npassword: x", "", false, false},
+		{"user: svc\npassword: x", "x", true, true},
+		{"user: svc\npassword: x\npw: y", "", false, false},
 		{"-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n", "", false, false},
 		{"", "", true, false},
 		// The secret twice, or which of several it is cannot be told.
@@ -128,7 +131,7 @@ func FuzzUnwrap(f *testing.F) {
 			t.Fatal("a known form that is not bare")
 		}
 		if out, ok := around.around(secret); ok {
-			if now, _, _ := unwrap(out); now != secret {
+			if now, _ := locate(out); now != secret {
 				t.Fatalf("%q became %q", secret, now)
 			}
 		}

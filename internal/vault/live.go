@@ -53,6 +53,10 @@ type Live struct {
 	More    string
 	Plainly bool
 
+	// Within names what Value was taken out of, if the account may have all of that as its
+	// password: quotes, base64. Such a value has a More as well.
+	Within string
+
 	// Owner is the subject of the credential for which Rollcall made the secret.
 	Owner string
 
@@ -112,8 +116,11 @@ func liveOf(e entry, field string) Live {
 	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
 	l.Also = alsoIn(e.data, field, secret)
 	l.More, l.Plainly = more(secret)
-	if u, ok := around.(padded); ok && l.More == "" && u.encodes(secret) {
-		l.More = "an address in which it may stand as it is, or percent-encoded"
+	if p, ok := around.(padded); ok && l.More == "" {
+		l.Within = p.within()
+		if l.More = l.Within; p.encodes(secret) {
+			l.More = "an address in which it may stand as it is, or percent-encoded"
+		}
 	}
 	return l
 }
@@ -249,6 +256,9 @@ func (l Live) Takes(field string, value credential.Secret) error {
 // with is the secret's data with another value in the field.
 func (l Live) with(field string, value credential.Secret, owner string) (map[string]any, error) {
 	if l.data == nil {
+		if !readsAs(value.Reveal(), value) {
+			return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
+		}
 		data := map[string]any{field: value.Reveal()}
 		if owner != "" {
 			data[OwnerField] = owner
@@ -258,15 +268,26 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 	if l.Problem != "" {
 		return nil, fmt.Errorf("field %q: %s; nothing was written", field, l.Problem)
 	}
-	data, text := maps.Clone(l.data), value.Reveal()
+	text := value.Reveal()
 	if l.around != nil {
 		var ok bool
 		if text, ok = l.around.around(text); !ok {
 			return nil, fmt.Errorf("the document in field %q cannot hold the new value; nothing was written", field)
 		}
 	}
+	// What is written has to be read as what was meant, also by a later process.
+	if !readsAs(text, value) {
+		return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
+	}
+	data := maps.Clone(l.data)
 	data[field] = text
 	return data, nil
+}
+
+// readsAs reports whether a value is what a text is read as.
+func readsAs(text string, value credential.Secret) bool {
+	back, _, bare := unwrap(text)
+	return bare && back == value.Reveal()
 }
 
 // Destroy destroys versions of a secret beyond recovery: those whose value was seen to be

@@ -14,8 +14,8 @@ import (
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// forms are what a configuration makes of a secret.
-func forms(secret string) map[string]string {
+// written are what a configuration makes of a secret.
+func written(secret string) map[string]string {
 	wide := ""
 	for _, b := range []byte(`"` + secret + `"`) {
 		wide += string([]byte{b, 0})
@@ -39,14 +39,14 @@ func forms(secret string) map[string]string {
 func why(text string) string { w, _ := more(text); return w }
 
 func TestAFormOfASecretLooksLikeMoreThanABareOne(t *testing.T) {
-	for name, text := range forms("hunter2-Hunter2") {
+	for name, text := range written("hunter2-Hunter2") {
 		require.NotEmpty(t, why(text), name)
 	}
 	for _, bare := range []string{"", "hunter2", "Winter2024!", "x", "p@ss-w0rd_x.y~z", "hunter2\n", "hunter2\r\n", "Zm9vYg-Tr0ub4dor&3", "c29tZQ/zk+Lw9xQ==", "a#b", "100%", "8c7dd922-ad47-494f-bc02-c388e00e5c9f"} {
 		require.Empty(t, why(bare), bare)
 	}
 	for _, name := range []string{"YAML", "environment", "TOML", "base64", "quoted", "XML", "Basic", "Python", "blank behind", "byte order mark"} {
-		_, plain := more(forms("hunter2-Hunter2")[name])
+		_, plain := more(written("hunter2-Hunter2")[name])
 		require.True(t, plain, name)
 	}
 	for range 1000 {
@@ -60,7 +60,7 @@ func TestAValueThatShowsAnotherSecretIsMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringMatching(`[A-Za-z0-9!-]{8,20}`).Draw(t, "secret")
 		text := rapid.SampledFrom([]string{"base64", "base64 of JSON", "unicodePwd", "hex", "quoted", "environment", "Basic", "Python"}).Draw(t, "form")
-		text = forms(secret)[text]
+		text = written(secret)[text]
 		require.True(t, shows(text, secret), text)
 		require.NotEmpty(t, why(text), text)
 	})
@@ -132,4 +132,22 @@ func TestWhatStandsAroundASecretIsNotDestroyedWithIt(t *testing.T) {
 	first, err := s.ReadLive(t.Context(), kept, 1)
 	require.NoError(t, err)
 	require.False(t, first.Found, "all that stands in it stands in the new version too")
+
+	lines := newPath()
+	seedLive(t, lines, map[string]any{"password": "LDAP_HOST=only.here\nPASSWORD=stolen-1\n"})
+	seedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
+	seedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
+	from, err = s.ReadLive(t.Context(), lines, 0)
+	require.NoError(t, err)
+	now, err = s.Activate(t.Context(), lines, from, credential.NewSecret("new-one"), "")
+	require.NoError(t, err)
+	current, err := s.ReadLive(t.Context(), lines, 0)
+	require.NoError(t, err)
+	require.Equal(t, "# new\nPASSWORD='new-one'\n", current.data["password"])
+	requireDestroy(t, s, lines, []int{1, 2, 3}, now.Version, now.Written, true)
+	for v, stays := range map[int]bool{1: true, 2: false, 3: false} {
+		got, err := s.ReadLive(t.Context(), lines, v)
+		require.NoError(t, err)
+		require.Equal(t, stays, got.Found, "lines, version %d", v)
+	}
 }
