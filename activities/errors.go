@@ -31,7 +31,7 @@ const (
 	errLedger   = "Ledger"   // the ledger's folder or its anchor
 	errSources  = "Sources"  // the roll could not be listed
 	errSpec     = "Spec"     // the campaign's specification is unusable: no retry helps
-	errInternal = "Internal" //
+	errInternal = "Internal" // ours: a worker that stops, a mistake
 )
 
 // ReasonFor is why the credentials of a batch are open whose activity failed

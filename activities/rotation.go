@@ -14,7 +14,6 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
-	"rollcall/internal/kind"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/metrics"
 	"rollcall/internal/protocol"
@@ -34,7 +33,7 @@ type Rotation struct {
 
 	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	lines   sync.Map // directory -> *line: see lineOf
+	lines   sync.Map // authority.System -> *line: see lineOf
 	opened  sync.Map // campaign -> time.Time at which it was opened
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
@@ -216,7 +215,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	if !first {
 		notBegun = protocol.Set
 	}
-	line := r.lineOf(rot.Authority, width, spec.Limits.Parallel)
+	line := r.lineOf(spec, in.Batch.Authority, width)
 	rot.Slots = line.slots
 	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
@@ -413,16 +412,20 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	return rot, width(spec, b), nil
 }
 
-// lineOf bounds how many credentials of a directory are between Set and the proof, in all
-// batches together: with more than it has connections each only waits longer for its turns,
-// and its consumers with it. width of a batch, which knows the rate limit, holds for all
-// parallel ones too. Elsewhere a batch stands in a line of its own.
-func (r *Rotation) lineOf(authority kind.Authority, width, parallel int) *line {
-	d, ok := kind.As[interface{ Connections() int }](authority)
-	if !ok {
+// lineOf bounds how many credentials of an authority are between Set and the proof, in all
+// batches together and whatever their kind: with more than it has connections each only waits
+// longer for its turns, and its consumers with it. width of a batch, which knows the rate
+// limit, holds for all parallel ones too. At Vault a batch stands in a line of its own.
+func (r *Rotation) lineOf(spec *config.Campaign, name string, width int) *line {
+	a := spec.Authority(name)
+	if a == nil {
 		return newLine(width)
 	}
-	shared, _ := r.lines.LoadOrStore(authority, newLine(min(d.Connections(), width*max(1, parallel))))
+	system, err := r.Kinds.System(spec, name)
+	if err != nil {
+		return newLine(width)
+	}
+	shared, _ := r.lines.LoadOrStore(system, newLine(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
 	return shared.(*line)
 }
 

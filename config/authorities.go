@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -102,7 +103,7 @@ func (d Directory) FormerServers() []string { return d.Formerly }
 
 // Limits is authority.Settings.
 func (d Directory) Limits() authority.Limits {
-	return authority.Limits{RatePerSecond: d.RatePerSecond, Connections: d.Connections}
+	return authority.Limits{RatePerSecond: d.RatePerSecond, Connections: cmp.Or(d.Connections, 8)}
 }
 
 // ClearText is authority.Settings.

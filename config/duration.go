@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// D is the span as the standard library's type.
-func (d Duration) D() time.Duration { return time.Duration(d) }
-
 // String writes "90s" as "1m30s" and "4h" as "4h": without empty units at the end.
 func (d Duration) String() string {
 	s := time.Duration(d).String()

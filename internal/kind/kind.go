@@ -67,9 +67,6 @@ type Authority interface {
 	// ProofWithoutOld names the proof when the old value is unknown to us:
 	// ProofMetadata or ProofRevoked.
 	ProofWithoutOld() protocol.Proof
-
-	// Close releases connections.
-	Close() error
 }
 
 // As finds what an authority can do besides, T being one of the interfaces below: its own way, or

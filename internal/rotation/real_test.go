@@ -202,7 +202,7 @@ func (r *real) rotator() *Rotator {
 	})
 	require.NoError(r, err)
 	a := ldappassword.New(c, config.PasswordPolicy{}, nil)
-	r.Cleanup(func() { require.NoError(r, a.Close()) })
+	r.Cleanup(func() { require.NoError(r, c.Close()) })
 	r.pass++
 	return &Rotator{Store: r.store, Authority: meddled{a, r}, Campaign: us, Pass: r.pass, Now: time.Now, Hand: NewHand()}
 }

@@ -82,7 +82,7 @@ func open(t *testing.T, d config.Directory, password string) *Authority {
 	c, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(password), nil })
 	require.NoError(t, err)
 	a := New(c, config.PasswordPolicy{}, nil)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return a
 }
 

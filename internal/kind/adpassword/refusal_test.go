@@ -76,7 +76,7 @@ func TestWrongBindPasswordIsOfferedOnceAndLocksNobody(t *testing.T) {
 	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) { return wrong, nil })
 	require.NoError(t, err)
 	a := New(client, config.PasswordPolicy{}, nil)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	for range 5 {
 		_, err := a.Account(t.Context(), a.Servers()[0], c)
 		require.ErrorContains(t, err, "kv/rollcall/bind#password")

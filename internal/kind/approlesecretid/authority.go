@@ -81,8 +81,6 @@ func (au *Authority) RetiresFirst(c credential.Credential) bool {
 	return au.self == nil || au.self.Role() != c.Subject
 }
 
-// Close has nothing to release: the client belongs to the caller.
-func (au *Authority) Close() error { return nil }
 
 // Generate makes 256 random bits in hex.
 func (au *Authority) Generate(context.Context, credential.Credential) (credential.Secret, error) {

@@ -50,7 +50,7 @@ func TestWrongBindPasswordNamesServerAndIdentityAndIsOfferedOnce(t *testing.T) {
 	client, err := directory.Open("corp", d, func(context.Context) (credential.Secret, error) { return wrong, nil })
 	require.NoError(t, err)
 	a := New(client, config.PasswordPolicy{}, nil)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
 
 	errs := make(chan error, 32)
 	for range cap(errs) {

@@ -92,7 +92,7 @@ func (w *world) open(t *testing.T, d config.Directory) *Authority {
 	})
 	require.NoError(t, err)
 	a := New(c, config.PasswordPolicy{}, nil)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return a
 }
 

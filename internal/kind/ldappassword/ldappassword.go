@@ -35,7 +35,8 @@ var (
 	_ kind.Keeper    = (*Authority)(nil)
 )
 
-// New makes the authority of one directory, which it owns: Close closes c.
+// New makes the authority of one directory. Whoever opened c
+// closes it.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
@@ -198,11 +199,7 @@ func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMeta
 // RetiresFirst: nothing that an old password minted reads Vault by itself.
 func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
 
-// Connections is how many credentials can be worked on at once without waiting for each other.
-func (a *Authority) Connections() int { return a.dir.Connections() }
 
-// Close closes the directory's connections.
-func (a *Authority) Close() error { return a.dir.Close() }
 
 func (a *Authority) self(server string) error {
 	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,

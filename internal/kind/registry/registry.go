@@ -159,11 +159,6 @@ func (r *Registry) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var first error
-	for _, a := range r.open {
-		if err := a.Close(); err != nil && first == nil {
-			first = err
-		}
-	}
 	for _, d := range r.dirs {
 		if err := d.Close(); err != nil && first == nil {
 			first = err

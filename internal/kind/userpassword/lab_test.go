@@ -88,7 +88,7 @@ func authority(t *testing.T) *Authority {
 	})
 	require.NoError(t, err)
 	a := New(c, config.PasswordPolicy{}, nil)
-	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return a
 }
 

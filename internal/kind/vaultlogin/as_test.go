@@ -26,7 +26,6 @@ func TestWhatAnAuthorityCanDoBesidesIsFoundThroughTheOneAroundIt(t *testing.T) {
 		same[kind.Teller](t, name, inner, around)
 		same[kind.Seer](t, name, inner, around)
 		same[kind.Again](t, name, inner, around)
-		same[interface{ Connections() int }](t, name, inner, around)
 
 		many, ok := kind.As[kind.Many](around)
 		require.True(t, ok, name)

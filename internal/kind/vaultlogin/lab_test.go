@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	})
 	require.NoError(t, err)
 	w.bare = ldappassword.New(dir, config.PasswordPolicy{Length: 20}, nil)
-	t.Cleanup(func() { _ = w.bare.Close() })
+	t.Cleanup(func() { _ = dir.Close() })
 	w.authority = Around(w.bare, minted.New(w.worker(t), "vault"), "vault")
 	return w
 }
