@@ -5,25 +5,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"rollcall/activities"
-	"rollcall/config"
-	"rollcall/internal/vault"
-	"rollcall/workflows"
 	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+
+	"rollcall/activities"
+	"rollcall/config"
+	"rollcall/internal/vault"
+	"rollcall/workflows"
 )
 
 // errBusy: the device has a running campaign.
 var errBusy = errors.New("a campaign is running")
 
 // start makes a campaign and starts its workflow. errBusy when the device has
-// one. Whatever fails before the workflow starts has changed nothing that a
-// later start minds.
+// one. If it fails before the workflow starts, nothing is left that would
+// disturb a later start.
 func (s *session) start(ctx context.Context) (string, error) {
 	if err := s.preflight(ctx); err != nil {
 		return "", err

@@ -25,7 +25,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check every connection, certificate, right and clock before the day",
+		Short: "Check every connection, certificate, right and clock before a campaign",
 		Long: `doctor looks at Vault, Temporal and every server of every directory the way a campaign
 would use them, and says of each thing that is wrong what to do. It changes
 nothing. Exit code 1 if anything is wrong.`,

@@ -78,7 +78,7 @@ func onlyWrong(rows []check) []check {
 }
 
 // errNotReady ends a plan that shows what is wrong.
-var errNotReady = errors.New("a campaign would not come to its end like this; nothing was changed")
+var errNotReady = errors.New("the problems above would keep a campaign from finishing; nothing was changed")
 
 // plan is what a campaign would do. Its JSON keys are stable.
 type plan struct {

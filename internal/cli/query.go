@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"rollcall/workflows"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
+
+	"rollcall/workflows"
 )
 
 // running asks the campaign of the device for its status; nil when none runs.

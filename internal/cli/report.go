@@ -20,7 +20,7 @@ func (a *app) reportCommand() *cobra.Command {
 	var html, dir string
 	c := &cobra.Command{
 		Use:   "report [CAMPAIGN]",
-		Short: "Tell what a campaign came to, from its ledger alone",
+		Short: "Show the result of a campaign, read from its ledger",
 		Long: `report reads a ledger and tells how many are dead, how long it took, what stays
 open and why, and by what evidence. Without CAMPAIGN it takes the latest of the
 file's device that did any work; with --ledger it takes that folder and needs no campaign file.`,

@@ -41,8 +41,8 @@ func (a *app) scheduleCreate() *cobra.Command {
 		Short: "Run the campaign file every so often",
 		Long: `create stores the campaign file in Vault and has Temporal start a campaign from it.
 Later changes to the file do not reach the schedule: delete and create it again.
-A run that is due while a campaign of the device runs is skipped. The campaign's
-manifests are those of today; directories and Vault are read afresh each time.`,
+A run that is due while a campaign of the device runs is skipped. Its manifests
+stay as they are today; directories and Vault are read afresh each time.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := client.ScheduleSpec{TimeZoneName: zone}

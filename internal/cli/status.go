@@ -19,10 +19,10 @@ func (a *app) statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [CAMPAIGN]",
 		Short: "Show where a campaign stands",
-		Long: `status folds the ledger where it is at hand, and else asks the running campaign,
-which knows counts and no names. Of a campaign that has not ended it says when it was last
-seen, by what Vault has of it, and what to do if nobody works on it. Without CAMPAIGN it takes the
-latest of the file's device that did any work.`,
+		Long: `status reads the campaign's ledger if it is on this machine. Otherwise it asks the
+running campaign, which can report counts but no names. Of a campaign that has not
+ended it says when Vault last saw it, and what to do if nobody works on it. Without
+CAMPAIGN it takes the latest of the file's device that did any work.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := out.json()

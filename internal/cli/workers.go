@@ -2,15 +2,16 @@ package cli
 
 import (
 	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/worker"
+
 	"rollcall/activities"
 	"rollcall/internal/engine"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
 	"rollcall/workflows"
-	"time"
-
-	"go.temporal.io/sdk/worker"
 )
 
 // work serves the queues until the returned function is called, which lets

@@ -45,15 +45,16 @@ func (ds389) settle(ctx context.Context, c *conn, dn string) error {
 	return nil
 }
 
-// unseen is how long landed waits for what the server shows to nobody: some
-// milliseconds on a busy machine, tried.
+// unseen is how long landed waits where nothing shows that the server has
+// finished: some milliseconds on a busy machine, tried.
 const unseen = 50 * time.Millisecond
 
-// landed waits for what the server does after it has answered a replace (tried): only then
-// it marks the value as one that must be changed, or takes away that the one
-// before had expired. A login in between would pass for one that consumers can have. pwdUpdateTime
-// is written together with those; without it (passwordTrackUpdateTime: off) nothing shows
-// them. What a login says later decides in any case.
+// landed waits until 389 Directory Server has finished a replace. The server
+// answers some milliseconds before it marks the value as one that must be
+// changed, or takes away that the one before had expired (tried on 2.3.1). A login
+// in between could be taken for one that consumers can have; later logins are
+// checked in any case. pwdUpdateTime is written together with those marks, so
+// landed polls it; without it (passwordTrackUpdateTime: off) landed waits unseen.
 func (ds389) landed(ctx context.Context, c *conn, dn string) {
 	for began := time.Now(); time.Since(began) < time.Second; {
 		e, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "pwdUpdateTime", "modifyTimestamp")

@@ -15,9 +15,9 @@ const accountsAtOnce = 100
 
 // ManyByUUID is ByUUID for many entries on one server, in few searches; the answer is
 // by immutable id. It saves calls and decides nothing: what is not in the answer is read by
-// ByUUID, which says why. Left out are entries that the server does not show or shows
-// twice, bind identities of the worker, of which one of a pair is read as the other, and, when a
-// search fails, the rest.
+// ByUUID, which says why. The result omits entries that
+// the server does not show or shows twice, the worker's own bind identities (one of a pair is
+// read as the other), and everything after a failed search.
 func (c *Client) ManyByUUID(ctx context.Context, server string, uuids []string) map[string]Entry {
 	s, err := c.server(server)
 	if err != nil {

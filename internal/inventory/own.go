@@ -17,8 +17,8 @@ type ownIdentities map[string]int
 // ownSource is the type of the source of what Rollcall itself works with.
 const ownSource = "own"
 
-// notByUs: nothing else could put a new value in force, and a campaign that tried
-// it would cut the branch it sits on.
+// notByUs: Rollcall logs in with it, and no other identity could set its new
+// value, so a campaign that tried would lock itself out.
 const notByUs = -1
 
 // addOwn puts on the roll what Rollcall works with and can rotate, because whoever
@@ -83,9 +83,9 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// ownIdentities finds them. Those that are rotated get a wave each, after all else: the
-// first of a pair is dead before the second is touched, with nothing beside them, and the
-// login to Vault that all of it needs is the last.
+// ownIdentities finds them. Those that are rotated get a wave each, after all else:
+// the first of a pair is dead before the second is touched, and no other credential is
+// in those waves. The workers' own login to Vault, which everything needs, is the last.
 func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
 	own := ownIdentities{}
 	last := 0

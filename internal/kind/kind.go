@@ -40,17 +40,18 @@ type Authority interface {
 	Set(ctx context.Context, a Account, new, old credential.Secret) error
 
 	// Try offers one value to one server, once, and after a successful login
-	// carries out one real operation. Where the owner must change the value first it is Accepted
-	// if the server says that it is the right one, and the kind is for such values. It never retries a refused login. An
+	// carries out one real operation. For kinds whose passwords the owner must
+	// change at the next log-on, Try returns Accepted when the server confirms
+	// the value but demands the change. Try never repeats a refused login. An
 	// unreachable server is protocol.Unreachable, not an error. What the login
-	// mints (a session, a token) is closed or revoked before it returns.
+	// mints (a session, a token) is closed or revoked before Try returns.
 	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
-	// Offer offers one value to one server, once, and takes the server's word: no
-	// operation follows a login, and no look at the account a refusal, which may
-	// so be that of a locked, disabled or missing account. It is for values of
-	// which another answer tells the rest: the caller looks at the account, or has the
-	// new value accepted straight after. Otherwise it is like Try.
+	// Offer offers one value to one server, once, and only logs in. It does not
+	// carry out an operation after a success, nor look at the account after a
+	// refusal, so Refused can also mean locked, disabled or missing. It is for
+	// values where another check settles that: the caller reads the account, or
+	// sees the new value accepted right after. Otherwise it is like Try.
 	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
 	// Retire kills whatever still accepts an old value or was minted by it.

@@ -92,7 +92,7 @@ func (l *Log) prepare(entries []Entry) (*request, error) {
 }
 
 // commitLoop takes whatever requests wait, commits them as one, and only then
-// looks again: the slower the disk or the anchor, the more share a checkpoint.
+// looks again: the slower the disk or the anchor, the more requests one checkpoint has.
 func (l *Log) commitLoop() {
 	defer close(l.committed)
 	for {

@@ -11,14 +11,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Hand keeps what Prepare has just read and staged for the Apply that follows in
-// the same process, which so asks neither Vault nor the authority for it
-// again. It saves work and decides nothing: what is not in it, because
-// another process prepared, because it was taken before or because it is too old, is read.
+// Hand caches what Prepare read and staged, so that an Apply in the same process
+// need not read it again. It is only an optimisation: on a miss (another process
+// prepared, the entry was taken or is too old) Apply reads.
 //
-// It holds only credentials whose staging this process saw answered and of
-// which an old value is known. Apply offers that value before it sets, so one
-// that somebody else has set or replaced since shows there.
+// It holds only credentials whose staging this process saw answered and of which
+// an old value is known. Apply offers that value before it sets a new one, so a
+// value that somebody else has set meanwhile is noticed.
 //
 // Safe for concurrent use; one Hand serves all campaigns of a worker.
 type Hand struct {

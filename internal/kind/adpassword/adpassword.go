@@ -53,7 +53,7 @@ func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the account by objectGUID, so a renamed or moved one is found and
 // another one under the old name is not. Changed is the password's version and
-// pwdLastSet, which every domain controller has as they were written on the first. The worker's only identity is a Stop with ReasonSelf,
+// pwdLastSet, which replicate unchanged from the domain controller that wrote them. The worker's only identity is a Stop with ReasonSelf,
 // an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
@@ -278,8 +278,6 @@ func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMeta
 
 // RetiresFirst: nothing that an old password minted reads Vault by itself.
 func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
-
-
 
 func (a *Authority) self(server string) error {
 	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,

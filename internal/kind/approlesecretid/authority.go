@@ -81,7 +81,6 @@ func (au *Authority) RetiresFirst(c credential.Credential) bool {
 	return au.self == nil || au.self.Role() != c.Subject
 }
 
-
 // Generate makes 256 random bits in hex.
 func (au *Authority) Generate(context.Context, credential.Credential) (credential.Secret, error) {
 	b := make([]byte, 32)

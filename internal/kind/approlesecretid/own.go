@@ -10,8 +10,8 @@ import (
 )
 
 // othersMove is how long Retire of our own role waits for the other workers, which
-// look for a new secret-id every vault.WatchEvery, to log in with it. What has not by
-// then is taken for a thief.
+// look for a new secret-id every vault.WatchEvery, to log in with it. A worker that has not by
+// then loses its token, for it cannot be told from a thief.
 const othersMove = 35 * time.Second
 
 // own reports whether r is the role that this process is logged in with and may rotate.

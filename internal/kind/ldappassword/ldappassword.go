@@ -199,8 +199,6 @@ func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMeta
 // RetiresFirst: nothing that an old password minted reads Vault by itself.
 func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
 
-
-
 func (a *Authority) self(server string) error {
 	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
 		Detail: "this is the identity with which the worker binds (bind.dn); name a pair under bind (docs/rights.md) and each is rotated by the other; or reset it by hand, then put the new password where bind.password points"}

@@ -63,7 +63,6 @@ func (au *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofRev
 // RetiresFirst: a token of the stolen password may read the place at which the new one is left.
 func (au *Authority) RetiresFirst(credential.Credential) bool { return true }
 
-
 // longest is what bcrypt takes into account, and Vault's limit: a longer password is
 // answered with status 500.
 const longest = 72
