@@ -131,7 +131,7 @@ func (p padded) encodes(secret string) bool {
 
 // isDocument reports whether text has several lines or parts, or is an address.
 func isDocument(text string) bool {
-	if strings.ContainsAny(text, "\r\n") || strings.HasPrefix(text, "-----BEGIN ") || schemes.MatchString(text) {
+	if strings.ContainsAny(text, "\r\n") || strings.HasPrefix(text, "-----BEGIN ") || strings.Contains(text, "://") && schemes.MatchString(text) {
 		return true
 	}
 	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
@@ -143,14 +143,17 @@ func isDocument(text string) bool {
 			return node.Content[0].Kind == yaml.MappingNode && len(node.Content[0].Content) > 2
 		}
 	}
-	return len(pairs(text)) > 1 && connects(pairs(text))
+	return strings.Count(text, "=") > 1 && len(pairs(text)) > 1 && connects(pairs(text))
 }
 
 // secretKeys are the names under which documents keep a password.
 var secretKeys = []string{"password", "passwd", "pwd", "pass", "pw", "secret", "bindpassword", "bindpw", "bindpasswd", "credentials", "secretid"}
 
+// noSigns takes out of a name what people write in it one way or another.
+var noSigns = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
+
 func isSecretKey(name string) bool {
-	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name))
+	name = strings.ToLower(noSigns.Replace(name))
 	return slices.Contains(secretKeys, name) || strings.HasSuffix(name, "password")
 }
 
@@ -164,6 +167,9 @@ type urlSecret struct{ before, was, after string }
 var urlForm = regexp.MustCompile(`^((?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^/?#@:]*:)([^/?#]+)(@[^/?#@]+(?:[/?#].*)?)$`)
 
 func inURL(text string) (string, wrapping) {
+	if !strings.Contains(text, "://") {
+		return "", nil
+	}
 	m := urlForm.FindStringSubmatch(text)
 	if m == nil || strings.Count(text, "://") > 1 {
 		return "", nil

@@ -63,6 +63,9 @@ type pairSecret struct {
 }
 
 func inPairs(text string) (string, wrapping) {
+	if strings.Count(text, "=") < 2 {
+		return "", nil
+	}
 	if s, w := inPairsOf(text, blanks); w != nil {
 		return s, w
 	}

@@ -225,9 +225,7 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 		}
 		e, err := s.write(ctx, op, p.Mount, p.Path, now.Version, data)
 		if err == nil {
-			l := liveOf(e, p.Field)
-			l.Replaced = now.Version
-			return l, nil
+			return now.replacedBy(e, p.Field, value), nil
 		}
 		if !AsCAS(err) {
 			return Live{}, err
@@ -245,6 +243,21 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 	}
 	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: CASMismatch,
 		Detail: "other fields of the secret keep changing"}
+}
+
+// replacedBy is what Activate wrote over l. A bare value of our own is not searched for the forms of
+// somebody else's, which costs more than all else here.
+func (l Live) replacedBy(e entry, field string, value credential.Secret) Live {
+	if l.around != nil {
+		out := liveOf(e, field)
+		out.Replaced = l.Version
+		return out
+	}
+	owner, _ := e.data[OwnerField].(string)
+	return Live{
+		Value: value, Version: e.version, Written: e.written, Found: true, Ends: e.ends, Replaced: l.Version,
+		Keys: slices.Sorted(maps.Keys(e.data)), Owner: owner, data: e.data,
+	}
 }
 
 // Takes reports why the field could not hold a value, or nil: a document may not be able to.

@@ -25,12 +25,15 @@ func more(text string) (why string, plain bool) {
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
 		return "control characters or a byte order mark", true
 	}
-	m := keyed.FindStringSubmatch(text)
+	var m []string
+	if strings.ContainsAny(text, "=:;,|\t") {
+		m = keyed.FindStringSubmatch(text)
+	}
 	if m != nil && (isSecretKey(m[1]) || isUserKey(m[1])) {
 		return "a name before it", true
 	}
 	for _, look := range looks {
-		if look.form.MatchString(text) {
+		if strings.ContainsAny(text, look.has) && look.form.MatchString(text) {
 			return look.why, look.plain
 		}
 	}
@@ -52,19 +55,21 @@ func more(text string) (why string, plain bool) {
 	return "", false
 }
 
-// looks are signs of a form, the most telling first.
+// looks are signs of a form, the most telling first. has are characters of which any text of
+// the form has one: nearly every password is done with after a search for those.
 var looks = []struct {
 	why   string
 	plain bool
+	has   string
 	form  *regexp.Regexp
 }{
-	{"a scheme of authentication before it", true, regexp.MustCompile(`^(?i:basic|bearer|negotiate|digest|token|apikey)\s`)},
-	{"quotes, brackets or braces around it", true, regexp.MustCompile("^([\"'`“‘«]).*[\"'`”’»],?$|^<.*>$|^\\{.*\\}$|^\\[.*\\]$|^\\(.*\\)$")},
-	{"an address or a file's name", true, regexp.MustCompile(`://|^(?:~|\.{1,2})?(?:/[\w.-]+){2}`)},
-	{"a quote, bracket or brace at an end of it", false, regexp.MustCompile("^[\"'`“‘«<({\\[]|[\"'`”’»>)}\\],;]$")},
-	{"the mark of an encoded, encrypted or hashed value", false, regexp.MustCompile(`^(?:eyJ|H4sI|[$!&@%]\w+|\$[\w-]+\$|[A-Za-z]+\()`)},
-	{"a backslash", false, regexp.MustCompile(`\\`)},
-	{"a user's name before it", false, regexp.MustCompile(`^[\pL_][\pL\pN_.-]*/[^@]+@`)},
+	{"a scheme of authentication before it", true, "\t\n\f\r ", regexp.MustCompile(`^(?i:basic|bearer|negotiate|digest|token|apikey)\s`)},
+	{"quotes, brackets or braces around it", true, "\"'`“‘«<{[(", regexp.MustCompile("^([\"'`“‘«]).*[\"'`”’»],?$|^<.*>$|^\\{.*\\}$|^\\[.*\\]$|^\\(.*\\)$")},
+	{"an address or a file's name", true, "/", regexp.MustCompile(`://|^(?:~|\.{1,2})?(?:/[\w.-]+){2}`)},
+	{"a quote, bracket or brace at an end of it", false, "\"'`“‘«<({[”’»>)}],;", regexp.MustCompile("^[\"'`“‘«<({\\[]|[\"'`”’»>)}\\],;]$")},
+	{"the mark of an encoded, encrypted or hashed value", false, "eH$!&@%(", regexp.MustCompile(`^(?:eyJ|H4sI|[$!&@%]\w+|\$[\w-]+\$|[A-Za-z]+\()`)},
+	{"a backslash", false, `\`, regexp.MustCompile(`\\`)},
+	{"a user's name before it", false, "@", regexp.MustCompile(`^[\pL_][\pL\pN_.-]*/[^@]+@`)},
 }
 
 // keyed is text after a name and a sign that commonly ends one.
@@ -72,6 +77,8 @@ var keyed = regexp.MustCompile(`^([\pL\pN_.@$%/+ -]*[\pL\pN_])\s*(?:=>|:=|[=:;,|
 
 // tokens are what may be base64, in its usual and its URL alphabet (RFC 4648).
 var tokens = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}={0,2}`)
+
+var usualAlphabet = strings.NewReplacer("-", "+", "_", "/")
 
 // decoded is the text that a value is the base64 or hex form of. Of random values next to none
 // gives text.
@@ -84,7 +91,7 @@ func decoded(text string) (string, bool) {
 			return plain, true
 		}
 	}
-	bare := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
+	bare := usualAlphabet.Replace(strings.TrimRight(text, "="))
 	if b, err := base64.RawStdEncoding.DecodeString(bare); err == nil {
 		return printable(b)
 	}
@@ -118,8 +125,18 @@ func showsIn(text, secret string, depth int) bool {
 	if depth == 0 {
 		return false
 	}
-	views := []string{html.UnescapeString(text), unescaped(text), percents.ReplaceAllStringFunc(text, percent)}
-	for _, token := range append(tokens.FindAllString(text, -1), text) {
+	views := []string{html.UnescapeString(text)}
+	if strings.Contains(text, `\`) {
+		views = append(views, unescaped(text))
+	}
+	if strings.Contains(text, "%") {
+		views = append(views, percents.ReplaceAllStringFunc(text, percent))
+	}
+	parts := tokens.FindAllString(text, -1)
+	if len(parts) != 1 || parts[0] != text {
+		parts = append(parts, text)
+	}
+	for _, token := range parts {
 		if plain, ok := decoded(token); ok {
 			views = append(views, plain)
 		}

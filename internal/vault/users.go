@@ -13,7 +13,7 @@ import (
 var userKeys = []string{"user", "username", "userid", "uid", "login", "loginname", "account", "accountname", "dn", "principal", "serviceaccount"}
 
 func isUserKey(name string) bool {
-	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name))
+	name = strings.ToLower(noSigns.Replace(name))
 	return slices.ContainsFunc(userKeys, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
