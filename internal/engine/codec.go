@@ -28,7 +28,7 @@ const (
 // alike. A zero key means no sealing. The error means that the key is not 32
 // bytes in base64.
 func Converters(key credential.Secret) (converter.DataConverter, converter.PayloadCodec, error) {
-	codecs := []converter.PayloadCodec{converter.NewZlibCodec(converter.ZlibCodecOptions{})}
+	codecs := []converter.PayloadCodec{newPacked()}
 	if !key.IsZero() {
 		seal, err := newSeal(key)
 		if err != nil {

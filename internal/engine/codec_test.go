@@ -131,3 +131,20 @@ func TestNilPayloadsAreNoTrouble(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, back, 1)
 }
+
+func TestPayloadsArePackedAsTheSDKPacksThem(t *testing.T) {
+	theirs, ours := converter.NewZlibCodec(converter.ZlibCodecOptions{}), newPacked()
+	for _, data := range []string{"", "short", strings.Repeat("esg-01 ", 200), strings.Repeat("x", 1<<20)} {
+		p := []*commonpb.Payload{{Metadata: map[string][]byte{converter.MetadataEncoding: []byte("json/plain")}, Data: []byte(data)}}
+		want, err := theirs.Encode(p)
+		require.NoError(t, err)
+		for range 2 { // the second time with a compressor that was used before
+			got, err := ours.Encode(p)
+			require.NoError(t, err)
+			require.True(t, proto.Equal(want[0], got[0]))
+			back, err := ours.Decode(got)
+			require.NoError(t, err)
+			require.True(t, proto.Equal(p[0], back[0]))
+		}
+	}
+}
