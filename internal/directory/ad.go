@@ -69,6 +69,10 @@ func (activeDirectory) stateAttributes() []string {
 	return []string{"pwdLastSet", "msDS-KeyVersionNumber", "userAccountControl", "msDS-User-Account-Control-Computed", "lockoutTime", "accountExpires", "adminCount", "badPwdCount", "msDS-ResultantPSO", "sAMAccountName", "memberOf"}
 }
 
+func (activeDirectory) markAttributes() []string {
+	return []string{"pwdLastSet", "msDS-KeyVersionNumber"}
+}
+
 func (activeDirectory) keptAttributes() []string { return []string{"servicePrincipalName"} }
 
 // bindControls: the ppolicy control is unknown here.

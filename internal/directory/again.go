@@ -79,9 +79,9 @@ func (s sight) machine() string {
 	return strings.Join(parts, "; ")
 }
 
-// entriesOver reads entries by their ids over one connection.
+// entriesOver reads the change marks of entries by their ids over one connection.
 func (c *Client) entriesOver(ctx context.Context, cn *conn, uuids []string) (map[string]Entry, error) {
-	attrs := append([]string{c.family.idAttribute()}, c.family.stateAttributes()...)
+	attrs := c.markedAttributes()
 	found := map[string]Entry{}
 	for chunk := range slices.Chunk(uuids, accountsAtOnce) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,

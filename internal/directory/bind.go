@@ -31,7 +31,7 @@ func (c *Client) Bind(ctx context.Context, server, dn string, value credential.S
 }
 
 // Login is Bind as the entry that has an immutable id. The operation reads that id and what
-// ByUUID would, as far as the entry may read them of itself: another entry under
+// the change mark is made of, as far as the entry may read them of itself: another entry under
 // that name is a *protocol.Stop (ReasonInterrupted), whatever let it in.
 func (c *Client) Login(ctx context.Context, server, dn, id string, value credential.Secret) (answer protocol.Answer, e Entry, err error) {
 	answer, err = c.bind(ctx, server, dn, value, func(cn *conn, ctx context.Context, dn string) (a protocol.Answer, err error) {
@@ -98,7 +98,7 @@ func (s *server) unknownRefusal(err error) error {
 // the entry with that id, if one is given. What the entry may not read of itself is missing.
 func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, Entry, error) {
 	var res *ldap.SearchResult
-	attrs := c.server.client.selfAttributes()
+	attrs := c.server.client.markedAttributes()
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", attrs, nil)
 	err := c.do(ctx, "read the own entry", func(l *ldap.Conn) (err error) {
 		res, err = l.Search(req)
@@ -120,6 +120,11 @@ func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, En
 		return protocol.Unreachable, Entry{}, nil
 	}
 	return "", Entry{}, fmt.Errorf("read the own entry at %s after a successful bind: %s", c.server.name, describe(err))
+}
+
+// markedAttributes are the immutable id and what the change mark is made of.
+func (c *Client) markedAttributes() []string {
+	return append([]string{c.family.idAttribute()}, c.family.markAttributes()...)
 }
 
 // selfAttributes are the immutable id and what tells of the account's state.

@@ -2,10 +2,13 @@ package directory
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -80,6 +83,22 @@ func TestOpenRefusesWhatCannotBeSafeOrRight(t *testing.T) {
 			require.ErrorContains(t, err, "directory corp")
 		})
 	}
+}
+
+// A DN that has one spelling is not parsed to tell it from another.
+func TestDNsWithOneSpellingAreComparedAsTheyStand(t *testing.T) {
+	part := rapid.StringMatching(`[acnAou1.]{0,2}=?[ab.A_-]{0,2}`)
+	rapid.Check(t, func(t *rapid.T) {
+		a := strings.Join(rapid.SliceOfN(part, 0, 3).Draw(t, "a"), ",")
+		b := strings.Join(rapid.SliceOfN(part, 0, 3).Draw(t, "b"), ",")
+		if rapid.Bool().Draw(t, "alike") {
+			b = strings.ToUpper(a)
+		}
+		require.True(t, plainDN(a) && plainDN(b))
+		da, err := ldap.ParseDN(a)
+		db, err2 := ldap.ParseDN(b)
+		require.Equal(t, err == nil && err2 == nil && da.EqualFold(db), SameDN(a, b), "%q %q", a, b)
+	})
 }
 
 func TestSameDN(t *testing.T) {

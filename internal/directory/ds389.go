@@ -36,6 +36,8 @@ func (ds389) stateAttributes() []string {
 	return []string{"modifyTimestamp", "modifiersName", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "pwdReset", "pwdPolicySubentry"}
 }
 
+func (ds389) markAttributes() []string { return []string{"pwdUpdateTime", "modifyTimestamp"} }
+
 func (ds389) keptAttributes() []string { return KeptAttributes }
 
 func (ds389) bindControls() []ldap.Control   { return policyControls() }

@@ -24,6 +24,8 @@ type family interface {
 
 	// stateAttributes tell whether an account is in order and when its password changed.
 	stateAttributes() []string
+	// markAttributes are those of them that the change mark is made of (Client.Changed).
+	markAttributes() []string
 	// keptAttributes tell how it keeps its password, and what a reset would break. The account
 	// itself is not asked for them.
 	keptAttributes() []string

@@ -33,6 +33,8 @@ func (openLDAP) stateAttributes() []string {
 // started is in back-monitor(5), which identities commonly may not read.
 func (openLDAP) started() (string, string) { return "cn=Start,cn=Time,cn=Monitor", "monitorTimestamp" }
 
+func (openLDAP) markAttributes() []string { return []string{"pwdChangedTime", "entryCSN"} }
+
 func (openLDAP) keptAttributes() []string { return KeptAttributes }
 
 func (openLDAP) bindControls() []ldap.Control   { return policyControls() }

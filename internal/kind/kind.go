@@ -95,6 +95,25 @@ type Many interface {
 	Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]Account
 }
 
+// Brief is a Many that can leave out what only Set asks for.
+type Brief interface {
+	// AccountsAfterSet is Accounts without Hindered and Logins, by which nothing is judged any more.
+	AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]Account
+}
+
+// AccountsAfterSet reads many accounts in few calls, briefly where the authority can; false if it
+// can read one by one only.
+func AccountsAfterSet(ctx context.Context, a Authority, server string, cs []credential.Credential) (map[string]Account, bool) {
+	if b, ok := As[Brief](a); ok {
+		return b.AccountsAfterSet(ctx, server, cs), true
+	}
+	m, ok := As[Many](a)
+	if !ok {
+		return nil, false
+	}
+	return m.Accounts(ctx, server, cs), true
+}
+
 // Seer is an Authority whose Try reads, with the operation that follows a good login, the
 // account's change mark as well.
 type Seer interface {

@@ -29,10 +29,6 @@ type sight struct {
 // entries can put another one under it. What is not the account that was proved, or was
 // changed since, is open again. What this reads is the mark that Recheck goes by.
 func (r *Rotator) Confirm(ctx context.Context, verdicts []Verdict) {
-	many, ok := kind.As[kind.Many](r.Authority)
-	if !ok {
-		return
-	}
 	var cs []credential.Credential
 	for _, v := range verdicts {
 		if v.Dead() {
@@ -42,7 +38,10 @@ func (r *Rotator) Confirm(ctx context.Context, verdicts []Verdict) {
 	if len(cs) == 0 {
 		return
 	}
-	accounts := many.Accounts(ctx, r.writeServer(), cs)
+	accounts, ok := kind.AccountsAfterSet(ctx, r.Authority, r.writeServer(), cs)
+	if !ok {
+		return
+	}
 	for _, v := range verdicts {
 		if !v.Dead() {
 			continue

@@ -195,6 +195,11 @@ func (m meddled) Accounts(ctx context.Context, server string, cs []credential.Cr
 	return m.Authority.Accounts(ctx, server, cs)
 }
 
+func (m meddled) AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	m.r.meddle("accounts", server)
+	return m.Authority.AccountsAfterSet(ctx, server, cs)
+}
+
 // rotator is a process that remembers nothing.
 func (r *real) rotator() *Rotator {
 	c, err := directory.Open("corp", r.conf, func(context.Context) (credential.Secret, error) {

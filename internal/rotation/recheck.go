@@ -87,10 +87,9 @@ type sighted struct {
 
 func (r *Rotator) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
 	s := &sighted{r: r, server: server}
-	many, can := kind.As[kind.Many](r.Authority)
 	asked := slices.ContainsFunc(all, func(p Proved) bool { _, ok := p.Marks[server]; return ok || !evidence })
-	if can && asked {
-		s.accounts = many.Accounts(ctx, server, cs)
+	if asked {
+		s.accounts, _ = kind.AccountsAfterSet(ctx, r.Authority, server, cs)
 	}
 	return s
 }

@@ -29,6 +29,7 @@ type Authority struct {
 var (
 	_ kind.Authority = (*Authority)(nil)
 	_ kind.Many      = (*Authority)(nil)
+	_ kind.Brief     = (*Authority)(nil)
 	_ kind.Seer      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
 	_ kind.Named     = (*Authority)(nil)
@@ -70,7 +71,15 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 
 // Accounts reads many entries at once.
 func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
+	return a.accounts(ctx, server, cs, a.dir.ManyByUUID(ctx, server, kind.Subjects(cs)))
+}
+
+// AccountsAfterSet reads their states alone.
+func (a *Authority) AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	return a.accounts(ctx, server, cs, a.dir.StatesByUUID(ctx, server, kind.Subjects(cs)))
+}
+
+func (a *Authority) accounts(ctx context.Context, server string, cs []credential.Credential, entries map[string]directory.Entry) map[string]kind.Account {
 	out := map[string]kind.Account{}
 	for _, c := range cs {
 		e, found := entries[c.Subject]

@@ -26,6 +26,7 @@ func TestWhatAnAuthorityCanDoBesidesIsFoundThroughTheOneAroundIt(t *testing.T) {
 		same[kind.Teller](t, name, inner, around)
 		same[kind.Seer](t, name, inner, around)
 		same[kind.Again](t, name, inner, around)
+		same[kind.Brief](t, name, inner, around)
 
 		many, ok := kind.As[kind.Many](around)
 		require.True(t, ok, name)
