@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // MaxEntrySize is the most bytes one entry may have as JSON: an entry's
@@ -35,12 +34,11 @@ func encode(e Entry) ([]byte, error) {
 // does not judge whether the event is known (Verify does).
 func ParseEntry(line []byte) (Entry, error) {
 	var e Entry
-	dec := json.NewDecoder(bytes.NewReader(line))
-	if err := dec.Decode(&e); err != nil {
+	if err := json.Unmarshal(line, &e); err != nil {
+		if dec := json.NewDecoder(bytes.NewReader(line)); dec.Decode(&Entry{}) == nil {
+			return Entry{}, errors.New("not a ledger entry: something follows the JSON object")
+		}
 		return Entry{}, fmt.Errorf("not a ledger entry: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Entry{}, errors.New("not a ledger entry: something follows the JSON object")
 	}
 	switch {
 	case e.ID == "":
