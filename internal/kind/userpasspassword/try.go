@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 )
 
 // Try logs in with the value and looks its own token up, then revokes the token, whatever
@@ -57,7 +58,18 @@ func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value 
 	return au.login(ctx, *u, value, false)
 }
 
-func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (protocol.Answer, error) {
+// login logs in again where the token of a good login was gone before it could be used.
+func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (answer protocol.Answer, err error) {
+	for range minted.LoginsMost {
+		answer, err = au.once(ctx, u, value, operate)
+		if !errors.Is(err, minted.ErrTokenGone) {
+			break
+		}
+	}
+	return answer, err
+}
+
+func (au *Authority) once(ctx context.Context, u user, value credential.Secret, operate bool) (protocol.Answer, error) {
 	if value.IsZero() {
 		return protocol.Refused, nil // Vault takes no empty password
 	}
@@ -86,7 +98,7 @@ func (au *Authority) login(ctx context.Context, u user, value credential.Secret,
 		return protocol.Disabled, nil
 	}
 	if _, err := au.api.Auth().Token().LookupAccessorWithContext(ctx, auth.Accessor); err != nil {
-		return au.refusal(ctx, u, err)
+		return protocol.NotAsked, minted.NotLookedUp(au.server, err)
 	}
 	return protocol.Accepted, nil
 }
