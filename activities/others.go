@@ -47,6 +47,11 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
+		told, err := writeServer(ctx, kinds, spec, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, told...)
 		o, err := Others(ctx, kinds, spec, name)
 		if err != nil {
 			return nil, err
@@ -66,6 +71,23 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 			out = append(out, inventory.Warning{Code: credential.FindingMoreServers,
 				Detail: strings.Join([]string{"directory " + name + ": " + o.Detail, MendOthers, AcceptOthers(name, o)}, "; ")})
 		}
+	}
+	return out, nil
+}
+
+// writeServer says what of the server that a directory is written to stands in the way of new values.
+func writeServer(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (out []inventory.Warning, err error) {
+	d, err := kinds.Directory(spec, name)
+	if err != nil {
+		return nil, err
+	}
+	at, standing, err := d.Writes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if standing.Detail != "" {
+		out = append(out, inventory.Warning{Code: credential.FindingNotProvider,
+			Detail: fmt.Sprintf("directory %s: %s is the first of its servers, and %s; %s", name, at, standing.Detail, standing.Mend())})
 	}
 	return out, nil
 }

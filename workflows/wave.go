@@ -153,7 +153,7 @@ func remember(open, before []activities.OpenItem) {
 func maySent(it activities.OpenItem) bool {
 	switch it.Step {
 	case protocol.Set:
-		return it.Reason != protocol.ReasonRights && it.Reason != protocol.ReasonPolicy
+		return !it.Reason.NotSet()
 	case protocol.Verify, protocol.Activate, protocol.Retire, protocol.Prove, protocol.Outcome:
 		return true
 	}

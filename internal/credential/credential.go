@@ -178,6 +178,9 @@ const (
 	NotKV2 Problem = "not-kv2"
 	// APIPath: the path is that of Vault's API (mount/data/…), and no secret lies there.
 	APIPath Problem = "api-path"
+	// Malformed: the path is not written as Vault keeps it: an empty segment, "." or "..", blanks at the
+	// ends of one, escapes as in a URL.
+	Malformed Problem = "malformed-path"
 	// DeletesItself: a setting in Vault deletes the new value after a time,
 	// which would be its only copy.
 	DeletesItself Problem = "deletes-itself"
@@ -355,6 +358,8 @@ const (
 	FindingNotSearched FindingCode = "part-not-searched"
 	// FindingMoreServers: the directory knows of servers that the campaign does not ask.
 	FindingMoreServers FindingCode = "more-servers"
+	// FindingNotProvider: the first server of a directory takes no changes, or hands them on to another.
+	FindingNotProvider FindingCode = "not-the-provider"
 	// FindingOtherSecrets: a secret of the roll has further fields that look like credentials.
 	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingPasswordHidden: whether entries have a password at all is not shown.

@@ -36,8 +36,9 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 		add("domain", false, fmt.Sprintf("base %q is not in this domain controller's domain %q", base, domain),
 			"correct base, or name domain controllers of the domain it is in")
 		return
-	case write && slices.Contains(capable, capReadOnly):
-		add("domain", false, root.GetAttributeValue("dnsHostName")+" is a read-only domain controller", "name a writable one as the first of servers")
+	}
+	if s, err := c.writes(ctx); write && err == nil && s.Refuses() {
+		c.checkWrites(ctx, add)
 		return
 	}
 	add("domain", true, fmt.Sprintf("%s is a domain controller of %s", root.GetAttributeValue("dnsHostName"), domain), "")

@@ -80,6 +80,9 @@ func win32(err error) string {
 const grantReset = `grant it on the organizational unit: dsacls "OU=…" /I:S /G "DOMAIN\account:CA;Reset Password;user"`
 
 func (activeDirectory) refusal(s *server, err error, _ bool) error {
+	if stop := s.takesNone(err); stop != nil {
+		return stop
+	}
 	stop := func(r protocol.Reason, detail string) error {
 		return &protocol.Stop{Reason: r, Server: s.name, Detail: detail}
 	}
@@ -92,8 +95,6 @@ func (activeDirectory) refusal(s *server, err error, _ bool) error {
 			"; an account of a protected group (adminCount 1) takes its rights from CN=AdminSDHolder instead, so grant it there, or have a domain administrator reset this one")
 	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
 		return stop(protocol.ReasonRights, "the domain controller takes passwords only over TLS; use ldaps:// or starttls: true")
-	case ldap.LDAPResultReferral:
-		return stop(protocol.ReasonRights, "this domain controller is read-only and refers to another; name a writable one as the first of servers")
 	case ldap.LDAPResultNoSuchObject:
 		return stop(protocol.ReasonGone, "the account is not there, or bind.dn may not see it")
 	case ldap.LDAPResultUnwillingToPerform:

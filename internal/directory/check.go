@@ -41,8 +41,9 @@ func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 }
 
 // stopping are what no campaign begins with, if it is wrong: a server of another sort or
-// domain, several machines taken for one, domain controllers that nobody asks.
-var stopping = []string{"machine", "server", "domain", "servers"}
+// domain, several machines taken for one, domain controllers that nobody asks,
+// a write server that takes no changes.
+var stopping = []string{"machine", "server", "domain", "servers", provider}
 
 // checkMachine looks whether several connections meet one machine.
 func (s *server) checkMachine(ctx context.Context, add addCheck) {

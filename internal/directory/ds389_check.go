@@ -26,6 +26,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	add("server", strings.HasPrefix(version, ds389Vendor), found(root, err, fmt.Sprintf("the server calls itself %q", version)),
 		"correct driver: this is no 389 Directory Server")
 	if write {
+		c.checkWrites(ctx, add)
 		c.checkWrite(ctx, add)
 		c.noteConfig(ctx, add)
 	}

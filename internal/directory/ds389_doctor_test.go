@@ -170,8 +170,28 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 		require.True(t, c.OK, c.Detail)
 		require.Contains(t, c.Detail, "stands in nobody's way")
 	}
+	t.Run("a server that takes no changes", func(t *testing.T) { takesNone389(t, supplier, consumer) })
 	t.Run("behind a balancer", func(t *testing.T) { behindABalancer389(t, supplier, consumer) })
 	t.Run("servers that replicate", func(t *testing.T) { others389(t, supplier, consumer) })
+}
+
+// takesNone389: a consumer that is named first, and a supplier that was made read-only.
+func takesNone389(t *testing.T, supplier, consumer *lab.DS389) {
+	standing := func(s *lab.DS389) Standing {
+		_, got, err := open(t, configOf389(s), supplier.BinderPassword).Writes(t.Context())
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, Standing{}, standing(supplier))
+	require.True(t, standing(consumer).Replica)
+	k := byWhat(open(t, configOf389(consumer), supplier.BinderPassword).Check(t.Context()))[provider]
+	require.True(t, k.Stops)
+	for _, dn := range []string{"cn=userroot,cn=ldbm database,cn=plugins,cn=config", "cn=config"} {
+		put389(t, supplier, dn, "nsslapd-readonly", "on")
+		require.True(t, standing(supplier).ReadOnly, dn)
+		put389(t, supplier, dn, "nsslapd-readonly", "off")
+	}
+	require.Equal(t, Standing{}, standing(supplier))
 }
 
 // behindABalancer389: both are in step, so that only what they say of themselves tells them apart.
@@ -248,6 +268,7 @@ func others389(t *testing.T, supplier, consumer *lab.DS389) {
 	require.Contains(t, o.Detail, "1 servers make changes there")
 	require.Contains(t, o.Detail, "the file names no server for these")
 	require.Empty(t, others(append(alone, consumer.LDAPS())).Names)
+	require.Equal(t, o.Names, others(append(alone, supplier.LDAPS())).Names, "the same machine by another address is not the other one")
 	require.Empty(t, others(alone, o.Names[0]).Names)
 	// Of a consumer alone, who makes changes is known.
 	o = others([]string{consumer.LDAPS()})

@@ -59,10 +59,11 @@ func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) 
 		wg.Go(func() { nodes[i] = s.node(ctx) })
 	}
 	wg.Wait()
+	nodes, of := c.oneNodeEach(ctx, nodes)
 	var missing []string
 	writers := 0
 	for i, k := range knows {
-		others := slices.Delete(slices.Clone(nodes), i, i+1)
+		others := slices.Delete(slices.Clone(nodes), of[i], of[i]+1)
 		missing = append(missing, c.unreached(ctx, k.takers, others, func(node) bool { return true })...)
 		// An update vector has the names that servers give themselves, and no others.
 		missing = append(missing, c.unreached(ctx, k.writers, nodes, func(n node) bool { return !n.itself })...)
@@ -75,6 +76,22 @@ func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) 
 	}
 	return Others{Names: missing, Detail: fmt.Sprintf("%d servers make changes there, and the file names no server for these, which make or take changes (replication agreements and update vectors): %s",
 		writers, strings.Join(missing, ", "))}, nil
+}
+
+// oneNodeEach makes one node of those of servers that are one machine. of is the node of each server.
+func (c *Client) oneNodeEach(ctx context.Context, nodes []node) (each []node, of []int) {
+	of = make([]int, len(nodes))
+	for m, machine := range c.apart(ctx, c.servers) {
+		var one node
+		for _, s := range machine {
+			i := slices.Index(c.servers, s)
+			of[i] = m
+			one.hosts, one.places = append(one.hosts, nodes[i].hosts...), append(one.places, nodes[i].places...)
+			one.itself = one.itself || nodes[i].itself
+		}
+		each = append(each, one)
+	}
+	return each, of
 }
 
 // replicas reads the configuration of replication for the suffix that base is in.

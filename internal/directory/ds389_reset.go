@@ -22,6 +22,9 @@ func (ds389) reset(l *ldap.Conn, set, dn string, new, _ credential.Secret) error
 // policy refuses, and only the control tells what it was; none comes with a value that
 // is in force or, by replace, in the history.
 func (ds389) refusal(s *server, err error, _ bool) error {
+	if stop := s.takesNone(err); stop != nil {
+		return stop
+	}
 	stop := func(r protocol.Reason, detail string) error {
 		return &protocol.Stop{Reason: r, Server: s.name, Detail: detail}
 	}
@@ -45,12 +48,10 @@ func (ds389) refusal(s *server, err error, _ bool) error {
 		return stop(protocol.ReasonRights, `bind.dn may not write userPassword of this account; grant it on the branch: aci: (targetattr="userPassword")(version 3.0; acl "Rollcall"; allow (write) userdn="ldap:///<bind.dn>";)`)
 	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
 		return stop(protocol.ReasonRights, "the server takes passwords only over a stronger connection; use ldaps:// or starttls: true")
-	case ldap.LDAPResultReferral:
-		return stop(protocol.ReasonRights, "this server is a consumer, which only reads; name a supplier as the first of servers")
 	case ldap.LDAPResultNoSuchObject:
 		return stop(protocol.ReasonGone, "the account is not there, or bind.dn may not see it")
 	case ldap.LDAPResultUnwillingToPerform:
-		return stop(protocol.ReasonRights, "the server is unwilling: it is read-only (nsslapd-readonly), or bind.dn may do nothing until its own password is changed")
+		return stop(protocol.ReasonRights, "the server is unwilling: bind.dn may do nothing until its own password is changed, or the server forbids the operation")
 	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultObjectClassViolation, ldap.LDAPResultInvalidDNSyntax:
 		return stop(protocol.ReasonRights, fmt.Sprintf("the account's entry cannot hold a userPassword (%s)", describe(err)))
 	}

@@ -66,6 +66,8 @@ type family interface {
 
 	// passThrough are the plug-ins that ask somebody else about a password.
 	passThrough() []string
+	// standing is whether the server of c takes changes. It changes nothing.
+	standing(ctx context.Context, c *conn) (Standing, error)
 	// started is the entry and attribute that say when the server was started: of two
 	// machines commonly at different seconds. Empty where no server says it.
 	started() (dn, attribute string)

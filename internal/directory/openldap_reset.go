@@ -52,6 +52,9 @@ func replace(l *ldap.Conn, dn string, new, old credential.Secret) error {
 }
 
 func (openLDAP) refusal(s *server, err error, oldSent bool) error {
+	if stop := s.takesNone(err); stop != nil {
+		return stop
+	}
 	stop := func(r protocol.Reason, detail string) error {
 		return &protocol.Stop{Reason: r, Server: s.name, Detail: detail}
 	}
@@ -80,15 +83,13 @@ func (openLDAP) refusal(s *server, err error, oldSent bool) error {
 		return stop(protocol.ReasonRights, "bind.dn may not write userPassword of this account; "+manage)
 	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
 		return stop(protocol.ReasonRights, "the server takes passwords only over a stronger connection; use ldaps:// or starttls: true")
-	case ldap.LDAPResultReferral:
-		return stop(protocol.ReasonRights, "this server is a read-only replica; name the provider as the first of servers")
 	case ldap.LDAPResultNoSuchObject:
 		return stop(protocol.ReasonGone, "the account is not there, or bind.dn may not see it")
 	case ldap.LDAPResultUnwillingToPerform:
 		if oldSent {
 			return stop(protocol.ReasonPolicy, "the policy demands the old password (pwdSafeModify), and the server does not take the one that Vault held; "+manage)
 		}
-		return stop(protocol.ReasonRights, "the server is unwilling: it is read-only or a replica, or forbids the operation; name the provider as the first of servers, or try set: replace")
+		return stop(protocol.ReasonRights, "the server is unwilling: it forbids the operation, or is a replica of a sort that is not known here; try set: replace, or name the provider as the first of servers")
 	case ldap.LDAPResultConstraintViolation:
 		return stop(protocol.ReasonPolicy, "the server refuses the new value (constraint violation); adapt password in the campaign file, or "+manage)
 	case ldap.LDAPResultNoSuchAttribute:

@@ -74,19 +74,24 @@ func (openLDAP) others(ctx context.Context, c *Client, accepted func(string) boo
 	if len(ids) <= 1 {
 		return Others{}, nil
 	}
-	able := 1 + len(c.each(ctx, c.servers[1:], func(cn *conn) (bool, error) {
+	able := append([]*server{write}, c.each(ctx, c.servers[1:], func(cn *conn) (bool, error) {
 		roots, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedControl")
 		if err != nil || len(roots) != 1 {
 			return true, nil
 		}
 		offered := roots[0].GetEqualFoldAttributeValues("supportedControl")
 		return len(offered) == 0 || slices.Contains(offered, ldap.ControlTypeSyncRequest), nil
-	}))
-	if len(ids) <= able {
-		return Others{}, nil
+	})...)
+	machines, once := len(able), ""
+	if len(ids) <= machines {
+		told := c.apart(ctx, able)
+		if machines = len(told); len(ids) <= machines {
+			return Others{}, nil
+		}
+		once = "; " + takenForOne(told) + ": if they are two, let bind.dn read cn=Monitor at both, which says when each was started"
 	}
-	return Others{Names: ids, Detail: fmt.Sprintf("changes were made there by the servers with the ids %s (contextCSN at %s), and of the servers that the file names %d can have made them: %d not asked",
-		strings.Join(ids, ", "), write.name, able, len(ids)-able)}, nil
+	return Others{Names: ids, Detail: fmt.Sprintf("changes were made there by the servers with the ids %s (contextCSN at %s), and of the servers that the file names %d can have made them: %d not asked%s",
+		strings.Join(ids, ", "), write.name, machines, len(ids)-machines, once)}, nil
 }
 
 // each asks servers at the same time, without a login. Those for which f is true, and those that do

@@ -43,6 +43,10 @@ func TestAProviderThatTheFileDoesNotNameShowsByItsChanges(t *testing.T) {
 	require.Contains(t, o.Detail, "servers with the ids 001, 002 (contextCSN at "+alone[0]+"), and of the servers that the file names 1 can have made them: 1 not asked")
 	require.Len(t, others(append(alone, leaf.LDAPS())).Names, 2, "a replica that feeds nobody makes no changes, and is not the other one")
 	require.Empty(t, others(append(alone, second.LDAPS())).Names)
+	o = others(append(alone, first.LDAPS())) // the same machine by another address
+	require.Equal(t, []string{"001", "002"}, o.Names)
+	require.Contains(t, o.Detail, "that the file names 1 can have made them: 1 not asked; "+alone[0]+" and "+first.LDAPS()+" count as one, because nothing tells them apart")
+	require.Empty(t, others([]string{alone[0], first.LDAPS(), second.LDAPS()}).Names)
 	o = others(alone, "002", "007")
 	require.Empty(t, o.Names)
 	require.Equal(t, []string{"002"}, o.Accepted)

@@ -39,6 +39,12 @@ type SlapdOptions struct {
 	Provider bool
 	// Leaf makes a replica that feeds no other (no syncprov).
 	Leaf bool
+	// RefersTo makes a replica name that server to whoever wants to write (updateref). Chains makes
+	// it write there itself, as the binder (slapo-chain(5)), and hide the referral.
+	RefersTo *Slapd
+	Chains   bool
+	// ReadOnly makes the database refuse every change (readonly on).
+	ReadOnly bool
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 

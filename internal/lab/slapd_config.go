@@ -29,6 +29,8 @@ moduleload back_mdb
 moduleload ppolicy
 {{if not .Leaf}}moduleload syncprov
 {{end -}}
+{{if .Chains}}moduleload back_ldap
+{{end -}}
 pidfile {{.Dir}}/slapd.pid
 argsfile {{.Dir}}/slapd.args
 loglevel none
@@ -38,7 +40,12 @@ TLSCertificateKeyFile {{.KeyFile}}
 TLSVerifyClient never
 password-hash {SSHA}
 serverID {{.ServerID}}
-
+{{if .Chains}}
+overlay chain
+chain-uri "{{.RefersTo}}"
+chain-idassert-bind bindmethod=simple binddn="{{.BinderDN}}" credentials="{{.BinderPassword}}" mode=none tls_cacert={{.CAFile}} tls_reqcert=demand
+chain-return-error TRUE
+{{end}}
 database mdb
 suffix "{{.Base}}"
 rootdn "{{.AdminDN}}"
@@ -108,6 +115,10 @@ syncrepl rid=001 provider={{.Provider}} type=refreshAndPersist retry="1 +"
   bindmethod=simple binddn="cn=replicator,ou=services,{{.Base}}" credentials={{.ReplicatorPassword}}
   tls_cacert={{.CAFile}} tls_reqcert=demand
 {{end}}
+{{- if .RefersTo}}updateref "{{.RefersTo}}"
+{{end}}
+{{- if .ReadOnly}}readonly on
+{{end}}
 {{- if .Multi}}multiprovider on
 {{end}}
 {{- if .LastBind}}lastbind on
@@ -134,6 +145,10 @@ func (s *Slapd) writeConfig() error {
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
+		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "RefersTo": "",
+	}
+	if s.opts.RefersTo != nil {
+		values["RefersTo"] = s.opts.RefersTo.LDAPS()
 	}
 	if s.hop != nil {
 		values["Provider"] = "ldaps://" + s.hop.addr()

@@ -76,6 +76,7 @@ const (
 	ReasonMustChange  Reason = "must-change"        // the new secret logs in and may do nothing
 	ReasonRestricted  Reason = "restricted"         // no login now or from here, whatever the secret
 	ReasonRights      Reason = "rights"             // the worker's identity may not do this
+	ReasonReadOnly    Reason = "read-only"          // the write server takes no changes: a replica that is named first, most likely
 	ReasonPolicy      Reason = "policy"             // the authority's policy refuses the new secret
 	ReasonUnreachable Reason = "unreachable"        // a server of the authority does not answer
 	ReasonVault       Reason = "vault-unreachable"  // sealed or down
@@ -122,6 +123,7 @@ const (
 	ReasonNoMount          Reason = "no-mount"          // no mount that our login sees serves the path
 	ReasonNotKV2           Reason = "not-kv2"           // the path's mount is no KV version 2
 	ReasonAPIPath          Reason = "api-path"          // mount/data/…: that is how the API writes it
+	ReasonMalformed        Reason = "malformed-path"    // an empty segment, "." or "..", an escape of a URL
 	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
 	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
 	ReasonPerhapsIts       Reason = "perhaps-its-path"  // a path may be the account's own, and nothing says so for certain
@@ -150,7 +152,7 @@ func (r Reason) Listed() bool {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
 		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
-		ReasonAPIPath, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
+		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true
 	}
 	return false
@@ -177,6 +179,9 @@ func (r Reason) OfVault() bool {
 func (r Reason) WorksNot() bool {
 	return r == ReasonNewRefused || r == ReasonMustChange || r == ReasonRestricted
 }
+
+// NotSet reports whether the authority has clearly refused to set the value, so that it is not in force.
+func (r Reason) NotSet() bool { return r == ReasonRights || r == ReasonPolicy || r == ReasonReadOnly }
 
 // Immediate reports whether the next pass need not wait.
 func (r Reason) Immediate() bool {

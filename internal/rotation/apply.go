@@ -300,11 +300,11 @@ func (j *job) set(ctx context.Context) error {
 	}
 	err := j.Authority.Set(ctx, account, j.staged.Secret, old)
 	var stop *protocol.Stop
-	if errors.As(err, &stop) && (stop.Reason == protocol.ReasonPolicy || stop.Reason == protocol.ReasonRights) {
+	if errors.As(err, &stop) && stop.Reason.NotSet() {
 		marked := j.staged
-		// A policy also refuses a value that a slow twin has just set; a missing right
-		// refuses both of us.
-		marked.Unsent = j.unsent || stop.Reason == protocol.ReasonRights
+		// A policy also refuses a value that a slow twin has just set; a missing right, or a
+		// server that takes no changes, refuses both of us.
+		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy
 		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {
 			if markErr := j.remark(ctx, marked); markErr != nil {

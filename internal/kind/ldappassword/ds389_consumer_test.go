@@ -130,7 +130,7 @@ func (w *world389) refusals(t *testing.T) {
 		d := w.conf()
 		d.Servers = []string{w.consumer.LDAPS(), w.supplier.LDAPS()}
 		c, _ := w.credential(t)
-		requireStop(t, set(w.open(t, d), c), protocol.ReasonRights, "consumer")
+		requireStop(t, set(w.open(t, d), c), protocol.ReasonReadOnly, "replica")
 	})
 	t.Run("the own identity", func(t *testing.T) {
 		_, err := a.Account(t.Context(), a.Servers()[0], w.credentialOf(t, w.supplier.BinderDN))

@@ -87,7 +87,7 @@ func TestReplicaAsWriteServerIsSaidSo(t *testing.T) {
 	d.Servers = []string{w.replica.LDAPS(), w.provider.LDAPS()}
 	a := w.open(t, d)
 	c, _ := w.credential(t)
-	requireStop(t, a.Set(t.Context(), account(t, a, c), fresh(t, a), credential.Secret{}), protocol.ReasonRights, "replica")
+	requireStop(t, a.Set(t.Context(), account(t, a, c), fresh(t, a), credential.Secret{}), protocol.ReasonReadOnly, "name the provider")
 }
 
 // pwdMustChange: the bind with the new value succeeds, and everything else is
