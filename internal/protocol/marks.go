@@ -59,6 +59,12 @@ func Reverted(before, now string) bool {
 	return split && set != "" && strings.Contains(now, "/") && !Older(before, now)
 }
 
+// Dated reports whether a mark has the time at which the secret was set.
+func Dated(mark string) bool {
+	set, _, split := strings.Cut(mark, "/")
+	return split && set != ""
+}
+
 // Overruled reports whether a server has refused a change of the write server's: its secret
 // is older, and its entry is newer. OpenLDAP takes whole entries by the time of their last
 // touch, and a login that it counts is one, so such a server does not follow any more.

@@ -105,3 +105,37 @@ func TestAResetThatAnotherProviderTakesBackIsMadeAgain(t *testing.T) {
 		r.requireDeadEverywhere(got, c, stolen)
 	}
 }
+
+// A replica that is named first and hands changes on (slapo-chain) has its own reset only once that
+// has come back from the provider. Nobody has undone it.
+func TestAServerThatHandsItsChangesOnOnlyLags(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	replica := r.start(lab.SlapdOptions{ReplicaOf: r.slapd, CA: r.ca, RefersTo: r.slapd, Chains: true})
+	r.others, r.conf.Servers = []*lab.Slapd{replica}, []string{replica.LDAPS(), r.slapd.LDAPS()}
+	var cs []credential.Credential
+	for n := range 5 {
+		cs = append(cs, r.credential(n))
+	}
+	for _, got := range r.run(cs, nothing) {
+		require.True(t, got.Dead(), "%+v", got)
+		require.Empty(t, got.Findings)
+	}
+
+	c, stolen := r.credential(5), r.accounts[5].Password
+	replica.PauseReplication()
+	for range 2 { // in the second pass the value is set once more
+		got := r.run([]credential.Credential{c}, nothing)[0]
+		require.False(t, got.Dead())
+		require.Equal(t, protocol.ReasonLagging, got.Stop.Reason)
+		require.Contains(t, got.Stop.Detail, "name the provider as the first of servers")
+		require.Empty(t, got.Findings)
+		now, _ := r.store.ReadLive(t.Context(), c.Paths[0], 0)
+		require.Equal(t, stolen, now.Value.Reveal())
+	}
+	r.resume(replica)
+	got := r.run([]credential.Credential{c}, nothing)[0]
+	require.True(t, got.Dead(), "%+v", got)
+	require.Equal(t, protocol.ProofBind, got.Proof)
+	require.Empty(t, got.Findings)
+}
