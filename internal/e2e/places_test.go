@@ -67,6 +67,12 @@ var oddPlaces = []oddPlace{
 	{name: "two-settings", data: map[string]any{"config": "LDAP_PASSWD=PASSWORD\nDB_PASSWD=other\n"}, field: "config", reason: protocol.ReasonNotBare},
 	{name: "basic", data: map[string]any{"password": "Basic BASE64"}},
 	{name: "stale-quoted", data: map[string]any{"password": `"stale"`}, reason: protocol.ReasonNotBare},
+	{name: "empty-segment", row: "kv/apps//x#password", reason: protocol.ReasonMalformed},
+	{name: "dots", row: "kv/apps/../x#password", reason: protocol.ReasonMalformed},
+	{name: "one-dot", row: "kv/./apps/x#password", reason: protocol.ReasonMalformed},
+	{name: "as-in-a-url", row: "kv/apps/x%20y#password", reason: protocol.ReasonMalformed},
+	{name: "blank-inside", row: "kv/apps /x#password", reason: protocol.ReasonMalformed},
+	{name: "slashes-at-the-ends", row: "/team/kv/esg/ends/#password"},
 }
 
 // What a real Vault holds, and what is said of it, is looked at before anything is set: no
@@ -83,6 +89,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	require.Contains(t, shown.out, `has no field "password"; it has ["pass" "user"]`, "list looks as run does")
 	require.Contains(t, shown.out, "[not-a-bare-secret]")
 	require.Contains(t, shown.out, "[copy-beside]")
+	require.Contains(t, shown.out, "[malformed-path]")
 	require.Contains(t, u.must("list", "-o", "json"), "looks like more than a bare secret (a name before it)")
 	require.NotContains(t, shown.out+shown.err, account[0].Password)
 
@@ -362,6 +369,8 @@ func placeOf(o oddPlace, s stolenAccount) newPlace {
 		return newPlace{device, "config", `{"user": "svc", "password": "`, `", "url": "https://x"}`}
 	case "team-mount":
 		return newPlace{path: "team/kv/data/esg/mail", field: "password"}
+	case "slashes-at-the-ends":
+		return newPlace{path: "team/kv/data/esg/ends", field: "password"}
 	case "confirmed", "beside-accepted":
 		return newPlace{path: device, field: "password"}
 	case "default":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -85,7 +86,7 @@ func placeProblem(err error) credential.Problem {
 		case vault.NotKV2:
 			return credential.NotKV2
 		case vault.BadPath:
-			return credential.APIPath
+			return credential.Malformed
 		}
 	}
 	return ""
@@ -189,6 +190,8 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 		case c.Adopted && c.Spare != nil && h.problem != "":
 			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: it is there and not Rollcall's (%s): it is left as it is, and the new value goes to %s", p, h.problem, c.Spare)})
 			usable++
+		case !h.exists && !c.Adopted && misspelt(p) != "":
+			trouble(credential.Malformed, "%s: nothing is there, and %s", p, misspelt(p))
 		case !h.exists && apiPath(p):
 			trouble(credential.APIPath, "%s: nothing is there, and mount/data/… is how Vault's API writes a path: leave data/ out", p)
 		case h.problem == credential.NoField:
@@ -221,6 +224,21 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 // apiPath reports whether a path looks like one of Vault's API: mount/data/….
 func apiPath(p credential.Path) bool {
 	return strings.HasPrefix(p.Path, "data/") || strings.HasPrefix(p.Path, "metadata/")
+}
+
+// misspelt says how a path is written otherwise than Vault keeps it; empty if nothing shows. Secrets
+// may have such names all the same, so it is said only where nothing lies. Empty segments, "." and ".." name
+// nothing (vault.BadPath).
+func misspelt(p credential.Path) string {
+	for segment := range strings.SplitSeq(p.Mount+"/"+p.Path, "/") {
+		if strings.TrimSpace(segment) != segment {
+			return fmt.Sprintf("its segment %q has a blank at an end: take it out", segment)
+		}
+		if plain, err := url.PathUnescape(segment); err == nil && plain != segment {
+			return fmt.Sprintf("its segment %q is written as in a URL: Vault keeps it as %q, so write that", segment, plain)
+		}
+	}
+	return ""
 }
 
 func quoted(keys []string) string {

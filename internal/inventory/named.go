@@ -74,11 +74,19 @@ func (m *merger) theOne(where, name string) ([]target, error) {
 	return slices.DeleteFunc(all, func(t target) bool { return m.lines[t.id] == nil }), nil
 }
 
+// bears reports whether any of the account's logins is that text.
+func (a Account) bears(text string) bool {
+	return slices.ContainsFunc(a.Logins, func(login string) bool { return fold(login) == fold(text) })
+}
+
 // mainName reports whether the account itself goes by name: whoever may write one more value to an entry must
 // not make it pass for another.
 func (a Account) mainName(name string) bool {
-	if form := formOf(name); form == byUUID || form == byDN || a.facts == nil {
+	if form := formOf(name); form == byUUID || a.facts == nil || form == byDN && dnKey(name) == dnKey(a.Name) {
 		return true
+	}
+	if formOf(name) == byDN && !a.bears(name) {
+		return true // by a spelling of its DN that the directory's schema knows
 	}
 	want := fold(name)
 	is := func(s string) bool { return fold(s) == want }

@@ -31,6 +31,20 @@ type mention struct {
 	form form
 }
 
+// asLogin is a mention that reads like a DN as what people call an account: a login may hold an
+// "=", too. A DN below base means the entry of that name and no other one: who may choose a login could
+// make it stand for an entry that was deleted.
+func (m mention) asLogin(base string) (mention, bool) {
+	if m.form != byDN || under(m.text, base) {
+		return m, false
+	}
+	m.form = byUID
+	if strings.Contains(m.text, "@") {
+		m.form = byMail
+	}
+	return m, true
+}
+
 const (
 	perSearch = 50 // references in one OR filter
 	searches  = 4  // at once, on one directory
@@ -127,6 +141,9 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 	}
 	return parallel(ctx, slices.Chunk(left, 1), func(ctx context.Context, one []mention) error {
 		found, err := l.searchOne(ctx, name, one[0])
+		if plain, ok := one[0].asLogin(l.c.Directories[name].Base); err == nil && len(found) == 0 && ok {
+			found, err = l.searchOne(ctx, name, plain)
+		}
 		if err != nil {
 			return l.lookupError(name, 1, err)
 		}

@@ -28,6 +28,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.UnusableValue:  "the field is neither text nor a number, so it is no password; name the field that holds it, then list again",
 	credential.NoMount:        "no mount that this login can see serves it; make the mount (KV version 2) or correct the path, then list again",
 	credential.NotKV2:         "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
+	credential.Malformed:      "the path is not written as Vault keeps it: an empty, \".\" or \"..\" segment, a blank at the end of one, or an escape of a URL; write it as vault kv get takes it, then list again",
 	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",
 	credential.DeletesItself:  "Vault deletes new versions there after a time (delete_version_after), and the new value would go with it; set that to 0, then list again",
 	credential.DeletedVersion: "its current version is deleted; `vault kv undelete` brings it back, or exclude the path, then list again",

@@ -108,9 +108,22 @@ func (e *Error) advice(place string) string {
 		return fmt.Sprintf("%s does not lie on a KV version 2 mount; `vault kv enable-versioning` upgrades version 1", place)
 	}
 	if e.Kind == BadPath {
-		return fmt.Sprintf("%s is no path of a secret: it has an empty, \".\" or \"..\" segment; correct the reference", place)
+		return fmt.Sprintf("%s is no path of a secret: it has %s; correct the reference", place, badSegment(e.Path))
 	}
 	return fmt.Sprintf("refused with status %d at %s", e.Status, place)
+}
+
+// badSegment says what of a path names nothing.
+func badSegment(path string) string {
+	for segment := range strings.SplitSeq(path, "/") {
+		switch segment {
+		case "":
+			return `an empty segment ("//")`
+		case ".", "..":
+			return fmt.Sprintf("a segment %q", segment)
+		}
+	}
+	return "a segment that names nothing"
 }
 
 // Stop keeps the credential open with the reason. Its text names the mount
@@ -151,6 +164,8 @@ func (e *Error) reason() protocol.Reason {
 		return protocol.ReasonNoMount
 	case NotKV2:
 		return protocol.ReasonNotKV2
+	case BadPath:
+		return protocol.ReasonMalformed
 	}
 	return protocol.ReasonVaultRefuse
 }
