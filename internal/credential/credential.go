@@ -72,6 +72,10 @@ type Credential struct {
 	// credential, by the record that Rollcall keeps: they take part whatever they hold.
 	Ours []Path `json:"ours,omitempty"`
 
+	// Beside are fields of the same secrets, paths of other credentials of the roll, that held the same
+	// value when it was listed: they get new values of their own.
+	Beside []Path `json:"beside,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 

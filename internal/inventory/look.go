@@ -172,7 +172,14 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			h = heldOf(live)
 		}
 		saw(p, h.keys)
-		if also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool { return l.rotates[credential.Path{Mount: p.Mount, Path: p.Path, Field: field}] }); len(also) > 0 {
+		also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool {
+			at := credential.Path{Mount: p.Mount, Path: p.Path, Field: field}
+			if l.rotates[at] && !slices.Contains(c.Paths, at) {
+				c.Beside = append(c.Beside, at)
+			}
+			return l.rotates[at]
+		})
+		if len(also) > 0 {
 			if slices.Contains(c.Accepted, credential.CopyBeside) {
 				found = append(found, credential.Finding{Code: credential.FindingCopyBeside, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(also), p.Field)})
 			} else {

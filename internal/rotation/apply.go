@@ -134,6 +134,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		if stop := j.hindered(j.c, &j.account); stop != nil {
 			return stop
 		}
+		if stop := copied(j.c, j.paths, j.lives); stop != nil {
+			return stop
+		}
 		if err := j.fit(); err != nil {
 			return err
 		}

@@ -2,11 +2,13 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 // What kept an account from being rotated when it was listed is looked at again with the read
@@ -28,8 +30,7 @@ func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.S
 
 // mayStage keeps a value from being staged for such an account, unless one is staged already:
 // that may be in force, and is then activated and proved.
-func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, a kind.Account) error {
-	stop := r.hindered(c, &a)
+func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, stop *protocol.Stop) error {
 	if stop == nil {
 		return nil
 	}
@@ -38,6 +39,23 @@ func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, a kind.
 		return err
 	}
 	return stop
+}
+
+// copied is why nothing is set where another field of a secret holds the same value by now, or nil: the
+// listing may be hours old, and what reads the copy would be cut off.
+func copied(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+	if slices.Contains(c.Accepted, credential.CopyBeside) {
+		return nil
+	}
+	for i, live := range lives {
+		for _, field := range live.Also {
+			at := credential.Path{Mount: paths[i].Mount, Path: paths[i].Path, Field: field}
+			if !slices.Contains(paths, at) && !slices.Contains(c.Beside, at) {
+				return &protocol.Stop{Reason: protocol.ReasonCopyBeside, Detail: fmt.Sprintf("it was not so when it was listed: the secret at path %d of this credential holds the same value in another field too, and what reads it there would be cut off; nothing was changed: list again, whose finding names the field", i+1)}
+			}
+		}
+	}
+	return nil
 }
 
 // secondPassword is why an old value that is accepted beside the new one is not the entry's

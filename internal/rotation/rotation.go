@@ -150,7 +150,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		err = stopOf(account, r.writeServer())
 	}
 	if err == nil {
-		err = r.mayStage(ctx, c, account)
+		err = r.mayStage(ctx, c, r.hindered(c, &account))
 	}
 	if err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
@@ -172,6 +172,9 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		}
 		from = append(from, live.Version)
 		lives = append(lives, live)
+	}
+	if err := r.mayStage(ctx, c, copied(c, c.Paths, lives)); err != nil {
+		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 	}
 	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old, lives)
 	if err != nil {

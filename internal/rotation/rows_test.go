@@ -144,6 +144,28 @@ var rows = []row{
 			return w
 		},
 		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "another field holds the same value since it was listed: nothing is set",
+		story: func() *world { w := plain(); w.beside(); return w },
+		step:  protocol.Precheck, reason: protocol.ReasonCopyBeside, inForce: "P0", live: "P0"},
+	{name: "the same between staging and Set",
+		story: plain, event: map[int]func(*world){callTryOld - 3: func(w *world) { w.beside() }},
+		step: protocol.Intent, reason: protocol.ReasonCopyBeside, inForce: "P0", live: "P0"},
+	{name: "the same, and a person accepted it",
+		story: func() *world {
+			w := plain()
+			w.beside()
+			w.cred.Accepted = []credential.Problem{credential.CopyBeside}
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
+	{name: "the same, and it is another credential's path",
+		story: func() *world {
+			w := plain()
+			w.beside()
+			w.cred.Beside = []credential.Path{{Mount: w.cred.Paths[0].Mount, Path: w.cred.Paths[0].Path, Field: "copy"}}
+			return w
+		},
+		step: protocol.Prove, proof: protocol.ProofBind, inForce: "S1", live: "S1"},
 	{name: "a field that holds no bare secret: nothing is set",
 		story: func() *world {
 			w := plain()
@@ -383,3 +405,6 @@ func TestATakenOverValueIsKeptUntilItsSuccessorIsProved(t *testing.T) {
 		w.kept(t, "taken over twice")
 	})
 }
+
+// beside makes another field of the secret hold the same value.
+func (w *world) beside() { w.secrets["kv/app"].versions[0].fields["copy"] = "P0" }

@@ -113,6 +113,9 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 		l.Problem = credential.NoField
 	case value != "":
 		l.Value, l.Found, l.More = credential.NewSecret(value), true, v.fields["more"]
+		if v.fields["copy"] == value {
+			l.Also = []string{"copy"}
+		}
 	}
 	return l
 }
