@@ -84,7 +84,22 @@ func (j *job) observeVault(ctx context.Context) error {
 	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
 		j.addOld(staged.Old[place])
 	}
+	j.oddLast()
 	return nil
+}
+
+// oddLast puts what looks like more than a bare secret behind what does not: it is less likely the
+// value in force, and wrong logins are few.
+func (j *job) oddLast() {
+	odd := func(value credential.Secret) int {
+		for _, live := range j.lives {
+			if live.More != "" && standsFor(live.Value, value) {
+				return 1
+			}
+		}
+		return 0
+	}
+	slices.SortStableFunc(j.olds, func(a, b credential.Secret) int { return odd(a) - odd(b) })
 }
 
 // inHand takes over what Prepare saw a moment ago in this process, if it is there.
@@ -104,6 +119,7 @@ func (j *job) inHand(fresh bool) bool {
 	for _, old := range p.olds(j.c.Paths) {
 		j.addOld(old)
 	}
+	j.oddLast()
 	return true
 }
 
@@ -192,9 +208,6 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	}
 	for i, p := range j.paths {
 		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
-			if j.lives[i].More != "" && j.staged.Places[p.String()] == "" && j.c.Spare != nil {
-				return oddStop(i, j.lives[i])
-			}
 			places[p.String()] = vault.PlaceApart
 		}
 	}

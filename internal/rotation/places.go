@@ -159,19 +159,31 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 
 // odd keeps a credential open, before Set, of which a path holds what looks like more than a bare
 // secret and what the account does not accept as it stands: what reads it there takes a part of it,
-// and would be cut off. Where the value in force is known, only a path that shows it counts.
+// and would be cut off. Where the value in force is known, only a path that shows it counts; where it
+// is not, a refused one counts only if no other place of the account is known: it is stale then.
 func (j *job) odd() *protocol.Stop {
 	for i, p := range j.paths {
 		live := j.lives[i]
 		ours := live.Owner != "" && live.Owner == j.c.Subject || slices.Contains(j.c.Ours, p)
 		switch {
-		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] != "":
+		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == vault.PlaceKept:
 		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
-		case j.inForce.IsZero() || live.Shows(j.inForce):
+		case live.Shows(j.inForce), j.inForce.IsZero() && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
 			return oddStop(i, live)
 		}
 	}
 	return nil
+}
+
+// livesElsewhere reports whether a path takes part that holds something: an empty one that somebody
+// named is read by nobody yet.
+func (j *job) livesElsewhere() bool {
+	for i := range j.paths {
+		if j.parts[i] != apart && j.lives[i].Found {
+			return true
+		}
+	}
+	return false
 }
 
 func oddStop(i int, live vault.Live) *protocol.Stop {
