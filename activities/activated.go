@@ -15,12 +15,12 @@ import (
 // freed: another device may know the same account by another path, and whoever
 // rotates it next must keep this one current. What Vault did not take stays open.
 func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []AppliedItem) {
-	placed := map[string][]credential.Path{}
+	placed := map[string][]vault.Placed{}
 	for _, a := range out {
 		c := page[a.Index]
 		for i, p := range placesOf(c) {
-			if i < len(a.To) && a.To[i] > 0 {
-				placed[c.ID] = append(placed[c.ID], p)
+			if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 {
+				placed[c.ID] = append(placed[c.ID], vault.Placed{Path: p, Version: a.To[i], Written: a.Written[i]})
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 // noteElsewhere keeps where ended campaigns put values that gave up before they could note it. It
 // fails as a whole, so that it is tried again: the credential is told to come back with the next roll.
 func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []PreparedItem) error {
-	placed := map[string][]credential.Path{}
+	placed := map[string][]vault.Placed{}
 	for _, p := range out {
 		if len(p.Elsewhere) > 0 {
 			placed[page[p.Index].ID] = p.Elsewhere

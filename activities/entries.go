@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,8 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	if f.Code == credential.FindingNeverHeld && c.Adopted && !c.HandsOver() && len(c.Paths) == 1 {
 		f.Detail = "the new value lies at " + c.Paths[0].String()
 	}
-	if f.Code == credential.FindingPathRefused && len(c.Paths) == 1 {
-		f.Detail = strings.Replace(f.Detail, "path 1 of 1", c.Paths[0].String(), 1)
+	if f.Code == credential.FindingPathRefused {
+		f.Detail = namePaths(c, f.Detail)
 	}
 	which := fmt.Sprintf("%s.%d", f.Code, attempt)
 	if f.Detail != "" {
@@ -57,6 +58,24 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	e := about(campaign, c, ledger.Found, which, now)
 	e.Finding, e.Detail = f.Code, f.Detail
 	return e
+}
+
+// namePaths puts names for the numbers with which rotation words which paths: "path 2, 3 of 3".
+func namePaths(c credential.Credential, detail string) string {
+	which, of, said := strings.Cut(detail, fmt.Sprintf(" of %d", len(c.Paths)))
+	numbers, named := strings.CutPrefix(which, "path ")
+	if !said || !named {
+		return detail
+	}
+	var names []string
+	for n := range strings.SplitSeq(numbers, ", ") {
+		i, err := strconv.Atoi(n)
+		if err != nil || i < 1 || i > len(c.Paths) {
+			return detail
+		}
+		names = append(names, c.Paths[i-1].String())
+	}
+	return strings.Join(names, ", ") + of
 }
 
 func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {

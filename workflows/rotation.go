@@ -27,7 +27,7 @@ type rotationResult struct {
 	// LivesOn are logins to Vault that are dead, and of which batch tokens or perhaps orphans live on.
 	LivesOn []int
 	// Aside counts the dead whose new value consumers may not read: it lies at Rollcall's own path, because the account
-	// refused what its paths hold.
+	// refused what its paths hold, or it is not at one that an earlier campaign wrote.
 	Aside int
 }
 

@@ -144,7 +144,7 @@ func (s *session) lastScreen(ctx context.Context, campaign string, result workfl
 			report.Plural(result.Incomplete, "warning", "warnings"))
 	}
 	if result.Aside > 0 {
-		s.say("%s may not reach all consumers: at Rollcall's own path, because the account refused what its paths held, or not at a path that an earlier campaign made stale. The findings at-rollcalls-own-path and left-behind say where; copy it to where it is read, or confirm or exclude those paths and run again",
+		s.say("%s may not reach all consumers: at Rollcall's own path, because the account refused what its paths held, or not at a path that an earlier campaign wrote or made stale. The findings at-rollcalls-own-path, path-refused and left-behind say where; copy it to where it is read, or confirm or exclude those paths and run again",
 			report.Plural(result.Aside, "new value", "new values"))
 	}
 	if result.Open > 0 || result.LeftOut > 0 || result.Accepted > 0 || result.Incomplete > 0 || result.Aside > 0 || result.LivesOn > 0 {

@@ -69,7 +69,7 @@ type Credential struct {
 	Confirmed []Path `json:"confirmed,omitempty"`
 
 	// Ours are those of Paths at which an earlier campaign activated a value of this very
-	// credential, by the record that Rollcall keeps: they take part whatever they hold.
+	// credential, by the record that Rollcall keeps: they take part for as long as they hold it.
 	Ours []Path `json:"ours,omitempty"`
 
 	// Beside are fields of the same secrets, paths of other credentials of the roll, that held the same
@@ -331,7 +331,8 @@ const (
 	// FindingNotForced: nothing makes a person change the temporary password.
 	FindingNotForced FindingCode = "change-not-forced"
 	// FindingPathRefused: the account refuses what a path holds, so the path was
-	// not written: somebody changed the password, or the path is another account's.
+	// not written: somebody changed the password, or the path is another account's, perhaps
+	// since an earlier campaign put a value there.
 	FindingPathRefused FindingCode = "path-refused"
 	// FindingLeftBehind: as FindingStalePath, and what made it so may be an earlier campaign of
 	// Rollcall, whose roll had not got the path.
@@ -394,7 +395,9 @@ func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == Fin
 
 // Undelivered reports whether consumers may read another value than the one in force, because
 // of what Rollcall did: exit code 2 until a person has answered.
-func (f FindingCode) Undelivered() bool { return f == FindingSparePath || f == FindingLeftBehind }
+func (f FindingCode) Undelivered() bool {
+	return f == FindingSparePath || f == FindingLeftBehind || f == FindingPathRefused
+}
 
 // Incomplete reports whether a warning says that something may be missing from the roll or from the
 // servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.

@@ -314,7 +314,7 @@ func copied(t *testing.T, e *estate.Estate) {
 // One device's campaign ended between set and activate, and another device knows the account by a
 // path of its own: both have to read what is in force afterwards, or somebody is told.
 func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 2})
+	e := startEstate(t, estate.Options{Accounts: 2, Decoys: 1})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -358,5 +358,30 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(other+"confirm:\n  - {account: "+b.uid()+", path: 'kv/test/esg/b#password', reason: asked}\n"), 0o600))
 	last := u.run("run")
 	require.Zero(t, last.code, last.out+last.err)
-	require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, credential.Path{Mount: "kv", Path: "test/esg/b", Field: "password"})))
+	given := credential.Path{Mount: "kv", Path: "test/esg/b", Field: "password"}
+	require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, given)))
+
+	// That path is given to another account, and nobody names it for this one any more: it stays as it
+	// is, campaign after campaign, and is not exit code 0 until a person has said that it is not the account's.
+	anothers := e.Decoys[decoyOf(e).DN].Reveal()
+	require.NotEmpty(t, anothers)
+	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{given.Path: {"password": anothers}}))
+	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "two.csv"), []byte("account,path\n"+b.uid()+","+e.Live[b.ID].String()+"\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(other), 0o600))
+	plan := u.run("plan")
+	require.Contains(t, strings.Join(strings.Fields(plan.out+plan.err), " "), given.String()+": an earlier campaign put a value of it there, and somebody has written it since")
+	for range 2 {
+		again := u.run("run")
+		require.Equal(t, 2, again.code, again.out+again.err)
+		line := u.ledger().Line(b.ID)
+		at := slices.IndexFunc(line.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingPathRefused })
+		require.GreaterOrEqual(t, at, 0, "%v", line.Findings)
+		require.Contains(t, line.Findings[at].Detail, given.String()+"; an earlier campaign put a value of this credential there, and somebody has written it since")
+		require.Equal(t, anothers, readNow(t, e, given).Reveal(), "its consumers are not cut off")
+		require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, e.Live[b.ID])))
+	}
+	require.NoError(t, os.WriteFile(file, []byte(other+"exclude:\n  - {path: '"+given.String()+"', reason: it is the decoy's}\n"), 0o600))
+	answered := u.run("run")
+	require.Zero(t, answered.code, answered.out+answered.err)
+	require.Equal(t, anothers, readNow(t, e, given).Reveal())
 }

@@ -73,6 +73,15 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 			}
 			c := found[id]
 			c.Path = &p
+			if err == nil && slices.Contains(placed[id], p) {
+				if c.Since, err = l.vault.SinceActivated(ctx, id, p, live); err != nil {
+					return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
+				}
+			}
+			if c.Since == vault.Anothers {
+				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", found[id].Found.Name, p)
+				continue
+			}
 			if !slices.Contains(placed[id], p) {
 				c.Earlier, c.Left = false, true // it is the account's only if what the ended campaign staged is in force
 			}

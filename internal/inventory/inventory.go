@@ -46,6 +46,8 @@ type Vault interface {
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
 	// ActivatedPlaces are the paths at which Rollcall put values, by credential id.
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
+	// SinceActivated says what became of such a path, by what it holds now.
+	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
 	// LastRoll is what the last campaign of the device besides this one had on its roll.
 	LastRoll(ctx context.Context, device, campaign string) (*vault.LastRoll, error)
 	// Leftovers are staged values that may be in force and that nobody has in hand.
@@ -76,6 +78,8 @@ type Candidate struct {
 	// Earlier: Rollcall itself put a value at Path in an earlier campaign. Nobody names
 	// the account by it.
 	Earlier bool
+	// Since is then what became of that path.
+	Since vault.Since
 
 	// Left: an ended campaign staged a value that was meant for Path. Nobody names the account by it.
 	Left bool

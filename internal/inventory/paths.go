@@ -35,11 +35,15 @@ func (m *merger) sharedPaths() {
 			names = append(names, l.Name)
 		}
 		slices.Sort(names)
+		earlier := ""
+		if slices.ContainsFunc(ls, func(l *line) bool { return slices.Contains(l.Ours, p) }) {
+			earlier = fmt.Sprintf(", or, where an earlier campaign put the value of one there, say whose it is now (confirm: - {account: …, path: %q, reason: …})", strings.ReplaceAll(p.String(), `"`, ""))
+		}
 		for _, l := range ls {
 			if l.Subject != "" {
 				l.Problem = credential.SharedPath // a name of several accounts stays that
 			}
-			l.find(credential.FindingSharedPath, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata", p, len(ls), strings.Join(names, "; "))
+			l.find(credential.FindingSharedPath, "%s is named as the place of %d accounts and can hold the value of one: %s; correct the manifest or the custom_metadata%s", p, len(ls), strings.Join(names, "; "), earlier)
 		}
 	}
 }

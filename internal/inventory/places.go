@@ -141,7 +141,11 @@ func believed(p credential.Path, ls []*line) []*line {
 			continue
 		}
 		l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(q credential.Path) bool { return q == p })
-		l.find(credential.FindingPlace, "%s says of itself that it is this account's, and a person named it for another one: nothing is written there for this one", p)
+		says := "says of itself that it is this account's"
+		if slices.Contains(l.Ours, p) {
+			says = "had this account's value from an earlier campaign"
+		}
+		l.find(credential.FindingPlace, "%s %s, and a person named it for another one: nothing is written there for this one", p, says)
 		if l.Hearsay && len(l.Paths) == 0 {
 			l.Problem = credential.Unproved
 		}

@@ -162,3 +162,7 @@ func (emptyVault) Leftovers(context.Context, string, string) ([]vault.Leftover, 
 func (emptyVault) ActivatedPlaces(context.Context, []string) (map[string][]credential.Path, error) {
 	return nil, nil
 }
+
+func (emptyVault) SinceActivated(context.Context, string, credential.Path, vault.Live) (vault.Since, error) {
+	return vault.NotActivated, nil
+}

@@ -65,6 +65,8 @@ type job struct {
 	handed  bool              // lives were taken over from Prepare
 	before  map[string]string // change marks from before Set, by server
 
+	sinces map[vault.Placed]vault.Since // what became of paths, as the notes say
+
 	suspected credential.FindingCode // noted once the new value was seen to work
 	held      []credential.Finding   // noted once the new value is written
 
@@ -113,7 +115,9 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 		defer j.Gate.leave(j.c.ID)
 		defer j.Brake.leave(j.c.ID)
 	case protocol.Verify:
-		j.held = j.placesSeen(false)
+		if j.held, err = j.placesSeen(ctx, false); err != nil {
+			return err
+		}
 	}
 	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
 		if err := j.do(ctx, step, facts, d); err != nil {
@@ -225,9 +229,11 @@ func (j *job) noteHeld() {
 // mark makes durable, before Set, that the staged value is sent and that the
 // old ones were refused. Where there is nothing to say, as with nearly every
 // credential, it costs nothing.
-func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
+func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
 	j.step = protocol.Intent
-	j.held = j.placesSeen(true)
+	if j.held, err = j.placesSeen(ctx, true); err != nil {
+		return err
+	}
 	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
 	places := j.places()
 	if !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {

@@ -112,7 +112,7 @@ func (h *hand) Account(_ context.Context, name string, c credential.Credential) 
 		if state == "" {
 			state = protocol.Accepted
 		}
-		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace}
+		a := kind.Account{Subject: c.Subject, Name: c.Name, State: state, Changed: e.mark, Exact: h.w.grace, Locks: h.w.locks}
 		if h.w.grace {
 			a.Since = e.since
 		}

@@ -51,6 +51,7 @@ func TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace(t *testing.T)
 				c.Paths, c.Ours = append(c.Paths, own), []credential.Path{own}
 			case row.own != "":
 				r.store.put(own, row.own)
+				r.store.since = map[credential.Path]vault.Since{own: vault.AsActivated}
 				c.Paths, c.Ours = append(c.Paths, own), []credential.Path{own}
 			}
 			var got Applied

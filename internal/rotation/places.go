@@ -52,7 +52,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 		return seen
 	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):
 		return kept // somebody wrote it since: whose value the version before holds is not known
-	case slices.Contains(c.Confirmed, p), slices.Contains(c.Ours, p):
+	case slices.Contains(c.Confirmed, p):
 		return kept
 	case spare:
 		return kept // it has the account's immutable id in its name
@@ -111,10 +111,15 @@ func isHeld(key string) bool {
 // new value goes to Rollcall's own path; unproved reports that there is none either.
 func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	j.parts = nil
+	unasked := false
 	for i, p := range j.paths {
 		how := partOf(j.c, p, j.lives[i], j.staged, j.inForce)
-		if how == apart && j.inherited(p, j.lives[i]) {
-			how = kept
+		if how == apart {
+			var since vault.Since
+			if how, since, err = j.activatedBefore(ctx, p, j.lives[i]); err != nil {
+				return false, err
+			}
+			unasked = unasked || how == apart && since != vault.NotActivated && j.rationed && j.lives[i].Found
 		}
 		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
 			// What it holds was not seen to be the account's, so it may be the only copy.
@@ -130,11 +135,11 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	}
 	takes := slices.ContainsFunc(j.parts, func(p part) bool { return p != apart })
 	if takes || j.rationed || j.c.Spare != nil {
-		if stop := j.odd(); stop != nil {
-			return false, stop
+		if err := j.odd(ctx); err != nil {
+			return false, err
 		}
 	}
-	if takes {
+	if takes && !unasked {
 		return false, nil
 	}
 	if j.rationed {
@@ -161,15 +166,21 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 // secret and what the account does not accept as it stands: what reads it there takes a part of it,
 // and would be cut off. Where the value in force is known, only a path that shows it counts; where it
 // is not, a refused one counts only if no other place of the account is known: it is stale then.
-func (j *job) odd() *protocol.Stop {
+func (j *job) odd(ctx context.Context) error {
 	for i, p := range j.paths {
 		live := j.lives[i]
-		ours := live.Owner != "" && live.Owner == j.c.Subject || slices.Contains(j.c.Ours, p)
+		ours := live.Owner != "" && live.Owner == j.c.Subject
 		switch {
 		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == vault.PlaceKept:
 		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
 		case live.Shows(j.inForce), j.inForce.IsZero() && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
-			return oddStop(i, live)
+			since, err := j.since(ctx, p, live)
+			if err != nil {
+				return err
+			}
+			if since != vault.AsActivated {
+				return oddStop(i, live)
+			}
 		}
 	}
 	return nil
@@ -191,20 +202,6 @@ func oddStop(i int, live vault.Live) *protocol.Stop {
 		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept what stands within %s at path %d of this credential: it may be stale, or all of the field is the password, or a part of it in another form; nothing was changed: find out what reads it there, and give the secret a field of its own, or exclude the path if it is not the account's", live.Within, i+1)}
 	}
 	return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept as it stands what path %d of this credential holds, and that looks like more than a bare secret (%s): what reads it there may take a part of it; nothing was changed: give the secret a field of its own, or exclude the path if it is not the account's", i+1, live.More)}
-}
-
-// inherited reports whether an ended campaign knew the path for the account's, where
-// no login may be spent on the value that it had set: the path holds what it held then.
-func (j *job) inherited(p credential.Path, live vault.Live) bool {
-	for key, value := range j.staged.Old {
-		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == vault.PlaceApart {
-			continue
-		}
-		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {
-			return j.inForce.IsZero()
-		}
-	}
-	return false
 }
 
 // fit holds the staged value against what surrounds it at each path that takes part: found
@@ -267,34 +264,6 @@ func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
 		return append(slices.Clone(c.Paths), *c.Spare)
 	}
 	return c.Paths
-}
-
-// placesSeen says which paths are left as they are. Numbers, not names: findings
-// travel through Temporal. asked: the account was asked in this look which old value is in force.
-func (j *job) placesSeen(asked bool) (out []credential.Finding) {
-	var left []string
-	for i := range j.paths {
-		if j.parts[i] == apart {
-			left = append(left, fmt.Sprint(i+1))
-		}
-	}
-	if len(left) > 0 {
-		which := fmt.Sprintf("path %s of %d", strings.Join(left, ", "), len(j.c.Paths))
-		switch ours := j.onlyOurs(); {
-		case usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths):
-			out = append(out, credential.Finding{Code: credential.FindingPathRefused, Detail: which})
-			out = append(out, credential.Finding{Code: credential.FindingSparePath})
-		case ours > 0:
-			out = append(out, credential.Finding{Code: credential.FindingPathRefused, Detail: which})
-			out = append(out, credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
-		default:
-			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: which})
-		}
-	}
-	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
-		out = append(out, credential.Finding{Code: credential.FindingConfirmed})
-	}
-	return out
 }
 
 // onlyOurs is the number of a path, from 1, if the new value goes to secrets alone that Rollcall made

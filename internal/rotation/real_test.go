@@ -24,6 +24,7 @@ type shelf struct {
 	staged map[string]vault.Staged
 	live   map[string]vault.Live
 	was    map[string]map[int]vault.Live // each version that was written
+	since  map[credential.Path]vault.Since
 }
 
 func newShelf() *shelf {
@@ -90,6 +91,9 @@ func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time)
 	return true, nil
 }
 func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error) { return true, nil }
+func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (vault.Since, error) {
+	return s.since[p], nil
+}
 func (s *shelf) CampaignClosed(context.Context, string) (bool, time.Time, error) {
 	return false, time.Time{}, nil
 }

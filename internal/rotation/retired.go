@@ -77,7 +77,7 @@ func (j *job) retiredBefore() bool {
 func (j *job) noteActivated() {
 	j.out.To, j.out.Written, j.out.Doomed = nil, nil, j.doomed()
 	for i, l := range j.lives {
-		if j.parts[i] == apart {
+		if j.parts[i] == apart || !l.Value.Equal(j.staged.Secret) { // left as it is, or not written yet
 			l.Version, l.Written = 0, time.Time{}
 		}
 		j.out.To, j.out.Written = append(j.out.To, l.Version), append(j.out.Written, l.Written)

@@ -36,6 +36,7 @@ type Store interface {
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
 	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
+	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
 	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)
 }
 
@@ -102,7 +103,7 @@ type Prepared struct {
 	Step protocol.Step  `json:"step,omitempty"`
 	// Elsewhere are paths that are not on this roll, at which an ended campaign has activated its value. They
 	// do not travel.
-	Elsewhere []credential.Path `json:"-"`
+	Elsewhere []vault.Placed `json:"-"`
 }
 
 // Applied is what Apply reached. It travels through Temporal: no names, no values.
@@ -286,7 +287,7 @@ func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault
 // this roll has not: their consumers would be cut off.
 type activatedAt struct {
 	*protocol.Stop
-	paths []credential.Path
+	paths []vault.Placed
 }
 
 func (e *activatedAt) Unwrap() error { return e.Stop }
@@ -297,7 +298,7 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 	if c.HandsOver() {
 		return nil // nobody reads it there by himself
 	}
-	var found []credential.Path
+	var found []vault.Placed
 	for _, place := range slices.Sorted(maps.Keys(staged.Base)) {
 		p, err := credential.ParsePath(place)
 		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == vault.PlaceApart {
@@ -308,7 +309,7 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 			return err
 		}
 		if live.Found && live.Value.Equal(staged.Secret) {
-			found = append(found, p)
+			found = append(found, vault.Placed{Path: p, Version: live.Version, Written: live.Written})
 		}
 	}
 	if len(found) == 0 {

@@ -190,6 +190,25 @@ func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {
 	return call(h, "versions kept of "+p.Path, lostVault("read"), func() (bool, error) { return !h.w.single[place(p)], nil })
 }
 
+func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error) {
+	return call(h, "what became of "+p.Path, lostVault("read"), func() (vault.Since, error) {
+		noted, known := h.w.noted[place(p)]
+		switch {
+		case !known:
+			return vault.NotActivated, nil
+		case live.Version == 0:
+			return vault.AsActivated, nil
+		case noted == (placed{}):
+			return vault.NotSaid, nil
+		case noted.version > live.Version || !h.w.secrets[place(p)].versions[noted.version-1].at.Equal(noted.at):
+			return vault.WrittenSince, nil
+		case noted.version == live.Version || live.Found && h.w.readLive(p, noted.version).Value.Equal(live.Value):
+			return vault.AsActivated, nil
+		}
+		return vault.WrittenSince, nil
+	})
+}
+
 func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, time.Time, error) {
 	closed, err := call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
 	return closed, time.Time{}, err

@@ -48,9 +48,10 @@ type world struct {
 	servers  []*server
 	staging  map[string]*vault.Staged
 	secrets  map[string]*kv
-	closed   map[string]bool // campaigns that have ended
-	single   map[string]bool // secrets of which Vault keeps one version
-	foreign  map[string]bool // secrets that are not the account's: nothing may be written there
+	closed   map[string]bool   // campaigns that have ended
+	single   map[string]bool   // secrets of which Vault keeps one version
+	foreign  map[string]bool   // secrets that are not the account's: nothing may be written there
+	noted    map[string]placed // where an earlier campaign put a value, and as which version
 	cred     credential.Credential
 	binder   binder
 	leftOut  []string // servers that a person took out
@@ -59,6 +60,7 @@ type world struct {
 	first    bool     // the old value opens the live path, so that it is retired before activation
 	person   bool     // retiring is two resets and then must-change, after which the right value is only told to be changed
 	maxFails int      // refused logins that lock an account
+	locks    int      // and what the policy shows of that; 0: nothing
 	twins    bool     // slow twins are at work: what they hold may be outdated
 
 	hand *Hand // of the process that lives; nil: none of them remembers
@@ -98,6 +100,12 @@ type binder struct {
 
 // kv is one secret with its versions, oldest first.
 type kv struct{ versions []version }
+
+// placed is what Rollcall's notes say of a path; the zero value is a note that says no version.
+type placed struct {
+	version int
+	at      time.Time
+}
 
 type version struct {
 	fields    map[string]string

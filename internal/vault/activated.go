@@ -27,7 +27,13 @@ const placesFolder = "places"
 type activated struct {
 	mu     sync.Mutex
 	read   map[string]bool                          // names of the secrets that were read
-	places map[string]map[credential.Path]time.Time // when Vault was told
+	places map[string]map[credential.Path]placeNote // by credential id
+}
+
+// placeNote is what is known of one place.
+type placeNote struct {
+	first  time.Time // when Vault was first told
+	latest Placed    // what was activated last; without a version where no note says one
 }
 
 // ActivatedPlaces gives the paths at which Rollcall has activated a value of a credential, in
@@ -48,7 +54,7 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 	out := map[string][]credential.Path{}
 	for _, id := range ids {
 		for p, at := range a.places[id] {
-			if at.After(since) {
+			if at.first.After(since) {
 				out[id] = append(out[id], p)
 			}
 		}
@@ -58,8 +64,9 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 }
 
 // RecordActivated notes where values were activated, by credential id. What is known is
-// not written again. Call it before the credentials are freed.
-func (s *Store) RecordActivated(ctx context.Context, placed map[string][]credential.Path) error {
+// not written again: a place with the version that was noted, or one of which none is said.
+// Call it before the credentials are freed.
+func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed) error {
 	const op = "note where values were activated"
 	a := &s.activated
 	a.mu.Lock()
@@ -86,12 +93,17 @@ func (s *Store) RecordActivated(ctx context.Context, placed map[string][]credent
 	}
 	for _, id := range slices.Sorted(maps.Keys(placed)) {
 		for _, p := range placed[id] {
-			if _, known := a.places[id][p]; known {
+			was, known := a.places[id][p.Path]
+			if known && (!p.known() || !p.Written.After(was.latest.Written)) {
 				continue
 			}
-			page = append(page, placedAt{id, p})
+			at := placedAt{ID: id, Path: p.Path}
+			if p.known() {
+				at.Version, at.Written = p.Version, p.Written.UTC()
+			}
+			page = append(page, at)
 			// JSON in a JSON string, where each quote counts double.
-			if size += 2*(len(id)+len(p.String())) + 100; size > pageBytes {
+			if size += 2*(len(id)+len(p.Path.String())) + 130; size > pageBytes {
 				if err := flush(); err != nil {
 					return err
 				}
@@ -105,17 +117,25 @@ func (s *Store) RecordActivated(ctx context.Context, placed map[string][]credent
 type placedAt struct {
 	ID   string          `json:"id"`
 	Path credential.Path `json:"path"`
+	// Builds before 2026-11-28 did not say which version it was.
+	Version int       `json:"version,omitempty"`
+	Written time.Time `json:"written,omitzero"`
 }
 
-func (a *activated) add(page []placedAt, written time.Time) {
+func (a *activated) add(page []placedAt, noted time.Time) {
 	for _, at := range page {
 		if a.places[at.ID] == nil {
-			a.places[at.ID] = map[credential.Path]time.Time{}
+			a.places[at.ID] = map[credential.Path]placeNote{}
 		}
-		// What is noted twice is as old as its first note.
-		if was, known := a.places[at.ID][at.Path]; !known || written.Before(was) {
-			a.places[at.ID][at.Path] = written
+		now, known := a.places[at.ID][at.Path]
+		// What is noted twice is as old as its first note, and holds what was written last.
+		if !known || noted.Before(now.first) {
+			now.first = noted
 		}
+		if placed := (Placed{at.Path, at.Version, at.Written}); placed.known() && placed.Written.After(now.latest.Written) {
+			now.latest = placed
+		}
+		a.places[at.ID][at.Path] = now
 	}
 }
 
@@ -128,7 +148,7 @@ func (s *Store) readPlaces(ctx context.Context) error {
 		return err
 	}
 	if a.read == nil {
-		a.read, a.places = map[string]bool{}, map[string]map[credential.Path]time.Time{}
+		a.read, a.places = map[string]bool{}, map[string]map[credential.Path]placeNote{}
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return a.read[n] || strings.HasSuffix(n, "/") })
 	pages, written := make([][]placedAt, len(names)), make([]time.Time, len(names))

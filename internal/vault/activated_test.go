@@ -19,7 +19,7 @@ func TestWhereValuesWereActivatedIsKnownToEveryLaterCampaign(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, none)
 	require.NoError(t, worker.RecordActivated(t.Context(), nil))
-	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]credential.Path{"corp/a": {path("apps/mail"), path("apps/x y#z")}, "corp/b": {path("apps/b")}}))
+	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: path("apps/mail")}, {Path: path("apps/x y#z")}}, "corp/b": {{Path: path("apps/b")}}}))
 
 	later := open(t, c, server.Address(), tokenWith(t, OperatorPolicy))
 	got, err := later.ActivatedPlaces(t.Context(), []string{"corp/a", "corp/none"})
@@ -29,7 +29,7 @@ func TestWhereValuesWereActivatedIsKnownToEveryLaterCampaign(t *testing.T) {
 	// The other device's campaign adds a path while this one knows the first two.
 	between := later.clock(t.Context()).Add(-time.Second)
 	other := open(t, c, server.Address(), tokenWith(t, WorkerPolicy))
-	require.NoError(t, other.RecordActivated(t.Context(), map[string][]credential.Path{"corp/a": {path("apps/mail"), path("apps/vpn")}}))
+	require.NoError(t, other.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: path("apps/mail")}, {Path: path("apps/vpn")}}}))
 	got, err = later.ActivatedPlaces(t.Context(), []string{"corp/a"})
 	require.NoError(t, err)
 	require.Equal(t, []credential.Path{path("apps/mail"), path("apps/vpn"), path("apps/x y#z")}, got["corp/a"])
@@ -43,16 +43,16 @@ func TestWhereValuesWereActivatedIsKnownToEveryLaterCampaign(t *testing.T) {
 		return len(names)
 	}
 	require.Equal(t, 2, notes())
-	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]credential.Path{"corp/a": {path("apps/vpn")}}))
+	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: path("apps/vpn")}}}))
 	require.Equal(t, 2, notes(), "what is known is not written again")
 
-	many := map[string][]credential.Path{}
+	many := map[string][]Placed{}
 	for i := range 4000 {
 		id := fmt.Sprintf("corp/%036d", i)
-		many[id] = []credential.Path{path("apps/" + id)}
+		many[id] = []Placed{{Path: path("apps/" + id), Version: 1 << 30, Written: time.Now()}}
 	}
 	require.NoError(t, worker.RecordActivated(t.Context(), many))
-	require.Equal(t, 4, notes(), "in pages that Vault takes")
+	require.Equal(t, 5, notes(), "in pages that Vault takes")
 	got, err = later.ActivatedPlaces(t.Context(), []string{fmt.Sprintf("corp/%036d", 3999)})
 	require.NoError(t, err)
 	require.Len(t, got, 1)
