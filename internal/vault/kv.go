@@ -32,7 +32,7 @@ func (s *Store) get(ctx context.Context, op, mount, path string, version int) (e
 	if version > 0 {
 		params = map[string][]string{"version": {fmt.Sprint(version)}}
 	}
-	got, err := s.api.Logical().ReadWithDataWithContext(ctx, place, params)
+	got, err := s.readSecret(ctx, place, params)
 	if err != nil {
 		return entry{}, s.fail(op, place, read, err)
 	}

@@ -323,7 +323,7 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 	if err != nil {
 		return false, err
 	}
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	got, err := s.readSecret(ctx, at, nil)
 	if err != nil {
 		return false, s.fail(op, at, read, err)
 	}

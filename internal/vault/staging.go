@@ -214,25 +214,38 @@ func (st Staged) encode() map[string]any {
 	for path, value := range st.Old {
 		old[path] = value.Reveal()
 	}
-	return map[string]any{
-		"secret":         st.Secret.Reveal(),
-		"campaign":       st.Campaign,
-		"attempt":        st.Attempt,
-		"base":           st.Base,
-		"old":            old,
-		"places":         st.Places,
-		"doomed":         st.Doomed,
-		"policy_refused": st.PolicyRefused,
-		"unsent":         st.Unsent,
-		"outlived":       st.Outlived,
-		"asked":          st.Asked,
-		"changed":        string(st.Changed),
-		"retired":        st.Retired,
-		"closed":         st.Closed,
-		"lives_on":       string(st.LivesOn),
-		"before":         st.Before,
-		"created_at":     st.CreatedAt.UTC().Format(time.RFC3339Nano),
+	out := map[string]any{
+		"secret":     st.Secret.Reveal(),
+		"campaign":   st.Campaign,
+		"attempt":    st.Attempt,
+		"base":       st.Base,
+		"old":        old,
+		"created_at": st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
+	// What is not so is not said: nearly every entry has nothing of it, and Vault takes each
+	// apart, puts it together again and seals it.
+	for _, said := range []struct {
+		key   string
+		is    bool
+		value any
+	}{
+		{"places", len(st.Places) > 0, st.Places},
+		{"doomed", len(st.Doomed) > 0, st.Doomed},
+		{"policy_refused", st.PolicyRefused, true},
+		{"unsent", st.Unsent, true},
+		{"outlived", st.Outlived != 0, st.Outlived},
+		{"asked", st.Asked, true},
+		{"changed", st.Changed != "", string(st.Changed)},
+		{"retired", st.Retired != "", st.Retired},
+		{"closed", st.Closed, true},
+		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
+		{"before", st.Before != "", st.Before},
+	} {
+		if said.is {
+			out[said.key] = said.value
+		}
+	}
+	return out
 }
 
 // decodeStaged names a broken field but never its content.
