@@ -78,11 +78,13 @@ func yesNo(b bool) string {
 }
 
 func (s *server) checkSettings(ctx context.Context, conn *session, primary bool, add addCheck) {
-	var encryption, fsync, statements string
+	var encryption, fsync, statements, synchronous string
+	var together int
 	var now time.Time
 	err := s.do(ctx, conn, "read settings", func(ctx context.Context) error {
-		return conn.QueryRow(ctx, `SELECT current_setting('password_encryption'), current_setting('fsync'), current_setting('log_statement'), clock_timestamp()`).
-			Scan(&encryption, &fsync, &statements, &now)
+		return conn.QueryRow(ctx, `SELECT current_setting('password_encryption'), current_setting('fsync'), current_setting('log_statement'), current_setting('synchronous_standby_names'),
+			(SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE sync_state IN ('sync', 'quorum')), clock_timestamp()`).
+			Scan(&encryption, &fsync, &statements, &synchronous, &together, &now)
 	})
 	if err != nil {
 		add("settings", true, err.Error(), notChecked)
@@ -96,6 +98,10 @@ func (s *server) checkSettings(ctx context.Context, conn *session, primary bool,
 	add("settings", encryption == "scram-sha-256", "password_encryption = "+encryption,
 		"set it to scram-sha-256: Rollcall stores by SCRAM whatever it says, and the next password that somebody else sets would be stored by md5, which whoever reads it can log in with")
 	add("settings", fsync == "on", "fsync = "+fsync, "turn it on: after a crash the server may have the stolen password again")
+	if synchronous != "" {
+		add("settings", together > 0, fmt.Sprintf("changes wait for synchronous standbys (synchronous_standby_names), of which %d follow now", together),
+			"bring the standby back: until then every change takes as long as timeout says and ends without an answer")
+	}
 	add("settings", true, "log_statement = "+statements+": where it logs ALTER ROLE, the log holds a SCRAM verifier and never a password", "")
 	if !conn.rights.verifier {
 		return

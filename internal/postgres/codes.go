@@ -15,6 +15,7 @@ const (
 	codeReservedName         = "42939"
 	codeReadOnly             = "25006"
 	codeTooManyConnections   = "53300"
+	codeLocked               = "55P03"
 )
 
 // judge reads a login that ended, with code or (empty) without an error. false: it tells
@@ -48,10 +49,10 @@ func judge(s seen, code string) (protocol.Answer, bool) {
 }
 
 // forNow reports whether a server that says so may answer later: it starts, stops or recovers
-// (57P01 to 57P04), has no room (class 53), or lost the connection (class 08 but for 08P01,
-// with which poolers refuse).
+// (57P01 to 57P04), has no room (class 53), somebody holds the row (55P03), or the connection
+// was lost (class 08 but for 08P01, with which poolers refuse).
 func forNow(code string) bool {
-	return strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "08") && code != "08P01"
+	return code == codeLocked || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "08") && code != "08P01"
 }
 
 // meaning is what a code says, without the server's words, which hold names.
@@ -66,6 +67,8 @@ func meaning(code string) string {
 		codeTooManyConnections:   "too many connections",
 		"3D000":                  "no such database",
 		"55000":                  "the database takes no connections",
+		"08P01":                  "a protocol error, or a connection pooler (pgbouncer) that refuses",
+		codeLocked:               "another session holds the role's row, perhaps a change that waits for a synchronous standby",
 		"57P01":                  "the server is shutting down, or an administrator ended the session",
 		"57P03":                  "the server is starting up",
 		"57014":                  "the statement was cancelled",

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
 
@@ -42,7 +43,8 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	c.Fallbacks, c.ValidateConnect, c.ConnectTimeout = nil, nil, 0
 	c.KerberosSrvName, c.KerberosSpn = "", ""
 	c.TLSConfig = s.tls.Clone()
-	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8"}
+	// Whoever may create functions in a schema could have ours call his (CVE-2018-1058).
+	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8", "search_path": "pg_catalog, pg_temp"}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
 	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -54,6 +56,21 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 		err = errors.Join(ctx.Err(), err)
 	}
 	return conn, e.seen(), err
+}
+
+// present logs in with a value: what SCRAM makes of it, or its bytes as they are where the
+// server asks otherwise. What was offered before that was another value then.
+func (s *server) present(ctx context.Context, role string, value credential.Secret) (*pgx.Conn, seen, error) {
+	text, database := value.Reveal(), s.client.conf.Database
+	prepared := prepare(text)
+	conn, saw, err := s.logIn(ctx, role, prepared, database)
+	if prepared == text || saw.asked != MD5 && saw.asked != ClearText {
+		return conn, saw, err
+	}
+	if conn != nil {
+		hangUp(ctx, conn)
+	}
+	return s.logIn(ctx, role, text, database)
 }
 
 // unreachableError is a server that cannot be reached, or an answer that was lost.

@@ -110,7 +110,7 @@ func (i *identity) dial(ctx context.Context) (*session, error) {
 	if known {
 		return nil, refusal
 	}
-	conn, saw, err := s.logIn(ctx, i.who.Role, prepare(value.Reveal()), s.client.conf.Database)
+	conn, saw, err := s.present(ctx, i.who.Role, value)
 	if err != nil {
 		return nil, i.refusedLogin(s.plain(ctx, "log in as "+i.name(), err), saw, value)
 	}

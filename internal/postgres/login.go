@@ -25,7 +25,8 @@ type Login struct {
 
 // Try offers value to one server, once, as the role that has an immutable id and that name. After a
 // good login the session reads the id of its role; another one is a *protocol.Stop
-// (ReasonInterrupted), whatever let it in. A refusal is believed only after a look at the
+// (ReasonInterrupted), whatever let it in, and so is a pooler that answered in the server's
+// place (ReasonContradicts). A refusal is believed only after a look at the
 // role on the same server, because the server says the same of a role that is gone or renamed,
 // or whose VALID UNTIL is over.
 //
@@ -82,16 +83,7 @@ func (c *Client) offer(ctx context.Context, server, role string, value credentia
 	if role == "" || value.IsZero() || strings.ContainsRune(value.Reveal(), 0) {
 		return Login{}, nil, fmt.Errorf("database %s: an empty name or value, or one with a zero byte, cannot be tried", c.name)
 	}
-	text := value.Reveal()
-	prepared := prepare(text)
-	conn, saw, err := s.logIn(ctx, role, prepared, c.conf.Database)
-	if prepared != text && (saw.asked == MD5 || saw.asked == ClearText) {
-		// These take the bytes as they are. What was offered just now was another value.
-		if conn != nil {
-			hangUp(ctx, conn)
-		}
-		conn, saw, err = s.logIn(ctx, role, text, c.conf.Database)
-	}
+	conn, saw, err := s.present(ctx, role, value)
 	l := Login{Method: saw.asked, Code: codeOf(err)}
 	if err != nil && l.Code == "" {
 		err = s.plain(ctx, "log in with a value under test", err)
@@ -104,7 +96,7 @@ func (c *Client) offer(ctx context.Context, server, role string, value credentia
 	switch {
 	case !tells:
 		return Login{}, nil, fmt.Errorf("log in with a value under test at %s: neither accepted nor refused as wrong (%s)", s.name, meaning(l.Code))
-	case answer == protocol.Refused && saw.asked == SCRAM && !survives(prepared):
+	case answer == protocol.Refused && saw.asked == SCRAM && !survives(prepare(value.Reveal())):
 		return Login{}, nil, fmt.Errorf("database %s: the value holds characters that cannot be offered from here, so that its refusal at %s proves nothing", c.name, s.name)
 	}
 	l.Answer = answer
@@ -121,8 +113,12 @@ func (c *Client) own(ctx context.Context, server, id string, l Login, conn *pgx.
 	ctx, cancel := context.WithTimeout(ctx, c.conf.Timeout)
 	defer cancel()
 	var is string
-	err = conn.QueryRow(ctx, "SELECT oid::text FROM pg_catalog.pg_roles WHERE rolname = session_user").Scan(&is)
+	var pid uint32
+	err = conn.QueryRow(ctx, "SELECT oid::text, pg_backend_pid() FROM pg_catalog.pg_roles WHERE rolname = session_user").Scan(&is, &pid)
 	switch err = s.plain(ctx, "read the own role after a login", err); {
+	case err == nil && pid != conn.PgConn().PID():
+		return Login{}, &protocol.Stop{Reason: protocol.ReasonContradicts, Server: server,
+			Detail: "a connection pooler answers in the server's place, so that its answer to a value is its own; name the server itself"}
 	case err == nil && is != id:
 		return Login{}, &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server,
 			Detail: "another role has the account's name: it was renamed, or dropped and made anew, while it was worked on; the next pass reads it by its id. Find out who did that"}

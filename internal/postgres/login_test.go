@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func TestARefusalIsBelievedOnlyAfterALookAtTheRole(t *testing.T) {
 	upper, there, err := client.Find(t.Context(), server, "SVC-001")
 	require.NoError(t, err)
 	require.False(t, there, "names are case-sensitive: %v", upper)
-	for _, odd := range []string{"", "0", "1 OR true", "-1", "99999999999"} {
+	for _, odd := range []string{"", "0", "1 OR true", "-1", "01", "4294967296", "99999999999"} {
 		_, there, err := client.ByID(t.Context(), server, odd)
 		require.NoError(t, err)
 		require.False(t, there)
@@ -188,14 +189,15 @@ func TestAServerThatDoesNotAnswerIsUnreachableAndNamesNobody(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: ca})
+	// passwordcheck takes a verifier, which it cannot look into.
+	s, err := lab.StartPostgres(ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: ca, Conf: []string{"shared_preload_libraries = 'passwordcheck'"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
 	c := conf(s)
 	c.Timeout = 500 * time.Millisecond
 	client := open(t, c, s.AdminPassword)
-	value := credential.NewSecret("in force")
-	require.NoError(t, s.Exec(ctx, `CREATE ROLE "Svc" LOGIN PASSWORD 'in force'`))
+	value := credential.NewSecret("in force 1")
+	require.NoError(t, s.Exec(ctx, `CREATE ROLE "Svc" LOGIN PASSWORD 'in force 1'`))
 	r, there, err := client.Find(ctx, s.URL(), "Svc")
 	require.NoError(t, err)
 	require.True(t, there)
@@ -208,6 +210,22 @@ func TestAServerThatDoesNotAnswerIsUnreachableAndNamesNobody(t *testing.T) {
 		require.NoError(t, s.Restart(ctx))
 		_, err = client.SetPassword(ctx, r.ID, "Svc", value)
 		require.NoError(t, err, "a change is not sent into a session that is known to be broken")
+	})
+	t.Run("it waits for a synchronous standby", func(t *testing.T) {
+		require.NoError(t, s.Exec(ctx, "ALTER SYSTEM SET synchronous_standby_names = 'away'", "SELECT pg_reload_conf()"))
+		next := credential.NewSecret("next")
+		for range 2 {
+			_, err = client.SetPassword(ctx, r.ID, "Svc", next)
+			require.True(t, IsUnreachable(err), "%v", err)
+		}
+		checks := find(client.Check(ctx), "", "settings")
+		require.Contains(t, strings.Join(wrongOf(checks), "\n"), "synchronous standbys")
+		await(t, func() bool { // it is in force here, which the lost answer did not say
+			got, err := client.Try(ctx, s.URL(), r.ID, "Svc", next)
+			return err == nil && got.Answer == protocol.Accepted
+		})
+		value = next
+		require.NoError(t, s.Exec(ctx, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"))
 	})
 	t.Run("it hangs", func(t *testing.T) {
 		s.Process().Pause()

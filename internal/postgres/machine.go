@@ -15,6 +15,7 @@ type Machine struct {
 	// primary's, and so has a copy of the files of another one.
 	System   string
 	Primary  bool
+	Follows  bool // a standby that receives the log from another server now
 	Timeline string
 	Started  time.Time
 	Address  string // the server's own, which may be another one than we dial
@@ -62,9 +63,10 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 	m := Machine{Method: conn.method, Bound: conn.bound}
 	var pid uint32
 	err := s.do(ctx, conn, "look who answers", func(ctx context.Context) error {
-		return conn.QueryRow(ctx, `SELECT (SELECT system_identifier::text FROM pg_control_system()), NOT pg_is_in_recovery(), `+timelineNow+`,
+		return conn.QueryRow(ctx, `SELECT (SELECT system_identifier::text FROM pg_control_system()), NOT pg_is_in_recovery(),
+			EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver), `+timelineNow+`,
 			pg_postmaster_start_time(), coalesce(host(inet_server_addr()), ''), current_setting('server_version_num')::int, pg_backend_pid()`).
-			Scan(&m.System, &m.Primary, &m.Timeline, &m.Started, &m.Address, &m.Version, &pid)
+			Scan(&m.System, &m.Primary, &m.Follows, &m.Timeline, &m.Started, &m.Address, &m.Version, &pid)
 	})
 	m.Pooler = err == nil && pid != conn.PgConn().PID()
 	return m, err
@@ -177,14 +179,15 @@ func (c *Client) Standbys(ctx context.Context, server string) ([]Standby, error)
 }
 
 // Unnamed are the standbys that no named server accounts for, of all that the named servers
-// know of. Several may have one address (containers): as many as the file names of it are
-// accounted for. A backup is no standby, a logical subscriber has roles of its own, and
-// pg_receivewal takes no logins.
+// know of. Each named standby that follows now accounts for one: by its address, or for one of
+// any address, because it may follow over another network than the one by which we know it. A
+// backup is no standby, a logical subscriber has roles of its own, and pg_receivewal takes no logins.
 func Unnamed(named []*Machine, followers []Standby) []Standby {
-	have := map[string]int{}
+	have, spare := map[string]int{}, 0
 	for _, m := range named {
-		if m != nil && !m.Primary {
+		if m != nil && m.Follows {
 			have[m.Address]++
+			spare++
 		}
 	}
 	var out []Standby
@@ -193,11 +196,12 @@ func Unnamed(named []*Machine, followers []Standby) []Standby {
 		case f.Logical || f.State == "backup" || strings.HasPrefix(f.Application, "pg_"):
 		case have[f.Address] > 0:
 			have[f.Address]--
+			spare--
 		default:
 			out = append(out, f)
 		}
 	}
-	return out
+	return out[min(spare, len(out)):]
 }
 
 func (f Standby) String() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +28,9 @@ type Change struct {
 // the synchronous standbys where there are any (synchronous_commit).
 //
 // A *protocol.Stop says that nothing was changed and why; after any other error that may
-// have happened or not. Change is from after the commit: sessions that began before
+// have happened or not. A commit that waits for a synchronous standby for too long is such an error: the
+// primary has it then, or (if it was not reached by our giving up) has it when the standby is back. What
+// was sent before the commit has no effect without one, so that no change that was given up overtakes a later one. Change is from after the commit: sessions that began before
 // Change.At on the primary were not opened with the new value.
 func (c *Client) SetPassword(ctx context.Context, id, role string, value credential.Secret) (Change, error) {
 	s := c.servers[0]
@@ -96,6 +99,11 @@ func (c *session) setPassword(ctx context.Context, id, role string, verifier cre
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	b := &pgx.Batch{}
+	if until, ok := ctx.Deadline(); ok {
+		// The server does not notice that nobody waits any more.
+		wait := max(time.Until(until)*3/4, 100*time.Millisecond)
+		b.Queue("SELECT set_config('lock_timeout', $1::text, true)", strconv.FormatInt(wait.Milliseconds(), 10))
+	}
 	b.Queue("SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')")
 	b.Queue(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{role}.Sanitize(), verifier.Reveal()))
 	var is string

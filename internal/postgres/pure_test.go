@@ -191,8 +191,11 @@ func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {
 		change(&other)
 		require.NotEmpty(t, differ([]Machine{one, one, other}))
 	}
-	named := []*Machine{&one, {Address: "10.0.0.2"}, nil}
+	named := []*Machine{&one, {Address: "10.0.0.2", Follows: true}, {Address: "10.0.0.9"}, nil}
 	followers := []Standby{{Application: "a", Address: "10.0.0.2"}, {Application: "b", Address: "10.0.0.2"}, {Application: "c", Address: "10.0.0.3"},
 		{Application: "pg_basebackup", Address: "10.0.0.4", State: "backup"}, {Application: "pg_receivewal", Address: "10.0.0.4"}, {Application: "sub", Logical: true}}
 	require.Equal(t, followers[1:3], Unnamed(named, followers))
+	named[2].Follows = true // over another network, so that one of them is that one
+	require.Equal(t, followers[2:3], Unnamed(named, followers))
+	require.Empty(t, Unnamed(named, followers[:2]))
 }

@@ -3,7 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +48,11 @@ func (r Role) Holds(value credential.Secret) bool {
 	return holds(r.Verifier.Reveal(), r.Name, value)
 }
 
-var idForm = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+// isID reports whether a text can be an oid.
+func isID(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 32)
+	return err == nil && strconv.FormatUint(n, 10) == text && n > 0
+}
 
 // ByID finds a role by its immutable id.
 func (c *Client) ByID(ctx context.Context, server, id string) (Role, bool, error) {
@@ -61,7 +65,7 @@ func (c *Client) ByID(ctx context.Context, server, id string) (Role, bool, error
 func (c *Client) ManyByID(ctx context.Context, server string, ids []string) (map[string]Role, error) {
 	asked := []string{}
 	for _, id := range ids {
-		if idForm.MatchString(id) {
+		if isID(id) {
 			asked = append(asked, id)
 		}
 	}

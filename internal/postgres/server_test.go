@@ -42,6 +42,36 @@ func TestAPasswordIsSetAndNothingElseIsChanged(t *testing.T) {
 	require.Equal(t, "SCRAM-SHA-256", scan(t, "SELECT left(rolpassword, 13) FROM pg_authid WHERE oid = "+id))
 }
 
+func TestNamesAreTakenAsTheyAre(t *testing.T) {
+	t.Parallel()
+	client := asAdmin(t)
+	server := client.Servers()[0]
+	for _, name := range []string{`we"ird; DROP ROLE x; --`, "Näme ünd Leer", "UPPER", "current_user", `back\slash'quote`, "$1 %s"} {
+		exec(t, "CREATE ROLE "+pgx.Identifier{name}.Sanitize()+" LOGIN")
+		r, there, err := client.Find(t.Context(), server, name)
+		require.NoError(t, err)
+		require.True(t, there, name)
+		require.Equal(t, name, r.Name)
+		value := credential.NewSecret("value of " + name)
+		_, err = client.SetPassword(t.Context(), r.ID, name, value)
+		require.NoError(t, err)
+		got, err := client.Try(t.Context(), server, r.ID, name, value)
+		require.NoError(t, err)
+		require.Equal(t, protocol.Accepted, got.Answer)
+	}
+}
+
+// A function that somebody put where a careless session would find it first.
+func TestFunctionsOfOthersAreNotCalled(t *testing.T) {
+	t.Parallel()
+	exec(t, "CREATE FUNCTION public.pg_control_system(OUT system_identifier bigint) LANGUAGE sql AS 'SELECT 666::bigint'",
+		`ALTER ROLE "`+primary.Super+`" SET search_path = public, pg_catalog`)
+	defer exec(t, `ALTER ROLE "`+primary.Super+`" RESET search_path`)
+	m, err := asSuper(t).Who(t.Context(), primary.URL())
+	require.NoError(t, err)
+	require.NotEqual(t, "666", m.System)
+}
+
 func TestRefusedChangesSayWhatIsMissingAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	client := asAdmin(t)

@@ -29,7 +29,7 @@ func (c *Client) EndSessions(ctx context.Context, server, id, role string, befor
 	if err != nil {
 		return 0, err
 	}
-	if !idForm.MatchString(id) || before.IsZero() {
+	if !isID(id) || before.IsZero() {
 		return 0, fmt.Errorf("database %s: end sessions: no role, or no moment", c.name)
 	}
 	if c.IsIdentity(role) {
