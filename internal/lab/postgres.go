@@ -23,31 +23,34 @@ const (
 	postgresUser     = "postgres"                    // of the package
 )
 
-// PostgresOptions say what PostgreSQL server to start. Everything is kept below Dir.
+// PostgresOptions say what PostgreSQL server to start. Everything is kept below
+// Dir.
 type PostgresOptions struct {
 	Dir string
 	CA  *CA
 
-	// ReplicaOf makes this server a read-only copy of another (streaming replication, hot
-	// standby). Accounts and HBA come from the primary then; Conf does not.
+	// ReplicaOf makes this server a read-only copy of another (streaming
+	// replication, hot standby). Accounts and HBA come from the primary then;
+	// Conf does not.
 	ReplicaOf *Postgres
 
 	Accounts []Account // roles that may log in; only UID and Password are used
 
 	// Conf are further lines of postgresql.conf.
 	Conf []string
-	// HBA are lines of pg_hba.conf before the lab's own, which let everybody in by
-	// SCRAM over TLS.
+	// HBA are lines of pg_hba.conf before the lab's own, which let everybody in
+	// by SCRAM over TLS.
 	HBA []string
 }
 
-// Postgres is a running PostgreSQL server that speaks TLS. Passwords are random for each
-// primary; its replicas share them.
+// Postgres is a running PostgreSQL server that speaks TLS. Passwords are random
+// for each primary; its replicas share them.
 type Postgres struct {
 	// Super is the superuser that made the cluster.
 	Super, SuperPassword string
-	// Admin may create and alter roles (CREATEROLE), end sessions (pg_signal_backend), see
-	// them (pg_read_all_stats), and nothing more. Partner has the same rights.
+	// Admin may create and alter roles (CREATEROLE), end sessions
+	// (pg_signal_backend), see them (pg_read_all_stats), and nothing more.
+	// Partner has the same rights.
 	Admin, AdminPassword     string
 	Partner, PartnerPassword string
 	// CA is the PEM text with which clients trust the server.
@@ -61,9 +64,9 @@ type Postgres struct {
 	proc *Process
 }
 
-// StartPostgres makes a cluster and starts its server, or the replica of another one. It
-// returns once the server takes queries, and a replica once it has everything its primary has.
-// postgresql-15 must be installed.
+// StartPostgres makes a cluster and starts its server, or the replica of
+// another one. It returns once the server takes queries, and a replica once it
+// has everything its primary has. postgresql-15 must be installed.
 func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if _, err := os.Stat(postgresPrograms + "postgres"); err != nil {
 		return nil, fmt.Errorf("lab: %spostgres is missing; install it with: apt-get install postgresql-15 (%w)", postgresPrograms, err)
@@ -94,7 +97,8 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	return s, nil
 }
 
-// firstStart chooses the port. Another process may take it between the choice and the server's bind.
+// firstStart chooses the port. Another process may take it between the choice
+// and the server's bind.
 func (s *Postgres) firstStart(ctx context.Context) (err error) {
 	for range 5 {
 		if s.port, err = restartPort(); err != nil {
@@ -127,9 +131,10 @@ func (s *Postgres) Restart(ctx context.Context) error {
 	return nil
 }
 
-// unprivileged is how a program of PostgreSQL is started: it refuses to be root's. The
-// capability is for folders of the caller above Dir, which only root may enter. When this
-// process dies the server ends by SIGQUIT, which leaves no shared memory behind.
+// unprivileged is how a program of PostgreSQL is started: it refuses to be
+// root's. The capability is for folders of the caller above Dir, which only
+// root may enter. When this process dies the server ends by SIGQUIT, which
+// leaves no shared memory behind.
 func (s *Postgres) unprivileged(program string, args ...string) (string, []string) {
 	program = postgresPrograms + program
 	if os.Geteuid() != 0 {
@@ -150,16 +155,16 @@ func (s *Postgres) run(ctx context.Context, env []string, program string, args .
 	return nil
 }
 
-// Process is the server's process, to kill, pause or resume it. Sessions are processes of
-// their own, which a pause does not reach.
+// Process is the server's process, to kill, pause or resume it. Sessions are
+// processes of their own, which a pause does not reach.
 func (s *Postgres) Process() *Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.proc
 }
 
-// Stop ends the server at once (SIGQUIT: sessions are cut and the next start recovers); its
-// files stay. A second call does nothing.
+// Stop ends the server at once (SIGQUIT: sessions are cut and the next start
+// recovers); its files stay. A second call does nothing.
 func (s *Postgres) Stop(ctx context.Context) error {
 	p := s.Process()
 	if p == nil {
@@ -179,10 +184,12 @@ func (s *Postgres) Port() int { return s.port }
 // URL names the server as campaign files do.
 func (s *Postgres) URL() string { return fmt.Sprintf("postgresql://127.0.0.1:%d", s.port) }
 
-// SeededPassword is the password with which a role was seeded; empty if it was not.
+// SeededPassword is the password with which a role was seeded; empty if it was
+// not.
 func (s *Postgres) SeededPassword(role string) string { return seededPassword(s.opts.Accounts, role) }
 
-// LogFile is what the server wrote to its standard error, statements and logins included.
+// LogFile is what the server wrote to its standard error, statements and logins
+// included.
 func (s *Postgres) LogFile() string { return s.path("postgres.log") }
 
 // Connect logs in. The caller closes the connection.

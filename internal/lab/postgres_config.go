@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// makeCluster makes the data and the certificate. Every primary is made by initdb: a copy of
-// another one's data would be the same cluster by its system identifier.
+// makeCluster makes the data and the certificate. Every primary is made by
+// initdb: a copy of another one's data would be the same cluster by its system
+// identifier.
 func (s *Postgres) makeCluster(ctx context.Context) error {
 	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
 		return fmt.Errorf("lab: make the server's folder: %w", err)
@@ -59,8 +60,8 @@ func (s *Postgres) handOver() error {
 	})
 }
 
-// writeConfig: what is slow keeps data through a crash of the machine, which the lab does not
-// play. A crash of the server loses nothing without it.
+// writeConfig: what is slow keeps data through a crash of the machine, which
+// the lab does not play. A crash of the server loses nothing without it.
 func (s *Postgres) writeConfig() error {
 	conf := []string{
 		"listen_addresses = '127.0.0.1'",
@@ -115,7 +116,8 @@ func (s *Postgres) follows() string {
 		s.opts.ReplicaOf.port, s.path("ca.crt"), filepath.Base(s.opts.Dir))
 }
 
-// SetHBA puts other lines before the lab's own and has the running server read them.
+// SetHBA puts other lines before the lab's own and has the running server read
+// them.
 func (s *Postgres) SetHBA(ctx context.Context, lines ...string) error {
 	s.mu.Lock()
 	s.opts.HBA = lines
@@ -127,7 +129,8 @@ func (s *Postgres) SetHBA(ctx context.Context, lines ...string) error {
 	return s.Exec(ctx, "SELECT pg_reload_conf()")
 }
 
-// seed makes the roles. What log_statement writes must have no password in it, here as anywhere.
+// seed makes the roles. What log_statement writes must have no password in it,
+// here as anywhere.
 func (s *Postgres) seed(ctx context.Context) error {
 	conn, err := s.AdminConn(ctx)
 	if err != nil {

@@ -21,8 +21,8 @@ func (s *Postgres) ResumeReplication(ctx context.Context) error {
 	return s.AwaitReplication(ctx)
 }
 
-// AwaitReplication returns once the replica has applied all that its primary had written when
-// it was called, or an error when ctx ends.
+// AwaitReplication returns once the replica has applied all that its primary
+// had written when it was called, or an error when ctx ends.
 func (s *Postgres) AwaitReplication(ctx context.Context) error {
 	conn, err := s.opts.ReplicaOf.AdminConn(ctx)
 	if err != nil {

@@ -8,14 +8,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Arrived reports whether a server has a change that was made on the primary, and if so a moment
-// by the server's own clock at which it had it. A replica has it when it has applied the log as far as the
-// change, on the same timeline: after a failover positions of another timeline tell nothing,
-// and no change is taken for one that arrived (compare Role.Mark, or Role.Holds).
+// Arrived reports whether a server has a change that was made on the primary,
+// and if so a moment by the server's own clock at which it had it. A replica
+// has it when it has applied the log as far as the change, on the same
+// timeline: after a failover positions of another timeline tell nothing, and no
+// change is taken for one that arrived (compare Role.Mark, or Role.Holds).
 //
-// The first server has its own changes. One of the others that is no standby is a
-// *protocol.Stop (ReasonContradicts), and so is the first one as a standby: changes
-// of one do not reach the other.
+// The first server has its own changes. One of the others that is no standby is
+// a *protocol.Stop (ReasonContradicts), and so is the first one as a standby:
+// changes of one do not reach the other.
 func (c *Client) Arrived(ctx context.Context, server string, ch Change) (time.Time, bool, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -47,8 +48,8 @@ func (c *Client) Arrived(ctx context.Context, server string, ch Change) (time.Ti
 	return at, has, nil
 }
 
-// timelineNow: the log's on a primary; on a standby the one that it receives, or (where it
-// receives none just now) the one of its last restart point.
+// timelineNow: the log's on a primary; on a standby the one that it receives,
+// or (where it receives none just now) the one of its last restart point.
 const timelineNow = `CASE WHEN pg_is_in_recovery()
 	THEN lpad(upper(to_hex(coalesce((SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())))), 8, '0')
 	ELSE left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) END`

@@ -15,13 +15,16 @@ import (
 // Check is one thing that a doctor looked at on one server.
 type Check struct {
 	Server string
-	What   string // connect, certificate, login, pooler, machine, servers, standbys, version, rights, pair, marks, pg_hba, settings, md5, account, clock
-	OK     bool
+	// What is connect, certificate, login, pooler, machine, servers, standbys,
+	// version, rights, pair, marks, pg_hba, settings, md5, account or clock.
+	What string
+	OK   bool
 	// NotChecked: it could not be looked at. OK is true all the same.
 	NotChecked bool
 	Detail     string
 	Do         string // what to do; empty when OK
-	// Stops: no campaign begins with this, because no waiting mends it and no proof would hold.
+	// Stops: no campaign begins with this, because no waiting mends it and no
+	// proof would hold.
 	Stops bool
 }
 
@@ -37,8 +40,9 @@ type addCheck func(what string, ok bool, detail, do string)
 
 const notChecked = "not checked"
 
-// Check looks at every server and changes nothing. What depends on a failed check is left out.
-// accounts are the ids of the roles that are to be rotated: rights on each are looked at.
+// Check looks at every server and changes nothing. What depends on a failed
+// check is left out. accounts are the ids of the roles that are to be rotated:
+// rights on each are looked at.
 func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 	of := make([][]Check, len(c.servers))
 	machines := make([]*Machine, len(c.servers))
@@ -81,7 +85,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 	for _, i := range s.identities {
 		c, err := i.dial(ctx)
 		if err != nil {
-			add("login", false, err.Error(), "put the right password of the role into Vault, or let it in (pg_hba.conf, LOGIN, CONNECT on the database)")
+			add("login", false, err.Error(), "put the right password of the role into Vault, or let it in (pg_hba.conf, LOGIN, CONNECT on the database); if a connection pooler answers here, name the server itself")
 			continue
 		}
 		defer c.close(ctx)
@@ -151,7 +155,8 @@ func (s *server) certificate(ctx context.Context) (tls.ConnectionState, error) {
 	return state, s.plain(ctx, "connect", err)
 }
 
-// checkStandbys looks whether the named servers know of standbys that are not named.
+// checkStandbys looks whether the named servers know of standbys that are not
+// named.
 func (c *Client) checkStandbys(ctx context.Context, machines []*Machine) []Check {
 	var all []Standby
 	for i, s := range c.servers {
@@ -165,6 +170,9 @@ func (c *Client) checkStandbys(ctx context.Context, machines []*Machine) []Check
 		all = append(all, followers...)
 	}
 	first := c.servers[0].name
+	if machines[0] == nil {
+		return []Check{{Server: first, What: "standbys", OK: true, NotChecked: true, Detail: "the primary did not say who follows it"}}
+	}
 	more := Unnamed(machines, all)
 	if len(more) == 0 {
 		return []Check{{Server: first, What: "standbys", OK: true, Detail: fmt.Sprintf("%d follow, and each is named", len(all))}}

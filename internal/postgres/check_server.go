@@ -42,8 +42,8 @@ func (s *server) startTLS(ctx context.Context) (tls.ConnectionState, error) {
 	return c.ConnectionState(), nil
 }
 
-// checkRights looks at the worker's own rights. Those on roles count on the primary; sessions
-// are ended on every server.
+// checkRights looks at the worker's own rights. Those on roles count on the
+// primary; sessions are ended on every server.
 func (s *server) checkRights(ctx context.Context, conn *session, primary bool, add addCheck) {
 	var create, signal, stats bool
 	err := s.do(ctx, conn, "look at the own rights", func(ctx context.Context) error {

@@ -33,7 +33,8 @@ func TestTheDoctorNamesWhatIsWrongAndWhatHelps(t *testing.T) {
 		require.Equal(t, k.OK, k.Do == "", "%+v", k)
 		require.False(t, k.Stops, "%+v", k)
 	}
-	// The lab has no fsync, and pg_hba.conf of these tests lets in by trust and ldap.
+	// The lab has no fsync, and pg_hba.conf of these tests lets in by trust and
+	// ldap.
 	for _, what := range []string{"pg_hba", "md5"} {
 		require.False(t, find(checks, primary.URL(), what)[0].OK, what)
 	}

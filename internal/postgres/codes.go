@@ -18,16 +18,17 @@ const (
 	codeLocked               = "55P03"
 )
 
-// judge reads a login that ended, with code or (empty) without an error. false: it tells
-// nothing of the value, and waiting would not help.
+// judge reads a login that ended, with code or (empty) without an error. false:
+// it tells nothing of the value, and waiting would not help.
 //
-// AuthenticationOk comes before everything that is not the password: whether the role may
-// log in at all (28000), the limits of role, database and server (53300), the database
-// (3D000 not there, 42501 no CONNECT, 55000 closed). Whatever is refused after it, the value was
-// the right one. Before it 28P01 alone is about the value, and is the answer to an unknown role,
-// one without a password and one beyond VALID UNTIL as well; 28000 is a connection
-// that pg_hba.conf does not let in, or somebody else (ldap, pam, radius) who refused the
-// value. (TestWhatAServerSaysBeforeAndAfterThePassword.)
+// AuthenticationOk comes before everything that is not the password: whether
+// the role may log in at all (28000), the limits of role, database and server
+// (53300), the database (3D000 not there, 42501 no CONNECT, 55000 closed).
+// Whatever is refused after it, the value was the right one. Before it 28P01
+// alone is about the value, and is the answer to an unknown role, one without a
+// password and one beyond VALID UNTIL as well; 28000 is a connection that
+// pg_hba.conf does not let in, or somebody else (ldap, pam, radius) who refused
+// the value. (TestWhatAServerSaysBeforeAndAfterThePassword.)
 func judge(s seen, code string) (protocol.Answer, bool) {
 	switch {
 	case s.authenticated && s.asked == NoPassword:
@@ -48,9 +49,10 @@ func judge(s seen, code string) (protocol.Answer, bool) {
 	return protocol.NotAsked, false
 }
 
-// forNow reports whether a server that says so may answer later: it starts, stops or recovers
-// (57P01 to 57P04), has no room (class 53), somebody holds the row (55P03), or the connection
-// was lost (class 08 but for 08P01, with which poolers refuse).
+// forNow reports whether a server that says so may answer later: it starts,
+// stops or recovers (57P01 to 57P04), has no room (class 53), somebody holds
+// the row (55P03), or the connection was lost (class 08 but for 08P01, with
+// which poolers refuse).
 func forNow(code string) bool {
 	return code == codeLocked || strings.HasPrefix(code, "57P0") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "08") && code != "08P01"
 }

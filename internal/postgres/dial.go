@@ -24,12 +24,12 @@ import (
 // application is how our sessions are called in pg_stat_activity.
 const application = "rollcall"
 
-// logIn makes a connection as role. Whatever came of it, what the server asked for
-// is known afterwards. The error is the library's: it names the role, so it may be
-// read and not passed on.
+// logIn makes a connection as role. Whatever came of it, what the server asked
+// for is known afterwards. The error is the library's: it names the role, so it
+// may be read and not passed on.
 //
-// Nothing of the environment (PGHOST, ~/.pgpass, …) has a say: what ParseConfig found there is
-// written over.
+// Nothing of the environment (PGHOST, ~/.pgpass, …) has a say: what ParseConfig
+// found there is written over.
 func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.Conn, seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.client.conf.Timeout)
 	defer cancel()
@@ -43,7 +43,8 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	c.Fallbacks, c.ValidateConnect, c.ConnectTimeout = nil, nil, 0
 	c.KerberosSrvName, c.KerberosSpn = "", ""
 	c.TLSConfig = s.tls.Clone()
-	// Whoever may create functions in a schema could have ours call his (CVE-2018-1058).
+	// Whoever may create functions in a schema could have ours call his
+	// (CVE-2018-1058).
 	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8", "search_path": "pg_catalog, pg_temp"}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
 	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
@@ -58,8 +59,9 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	return conn, e.seen(), err
 }
 
-// present logs in with a value: what SCRAM makes of it, or its bytes as they are where the
-// server asks otherwise. What was offered before that was another value then.
+// present logs in with a value: what SCRAM makes of it, or its bytes as they
+// are where the server asks otherwise. What was offered before that was another
+// value then.
 func (s *server) present(ctx context.Context, role string, value credential.Secret) (*pgx.Conn, seen, error) {
 	text, database := value.Reveal(), s.client.conf.Database
 	prepared := prepare(text)
@@ -73,7 +75,8 @@ func (s *server) present(ctx context.Context, role string, value credential.Secr
 	return s.logIn(ctx, role, text, database)
 }
 
-// unreachableError is a server that cannot be reached, or an answer that was lost.
+// unreachableError is a server that cannot be reached, or an answer that was
+// lost.
 type unreachableError struct {
 	server, what string
 	err          error
@@ -85,14 +88,16 @@ func (e *unreachableError) Error() string {
 
 func (e *unreachableError) Unwrap() error { return e.err }
 
-// IsUnreachable reports whether err means that a server could not be reached or that its
-// answer was lost. After a change the caller must look whether it was applied.
+// IsUnreachable reports whether err means that a server could not be reached or
+// that its answer was lost. After a change the caller must look whether it was
+// applied.
 func IsUnreachable(err error) bool {
 	var u *unreachableError
 	return errors.As(err, &u)
 }
 
-// codeOf is the SQLSTATE of an error that the server sent; empty if it sent none.
+// codeOf is the SQLSTATE of an error that the server sent; empty if it sent
+// none.
 func codeOf(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Rule is a line of pg_hba.conf as the server reads the file now (pg_hba_file_rules), which may
-// differ from what it last loaded.
+// Rule is a line of pg_hba.conf as the server reads the file now
+// (pg_hba_file_rules), which may differ from what it last loaded.
 type Rule struct {
 	Line      int
 	Type      string // local, host, hostssl, hostnossl, hostgssenc, hostnogssenc
@@ -19,8 +19,9 @@ type Rule struct {
 	Error     string // the line is of no use, and so is the whole file at the next reload
 }
 
-// Rules are the lines of pg_hba.conf of one server; false where our identity may not read
-// them. Superusers may, and who was granted SELECT on pg_hba_file_rules and EXECUTE on the function below it.
+// Rules are the lines of pg_hba.conf of one server; false where our identity
+// may not read them. Superusers may, and who was granted SELECT on
+// pg_hba_file_rules and EXECUTE on the function below it.
 func (c *Client) Rules(ctx context.Context, server string) ([]Rule, bool, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -54,8 +55,8 @@ func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	return out, rows.Err()
 }
 
-// Admits reports whether a line may let a role in. Membership in a group (+name) is not
-// looked at: it may.
+// Admits reports whether a line may let a role in. Membership in a group
+// (+name) is not looked at: it may.
 func (r Rule) Admits(role string) bool {
 	return slices.ContainsFunc(r.Roles, func(name string) bool {
 		return name == "all" || name == role || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "/")
@@ -67,14 +68,14 @@ func (r Rule) remote() bool { return r.Type != "local" }
 // replication: a line for "replication" alone lets nobody into a database.
 func (r Rule) replication() bool { return len(r.Databases) == 1 && r.Databases[0] == "replication" }
 
-// Elsewhere reports whether somebody else checks the password that a line asks for: what is set
-// here is then not what logs in.
+// Elsewhere reports whether somebody else checks the password that a line asks
+// for: what is set here is then not what logs in.
 func (r Rule) Elsewhere() bool {
 	return slices.Contains([]string{"ldap", "pam", "radius", "bsd"}, r.Method)
 }
 
-// Open reports whether a line lets in from the network without any proof: a password is
-// worth nothing there, stolen or new.
+// Open reports whether a line lets in from the network without any proof: a
+// password is worth nothing there, stolen or new.
 func (r Rule) Open() bool { return r.Method == "trust" && r.remote() }
 
 // Readable reports whether a password may cross the network in clear text.
@@ -82,7 +83,8 @@ func (r Rule) Readable() bool {
 	return (r.Method == "password" || r.Elsewhere()) && (r.Type == "host" || r.Type == "hostnossl" || r.Type == "hostnogssenc")
 }
 
-// Lines that admit a role by something else than its own password, with what that means.
+// Lines that admit a role by something else than its own password, with what
+// that means.
 func Lines(rules []Rule, role string) []string {
 	var out []string
 	for _, r := range rules {

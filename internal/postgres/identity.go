@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// refusalHolds is how long a refused password is not offered again: PostgreSQL locks nobody
-// out, but what reads its log (fail2ban) or slows it down (auth_delay) may.
+// refusalHolds is how long a refused password is not offered again: PostgreSQL
+// locks nobody out, but what reads its log (fail2ban) or slows it down
+// (auth_delay) may.
 const refusalHolds = time.Minute
 
 // identity is one login of the worker at one server.
@@ -46,8 +47,8 @@ func (i *identity) name() string {
 	return "the second of the worker's identities"
 }
 
-// identityError is a login of the worker that did not come about. Its text names the role and
-// the place of its password; Public does not.
+// identityError is a login of the worker that did not come about. Its text
+// names the role and the place of its password; Public does not.
 type identityError struct {
 	public  string
 	who     Identity
@@ -71,7 +72,8 @@ func (i *identity) failed(refused bool, format string, args ...any) error {
 	return &identityError{public: "database " + i.server.client.name + ": " + fmt.Sprintf(format, args...), who: i.who, refused: refused}
 }
 
-// session is a connection of one of the worker's identities, and what it may read there.
+// session is a connection of one of the worker's identities, and what it may
+// read there.
 type session struct {
 	*pgx.Conn
 	identity *identity
@@ -81,8 +83,8 @@ type session struct {
 	used     bool
 }
 
-// rights are what the identity may read of pg_authid, besides the view pg_roles, which
-// everybody may read and which has neither.
+// rights are what the identity may read of pg_authid, besides the view
+// pg_roles, which everybody may read and which has neither.
 type rights struct {
 	super            bool
 	verifier, change bool // rolpassword; xmin
@@ -150,17 +152,19 @@ func (s *server) do(ctx context.Context, c *session, what string, f func(context
 	return s.plain(ctx, what, f(ctx))
 }
 
-// read runs f as the first of the worker's identities that the server lets in, once more if a
-// connection of the pool was broken. f reads and changes nothing.
+// read runs f as the first of the worker's identities that the server lets in,
+// once more if a connection of the pool was broken. f reads and changes
+// nothing.
 func (s *server) read(ctx context.Context, what string, f func(context.Context, *session) error) error {
 	return s.admin(ctx, "", true, func(c *session) error {
 		return s.do(ctx, c, what, func(ctx context.Context) error { return f(ctx, c) })
 	})
 }
 
-// admin runs f as the first of the worker's identities that the server lets in. An operation
-// on one of a pair is for the other alone, and on a connection made for it: the login just before
-// shows that the other's value in Vault works.
+// admin runs f as the first of the worker's identities that the server lets in.
+// An operation on one of a pair is for the other alone, and on a connection
+// made for it: the login just before shows that the other's value in Vault
+// works.
 func (s *server) admin(ctx context.Context, role string, twice bool, f func(*session) error) error {
 	if i := s.partnerOf(role); i != nil {
 		return i.once(ctx, f)

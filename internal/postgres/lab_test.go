@@ -20,7 +20,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// One primary and its replica for all tests, each of which has roles of its own.
+// One primary and its replica for all tests, each of which has roles of its
+// own.
 var (
 	ca      *lab.CA
 	primary *lab.Postgres
@@ -105,7 +106,8 @@ func open(t *testing.T, c Config, passwords ...string) *Client {
 	return client
 }
 
-// asAdmin is the worker as it should be: CREATEROLE, pg_signal_backend, pg_read_all_stats.
+// asAdmin is the worker as it should be: CREATEROLE, pg_signal_backend,
+// pg_read_all_stats.
 func asAdmin(t *testing.T) *Client {
 	return open(t, conf(primary, replica), primary.AdminPassword)
 }

@@ -15,25 +15,29 @@ import (
 // Login is what one server said to one value.
 type Login struct {
 	Answer protocol.Answer
-	// Method is how the server asked for the value. ClearText may mean that somebody else
-	// checks it (ldap, pam, radius): then a password that is set here is not the one that
-	// logs in, and the new value is refused as NotThisWay.
+	// Method is how the server asked for the value. ClearText may mean that
+	// somebody else checks it (ldap, pam, radius): then a password that is set
+	// here is not the one that logs in, and the new value is refused as
+	// NotThisWay.
 	Method Method
-	// Code is the SQLSTATE with which the login ended; empty for a session that came up.
+	// Code is the SQLSTATE with which the login ended; empty for a session that
+	// came up.
 	Code string
 }
 
-// Try offers value to one server, once, as the role that has an immutable id and that name. After a
-// good login the session reads the id of its role; another one is a *protocol.Stop
-// (ReasonInterrupted), whatever let it in, and so is a pooler that answered in the server's
-// place (ReasonContradicts). A refusal is believed only after a look at the
-// role on the same server, because the server says the same of a role that is gone or renamed,
-// or whose VALID UNTIL is over.
+// Try offers value to one server, once, as the role that has an immutable id
+// and that name. After a good login the session reads the id of its role;
+// another one is a *protocol.Stop (ReasonInterrupted), whatever let it in, and
+// so is a pooler that answered in the server's place (ReasonContradicts). A
+// refusal is believed only after a look at the role on the same server, because
+// the server says the same of a role that is gone or renamed, or whose VALID
+// UNTIL is over.
 //
-// Accepted is every login for which the server took the value, also where it then gave
-// no session because of the database or a limit: Login.Code says so. NotThisWay is a login
-// that tells nothing of the value: none was asked for, or pg_hba.conf does not let it in.
-// A server that does not answer, starts or has no room is Unreachable, not an error.
+// Accepted is every login for which the server took the value, also where it
+// then gave no session because of the database or a limit: Login.Code says so.
+// NotThisWay is a login that tells nothing of the value: none was asked for, or
+// pg_hba.conf does not let it in. A server that does not answer, starts or has
+// no room is Unreachable, not an error.
 func (c *Client) Try(ctx context.Context, server, id, role string, value credential.Secret) (Login, error) {
 	l, conn, err := c.offer(ctx, server, role, value)
 	if conn != nil {
@@ -63,8 +67,8 @@ func (c *Client) Try(ctx context.Context, server, id, role string, value credent
 	return l, nil
 }
 
-// Offer is Try without the look at the role: neither after a good login nor after a
-// refusal.
+// Offer is Try without the look at the role: neither after a good login nor
+// after a refusal.
 func (c *Client) Offer(ctx context.Context, server, role string, value credential.Secret) (Login, error) {
 	l, conn, err := c.offer(ctx, server, role, value)
 	if conn != nil {
@@ -78,8 +82,8 @@ func (c *Client) offer(ctx context.Context, server, role string, value credentia
 	if err != nil {
 		return Login{}, nil, err
 	}
-	// In clear text a value ends at a zero byte (it is a C string), so another one
-	// would be offered.
+	// In clear text a value ends at a zero byte (it is a C string), so another
+	// one would be offered.
 	if role == "" || value.IsZero() || strings.ContainsRune(value.Reveal(), 0) {
 		return Login{}, nil, fmt.Errorf("database %s: an empty name or value, or one with a zero byte, cannot be tried", c.name)
 	}
@@ -103,8 +107,8 @@ func (c *Client) offer(ctx context.Context, server, role string, value credentia
 	return l, conn, nil
 }
 
-// own holds the role of a session against the one that is meant. Where the session may not
-// read roles, its login is what there is.
+// own holds the role of a session against the one that is meant. Where the
+// session may not read roles, its login is what there is.
 func (c *Client) own(ctx context.Context, server, id string, l Login, conn *pgx.Conn) (Login, error) {
 	s, err := c.server(server)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// What is refused after the password was taken is accepted; what is refused before tells
-// nothing, save for 28P01.
+// What is refused after the password was taken is accepted; what is refused
+// before tells nothing, save for 28P01.
 func TestWhatAServerSaysBeforeAndAfterThePassword(t *testing.T) {
 	t.Parallel()
 	wrong := credential.NewSecret("not the password")
@@ -83,7 +83,8 @@ func TestARefusalIsBelievedOnlyAfterALookAtTheRole(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, protocol.Accepted, got.Answer, "a rename keeps a SCRAM password")
 
-	// Another role by the old name, with the same password: what lets it in proves nothing.
+	// Another role by the old name, with the same password: what lets it in
+	// proves nothing.
 	exec(t, `CREATE ROLE "`+role+`" LOGIN PASSWORD '`+value.Reveal()+`'`)
 	_, err = client.Try(t.Context(), server, id, role, value)
 	requireStop(t, err, protocol.ReasonInterrupted)
@@ -103,8 +104,8 @@ func TestARefusalIsBelievedOnlyAfterALookAtTheRole(t *testing.T) {
 	}
 }
 
-// The server hashes what SASLprep makes of a password, and so does libpq. The client library
-// does something else by itself.
+// The server hashes what SASLprep makes of a password, and so does libpq. The
+// client library does something else by itself.
 func TestValuesAreOfferedAsTheServerPreparedThem(t *testing.T) {
 	t.Parallel()
 	client := asSuper(t)

@@ -11,8 +11,9 @@ import (
 
 // Machine is who answers at a server's address.
 type Machine struct {
-	// System is the cluster's system identifier: a replica by streaming replication has its
-	// primary's, and so has a copy of the files of another one.
+	// System is the cluster's system identifier: a replica by streaming
+	// replication has its primary's, and so has a copy of the files of another
+	// one.
 	System   string
 	Primary  bool
 	Follows  bool // a standby that receives the log from another server now
@@ -20,12 +21,15 @@ type Machine struct {
 	Started  time.Time
 	Address  string // the server's own, which may be another one than we dial
 	Version  int    // 150018 is 15.18
-	// Pooler: somebody between us and the server answered the login (pgbouncer): the
-	// session's process is another one than the login was told. It may know passwords by a
-	// list of its own, so that an answer to a value is not the server's.
+	// Pooler: somebody between us and the server answered the login
+	// (pgbouncer): the session's process is another one than the login was
+	// told. It may know passwords by a list of its own, and takes the old one
+	// from it (pgbouncer 1.18 does, and hands on sessions that it has open), so
+	// that an answer to a value is not the server's.
 	Pooler bool
-	// Method is how the worker's own login was asked for its password, and Bound whether it was
-	// tied to the server's certificate (SCRAM-SHA-256-PLUS): nobody ends TLS on the way then.
+	// Method is how the worker's own login was asked for its password, and
+	// Bound whether it was tied to the server's certificate
+	// (SCRAM-SHA-256-PLUS): nobody ends TLS on the way then.
 	Method Method
 	Bound  bool
 }
@@ -72,8 +76,8 @@ func (s *server) introduce(ctx context.Context, conn *session) (Machine, error) 
 	return m, err
 }
 
-// Several opens n connections to one server, held at once, and says what shows that more than
-// one machine answers; empty if nothing does.
+// Several opens n connections to one server, held at once, and says what shows
+// that more than one machine answers; empty if nothing does.
 func (c *Client) Several(ctx context.Context, server string, n int) (string, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -120,9 +124,9 @@ func differ(ms []Machine) string {
 	return ""
 }
 
-// Contradiction says what of the servers of a cluster does not fit together, in the order of
-// servers: the first is the primary, all others are its standbys. Empty if
-// all is well. A machine that could not be asked is nil.
+// Contradiction says what of the servers of a cluster does not fit together, in
+// the order of servers: the first is the primary, all others are its standbys.
+// Empty if all is well. A machine that could not be asked is nil.
 func Contradiction(servers []string, machines []*Machine) (server, what string) {
 	var first *Machine
 	for i, m := range machines {
@@ -151,8 +155,9 @@ type Standby struct {
 	Logical     bool
 }
 
-// Standbys are those that follow a server now: standbys, and what takes the log besides (a
-// backup, pg_receivewal, subscribers). Cascading ones are known to the server that they follow.
+// Standbys are those that follow a server now: standbys, and what takes the log
+// besides (a backup, pg_receivewal, subscribers). Cascading ones are known to
+// the server that they follow.
 func (c *Client) Standbys(ctx context.Context, server string) ([]Standby, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -178,10 +183,11 @@ func (c *Client) Standbys(ctx context.Context, server string) ([]Standby, error)
 	return out, err
 }
 
-// Unnamed are the standbys that no named server accounts for, of all that the named servers
-// know of. Each named standby that follows now accounts for one: by its address, or for one of
-// any address, because it may follow over another network than the one by which we know it. A
-// backup is no standby, a logical subscriber has roles of its own, and pg_receivewal takes no logins.
+// Unnamed are the standbys that no named server accounts for, of all that the
+// named servers know of. Each named standby that follows now accounts for one:
+// by its address, or for one of any address, because it may follow over another
+// network than the one by which we know it. A backup is no standby, a logical
+// subscriber has roles of its own, and pg_receivewal takes no logins.
 func Unnamed(named []*Machine, followers []Standby) []Standby {
 	have, spare := map[string]int{}, 0
 	for _, m := range named {

@@ -59,8 +59,8 @@ func TestABalancerIsToldByWhatItsMachinesShow(t *testing.T) {
 
 func addr(s *lab.Postgres) string { return s.URL()[len("postgresql://"):] }
 
-// A second cluster that was promoted out of the first has its identifier and takes changes.
-// It is a follower that no other test may see: not in parallel.
+// A second cluster that was promoted out of the first has its identifier and
+// takes changes. It is a follower that no other test may see: not in parallel.
 func TestAPromotedReplicaIsAContradictionAndAStrangerToo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

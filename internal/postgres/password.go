@@ -14,24 +14,28 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Change is a moment on the primary: what was committed before it is at or before LSN.
+// Change is a moment on the primary: what was committed before it is at or
+// before LSN.
 type Change struct {
 	At       time.Time // by the primary's clock
 	Timeline string    // eight hexadecimal digits
 	LSN      string    // flushed to disk (pg_lsn)
 }
 
-// SetPassword gives the role that has an id and, when it was last looked at, that name another password, on
-// the primary. It changes nothing else of the role, VALID UNTIL included. The primary gets
-// a SCRAM verifier that was computed here, so that the value is in no log and no statement, whatever
-// password_encryption says. The change is flushed to disk before it returns, and is on
-// the synchronous standbys where there are any (synchronous_commit).
+// SetPassword gives the role that has an id and, when it was last looked at,
+// that name another password, on the primary. It changes nothing else of the
+// role, VALID UNTIL included. The primary gets a SCRAM verifier that was
+// computed here, so that the value is in no log and no statement, whatever
+// password_encryption says. The change is flushed to disk before it returns,
+// and is on the synchronous standbys where there are any (synchronous_commit).
 //
-// A *protocol.Stop says that nothing was changed and why; after any other error that may
-// have happened or not. A commit that waits for a synchronous standby for too long is such an error: the
-// primary has it then, or (if it was not reached by our giving up) has it when the standby is back. What
-// was sent before the commit has no effect without one, so that no change that was given up overtakes a later one. Change is from after the commit: sessions that began before
-// Change.At on the primary were not opened with the new value.
+// A *protocol.Stop says that nothing was changed and why; after any other error
+// that may have happened or not. A commit that waits for a synchronous standby
+// for too long is such an error: the primary has it then, or (if it was not
+// reached by our giving up) has it when the standby is back. What was sent
+// before the commit has no effect without one, so that no change that was given
+// up overtakes a later one. Change is from after the commit: sessions that
+// began before Change.At on the primary were not opened with the new value.
 func (c *Client) SetPassword(ctx context.Context, id, role string, value credential.Secret) (Change, error) {
 	s := c.servers[0]
 	if c.IsIdentity(role) {
@@ -60,8 +64,9 @@ func (s *server) self() error {
 		Detail: "this is the role as which the worker logs in; name a pair, and each is rotated by the other"}
 }
 
-// Moment is now on the primary. For a change that another process made it is a later moment
-// than that of the change, which ends sessions of the new value too.
+// Moment is now on the primary. For a change that another process made it is a
+// later moment than that of the change, which ends sessions of the new value
+// too.
 func (c *Client) Moment(ctx context.Context) (Change, error) {
 	var at Change
 	err := c.servers[0].read(ctx, "read the primary's clock", func(ctx context.Context, conn *session) (err error) {
@@ -79,13 +84,15 @@ func (c *session) moment(ctx context.Context) (Change, error) {
 	return at, err
 }
 
-// errAnother: the name is another role's by now, and the transaction was rolled back.
+// errAnother: the name is another role's by now, and the transaction was rolled
+// back.
 const errAnother = ourError("another role has the name")
 
 // errStandby: a server in recovery takes no transaction that writes.
 const errStandby = ourError("the server is a standby")
 
-// setPassword: the statement takes a name, so that the id is looked at in the same transaction.
+// setPassword: the statement takes a name, so that the id is looked at in the
+// same transaction.
 func (c *session) setPassword(ctx context.Context, id, role string, verifier credential.Secret) error {
 	if !verifierForm.MatchString(verifier.Reveal()) || strings.ContainsRune(role, 0) {
 		return ourError("not a verifier, or not a name")

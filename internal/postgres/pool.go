@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pool holds at most size sessions of one identity at one server, used by one operation at a
-// time. The last one returned is the next one taken.
+// pool holds at most size sessions of one identity at one server, used by one
+// operation at a time. The last one returned is the next one taken.
 type pool struct {
 	dial func(context.Context) (*session, error)
 	busy chan struct{}
@@ -25,8 +25,8 @@ func newPool(size int, dial func(context.Context) (*session, error)) *pool {
 	return &pool{dial: dial, busy: make(chan struct{}, size)}
 }
 
-// use runs f with a session of its own; twice: once more on a new one if the session came
-// from the pool and turns out to be broken.
+// use runs f with a session of its own; twice: once more on a new one if the
+// session came from the pool and turns out to be broken.
 func (p *pool) use(ctx context.Context, twice bool, f func(*session) error) error {
 	for {
 		reused, err := p.once(ctx, f)
@@ -75,9 +75,10 @@ func (p *pool) take(ctx context.Context) *session {
 	}
 }
 
-// quiet reports whether the server has sent nothing since the last operation, and not hung up:
-// what one that goes says is there to be read, and a change must not be sent into that.
-// Asking it would cost a round trip and say no more of the next moment.
+// quiet reports whether the server has sent nothing since the last operation,
+// and not hung up: what one that goes says is there to be read, and a change
+// must not be sent into that. Asking it would cost a round trip and say no more
+// of the next moment.
 func (c *session) quiet() bool {
 	wire, ok := c.PgConn().Conn().(*tls.Conn)
 	if !ok {

@@ -1,14 +1,16 @@
-// Package postgres talks to one PostgreSQL cluster with all its servers, the primary and
-// its read replicas by streaming replication: find roles, set a password, end the sessions of
-// the old one, and ask each server whether it accepts a value.
+// Package postgres talks to one PostgreSQL cluster with all its servers, the
+// primary and its read replicas by streaming replication: find roles, set a
+// password, end the sessions of the old one, and ask each server whether it
+// accepts a value.
 //
-// A login of the worker is one connection of a pool that each server has for each of the
-// worker's identities. A login with a value under test is a connection of its own that is
-// never used for anything else. Reads are tried once more on a fresh connection; a login with
-// a value under test and a change never are.
+// A login of the worker is one connection of a pool that each server has for
+// each of the worker's identities. A login with a value under test is a
+// connection of its own that is never used for anything else. Reads are tried
+// once more on a fresh connection; a login with a value under test and a change
+// never are.
 //
-// No text of an error names a role: what a server says of a refusal does, so errors give the
-// code (SQLSTATE) and words of our own.
+// No text of an error names a role: what a server says of a refusal does, so
+// errors give the code (SQLSTATE) and words of our own.
 package postgres
 
 import (
@@ -28,7 +30,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Identity is a role as which the worker logs in, and the Vault path of its password.
+// Identity is a role as which the worker logs in, and the Vault path of its
+// password.
 type Identity struct {
 	Role     string
 	Password credential.Path
@@ -38,12 +41,14 @@ type Identity struct {
 type Config struct {
 	// Servers are URLs as ServerURL gives them. The first is the primary.
 	Servers []string
-	// Database is where the worker logs in; postgres if empty. Values under test are offered
-	// there too. Rights on pg_authid are given in one database and hold in that one alone.
+	// Database is where the worker logs in; postgres if empty. Values under
+	// test are offered there too. Rights on pg_authid are given in one database
+	// and hold in that one alone.
 	Database string
 	// CA are PEM certificates; empty is the system's.
 	CA string
-	// Admin is the worker's identity. Partner is the other of a pair, and empty without one.
+	// Admin is the worker's identity. Partner is the other of a pair, and empty
+	// without one.
 	Admin, Partner Identity
 	Connections    int           // default 8
 	Timeout        time.Duration // of one operation; default 10 s
@@ -75,9 +80,10 @@ type server struct {
 	identities []*identity
 }
 
-// Open checks the configuration of the cluster that the campaign file calls name. It does no
-// network I/O. passwords read the password of each identity, in the order of Identities; they
-// are called for every new connection, so that a rotated password is picked up.
+// Open checks the configuration of the cluster that the campaign file calls
+// name. It does no network I/O. passwords read the password of each identity,
+// in the order of Identities; they are called for every new connection, so that
+// a rotated password is picked up.
 func Open(name string, conf Config, passwords ...func(context.Context) (credential.Secret, error)) (*Client, error) {
 	c := &Client{name: name, conf: conf}
 	if c.conf.Connections <= 0 {
@@ -128,8 +134,8 @@ func Open(name string, conf Config, passwords ...func(context.Context) (credenti
 
 var hostForm = regexp.MustCompile(`^[0-9A-Za-z._:-]+$`)
 
-// parseServer reads postgresql://host:port, with the address to dial behind an @ or without
-// (config.ServerAt).
+// parseServer reads postgresql://host:port, with the address to dial behind an
+// @ or without (config.ServerAt).
 func parseServer(raw string) (host string, port uint16, address string, err error) {
 	const form = "write postgresql://db1.example.org:5432, or postgresql://db1.example.org:5432@192.0.2.7 for the address to dial"
 	text, address := config.SplitServer(raw)
@@ -158,7 +164,8 @@ func parseServer(raw string) (host string, port uint16, address string, err erro
 	return host, uint16(n), address, nil
 }
 
-// ServerURL is a server in the form that Config.Servers has: lower case, port given.
+// ServerURL is a server in the form that Config.Servers has: lower case, port
+// given.
 func ServerURL(text string) (string, error) {
 	host, port, _, err := parseServer(text)
 	if err != nil {
@@ -177,13 +184,14 @@ func (c *Client) Servers() []string { return append([]string(nil), c.conf.Server
 // Connections is the most connections of each identity at a server.
 func (c *Client) Connections() int { return c.conf.Connections }
 
-// IsIdentity reports whether role is the one as which the worker logs in, so that
-// nothing could set its password. Of a pair neither is: the other sets it.
+// IsIdentity reports whether role is the one as which the worker logs in, so
+// that nothing could set its password. Of a pair neither is: the other sets it.
 func (c *Client) IsIdentity(role string) bool {
 	return len(c.conf.Identities()) == 1 && role == c.conf.Admin.Role
 }
 
-// Close drops every idle connection. Those in use are dropped when their operation ends.
+// Close drops every idle connection. Those in use are dropped when their
+// operation ends.
 func (c *Client) Close() error {
 	for _, s := range c.servers {
 		for _, i := range s.identities {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/text/secure/precis"
 )
 
-// saslprep is RFC 4013 as PostgreSQL has it (src/common/saslprep.c): U+200B, which is in two
-// tables, is a space.
+// saslprep is RFC 4013 as PostgreSQL has it (src/common/saslprep.c): U+200B,
+// which is in two tables, is a space.
 var saslprep = func() stringprep.Profile {
 	spaces := stringprep.Mapping{}
 	for _, r := range "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u202f\u205f\u3000" {
@@ -20,8 +20,8 @@ var saslprep = func() stringprep.Profile {
 	return p
 }()
 
-// prepare gives what a server hashes of a password for SCRAM: SASLprep, or the bytes as they
-// are where that refuses them.
+// prepare gives what a server hashes of a password for SCRAM: SASLprep, or the
+// bytes as they are where that refuses them.
 func prepare(value string) string {
 	if ascii(value) || !utf8.ValidString(value) {
 		return value
@@ -33,8 +33,9 @@ func prepare(value string) string {
 	return out
 }
 
-// survives reports whether the client library leaves a prepared value as it is. It applies
-// another profile of its own (RFC 8265, OpaqueString), which does not do what servers do.
+// survives reports whether the client library leaves a prepared value as it is.
+// It applies another profile of its own (RFC 8265, OpaqueString), which does
+// not do what servers do.
 func survives(prepared string) bool {
 	out, err := precis.OpaqueString.String(prepared)
 	return err != nil || out == prepared

@@ -12,38 +12,43 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Role is a role as one server shows it now. Roles are the cluster's, not a database's.
+// Role is a role as one server shows it now. Roles are the cluster's, not a
+// database's.
 type Role struct {
-	// ID is the oid: it outlives a rename, and is not given again before it wraps.
+	// ID is the oid: it outlives a rename, and is not given again before it
+	// wraps.
 	ID string
 	// Name is case-sensitive, here as in a login; SQL folds what is not quoted.
 	Name string
 
-	// State is Accepted for a role that may log in, or what makes every login fail:
-	// Disabled (NOLOGIN), Expired (VALID UNTIL, by the server's clock). Expired is not dead:
-	// whoever extends it brings the password back.
+	// State is Accepted for a role that may log in, or what makes every login
+	// fail: Disabled (NOLOGIN), Expired (VALID UNTIL, by the server's clock).
+	// Expired is not dead: whoever extends it brings the password back.
 	State      protocol.Answer
 	ValidUntil time.Time // zero without one
 
 	Super, CreateRole, Replication bool
-	// Limit is the role's CONNECTION LIMIT; -1 is none. A login beyond it is refused
-	// after the password was taken.
+	// Limit is the role's CONNECTION LIMIT; -1 is none. A login beyond it is
+	// refused after the password was taken.
 	Limit int
 
-	// Stored is how the password is kept; StoredUnknown where our identity may not read it.
+	// Stored is how the password is kept; StoredUnknown where our identity may
+	// not read it.
 	Stored Stored
 	// Verifier is what is kept, where our identity may read it.
 	Verifier credential.Secret
 
-	// Mark is the transaction that last changed the role in any way (pg_authid.xmin with
-	// its epoch): equal on servers that have seen the same changes, moved by no login, greater
-	// as a string after a later change unless two changes overlapped. Empty where our identity
-	// may not read it; GRANT SELECT (oid, xmin) ON pg_authid is enough, in the database where it logs in.
+	// Mark is the transaction that last changed the role in any way
+	// (pg_authid.xmin with its epoch): equal on servers that have seen the same
+	// changes, moved by no login, greater as a string after a later change
+	// unless two changes overlapped. Empty where our identity may not read it;
+	// GRANT SELECT (oid, xmin) ON pg_authid is enough, in the database where it
+	// logs in.
 	Mark string
 }
 
-// Holds reports whether what a server keeps for the role was made of value; false too where
-// that is not shown.
+// Holds reports whether what a server keeps for the role was made of value;
+// false too where that is not shown.
 func (r Role) Holds(value credential.Secret) bool {
 	return holds(r.Verifier.Reveal(), r.Name, value)
 }
@@ -61,7 +66,8 @@ func (c *Client) ByID(ctx context.Context, server, id string) (Role, bool, error
 	return r, ok, err
 }
 
-// ManyByID finds roles by their ids in one call. Those that are not there are not in the answer.
+// ManyByID finds roles by their ids in one call. Those that are not there are
+// not in the answer.
 func (c *Client) ManyByID(ctx context.Context, server string, ids []string) (map[string]Role, error) {
 	asked := []string{}
 	for _, id := range ids {

@@ -369,7 +369,8 @@ func TestEachOfAPairIsRotatedByTheOther(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, protocol.Refused, got.Answer)
 
-	// One that is not let in does not stop the work, but nothing works on the other.
+	// One that is not let in does not stop the work, but nothing works on the
+	// other.
 	current[a] = credential.NewSecret("wrong")
 	require.NoError(t, client.Close())
 	client, err = Open("db", c, read(a), read(b))

@@ -11,19 +11,22 @@ import (
 // sessionPoll is how often a server is asked whether sessions are gone.
 const sessionPoll = 20 * time.Millisecond
 
-// EndSessions ends the sessions of a role, by its id, that began at one server before a
-// moment by that server's clock, and returns once they are gone: how many there were. On the primary the moment is Change.At,
-// on a replica what Arrived gives.
+// EndSessions ends the sessions of a role, by its id, that began at one server
+// before a moment by that server's clock, and returns once they are gone: how
+// many there were. On the primary the moment is Change.At, on a replica what
+// Arrived gives.
 //
-// A login is none of a session's until it is through, and it holds the password that was in force
-// when it began: whoever opens a connection and answers the server's challenge later, for up
-// to authentication_timeout (a minute), is let in by the old one after it was changed. Such
-// logins are in no view of sessions, but hold a transaction, so that pg_locks shows them. It waits
-// until those that were there are sessions, which it ends, or gone.
+// A login is no session until it is through, and it goes by the password that
+// was in force when it began: whoever opens a connection and answers the
+// server's challenge later, for up to authentication_timeout (a minute), is let
+// in by the old one after it was changed. Such logins are in no view of
+// sessions, but hold a transaction, so that pg_locks shows them. It waits until
+// those that were there are sessions, which it ends, or gone.
 //
-// Rights: pg_signal_backend (a superuser for superusers' sessions), and pg_read_all_stats to
-// see when sessions began. Without them it is a *protocol.Stop (ReasonRights). Prepared transactions and
-// what the session has left in the database stay.
+// Rights: pg_signal_backend (a superuser for superusers' sessions), and
+// pg_read_all_stats to see when sessions began. Without them it is a
+// *protocol.Stop (ReasonRights). Prepared transactions and what the session has
+// left in the database stay.
 func (c *Client) EndSessions(ctx context.Context, server, id, role string, before time.Time) (int, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -71,8 +74,9 @@ func (c *Client) EndSessions(ctx context.Context, server, id, role string, befor
 	return len(ended), err
 }
 
-// endOnce signals every session that is left, and gives the logins that are not through.
-// Logins are read first: what becomes a session between the two is seen as one.
+// endOnce signals every session that is left, and gives the logins that are not
+// through. Logins are read first: what becomes a session between the two is
+// seen as one.
 func (s *server) endOnce(ctx context.Context, conn *session, id string, before time.Time, ended map[int]bool) (left int, logins []int, err error) {
 	err = s.do(ctx, conn, "end sessions", func(ctx context.Context) error {
 		logins = nil

@@ -26,15 +26,15 @@ const (
 	StoredUnknown Stored = ""     // our identity may not read it
 	StoredNone    Stored = "none" // the role has no password
 	StoredSCRAM   Stored = "scram-sha-256"
-	// StoredMD5 is md5(password, name): a rename clears it, and whoever reads it can log in
-	// with it where pg_hba.conf says md5.
+	// StoredMD5 is md5(password, name): a rename clears it, and whoever reads
+	// it can log in with it where pg_hba.conf says md5.
 	StoredMD5 Stored = "md5"
 	// StoredOther is neither; PostgreSQL takes no login by it.
 	StoredOther Stored = "other"
 )
 
-// What servers use themselves (SCRAM_DEFAULT_ITERATIONS and SCRAM_DEFAULT_SALT_LEN in
-// src/include/common/scram-common.h).
+// What servers use themselves (SCRAM_DEFAULT_ITERATIONS and
+// SCRAM_DEFAULT_SALT_LEN in src/include/common/scram-common.h).
 const (
 	scramIterations = 4096
 	scramSalt       = 16
@@ -43,8 +43,9 @@ const (
 // verifierForm is what may stand in a statement: it needs no quoting.
 var verifierForm = regexp.MustCompile(`^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$`)
 
-// newVerifier is what a server keeps of a value (RFC 5803; PostgreSQL 15, 53.8). Servers take
-// it in ALTER ROLE in place of the value, which so gets into no statement and no log.
+// newVerifier is what a server keeps of a value (RFC 5803; PostgreSQL 15,
+// 53.8). Servers take it in ALTER ROLE in place of the value, which so gets
+// into no statement and no log.
 func newVerifier(value credential.Secret) (credential.Secret, error) {
 	if value.IsZero() || strings.ContainsRune(value.Reveal(), 0) {
 		return credential.Secret{}, errors.New("a password may be neither empty nor hold a zero byte")

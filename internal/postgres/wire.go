@@ -9,10 +9,11 @@ import (
 // Method is how a server asked for a password (PostgreSQL 15, 55.2.1 and 55.7).
 type Method string
 
-// Methods. What the server calls ldap, pam and radius in pg_hba.conf asks in clear text, as
-// password does: the value is checked somewhere else then.
+// Methods. What the server calls ldap, pam and radius in pg_hba.conf asks in
+// clear text, as password does: the value is checked somewhere else then.
 const (
-	// NoPassword: nothing was asked for (trust, peer, ident, cert), so a login proves nothing.
+	// NoPassword: nothing was asked for (trust, peer, ident, cert), so a login
+	// proves nothing.
 	NoPassword Method = ""
 	SCRAM      Method = "scram-sha-256"
 	MD5        Method = "md5"
@@ -21,9 +22,9 @@ const (
 	OtherMethod Method = "other"
 )
 
-// exchange is what a server sent during a login. It is read beside the client library, which
-// does not tell whether a password was asked for, nor whether an error came before or
-// after it was accepted.
+// exchange is what a server sent during a login. It is read beside the client
+// library, which does not tell whether a password was asked for, nor whether an
+// error came before or after it was accepted.
 type exchange struct {
 	mu sync.Mutex
 
