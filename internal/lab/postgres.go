@@ -123,12 +123,17 @@ func (s *Postgres) Restart(ctx context.Context) error {
 		return err
 	}
 	name, args := s.unprivileged("postgres", "-D", s.data())
-	proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
-	if err != nil {
-		return err
+	for {
+		proc, err := startProcess(ctx, s.opts.Dir, s.LogFile(), s.answers, name, args...)
+		if err == nil {
+			s.proc = proc
+			return nil
+		}
+		// After a kill its sessions see that by themselves, and end a moment later.
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "pre-existing shared memory block") || strings.Contains(err.Error(), "Address already in use") {
+			return err
+		}
 	}
-	s.proc = proc
-	return nil
 }
 
 // unprivileged is how a program of PostgreSQL is started: it refuses to be
