@@ -43,10 +43,29 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.Eventually(t, func() bool { return outcomeOf(e, victim) == ledger.Dead }, 30*time.Second, 50*time.Millisecond)
 	_, err = kept.PasswordModify(ldap.NewPasswordModifyRequest("", "", "the thief's own"))
 	require.NoError(t, err)
+	// Another one's secret is deleted and made anew, with its entry left alone.
+	const remade = "svc-esg-0003"
+	require.Eventually(t, func() bool { return outcomeOf(e, remade) == ledger.Dead }, 30*time.Second, 50*time.Millisecond)
+	api := e.Vault.Client()
+	place := u.ledger().Line(e.ID(remade)).Paths[0]
+	require.Eventually(t, func() bool {
+		got, err := api.Logical().Read(place.Mount + "/metadata/" + place.Path)
+		require.NoError(t, err)
+		first, _ := got.Data["versions"].(map[string]any)["1"].(map[string]any)
+		return first["destroyed"] == true // it is cleaned: nothing is staged any more
+	}, 30*time.Second, 50*time.Millisecond)
+	_, err = api.Logical().Delete(place.Mount + "/metadata/" + place.Path)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = api.Logical().Write(place.Mount+"/data/"+place.Path, map[string]any{"data": map[string]any{place.Field: "anew"}})
+		require.NoError(t, err)
+	}
 	ended := run.wait()
 	require.Equal(t, 2, ended.code, ended.out+ended.err)
 
 	state := u.ledger()
+	require.Equal(t, ledger.IsException, state.Line(e.ID(remade)).Outcome)
+	require.Equal(t, protocol.ReasonMadeAnew, state.Line(e.ID(remade)).Reason)
 	require.Equal(t, ledger.Closed, state.Phase)
 	line := state.Line(e.ID(victim))
 	require.Equal(t, ledger.IsException, line.Outcome)
@@ -54,8 +73,8 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.Contains(t, codes(line), credential.FindingChangedAfter)
 	require.Equal(t, ledger.IsException, state.Line(e.ID(other)).Outcome)
 	st := decode[report.Status](t, u.must("status", "-o", "json"))
-	require.Equal(t, []int{4, 2}, []int{st.Listed, len(st.Open)})
-	require.Contains(t, u.must("report"), "4 listed · 2 dead · 2 open")
+	require.Equal(t, []int{4, 3}, []int{st.Listed, len(st.Open)})
+	require.Contains(t, u.must("report"), "4 listed · 1 dead · 3 open")
 	key := filepath.Join(e.Dir, "ledger.key")
 	require.NoError(t, os.WriteFile(key, []byte(u.must("ledger", "key")), 0o644))
 	require.Contains(t, u.must("ledger", "verify", "--key", key), "VERIFIED")

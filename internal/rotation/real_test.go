@@ -90,6 +90,13 @@ func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, 
 func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) (bool, error) {
 	return true, nil
 }
+func (s *shelf) WrittenAt(_ context.Context, p credential.Path, version int) (time.Time, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, has := s.was[p.String()][version]
+	return l.Written, has || s.live[p.String()].Version < version, nil
+}
+
 func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error) { return true, nil }
 func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (vault.Since, error) {
 	return s.since[p], nil

@@ -21,6 +21,8 @@ type Proved struct {
 	// each; nil, or zero, in ledgers of earlier versions.
 	To      []int
 	Written []time.Time
+	// LookAtPaths: those versions are looked at too, a call to Vault each.
+	LookAtPaths bool
 }
 
 // Looked is what a later look at a dead credential found. The zero value: nothing.
@@ -61,6 +63,7 @@ func (r *Rotator) Recheck(ctx context.Context, all []Proved) []Looked {
 			out[i] = out[i].and(r.recheckAt(ctx, server, p, now, written[i]))
 		}
 	}
+	r.madeAnew(ctx, all, out)
 	return out
 }
 

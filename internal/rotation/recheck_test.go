@@ -239,3 +239,37 @@ func TestTheLookAtTheEndBelievesNoVersionThatWasMadeAnew(t *testing.T) {
 	p.Written = nil
 	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), []Proved{p})[0], "a ledger that does not say when is looked at by the number alone")
 }
+
+// Whoever deletes a secret with its metadata beside an entry that he leaves alone takes the new value away from
+// consumers, and from Rollcall, which has freed what was staged.
+func TestTheLookAtTheEndSeesASecretThatWasMadeAnewBesideAnUntouchedEntry(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	var cs []credential.Credential
+	for n := range 5 {
+		cs = append(cs, r.credential(n))
+	}
+	proved := make([]Proved, len(cs))
+	for n, got := range r.run(cs, nothing) {
+		require.True(t, got.Dead(), "%+v", got)
+		proved[n] = provedOf(cs[n], got)
+		proved[n].LookAtPaths = true
+	}
+	const untouched, anew, gone, newer, notAsked = 0, 1, 2, 3, 4
+	for _, n := range []int{anew, gone, notAsked} {
+		r.store.deleteAll(cs[n].Paths[0])
+	}
+	for range proved[anew].To[0] {
+		r.store.put(cs[anew].Paths[0], "the thief's own")
+	}
+	r.store.put(cs[newer].Paths[0], "by its owner")
+	proved[notAsked].LookAtPaths = false
+	got := r.rotator().Recheck(t.Context(), proved)
+	for _, n := range []int{untouched, newer, notAsked} {
+		require.Equal(t, Looked{}, got[n], n)
+	}
+	for _, n := range []int{anew, gone} {
+		require.NotNil(t, got[n].Stop, n)
+		require.Equal(t, protocol.ReasonMadeAnew, got[n].Stop.Reason)
+	}
+}

@@ -35,6 +35,7 @@ type Store interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
+	WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error)
 	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
 	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)

@@ -186,6 +186,11 @@ func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, act
 	})
 }
 
+func (h *hand) WrittenAt(_ context.Context, p credential.Path, version int) (time.Time, bool, error) {
+	l := h.w.readLive(p, version)
+	return l.Written, l.Version > 0, nil
+}
+
 func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {
 	return call(h, "versions kept of "+p.Path, lostVault("read"), func() (bool, error) { return !h.w.single[place(p)], nil })
 }
