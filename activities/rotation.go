@@ -409,6 +409,9 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
+	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
+		rot.Listed = at
+	}
 	return rot, width(spec, b), nil
 }
 

@@ -161,6 +161,7 @@ func newSteps(ctx context.Context, g *ground, d *dirServer, ldapURL, vaultURL st
 		_ = store.Close()
 	}}
 	s.Store, s.Authority, s.Campaign, s.Now = store, authority, "bench", time.Now
+	s.Listed = time.Now() // as after the listing of a campaign
 	s.Hand = rotation.NewHand()
 	s.StillOpen = func(context.Context) bool { return true }
 	return s, nil

@@ -73,6 +73,8 @@ var oddPlaces = []oddPlace{
 	{name: "as-in-a-url", row: "kv/apps/x%20y#password", reason: protocol.ReasonMalformed},
 	{name: "blank-inside", row: "kv/apps /x#password", reason: protocol.ReasonMalformed},
 	{name: "slashes-at-the-ends", row: "/team/kv/esg/ends/#password"},
+	{name: "ends-by-now", data: map[string]any{"password": "PASSWORD"}, ends: true, reason: protocol.ReasonDeletesItself},
+	{name: "fleeting", row: "fleeting/mail#password", reason: protocol.ReasonDeletesItself},
 }
 
 // What a real Vault holds, and what is said of it, is looked at before anything is set: no
@@ -90,6 +92,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	require.Contains(t, shown.out, "[not-a-bare-secret]")
 	require.Contains(t, shown.out, "[copy-beside]")
 	require.Contains(t, shown.out, "[malformed-path]")
+	require.Contains(t, shown.out+shown.err, "vault write fleeting/config delete_version_after=0s")
 	require.Contains(t, u.must("list", "-o", "json"), "looks like more than a bare secret (a name before it)")
 	require.NotContains(t, shown.out+shown.err, account[0].Password)
 
@@ -267,8 +270,9 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 	require.Len(t, account, len(oddPlaces))
 	api := e.Vault.Client()
 	for path, in := range map[string]*vaultapi.MountInput{
-		"kv1":     {Type: "kv", Options: map[string]string{"version": "1"}},
-		"team/kv": {Type: "kv", Options: map[string]string{"version": "2"}},
+		"kv1":      {Type: "kv", Options: map[string]string{"version": "1"}},
+		"team/kv":  {Type: "kv", Options: map[string]string{"version": "2"}},
+		"fleeting": {Type: "kv", Options: map[string]string{"version": "2"}},
 	} {
 		require.NoError(t, api.Sys().Mount(path, in))
 	}
@@ -305,6 +309,14 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 		case o.deletes:
 			_, err := api.Logical().Delete("kv/data/" + path)
 			require.NoError(t, err)
+		case o.name == "ends-by-now": // what is there was written before, and stays
+			_, err := api.Logical().Write("kv/metadata/"+path, map[string]any{"delete_version_after": "24h", "custom_metadata": metadata[path]})
+			require.NoError(t, err)
+		case o.name == "fleeting": // a mount that deletes, and nothing there yet
+			require.Eventually(t, func() bool {
+				_, err := api.Logical().Write("fleeting/config", map[string]any{"delete_version_after": "1h"})
+				return err == nil
+			}, 10*time.Second, 50*time.Millisecond)
 		case o.ends:
 			_, err := api.Logical().Write("kv/metadata/"+path, map[string]any{"delete_version_after": "24h", "custom_metadata": metadata[path]})
 			require.NoError(t, err)

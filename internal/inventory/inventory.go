@@ -55,6 +55,10 @@ type Vault interface {
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+	// Keeping is what Vault does by itself with what is written, by the settings of a secret and its
+	// mount; MountKeeping by those of the mount alone.
+	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
+	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	API() *vaultapi.Client
 }
 

@@ -131,6 +131,9 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	beside.tell(l, roll)
+	if err := l.sparesKeep(ctx, roll); err != nil {
+		return err
+	}
 	if blind > 0 {
 		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: if it is a worker's, its policies do not cover them yet (run rollcall init again with this file); else plan with a worker's login", blind)
 	}
@@ -165,6 +168,9 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			case vault.IsDenied(err):
 				blind++
 				usable++
+				if err := l.keeps(ctx, c, p, held{}, trouble); err != nil {
+					return nil, 0, err
+				}
 				continue
 			case err != nil:
 				return nil, 0, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", p, err)
@@ -191,6 +197,13 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the value looks like more than a bare secret (%s): where the account does not accept it as it stands, nothing is set, and it stays open as not-a-bare-secret%s", p, h.more, ways(c, p, ownField(c, p)))})
 		}
 		named := slices.Contains(c.Named, p)
+		before := c.Problem
+		if err := l.mayWrite(ctx, c, p, h, trouble); err != nil {
+			return nil, 0, err
+		}
+		if c.Problem != before && c.Problem == credential.DeletesItself {
+			continue
+		}
 		switch {
 		case h.problem == credential.DeletedVersion && c.Adopted && slices.Contains(c.Ours, p):
 			usable++ // made for this credential, and fetched or deleted since
@@ -216,8 +229,6 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			trouble(h.problem, "%s: its current version is deleted: `vault kv undelete` brings it and its other fields back", p)
 		case h.problem == credential.DeletedVersion:
 			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)})
-		case h.ends:
-			trouble(credential.DeletesItself, "%s: Vault deletes its versions after a time (delete_version_after), and the new value would go with them: set that to 0%s", p, ways(c, p, "set delete_version_after to 0, on the secret and on its mount"))
 		case h.found, !h.exists && named:
 			usable++
 		}

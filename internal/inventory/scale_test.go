@@ -153,6 +153,14 @@ func (emptyVault) ReadLive(context.Context, credential.Path, int) (vault.Live, e
 	return vault.Live{}, nil
 }
 
+func (emptyVault) Keeping(context.Context, credential.Path) (vault.Keeping, error) {
+	return vault.Keeping{}, nil
+}
+
+func (emptyVault) MountKeeping(context.Context, credential.Path) (vault.Keeping, error) {
+	return vault.Keeping{}, nil
+}
+
 func (emptyVault) LastRoll(context.Context, string, string) (*vault.LastRoll, error) { return nil, nil }
 
 func (emptyVault) Leftovers(context.Context, string, string) ([]vault.Leftover, error) {

@@ -144,6 +144,9 @@ func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, 
 		if err := j.fit(); err != nil {
 			return err
 		}
+		if err := j.stays(ctx); err != nil {
+			return err
+		}
 		if stop := j.beforeSet(ctx); stop != nil {
 			return stop
 		}

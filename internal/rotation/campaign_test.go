@@ -102,8 +102,12 @@ func (w *world) apply(attempt int, fresh bool) (a Applied, ok bool) {
 func (w *world) rotator() *Rotator { return w.as(&hand{w: w}) }
 
 func (w *world) as(h *hand) *Rotator {
-	return &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Hand: w.hand, Reach: w.reach,
+	r := &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Hand: w.hand, Reach: w.reach,
 		StillOpen: func(context.Context) bool { return !w.closed[us] }}
+	if w.deletes == nil {
+		r.Listed = time.Now()
+	}
+	return r
 }
 
 // survives reports whether do ran to its end, or the process was killed in it.

@@ -30,7 +30,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.NotKV2:         "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
 	credential.Malformed:      "the path is not written as Vault keeps it: an empty, \".\" or \"..\" segment, a blank at the end of one, or an escape of a URL; write it as vault kv get takes it, then list again",
 	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",
-	credential.DeletesItself:  "Vault deletes new versions there after a time (delete_version_after), and the new value would go with it; set that to 0, then list again",
+	credential.DeletesItself:  "Vault deletes by itself what is written there (delete_version_after of the secret or its mount), and the new value would be gone; nothing was changed: set that to 0, then list again",
 	credential.DeletedVersion: "its current version is deleted; `vault kv undelete` brings it back, or exclude the path, then list again",
 	credential.Unproved:       "nothing but a secret's own metadata names the account, and the secret holds nothing that the account could accept; confirm account and path by name (confirm in the campaign file), or exclude the path",
 	credential.PerhapsIts:     "a path in Vault may be this account's, and nothing says so for certain; nothing was changed: name the account there by its DN or immutable id, or exclude the path, then list again",

@@ -62,7 +62,7 @@ func TestProbingLocksNobodyOutHoweverOftenAPassComesBack(t *testing.T) {
 		"changed by somebody, no right to reset, and killed right before Set": func() *world {
 			w := plain()
 			w.strangerSets("X")
-			w.faults[callSet+4] = diedFirst // after the looks at the account, at the notes and at our own path, and the mark
+			w.faults[callSet+5] = diedFirst // after the looks at the account, at the notes and at our own path with its settings, and the mark
 			w.binder.noRights = true
 			return w
 		},

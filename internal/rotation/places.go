@@ -123,11 +123,11 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 		}
 		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
 			// What it holds was not seen to be the account's, so it may be the only copy.
-			keeps, err := j.Store.KeepsOlder(ctx, p)
+			k, err := j.Store.Keeping(ctx, p)
 			if err != nil {
 				return false, err
 			}
-			if !keeps {
+			if !k.KeepsOlder() {
 				how = apart
 			}
 		}
@@ -155,8 +155,12 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	if stop := placeStop(live.Problem, len(j.paths)); stop != nil && live.Problem != credential.DeletedVersion {
 		return false, stop
 	}
+	how := partOf(j.c, *j.c.Spare, live, j.staged, j.inForce)
+	if err := j.spareKeeps(ctx, how, live); err != nil {
+		return false, err
+	}
 	j.paths, j.lives = append(slices.Clone(j.paths), *j.c.Spare), append(j.lives, live)
-	j.parts = append(j.parts, partOf(j.c, *j.c.Spare, live, j.staged, j.inForce))
+	j.parts = append(j.parts, how)
 	j.out.From = versions(j.paths, j.staged.Base)
 	j.out.From[len(j.paths)-1] = live.Version
 	return false, nil
@@ -286,18 +290,6 @@ func (j *job) onlyOurs() (takes int) {
 		return 0
 	}
 	return takes
-}
-
-// lasting keeps a credential open whose new value Vault will delete by itself: the
-// staged one may be all that is left then.
-func (j *job) lasting() error {
-	for i, live := range j.lives {
-		if j.parts[i] != apart && live.Ends {
-			j.out.Proof = ""
-			return &protocol.Stop{Reason: protocol.ReasonDeletesItself, Detail: fmt.Sprintf("the old value is dead, and Vault will delete the new one at path %d of this credential by itself (delete_version_after); it is also in staging: set that to 0 on the secret and its mount, and the next campaign writes it again", i+1)}
-		}
-	}
-	return nil
 }
 
 // doomed are the versions of each path that the proof makes worthless and that hold

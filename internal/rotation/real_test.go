@@ -97,7 +97,14 @@ func (s *shelf) WrittenAt(_ context.Context, p credential.Path, version int) (ti
 	return l.Written, has || s.live[p.String()].Version < version, nil
 }
 
-func (s *shelf) KeepsOlder(context.Context, credential.Path) (bool, error) { return true, nil }
+func (s *shelf) Keeping(context.Context, credential.Path) (vault.Keeping, error) {
+	return vault.Keeping{Versions: 10}, nil
+}
+
+func (s *shelf) MountKeeping(context.Context, credential.Path) (vault.Keeping, error) {
+	return vault.Keeping{Versions: 10}, nil
+}
+
 func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (vault.Since, error) {
 	return s.since[p], nil
 }

@@ -36,8 +36,11 @@ type Store interface {
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
 	WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error)
-	KeepsOlder(ctx context.Context, p credential.Path) (bool, error)
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
+	// Keeping is what Vault does by itself with what is written, by the settings of a secret and its mount;
+	// MountKeeping by those of the mount alone, which cost next to nothing.
+	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
+	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)
 }
 
@@ -60,6 +63,10 @@ type Rotator struct {
 	// Hand carries what Prepare saw to Apply, and what Apply proved to Clean. Nil:
 	// they look for themselves.
 	Hand *Hand
+
+	// Listed is when the paths of the roll were looked at with the settings of each secret; zero
+	// if that is not known.
+	Listed time.Time
 
 	// Again: Clean may have been tried before, here or by another process.
 	Again bool

@@ -191,8 +191,18 @@ func (h *hand) WrittenAt(_ context.Context, p credential.Path, version int) (tim
 	return l.Written, l.Version > 0, nil
 }
 
-func (h *hand) KeepsOlder(_ context.Context, p credential.Path) (bool, error) {
-	return call(h, "versions kept of "+p.Path, lostVault("read"), func() (bool, error) { return !h.w.single[place(p)], nil })
+func (h *hand) Keeping(_ context.Context, p credential.Path) (vault.Keeping, error) {
+	return call(h, "settings of "+p.Path, lostVault("read"), func() (vault.Keeping, error) {
+		k := vault.Keeping{Versions: 10, After: h.w.deletes[place(p)]}
+		if h.w.single[place(p)] {
+			k.Versions = 1
+		}
+		return k, nil
+	})
+}
+
+func (h *hand) MountKeeping(context.Context, credential.Path) (vault.Keeping, error) {
+	return vault.Keeping{Versions: 10}, nil // remembered from a moment ago
 }
 
 func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error) {

@@ -48,10 +48,11 @@ type world struct {
 	servers  []*server
 	staging  map[string]*vault.Staged
 	secrets  map[string]*kv
-	closed   map[string]bool   // campaigns that have ended
-	single   map[string]bool   // secrets of which Vault keeps one version
-	foreign  map[string]bool   // secrets that are not the account's: nothing may be written there
-	noted    map[string]placed // where an earlier campaign put a value, and as which version
+	closed   map[string]bool          // campaigns that have ended
+	single   map[string]bool          // secrets of which Vault keeps one version
+	deletes  map[string]time.Duration // secrets whose new versions Vault deletes by itself; not nil: they were listed long ago
+	foreign  map[string]bool          // secrets that are not the account's: nothing may be written there
+	noted    map[string]placed        // where an earlier campaign put a value, and as which version
 	cred     credential.Credential
 	binder   binder
 	leftOut  []string // servers that a person took out

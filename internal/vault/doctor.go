@@ -65,6 +65,7 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 		out = append(out, s.checkRights(ctx, p, rulesOf(p, c, known))...)
 	}
 	if slices.Contains(policies, WorkerPolicy) {
+		out = append(out, s.checkKeeping(ctx, c, known)...)
 		out = append(out, s.checkPasswordPolicies(ctx, c)...)
 	}
 	if c.Vault.RotateLogin {

@@ -125,43 +125,6 @@ func liveOf(e entry, field string) Live {
 	return l
 }
 
-// KeepsOlder reports whether a write leaves the version before it readable: with a
-// max_versions of 1 Vault drops it. A mount whose settings our login may not read counts as one
-// with Vault's default, 10.
-func (s *Store) KeepsOlder(ctx context.Context, p credential.Path) (bool, error) {
-	const op = "read how many versions are kept"
-	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
-	if err != nil {
-		return false, err
-	}
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
-	if err != nil {
-		return false, s.fail(op, at, read, err)
-	}
-	if got != nil {
-		if n, ok := number(got.Data["max_versions"]); ok && n > 0 {
-			return n > 1, nil
-		}
-	}
-	place, err := s.Cut(ctx, p.Mount+"/"+p.Path)
-	if err != nil {
-		return false, err
-	}
-	got, err = s.api.Logical().ReadWithContext(ctx, place.Mount+"/config")
-	if err != nil {
-		if failed := s.fail(op, place.Mount+"/config", read, err); !IsDenied(failed) {
-			return false, failed
-		}
-		return true, nil
-	}
-	if got != nil {
-		if n, ok := number(got.Data["max_versions"]); ok && n > 0 {
-			return n > 1, nil
-		}
-	}
-	return true, nil
-}
-
 // alsoIn are the other fields that hold a secret, in whatever form. A short one may be part of
 // anything, and counts only as all of a text.
 func alsoIn(data map[string]any, field, secret string) (keys []string) {

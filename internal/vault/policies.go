@@ -40,7 +40,11 @@ type rule struct {
 func Policies(c *config.Campaign, known []credential.Credential) []Policy {
 	var out []Policy
 	for _, name := range []string{WorkerPolicy, LedgerPolicy, OperatorPolicy} {
-		out = append(out, Policy{name, hcl(purposes[name], c.Device, rulesOf(name, c, known))})
+		rules := rulesOf(name, c, known)
+		if name != LedgerPolicy {
+			rules = append(rules, settingsRules(c, known)...)
+		}
+		out = append(out, Policy{name, hcl(purposes[name], c.Device, rules)})
 	}
 	return out
 }

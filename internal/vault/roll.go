@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"rollcall/internal/credential"
 )
@@ -60,6 +61,8 @@ type rollPage struct {
 	Credentials []credential.Credential         `json:"credentials,omitempty"`
 	Findings    map[string][]credential.Finding `json:"findings,omitempty"`
 	Exclusions  []credential.Exclusion          `json:"exclusions,omitempty"`
+
+	written time.Time // by Vault's clock
 }
 
 const (
@@ -88,6 +91,12 @@ func (s *Store) ReadIndex(ctx context.Context, campaign string) (RollIndex, erro
 func (s *Store) ReadPage(ctx context.Context, campaign, snapshot string, page int) ([]credential.Credential, error) {
 	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
 	return p.Credentials, err
+}
+
+// PageWritten is when a page was written, which was right after its credentials were looked at.
+func (s *Store) PageWritten(ctx context.Context, campaign, snapshot string, page int) (time.Time, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.written, err
 }
 
 // ReadFindings reads the findings of the credentials on a page, by credential
@@ -148,6 +157,7 @@ func (s *Store) readRollPage(ctx context.Context, campaign, snapshot, sort strin
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return rollPage{}, s.odd(opReadRoll, s.mount+"/data/"+path, err)
 	}
+	p.written = e.written
 	s.pages.Add(path, p)
 	return p, nil
 }

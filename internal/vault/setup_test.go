@@ -77,7 +77,7 @@ func TestDoctorFindsNothingWrongWithTheRolesThatSetupMakes(t *testing.T) {
 		checks := Doctor(t.Context(), c, nil, policy)
 		want := 6
 		if policy == WorkerPolicy {
-			want++ // the password policy that the file names is tried
+			want += 2 // the password policy that the file names is tried, and the mounts that it names
 		}
 		require.Len(t, checks, want)
 		for _, ch := range checks {

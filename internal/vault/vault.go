@@ -35,8 +35,9 @@ type Store struct {
 	transit string
 	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
 
-	mounts mountTable
-	blind  atomic.Bool // our login lists secrets and was not let read one
+	mounts   mountTable
+	settings mountsSettings
+	blind    atomic.Bool // our login lists secrets and was not let read one
 
 	login ownLogin
 

@@ -1,0 +1,250 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Keeping is what Vault does by itself with the versions of a secret, by the settings of the secret
+// and of its mount. The text of Vault's documentation leaves some of it open; this is what 1.21 does
+// (TestWhatVaultDoesByItselfIsToldBeforeItIsWritten).
+type Keeping struct {
+	// After is how long a version that is written now stays; 0: until somebody deletes it.
+	After time.Duration
+
+	// ByMount: the mount's setting says so, and the secret cannot undo it. BySecret: the secret's does.
+	ByMount, BySecret bool
+
+	// Versions is how many are kept.
+	Versions int
+
+	// Unseen are settings that our login may not read: of the secret, of its mount.
+	Unseen []string
+}
+
+// Deletes reports whether Vault deletes by itself what is written now.
+func (k Keeping) Deletes() bool { return k.After > 0 }
+
+// KeepsOlder reports whether a write leaves the version before it readable: with a max_versions of 1
+// Vault drops it. What our login may not read counts as not set.
+func (k Keeping) KeepsOlder() bool { return k.Versions > 1 }
+
+// Setting names what is to be changed, and Mend how.
+func (k Keeping) Setting() string {
+	switch {
+	case k.ByMount && k.BySecret:
+		return "delete_version_after of the secret and of its mount"
+	case k.ByMount:
+		return "delete_version_after of its mount"
+	}
+	return "delete_version_after of the secret"
+}
+
+// Mend is what keeps what is written from being deleted.
+func (k Keeping) Mend(p credential.Path) string {
+	var out []string
+	if k.BySecret {
+		out = append(out, fmt.Sprintf("`vault kv metadata put -mount=%s -delete-version-after=0s %s`", p.Mount, p.Path))
+	}
+	if k.ByMount {
+		out = append(out, fmt.Sprintf("`vault write %s/config delete_version_after=0s`, which is about every secret there", p.Mount))
+	}
+	return strings.Join(out, ", and ")
+}
+
+// kvSettings are those of a secret, or of a mount; zero where nothing is set.
+type kvSettings struct {
+	after    time.Duration
+	versions int
+}
+
+// keepingOf is what both come to.
+func keepingOf(mount, secret kvSettings) Keeping {
+	k := Keeping{Versions: max(mount.versions, secret.versions)} // Vault takes the larger one
+	if k.Versions == 0 {
+		k.Versions = defaultVersions
+	}
+	switch {
+	case mount.after < 0: // -1s: switched off for all of the mount, whatever a secret says
+	case secret.after > 0 && (mount.after == 0 || secret.after <= mount.after):
+		k.After = secret.after
+	default:
+		k.After = mount.after
+	}
+	k.ByMount, k.BySecret = mount.after > 0, mount.after >= 0 && secret.after > 0
+	return k
+}
+
+// defaultVersions is how many versions Vault keeps where nothing says how many.
+const defaultVersions = 10
+
+const opKeeping = "read what Vault does with old versions"
+
+// Keeping reads the settings of a secret, present or absent, and of its mount.
+func (s *Store) Keeping(ctx context.Context, p credential.Path) (Keeping, error) {
+	place, err := s.placeOf(ctx, p)
+	if err != nil {
+		return Keeping{}, err
+	}
+	at, err := below(place.Mount, "metadata", place.Path)
+	if err != nil {
+		return Keeping{}, err
+	}
+	secret, seen, err := s.settingsAt(ctx, at)
+	if err != nil {
+		return Keeping{}, err
+	}
+	mount, mountSeen, err := s.mountSettings(ctx, place.Mount)
+	if err != nil {
+		return Keeping{}, err
+	}
+	k := keepingOf(mount, secret)
+	if !seen {
+		k.Unseen = append(k.Unseen, "the secret")
+	}
+	if !mountSeen {
+		k.Unseen = append(k.Unseen, "its mount")
+	}
+	return k, nil
+}
+
+// MountKeeping is Keeping by the mount's settings alone, which cost one read for many secrets.
+func (s *Store) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
+	place, err := s.placeOf(ctx, p)
+	if err != nil {
+		return Keeping{}, err
+	}
+	mount, seen, err := s.mountSettings(ctx, place.Mount)
+	if err != nil {
+		return Keeping{}, err
+	}
+	k := keepingOf(mount, kvSettings{})
+	if !seen {
+		k.Unseen = []string{"its mount"}
+	}
+	return k, nil
+}
+
+func (s *Store) placeOf(ctx context.Context, p credential.Path) (Place, error) {
+	if p.Mount == s.mount {
+		return Place{p.Mount, p.Path}, nil
+	}
+	return s.Cut(ctx, p.Mount+"/"+p.Path)
+}
+
+// mountHolds is how long the settings of a mount are taken to be as they were read.
+const mountHolds = 5 * time.Second
+
+// mountsSettings remembers them. Whoever asks while they are read waits for that answer.
+type mountsSettings struct {
+	mu    sync.Mutex
+	known map[string]*mountAnswer
+}
+
+type mountAnswer struct {
+	mu   sync.Mutex
+	at   time.Time
+	is   kvSettings
+	seen bool
+}
+
+func (s *Store) mountSettings(ctx context.Context, mount string) (kvSettings, bool, error) {
+	s.settings.mu.Lock()
+	if s.settings.known == nil {
+		s.settings.known = map[string]*mountAnswer{}
+	}
+	a := s.settings.known[mount]
+	if a == nil {
+		a = &mountAnswer{}
+		s.settings.known[mount] = a
+	}
+	s.settings.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.at.IsZero() && time.Since(a.at) < mountHolds {
+		return a.is, a.seen, nil
+	}
+	began := time.Now()
+	is, seen, err := s.settingsAt(ctx, mount+"/config")
+	if err == nil {
+		a.at, a.is, a.seen = began, is, seen
+	}
+	return is, seen, err
+}
+
+// settingsAt reads the settings at an API path. A right that is missing is no error: seen is false.
+func (s *Store) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
+	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		if failed := s.fail(opKeeping, at, read, err); !IsDenied(failed) {
+			return kvSettings{}, false, failed
+		}
+		return kvSettings{}, false, nil
+	}
+	return settingsOf(got), true, nil
+}
+
+func settingsOf(got *vaultapi.Secret) (is kvSettings) {
+	if got == nil {
+		return is
+	}
+	is.versions, _ = number(got.Data["max_versions"])
+	text, _ := got.Data["delete_version_after"].(string)
+	is.after, _ = time.ParseDuration(text)
+	return is
+}
+
+// settingsRules let the look before a rotation see whether a mount deletes what is written. Without
+// them a campaign runs all the same, and doctor says what was not seen.
+func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
+	var out []rule
+	for _, p := range livePlaces(c, known) {
+		if r := (rule{p.mount + "/config", []string{read}}); !slices.ContainsFunc(out, func(have rule) bool { return have.path == r.path }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// checkKeeping looks whether the mounts that the campaign file names keep what is written there.
+func (s *Store) checkKeeping(ctx context.Context, c *config.Campaign, known []credential.Credential) (out []Check) {
+	const name = "vault versions kept"
+	seen, unseen := map[string]bool{}, []string{}
+	var kept []string
+	for i, p := range livePlaces(c, known) {
+		at := credential.Path{Mount: p.mount, Path: p.path}
+		place, err := s.Cut(ctx, p.mount+"/"+p.path)
+		if err != nil || seen[place.Mount] {
+			continue // what is wrong with a path that is on the roll is said there
+		}
+		seen[place.Mount] = true
+		at.Mount, at.Path = place.Mount, place.Path
+		k, err := s.MountKeeping(ctx, at)
+		switch {
+		case err != nil:
+			out = append(out, Check{Name: name, Detail: err.Error(), Do: givePolicy(WorkerPolicy)})
+		case len(k.Unseen) > 0:
+			unseen = append(unseen, place.Mount+"/config")
+		case k.Deletes() && i < len(livePlaces(c, nil)):
+			out = append(out, Check{Name: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
+		case !k.Deletes():
+			kept = append(kept, place.Mount+"/")
+		}
+	}
+	if len(unseen) > 0 {
+		out = append(out, Check{Name: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(WorkerPolicy))})
+	}
+	if len(out) == 0 && len(kept) > 0 {
+		out = append(out, Check{Name: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
+	}
+	return out
+}
