@@ -54,7 +54,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			seedLive(t, p, map[string]any{"password": map[string]any{"value": "x"}})
 		}, 0, Live{Version: 1, Problem: credential.UnusableValue}},
 		{"a document in which the secret is not known", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "user: svc\npassword: x\n"})
+			seedLive(t, p, map[string]any{"password": "user: svc\npassword: x\npw: y\n"})
 		}, 0, Live{Version: 1, Problem: credential.NotBare}},
 		{"an address with a secret in it", func(p credential.Path) {
 			seedLive(t, p, map[string]any{"password": "ldaps://svc:p%40ss@ldap.example.org/"})
