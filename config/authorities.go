@@ -14,11 +14,12 @@ import (
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/postgres/settings"
 )
 
 // sections has one line for each type of authority besides directories and
 // Vault. The section's package reads and checks it.
-var sections = []authority.Section{}
+var sections = []authority.Section{settings.Section}
 
 // Systems are authorities by name. Marshalled, each has its type beside it.
 type Systems map[string]authority.Settings
@@ -219,30 +220,29 @@ func (s sectionFields) Duration(key string, def, lo, hi time.Duration) time.Dura
 	return time.Duration(s.f.duration(key, def, lo, hi))
 }
 
-// Servers reads the key "servers".
-func (s sectionFields) Servers(ports map[string]string, example string) []string {
-	if !s.f.has("servers") {
-		s.f.problem("servers", "missing: list every server, for example %s; the first is the write server, and the old value is proved dead on each", example)
+// Servers reads a list of servers.
+func (s sectionFields) Servers(key string, ports map[string]string, example string) []string {
+	if !s.f.has(key) {
 		return nil
 	}
-	items := s.f.list("servers")
-	if s.f.vals["servers"].Kind == yaml.SequenceNode && len(items) == 0 {
-		s.f.problem("servers", "is empty: list every server")
+	items := s.f.list(key)
+	if s.f.vals[key].Kind == yaml.SequenceNode && len(items) == 0 {
+		s.f.problem(key, "is empty: name the servers, for example [%s]", example)
 	}
 	var out []string
 	seen := map[string]int{}
 	for _, n := range items {
-		text, ok := s.f.l.text(n, s.f.at("servers"))
+		text, ok := s.f.l.text(n, s.f.at(key))
 		if !ok {
 			continue
 		}
 		u, address, what := parseURL(text, ports, "must be a URL like "+example, "what else there is to say has keys of its own")
 		if what != "" {
-			s.f.l.problem(n.Line, "%s: %s", s.f.at("servers"), what)
+			s.f.l.problem(n.Line, "%s: %s", s.f.at(key), what)
 			continue
 		}
 		if first := seen[u.Host+"@"+address]; first > 0 {
-			s.f.l.problem(n.Line, "%s: the same server as on line %d", s.f.at("servers"), first)
+			s.f.l.problem(n.Line, "%s: the same server as on line %d", s.f.at(key), first)
 			continue
 		}
 		seen[u.Host+"@"+address] = n.Line

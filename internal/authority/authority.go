@@ -105,9 +105,9 @@ type Fields interface {
 	// Number is a number that is not negative.
 	Number(key string, hi float64) float64
 	Duration(key string, def, lo, hi time.Duration) time.Duration
-	// Servers are the servers under the key "servers", as config.ServerAt
-	// writes them: URLs of one of the schemes, each with its usual port.
-	Servers(ports map[string]string, example string) []string
+	// Servers are the servers under a key, as config.ServerAt writes them: URLs
+	// of one of the schemes, each with its usual port.
+	Servers(key string, ports map[string]string, example string) []string
 	// CA is the PEM text of the file that a key names.
 	CA(key string) string
 	// Logins reads what stands under a key: one login, or a list of two that

@@ -22,6 +22,8 @@ const (
 	// UserpassPassword is the password of a user of Vault's auth method userpass, with which the
 	// device logs in to Vault.
 	UserpassPassword Kind = "userpass-password"
+	// PostgresPassword is the password of a role of a PostgreSQL cluster.
+	PostgresPassword Kind = "postgres-password"
 )
 
 // The types of Vault's auth mounts whose logins are credentials of a kind.
@@ -44,6 +46,7 @@ var kinds = []Traits{
 	{Kind: UserpassPassword, Word: "password", Field: PasswordField, NoMark: true, Login: &Login{
 		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
 		Makes: []string{"", "/password"}}},
+	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true},
 }
 
 // Traits are what the rest of Rollcall must know of a kind besides its

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/address"
 	"rollcall/internal/lab"
 )
 
@@ -98,7 +99,7 @@ func TestAnAddressToWhichThereIsNoWayIsNoServerThatIsDown(t *testing.T) {
 	for cause, way := range map[syscall.Errno]bool{syscall.ENETUNREACH: false, syscall.EAFNOSUPPORT: false, syscall.ECONNREFUSED: true, syscall.EHOSTUNREACH: true} {
 		err := c.servers[0].unreachable("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", cause)})
 		require.True(t, IsUnreachable(err))
-		require.Equal(t, !way, noRoute(err), cause)
+		require.Equal(t, !way, address.NoRoute(err), cause)
 		require.Equal(t, !way, strings.Contains(c.servers[0].mend(err), "this machine has no way to that address"))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/internal/address"
 	"rollcall/internal/authority"
 )
 
@@ -85,7 +86,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 	cn, err := s.dial(ctx)
 	if err != nil {
 		add("connect", false, err.Error(), s.mend(err))
-		out[len(out)-1].Stops = !IsUnreachable(err) || noRoute(err)
+		out[len(out)-1].Stops = !IsUnreachable(err) || address.NoRoute(err)
 		return out
 	}
 	defer cn.close()

@@ -183,7 +183,7 @@ func (c *Client) unreached(ctx context.Context, places []string, nodes []node, b
 	}
 	for host, there := range at {
 		names := []string{host}
-		if found, err := c.addresses(ctx, host); err == nil {
+		if found, err := c.finder().Of(ctx, host); err == nil {
 			for _, a := range found {
 				names = append(names, a.String())
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"rollcall/internal/address"
 	"slices"
 	"strings"
 
@@ -109,7 +110,7 @@ func (s *server) mend(err error) string {
 	switch {
 	case errors.As(err, &cert):
 		return cert.mend()
-	case noRoute(err):
+	case address.NoRoute(err):
 		return "this machine has no way to that address; if the server has another one, name it by that: ldaps://NAME@ADDRESS"
 	}
 	return "check the address, the firewall, the port and ca_file"

@@ -41,6 +41,9 @@ type Identity struct {
 type Config struct {
 	// Servers are URLs as ServerURL gives them. The first is the primary.
 	Servers []string
+	// Addresses are where servers are dialled whose name had one when the roll
+	// was listed.
+	Addresses map[string]string
 	// Database is where the worker logs in; postgres if empty. Values under
 	// test are offered there too. Rights on pg_authid are given in one database
 	// and hold in that one alone.
@@ -122,6 +125,9 @@ func Open(name string, conf Config, passwords ...func(context.Context) (credenti
 		var err error
 		if s.host, s.port, s.address, err = parseServer(raw); err != nil {
 			return nil, fmt.Errorf("database %s: server %q: %w", name, raw, err)
+		}
+		if at := conf.Addresses[raw]; at != "" {
+			s.address = at
 		}
 		s.tls = &tls.Config{RootCAs: roots, ServerName: s.host, MinVersion: tls.VersionTLS12}
 		for n, i := range ids {

@@ -16,9 +16,12 @@ import (
 	"rollcall/internal/kind/adpassword"
 	"rollcall/internal/kind/approlesecretid"
 	"rollcall/internal/kind/ldappassword"
+	"rollcall/internal/kind/postgrespassword"
 	"rollcall/internal/kind/userpasspassword"
 	"rollcall/internal/kind/userpassword"
 	"rollcall/internal/kind/vaultlogin"
+	"rollcall/internal/postgres"
+	"rollcall/internal/postgres/settings"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
@@ -33,10 +36,13 @@ var kinds = map[credential.Kind]opener{
 	credential.UserPassword:     openUserPassword,
 	credential.AppRoleSecretID:  openAppRoleSecretID,
 	credential.UserpassPassword: openUserpassPassword,
+	credential.PostgresPassword: openPostgresPassword,
 }
 
 // systems has one line for each type of authority besides directories and Vault.
-var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.System, error){}
+var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.System, error){
+	settings.Type: openPostgres,
+}
 
 // Registry opens authorities once and shares them: connection pools and rate
 // limits hold for a directory as a whole, whatever campaign uses it. Safe for
@@ -207,4 +213,16 @@ func openAppRoleSecretID(r *Registry, _ *config.Campaign, name string) (kind.Aut
 
 func openUserpassPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
 	return userpasspassword.New(r.store.API(), name, spec.Vault.Password, r.store.GeneratePassword), nil
+}
+
+func openPostgres(r *Registry, name string, s authority.Settings) (authority.System, error) {
+	return postgres.OpenSystem(name, s.(settings.Cluster), r.secrets(s)...)
+}
+
+func openPostgresPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	db, err := r.system(spec, name)
+	if err != nil {
+		return nil, err
+	}
+	return postgrespassword.New(db.(*postgres.System), spec.Authority(name).Passwords(), r.store.GeneratePassword), nil
 }

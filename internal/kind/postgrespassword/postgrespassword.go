@@ -1,0 +1,248 @@
+// Package postgrespassword rotates the password of a role of a PostgreSQL
+// cluster, which is one for all of its servers: it is set on the primary and
+// reaches the replicas by streaming replication.
+//
+// A role has one password, so a new one ends the old one at once, but not the
+// sessions that the old one opened. Retire ends those, on every server.
+package postgrespassword
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/password"
+	"rollcall/internal/postgres"
+	"rollcall/internal/protocol"
+)
+
+// Authority is one cluster. The subject of a credential is the role's oid.
+type Authority struct {
+	db       *postgres.System
+	policy   authority.PasswordPolicy
+	generate func(ctx context.Context, policy string) (credential.Secret, error)
+
+	set sync.Map // by subject: the done of what this process set last
+}
+
+// done is a value that was set, and when.
+type done struct {
+	value  credential.Secret
+	change postgres.Change
+}
+
+var (
+	_ kind.Authority = (*Authority)(nil)
+	_ kind.Many      = (*Authority)(nil)
+	_ kind.Named     = (*Authority)(nil)
+	_ kind.Again     = (*Authority)(nil)
+)
+
+// New makes the authority of one cluster. Whoever opened db closes it.
+// vaultGenerate makes a value by a Vault password policy; it may be nil if p
+// names none.
+func New(db *postgres.System, p authority.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
+	return &Authority{db: db, policy: p, generate: vaultGenerate}
+}
+
+// Servers are the primary and its replicas.
+func (a *Authority) Servers() []string { return a.db.Servers() }
+
+// Account finds the role by its oid. Changed is the transaction that last
+// changed it, which no login moves; empty where the worker's role may not read
+// it (docs/rights.md).
+func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
+	r, found, err := a.db.ByID(ctx, server, c.Subject)
+	switch {
+	case postgres.IsUnreachable(err) && ctx.Err() == nil:
+		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
+	case err != nil:
+		return kind.Account{}, err
+	case !found:
+		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone, OnlyOne: true}, nil
+	case a.db.IsIdentity(r.Name):
+		return kind.Account{}, a.self(server)
+	}
+	return shown(r), nil
+}
+
+// shown is the account of a role. VALID UNTIL that is over does not make a
+// password a dead one: whoever extends it brings it back.
+func shown(r postgres.Role) kind.Account {
+	a := kind.Account{Subject: r.ID, Name: r.Name, State: r.State, Changed: r.Mark, OnlyOne: true, Exact: r.Mark != ""}
+	if p := r.Problem(); p != "" {
+		a.Hindered = []credential.Problem{p}
+	}
+	return a
+}
+
+// Accounts reads many roles in one call.
+func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
+	out := map[string]kind.Account{}
+	roles, err := a.db.ManyByID(ctx, server, kind.Subjects(cs))
+	if err != nil {
+		return out
+	}
+	for _, c := range cs {
+		if r, found := roles[c.Subject]; found && !a.db.IsIdentity(r.Name) {
+			out[c.ID] = shown(r)
+		}
+	}
+	return out
+}
+
+// SameName compares names as PostgreSQL does in a login: by each byte.
+func (a *Authority) SameName(x, y string) bool { return x == y }
+
+// Holder reads whose a name is now.
+func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
+	r, _, err := a.db.Client.Find(ctx, server, name)
+	return r.ID, err
+}
+
+// LookAgain looks whether several machines answer at one server's address.
+func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
+	out := kind.Look{Marks: map[string]string{}}
+	contradicts, err := a.db.Several(ctx, server, n)
+	if err != nil {
+		return out, err
+	}
+	out.Contradicts = contradicts
+	m, err := a.db.Who(ctx, server)
+	if err != nil {
+		return out, err
+	}
+	out.Machine = m.System + " " + m.Started.UTC().Format(time.RFC3339Nano)
+	for id, acc := range a.Accounts(ctx, server, cs) {
+		out.Marks[id] = acc.Changed
+	}
+	return out, nil
+}
+
+// Generate makes a value by the cluster's policy in the campaign file, or has
+// Vault make it.
+func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
+	if a.policy.VaultPolicy == "" {
+		return password.New(a.policy)
+	}
+	return a.generate(ctx, a.policy.VaultPolicy)
+}
+
+// Set sets the password on the primary.
+func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential.Secret) error {
+	if a.db.IsIdentity(acc.Name) {
+		return a.self(a.Servers()[0])
+	}
+	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
+		return err
+	}
+	if new.IsZero() {
+		return errors.New("an empty password is none: PostgreSQL takes no login with it")
+	}
+	change, err := a.db.SetPassword(ctx, acc.Subject, acc.Name, new)
+	if err == nil {
+		a.set.Store(acc.Subject, done{new, change})
+	}
+	return err
+}
+
+// Try logs in once, reads who the session is, and ends it.
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	if value.IsZero() {
+		return protocol.Refused, nil
+	}
+	login, err := a.db.Try(ctx, server, acc.Subject, acc.Name, value)
+	return login.Answer, err
+}
+
+// Offer logs in once and looks no further.
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+	if value.IsZero() {
+		return protocol.Refused, nil
+	}
+	login, err := a.db.Offer(ctx, server, acc.Name, value)
+	return login.Answer, err
+}
+
+const (
+	arrives = 5 * time.Second       // the longest wait for a replica in one pass
+	looks   = 50 * time.Millisecond // how often it is asked meanwhile
+)
+
+// Retire ends the sessions that the old value opened, on every server that is
+// not left out. A replica that has not got the change within some seconds is a
+// Stop (ReasonLagging): what logs in there with the old value now is a session
+// of the old value, too. Where another process set the value its moment is not
+// known, and sessions of the new value end with the others.
+func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
+	change, err := a.change(ctx, acc, new)
+	if err != nil {
+		return "", nil, a.unreachable(ctx, a.Servers()[0], err)
+	}
+	for _, server := range a.Servers() {
+		if slices.Contains(acc.LeftOut, server) {
+			continue
+		}
+		at, err := a.arrived(ctx, server, change)
+		if err == nil {
+			_, err = a.db.EndSessions(ctx, server, acc.Subject, acc.Name, at)
+		}
+		if err != nil {
+			return "", nil, a.unreachable(ctx, server, err)
+		}
+	}
+	return "", nil, nil
+}
+
+// change is the moment of the change, and where this process did not make it, a
+// later one.
+func (a *Authority) change(ctx context.Context, acc kind.Account, new credential.Secret) (postgres.Change, error) {
+	if d, ok := a.set.Load(acc.Subject); ok && d.(done).value.Equal(new) {
+		return d.(done).change, nil
+	}
+	return a.db.Moment(ctx)
+}
+
+func (a *Authority) arrived(ctx context.Context, server string, change postgres.Change) (time.Time, error) {
+	for end := time.Now().Add(arrives); ; {
+		at, has, err := a.db.Arrived(ctx, server, change)
+		if err != nil || has {
+			return at, err
+		}
+		if time.Now().After(end) {
+			return at, &protocol.Stop{Reason: protocol.ReasonLagging, Server: server,
+				Detail: "the replica has not got the change yet, so sessions of the old password there cannot be ended for good"}
+		}
+		select {
+		case <-time.After(looks):
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
+}
+
+// unreachable turns a server that does not answer into what keeps the
+// credential open.
+func (a *Authority) unreachable(ctx context.Context, server string, err error) error {
+	if postgres.IsUnreachable(err) && ctx.Err() == nil {
+		return protocol.StopFor(protocol.Unreachable, server)
+	}
+	return err
+}
+
+// RetiresFirst: no session of a database reads Vault.
+func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
+
+// ProofWithoutOld is ProofMetadata: a role has one password, and a good login
+// with the new one shows that it is that.
+func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
+
+func (a *Authority) self(server string) error {
+	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
+		Detail: "this is the role with which the worker sets passwords (bind); name a pair under bind (docs/rights.md) and each is rotated by the other"}
+}

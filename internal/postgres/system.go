@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rollcall/internal/address"
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/postgres/settings"
+)
+
+// System is a cluster as listings, doctor and campaigns know authorities.
+type System struct {
+	*Client
+	conf settings.Cluster
+}
+
+var _ authority.Finder = (*System)(nil)
+
+// OpenSystem opens the cluster that the campaign file calls name. It does no
+// network I/O. passwords read those of its logins, in their order.
+func OpenSystem(name string, s settings.Cluster, passwords ...func(context.Context) (credential.Secret, error)) (*System, error) {
+	conf := Config{Servers: s.Servers, Addresses: s.Addresses, Database: s.Database, CA: s.CA, Connections: s.Connections, Timeout: s.Timeout}
+	for n, login := range s.Bind {
+		who := Identity{Role: login.Name, Password: login.Secret}
+		if n == 0 {
+			conf.Admin = who
+		} else {
+			conf.Partner = who
+		}
+	}
+	c, err := Open(name, conf, passwords...)
+	if err != nil {
+		return nil, err
+	}
+	return &System{c, s}, nil
+}
+
+// Discover is authority.System. A cluster has the servers that the file names,
+// each at its addresses; replicas that it leaves out are a check.
+func (s *System) Discover(ctx context.Context) (found authority.Found, err error) {
+	finder := address.Finder{Timeout: s.conf.Timeout}
+	for _, of := range s.servers {
+		at := address.Server{Name: of.name, Host: of.host, Port: strconv.Itoa(int(of.port))}
+		if of.address != of.host {
+			at.Address = of.address
+		}
+		if err := finder.Add(ctx, &found, at); err != nil {
+			return found, fmt.Errorf("database %s: %w", s.name, err)
+		}
+	}
+	return found, nil
+}
+
+// Ready is authority.System.
+func (s *System) Ready(ctx context.Context) error {
+	m, err := s.Who(ctx, s.Servers()[0])
+	switch {
+	case err != nil:
+		return err
+	case !m.Primary:
+		return fmt.Errorf("database %s: %s is a standby, and passwords are set on the primary: name that first in servers", s.name, s.Servers()[0])
+	}
+	return nil
+}
+
+// Check is authority.System.
+func (s *System) Check(ctx context.Context, subjects ...string) (out []authority.Check) {
+	for _, c := range s.Client.Check(ctx, subjects...) {
+		out = append(out, authority.Check(c))
+	}
+	return out
+}
+
+// Find is authority.Finder. A reference is the name of a role, as PostgreSQL
+// keeps it, or its oid; digits that are the name of one role and the oid of
+// another mean both, and are ambiguous.
+func (s *System) Find(ctx context.Context, references []string) (map[string][]authority.Account, error) {
+	server := s.Servers()[0]
+	out := map[string][]authority.Account{}
+	var ids []string
+	for _, ref := range references {
+		r, found, err := s.Client.Find(ctx, server, ref)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out[ref] = append(out[ref], account(r))
+		}
+		if idForm.MatchString(ref) {
+			ids = append(ids, ref)
+		}
+	}
+	byID, err := s.ManyByID(ctx, server, ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, r := range byID {
+		if !slices.ContainsFunc(out[id], func(a authority.Account) bool { return a.Subject == r.ID }) {
+			out[id] = append(out[id], account(r))
+		}
+	}
+	return out, nil
+}
+
+// account is a role as a listing takes it.
+func account(r Role) authority.Account {
+	a := authority.Account{Subject: r.ID, Name: r.Name, Short: r.Name, Names: []string{r.Name}, Resets: r.Super || r.CreateRole}
+	switch {
+	case strings.HasPrefix(r.Name, "pg_"):
+		a.Problem, a.Detail = credential.NotAnAccount, "it is a role of PostgreSQL itself, which logs in nowhere"
+	case r.Stored == StoredNone:
+		a.Problem, a.Detail = credential.NoPassword, "it has no password: something else lets it in (a certificate, peer, Kerberos, ldap in pg_hba.conf), or nothing does"
+	}
+	return a
+}
+
+// Problem is why the password of a role must not be set now, as a listing says
+// it; empty if nothing is.
+func (r Role) Problem() credential.Problem { return account(r).Problem }
