@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append(sectionKeys(), "device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger")...))
+			append([]string{"device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, sectionKeys()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()

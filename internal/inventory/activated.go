@@ -19,7 +19,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	has := map[string][]credential.Path{}
 	for _, c := range l.candidates {
 		a := c.Found
-		if several := known[reference{c.Authority, accountKey(c.Account)}]; a == nil && c.Account != "" && len(several) == 1 {
+		if several := known[refTo(l.c, c.Authority, c.Account)]; a == nil && c.Account != "" && len(several) == 1 {
 			a = &several[0]
 		}
 		if a == nil {

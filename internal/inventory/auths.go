@@ -58,7 +58,7 @@ func (l *lister) logins(ctx context.Context, known accounts) (map[string][]crede
 	for _, c := range l.candidates {
 		if c.Found != nil {
 			see(c.Authority, *c.Found)
-		} else if several := preferAccounts(known[reference{c.Authority, accountKey(c.Account)}]); len(several) == 1 {
+		} else if several := preferAccounts(known[refTo(l.c, c.Authority, c.Account)]); len(several) == 1 {
 			see(c.Authority, several[0])
 		}
 	}

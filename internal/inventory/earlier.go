@@ -334,7 +334,7 @@ func (l *lister) stillThere(ctx context.Context, list []credential.Credential) (
 		}
 	}
 	for _, c := range list {
-		if l.dirs[c.Authority] != nil && len(found[reference{c.Authority, accountKey(c.Subject)}]) == 0 {
+		if l.dirs[c.Authority] != nil && len(found[refTo(l.c, c.Authority, c.Subject)]) == 0 {
 			deleted = append(deleted, c.Name)
 			continue
 		}

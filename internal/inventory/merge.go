@@ -121,7 +121,7 @@ func (m *merger) accounts(c Candidate) []Account {
 	if c.Account == "" {
 		return nil
 	}
-	return preferAccounts(m.known[reference{c.Authority, accountKey(c.Account)}])
+	return preferAccounts(m.known[refTo(m.c, c.Authority, c.Account)])
 }
 
 // matched adds a candidate to the line of its account.
@@ -243,12 +243,12 @@ func (m *merger) loose(list []Candidate) {
 		m.noteMaybe(c, known)
 		l := m.unmatched(unmatched+"/"+c.Path.String(), c)
 		if c.Account != "" {
-			r := reference{c.Authority, accountKey(c.Account)}
+			r := refTo(m.c, c.Authority, c.Account)
 			byRef[r] = append(byRef[r], l)
 		}
 	}
 	for _, c := range pathless {
-		r := reference{c.Authority, accountKey(c.Account)}
+		r := refTo(m.c, c.Authority, c.Account)
 		for _, l := range byRef[r] {
 			l.Reasons = append(l.Reasons, c.Reason)
 		}
@@ -304,7 +304,7 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or immutable id instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
 		return l
 	}
-	holder, hint := m.lost.parts.holder(c.Authority, c.Account), m.lost.hints[reference{c.Authority, accountKey(c.Account)}]
+	holder, hint := m.lost.parts.holder(c.Authority, c.Account), m.lost.hints[refTo(m.c, c.Authority, c.Account)]
 	l.unfound(c, holder)
 	switch {
 	case holder != "":
@@ -331,7 +331,7 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 
 // unasked: the authority did not let us look the account up.
 func (m *merger) unasked(c Candidate) bool {
-	found, asked := m.known[reference{c.Authority, accountKey(c.Account)}]
+	found, asked := m.known[refTo(m.c, c.Authority, c.Account)]
 	return asked && len(found) == 0
 }
 

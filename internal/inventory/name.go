@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"regexp"
+	"rollcall/config"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -80,6 +81,15 @@ func dnKey(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// refTo is an account as sources name it at an authority. Directories and Vault
+// know names whatever their case; other authorities are asked for the very text.
+func refTo(c *config.Campaign, name, account string) reference {
+	if _, exact := c.Systems[name]; exact {
+		return reference{name, strings.TrimSpace(account)}
+	}
+	return reference{name, accountKey(account)}
 }
 
 // accountKey folds a reference so that equal references are looked up once.

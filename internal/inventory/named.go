@@ -24,7 +24,7 @@ func (m *merger) meant(name string) []target {
 	found := map[string]target{}
 	key := accountKey(name)
 	for _, authority := range m.c.Authorities() {
-		for _, a := range preferAccounts(m.known[reference{authority, key}]) {
+		for _, a := range preferAccounts(m.known[refTo(m.c, authority, name)]) {
 			id := authority + "/" + a.Subject
 			found[id] = target{id, authority + ": " + a.Name, &a}
 		}

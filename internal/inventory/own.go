@@ -92,7 +92,7 @@ func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentiti
 	for _, name := range l.c.Authorities() {
 		logins := l.c.Authority(name).Logins()
 		for _, login := range logins {
-			for _, a := range known[reference{name, accountKey(login.Name)}] {
+			for _, a := range known[refTo(l.c, name, login.Name)] {
 				own[name+"/"+a.Subject] = notByUs
 				if len(logins) == 2 {
 					own[name+"/"+a.Subject] = last

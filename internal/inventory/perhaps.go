@@ -22,16 +22,16 @@ func (m *merger) named() calledSo {
 		if l.Subject == "" {
 			continue
 		}
-		keys := []string{accountKey(l.Name)}
+		names := append([]string{l.Name}, l.logins...)
 		if login := l.Kind.Traits().Login; login != nil && login.BareName {
-			keys = append(keys, accountKey(l.short)) // a secret names no mount
+			names = append(names, l.short) // a secret names no mount
 		}
-		for _, login := range l.logins {
-			keys = append(keys, accountKey(login))
+		refs := map[reference]bool{}
+		for _, name := range names {
+			refs[refTo(m.c, l.Authority, name)] = true
 		}
-		slices.Sort(keys)
-		for _, key := range slices.Compact(keys) {
-			out[reference{l.Authority, key}] = append(out[reference{l.Authority, key}], l)
+		for ref := range refs {
+			out[ref] = append(out[ref], l)
 		}
 	}
 	return out
@@ -56,7 +56,7 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
 			for _, name := range []string{user, short, local} {
-				for _, l := range known[reference{authority, accountKey(name)}] {
+				for _, l := range known[refTo(m.c, authority, name)] {
 					l.maybe = append(l.maybe, *c.Path)
 				}
 			}

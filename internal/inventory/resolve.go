@@ -58,7 +58,7 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		if authority == "" || account == "" {
 			return
 		}
-		r := reference{authority, accountKey(account)}
+		r := refTo(l.c, authority, account)
 		if !seen[r] {
 			seen[r] = true
 			asked[authority] = append(asked[authority], mention{account, r.account, formOf(account)})

@@ -186,7 +186,7 @@ func (l *lister) loginKind(ctx context.Context, cand *Candidate) error {
 func (l *lister) ownUsers(ctx context.Context, known accounts, own ownIdentities) error {
 	self := ""
 	for _, c := range l.candidates {
-		found := known[reference{c.Authority, accountKey(c.Account)}]
+		found := known[refTo(l.c, c.Authority, c.Account)]
 		if c.Found != nil {
 			found = []Account{*c.Found}
 		}

@@ -16,7 +16,7 @@ import (
 func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]directory.Resets, error) {
 	ids := map[string]map[string]bool{}
 	for _, c := range l.candidates {
-		found := known[reference{c.Authority, accountKey(c.Account)}]
+		found := known[refTo(l.c, c.Authority, c.Account)]
 		if c.Found != nil {
 			found = []Account{*c.Found}
 		}

@@ -1,0 +1,75 @@
+package inventory
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/postgres/settings"
+)
+
+// cluster knows its roles by their very names.
+type cluster struct {
+	authority.Finder
+	roles map[string]authority.Account
+}
+
+func (c cluster) Find(_ context.Context, references []string) (map[string][]authority.Account, error) {
+	out := map[string][]authority.Account{}
+	for _, r := range references {
+		if a, ok := c.roles[r]; ok {
+			out[r] = []authority.Account{a}
+		}
+	}
+	return out, nil
+}
+
+func (c cluster) Servers() []string { return []string{"postgresql://db1.example.org:5432"} }
+
+func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
+	role := func(id, name string) authority.Account {
+		return authority.Account{Subject: id, Name: name, Short: name, Names: []string{name}}
+	}
+	none := role("16386", "peer")
+	none.Problem, none.Detail = credential.NoPassword, "it has no password"
+	admin := role("16387", "rollcall")
+	db := cluster{roles: map[string]authority.Account{"App": role("16384", "App"), "app": role("16385", "app"), "peer": none, "rollcall": admin}}
+	c := &config.Campaign{
+		Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password", HandOver: "kv/rollcall/handover/{directory}/{account}#password"},
+		Systems: config.Systems{"appdb": settings.Cluster{
+			Servers: db.Servers(), Bind: []authority.Login{{Name: "rollcall", Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}},
+		}},
+		Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory,kind\nApp,appdb,\napp,appdb,postgres-password\npeer,,\nrollcall,,\nAPP,,\n")}},
+	}
+	roll, _, err := ListAll(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	require.NoError(t, err)
+	found := map[string]credential.Credential{}
+	for _, x := range roll.Credentials {
+		require.Equal(t, credential.PostgresPassword, x.Kind)
+		found[x.ID] = x
+	}
+	require.Len(t, found, 5)
+	require.Equal(t, "App", found["appdb/16384"].Name, "two roles whose names differ by case are two")
+	require.Equal(t, "app", found["appdb/16385"].Name)
+	require.NotEqual(t, found["appdb/16384"].Paths, found["appdb/16385"].Paths)
+	require.Empty(t, found["appdb/16384"].Problem)
+	require.Equal(t, credential.NoPassword, found["appdb/16386"].Problem)
+	require.Equal(t, credential.OwnIdentity, found["appdb/16387"].Problem, "nothing else could set it")
+	require.Equal(t, credential.NoAccount, found["unmatched/appdb/APP"].Problem, "a name in another case is another role's")
+
+	// With the row of the name that means nobody, "app" might mean that one too, and is refused.
+	c.Sources[0].Content = []byte("account,directory\nApp,appdb\napp,appdb\n")
+	c.Exclude = []config.Exclude{{Account: "app", Reason: "stays"}}
+	roll, _, err = ListAll(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	require.NoError(t, err)
+	require.Len(t, roll.Excluded, 1)
+	require.Equal(t, "appdb/16385", roll.Excluded[0].ID)
+
+	_, _, err = ListAll(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	require.ErrorContains(t, err, "PostgreSQL cluster appdb is not connected")
+}
