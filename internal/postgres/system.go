@@ -91,7 +91,7 @@ func (s *System) Find(ctx context.Context, references []string) (map[string][]au
 		if found {
 			out[ref] = append(out[ref], account(r))
 		}
-		if idForm.MatchString(ref) {
+		if isID(ref) {
 			ids = append(ids, ref)
 		}
 	}

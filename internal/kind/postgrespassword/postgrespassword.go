@@ -184,6 +184,7 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	if err != nil {
 		return "", nil, a.unreachable(ctx, a.Servers()[0], err)
 	}
+	var first error
 	for _, server := range a.Servers() {
 		if slices.Contains(acc.LeftOut, server) {
 			continue
@@ -192,11 +193,11 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 		if err == nil {
 			_, err = a.db.EndSessions(ctx, server, acc.Subject, acc.Name, at)
 		}
-		if err != nil {
-			return "", nil, a.unreachable(ctx, server, err)
+		if err != nil && first == nil {
+			first = a.unreachable(ctx, server, err) // the others are not to wait for this one
 		}
 	}
-	return "", nil, nil
+	return "", nil, first
 }
 
 // change is the moment of the change, and where this process did not make it, a

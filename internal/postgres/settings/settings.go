@@ -71,10 +71,10 @@ func read(f authority.Fields) authority.Settings {
 	c := Cluster{
 		Servers: f.Servers("servers", ports, example), Formerly: f.Servers("formerly", ports, example),
 		Database: cmp.Or(f.Text("database"), "postgres"), CA: f.CA("ca_file"),
-		Bind:          f.Logins("bind", "role", "the role with which the worker sets passwords"),
-		Password:      f.Passwords(),
-		Connections:   f.Integer("connections", 8, 1, 256),
-		Timeout:       f.Duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
+		Bind:        f.Logins("bind", "role", "the role with which the worker sets passwords"),
+		Password:    f.Passwords(),
+		Connections: f.Integer("connections", 8, 1, 256),
+		Timeout:     f.Duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 	}
 	if !f.Has("servers") {
 		f.Problem("servers", "missing: list every server of the cluster, the primary first, for example [%s]; the old value is proved dead on each", example)
