@@ -82,9 +82,14 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	if len(logins) == 0 || len(paths) == 0 {
 		return nil, nil
 	}
-	asked := map[string]bool{}
+	asked, remade := map[string]bool{}, map[string]string{}
 	for _, p := range paths {
 		asked[p] = true
+	}
+	for _, c := range append(slices.Clone(cs), logins...) {
+		for _, p := range makes(c) {
+			remade[p] = c.ID
+		}
 	}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
@@ -103,11 +108,21 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 				out.shut = append(out.shut, login)
 			}
 			for _, p := range readable {
-				if !asked[p] {
-					out.rises[login.ID] = p
+				switch of, listed := remade[p]; {
+				case asked[p]:
+				case listed && of != login.ID: // that one waits for this one (Before)
 					continue
+				default:
+					out.rises[login.ID] = p
 				}
-				out.readers[p] = append(out.readers[p], login)
+			}
+			if out.rises[login.ID] != "" {
+				readable = paths
+			}
+			for _, p := range readable {
+				if asked[p] {
+					out.readers[p] = append(out.readers[p], login)
+				}
 			}
 			return nil
 		})
@@ -316,14 +331,20 @@ func (o *reach) how(login credential.Credential, plain string) string {
 		return plain
 	case in("sys/polic"):
 		return "it may write a policy of its own, and so give itself any right"
+	case in("sys/audit"):
+		return "it may write audit devices (sys/audit/), to which Vault shows each value as it is written"
+	case in("sys/remount"), in("sys/mounts"):
+		return "it may write or move mounts (sys/mounts/, sys/remount), and so have a secret where it may read"
+	case in("sys/storage"), in("sys/raw"):
+		return "it may read or write Vault's storage (sys/storage/, sys/raw/)"
 	case in("identity/"):
 		return "it may write entities or groups (identity/), and so give itself any policy"
 	case in("auth/token/"):
-		return "it may make tokens with any policy (auth/token/)"
+		return "it may make tokens with other policies than its own (auth/token/)"
 	case in("sys/"):
 		return "it may write below sys/, and so make itself a login with any policy"
 	}
-	return "it may write to roles, users or the configuration of its auth mount, and so give itself any policy"
+	return "it may write to roles, users or the configuration of an auth mount, their secret-ids and passwords among them, and so give itself any policy or be another login"
 }
 
 func notBegunFor(why string) *protocol.Stop {

@@ -79,6 +79,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
+		if err := r.Store.RequireAudit(ctx, spec, roll.Credentials); err != nil {
+			return Roll{}, classifyListing(err)
+		}
 		if err := r.Store.RequirePasswordPolicies(ctx, spec); err != nil {
 			return Roll{}, classifyListing(err)
 		}
@@ -134,7 +137,11 @@ func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry,
 	if err != nil {
 		return nil, nil, err
 	}
-	roll.Warnings = slices.Concat(found.warnings(), more, roll.Warnings)
+	audit, err := auditWarnings(ctx, store, spec, roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll.Warnings = slices.Concat(found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

@@ -11,14 +11,16 @@ import (
 
 // Accept is what a person takes upon himself, by name and with a reason: a problem of one account,
 // which is then rotated all the same, that a source finds nothing, that a part of a directory is not
-// searched, or that one server which the directory knows of is not asked. Exactly one of Account, Source and
-// Directory is set; Problem goes with Account, Server with Directory.
+// searched, that one server which the directory knows of is not asked, or what somebody may have made at a place
+// in Vault. Exactly one of Account, Source, Directory and Vault is set; Problem goes with Account, Server with
+// Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`
 	Source    string             `json:"source,omitempty"` // its name
 	Directory string             `json:"directory,omitempty"`
 	Server    string             `json:"server,omitempty"` // as the warning more-servers names it
+	Vault     string             `json:"vault,omitempty"`  // a place, as the warning names it
 	Reason    string             `json:"reason"`
 }
 
@@ -28,20 +30,22 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "vault", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
 		named := 0
-		for _, key := range []string{"account", "source", "directory"} {
+		for _, key := range []string{"account", "source", "directory", "vault"} {
 			if f.has(key) {
 				named++
 			}
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing) and directory (of which a part is not searched, or with server, one server is not asked)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or with server, one server is not asked) and vault (a place that a warning names)", f.where)
+		case f.has("vault") && a.Vault == "":
+			f.problem("vault", "must name a place in Vault, as the warning does")
 		case f.has("account"):
 			if a.Account == "" {
 				f.problem("account", "must name an account: DN, immutable id, uid or sAMAccountName")

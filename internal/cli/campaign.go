@@ -109,6 +109,9 @@ func (s *session) preflight(ctx context.Context) error {
 	if m := s.ownMount(ctx); !m.OK {
 		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
 	}
+	if a := s.store.Audit(ctx, s.cfg, nil); !a.OK {
+		return fmt.Errorf("%s; nothing was started; %s", a.Detail, a.Do)
+	}
 	return s.mayStart(ctx)
 }
 

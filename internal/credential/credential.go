@@ -379,6 +379,10 @@ const (
 	FindingOtherWays FindingCode = "other-way-into-vault"
 	// FindingLoginExcluded: a login to Vault that the device had is left out. It may read what is set.
 	FindingLoginExcluded FindingCode = "login-excluded"
+	// FindingMade: what a login to Vault of the roll may have made or changed there outlives it.
+	FindingMade FindingCode = "may-have-made"
+	// FindingAudit: whether an audit device of Vault writes values as they are is not known.
+	FindingAudit FindingCode = "audit-not-shown"
 	// FindingLeftStaged: a value that may be in force lies in staging alone, of an account that is not on the roll.
 	FindingLeftStaged FindingCode = "left-staged"
 	// FindingMissing: a source that is unchanged names less than it did in the last campaign.
@@ -402,5 +406,5 @@ func (f FindingCode) Undelivered() bool {
 // Incomplete reports whether a warning says that something may be missing from the roll or from the
 // servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingMade
 }

@@ -45,6 +45,7 @@ type Reach struct {
 	Login   string   `json:"login"` // the id of its credential
 	Name    string   `json:"name"`
 	Reads   []string `json:"could_read"`        // ids of credentials, its own too
+	Rises   string   `json:"rises,omitempty"`   // by what it may come to other rights, and so read all
 	Staging bool     `json:"staging,omitempty"` // and what Rollcall stages
 	Batch   bool     `json:"batch,omitempty"`   // its tokens cannot be revoked
 	Stays   bool     `json:"stays,omitempty"`   // it cannot be rotated as listed

@@ -238,6 +238,9 @@ func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, c
 	if err := l.otherWays(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	if err := l.couldHaveMade(ctx, roll); err != nil {
+		return nil, nil, err
+	}
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
 	if len(roll.Credentials) == 0 {

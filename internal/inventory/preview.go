@@ -11,23 +11,31 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/powers"
 )
 
 // Preview says of each login to Vault of the roll what it could read of the new values where they
 // go, by the text of its policies: before a run there is no token of it to ask Vault about. It is a
 // preview for people; the run asks Vault. mount is Rollcall's own.
 func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) ([]credential.Reach, error) {
-	p := preview{api: v.API(), policies: map[string]*string{}}
+	p, remade := preview{api: v.API(), policies: map[string]*string{}}, remadeBy(roll)
 	var out []credential.Reach
 	for _, c := range roll.Credentials {
 		if !c.ReachesVault() || c.Own {
 			continue
 		}
 		r := credential.Reach{Login: c.ID, Name: c.Name, Batch: c.Batch, Stays: c.Problem != "", Reads: []string{}}
-		acl, err := p.of(ctx, c, &r)
+		acl, risen, err := p.of(ctx, c, &r)
 		if err != nil {
 			return nil, &naming{fmt.Errorf("what %s could read: %w", c.Name, err), "what a login could read"}
 		}
+		for _, power := range risen {
+			if remade[power.Path] == "" {
+				r.Rises = string(power.What)
+				break
+			}
+		}
+		r.Staging = r.Rises != ""
 		for _, other := range roll.Credentials {
 			if other.Problem != "" || other.Own {
 				continue // nothing new is written for it, or it goes last by its nature
@@ -35,7 +43,7 @@ func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) 
 			if acl.MayRead(vault.StagingAPIPath(mount, other.ID)) {
 				r.Staging = true
 			}
-			if slices.ContainsFunc(places(other), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
+			if r.Rises != "" || slices.ContainsFunc(places(other), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
 				r.Reads = append(r.Reads, other.ID)
 			}
 		}
@@ -59,17 +67,36 @@ type preview struct {
 
 // of reads the policies that a login gets. What may not be read is noted in r, and taken for
 // nothing.
-func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*vault.ACL, error) {
-	names, err := p.names(ctx, c, r)
+func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*vault.ACL, []powers.Power, error) {
+	texts, _, err := p.texts(ctx, c, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var texts, hidden []string
+	acl, err := vault.ParseACL(texts...)
+	if err == nil {
+		var risen []powers.Power
+		if risen, err = powers.In(ownPaths(c), texts...); err == nil {
+			return acl, risen, nil
+		}
+	}
+	r.Hidden = append(r.Hidden, err.Error()) // a policy of a form that only Vault knows
+	acl, err = vault.ParseACL()
+	return acl, nil, err
+}
+
+// texts are those of the policies that a login gets; shown is false where its role or user, or one of them,
+// may not be read.
+func (p *preview) texts(ctx context.Context, c credential.Credential, r *credential.Reach) (texts []string, shown bool, err error) {
+	names, shown, err := p.names(ctx, c, r)
+	if err != nil {
+		return nil, false, err
+	}
+	var hidden []string
 	for _, name := range names {
 		text, err := p.policy(ctx, name)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, false, err
 		case text == nil:
 			hidden = append(hidden, name)
 		default:
@@ -79,31 +106,26 @@ func (p *preview) of(ctx context.Context, c credential.Credential, r *credential
 	if len(hidden) > 0 {
 		r.Hidden = append(r.Hidden, fmt.Sprintf("the text of its policies %s (read on sys/policies/acl/…)", strings.Join(hidden, ", ")))
 	}
-	acl, err := vault.ParseACL(texts...)
-	if err != nil { // a policy of a form that only Vault knows
-		r.Hidden = append(r.Hidden, err.Error())
-		return vault.ParseACL()
-	}
-	return acl, nil
+	return texts, shown && len(hidden) == 0, nil
 }
 
 // names are those of the policies that a login gives: its role's or user's, and its entity's and
-// groups'.
-func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) ([]string, error) {
+// groups'. shown is false where its role or user may not be read.
+func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) (all []string, shown bool, err error) {
 	mount, name, ok := cutRole(c.Subject)
 	switch {
 	case !c.Kind.OpensVault():
 		// A directory account at an auth mount: by its groups there, which only Vault and the directory know.
 		r.Hidden = append(r.Hidden, "which policies it gets at an auth mount of type ldap, where it logs in; the run asks Vault")
-		return nil, nil
+		return nil, true, nil
 	case !ok:
-		return nil, nil
+		return nil, true, nil
 	}
 	at := c.Kind.Traits().Login.Path(mount, name)
 	role, shown, err := p.read(ctx, at)
 	if err != nil || !shown {
 		r.Hidden = append(r.Hidden, "which policies it gets (read on "+at+")")
-		return nil, err
+		return nil, false, err
 	}
 	out := append(texts(role["token_policies"]), texts(role["policies"])...)
 	if without, _ := role["token_no_default_policy"].(bool); !without {
@@ -115,7 +137,7 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 	}
 	out = append(out, more...)
 	slices.Sort(out)
-	return slices.Compact(out), err
+	return slices.Compact(out), true, err
 }
 
 // identity gives the policies of a login's entity and its groups; shown is false if they may not
@@ -204,7 +226,10 @@ func Outlook(r credential.Reach, of int) string {
 	if slices.Contains(r.Reads, r.Login) {
 		b.WriteString(" (its own among them)")
 	}
-	if r.Staging {
+	switch {
+	case r.Rises != "":
+		b.WriteString(": " + r.Rises + "; take that right from it before the run, or nothing is set until a person accepts it (rollcall accept-open)")
+	case r.Staging:
 		b.WriteString(", and what Rollcall stages: take that right from it before the run, for nothing is staged until then")
 	}
 	switch {

@@ -33,6 +33,10 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 	role("pre-nothing", map[string]any{"token_policies": "gone", "token_no_default_policy": true})
 	role("pre-stages", map[string]any{"token_policies": "pre-staging"})
 	role("pre-grouped", map[string]any{})
+	policy("pre-makes", `path "auth/approle/role/pre-backup/secret-id" { capabilities = ["update"] }`)
+	policy("pre-makes-listed", `path "auth/approle/role/pre-reads/secret-id" { capabilities = ["update"] }`)
+	role("pre-makes", map[string]any{"token_policies": "pre-makes"})
+	role("pre-makes-listed", map[string]any{"token_policies": "pre-makes-listed"})
 	write(t, "sys/auth/pre-people", map[string]any{"type": "userpass"})
 	write(t, "auth/pre-people/users/carol", map[string]any{"password": "x", "token_policies": "pre-device"})
 	roll.Credentials = append(roll.Credentials, credential.Credential{ID: "vault/pre-people/carol", Kind: credential.UserpassPassword, Authority: "vault",
@@ -60,11 +64,11 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 		for _, r := range all {
 			out[r.Name] = r
 		}
-		require.Len(t, out, 7, "not Rollcall's own")
+		require.Len(t, out, 9, "not Rollcall's own")
 		return out
 	}
 	known := by(realVault.RootToken().Reveal())
-	device := []string{"vault/approle/pre-reads", "vault/approle/pre-batch", "vault/approle/pre-nothing", "vault/approle/pre-stages", "vault/approle/pre-grouped", "corp/a", "corp/c"}
+	device := []string{"vault/approle/pre-reads", "vault/approle/pre-batch", "vault/approle/pre-nothing", "vault/approle/pre-stages", "vault/approle/pre-grouped", "vault/approle/pre-makes", "vault/approle/pre-makes-listed", "corp/a", "corp/c"}
 	require.Equal(t, device, known["approle/pre-reads"].Reads)
 	require.Empty(t, known["approle/pre-reads"].Hidden)
 	require.Equal(t, device, known["approle/pre-batch"].Reads)
@@ -75,13 +79,16 @@ path "kv/data/apps/pre/secret" { capabilities = ["read"] }`)
 	require.Equal(t, []string{"corp/b"}, known["approle/pre-grouped"].Reads, "by a group of its entity")
 
 	of := Rotated(roll)
-	require.Equal(t, 9, of)
-	require.Equal(t, "approle/pre-reads could read 7 of 9 new values where they go (its own among them); these wait until it is dead", Outlook(known["approle/pre-reads"], of))
+	require.Equal(t, 11, of)
+	require.Len(t, known["approle/pre-makes"].Reads, of, "as another role")
+	require.Contains(t, Outlook(known["approle/pre-makes"], of), "could read 11 of 11 new values where they go (its own among them): it may make or change roles")
+	require.Empty(t, known["approle/pre-makes-listed"].Reads, "that one is retired too")
+	require.Equal(t, "approle/pre-reads could read 9 of 11 new values where they go (its own among them); these wait until it is dead", Outlook(known["approle/pre-reads"], of))
 	require.Contains(t, Outlook(known["approle/pre-batch"], of), "gives batch tokens, which nobody can revoke, so these wait until a person accepts it")
-	require.Contains(t, Outlook(known["uid=a"], of), "what uid=a could read of 9 new values is not known. Not seen, and perhaps more: which policies it gets at an auth mount of type ldap")
+	require.Contains(t, Outlook(known["uid=a"], of), "what uid=a could read of 11 new values is not known. Not seen, and perhaps more: which policies it gets at an auth mount of type ldap")
 	require.Contains(t, Outlook(known["pre-people/carol"], of), "cannot be rotated as listed (its own line says why), so these wait")
 	require.Contains(t, Outlook(known["approle/pre-stages"], of), "take that right from it before the run")
-	require.Equal(t, "approle/pre-nothing could read 0 of 9 new values where they go", Outlook(known["approle/pre-nothing"], of))
+	require.Equal(t, "approle/pre-nothing could read 0 of 11 new values where they go", Outlook(known["approle/pre-nothing"], of))
 
 	policy("pre-sees-roles", `path "auth/approle/role/+" { capabilities = ["read"] }`)
 	token, err := admin.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"pre-sees-roles"}})

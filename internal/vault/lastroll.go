@@ -27,6 +27,7 @@ type LastRoll struct {
 	Campaign    string
 	Credentials []credential.Credential
 	Excluded    []credential.Exclusion
+	Warnings    []credential.Finding
 
 	// Dead by ID: on every server of the campaign, and where consumers read. nil where
 	// nobody kept account: earlier versions did not.
@@ -58,7 +59,7 @@ func (s *Store) LastRoll(ctx context.Context, device, campaign string) (*LastRol
 }
 
 func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {
-	last := &LastRoll{Campaign: campaign}
+	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings}
 	var pages [][]credential.Credential
 	for n := range idx.Pages {
 		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)

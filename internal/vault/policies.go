@@ -76,7 +76,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			{m + "/metadata/" + placesFolder + "/*", []string{list}},
 			{m + "/data/specs/campaign/*", []string{create, read}},
 			{m + "/data/specs/schedule/*", []string{read}},
-			{"sys/auth", []string{read}}, // which other ways into Vault there are
+			{"sys/auth", []string{read}},           // which other ways into Vault there are
+			{auditDevices, []string{read, "sudo"}}, // which are enabled; sudo: a root-protected path of Vault
 			{m + "/data/" + payloadKey, []string{read}},
 			// What another worker rotated, it follows.
 			{m + "/data/" + OwnSecretID(m).Path, []string{read}},
@@ -86,7 +87,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			rs = append(rs, under(p, "metadata", list, read)...)
 			rs = append(rs, under(p, "destroy", update)...)
 		}
-		rs = append(rs, bindRules(c)...)
+		rs = append(append(rs, powersRules...), bindRules(c)...)
 		for _, p := range passwordPolicies(c) {
 			rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 		}
@@ -129,6 +130,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{"sys/auth", []string{read}},
 		{m + "/data/" + payloadKey, []string{read}},
 	}
+	rs = append(rs, powersRules...)
 	for _, p := range livePlaces(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
@@ -307,6 +309,14 @@ var tokenRules = []rule{
 	{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
 	{"auth/token/lookup-accessor", []string{update}},
 	{"auth/token/revoke-accessor", []string{update}},
+}
+
+// powersRules let the listing and the worker read what a login to Vault may make or change there: the text of
+// its policies, those of its entity and groups too.
+var powersRules = []rule{
+	{"sys/policies/acl/*", []string{read}},
+	{"identity/lookup/entity", []string{update}}, // it reads
+	{"identity/group/id/+", []string{read}},
 }
 
 // everyUserList is where the names of userpass users are listed, at every auth mount of one segment:

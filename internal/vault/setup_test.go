@@ -75,7 +75,7 @@ func TestDoctorFindsNothingWrongWithTheRolesThatSetupMakes(t *testing.T) {
 		roleID, file := newAppRole(t, policy, nil)
 		asAppRole(t, roleID, file)
 		checks := Doctor(t.Context(), c, nil, policy)
-		want := 6
+		want := 7
 		if policy == WorkerPolicy {
 			want += 2 // the password policy that the file names is tried, and the mounts that it names
 		}

@@ -2,11 +2,14 @@ package minted
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/vault/powers"
 )
 
 // Whose is a login of which it is asked what somebody who has it could come to read.
@@ -25,7 +28,9 @@ type Whose struct {
 // lives. A secret counts as read by who may write it, or its metadata: he can make a new value away, and
 // put another one there. Of other paths (auth/, sys/) it is writing that counts.
 //
-// Who may give himself other rights reaches all paths; the one by which he may comes behind them.
+// Who may give himself other rights reaches all paths; the one by which he may comes behind them. So, but
+// without the others, does a path of another login that he may make anew, where a policy names that very
+// login: whether it is one that is retired as well the caller knows.
 //
 // Tokens with the same policies and entity are asked about once: nothing else decides.
 func (t *Tokens) Reach(ctx context.Context, w Whose, paths []string) ([]string, error) {
@@ -33,9 +38,9 @@ func (t *Tokens) Reach(ctx context.Context, w Whose, paths []string) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	reached := map[string]bool{}
+	reached, named := map[string]bool{}, map[string]bool{}
 	for i, a := range asked {
-		by, err := t.rises(ctx, a, w.Own)
+		by, exact, err := t.rises(ctx, a, w)
 		if err != nil {
 			return nil, err
 		}
@@ -49,14 +54,18 @@ func (t *Tokens) Reach(ctx context.Context, w Whose, paths []string) ([]string, 
 		for _, p := range within {
 			reached[p] = true
 		}
+		for _, p := range exact {
+			named[p] = true
+		}
 	}
 	var out []string
 	for _, p := range paths {
+		delete(named, p)
 		if reached[p] {
 			out = append(out, p)
 		}
 	}
-	return out, nil
+	return append(out, slices.Sorted(maps.Keys(named))...), nil
 }
 
 // asker is a token, or the accessor of one, that Vault is asked about.
@@ -134,9 +143,19 @@ func (t *Tokens) lately(ctx context.Context) (map[string]Token, error) {
 const Probe = "asked-by-rollcall"
 
 // rises gives a path by which a token may give itself, or a login that it makes, other policies than it
-// has; empty if Vault shows none.
-func (t *Tokens) rises(ctx context.Context, a asker, own []string) (string, error) {
-	writes := slices.Clone(own)
+// has; empty if Vault shows none. named are paths of other logins, each named by a policy.
+func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named []string, err error) {
+	found, shown, err := t.powers(ctx, a.policies, w.Own, w.Many)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, p := range found {
+		if p.What != powers.Logins || !p.Exact() {
+			return p.Path, nil, nil
+		}
+		named = append(named, p.Path)
+	}
+	writes := slices.Clone(w.Own)
 	for _, p := range a.policies {
 		writes = append(writes, "sys/policies/acl/"+p, "sys/policy/"+p)
 	}
@@ -144,7 +163,15 @@ func (t *Tokens) rises(ctx context.Context, a asker, own []string) (string, erro
 		"identity/entity", "identity/entity/id/"+Probe, "identity/entity/name/"+Probe, "identity/entity/merge", "identity/entity-alias",
 		"identity/group", "identity/group/id/"+Probe, "identity/group/name/"+Probe, "identity/group-alias",
 		"auth/token/roles/"+Probe, "sys/auth/"+Probe,
+		"sys/audit/"+Probe, "sys/remount", "sys/mounts/"+Probe, "sys/storage/raft/snapshot-force", "sys/plugins/catalog/auth/"+Probe,
 	)
+	if !shown {
+		more, err := t.unseen(ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		writes = append(writes, more...)
+	}
 	if a.entity != "" {
 		writes = append(writes, "identity/entity/id/"+a.entity)
 	}
@@ -152,19 +179,19 @@ func (t *Tokens) rises(ctx context.Context, a asker, own []string) (string, erro
 	sudo := []string{"auth/token/create", "auth/token/create-orphan", "sys/raw/" + Probe}
 	got, err := t.capabilities(ctx, a, append(slices.Clone(writes), sudo...))
 	if err != nil || got == nil {
-		return "", err
+		return "", nil, err
 	}
 	for _, at := range writes {
 		if mayWrite(got.of(at)) {
-			return at, nil
+			return at, nil, nil
 		}
 	}
 	for _, at := range sudo {
 		if caps := got.of(at); slices.Contains(caps, "root") || slices.Contains(caps, "sudo") && (len(caps) > 1) {
-			return at, nil
+			return at, nil, nil
 		}
 	}
-	return "", nil
+	return "", named, nil
 }
 
 // answersMost bounds what is kept of earlier questions.

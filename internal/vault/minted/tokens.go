@@ -55,6 +55,7 @@ type Tokens struct {
 
 	answers map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
+	texts   map[string]text     // of policies, by name
 }
 
 // New gives the tokens that api shows. serverName is how the ledger calls its Vault.

@@ -1,0 +1,219 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/powers"
+)
+
+// Whoever stole a login to Vault may have made himself another way in with it before the campaign: a
+// secret-id of another role, a user's password, a token that is nobody's child. That outlives
+// the login. Nothing in Vault says who made what, so what the login's policies let it make is told, and
+// a person answers by its name.
+
+// made is what logins of the roll may have made or changed at one place in Vault.
+type made struct {
+	what   powers.What
+	role   bool     // place is an AppRole
+	logins []string // names
+}
+
+// couldHaveMade warns of what the logins of the roll may have made.
+func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error {
+	p := preview{api: l.vault.API(), policies: map[string]*string{}}
+	at, remade := map[string]*made{}, remadeBy(roll)
+	for _, c := range roll.Credentials {
+		if !c.Kind.OpensVault() || c.Subject == "" || c.Own || c.Problem == credential.SameName {
+			continue
+		}
+		var r credential.Reach
+		texts, shown, err := p.texts(ctx, c, &r)
+		if err != nil {
+			return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
+		}
+		own := ownPaths(c)
+		if !shown {
+			l.warnMade(own[0], "what "+c.Name+" may have made or changed in Vault is not known, for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
+			continue
+		}
+		found, err := powers.In(own, texts...)
+		if err != nil {
+			l.warnMade(own[0], fmt.Sprintf("what %s may have made or changed in Vault is not known: %v", c.Name, err))
+			continue
+		}
+		for _, f := range found {
+			if !f.Lasts() || remade[f.Path] != "" {
+				continue
+			}
+			place, role := madeAt(f)
+			if at[place] == nil {
+				at[place] = &made{what: f.What, role: role}
+			}
+			if !slices.Contains(at[place].logins, c.Name) {
+				at[place].logins = append(at[place].logins, c.Name)
+			}
+		}
+		l.beat()
+	}
+	for _, place := range slices.Sorted(maps.Keys(at)) {
+		if at[place].what == powers.Audit { // those that are there are looked at where our login is shown them
+			if devices, err := l.readVault(ctx, "sys/audit"); err != nil || devices != nil {
+				delete(at, place)
+				continue
+			}
+		}
+		if err := l.tellMade(ctx, place, *at[place]); err != nil {
+			return err
+		}
+	}
+	l.madeBefore(at, remade)
+	return nil
+}
+
+// ownPaths are the API paths of a login itself.
+func ownPaths(c credential.Credential) []string {
+	mount, name, ok := cutRole(c.Subject)
+	if login := c.Kind.Traits().Login; login != nil && ok {
+		return []string{login.Path(mount, name)}
+	}
+	return nil
+}
+
+// remadeBy are the paths at which logins of the roll are made anew, with their ids: they are retired too.
+func remadeBy(roll *credential.Roll) map[string]string {
+	out := map[string]string{}
+	for _, c := range roll.Credentials {
+		for _, at := range ownPaths(c) {
+			for _, part := range c.Kind.Traits().Login.Makes {
+				out[at+part] = c.ID
+			}
+		}
+	}
+	return out
+}
+
+// madeAt is the role or user that a power over one is about, and else its path.
+func madeAt(p powers.Power) (place string, role bool) {
+	if p.What != powers.Logins || !p.Exact() {
+		return p.Path, false
+	}
+	for _, kind := range credential.Kinds() {
+		login := kind.Traits().Login
+		if login == nil {
+			continue
+		}
+		for _, part := range slices.Backward(login.Makes) {
+			at, ok := strings.CutSuffix(p.Path, part)
+			if _, after, below := strings.Cut(at, "/"+login.Below+"/"); ok && below && !strings.Contains(after, "/") {
+				return at, login.Method == credential.AppRoleMethod
+			}
+		}
+	}
+	return p.Path, false
+}
+
+func (l *lister) tellMade(ctx context.Context, place string, m made) error {
+	who := m.logins[0]
+	if n := len(m.logins) - 1; n > 0 {
+		who += fmt.Sprintf(" and %d more logins of the roll", n)
+	}
+	text := fmt.Sprintf("by the policies of %s: %s. Whoever stole that login may have used this before, and what he made outlives it", who, m.what)
+	if m.role {
+		ids, err := l.secretIDsSince(ctx, place)
+		if err != nil {
+			return &naming{err, "secret-ids of an AppRole cannot be read"}
+		}
+		text += ids + ". Rotate that role with the device's (a source of type vault-approle, or a line of a manifest), or destroy what nobody claims"
+	} else {
+		text += ". Look at what there is at that place, and take away what nobody claims"
+	}
+	l.warnMade(place, text)
+	return nil
+}
+
+// warnMade says it unless a person has accepted the place.
+func (l *lister) warnMade(place, text string) {
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Vault == place }); i >= 0 {
+		l.warn(credential.FindingAccepted, "%s in Vault: what logins of the roll may have made there is accepted by the campaign file: %s", place, l.c.Accept[i].Reason)
+		return
+	}
+	l.warn(credential.FindingMade, "%s: %s%s{vault: %q, reason: …}", place, text, acceptMade, place)
+}
+
+const acceptMade = "; once that is done, say so: accept: - "
+
+// madeBefore repeats what the last campaign of the device said and nobody has accepted since: the right may have
+// been taken from the login, and what it made was not.
+func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
+	if l.past.last == nil {
+		return
+	}
+	for _, w := range l.past.last.Warnings {
+		place, text, ok := strings.Cut(w.Detail, ": ")
+		text, _, accepts := strings.Cut(text, acceptMade)
+		if w.Code != credential.FindingMade || !ok || !accepts || now[place] != nil || remade[place] != "" {
+			continue
+		}
+		if !strings.HasPrefix(text, saidBefore) {
+			text = saidBefore + l.past.last.Campaign + ", and nobody has answered since): " + text
+		}
+		if !slices.ContainsFunc(l.warnings, func(now Warning) bool { return strings.HasPrefix(now.Detail, place+": ") }) {
+			l.warnMade(place, text)
+		}
+	}
+}
+
+const saidBefore = "(said by campaign "
+
+// secretIDsSince says which secret-ids of a role were made while the device was in foreign hands.
+func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error) {
+	list, err := l.vault.API().Logical().ListWithContext(ctx, role+"/secret-id")
+	switch {
+	case refusedBy(err, http.StatusForbidden):
+		return fmt.Sprintf("; when its secret-ids were made is not shown to this login (vault list %s/secret-id)", role), nil
+	case refusedBy(err, http.StatusNotFound):
+		return "", nil
+	case err != nil:
+		return "", vaultError("list", role+"/secret-id", err)
+	}
+	accessors := keys(list)
+	var within []time.Time
+	for _, accessor := range accessors[:min(len(accessors), limitsMost)] {
+		at := role + "/secret-id-accessor/lookup"
+		id, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
+		switch {
+		case refusedBy(err, http.StatusForbidden):
+			return fmt.Sprintf("; it has %d secret-ids, and when they were made is not shown to this login", len(accessors)), nil
+		case refusedBy(err, http.StatusNotFound) || err == nil && id == nil:
+			continue // ended since it was listed
+		case err != nil:
+			return "", vaultError("update", at, err)
+		}
+		text, _ := id.Data["creation_time"].(string)
+		if made, err := time.Parse(time.RFC3339Nano, text); err == nil && exposed(l.c.Exposure, made) {
+			within = append(within, made)
+		}
+		l.beat()
+	}
+	if len(l.c.Exposure) == 0 {
+		return fmt.Sprintf("; it has %d secret-ids (the file names no exposure to tell which are from then)", len(accessors)), nil
+	}
+	said := fmt.Sprintf("; of its %d secret-ids %d were made while the device was exposed", len(accessors), len(within))
+	slices.SortFunc(within, time.Time.Compare)
+	for i, t := range within[:min(len(within), 8)] {
+		said += []string{": ", ", "}[min(i, 1)] + t.UTC().Format(time.RFC3339)
+	}
+	return said, nil
+}
+
+func exposed(all []config.Interval, at time.Time) bool {
+	return slices.ContainsFunc(all, func(i config.Interval) bool { return !at.Before(i.From) && (i.To.IsZero() || !at.After(i.To)) })
+}
