@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -16,6 +17,12 @@ import (
 // Fit refuses what doctor finds wrong with the servers of a campaign, as far as no waiting mends
 // it and a proof would not hold. spec has every server. A server that is down is no reason.
 func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
+	// Before the servers, because a replica under another name is that first.
+	twice := Twice(ctx, kinds, spec)
+	var known *TwiceError
+	if errors.As(twice, &known) {
+		return twice
+	}
 	for _, name := range spec.Authorities() {
 		d, err := kinds.System(spec, name)
 		if err != nil {
@@ -27,7 +34,7 @@ func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) e
 			}
 		}
 	}
-	return Twice(ctx, kinds, spec)
+	return twice
 }
 
 // Twice refuses one directory under two names: an account of it would be on the roll twice, with
