@@ -144,7 +144,7 @@ func TestWhatDoctorKnowsToBeWrongWithAServerBeginsNoCampaign(t *testing.T) {
 // Two providers, one of them in the file: what the other one still takes nobody asks.
 func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccountsForThem(t *testing.T) {
 	g := newGround(t)
-	first := g.slapd(lab.SlapdOptions{Provider: true, Accounts: lab.SeedAccounts("user", 1)})
+	first := g.slapd(lab.SlapdOptions{Provider: true, Policy: lab.SlapdPolicy{MustChange: true}, Accounts: lab.SeedAccounts("user", 1)})
 	second := g.slapd(lab.SlapdOptions{ReplicaOf: first, Provider: true})
 	conn, err := second.AdminConn(g.ctx)
 	require.NoError(t, err)
@@ -192,5 +192,19 @@ func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccou
 
 	d.Servers = append(d.Servers, second.LDAPS())
 	spec.Directories["corp"], spec.Accept = d, nil
-	require.Empty(t, warned(list(), credential.FindingMoreServers))
+	roll = list()
+	require.Empty(t, warned(roll, credential.FindingMoreServers))
+	require.Empty(t, warned(roll, credential.FindingNotProvider))
+	said = warned(roll, credential.FindingForced)
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "under the policies cn=default,ou=policies,dc=example,dc=org: no new value of an account under it")
+
+	replica := g.slapd(lab.SlapdOptions{ReplicaOf: first})
+	d.Servers = []string{replica.LDAPS(), first.LDAPS(), second.LDAPS()}
+	spec.Directories["corp"] = d
+	said = warned(list(), credential.FindingNotProvider)
+	require.Len(t, said, 1)
+	require.Contains(t, said[0], "directory corp: "+replica.LDAPS()+" is the first of its servers, and it is a replica")
+	require.Contains(t, said[0], "name the provider")
+	require.ErrorContains(t, g.fit(spec.Directories), "shadow context); name the provider")
 }

@@ -89,5 +89,13 @@ func writeServer(ctx context.Context, kinds *registry.Registry, spec *config.Cam
 		out = append(out, inventory.Warning{Code: credential.FindingNotProvider,
 			Detail: fmt.Sprintf("directory %s: %s is the first of its servers, and %s; %s", name, at, standing.Detail, standing.Mend())})
 	}
+	forcing, mend, err := d.Forcing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(forcing) > 0 {
+		out = append(out, inventory.Warning{Code: credential.FindingForced, Detail: fmt.Sprintf(
+			"directory %s: a password that bind.dn has set lets its account do nothing until it is changed, under the policies %s: no new value of an account under it works; %s", name, strings.Join(forcing, "; "), mend)})
+	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/activities"
@@ -61,6 +62,8 @@ func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
 	switch {
 	case a.State != protocol.Accepted && a.State != "":
 		return protocol.StopFor(a.State, "").Reason
+	case slices.Contains(a.Hindered, credential.ForcedChange) && !slices.Contains(c.Accepted, credential.ForcedChange):
+		return protocol.ReasonForced
 	case a.Locks > 0 && a.Locks-1-a.Failed <= 0 && len(c.Paths) > 0 && !c.Adopted && len(c.Confirmed) == 0:
 		return protocol.ReasonNearLock
 	}

@@ -162,6 +162,9 @@ const (
 	CopyBeside Problem = "copy-beside"
 	// HasKeytab: a reset makes the account's keytabs useless. A person may accept it.
 	HasKeytab Problem = "has-keytab"
+	// ForcedChange: the account's policy has each password that somebody else has set changed at the
+	// next login, which its consumers cannot do. A person may accept it.
+	ForcedChange Problem = "forced-change"
 	// VaultsBind: Vault itself binds with it to the directory. A person may accept it.
 	VaultsBind Problem = "vaults-bind"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
@@ -365,6 +368,8 @@ const (
 	FindingMoreServers FindingCode = "more-servers"
 	// FindingNotProvider: the first server of a directory takes no changes, or hands them on to another.
 	FindingNotProvider FindingCode = "not-the-provider"
+	// FindingForced: a policy has each reset password changed at the next login.
+	FindingForced FindingCode = "forced-change"
 	// FindingOtherSecrets: a secret of the roll has further fields that look like credentials.
 	FindingOtherSecrets FindingCode = "other-secrets"
 	// FindingPasswordHidden: whether entries have a password at all is not shown.

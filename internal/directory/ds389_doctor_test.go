@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,18 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 	require.False(t, got[1].OK)
 	require.Contains(t, got[1].Do, "set passwordIsGlobalPolicy: on")
 
+	forced := func() bool {
+		c := open(t, configOf389(supplier), supplier.BinderPassword)
+		policies, _, err := c.Forcing(t.Context())
+		require.NoError(t, err)
+		forced := c.Forced(t.Context(), supplier.LDAPS(), Entry{DN: supplier.AccountDN("nobody")})
+		require.Equal(t, forced, slices.Contains(policies, "cn=config"), "list and plan say what doctor says")
+		return forced
+	}
+	require.True(t, forced())
+
 	put389(t, supplier, "cn=config", "passwordMustChange", "off")
+	require.False(t, forced())
 	put389(t, consumer, "cn=config", "passwordIsGlobalPolicy", "on")
 	for _, c := range policies() {
 		require.True(t, c.OK, c.Detail)

@@ -66,6 +66,10 @@ type family interface {
 
 	// passThrough are the plug-ins that ask somebody else about a password.
 	passThrough() []string
+	// forces and forcing are what Client.Forced and Client.Forcing say. policy is the one that the
+	// entry names; empty without one.
+	forces(ctx context.Context, c *Client, server, policy string) (bool, error)
+	forcing(ctx context.Context, c *Client, server string) (policies []string, mend string, err error)
 	// standing is whether the server of c takes changes. It changes nothing.
 	standing(ctx context.Context, c *conn) (Standing, error)
 	// started is the entry and attribute that say when the server was started: of two

@@ -21,8 +21,9 @@ type lockouts struct {
 
 type lockout struct {
 	duration time.Duration
-	most     int // failures that lock; 0 is never, or not shown
-	history  int // of Active Directory
+	most     int  // failures that lock; 0 is never, or not shown
+	history  int  // of Active Directory
+	forces   bool // each reset password is to be changed: see Forced
 	known    bool
 	at       time.Time
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,11 +39,11 @@ func noteThreshold(most int, which string, add addCheck) {
 
 const keptHow = "close the accounts' connections on every server before or right after the campaign (docs/rights.md); what was set after a proof is found at the campaign's end"
 
-// notePolicies reads the policies below base.
+// notePolicies reads the policies of the suffix that base is in.
 func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 	most, policies, safe := 0, 0, 0
 	var changed, slow []string
-	err := c.server.client.Search(ctx, c.server.name, "", "(objectClass=pwdPolicy)", []string{"pwdLockout", "pwdMaxFailure", "pwdSafeModify", "pwdMustChange", "pwdMinDelay", "pwdMaxDelay"}, func(e Entry) error {
+	err := c.server.client.Search(ctx, c.server.name, c.server.client.suffix(ctx, c.server.name), "(objectClass=pwdPolicy)", []string{"pwdLockout", "pwdMaxFailure", "pwdSafeModify", "pwdMustChange", "pwdMinDelay", "pwdMaxDelay"}, func(e Entry) error {
 		policies++
 		if e.First("pwdSafeModify") == "TRUE" {
 			safe++
@@ -63,8 +64,12 @@ func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 	}
 	noteThreshold(most, "a policy below base", add)
 	if len(changed) > 0 {
-		// Which one is the default is not shown: the only one there is taken for it.
-		add(noteReset, len(changed) < policies, "a password that bind.dn has set lets its account do nothing until it is changed (pwdMustChange: TRUE) under "+strings.Join(changed, "; ")+
+		// Where cn=config does not show which one is the default the only one there is taken for it.
+		spares := len(changed) < policies
+		if standard, err := c.server.client.defaultPolicy(ctx, c.server.name); err == nil && standard != "" {
+			spares = !slices.ContainsFunc(changed, func(dn string) bool { return SameDN(dn, standard) })
+		}
+		add(noteReset, spares, "a password that bind.dn has set lets its account do nothing until it is changed (pwdMustChange: TRUE) under "+strings.Join(changed, "; ")+
 			": no new value of an account under it would work, and nothing more is set after the first; "+mendReset, mendReset)
 	}
 	if len(slow) > 0 {

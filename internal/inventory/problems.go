@@ -29,7 +29,8 @@ func (l *line) settle() {
 // accept takes a problem off the line. What it is stays a finding, with the name of
 // nobody: the campaign file is whoever's who started it.
 func (l *line) accept(a config.Accept) bool {
-	if a.Problem == credential.CopyBeside { // seen by the look at what its paths hold
+	// The one is seen by the look at what its paths hold, the other by the read that precedes Set.
+	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange {
 		l.Accepted = append(l.Accepted, a.Problem)
 		return true
 	}

@@ -45,6 +45,8 @@ type SlapdOptions struct {
 	Chains   bool
 	// ReadOnly makes the database refuse every change (readonly on).
 	ReadOnly bool
+	// ShowsConfig lets the binder read cn=config.
+	ShowsConfig bool
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 

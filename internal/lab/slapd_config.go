@@ -46,6 +46,12 @@ chain-uri "{{.RefersTo}}"
 chain-idassert-bind bindmethod=simple binddn="{{.BinderDN}}" credentials="{{.BinderPassword}}" mode=none tls_cacert={{.CAFile}} tls_reqcert=demand
 chain-return-error TRUE
 {{end}}
+{{if .ShowsConfig}}database config
+access to *
+  by dn.exact="{{.BinderDN}}" read
+  by * none
+
+{{end -}}
 database mdb
 suffix "{{.Base}}"
 rootdn "{{.AdminDN}}"
@@ -145,7 +151,7 @@ func (s *Slapd) writeConfig() error {
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
-		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "RefersTo": "",
+		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "RefersTo": "",
 	}
 	if s.opts.RefersTo != nil {
 		values["RefersTo"] = s.opts.RefersTo.LDAPS()

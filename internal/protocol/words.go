@@ -130,6 +130,7 @@ const (
 	ReasonNotNamed         Reason = "no-longer-named"   // an earlier campaign left it open, and the file has no source that names it
 	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
 	ReasonSameName         Reason = "same-name"         // a user of Vault's has the name of an account of the roll
+	ReasonForced           Reason = "forced-change"     // not set: its policy has each reset secret changed at the next login
 	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
 )
 

@@ -173,6 +173,38 @@ func TestUnderAPolicyThatHasEachResetChangedOneAccountIsSet(t *testing.T) {
 	})
 }
 
+// Where the configuration shows which policy is the account's not even one is set.
+func TestUnderAPolicyThatIsSeenToHaveEachResetChangedNothingIsSet(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MustChange: true}, ShowsConfig: true})
+	var cs []credential.Credential
+	for n := range r.accounts[:3] {
+		cs = append(cs, r.credential(n))
+	}
+	for i, got := range r.run(cs, nothing) {
+		require.Equal(t, protocol.ReasonForced, got.Stop.Reason)
+		require.Equal(t, protocol.Precheck, got.Step)
+		require.Contains(t, got.Stop.Detail, "nothing was set")
+		require.NotContains(t, got.Stop.Detail, "it was not so when it was listed")
+		require.True(t, r.logsIn(r.slapd, cs[i].Name, r.accounts[i].Password))
+	}
+	require.Empty(t, r.store.staged)
+
+	// A person may know better: an identity with write alone would not be held to it.
+	cs[0].Accepted = []credential.Problem{credential.ForcedChange}
+	require.Equal(t, protocol.ReasonMustChange, r.run(cs[:1], nothing)[0].Stop.Reason)
+
+	r.admin(r.slapd, func(conn *ldap.Conn) error {
+		req := ldap.NewModifyRequest("cn=default,ou=policies,"+r.slapd.BaseDN(), nil)
+		req.Replace("pwdMustChange", []string{"FALSE"})
+		return conn.Modify(req)
+	})
+	for _, got := range r.run(cs[1:], nothing) {
+		require.True(t, got.Dead(), "%+v", got)
+		require.Equal(t, protocol.ProofBind, got.Proof)
+	}
+}
+
 func TestWhereAccountsMayNotLogInFromHereOneAccountIsSet(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{})

@@ -24,7 +24,10 @@ func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.S
 	}
 	c.Problem = a.Hindered[0]
 	stop := ProblemStop(c)
-	stop.Server, stop.Detail = r.writeServer(), "it was not so when it was listed: "+stop.Detail
+	stop.Server = r.writeServer()
+	if c.Problem != credential.ForcedChange { // the listing does not look for it
+		stop.Detail = "it was not so when it was listed: " + stop.Detail
+	}
 	return stop
 }
 

@@ -23,11 +23,13 @@ var listedDetails = map[credential.Problem]string{
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 
-	credential.NoField:        "the secret is there and has no such field; correct the field's name (custom_metadata field, or the manifest's path), then list again",
-	credential.NotBare:        "the field holds more than a bare secret, and which part of it is the secret is not known; give the secret a field of its own, then list again",
-	credential.UnusableValue:  "the field is neither text nor a number, so it is no password; name the field that holds it, then list again",
-	credential.NoMount:        "no mount that this login can see serves it; make the mount (KV version 2) or correct the path, then list again",
-	credential.NotKV2:         "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
+	credential.NoField:       "the secret is there and has no such field; correct the field's name (custom_metadata field, or the manifest's path), then list again",
+	credential.NotBare:       "the field holds more than a bare secret, and which part of it is the secret is not known; give the secret a field of its own, then list again",
+	credential.UnusableValue: "the field is neither text nor a number, so it is no password; name the field that holds it, then list again",
+	credential.NoMount:       "no mount that this login can see serves it; make the mount (KV version 2) or correct the path, then list again",
+	credential.NotKV2:        "its mount is not KV version 2; `vault kv enable-versioning` upgrades it, then list again",
+	credential.ForcedChange: "the password policy of the account has each password that bind.dn has set changed at the next login (pwdMustChange, passwordMustChange), which its consumers cannot do; nothing was set; " +
+		"set it off for the time of the campaign, or give the account a policy without it; where bind.dn has write and not manage on userPassword, slapd marks nothing: accept forced-change by name then",
 	credential.Malformed:      "the path is not written as Vault keeps it: an empty, \".\" or \"..\" segment, a blank at the end of one, or an escape of a URL; write it as vault kv get takes it, then list again",
 	credential.APIPath:        "nothing lies there: mount/data/… is how Vault's API writes a path; leave data/ out, then list again",
 	credential.DeletesItself:  "Vault deletes by itself what is written there (delete_version_after of the secret or its mount), and the new value would be gone; nothing was changed: set that to 0, then list again",

@@ -106,7 +106,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state == protocol.Locked {
 		until = a.dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: directory.Hindrances(e)}, nil
+	hindered := directory.Hindrances(e)
+	if server == a.Servers()[0] && a.dir.Forced(ctx, server, e) {
+		hindered = append(hindered, credential.ForcedChange)
+	}
+	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
 }
 
 // LookAgain reads many accounts over several connections.

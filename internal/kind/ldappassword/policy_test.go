@@ -106,6 +106,21 @@ func TestResetThatMustBeChangedIsNotAccepted(t *testing.T) {
 	require.Equal(t, protocol.Refused, try(t, a, w.provider.LDAPS(), acc, old))
 }
 
+// slapd 2.5 marks what an administrator has set, and takes manage for that: what an identity with
+// write alone has set works.
+func TestAResetByWriteAloneNeedNotBeChanged(t *testing.T) {
+	w := newWorld(t, lab.SlapdPolicy{MustChange: true}, false)
+	for _, set := range []string{"exop", "replace"} {
+		d := w.writer()
+		d.Set = set
+		a := w.open(t, d)
+		c, old := w.credential(t)
+		acc, next := account(t, a, c), fresh(t, a)
+		require.NoError(t, a.Set(t.Context(), acc, next, old))
+		require.Equal(t, protocol.Accepted, try(t, a, w.provider.LDAPS(), acc, next))
+	}
+}
+
 func TestOwnIdentityIsNotTouched(t *testing.T) {
 	w := newWorld(t, lab.SlapdPolicy{}, false)
 	a := w.open(t, w.binder())
