@@ -297,6 +297,7 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	rs = append(rs, rule{"auth/" + appRoleMount + "/role/rollcall-*", []string{"deny"}})
 	if rotate {
 		rs = append(rs, tokenRules...)
+		rs = append(rs, rule{"identity/lookup/entity", []string{update}}) // it reads: whose tokens are that were cut off
 	}
 	return rs
 }

@@ -7,6 +7,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 )
 
 // Retire destroys every secret-id of the role but new, then revokes every
@@ -49,11 +50,17 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
 			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed", extra)})
 	}
-	revoked, err := au.tokens.RevokeAll(ctx, notOf(r, keep.metadata[markKey]))
+	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[markKey]), func(ctx context.Context) (minted.Alias, error) {
+		id, err := au.roleID(ctx, r)
+		return minted.Alias{Mount: r.mount, Name: id}, err
+	})
 	if err != nil {
 		return "", nil, err
 	}
-	if revoked > 0 {
+	if ended.Orphans > 0 {
+		findings = append(findings, minted.Unsure(ended.Orphans))
+	}
+	if revoked := ended.Revoked; revoked > 0 {
 		detail := fmt.Sprintf("%d live tokens of the old secret-ids were revoked", revoked)
 		if revoked == 1 {
 			detail = "1 live token of the old secret-ids was revoked"

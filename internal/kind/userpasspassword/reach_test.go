@@ -2,9 +2,11 @@ package userpasspassword
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -83,4 +85,45 @@ func TestAUserThatHasAnAccountsNameIsAskedWithTheAccountsSecret(t *testing.T) {
 	require.Empty(t, got, "the stolen secret opens nothing here")
 	_, err = au.Reads(t.Context(), c, nil, paths)
 	require.Error(t, err, "nothing is known that could be offered")
+}
+
+// Vault revokes no token when a user is deleted.
+func TestWhatADeletedUserMintedIsRevokedBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, server.Client().Sys().PutPolicy("reads-deleted", `path "kv/data/apps/deleted/*" { capabilities = ["read"] }
+path "auth/token/create" { capabilities = ["update"] }
+path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`))
+	au, paths := authority(), []string{"kv/data/apps/deleted/x"}
+	c, value := newUser(t, map[string]any{"token_policies": "reads-deleted"})
+	other, its := newUser(t, map[string]any{"token_policies": "reads-deleted"})
+	neighbour := login(t, other.Name, its)
+	shouted := login(t, strings.ToUpper(c.Name), value)
+	parent := login(t, c.Name, value)
+	made, err := parent.Auth().Token().Create(&vaultapi.TokenCreateRequest{})
+	require.NoError(t, err)
+	cut := server.Client()
+	cut.SetToken(made.Auth.ClientToken)
+	grown, err := cut.Auth().Token().Create(&vaultapi.TokenCreateRequest{})
+	require.NoError(t, err)
+	_, err = parent.Logical().WriteWithContext(t.Context(), "auth/token/revoke-orphan", map[string]any{"token": made.Auth.ClientToken})
+	require.NoError(t, err)
+	cut.SetToken(grown.Auth.ClientToken)
+
+	_, err = server.Client().Logical().DeleteWithContext(t.Context(), "auth/userpass/users/"+c.Name)
+	require.NoError(t, err)
+	for _, stolen := range []*vaultapi.Client{shouted, parent, cut} {
+		require.True(t, alive(t, stolen), "Vault lets it")
+	}
+	like := c
+	like.Problem = credential.SameName
+	_, err = au.Reads(t.Context(), like, []credential.Secret{value}, paths)
+	require.NoError(t, err)
+	require.True(t, alive(t, shouted), "nothing is done to one that is on the roll for its name alone")
+	got, err := au.Reads(t.Context(), c, []credential.Secret{value}, paths)
+	require.NoError(t, err)
+	require.Empty(t, got)
+	for _, stolen := range []*vaultapi.Client{shouted, parent, cut} {
+		require.False(t, alive(t, stolen))
+	}
+	require.True(t, alive(t, neighbour))
 }
