@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -314,42 +313,4 @@ func (g *Gate) change(do func()) {
 // notSet words why a credential was left as it is.
 func notSet(why *protocol.Stop) *protocol.Stop {
 	return &protocol.Stop{Reason: why.Reason, Server: why.Server, Detail: "it was not set, because nobody could read it afterwards: " + why.Detail}
-}
-
-// notActivated words why a credential that is set is not activated, and shuts the gate
-// if Vault is the cause.
-func (j *job) notActivated(err error) error {
-	var e *vault.Error
-	var stop *protocol.Stop
-	kind := specific
-	switch {
-	case j.activated():
-		return err
-	case errors.As(err, &e) && e.Kind != vault.CASMismatch:
-		stop = e.Stop()
-		if e.General() {
-			kind = general
-		} else if e.Kind == vault.PermissionDenied {
-			kind = denied
-		}
-	case errors.As(err, &stop) && stop.Reason.OfVault():
-		if stop.Reason.OfAllVault() {
-			kind = general
-		}
-	default:
-		return err
-	}
-	j.Gate.failed(j.c.ID, j.written(), stop, kind)
-	return &protocol.Stop{Reason: protocol.ReasonNotActive, Server: stop.Server, Detail: fmt.Sprintf(
-		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", j.c.Kind.Traits().Word, stop.Detail)}
-}
-
-// written are the places that Activate writes.
-func (j *job) written() (at places) {
-	for i, p := range j.paths {
-		if i >= len(j.parts) || j.parts[i] != apart {
-			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
-		}
-	}
-	return at
 }

@@ -4,7 +4,24 @@ import (
 	"fmt"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 )
+
+// ProblemStop is why a credential cannot be rotated as it is listed, or nil.
+func ProblemStop(c credential.Credential) *protocol.Stop {
+	switch c.Problem {
+	case "":
+		return nil
+	case credential.NoAccount:
+		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "a source names an account that its authority does not show: deleted, renamed, outside of base, hidden from bind.dn, or mistyped; nothing was changed"}
+	case credential.Ambiguous:
+		return &protocol.Stop{Reason: protocol.ReasonAmbiguous, Detail: "the reference matches more than one account; name it by DN or immutable id"}
+	}
+	if detail, ok := listedDetails[c.Problem]; ok {
+		return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: detail}
+	}
+	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
+}
 
 // listedDetails say what was seen when a credential was listed, for people and without a
 // name: the findings of the roll have the rest.
@@ -39,4 +56,15 @@ var listedDetails = map[credential.Problem]string{
 	credential.SameName:       "no source lists this login to Vault, and it has the name of an account of the roll, whose password may be its own too; nothing was changed: list it, and it is rotated first, or exclude it",
 	credential.NotNamed:       "an earlier campaign of the device left it open, and the campaign file has no source any more that names it; nothing was changed: name it again, or exclude it with a reason, then list again",
 	credential.TooManyPaths:   fmt.Sprintf("more than %d paths name the account; find out who wrote them, exclude those that are not its own, then list again", credential.PathsMost),
+}
+
+// placeStop is why a path cannot take part whatever the account says, or nil.
+// n is its number, from 0.
+func placeStop(p credential.Problem, n int) *protocol.Stop {
+	if p == "" {
+		return nil
+	}
+	stop := ProblemStop(credential.Credential{Problem: p})
+	stop.Detail = fmt.Sprintf("path %d of this credential: %s", n+1, stop.Detail)
+	return stop
 }

@@ -2,8 +2,6 @@ package rotation
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -166,60 +164,17 @@ func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
 	return false, nil
 }
 
-// odd keeps a credential open, before Set, of which a path holds what looks like more than a bare
-// secret and what the account does not accept as it stands: what reads it there takes a part of it,
-// and would be cut off. Where the value in force is known, only a path that shows it counts; where it
-// is not, a refused one counts only if no other place of the account is known: it is stale then.
-func (j *job) odd(ctx context.Context) error {
-	for i, p := range j.paths {
-		live := j.lives[i]
-		ours := live.Owner != "" && live.Owner == j.c.Subject
-		switch {
-		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == vault.PlaceKept:
-		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
-		case live.Shows(j.inForce), j.inForce.IsZero() && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
-			since, err := j.since(ctx, p, live)
-			if err != nil {
-				return err
-			}
-			if since != vault.AsActivated {
-				return oddStop(i, live)
-			}
-		}
+// spareKeeps keeps a credential open where writing Rollcall's own path would be the end of a value that
+// nobody saw to be the account's.
+func (j *job) spareKeeps(ctx context.Context, how part, live vault.Live) error {
+	if how != kept || live.Version == 0 || !live.Found || live.Value.Equal(j.staged.Secret) {
+		return nil
 	}
-	return nil
-}
-
-// livesElsewhere reports whether a path takes part that holds something: an empty one that somebody
-// named is read by nobody yet.
-func (j *job) livesElsewhere() bool {
-	for i := range j.paths {
-		if j.parts[i] != apart && j.lives[i].Found {
-			return true
-		}
+	k, err := j.Store.Keeping(ctx, *j.c.Spare)
+	if err != nil || k.KeepsOlder() {
+		return err
 	}
-	return false
-}
-
-func oddStop(i int, live vault.Live) *protocol.Stop {
-	if live.Within != "" {
-		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept what stands within %s at path %d of this credential: it may be stale, or all of the field is the password, or a part of it in another form; nothing was changed: find out what reads it there, and give the secret a field of its own, or exclude the path if it is not the account's", live.Within, i+1)}
-	}
-	return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept as it stands what path %d of this credential holds, and that looks like more than a bare secret (%s): what reads it there may take a part of it; nothing was changed: give the secret a field of its own, or exclude the path if it is not the account's", i+1, live.More)}
-}
-
-// fit holds the staged value against what surrounds it at each path that takes part: found
-// out after Set, consumers would be cut off.
-func (j *job) fit() error {
-	for i, p := range j.paths {
-		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) || overDeleted(j.c, p, j.lives[i]) {
-			continue
-		}
-		if err := j.lives[i].Takes(p.Field, j.staged.Secret); err != nil {
-			return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what surrounds the secret at path %d of this credential cannot hold the new value; nothing was changed: leave the symbols that it has no way to write out of the password policy (password.symbols), or give the secret a field of its own", i+1)}
-		}
-	}
-	return nil
+	return &protocol.Stop{Reason: protocol.ReasonUnproved, Detail: "none of its paths holds what the account accepts, and Vault keeps a single version of the secret at Rollcall's own path, where an earlier value lies (max_versions); nothing was changed: set max_versions of that secret or its mount to 2 or more, or to 0"}
 }
 
 // recordedPlaces are the parts as the staging entry has them, for a value
@@ -270,84 +225,10 @@ func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
 	return c.Paths
 }
 
-// onlyOurs is the number of a path, from 1, if the new value goes to secrets alone that Rollcall made
-// for the credential while a path that somebody else named is left as it is: an earlier
-// campaign brought it there, and nothing shows that consumers have followed.
-func (j *job) onlyOurs() (takes int) {
-	left := false
-	for i := range j.paths {
-		made := j.lives[i].Owner != "" && j.lives[i].Owner == j.c.Subject
-		switch {
-		case j.parts[i] != apart && !made:
-			return 0
-		case j.parts[i] != apart:
-			takes = i + 1
-		case !made:
-			left = true
-		}
-	}
-	if !left {
-		return 0
-	}
-	return takes
-}
-
-// doomed are the versions of each path that the proof makes worthless and that hold
-// nothing but what is the account's, or what a newer version holds too.
-func (j *job) doomed() [][]int {
-	out := make([][]int, len(j.paths))
-	for i, p := range j.paths {
-		if j.parts[i] == apart {
-			continue
-		}
-		list := slices.Clone(j.staged.Doomed[p.String()])
-		if base := j.staged.Base[p.String()]; j.parts[i] == seen && base > 0 {
-			list = append(list, base)
-		}
-		if replaced := j.lives[i].Replaced; replaced > 0 {
-			list = append(list, replaced)
-		}
-		slices.Sort(list)
-		out[i] = slices.Compact(list)
+func versions(paths []credential.Path, by map[string]int) []int {
+	out := make([]int, 0, len(paths))
+	for _, p := range paths {
+		out = append(out, by[p.String()])
 	}
 	return out
-}
-
-// nextPlaces carries the parts over to another attempt. What was activated is
-// ours from then on, whatever the account says of it.
-func (j *job) nextPlaces(next *vault.Staged) {
-	if j.parts == nil {
-		return
-	}
-	next.Places = j.places()
-	if !j.activated() {
-		return
-	}
-	next.Doomed, next.Base = maps.Clone(next.Doomed), map[string]int{}
-	if next.Doomed == nil {
-		next.Doomed = map[string][]int{}
-	}
-	if next.Places == nil {
-		next.Places = map[string]string{}
-	}
-	before := j.doomed()
-	for i, p := range j.paths {
-		next.Base[p.String()] = j.lives[i].Version
-		if j.parts[i] == apart {
-			continue
-		}
-		next.Places[p.String()] = vault.PlaceKept
-		next.Doomed[p.String()] = append(before[i], j.lives[i].Version) // ours, and not in force
-	}
-}
-
-// placeStop is why a path cannot take part whatever the account says, or nil.
-// n is its number, from 0.
-func placeStop(p credential.Problem, n int) *protocol.Stop {
-	if p == "" {
-		return nil
-	}
-	stop := ProblemStop(credential.Credential{Problem: p})
-	stop.Detail = fmt.Sprintf("path %d of this credential: %s", n+1, stop.Detail)
-	return stop
 }

@@ -2,13 +2,35 @@ package rotation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
+
+// settle proves that the old value is dead. Where another server keeps it open although
+// the write server has done its part, it leaves behind with which change mark of
+// the write server Retire did its own.
+//
+// Retiring is a change of the secret at some authorities (Active Directory: one more
+// reset), which other servers have to follow in turn. A pass that retired again what the
+// one before had retired would so wait for a later change every time, and a server that
+// is slower than the passes would never be seen to follow.
+func (j *job) settle(ctx context.Context) error {
+	j.noteActivated()
+	if j.retired == 0 {
+		j.left = j.staged.Retired
+		j.noteLivesOn()
+	}
+	err := j.prove(ctx)
+	if err != nil {
+		j.rememberRetired(ctx)
+	}
+	return err
+}
 
 // prove offers the old value and then the new one to every server. On each it
 // costs one refused login for each distinct old value, cleared by the good login straight
@@ -86,17 +108,6 @@ func (j *job) prove(ctx context.Context) error {
 	return nil
 }
 
-// seen is the write server's change mark at the logins of the proof, if it is known.
-func (j *job) seen() string {
-	if j.account.Exact {
-		return j.out.Evidence[0].Changed
-	}
-	if s, ok := kind.As[kind.Seer](j.Authority); ok {
-		return s.Seen(j.account)
-	}
-	return ""
-}
-
 // asked are the servers that the proof asks, the write server first, and those
 // that a person left out of it.
 func (r *Rotator) asked() (asked, leftOut []string) {
@@ -108,6 +119,29 @@ func (r *Rotator) asked() (asked, leftOut []string) {
 		}
 	}
 	return asked, leftOut
+}
+
+// asLeft holds the write server's change mark against the one that Retire left. If
+// somebody has changed the secret since, ours may be no more than the one before, which
+// is accepted for a while: the caller looks again, and retires theirs.
+func (j *job) asLeft(mark string) error {
+	if !j.account.Exact || j.left == "" || mark == j.left {
+		return nil
+	}
+	j.note(credential.FindingChangedAfter)
+	return errors.New("somebody changed the secret after it was retired; look again")
+}
+
+// stillAs looks once more, after the proof on a server, at what is handed over to a
+// person: the login may have been with a value that somebody had changed since the look
+// before it, and the owner would be sent to fetch one that soon lets nobody in.
+func (j *job) stillAs(ctx context.Context, server, mark string) error {
+	account, err := j.Authority.Account(ctx, server, j.c)
+	if err != nil || account.Changed == mark {
+		return err
+	}
+	j.note(credential.FindingChangedAfter)
+	return errors.New("somebody changed the secret while it was proved; look again")
 }
 
 // outlived decides what to do about an old value that the write server still
@@ -141,116 +175,41 @@ func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) er
 	return j.restage(ctx, d.Finding)
 }
 
-// weak: no old value that we hold was in force before Set, so that its refusal
-// now proves nothing.
-func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
-
-// offered are the old values that the proof offers: none where one refusal locks.
-func (j *job) offered() []credential.Secret {
-	if j.account.Locks == 1 {
+// secondPassword is why an old value that is accepted beside the new one is not the entry's
+// affair, or nil if another reset may end it: the entry keeps one password. Where that is not
+// shown, one reset to another value has to show it.
+func (j *job) secondPassword(ctx context.Context, server string) error {
+	k, ok := kind.As[kind.Keeper](j.Authority)
+	if !ok {
 		return nil
 	}
-	return j.olds
+	n, err := k.Keeps(ctx, server, j.account)
+	if err != nil || n > 1 || n == 0 && (server != j.writeServer() || j.staged.Outlived == 0) {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonSecondPassword, Server: server,
+		Detail: "the new value was set and is accepted, and so is the stolen one, which the account's entry does not hold any more: it is kept somewhere else, and no reset reaches it; in OpenLDAP that is the rootpw (olcRootPW) of a rootdn with the account's name, elsewhere another system that the server asks; change it there, on every server"}
 }
 
-// replicaPatience is how long one credential waits for a replica to follow.
-// Replication takes milliseconds or is broken; in the latter case only the first
-// credentials of a batch wait, and the next pass waits again.
-const replicaPatience = time.Second
-
-// changeMark reads the account's change mark on one server, and gives a
-// replica a moment to reach want. An account that the server would refuse
-// whatever the password stops the proof.
-func (j *job) changeMark(ctx context.Context, server, want string) (string, error) {
-	for pause, deadline := 5*time.Millisecond, time.Now().Add(replicaPatience); ; pause *= 2 {
-		account, err := j.Authority.Account(ctx, server, j.c)
-		if err != nil {
-			return "", err
-		}
-		if account.State != protocol.Accepted {
-			return "", stopOf(account, server)
-		}
-		if account.Changed >= want {
-			return account.Changed, j.named(account, server)
-		}
-		if _, slow := j.slow.Load(server); slow {
-			return account.Changed, nil
-		}
-		if time.Now().Add(pause).After(deadline) {
-			j.slow.Store(server, true)
-			return account.Changed, nil
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return account.Changed, nil
-		}
+// seen is the write server's change mark at the logins of the proof, if it is known.
+func (j *job) seen() string {
+	if j.account.Exact {
+		return j.out.Evidence[0].Changed
 	}
+	if s, ok := kind.As[kind.Seer](j.Authority); ok {
+		return s.Seen(j.account)
+	}
+	return ""
 }
 
-// named holds an account's name on a server against the one under which values are offered.
-func (j *job) named(a kind.Account, server string) error {
-	if a.Name == j.account.Name {
-		return nil
-	}
-	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: renamed}
-}
-
-const renamed = "the account was renamed or moved while it was worked on; the next pass reads it again"
-
-// probe offers the old values, each followed by the new one. On a replica the
-// new one comes first as well: it clears what wrong logins others have run up
-// there, and a replica that does not know it is not offered two wrong ones.
-func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, newFirst bool) error {
-	olds := j.offered()
-	newFirst = newFirst || j.account.Locks == 2 // what others have run up leaves no room for ours
-	if newFirst && len(olds) > 0 {
-		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
-		if err != nil {
-			return err
-		}
-		if answer != protocol.Accepted {
-			return stopUnlessDead(protocol.Evidence{Server: server, New: answer})
+// lasting keeps a credential open whose new value Vault will delete by itself: the
+// staged one may be all that is left then.
+func (j *job) lasting() error {
+	for i, live := range j.lives {
+		if j.parts[i] != apart && live.Ends {
+			j.out.Proof = ""
+			return &protocol.Stop{Reason: protocol.ReasonDeletesItself, Detail: fmt.Sprintf("the old value is dead, and Vault will delete the new one at path %d of this credential by itself (delete_version_after); it is also in staging: set that to 0 on the secret and its mount, and the next campaign writes it again", i+1)}
 		}
 	}
-	for n := 0; n == 0 || n < len(olds); n++ {
-		if n < len(olds) {
-			// Taken at its word: what makes a refusal mean something is the good
-			// login straight after.
-			answer, err := j.Authority.Offer(ctx, server, j.account, olds[n])
-			if err != nil {
-				return err
-			}
-			if ev.Old = answer; answer != protocol.Refused {
-				return stopUnlessDead(*ev)
-			}
-		}
-		answer, err := j.accepts(ctx, server, n < len(olds))
-		if err != nil {
-			return err
-		}
-		if ev.New = answer; answer != protocol.Accepted {
-			return stopUnlessDead(*ev)
-		}
-	}
-	ev.At = j.Now().UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
 	return nil
-}
-
-// accepts asks whether the server takes the new value. used says that on this
-// server it has logged in and carried out an operation in this look already, so
-// that a login is enough.
-func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.Answer, error) {
-	if !used {
-		return j.Authority.Try(ctx, server, j.account, j.staged.Secret)
-	}
-	return j.offer(ctx, server, j.staged.Secret)
-}
-
-// stopUnlessDead words the answer that broke the proof off.
-func stopUnlessDead(ev protocol.Evidence) error {
-	if _, stop := protocol.Dead([]string{ev.Server}, []protocol.Evidence{ev}, ev.Old != protocol.NotAsked, nil); stop != nil {
-		return stop
-	}
-	return &protocol.Stop{Reason: protocol.ReasonInternal, Server: ev.Server, Detail: "a proof was broken off for no reason"}
 }

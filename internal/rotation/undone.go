@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"errors"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -62,57 +61,4 @@ func (j *job) setAgain(ctx context.Context, server string, err error) error {
 	}
 	j.step = protocol.Prove
 	return j.prove(ctx)
-}
-
-// unlessReverted is asked when the write server refuses the new value after it was set: if
-// nobody has set another one, it is looked at again, and set again.
-//
-// The server may also be one that hands changes on to another (slapo-chain(5)) and gets its
-// own back a while later. That is told by an entry that nothing has touched since: what takes
-// a reset back is an entry that was touched later.
-func (j *job) unlessReverted(ctx context.Context, stop error) error {
-	now, waited, err := j.arrived(ctx)
-	switch {
-	case err != nil:
-		return stop
-	case waited && !protocol.Reverted(j.staged.Before, now):
-		return errors.New("the reset has come back to the server that handed it on; look again")
-	case !protocol.Reverted(j.staged.Before, now):
-		return j.unlessJustNow(ctx, now, stop)
-	case now == j.staged.Before:
-		return &protocol.Stop{Reason: protocol.ReasonLagging, Server: j.writeServer(), Detail: "this server has said that the new value is set, and does not show the change itself: " +
-			"it hands changes on to another server (a replica with slapo-chain) and gets them back late; the new value waits in staging and is activated once it works here; name the provider as the first of servers"}
-	}
-	j.note(credential.FindingUndone)
-	return errors.New("the reset was taken back; look again")
-}
-
-// unlessJustNow asks once more where the change may have come between the refusal and the look at
-// the account. It is one wrong login more where it has not, which must not lock the account.
-func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
-	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= wrongMost {
-		return stop
-	}
-	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
-	if err == nil && answer == protocol.Accepted {
-		return errors.New("the reset has come back to the server that handed it on; look again")
-	}
-	return stop
-}
-
-// arrived is the write server's change mark, once it is another one than before Set, or after a
-// while.
-func (j *job) arrived(ctx context.Context) (mark string, waited bool, err error) {
-	for pause, deadline := 5*time.Millisecond, time.Now().Add(replicaPatience); ; pause *= 2 {
-		now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
-		if err != nil || !protocol.Reverted(j.staged.Before, now.Changed) || time.Now().Add(pause).After(deadline) {
-			return now.Changed, waited, err
-		}
-		select {
-		case <-time.After(pause):
-			waited = true
-		case <-ctx.Done():
-			return now.Changed, waited, nil
-		}
-	}
 }

@@ -2,9 +2,6 @@ package rotation
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
@@ -80,68 +77,4 @@ func (j *job) inherited(p credential.Path, live vault.Live) bool {
 		}
 	}
 	return false
-}
-
-// placesSeen says which paths are left as they are. Numbers, not names: findings
-// travel through Temporal. asked: the account was asked in this look which old value is in force.
-func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Finding, err error) {
-	var left, before, stale []string
-	why := ""
-	for i, p := range j.paths {
-		if j.parts[i] != apart {
-			continue
-		}
-		since, err := j.since(ctx, p, j.lives[i])
-		if err != nil {
-			return nil, err
-		}
-		n := fmt.Sprint(i + 1)
-		if left = append(left, n); since == vault.NotActivated {
-			stale = append(stale, n)
-			continue
-		}
-		if before = append(before, n); why == "" {
-			why = earlierPath
-		}
-		if since == vault.WrittenSince || since == vault.Anothers {
-			why = earlierPath + ", and somebody has written it since: it may have been given to another account"
-		}
-	}
-	refused := func(which []string) {
-		detail := j.numbered(which)
-		if why != "" {
-			detail += "; " + why
-		}
-		out = append(out, credential.Finding{Code: credential.FindingPathRefused, Detail: detail})
-	}
-	switch ours := j.onlyOurs(); {
-	case len(left) == 0:
-	case usesSpare(j.c, j.staged) || len(j.paths) > len(j.c.Paths):
-		refused(left)
-		out = append(out, credential.Finding{Code: credential.FindingSparePath})
-	case ours > 0:
-		refused(left)
-		out = append(out, credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
-	default:
-		// Another path had the value in force. Where Rollcall itself had put one at this path, who
-		// reads it may be cut off, so a person is asked.
-		if len(before) > 0 {
-			refused(before)
-		}
-		if len(stale) > 0 {
-			out = append(out, credential.Finding{Code: credential.FindingStalePath, Detail: j.numbered(stale)})
-		}
-	}
-	if asked && slices.Contains(j.parts[:len(j.c.Paths)], kept) && len(j.c.Confirmed) > 0 && j.inForce.IsZero() {
-		out = append(out, credential.Finding{Code: credential.FindingConfirmed})
-	}
-	return out, nil
-}
-
-// earlierPath begins what is said of a path that Rollcall itself had written before.
-const earlierPath = "an earlier campaign put a value of this credential there"
-
-// numbered names paths by their numbers.
-func (j *job) numbered(which []string) string {
-	return fmt.Sprintf("path %s of %d", strings.Join(which, ", "), len(j.c.Paths))
 }

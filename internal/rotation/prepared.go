@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -137,4 +138,25 @@ func (p inHand) olds(paths []credential.Path) []credential.Secret {
 		out = append(out, p.staged.Old[path.String()])
 	}
 	return out
+}
+
+// inHand takes over what Prepare saw a moment ago in this process, if it is there.
+func (j *job) inHand(fresh bool) bool {
+	if !fresh {
+		j.Hand.forget(j.Campaign, j.c.ID)
+		return false
+	}
+	p, ok := j.Hand.take(j.Campaign, j.c.ID, j.intended, j.Now())
+	if !ok {
+		return false
+	}
+	j.staged, j.lives, j.account, j.handed = p.staged, slices.Clone(p.lives), p.account, true
+	j.paths, j.inForce = j.c.Paths, credential.Secret{}
+	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
+	j.recordedPlaces()
+	for _, old := range p.olds(j.c.Paths) {
+		j.addOld(old)
+	}
+	j.oddLast()
+	return true
 }

@@ -1,0 +1,129 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+func (j *job) activate(ctx context.Context) error {
+	j.step = protocol.Activate
+	for i, p := range j.paths {
+		live := j.lives[i]
+		if j.parts[i] == apart || live.Value.Equal(j.staged.Secret) {
+			continue
+		}
+		if live.Problem != "" && !overDeleted(j.c, p, live) {
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
+		}
+		listed := live.Value.Equal(j.staged.Old[p.String()])
+		if live.Found && live.Version != j.staged.Base[p.String()] && !listed {
+			// A stranger wrote the path after we listed it. Their value is not
+			// in force, ours is: consumers need ours.
+			j.note(credential.FindingChangedDuring)
+		}
+		now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
+		if vault.AsCAS(err) && j.handed {
+			// What was taken over is older than a look of our own would be: look once more.
+			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
+				j.handed = false
+				return j.activate(ctx)
+			}
+		}
+		if vault.AsCAS(err) {
+			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
+		}
+		if err != nil {
+			return err
+		}
+		if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
+			now.Replaced = 0 // whose value it held is not known
+		}
+		j.lives[i] = now
+	}
+	return nil
+}
+
+// owner is what Rollcall's own paths carry, so that no other credential's value is ever
+// written over it.
+func (j *job) owner(p credential.Path) string {
+	if j.c.Adopted || j.c.Spare != nil && p == *j.c.Spare {
+		return j.c.Subject
+	}
+	return ""
+}
+
+func (j *job) noteActivated() {
+	j.out.To, j.out.Written, j.out.Doomed = nil, nil, j.doomed()
+	for i, l := range j.lives {
+		if j.parts[i] == apart || !l.Value.Equal(j.staged.Secret) { // left as it is, or not written yet
+			l.Version, l.Written = 0, time.Time{}
+		}
+		j.out.To, j.out.Written = append(j.out.To, l.Version), append(j.out.Written, l.Written)
+	}
+}
+
+// doomed are the versions of each path that the proof makes worthless and that hold
+// nothing but what is the account's, or what a newer version holds too.
+func (j *job) doomed() [][]int {
+	out := make([][]int, len(j.paths))
+	for i, p := range j.paths {
+		if j.parts[i] == apart {
+			continue
+		}
+		list := slices.Clone(j.staged.Doomed[p.String()])
+		if base := j.staged.Base[p.String()]; j.parts[i] == seen && base > 0 {
+			list = append(list, base)
+		}
+		if replaced := j.lives[i].Replaced; replaced > 0 {
+			list = append(list, replaced)
+		}
+		slices.Sort(list)
+		out[i] = slices.Compact(list)
+	}
+	return out
+}
+
+// written are the places that Activate writes.
+func (j *job) written() (at places) {
+	for i, p := range j.paths {
+		if i >= len(j.parts) || j.parts[i] != apart {
+			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
+		}
+	}
+	return at
+}
+
+// notActivated words why a credential that is set is not activated, and shuts the gate
+// if Vault is the cause.
+func (j *job) notActivated(err error) error {
+	var e *vault.Error
+	var stop *protocol.Stop
+	kind := specific
+	switch {
+	case j.activated():
+		return err
+	case errors.As(err, &e) && e.Kind != vault.CASMismatch:
+		stop = e.Stop()
+		if e.General() {
+			kind = general
+		} else if e.Kind == vault.PermissionDenied {
+			kind = denied
+		}
+	case errors.As(err, &stop) && stop.Reason.OfVault():
+		if stop.Reason.OfAllVault() {
+			kind = general
+		}
+	default:
+		return err
+	}
+	j.Gate.failed(j.c.ID, j.written(), stop, kind)
+	return &protocol.Stop{Reason: protocol.ReasonNotActive, Server: stop.Server, Detail: fmt.Sprintf(
+		"its %s was changed and waits in staging, and its consumers are cut off until Vault takes it: %s", j.c.Kind.Traits().Word, stop.Detail)}
+}

@@ -1,0 +1,97 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// What kept an account from being rotated when it was listed is looked at again with the read
+// that precedes Set, because an entry can be changed in between: another system is asked about
+// the password by then, or the entry keeps a second copy that a reset leaves as it is.
+
+// hindered is why nothing is set for an account as it is now, or nil. What a person accepted
+// is taken out of the account.
+func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.Stop {
+	a.Hindered = slices.DeleteFunc(slices.Clone(a.Hindered), func(p credential.Problem) bool { return slices.Contains(c.Accepted, p) })
+	if len(a.Hindered) == 0 {
+		return nil
+	}
+	c.Problem = a.Hindered[0]
+	stop := ProblemStop(c)
+	stop.Server = r.writeServer()
+	if c.Problem != credential.ForcedChange { // the listing does not look for it
+		stop.Detail = "it was not so when it was listed: " + stop.Detail
+	}
+	return stop
+}
+
+// copied is why nothing is set where another field of a secret holds the same value by now, or nil: the
+// listing may be hours old, and what reads the copy would be cut off.
+func copied(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+	if slices.Contains(c.Accepted, credential.CopyBeside) {
+		return nil
+	}
+	for i, live := range lives {
+		for _, field := range live.Also {
+			at := credential.Path{Mount: paths[i].Mount, Path: paths[i].Path, Field: field}
+			if !slices.Contains(paths, at) && !slices.Contains(c.Beside, at) {
+				return &protocol.Stop{Reason: protocol.ReasonCopyBeside, Detail: fmt.Sprintf("it was not so when it was listed: the secret at path %d of this credential holds the same value in another field too, and what reads it there would be cut off; nothing was changed: list again, whose finding names the field", i+1)}
+			}
+		}
+	}
+	return nil
+}
+
+// fit holds the staged value against what surrounds it at each path that takes part: found
+// out after Set, consumers would be cut off.
+func (j *job) fit() error {
+	for i, p := range j.paths {
+		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) || overDeleted(j.c, p, j.lives[i]) {
+			continue
+		}
+		if err := j.lives[i].Takes(p.Field, j.staged.Secret); err != nil {
+			return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what surrounds the secret at path %d of this credential cannot hold the new value; nothing was changed: leave the symbols that it has no way to write out of the password policy (password.symbols), or give the secret a field of its own", i+1)}
+		}
+	}
+	return nil
+}
+
+// listedHolds is how long the settings of a secret are taken to be as the listing saw them. A
+// campaign that takes longer asks once more for each path; those of a mount are asked for anyway.
+const listedHolds = 10 * time.Minute
+
+// stays keeps a credential open, before Set, of which Vault would delete the new value by itself: it
+// may be the only copy there is once the old one is dead.
+func (j *job) stays(ctx context.Context) error {
+	for i, p := range j.paths {
+		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) {
+			continue
+		}
+		k, err := j.keeping(ctx, p, i < len(j.c.Paths))
+		if err != nil {
+			return err
+		}
+		if k.Deletes() || j.lives[i].Ends && j.lives[i].Problem == "" && len(k.Unseen) > 0 {
+			return deletesStop(i, k)
+		}
+	}
+	return nil
+}
+
+func (j *job) keeping(ctx context.Context, p credential.Path, listed bool) (vault.Keeping, error) {
+	if listed && age(j.Listed, j.Now()) < listedHolds {
+		return j.Store.MountKeeping(ctx, p)
+	}
+	return j.Store.Keeping(ctx, p)
+}
+
+func deletesStop(i int, k vault.Keeping) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonDeletesItself, Detail: fmt.Sprintf("Vault would delete the new value at path %d of this credential by itself (%s); nothing was changed: set that to 0, or exclude the path if it is not the account's", i+1, k.Setting())}
+}

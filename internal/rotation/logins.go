@@ -1,0 +1,255 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// observeLogins asks the write server which value is in force, and decides by it
+// which paths take part.
+func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
+	f, err := j.offerAll(ctx, fresh)
+	switch f.NewBinds {
+	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
+		if err == nil {
+			err = j.stillStaged(ctx)
+		}
+	}
+	if err != nil || f.Activated || f.NewBinds != protocol.NotAsked && f.NewBinds != protocol.Refused {
+		return f, err
+	}
+	if f.OldSpared && j.undecided() {
+		return f, j.spared(ctx, f.Fresh)
+	}
+	f.Unproved, err = j.settlePlaces(ctx)
+	return f, err
+}
+
+// offerAll offers the staged value first on every try but the first: if it is in
+// force, nothing else matters.
+func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) {
+	f := protocol.Facts{
+		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
+		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
+		Reverted: protocol.Reverted(j.staged.Before, j.account.Changed),
+	}
+	// An attempt that replaced this one may have been quicker.
+	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
+	j.unsent = f.Fresh
+	wrong := 0
+	j.tried = nil
+	switch {
+	case f.Fresh:
+	case j.sentNot():
+		f.NewBinds = protocol.Refused
+	default:
+		answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
+		if err != nil {
+			return f, err
+		}
+		f.NewBinds = answer
+		if j.newRight = answer == protocol.Accepted || answer == protocol.PasswordExpired; answer != protocol.Refused {
+			return f, nil
+		}
+		wrong++
+	}
+	if f.Activated {
+		return f, nil
+	}
+	if len(j.before) == 0 {
+		j.before = map[string]string{j.writeServer(): j.account.Changed}
+	}
+	if j.staged.Asked {
+		f.OldBinds, f.OldSpared = protocol.Refused, j.staged.Changed == ""
+		return f, nil
+	}
+	if j.staged.Outlived > 0 {
+		f.OldSpared = true
+		return f, nil
+	}
+	for i, old := range j.olds {
+		if j.apartOnly(old) {
+			f.OldBinds = protocol.Refused // by an earlier look
+			continue
+		}
+		if wrong >= j.spare() {
+			if f.OldSpared = true; wrong == 0 {
+				j.ration()
+			}
+			break
+		}
+		answer, err := j.offer(ctx, j.writeServer(), old)
+		if err != nil {
+			return f, err
+		}
+		if answer != protocol.Refused {
+			j.inForce = old // or was until just now, which says as well whose the path is
+		}
+		if answer == protocol.Accepted && j.changedSince(old) {
+			// It is accepted, and another one is in force.
+			answer = protocol.Refused
+		}
+		f.OldBinds = answer
+		if answer != protocol.Refused {
+			// The one in force is offered first from here on, which is what
+			// a server that wants the old value with a reset needs.
+			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
+			j.settleVariant(old)
+			break
+		}
+		wrong++
+		j.tried = append(j.tried, old)
+	}
+	return f, nil
+}
+
+// offer is one login with a value of which only one thing matters: whether it is
+// the right one. A refusal is believed after a look at the account, as in Try.
+func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Answer, error) {
+	answer, err := j.Authority.Offer(ctx, server, j.account, value)
+	if err != nil || answer != protocol.Refused {
+		return answer, err
+	}
+	account, err := j.Authority.Account(ctx, server, j.c)
+	switch {
+	case err != nil:
+		return "", err
+	case account.State != protocol.Accepted:
+		return account.State, nil
+	}
+	return protocol.Refused, j.named(account, server)
+}
+
+// wrongMost is how many wrong logins in a row a look may cost where the policy is not
+// known: directories that lock accounts rarely do it before the third.
+const wrongMost = 2
+
+// spare is how many wrong logins in a row this look may cost before Set: the account is not
+// to be locked by them, with those that others made.
+func (j *job) spare() int {
+	if j.account.Locks == 0 {
+		return wrongMost
+	}
+	return max(0, min(wrongMost, j.account.Locks-1-j.account.Failed))
+}
+
+// sentNot reports that the account is as it was when the value was staged, so that the value
+// is not in force. It is asked only where a wrong login more would be too many.
+func (j *job) sentNot() bool {
+	return j.spare() < wrongMost && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
+}
+
+// ration leaves out the old values of an account that one more wrong login could lock: their
+// refusal afterwards proves nothing then.
+func (j *job) ration() {
+	j.rationed = true
+	j.note(credential.FindingRationed)
+}
+
+// apartOnly reports whether a value is held by nothing but paths that an earlier look
+// found not to be the account's.
+func (j *job) apartOnly(value credential.Secret) bool {
+	some := false
+	for i, p := range j.paths {
+		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) {
+			if j.staged.Places[p.String()] != vault.PlaceApart {
+				return false
+			}
+			some = true
+		}
+	}
+	for key, held := range j.staged.Old {
+		if isHeld(key) && held.Equal(value) {
+			if j.staged.Places[key] != vault.PlaceApart {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
+
+// clocksApart is how far the clocks of Vault and of an authority may differ, and how
+// long somebody may take to set a value whose place in Vault he wrote first.
+const clocksApart = 5 * time.Minute
+
+// changedSince reports whether the secret was changed after Vault was given
+// old, at an authority that accepts the value before the one in force for a while: a good
+// login with old then does not show that it is the one in force.
+func (j *job) changedSince(old credential.Secret) bool {
+	earlier := false
+	for _, live := range j.lives {
+		if !standsFor(live.Value, old) {
+			continue
+		}
+		if !j.account.Since.After(live.Written.Add(clocksApart)) {
+			return false
+		}
+		earlier = true
+	}
+	return earlier
+}
+
+// stillStaged looks, once the staged value was seen to be in force, whether the entry
+// is the one that was read before: a twin that set it since wrote down first which
+// paths take part.
+func (j *job) stillStaged(ctx context.Context) error {
+	now, found, err := j.Store.ReadStaged(ctx, j.c.ID)
+	if err == nil && (!found || now.Version != j.staged.Version) {
+		err = errors.New("another process was at the credential; look again")
+	}
+	return err
+}
+
+// undecided reports whether the value of a path was not offered, because more wrong
+// logins could lock the account, and so may be the account's.
+func (j *job) undecided() bool {
+	for i, p := range j.paths {
+		value := j.lives[i].Value
+		if !value.IsZero() && j.staged.Places[p.String()] == "" && j.tried != nil && !j.wasTried(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// wasTried reports whether the account refused in this look what a value likeliest stands for.
+func (j *job) wasTried(value credential.Secret) bool {
+	return slices.ContainsFunc(variants(value), func(v credential.Secret) bool { return slices.ContainsFunc(j.tried, v.Equal) })
+}
+
+// spared ends a look that may cost no more wrong logins and has not found out which
+// path is the account's. What was refused is written down and not offered
+// again; a try that is the first one has nothing to gain from another.
+func (j *job) spared(ctx context.Context, first bool) error {
+	places := maps.Clone(j.staged.Places)
+	if places == nil {
+		places = map[string]string{}
+	}
+	for i, p := range j.paths {
+		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
+			places[p.String()] = vault.PlaceApart
+		}
+	}
+	for key, value := range j.staged.Old {
+		if isHeld(key) && j.wasTried(value) {
+			places[key] = vault.PlaceApart // refused, and not offered again before Set
+		}
+	}
+	if first || maps.Equal(places, j.staged.Places) {
+		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others"}
+	}
+	marked := j.staged
+	marked.Places = places
+	if err := j.remark(ctx, marked); err != nil {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "more wrong logins in a row could lock the account; the next pass offers the values that are left"}
+}

@@ -1,0 +1,124 @@
+package rotation
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// probe offers the old values, each followed by the new one. On a replica the
+// new one comes first as well: it clears what wrong logins others have run up
+// there, and a replica that does not know it is not offered two wrong ones.
+func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, newFirst bool) error {
+	olds := j.offered()
+	newFirst = newFirst || j.account.Locks == 2 // what others have run up leaves no room for ours
+	if newFirst && len(olds) > 0 {
+		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+		if err != nil {
+			return err
+		}
+		if answer != protocol.Accepted {
+			return stopUnlessDead(protocol.Evidence{Server: server, New: answer})
+		}
+	}
+	for n := 0; n == 0 || n < len(olds); n++ {
+		if n < len(olds) {
+			// Taken at its word: what makes a refusal mean something is the good
+			// login straight after.
+			answer, err := j.Authority.Offer(ctx, server, j.account, olds[n])
+			if err != nil {
+				return err
+			}
+			if ev.Old = answer; answer != protocol.Refused {
+				return stopUnlessDead(*ev)
+			}
+		}
+		answer, err := j.accepts(ctx, server, n < len(olds))
+		if err != nil {
+			return err
+		}
+		if ev.New = answer; answer != protocol.Accepted {
+			return stopUnlessDead(*ev)
+		}
+	}
+	ev.At = j.Now().UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+	return nil
+}
+
+// accepts asks whether the server takes the new value. used says that on this
+// server it has logged in and carried out an operation in this look already, so
+// that a login is enough.
+func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.Answer, error) {
+	if !used {
+		return j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+	}
+	return j.offer(ctx, server, j.staged.Secret)
+}
+
+// weak: no old value that we hold was in force before Set, so that its refusal
+// now proves nothing.
+func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
+
+// offered are the old values that the proof offers: none where one refusal locks.
+func (j *job) offered() []credential.Secret {
+	if j.account.Locks == 1 {
+		return nil
+	}
+	return j.olds
+}
+
+// stopUnlessDead words the answer that broke the proof off.
+func stopUnlessDead(ev protocol.Evidence) error {
+	if _, stop := protocol.Dead([]string{ev.Server}, []protocol.Evidence{ev}, ev.Old != protocol.NotAsked, nil); stop != nil {
+		return stop
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInternal, Server: ev.Server, Detail: "a proof was broken off for no reason"}
+}
+
+// replicaPatience is how long one credential waits for a replica to follow.
+// Replication takes milliseconds or is broken; in the latter case only the first
+// credentials of a batch wait, and the next pass waits again.
+const replicaPatience = time.Second
+
+// changeMark reads the account's change mark on one server, and gives a
+// replica a moment to reach want. An account that the server would refuse
+// whatever the password stops the proof.
+func (j *job) changeMark(ctx context.Context, server, want string) (string, error) {
+	for pause, deadline := 5*time.Millisecond, time.Now().Add(replicaPatience); ; pause *= 2 {
+		account, err := j.Authority.Account(ctx, server, j.c)
+		if err != nil {
+			return "", err
+		}
+		if account.State != protocol.Accepted {
+			return "", stopOf(account, server)
+		}
+		if account.Changed >= want {
+			return account.Changed, j.named(account, server)
+		}
+		if _, slow := j.slow.Load(server); slow {
+			return account.Changed, nil
+		}
+		if time.Now().Add(pause).After(deadline) {
+			j.slow.Store(server, true)
+			return account.Changed, nil
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return account.Changed, nil
+		}
+	}
+}
+
+// named holds an account's name on a server against the one under which values are offered.
+func (j *job) named(a kind.Account, server string) error {
+	if a.Name == j.account.Name {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: server, Detail: renamed}
+}
+
+const renamed = "the account was renamed or moved while it was worked on; the next pass reads it again"

@@ -1,0 +1,71 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// restage throws away a staged value that is not in force and will not be, and
+// stages another. The intent for it must be recorded before it is set, so
+// this pass ends here. code is what was found, if anything.
+func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
+	j.step = protocol.Stage
+	value, err := j.newValue(ctx, j.c, j.paths, j.lives)
+	if err != nil {
+		return err
+	}
+	next := j.staged
+	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
+	next.Unsent, next.Retired, next.Closed, next.Before = true, "", false, j.account.Changed
+	switch code {
+	case "":
+	case credential.FindingOutlived:
+		next.Outlived++
+	default: // somebody else changed it
+		next.Asked, next.Changed = true, code
+	}
+	j.nextPlaces(&next)
+	_, err = j.Store.Restage(ctx, j.c.ID, next)
+	j.opened()
+	if err != nil {
+		return err
+	}
+	return restaged(next.Attempt)
+}
+
+func restaged(attempt int) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonRestaged, Detail: fmt.Sprintf("attempt %d is staged; it is set once its intent is recorded", attempt)}
+}
+
+// nextPlaces carries the parts over to another attempt. What was activated is
+// ours from then on, whatever the account says of it.
+func (j *job) nextPlaces(next *vault.Staged) {
+	if j.parts == nil {
+		return
+	}
+	next.Places = j.places()
+	if !j.activated() {
+		return
+	}
+	next.Doomed, next.Base = maps.Clone(next.Doomed), map[string]int{}
+	if next.Doomed == nil {
+		next.Doomed = map[string][]int{}
+	}
+	if next.Places == nil {
+		next.Places = map[string]string{}
+	}
+	before := j.doomed()
+	for i, p := range j.paths {
+		next.Base[p.String()] = j.lives[i].Version
+		if j.parts[i] == apart {
+			continue
+		}
+		next.Places[p.String()] = vault.PlaceKept
+		next.Doomed[p.String()] = append(before[i], j.lives[i].Version) // ours, and not in force
+	}
+}
