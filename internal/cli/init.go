@@ -51,13 +51,17 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 		return err
 	}
 	var known []credential.Credential
+	var places []string
 	if s, err := a.openVault(cmd.Context()); err == nil {
 		known = s.known(cmd)
+		if places, err = s.store.EnginePlaces(cmd.Context()); err != nil {
+			a.say("note: the policies are without what the listing reads of secrets engines for directories, for it cannot be seen which there are (%v)", err)
+		}
 		s.close()
 	} else {
 		a.say("note: Vault is not at hand (%v), so the policies cover the sources of the file and no single paths", err)
 	}
-	for _, p := range vault.Policies(cfg, known) {
+	for _, p := range vault.Policies(cfg, known, places...) {
 		fmt.Fprintf(a.Out, "# policy %s\n%s\n", vault.DevicePolicy(p.Name, cfg.Device), p.HCL)
 	}
 	return nil

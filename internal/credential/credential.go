@@ -167,6 +167,8 @@ const (
 	ForcedChange Problem = "forced-change"
 	// VaultsBind: Vault itself binds with it to the directory. A person may accept it.
 	VaultsBind Problem = "vaults-bind"
+	// KeptByVault: a secrets engine of Vault keeps its password and sets it itself. A person may accept it.
+	KeptByVault Problem = "kept-by-vault"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
 	ComputerAccount Problem = "computer"
 	// ManagedAccount: the domain itself makes its password.
@@ -271,6 +273,7 @@ const (
 	FindingCopyBeside       FindingCode = "copy-beside"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
+	FindingKeptByVault      FindingCode = "kept-by-vault"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.

@@ -52,6 +52,11 @@ func (l *lister) family(name string) family {
 			f.more = append(f.more, m.attr)
 		}
 	}
+	for _, k := range l.keepers {
+		if _, asked := k.directories[name]; asked && k.attr != "" && !slices.Contains(f.more, k.attr) {
+			f.more = append(f.more, k.attr)
+		}
+	}
 	if len(f.more) > 0 {
 		f.read = append(slices.Clone(f.read), f.more...)
 	}

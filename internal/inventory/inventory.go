@@ -207,7 +207,7 @@ func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, c
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds})
+	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds, l.keepers})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -269,9 +269,10 @@ type lister struct {
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
-	mounts []*authMount // of type ldap, that ask a directory of the campaign
-	binds  []vaultBind  // with whom Vault itself binds there
-	past   past         // what earlier campaigns left
+	mounts  []*authMount // of type ldap, that ask a directory of the campaign
+	binds   []vaultBind  // with whom Vault itself binds there
+	keepers []keeper     // where Vault itself keeps passwords of its accounts
+	past    past         // what earlier campaigns left
 
 	held    map[credential.Path]held // what paths hold, as far as a source read it
 	rotates map[credential.Path]bool // what the roll rotates

@@ -28,36 +28,67 @@ func (l *lister) bindOf(at string, config map[string]any, directories map[string
 	}
 }
 
-// engineBinds reads the configurations of secrets engines for directories, as far as our login may.
+// engineBinds reads with whom secrets engines for directories bind, and whose passwords they keep, as far as
+// our login may.
 func (l *lister) engineBinds(ctx context.Context) error {
 	if len(l.c.Directories) == 0 || l.vault == nil {
 		return nil
 	}
-	got, err := l.readVault(ctx, "sys/internal/ui/mounts") // those with a right below them
-	if err != nil || got == nil {
+	engines, err := l.readVault(ctx, "sys/mounts")
+	if err != nil {
 		return err
 	}
-	engines, _ := got["secret"].(map[string]any)
+	if engines == nil { // those with a right below them
+		got, err := l.readVault(ctx, "sys/internal/ui/mounts")
+		if err != nil || got == nil {
+			return err
+		}
+		engines, _ = got["secret"].(map[string]any)
+	}
 	for _, mount := range slices.Sorted(maps.Keys(engines)) {
 		about, _ := engines[mount].(map[string]any)
-		if about["type"] != "ldap" && about["type"] != "ad" {
+		kind, _ := about["type"].(string)
+		if _, known := directoryEngines[kind]; !known {
 			continue
 		}
-		at := strings.Trim(mount, "/") + "/config"
-		read, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-		if refusedBy(err, http.StatusForbidden) {
-			l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read its configuration (%s): whether it binds with an account of the roll is not known, and with a new password of that one it would stop", strings.Trim(mount, "/"), at)
-			continue
+		if err := l.engine(ctx, strings.Trim(mount, "/"), kind); err != nil {
+			return err
 		}
-		if err != nil {
-			return vaultError("read", at, err)
-		}
-		if read == nil {
-			continue
-		}
+	}
+	return nil
+}
+
+func (l *lister) engine(ctx context.Context, mount, kind string) error {
+	at := mount + "/config"
+	read, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	denied := refusedBy(err, http.StatusForbidden)
+	if err != nil && !denied {
+		return vaultError("read", at, err)
+	}
+	directories, attr := map[string][]string{}, ""
+	if read != nil {
 		url, _ := read.Data["url"].(string)
 		below, _ := read.Data["userdn"].(string)
-		l.bindOf(at, read.Data, l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)}))
+		attr, _ = read.Data["userattr"].(string)
+		directories = l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)})
+		l.bindOf(at, read.Data, directories)
+	} else { // it may be any
+		for name := range l.c.Directories {
+			directories[name] = nil
+		}
+	}
+	if len(directories) == 0 {
+		return nil // another directory's
+	}
+	if denied {
+		l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read its configuration (%s): whether it binds with an account of the roll is not known, and with a new password of that one it would stop; run rollcall init again (docs/rights.md)", mount, at)
+	}
+	hidden, err := l.keepersOf(ctx, mount, kind, strings.ToLower(attr), directories)
+	if err != nil {
+		return err
+	}
+	if len(hidden) > 0 {
+		l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read whose passwords it keeps (%s): if one is an account of the roll, what reads it there is cut off by a new password from here; run rollcall init again (docs/rights.md)", mount, strings.Join(hidden, ", "))
 	}
 	return nil
 }

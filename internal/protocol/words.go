@@ -113,7 +113,8 @@ const (
 	ReasonSecondCopy       Reason = "second-copy"
 	ReasonCopyBeside       Reason = "copy-beside" // the secret in Vault holds the same value in another field too
 	ReasonHasKeytab        Reason = "has-keytab"
-	ReasonVaultsBind       Reason = "vaults-bind" // Vault itself binds with it to the directory
+	ReasonVaultsBind       Reason = "vaults-bind"   // Vault itself binds with it to the directory
+	ReasonKeptByVault      Reason = "kept-by-vault" // a secrets engine of Vault keeps its password
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
@@ -151,7 +152,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

@@ -37,6 +37,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.CopyBeside:       "the secret in Vault holds the same value in another field too, and what reads it there would be cut off; nothing was changed: its finding names the field",
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
 	credential.VaultsBind:       "Vault itself binds to the directory with it, and would be refused from a new password on until its configuration has that too; nothing was changed",
+	credential.KeptByVault:      "a secrets engine of Vault keeps this password and sets it itself: what reads it there would be cut off; nothing was changed: rotate it there, its finding has the command",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 

@@ -36,13 +36,15 @@ type rule struct {
 
 // Policies are the least rights with which the campaign of c works. known are
 // credentials found otherwise, by a manifest or an earlier listing: their
-// paths and AppRoles are granted too.
-func Policies(c *config.Campaign, known []credential.Credential) []Policy {
+// paths and AppRoles are granted too. places are those of
+// secrets engines for directories (EnginePlaces).
+func Policies(c *config.Campaign, known []credential.Credential, places ...string) []Policy {
 	var out []Policy
 	for _, name := range []string{WorkerPolicy, LedgerPolicy, OperatorPolicy} {
 		rules := rulesOf(name, c, known)
 		if name != LedgerPolicy {
 			rules = append(rules, settingsRules(c, known)...)
+			rules = append(rules, engineRules(c, places)...)
 		}
 		out = append(out, Policy{name, hcl(purposes[name], c.Device, rules)})
 	}
@@ -370,6 +372,7 @@ func loginRules(c *config.Campaign) []rule {
 	}
 	return []rule{
 		{"auth/+/config", []string{read}},
+		{"sys/mounts", []string{read}}, // which secrets engines for directories there are
 		{"auth/+/groups", []string{list}},
 		{"auth/+/groups/+", []string{read}},
 		{everyUserList, []string{list}},

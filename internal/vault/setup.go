@@ -46,7 +46,11 @@ func (s *Store) Setup(ctx context.Context, c *config.Campaign, known []credentia
 	if err != nil {
 		return done, err
 	}
-	for _, p := range Policies(c, known) {
+	places, err := s.EnginePlaces(ctx)
+	if err != nil {
+		return done, err
+	}
+	for _, p := range Policies(c, known, places...) {
 		for _, step := range []func() (string, error){
 			func() (string, error) { return s.ensureDevicePolicy(ctx, p, c.Device, running) },
 			func() (string, error) { return s.ensureSum(ctx, p.Name) },
