@@ -330,7 +330,7 @@ func (o *reach) how(login credential.Credential, plain string) string {
 	case by == "":
 		return plain
 	case in("sys/polic"):
-		return "it may write a policy of its own, and so give itself any right"
+		return "it may write a policy, and so give itself any right"
 	case in("sys/audit"):
 		return "it may write audit devices (sys/audit/), to which Vault shows each value as it is written"
 	case in("sys/remount"), in("sys/mounts"):

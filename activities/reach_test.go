@@ -389,7 +389,7 @@ func TestALoginThatMayGiveItselfRightsCountsAsOneThatReadsAll(t *testing.T) {
 		require.Equal(t, protocol.ReasonWithinReach, stop.Reason, i)
 		require.NotContains(t, stop.Detail, "changes-itself")
 	}
-	require.Contains(t, w.prepared(1)[0].Detail, "what Rollcall stages (it may write a policy of its own, and so give itself any right)")
+	require.Contains(t, w.prepared(1)[0].Detail, "what Rollcall stages (it may write a policy, and so give itself any right)")
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
 	require.NoError(t, w.client.Sys().PutPolicy("changes-itself", `path "kv/data/none" { capabilities = ["read"] }`))
 	for _, out := range w.pass(0, 1) {

@@ -119,12 +119,13 @@ func TestWhatALoginMayWriteCountsAsWhatItReads(t *testing.T) {
 		"sees that it is there":    {`path "kv/metadata/apps/esg-01/*" { capabilities = ["read", "list"] }`, nil, ""},
 		"its policy":               {`path "sys/policies/acl/%s" { capabilities = ["update"] }`, []string{place, other}, "sys/policies/acl/%s"},
 		"its policy, as it was":    {`path "sys/policy/%s" { capabilities = ["update"] }`, []string{place, other}, "sys/policy/%s"},
-		"somebody's policy":        {`path "sys/policies/acl/of-others" { capabilities = ["update"] }`, nil, ""},
+		"somebody's policy":        {`path "sys/policies/acl/of-others" { capabilities = ["update"] }`, []string{place, other}, "sys/policies/acl/of-others"},
 		"its role":                 {`path "auth/approle/role/%s" { capabilities = ["update"] }`, []string{place, other}, "auth/approle/role/%s"},
 		"its role's policies":      {`path "auth/approle/role/%s/policies" { capabilities = ["update"] }`, []string{place, other}, "auth/approle/role/%s/policies"},
-		"any role":                 {`path "auth/approle/role/+" { capabilities = ["create", "update"] }`, []string{place, other}, "auth/approle/role/%s"},
+		"any role":                 {`path "auth/approle/role/+" { capabilities = ["create", "update"] }`, []string{place, other}, "auth/approle/role/+"},
+		"another role's secret-id": {`path "auth/approle/role/backup/secret-id" { capabilities = ["update"] }`, nil, "auth/approle/role/backup/secret-id"}, // whose that is its caller knows
 		"its own secret-ids":       {`path "auth/approle/role/%s/secret-id" { capabilities = ["update"] }`, nil, ""},
-		"groups":                   {`path "identity/group/*" { capabilities = ["create", "update"] }`, []string{place, other}, "identity/group/id/asked-by-rollcall"},
+		"groups":                   {`path "identity/group/*" { capabilities = ["create", "update"] }`, []string{place, other}, "identity/group/*"},
 		"its entity":               {`path "identity/entity/id/{{identity.entity.id}}" { capabilities = ["update"] }`, []string{place, other}, "identity/entity/id/"},
 		"tokens of any policy":     {`path "auth/token/create" { capabilities = ["update", "sudo"] }`, []string{place, other}, "auth/token/create"},
 		"tokens of its own rights": {`path "auth/token/create" { capabilities = ["update"] }`, nil, ""},
@@ -140,9 +141,9 @@ func TestWhatALoginMayWriteCountsAsWhatItReads(t *testing.T) {
 				require.Equal(t, row.reads, got)
 				return
 			}
-			require.Equal(t, row.reads, got[:2])
-			require.Len(t, got, 3)
-			require.Contains(t, got[2], strings.ReplaceAll(row.by, "%s", c.Name))
+			require.Len(t, got, len(row.reads)+1)
+			require.ElementsMatch(t, row.reads, got[:len(row.reads)])
+			require.Contains(t, got[len(row.reads)], strings.ReplaceAll(row.by, "%s", c.Name))
 		})
 	}
 }
