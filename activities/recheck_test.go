@@ -51,7 +51,7 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 		}}
 	}
 	call("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: []AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
-	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
+	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}, Paths: true}, {Index: 2, Mark: "m", To: []int{0, 4}, Paths: true}}, call("Proved", b), "few enough to look at their paths, too")
 
 	require.Equal(t, rotation.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
 		ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}.proved(credential.Credential{}))
