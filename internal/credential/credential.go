@@ -224,7 +224,9 @@ type Path struct {
 }
 
 // String is the form used in campaign files and reports: mount/path#field.
-func (p Path) String() string { return p.Mount + "/" + p.Path + "#" + p.Field }
+func (p Path) String() string {
+	return p.Mount + "/" + p.Path + "#" + strings.ReplaceAll(p.Field, fieldSeparator, ",")
+}
 
 // ParsePath reads the form that String writes. The mount is the first
 // segment. The error names what is missing; the caller adds the file and line.

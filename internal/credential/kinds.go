@@ -58,6 +58,8 @@ type Traits struct {
 	// Field is the key in a secret of Vault that holds the value where nothing
 	// names one.
 	Field string
+	// More are the keys of further parts, where a value has several (NewParts).
+	More []string
 	// LargeBatches: one costs so little that a dispatch shows beside it, so
 	// many of them go in larger batches (workflows.BatchSize).
 	LargeBatches bool

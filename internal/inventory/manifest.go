@@ -118,6 +118,10 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		if !ok {
 			t.problem(r.line, "path: must be a Vault reference, mount/path#field")
 		}
+		var err error
+		if p.Field, err = cand.Kind.Traits().FieldsOf(p.Field); err != nil {
+			t.problem(r.line, "path: %v", err)
+		}
 		cand.Path = &p
 	}
 	return cand

@@ -113,7 +113,7 @@ func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 		return credential.Path{}, &naming{fmt.Errorf("%s gives no usable path for %s: %w", key, l.Name, err), key + " gives no usable path for an account"}
 	}
 	// The file's field is meant for passwords.
-	if field := l.Kind.Traits().Field; field != credential.PasswordField {
+	if field := l.Kind.Traits().Fields(); field != credential.PasswordField {
 		p.Field = field
 	}
 	return p, nil

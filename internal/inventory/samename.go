@@ -176,7 +176,7 @@ func (l *lister) loginKind(ctx context.Context, cand *Candidate) error {
 	if k, known := credential.LoginOf(kind); known {
 		cand.Kind = k
 		if cand.AnyField && cand.Path != nil {
-			cand.Path.Field = k.Traits().Field
+			cand.Path.Field = k.Traits().Fields()
 		}
 	}
 	return nil

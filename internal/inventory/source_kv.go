@@ -71,7 +71,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		cand.Kind = c.KindOf(cand.Authority)
 	}
 	if cand.AnyField {
-		cand.Path.Field = cand.Kind.Traits().Field
+		cand.Path.Field = cand.Kind.Traits().Fields()
 	}
 	return cand
 }

@@ -92,6 +92,9 @@ func liveOf(e entry, field string) Live {
 	}
 	l.Keys = slices.Sorted(maps.Keys(e.data))
 	l.Owner, _ = e.data[OwnerField].(string)
+	if fields := (credential.Path{Field: field}).Fields(); len(fields) > 1 {
+		return l.ofParts(fields)
+	}
 	v, has := e.data[field]
 	if !has {
 		l.Problem = credential.NoField
@@ -231,7 +234,18 @@ func (l Live) Takes(field string, value credential.Secret) error {
 
 // with is the secret's data with another value in the field.
 func (l Live) with(field string, value credential.Secret, owner string) (map[string]any, error) {
+	parts, err := partsOf(field, value)
+	if err != nil {
+		return nil, err
+	}
 	if l.data == nil {
+		if parts != nil {
+			data := withParts(map[string]any{}, parts)
+			if owner != "" {
+				data[OwnerField] = owner
+			}
+			return data, nil
+		}
 		if !readsAs(value.Reveal(), value) {
 			return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
 		}
@@ -243,6 +257,9 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 	}
 	if l.Problem != "" {
 		return nil, fmt.Errorf("field %q: %s; nothing was written", field, l.Problem)
+	}
+	if parts != nil {
+		return withParts(maps.Clone(l.data), parts), nil
 	}
 	text := value.Reveal()
 	if l.around != nil {
@@ -347,7 +364,7 @@ func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, 
 		}
 		same := true
 		for key, value := range old.data {
-			same = same && (key == p.Field || reflect.DeepEqual(value, now.data[key]))
+			same = same && (slices.Contains(p.Fields(), key) || reflect.DeepEqual(value, now.data[key]))
 		}
 		if same && old.data != nil && old.heldIn(*now) {
 			out = append(out, n)

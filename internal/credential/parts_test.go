@@ -1,0 +1,41 @@
+package credential
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestPartsAreWhatWasPutTogether(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOfN(rapid.String(), 1, 4).Draw(t, "parts")
+		var parts []Secret
+		for _, x := range texts {
+			parts = append(parts, NewSecret(x))
+		}
+		got, ok := NewParts(parts...).Parts()
+		require.True(t, ok)
+		require.Equal(t, parts, got)
+		require.Equal(t, "[redacted]", NewParts(parts...).String())
+	})
+	for _, plain := range []string{"", "hunter2", `["a"]`, partsMark, partsMark + "x"} {
+		_, ok := NewSecret(plain).Parts()
+		require.False(t, ok, plain)
+	}
+}
+
+func TestAReferenceNamesAFieldForEachPart(t *testing.T) {
+	one, three := LDAPPassword.Traits(), Traits{Kind: "certificate", Field: "certificate", More: []string{"private_key", "ca_chain"}}
+	got, err := one.FieldsOf("a,b")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a,b"}, Path{Field: got}.Fields(), "a field may have a comma in it")
+	require.Equal(t, "password", one.Fields())
+	got, err = three.FieldsOf("crt,key,chain")
+	require.NoError(t, err)
+	p := Path{Mount: "kv", Path: "web", Field: got}
+	require.Equal(t, []string{"crt", "key", "chain"}, p.Fields())
+	require.Equal(t, "kv/web#crt,key,chain", p.String())
+	_, err = three.FieldsOf("crt")
+	require.EqualError(t, err, "certificate has 3 parts: name a field for each, in this order: #certificate,private_key,ca_chain")
+}
