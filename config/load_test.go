@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 )
 
@@ -33,6 +34,14 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	}, c.Directories["corp"].Identities())
 	require.Len(t, c.Directories["plant"].Identities(), 1)
 	require.Contains(t, c.Directories["corp"].CA, "BEGIN CERTIFICATE")
+	appdb := c.Authority("appdb")
+	require.Equal(t, []string{"postgresql://db1.example.org:5432", "postgresql://db2.example.org:5433"}, appdb.ServerNames())
+	require.Equal(t, []authority.Login{
+		{Name: "rollcall", Secret: credential.Path{Mount: "kv", Path: "rollcall-bind/appdb", Field: "password"}},
+		{Name: "rollcall_b", Secret: credential.Path{Mount: "kv", Path: "rollcall-bind/appdb-b", Field: "password"}},
+	}, appdb.Logins())
+	require.Equal(t, PasswordPolicy{Length: 40, Symbols: defaultSymbols}, appdb.Passwords())
+	require.Equal(t, credential.PostgresPassword, c.KindOf("appdb"))
 	require.True(t, c.Directories["plant"].StartTLS)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)

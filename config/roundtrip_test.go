@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/postgres/settings"
 )
 
 // A worker gets its campaign as JSON: whatever Load can make must come back
@@ -22,6 +24,26 @@ func TestCampaignSurvivesJSON(t *testing.T) {
 		require.NoError(t, json.Unmarshal(b, &got))
 		require.Equal(t, want, got)
 	})
+}
+
+// A campaign that a newer build began may name what this one does not know.
+func TestSystemsOfATypeThatThisBuildDoesNotKnowAreAnError(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"erp":{"type":"oracle","settings":{"password":"PLANTED"}}}`:     "erp: this build knows no authority of type oracle; let a worker of the newer build take the campaign",
+		`{"erp":{"settings":{}}}`:                                         "knows no authority of type",
+		`{"erp":{"type":"postgresql","settings":{"connections":"many"}}}`: "erp, of type postgresql: ",
+		`{"erp":3}`: "cannot unmarshal",
+	} {
+		var s Systems
+		err := json.Unmarshal([]byte(text), &s)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "PLANTED")
+	}
+	none, err := json.Marshal(Campaign{})
+	require.NoError(t, err)
+	var back Campaign
+	require.NoError(t, json.Unmarshal(none, &back))
+	require.Nil(t, back.Authority("erp"))
 }
 
 func TestDurationsReadWhatTheyWrite(t *testing.T) {
@@ -59,6 +81,17 @@ func anyCampaign(t *rapid.T) Campaign {
 			Timeout: duration.Draw(t, "timeout"),
 		}
 	})
+	cluster := rapid.Custom(func(t *rapid.T) authority.Settings {
+		login := rapid.Custom(func(t *rapid.T) authority.Login {
+			return authority.Login{Name: text.Draw(t, "role"), Secret: path.Draw(t, "secret")}
+		})
+		return settings.Cluster{
+			Servers: rapid.SliceOfN(text, 1, 4).Draw(t, "servers"), Formerly: filled(rapid.SliceOf(text).Draw(t, "formerly")),
+			Database: text.Draw(t, "database"), CA: text.Draw(t, "ca"), Bind: rapid.SliceOfN(login, 1, 2).Draw(t, "bind"),
+			Password: PasswordPolicy{Length: rapid.Int().Draw(t, "length")}, Connections: rapid.Int().Draw(t, "connections"),
+			Timeout: time.Duration(rapid.Int64().Draw(t, "timeout")),
+		}
+	})
 	source := rapid.Custom(func(t *rapid.T) Source {
 		return Source{
 			Name: text.Draw(t, "name"), Type: text.Draw(t, "type"), File: text.Draw(t, "file"),
@@ -90,6 +123,7 @@ func anyCampaign(t *rapid.T) Campaign {
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
 		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover"), RotateLogin: rapid.Bool().Draw(t, "login")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),
+		Systems:     Systems(rapid.MapOfN(text, cluster, 1, 3).Draw(t, "systems")),
 		Sources:     rapid.SliceOf(source).Draw(t, "sources"),
 		Exclude:     filled(rapid.SliceOf(exclude).Draw(t, "exclude")),
 		Accept:      filled(rapid.SliceOf(accept).Draw(t, "accept")),

@@ -131,7 +131,11 @@ func (l *loader) prefix(f fields, c *Campaign) string {
 func (l *loader) search(f fields, s *Source, c *Campaign) {
 	s.Directory = f.required("directory", "the directory to search, by its name under directories")
 	d, ok := c.Directories[s.Directory]
-	if s.Directory != "" && !ok {
+	switch {
+	case ok || s.Directory == "":
+	case c.Authority(s.Directory) != nil:
+		f.problem("directory", "%s has no entries to search: a manifest, or the metadata of a secret in Vault, names its accounts", c.Called(s.Directory))
+	default:
 		f.unknownDirectory(c, s.Directory)
 	}
 	s.Filter = f.required("filter", "an LDAP filter, for example (description=*esg-01*)")

@@ -79,6 +79,10 @@ func (p *pool) take(ctx context.Context) *session {
 // and not hung up: what one that goes says is there to be read, and a change
 // must not be sent into that. Asking it would cost a round trip and say no more
 // of the next moment.
+//
+// It waits for nobody: pgx reads in the background where a write takes longer
+// than some milliseconds, and goes on waiting for a byte after it. That read
+// holds the connection's lock for reads, so this must not take it.
 func (c *session) quiet() bool {
 	wire, ok := c.PgConn().Conn().(*tls.Conn)
 	if !ok {
@@ -93,9 +97,8 @@ func (c *session) quiet() bool {
 		return false
 	}
 	var peeked error
-	err = raw.Read(func(fd uintptr) bool {
+	err = raw.Control(func(fd uintptr) {
 		_, _, peeked = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		return true
 	})
 	return err == nil && errors.Is(peeked, unix.EAGAIN)
 }

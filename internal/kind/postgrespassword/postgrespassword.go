@@ -27,6 +27,8 @@ type Authority struct {
 	policy   authority.PasswordPolicy
 	generate func(ctx context.Context, policy string) (credential.Secret, error)
 
+	arrives time.Duration // the longest wait for a replica in one pass
+
 	set sync.Map // by subject: the done of what this process set last
 }
 
@@ -47,7 +49,7 @@ var (
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(db *postgres.System, p authority.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
-	return &Authority{db: db, policy: p, generate: vaultGenerate}
+	return &Authority{db: db, policy: p, generate: vaultGenerate, arrives: 5 * time.Second}
 }
 
 // Servers are the primary and its replicas.
@@ -148,7 +150,21 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	if err == nil {
 		a.set.Store(acc.Subject, done{new, change})
 	}
-	return err
+	return a.notGone(ctx, acc, err)
+}
+
+// notGone: the statement names the role, and nobody has that name any more. By
+// its oid it may be there all the same, under another one.
+func (a *Authority) notGone(ctx context.Context, acc kind.Account, err error) error {
+	var stop *protocol.Stop
+	if !errors.As(err, &stop) || stop.Reason != protocol.ReasonGone {
+		return err
+	}
+	if _, found, looked := a.db.ByID(ctx, a.Servers()[0], acc.Subject); looked != nil || !found {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: a.Servers()[0],
+		Detail: "the role was renamed while it was worked on; nothing was changed, and the next pass reads it by its id"}
 }
 
 // Try logs in once, reads who the session is, and ends it.
@@ -169,16 +185,15 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return login.Answer, err
 }
 
-const (
-	arrives = 5 * time.Second       // the longest wait for a replica in one pass
-	looks   = 50 * time.Millisecond // how often it is asked meanwhile
-)
+// looks is how often a replica is asked whether it has the change.
+const looks = 50 * time.Millisecond
 
 // Retire ends the sessions that the old value opened, on every server that is
 // not left out. A replica that has not got the change within some seconds is a
 // Stop (ReasonLagging): what logs in there with the old value now is a session
 // of the old value, too. Where another process set the value its moment is not
-// known, and sessions of the new value end with the others.
+// known, and sessions of the new value end with the others; on a replica so do
+// those that began before it was seen to have the change.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	change, err := a.change(ctx, acc, new)
 	if err != nil {
@@ -210,7 +225,7 @@ func (a *Authority) change(ctx context.Context, acc kind.Account, new credential
 }
 
 func (a *Authority) arrived(ctx context.Context, server string, change postgres.Change) (time.Time, error) {
-	for end := time.Now().Add(arrives); ; {
+	for end := time.Now().Add(a.arrives); ; {
 		at, has, err := a.db.Arrived(ctx, server, change)
 		if err != nil || has {
 			return at, err
