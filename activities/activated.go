@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
@@ -131,7 +132,7 @@ func (r *Rotation) unlisted(campaign, device string) func(context.Context, crede
 		if err != nil {
 			return vaultStop(err)
 		}
-		if owner.Device == device || owner.Seen.Before(began) {
+		if config.SameDevice(owner.Device, device) || owner.Seen.Before(began) {
 			return nil // then they were listed
 		}
 		for _, text := range left.MeantFor() {

@@ -45,8 +45,8 @@ type listingVault struct {
 
 // Leftovers leaves out the staged values of accounts that are as they were before: a
 // campaign that was ended in between has staged many that no server ever saw.
-func (v listingVault) Leftovers(ctx context.Context, device, campaign string) ([]vault.Leftover, error) {
-	all, err := v.Store.Leftovers(ctx, device, campaign)
+func (v listingVault) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error) {
+	all, err := v.Store.Leftovers(ctx, device, campaign, formerly...)
 	var out []vault.Leftover
 	for _, l := range all {
 		if !v.untouched(ctx, l) {

@@ -21,6 +21,7 @@ type Accept struct {
 	Directory string             `json:"directory,omitempty"`
 	Server    string             `json:"server,omitempty"` // as the warning more-servers names it
 	Vault     string             `json:"vault,omitempty"`  // a place, as the warning names it
+	Device    string             `json:"device,omitempty"` // another one, of which something is open
 	Reason    string             `json:"reason"`
 }
 
@@ -30,22 +31,24 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "vault", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "vault", "device", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
-		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
+		a := Accept{Account: f.str("account"), Source: f.str("source"), Directory: f.str("directory"), Server: f.str("server"), Vault: f.str("vault"), Device: f.str("device"), Reason: f.required("reason", "say who looked at it, and why it may go on")}
 		named := 0
-		for _, key := range []string{"account", "source", "directory", "vault"} {
+		for _, key := range []string{"account", "source", "directory", "vault", "device"} {
 			if f.has(key) {
 				named++
 			}
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or with server, one server is not asked) and vault (a place that a warning names)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or with server, one server is not asked), vault (a place that a warning names) and device (of which something is open)", f.where)
 		case f.has("vault") && a.Vault == "":
 			f.problem("vault", "must name a place in Vault, as the warning does")
+		case f.has("device") && (!nameForm.MatchString(a.Device) || c.IsDevice(a.Device)):
+			f.problem("device", "must name another device than the campaign's, as the warning does")
 		case f.has("account"):
 			if a.Account == "" {
 				f.problem("account", "must name an account: DN, immutable id, uid or sAMAccountName")

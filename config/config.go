@@ -18,6 +18,8 @@ import (
 type Campaign struct {
 	// Device is the compromised appliance: letters, digits, '.', '_', '-'.
 	Device string `json:"device"`
+	// Formerly are names that it had in earlier campaign files.
+	Formerly []string `json:"formerly,omitempty"`
 
 	// Exposure are the intervals in which the device was in foreign hands.
 	Exposure []Interval `json:"exposure,omitempty"`

@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, sectionKeys()...)...))
+			append([]string{"device", "formerly", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, sectionKeys()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -59,6 +59,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	if c.Device != "" && !nameForm.MatchString(c.Device) {
 		top.problem("device", nameRule)
 	}
+	c.Formerly = l.formerDevices(top, c.Device)
 	c.Exposure = l.exposure(top)
 	c.Vault = l.vault(top)
 	c.Directories = l.directories(top)

@@ -397,6 +397,9 @@ const (
 	FindingLeftStaged FindingCode = "left-staged"
 	// FindingMissing: a source that is unchanged names less than it did in the last campaign.
 	FindingMissing FindingCode = "missing-from-sources"
+	// FindingOpenElsewhere: a campaign of another device left open what nothing here names. It may be this device
+	// by another name.
+	FindingOpenElsewhere FindingCode = "open-of-other-device"
 	// FindingSmallerRoll: what the last campaign proved dead is not on this roll, by the campaign file.
 	FindingSmallerRoll FindingCode = "smaller-roll"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
@@ -416,5 +419,5 @@ func (f FindingCode) Undelivered() bool {
 // Incomplete reports whether a warning says that something may be missing from the roll or from the
 // servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingMade
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade
 }

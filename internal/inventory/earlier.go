@@ -36,10 +36,10 @@ type kept struct {
 
 // readEarlier reads what earlier campaigns left, and asks the directories for those accounts.
 func (l *lister) readEarlier(ctx context.Context, campaign string) error {
-	last, err := l.vault.LastRoll(ctx, l.c.Device, campaign)
+	last, err := l.vault.LastRoll(ctx, l.c.Device, campaign, l.c.Formerly...)
 	if err == nil {
 		l.past.last = last
-		l.past.leftovers, err = l.vault.Leftovers(ctx, l.c.Device, campaign)
+		l.past.leftovers, err = l.vault.Leftovers(ctx, l.c.Device, campaign, l.c.Formerly...)
 	}
 	if vault.IsDenied(err) {
 		return nil // doctor names the right, and no campaign begins without it
@@ -61,7 +61,7 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 func (p *past) choose(c *config.Campaign) {
 	seen := map[string]bool{credential.VaultAuthority + "/" + vault.WorkerRole: true} // the file alone puts that on
 	for _, left := range p.leftovers {
-		if left.Listed != nil && left.Device == c.Device && !seen[left.ID] && left.Listed.Subject != "" {
+		if left.Listed != nil && c.IsDevice(left.Device) && !seen[left.ID] && left.Listed.Subject != "" {
 			seen[left.ID] = true
 			p.kept = append(p.kept, kept{*left.Listed, left.Campaign, true, true})
 		}
@@ -69,15 +69,21 @@ func (p *past) choose(c *config.Campaign) {
 	if p.last == nil {
 		return
 	}
-	same := unchangedSources(c.Sources, p.last.Sources)
-	for _, was := range p.last.Credentials {
-		if seen[was.ID] || p.last.Dead == nil || p.last.Dead[was.ID] || onlyListed(was) || was.Problem == credential.SameName {
+	for _, roll := range append([]vault.LastRoll{*p.last}, p.last.Before...) {
+		p.chooseOf(c, roll, seen)
+	}
+}
+
+func (p *past) chooseOf(c *config.Campaign, roll vault.LastRoll, seen map[string]bool) {
+	same := unchangedSources(c.Sources, roll.Sources)
+	for _, was := range roll.Credentials {
+		if seen[was.ID] || roll.Dead == nil || roll.Dead[was.ID] || onlyListed(was) || was.Problem == credential.SameName {
 			continue // a name is asked about for as long as an account of the roll has it
 		}
 		seen[was.ID] = true
-		p.kept = append(p.kept, kept{was, openedBy(was.Reasons, p.last.Campaign), false, namedBy(was.Reasons, same)})
+		p.kept = append(p.kept, kept{was, openedBy(was.Reasons, roll.Campaign), false, namedBy(was.Reasons, same)})
 	}
-	for _, x := range p.last.Excluded {
+	for _, x := range roll.Excluded {
 		authority, subject, ok := strings.Cut(x.ID, "/")
 		if from := openedBy(x.Found, ""); ok && from != "" && !seen[x.ID] {
 			k := credential.Credential{ID: x.ID, Kind: credential.AppRoleSecretID, Authority: authority, Subject: subject, Name: x.Name, Reasons: x.Found}
@@ -230,7 +236,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {
 		authority, _, _ := strings.Cut(left.ID, "/")
-		if ours := m.hasAuthority(authority); !ours && left.Device != m.c.Device && authority != credential.VaultAuthority {
+		if ours := m.hasAuthority(authority); !ours && !m.c.IsDevice(left.Device) && authority != credential.VaultAuthority {
 			continue // of a directory that this campaign does not have
 		}
 		i := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool { return x.ID == left.ID })
@@ -256,7 +262,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 				"an exclude names a path for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
 			}
 		case m.lines[left.ID] != nil:
-		case left.Device != "" && left.Device != m.c.Device:
+		case left.Device != "" && !m.c.IsDevice(left.Device):
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s: run a campaign of that device, which goes on with it", name, from, left.Device, alone)})
 		default:
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s %s, and nothing of this campaign names it: name the account in a source, and the next campaign goes on with it", name, from, alone)})

@@ -49,9 +49,11 @@ type Vault interface {
 	// SinceActivated says what became of such a path, by what it holds now.
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
 	// LastRoll is what the last campaign of the device besides this one had on its roll.
-	LastRoll(ctx context.Context, device, campaign string) (*vault.LastRoll, error)
+	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*vault.LastRoll, error)
 	// Leftovers are staged values that may be in force and that nobody has in hand.
-	Leftovers(ctx context.Context, device, campaign string) ([]vault.Leftover, error)
+	Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error)
+	// OtherRolls are the newest rolls of other devices.
+	OtherRolls(ctx context.Context, device string, formerly ...string) ([]vault.OtherRoll, error)
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
@@ -212,6 +214,9 @@ func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, c
 		return nil, nil, err
 	}
 	if err := l.sayUnnamed(ctx, roll); err != nil {
+		return nil, nil, err
+	}
+	if err := l.sayOtherDevices(ctx, roll); err != nil {
 		return nil, nil, err
 	}
 	for i := range roll.Credentials {

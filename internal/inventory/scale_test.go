@@ -161,9 +161,15 @@ func (emptyVault) MountKeeping(context.Context, credential.Path) (vault.Keeping,
 	return vault.Keeping{}, nil
 }
 
-func (emptyVault) LastRoll(context.Context, string, string) (*vault.LastRoll, error) { return nil, nil }
+func (emptyVault) LastRoll(context.Context, string, string, ...string) (*vault.LastRoll, error) {
+	return nil, nil
+}
 
-func (emptyVault) Leftovers(context.Context, string, string) ([]vault.Leftover, error) {
+func (emptyVault) OtherRolls(context.Context, string, ...string) ([]vault.OtherRoll, error) {
+	return nil, nil
+}
+
+func (emptyVault) Leftovers(context.Context, string, string, ...string) ([]vault.Leftover, error) {
 	return nil, nil
 }
 

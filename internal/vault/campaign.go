@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"rollcall/config"
 )
 
 // CampaignRecord says that a campaign exists, whose it is, and whether it still
@@ -84,7 +86,7 @@ func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 		return err
 	case !found:
 		return fmt.Errorf("vault: campaign %s: %w", rec.Campaign, ErrTaken)
-	case was.Device != rec.Device:
+	case !config.SameDevice(was.Device, rec.Device):
 		return fmt.Errorf("vault: campaign %s belongs to device %s, not %s: choose another campaign id", rec.Campaign, was.Device, rec.Device)
 	case !was.ClosedAt.IsZero():
 		return fmt.Errorf("vault: campaign %s was closed at %s: start another one", rec.Campaign, was.ClosedAt.Format(time.RFC3339))
@@ -181,7 +183,7 @@ func (s *Store) readCampaign(ctx context.Context, campaign string) (CampaignReco
 	return rec, true, nil
 }
 
-// Campaigns lists the campaigns of a device, or of all if it is empty, newest first.
+// Campaigns lists the campaigns of a device, in any spelling of its name, or of all if it is empty, newest first.
 func (s *Store) Campaigns(ctx context.Context, device string) ([]CampaignRecord, error) {
 	const op = "list campaigns"
 	names, err := s.names(ctx, op, s.mount, campaignFolder)
@@ -211,7 +213,7 @@ func (s *Store) Campaigns(ctx context.Context, device string) ([]CampaignRecord,
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(r CampaignRecord) bool {
-		return r.Campaign == "" || device != "" && r.Device != device
+		return r.Campaign == "" || device != "" && !config.SameDevice(r.Device, device)
 	})
 	slices.SortFunc(all, func(a, b CampaignRecord) int {
 		return cmp.Or(b.OpenedAt.Compare(a.OpenedAt), strings.Compare(a.Campaign, b.Campaign))

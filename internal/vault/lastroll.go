@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,6 +26,7 @@ const (
 // LastRoll is the roll of a campaign of the device, and what became of it.
 type LastRoll struct {
 	Campaign    string
+	OpenedAt    time.Time
 	Credentials []credential.Credential
 	Excluded    []credential.Exclusion
 	Warnings    []credential.Finding
@@ -35,27 +37,67 @@ type LastRoll struct {
 
 	// Sources of its campaign file; nil where it cannot be read.
 	Sources []config.Source
+
+	// Before are the newest rolls under other spellings and names of the device, the newest first, with what no
+	// later roll of it has: a campaign that did not know of the other name carried nothing of it on.
+	Before []LastRoll
 }
 
-// LastRoll reads the newest roll of the device besides campaign's own; nil if there is none.
-func (s *Store) LastRoll(ctx context.Context, device, campaign string) (*LastRoll, error) {
-	all, err := s.Campaigns(ctx, device)
+// LastRoll reads the newest roll of the device besides campaign's own, under its name or one that it had; nil if
+// there is none.
+func (s *Store) LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*LastRoll, error) {
+	all, err := s.Campaigns(ctx, "")
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(r CampaignRecord) bool { return !oneOf(r.Device, device, formerly) })
 	if i := slices.IndexFunc(all, func(r CampaignRecord) bool { return r.Campaign == campaign }); i >= 0 {
 		all = all[i+1:] // newest first
 	}
+	spellings := map[string]bool{} // of which the newest roll was not met yet
 	for _, rec := range all {
+		spellings[rec.Device] = true
+	}
+	var last *LastRoll
+	later := map[string]bool{} // ids that a later roll has
+	for _, rec := range all {
+		if len(spellings) == 0 {
+			break
+		}
 		idx, found, err := s.readIndex(ctx, rec.Campaign)
 		if err != nil {
 			return nil, err
 		}
-		if found {
-			return s.lastRoll(ctx, rec.Campaign, idx)
+		if !found {
+			continue
+		}
+		roll, err := s.lastRoll(ctx, rec.Campaign, idx)
+		if err != nil {
+			return nil, err
+		}
+		roll.OpenedAt = rec.OpenedAt
+		if last == nil {
+			last = roll
+		} else if spellings[rec.Device] {
+			last.Before = append(last.Before, roll.without(later))
+		}
+		delete(spellings, rec.Device)
+		for _, c := range roll.Credentials {
+			later[c.ID] = true
 		}
 	}
-	return nil, nil
+	return last, nil
+}
+
+func (r LastRoll) without(ids map[string]bool) LastRoll {
+	r.Credentials = slices.DeleteFunc(slices.Clone(r.Credentials), func(c credential.Credential) bool { return ids[c.ID] })
+	r.Excluded = slices.DeleteFunc(slices.Clone(r.Excluded), func(x credential.Exclusion) bool { return ids[x.ID] })
+	return r
+}
+
+// oneOf reports whether a name is the device's, now or formerly.
+func oneOf(name, device string, formerly []string) bool {
+	return (&config.Campaign{Device: device, Formerly: formerly}).IsDevice(name)
 }
 
 func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -39,7 +40,7 @@ const (
 
 // Leftovers are the staged values that may be in force and that no running campaign of
 // another device has in hand. campaign is the caller's own.
-func (s *Store) Leftovers(ctx context.Context, device, campaign string) ([]Leftover, error) {
+func (s *Store) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]Leftover, error) {
 	ids, err := s.ListStaged(ctx)
 	if err != nil || len(ids) == 0 {
 		return nil, err
@@ -52,7 +53,7 @@ func (s *Store) Leftovers(ctx context.Context, device, campaign string) ([]Lefto
 	othersRun := false
 	for _, r := range records {
 		by[r.Campaign] = r
-		othersRun = othersRun || r.Device != device && r.ClosedAt.IsZero()
+		othersRun = othersRun || !config.SameDevice(r.Device, device) && r.ClosedAt.IsZero()
 	}
 	slices.Sort(ids)
 	all := make([]*Leftover, len(ids))
@@ -76,7 +77,7 @@ func (s *Store) Leftovers(ctx context.Context, device, campaign string) ([]Lefto
 				return nil
 			}
 			owner, known := by[st.Campaign]
-			if known && owner.Device != device && owner.ClosedAt.IsZero() {
+			if known && !config.SameDevice(owner.Device, device) && owner.ClosedAt.IsZero() {
 				return nil
 			}
 			l := &Leftover{ID: id, Campaign: st.Campaign, Device: owner.Device, Before: st.Before, Paths: st.MeantFor()}

@@ -1,0 +1,70 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// A device that has another name in the next file, for it was renamed or another person wrote that, is
+// another device to whoever goes by names: what its campaign left open would be on no roll any more.
+
+// sayOtherDevices says what the newest rolls of other devices have open at this file's authorities and nothing
+// here names.
+func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) error {
+	others, err := l.vault.OtherRolls(ctx, l.c.Device, l.c.Formerly...)
+	if vault.IsDenied(err) {
+		return nil // as readEarlier
+	}
+	if err != nil {
+		return fmt.Errorf("what campaigns of other devices left: %w; the listing was given up and nothing was changed", err)
+	}
+	known := map[string]bool{credential.VaultAuthority + "/" + vault.WorkerRole: true}
+	for _, c := range roll.Credentials {
+		known[c.ID] = true
+	}
+	for _, x := range roll.Excluded {
+		known[x.ID] = true
+	}
+	dead := map[string]bool{} // in a later campaign than those that follow
+	last := l.past.last
+	for _, r := range others { // the newest first
+		if last != nil && last.OpenedAt.After(r.OpenedAt) {
+			addDead(dead, last.Dead)
+			last = nil
+		}
+		var open []credential.Credential
+		for _, was := range r.Credentials {
+			own := was.Problem == credential.OwnIdentity || was.Problem == credential.SameName
+			at := was.Authority == credential.VaultAuthority || l.c.Authority(was.Authority) != nil
+			if was.Subject != "" && at && !own && !known[was.ID] && !r.Dead[was.ID] && !dead[was.ID] {
+				open = append(open, was)
+			}
+		}
+		addDead(dead, r.Dead)
+		there, _, err := l.stillThere(ctx, open)
+		if err != nil {
+			return err
+		}
+		if len(there) == 0 {
+			continue
+		}
+		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Device != "" && config.SameDevice(a.Device, r.Device) }); i >= 0 {
+			l.warn(credential.FindingAccepted, "campaign %s of device %s left %d open that nothing here names, which the campaign file accepts: %s", r.Campaign, r.Device, len(there), l.c.Accept[i].Reason)
+			continue
+		}
+		l.warn(credential.FindingOpenElsewhere, "campaign %s of device %s left %d open that nothing here names: %s. If %s is this device under another name, write `formerly: [%s]` at the top of the campaign file, and they stay on the roll; "+
+			"if it is another one, run a campaign of it, or accept that by its name (accept: - {device: %s, reason: …})", r.Campaign, r.Device, len(there), some(there), r.Device, r.Device, r.Device)
+	}
+	return nil
+}
+
+func addDead(to, from map[string]bool) {
+	for id, is := range from {
+		to[id] = to[id] || is
+	}
+}
