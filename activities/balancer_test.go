@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
+	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 )
@@ -63,7 +64,7 @@ func TestInABatchBehindABalancerOf389DirectoryServersNothingIsDead(t *testing.T)
 		b.Behind(supplier.LDAPS(), consumer.LDAPS())
 		kinds := registry.New(g.store)
 		defer kinds.Close()
-		require.ErrorContains(t, Fit(g.ctx, kinds, g.spec), "several machines answer at this address: its netscapemdsuffix was")
+		require.ErrorContains(t, listing.Fit(g.ctx, kinds, g.spec), "several machines answer at this address: its netscapemdsuffix was")
 	}, supplier.SeededPassword)
 }
 
@@ -85,7 +86,7 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 	g.spec.Directories = map[string]config.Directory{"corp": d}
 	kinds := registry.New(g.store)
 	defer kinds.Close()
-	require.NoError(t, Fit(g.ctx, kinds, g.spec), "nothing tells yet")
+	require.NoError(t, listing.Fit(g.ctx, kinds, g.spec), "nothing tells yet")
 	c, err := kinds.Directory(g.spec, "corp")
 	require.NoError(t, err)
 

@@ -140,3 +140,6 @@ func beat(ctx context.Context) func() {
 	}()
 	return sync.OnceFunc(func() { close(done) })
 }
+
+// firstAttempt reports whether no other attempt of this activity can have run.
+func firstAttempt(ctx context.Context) bool { return activity.GetInfo(ctx).Attempt == 1 }

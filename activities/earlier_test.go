@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"rollcall/internal/rotation"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/rotation"
 )
 
 // Two devices had one service account, and each has a copy of its password: the second campaign

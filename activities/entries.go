@@ -11,7 +11,6 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 // about starts an entry on one credential.
@@ -86,7 +85,7 @@ func died(campaign string, c credential.Credential, a AppliedItem, now time.Time
 }
 
 // waveNames are those of the waves that hold something; nil where there is only one.
-func waveNames(waves []vault.WaveIndex) map[int]string {
+func waveNames(waves []credential.WaveIndex) map[int]string {
 	if len(waves) < 2 {
 		return nil
 	}

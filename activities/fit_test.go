@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 )
 
@@ -64,9 +65,9 @@ func (g *ground) fit(directories map[string]config.Directory) error {
 	spec.Directories = maps.Clone(directories)
 	kinds := registry.New(g.store)
 	defer kinds.Close()
-	found, err := FindServers(g.ctx, kinds, &spec)
+	found, err := listing.FindServers(g.ctx, kinds, &spec)
 	require.NoError(g, err)
-	return Fit(g.ctx, kinds, found.Of(&spec))
+	return listing.Fit(g.ctx, kinds, found.Of(&spec))
 }
 
 func TestOneServerInTwoDirectoriesIsRefusedByWhateverNameUnlessTheyHaveNoAccountInCommon(t *testing.T) {
@@ -97,7 +98,7 @@ func TestOneServerInTwoDirectoriesIsRefusedByWhateverNameUnlessTheyHaveNoAccount
 			}
 			require.ErrorContains(t, err, "directories corp and people are one")
 			require.ErrorContains(t, err, row.words)
-			require.ErrorContains(t, err, MendTwice)
+			require.ErrorContains(t, err, listing.MendTwice)
 		})
 	}
 	other := g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 1)})
@@ -163,7 +164,7 @@ func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccou
 	list := func() *credential.Roll {
 		kinds := registry.New(g.store)
 		defer kinds.Close()
-		roll, _, err := ListRoll(g.ctx, g.store, kinds, &spec, "dry", nil)
+		roll, _, err := listing.List(g.ctx, g.store, kinds, &spec, "dry", nil)
 		require.NoError(t, err)
 		require.Len(t, roll.Credentials, 1)
 		return roll

@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 )
 
@@ -33,7 +34,7 @@ func TestAStagedValueOfAnAccountThatIsAsItWasIsNotLeftOver(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, created)
 
-	v := listingVault{g.store, kinds, &spec}
+	v := listing.Vault{Store: g.store, Kinds: kinds, Spec: &spec}
 	left, err := v.Leftovers(g.ctx, "esg-01", "dry")
 	require.NoError(t, err)
 	require.Empty(t, left)
@@ -45,7 +46,7 @@ func TestAStagedValueOfAnAccountThatIsAsItWasIsNotLeftOver(t *testing.T) {
 
 	other := spec
 	other.Directories = nil
-	left, err = listingVault{g.store, kinds, &other}.Leftovers(g.ctx, "esg-01", "dry")
+	left, err = listing.Vault{Store: g.store, Kinds: kinds, Spec: &other}.Leftovers(g.ctx, "esg-01", "dry")
 	require.NoError(t, err)
 	require.Len(t, left, 1, "whose directory cannot be asked is in doubt")
 }

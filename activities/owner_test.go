@@ -34,12 +34,8 @@ func newSafe(t *testing.T) *safe {
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(server.Kill)
-	for name, value := range map[string]string{
-		"HOME": t.TempDir(), "VAULT_ADDR": server.Address(), "VAULT_TOKEN": server.RootToken().Reveal(),
-		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("HOME", t.TempDir())
+	server.UseIn(t, server.RootToken().Reveal())
 	s := &safe{T: t, ctx: ctx, api: server.Client(), spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
 	s.store, err = vault.Open(ctx, vault.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
 	require.NoError(t, err)

@@ -38,12 +38,8 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(server.Kill)
-	for name, value := range map[string]string{
-		"HOME": t.TempDir(), "VAULT_ADDR": server.Address(), "VAULT_TOKEN": server.RootToken().Reveal(),
-		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("HOME", t.TempDir())
+	server.UseIn(t, server.RootToken().Reveal())
 	w := &reachable{t: t, client: server.Client()}
 	w.write = func(path string, body map[string]any) *api.Secret {
 		got, err := w.client.Logical().Write(path, body)

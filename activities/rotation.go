@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,10 +10,9 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rollcall/config"
-	"rollcall/internal/authority"
 	"rollcall/internal/credential"
-	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/listing"
 	"rollcall/internal/metrics"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
@@ -67,11 +65,11 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		return Roll{}, classify(errVault, err)
 	}
 	if err != nil {
-		roll, _, err := ListRoll(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
+		roll, _, err := listing.List(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
 		if err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		if err := Fit(ctx, r.Kinds, Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
+		if err := listing.Fit(ctx, r.Kinds, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
 			return Roll{}, classifyListing(err)
 		}
 		// A right that is missing must show before anything is set: found midway,
@@ -85,7 +83,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := r.Store.RequirePasswordPolicies(ctx, spec); err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		if err := KeepNames(ctx, r.Store, Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), in.Campaign); err != nil {
+		if err := listing.KeepNames(ctx, r.Store, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), in.Campaign); err != nil {
 			return Roll{}, classifyListing(err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
@@ -94,55 +92,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 	}
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
-		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: exposure(spec),
+		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
 		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses,
 	}, nil
-}
-
-// ListRoll finds the servers of every directory, lists from the sources of spec and
-// changes nothing. It is what the activity and the command line share.
-func ListRoll(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
-	found, err := FindServers(ctx, kinds, spec)
-	if err != nil {
-		return nil, nil, err
-	}
-	spec = found.Of(spec)
-	if err := Names(ctx, store, spec); err != nil {
-		return nil, nil, err
-	}
-	systems := map[string]authority.Finder{}
-	for name := range spec.Systems {
-		s, err := kinds.System(spec, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if finds, ok := s.(authority.Finder); ok {
-			systems[name] = finds
-		}
-	}
-	dirs := map[string]inventory.Directory{}
-	for name := range spec.Directories {
-		d, err := kinds.Directory(spec, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		dirs[name] = d
-	}
-	roll, _, err := inventory.ListAll(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, listingVault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
-	if err != nil {
-		return nil, nil, err
-	}
-	roll.Servers, roll.Addresses = found.Servers, found.Addresses
-	more, err := otherServers(ctx, kinds, spec, roll)
-	if err != nil {
-		return nil, nil, err
-	}
-	audit, err := auditWarnings(ctx, store, spec, roll)
-	if err != nil {
-		return nil, nil, err
-	}
-	roll.Warnings = slices.Concat(found.warnings(), more, audit, roll.Warnings)
-	return roll, roll.Warnings, nil
 }
 
 // Prepare checks and stages the credentials of a batch.
@@ -371,19 +323,6 @@ func Open(ctx context.Context, store *vault.Store, rec vault.CampaignRecord, spe
 		return err
 	}
 	return nil
-}
-
-// spec is the campaign file as it was given.
-func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	data, err := r.Store.LoadSpec(ctx, vault.CampaignSpec(campaign))
-	if err != nil {
-		return nil, classify(errVault, err)
-	}
-	spec := &config.Campaign{}
-	if err := json.Unmarshal(data, spec); err != nil {
-		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
-	}
-	return spec, nil
 }
 
 func (r *Rotation) open(ctx context.Context, b Batch) (rot *rotation.Rotator, page []credential.Credential, width int, err error) {

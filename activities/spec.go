@@ -2,26 +2,41 @@ package activities
 
 import (
 	"context"
-	"strings"
-	"time"
-
-	"go.temporal.io/sdk/activity"
+	"encoding/json"
+	"fmt"
 
 	"rollcall/config"
+	"rollcall/internal/listing"
+	"rollcall/internal/vault"
 )
 
-// exposure words the intervals for the ledger.
-func exposure(spec *config.Campaign) string {
-	var out []string
-	for _, i := range spec.Exposure {
-		to := "now"
-		if !i.To.IsZero() {
-			to = i.To.Format(time.DateOnly)
-		}
-		out = append(out, i.From.Format(time.DateOnly)+" to "+to)
+// listedSpec is the campaign file with the servers that were found when the roll was listed.
+func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Campaign, error) {
+	if known, ok := r.specs.Load(campaign); ok {
+		return known.(*config.Campaign), nil
 	}
-	return strings.Join(out, ", ")
+	spec, err := r.spec(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	index, err := r.Store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	spec = listing.Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec)
+	r.specs.Store(campaign, spec)
+	return spec, nil
 }
 
-// firstAttempt reports whether no other attempt of this activity can have run.
-func firstAttempt(ctx context.Context) bool { return activity.GetInfo(ctx).Attempt == 1 }
+// spec is the campaign file as it was given.
+func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
+	data, err := r.Store.LoadSpec(ctx, vault.CampaignSpec(campaign))
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	spec := &config.Campaign{}
+	if err := json.Unmarshal(data, spec); err != nil {
+		return nil, classify(errSpec, fmt.Errorf("campaign %s: the specification in Vault is unreadable: %w", campaign, err))
+	}
+	return spec, nil
+}

@@ -10,7 +10,6 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
 )
 
 // Task queues. The ledger has its own, so that rotation workers cannot write it.
@@ -21,14 +20,14 @@ const (
 
 // Roll refers to a stored roll.
 type Roll struct {
-	Campaign string            `json:"campaign"`
-	Snapshot string            `json:"snapshot"`
-	Device   string            `json:"device"`
-	Actor    string            `json:"actor,omitempty"`
-	Pages    int               `json:"pages"`
-	Listed   int               `json:"listed"`
-	Excluded int               `json:"excluded"`
-	Waves    []vault.WaveIndex `json:"waves"`
+	Campaign string                 `json:"campaign"`
+	Snapshot string                 `json:"snapshot"`
+	Device   string                 `json:"device"`
+	Actor    string                 `json:"actor,omitempty"`
+	Pages    int                    `json:"pages"`
+	Listed   int                    `json:"listed"`
+	Excluded int                    `json:"excluded"`
+	Waves    []credential.WaveIndex `json:"waves"`
 	// Incomplete counts warnings that something may be missing from the roll. What they say names
 	// accounts and stays in Vault.
 	Incomplete int    `json:"incomplete,omitempty"`

@@ -5,6 +5,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/internal/authority"
@@ -43,6 +44,19 @@ type Campaign struct {
 	// paths are relative to the campaign file; Load makes it absolute. Default:
 	// "ledger".
 	LedgerDir string `json:"-"`
+}
+
+// Exposed words the intervals for the ledger.
+func (c *Campaign) Exposed() string {
+	var out []string
+	for _, i := range c.Exposure {
+		to := "now"
+		if !i.To.IsZero() {
+			to = i.To.Format(time.DateOnly)
+		}
+		out = append(out, i.From.Format(time.DateOnly)+" to "+to)
+	}
+	return strings.Join(out, ", ")
 }
 
 // Interval is a span of time; To is zero while it lasts.

@@ -3,7 +3,6 @@ package workflows
 import (
 	"rollcall/activities"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
 )
 
 // Sizes of a batch. A wave that continues as new cuts its batches again: a build that
@@ -34,7 +33,7 @@ func BatchSize(set int, kind credential.Kind, n int) int {
 
 // batches cuts the runs of a wave into batches; set is the campaign file's size of them, or 0. It depends
 // on its arguments alone: a wave that continues as new cuts the same.
-func batches(roll activities.Roll, wave vault.WaveIndex, set, concurrency int) []activities.Batch {
+func batches(roll activities.Roll, wave credential.WaveIndex, set, concurrency int) []activities.Batch {
 	type lane struct {
 		authority string
 		kind      credential.Kind
@@ -58,7 +57,7 @@ func batches(roll activities.Roll, wave vault.WaveIndex, set, concurrency int) [
 }
 
 // listed counts the credentials of a wave.
-func listed(wave vault.WaveIndex) int {
+func listed(wave credential.WaveIndex) int {
 	n := 0
 	for _, run := range wave.Runs {
 		n += run.To - run.From

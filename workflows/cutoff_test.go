@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 func TestAPassBeginsWithWhatIsCutOff(t *testing.T) {
@@ -65,7 +65,7 @@ func TestWhatIsCutOffStaysSoWhileNobodyCanLook(t *testing.T) {
 		{"somebody set another value", protocol.Verify, protocol.ReasonNewRefused, "", protocol.ReasonNewRefused, protocol.Verify},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			f := newFake(vault.WaveIndex{})
+			f := newFake(credential.WaveIndex{})
 			if row.reason != "" {
 				f.outcome = always(row.step, row.reason)
 			}

@@ -21,7 +21,6 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
 )
 
 // place is a credential of a roll.
@@ -73,7 +72,7 @@ type preparedOne struct {
 	logins credential.Refs
 }
 
-func newFake(waves ...vault.WaveIndex) *fake {
+func newFake(waves ...credential.WaveIndex) *fake {
 	f := &fake{
 		takes: map[string]time.Duration{}, fails: map[string]error{}, tries: map[place]int{}, died: map[place]int{},
 		cleaned: map[place]int{}, exceptions: map[place]activities.OpenItem{}, why: map[place]string{},
@@ -86,10 +85,10 @@ func newFake(waves ...vault.WaveIndex) *fake {
 }
 
 // waveOf is a wave with one run on each page.
-func waveOf(n int, sizes ...int) vault.WaveIndex {
-	w := vault.WaveIndex{Wave: n}
+func waveOf(n int, sizes ...int) credential.WaveIndex {
+	w := credential.WaveIndex{Wave: n}
 	for page, size := range sizes {
-		w.Runs = append(w.Runs, vault.Run{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: page, To: size}})
+		w.Runs = append(w.Runs, credential.Run{Authority: "corp", Kind: credential.LDAPPassword, Span: credential.Span{Page: page, To: size}})
 	}
 	return w
 }

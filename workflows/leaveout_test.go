@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 const first, second = "ldaps://ldap1.example.org:636", "ldaps://ldap2.example.org:636"
@@ -19,7 +19,7 @@ const first, second = "ldaps://ldap1.example.org:636", "ldaps://ldap2.example.or
 var without = LeaveOut{Server: second, Actor: "operator@example.org", Reason: "its disk burnt"}
 
 // onTwoServers is a campaign on two servers, of which the second does not answer.
-func onTwoServers(waves ...vault.WaveIndex) *fake {
+func onTwoServers(waves ...credential.WaveIndex) *fake {
 	f := newFake(waves...)
 	f.roll.Servers = map[string][]string{"corp": {first, second}, "plant": {second, first},
 		"many": {"ldaps://ldap.example.org:636@192.0.2.1", "ldaps://ldap.example.org:636@192.0.2.2", "ldaps://ldap3.example.org:636@192.0.2.3"}}

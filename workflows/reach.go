@@ -10,7 +10,6 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 // A wave with logins to Vault goes first and alone, for one pass. What stays open of it is
@@ -42,7 +41,7 @@ func less(refs, gone credential.Refs) credential.Refs {
 }
 
 // loginsIn are those of refs that lie in a wave.
-func loginsIn(w vault.WaveIndex, refs credential.Refs) (out credential.Refs) {
+func loginsIn(w credential.WaveIndex, refs credential.Refs) (out credential.Refs) {
 	for _, r := range refs {
 		for _, run := range w.Runs {
 			if run.Page == r.Page && run.From <= r.Index && r.Index < run.To {

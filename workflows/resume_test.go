@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"rollcall/activities"
+	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 // chain runs a wave until it ends, over as many runs as it takes: each is told
@@ -179,7 +179,7 @@ func TestASignalThatComesAsAWaveContinuesAsNewIsCarriedOver(t *testing.T) {
 }
 
 func TestARollOfManyPagesStaysSmallInTemporal(t *testing.T) {
-	w := vault.WaveIndex{}
+	w := credential.WaveIndex{}
 	for page := range 200 {
 		w.Runs = append(w.Runs, waveOf(0, 500).Runs[0])
 		w.Runs[page].Page = page

@@ -7,7 +7,6 @@ import (
 
 	"rollcall/activities"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
 )
 
 // CampaignInput starts a campaign whose specification is in Vault already.
@@ -139,10 +138,10 @@ func (c control) leftOut() (n int) {
 // waveState is the one input of a wave and what it carries over when it
 // continues as new. Its size is bounded by the number of batches and of open credentials.
 type waveState struct {
-	Roll     activities.Roll `json:"roll"`
-	Index    vault.WaveIndex `json:"index"`
-	Settings Settings        `json:"settings"`
-	Control  control         `json:"control"`
+	Roll     activities.Roll      `json:"roll"`
+	Index    credential.WaveIndex `json:"index"`
+	Settings Settings             `json:"settings"`
+	Control  control              `json:"control"`
 
 	Pass   int             `json:"pass"`           // 1, 2, …
 	Todo   []batchTodo     `json:"todo,omitempty"` // of this pass, not yet dispatched

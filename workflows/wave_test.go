@@ -10,7 +10,6 @@ import (
 	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
 )
 
 // wave runs the only wave of f's roll on env.
@@ -66,10 +65,10 @@ func TestBatchesAreLargeWhereThereAreManyLDAPPasswordsOfOneDirectory(t *testing.
 	} {
 		w := waveOf(0)
 		for page := 0; page*500 < row.n; page++ {
-			w.Runs = append(w.Runs, vault.Run{Authority: "corp", Kind: row.kind, Span: credential.Span{Page: page, To: min(500, row.n-page*500)}})
+			w.Runs = append(w.Runs, credential.Run{Authority: "corp", Kind: row.kind, Span: credential.Span{Page: page, To: min(500, row.n-page*500)}})
 		}
 		// Of others there are too few.
-		w.Runs = append(w.Runs, vault.Run{Authority: "other", Kind: ldap, Span: credential.Span{Page: 99, To: 300}})
+		w.Runs = append(w.Runs, credential.Run{Authority: "other", Kind: ldap, Span: credential.Span{Page: 99, To: 300}})
 		largest := map[string]int{}
 		for _, b := range batches(newFake().roll, w, row.set, 4) {
 			largest[b.Authority] = max(largest[b.Authority], b.Span.Len())

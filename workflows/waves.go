@@ -7,7 +7,6 @@ import (
 
 	"rollcall/activities"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
 )
 
 // waves runs the waves of a roll in order. One with logins to Vault is waited for until its
@@ -51,7 +50,7 @@ func cmpErr(errs ...error) error {
 
 // begin starts a wave. It is not a child that a cancelled campaign cancels: it is told to
 // abort, and winds up.
-func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w vault.WaveIndex, i int) (*runningWave, error) {
+func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w credential.WaveIndex, i int) (*runningWave, error) {
 	if ctx.Err() != nil {
 		c.control.Aborting = true
 	}

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword"}, // a kind knows its authority and no other kind
 	{"internal/kind/userpassword"}, // but for this one: ad-password, and then must-change
 	{"internal/kind/registry", "internal/inventory"},
-	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics"},
+	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
 	{"activities"}, // thin: what Temporal calls
 	{"workflows"},  // decides and waits; touches the world through activities only
 	{"internal/cli"},

@@ -14,6 +14,7 @@ import (
 
 	"rollcall/activities"
 	"rollcall/config"
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 	"rollcall/workflows"
 )
@@ -86,7 +87,7 @@ func (s *session) preflight(ctx context.Context) error {
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return s.busy()
 	}
-	found, err := activities.FindServers(ctx, s.kinds, s.cfg)
+	found, err := listing.FindServers(ctx, s.kinds, s.cfg)
 	spec := found.Of(s.cfg)
 	for _, name := range s.cfg.Authorities() {
 		if err != nil {
@@ -98,10 +99,10 @@ func (s *session) preflight(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = activities.Fit(ctx, s.kinds, spec)
+		err = listing.Fit(ctx, s.kinds, spec)
 	}
 	if err == nil {
-		err = activities.Names(ctx, s.store, spec)
+		err = listing.Names(ctx, s.store, spec)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)

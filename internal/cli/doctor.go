@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/engine"
+	"rollcall/internal/listing"
 	"rollcall/internal/password"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
@@ -177,13 +177,13 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 		of, known := look(ctx, name, roll)
 		rows, spec = append(rows, of...), known.Of(spec)
 	}
-	var misnamed *activities.NameError
-	if errors.As(activities.Names(ctx, s.store, spec), &misnamed) {
+	var misnamed *listing.NameError
+	if errors.As(listing.Names(ctx, s.store, spec), &misnamed) {
 		rows = append(rows, check{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
 	}
-	var twice *activities.TwiceError
-	if errors.As(activities.Twice(ctx, s.kinds, spec), &twice) {
-		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: activities.MendTwice})
+	var twice *listing.TwiceError
+	if errors.As(listing.Twice(ctx, s.kinds, spec), &twice) {
+		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: listing.MendTwice})
 	}
 	return rows
 }
@@ -203,13 +203,13 @@ func (s *session) checkOthers(ctx context.Context) (rows []check) {
 		if err != nil {
 			continue
 		}
-		spec := activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}.Of(s.cfg)
+		spec := listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}.Of(s.cfg)
 		row := check{Where: name, What: "all servers"}
-		switch o, err := activities.Others(ctx, s.kinds, spec, name); {
+		switch o, err := listing.Others(ctx, s.kinds, spec, name); {
 		case err != nil:
 			continue // its write server has its own line
 		case len(o.Names) > 0:
-			row.Detail, row.Do = o.Detail, activities.MendOthers+"; "+activities.AcceptOthers(name, o)
+			row.Detail, row.Do = o.Detail, listing.MendOthers+"; "+listing.AcceptOthers(name, o)
 		case o.Hidden != "":
 			row.OK, row.Detail = true, "not checked: "+o.Hidden
 		default:
@@ -221,13 +221,13 @@ func (s *session) checkOthers(ctx context.Context) (rows []check) {
 }
 
 // checkDirectory also says which servers it has looked at.
-func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check, known activities.Servers) {
+func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check, known listing.Servers) {
 	d, err := s.kinds.Directory(s.cfg, name)
 	if err != nil {
 		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
 	}
 	found, notFound := d.Discover(ctx)
-	known = activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
+	known = listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
 	if d, err = s.kinds.Directory(known.Of(s.cfg), name); err != nil {
 		return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}, known
 	}
@@ -286,7 +286,7 @@ func (s *session) own(c credential.Credential) bool {
 }
 
 // checkSystem looks at an authority that is neither a directory nor Vault.
-func (s *session) checkSystem(ctx context.Context, name string, roll []credential.Credential) (rows []check, known activities.Servers) {
+func (s *session) checkSystem(ctx context.Context, name string, roll []credential.Credential) (rows []check, known listing.Servers) {
 	a, err := s.kinds.System(s.cfg, name)
 	if err != nil {
 		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
@@ -295,7 +295,7 @@ func (s *session) checkSystem(ctx context.Context, name string, roll []credentia
 	if err != nil {
 		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "until its servers are known, no campaign begins"}}, known
 	}
-	known = activities.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
+	known = listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
 	if a, err = s.kinds.System(known.Of(s.cfg), name); err != nil {
 		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "correct what names that server"}}, known
 	}

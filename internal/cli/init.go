@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 )
 
@@ -80,6 +80,6 @@ func (s *session) known(cmd *cobra.Command) []credential.Credential {
 }
 
 func (s *session) dryRoll(ctx context.Context) (*credential.Roll, error) {
-	roll, _, err := activities.ListRoll(ctx, s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
 	return roll, err
 }

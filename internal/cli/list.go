@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
+	"rollcall/internal/listing"
 	"rollcall/internal/report"
 )
 
@@ -66,7 +66,7 @@ func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
 }
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
-	roll, warnings, err := activities.ListRoll(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 )
 
@@ -32,7 +32,7 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 			lanes[at] = append(lanes[at], c)
 		}
 	}
-	spec := activities.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(s.cfg)
+	spec := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(s.cfg)
 	why := map[string]protocol.Reason{}
 	for at, cs := range lanes {
 		authority, err := s.kinds.Authority(spec, at.authority, at.kind)

@@ -126,3 +126,19 @@ func (r *Roll) Incomplete() int {
 	}
 	return n
 }
+
+// WaveIndex is one wave of a roll.
+type WaveIndex struct {
+	Wave  int    `json:"wave"`
+	Name  string `json:"name,omitempty"`
+	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
+	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
+	Runs  []Run  `json:"runs"`
+}
+
+// Run is a stretch of one page whose credentials share wave, authority and kind.
+type Run struct {
+	Authority string `json:"authority"`
+	Kind      Kind   `json:"kind"`
+	Span
+}

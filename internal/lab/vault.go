@@ -120,6 +120,17 @@ func (v *Vault) open(ctx context.Context) error {
 	return v.prepareMounts(ctx)
 }
 
+// UseIn has Vault's own client, and Rollcall's, take this server and token from
+// the environment, for as long as a test sets it.
+func (v *Vault) UseIn(t interface{ Setenv(key, value string) }, token string) {
+	for name, value := range map[string]string{
+		"VAULT_ADDR": v.Address(), "VAULT_TOKEN": token, "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
+		"ROLLCALL_ROLE_ID": "", "ROLLCALL_SECRET_ID_FILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
 // Address is Vault's URL, the same after Restart: what VAULT_ADDR takes.
 func (v *Vault) Address() string {
 	scheme := "http"

@@ -20,9 +20,9 @@ type RollIndex struct {
 	Excluded int    `json:"excluded"` // exclusions
 	Problems int    `json:"problems"` // credentials with a Problem; they are listed too
 	// Warnings of the listing, and how many of them say that something may be missing.
-	Warnings   []credential.Finding `json:"warnings,omitempty"`
-	Incomplete int                  `json:"incomplete,omitempty"`
-	Waves      []WaveIndex          `json:"waves"` // lowest first
+	Warnings   []credential.Finding   `json:"warnings,omitempty"`
+	Incomplete int                    `json:"incomplete,omitempty"`
+	Waves      []credential.WaveIndex `json:"waves"` // lowest first
 
 	// Logins of the device to Vault, besides Rollcall's own.
 	Logins credential.Refs `json:"logins,omitempty"`
@@ -38,22 +38,6 @@ type RollIndex struct {
 
 	// Outcomes: what becomes of the credentials is noted beside the roll (LastRoll).
 	Outcomes bool `json:"outcomes,omitempty"`
-}
-
-// WaveIndex is one wave of a roll.
-type WaveIndex struct {
-	Wave  int    `json:"wave"`
-	Name  string `json:"name,omitempty"`
-	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
-	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
-	Runs  []Run  `json:"runs"`
-}
-
-// Run is a stretch of one page whose credentials share wave, authority and kind.
-type Run struct {
-	Authority string          `json:"authority"`
-	Kind      credential.Kind `json:"kind"`
-	credential.Span
 }
 
 // rollPage is what one KV entry of a roll holds, as JSON in one field.

@@ -12,8 +12,8 @@ import (
 // cutter fills pages and begins a new one when the next item would not fit.
 type cutter struct {
 	pages map[string][]byte
-	runs  map[int][]Run // by wave
-	alone map[int]bool  // waves with what is Rollcall's own
+	runs  map[int][]credential.Run // by wave
+	alone map[int]bool             // waves with what is Rollcall's own
 
 	logins credential.Refs
 
@@ -81,13 +81,13 @@ func (c *cutter) note(cr credential.Credential) {
 			return
 		}
 	}
-	c.runs[cr.Wave] = append(runs, Run{cr.Authority, cr.Kind, credential.Span{Page: c.n, From: at, To: at + 1}})
+	c.runs[cr.Wave] = append(runs, credential.Run{Authority: cr.Authority, Kind: cr.Kind, Span: credential.Span{Page: c.n, From: at, To: at + 1}})
 }
 
-func (c *cutter) waves(named []credential.Wave) []WaveIndex {
-	var out []WaveIndex
+func (c *cutter) waves(named []credential.Wave) []credential.WaveIndex {
+	var out []credential.WaveIndex
 	for _, w := range slices.Sorted(maps.Keys(c.runs)) {
-		index := WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
+		index := credential.WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
 		if w < len(named) {
 			index.Name, index.Batch = named[w].Name, named[w].Batch
 		}

@@ -78,12 +78,8 @@ func TestAStolenLoginIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T) {
 // openStore opens our mount as an administrator.
 func openStore(t *testing.T) *vault.Store {
 	t.Helper()
-	for name, value := range map[string]string{
-		"HOME": t.TempDir(), "VAULT_ADDR": server.Address(), "VAULT_TOKEN": server.RootToken().Reveal(),
-		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("HOME", t.TempDir())
+	server.UseIn(t, server.RootToken().Reveal())
 	spec := &config.Campaign{Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}
 	store, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)

@@ -74,12 +74,8 @@ func newWorld(t *testing.T) *world {
 
 // open opens our own mount as an administrator.
 func (w *world) open(ctx context.Context, t *testing.T) {
-	for name, value := range map[string]string{
-		"HOME": t.TempDir(), "VAULT_ADDR": w.server.Address(), "VAULT_TOKEN": w.server.RootToken().Reveal(),
-		vault.EnvRoleID: "", vault.EnvSecretIDFile: "", "VAULT_CACERT": "", "VAULT_NAMESPACE": "",
-	} {
-		t.Setenv(name, value)
-	}
+	t.Setenv("HOME", t.TempDir())
+	w.server.UseIn(t, w.server.RootToken().Reveal())
 	var err error
 	w.store, err = vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package activities
+package listing
 
 import (
 	"context"
@@ -79,22 +79,4 @@ func (s Servers) Of(spec *config.Campaign) *config.Campaign {
 		}
 	}
 	return &whole
-}
-
-// listedSpec is the campaign file with the servers that were found when the roll was listed.
-func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	if known, ok := r.specs.Load(campaign); ok {
-		return known.(*config.Campaign), nil
-	}
-	spec, err := r.spec(ctx, campaign)
-	if err != nil {
-		return nil, err
-	}
-	index, err := r.Store.ReadIndex(ctx, campaign)
-	if err != nil {
-		return nil, classify(errVault, err)
-	}
-	spec = Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec)
-	r.specs.Store(campaign, spec)
-	return spec, nil
 }

@@ -1,12 +1,15 @@
-package activities
+package listing
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/lab"
 	"rollcall/internal/vault"
 )
 
@@ -50,6 +53,31 @@ func TestANameStandsForTheServersThatItHad(t *testing.T) {
 			require.ErrorContains(t, got, "campaign c1 of device esg-01")
 		})
 	}
+}
+
+// safe is a Vault with Rollcall's own mounts.
+type safe struct {
+	ctx   context.Context
+	store *vault.Store
+	spec  *config.Campaign
+}
+
+func newSafe(t *testing.T) *safe {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(server.Kill)
+	t.Setenv("HOME", t.TempDir())
+	server.UseIn(t, server.RootToken().Reveal())
+	s := &safe{ctx: ctx, spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
+	s.store, err = vault.Open(ctx, vault.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.store.Close() })
+	_, err = s.store.Setup(ctx, s.spec, nil)
+	require.NoError(t, err)
+	return s
 }
 
 func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.T) {

@@ -1,0 +1,102 @@
+// Package listing makes the roll of a campaign: it finds every server, asks the
+// sources (internal/inventory), and says what of that would keep a campaign
+// from beginning. Activities and the command line share it. It changes nothing,
+// but for the names of directories that KeepNames writes down.
+package listing
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+)
+
+// List finds the servers of every directory, lists from the sources of spec and
+// changes nothing. It is what the activity and the command line share.
+func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
+	found, err := FindServers(ctx, kinds, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec = found.Of(spec)
+	if err := Names(ctx, store, spec); err != nil {
+		return nil, nil, err
+	}
+	systems := map[string]authority.Finder{}
+	for name := range spec.Systems {
+		s, err := kinds.System(spec, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if finds, ok := s.(authority.Finder); ok {
+			systems[name] = finds
+		}
+	}
+	dirs := map[string]inventory.Directory{}
+	for name := range spec.Directories {
+		d, err := kinds.Directory(spec, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		dirs[name] = d
+	}
+	roll, _, err := inventory.ListAll(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll.Servers, roll.Addresses = found.Servers, found.Addresses
+	more, err := otherServers(ctx, kinds, spec, roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	audit, err := auditWarnings(ctx, store, spec, roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll.Warnings = slices.Concat(found.warnings(), more, audit, roll.Warnings)
+	return roll, roll.Warnings, nil
+}
+
+// Vault is what a listing sees of Vault: with it goes what a directory shows of accounts
+// that have a staged value.
+type Vault struct {
+	*vault.Store
+	Kinds *registry.Registry
+	Spec  *config.Campaign
+}
+
+// Leftovers leaves out the staged values of accounts that are as they were before: a
+// campaign that was ended in between has staged many that no server ever saw.
+func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error) {
+	all, err := v.Store.Leftovers(ctx, device, campaign, formerly...)
+	var out []vault.Leftover
+	for _, l := range all {
+		if !v.untouched(ctx, l) {
+			out = append(out, l)
+		}
+	}
+	return out, err
+}
+
+// untouched is true only where the account itself shows it. In doubt the value is in force.
+func (v Vault) untouched(ctx context.Context, l vault.Leftover) bool {
+	authority, subject, _ := strings.Cut(l.ID, "/")
+	k := v.Spec.KindOf(authority)
+	if l.Before == "" || k == "" {
+		return false
+	}
+	a, err := v.Kinds.Authority(v.Spec, authority, k)
+	if err != nil {
+		return false
+	}
+	now, err := a.Account(ctx, a.Servers()[0], credential.Credential{ID: l.ID, Kind: k, Authority: authority, Subject: subject})
+	return err == nil && now.State != protocol.Gone && now.Changed != "" && protocol.Compare(l.Before, now.Changed) == protocol.Unchanged
+}
