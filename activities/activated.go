@@ -110,7 +110,7 @@ func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []cr
 func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c credential.Credential, p PreparedItem) *protocol.Stop {
 	if p.Fresh {
 		// Nobody has seen that value. Left there it would be in the next campaign's way.
-		if err := r.Store.Unstage(ctx, c.ID, campaign, p.Attempt); err != nil && !vault.AsCAS(err) {
+		if err := r.Store.Unstage(ctx, c.ID, campaign, p.Attempt); err != nil && !vault.IsCASMismatch(err) {
 			return vaultStop(err)
 		}
 	}

@@ -27,9 +27,9 @@ type Ledger struct {
 	last folded
 }
 
-// rollAtOnce is about how many entries of a roll go into one append: each costs a
+// rollChunk is about how many entries of a roll go into one append: each costs a
 // checkpoint, its signature and its anchor.
-const rollAtOnce = 4000
+const rollChunk = 4000
 
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
@@ -53,7 +53,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 			return classify(errVault, err)
 		}
 		entries = append(entries, listed(in.Campaign, page, found, now)...)
-		if len(entries) < rollAtOnce {
+		if len(entries) < rollChunk {
 			continue
 		}
 		if err := l.append(ctx, in.Campaign, entries); err != nil {

@@ -22,8 +22,8 @@ import (
 // then, what it knows: another process may have seen since that a value of a stranger is in force.
 type closedLogins struct{ seen sync.Map }
 
-// closedHolds is how long a login that was seen to be closed is taken to be so.
-const closedHolds = 5 * time.Second
+// closedTTL is how long a login that was seen to be closed is taken to be so.
+const closedTTL = 5 * time.Second
 
 func (c *closedLogins) add(campaign, id string) {
 	c.seen.Store([2]string{campaign, id}, time.Now().Round(0))
@@ -34,7 +34,7 @@ func (c *closedLogins) drop(campaign, id string) { c.seen.Delete([2]string{campa
 // has reports whether a login was seen to be closed, and whether just now.
 func (c *closedLogins) has(campaign, id string) (ever, lately bool) {
 	at, ok := c.seen.Load([2]string{campaign, id})
-	return ok, ok && time.Since(at.(time.Time)).Abs() < closedHolds
+	return ok, ok && time.Since(at.(time.Time)).Abs() < closedTTL
 }
 
 // reach is what the open logins of the roll could read of one batch.

@@ -183,7 +183,7 @@ func (w *reachable) openedByAnotherProcess(id string) {
 	require.Equal(w.t, all, w.reasons())
 	marks(false)
 	require.Equal(w.t, all, w.reasons(), "it was looked at just now")
-	w.rotation.logins.seen.Store([2]string{"c", id}, time.Now().Add(-closedHolds))
+	w.rotation.logins.seen.Store([2]string{"c", id}, time.Now().Add(-closedTTL))
 	require.NotNil(w.t, of.Within(w.t.Context(), w.roll.Credentials[2]), "nobody asked it what it reads in the batch that runs")
 	require.Equal(w.t, protocol.ReasonWithinReach, w.reasons()[0])
 	marks(true)

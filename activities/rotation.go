@@ -262,8 +262,8 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) (Cleaned, error) {
 	return out, classify(errVault, r.noteDead(ctx, in, page, out))
 }
 
-// openHolds is how long a campaign that was seen to be open is taken to be so.
-const openHolds = 10 * time.Second
+// openTTL is how long a campaign that was seen to be open is taken to be so.
+const openTTL = 10 * time.Second
 
 // superseded says why nothing more is begun for a campaign that was closed: a
 // later one may be at its credentials, and what both set would undo each other.
@@ -271,7 +271,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	// By the wall clock: the other one stands still while a machine is suspended, and
 	// meanwhile another campaign may have taken over.
 	now := time.Now().Round(0)
-	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)).Abs() < openHolds {
+	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)).Abs() < openTTL {
 		return nil
 	}
 	ended, by, err := r.Store.CampaignEnded(ctx, campaign)
@@ -319,7 +319,7 @@ func Open(ctx context.Context, store *vault.Store, rec vault.CampaignRecord, spe
 	if err := store.OpenCampaign(ctx, rec); err != nil {
 		return err
 	}
-	if err := store.SaveSpec(ctx, vault.CampaignSpec(rec.Campaign), spec); err != nil && !vault.AsCAS(err) {
+	if err := store.SaveSpec(ctx, vault.CampaignSpec(rec.Campaign), spec); err != nil && !vault.IsCASMismatch(err) {
 		return err
 	}
 	return nil

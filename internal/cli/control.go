@@ -65,10 +65,10 @@ func (a *app) ask(cmd *cobra.Command, out *output, update string, arg any, done 
 // cannot says what a command could not do, and why.
 func cannot(update string, why error) error { return fmt.Errorf("cannot %s: %w", update, why) }
 
-// answerWithin bounds the wait for an answer, which takes a moment where both
+// answerTimeout bounds the wait for an answer, which takes a moment where both
 // kinds of worker are up. noteAfter is when somebody who waits is told why.
 const (
-	answerWithin = time.Minute
+	answerTimeout = time.Minute
 	noteAfter    = 3 * time.Second
 )
 
@@ -76,7 +76,7 @@ const (
 var errNoAnswer = errors.New("no answer yet; the request may still be carried out: look with `rollcall status`")
 
 func (s *session) update(ctx context.Context, name string, arg any) (workflows.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	note := time.AfterFunc(noteAfter, func() { s.sayIfUnserved(ctx) })
 	defer note.Stop()

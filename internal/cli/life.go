@@ -19,8 +19,8 @@ type life struct {
 }
 
 const (
-	// lifeWithin bounds the look, which is an extra to what the ledger says.
-	lifeWithin = 5 * time.Second
+	// lifeTimeout bounds the look, which is an extra to what the ledger says.
+	lifeTimeout = 5 * time.Second
 	// fresh is how old a sign of life may be of a campaign whose worker is there.
 	fresh = 3 * vault.SeenEvery
 )
@@ -30,7 +30,7 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 	if state.Phase == ledger.Closed || state.Campaign == "" {
 		return life{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, lifeWithin)
+	ctx, cancel := context.WithTimeout(ctx, lifeTimeout)
 	defer cancel()
 	s, err := a.openVault(ctx)
 	if err != nil {

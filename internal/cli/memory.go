@@ -7,11 +7,11 @@ import (
 
 // What a worker keeps is small, and what it throws away are answers of servers:
 // at Go's default a tenth of its processor time goes into collecting them. Up to
-// heapMost it trades memory for that time; a listing of very many accounts that
+// heapLimit it trades memory for that time; a listing of very many accounts that
 // needs more is collected as thoroughly as Go can.
 const (
 	garbagePercent = 400
-	heapMost       = 1 << 30
+	heapLimit       = 1 << 30
 )
 
 // tuneMemory leaves alone what the environment sets.
@@ -20,6 +20,6 @@ func tuneMemory() {
 		debug.SetGCPercent(garbagePercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapMost)
+		debug.SetMemoryLimit(heapLimit)
 	}
 }

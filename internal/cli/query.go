@@ -46,20 +46,20 @@ func (s *session) describe(ctx context.Context) (*workflowservice.DescribeWorkfl
 	return d, nil
 }
 
-// queryWithin is below the SDK's own limit of 10 s for a call, whose end looks
+// queryTimeout is below the SDK's own limit of 10 s for a call, whose end looks
 // like a broken connection.
-const queryWithin = 8 * time.Second
+const queryTimeout = 8 * time.Second
 
-// rejoinWithin is how long `run` waits for its own worker to answer: what a
+// rejoinTimeout is how long `run` waits for its own worker to answer: what a
 // worker that was killed had in hand is given out again after ten seconds, and
 // a busy machine needs more.
-const rejoinWithin = 90 * time.Second
+const rejoinTimeout = 90 * time.Second
 
 // query needs a live worker. The one of this process may first have to wait for
 // what a killed one had in hand.
 func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 	v, err := s.queryOnce(ctx)
-	for end := time.Now().Add(rejoinWithin); err != nil && s.engine.Started && ctx.Err() == nil && time.Now().Before(end); {
+	for end := time.Now().Add(rejoinTimeout); err != nil && s.engine.Started && ctx.Err() == nil && time.Now().Before(end); {
 		select {
 		case <-time.After(200 * time.Millisecond):
 			v, err = s.queryOnce(ctx)
@@ -82,11 +82,11 @@ func (s *session) query(ctx context.Context) (*workflows.Status, error) {
 }
 
 func (s *session) queryOnce(ctx context.Context) (converter.EncodedValue, error) {
-	within, cancel := context.WithTimeout(ctx, queryWithin)
+	within, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(s.cfg.Device), "", workflows.QueryStatus)
 	if err != nil && within.Err() != nil {
-		err = fmt.Errorf("no answer in %s", queryWithin)
+		err = fmt.Errorf("no answer in %s", queryTimeout)
 	}
 	return v, err
 }

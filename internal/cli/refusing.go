@@ -11,15 +11,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// statesWithin bounds the look at accounts: what it does not see, the run does.
-const statesWithin = time.Minute
+// statesTimeout bounds the look at accounts: what it does not see, the run does.
+const statesTimeout = time.Minute
 
 // tellRefusing marks the accounts of a roll that refuse every login as they are now (locked,
 // disabled, expired), or that one more wrong login would lock: the run would leave them open, so
 // list, plan and doctor say so before. The roll of a campaign has no such marks, for
 // its passes ask again. It takes one search for a hundred accounts, and no login.
 func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
-	ctx, cancel := context.WithTimeout(ctx, statesWithin)
+	ctx, cancel := context.WithTimeout(ctx, statesTimeout)
 	defer cancel()
 	type lane struct {
 		authority string

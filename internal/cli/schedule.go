@@ -75,7 +75,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 		return err
 	}
 	if err := s.store.SaveSpec(ctx, vault.ScheduleSpec(id), spec); err != nil {
-		if vault.AsCAS(err) {
+		if vault.IsCASMismatch(err) {
 			return fmt.Errorf("device %s has a schedule already: delete it first with `rollcall schedule delete`", s.cfg.Device)
 		}
 		return err

@@ -51,7 +51,7 @@ func accountsAreLookedAt(t *testing.T, s *lab.Samba) {
 	require.Contains(t, got["protected"].Do, "CN=AdminSDHolder,CN=System,DC=ad,DC=example,DC=org")
 
 	// More than fit into one search.
-	many := make([]string, 3*accountsAtOnce)
+	many := make([]string, 3*accountsChunk)
 	for i := range many {
 		many[i] = delegated[0]
 	}

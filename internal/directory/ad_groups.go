@@ -55,7 +55,7 @@ func (c *conn) groupsOf(ctx context.Context, domain string, accounts []*ldap.Ent
 	for len(next) > 0 {
 		level := next
 		next = nil
-		for chunk := range slices.Chunk(level, accountsAtOnce/2) {
+		for chunk := range slices.Chunk(level, accountsChunk/2) {
 			req := ldap.NewSearchRequest(domain, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
 				"(|"+strings.Join(chunk, "")+")", []string{"objectSid", "memberOf"}, activeDirectory{}.searchControls())
 			var res *ldap.SearchResult

@@ -88,8 +88,8 @@ func (c *conn) resettable(ctx context.Context, ids []string) ([]*ldap.Entry, err
 	f := c.server.client.family
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !f.idForm().MatchString(id) })
 	var out []*ldap.Entry
-	for chunk := range slices.Chunk(ids, accountsAtOnce) {
-		entries, err := c.describedBy(ctx, withOwner|withDACL, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(f, chunk), accountsAtOnce,
+	for chunk := range slices.Chunk(ids, accountsChunk) {
+		entries, err := c.describedBy(ctx, withOwner|withDACL, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(f, chunk), accountsChunk,
 			f.idAttribute(), "objectSid", "primaryGroupID", "memberOf", "adminCount")
 		if err != nil {
 			return nil, err
@@ -128,8 +128,8 @@ func (c *conn) containers(ctx context.Context, domain string, accounts []account
 		dns = append(dns, dn)
 	}
 	slices.Sort(dns)
-	for chunk := range slices.Chunk(dns, accountsAtOnce/2) {
-		entries, err := c.describedBy(ctx, withOwner|withDACL, domain, ldap.ScopeWholeSubtree, anyDN(chunk), accountsAtOnce)
+	for chunk := range slices.Chunk(dns, accountsChunk/2) {
+		entries, err := c.describedBy(ctx, withOwner|withDACL, domain, ldap.ScopeWholeSubtree, anyDN(chunk), accountsChunk)
 		if err != nil {
 			return out, err
 		}

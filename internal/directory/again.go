@@ -83,7 +83,7 @@ func (s sight) machine() string {
 func (c *Client) entriesOver(ctx context.Context, cn *conn, uuids []string) (map[string]Entry, error) {
 	attrs := c.markedAttributes()
 	found := map[string]Entry{}
-	for chunk := range slices.Chunk(uuids, accountsAtOnce) {
+	for chunk := range slices.Chunk(uuids, accountsChunk) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,
 			anyID(c.family, chunk), attrs, c.family.searchControls())
 		var res *ldap.SearchResult

@@ -14,13 +14,13 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// refusalHolds is how long a refused bind password is not offered again. It
+// refusalTTL is how long a refused bind password is not offered again. It
 // keeps retries from locking the worker's own identity. The value of one of a pair that
 // is wrong is not offered again at all to the write server: the other does the work
 // meanwhile. Another server may only lag behind a change of both, so it is asked again,
 // no more often than failures commonly stop counting ([MS-ADA1] lockOutObservationWindow: 30 minutes).
 const (
-	refusalHolds        = time.Minute
+	refusalTTL        = time.Minute
 	refusalHoldsOfAPair = 30 * time.Minute
 )
 
@@ -201,7 +201,7 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	answer, unknown := s.client.family.refusedLogin(s, err)
 	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
 		why := "the password that Vault holds is wrong, or the identity is locked or not there; put the right one there, or correct its dn"
-		until := time.Now().Add(refusalHolds)
+		until := time.Now().Add(refusalTTL)
 		switch {
 		case unknown == nil && answer != protocol.Refused:
 			why = fmt.Sprintf("the identity is %s, whether or not the password that Vault holds is right; put that in order, or correct its dn", answer)

@@ -10,8 +10,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// policyHolds is how long a policy is taken to be unchanged.
-const policyHolds = time.Minute
+// policyTTL is how long a policy is taken to be unchanged.
+const policyTTL = time.Minute
 
 // lockouts remembers what policies say of lock-outs, by server and policy.
 type lockouts struct {
@@ -90,7 +90,7 @@ func (c *Client) policy(server, policyDN string, read func() (lockout, error)) (
 	c.policies.mu.Lock()
 	l, ok := c.policies.seen[key]
 	c.policies.mu.Unlock()
-	if ok && time.Since(l.at) < policyHolds {
+	if ok && time.Since(l.at) < policyTTL {
 		return l, nil
 	}
 	l, err := read()

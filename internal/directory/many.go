@@ -10,8 +10,8 @@ import (
 	"rollcall/config"
 )
 
-// accountsAtOnce are asked for in one search: each adds some 60 bytes to its filter.
-const accountsAtOnce = 100
+// accountsChunk are asked for in one search: each adds some 60 bytes to its filter.
+const accountsChunk = 100
 
 // ManyByUUID is ByUUID for many entries on one server, in few searches; the answer is
 // by immutable id. It saves calls and decides nothing: what is not in the answer is read by
@@ -35,7 +35,7 @@ func (c *Client) many(ctx context.Context, server string, uuids, attrs []string)
 	}
 	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.family.idForm().MatchString(id) })
 	found := map[string]Entry{}
-	for chunk := range slices.Chunk(uuids, accountsAtOnce) {
+	for chunk := range slices.Chunk(uuids, accountsChunk) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,
 			anyID(c.family, chunk), attrs, c.family.searchControls())
 		res, err := s.read(ctx, "", req)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
-	const n = 2*accountsAtOnce + 7
+	const n = 2*accountsChunk + 7
 	s := startSlapd(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("user", n)})
 	c := open(t, configOf(s), s.BinderPassword)
 	var ids []string
@@ -24,7 +24,7 @@ func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
 	nobody := "00000000-0000-4000-8000-000000000000"
 	found := c.ManyByUUID(t.Context(), s.LDAPS(), append([]string{nobody, "no id"}, ids...))
 	require.Len(t, found, n)
-	for _, id := range []string{ids[0], ids[accountsAtOnce], ids[n-1]} {
+	for _, id := range []string{ids[0], ids[accountsChunk], ids[n-1]} {
 		one, ok, err := c.ByUUID(t.Context(), s.LDAPS(), id, names[id])
 		require.NoError(t, err)
 		require.True(t, ok)

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// wrongMost is how many wrong values beyond the stolen one are risked at the end, at
+// maxWrongLogins is how many wrong values beyond the stolen one are risked at the end, at
 // one account of one server. With those of quietAfter that may lock an account which nobody
 // logs in to meanwhile; but where nothing new was read, nothing more is tried.
-const wrongMost = 2
+const maxWrongLogins = 2
 
 // end hears once more with every token, then tries every value that was not
 // stolen anyway: at the accounts whose place it was or that the secret names,
@@ -112,7 +112,7 @@ func (e *ear) present(ctx context.Context, v *value, accounts []Stolen, wrong ma
 		a.Password = v.text
 		for _, server := range a.Servers {
 			at := a.ID + " " + server
-			if wrong[at] >= wrongMost {
+			if wrong[at] >= maxWrongLogins {
 				continue
 			}
 			switch e.r.tryOnce(ctx, a, server) {

@@ -87,7 +87,7 @@ func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, c
 			if err == nil {
 				break
 			}
-			if !vault.AsCAS(err) || try == most {
+			if !vault.IsCASMismatch(err) || try == most {
 				return err
 			}
 		}

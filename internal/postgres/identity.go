@@ -12,10 +12,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// refusalHolds is how long a refused password is not offered again: PostgreSQL
+// refusalTTL is how long a refused password is not offered again: PostgreSQL
 // locks nobody out, but what reads its log (fail2ban) or slows it down
 // (auth_delay) may.
-const refusalHolds = time.Minute
+const refusalTTL = time.Minute
 
 // identity is one login of the worker at one server.
 type identity struct {
@@ -135,7 +135,7 @@ func (i *identity) refusedLogin(err error, saw seen, value credential.Secret) er
 	if !saw.authenticated && code == codeInvalidPassword {
 		err = i.failed(true, "login to %s as %s is refused: the password that Vault holds is wrong, or the role is not there, or its VALID UNTIL is over; put that in order", i.server.name, i.name())
 		i.mu.Lock()
-		i.refused, i.until, i.refusal = value, time.Now().Add(refusalHolds), err
+		i.refused, i.until, i.refusal = value, time.Now().Add(refusalTTL), err
 		i.mu.Unlock()
 		return err
 	}

@@ -29,14 +29,14 @@ func (j *job) activate(ctx context.Context) error {
 			j.note(credential.FindingChangedDuring)
 		}
 		now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
-		if vault.AsCAS(err) && j.handed {
+		if vault.IsCASMismatch(err) && j.handed {
 			// What was taken over is older than a look of our own would be: look once more.
 			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
 				j.handed = false
 				return j.activate(ctx)
 			}
 		}
-		if vault.AsCAS(err) {
+		if vault.IsCASMismatch(err) {
 			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential just now; the new value is in force and staged, and is activated on the next pass", i+1)}
 		}
 		if err != nil {

@@ -75,7 +75,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (l
 	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, d.Attempt, r.Now()) {
 		return nil, r.Store.Release(ctx, c.ID)
 	}
-	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, d.Attempt); err != nil && !vault.AsCAS(err) {
+	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, d.Attempt); err != nil && !vault.IsCASMismatch(err) {
 		return nil, err
 	}
 	return nil, nil

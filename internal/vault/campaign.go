@@ -77,7 +77,7 @@ func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 	const op = "open the campaign"
 	rec.OpenedAt = time.Now().UTC()
 	_, err := s.put(ctx, op, s.mount, campaignPath(rec.Campaign), 0, rec.encode())
-	if !AsCAS(err) {
+	if !IsCASMismatch(err) {
 		return err
 	}
 	was, found, err := s.readCampaign(ctx, rec.Campaign)
@@ -110,19 +110,19 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 		if rec.Superseded && !rec.Settled {
 			// Whoever took over need not wait any longer.
 			rec.Settled = true
-			if _, err := s.put(ctx, "close the campaign", s.mount, campaignPath(campaign), rec.version, rec.encode()); !AsCAS(err) {
+			if _, err := s.put(ctx, "close the campaign", s.mount, campaignPath(campaign), rec.version, rec.encode()); !IsCASMismatch(err) {
 				return err
 			}
 			continue
 		}
-		if err := s.end(ctx, rec, false, ""); !AsCAS(err) {
+		if err := s.end(ctx, rec, false, ""); !IsCASMismatch(err) {
 			return err
 		}
 	}
 	return s.contended(campaign)
 }
 
-// end closes a campaign whose record is as it was read. AsCAS if it has changed since.
+// end closes a campaign whose record is as it was read. IsCASMismatch if it has changed since.
 func (s *Store) end(ctx context.Context, rec CampaignRecord, superseded bool, by string) error {
 	if !rec.ClosedAt.IsZero() {
 		return nil

@@ -98,7 +98,7 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 }
 
 // KeepDirectory writes what a name stands for now, if it still stands for what was read as
-// before; the zero value if there was nothing. AsCAS if somebody else was first.
+// before; the zero value if there was nothing. IsCASMismatch if somebody else was first.
 func (s *Store) KeepDirectory(ctx context.Context, before, now NamedDirectory) error {
 	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) {
 		return nil

@@ -28,9 +28,9 @@ type Check struct {
 	NotChecked bool
 }
 
-// skewMost is the clock difference above which times in the ledger would
+// maxClockSkew is the clock difference above which times in the ledger would
 // mislead an investigator.
-const skewMost = 5 * time.Second
+const maxClockSkew = 5 * time.Second
 
 // Doctor looks at everything about Vault that a campaign needs, before the
 // day: way, seal, clock, login and every right of the named policies
@@ -114,7 +114,7 @@ func (s *Store) checkHealth(ctx context.Context) (out []Check, serving bool) {
 
 	// Vault tells whole seconds, of some moment within the call.
 	skew := began.Add(took / 2).Sub(time.Unix(h.ServerTimeUTC, 0).Add(500 * time.Millisecond)).Round(time.Second)
-	clock := Check{Name: "vault clock", OK: skew.Abs() <= skewMost, Detail: fmt.Sprintf("differs from this machine's by %s", skew.Abs())}
+	clock := Check{Name: "vault clock", OK: skew.Abs() <= maxClockSkew, Detail: fmt.Sprintf("differs from this machine's by %s", skew.Abs())}
 	if !clock.OK {
 		clock.Do = "synchronise both clocks (NTP): the ledger's times would not match Vault's"
 	}

@@ -180,9 +180,9 @@ func publicPart(path string) string {
 	return parts[0] + "/" + parts[1] + "/…"
 }
 
-// AsCAS reports whether err is a check-and-set mismatch: the caller reads the
+// IsCASMismatch reports whether err is a check-and-set mismatch: the caller reads the
 // entry and decides whether it was its own write whose reply was lost.
-func AsCAS(err error) bool { return isKind(err, CASMismatch) }
+func IsCASMismatch(err error) bool { return isKind(err, CASMismatch) }
 
 // IsDenied reports whether our login lacks a right for the call.
 func IsDenied(err error) bool { return isKind(err, PermissionDenied) }

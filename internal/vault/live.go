@@ -68,9 +68,9 @@ type Live struct {
 // there could write anything, so it is believed at Rollcall's own paths alone.
 const OwnerField = "rollcall_credential"
 
-// activateTriesMost bounds the retries of Activate: each lost race means that a
+// maxActivateTries bounds the retries of Activate: each lost race means that a
 // sibling field's write succeeded, and a secret rarely has more fields.
-const activateTriesMost = 64
+const maxActivateTries = 64
 
 // ReadLive reads a field at a version, 0 for the current one. An absent path or
 // version is Found false, and what is odd about the field is Problem: neither is an error.
@@ -180,11 +180,11 @@ func (l Live) Shows(secret credential.Secret) bool {
 // If the secret was written in between and only other fields differ, Activate
 // writes on top of them. If the field already holds value, a lost reply of an
 // earlier call explains it and that is success. If the field holds anything
-// else the error satisfies AsCAS and nothing was written.
+// else the error satisfies IsCASMismatch and nothing was written.
 func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
 	const op = "activate a new value"
 	now := from
-	for range activateTriesMost {
+	for range maxActivateTries {
 		data, err := now.with(p.Field, value, owner)
 		if err != nil {
 			return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: Other, Detail: err.Error()}
@@ -193,7 +193,7 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 		if err == nil {
 			return now.replacedBy(e, p.Field, value), nil
 		}
-		if !AsCAS(err) {
+		if !IsCASMismatch(err) {
 			return Live{}, err
 		}
 		mismatch := err

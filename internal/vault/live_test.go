@@ -165,7 +165,7 @@ func TestActivateAfterAForeignWrite(t *testing.T) {
 			require.NoError(t, err)
 			seedLive(t, p, row.foreign)
 			_, err = s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
-			require.Equal(t, row.conflict, AsCAS(err), "%v", err)
+			require.Equal(t, row.conflict, IsCASMismatch(err), "%v", err)
 			require.Equal(t, row.want, rawData(t, p))
 		})
 	}

@@ -160,9 +160,9 @@ type place struct {
 	folder      bool
 }
 
-// pathsMost is how many single paths a policy names before it names their
+// maxNamedPaths is how many single paths a policy names before it names their
 // folders: Vault evaluates and stores a policy as a whole.
-const pathsMost = 500
+const maxNamedPaths = 500
 
 // livePlaces are where the campaign reads and writes live secrets, and leaves
 // temporary ones of people in a domain. The bind passwords of a pair and the workers'
@@ -208,7 +208,7 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 			single = append(single, place{p.Mount, p.Path, false})
 		}
 	}
-	if len(single) > pathsMost {
+	if len(single) > maxNamedPaths {
 		for i, p := range single {
 			if at := strings.LastIndex(p.path, "/"); at > 0 {
 				single[i] = place{p.mount, p.path[:at], true}

@@ -51,7 +51,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 
 	require.NoError(t, s.OpenCampaign(ctx, CampaignRecord{Campaign: "c", Device: "esg-01"}))
 	require.NoError(t, s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec")))
-	require.True(t, AsCAS(s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec"))))
+	require.True(t, IsCASMismatch(s.SaveSpec(ctx, CampaignSpec("c"), []byte("spec"))))
 	_, err = s.LoadSpec(ctx, CampaignSpec("c"))
 	require.NoError(t, err)
 	idx, err := s.WriteRoll(ctx, newRoll("c", 600))

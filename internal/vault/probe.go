@@ -88,7 +88,7 @@ func (s *Store) tryWrite(ctx context.Context, place string) error {
 	if err == nil {
 		return s.odd("try our rights", place, fmt.Errorf("a write was taken that could not be"))
 	}
-	if err = s.fail("try our rights", place, write, err); AsCAS(err) {
+	if err = s.fail("try our rights", place, write, err); IsCASMismatch(err) {
 		return nil
 	}
 	return err

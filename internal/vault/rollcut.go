@@ -97,7 +97,7 @@ func (c *cutter) waves(named []credential.Wave) []credential.WaveIndex {
 }
 
 func (c *cutter) room(sort string, size int) error {
-	if c.items == pageMost || c.items > 0 && c.size+size > pageBytes {
+	if c.items == maxPage || c.items > 0 && c.size+size > pageBytes {
 		if err := c.flush(sort); err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ const (
 )
 
 // SaveSpec stores a campaign file, as the worker needs it, once: a stored one
-// is never changed, and saving over it satisfies AsCAS, also when our own
+// is never changed, and saving over it satisfies IsCASMismatch, also when our own
 // reply was lost. It is stored in parts with the index last, so a crash leaves
 // nothing that LoadSpec would find.
 func (s *Store) SaveSpec(ctx context.Context, owner SpecOwner, data []byte) error {

@@ -18,7 +18,7 @@ func TestASpecificationIsStoredOnceAndReadBackWhole(t *testing.T) {
 
 		data := bytes.Repeat([]byte{'x'}, size)
 		require.NoError(t, s.SaveSpec(t.Context(), owner, data))
-		require.True(t, AsCAS(s.SaveSpec(t.Context(), owner, []byte("another"))))
+		require.True(t, IsCASMismatch(s.SaveSpec(t.Context(), owner, []byte("another"))))
 		got, err := s.LoadSpec(t.Context(), owner)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(data, got), "saving over it changes nothing")

@@ -91,7 +91,7 @@ const (
 	opStage        = "stage a new value"
 	opReadStaged   = "read a staged value"
 	opUnstage      = "delete a staged value"
-	stageTriesMost = 5
+	maxStageTries = 5
 )
 
 // Stage writes a new value for a credential that has none staged. created is true only
@@ -101,13 +101,13 @@ const (
 // On an error of kind Unreachable the value may be staged: call again.
 func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
 	// The entry can go between the refused write and the read; then it is free again.
-	for range stageTriesMost {
+	for range maxStageTries {
 		v, err := s.put(ctx, opStage, s.mount, stagingPath(id), 0, st.encode())
 		if err == nil {
 			st.Version = v
 			return st, true, nil
 		}
-		if !AsCAS(err) {
+		if !IsCASMismatch(err) {
 			return Staged{}, false, err
 		}
 		got, found, err := s.ReadStaged(ctx, id)
@@ -134,7 +134,7 @@ func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error)
 
 // Restage replaces what is staged, if it is still at next.Version: another
 // attempt, one of the marks, or the take-over from a closed campaign. It
-// returns next at its new version. On AsCAS somebody else replaced it (or our
+// returns next at its new version. On IsCASMismatch somebody else replaced it (or our
 // own reply was lost): read it again.
 func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
 	v, err := s.put(ctx, "replace a staged value", s.mount, stagingPath(id), next.Version, next.encode())
@@ -154,7 +154,7 @@ func (st Staged) OwnedBy(campaign string, attempt int) bool {
 // Unstage deletes what a campaign staged in an attempt with all its versions,
 // once the proof is in the ledger. Nothing staged is no error. If the entry is
 // another campaign's, or another attempt's, a later rotation has begun: it is
-// left alone and the error satisfies AsCAS.
+// left alone and the error satisfies IsCASMismatch.
 //
 // Vault deletes without check-and-set, so a twin that is halted between this
 // check and the delete can still hit a later rotation's entry; that rotation

@@ -100,7 +100,7 @@ func TestRestageReplacesOnlyTheVersionItHasSeen(t *testing.T) {
 	twin := first
 	twin.Secret = credential.NewSecret("slow twin")
 	_, err = s.Restage(t.Context(), id, twin)
-	require.True(t, AsCAS(err), "%v", err)
+	require.True(t, IsCASMismatch(err), "%v", err)
 
 	got, _, err := s.ReadStaged(t.Context(), id)
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestUnstageLeavesTheEntryOfALaterRotationAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first.Version, later.Version, "Vault counts from 1 again, so the version alone tells nothing")
 
-	require.True(t, AsCAS(s.Unstage(t.Context(), id, first.Campaign, first.Attempt)))
+	require.True(t, IsCASMismatch(s.Unstage(t.Context(), id, first.Campaign, first.Attempt)))
 	got, found, err := s.ReadStaged(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, found)

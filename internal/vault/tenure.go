@@ -94,7 +94,7 @@ func (s *Store) SignOfLife(ctx context.Context, campaign string) (ended bool, er
 	}
 	rec.Begun = true
 	_, err = s.put(ctx, "give a sign of life", s.mount, campaignPath(campaign), rec.version, rec.encode())
-	if AsCAS(err) {
+	if IsCASMismatch(err) {
 		return false, nil // somebody else did, or closed it: the next look shows
 	}
 	return false, err
@@ -126,7 +126,7 @@ func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error
 			ended = append(ended, o.Campaign)
 		}
 		// It gave a sign of life, or ended by itself: look again.
-		if !AsCAS(err) {
+		if !IsCASMismatch(err) {
 			return ended, err
 		}
 	}
@@ -137,7 +137,7 @@ func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error
 // last sign of life is not old.
 func (s *Store) SupersedeLost(ctx context.Context, lost CampaignRecord) error {
 	for range closeTriesMost {
-		if err := s.end(ctx, lost, true, ""); !AsCAS(err) {
+		if err := s.end(ctx, lost, true, ""); !IsCASMismatch(err) {
 			return err
 		}
 		now, found, err := s.readCampaign(ctx, lost.Campaign)

@@ -126,6 +126,6 @@ func TestACampaignIsClosedWhileItGivesSignsOfLife(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.SignOfLife(t.Context(), "busy")
 	require.NoError(t, err)
-	require.True(t, AsCAS(s.end(t.Context(), stale, true, "later")), "what was looked at before is not ended by it")
+	require.True(t, IsCASMismatch(s.end(t.Context(), stale, true, "later")), "what was looked at before is not ended by it")
 	require.NoError(t, s.CloseCampaign(t.Context(), "busy"))
 }

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// wrongMost is how many wrong passwords one question may cost an account at one mount.
-	wrongMost = 2
+	// maxWrongLogins is how many wrong passwords one question may cost an account at one mount.
+	maxWrongLogins = 2
 	// refusedFor is how long a value that a mount refused is not offered there again: each time
 	// counts at the directory. Later on it may be the one in force.
 	refusedFor = 15 * time.Minute
@@ -74,7 +74,7 @@ func (au *Authority) logInWithOne(ctx context.Context, subject string, l credent
 		if v.IsZero() || slices.ContainsFunc(offered, v.Equal) || au.wasRefused(subject, l.Mount, v) {
 			continue
 		}
-		if wrong == wrongMost {
+		if wrong == maxWrongLogins {
 			break
 		}
 		offered = append(offered, v)

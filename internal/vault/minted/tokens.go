@@ -26,7 +26,7 @@ import (
 
 const (
 	lookupsAtOnce = 16
-	passesMost    = 4
+	maxPasses    = 4
 )
 
 // Token is what Vault tells of one by its accessor.
@@ -93,7 +93,7 @@ func (t *Tokens) sweep(ctx context.Context, find func() (map[string]Token, error
 		if err != nil || len(found) == 0 {
 			return len(revoked), err
 		}
-		if pass == passesMost {
+		if pass == maxPasses {
 			return len(revoked), &protocol.Stop{Reason: protocol.ReasonConflict, Server: t.server, Detail: "tokens of the login keep appearing although its old secret is dead; who mints them? The new one waits in staging and no consumer has it"}
 		}
 		for accessor := range found {
