@@ -69,7 +69,7 @@ func cannot(update string, why error) error { return fmt.Errorf("cannot %s: %w",
 // kinds of worker are up. noteAfter is when somebody who waits is told why.
 const (
 	answerTimeout = time.Minute
-	noteAfter    = 3 * time.Second
+	noteAfter     = 3 * time.Second
 )
 
 // errNoAnswer: Temporal has the request and may still hand it to the campaign.

@@ -11,7 +11,7 @@ import (
 // needs more is collected as thoroughly as Go can.
 const (
 	garbagePercent = 400
-	heapLimit       = 1 << 30
+	heapLimit      = 1 << 30
 )
 
 // tuneMemory leaves alone what the environment sets.

@@ -20,7 +20,7 @@ import (
 // meanwhile. Another server may only lag behind a change of both, so it is asked again,
 // no more often than failures commonly stop counting ([MS-ADA1] lockOutObservationWindow: 30 minutes).
 const (
-	refusalTTL        = time.Minute
+	refusalTTL          = time.Minute
 	refusalHoldsOfAPair = 30 * time.Minute
 )
 

@@ -55,7 +55,7 @@ const (
 	credentials  = "credentials"
 	exclusions   = "exclusions"
 	pageField    = "page"
-	maxPage     = 500     // credentials on a page
+	maxPage      = 500     // credentials on a page
 	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
 	opReadRoll   = "read the roll"
 	writesAtOnce = 8

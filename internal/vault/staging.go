@@ -87,10 +87,10 @@ const (
 )
 
 const (
-	stagingFolder  = "staging"
-	opStage        = "stage a new value"
-	opReadStaged   = "read a staged value"
-	opUnstage      = "delete a staged value"
+	stagingFolder = "staging"
+	opStage       = "stage a new value"
+	opReadStaged  = "read a staged value"
+	opUnstage     = "delete a staged value"
 	maxStageTries = 5
 )
 

@@ -26,7 +26,7 @@ import (
 
 const (
 	lookupsAtOnce = 16
-	maxPasses    = 4
+	maxPasses     = 4
 )
 
 // Token is what Vault tells of one by its accessor.
