@@ -330,7 +330,7 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	before := w.prepared(0, 1)
 	require.Equal(t, protocol.ReasonWithinReach, before[0].Reason)
 	require.Nil(t, before[1], "its own reason comes when it is set")
-	require.Equal(t, protocol.ReasonPolicy, w.pass(1)[0].Stop.Reason)
+	require.Equal(t, protocol.ReasonNeedsNone, w.pass(1)[0].Stop.Reason)
 
 	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": true, "token_bound_cidrs": "", "secret_id_bound_cidrs": "192.0.2.0/24"})
 	require.NoError(t, w.store.Unstage(t.Context(), "vault/approle/esg-01-b", "c", 1))

@@ -169,6 +169,8 @@ const (
 	VaultsBind Problem = "vaults-bind"
 	// KeptByVault: a secrets engine of Vault keeps its password and sets it itself. A person may accept it.
 	KeptByVault Problem = "kept-by-vault"
+	// SharedRole: an AppRole has secret-ids that are not one consumer's. A person may accept it.
+	SharedRole Problem = "shared-role"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
 	ComputerAccount Problem = "computer"
 	// ManagedAccount: the domain itself makes its password.
@@ -276,6 +278,7 @@ const (
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingKeptByVault      FindingCode = "kept-by-vault"
+	FindingSharedRole       FindingCode = "shared-role"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.

@@ -3,17 +3,19 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
 // limitsMost bounds the secret-ids that are looked at for each role.
-const limitsMost = 100
+const limitsMost = 1000
 
 // secretIDLimits says before the run what a new secret-id cannot take over from the old ones,
 // or what will be in the way of proving it (docs/protocol.md#approle-secret-ids). It looks by
@@ -54,7 +56,62 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 		seen = append(seen, id.Data)
 		l.beat()
 	}
-	return append(found, limitsFindings(role.Data, seen)...), nil
+	found = append(found, limitsFindings(role.Data, seen)...)
+	return append(found, l.shared(c, seen, len(accessors))...), nil
+}
+
+// shared keeps a role open whose secret-ids are not one consumer's, as it shows: two devices with one role have
+// one each, told apart by metadata or by the addresses that they are bound to. Which of them Vault's KV holds
+// whoever plans may not ask, and it does not matter: all but the new one are destroyed.
+func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int) []credential.Finding {
+	staged := slices.ContainsFunc(l.past.leftovers, func(left vault.Leftover) bool { return left.ID == c.ID })
+	if c.Own || staged { // other workers follow by themselves; one that Rollcall made meanwhile is no other's
+		return nil
+	}
+	differ := differences(ids)
+	if all > limitsMost {
+		differ = append(differ, fmt.Sprintf("more than the first %d, which alone were looked at", limitsMost))
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	what := fmt.Sprintf("its %d secret-ids differ in %s, so not all are the device's: with the rotation all but the new one are destroyed and their tokens revoked, and whoever logs in with one of the other %d is cut off", all, strings.Join(differ, ", "), all-1)
+	if slices.Contains(c.Accepted, credential.SharedRole) {
+		return []credential.Finding{{Code: credential.FindingSharedRole, Detail: what}}
+	}
+	if c.Problem == "" {
+		c.Problem = credential.SharedRole
+	}
+	return []credential.Finding{{Code: credential.FindingSharedRole, Detail: fmt.Sprintf("%s. Give each of the others a role of its own; or ask them, and accept it by name (accept: - {account: %s, problem: %s, reason: …})", what, c.Name, credential.SharedRole)}}
+}
+
+// markOfRollcall is what a rotation adds to the metadata of a secret-id.
+const markOfRollcall = "rollcall"
+
+// differences names what tells secret-ids of a role apart by whose they are. Uses and lifetimes do not.
+func differences(ids []map[string]any) []string {
+	var out []string
+	keys := map[string]bool{}
+	for _, id := range ids {
+		given, _ := id["metadata"].(map[string]any)
+		for k := range given {
+			keys[k] = k != markOfRollcall
+		}
+	}
+	differs := func(of func(map[string]any) any) bool {
+		return slices.ContainsFunc(ids, func(id map[string]any) bool { return !reflect.DeepEqual(of(id), of(ids[0])) })
+	}
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if keys[k] && differs(func(id map[string]any) any { m, _ := id["metadata"].(map[string]any); return m[k] }) {
+			out = append(out, fmt.Sprintf("metadata %q", k))
+		}
+	}
+	for _, k := range []string{"cidr_list", "token_bound_cidrs"} {
+		if differs(func(id map[string]any) any { return texts(id[k]) }) { // sorted
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // batchTokens notes a login that gives tokens which nobody can revoke. What the role gave
@@ -81,7 +138,9 @@ func (l *lister) batchTokens(ctx context.Context, c *credential.Credential, moun
 // limitsFindings is what is to be said of a role and its secret-ids.
 func limitsFindings(role map[string]any, ids []map[string]any) []credential.Finding {
 	var said []string
-	if addresses := bounds(append([]map[string]any{role}, ids...)); len(addresses) > 0 {
+	if bound, is := role["bind_secret_id"].(bool); is && !bound {
+		said = append(said, "it asks for no secret-id (bind_secret_id=false), so whoever knows its role-id logs in, and no rotation closes it: it stays open (needs-no-secret), and what it could read waits (within-reach): set bind_secret_id=true on the role, or delete it, before the run")
+	} else if addresses := bounds(append([]map[string]any{role}, ids...)); len(addresses) > 0 {
 		said = append(said, "bound to the addresses "+strings.Join(addresses, ", ")+": a worker elsewhere cannot log in with it, so it stays open (rights); what it could read cannot be asked either, so all else waits (within-reach) until it is dead or a person accepts it (rollcall accept-open): run where these addresses are, or have the binding lifted before")
 	}
 	if len(ids) > 1 {

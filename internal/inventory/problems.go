@@ -34,6 +34,11 @@ func (l *line) accept(a config.Accept) bool {
 		l.Accepted = append(l.Accepted, a.Problem)
 		return true
 	}
+	if login := l.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.Method == credential.AppRoleMethod {
+		l.Accepted = append(l.Accepted, a.Problem) // seen when its secret-ids are looked at
+		l.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)
+		return true
+	}
 	i := slices.Index(l.problems, a.Problem)
 	if i < 0 {
 		return false

@@ -94,6 +94,7 @@ const (
 	ReasonConflict    Reason = "conflict"           // somebody else wrote the live path
 	ReasonOtherOwner  Reason = "held-by-campaign"   // another running campaign is rotating it
 	ReasonMorePaths   Reason = "more-paths"         // another campaign activated it at a path that this roll has not
+	ReasonNeedsNone   Reason = "needs-no-secret"    // an AppRole takes a login without any secret-id
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
 	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
@@ -115,6 +116,7 @@ const (
 	ReasonHasKeytab        Reason = "has-keytab"
 	ReasonVaultsBind       Reason = "vaults-bind"   // Vault itself binds with it to the directory
 	ReasonKeptByVault      Reason = "kept-by-vault" // a secrets engine of Vault keeps its password
+	ReasonSharedRole       Reason = "shared-role"   // an AppRole has secret-ids that are not one consumer's
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
@@ -152,7 +154,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true
@@ -183,7 +185,9 @@ func (r Reason) WorksNot() bool {
 }
 
 // NotSet reports whether the authority has clearly refused to set the value, so that it is not in force.
-func (r Reason) NotSet() bool { return r == ReasonRights || r == ReasonPolicy || r == ReasonReadOnly }
+func (r Reason) NotSet() bool {
+	return r == ReasonRights || r == ReasonPolicy || r == ReasonReadOnly || r == ReasonNeedsNone
+}
 
 // Immediate reports whether the next pass need not wait.
 func (r Reason) Immediate() bool {

@@ -38,6 +38,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
 	credential.VaultsBind:       "Vault itself binds to the directory with it, and would be refused from a new password on until its configuration has that too; nothing was changed",
 	credential.KeptByVault:      "a secrets engine of Vault keeps this password and sets it itself: what reads it there would be cut off; nothing was changed: rotate it there, its finding has the command",
+	credential.SharedRole:       "the role has secret-ids that differ in whose they are, and all but the new one would be destroyed; nothing was changed: its finding says in what they differ",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 

@@ -64,9 +64,9 @@ func (j *job) set(ctx context.Context) error {
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason.NotSet() {
 		marked := j.staged
-		// A policy also refuses a value that a slow twin has just set; a missing right, or a
-		// server that takes no changes, refuses both of us.
-		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy
+		// A policy also refuses a value that a slow twin has just set, and a role may ask for none only since then; a
+		// missing right, or a server that takes no changes, refuses both of us.
+		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {
 			if markErr := j.remark(ctx, marked); markErr != nil {

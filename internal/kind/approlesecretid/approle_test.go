@@ -191,7 +191,7 @@ func TestARoleThatNeedsNoSecretIDIsNotRotated(t *testing.T) {
 	a := account(t, au, c)
 	var stop *protocol.Stop
 	require.ErrorAs(t, au.Set(t.Context(), a, credential.NewSecret("x"), credential.Secret{}), &stop)
-	require.Equal(t, protocol.ReasonPolicy, stop.Reason)
+	require.Equal(t, protocol.ReasonNeedsNone, stop.Reason)
 }
 
 func TestTheRoleThatWeAreLoggedInWithIsLeftAlone(t *testing.T) {

@@ -48,7 +48,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 	}
 	if extra > 0 {
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
-			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed", extra)})
+			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed, and whoever logged in with one of them is cut off", extra)})
 	}
 	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[markKey]), func(ctx context.Context) (minted.Alias, error) {
 		id, err := au.roleID(ctx, r)

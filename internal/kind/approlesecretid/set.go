@@ -70,7 +70,7 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {
 	case r == nil:
 		return role{}, protocol.StopFor(protocol.Gone, au.server)
 	case !r.bindSecretID:
-		return role{}, au.stop(protocol.ReasonPolicy, "the role has bind_secret_id=false: it accepts a login without any secret-id, so no rotation can close it; set bind_secret_id=true or delete the role")
+		return role{}, au.stop(protocol.ReasonNeedsNone, "the role has bind_secret_id=false: it accepts a login without any secret-id, so no rotation can close it; set bind_secret_id=true or delete the role")
 	}
 	// Whoever is logged in otherwise cannot move over, and would destroy what the workers log in with.
 	if a.Subject == vault.WorkerRole && !au.own(*r) {
