@@ -2,7 +2,6 @@ package directory
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/protocol"
 )
 
@@ -27,7 +27,7 @@ func (activeDirectory) identity(e *ldap.Entry) string {
 
 // idFilter writes the 16 bytes as RFC 4515 escapes; the server takes no text form in a filter.
 func (activeDirectory) idFilter(id string) string {
-	raw, err := guidBytes(id)
+	raw, err := adacl.GUID(id)
 	if err != nil {
 		return "(!(objectClass=*))" // matches nothing; the caller has checked the form
 	}
@@ -46,21 +46,8 @@ func guidText(raw []byte) string {
 	if len(raw) != 16 {
 		return ""
 	}
-	g := swapped(raw)
+	g := adacl.Swapped(raw)
 	return fmt.Sprintf("%x-%x-%x-%x-%x", g[0:4], g[4:6], g[6:8], g[8:10], g[10:16])
-}
-
-func guidBytes(text string) ([]byte, error) {
-	g, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil || len(g) != 16 {
-		return nil, fmt.Errorf("%q is no GUID", text)
-	}
-	return swapped(g), nil
-}
-
-// swapped turns the byte order of the first three fields; doing it twice undoes it.
-func swapped(g []byte) []byte {
-	return []byte{g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]}
 }
 
 // stateAttributes: the computed one tells of locks by the policy that holds for

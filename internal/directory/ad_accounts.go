@@ -9,6 +9,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/config"
+	"rollcall/internal/directory/adacl"
 )
 
 // checkAccounts works out from their own access control lists whether bind.dn may reset
@@ -31,7 +32,7 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 		for _, e := range entries {
 			seen++
 			switch {
-			case mayControl(e.GetRawAttributeValue("nTSecurityDescriptor"), who, rightResetPassword):
+			case adacl.MayControl(e.GetRawAttributeValue("nTSecurityDescriptor"), who, adacl.ResetPassword):
 			case e.GetAttributeValue("adminCount") == "1":
 				protected = append(protected, e.DN)
 			default:

@@ -54,16 +54,6 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 // started: the root entry names the domain controller itself.
 func (activeDirectory) started() (string, string) { return "", "" }
 
-// Within reports whether a DN is another or below it.
-func Within(dn, ancestor string) bool {
-	a, err := ldap.ParseDN(ancestor)
-	if err != nil {
-		return false
-	}
-	d, err := ldap.ParseDN(dn)
-	return err == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
-}
-
 // checkServers compares the domain's controllers, as the configuration partition
 // has them, with those that the file names: a stolen value is proved dead only
 // on servers that are asked. Their names are taken from their root DSE, because the
@@ -137,22 +127,4 @@ func firstValue(dn string) string {
 func anyHolds(domain string) string {
 	d := ldap.EscapeFilter(domain)
 	return "(|(hasMasterNCs=" + d + ")(msDS-hasFullReplicaNCs=" + d + "))"
-}
-
-// hostNames are what the file calls the servers, and what they call themselves if they
-// answer: it may name one by an address or an alias.
-func hostNames(ctx context.Context, servers []*server) []string {
-	var out []string
-	for _, s := range servers {
-		out = append(out, s.host)
-		cn, err := s.dial(ctx)
-		if err != nil {
-			continue
-		}
-		if root, err := cn.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "dnsHostName"); err == nil && len(root) == 1 {
-			out = append(out, root[0].GetAttributeValue("dnsHostName"))
-		}
-		cn.close()
-	}
-	return out
 }

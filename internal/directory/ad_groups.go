@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/binary"
+	"rollcall/internal/directory/adacl"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ const (
 	sidThisOrganization = "\x01\x01\x00\x00\x00\x00\x00\x05\x0f\x00\x00\x00" // S-1-5-15
 )
 
-var sidsOfAll = []string{sidEveryone, sidAuthenticated, sidNetwork, sidThisOrganization}
+var sidsOfAll = []string{adacl.Everyone, adacl.Authenticated, sidNetwork, sidThisOrganization}
 
 // membership is which groups are in which, by folded DN.
 type membership struct {

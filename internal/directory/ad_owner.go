@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/protocol"
 )
 
@@ -18,9 +19,6 @@ const (
 	dontExpirePassword = 0x10000
 	smartcardRequired  = 0x40000
 )
-
-// rightChangePassword is the control access right User-Change-Password ([MS-ADTS] 5.1.3.2.1).
-const rightChangePassword = "ab721a53-1e2f-11d0-9819-00aa0040529b"
 
 // grantMustChange is how an administrator delegates must-change at the next log-on.
 const grantMustChange = `grant it on the organizational unit: dsacls "OU=…" /I:S /G "DOMAIN\account:WP;pwdLastSet;user"`
@@ -59,12 +57,12 @@ func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 	control, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("userAccountControl"), 10, 64)
 	sd := e.GetEqualFoldRawAttributeValue("nTSecurityDescriptor")
 	self := map[string]bool{
-		sidEveryone: true, sidAuthenticated: true, sidSelf: true,
+		adacl.Everyone: true, adacl.Authenticated: true, adacl.Self: true,
 		string(e.GetEqualFoldRawAttributeValue("objectSid")): true,
 	}
 	return Owner{
 		NeverExpires: control&(dontExpirePassword|smartcardRequired) != 0,
-		MayNotChange: len(sd) > 0 && !mayControl(sd, self, rightChangePassword),
+		MayNotChange: len(sd) > 0 && !adacl.MayControl(sd, self, adacl.ChangePassword),
 	}, nil
 }
 

@@ -2,21 +2,13 @@ package directory
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
+	"rollcall/internal/directory/adacl"
 	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 )
-
-// unicodePwdID is the schemaIDGUID of unicodePwd ([MS-ADA3]). Writing it is a reset; a domain
-// controller asks for the control access right besides, and another server may not.
-const unicodePwdID = "bf9679e1-0de6-11d0-a285-00aa003049e2"
-
-// sidOwnerRights stands for the owner in an access control list, and takes from him what he may by
-// owning the object, unless it says so itself ([MS-DTYP] 2.4.2.4).
-const sidOwnerRights = "\x01\x01\x00\x00\x00\x00\x00\x03\x04\x00\x00\x00" // S-1-3-4
 
 // accountFor is what is needed of an account to tell what it may do, and who may reset it.
 type accountFor struct {
@@ -64,7 +56,7 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 			sd: string(e.GetRawAttributeValue("nTSecurityDescriptor")), protected: e.GetAttributeValue("adminCount") == "1",
 		}
 		shown[a.id] = a.sd != ""
-		a.closed = inheritsNothing([]byte(a.sd))
+		a.closed = adacl.InheritsNothing([]byte(a.sd))
 		accounts = append(accounts, a)
 	}
 	for _, id := range ids {
@@ -135,7 +127,7 @@ func (c *conn) containers(ctx context.Context, domain string, accounts []account
 		}
 		for _, e := range entries {
 			sd := e.GetRawAttributeValue("nTSecurityDescriptor")
-			out[strings.ToLower(e.DN)] = containerFor{sd, inheritsNothing(sd)}
+			out[strings.ToLower(e.DN)] = containerFor{sd, adacl.InheritsNothing(sd)}
 		}
 	}
 	return out, nil
@@ -170,14 +162,14 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 	var out []Alike
 	for k, of := range members {
 		lists := passing(of[0], above)
-		powerful := sidsWithRights(append([][]byte{[]byte(k.sd)}, lists...))
+		powerful := adacl.SIDsWithRights(append([][]byte{[]byte(k.sd)}, lists...))
 		found := Alike{}
 		for _, a := range of {
 			found.Accounts = append(found.Accounts, a.id)
 		}
 		for _, i := range candidates(len(accounts), powerful, acting) {
 			a := accounts[i]
-			if mayReset([]byte(k.sd), a.sids) || slices.ContainsFunc(lists, func(sd []byte) bool { return mayRewrite(sd, a.sids) }) {
+			if adacl.MayReset([]byte(k.sd), a.sids) || slices.ContainsFunc(lists, func(sd []byte) bool { return adacl.MayRewrite(sd, a.sids) }) {
 				found.By = append(found.By, a.id)
 			}
 		}
@@ -220,54 +212,6 @@ func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
 	return out
 }
 
-// mayReset reports whether a descriptor lets any of who set the account's password, or give
-// himself that right.
-func mayReset(sd []byte, who map[string]bool) bool {
-	return mayRewrite(sd, who) ||
-		grants(sd, who, controlAccess|genericAll, rightResetPassword) ||
-		grants(sd, who, writeProperty|genericAll|genericWrite, unicodePwdID)
-}
-
-// mayRewrite reports whether a descriptor lets any of who change it.
-func mayRewrite(sd []byte, who map[string]bool) bool {
-	if grants(sd, who, writeDACL|genericAll, "") || grants(sd, who, writeOwner|genericAll, "") {
-		return true
-	}
-	owner, ok := ownerOf(sd)
-	if !ok || !who[owner] {
-		return false
-	}
-	everybody := false
-	for e := range entriesOf(sd, &everybody) {
-		if e.sid == sidOwnerRights {
-			return grants(sd, map[string]bool{sidOwnerRights: true}, writeDACL|genericAll, "") || grants(sd, map[string]bool{sidOwnerRights: true}, writeOwner|genericAll, "")
-		}
-	}
-	return true
-}
-
-// sidsWithRights are those that a descriptor names in an entry that could let them reset; nil if
-// one of the lists is not there at all, so that everybody may.
-func sidsWithRights(sds [][]byte) map[string]bool {
-	const any = writeProperty | controlAccess | writeDACL | writeOwner | genericAll | genericWrite
-	out := map[string]bool{}
-	for _, sd := range sds {
-		everybody := true
-		for e := range entriesOf(sd, &everybody) {
-			if e.allow && e.mask&any != 0 {
-				out[e.sid] = true
-			}
-		}
-		if everybody {
-			return nil
-		}
-		if owner, ok := ownerOf(sd); ok {
-			out[owner] = true
-		}
-	}
-	return out
-}
-
 // candidates are the accounts, of n, that act with one of the identifiers; all where powerful is nil.
 func candidates(n int, powerful map[string]bool, acting map[string][]int) []int {
 	may := make([]bool, n)
@@ -283,23 +227,6 @@ func candidates(n int, powerful map[string]bool, acting map[string][]int) []int 
 		}
 	}
 	return out
-}
-
-// ownerOf reads the owner of a self-relative security descriptor.
-func ownerOf(sd []byte) (string, bool) {
-	if len(sd) < 20 {
-		return "", false
-	}
-	at := int(binary.LittleEndian.Uint32(sd[4:]))
-	if at == 0 || at > len(sd) {
-		return "", false
-	}
-	return readSID(sd[at:])
-}
-
-// inheritsNothing reads SE_DACL_PROTECTED ([MS-DTYP] 2.4.6).
-func inheritsNothing(sd []byte) bool {
-	return len(sd) >= 4 && binary.LittleEndian.Uint16(sd[2:])&0x1000 != 0
 }
 
 // ancestors are the containers above dn up to the domain.

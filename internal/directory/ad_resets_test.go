@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"rollcall/internal/directory/adacl"
 	"slices"
 	"testing"
 	"time"
@@ -38,12 +39,12 @@ func descriptor(owner string, control uint16, entries ...[]byte) []byte {
 
 func entryFor(kind, flags byte, mask uint32, object, sid string) []byte {
 	out := binary.LittleEndian.AppendUint32([]byte{kind, flags, 0, 0}, mask)
-	if kind == aceAllowObject || kind == aceDenyObject {
+	if kind == adacl.TypeAllowObject || kind == adacl.TypeDenyObject {
 		if object == "" {
 			out = binary.LittleEndian.AppendUint32(out, 0)
 		} else {
-			id, _ := guidBytes(object)
-			out = append(binary.LittleEndian.AppendUint32(out, aceHasType), id...)
+			id, _ := adacl.GUID(object)
+			out = append(binary.LittleEndian.AppendUint32(out, adacl.HasType), id...)
 		}
 	}
 	out = append(out, sid...)
@@ -53,7 +54,7 @@ func entryFor(kind, flags byte, mask uint32, object, sid string) []byte {
 
 func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
 	me, group, other := sidNumber(1001), sidNumber(2001), sidNumber(3001)
-	who := map[string]bool{me: true, group: true, sidAuthenticated: true}
+	who := map[string]bool{me: true, group: true, adacl.Authenticated: true}
 	for name, row := range map[string]struct {
 		sd   []byte
 		want bool
@@ -61,33 +62,33 @@ func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
 		"nothing":                             {descriptor("", 0), false},
 		"no list":                             {make([]byte, 20), true},
 		"not even a descriptor":               {nil, false},
-		"the right, by a group":               {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, group)), true},
-		"the right of somebody else":          {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, other)), false},
-		"another right":                       {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightChangePassword, me)), false},
-		"all extended rights":                 {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, "", me)), true},
-		"all extended rights, plain":          {descriptor("", 0, entryFor(aceAllow, 0, controlAccess, "", me)), true},
-		"everything":                          {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", me)), true},
-		"generic all":                         {descriptor("", 0, entryFor(aceAllow, 0, genericAll, "", me)), true},
-		"for what is below":                   {descriptor("", 0, entryFor(aceAllowObject, aceInheritOnly, controlAccess, rightResetPassword, me)), false},
-		"denied first":                        {descriptor("", 0, entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, group), entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, me)), false},
-		"denied behind":                       {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, me), entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, group)), true},
-		"everything but the right":            {descriptor("", 0, entryFor(aceDenyObject, 0, controlAccess, rightResetPassword, me), entryFor(aceAllow, 0, 0xF01FF, "", me)), true},
-		"may change the list":                 {descriptor("", 0, entryFor(aceAllow, 0, writeDACL, "", me)), true},
-		"may take it over":                    {descriptor("", 0, entryFor(aceAllow, 0, writeOwner, "", me)), true},
-		"writes all properties":               {descriptor("", 0, entryFor(aceAllow, 0, writeProperty, "", me)), true},
-		"writes unicodePwd":                   {descriptor("", 0, entryFor(aceAllowObject, 0, writeProperty, unicodePwdID, me)), true},
-		"writes another property":             {descriptor("", 0, entryFor(aceAllowObject, 0, writeProperty, rightChangePassword, me)), false},
-		"reads":                               {descriptor("", 0, entryFor(aceAllow, 0, 0x20094, "", me)), false},
+		"the right, by a group":               {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ResetPassword, group)), true},
+		"the right of somebody else":          {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ResetPassword, other)), false},
+		"another right":                       {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ChangePassword, me)), false},
+		"all extended rights":                 {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, "", me)), true},
+		"all extended rights, plain":          {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.ControlAccess, "", me)), true},
+		"everything":                          {descriptor("", 0, entryFor(adacl.TypeAllow, 0, 0xF01FF, "", me)), true},
+		"generic all":                         {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.GenericAll, "", me)), true},
+		"for what is below":                   {descriptor("", 0, entryFor(adacl.TypeAllowObject, adacl.InheritOnly, adacl.ControlAccess, adacl.ResetPassword, me)), false},
+		"denied first":                        {descriptor("", 0, entryFor(adacl.TypeDenyObject, 0, adacl.ControlAccess, adacl.ResetPassword, group), entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ResetPassword, me)), false},
+		"denied behind":                       {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ResetPassword, me), entryFor(adacl.TypeDenyObject, 0, adacl.ControlAccess, adacl.ResetPassword, group)), true},
+		"everything but the right":            {descriptor("", 0, entryFor(adacl.TypeDenyObject, 0, adacl.ControlAccess, adacl.ResetPassword, me), entryFor(adacl.TypeAllow, 0, 0xF01FF, "", me)), true},
+		"may change the list":                 {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.WriteDACL, "", me)), true},
+		"may take it over":                    {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.WriteOwner, "", me)), true},
+		"writes all properties":               {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.WriteProperty, "", me)), true},
+		"writes unicodePwd":                   {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.WriteProperty, adacl.UnicodePwd, me)), true},
+		"writes another property":             {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.WriteProperty, adacl.ChangePassword, me)), false},
+		"reads":                               {descriptor("", 0, entryFor(adacl.TypeAllow, 0, 0x20094, "", me)), false},
 		"owns it":                             {descriptor(me, 0), true},
 		"its owner is another":                {descriptor(other, 0), false},
-		"owns it, and owners may little":      {descriptor(me, 0, entryFor(aceAllow, 0, 0x20000, "", sidOwnerRights)), false},
-		"owns it, and owners may change it":   {descriptor(me, 0, entryFor(aceAllow, 0, writeDACL, "", sidOwnerRights)), true},
-		"the account itself":                  {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", sidSelf)), false},
-		"whoever is logged in":                {descriptor("", 0, entryFor(aceAllowObject, 0, controlAccess, rightResetPassword, sidAuthenticated)), true},
-		"an entry that is cut off":            {descriptor("", 0, entryFor(aceAllow, 0, 0xF01FF, "", me)[:20]), false},
+		"owns it, and owners may little":      {descriptor(me, 0, entryFor(adacl.TypeAllow, 0, 0x20000, "", adacl.OwnerRights)), false},
+		"owns it, and owners may change it":   {descriptor(me, 0, entryFor(adacl.TypeAllow, 0, adacl.WriteDACL, "", adacl.OwnerRights)), true},
+		"the account itself":                  {descriptor("", 0, entryFor(adacl.TypeAllow, 0, 0xF01FF, "", adacl.Self)), false},
+		"whoever is logged in":                {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ResetPassword, adacl.Authenticated)), true},
+		"an entry that is cut off":            {descriptor("", 0, entryFor(adacl.TypeAllow, 0, 0xF01FF, "", me)[:20]), false},
 		"an entry of a type that says little": {descriptor("", 0, entryFor(2, 0, 0xF01FF, "", me)), false},
 	} {
-		require.Equal(t, row.want, mayReset(row.sd, who), name)
+		require.Equal(t, row.want, adacl.MayReset(row.sd, who), name)
 		if row.want {
 			require.NotEmpty(t, alike([]accountFor{{id: "me", sd: string(row.sd), sids: who}}, nil), "%s: it is not passed over", name)
 		}
@@ -97,8 +98,8 @@ func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
 func TestWhoMayRewriteAContainerMayResetWhatInheritsFromIt(t *testing.T) {
 	const domain = "DC=ad,DC=example,DC=org"
 	me := sidNumber(1001)
-	writes, nothing := descriptor("", 0, entryFor(aceAllow, 0, writeDACL, "", me)), descriptor("", 0)
-	closedOU, closed := descriptor("", 0x1000), descriptor("", 0x1000, entryFor(aceAllow, 0, 0x20094, "", me))
+	writes, nothing := descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.WriteDACL, "", me)), descriptor("", 0)
+	closedOU, closed := descriptor("", 0x1000), descriptor("", 0x1000, entryFor(adacl.TypeAllow, 0, 0x20094, "", me))
 	above := map[string]containerFor{
 		"ou=a,dc=ad,dc=example,dc=org": {writes, false}, "ou=b,dc=ad,dc=example,dc=org": {nothing, false},
 		"ou=c,ou=a,dc=ad,dc=example,dc=org": {closedOU, true}, "dc=ad,dc=example,dc=org": {nothing, false},
@@ -131,9 +132,9 @@ func TestAccountsThatAreAlikeAreTakenTogetherAndNoneIsPassedOver(t *testing.T) {
 			}
 			var list [][]byte
 			for range rapid.IntRange(0, 3).Draw(r, "entries") {
-				kind := rapid.SampledFrom([]byte{aceAllow, aceDeny, aceAllowObject, aceDenyObject}).Draw(r, "kind")
-				mask := rapid.SampledFrom([]uint32{controlAccess, writeDACL, writeOwner, writeProperty, 0x10, 0xF01FF}).Draw(r, "mask")
-				object := rapid.SampledFrom([]string{"", rightResetPassword, unicodePwdID, rightChangePassword}).Draw(r, "object")
+				kind := rapid.SampledFrom([]byte{adacl.TypeAllow, adacl.TypeDeny, adacl.TypeAllowObject, adacl.TypeDenyObject}).Draw(r, "kind")
+				mask := rapid.SampledFrom([]uint32{adacl.ControlAccess, adacl.WriteDACL, adacl.WriteOwner, adacl.WriteProperty, 0x10, 0xF01FF}).Draw(r, "mask")
+				object := rapid.SampledFrom([]string{"", adacl.ResetPassword, adacl.UnicodePwd, adacl.ChangePassword}).Draw(r, "object")
 				who := rapid.SampledFrom([]uint32{0, 1, 2, 100, 101, 102}).Draw(r, "who")
 				list = append(list, entryFor(kind, 0, mask, object, sidNumber(who)))
 			}
@@ -150,7 +151,7 @@ func TestAccountsThatAreAlikeAreTakenTogetherAndNoneIsPassedOver(t *testing.T) {
 		for _, a := range accounts {
 			var want []string
 			for _, b := range accounts {
-				if mayReset([]byte(a.sd), b.sids) {
+				if adacl.MayReset([]byte(a.sd), b.sids) {
 					want = append(want, b.id)
 				}
 			}
@@ -164,8 +165,8 @@ func TestManyAccountsWithAListOfTheirOwnAreJudgedInTime(t *testing.T) {
 	const many = 5000
 	var accounts []accountFor
 	for i := range uint32(many) {
-		sd := descriptor(sidNumber(900), 0, entryFor(aceAllow, 0, 0xF01FF, "", sidNumber(901)), entryFor(aceAllow, 0, 0x20094, "", sidNumber(10_000+i)))
-		sids := map[string]bool{sidNumber(20_000 + i): true, sidEveryone: true, sidAuthenticated: true}
+		sd := descriptor(sidNumber(900), 0, entryFor(adacl.TypeAllow, 0, 0xF01FF, "", sidNumber(901)), entryFor(adacl.TypeAllow, 0, 0x20094, "", sidNumber(10_000+i)))
+		sids := map[string]bool{sidNumber(20_000 + i): true, adacl.Everyone: true, adacl.Authenticated: true}
 		accounts = append(accounts, accountFor{id: fmt.Sprint(i), dn: "CN=x,OU=y", sids: sids, sd: string(sd)})
 	}
 	accounts[7].sids[sidNumber(901)] = true

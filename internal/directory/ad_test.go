@@ -12,6 +12,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 )
@@ -103,7 +104,7 @@ func TestGUIDsHaveTheFormThatPeopleKnow(t *testing.T) {
 	const text = "a9d1ca15-7688-11d1-aded-00c04fd8d5cd"
 	raw := []byte("\x15\xca\xd1\xa9\x88\x76\xd1\x11\xad\xed\x00\xc0\x4f\xd8\xd5\xcd")
 	require.Equal(t, text, guidText(raw))
-	back, err := guidBytes(text)
+	back, err := adacl.GUID(text)
 	require.NoError(t, err)
 	require.Equal(t, raw, back)
 	require.Equal(t, `(objectGUID=\15\ca\d1\a9\88\76\d1\11\ad\ed\00\c0\4f\d8\d5\cd)`, FilterByID(config.ActiveDirectory, text))
@@ -227,7 +228,7 @@ func checkPairOf(t *testing.T, s *lab.Samba) {
 }
 
 func checkWrong(t *testing.T, s *lab.Samba) {
-	const denyUnexpire = "(OD;;CR;" + rightUnexpirePassword + ";;%s)"
+	const denyUnexpire = "(OD;;CR;" + adacl.UnexpirePassword + ";;%s)"
 	require.NoError(t, s.AddACE(t.Context(), s.BaseDN(), s.ReaderDN, denyUnexpire))
 	for name, row := range map[string]struct {
 		change   func(*config.Directory)

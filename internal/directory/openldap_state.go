@@ -46,13 +46,3 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 // the CSN do two changes in one second differ. Both are replicated and so
 // comparable between servers.
 func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/" + e.First("entryCSN") }
-
-// generalizedTime reads RFC 4517, 3.3.13, in the forms that slapd and ns-slapd write.
-func generalizedTime(s string) (time.Time, bool) {
-	for _, layout := range []string{"20060102150405Z", "20060102150405.999999Z", "200601021504Z"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
-}
