@@ -233,9 +233,19 @@ func (m *merger) loose(list []Candidate) {
 	known := m.named()
 	var pathless []Candidate
 	byRef := map[reference][]*line{}
+	named := map[place][]*line{} // paths that a source names for an account which was not found
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(min(1, len(b.Account)), min(1, len(a.Account))) })
 	for _, c := range list {
 		if c.Path == nil {
 			pathless = append(pathless, c)
+			continue
+		}
+		if others := meantThere(c, named[placeOf(*c.Path)]); len(others) > 0 {
+			for _, l := range others {
+				l.Reasons = append(l.Reasons, c.Reason)
+			}
+			m.noteMaybe(c, known)
 			continue
 		}
 		if m.claimed(c, owners[placeOf(*c.Path)]) {
@@ -246,6 +256,7 @@ func (m *merger) loose(list []Candidate) {
 		if c.Account != "" {
 			r := refTo(m.c, c.Authority, c.Account)
 			byRef[r] = append(byRef[r], l)
+			named[placeOf(*c.Path)] = append(named[placeOf(*c.Path)], l)
 		}
 	}
 	for _, c := range pathless {
@@ -257,6 +268,28 @@ func (m *merger) loose(list []Candidate) {
 			m.unmatched(unmatched+"/"+c.Authority+"/"+r.account, c)
 		}
 	}
+}
+
+// meantThere are the lines of a secret that say whose it is, for a candidate that does not.
+func meantThere(c Candidate, there []*line) []*line {
+	if c.Account != "" {
+		return nil
+	}
+	var out []*line
+	for _, l := range there {
+		if c.AnyField || slices.Contains(l.Paths, *c.Path) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// inRow says where a list that people keep has it.
+func inRow(c Candidate) string {
+	if c.Reason.Type != config.Manifest {
+		return ""
+	}
+	return " (" + c.Reason.Detail + ")"
 }
 
 // claimed gives a candidate to the accounts that other sources found for its
@@ -302,16 +335,16 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 		}
 		slices.Sort(names)
 		l.Problem = credential.Ambiguous
-		l.find(credential.FindingAmbiguous, "%q matches %d accounts in %s: %s; name the DN or immutable id instead", c.Account, len(names), c.Authority, strings.Join(names, "; "))
+		l.find(credential.FindingAmbiguous, "%q%s matches %d accounts in %s: %s; name the DN or immutable id instead", c.Account, inRow(c), len(names), c.Authority, strings.Join(names, "; "))
 		return l
 	}
 	holder, hint := m.lost.parts.holder(c.Authority, c.Account), m.lost.hints[refTo(m.c, c.Authority, c.Account)]
 	l.unfound(c, holder)
 	switch {
 	case holder != "":
-		l.find(credential.FindingBehindReferral, "the account %q was not found: %s", c.Account, holder)
+		l.find(credential.FindingBehindReferral, "the account %q%s was not found: %s", c.Account, inRow(c), holder)
 	case hint != "":
-		l.find(credential.FindingNoAccount, "the account %q was not looked for: %s", c.Account, hint)
+		l.find(credential.FindingNoAccount, "the account %q%s was not looked for: %s", c.Account, inRow(c), hint)
 	case c.Account == "" && len(c.Misnamed) > 0:
 		l.find(credential.FindingNoAccount, "its custom_metadata has the keys %q; the keys that are read are account, directory and field, in lower case", c.Misnamed)
 	case c.Account == "":
@@ -323,9 +356,9 @@ func (m *merger) unmatched(id string, c Candidate) *line {
 	case m.unasked(c):
 		l.find(credential.FindingNoAccount, "names the login to Vault %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have it; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
 	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.c.Directories[c.Authority].Driver != "":
-		l.find(credential.FindingNoAccount, "the account %q is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, c.Authority)
+		l.find(credential.FindingNoAccount, "the account %q%s is not in %s, which is no Active Directory: DOMAIN\\account is a form of that alone; write the uid, the DN or the immutable id", c.Account, inRow(c), c.Authority)
 	default:
-		l.find(credential.FindingNoAccount, "the account %q is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, c.Authority)
+		l.find(credential.FindingNoAccount, "the account %q%s is not in %s: deleted, renamed, outside the base, or mistyped", c.Account, inRow(c), c.Authority)
 	}
 	return l
 }
