@@ -2,27 +2,16 @@ package protocol
 
 import "rollcall/internal/credential"
 
-// Owner says whose value is staged.
-type Owner int
-
-// Owners of a staging entry.
-const (
-	Nobody Owner = iota // nothing is staged
-	Ours                // this campaign staged it
-	Other               // another running campaign did
-)
-
-// Facts are what was observed of one credential just now.
+// Facts are what was observed just now of one credential, for which this campaign has staged a
+// value. Whether it may stage one is decided by check-and-set (rotation.Rotator.Prepare).
 type Facts struct {
-	Staged Owner
-
 	// Fresh: no server can have the staged value: the entry was created by the
 	// call whose reply we hold, or says that the value was not sent. Any doubt
 	// means false.
 	Fresh bool
 
 	// NewBinds is the write server's answer to the staged value. NotAsked is
-	// allowed only when Fresh, or when nothing is staged.
+	// allowed only when Fresh.
 	NewBinds Answer
 
 	// OldBinds is the write server's answer to the value that Vault held
@@ -67,9 +56,8 @@ type Facts struct {
 
 // Decision is what to do next.
 type Decision struct {
+	// Step comes next. Stage: throw the staged value away and stage another one.
 	Step Step
-	// NewAttempt: throw the staged value away and stage another one. Only with Step Stage.
-	NewAttempt bool
 	// Finding to record, if any.
 	Finding credential.FindingCode
 	// Stop is set when nothing may be changed now.
@@ -79,18 +67,12 @@ type Decision struct {
 // Next decides the next step from facts alone. See docs/protocol.md for the
 // table; TestRecoveryTable holds each of its rows.
 func Next(f Facts) Decision {
-	if f.Staged == Other {
-		return stop(&Stop{Reason: ReasonOtherOwner, Detail: "another running campaign has staged a value; let it finish or abort it"})
-	}
 	// A server that is silent or refuses any password tells nothing about
 	// which value is in force: change nothing.
 	for _, a := range []Answer{f.NewBinds, f.OldBinds} {
 		if !settles(a) {
 			return stop(StopFor(a, ""))
 		}
-	}
-	if f.Staged == Nobody {
-		return Decision{Step: Stage}
 	}
 	if missing := unobserved(f); missing != "" {
 		return stop(&Stop{Reason: ReasonInternal, Detail: "undecided: " + missing + " was not observed"})
@@ -111,7 +93,7 @@ func Next(f Facts) Decision {
 		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is put back each time or kept somewhere else too; find out what accepts it, and disable the account"})
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds):
 		// Retiring by the same value does not work here; a reset to another one may.
-		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingOutlived}
+		return Decision{Step: Stage, Finding: credential.FindingOutlived}
 	case f.NewBinds == Accepted && f.Activated && f.RetiredBefore:
 		// Retiring once more would be one more change for the other servers to follow.
 		return Decision{Step: Prove}
@@ -123,12 +105,12 @@ func Next(f Facts) Decision {
 		// Nobody set another one: consumers read the right value, and it is to be in force.
 		return Decision{Step: Set, Finding: credential.FindingUndone}
 	case f.Activated:
-		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedAfter}
+		return Decision{Step: Stage, Finding: credential.FindingChangedAfter}
 	case f.PolicyRefused && unchanged:
 		// It never was in force; another value may please the policy.
-		return Decision{Step: Stage, NewAttempt: true}
+		return Decision{Step: Stage}
 	case f.PolicyRefused:
-		return Decision{Step: Stage, NewAttempt: true, Finding: credential.FindingChangedDuring}
+		return Decision{Step: Stage, Finding: credential.FindingChangedDuring}
 	case unchanged:
 		return Decision{Step: Set}
 	case !f.OldKnown:

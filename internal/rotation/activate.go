@@ -12,28 +12,28 @@ import (
 	"rollcall/internal/vault"
 )
 
+// activate gives consumers the new value, at every path that takes part.
 func (j *job) activate(ctx context.Context) error {
+	if stop := j.withinReach(ctx); stop != nil {
+		return stop
+	}
+	if err := j.writePaths(ctx); err != nil {
+		return j.notActivated(err)
+	}
+	j.Gate.activated(j.c.ID, true)
+	j.noteHeld()
+	return nil
+}
+
+func (j *job) writePaths(ctx context.Context) error {
 	j.step = protocol.Activate
 	for i, p := range j.paths {
-		live := j.lives[i]
-		if j.parts[i] == apart || live.Value.Equal(j.staged.Secret) {
-			continue
-		}
-		if live.Problem != "" && !overDeleted(j.c, p, live) {
-			return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
-		}
-		listed := live.Value.Equal(j.staged.Old[p.String()])
-		if live.Found && live.Version != j.staged.Base[p.String()] && !listed {
-			// A stranger wrote the path after we listed it. Their value is not
-			// in force, ours is: consumers need ours.
-			j.note(credential.FindingChangedDuring)
-		}
-		now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
+		err := j.writePath(ctx, i)
 		if vault.IsCASMismatch(err) && j.handed {
 			// What was taken over is older than a look of our own would be: look once more.
 			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
 				j.handed = false
-				return j.activate(ctx)
+				err = j.writePath(ctx, i)
 			}
 		}
 		if vault.IsCASMismatch(err) {
@@ -42,11 +42,32 @@ func (j *job) activate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
-			now.Replaced = 0 // whose value it held is not known
-		}
-		j.lives[i] = now
 	}
+	return nil
+}
+
+func (j *job) writePath(ctx context.Context, i int) error {
+	p, live := j.paths[i], j.lives[i]
+	if j.parts[i] == apart || live.Value.Equal(j.staged.Secret) {
+		return nil
+	}
+	if live.Problem != "" && !overDeleted(j.c, p, live) {
+		return &protocol.Stop{Reason: protocol.ReasonConflict, Detail: fmt.Sprintf("somebody else wrote path %d of this credential, and it holds no bare secret in its field now (%s); its password was changed, and the new value waits in staging: put the field right, and the next pass activates it", i+1, live.Problem)}
+	}
+	listed := live.Value.Equal(j.staged.Old[p.String()])
+	if live.Found && live.Version != j.staged.Base[p.String()] && !listed {
+		// A stranger wrote the path after we listed it. Their value is not
+		// in force, ours is: consumers need ours.
+		j.note(credential.FindingChangedDuring)
+	}
+	now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
+	if err != nil {
+		return err
+	}
+	if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
+		now.Replaced = 0 // whose value it held is not known
+	}
+	j.lives[i] = now
 	return nil
 }
 
@@ -88,16 +109,6 @@ func (j *job) doomed() [][]int {
 		out[i] = slices.Compact(list)
 	}
 	return out
-}
-
-// written are the places that Activate writes.
-func (j *job) written() (at places) {
-	for i, p := range j.paths {
-		if i >= len(j.parts) || j.parts[i] != apart {
-			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
-		}
-	}
-	return at
 }
 
 // notActivated words why a credential that is set is not activated, and shuts the gate

@@ -79,114 +79,39 @@ type job struct {
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
 	j.step, j.retired, j.left, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
-	if !j.inHand(fresh) {
-		if err := j.observeVault(ctx); err != nil {
-			return err
-		}
-		if err := j.observeAccount(ctx); err != nil {
-			return err
-		}
-	}
-	facts, err := j.observeLogins(ctx, fresh)
+	facts, err := j.observe(ctx, fresh)
 	if err != nil {
 		return err
 	}
 	d := j.decide(facts)
-	j.noteSeen(d)
-	if facts.Unproved && d.Stop != nil {
-		j.note(credential.FindingPathRefused)
-	}
-	if d.Stop != nil {
-		if facts.NewBinds == protocol.MustChange {
-			j.Brake.verified(j.c.ID, d.Stop)
-		}
+	j.noteSeen(facts, d)
+	switch {
+	case d.Stop != nil:
 		return withServer(d.Stop, j.writeServer())
-	}
-	if facts.Activated {
-		j.Gate.activated(j.c.ID, false)
-		j.noteHeld()
-	}
-	if d.Step == protocol.Stage {
+	case d.Step == protocol.Stage:
 		return j.restage(ctx, d.Finding)
-	}
-	switch d.Step {
-	case protocol.Set:
+	case d.Step == protocol.Set:
 		defer j.Gate.leave(j.c.ID)
 		defer j.Brake.leave(j.c.ID)
-	case protocol.Verify:
-		if j.held, err = j.placesSeen(ctx, false); err != nil {
-			return err
-		}
 	}
 	for _, step := range protocol.Order(d.Step, j.Authority.RetiresFirst(j.c)) {
-		if err := j.do(ctx, step, facts, d); err != nil {
-			return err
+		switch step {
+		case protocol.Set:
+			err = j.set(ctx, facts, d)
+		case protocol.Verify:
+			err = j.verify(ctx, d.Step == protocol.Verify)
+		case protocol.Activate:
+			err = j.activate(ctx)
+		case protocol.Retire:
+			err = j.retire(ctx)
+		case protocol.Prove:
+			return j.prove(ctx)
 		}
-		if step == protocol.Prove {
-			return nil
+		if err != nil {
+			return err
 		}
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInternal, Detail: fmt.Sprintf("no way to do step %q", d.Step)}
-}
-
-// do carries out one step of those that the look led to.
-func (j *job) do(ctx context.Context, step protocol.Step, facts protocol.Facts, d protocol.Decision) error {
-	switch step {
-	case protocol.Set:
-		j.step = protocol.Intent
-		if stop := j.hindered(j.c, &j.account); stop != nil {
-			return stop
-		}
-		if stop := copied(j.c, j.paths, j.lives); stop != nil {
-			return stop
-		}
-		if err := j.fit(); err != nil {
-			return err
-		}
-		if err := j.stays(ctx); err != nil {
-			return err
-		}
-		if stop := j.beforeSet(ctx); stop != nil {
-			return stop
-		}
-		if stop := j.Brake.enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
-			return stop
-		}
-		if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
-			return stop
-		}
-		if err := j.mark(ctx, facts, d); err != nil {
-			j.Gate.refused(err)
-			return err
-		}
-		return j.set(ctx)
-	case protocol.Verify:
-		err := j.verify(ctx, d.Step == protocol.Verify)
-		j.Brake.verified(j.c.ID, err)
-		if err == nil {
-			j.note(j.suspected)
-		}
-		return err
-	case protocol.Activate:
-		if stop := j.withinReach(ctx); stop != nil {
-			return stop
-		}
-		if err := j.activate(ctx); err != nil {
-			return j.notActivated(err)
-		}
-		j.Gate.activated(j.c.ID, true)
-		j.noteHeld()
-		return nil
-	case protocol.Retire:
-		if err := j.retire(ctx); err != nil {
-			return j.notActivated(err)
-		}
-		return j.closed(ctx)
-	}
-	if err := j.settle(ctx); err != nil {
-		return err
-	}
-	return j.lasting()
 }
 
 // decide asks the protocol, and words its finding by what earlier passes saw.

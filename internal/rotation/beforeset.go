@@ -16,6 +16,27 @@ import (
 // that precedes Set, because an entry can be changed in between: another system is asked about
 // the password by then, or the entry keeps a second copy that a reset leaves as it is.
 
+// mayBeSet says why the account is left as it is, or nothing: by its entry, its secrets in Vault,
+// what Vault does with them, and who else could read them.
+func (j *job) mayBeSet(ctx context.Context) error {
+	if stop := j.hindered(j.c, &j.account); stop != nil {
+		return stop
+	}
+	if stop := copied(j.c, j.paths, j.lives); stop != nil {
+		return stop
+	}
+	if err := j.fit(); err != nil {
+		return err
+	}
+	if err := j.stays(ctx); err != nil {
+		return err
+	}
+	if stop := j.beforeSet(ctx); stop != nil {
+		return stop
+	}
+	return nil
+}
+
 // hindered is why nothing is set for an account as it is now, or nil. What a person accepted
 // is taken out of the account.
 func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.Stop {

@@ -13,14 +13,25 @@ import (
 
 // noteSeen records what a look found. That all values were refused tells of a change by somebody
 // else only where the new one works: a server that lets the account in from nowhere, or not from
-// here, refuses every one.
-func (j *job) noteSeen(d protocol.Decision) {
+// here, refuses every one. What was seen to be activated, or to let nobody do anything, is told to
+// those that wait for it.
+func (j *job) noteSeen(facts protocol.Facts, d protocol.Decision) {
 	j.suspected = ""
 	if d.Step == protocol.Set && d.Stop == nil && (d.Finding == credential.FindingChangedBefore || d.Finding == credential.FindingChangedDuring) {
 		j.suspected = d.Finding
-		return
+	} else {
+		j.note(d.Finding)
 	}
-	j.note(d.Finding)
+	switch {
+	case d.Stop == nil && facts.Activated:
+		j.Gate.activated(j.c.ID, false)
+		j.noteHeld()
+	case d.Stop != nil && facts.Unproved:
+		j.note(credential.FindingPathRefused)
+	}
+	if d.Stop != nil && facts.NewBinds == protocol.MustChange {
+		j.Brake.verified(j.c.ID, d.Stop)
+	}
 }
 
 // noteHeld records where the new value went, once it is there.

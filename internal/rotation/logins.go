@@ -36,15 +36,14 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 // force, nothing else matters.
 func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f := protocol.Facts{
-		Staged: protocol.Ours, OldKnown: len(j.olds) > 0,
-		Activated: j.activated(), RetiredBefore: j.retiredBefore(), PolicyRefused: j.staged.PolicyRefused,
-		Reverted: protocol.Reverted(j.staged.Before, j.account.Changed),
+		OldKnown: len(j.olds) > 0, Activated: j.activated(), RetiredBefore: j.retiredBefore(),
+		PolicyRefused: j.staged.PolicyRefused, Reverted: protocol.Reverted(j.staged.Before, j.account.Changed),
 	}
 	// An attempt that replaced this one may have been quicker.
 	f.Fresh = (fresh || j.staged.Unsent) && !f.Activated
 	j.unsent = f.Fresh
-	wrong := 0
 	j.tried = nil
+	wrong := 0
 	switch {
 	case f.Fresh:
 	case j.sentNot():
@@ -66,28 +65,35 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	if len(j.before) == 0 {
 		j.before = map[string]string{j.writeServer(): j.account.Changed}
 	}
-	if j.staged.Asked {
+	var err error
+	switch {
+	case j.staged.Asked:
 		f.OldBinds, f.OldSpared = protocol.Refused, j.staged.Changed == ""
-		return f, nil
-	}
-	if j.staged.Outlived > 0 {
+	case j.staged.Outlived > 0:
 		f.OldSpared = true
-		return f, nil
+	default:
+		f.OldBinds, f.OldSpared, err = j.offerOlds(ctx, wrong)
 	}
+	return f, err
+}
+
+// offerOlds offers the old values until one is not refused. wrong are the refused logins
+// that this look has cost already; spared says that some were left out for that.
+func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, spared bool, err error) {
 	for i, old := range j.olds {
 		if j.apartOnly(old) {
-			f.OldBinds = protocol.Refused // by an earlier look
+			last = protocol.Refused // by an earlier look
 			continue
 		}
 		if wrong >= j.spare() {
-			if f.OldSpared = true; wrong == 0 {
+			if wrong == 0 {
 				j.ration()
 			}
-			break
+			return last, true, nil
 		}
 		answer, err := j.offer(ctx, j.writeServer(), old)
 		if err != nil {
-			return f, err
+			return last, false, err
 		}
 		if answer != protocol.Refused {
 			j.inForce = old // or was until just now, which says as well whose the path is
@@ -96,18 +102,17 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 			// It is accepted, and another one is in force.
 			answer = protocol.Refused
 		}
-		f.OldBinds = answer
-		if answer != protocol.Refused {
+		if last = answer; answer != protocol.Refused {
 			// The one in force is offered first from here on, which is what
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
 			j.settleVariant(old)
-			break
+			return last, false, nil
 		}
 		wrong++
 		j.tried = append(j.tried, old)
 	}
-	return f, nil
+	return last, false, nil
 }
 
 // offer is one login with a value of which only one thing matters: whether it is

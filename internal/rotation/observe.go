@@ -10,6 +10,20 @@ import (
 	"rollcall/internal/vault"
 )
 
+// observe looks at the staging entry, the paths, the account and which value is in force. What
+// Prepare saw in this process a moment ago is not read again.
+func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
+	if !j.inHand(fresh) {
+		if err := j.observeVault(ctx); err != nil {
+			return protocol.Facts{}, err
+		}
+		if err := j.observeAccount(ctx); err != nil {
+			return protocol.Facts{}, err
+		}
+	}
+	return j.observeLogins(ctx, fresh)
+}
+
 func (j *job) observeVault(ctx context.Context) error {
 	staged, ok, err := j.Store.ReadStaged(ctx, j.c.ID)
 	if err != nil {
@@ -109,4 +123,12 @@ func (j *job) activated() bool {
 		some = true
 	}
 	return some
+}
+
+// retiredBefore reports whether an earlier pass retired the old value and nothing was
+// changed since. Were the old value accepted all the same, prove would meet it. Of a login to Vault
+// it must be known, too, what became of its tokens.
+func (j *job) retiredBefore() bool {
+	told := j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.staged.Closed || j.staged.LivesOn != ""
+	return told && j.staged.Retired != "" && j.staged.Retired == j.account.Changed
 }

@@ -58,10 +58,6 @@ func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.A
 	return j.offer(ctx, server, j.staged.Secret)
 }
 
-// weak: no old value that we hold was in force before Set, so that its refusal
-// now proves nothing.
-func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
-
 // offered are the old values that the proof offers: none where one refusal locks.
 func (j *job) offered() []credential.Secret {
 	if j.account.Locks == 1 {

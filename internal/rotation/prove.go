@@ -11,31 +11,65 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// settle proves that the old value is dead. Where another server keeps it open although
-// the write server has done its part, it leaves behind with which change mark of
-// the write server Retire did its own.
+// prove holds every server to the old value's refusal and the new one's acceptance. Where another
+// server keeps it open although the write server has done its part, it leaves behind with which
+// change mark of the write server Retire did its own.
 //
 // Retiring is a change of the secret at some authorities (Active Directory: one more
 // reset), which other servers have to follow in turn. A pass that retired again what the
 // one before had retired would so wait for a later change every time, and a server that
 // is slower than the passes would never be seen to follow.
-func (j *job) settle(ctx context.Context) error {
+func (j *job) prove(ctx context.Context) error {
 	j.noteActivated()
 	if j.retired == 0 {
 		j.left = j.staged.Retired
 		j.noteLivesOn()
 	}
-	err := j.prove(ctx)
-	if err != nil {
+	if err := j.settle(ctx); err != nil {
 		j.rememberRetired(ctx)
+		return err
 	}
-	return err
+	return j.lasting()
 }
 
-// prove offers the old value and then the new one to every server. On each it
+// settle asks the servers until they have given the proof. Each look at them may say that
+// something is due before the next one.
+func (j *job) settle(ctx context.Context) error {
+	for {
+		next, err := j.ask(ctx)
+		if err != nil {
+			return err
+		}
+		switch next.step {
+		case protocol.Outcome:
+			return nil
+		case protocol.Retire:
+			err = j.endOld(ctx)
+		case protocol.Set:
+			err = j.setAgain(ctx, next.server)
+		case protocol.Stage:
+			j.note(next.finding)
+			err = j.restage(ctx, next.finding)
+		default:
+			err = &protocol.Stop{Reason: protocol.ReasonInternal, Server: next.server, Detail: fmt.Sprintf("no way to do step %q after the proof", next.step)}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// due is what a look at the servers leads to: Outcome, if they have given the proof.
+type due struct {
+	step    protocol.Step
+	server  string // which asks for it
+	finding credential.FindingCode
+}
+
+// ask offers the old value and then the new one to every server. On each it
 // costs one refused login for each distinct old value, cleared by the good login straight
 // after, so probing locks nobody out.
-func (j *job) prove(ctx context.Context) error {
+func (j *job) ask(ctx context.Context) (due, error) {
 	j.step = protocol.Prove
 	j.out.Evidence = nil
 	servers, leftOut := j.asked()
@@ -43,59 +77,104 @@ func (j *job) prove(ctx context.Context) error {
 	for i, server := range servers {
 		ev := protocol.Evidence{Server: server, OnlyOne: j.weak() && j.account.OnlyOne}
 		if stop := j.Doubts.of(j.Campaign, server); stop != nil {
-			return stop
+			return due{}, stop
 		}
 		if i > 0 && j.silent.of(server) {
 			// Others of the batch have waited for it in vain. It is no less open for that.
-			return protocol.StopFor(protocol.Unreachable, server)
+			return due{}, protocol.StopFor(protocol.Unreachable, server)
 		}
 		if len(servers) > 1 || j.weak() || j.account.Exact {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
-				return j.silent.heard(server, err)
+				return due{}, j.silent.heard(server, err)
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
-				if err := j.asLeft(mark); err != nil {
-					return err
-				}
 			}
-			if j.account.Exact && mark > written {
-				// Not asked: each pass would add one more wrong password there.
-				return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "somebody changed the secret on this server and the write server has not seen it, so the new value is not offered here; find out who did it, and repair replication between the two"}
-			}
-			if again, err := j.overruled(ctx, mark, written); again || err != nil {
-				return j.setAgain(ctx, server, err)
-			}
-			if mark < written {
-				// Not probed: on a replica that lags the new value would be a
-				// wrong password, and counting those is how accounts get locked.
-				return &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
+			if again, err := j.hasChange(ctx, server, mark, written); again || err != nil {
+				return due{step: protocol.Set, server: server}, err
 			}
 		}
-		if i == 0 && j.left != "" && !j.account.Exact {
-			ev.Changed = j.left // of our own value alone: the look at the end goes by it
-		}
-		err := j.probe(ctx, server, &ev, i > 0)
-		if i == 0 && ev.Old == protocol.Accepted {
-			return j.outlived(ctx, ev, err)
-		}
-		if ev.Old == protocol.Accepted { // and the new one before it
-			if stop := j.secondPassword(ctx, server); stop != nil {
-				return stop
-			}
-		}
-		if i == 0 {
-			j.lastLogin = j.Now()
-		}
-		if err == nil && j.c.HandsOver() {
-			err = j.stillAs(ctx, server, ev.Changed)
-		}
-		if err = j.silent.heard(server, err); err != nil {
-			return err
+		if next, err := j.askOne(ctx, server, &ev, i == 0); next.step != "" || err != nil {
+			return next, err
 		}
 		j.out.Evidence = append(j.out.Evidence, ev)
 	}
+	return due{step: protocol.Outcome}, j.conclude(servers, leftOut)
+}
+
+// hasChange keeps a server from being asked that does not have the change of Set, or has a
+// later one. again: it has refused the change, which is to be made once more.
+func (j *job) hasChange(ctx context.Context, server, mark, written string) (again bool, err error) {
+	if server == j.writeServer() {
+		if err := j.asLeft(mark); err != nil {
+			return false, err
+		}
+	}
+	if j.account.Exact && mark > written {
+		// Not asked: each pass would add one more wrong password there.
+		return false, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "somebody changed the secret on this server and the write server has not seen it, so the new value is not offered here; find out who did it, and repair replication between the two"}
+	}
+	if again, err := j.overruled(ctx, mark, written); again || err != nil {
+		return again, err
+	}
+	if mark < written {
+		// Not probed: on a replica that lags the new value would be a
+		// wrong password, and counting those is how accounts get locked.
+		return false, &protocol.Stop{Reason: protocol.ReasonLagging, Server: server, Detail: "this server has not seen the change and still accepts the stolen value"}
+	}
+	return false, nil
+}
+
+// askOne takes one server's evidence. write: it is the write server.
+func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, write bool) (due, error) {
+	if write && j.left != "" && !j.account.Exact {
+		ev.Changed = j.left // of our own value alone: the look at the end goes by it
+	}
+	err := j.probe(ctx, server, ev, !write)
+	if write && ev.Old == protocol.Accepted {
+		return j.outlived(ctx, *ev, err)
+	}
+	if ev.Old == protocol.Accepted { // and the new one before it
+		if stop := j.secondPassword(ctx, server); stop != nil {
+			return due{}, stop
+		}
+	}
+	if write {
+		j.lastLogin = j.Now()
+	}
+	if err == nil && j.c.HandsOver() {
+		err = j.stillAs(ctx, server, ev.Changed)
+	}
+	return due{}, j.silent.heard(server, err)
+}
+
+// outlived decides what to do about an old value that the write server still
+// accepts after it was retired. If the new one works beside it, it is retired
+// again or another value is staged. stop is the reason to leave it as it is.
+func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) (due, error) {
+	answer, err := j.Authority.Try(ctx, ev.Server, j.account, j.staged.Secret)
+	if err != nil {
+		return due{}, err
+	}
+	if answer != protocol.Accepted {
+		return due{}, j.unlessReverted(ctx, stop)
+	}
+	if err := j.secondPassword(ctx, ev.Server); err != nil {
+		return due{}, err
+	}
+	d := protocol.Next(protocol.Facts{
+		NewBinds: answer, OldBinds: ev.Old, OldKnown: true,
+		Activated: true, Retired: j.retired, Outlived: j.staged.Outlived,
+	})
+	if d.Stop != nil {
+		return due{}, withServer(d.Stop, ev.Server)
+	}
+	return due{step: d.Step, server: ev.Server, finding: d.Finding}, nil
+}
+
+// conclude is for a look in which every server gave evidence.
+func (j *job) conclude(servers, leftOut []string) error {
 	proof, stop := protocol.Dead(servers, j.out.Evidence, !j.weak(), j.before)
 	if stop != nil {
 		return stop
@@ -121,6 +200,10 @@ func (r *Rotator) asked() (asked, leftOut []string) {
 	return asked, leftOut
 }
 
+// weak: no old value that we hold was in force before Set, so that its refusal
+// now proves nothing.
+func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
+
 // asLeft holds the write server's change mark against the one that Retire left. If
 // somebody has changed the secret since, ours may be no more than the one before, which
 // is accepted for a while: the caller looks again, and retires theirs.
@@ -142,37 +225,6 @@ func (j *job) stillAs(ctx context.Context, server, mark string) error {
 	}
 	j.note(credential.FindingChangedAfter)
 	return errors.New("somebody changed the secret while it was proved; look again")
-}
-
-// outlived decides what to do about an old value that the write server still
-// accepts after it was retired. If the new one works beside it, it is retired
-// again or another value is staged. stop is the reason to leave it as it is.
-func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) error {
-	answer, err := j.Authority.Try(ctx, ev.Server, j.account, j.staged.Secret)
-	if err != nil {
-		return err
-	}
-	if answer != protocol.Accepted {
-		return j.unlessReverted(ctx, stop)
-	}
-	if err := j.secondPassword(ctx, ev.Server); err != nil {
-		return err
-	}
-	d := protocol.Next(protocol.Facts{
-		Staged: protocol.Ours, NewBinds: answer, OldBinds: ev.Old, OldKnown: true,
-		Activated: true, Retired: j.retired, Outlived: j.staged.Outlived,
-	})
-	switch {
-	case d.Stop != nil:
-		return withServer(d.Stop, ev.Server)
-	case d.Step == protocol.Retire:
-		if err := j.retire(ctx); err != nil {
-			return err
-		}
-		return j.prove(ctx)
-	}
-	j.note(d.Finding)
-	return j.restage(ctx, d.Finding)
 }
 
 // secondPassword is why an old value that is accepted beside the new one is not the entry's

@@ -6,7 +6,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
+// retire ends what the old value still opens, and tells other logins to Vault when it did.
 func (j *job) retire(ctx context.Context) error {
+	if err := j.endOld(ctx); err != nil {
+		return j.notActivated(err)
+	}
+	return j.closed(ctx)
+}
+
+func (j *job) endOld(ctx context.Context) error {
 	j.step = protocol.Retire
 	j.noteActivated()
 	account := j.account
@@ -21,14 +29,6 @@ func (j *job) retire(ctx context.Context) error {
 	}
 	j.retired++
 	return err
-}
-
-// retiredBefore reports whether an earlier pass retired the old value and nothing was
-// changed since. Were the old value accepted all the same, prove would meet it. Of a login to Vault
-// it must be known, too, what became of its tokens.
-func (j *job) retiredBefore() bool {
-	told := j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.staged.Closed || j.staged.LivesOn != ""
-	return told && j.staged.Retired != "" && j.staged.Retired == j.account.Changed
 }
 
 // rememberRetired writes the mark that Retire gave: no later one, which may be of

@@ -11,11 +11,39 @@ import (
 	"rollcall/internal/vault"
 )
 
+// set gives the account the staged value, if nothing speaks against it: then nothing is changed.
+func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
+	j.step = protocol.Intent
+	if err := j.mayBeSet(ctx); err != nil {
+		return err
+	}
+	if stop := j.Brake.enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
+		return stop
+	}
+	if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
+		return stop
+	}
+	if err := j.mark(ctx, facts, d); err != nil {
+		j.Gate.refused(err)
+		return err
+	}
+	return j.reset(ctx)
+}
+
+// written are the places that Activate writes.
+func (j *job) written() (at places) {
+	for i, p := range j.paths {
+		if i >= len(j.parts) || j.parts[i] != apart {
+			at.paths, at.versions = append(at.paths, p), append(at.versions, j.lives[i].Version)
+		}
+	}
+	return at
+}
+
 // mark makes durable, before Set, that the staged value is sent and that the
 // old ones were refused. Where there is nothing to say, as with nearly every
 // credential, it costs nothing.
 func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
-	j.step = protocol.Intent
 	if j.held, err = j.placesSeen(ctx, true); err != nil {
 		return err
 	}
@@ -41,7 +69,8 @@ func (j *job) remark(ctx context.Context, marked vault.Staged) (err error) {
 // slow. Begun with less, they could be broken off in between.
 const RoomToActivate = 30 * time.Second
 
-func (j *job) set(ctx context.Context) error {
+// reset is the call to the authority.
+func (j *job) reset(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < RoomToActivate {
 		return &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "too little time was left to set and activate it; nothing was changed"}
 	}

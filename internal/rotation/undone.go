@@ -28,12 +28,9 @@ func (j *job) overruled(ctx context.Context, mark, written string) (bool, error)
 	return err == nil && protocol.Overruled(mark, now.Changed), err
 }
 
-// setAgain sets the value that is in force on the write server once more, and looks at every
-// server again. err is what kept the caller from telling whether that is due.
-func (j *job) setAgain(ctx context.Context, server string, err error) error {
-	if err != nil {
-		return err
-	}
+// setAgain sets the value that is in force on the write server once more, for a server that
+// refused the change. Every server is looked at again after that.
+func (j *job) setAgain(ctx context.Context, server string) error {
 	stop := &protocol.Stop{Reason: protocol.ReasonOverruled, Server: server,
 		Detail: "this server keeps the older password, because a login there came before the reset did and its entry counts as the newer one; it does not follow by itself, and still accepts the stolen value"}
 	if j.again == againMost {
@@ -45,7 +42,7 @@ func (j *job) setAgain(ctx context.Context, server string, err error) error {
 	j.again++
 	j.note(credential.FindingUndone)
 	// A server that wants the value in force with a reset gets it.
-	err = j.Authority.Set(ctx, j.account, j.staged.Secret, j.staged.Secret)
+	err := j.Authority.Set(ctx, j.account, j.staged.Secret, j.staged.Secret)
 	var refused *protocol.Stop
 	if errors.As(err, &refused) && refused.Reason == protocol.ReasonPolicy {
 		stop.Detail += "; the policy does not let bind.dn set the same value again: grant it manage on userPassword, or change any attribute of the entry at the write server"
@@ -56,9 +53,5 @@ func (j *job) setAgain(ctx context.Context, server string, err error) error {
 	}
 	j.setAt = j.Now()
 	j.slow.Delete(server)
-	if err := j.verify(ctx, false); err != nil {
-		return err
-	}
-	j.step = protocol.Prove
-	return j.prove(ctx)
+	return j.tryNew(ctx)
 }

@@ -11,12 +11,27 @@ import (
 
 // verify holds the write server to the new value before consumers read it.
 // The other servers are held to it in prove: consumers cannot wait for a
-// replica while the write server already refuses what they have.
-func (j *job) verify(ctx context.Context, seen bool) error {
-	j.step = protocol.Verify
+// replica while the write server already refuses what they have. seen: the look that
+// led here has seen that the value works.
+func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	if seen {
-		return nil
+		if j.held, err = j.placesSeen(ctx, false); err != nil {
+			return err
+		}
+		j.step = protocol.Verify
+	} else {
+		err = j.tryNew(ctx)
 	}
+	j.Brake.verified(j.c.ID, err)
+	if err == nil {
+		j.note(j.suspected)
+	}
+	return err
+}
+
+// tryNew logs in to the write server with the value that was set.
+func (j *job) tryNew(ctx context.Context) error {
+	j.step = protocol.Verify
 	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)
 	switch {
 	case err != nil:
