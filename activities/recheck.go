@@ -37,7 +37,7 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 			continue
 		}
 		it := provedItem(i, page[i], line)
-		it.Paths = b.Span.To-b.Span.From <= lookedAtFew || time.Since(line.DeadAt) > rotation.PathsHold
+		it.Paths = b.Span.To-b.Span.From <= lookedAtFew || time.Since(line.DeadAt) > rotation.PathsTTL
 		out = append(out, it)
 	}
 	return out, nil

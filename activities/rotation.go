@@ -25,9 +25,9 @@ type Rotation struct {
 	Store *vault.Store
 	Kinds *registry.Registry
 
-	hand   *rotation.Hand
-	gate   *rotation.Gate
-	doubts *rotation.Doubts
+	prepared *rotation.PreparedCache
+	gate     *rotation.Gate
+	doubts   *rotation.Doubts
 
 	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
@@ -43,7 +43,7 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what Prepare
 // saw to Apply.
 func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, hand: rotation.NewHand(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
+	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -201,7 +201,7 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	now := time.Now()
 	for _, a := range out {
 		if a.Dead() {
-			r.hand.Proved(in.Batch.Campaign, page[a.Index].ID, a.Attempt, now)
+			r.prepared.Proved(in.Batch.Campaign, page[a.Index].ID, a.Attempt, now)
 		}
 	}
 	r.nameEarlier(ctx, in.Batch.Campaign, page, out)
@@ -351,7 +351,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	if err != nil {
 		return nil, 0, classify(errSpec, err)
 	}
-	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Hand: r.hand, Gate: r.gate, Doubts: r.doubts}
+	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)

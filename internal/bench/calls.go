@@ -167,7 +167,7 @@ func newSteps(ctx context.Context, g *ground, d *dirServer, ldapURL, vaultURL st
 	}}
 	s.Store, s.Authority, s.Campaign, s.Now = store, authority, "bench", time.Now
 	s.Listed = time.Now() // as after the listing of a campaign
-	s.Hand = rotation.NewHand()
+	s.Cache = rotation.NewPreparedCache()
 	s.StillOpen = func(context.Context) bool { return true }
 	return s, nil
 }
@@ -198,7 +198,7 @@ func (s *steps) rotate(ctx context.Context, a account) error {
 	if !applied.Dead() {
 		return applied.Stop
 	}
-	s.Hand.Proved(s.Campaign, c.ID, applied.Attempt, s.Now())
+	s.Cache.Proved(s.Campaign, c.ID, applied.Attempt, s.Now())
 	lost, err := s.Clean(ctx, c, applied.ToClean())
 	if lost != nil {
 		return lost

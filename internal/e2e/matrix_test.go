@@ -51,7 +51,7 @@ func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now, Hand: rotation.NewHand()}
+	r := &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now, Cache: rotation.NewPreparedCache()}
 	r.StillOpen = func(context.Context) bool { return true } // as with the activities
 	return r, func() {
 		_ = kinds.Close()

@@ -70,7 +70,7 @@ func Next(f Facts) Decision {
 	// A server that is silent or refuses any password tells nothing about
 	// which value is in force: change nothing.
 	for _, a := range []Answer{f.NewBinds, f.OldBinds} {
-		if !settles(a) {
+		if !conclusive(a) {
 			return stop(StopFor(a, ""))
 		}
 	}
@@ -89,9 +89,9 @@ func Next(f Facts) Decision {
 	case f.NewBinds == PasswordExpired:
 		// Set was applied, and its identity could not lift the expiry; by now it may.
 		return Decision{Step: Set}
-	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds) && f.Outlived >= outlivedMost:
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds) && f.Outlived >= maxOutlived:
 		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is put back each time or kept somewhere else too; find out what accepts it, and disable the account"})
-	case f.NewBinds == Accepted && f.Activated && f.Retired >= retiresEnough && rightValue(f.OldBinds):
+	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds):
 		// Retiring by the same value does not work here; a reset to another one may.
 		return Decision{Step: Stage, Finding: credential.FindingOutlived}
 	case f.NewBinds == Accepted && f.Activated && f.RetiredBefore:
@@ -145,12 +145,12 @@ func Order(from Step, retireFirst bool) []Step {
 }
 
 const (
-	// retiresEnough: who puts the old value back between one and the look after it
+	// enoughRetires: who puts the old value back between one and the look after it
 	// makes it outlive the next one too.
-	retiresEnough = 3
-	// outlivedMost bounds the values that consumers are put through. More than one is
+	enoughRetires = 3
+	// maxOutlived bounds the values that consumers are put through. More than one is
 	// needed only where somebody keeps putting the old value back.
-	outlivedMost = 4
+	maxOutlived = 4
 )
 
 // unobserved names the fact without which Next would have to guess.
@@ -166,9 +166,9 @@ func unobserved(f Facts) string {
 
 func stop(s *Stop) Decision { return Decision{Stop: s} }
 
-// settles reports whether an answer says which value is in force (or was not
+// conclusive reports whether an answer says which value is in force (or was not
 // asked for).
-func settles(a Answer) bool { return a == NotAsked || a == Refused || rightValue(a) }
+func conclusive(a Answer) bool { return a == NotAsked || a == Refused || rightValue(a) }
 
 // rightValue reports whether an answer says that the value was the right one,
 // whatever it opened.

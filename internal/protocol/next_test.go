@@ -217,7 +217,7 @@ func TestNextNeverGuesses(t *testing.T) {
 		case Prove:
 			require.True(t, f.NewBinds == Accepted && f.Activated && f.RetiredBefore, "nothing is proved that was not retired")
 		case Stage:
-			require.True(t, f.NewBinds != Accepted || d.Finding == credential.FindingOutlived && f.Activated && f.Retired >= retiresEnough && f.Outlived < outlivedMost,
+			require.True(t, f.NewBinds != Accepted || d.Finding == credential.FindingOutlived && f.Activated && f.Retired >= enoughRetires && f.Outlived < maxOutlived,
 				"a value in force is thrown away only where the old one works beside it, and not for ever")
 		}
 	})

@@ -50,5 +50,5 @@ func (r *Rotator) anew(ctx context.Context, p Proved) (l Looked) {
 	return l
 }
 
-// PathsHold is how long what a secret's metadata showed is taken to be so: it is read right after each proof.
-const PathsHold = time.Minute
+// PathsTTL is how long what a secret's metadata showed is taken to be so: it is read right after each proof.
+const PathsTTL = time.Minute

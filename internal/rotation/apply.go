@@ -50,19 +50,19 @@ type job struct {
 	out      Applied
 	step     protocol.Step
 
-	staged  vault.Staged
-	paths   []credential.Path   // those of the roll, and Rollcall's own if it takes part
-	lives   []vault.Live        // current, in the order of paths
-	parts   []part              // how each takes part
-	tried   []credential.Secret // old values that the account refused in this look
-	inForce credential.Secret   // the old value that the account accepted in this look, if any
-	olds    []credential.Secret // distinct values from before the rotation
-	account kind.Account
-	retired int               // how often, in this look
-	left    string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
-	unsent  bool              // no server has the staged value
-	handed  bool              // lives were taken over from Prepare
-	before  map[string]string // change marks from before Set, by server
+	staged      vault.Staged
+	paths       []credential.Path   // those of the roll, and Rollcall's own if it takes part
+	lives       []vault.Live        // current, in the order of paths
+	parts       []part              // how each takes part
+	tried       []credential.Secret // old values that the account refused in this look
+	inForce     credential.Secret   // the old value that the account accepted in this look, if any
+	olds        []credential.Secret // distinct values from before the rotation
+	account     kind.Account
+	retired     int               // how often, in this look
+	afterRetire string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
+	unsent      bool              // no server has the staged value
+	handed      bool              // lives were taken over from Prepare
+	before      map[string]string // change marks from before Set, by server
 
 	sinces map[vault.Placed]vault.Since // what became of paths, as the notes say
 
@@ -78,7 +78,7 @@ type job struct {
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
-	j.step, j.retired, j.left, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
+	j.step, j.retired, j.afterRetire, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
 	facts, err := j.observe(ctx, fresh)
 	if err != nil {
 		return err

@@ -84,9 +84,9 @@ func (j *job) fit() error {
 	return nil
 }
 
-// listedHolds is how long the settings of a secret are taken to be as the listing saw them. A
+// listedTTL is how long the settings of a secret are taken to be as the listing saw them. A
 // campaign that takes longer asks once more for each path; those of a mount are asked for anyway.
-const listedHolds = 10 * time.Minute
+const listedTTL = 10 * time.Minute
 
 // stays keeps a credential open, before Set, of which Vault would delete the new value by itself: it
 // may be the only copy there is once the old one is dead.
@@ -107,7 +107,7 @@ func (j *job) stays(ctx context.Context) error {
 }
 
 func (j *job) keeping(ctx context.Context, p credential.Path, listed bool) (vault.Keeping, error) {
-	if listed && age(j.Listed, j.Now()) < listedHolds {
+	if listed && age(j.Listed, j.Now()) < listedTTL {
 		return j.Store.MountKeeping(ctx, p)
 	}
 	return j.Store.Keeping(ctx, p)

@@ -41,7 +41,7 @@ func (w *world) pass(again bool) (Applied, bool) {
 	var p Prepared
 	if !survives(func() {
 		r := w.rotator()
-		if w.hand != nil {
+		if w.cache != nil {
 			r.Authority = seeing{r.Authority.(*hand), map[string]bool{w.cred.ID: true}}
 			r.LookUp(context.Background(), []credential.Credential{w.cred, w.cred})
 		}
@@ -61,7 +61,7 @@ func (w *world) pass(again bool) (Applied, bool) {
 	if !ok || !a.Dead() {
 		return a, false
 	}
-	w.hand.Proved(us, w.cred.ID, a.Attempt, time.Now())
+	w.cache.Proved(us, w.cred.ID, a.Attempt, time.Now())
 	again = false
 	var lost *protocol.Stop
 	clean := func() {
@@ -102,7 +102,7 @@ func (w *world) apply(attempt int, fresh bool) (a Applied, ok bool) {
 func (w *world) rotator() *Rotator { return w.as(&hand{w: w}) }
 
 func (w *world) as(h *hand) *Rotator {
-	r := &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Hand: w.hand, Reach: w.reach,
+	r := &Rotator{Store: h, Authority: h, Campaign: us, LeftOut: w.leftOut, Now: time.Now, Cache: w.cache, Reach: w.reach,
 		StillOpen: func(context.Context) bool { return !w.closed[us] }}
 	if w.deletes == nil {
 		r.Listed = time.Now()

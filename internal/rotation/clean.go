@@ -72,7 +72,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (l
 	if lost != nil {
 		return lost, nil
 	}
-	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Hand.takeProved(r.Campaign, c.ID, d.Attempt, r.Now()) {
+	if !r.Again && r.StillOpen != nil && r.StillOpen(ctx) && r.Cache.takeProved(r.Campaign, c.ID, d.Attempt, r.Now()) {
 		return nil, r.Store.Release(ctx, c.ID)
 	}
 	if err := r.Store.Unstage(ctx, c.ID, r.Campaign, d.Attempt); err != nil && !vault.IsCASMismatch(err) {

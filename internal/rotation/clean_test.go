@@ -17,20 +17,20 @@ import (
 func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
-		proved  func(h *Hand)
+		proved  func(h *PreparedCache)
 		again   bool
 		another vault.Staged // what lies there, if not ours
 		looks   bool
 	}{
-		"proved here, just now":        {proved: func(h *Hand) { h.Proved(us, "corp/x", 1, now) }},
-		"proved by another process":    {proved: func(*Hand) {}, looks: true},
-		"proved here, a while ago":     {proved: func(h *Hand) { h.Proved(us, "corp/x", 1, now.Add(-provedHolds)) }, looks: true},
-		"another attempt was proved":   {proved: func(h *Hand) { h.Proved(us, "corp/x", 2, now) }, looks: true},
-		"another campaign proved it":   {proved: func(h *Hand) { h.Proved("campaign-9", "corp/x", 1, now) }, looks: true},
-		"the clock was set back":       {proved: func(h *Hand) { h.Proved(us, "corp/x", 1, now.Add(time.Hour)) }, looks: true},
-		"cleaned before":               {proved: func(h *Hand) { h.Proved(us, "corp/x", 1, now) }, again: true, looks: true},
-		"cleaned before, and restaged": {proved: func(h *Hand) { h.Proved(us, "corp/x", 1, now) }, again: true, another: vault.Staged{Campaign: us, Attempt: 2}, looks: true},
-		"another campaign's by now":    {proved: func(*Hand) {}, another: vault.Staged{Campaign: "campaign-9", Attempt: 1}, looks: true},
+		"proved here, just now":        {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }},
+		"proved by another process":    {proved: func(*PreparedCache) {}, looks: true},
+		"proved here, a while ago":     {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now.Add(-provedTTL)) }, looks: true},
+		"another attempt was proved":   {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 2, now) }, looks: true},
+		"another campaign proved it":   {proved: func(h *PreparedCache) { h.Proved("campaign-9", "corp/x", 1, now) }, looks: true},
+		"the clock was set back":       {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now.Add(time.Hour)) }, looks: true},
+		"cleaned before":               {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }, again: true, looks: true},
+		"cleaned before, and restaged": {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }, again: true, another: vault.Staged{Campaign: us, Attempt: 2}, looks: true},
+		"another campaign's by now":    {proved: func(*PreparedCache) {}, another: vault.Staged{Campaign: "campaign-9", Attempt: 1}, looks: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := plain()
@@ -41,8 +41,8 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 			}
 			w.staging[w.cred.ID] = &staged
 			r := w.rotator()
-			r.Hand, r.Now, r.Again = NewHand(), func() time.Time { return now }, c.again
-			c.proved(r.Hand)
+			r.Cache, r.Now, r.Again = NewPreparedCache(), func() time.Time { return now }, c.again
+			c.proved(r.Cache)
 			counted := &looking{Store: r.Store}
 			r.Store = counted
 			at := w.secrets[place(w.cred.Paths[0])].versions[0].at
@@ -86,7 +86,7 @@ func TestWhatIsStagedStaysAsLongAsConsumersGetSomethingElse(t *testing.T) {
 			w.intents[p.Attempt] = true
 			a := w.rotator().Apply(context.Background(), w.cred, p.Attempt, p.Fresh)
 			require.True(t, a.Dead())
-			w.hand.Proved(us, w.cred.ID, a.Attempt, time.Now())
+			w.cache.Proved(us, w.cred.ID, a.Attempt, time.Now())
 			row.does(w.secrets[place(w.cred.Paths[0])])
 			for range 2 { // and when it is tried again
 				lost, err := w.rotator().Clean(context.Background(), w.cred, a.ToClean())

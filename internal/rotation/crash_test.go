@@ -170,7 +170,7 @@ func remembering(stories []story) []story {
 	for _, s := range stories {
 		stories = append(stories, story{s.name + ", remembered", func() *world {
 			w := s.world()
-			w.hand = NewHand()
+			w.cache = NewPreparedCache()
 			return w
 		}, s.proof})
 	}

@@ -23,7 +23,7 @@ func (d *drawn) Generate(context.Context, credential.Credential) (credential.Sec
 	return credential.NewSecret(d.values[min(d.made, len(d.values))-1]), nil
 }
 
-// TestANewValueThatAPlaceCannotHoldIsDrawnAgain before it is staged, and no more often than drawsMost.
+// TestANewValueThatAPlaceCannotHoldIsDrawnAgain before it is staged, and no more often than maxDraws.
 func TestANewValueThatAPlaceCannotHoldIsDrawnAgain(t *testing.T) {
 	paths := []credential.Path{{Mount: "kv", Path: "app", Field: "password"}}
 	d := &drawn{values: []string{"password=aB3xyz", `"aB3xyz"`, "aB3xyz"}}
@@ -37,5 +37,5 @@ func TestANewValueThatAPlaceCannotHoldIsDrawnAgain(t *testing.T) {
 	r = &Rotator{Authority: never}
 	_, err = r.newValue(t.Context(), credential.Credential{}, paths, []vault.Live{{}})
 	require.NoError(t, err, "what surrounds it is told before Set")
-	require.Equal(t, drawsMost, never.made)
+	require.Equal(t, maxDraws, never.made)
 }

@@ -79,9 +79,9 @@ const (
 	askAgain = time.Second
 	// waitsFor is how long a credential waits for one that tries Vault.
 	waitsFor = 30 * time.Second
-	// debtHolds is how long a debt counts that is not met again. Each pass meets it again, and
+	// debtTTL is how long a debt counts that is not met again. Each pass meets it again, and
 	// retry_max is five minutes by default; another worker or campaign may have paid it.
-	debtHolds = 15 * time.Minute
+	debtTTL = 15 * time.Minute
 	// debtFirst is how long nothing is tried but to activate what is set. Longer than from one
 	// pass to the next, and not for ever: its directory may be down by now.
 	debtFirst = time.Minute
@@ -175,7 +175,7 @@ func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 	for id, d := range g.owed {
 		switch {
 		case id == me:
-		case time.Since(d.since) > debtHolds:
+		case time.Since(d.since) > debtTTL:
 			delete(g.owed, id)
 		case d.why == denied:
 			careful = true

@@ -28,7 +28,7 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	if f.OldSpared && j.undecided() {
 		return f, j.spared(ctx, f.Fresh)
 	}
-	f.Unproved, err = j.settlePlaces(ctx)
+	f.Unproved, err = j.decidePlaces(ctx)
 	return f, err
 }
 
@@ -106,7 +106,7 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, s
 			// The one in force is offered first from here on, which is what
 			// a server that wants the old value with a reset needs.
 			j.olds[0], j.olds[i] = j.olds[i], j.olds[0]
-			j.settleVariant(old)
+			j.dropVariants(old)
 			return last, false, nil
 		}
 		wrong++
@@ -132,23 +132,23 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 	return protocol.Refused, j.named(account, server)
 }
 
-// wrongMost is how many wrong logins in a row a look may cost where the policy is not
+// maxWrongLogins is how many wrong logins in a row a look may cost where the policy is not
 // known: directories that lock accounts rarely do it before the third.
-const wrongMost = 2
+const maxWrongLogins = 2
 
 // spare is how many wrong logins in a row this look may cost before Set: the account is not
 // to be locked by them, with those that others made.
 func (j *job) spare() int {
 	if j.account.Locks == 0 {
-		return wrongMost
+		return maxWrongLogins
 	}
-	return max(0, min(wrongMost, j.account.Locks-1-j.account.Failed))
+	return max(0, min(maxWrongLogins, j.account.Locks-1-j.account.Failed))
 }
 
 // sentNot reports that the account is as it was when the value was staged, so that the value
 // is not in force. It is asked only where a wrong login more would be too many.
 func (j *job) sentNot() bool {
-	return j.spare() < wrongMost && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
+	return j.spare() < maxWrongLogins && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
 }
 
 // ration leaves out the old values of an account that one more wrong login could lock: their
@@ -253,7 +253,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	}
 	marked := j.staged
 	marked.Places = places
-	if err := j.remark(ctx, marked); err != nil {
+	if err := j.replaceStaged(ctx, marked); err != nil {
 		return err
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "more wrong logins in a row could lock the account; the next pass offers the values that are left"}

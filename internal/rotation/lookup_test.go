@@ -52,7 +52,7 @@ func TestAnAccountThatWasLookedUpIsNotReadAgainForAMoment(t *testing.T) {
 		saved int
 	}{
 		{"straight after", true, 0, 1},
-		{"too long after", true, lookHolds, 0},
+		{"too long after", true, accountTTL, 0},
 		{"not found in the look-up", false, 0, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -72,11 +72,11 @@ func TestAnAccountThatWasLookedUpIsNotReadAgainForAMoment(t *testing.T) {
 func TestTheHandCountsFromTheLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1, "P0")
-		w.hand = NewHand()
+		w.cache = NewPreparedCache()
 		at := time.Now()
-		_, p := callsOfPrepare(t, w, true, func() { time.Sleep(lookHolds / 2) })
+		_, p := callsOfPrepare(t, w, true, func() { time.Sleep(accountTTL / 2) })
 		require.Nil(t, p.Stop)
-		_, kept := w.hand.take(us, w.cred.ID, p.Attempt, at.Add(handHolds))
+		_, kept := w.cache.take(us, w.cred.ID, p.Attempt, at.Add(preparedTTL))
 		require.False(t, kept)
 	})
 }
@@ -98,7 +98,7 @@ func TestWhateverBecomesOfAnAccountAfterTheLookUpItIsNotLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(1, "P0")
-			w.hand = NewHand()
+			w.cache = NewPreparedCache()
 			_, p := callsOfPrepare(t, w, true, func() { meddle(w.servers[0].entries[w.cred.Subject]) })
 			require.Nil(t, p.Stop, "it is not read again")
 			w.intents[p.Attempt] = true

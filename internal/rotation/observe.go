@@ -13,7 +13,7 @@ import (
 // observe looks at the staging entry, the paths, the account and which value is in force. What
 // Prepare saw in this process a moment ago is not read again.
 func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
-	if !j.inHand(fresh) {
+	if !j.fromPrepare(fresh) {
 		if err := j.observeVault(ctx); err != nil {
 			return protocol.Facts{}, err
 		}

@@ -105,9 +105,9 @@ func isHeld(key string) bool {
 	return strings.HasPrefix(key, takenOver) && !strings.Contains(key, beforeIt)
 }
 
-// settlePlaces decides, before Set, which paths take part. If none does, the
+// decidePlaces decides, before Set, which paths take part. If none does, the
 // new value goes to Rollcall's own path; unproved reports that there is none either.
-func (j *job) settlePlaces(ctx context.Context) (unproved bool, err error) {
+func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	j.parts = nil
 	unasked := false
 	for i, p := range j.paths {

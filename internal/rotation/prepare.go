@@ -60,7 +60,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		return out
 	}
 	if fresh {
-		r.Hand.keep(r.Campaign, c.ID, inHand{staged, lives, account, read})
+		r.Cache.keep(r.Campaign, c.ID, prepared{staged, lives, account, read})
 	} else {
 		from = versions(pathsOf(c, staged), staged.Base)
 	}
@@ -81,17 +81,17 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, before str
 	if err != nil || created {
 		return staged, created, err
 	}
-	staged, err = r.own(ctx, c, staged, before, base, old, lives)
+	staged, err = r.takeOver(ctx, c, staged, before, base, old, lives)
 	return staged, false, err
 }
 
-// drawsMost bounds how many values are drawn until one fits all that surrounds the secret.
-const drawsMost = 32
+// maxDraws bounds how many values are drawn until one fits all that surrounds the secret.
+const maxDraws = 32
 
 // newValue draws a new value that each of the places can hold as it is: what surrounds a secret may
 // have no way to write some symbols. If none fits, that is said before Set.
 func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
-	for range drawsMost {
+	for range maxDraws {
 		if value, err = r.Authority.Generate(ctx, c); err != nil {
 			return value, err
 		}
@@ -119,9 +119,9 @@ func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, stop *p
 	return stop
 }
 
-// lookHolds is how long an account that LookUp read is taken to be as it was. The
+// accountTTL is how long an account that LookUp read is taken to be as it was. The
 // accounts of a large batch at a low rate limit are read again one by one.
-const lookHolds = 10 * time.Second
+const accountTTL = 10 * time.Second
 
 // lookedUp are accounts on the write server, by credential ID, and when they were read.
 type lookedUp struct {
@@ -138,7 +138,7 @@ func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
 	if !ok || len(cs) < 2 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookHolds) // what comes later is worth nothing
+	ctx, cancel := context.WithTimeout(ctx, accountTTL) // what comes later is worth nothing
 	defer cancel()
 	at := r.Now()
 	r.looked = lookedUp{accounts: many.Accounts(ctx, r.writeServer(), cs), at: at}
@@ -147,7 +147,7 @@ func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
 // account is the credential's on the write server, and since when it is known to be so.
 func (r *Rotator) account(ctx context.Context, c credential.Credential) (kind.Account, time.Time, error) {
 	now := r.Now()
-	if a, ok := r.looked.accounts[c.ID]; ok && age(r.looked.at, now) < lookHolds {
+	if a, ok := r.looked.accounts[c.ID]; ok && age(r.looked.at, now) < accountTTL {
 		return a, r.looked.at, nil
 	}
 	a, err := r.Authority.Account(ctx, r.writeServer(), c)

@@ -12,7 +12,7 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Hand caches what Prepare read and staged, so that an Apply in the same process
+// PreparedCache keeps what Prepare read and staged, so that an Apply in the same process
 // need not read it again. It is only an optimisation: on a miss (another process
 // prepared, the entry was taken or is too old) Apply reads.
 //
@@ -20,10 +20,10 @@ import (
 // an old value is known. Apply offers that value before it sets a new one, so a
 // value that somebody else has set meanwhile is noticed.
 //
-// Safe for concurrent use; one Hand serves all campaigns of a worker.
-type Hand struct {
-	kept   *lru.Cache[handKey, inHand]
-	proved *lru.Cache[handKey, proved]
+// Safe for concurrent use; one cache serves all campaigns of a worker.
+type PreparedCache struct {
+	kept   *lru.Cache[cacheKey, prepared]
+	proved *lru.Cache[cacheKey, proved]
 }
 
 // proved is an attempt that an Apply of this process proved dead.
@@ -32,10 +32,10 @@ type proved struct {
 	at      time.Time
 }
 
-type handKey struct{ campaign, id string }
+type cacheKey struct{ campaign, id string }
 
-// inHand is what Prepare saw.
-type inHand struct {
+// prepared is what Prepare saw.
+type prepared struct {
 	staged  vault.Staged
 	lives   []vault.Live
 	account kind.Account
@@ -43,76 +43,76 @@ type inHand struct {
 }
 
 const (
-	handHolds = 30 * time.Second // the intents of a batch take well under a second
-	handMost  = 4096             // more than a worker's batches in flight by default
+	preparedTTL = 30 * time.Second // the intents of a batch take well under a second
+	maxPrepared = 4096             // more than a worker's batches in flight by default
 
-	// provedHolds is less than the time after which a silent Clean is given to
+	// provedTTL is less than the time after which a silent Clean is given to
 	// another process (the heartbeat time-out of workflows/options.go). Clean follows
 	// Apply, so until then nobody else can have cleaned, and no other campaign can
 	// have staged: the entry is the one that was proved.
-	provedHolds = 5 * time.Second
+	provedTTL = 5 * time.Second
 )
 
-// NewHand gives an empty hand.
-func NewHand() *Hand {
-	kept, err := lru.New[handKey, inHand](handMost)
+// NewPreparedCache gives an empty one.
+func NewPreparedCache() *PreparedCache {
+	kept, err := lru.New[cacheKey, prepared](maxPrepared)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	done, err := lru.New[handKey, proved](handMost)
+	done, err := lru.New[cacheKey, proved](maxPrepared)
 	if err != nil {
 		panic(err)
 	}
-	return &Hand{kept, done}
+	return &PreparedCache{kept, done}
 }
 
 // Proved notes that an attempt was proved dead. Call it when the Apply of the
 // whole batch is over, and not later.
-func (h *Hand) Proved(campaign, id string, attempt int, at time.Time) {
-	if h != nil {
-		h.proved.Add(handKey{campaign, id}, proved{attempt, at})
+func (c *PreparedCache) Proved(campaign, id string, attempt int, at time.Time) {
+	if c != nil {
+		c.proved.Add(cacheKey{campaign, id}, proved{attempt, at})
 	}
 }
 
 // takeProved reports, once, whether an attempt was proved so lately that its
 // staging entry can be nobody else's.
-func (h *Hand) takeProved(campaign, id string, attempt int, now time.Time) bool {
-	if h == nil {
+func (c *PreparedCache) takeProved(campaign, id string, attempt int, now time.Time) bool {
+	if c == nil {
 		return false
 	}
-	key := handKey{campaign, id}
-	p, ok := h.proved.Peek(key)
-	h.proved.Remove(key)
-	return ok && p.attempt == attempt && age(p.at, now) < provedHolds
+	key := cacheKey{campaign, id}
+	p, ok := c.proved.Peek(key)
+	c.proved.Remove(key)
+	return ok && p.attempt == attempt && age(p.at, now) < provedTTL
 }
 
-func (h *Hand) keep(campaign, id string, p inHand) {
-	if h == nil || len(p.staged.Old) == 0 {
+func (c *PreparedCache) keep(campaign, id string, p prepared) {
+	if c == nil || len(p.staged.Old) == 0 {
 		return
 	}
 	// Values that nobody came for do not stay in memory.
 	for {
-		key, oldest, ok := h.kept.GetOldest()
+		key, oldest, ok := c.kept.GetOldest()
 		if !ok || oldest.fresh(p.at) {
 			break
 		}
-		h.kept.Remove(key)
+		c.kept.Remove(key)
 	}
-	h.kept.Add(handKey{campaign, id}, p)
+	c.kept.Add(cacheKey{campaign, id}, p)
 }
 
 // take gives what is kept for an attempt, once.
-func (h *Hand) take(campaign, id string, attempt int, now time.Time) (inHand, bool) {
-	if h == nil {
-		return inHand{}, false
+func (c *PreparedCache) take(campaign, id string, attempt int, now time.Time) (prepared, bool) {
+	if c == nil {
+		return prepared{}, false
 	}
-	key := handKey{campaign, id}
-	p, ok := h.kept.Peek(key)
-	h.kept.Remove(key)
+	key := cacheKey{campaign, id}
+	p, ok := c.kept.Peek(key)
+	c.kept.Remove(key)
 	return p, ok && p.staged.Attempt == attempt && p.fresh(now)
 }
 
-func (p inHand) fresh(now time.Time) bool { return age(p.at, now) < handHolds }
+func (p prepared) fresh(now time.Time) bool { return age(p.at, now) < preparedTTL }
 
 // age is by the wall clock, because the monotonic one stands still while a machine is
 // suspended. Of what comes from the future nothing is known: it is as old as can be.
@@ -125,14 +125,14 @@ func age(at, now time.Time) time.Duration {
 }
 
 // forget drops what is kept: a try that is not the first one looks for itself.
-func (h *Hand) forget(campaign, id string) {
-	if h != nil {
-		h.kept.Remove(handKey{campaign, id})
+func (c *PreparedCache) forget(campaign, id string) {
+	if c != nil {
+		c.kept.Remove(cacheKey{campaign, id})
 	}
 }
 
 // olds are the values that the paths held when they were read.
-func (p inHand) olds(paths []credential.Path) []credential.Secret {
+func (p prepared) olds(paths []credential.Path) []credential.Secret {
 	var out []credential.Secret
 	for _, path := range paths {
 		out = append(out, p.staged.Old[path.String()])
@@ -140,13 +140,13 @@ func (p inHand) olds(paths []credential.Path) []credential.Secret {
 	return out
 }
 
-// inHand takes over what Prepare saw a moment ago in this process, if it is there.
-func (j *job) inHand(fresh bool) bool {
+// fromPrepare takes over what Prepare saw a moment ago in this process, if it is there.
+func (j *job) fromPrepare(fresh bool) bool {
 	if !fresh {
-		j.Hand.forget(j.Campaign, j.c.ID)
+		j.Cache.forget(j.Campaign, j.c.ID)
 		return false
 	}
-	p, ok := j.Hand.take(j.Campaign, j.c.ID, j.intended, j.Now())
+	p, ok := j.Cache.take(j.Campaign, j.c.ID, j.intended, j.Now())
 	if !ok {
 		return false
 	}

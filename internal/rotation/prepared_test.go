@@ -32,7 +32,7 @@ func TestWhatPrepareSawIsNotAskedAgainForAMoment(t *testing.T) {
 		saved int
 	}{
 		{"straight after", 0, true, true, 3}, // the staged value, the live path, the account
-		{"too long after", handHolds, true, true, 0},
+		{"too long after", preparedTTL, true, true, 0},
 		{"on a retry", 0, false, true, -1}, // which offers the staged value first
 		{"in another process", 0, true, false, 0},
 	} {
@@ -40,12 +40,12 @@ func TestWhatPrepareSawIsNotAskedAgainForAMoment(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				plain := callsAfter(t, newWorld(1, "P0"), 0, true)
 				w := newWorld(1, "P0")
-				w.hand = NewHand()
+				w.cache = NewPreparedCache()
 				if !row.kept {
-					kept := w.hand
+					kept := w.cache
 					t.Cleanup(func() { require.Equal(t, 1, kept.kept.Len()) })
 					p := w.rotator().Prepare(context.Background(), w.cred)
-					w.hand, w.intents[p.Attempt] = NewHand(), true
+					w.cache, w.intents[p.Attempt] = NewPreparedCache(), true
 					before := w.calls
 					a, _ := w.apply(p.Attempt, true)
 					require.True(t, a.Dead())
@@ -58,7 +58,7 @@ func TestWhatPrepareSawIsNotAskedAgainForAMoment(t *testing.T) {
 				} else {
 					require.Equal(t, plain-row.saved, got)
 				}
-				require.Zero(t, w.hand.kept.Len(), "nothing is kept of a credential that was applied")
+				require.Zero(t, w.cache.kept.Len(), "nothing is kept of a credential that was applied")
 			})
 		})
 	}
@@ -68,13 +68,13 @@ func TestAValueThatNobodyCameForIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, other := newWorld(1, "P0"), newWorld(1, "P1")
 		other.cred.ID = "corp/another"
-		w.hand = NewHand()
-		other.hand = w.hand
+		w.cache = NewPreparedCache()
+		other.cache = w.cache
 		w.rotator().Prepare(context.Background(), w.cred)
-		time.Sleep(handHolds)
+		time.Sleep(preparedTTL)
 		other.rotator().Prepare(context.Background(), other.cred)
-		require.Equal(t, 1, w.hand.kept.Len())
-		_, left := w.hand.take(us, w.cred.ID, 1, time.Now())
+		require.Equal(t, 1, w.cache.kept.Len())
+		_, left := w.cache.take(us, w.cred.ID, 1, time.Now())
 		require.False(t, left)
 	})
 }
@@ -85,9 +85,9 @@ func TestWithoutAnOldValueNothingIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1, "P0")
 		w.secrets["kv/app"] = &kv{}
-		w.hand = NewHand()
+		w.cache = NewPreparedCache()
 		w.rotator().Prepare(context.Background(), w.cred)
-		require.Zero(t, w.hand.kept.Len())
+		require.Zero(t, w.cache.kept.Len())
 	})
 }
 
@@ -95,9 +95,9 @@ func TestWithoutAnOldValueNothingIsRemembered(t *testing.T) {
 func TestNothingIsRememberedOfAPerson(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newPerson()
-		w.hand = NewHand()
+		w.cache = NewPreparedCache()
 		p := w.rotator().Prepare(context.Background(), w.cred)
 		require.Nil(t, p.Stop)
-		require.Zero(t, w.hand.kept.Len())
+		require.Zero(t, w.cache.kept.Len())
 	})
 }

@@ -22,19 +22,19 @@ import (
 func (j *job) prove(ctx context.Context) error {
 	j.noteActivated()
 	if j.retired == 0 {
-		j.left = j.staged.Retired
+		j.afterRetire = j.staged.Retired
 		j.noteLivesOn()
 	}
-	if err := j.settle(ctx); err != nil {
+	if err := j.retireAndProve(ctx); err != nil {
 		j.rememberRetired(ctx)
 		return err
 	}
 	return j.lasting()
 }
 
-// settle asks the servers until they have given the proof. Each look at them may say that
+// retireAndProve asks the servers until they have given the proof. Each look at them may say that
 // something is due before the next one.
-func (j *job) settle(ctx context.Context) error {
+func (j *job) retireAndProve(ctx context.Context) error {
 	for {
 		next, err := j.ask(ctx)
 		if err != nil {
@@ -79,14 +79,14 @@ func (j *job) ask(ctx context.Context) (due, error) {
 		if stop := j.Doubts.of(j.Campaign, server); stop != nil {
 			return due{}, stop
 		}
-		if i > 0 && j.silent.of(server) {
+		if i > 0 && j.unresponsive.of(server) {
 			// Others of the batch have waited for it in vain. It is no less open for that.
 			return due{}, protocol.StopFor(protocol.Unreachable, server)
 		}
 		if len(servers) > 1 || j.weak() || j.account.Exact {
 			mark, err := j.changeMark(ctx, server, written)
 			if err != nil {
-				return due{}, j.silent.heard(server, err)
+				return due{}, j.unresponsive.heard(server, err)
 			}
 			if ev.Changed = mark; i == 0 {
 				written = mark
@@ -128,8 +128,8 @@ func (j *job) hasChange(ctx context.Context, server, mark, written string) (agai
 
 // askOne takes one server's evidence. write: it is the write server.
 func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, write bool) (due, error) {
-	if write && j.left != "" && !j.account.Exact {
-		ev.Changed = j.left // of our own value alone: the look at the end goes by it
+	if write && j.afterRetire != "" && !j.account.Exact {
+		ev.Changed = j.afterRetire // of our own value alone: the look at the end goes by it
 	}
 	err := j.probe(ctx, server, ev, !write)
 	if write && ev.Old == protocol.Accepted {
@@ -146,7 +146,7 @@ func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, 
 	if err == nil && j.c.HandsOver() {
 		err = j.stillAs(ctx, server, ev.Changed)
 	}
-	return due{}, j.silent.heard(server, err)
+	return due{}, j.unresponsive.heard(server, err)
 }
 
 // outlived decides what to do about an old value that the write server still
@@ -208,7 +208,7 @@ func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.ratio
 // somebody has changed the secret since, ours may be no more than the one before, which
 // is accepted for a while: the caller looks again, and retires theirs.
 func (j *job) asLeft(mark string) error {
-	if !j.account.Exact || j.left == "" || mark == j.left {
+	if !j.account.Exact || j.afterRetire == "" || mark == j.afterRetire {
 		return nil
 	}
 	j.note(credential.FindingChangedAfter)

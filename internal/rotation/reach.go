@@ -62,7 +62,7 @@ func (j *job) closed(ctx context.Context) error {
 	if j.staged.Closed != closed || j.staged.LivesOn != livesOn {
 		marked := j.staged
 		marked.Closed, marked.LivesOn = closed, livesOn
-		err := j.remark(ctx, marked)
+		err := j.replaceStaged(ctx, marked)
 		if !closed {
 			j.opened()
 		}

@@ -227,7 +227,7 @@ func (r *real) rotator() *Rotator {
 	a := ldappassword.New(c, config.PasswordPolicy{}, nil)
 	r.Cleanup(func() { require.NoError(r, c.Close()) })
 	r.pass++
-	return &Rotator{Store: r.store, Authority: meddled{a, r}, Campaign: us, Pass: r.pass, Now: time.Now, Hand: NewHand()}
+	return &Rotator{Store: r.store, Authority: meddled{a, r}, Campaign: us, Pass: r.pass, Now: time.Now, Cache: NewPreparedCache()}
 }
 
 // credential is the nth account, whose value is in Vault.

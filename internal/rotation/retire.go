@@ -23,7 +23,7 @@ func (j *job) endOld(ctx context.Context) error {
 	}
 	account.LeftOut = j.LeftOut
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
-	j.left = mark
+	j.afterRetire = mark
 	for _, f := range findings {
 		j.noteDetail(f)
 	}
@@ -36,11 +36,11 @@ func (j *job) endOld(ctx context.Context) error {
 // missing, as after a crash before this call, the next pass retires once more, which
 // does no harm. A rotation that ends in one pass never comes here.
 func (j *job) rememberRetired(ctx context.Context) {
-	if len(j.Authority.Servers()) == 1 || !j.account.Exact || j.left == "" || len(j.out.Evidence) == 0 {
+	if len(j.Authority.Servers()) == 1 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
 		return // nobody has to follow, the mark tells too little, or the write server itself has not refused the old value
 	}
 	marked := j.staged
-	if marked.Retired = j.left; marked.Retired != j.staged.Retired {
-		_ = j.remark(ctx, marked)
+	if marked.Retired = j.afterRetire; marked.Retired != j.staged.Retired {
+		_ = j.replaceStaged(ctx, marked)
 	}
 }

@@ -54,9 +54,9 @@ type Rotator struct {
 	// them. The write server is asked whatever it says.
 	LeftOut []string
 
-	// Hand carries what Prepare saw to Apply, and what Apply proved to Clean. Nil:
+	// Cache carries what Prepare saw to Apply, and what Apply proved to Clean. Nil:
 	// they look for themselves.
-	Hand *Hand
+	Cache *PreparedCache
 
 	// Listed is when the paths of the roll were looked at with the settings of each secret; zero
 	// if that is not known.
@@ -86,9 +86,9 @@ type Rotator struct {
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
 
-	looked lookedUp
-	slow   sync.Map // replicas that lag beyond patience: not waited for again
-	silent silence
+	looked       lookedUp
+	slow         sync.Map // replicas that lag beyond patience: not waited for again
+	unresponsive unresponsive
 }
 
 // Prepared is what Prepare learned. It travels through Temporal: no names, no values.

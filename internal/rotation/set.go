@@ -23,7 +23,7 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 	if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 		return stop
 	}
-	if err := j.mark(ctx, facts, d); err != nil {
+	if err := j.markSent(ctx, facts, d); err != nil {
 		j.Gate.refused(err)
 		return err
 	}
@@ -40,10 +40,10 @@ func (j *job) written() (at places) {
 	return at
 }
 
-// mark makes durable, before Set, that the staged value is sent and that the
+// markSent makes durable, before Set, that the staged value is sent and that the
 // old ones were refused. Where there is nothing to say, as with nearly every
 // credential, it costs nothing.
-func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
+func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
 	if j.held, err = j.placesSeen(ctx, true); err != nil {
 		return err
 	}
@@ -57,10 +57,10 @@ func (j *job) mark(ctx context.Context, facts protocol.Facts, d protocol.Decisio
 	if refused && !marked.Asked {
 		marked.Asked, marked.Changed = true, d.Finding
 	}
-	return j.remark(ctx, marked)
+	return j.replaceStaged(ctx, marked)
 }
 
-func (j *job) remark(ctx context.Context, marked vault.Staged) (err error) {
+func (j *job) replaceStaged(ctx context.Context, marked vault.Staged) (err error) {
 	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
 	return err
 }
@@ -98,7 +98,7 @@ func (j *job) reset(ctx context.Context) error {
 		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {
-			if markErr := j.remark(ctx, marked); markErr != nil {
+			if markErr := j.replaceStaged(ctx, marked); markErr != nil {
 				return markErr
 			}
 		}

@@ -13,11 +13,11 @@ import (
 	"rollcall/internal/vault"
 )
 
-// own makes sure that a staging entry is this campaign's. The entry of a
+// takeOver makes sure that a staging entry is this campaign's. The entry of a
 // campaign that has ended is taken over: its value may be the only one that
 // still logs in, so it is kept, and consumers may have read it since, so it
 // must die with the rest. base and old are what the live paths hold now.
-func (r *Rotator) own(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, error) {
+func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, error) {
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}

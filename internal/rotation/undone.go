@@ -14,9 +14,9 @@ import (
 // everywhere, where it is a provider (2.5 tried). Waiting does not help; setting the same
 // value once more, later than that touch, does.
 
-// againMost bounds that in one look: a server on which logins never stop, or whose clock is
+// maxSetAgain bounds that in one look: a server on which logins never stop, or whose clock is
 // ahead, is left to the next pass.
-const againMost = 2
+const maxSetAgain = 2
 
 // overruled reports whether a server with that mark has refused the change, and goes on to
 // unless the entry is touched later at the write server. Our own logins there are such a touch.
@@ -33,7 +33,7 @@ func (j *job) overruled(ctx context.Context, mark, written string) (bool, error)
 func (j *job) setAgain(ctx context.Context, server string) error {
 	stop := &protocol.Stop{Reason: protocol.ReasonOverruled, Server: server,
 		Detail: "this server keeps the older password, because a login there came before the reset did and its entry counts as the newer one; it does not follow by itself, and still accepts the stolen value"}
-	if j.again == againMost {
+	if j.again == maxSetAgain {
 		return stop
 	}
 	if hindered := j.hindered(j.c, &j.account); hindered != nil {

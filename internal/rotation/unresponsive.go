@@ -7,25 +7,25 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// silentMost is how many proofs in a row may wait in vain for one server. It may take
+// maxUnanswered is how many proofs in a row may wait in vain for one server. It may take
 // the whole of the directory's timeout each time.
-const silentMost = 3
+const maxUnanswered = 3
 
-// silence counts, by server, how many proofs in a row had no answer.
-type silence struct {
+// unresponsive counts, by server, how many proofs in a row had no answer.
+type unresponsive struct {
 	mu sync.Mutex
 	by map[string]int
 }
 
 // of reports whether a server is not worth waiting for any more in this batch.
-func (s *silence) of(server string) bool {
+func (s *unresponsive) of(server string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.by[server] >= silentMost
+	return s.by[server] >= maxUnanswered
 }
 
 // heard notes how a proof on a server ended, and returns err.
-func (s *silence) heard(server string, err error) error {
+func (s *unresponsive) heard(server string, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var stop *protocol.Stop

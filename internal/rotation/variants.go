@@ -23,9 +23,9 @@ func standsFor(value, secret credential.Secret) bool {
 	return slices.ContainsFunc(variants(value), secret.Equal)
 }
 
-// settleVariant forgets, once the account accepted one of the old secrets, the others that the
+// dropVariants forgets, once the account accepted one of the old secrets, the others that the
 // same value stands for: to offer them would be a wrong login for nothing.
-func (j *job) settleVariant(right credential.Secret) {
+func (j *job) dropVariants(right credential.Secret) {
 	j.olds = slices.DeleteFunc(j.olds, func(old credential.Secret) bool {
 		return !old.Equal(right) && (standsFor(old, right) || standsFor(right, old))
 	})

@@ -70,7 +70,7 @@ func (j *job) unlessReverted(ctx context.Context, stop error) error {
 // unlessJustNow asks once more where the change may have come between the refusal and the look at
 // the account. It is one wrong login more where it has not, which must not lock the account.
 func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
-	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= wrongMost {
+	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= maxWrongLogins {
 		return stop
 	}
 	answer, err := j.Authority.Try(ctx, j.writeServer(), j.account, j.staged.Secret)

@@ -64,7 +64,7 @@ type world struct {
 	locks    int      // and what the policy shows of that; 0: nothing
 	twins    bool     // slow twins are at work: what they hold may be outdated
 
-	hand *Hand // of the process that lives; nil: none of them remembers
+	cache *PreparedCache // of the process that lives; nil: none of them remembers
 
 	lives []credential.Finding // what the next Retire finds
 
@@ -264,8 +264,8 @@ func call[T any](h *hand, name string, lost error, do func() (T, error)) (T, err
 // die ends the process, and with it what it remembers.
 func (w *world) die() {
 	w.retired = ""
-	if w.hand != nil {
-		w.hand = NewHand()
+	if w.cache != nil {
+		w.cache = NewPreparedCache()
 	}
 	panic(death{})
 }

@@ -172,7 +172,7 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) e
 
 // Release is Unstage without the look at the owner, at half its cost: for the
 // process that itself proved the credential dead moments ago, so that nobody
-// can have freed it since (rotation.Hand.Proved). Nothing staged is no error.
+// can have freed it since (rotation.PreparedCache.Proved). Nothing staged is no error.
 func (s *Store) Release(ctx context.Context, id string) error {
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
 }
