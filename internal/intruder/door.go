@@ -46,6 +46,8 @@ type door struct {
 	open bool        // a loop tries its targets; raid.mu guards it
 	ear  *ear
 
+	sessions sessions // of PostgreSQL, that were kept
+
 	mu      sync.Mutex
 	targets []*target
 }
@@ -56,9 +58,9 @@ func newDoor(key doorKey) (*door, error) {
 		return nil, errors.New("a server is not a URL with a host")
 	}
 	want := map[string]bool{LDAP + "ldap": true, LDAP + "ldaps": true, AppRole + "http": true, AppRole + "https": true,
-		Userpass + "http": true, Userpass + "https": true}
+		Userpass + "http": true, Userpass + "https": true, Postgres + "postgresql": true}
 	if !want[key.kind+u.Scheme] {
-		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, http(s):// for the others", u.Scheme, u.Host, key.kind)
+		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, postgresql:// for postgres, http(s):// for the others", u.Scheme, u.Host, key.kind)
 	}
 	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, hands)}
 	if key.ca != "" {
@@ -68,9 +70,12 @@ func newDoor(key doorKey) (*door, error) {
 		}
 	}
 	for range hands {
-		if key.kind == LDAP {
+		switch key.kind {
+		case LDAP:
 			d.pool <- &ldapOpener{door: d}
-		} else {
+		case Postgres:
+			d.pool <- &postgresOpener{door: d}
+		default:
 			d.pool <- newVaultOpener(d)
 		}
 	}

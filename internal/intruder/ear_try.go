@@ -142,7 +142,7 @@ func (e *ear) tryNow(ctx context.Context, p place) {
 	for _, v := range now {
 		near, _ := e.candidates(v, e.r.accounts())
 		for _, a := range near {
-			if a.Kind == LDAP {
+			if !a.opensVault() {
 				continue
 			}
 			a.Password = v.text

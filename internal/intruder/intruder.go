@@ -34,6 +34,7 @@ const (
 	LDAP     = "ldap"
 	AppRole  = "approle"
 	Userpass = "userpass" // a login to Vault by name and password: userpass, or its method ldap
+	Postgres = "postgres" // a role of a PostgreSQL cluster
 )
 
 // Stolen is one credential and where it is tried. It holds the secret in the
@@ -41,8 +42,8 @@ const (
 // printing it with any fmt verb gives the id alone.
 type Stolen struct {
 	ID      string   `json:"id"`      // names it in the output; to be judged, the id that the ledger uses
-	Kind    string   `json:"kind"`    // LDAP, AppRole or Userpass
-	Servers []string `json:"servers"` // ldap(s):// or http(s):// URLs
+	Kind    string   `json:"kind"`    // LDAP, AppRole, Userpass or Postgres
+	Servers []string `json:"servers"` // ldap(s)://, http(s):// or postgresql:// URLs
 	// CAPEM verifies the servers' certificates; empty means the system's roots. With
 	// it, an ldap:// server is asked for StartTLS first; without, it is spoken to in the clear.
 	CAPEM string `json:"ca_pem,omitempty"`
@@ -51,7 +52,7 @@ type Stolen struct {
 
 	Mount  string `json:"mount,omitempty"`   // of the login to Vault; empty means the kind's own name
 	RoleID string `json:"role_id,omitempty"` // of the AppRole
-	User   string `json:"user,omitempty"`    // of Userpass
+	User   string `json:"user,omitempty"`    // of Userpass; the role of Postgres
 	// Reads are folders of KV version 2 that the device's configuration names with this login,
 	// "kv/apps/esg-01". Others are found by asking Vault.
 	Reads []string `json:"reads,omitempty"`
@@ -64,6 +65,9 @@ type Stolen struct {
 
 // Format keeps the secret out of every print and log.
 func (s Stolen) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "stolen "+s.ID) }
+
+// opensVault reports whether it is a login to Vault.
+func (s Stolen) opensVault() bool { return s.Kind == AppRole || s.Kind == Userpass }
 
 // Commands. A line of input is either a command or a Stolen.
 const (
@@ -97,6 +101,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, pause: DefaultPause}
 	r.ear = &ear{r: r, hints: map[place]bool{}, places: map[place]*secret{}, values: map[[32]byte]*value{}}
 	defer r.ear.hangUp()
+	defer r.endSessions()
 
 	input := make(chan error, 1)
 	go func() { input <- r.read(ctx, in) }()
@@ -171,10 +176,10 @@ func (r *raid) take(ctx context.Context, line []byte) error {
 		return errors.New("a stolen credential of kind ldap needs dn")
 	case s.Kind == AppRole && s.RoleID == "":
 		return errors.New("a stolen credential of kind approle needs role_id")
-	case s.Kind == Userpass && s.User == "":
-		return errors.New("a stolen credential of kind userpass needs user")
-	case s.Kind != LDAP && s.Kind != AppRole && s.Kind != Userpass:
-		return fmt.Errorf("kind must be %q, %q or %q", LDAP, AppRole, Userpass)
+	case (s.Kind == Userpass || s.Kind == Postgres) && s.User == "":
+		return fmt.Errorf("a stolen credential of kind %s needs user", s.Kind)
+	case s.Kind != LDAP && s.Kind != Postgres && !s.opensVault():
+		return fmt.Errorf("kind must be %q, %q, %q or %q", LDAP, AppRole, Userpass, Postgres)
 	default:
 		return r.add(ctx, s)
 	}
@@ -253,6 +258,15 @@ func (r *raid) leave() {
 	}
 }
 
+// endSessions closes the sessions that it kept.
+func (r *raid) endSessions() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.doors {
+		d.sessions.end()
+	}
+}
+
 // finish stops the loops and tries everything once more.
 func (r *raid) finish(ctx context.Context) {
 	r.leave()
@@ -290,7 +304,7 @@ func (r *raid) accounts() []Stolen {
 func (r *raid) tried() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !slices.ContainsFunc(r.all, func(t *target) bool { return t.Kind != LDAP && t.result().State == "" })
+	return !slices.ContainsFunc(r.all, func(t *target) bool { return t.opensVault() && t.result().State == "" })
 }
 
 // knock tries one target at once, out of turn.

@@ -40,16 +40,17 @@ func TestRefusedCredentialsAreTriedRarelyEnoughNotToLockTheAccount(t *testing.T)
 func TestBadInputIsRefusedWithItsLineAndWithoutTheSecret(t *testing.T) {
 	const planted = "Planted-Secret-1"
 	for name, row := range map[string]struct{ line, want string }{
-		"not JSON":          {`{"id":"a","password":"` + planted + `"`, "line 2"},
-		"wrong type":        {`{"id":7,"password":"` + planted + `"}`, "not a JSON object"},
-		"no servers":        {`{"id":"a","kind":"ldap","dn":"cn=a","password":"` + planted + `"}`, "needs id, password and servers"},
-		"no dn":             {`{"id":"a","kind":"ldap","servers":["ldap://127.0.0.1:1"],"password":"` + planted + `"}`, "needs dn"},
-		"no role":           {`{"id":"a","kind":"approle","servers":["http://127.0.0.1:1"],"password":"` + planted + `"}`, "needs role_id"},
-		"unknown kind":      {`{"id":"a","kind":"ssh","servers":["ldap://127.0.0.1:1"],"password":"` + planted + `"}`, "kind must be"},
-		"wrong scheme":      {`{"id":"a","kind":"ldap","dn":"cn=a","servers":["http://127.0.0.1:1"],"password":"` + planted + `"}`, "does not fit kind"},
-		"bad ca":            {`{"id":"a","kind":"ldap","dn":"cn=a","servers":["ldaps://127.0.0.1:1"],"ca_pem":"x","password":"` + planted + `"}`, "holds no certificate"},
-		"unknown command":   {`{"command":"dance"}`, "unknown command"},
-		"pause is negative": {`{"command":"pause","pause_ms":-1}`, "bad pause_ms"},
+		"not JSON":            {`{"id":"a","password":"` + planted + `"`, "line 2"},
+		"wrong type":          {`{"id":7,"password":"` + planted + `"}`, "not a JSON object"},
+		"no servers":          {`{"id":"a","kind":"ldap","dn":"cn=a","password":"` + planted + `"}`, "needs id, password and servers"},
+		"no dn":               {`{"id":"a","kind":"ldap","servers":["ldap://127.0.0.1:1"],"password":"` + planted + `"}`, "needs dn"},
+		"no role":             {`{"id":"a","kind":"approle","servers":["http://127.0.0.1:1"],"password":"` + planted + `"}`, "needs role_id"},
+		"unknown kind":        {`{"id":"a","kind":"ssh","servers":["ldap://127.0.0.1:1"],"password":"` + planted + `"}`, "kind must be"},
+		"wrong scheme":        {`{"id":"a","kind":"ldap","dn":"cn=a","servers":["http://127.0.0.1:1"],"password":"` + planted + `"}`, "does not fit kind"},
+		"no role of Postgres": {`{"id":"a","kind":"postgres","servers":["postgresql://127.0.0.1:1"],"password":"` + planted + `"}`, "needs user"},
+		"bad ca":              {`{"id":"a","kind":"ldap","dn":"cn=a","servers":["ldaps://127.0.0.1:1"],"ca_pem":"x","password":"` + planted + `"}`, "holds no certificate"},
+		"unknown command":     {`{"command":"dance"}`, "unknown command"},
+		"pause is negative":   {`{"command":"pause","pause_ms":-1}`, "bad pause_ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

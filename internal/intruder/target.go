@@ -8,7 +8,7 @@ import (
 // Ways in.
 const (
 	Login   = "login"   // the stolen credential itself
-	Session = "session" // a Vault token that it once gave
+	Session = "session" // a Vault token that it once gave, or a session of PostgreSQL that it once opened
 	read    = "read"    // a value that was read in Vault: never in a result
 )
 
@@ -16,7 +16,7 @@ const (
 type target struct {
 	Stolen
 	server, via string
-	token       string // for a Session
+	token       string // for a Session; in PostgreSQL a word that stands for it
 
 	mu       sync.Mutex
 	sum      Result
