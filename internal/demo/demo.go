@@ -44,7 +44,7 @@ const patience = 5 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Decoys: 6, Plant: true,
+	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Decoys: 6, Plant: true, Postgres: 6, PostgresDecoys: 2,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would, and so does
@@ -146,6 +146,9 @@ func installed(program string) error {
 	if _, err := os.Stat("/usr/sbin/slapd"); err != nil {
 		return fmt.Errorf("OpenLDAP's server is not installed (%w): run scripts/setup.sh, or apt-get install slapd", err)
 	}
+	if _, err := os.Stat("/usr/lib/postgresql/15/bin/postgres"); err != nil {
+		return fmt.Errorf("PostgreSQL's server is not installed (%w): run scripts/setup.sh, or apt-get install postgresql-15", err)
+	}
 	for _, name := range []string{"rollcall-engine", "rollcall-devvault"} {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(program), name)); err != nil {
 			return fmt.Errorf("%s is not beside this program: run `make build`, then bin/rollcall demo (%w)", name, err)
@@ -170,7 +173,7 @@ func (d *demo) tell(ctx context.Context) error {
 		beside = " Beside it, and not by Rollcall, " + estate.SingleReset + " is reset once, as most tools do it."
 	}
 	steps := []step{
-		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; " + domain + "Vault; " +
+		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; PostgreSQL with a replica; " + domain + "Vault; " +
 			"and esg-01, a mail gateway that knew some of the logins and was broken into.", d.startEstate},
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
@@ -197,10 +200,10 @@ func (d *demo) tell(ctx context.Context) error {
 }
 
 func (d *demo) startEstate(ctx context.Context) (string, error) {
-	o, servers, waves := company, "2 LDAP servers, Vault", waves
+	o, servers, waves := company, "2 LDAP servers, 2 of PostgreSQL, Vault", waves
 	if d.noDomain == nil {
 		o.Domain, o.DomainDecoys, o.SingleReset = domainAccounts, domainDecoys, d.ShowSingleReset
-		servers, waves = "2 LDAP servers, a domain controller, Vault", waves+domainWave
+		servers, waves = "2 LDAP servers, 2 of PostgreSQL, a domain controller, Vault", waves+domainWave
 	}
 	o.Dir = d.temp
 	defer d.screen.count()()

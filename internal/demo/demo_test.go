@@ -23,18 +23,19 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 	said := s.said()
 	t.Log(said)
 	for _, want := range []string{
-		`got in with 43 of 43, each on every server`,
+		`got in with 49 of 49, each on every server`,
 		`reads\s+[0-9]+\s+secrets\s+with\s+[0-9]+\s+tokens`,
-		`shut out of 43 of 43`,
-		`45 listed · 43 dead · 2 open\n`,
+		`shut out of 49 of 49`,
+		`51 listed · 49 dead · 2 open\n`,
 		`open +svc-esg-vanished: no-account\. The demo planted it`,
 		`open +uid=app-0001,ou=people,dc=example,dc=org: unproved-path\. The intruder\s+planted it`,
 		`intruder +last got in [0-9.]+ s after the start, and with nothing later than [0-9.]+ s after`,
-		`eavesdrop 0 of 43 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads\n`,
+		`eavesdrop 0 of 49 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads\n`,
 		`sessions  39 of 39 LDAP connections that it bound with stolen passwords are still open: close\s+them; none could set a password of its own`,
+		`database  6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions that it\s+opened there with stolen passwords are ended`,
 		`Left out: the Active Directory domain: `,
 		`left out +the Active Directory domain: `,
-		`decoys +6 of 6 untouched`,
+		`decoys +8 of 8 untouched`,
 		`ledger +verified, [0-9]+ entries`,
 		`report +rollcall-demo/esg-01-[0-9TZ]+\.html\n`,
 		`record +rollcall-demo/esg-01-[0-9TZ]+\n`,
@@ -108,12 +109,13 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 	flat := strings.Join(strings.Fields(story), " ")
 	for _, want := range []string{
 		`got in with 52 of 52`,
-		`shut out of 51 of 51, after [0-9]+ tries; still in with svc-single-reset, which was reset once`,
-		`53 listed · 51 dead · 2 open`,
-		`eavesdrop 0 of 51 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads `,
+		`shut out of 57 of 57, after [0-9]+ tries; still in with svc-single-reset, which was reset once`,
+		`59 listed · 57 dead · 2 open`,
+		`eavesdrop 0 of 57 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads `,
+		`database 6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions `,
 		`domain 8 of 8 dead, each reset twice to one new value: `,
 		`one reset svc-single-reset, on purpose and not by Rollcall: the stolen password still got in [0-9.]+ s after the reset, .*; the new one was read in Vault as soon as it was there`,
-		`decoys 8 of 8 untouched`,
+		`decoys 10 of 10 untouched`,
 	} {
 		require.Regexp(t, want, flat)
 	}

@@ -10,7 +10,6 @@ import (
 	"rollcall/internal/estate"
 	"rollcall/internal/intruder"
 	"rollcall/internal/lab"
-	"rollcall/internal/ledger"
 )
 
 // The domain's part of the company, if there can be one.
@@ -96,15 +95,7 @@ func (d *demo) askAboutSingleReset(all []intruder.Result) string {
 
 // domainLine is what became of the domain's accounts.
 func (d *demo) domainLine() string {
-	dead, listed := 0, 0
-	for _, l := range d.state.Credentials {
-		if l.Authority == estate.DomainName {
-			listed++
-			if l.Outcome == ledger.Dead {
-				dead++
-			}
-		}
-	}
+	dead, listed := d.deadOf(estate.DomainName)
 	line := fmt.Sprintf("%d of %d dead, each reset twice to one new value: ", dead, listed)
 	if since := d.lastIn(estate.DomainName + "/"); since < 0 {
 		line += "nothing was left to the intruder"

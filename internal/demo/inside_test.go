@@ -87,7 +87,7 @@ func TestInsideTheDemo(t *testing.T) {
 		}
 		require.Equal(t, 3, named)
 		require.Contains(t, d.unexpected[3], "the intruder knows 1 more value")
-		require.Contains(t, d.eavesdropLine(), "5 of 51 new values read")
+		require.Contains(t, d.eavesdropLine(), "5 of 57 new values read")
 		require.Contains(t, d.eavesdropLine(), ", 4"+nbsp+"of them in force")
 	})
 	t.Run("no secret is on the screen, in what survives or on a command line", func(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/intruder"
+	"rollcall/internal/ledger"
 	"rollcall/internal/report"
 )
 
@@ -34,6 +37,7 @@ func (d *demo) lastScreen() {
 	line("intruder", "%s", d.intruderLine())
 	line("eavesdrop", "%s", d.eavesdropLine())
 	line("sessions", "%s", d.sessionsLine())
+	line("database", "%s", d.databaseLine())
 	if d.noDomain == nil {
 		line("domain", "%s", d.domainLine())
 	} else {
@@ -98,6 +102,35 @@ func (d *demo) sessionsLine() string {
 		return line + fmt.Sprintf("%d accounts took a new password over one", len(s.OwnPasswordSet))
 	}
 	return line + "none could set a password of its own"
+}
+
+// databaseLine is what became of the cluster's roles, and of the sessions that
+// were opened with their stolen passwords.
+func (d *demo) databaseLine() string {
+	dead, listed := d.deadOf(estate.PostgresName)
+	ended, kept := 0, 0
+	for _, r := range d.results {
+		if r.Via == intruder.Session && strings.HasPrefix(r.ID, estate.PostgresName+"/") {
+			kept++
+			if r.State == "refused" {
+				ended++
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d dead, on a PostgreSQL primary and its replica; %d of %d sessions that it opened there with stolen passwords are ended", dead, listed, ended, kept)
+}
+
+// deadOf counts the credentials of an authority.
+func (d *demo) deadOf(authority string) (dead, listed int) {
+	for _, l := range d.state.Credentials {
+		if l.Authority == authority {
+			listed++
+			if l.Outcome == ledger.Dead {
+				dead++
+			}
+		}
+	}
+	return dead, listed
 }
 
 // grouped has a comma between thousands.

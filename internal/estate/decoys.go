@@ -23,6 +23,7 @@ func (e *Estate) CheckDecoys(ctx context.Context) error {
 	if e.Domain != nil {
 		wrong = append(wrong, e.decoysLogIn(ctx, e.Domain.LDAPS(), e.Domain.BaseDN()))
 	}
+	wrong = append(wrong, e.rolesLogIn(ctx))
 	api := e.Vault.Client()
 	for dn := range e.Decoys {
 		_, uid, _ := strings.Cut(dn, "=")

@@ -44,6 +44,9 @@ type Options struct {
 	File        bool // Vault keeps its data on disk, to be killed and restarted
 	Plant       bool // the thief wrote a decoy's name into the metadata of a secret of the device
 
+	Postgres       int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
+	PostgresDecoys int // roles of it that are not
+
 	DomainDecoys int  // accounts of the domain that are not tied to the device
 	SingleReset  bool // one more account of the domain, for ResetOnce
 }
@@ -60,6 +63,8 @@ type Estate struct {
 
 	DS389, DS389Consumer *lab.DS389 // nil without
 
+	Postgres, PostgresReplica *lab.Postgres // nil without
+
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
 	// Single is stolen too, and for ResetOnce instead of a campaign; without an id if there is none.
@@ -72,6 +77,8 @@ type Estate struct {
 	// Directory is YAML for the directory in the campaign file, four spaces
 	// deep: "    rate_per_second: 100\n".
 	Directory string
+	// Cluster is the same for the PostgreSQL cluster.
+	Cluster string
 	// Live is where Vault keeps each stolen credential, by ledger id; adopted ones are missing.
 	Live map[string]credential.Path
 	// HandOver is where a person's temporary password is to be, by ledger id.
@@ -89,6 +96,9 @@ type Estate struct {
 	domain, people []domainAccount
 	domainDecoys   []string // by sAMAccountName
 	ds389          []domainAccount
+	roles          []domainAccount   // of the cluster, by role
+	roleDecoys     []string          // by role
+	ownRoles       map[string]string // ids of the worker's, by role
 }
 
 // account is one seeded account and where it is known.
@@ -103,7 +113,7 @@ type account struct {
 
 // Start starts the servers and seeds them. On an error everything is stopped.
 func Start(ctx context.Context, o Options) (e *Estate, err error) {
-	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}}
+	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}, ownRoles: map[string]string{}}
 	defer func() {
 		if err != nil {
 			e.Stop(context.WithoutCancel(ctx))
@@ -118,6 +128,7 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 	both, within := errgroup.WithContext(ctx)
 	both.Go(func() error { return e.startDomain(within) })
 	both.Go(func() error { return e.startDS389(within) })
+	both.Go(func() error { return e.startPostgres(within) })
 	both.Go(func() error {
 		if err := e.startServers(within); err != nil {
 			return err
@@ -152,6 +163,12 @@ func (e *Estate) Stop(ctx context.Context) {
 	}
 	if e.Slapd != nil {
 		_ = e.Slapd.Stop(ctx)
+	}
+	if e.PostgresReplica != nil {
+		_ = e.PostgresReplica.Stop(ctx)
+	}
+	if e.Postgres != nil {
+		_ = e.Postgres.Stop(ctx)
 	}
 	if e.DS389Consumer != nil {
 		_ = e.DS389Consumer.Stop(ctx)
@@ -269,7 +286,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	}
 	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n%s", e.Slapd.BaseDN(), e.bindYAML(e.Slapd.BinderDN, e.Slapd.PartnerDN, "kv/infra/rollcall-bind"))
 	b.WriteString(e.Directory + "\n")
-	b.WriteString(e.domainYAML() + e.ds389YAML())
+	b.WriteString(e.domainYAML() + e.ds389YAML() + e.postgresYAML())
 	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
 	if slices.ContainsFunc(e.plan, func(a account) bool { return a.tagged }) { // a source that finds nothing is a warning
 		fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)

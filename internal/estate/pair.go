@@ -60,4 +60,14 @@ func (e *Estate) stealBinders() {
 		take(servers, e.Domain.CA, e.Domain.BinderDN, e.Domain.BinderPassword, "infra/rollcall-bind-domain")
 		take(servers, e.Domain.CA, e.Domain.PartnerDN, e.Domain.PartnerPassword, "infra/rollcall-bind-domain-b")
 	}
+	if e.Postgres != nil {
+		for role, of := range map[string]struct{ password, path string }{
+			e.Postgres.Admin:   {e.Postgres.AdminPassword, "infra/rollcall-bind-db"},
+			e.Postgres.Partner: {e.Postgres.PartnerPassword, "infra/rollcall-bind-db-b"},
+		} {
+			id := e.ownRoles[role]
+			e.Live[id] = credential.Path{Mount: "kv", Path: of.path, Field: "password"}
+			e.Stolen = append(e.Stolen, intruder.Stolen{ID: id, Kind: intruder.Postgres, Servers: e.PostgresServers(), CAPEM: e.Postgres.CA, User: role, Password: of.password})
+		}
+	}
 }

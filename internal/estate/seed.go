@@ -93,6 +93,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 	}
 	e.seedDomain(secrets, metadata)
 	e.seedDS389(secrets, metadata)
+	e.seedPostgres(secrets, metadata)
 	e.knowBinders()
 	e.stealBinders()
 	if err := e.Vault.SeedKV(ctx, secrets); err != nil {
