@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -64,8 +66,13 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 		case f.has("source") && !c.hasSource(a.Source):
 			f.problem("source", "no source is called %s", shown(a.Source))
 		case f.has("directory"):
-			if _, ok := c.Directories[a.Directory]; !ok {
-				f.unknownDirectory(c, a.Directory)
+			_, directory := c.Directories[a.Directory]
+			switch {
+			case directory || a.Server != "" && c.Authority(a.Directory) != nil:
+			case c.Authority(a.Directory) != nil:
+				f.problem("directory", "%s is searched by no source; what is accepted of it is a server that is not asked (server)", c.Called(a.Directory))
+			default:
+				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}
 		}
 		out = append(out, a)

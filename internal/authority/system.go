@@ -78,3 +78,28 @@ type Check struct {
 	// hold. A server that is down is no such thing: the others get new values meanwhile.
 	Stops bool
 }
+
+// Knower is a System that knows by itself of servers that may not be asked,
+// such as replicas that follow the write server.
+type Knower interface {
+	System
+	// Others says which servers it knows of beside its own. accepted are names
+	// that a person has accounted for. An error means that the write server did
+	// not answer.
+	Others(ctx context.Context, accepted ...string) (Others, error)
+}
+
+// Others are servers that an authority knows of and the campaign file does not
+// reach.
+type Others struct {
+	// Names of those servers, or of those among which they are. Empty: none is
+	// known of.
+	Names []string
+	// Detail says where they are named, and how many are not reached.
+	Detail string
+	// Accepted are the names that a person has accounted for and that the
+	// authority knows.
+	Accepted []string
+	// Hidden says what would have to be shown for an answer, if it is not.
+	Hidden string
+}

@@ -32,7 +32,7 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`intruder +last got in [0-9.]+ s after the start, and with nothing later than [0-9.]+ s after`,
 		`eavesdrop 0 of 49 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads\n`,
 		`sessions  39 of 39 LDAP connections that it bound with stolen passwords are still open: close\s+them; none could set a password of its own`,
-		`database  6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions that it\s+opened there with stolen passwords are ended`,
+		`database  6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions that it opened\s+there with stolen passwords are ended`,
 		`Left out: the Active Directory domain: `,
 		`left out +the Active Directory domain: `,
 		`decoys +8 of 8 untouched`,

@@ -9,22 +9,15 @@ import (
 	"sync"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/authority"
 )
 
 // A balancer that keeps us to one machine shows nothing of the others, and a file may leave
 // a server out by mistake. But the directory itself knows who replicates in it.
 
 // Others are servers that the directory knows of and the campaign file does not reach.
-type Others struct {
-	// Names of those servers, or of those among which they are. Empty: none is known of.
-	Names []string
-	// Detail says where they are named, and how many are not reached.
-	Detail string
-	// Accepted are the names that a person has accounted for and that the directory knows.
-	Accepted []string
-	// Hidden says what would have to be shown for an answer, if it is not.
-	Hidden string
-}
+type Others = authority.Others
 
 // Others asks the directory which servers it knows of beside those of the file. accepted are
 // names that a person has accounted for. An error means that the write server did not answer.

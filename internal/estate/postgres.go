@@ -23,11 +23,12 @@ func (e *Estate) startPostgres(ctx context.Context) (err error) {
 		return nil
 	}
 	roles, decoys := lab.SeedAccounts("svc-pg-", e.opts.Postgres), lab.SeedAccounts("app-pg-", e.opts.PostgresDecoys)
-	e.Postgres, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres"), CA: e.CA, Accounts: append(roles[:len(roles):len(roles)], decoys...)})
+	kept := []string{"fsync = on", "full_page_writes = on"} // the lab's own settings are nothing for a company, says doctor
+	e.Postgres, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres"), CA: e.CA, Conf: kept, Accounts: append(roles[:len(roles):len(roles)], decoys...)})
 	if err != nil {
 		return err
 	}
-	e.PostgresReplica, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres-replica"), CA: e.CA, ReplicaOf: e.Postgres})
+	e.PostgresReplica, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres-replica"), CA: e.CA, Conf: kept, ReplicaOf: e.Postgres})
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,18 @@ func (d *door) loop(ctx context.Context, r *raid) {
 		r.mu.Unlock()
 		select {
 		case <-ctx.Done():
-		case <-time.After(max(pause, time.Millisecond)):
+		case <-time.After(max(pause, d.rest())):
 		}
 	}
+}
+
+// rest is the shortest pause between two passes: each login costs PostgreSQL a
+// process.
+func (d *door) rest() time.Duration {
+	if d.key.kind == Postgres {
+		return 300 * time.Millisecond
+	}
+	return time.Millisecond
 }
 
 // scope is which targets a pass takes.

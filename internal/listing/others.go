@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
@@ -16,12 +17,16 @@ import (
 // MendOthers is what to do about servers that the directory knows of and the file does not.
 const MendOthers = "a stolen value is proved dead only on servers that are asked: name each under servers, a machine behind a balancer by its own address (ldaps://NAME@ADDRESS)"
 
-// Others says which servers a directory knows of that spec, which has every server that was
+// Others says which servers an authority knows of that spec, which has every server that was
 // found, does not name, nor a person has accounted for.
-func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (directory.Others, error) {
-	d, err := kinds.Directory(spec, name)
+func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (authority.Others, error) {
+	s, err := kinds.System(spec, name)
 	if err != nil {
-		return directory.Others{}, err
+		return authority.Others{}, err
+	}
+	d, ok := s.(authority.Knower)
+	if !ok {
+		return authority.Others{}, nil
 	}
 	var accepted []string
 	for _, a := range spec.Accept {
@@ -33,11 +38,11 @@ func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign
 }
 
 // AcceptOthers is how a person accounts for one of them in the campaign file.
-func AcceptOthers(name string, o directory.Others) string {
+func AcceptOthers(name string, o authority.Others) string {
 	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, reason: …}", name, o.Names[len(o.Names)-1])
 }
 
-// otherServers are the warnings of a roll: of each directory that decides on a credential of it.
+// otherServers are the warnings of a roll: of each authority that decides on a credential of it.
 func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
 	var names []string
 	for _, c := range roll.Credentials {
@@ -61,25 +66,35 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 			case a.Directory != name || a.Server == "":
 			case slices.Contains(o.Accepted, a.Server):
 				out = append(out, inventory.Warning{Code: credential.FindingAccepted,
-					Detail: fmt.Sprintf("directory %s: the server %s is not asked, which the campaign file accepts: %s", name, a.Server, a.Reason)})
+					Detail: fmt.Sprintf("%s: the server %s is not asked, which the campaign file accepts: %s", spec.Called(name), a.Server, a.Reason)})
 			default:
 				out = append(out, inventory.Warning{Code: credential.FindingExcludeUnused,
-					Detail: fmt.Sprintf("accept directory %s, server %s: the directory shows no such server that is not asked: correct it or remove it", name, a.Server)})
+					Detail: fmt.Sprintf("accept directory %s, server %s: it shows no such server that is not asked: correct it or remove it", name, a.Server)})
 			}
 		}
 		if len(o.Names) > 0 {
 			out = append(out, inventory.Warning{Code: credential.FindingMoreServers,
-				Detail: strings.Join([]string{"directory " + name + ": " + o.Detail, MendOthers, AcceptOthers(name, o)}, "; ")})
+				Detail: strings.Join([]string{spec.Called(name) + ": " + o.Detail, MendOthers, AcceptOthers(name, o)}, "; ")})
 		}
 	}
 	return out, nil
 }
 
+// writes is an authority that tells what its write server does with changes.
+type writes interface {
+	Writes(ctx context.Context) (at string, s directory.Standing, err error)
+	Forcing(ctx context.Context) (policies []string, mend string, err error)
+}
+
 // writeServer says what of the server that a directory is written to stands in the way of new values.
 func writeServer(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (out []inventory.Warning, err error) {
-	d, err := kinds.Directory(spec, name)
+	s, err := kinds.System(spec, name)
 	if err != nil {
 		return nil, err
+	}
+	d, ok := s.(writes)
+	if !ok {
+		return nil, nil
 	}
 	at, standing, err := d.Writes(ctx)
 	if err != nil {

@@ -210,6 +210,14 @@ func Unnamed(named []*Machine, followers []Standby) []Standby {
 	return out[min(spare, len(out)):]
 }
 
+// Name is how a person accounts for it.
+func (f Standby) Name() string {
+	if f.Application == "" && f.Address == "" {
+		return "one that is not shown"
+	}
+	return f.Application + "@" + f.Address
+}
+
 func (f Standby) String() string {
 	return fmt.Sprintf("%s at %s (%s)", f.Application, f.Address, f.State)
 }

@@ -19,7 +19,10 @@ type System struct {
 	conf settings.Cluster
 }
 
-var _ authority.Finder = (*System)(nil)
+var (
+	_ authority.Finder = (*System)(nil)
+	_ authority.Knower = (*System)(nil)
+)
 
 // OpenSystem opens the cluster that the campaign file calls name. It does no
 // network I/O. passwords read those of its logins, in their order.
@@ -74,6 +77,48 @@ func (s *System) Check(ctx context.Context, subjects ...string) (out []authority
 		out = append(out, authority.Check(c))
 	}
 	return out
+}
+
+// Others is authority.Knower: standbys that follow one of the servers, and are
+// none of them. Two that call themselves the same at one address are one name.
+func (s *System) Others(ctx context.Context, accepted ...string) (out authority.Others, err error) {
+	var machines []*Machine
+	var followers []Standby
+	for i, server := range s.Servers() {
+		m, err := s.Who(ctx, server)
+		if err != nil && i == 0 {
+			return out, err
+		}
+		if err != nil { // it counts for no follower, which is then named
+			machines = append(machines, nil)
+			continue
+		}
+		machines = append(machines, &m)
+		follow, err := s.Standbys(ctx, server)
+		if err != nil {
+			return out, err
+		}
+		followers = append(followers, follow...)
+	}
+	for _, f := range followers {
+		if f.Address == "" && f.State == "" {
+			out.Hidden = "who follows is not shown to the worker's role: grant it pg_read_all_stats"
+		}
+	}
+	for _, f := range Unnamed(machines, followers) {
+		name := f.Name()
+		switch {
+		case slices.Contains(out.Names, name) || slices.Contains(out.Accepted, name):
+		case slices.Contains(accepted, name):
+			out.Accepted = append(out.Accepted, name)
+		default:
+			out.Names = append(out.Names, name)
+		}
+	}
+	if len(out.Names) > 0 {
+		out.Detail = "standbys follow it that servers does not name: " + strings.Join(out.Names, ", ")
+	}
+	return out, nil
 }
 
 // Find is authority.Finder. A reference is the name of a role, as PostgreSQL
