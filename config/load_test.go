@@ -232,3 +232,20 @@ waves:
 		})
 	}
 }
+
+func TestAServerThatAPersonTypesIsTheSameWhateverItsAuthority(t *testing.T) {
+	for text, want := range map[string]string{
+		"postgresql://DB2.example.org":                  "postgresql://db2.example.org:5432",
+		"postgresql://db2.example.org:5433@192.0.2.7":   "postgresql://db2.example.org:5433@192.0.2.7",
+		"LDAPS://ldap1.example.org":                     "ldaps://ldap1.example.org:636",
+		"ldaps://ldap1.example.org:636@::ffff:10.0.0.5": "ldaps://ldap1.example.org:636@10.0.0.5",
+	} {
+		got, err := ServerURL(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"postgresql://db2.example.org/erp", "mysql://db.example.org", "postgresql://", "db2"} {
+		_, err := ServerURL(text)
+		require.ErrorContains(t, err, "must be a URL like")
+	}
+}

@@ -35,6 +35,12 @@ func SplitServer(server string) (url, address string) {
 // the same server.
 func ServerURL(text string) (string, error) {
 	u, address, what := parseServer(text)
+	scheme, _, _ := strings.Cut(text, "://")
+	for _, s := range sections {
+		if s.Ports[scheme] != "" {
+			u, address, what = parseURL(text, s.Ports, "must be a URL like "+scheme+"://host.example.org:"+s.Ports[scheme], "nothing else belongs to a server")
+		}
+	}
 	if what != "" {
 		return "", errors.New(what)
 	}

@@ -81,6 +81,8 @@ type Section struct {
 	Type string
 	// What is one of them, for messages: "PostgreSQL cluster".
 	What string
+	// Ports are the usual ones of its servers' URLs, by scheme.
+	Ports map[string]string
 	// Keys that an authority may have there.
 	Keys []string
 	// Read reads one authority. Mistakes go to f.Problem, all of them; what it

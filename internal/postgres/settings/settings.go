@@ -26,10 +26,11 @@ const Type = "postgresql"
 
 // Section reads clusters.
 var Section = authority.Section{
-	Type: Type,
-	What: "PostgreSQL cluster",
-	Keys: []string{"servers", "formerly", "database", "ca_file", "bind", "password", "connections", "timeout"},
-	Read: read,
+	Type:  Type,
+	What:  "PostgreSQL cluster",
+	Ports: ports,
+	Keys:  []string{"servers", "formerly", "database", "ca_file", "bind", "password", "connections", "timeout"},
+	Read:  read,
 	Decode: func(text []byte) (authority.Settings, error) {
 		var c Cluster
 		err := json.Unmarshal(text, &c)
