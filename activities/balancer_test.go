@@ -93,7 +93,7 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 	var listed []credential.Credential
 	require.NoError(t, c.Search(g.ctx, d.Servers[0], "ou=people,"+d.Base, "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
 		listed = append(listed, credential.Credential{
-			ID: "corp/" + e.UUID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.UUID, Name: e.DN,
+			ID: "corp/" + e.ID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.ID, Name: e.DN,
 			Paths: []credential.Path{g.secretAt("apps/"+e.First("uid"), password(e.First("uid")))},
 		})
 		return nil

@@ -98,7 +98,7 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	require.NoError(t, c.Search(g.ctx, server.LDAPS(), server.PeopleDN(), "(uid=esg*)", []string{"uid"}, func(e directory.Entry) error {
 		p := at("apps/" + e.First("uid"))
 		write(p, server.SeededPassword(e.First("uid")))
-		listed = append(listed, credential.Credential{ID: "corp/" + e.UUID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.UUID, Name: e.DN, Paths: []credential.Path{p}})
+		listed = append(listed, credential.Credential{ID: "corp/" + e.ID, Kind: credential.LDAPPassword, Authority: "corp", Subject: e.ID, Name: e.DN, Paths: []credential.Path{p}})
 		return nil
 	}))
 	const untouched, madeAnew, deletedOnly = 0, 1, 2
@@ -143,7 +143,7 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	require.NoError(t, c.ResetPassword(g.ctx, listed[madeAnew].Name, credential.NewSecret(own), credential.Secret{}))
 	for i := range proved {
 		require.Equal(t, []int{2}, proved[i].To)
-		entries := c.ManyByUUID(g.ctx, server.LDAPS(), []string{listed[i].Subject})
+		entries := c.ManyByID(g.ctx, server.LDAPS(), []string{listed[i].Subject})
 		set, _, _ := strings.Cut(c.Changed(entries[listed[i].Subject]), "/")
 		proved[i].Mark = set + "/0" // as if it was touched in the second of the reset
 	}

@@ -25,7 +25,7 @@ func accountsAreLookedAt(t *testing.T, s *lab.Samba) {
 	c := open(t, domainOf(s), s.BinderPassword)
 	ids := map[string]string{} // by DN
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), "", "(&(objectClass=user)(!(objectClass=computer)))", nil, func(e Entry) error {
-		ids[e.DN] = e.UUID
+		ids[e.DN] = e.ID
 		return nil
 	}))
 	var delegated []string

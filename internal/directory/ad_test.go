@@ -70,8 +70,8 @@ func foundInPages(t *testing.T, s *lab.Samba) {
 	found := map[string]bool{}
 	c := open(t, domainOf(s), s.BinderPassword)
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), "", "(objectClass=contact)", []string{"cn"}, func(e Entry) error {
-		require.Regexp(t, uuidForm, e.UUID)
-		found[e.UUID+e.First("cn")] = true
+		require.Regexp(t, uuidForm, e.ID)
+		found[e.ID+e.First("cn")] = true
 		return nil
 	}))
 	require.Len(t, found, n)
@@ -83,19 +83,19 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), s.ServicesDN(), "(objectClass=user)", nil, func(want Entry) error {
 		seen++
 		// Another client, because the connection of a search is held.
-		got, found, err := open(t, domainOf(s), s.BinderPassword).ByUUID(t.Context(), s.LDAPS(), strings.ToUpper(want.UUID), "")
+		got, found, err := open(t, domainOf(s), s.BinderPassword).ByID(t.Context(), s.LDAPS(), strings.ToUpper(want.ID), "")
 		require.NoError(t, err)
 		require.True(t, found)
 		require.Equal(t, want.DN, got.DN)
-		require.Equal(t, want.UUID, got.UUID)
+		require.Equal(t, want.ID, got.ID)
 		require.NotEmpty(t, got.First("pwdLastSet"))
 		return nil
 	}))
 	require.Equal(t, 5, seen)
-	_, found, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+	_, found, err := c.ByID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 	require.NoError(t, err)
 	require.False(t, found)
-	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*", "")
+	_, _, err = c.ByID(t.Context(), s.LDAPS(), "svc0001)(objectClass=*", "")
 	require.ErrorContains(t, err, "objectGUID")
 }
 

@@ -135,7 +135,7 @@ func (c *Client) selfAttributes() []string {
 // sameEntry holds the id of an entry that was read by its name against the one that is
 // meant. An id that is not shown tells nothing.
 func (s *server) sameEntry(e Entry, id string) error {
-	if id == "" || e.UUID == "" || strings.EqualFold(e.UUID, id) {
+	if id == "" || e.ID == "" || strings.EqualFold(e.ID, id) {
 		return nil
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: s.name,

@@ -43,9 +43,9 @@ func pages389(t *testing.T, s *lab.DS389) {
 	found := map[string]bool{}
 	c := open(t, config389(s), s.BinderPassword)
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), s.PeopleDN(), "(objectClass=inetOrgPerson)", []string{"uid"}, func(e Entry) error {
-		require.Regexp(t, nsUniqueIDForm, e.UUID)
+		require.Regexp(t, nsUniqueIDForm, e.ID)
 		require.Equal(t, s.AccountDN(e.First("uid")), e.DN)
-		found[e.UUID] = true
+		found[e.ID] = true
 		return nil
 	}))
 	require.Len(t, found, pageSize+20)

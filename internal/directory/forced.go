@@ -12,7 +12,7 @@ import (
 // (pwdMustChange of draft-behera-ldap-password-policy-10, 5.2.12; passwordMustChange of 389
 // Directory Server). A service cannot do that: a reset cuts its consumers off.
 
-// Forced reports whether the policy of an entry that ByUUID has read on server has each reset
+// Forced reports whether the policy of an entry that ByID has read on server has each reset
 // password changed. It is said only of a policy that is the entry's for certain: the one that the
 // entry names, or the default one where the configuration is shown. slapd marks what an identity
 // with manage on userPassword has set, and not what one with write alone has (2.5.13 tried), which

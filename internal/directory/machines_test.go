@@ -63,7 +63,7 @@ func TestSeveralMachinesBehindOneAddressAreNoServer(t *testing.T) {
 	e, found, err := c.one(t.Context(), provider.LDAPS(), "", provider.AccountDN("user0001"), 0, "(objectClass=*)", []string{"entryUUID"})
 	require.NoError(t, err)
 	require.True(t, found)
-	id := e.UUID
+	id := e.ID
 	again := func() Again {
 		seen, err := c.LookAgain(t.Context(), address, []string{id}, 3, c.Changed)
 		require.NoError(t, err)

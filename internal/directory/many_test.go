@@ -17,15 +17,15 @@ func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
 	var ids []string
 	names := map[string]string{}
 	require.NoError(t, c.Search(t.Context(), s.LDAPS(), "", "(objectClass=inetOrgPerson)", nil, func(e Entry) error {
-		ids, names[e.UUID] = append(ids, e.UUID), e.DN
+		ids, names[e.ID] = append(ids, e.ID), e.DN
 		return nil
 	}))
 	require.Len(t, ids, n)
 	nobody := "00000000-0000-4000-8000-000000000000"
-	found := c.ManyByUUID(t.Context(), s.LDAPS(), append([]string{nobody, "no id"}, ids...))
+	found := c.ManyByID(t.Context(), s.LDAPS(), append([]string{nobody, "no id"}, ids...))
 	require.Len(t, found, n)
 	for _, id := range []string{ids[0], ids[accountsChunk], ids[n-1]} {
-		one, ok, err := c.ByUUID(t.Context(), s.LDAPS(), id, names[id])
+		one, ok, err := c.ByID(t.Context(), s.LDAPS(), id, names[id])
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.Equal(t, one, found[id])
@@ -34,10 +34,10 @@ func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
 	t.Run("a bind identity is left out", func(t *testing.T) {
 		var own string
 		require.NoError(t, c.Search(t.Context(), s.LDAPS(), s.BinderDN, "(objectClass=*)", nil, func(e Entry) error {
-			own = e.UUID
+			own = e.ID
 			return nil
 		}))
-		found := c.ManyByUUID(t.Context(), s.LDAPS(), []string{own, ids[0]})
+		found := c.ManyByID(t.Context(), s.LDAPS(), []string{own, ids[0]})
 		require.Len(t, found, 1)
 		require.Contains(t, found, ids[0])
 	})
@@ -45,7 +45,7 @@ func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
 	t.Run("after a failed search the rest is left out", func(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.Empty(t, c.ManyByUUID(ended, s.LDAPS(), ids))
+		require.Empty(t, c.ManyByID(ended, s.LDAPS(), ids))
 	})
 }
 

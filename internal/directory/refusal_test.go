@@ -20,7 +20,7 @@ func TestWhatAServerRefusedOfAPairIsOfferedAgainOnlyWhereItMayLag(t *testing.T) 
 	d.StartTLS = true
 	p := openPair(t, d, s.PartnerDN, "wrong-a", "wrong-b")
 	for n, server := range p.servers {
-		_, _, err := p.ByUUID(t.Context(), server.name, "00000000-0000-0000-0000-000000000001", s.AccountDN("user0001"))
+		_, _, err := p.ByID(t.Context(), server.name, "00000000-0000-0000-0000-000000000001", s.AccountDN("user0001"))
 		require.True(t, isRefused(err), "%v", err)
 		for k, i := range server.identities {
 			_, refused := i.judge(credential.NewSecret(fmt.Sprintf("wrong-%c", 'a'+k)))

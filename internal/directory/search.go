@@ -16,7 +16,7 @@ const pageSize = 500
 // Entry is one entry as a server shows it to the worker's identity.
 type Entry struct {
 	DN    string
-	UUID  string // entryUUID (RFC 4530), nsUniqueId or objectGUID; empty if the identity may not read it
+	ID    string // entryUUID (RFC 4530), nsUniqueId or objectGUID; empty if the identity may not read it
 	Attrs map[string][]string
 
 	// Stored says of attributes that hold secrets how they are kept (see Stored), under the
@@ -114,7 +114,7 @@ func (s *server) searchError(base string, err error) error {
 }
 
 func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
-	out := Entry{DN: e.DN, UUID: c.family.identity(e), Attrs: make(map[string][]string, len(attrs))}
+	out := Entry{DN: e.DN, ID: c.family.identity(e), Attrs: make(map[string][]string, len(attrs))}
 	for _, name := range attrs {
 		v := e.GetEqualFoldAttributeValues(name)
 		switch {
@@ -133,11 +133,11 @@ func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
 
 var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// ByUUID reads an entry with its operational attributes by its immutable id on
+// ByID reads an entry with its operational attributes by its immutable id on
 // one server. found is false when the server shows the identity no such entry.
 // dn is what the entry was called when it was listed: one of a pair of bind
 // identities is read as the other, because its own password may be in rotation.
-func (c *Client) ByUUID(ctx context.Context, server, uuid, dn string) (e Entry, found bool, err error) {
+func (c *Client) ByID(ctx context.Context, server, uuid, dn string) (e Entry, found bool, err error) {
 	if !c.family.idForm().MatchString(uuid) {
 		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
 	}
@@ -153,7 +153,7 @@ func (c *Client) accountAttributes() []string {
 // server shows none.
 func (c *Client) Holder(ctx context.Context, server, dn string) (string, error) {
 	e, _, err := c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
-	return e.UUID, err
+	return e.ID, err
 }
 
 // one reads at most one entry. dn is its name, if it may be a bind identity.

@@ -16,7 +16,7 @@ func TestSearchPagesThroughMoreThanOnePage(t *testing.T) {
 	c := open(t, configOf(s), s.BinderPassword)
 	seen := map[string]Entry{}
 	err := c.Search(t.Context(), s.LDAPS(), "", "(objectClass=inetOrgPerson)", []string{"uid", "description"}, func(e Entry) error {
-		seen[e.UUID] = e
+		seen[e.ID] = e
 		return nil
 	})
 	require.NoError(t, err)
@@ -67,20 +67,20 @@ func TestByUUIDFindsARenamedEntryAndNoOther(t *testing.T) {
 		first = e
 		return nil
 	}))
-	e, found, err := c.ByUUID(t.Context(), s.LDAPS(), first.UUID, "")
+	e, found, err := c.ByID(t.Context(), s.LDAPS(), first.ID, "")
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, first.DN, e.DN)
 	require.NotEmpty(t, e.First("pwdChangedTime"))
 	require.NotEmpty(t, e.First("entryCSN"))
 
-	_, found, err = c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+	_, found, err = c.ByID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 	require.NoError(t, err)
 	require.False(t, found)
 
-	_, _, err = c.ByUUID(t.Context(), s.LDAPS(), "*)(uid=user0001", "")
+	_, _, err = c.ByID(t.Context(), s.LDAPS(), "*)(uid=user0001", "")
 	require.ErrorContains(t, err, "is no entryUUID")
-	_, _, err = c.ByUUID(t.Context(), "ldaps://elsewhere", first.UUID, "")
+	_, _, err = c.ByID(t.Context(), "ldaps://elsewhere", first.ID, "")
 	require.ErrorContains(t, err, "no server")
 }
 
@@ -91,7 +91,7 @@ func TestRateLimitHoldsForTheDirectoryAsAWhole(t *testing.T) {
 	c := open(t, d, s.BinderPassword)
 	began := time.Now()
 	for range 40 {
-		_, _, err := c.ByUUID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+		_, _, err := c.ByID(t.Context(), s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 		require.NoError(t, err)
 	}
 	// One bind and 40 reads, 20 of them from the first second's allowance.
@@ -99,6 +99,6 @@ func TestRateLimitHoldsForTheDirectoryAsAWhole(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, _, err := c.ByUUID(ctx, s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
+	_, _, err := c.ByID(ctx, s.LDAPS(), "00000000-0000-0000-0000-000000000000", "")
 	require.Error(t, err)
 }

@@ -20,7 +20,7 @@ type userPasswordFamily interface {
 	changed(e Entry) string
 }
 
-// State says what an entry that ByUUID has read on server does to logins: Accepted, Locked,
+// State says what an entry that ByID has read on server does to logins: Accepted, Locked,
 // Disabled or Expired. It may read the entry's password policy.
 func (c *Client) State(ctx context.Context, server string, e Entry, now time.Time) (protocol.Answer, error) {
 	f, ok := c.family.(userPasswordFamily)
@@ -30,7 +30,7 @@ func (c *Client) State(ctx context.Context, server string, e Entry, now time.Tim
 	return f.state(ctx, c, server, e, now)
 }
 
-// Changed is the mark of the last change of the password in an entry that ByUUID has read.
+// Changed is the mark of the last change of the password in an entry that ByID has read.
 // It may grow for other reasons; a server whose mark is below another's has not
 // seen the change. Empty where accounts keep no userPassword.
 func (c *Client) Changed(e Entry) string {

@@ -37,7 +37,7 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	ids := map[string]string{}
 	require.NoError(t, client.Search(ctx, s.LDAPS(), s.PeopleDN(), "(uid=*)", nil, func(e directory.Entry) error {
-		ids[e.DN] = e.UUID
+		ids[e.DN] = e.ID
 		return nil
 	}))
 	admin, err := s.AdminConn(ctx)

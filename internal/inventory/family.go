@@ -74,7 +74,7 @@ func (f family) shown() string {
 func (f family) clause(m mention) string {
 	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
 	switch {
-	case m.form == byUUID:
+	case m.form == byID:
 		return directory.FilterByID(f.driver, m.key)
 	case m.form == byMail && f.localPart(m.text) != "":
 		return "(|" + anyOf(f.mails, value) + "(" + f.login + "=" + ldap.EscapeFilter(f.localPart(m.text)) + "))"
@@ -112,7 +112,7 @@ func anyOf(attributes []string, value string) string {
 
 // keysOf are the folded references that mean the entry.
 func (f family) keysOf(e directory.Entry) []string {
-	keys := []string{dnKey(e.DN), fold(e.UUID)}
+	keys := []string{dnKey(e.DN), fold(e.ID)}
 	for _, name := range append([]string{f.login}, f.others...) {
 		for _, v := range e.Attrs[name] {
 			keys = append(keys, fold(v))
@@ -135,13 +135,13 @@ func (f family) keysOf(e directory.Entry) []string {
 // accountOf reads an entry. An entry whose immutable id is hidden from us cannot
 // be told from another one of the same name, so it ends the listing.
 func (f family) accountOf(e directory.Entry) (Account, error) {
-	if e.UUID == "" {
+	if e.ID == "" {
 		return Account{}, &naming{
 			fmt.Errorf("the entry %s shows no %s: let the bind DN read that attribute", e.DN, f.id),
 			fmt.Sprintf("an entry shows no %s: let the bind DN read that attribute", f.id),
 		}
 	}
-	a := Account{Subject: strings.ToLower(e.UUID), Name: e.DN, Protected: e.First("adminCount") == "1", facts: f.factsOf(e)}
+	a := Account{Subject: strings.ToLower(e.ID), Name: e.DN, Protected: e.First("adminCount") == "1", facts: f.factsOf(e)}
 	for _, name := range append([]string{f.login}, f.others...) {
 		a.Logins = append(a.Logins, e.Attrs[name]...)
 	}

@@ -15,7 +15,7 @@ const (
 	byUID  form = iota
 	byMail      // holds an "@": mail, a uid that looks like one, a userPrincipalName
 	byDN
-	byUUID // the immutable id: entryUUID, nsUniqueId or objectGUID
+	byID // the immutable id: entryUUID, nsUniqueId or objectGUID
 )
 
 // uuid is the form of an immutable id: that of a UUID, or of an nsUniqueId.
@@ -23,7 +23,7 @@ var uuid = regexp.MustCompile(`^[0-9A-Fa-f]{8}((-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{
 
 func formOf(account string) form {
 	if uuid.MatchString(account) {
-		return byUUID
+		return byID
 	}
 	if isDN(account) {
 		return byDN

@@ -50,7 +50,7 @@ func (m *merger) meant(name string) []target {
 // roll. where is the place in the file, for errors.
 func (m *merger) theOne(where, name string) ([]target, error) {
 	all := m.meant(name)
-	exact := formOf(name) == byUUID || formOf(name) == byDN
+	exact := formOf(name) == byID || formOf(name) == byDN
 	noAccount := !slices.ContainsFunc(all, func(t target) bool { return t.account != nil || strings.HasPrefix(t.id, credential.VaultAuthority+"/") })
 	if len(all) > 1 && !(exact && noAccount) {
 		names := make([]string, 0, len(all))
@@ -82,7 +82,7 @@ func (a Account) bears(text string) bool {
 // mainName reports whether the account itself goes by name: whoever may write one more value to an entry must
 // not make it pass for another.
 func (a Account) mainName(name string) bool {
-	if form := formOf(name); form == byUUID || a.facts == nil || form == byDN && dnKey(name) == dnKey(a.Name) {
+	if form := formOf(name); form == byID || a.facts == nil || form == byDN && dnKey(name) == dnKey(a.Name) {
 		return true
 	}
 	if formOf(name) == byDN && !a.bears(name) {

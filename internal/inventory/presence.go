@@ -80,7 +80,7 @@ func (l *lister) matching(ctx context.Context, name, condition string, ids []str
 		}
 		b.WriteString("))")
 		_, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), []string{"1.1"}, func(e directory.Entry) error {
-			each(strings.ToLower(e.UUID))
+			each(strings.ToLower(e.ID))
 			return nil
 		})
 		if err != nil {

@@ -129,7 +129,7 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 		for _, r := range batch {
 			if len(found[r.key]) > 0 {
 				known[reference{name, r.key}] = found[r.key]
-			} else if r.form != byUUID {
+			} else if r.form != byID {
 				left = append(left, r)
 			}
 		}

@@ -35,7 +35,7 @@ func newCrowd(n int) *crowd {
 		uid := fmt.Sprintf("user%06d", i)
 		c.byUID[uid] = i
 		c.entries = append(c.entries, directory.Entry{
-			DN: "uid=" + uid + ",ou=people," + base, UUID: fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
+			DN: "uid=" + uid + ",ou=people," + base, ID: fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
 			Attrs:  map[string][]string{"uid": {uid}, "cn": {"User " + uid}, "mail": {uid + "@example.org"}, "objectClass": {"inetOrgPerson"}},
 			Stored: map[string][]directory.Stored{"userPassword": {{Scheme: "SSHA"}}},
 		})

@@ -190,7 +190,7 @@ func TestAccountsAreFoundByWhateverNamePeopleWrite(t *testing.T) {
 		{"uid", "alice", "alice", ""},
 		{"uid in capitals", "ALICE", "alice", ""},
 		{"mail", "Alice@Example.org", "alice", ""},
-		{"entryUUID", strings.ToUpper(alice.UUID), "alice", ""},
+		{"entryUUID", strings.ToUpper(alice.ID), "alice", ""},
 		{"DN", slapd.AccountDN("alice"), "alice", ""},
 		{"DN with blanks and capitals", "UID = Alice , OU=People, DC=Example,DC=org", "alice", ""},
 		{"DN with another name of the attribute", "userid=alice,ou=people,dc=example,dc=org", "alice", ""},

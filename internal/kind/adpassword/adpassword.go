@@ -59,7 +59,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	if c.Subject == "" {
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, c.Subject, c.Name)
+	e, found, err := a.dir.ByID(ctx, server, c.Subject, c.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
@@ -78,7 +78,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 
 // Accounts reads many accounts at once.
 func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	entries := a.dir.ManyByUUID(ctx, server, kind.Subjects(cs))
+	entries := a.dir.ManyByID(ctx, server, kind.Subjects(cs))
 	out := map[string]kind.Account{}
 	for _, c := range cs {
 		if e, found := entries[c.Subject]; found && !isComputer(e) {
@@ -95,7 +95,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state(e, time.Now()) == protocol.Locked {
 		until = a.dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{Subject: e.UUID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e)}
+	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e)}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).
@@ -159,7 +159,7 @@ func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.
 
 // mark is the change mark on the write server now.
 func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
-	e, found, err := a.dir.ByUUID(ctx, a.Servers()[0], acc.Subject, acc.Name)
+	e, found, err := a.dir.ByID(ctx, a.Servers()[0], acc.Subject, acc.Name)
 	if err == nil && !found {
 		err = protocol.StopFor(protocol.Gone, a.Servers()[0])
 	}
@@ -174,7 +174,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject, acc.Name)
+	e, found, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return protocol.Unreachable, nil

@@ -108,7 +108,7 @@ func named(t *testing.T, dn string) credential.Credential {
 	var guid string
 	c := directoryAsAdmin(t)
 	require.NoError(t, c.Search(t.Context(), c.Servers()[0], dn, "(objectClass=user)", nil, func(e directory.Entry) error {
-		guid = e.UUID
+		guid = e.ID
 		return nil
 	}))
 	require.NotEmpty(t, guid)

@@ -121,7 +121,7 @@ func TestAnAccountWhoseNameEndsInADollarIsNeverReset(t *testing.T) {
 	client := directoryAsAdmin(t)
 	var c credential.Credential
 	require.NoError(t, client.Search(t.Context(), client.Servers()[0], "", "(sAMAccountName=*$)", nil, func(e directory.Entry) error {
-		c = credential.Credential{ID: "ad/" + e.UUID, Subject: e.UUID, Name: e.DN}
+		c = credential.Credential{ID: "ad/" + e.ID, Subject: e.ID, Name: e.DN}
 		return nil
 	}))
 	require.NotEmpty(t, c.ID, "the domain controller's own")

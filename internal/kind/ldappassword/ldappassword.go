@@ -55,7 +55,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	if c.Subject == "" {
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, c.Subject, c.Name)
+	e, found, err := a.dir.ByID(ctx, server, c.Subject, c.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
@@ -71,12 +71,12 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 
 // Accounts reads many entries at once.
 func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	return a.accounts(ctx, server, cs, a.dir.ManyByUUID(ctx, server, kind.Subjects(cs)))
+	return a.accounts(ctx, server, cs, a.dir.ManyByID(ctx, server, kind.Subjects(cs)))
 }
 
 // AccountsAfterSet reads their states alone.
 func (a *Authority) AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	return a.accounts(ctx, server, cs, a.dir.StatesByUUID(ctx, server, kind.Subjects(cs)))
+	return a.accounts(ctx, server, cs, a.dir.StatesByID(ctx, server, kind.Subjects(cs)))
 }
 
 func (a *Authority) accounts(ctx context.Context, server string, cs []credential.Credential, entries map[string]directory.Entry) map[string]kind.Account {
@@ -110,7 +110,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if server == a.Servers()[0] && a.dir.Forced(ctx, server, e) {
 		hindered = append(hindered, credential.ForcedChange)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.UUID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
+	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
 }
 
 // LookAgain reads many accounts over several connections.
@@ -133,7 +133,7 @@ func (a *Authority) Holder(ctx context.Context, server, name string) (string, er
 
 // Keeps counts the values of userPassword.
 func (a *Authority) Keeps(ctx context.Context, server string, acc kind.Account) (int, error) {
-	e, _, err := a.dir.ByUUID(ctx, server, acc.Subject, acc.Name)
+	e, _, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
 	return len(e.Stored["userPassword"]), err
 }
 
@@ -168,7 +168,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	e, found, err := a.dir.ByUUID(ctx, server, acc.Subject, acc.Name)
+	e, found, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
 		return protocol.Unreachable, nil
