@@ -150,8 +150,9 @@ func (s *Systems) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// sectionKeys are the keys at the top of the file that sections have.
-func sectionKeys() (keys []string) {
+// Sections are the types of authority besides directories and Vault: the keys at
+// the top of the file below which they are named.
+func Sections() (keys []string) {
 	for _, s := range sections {
 		keys = append(keys, s.Type)
 	}

@@ -13,7 +13,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// The types of source, and the keys that each may have besides name and type.
+// The types of source. Each has a line in sourceTypes below, and one in the
+// collectors of internal/inventory.
 const (
 	Manifest      = "manifest"
 	VaultKV       = "vault-kv"
@@ -22,12 +23,43 @@ const (
 	VaultUserpass = "vault-userpass"
 )
 
-var sourceKeys = map[string][]string{
-	Manifest:      {"file", "kind"},
-	VaultKV:       {"prefix"},
-	FromLDAP:      {"directory", "filter", "base", "kind"},
-	VaultAppRole:  {"mount", "role", "cidr", "metadata"},
-	VaultUserpass: {"mount", "user", "cidr"},
+// sourceType is what the campaign file may say of a source.
+type sourceType struct {
+	name string
+	keys []string // besides name and type
+	read func(l *loader, f fields, s *Source, c *Campaign)
+}
+
+// sourceTypes has one line for each type, in the order in which messages name
+// them.
+var sourceTypes = []sourceType{
+	{Manifest, []string{"file", "kind"}, (*loader).manifest},
+	{VaultKV, []string{"prefix"}, (*loader).kv},
+	{FromLDAP, []string{"directory", "filter", "base", "kind"}, (*loader).search},
+	{VaultAppRole, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
+	{VaultUserpass, []string{"mount", "user", "cidr"}, (*loader).userpass},
+}
+
+// SourceTypes are the types of source, in the order in which messages name
+// them.
+func SourceTypes() (names []string) {
+	for _, t := range sourceTypes {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// sourceKeys are the keys that sources may have.
+func sourceKeys() []string {
+	keys := []string{"name", "type"}
+	for _, t := range sourceTypes {
+		for _, k := range t.keys {
+			if !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
 }
 
 func (l *loader) sources(top fields, c *Campaign) []Source {
@@ -38,9 +70,9 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 	var out []Source
 	names := map[string]int{}
 	for i, n := range items {
-		f := l.mapping(n, fmt.Sprintf("sources[%d]", i),
-			"name", "type", "kind", "file", "prefix", "directory", "filter", "base", "mount", "role", "cidr", "metadata", "user")
-		s := Source{Line: n.Line, Name: f.str("name"), Type: l.sourceType(n, f)}
+		f := l.mapping(n, fmt.Sprintf("sources[%d]", i), sourceKeys()...)
+		of := l.sourceType(n, f)
+		s := Source{Line: n.Line, Name: f.str("name"), Type: of.name}
 		if s.Name != "" {
 			if !nameForm.MatchString(s.Name) {
 				f.problem("name", nameRule)
@@ -50,18 +82,8 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 			}
 			names[s.Name] = n.Line
 		}
-		switch s.Type {
-		case Manifest:
-			s.File, s.Content = l.manifest(f)
-			s.Kind = f.people(c.hasDomain(), "no directory is of driver active-directory, which alone has must-change at the next log-on")
-		case VaultKV:
-			s.Prefix = l.prefix(f, c)
-		case FromLDAP:
-			l.search(f, &s, c)
-		case VaultAppRole:
-			l.appRole(f, &s)
-		case VaultUserpass:
-			l.userpass(f, &s)
+		if of.read != nil {
+			of.read(l, f, &s, c)
 		}
 		out = append(out, s)
 	}
@@ -84,48 +106,52 @@ func freeName(base string, taken map[string]int) string {
 	}
 }
 
-// sourceType reads the type and refuses the keys of other types.
-func (l *loader) sourceType(n *yaml.Node, f fields) string {
-	types := []string{Manifest, VaultKV, FromLDAP, VaultAppRole, VaultUserpass}
+// sourceType reads the type and refuses the keys of other types; the zero value
+// if there is no such type.
+func (l *loader) sourceType(n *yaml.Node, f fields) sourceType {
 	if !f.has("type") {
 		if n.Kind == yaml.MappingNode {
-			f.problem("type", "missing: one of %s", strings.Join(types, ", "))
+			f.problem("type", "missing: one of %s", strings.Join(SourceTypes(), ", "))
 		}
-		return ""
+		return sourceType{}
 	}
-	t := f.oneOf("type", "", types)
+	t := f.oneOf("type", "", SourceTypes())
+	i := slices.IndexFunc(sourceTypes, func(of sourceType) bool { return of.name == t })
+	if i < 0 {
+		return sourceType{}
+	}
+	of := sourceTypes[i]
 	for key := range f.vals {
-		if t != "" && key != "name" && key != "type" && !slices.Contains(sourceKeys[t], key) {
-			f.problem(key, "does not belong to a source of type %s, which takes %s", t, strings.Join(sourceKeys[t], ", "))
+		if key != "name" && key != "type" && !slices.Contains(of.keys, key) {
+			f.problem(key, "does not belong to a source of type %s, which takes %s", t, strings.Join(of.keys, ", "))
 		}
 	}
-	return t
+	return of
 }
 
-func (l *loader) manifest(f fields) (string, []byte) {
-	file := f.required("file", "the manifest, a YAML or CSV file")
-	if file == "" {
-		return "", nil
+func (l *loader) manifest(f fields, s *Source, c *Campaign) {
+	s.File = f.required("file", "the manifest, a YAML or CSV file")
+	if s.File != "" {
+		switch strings.ToLower(filepath.Ext(s.File)) {
+		case ".yaml", ".yml", ".csv":
+		default:
+			f.problem("file", "must end in .yaml, .yml or .csv, which says how to read it")
+		}
+		s.Content = f.file("file")
 	}
-	switch strings.ToLower(filepath.Ext(file)) {
-	case ".yaml", ".yml", ".csv":
-	default:
-		f.problem("file", "must end in .yaml, .yml or .csv, which says how to read it")
-	}
-	return file, f.file("file")
+	s.Kind = f.people(c.hasDomain(), "no directory is of driver active-directory, which alone has must-change at the next log-on")
 }
 
-func (l *loader) prefix(f fields, c *Campaign) string {
-	p := strings.Trim(f.required("prefix", "where in Vault to look, for example kv/apps/esg-01"), "/")
-	mount, _, _ := strings.Cut(p, "/")
+func (l *loader) kv(f fields, s *Source, c *Campaign) {
+	s.Prefix = strings.Trim(f.required("prefix", "where in Vault to look, for example kv/apps/esg-01"), "/")
+	mount, _, _ := strings.Cut(s.Prefix, "/")
 	switch {
-	case p == "":
-	case strings.ContainsAny(p, "#*"):
+	case s.Prefix == "":
+	case strings.ContainsAny(s.Prefix, "#*"):
 		f.problem("prefix", "must be a place that secrets lie below: mount/path, without #field and *")
 	case mount == c.Vault.Mount:
 		f.problem("prefix", "is on Rollcall's own mount, which holds no credentials of a device")
 	}
-	return p
 }
 
 func (l *loader) search(f fields, s *Source, c *Campaign) {
@@ -211,7 +237,7 @@ func below(dn, base string) bool {
 	return d == b || strings.HasSuffix(d, ","+b)
 }
 
-func (l *loader) appRole(f fields, s *Source) {
+func (l *loader) appRole(f fields, s *Source, _ *Campaign) {
 	f.authMount(s, "approle", "an AppRole")
 	s.Role = f.str("role")
 	if _, err := path.Match(s.Role, ""); err != nil {
@@ -234,7 +260,7 @@ func (l *loader) appRole(f fields, s *Source) {
 	}
 }
 
-func (l *loader) userpass(f fields, s *Source) {
+func (l *loader) userpass(f fields, s *Source, _ *Campaign) {
 	f.authMount(s, "userpass", "a userpass")
 	s.User = f.str("user")
 	if _, err := path.Match(s.User, ""); err != nil {

@@ -302,24 +302,24 @@ func (l *lister) check() error {
 	return nil
 }
 
+// collectors has one line for each type of source.
+var collectors = map[string]func(*lister, context.Context, config.Source) error{
+	config.Manifest:      (*lister).manifest,
+	config.VaultKV:       (*lister).kv,
+	config.FromLDAP:      (*lister).search,
+	config.VaultAppRole:  (*lister).appRoles,
+	config.VaultUserpass: (*lister).userpass,
+}
+
+func (l *lister) manifest(_ context.Context, s config.Source) error { return manifest(l.c, s, l.add) }
+
 func (l *lister) collect(ctx context.Context, s config.Source) error {
 	before := len(l.candidates)
-	var err error
-	switch s.Type {
-	case config.Manifest:
-		err = manifest(l.c, s, l.add)
-	case config.VaultKV:
-		err = l.kv(ctx, s)
-	case config.FromLDAP:
-		err = l.search(ctx, s)
-	case config.VaultAppRole:
-		err = l.appRoles(ctx, s)
-	case config.VaultUserpass:
-		err = l.userpass(ctx, s)
-	default:
-		err = fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
+	of, ok := collectors[s.Type]
+	if !ok {
+		return fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
 	}
-	if err != nil {
+	if err := of(l, ctx, s); err != nil {
 		return err
 	}
 	if len(l.candidates) == before {

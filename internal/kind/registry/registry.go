@@ -40,7 +40,8 @@ var kinds = map[credential.Kind]opener{
 }
 
 // systems has one line for each type of authority besides directories and Vault.
-var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.System, error){
+// A listing looks accounts up, so each is a Finder.
+var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.Finder, error){
 	settings.Type: openPostgres,
 }
 
@@ -215,7 +216,7 @@ func openUserpassPassword(r *Registry, spec *config.Campaign, name string) (kind
 	return userpasspassword.New(r.store.API(), name, spec.Vault.Password, r.store.GeneratePassword), nil
 }
 
-func openPostgres(r *Registry, name string, s authority.Settings) (authority.System, error) {
+func openPostgres(r *Registry, name string, s authority.Settings) (authority.Finder, error) {
 	return postgres.OpenSystem(name, s.(settings.Cluster), r.secrets(s)...)
 }
 
