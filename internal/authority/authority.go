@@ -5,8 +5,9 @@
 // A new type is a folder of its own. It holds the section of the campaign file
 // with its checks, the client with its servers, the look-up of accounts and
 // what doctor checks. Two tables name it: the sections of package config and
-// the systems of internal/kind/registry. Kinds of credential stand on it. Vault
-// itself is no type: there is one, and no campaign file describes it.
+// the systems of internal/kind/registry. Kinds of credential stand on it.
+// docs/adding-a-kind.md lists the rest. Vault itself is no type: there is one,
+// and no campaign file describes it.
 package authority
 
 import (

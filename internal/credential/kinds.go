@@ -7,7 +7,8 @@ import "slices"
 type Kind string
 
 // The kinds of credential. A new one is a constant here, a line in kinds
-// below, and one in internal/kind/registry. No other room compares a kind with
+// below, one in internal/kind/registry, and its name among the kinds of its
+// authority. No other room compares a kind with
 // these names: it asks Traits.
 const (
 	// LDAPPassword is the userPassword of an entry in an LDAP directory.

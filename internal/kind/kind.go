@@ -1,7 +1,8 @@
 // Package kind is the contract between the rotation and the kinds of
 // credential it can rotate. A new kind is one folder below this one that
-// implements Authority, one line in internal/kind/registry, and a run of the shared
-// contract suite in internal/kind/kindtest.
+// implements Authority, its traits in internal/credential, one line in
+// internal/kind/registry, its name among the kinds of its authority, and a run
+// of the contract suite in internal/kind/kindtest (docs/adding-a-kind.md).
 package kind
 
 import (
