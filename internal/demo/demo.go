@@ -44,7 +44,7 @@ const patience = 5 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Decoys: 6, Plant: true, Postgres: 6, PostgresDecoys: 2,
+	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would, and so does
@@ -82,10 +82,10 @@ type demo struct {
 	results []intruder.Result
 	summary intruder.Summary
 	// What the intruder read in Vault, without what the single reset put there.
-	overheard intruder.Overheard
-	readOnce  bool  // it has read that
-	decoys    error // what became of them; nil if nothing
-	verified  ledger.Report
+	overheard  intruder.Overheard
+	readOnce   bool  // it has read that
+	bystanders error // what became of them; nil if nothing
+	verified   ledger.Report
 
 	// unexpected are the ways in which it did not go as it should.
 	unexpected []string
@@ -93,7 +93,7 @@ type demo struct {
 
 // Run tells the story and returns nil if it went as it should: every credential
 // dead but the two that were planted, the intruder shut out of all of them and
-// without any value in force, the decoys untouched and the ledger verified. Whatever it returns,
+// without any value in force, the bystanders untouched and the ledger verified. Whatever it returns,
 // everything it started is stopped and its temporary folder is gone; a kill -9
 // leaves the folder.
 func Run(ctx context.Context, o Options) error {
@@ -182,7 +182,7 @@ func (d *demo) tell(ctx context.Context) error {
 		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value." + beside, d.rotate},
 		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since, and no value that " +
 			"is in force may be one that it has read.", d.ask},
-		{"Try the decoys", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkDecoys},
+		{"Try the bystanders", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkBystanders},
 		{"rollcall ledger verify", "Every entry is hashed anew; public key and newest checkpoint come from Vault, not from beside the record.", d.verify},
 	}
 	if d.Keep {
@@ -202,7 +202,7 @@ func (d *demo) tell(ctx context.Context) error {
 func (d *demo) startEstate(ctx context.Context) (string, error) {
 	o, servers, waves := company, "2 LDAP servers, 2 of PostgreSQL, Vault", waves
 	if d.noDomain == nil {
-		o.Domain, o.DomainDecoys, o.SingleReset = domainAccounts, domainDecoys, d.ShowSingleReset
+		o.Domain, o.DomainBystanders, o.SingleReset = domainAccounts, domainBystanders, d.ShowSingleReset
 		servers, waves = "2 LDAP servers, 2 of PostgreSQL, a domain controller, Vault", waves+domainWave
 	}
 	o.Dir = d.temp
@@ -215,7 +215,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s", d.Dir, waves, limits)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Decoys)), d.setEnvironment()
+	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Bystanders)), d.setEnvironment()
 }
 
 // stop ends everything that still runs and removes the temporary folder. It

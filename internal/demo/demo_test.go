@@ -35,7 +35,7 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`database  6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions that it opened\s+there with stolen passwords are ended`,
 		`Left out: the Active Directory domain: `,
 		`left out +the Active Directory domain: `,
-		`decoys +8 of 8 untouched`,
+		`others +8 of 8 untouched`,
 		`ledger +verified, [0-9]+ entries`,
 		`report +rollcall-demo/esg-01-[0-9TZ]+\.html\n`,
 		`record +rollcall-demo/esg-01-[0-9TZ]+\n`,
@@ -115,7 +115,7 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 		`database 6 of 6 dead, on a PostgreSQL primary and its replica; 12 of 12 sessions `,
 		`domain 8 of 8 dead, each reset twice to one new value: `,
 		`one reset svc-single-reset, on purpose and not by Rollcall: the stolen password still got in [0-9.]+ s after the reset, .*; the new one was read in Vault as soon as it was there`,
-		`decoys 10 of 10 untouched`,
+		`others 10 of 10 untouched`,
 	} {
 		require.Regexp(t, want, flat)
 	}

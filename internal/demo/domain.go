@@ -14,9 +14,9 @@ import (
 
 // The domain's part of the company, if there can be one.
 const (
-	domainAccounts = 8
-	domainDecoys   = 2
-	domainWave     = "  - {name: domain, directory: " + estate.DomainName + ", batch: 4}\n"
+	domainAccounts   = 8
+	domainBystanders = 2
+	domainWave       = "  - {name: domain, directory: " + estate.DomainName + ", batch: 4}\n"
 )
 
 // leftOut says in one line what the demo does without, why, and how to get it.

@@ -113,7 +113,7 @@ func TestInsideTheDemo(t *testing.T) {
 	})
 	t.Run("what does not go as it should is told", func(t *testing.T) {
 		require.NoError(t, d.estate.Vault.SeedKV(ctx, map[string]map[string]any{"apps/other/app-0001": {"password": "another"}, "apps/other/app-ad-0001": {"password": "another"}}))
-		_, err := d.checkDecoys(ctx)
+		_, err := d.checkBystanders(ctx)
 		require.NoError(t, err)
 		require.Len(t, d.unexpected, 1)
 		require.Contains(t, d.unexpected[0], "uid=app-0001,ou=people,dc=example,dc=org has version 2 in Vault")
@@ -129,7 +129,7 @@ func TestInsideTheDemo(t *testing.T) {
 		said.all = nil
 		d.lastScreen()
 		require.Contains(t, string(said.bytes()), "It did not go as it should")
-		require.Contains(t, string(said.bytes()), "decoys    TOUCHED")
+		require.Contains(t, string(said.bytes()), "others    TOUCHED")
 	})
 	stop()
 	require.Empty(t, processes(t, d.temp, filepath.Dir(program)))
@@ -145,7 +145,7 @@ func (d *demo) secrets(t *testing.T) []string {
 	for _, s := range d.stolen() {
 		out = append(out, s.Password)
 	}
-	for _, v := range d.estate.Decoys {
+	for _, v := range d.estate.Bystanders {
 		out = append(out, v.Reveal())
 	}
 	read := func(path, field string) {

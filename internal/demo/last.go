@@ -46,7 +46,7 @@ func (d *demo) lastScreen() {
 	if d.hour != nil {
 		line("one reset", "%s", d.singleResetLine())
 	}
-	line("decoys", "%s", d.decoysLine())
+	line("others", "%s", d.bystandersLine())
 	line("ledger", "%s", d.ledgerLine())
 	line("report", "%s", d.short(d.folder+".html"))
 	line("record", "%s", d.short(d.folder))
@@ -141,11 +141,11 @@ func grouped(n int) string {
 	return fmt.Sprintf("%s,%03d", grouped(n/1000), n%1000)
 }
 
-func (d *demo) decoysLine() string {
-	if d.decoys != nil {
+func (d *demo) bystandersLine() string {
+	if d.bystanders != nil {
 		return "TOUCHED"
 	}
-	return fmt.Sprintf("%d of %d untouched, on every server and in Vault", len(d.estate.Decoys), len(d.estate.Decoys))
+	return fmt.Sprintf("%d of %d untouched, on every server and in Vault", len(d.estate.Bystanders), len(d.estate.Bystanders))
 }
 
 func (d *demo) ledgerLine() string {

@@ -145,12 +145,12 @@ func (d *demo) lastIn(prefix string) time.Duration {
 	return since
 }
 
-func (d *demo) checkDecoys(ctx context.Context) (string, error) {
-	if d.decoys = d.estate.CheckDecoys(ctx); d.decoys != nil {
-		d.wrong("decoys were touched: %v", d.decoys)
+func (d *demo) checkBystanders(ctx context.Context) (string, error) {
+	if d.bystanders = d.estate.CheckBystanders(ctx); d.bystanders != nil {
+		d.wrong("bystanders were touched: %v", d.bystanders)
 		return "touched", nil
 	}
-	return fmt.Sprintf("%d of them log in with their old passwords, and Vault holds no new version", len(d.estate.Decoys)), nil
+	return fmt.Sprintf("%d of them log in with their old passwords, and Vault holds no new version", len(d.estate.Bystanders)), nil
 }
 
 // keyFile and anchorFile lie beside the ledger's folder, so that it can be verified

@@ -38,7 +38,7 @@ func requireUntouched(t *testing.T, e *estate.Estate) {
 		require.NoError(t, err, s.ID)
 	}
 	require.True(t, nothingStaged(t, e))
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 }
 
 // edited is the user with another campaign file.
@@ -66,7 +66,7 @@ func (u *user) with(env ...string) *user {
 
 func TestServersThatCannotServeEndARunWithOneMessageAndNothingChanged(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 6, AppRoles: 1, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 6, AppRoles: 1, Bystanders: 1})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	c := startCluster(t, e, file)

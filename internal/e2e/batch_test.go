@@ -17,7 +17,7 @@ import (
 func TestWhatBatchTokensCouldReadWaitsForAPersonAndIsSaidBeforeTheRun(t *testing.T) {
 	t.Parallel()
 	const accounts = 2
-	e := startEstate(t, estate.Options{Accounts: accounts, AppRoles: 1, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: accounts, AppRoles: 1, Bystanders: 1})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 4h}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -53,5 +53,5 @@ func TestWhatBatchTokensCouldReadWaitsForAPersonAndIsSaidBeforeTheRun(t *testing
 		require.Equal(t, ledger.Dead, l.Outcome, "%s: %s %s", l.Name, l.Reason, l.Step)
 	}
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 }

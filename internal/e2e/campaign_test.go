@@ -21,7 +21,7 @@ import (
 var strict = lab.SlapdPolicy{History: 5, MinAge: time.Hour}
 
 func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Decoys: 3, Plant: true, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Bystanders: 3, Plant: true, Policy: strict})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -39,7 +39,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	requireAllDead(t, state, results, estate.Vanished, e.Slapd.AccountDN(estate.Planted))
 	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
-	require.NoError(t, e.CheckDecoys(t.Context()), "the account that the thief named, and the place where he named it, among them")
+	require.NoError(t, e.CheckBystanders(t.Context()), "the account that the thief named, and the place where he named it, among them")
 	require.Equal(t, protocol.ReasonUnproved, state.Line(e.ID(estate.Planted)).Reason)
 	requireClean(t, e)
 	for id, p := range e.Live {
@@ -84,7 +84,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 			require.Equal(t, 3, versions(t, e.Vault.Client(), p), id)
 		}
 		requireConsumersServed(t, e)
-		require.NoError(t, e.CheckDecoys(t.Context()))
+		require.NoError(t, e.CheckBystanders(t.Context()))
 	})
 }
 
@@ -97,7 +97,7 @@ func codes(l *ledger.Line) []credential.FindingCode {
 }
 
 func TestListAndPlanChangeNothing(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 8, Odd: true, AppRoles: 1, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 8, Odd: true, AppRoles: 1, Bystanders: 1})
 	file, err := e.CampaignFile(nil, quick+`
 exclude:
   - {account: svc-esg-0001, reason: sealed envelope}
@@ -119,7 +119,7 @@ waves:
 	u.must("init")
 	text := u.must("plan")
 	require.Contains(t, text, "logins-first")
-	require.NotContains(t, strings.ToLower(text), "uid=app-", "decoys are not listed")
+	require.NotContains(t, strings.ToLower(text), "uid=app-", "bystanders are not listed")
 	for id, p := range e.Live {
 		require.Equal(t, 1, versions(t, e.Vault.Client(), p), id)
 	}

@@ -96,9 +96,9 @@ func requireConsumersServed(t *testing.T, e *estate.Estate) {
 	}
 }
 
-func requireDecoysUntouched(t *testing.T, e *estate.Estate) {
+func requireBystandersUntouched(t *testing.T, e *estate.Estate) {
 	t.Helper()
-	for dn, value := range e.Decoys {
+	for dn, value := range e.Bystanders {
 		require.True(t, binds(t, e, e.Slapd.LDAPS(), dn, value), "%s was touched", dn)
 	}
 }

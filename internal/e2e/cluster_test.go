@@ -26,7 +26,7 @@ import (
 
 func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 58, AppRoles: 3, Odd: true, Decoys: 3, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 58, AppRoles: 3, Odd: true, Bystanders: 3, Policy: strict})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 4}\n")
 	require.NoError(t, err)
 	key := make([]byte, 32)
@@ -60,7 +60,7 @@ func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T)
 	requireAllDead(t, state, results, estate.Vanished)
 	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	folder := filepath.Join(c.ledgers, campaign)
 	require.Contains(t, c.must("ledger", "verify", "--ledger", folder), "VERIFIED")
@@ -182,7 +182,7 @@ func TestRunOnOneMachineNeedsTheWorkersAndTheLedgersPoliciesAndNoMore(t *testing
 
 func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 60, Decoys: 2, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 60, Bystanders: 2, Policy: strict})
 	directory, _ := proxied(t, e)
 	e.Directory = "    rate_per_second: 100\n" // so that the campaign outlives its workers
 	file, err := e.CampaignFile([]string{directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 5, parallel: 4, concurrency: 2}\n")
@@ -213,7 +213,7 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 	require.False(t, other.over())
 	requireAllDead(t, c.state(campaign), r.end())
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	other.signal(syscall.SIGTERM)
 	require.Zero(t, other.wait().code)

@@ -97,7 +97,7 @@ const accounts = 6
 
 func startControlled(t *testing.T) *controlled {
 	t.Helper()
-	e := startEstate(t, estate.Options{Accounts: accounts, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: accounts, Bystanders: 1})
 	c := &controlled{}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
@@ -202,7 +202,7 @@ func TestPauseFinishesTheBatchInHandAndBeginsNoOther(t *testing.T) {
 		})
 	}
 	c.refuses("cannot resume: no campaign is running", "resume")
-	requireDecoysUntouched(t, c.e)
+	requireBystandersUntouched(t, c.e)
 }
 
 func nothingStaged(t *testing.T, e *estate.Estate) bool {
@@ -273,12 +273,12 @@ func TestAbortFinishesWhatIsInHandGoesNeverBackAndLeavesTheRestAlone(t *testing.
 	c.must("run")
 	require.True(t, nothingStaged(t, c.e), "what an aborted campaign staged is taken over")
 	requireConsumersServed(t, c.e)
-	requireDecoysUntouched(t, c.e)
+	requireBystandersUntouched(t, c.e)
 }
 
 func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 12, Decoys: 1, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 12, Bystanders: 1, Policy: strict})
 	c := &controlled{cluster: &cluster{}}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 12, concurrency: 2}\n")
@@ -314,6 +314,6 @@ func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	require.Contains(t, again.err, "rejoining campaign "+campaign)
 	requireAllDead(t, c.user.ledger(), r.end())
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 }

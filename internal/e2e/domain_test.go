@@ -19,7 +19,7 @@ import (
 )
 
 func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 4, Domain: 40, Decoys: 2})
+	e := startEstate(t, estate.Options{Accounts: 4, Domain: 40, Bystanders: 2})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -37,7 +37,7 @@ func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
 	require.Len(t, state.Credentials, 44)
 	requireAllDead(t, state, results)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	var slowest time.Duration
 	for _, l := range state.Credentials {

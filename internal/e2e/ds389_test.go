@@ -25,7 +25,7 @@ var policy389 = lab.DS389Policy{History: 5, MinAge: time.Hour, MinLength: 20, Ma
 
 func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 2, Decoys: 2, DS389: 30, DS389Policy: policy389})
+	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 2, DS389: 30, DS389Policy: policy389})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -45,7 +45,7 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 	require.Len(t, state.Credentials, 32)
 	requireAllDead(t, state, results)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	adopted := 0
 	for _, s := range on389(e) {
@@ -64,9 +64,9 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 	}
 	require.Equal(t, 10, adopted)
 	requireNotLocked389(t, e)
-	decoy := credential.NewSecret(e.DS389.SeededPassword(estate.DS389Decoy))
+	bystander := credential.NewSecret(e.DS389.SeededPassword(estate.DS389Bystander))
 	for _, server := range e.DS389Servers() {
-		require.True(t, binds(t, e, server, e.DS389.AccountDN(estate.DS389Decoy), decoy), "not tied to the device, and touched")
+		require.True(t, binds(t, e, server, e.DS389.AccountDN(estate.DS389Bystander), bystander), "not tied to the device, and touched")
 	}
 	require.Contains(t, u.must("report"), estate.DS389Name)
 	requireToldOfOthers389(t, u)

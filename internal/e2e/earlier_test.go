@@ -24,10 +24,10 @@ import (
 // What a campaign left open, or in staging alone, is on the next roll of the device or said with
 // an exit code of its own, whatever a thief or a person took away in between.
 func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 4, Tagged: 5, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 4, Tagged: 5, Bystanders: 1})
 	esg, mass := accountsNamed(e, "svc-esg-"), accountsNamed(e, "svc-mass-")
 	inSecret, untagged, narrowed, dead, staged := esg[0], mass[0], mass[1], mass[2], mass[3]
-	decoy := decoyOf(e)
+	bystander := bystanderOf(e)
 	for _, a := range []stolenAccount{inSecret, untagged, narrowed} {
 		lock(t, e, a, true)
 	}
@@ -64,11 +64,11 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(plain), 0o600))
 	})
 	t.Run("what is staged for an account that no roll has is said", func(t *testing.T) {
-		leaveStaged(t, e, decoy, "other-01-20200101T000000Z", credential.Path{Mount: "kv", Path: "apps/other/" + decoy.uid(), Field: "password"})
+		leaveStaged(t, e, bystander, "other-01-20200101T000000Z", credential.Path{Mount: "kv", Path: "apps/other/" + bystander.uid(), Field: "password"})
 		for _, command := range []string{"list", "plan"} {
 			got := u.run(command)
 			require.Equal(t, 2, got.code, got.out+got.err)
-			require.Contains(t, got.err, "warning: left-staged: "+decoy.ID)
+			require.Contains(t, got.err, "warning: left-staged: "+bystander.ID)
 		}
 		doctor := u.run("doctor")
 		require.Equal(t, 1, doctor.code)
@@ -99,7 +99,7 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 	})
 
 	// A person narrows the file. What he took off is not reset behind his back, and stays open.
-	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + vault.StagingPath(decoy.ID))
+	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + vault.StagingPath(bystander.ID))
 	require.NoError(t, err)
 	lock(t, e, narrowed, false)
 	smaller := strings.Replace(plain, "(description=*esg-01*)", "(&(uid=svc-esg-*)(description=*esg-01*))", 1)
@@ -134,7 +134,7 @@ func accountsNamed(e *estate.Estate, prefix string) (out []stolenAccount) {
 	return out
 }
 
-func decoyOf(e *estate.Estate) stolenAccount {
+func bystanderOf(e *estate.Estate) stolenAccount {
 	i := slices.IndexFunc(e.Known, func(s intruder.Stolen) bool { return strings.Contains(s.DN, "uid=app-") })
 	return stolenAccount{e.Known[i]}
 }
@@ -314,7 +314,7 @@ func copied(t *testing.T, e *estate.Estate) {
 // One device's campaign ended between set and activate, and another device knows the account by a
 // path of its own: both have to read what is in force afterwards, or somebody is told.
 func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 2, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 1})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -363,7 +363,7 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 
 	// That path is given to another account, and nobody names it for this one any more: it stays as it
 	// is, campaign after campaign, and is not exit code 0 until a person has said that it is not the account's.
-	anothers := e.Decoys[decoyOf(e).DN].Reveal()
+	anothers := e.Bystanders[bystanderOf(e).DN].Reveal()
 	require.NotEmpty(t, anothers)
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{given.Path: {"password": anothers}}))
 	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "two.csv"), []byte("account,path\n"+b.uid()+","+e.Live[b.ID].String()+"\n"), 0o600))
@@ -380,7 +380,7 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 		require.Equal(t, anothers, readNow(t, e, given).Reveal(), "its consumers are not cut off")
 		require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, e.Live[b.ID])))
 	}
-	require.NoError(t, os.WriteFile(file, []byte(other+"exclude:\n  - {path: '"+given.String()+"', reason: it is the decoy's}\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(other+"exclude:\n  - {path: '"+given.String()+"', reason: it is the bystander's}\n"), 0o600))
 	answered := u.run("run")
 	require.Zero(t, answered.code, answered.out+answered.err)
 	require.Equal(t, anothers, readNow(t, e, given).Reveal())

@@ -17,7 +17,7 @@ import (
 // told, it is left as it was, and the others are rotated all the same.
 func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 8, Decoys: 1, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 8, Bystanders: 1, Policy: strict})
 	c := &controlled{}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 100ms, retry_max: 200ms, deadline: 1s, batch: 50, parallel: 1, concurrency: 1}\n")
@@ -94,7 +94,7 @@ func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *test
 		// Five accounts were set a moment ago, and this identity is bound by the minimum age.
 		c.refusedBy(t, e.Slapd.WriterDN, e.Slapd.WriterPassword, protocol.ReasonPolicy, "pwdMinAge", 5)
 	})
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 }
 
 // refusedBy runs a campaign as an identity whose resets the directory refuses.

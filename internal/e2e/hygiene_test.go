@@ -23,7 +23,7 @@ import (
 // for the values themselves and for the forms in which they could hide.
 
 func TestNoSecretLeavesVaultAndTheDirectory(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Decoys: 2})
+	e := startEstate(t, estate.Options{Accounts: 20, Replica: true, Odd: true, AppRoles: 2, Users: 1, Bystanders: 2})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)

@@ -34,7 +34,7 @@ func TestRandomKillsLoseNothingAndEveryCredentialDies(t *testing.T) {
 
 // killCampaign runs one campaign of 200 accounts under at least killsWanted kills.
 func killCampaign(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 200, Decoys: 3, Policy: strict})
+	e := startEstate(t, estate.Options{Accounts: 200, Bystanders: 3, Policy: strict})
 	e.Directory = "    rate_per_second: 60\n" // so that the campaign outlives the kills
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10m, batch: 10, parallel: 4, concurrency: 4}\n")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func killCampaign(t *testing.T) {
 		require.False(t, u.closed(), "the campaign ended after %d kills", n+1)
 		if n%5 == 4 {
 			requireNothingLost(t, e)
-			requireDecoysUntouched(t, e)
+			requireBystandersUntouched(t, e)
 		}
 	}
 	t.Logf("killed: %v; %d entries in the ledger by then", kills, u.entries())
@@ -68,7 +68,7 @@ func killCampaign(t *testing.T) {
 	require.Len(t, state.Credentials, 200)
 	requireAllDead(t, state, r.end())
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	for id, p := range e.Live {
 		require.Equal(t, 2, versions(t, e.Vault.Client(), p), "consumers of %s see one change", id)

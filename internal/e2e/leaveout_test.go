@@ -27,7 +27,7 @@ func (u *user) refuses(why string, args ...string) {
 func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t *testing.T) {
 	t.Parallel()
 	const accounts = 12 // more than the eight after which a batch gives up a directory that is silent as a whole
-	e := startEstate(t, estate.Options{Accounts: accounts, Replica: true, Decoys: 1, Policy: locking})
+	e := startEstate(t, estate.Options{Accounts: accounts, Replica: true, Bystanders: 1, Policy: locking})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 10m, deadline: 4h, batch: 100, concurrency: 2}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -72,7 +72,7 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 		require.Equal(t, []string{gone}, l.LeftOut)
 		require.Len(t, l.Evidence, 1)
 	}
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	requireNotLocked(t, e)
 	requireSaidEverywhere(t, u, gone, reason, accounts)

@@ -177,7 +177,7 @@ var mishaps = []mishap{
 }
 
 func TestCrashMatrix(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Domain: 300, People: 300, Decoys: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
+	e := startEstate(t, estate.Options{Accounts: 320, AppRoles: 280, Domain: 300, People: 300, Bystanders: 2, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	newUser(t, e, file).must("init")
@@ -201,7 +201,7 @@ func TestCrashMatrix(t *testing.T) {
 			})
 		}
 	}
-	t.Cleanup(func() { requireDecoysUntouched(t, e) })
+	t.Cleanup(func() { requireBystandersUntouched(t, e) })
 }
 
 // walk lets m happen at the first request of a rotation, then at the second,

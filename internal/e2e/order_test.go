@@ -162,7 +162,7 @@ func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 // could read what was written for the one before it.
 func TestLoginsThatReadEachOthersPlacesTellTheIntruderNothing(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 3, Users: 2, Decoys: 1, LDAPLogin: true})
+	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 3, Users: 2, Bystanders: 1, LDAPLogin: true})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 10s, parallel: 1}\n"+
 		"waves:\n  - {name: logins, directory: vault, batch: 1}\n")
 	require.NoError(t, err)

@@ -28,7 +28,7 @@ func restrictedUser(t *testing.T, e *estate.Estate, u *user) *user {
 
 func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 6, Replica: true, Domain: 3, Decoys: 2, Pair: true})
+	e := startEstate(t, estate.Options{Accounts: 6, Replica: true, Domain: 3, Bystanders: 2, Pair: true})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	admin := newUser(t, e, file)
@@ -47,7 +47,7 @@ func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
 	require.Len(t, state.Credentials, 13)
 	requireAllDead(t, state, results)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	own := []string{e.OwnID(e.Slapd.BinderDN), e.OwnID(e.Slapd.PartnerDN), e.OwnID(e.Domain.BinderDN), e.OwnID(e.Domain.PartnerDN)}
 	last := time.Time{}

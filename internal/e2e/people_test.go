@@ -22,7 +22,7 @@ import (
 
 func TestPeopleAreHandedATemporaryPasswordAndTheStolenOneDies(t *testing.T) {
 	const people = 8
-	e := startEstate(t, estate.Options{Accounts: 2, Domain: 4, People: people, Decoys: 2})
+	e := startEstate(t, estate.Options{Accounts: 2, Domain: 4, People: people, Bystanders: 2})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -39,7 +39,7 @@ func TestPeopleAreHandedATemporaryPasswordAndTheStolenOneDies(t *testing.T) {
 	require.Equal(t, ledger.Closed, state.Phase)
 	require.Len(t, state.Credentials, 2+4+people)
 	requireAllDead(t, state, results)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 	requireClean(t, e)
 	doc := u.must("report", "-o", "json")
 	handed := map[string]string{}

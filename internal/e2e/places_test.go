@@ -81,7 +81,7 @@ var oddPlaces = []oddPlace{
 // path is written that is not the account's, nothing that only stands beside a secret is
 // lost, and each credential that stays open says why.
 func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
-	e := startEstate(t, estate.Options{Accounts: 1, Tagged: len(oddPlaces), Decoys: 3})
+	e := startEstate(t, estate.Options{Accounts: 1, Tagged: len(oddPlaces), Bystanders: 3})
 	u, account := placesUser(t, e)
 	api := e.Vault.Client()
 
@@ -114,7 +114,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 		at := placeOf(o, s)
 		require.True(t, binds(t, e, s.Servers[0], s.DN, at.value(t, api)), "%s: what %s holds logs in", o.name, at.path)
 	}
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 
 	held := func(path string) map[string]any {
 		t.Helper()

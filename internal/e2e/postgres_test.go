@@ -41,7 +41,7 @@ func logsIn(t *testing.T, s *lab.Postgres, role string, value credential.Secret)
 
 func TestACampaignOverAPostgreSQLClusterEndsWhatWasStolenOfItAndItsSessions(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 2, Decoys: 1, Postgres: 6, PostgresDecoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 1, Postgres: 6, PostgresBystanders: 1})
 	_, store := proxied(t, e)
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 4h, batch: 20}\n")
 	require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestACampaignOverAPostgreSQLClusterEndsWhatWasStolenOfItAndItsSessions(t *t
 	require.Len(t, state.Credentials, 8)
 	requireAllDead(t, state, results)
 	requireClean(t, e)
-	require.NoError(t, e.CheckDecoys(t.Context()))
+	require.NoError(t, e.CheckBystanders(t.Context()))
 	sessions := 0
 	for _, res := range results {
 		if res.Via == intruder.Session && strings.HasPrefix(res.ID, estate.PostgresName+"/") {

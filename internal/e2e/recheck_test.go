@@ -21,7 +21,7 @@ import (
 // once the account was proved dead, while the campaign is still at others.
 func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 4, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 4, Bystanders: 1})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 300ms, deadline: 6s, batch: 20}\n")
 	require.NoError(t, err)
 	u := newUser(t, e, file)
@@ -83,7 +83,7 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.Equal(t, 2, again.code, "the locked one is open still:\n%s%s", again.out, again.err)
 	require.Equal(t, ledger.Dead, u.ledger().Line(e.ID(victim)).Outcome, again.out)
 	require.False(t, binds(t, e, e.Slapd.LDAPS(), dn, credential.NewSecret("the thief's own")))
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 }
 
 // outcomeOf is an account's in the ledger that is being written.

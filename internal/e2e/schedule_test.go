@@ -85,7 +85,7 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		c.must("schedule", "create", "--cron", "30 2 * * 0", "--time-zone", "Europe/Vienna")
 		require.Contains(t, c.must("schedule", "list"), "schedule/esg-01")
 	})
-	requireDecoysUntouched(t, c.e)
+	requireBystandersUntouched(t, c.e)
 }
 
 // schedule is the one that there is.

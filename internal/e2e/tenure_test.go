@@ -19,7 +19,7 @@ import (
 // whose it is, and ends it only when asked to and able to go on.
 func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 6, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 6, Bystanders: 1})
 	c := &controlled{cluster: &cluster{}}
 	c.directory, c.store = proxied(t, e)
 	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2s, batch: 2, parallel: 1, concurrency: 1}\n")
@@ -106,7 +106,7 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	free := colleague.run("run")
 	require.Zero(t, free.code, "it has said that it holds nothing any more, and nobody waits four minutes for it:\n%s%s", free.out, free.err)
 	requireConsumersServed(t, e)
-	requireDecoysUntouched(t, e)
+	requireBystandersUntouched(t, e)
 }
 
 // Two devices know one service account, each by a path of its own. The later campaign sets another

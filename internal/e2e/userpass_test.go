@@ -30,7 +30,7 @@ func changes(r faultproxy.Request) bool {
 // the requests that change something.
 func TestCrashMatrixOfUserpassUsers(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 1, Users: 44, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 1, Users: 44, Bystanders: 1})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	newUser(t, e, file).must("init")
@@ -49,7 +49,7 @@ func TestCrashMatrixOfUserpassUsers(t *testing.T) {
 // People and appliances use one password for both.
 func TestAUserpassUserWithTheNameOfAStolenAccountShowsTheThiefNothingNew(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1, Users: 1, Decoys: 1})
+	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1, Users: 1, Bystanders: 1})
 	api := e.Vault.Client().Logical()
 	const name = "svc-esg-0001"
 	password := stolenValue(e, e.ID(name))

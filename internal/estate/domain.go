@@ -29,11 +29,11 @@ func (e *Estate) startDomain(ctx context.Context) error {
 	for i := range people {
 		people[i].Attrs = map[string][]string{"description": {"fetches quarantined mail from " + Device}}
 	}
-	decoys := lab.SeedAccounts("app-ad-", e.opts.DomainDecoys)
-	for i := range decoys {
-		decoys[i].Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
+	bystanders := lab.SeedAccounts("app-ad-", e.opts.DomainBystanders)
+	for i := range bystanders {
+		bystanders[i].Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
 	}
-	accounts = append(accounts, decoys...)
+	accounts = append(accounts, bystanders...)
 	if e.opts.SingleReset {
 		accounts = append(accounts, singleReset())
 	}
@@ -59,7 +59,7 @@ func (e *Estate) startDomain(ctx context.Context) error {
 		case a.uid == SingleReset:
 			e.Single = e.stolenFromDomain(a, e.Domain.AccountDN(a.uid))
 		case strings.HasPrefix(a.uid, "app-"):
-			e.domainDecoys = append(e.domainDecoys, a.uid)
+			e.domainBystanders = append(e.domainBystanders, a.uid)
 		default:
 			e.domain = append(e.domain, a)
 		}
@@ -131,9 +131,9 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
 		e.Stolen = append(e.Stolen, e.stolenFromDomain(a, e.Domain.AccountDN(a.uid)))
 	}
-	for _, uid := range e.domainDecoys {
-		held(decoyPath(uid), uid)
-		e.Decoys[e.Domain.AccountDN(uid)] = credential.NewSecret(e.Domain.SeededPassword(uid))
+	for _, uid := range e.domainBystanders {
+		held(bystanderPath(uid), uid)
+		e.Bystanders[e.Domain.AccountDN(uid)] = credential.NewSecret(e.Domain.SeededPassword(uid))
 		e.know(DomainName+"/"+uid, e.DomainServers(), e.Domain.CA, e.Domain.AccountDN(uid))
 	}
 	if e.opts.SingleReset {

@@ -16,8 +16,8 @@ import (
 // DS389Name is what the campaign file calls the 389 Directory Server.
 const DS389Name = "unix"
 
-// DS389Decoy is an account of it that is not tied to the device.
-const DS389Decoy = "app-ds"
+// DS389Bystander is an account of it that is not tied to the device.
+const DS389Bystander = "app-ds"
 
 // startDS389 starts a 389 Directory Server and its consumer, if there are to be any. The first third
 // of the accounts is tied to the device by Vault, the next by the directory too, and the rest by
@@ -32,7 +32,7 @@ func (e *Estate) startDS389(ctx context.Context) (err error) {
 			accounts[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 		}
 	}
-	seeded := append(accounts[:len(accounts):len(accounts)], fresh(DS389Decoy))
+	seeded := append(accounts[:len(accounts):len(accounts)], fresh(DS389Bystander))
 	// ns-slapd names a semaphore of the whole machine like its folder.
 	dir, err := os.MkdirTemp(e.Dir, "ds389-")
 	if err != nil {

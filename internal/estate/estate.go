@@ -33,7 +33,7 @@ type Options struct {
 	Users       int  // more of them, by userpass
 	LDAPLogin   bool // the first account logs in to Vault too, and reads there what the device's logins do
 	Tagged      int  // more accounts that only the directory ties to the device
-	Decoys      int  // accounts that are not tied to the device
+	Bystanders  int  // accounts that are not tied to the device
 	Pair        bool // each directory is worked on by two identities that reset each other
 	Domain      int  // accounts of an Active Directory domain tied to the device; needs root
 	People      int  // people of that domain whose own passwords passed through the device
@@ -42,13 +42,13 @@ type Options struct {
 	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
-	Plant       bool // the thief wrote a decoy's name into the metadata of a secret of the device
+	Plant       bool // the thief wrote a bystander's name into the metadata of a secret of the device
 
-	Postgres       int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
-	PostgresDecoys int // roles of it that are not
+	Postgres           int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
+	PostgresBystanders int // roles of it that are not
 
-	DomainDecoys int  // accounts of the domain that are not tied to the device
-	SingleReset  bool // one more account of the domain, for ResetOnce
+	DomainBystanders int  // accounts of the domain that are not tied to the device
+	SingleReset      bool // one more account of the domain, for ResetOnce
 }
 
 // Estate is a running estate.
@@ -70,10 +70,10 @@ type Estate struct {
 	// Single is stolen too, and for ResetOnce instead of a campaign; without an id if there is none.
 	Single intruder.Stolen
 	// Known are accounts that the intruder knows of and holds no value of, by ledger id: the
-	// decoys and Rollcall's own identities. What it reads is tried there too.
+	// bystanders and Rollcall's own identities. What it reads is tried there too.
 	Known []intruder.Stolen
-	// Decoys are credentials that must stay as they are: value by DN.
-	Decoys map[string]credential.Secret
+	// Bystanders are credentials that must stay as they are: value by DN.
+	Bystanders map[string]credential.Secret
 	// Directory is YAML for the directory in the campaign file, four spaces
 	// deep: "    rate_per_second: 100\n".
 	Directory string
@@ -93,12 +93,12 @@ type Estate struct {
 	// planted is the value of the secret that the thief wrote the metadata of.
 	planted string
 
-	domain, people []domainAccount
-	domainDecoys   []string // by sAMAccountName
-	ds389          []domainAccount
-	roles          []domainAccount   // of the cluster, by role
-	roleDecoys     []string          // by role
-	ownRoles       map[string]string // ids of the worker's, by role
+	domain, people   []domainAccount
+	domainBystanders []string // by sAMAccountName
+	ds389            []domainAccount
+	roles            []domainAccount   // of the cluster, by role
+	roleBystanders   []string          // by role
+	ownRoles         map[string]string // ids of the worker's, by role
 }
 
 // account is one seeded account and where it is known.
@@ -113,7 +113,7 @@ type account struct {
 
 // Start starts the servers and seeds them. On an error everything is stopped.
 func Start(ctx context.Context, o Options) (e *Estate, err error) {
-	e = &Estate{Dir: o.Dir, opts: o, Decoys: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}, ownRoles: map[string]string{}}
+	e = &Estate{Dir: o.Dir, opts: o, Bystanders: map[string]credential.Secret{}, Live: map[string]credential.Path{}, HandOver: map[string]credential.Path{}, uuids: map[string]string{}, ownIDs: map[string]string{}, ownRoles: map[string]string{}}
 	defer func() {
 		if err != nil {
 			e.Stop(context.WithoutCancel(ctx))

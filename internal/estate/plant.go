@@ -10,7 +10,7 @@ import (
 )
 
 // Planted is the account of which a secret of the device says that it is its own, because
-// the thief wrote that there. It is a decoy: nothing ties it to the device.
+// the thief wrote that there. It is a bystander: nothing ties it to the device.
 const Planted = "app-0001"
 
 // plantPath is that secret. What lies there opens nothing.
@@ -22,8 +22,8 @@ func (e *Estate) seedPlant(ctx context.Context) error {
 	if !e.opts.Plant {
 		return nil
 	}
-	if e.opts.AppRoles < 2 || e.opts.Decoys == 0 {
-		return errors.New("estate: a plant needs a login that writes and a decoy: AppRoles 2, Decoys 1")
+	if e.opts.AppRoles < 2 || e.opts.Bystanders == 0 {
+		return errors.New("estate: a plant needs a login that writes and a bystander: AppRoles 2, Bystanders 1")
 	}
 	e.planted = rand.Text()
 	if err := e.Vault.SeedKV(ctx, map[string]map[string]any{plantPath: {"username": "cache", "password": e.planted}}); err != nil {

@@ -22,9 +22,9 @@ func (e *Estate) startPostgres(ctx context.Context) (err error) {
 	if e.opts.Postgres == 0 {
 		return nil
 	}
-	roles, decoys := lab.SeedAccounts("svc-pg-", e.opts.Postgres), lab.SeedAccounts("app-pg-", e.opts.PostgresDecoys)
+	roles, bystanders := lab.SeedAccounts("svc-pg-", e.opts.Postgres), lab.SeedAccounts("app-pg-", e.opts.PostgresBystanders)
 	kept := []string{"fsync = on", "full_page_writes = on"} // the lab's own settings are nothing for a company, says doctor
-	e.Postgres, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres"), CA: e.CA, Conf: kept, Accounts: append(roles[:len(roles):len(roles)], decoys...)})
+	e.Postgres, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(e.Dir, "postgres"), CA: e.CA, Conf: kept, Accounts: append(roles[:len(roles):len(roles)], bystanders...)})
 	if err != nil {
 		return err
 	}
@@ -48,8 +48,8 @@ func (e *Estate) startPostgres(ctx context.Context) (err error) {
 		}
 		e.roles = append(e.roles, domainAccount{a.UID, id})
 	}
-	for _, a := range decoys {
-		e.roleDecoys = append(e.roleDecoys, a.UID)
+	for _, a := range bystanders {
+		e.roleBystanders = append(e.roleBystanders, a.UID)
 	}
 	for _, role := range []string{e.Postgres.Admin, e.Postgres.Partner} {
 		if e.ownRoles[role], err = oid(role); err != nil {
@@ -105,10 +105,10 @@ func (e *Estate) seedPostgres(secrets, metadata map[string]map[string]any) {
 			metadata[path] = map[string]any{"directory": PostgresName, "account": r.uid, "field": "password"}
 		}
 	}
-	for _, role := range e.roleDecoys {
-		secrets[decoyPath(role)] = map[string]any{"username": role, "password": e.Postgres.SeededPassword(role)}
-		metadata[decoyPath(role)] = map[string]any{"directory": PostgresName, "account": role, "field": "password"}
-		e.Decoys[roleDecoy(role)] = credential.NewSecret(e.Postgres.SeededPassword(role))
+	for _, role := range e.roleBystanders {
+		secrets[bystanderPath(role)] = map[string]any{"username": role, "password": e.Postgres.SeededPassword(role)}
+		metadata[bystanderPath(role)] = map[string]any{"directory": PostgresName, "account": role, "field": "password"}
+		e.Bystanders[roleBystander(role)] = credential.NewSecret(e.Postgres.SeededPassword(role))
 		e.Known = append(e.Known, known(of(PostgresName+"/"+role, role, "")))
 	}
 	for role, id := range e.ownRoles {
@@ -123,8 +123,8 @@ func known(s intruder.Stolen) intruder.Stolen {
 	return s
 }
 
-// roleDecoy names a role among Decoys, where the others are DNs.
-func roleDecoy(role string) string { return "role=" + role + "," + PostgresName }
+// roleBystander names a role among Bystanders, where the others are DNs.
+func roleBystander(role string) string { return "role=" + role + "," + PostgresName }
 
 // postgresYAML is the cluster's section of the campaign file.
 func (e *Estate) postgresYAML() string {
@@ -139,17 +139,17 @@ func (e *Estate) postgresYAML() string {
 	return fmt.Sprintf("postgresql:\n  %s:\n    servers:\n      - %s\n    ca_file: ca.pem\n%s%s\n", PostgresName, strings.Join(e.PostgresServers(), "\n      - "), bind, e.Cluster)
 }
 
-// rolesLogIn tries the decoys among the roles on every server.
+// rolesLogIn tries the bystanders among the roles on every server.
 func (e *Estate) rolesLogIn(ctx context.Context) error {
 	if e.Postgres == nil {
 		return nil
 	}
 	var all errgroup.Group
-	wrong := make([]error, len(e.roleDecoys)*2)
-	for i, role := range e.roleDecoys {
+	wrong := make([]error, len(e.roleBystanders)*2)
+	for i, role := range e.roleBystanders {
 		for n, s := range []*lab.Postgres{e.Postgres, e.PostgresReplica} {
 			all.Go(func() error {
-				conn, err := s.Connect(ctx, role, e.Decoys[roleDecoy(role)].Reveal(), "postgres")
+				conn, err := s.Connect(ctx, role, e.Bystanders[roleBystander(role)].Reveal(), "postgres")
 				if err != nil {
 					wrong[2*i+n] = fmt.Errorf("estate: %s can no longer log in at %s: %w", role, s.URL(), err)
 					return nil

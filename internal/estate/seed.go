@@ -49,18 +49,18 @@ func (e *Estate) planAccounts() {
 			e.plan[i].Attrs = map[string][]string{"description": {"lookup account of " + Device}}
 		}
 	}
-	for _, a := range lab.SeedAccounts("app-", e.opts.Decoys) {
+	for _, a := range lab.SeedAccounts("app-", e.opts.Bystanders) {
 		a.Attrs = map[string][]string{"description": {"has nothing to do with the mail gateway"}}
-		e.plan = append(e.plan, account{Account: a, kv: decoyPath(a.UID)})
-		e.Decoys[decoyDN(a.UID)] = credential.NewSecret(a.Password)
+		e.plan = append(e.plan, account{Account: a, kv: bystanderPath(a.UID)})
+		e.Bystanders[bystanderDN(a.UID)] = credential.NewSecret(a.Password)
 	}
 }
 
 func fresh(uid string) lab.Account { return lab.Account{UID: uid, Password: rand.Text()} }
 
-func decoyDN(uid string) string { return "uid=" + uid + ",ou=people,dc=example,dc=org" }
+func bystanderDN(uid string) string { return "uid=" + uid + ",ou=people,dc=example,dc=org" }
 
-func decoyPath(uid string) string { return "apps/other/" + uid }
+func bystanderPath(uid string) string { return "apps/other/" + uid }
 
 func (e *Estate) seedVault(ctx context.Context) error {
 	secrets := map[string]map[string]any{}
@@ -77,7 +77,7 @@ func (e *Estate) seedVault(ctx context.Context) error {
 		if a.listed {
 			e.rows = append(e.rows, []string{"ldap-password", "corp", a.UID, "kv/" + a.kv + "#password", "from the handover"})
 		}
-		if _, decoy := e.Decoys[e.Slapd.AccountDN(a.UID)]; decoy {
+		if _, bystander := e.Bystanders[e.Slapd.AccountDN(a.UID)]; bystander {
 			e.know(e.ID(a.UID), e.Servers(), e.Slapd.CA, e.Slapd.AccountDN(a.UID))
 			continue
 		}

@@ -79,7 +79,7 @@ func startSlapd(ctx context.Context, dir string) (*lab.Slapd, error) {
 	for i := range people {
 		people[i].Attrs = map[string][]string{"description": {"used by esg-01"}}
 	}
-	people = append(people, lab.SeedAccounts("decoy", 20)...)
+	people = append(people, lab.SeedAccounts("bystander", 20)...)
 	for _, a := range []lab.Account{
 		{UID: "alice", Attrs: map[string][]string{"mail": {"alice@example.org"}}},
 		{UID: "bob", Attrs: map[string][]string{"mail": {"shared@example.org"}}},
@@ -147,7 +147,7 @@ func byName(roll *credential.Roll) map[string]credential.Credential {
 	return out
 }
 
-func TestASearchOfManyPagesListsEveryAccountOnceAndNoDecoy(t *testing.T) {
+func TestASearchOfManyPagesListsEveryAccountOnceAndNoBystander(t *testing.T) {
 	servers(t)
 	c := campaign()
 	c.Directories["corp"] = corp()
@@ -166,7 +166,7 @@ func TestASearchOfManyPagesListsEveryAccountOnceAndNoDecoy(t *testing.T) {
 	require.Equal(t, now, roll.ListedAt)
 	require.Positive(t, beats)
 	for _, x := range roll.Credentials {
-		require.NotContains(t, x.Name, "decoy")
+		require.NotContains(t, x.Name, "bystander")
 		require.Len(t, x.Reasons, 2)
 		require.True(t, x.Adopted)
 		require.Equal(t, "corp/"+x.Subject, x.ID)
@@ -292,13 +292,13 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 func TestAllSourcesTogetherFromACampaignFile(t *testing.T) {
 	servers(t)
 	ctx := t.Context()
-	kv := map[string]map[string]any{"apps/all/alice": {"password": "a"}, "apps/all/deep/er/gone": {"pw": "b"}, "apps/all/loose": {"x": "c"}, "apps/all/login": {"secret_id": "d"}, "other/decoy": {"password": "e"}}
+	kv := map[string]map[string]any{"apps/all/alice": {"password": "a"}, "apps/all/deep/er/gone": {"pw": "b"}, "apps/all/loose": {"x": "c"}, "apps/all/login": {"secret_id": "d"}, "other/bystander": {"password": "e"}}
 	require.NoError(t, realVault.SeedKV(ctx, kv))
 	require.NoError(t, realVault.SeedMetadata(ctx, map[string]map[string]any{
 		"apps/all/alice":        {"account": "alice", "directory": "corp"},
 		"apps/all/deep/er/gone": {"account": "gone", "field": "pw"},
 		"apps/all/login":        {"account": "approle/all-01", "directory": "vault"},
-		"other/decoy":           {"account": "decoy0001"},
+		"other/bystander":       {"account": "bystander0001"},
 	}))
 	write(t, "auth/approle/role/all-01", map[string]any{"token_ttl": "1m"})
 	write(t, "auth/approle/role/unrelated", map[string]any{"token_ttl": "1m"})

@@ -49,7 +49,7 @@ func TestARollIsReadBackAsItWasWritten(t *testing.T) {
 	roll.Findings[roll.Credentials[7].ID] = []credential.Finding{{Code: credential.FindingNoAccount, Detail: "kv/apps/7"}}
 	roll.Findings["corp/not-listed"] = []credential.Finding{{Code: credential.FindingTwoPaths}}
 	for i := range 700 {
-		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: fmt.Sprint("corp/x", i), Name: "x", Reason: "decoy"})
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: fmt.Sprint("corp/x", i), Name: "x", Reason: "bystander"})
 	}
 
 	written, err := s.WriteRoll(t.Context(), roll)

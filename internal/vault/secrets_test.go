@@ -20,7 +20,7 @@ func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
 	for i := range 300 {
 		data[fmt.Sprintf("%s/apps/many/%03d", root, i)] = map[string]any{"password": "x"}
 	}
-	for _, p := range []string{"/apps", "/apps/a", "/apps/a/b c", "/apps/deep/er/x", "/applications/decoy", "/other"} {
+	for _, p := range []string{"/apps", "/apps/a", "/apps/a/b c", "/apps/deep/er/x", "/applications/bystander", "/other"} {
 		data[root+p] = map[string]any{"password": "x"}
 	}
 	require.NoError(t, server.SeedKV(t.Context(), data))
@@ -36,7 +36,7 @@ func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
 	require.Len(t, got, 304)
 	require.Contains(t, got, root+"/apps", "the prefix itself")
 	require.Contains(t, got, root+"/apps/many/000", "deleted, with metadata left")
-	require.NotContains(t, got, root+"/applications/decoy")
+	require.NotContains(t, got, root+"/applications/bystander")
 	_, read := got[root+"/apps/a"].Live("password")
 	require.True(t, read, "what it holds came with its metadata")
 	require.Equal(t, map[string]string{"directory": "corp", "account": "uid=a"}, got[root+"/apps/a"].Custom)

@@ -11,24 +11,24 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// CheckDecoys returns nil if every decoy is as it was seeded: its password
+// CheckBystanders returns nil if every bystander is as it was seeded: its password
 // logs in on every server, and Vault holds the one version that was written, also at
 // the thief's place that names one.
-// The error names each decoy that is not, and no password.
-func (e *Estate) CheckDecoys(ctx context.Context) error {
+// The error names each bystander that is not, and no password.
+func (e *Estate) CheckBystanders(ctx context.Context) error {
 	var wrong []error
 	for _, server := range e.Servers() {
-		wrong = append(wrong, e.decoysLogIn(ctx, server, e.Slapd.BaseDN()))
+		wrong = append(wrong, e.bystandersLogIn(ctx, server, e.Slapd.BaseDN()))
 	}
 	if e.Domain != nil {
-		wrong = append(wrong, e.decoysLogIn(ctx, e.Domain.LDAPS(), e.Domain.BaseDN()))
+		wrong = append(wrong, e.bystandersLogIn(ctx, e.Domain.LDAPS(), e.Domain.BaseDN()))
 	}
 	wrong = append(wrong, e.rolesLogIn(ctx))
 	api := e.Vault.Client()
-	for dn := range e.Decoys {
+	for dn := range e.Bystanders {
 		_, uid, _ := strings.Cut(dn, "=")
 		uid, _, _ = strings.Cut(uid, ",")
-		meta, err := api.Logical().ReadWithContext(ctx, "kv/metadata/"+decoyPath(uid))
+		meta, err := api.Logical().ReadWithContext(ctx, "kv/metadata/"+bystanderPath(uid))
 		switch {
 		case err != nil:
 			wrong = append(wrong, fmt.Errorf("estate: %s in Vault: %w", dn, err))
@@ -41,8 +41,8 @@ func (e *Estate) CheckDecoys(ctx context.Context) error {
 	return errors.Join(append(wrong, e.checkPlant(ctx))...)
 }
 
-// decoysLogIn tries the decoys below base at a server.
-func (e *Estate) decoysLogIn(ctx context.Context, server, base string) error {
+// bystandersLogIn tries the bystanders below base at a server.
+func (e *Estate) bystandersLogIn(ctx context.Context, server, base string) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(e.CA.PEM)
 	conn, err := ldap.DialURL(server, ldap.DialWithTLSConfig(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}))
@@ -52,7 +52,7 @@ func (e *Estate) decoysLogIn(ctx context.Context, server, base string) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	var wrong []error
-	for dn, value := range e.Decoys {
+	for dn, value := range e.Bystanders {
 		if !strings.HasSuffix(dn, ","+base) {
 			continue
 		}
