@@ -12,9 +12,10 @@ import (
 	"rollcall/internal/vault"
 )
 
-// noteActivated keeps where this batch put new values, before any of its credentials is
-// freed: another device may know the same account by another path, and whoever
-// rotates it next must keep this one current. What Vault did not take stays open.
+// noteActivated keeps where this batch put new values, before any of its
+// credentials is freed: another device may know the same account by another
+// path, and whoever rotates it next must keep this one current. What Vault did
+// not take stays open.
 func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []AppliedItem) {
 	placed := map[string][]vault.Placed{}
 	for _, a := range out {
@@ -40,8 +41,9 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	}
 }
 
-// noteElsewhere keeps where ended campaigns put values that gave up before they could note it. It
-// fails as a whole, so that it is tried again: the credential is told to come back with the next roll.
+// noteElsewhere keeps where ended campaigns put values that gave up before they
+// could note it. It fails as a whole, so that it is tried again: the credential
+// is told to come back with the next roll.
 func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []PreparedItem) error {
 	placed := map[string][]vault.Placed{}
 	for _, p := range out {
@@ -55,7 +57,8 @@ func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credenti
 	return classify(errVault, r.Store.RecordActivated(ctx, placed))
 }
 
-// vaultStop is what keeps a credential open when Vault could not be asked about it.
+// vaultStop is what keeps a credential open when Vault could not be asked about
+// it.
 func vaultStop(err error) *protocol.Stop {
 	if v, ok := errors.AsType[*vault.Error](err); ok {
 		return v.Stop()
@@ -66,7 +69,8 @@ func vaultStop(err error) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: err.Error()}
 }
 
-// placesOf are the paths that a credential may be activated at, in the order of Applied.To.
+// placesOf are the paths that a credential may be activated at, in the order of
+// Applied.To.
 func placesOf(c credential.Credential) []credential.Path {
 	if c.Spare == nil {
 		return c.Paths
@@ -74,9 +78,10 @@ func placesOf(c credential.Credential) []credential.Path {
 	return append(slices.Clone(c.Paths), *c.Spare)
 }
 
-// stopElsewhere keeps open what another campaign has activated at a path that is not on
-// this roll, since this campaign began: consumers read it there, and a value that
-// this one sets would never get to them. It is called when all are staged, so the other one is done.
+// stopElsewhere keeps open what another campaign has activated at a path that
+// is not on this roll, since this campaign began: consumers read it there, and
+// a value that this one sets would never get to them. It is called when all are
+// staged, so the other one is done.
 func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []credential.Credential, out []PreparedItem) {
 	var ids []string
 	for _, p := range out {
@@ -109,7 +114,8 @@ func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []cr
 
 func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c credential.Credential, p PreparedItem) *protocol.Stop {
 	if p.Fresh {
-		// Nobody has seen that value. Left there it would be in the next campaign's way.
+		// Nobody has seen that value. Left there it would be in the next
+		// campaign's way.
 		if err := r.Store.Unstage(ctx, c.ID, campaign, p.Attempt); err != nil && !vault.IsCASMismatch(err) {
 			return vaultStop(err)
 		}
@@ -117,8 +123,9 @@ func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c creden
 	return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign rotated it while this one ran, for a path that this roll has not; nothing was changed, and its consumers read the value of that campaign"}
 }
 
-// unlisted keeps open what another device's campaign left staged when it ended after this one had
-// begun: the listing saw it at work and looked no further. Its paths are on the next roll.
+// unlisted keeps open what another device's campaign left staged when it ended
+// after this one had begun: the listing saw it at work and looked no further.
+// Its paths are on the next roll.
 func (r *Rotation) unlisted(campaign, device string) func(context.Context, credential.Credential, vault.Staged) *protocol.Stop {
 	return func(ctx context.Context, c credential.Credential, left vault.Staged) *protocol.Stop {
 		if c.HandsOver() || !left.MayBeInForce() {

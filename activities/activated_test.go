@@ -11,8 +11,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Two devices know one account, each by a path of its own, and their campaigns run at once. What the
-// first has activated must not be undone for its consumers by the second.
+// Two devices know one account, each by a path of its own, and their campaigns
+// run at once. What the first has activated must not be undone for its
+// consumers by the second.
 func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *testing.T) {
 	s := newSafe(t)
 	s.role("shared", "stolen")
@@ -53,8 +54,9 @@ func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *te
 	require.Nil(t, prepare(s.batch("third", "esg-02", both)).Stop, "which has both")
 }
 
-// A process that dies between activation and the end of its batch has not noted where it put the value. What
-// it staged is left, and tells whoever takes it over.
+// A process that dies between activation and the end of its batch has not noted
+// where it put the value. What it staged is left, and tells whoever takes it
+// over.
 func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) {
 	o := newOutage(t, 1)
 	first := o.campaign("esg-01-1", o.vault.RootToken().Reveal(), 0, 1)
@@ -101,8 +103,8 @@ func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) 
 	require.Nil(t, prepare(both).Stop)
 }
 
-// The same, where the other device's campaign ended in the middle: what it left staged may be in
-// force, and what its consumers read is not on this roll.
+// The same, where the other device's campaign ended in the middle: what it left
+// staged may be in force, and what its consumers read is not on this roll.
 func TestAValueThatAnotherCampaignLeftStagedIsNotTakenOverWithoutItsPaths(t *testing.T) {
 	s := newSafe(t)
 	s.role("shared", "stolen")

@@ -18,9 +18,10 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Behind an address stand in turn a replica that follows and one that stopped following when both
-// were in step, so that nothing tells them apart before something is set. Whatever the
-// connections of the pools meet, no credential is dead that one of them still takes.
+// Behind an address stand in turn a replica that follows and one that stopped
+// following when both were in step, so that nothing tells them apart before
+// something is set. Whatever the connections of the pools meet, no credential
+// is dead that one of them still takes.
 func TestInABatchBehindABalancerNothingIsDead(t *testing.T) {
 	g := newGround(t)
 	const accounts = 8
@@ -37,9 +38,9 @@ func TestInABatchBehindABalancerNothingIsDead(t *testing.T) {
 	g.nothingIsDead(d, accounts, nil, first.SeededPassword)
 }
 
-// A supplier and a consumer of 389 Directory Server are told apart by what they say of themselves, so
-// no campaign begins; one that began while the balancer showed a single machine proves nothing when it
-// shows the other one.
+// A supplier and a consumer of 389 Directory Server are told apart by what they
+// say of themselves, so no campaign begins; one that began while the balancer
+// showed a single machine proves nothing when it shows the other one.
 func TestInABatchBehindABalancerOf389DirectoryServersNothingIsDead(t *testing.T) {
 	g := newGround(t)
 	const accounts = 3
@@ -76,8 +77,8 @@ func (g *ground) secretAt(path, value string) credential.Path {
 	return p
 }
 
-// nothingIsDead rotates the accounts esg… of a directory whose second server is a balancer. begun runs
-// when they were listed.
+// nothingIsDead rotates the accounts esg… of a directory whose second server is
+// a balancer. begun runs when they were listed.
 func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), password func(uid string) string) {
 	g.Helper()
 	t := g.safe.T

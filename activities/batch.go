@@ -17,22 +17,24 @@ import (
 const inHand = 2 * time.Minute
 
 // silent is how many credentials in a row must find their authority or Vault
-// unreachable before the rest of the batch is not tried. The next pass begins elsewhere
-// in the batch, so that nothing which only some of them meet keeps the others from their turn.
+// unreachable before the rest of the batch is not tried. The next pass begins
+// elsewhere in the batch, so that nothing which only some of them meet keeps
+// the others from their turn.
 const silent = 8
 
-// each works through n credentials, at most width at once. It begins none
-// after the activity is cancelled or its worker stops, and lets those in hand
-// finish: their context outlives the cancellation. do reports what stopped it,
-// or nil; skipped is called for those that were not begun, and with
-// ReasonInternal for one whose do panicked. Both run at the same time for different ones.
+// each works through n credentials, at most width at once. It begins none after
+// the activity is cancelled or its worker stops, and lets those in hand finish:
+// their context outlives the cancellation. do reports what stopped it, or nil;
+// skipped is called for those that were not begun, and with ReasonInternal for
+// one whose do panicked. Both run at the same time for different ones.
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	eachIn(ctx, n, width, newLine(width), "", do, skipped)
 }
 
-// eachIn is each in a line that other batches may stand in. What waits in it is not begun.
+// eachIn is each in a line that other batches may stand in. What waits in it is
+// not begun.
 func eachIn(ctx context.Context, n, width int, in *line, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
@@ -41,8 +43,8 @@ func eachIn(ctx context.Context, n, width int, in *line, campaign string, do fun
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	batch := in.join(campaign)
-	// Not a goroutine for each credential: what runs below it needs a deep stack, which
-	// is grown once.
+	// Not a goroutine for each credential: what runs below it needs a deep
+	// stack, which is grown once.
 	for range min(n, max(width, 1)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
@@ -94,8 +96,9 @@ func notBegun(ctx context.Context, b *breaker) *protocol.Stop {
 	return b.open()
 }
 
-// breaker spares a batch the time-outs of an authority, or of Vault, that is gone as a
-// whole: what it counts are credentials in a row that met nothing else.
+// breaker spares a batch the time-outs of an authority, or of Vault, that is
+// gone as a whole: what it counts are credentials in a row that met nothing
+// else.
 type breaker struct {
 	bad  atomic.Int64
 	last atomic.Pointer[protocol.Stop]

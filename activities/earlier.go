@@ -12,14 +12,14 @@ import (
 	"rollcall/internal/vault"
 )
 
-// accusing are findings that say that somebody changed a credential. It may have been
-// Rollcall, in an earlier campaign: of another device that has the same account, or with
-// another path in Vault.
+// accusing are findings that say that somebody changed a credential. It may
+// have been Rollcall, in an earlier campaign: of another device that has the
+// same account, or with another path in Vault.
 var accusing = []credential.FindingCode{credential.FindingChangedBefore, "path-refused", credential.FindingStalePath}
 
-// nameEarlier adds to such findings which earlier campaign had the credential. Where Vault cannot
-// be asked, it names none, and takes a stale path of what Rollcall has set before for one that it
-// left behind.
+// nameEarlier adds to such findings which earlier campaign had the credential.
+// Where Vault cannot be asked, it names none, and takes a stale path of what
+// Rollcall has set before for one that it left behind.
 func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []AppliedItem) {
 	if !slices.ContainsFunc(out, func(it AppliedItem) bool { return slices.ContainsFunc(it.Findings, accuses) }) {
 		return
@@ -30,7 +30,8 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 		rec, had := earlier[page[it.Index].ID]
 		for i, f := range it.Findings {
 			if err != nil && f.Code == credential.FindingStalePath && len(page[it.Index].Ours) > 0 {
-				// Rollcall has set it before, and whether that path had a part then is not known.
+				// Rollcall has set it before, and whether that path had a part
+				// then is not known.
 				it.Findings[i].Code = credential.FindingLeftBehind
 				continue
 			}
@@ -49,9 +50,10 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 	}
 }
 
-// leftBehind reports whether a path that is not in force may have been so until Rollcall itself
-// set another value: an earlier campaign had the credential, without that path, and activated
-// it elsewhere. which is as rotation words it: "path 2, 3 of 3".
+// leftBehind reports whether a path that is not in force may have been so until
+// Rollcall itself set another value: an earlier campaign had the credential,
+// without that path, and activated it elsewhere. which is as rotation words it:
+// "path 2, 3 of 3".
 func leftBehind(c credential.Credential, which string, was vault.Earlier) bool {
 	which, _, _ = strings.Cut(strings.TrimPrefix(which, "path "), " of ")
 	for n := range strings.SplitSeq(which, ", ") {

@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/rotation"
 )
 
-// Two devices had one service account, and each has a copy of its password: the second campaign
-// finds its copy refused, and says that the first may have changed it.
+// Two devices had one service account, and each has a copy of its password: the
+// second campaign finds its copy refused, and says that the first may have
+// changed it.
 func TestAChangeByAnEarlierCampaignIsNotPutOnSomebodyElse(t *testing.T) {
 	o := newOutage(t, 4)
 	o.grant("")

@@ -59,7 +59,8 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	return e
 }
 
-// namePaths puts names for the numbers with which rotation words which paths: "path 2, 3 of 3".
+// namePaths puts names for the numbers with which rotation words which paths:
+// "path 2, 3 of 3".
 func namePaths(c credential.Credential, detail string) string {
 	which, of, said := strings.Cut(detail, fmt.Sprintf(" of %d", len(c.Paths)))
 	numbers, named := strings.CutPrefix(which, "path ")
@@ -84,7 +85,8 @@ func died(campaign string, c credential.Credential, a AppliedItem, now time.Time
 	return e
 }
 
-// waveNames are those of the waves that hold something; nil where there is only one.
+// waveNames are those of the waves that hold something; nil where there is only
+// one.
 func waveNames(waves []credential.WaveIndex) map[int]string {
 	if len(waves) < 2 {
 		return nil
@@ -98,8 +100,8 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 	return names
 }
 
-// byPath names the paths of versions, which are in the order of c.Paths and then, where
-// Rollcall's own path takes part, of c.Spare.
+// byPath names the paths of versions, which are in the order of c.Paths and
+// then, where Rollcall's own path takes part, of c.Spare.
 func byPath(c credential.Credential, versions []int) map[string]int {
 	out := map[string]int{}
 	for i, p := range placesOf(c) {
@@ -110,8 +112,8 @@ func byPath(c credential.Credential, versions []int) map[string]int {
 	return out
 }
 
-// written is byPath of those that were written: a path that was left as it is has no
-// version after.
+// written is byPath of those that were written: a path that was left as it is
+// has no version after.
 func written(c credential.Credential, versions []int) map[string]int {
 	out := byPath(c, versions)
 	maps.DeleteFunc(out, func(_ string, v int) bool { return v == 0 })

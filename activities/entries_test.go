@@ -96,7 +96,8 @@ func TestWhatTravelsNamesNoAccountAndHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// The ledger keeps the first entry of an id, so two findings of one code need two.
+// The ledger keeps the first entry of an id, so two findings of one code need
+// two.
 func TestFindingsOfOneCodeStayApartUnlessTheySayTheSame(t *testing.T) {
 	got := listed("c1", nil, map[string][]credential.Finding{cred.ID: {
 		{Code: credential.FindingAmbiguous, Detail: "kv/apps/a"}, {Code: credential.FindingAmbiguous, Detail: "kv/apps/b"},

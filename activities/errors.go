@@ -67,9 +67,9 @@ func ofVault(r protocol.Reason) string {
 	return errVault
 }
 
-// brokenOff is a cancelled activity. Where it was not the workflow that cancelled it, but a
-// worker that stops, Temporal takes it for a failure and keeps no more of it than this
-// type's name.
+// brokenOff is a cancelled activity. Where it was not the workflow that
+// cancelled it, but a worker that stops, Temporal takes it for a failure and
+// keeps no more of it than this type's name.
 type brokenOff struct{}
 
 func (brokenOff) Error() string { return "broken off before its end: its worker stopped" }

@@ -142,7 +142,8 @@ func TestWhatDoctorKnowsToBeWrongWithAServerBeginsNoCampaign(t *testing.T) {
 	require.NoError(t, g.fit(alone(g.first.LDAPS(), stale.LDAPS())), "a server that is down keeps nobody from a new value")
 }
 
-// Two providers, one of them in the file: what the other one still takes nobody asks.
+// Two providers, one of them in the file: what the other one still takes nobody
+// asks.
 func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccountsForThem(t *testing.T) {
 	g := newGround(t)
 	first := g.slapd(lab.SlapdOptions{Provider: true, Policy: lab.SlapdPolicy{MustChange: true}, Accounts: lab.SeedAccounts("user", 1)})

@@ -9,7 +9,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Whoever reads the record must learn where a new value lies that nothing reads yet.
+// Whoever reads the record must learn where a new value lies that nothing reads
+// yet.
 func TestAFindingSaysWhereTheNewValueLies(t *testing.T) {
 	paths := []credential.Path{{Mount: "kv", Path: "rollcall/corp/a", Field: "password"}, {Mount: "kv", Path: "apps/a", Field: "password"}}
 	spare := credential.Path{Mount: "kv", Path: "rollcall/corp/a-id", Field: "password"}

@@ -30,8 +30,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// outage is one Vault and one slapd, on which something happens to Vault when it is
-// about to get a certain activation.
+// outage is one Vault and one slapd, on which something happens to Vault when
+// it is about to get a certain activation.
 type outage struct {
 	t      *testing.T
 	slapd  *lab.Slapd
@@ -106,7 +106,8 @@ func (o *outage) environment(token string) {
 	}
 }
 
-// grant writes the policy of the worker's token: what init gives it, or what is left of that.
+// grant writes the policy of the worker's token: what init gives it, or what is
+// left of that.
 func (o *outage) grant(without string) {
 	for _, p := range vault.Policies(o.spec, nil) {
 		if p.Name == vault.WorkerPolicy {
@@ -127,7 +128,8 @@ func (o *outage) token(in vaultapi.TokenCreateRequest) string {
 	return got.Auth.ClientToken
 }
 
-// campaign is the accounts from one to another, as one campaign in one worker process.
+// campaign is the accounts from one to another, as one campaign in one worker
+// process.
 type outageCampaign struct {
 	*outage
 	rotation    *Rotation
@@ -184,8 +186,8 @@ func (c *outageCampaign) call(name string, in, out any) {
 	}
 }
 
-// pass takes what is open of both batches through Prepare and Apply at the same time, and says by id what
-// keeps a credential open.
+// pass takes what is open of both batches through Prepare and Apply at the same
+// time, and says by id what keeps a credential open.
 func (c *outageCampaign) pass(n int) map[string]protocol.Stop {
 	open := map[string]protocol.Stop{}
 	var mu sync.Mutex
@@ -264,8 +266,8 @@ func (c *outageCampaign) reasons(open map[string]protocol.Stop) map[protocol.Rea
 	return out
 }
 
-// However Vault goes away in the middle, nobody else is set after it, and what is cut off
-// is what was in hand. When it is back, all come to their end.
+// However Vault goes away in the middle, nobody else is set after it, and what
+// is cut off is what was in hand. When it is back, all come to their end.
 func TestNothingIsSetThatVaultDoesNotTake(t *testing.T) {
 	const each = 40
 	o := newOutage(t, 4*each)
@@ -357,7 +359,8 @@ func TestNothingIsSetWithALoginThatEndsFirst(t *testing.T) {
 	require.Empty(t, c.cutOff())
 }
 
-// A quota on the whole of Vault slows a campaign down and costs nobody anything.
+// A quota on the whole of Vault slows a campaign down and costs nobody
+// anything.
 func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
 	const accounts, perSecond = 20, 25
 	o := newOutage(t, accounts)

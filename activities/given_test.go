@@ -11,9 +11,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A path of a login to Vault that an earlier campaign activated, and that was given to another login
-// since, is that one's: campaign after campaign leaves it as it is and says so, and keeps the path
-// current that Rollcall wrote last.
+// A path of a login to Vault that an earlier campaign activated, and that was
+// given to another login since, is that one's: campaign after campaign leaves
+// it as it is and says so, and keeps the path current that Rollcall wrote last.
 func TestAPathOfALoginThatWasGivenToAnotherIsLeftAsItIs(t *testing.T) {
 	s := newSafe(t)
 	s.role("first", "stolen")

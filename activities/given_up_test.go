@@ -18,8 +18,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// An abort cancels a batch in the middle of any of its calls. What is then left open was not
-// kept so by Vault nor by the directory, and nobody must be sent there to look.
+// An abort cancels a batch in the middle of any of its calls. What is then left
+// open was not kept so by Vault nor by the directory, and nobody must be sent
+// there to look.
 func TestWhatABatchBreaksOffItselfReadsInterruptedAndNotUnreachable(t *testing.T) {
 	o := newOutage(t, 2)
 	roots := x509.NewCertPool()

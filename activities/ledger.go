@@ -27,8 +27,8 @@ type Ledger struct {
 	last folded
 }
 
-// rollChunk is about how many entries of a roll go into one append: each costs a
-// checkpoint, its signature and its anchor.
+// rollChunk is about how many entries of a roll go into one append: each costs
+// a checkpoint, its signature and its anchor.
 const rollChunk = 4000
 
 // RecordRoll writes every line of the roll with its provenance, then its count.
@@ -142,8 +142,8 @@ func (l *Ledger) RecordIntents(ctx context.Context, in IntentInput) error {
 	return l.append(ctx, in.Batch.Campaign, entries)
 }
 
-// RecordResults says how a pass over a batch ended for each credential. Only once it
-// has returned may what is dead be cleaned.
+// RecordResults says how a pass over a batch ended for each credential. Only
+// once it has returned may what is dead be cleaned.
 func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)

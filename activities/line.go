@@ -6,9 +6,10 @@ import (
 	"sync"
 )
 
-// line hands out the slots of an authority: a free one goes to the batch of a campaign
-// that came first, and campaigns take turns. So batches end one after the other, what
-// was done is recorded as it goes, and while one is at the directory the others are at Vault.
+// line hands out the slots of an authority: a free one goes to the batch of a
+// campaign that came first, and campaigns take turns. So batches end one after
+// the other, what was done is recorded as it goes, and while one is at the
+// directory the others are at Vault.
 type line struct {
 	slots   int // in all
 	mu      sync.Mutex
@@ -27,8 +28,9 @@ func newLine(slots int) *line {
 	return &line{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
 }
 
-// join gives a batch its place: behind those of its campaign, and for the first of a campaign
-// beside the one that is being served. Batches with one place take turns.
+// join gives a batch its place: behind those of its campaign, and for the first
+// of a campaign beside the one that is being served. Batches with one place
+// take turns.
 func (l *line) join(campaign string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -112,8 +112,8 @@ func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 	}
 }
 
-// TestNoSlotIsLostOrGivenTwice lets batches take, leave and give up at random, really at
-// the same time.
+// TestNoSlotIsLostOrGivenTwice lets batches take, leave and give up at random,
+// really at the same time.
 func TestNoSlotIsLostOrGivenTwice(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		slots := rapid.IntRange(1, 4).Draw(r, "slots")

@@ -9,8 +9,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// `vault kv put … password=@file` stores the end of the line too, and shells take it off again:
-// nobody changed anything, and the proof is a refused login.
+// `vault kv put … password=@file` stores the end of the line too, and shells
+// take it off again: nobody changed anything, and the proof is a refused login.
 func TestAValueStoredWithTheEndOfALineIsProvedByBind(t *testing.T) {
 	o := newOutage(t, 4)
 	o.grant("")

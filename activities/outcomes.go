@@ -7,9 +7,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// noteDead notes beside the roll what is dead and done with: the next listing of the device
-// keeps on its roll what is not, whether or not anything names it. What was proved without a
-// server that a person left out is not done with, nor what lies at Rollcall's own path alone.
+// noteDead notes beside the roll what is dead and done with: the next listing
+// of the device keeps on its roll what is not, whether or not anything names
+// it. What was proved without a server that a person left out is not done with,
+// nor what lies at Rollcall's own path alone.
 func (r *Rotation) noteDead(ctx context.Context, in CleanInput, page []credential.Credential, cleaned Cleaned) error {
 	if len(in.Batch.LeftOut) > 0 {
 		return nil

@@ -13,8 +13,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// An abort leaves values staged that no server ever saw: who excludes such an account then, or
-// narrows the filter, is not held up by them, and they bring no account back.
+// An abort leaves values staged that no server ever saw: who excludes such an
+// account then, or narrows the filter, is not held up by them, and they bring
+// no account back.
 func TestAStagedValueOfAnAccountThatIsAsItWasIsNotLeftOver(t *testing.T) {
 	g := newGround(t)
 	kinds := registry.New(g.store)

@@ -84,9 +84,9 @@ func approle(name, path string) credential.Credential {
 	}
 }
 
-// One credential of a batch cannot be cleaned, so the batch is cleaned again, for up to a
-// day. What was free long ago may be another campaign's by then, and the only
-// place of a value that is in force.
+// One credential of a batch cannot be cleaned, so the batch is cleaned again,
+// for up to a day. What was free long ago may be another campaign's by then,
+// and the only place of a value that is in force.
 func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 	s := newSafe(t)
 	free, stuck := approle("free", "apps/free"), approle("stuck", "") // a mount that is gone

@@ -8,8 +8,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// What a login of the roll that stays open may make or change counts as what it reads: another role's secret-id,
-// a user of another mount, a token of a role, a mount, an audit device, by its exact name or by a pattern.
+// What a login of the roll that stays open may make or change counts as what it
+// reads: another role's secret-id, a user of another mount, a token of a role,
+// a mount, an audit device, by its exact name or by a pattern.
 func TestALoginThatMayBeAnotherOneCountsAsOneThatReadsAll(t *testing.T) {
 	w := newReachable(t, map[string]any{"token_policies": "default"})
 	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": "power", "bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"})

@@ -17,9 +17,10 @@ import (
 	"rollcall/internal/vault"
 )
 
-// closedLogins remembers which logins to Vault were seen to be retired, by campaign and
-// credential, and when. What it does not know is read from the staging entry, and so is, now and
-// then, what it knows: another process may have seen since that a value of a stranger is in force.
+// closedLogins remembers which logins to Vault were seen to be retired, by
+// campaign and credential, and when. What it does not know is read from the
+// staging entry, and so is, now and then, what it knows: another process may
+// have seen since that a value of a stranger is in force.
 type closedLogins struct{ seen sync.Map }
 
 // closedTTL is how long a login that was seen to be closed is taken to be so.
@@ -49,11 +50,12 @@ type reach struct {
 	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
 
-// reachOf asks each login of the roll that is still open what it could read of the places of
-// cs: one call for all places, besides the login itself. Own logins of Rollcall read all of them
-// by their nature, and are not among the logins of a batch (docs/threat-model.md). begun: the
-// staging place was asked about before, so that a login need not be asked about itself alone,
-// unless what it minted outlives it.
+// reachOf asks each login of the roll that is still open what it could read of
+// the places of cs: one call for all places, besides the login itself. Own
+// logins of Rollcall read all of them by their nature, and are not among the
+// logins of a batch (docs/threat-model.md). begun: the staging place was asked
+// about before, so that a login need not be asked about itself alone, unless
+// what it minted outlives it.
 func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credential, begun bool) (*reach, error) {
 	if len(b.Logins) == 0 {
 		return nil, nil
@@ -130,8 +132,9 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 	return out, g.Wait()
 }
 
-// reads asks one login, and what of it no rotation ends. Nothing is asked of one that is closed
-// already; of one that is alone only if its tokens outlast it.
+// reads asks one login, and what of it no rotation ends. Nothing is asked of
+// one that is closed already; of one that is alone only if its tokens outlast
+// it.
 func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string, alone bool) (readable []string, stays kind.Outlasts, shut bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -208,8 +211,9 @@ func (o *reach) places(c credential.Credential) []string {
 	return out
 }
 
-// makes are the paths at which whoever may write gives himself the login c: another secret-id or
-// password of it, or a role that asks for none. What a directory has, nobody sets by Vault.
+// makes are the paths at which whoever may write gives himself the login c:
+// another secret-id or password of it, or a role that asks for none. What a
+// directory has, nobody sets by Vault.
 func makes(c credential.Credential) []string {
 	i, login := strings.LastIndex(c.Subject, "/"), c.Kind.Traits().Login
 	if login == nil || i < 1 {
@@ -228,8 +232,8 @@ func (o *reach) Closed(id string) { o.r.logins.add(o.batch.Campaign, id) }
 // Opened is rotation.Reach's.
 func (o *reach) Opened(id string) { o.r.logins.drop(o.batch.Campaign, id) }
 
-// beforeStaging says why nothing may be staged for c, or nil. A login waits for no other one
-// that will be closed, and goes on where it was begun.
+// beforeStaging says why nothing may be staged for c, or nil. A login waits for
+// no other one that will be closed, and goes on where it was begun.
 func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
 	switch {
 	case !c.ReachesVault():
@@ -240,14 +244,16 @@ func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *pro
 	return o.Before(ctx, c)
 }
 
-// begun reports whether a value of the campaign is staged for c, so that it may be set already.
+// begun reports whether a value of the campaign is staged for c, so that it may
+// be set already.
 func (o *reach) begun(ctx context.Context, c credential.Credential) bool {
 	staged, found, err := o.r.Store.ReadStaged(ctx, c.ID)
 	return err == nil && found && staged.Campaign == o.batch.Campaign
 }
 
-// Before is rotation.Reach's. A login that waits for nothing but others that will be closed is
-// let through: two that read each other's places are both retired first.
+// Before is rotation.Reach's. A login that waits for nothing but others that
+// will be closed is let through: two that read each other's places are both
+// retired first.
 func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.Stop {
 	for _, at := range makes(c) {
 		for _, login := range o.readers[at] {
@@ -269,9 +275,11 @@ func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.S
 			}
 		}
 	}
-	// Where it cannot be asked itself, what is the matter with it shows when it is looked at; and it waits for
-	// no other one that cannot be asked but will be closed. For one that never is it waits before Set all the
-	// same: retired, its new value would not be written, and its consumer would have no login.
+	// Where it cannot be asked itself, what is the matter with it shows when it
+	// is looked at; and it waits for no other one that cannot be asked but will
+	// be closed. For one that never is it waits before Set all the same:
+	// retired, its new value would not be written, and its consumer would have
+	// no login.
 	own := slices.ContainsFunc(o.unknown, func(l credential.Credential) bool { return l.ID == c.ID })
 	for _, login := range append(slices.Clone(o.unknown), o.shut...) {
 		stays := o.stays[login.ID]
@@ -282,8 +290,8 @@ func (o *reach) Before(ctx context.Context, c credential.Credential) *protocol.S
 	return nil
 }
 
-// Within is rotation.Reach's. What a login could read was asked at the beginning of the batch;
-// whether it is closed is asked now.
+// Within is rotation.Reach's. What a login could read was asked at the
+// beginning of the batch; whether it is closed is asked now.
 func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.Stop {
 	for i, place := range o.places(c) {
 		for _, login := range o.readers[place] {
@@ -304,8 +312,8 @@ func (o *reach) Within(ctx context.Context, c credential.Credential) *protocol.S
 	return nil
 }
 
-// open reports whether somebody who had a login may still read with it. c is retired by now;
-// of itself nothing is left but what outlasts that.
+// open reports whether somebody who had a login may still read with it. c is
+// retired by now; of itself nothing is left but what outlasts that.
 func (o *reach) open(ctx context.Context, login, c credential.Credential) bool {
 	if login.ID == c.ID {
 		return o.stays[login.ID].Tokens
@@ -314,8 +322,8 @@ func (o *reach) open(ctx context.Context, login, c credential.Credential) bool {
 	return err != nil || !closed
 }
 
-// because says by what right a login reads, in brackets, where that is not the plain one. It names no
-// policy and no account.
+// because says by what right a login reads, in brackets, where that is not the
+// plain one. It names no policy and no account.
 func (o *reach) because(login credential.Credential) string {
 	if how := o.how(login, ""); how != "" {
 		return " (" + how + ")"

@@ -19,8 +19,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// reachable is a campaign on a real Vault with two logins of the device that read each other's
-// places, and two accounts, of the first of which they read the place.
+// reachable is a campaign on a real Vault with two logins of the device that
+// read each other's places, and two accounts, of the first of which they read
+// the place.
 type reachable struct {
 	t                *testing.T
 	store            *vault.Store
@@ -142,7 +143,8 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	w := newReachable(t)
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "only what they could read waits")
 
-	// One after the other: when the first is retired the second is not, and could read its place.
+	// One after the other: when the first is retired the second is not, and
+	// could read its place.
 	out := w.pass(0, 1)
 	require.Equal(t, protocol.ReasonWithinReach, out[0].Stop.Reason)
 	require.Equal(t, protocol.Activate, out[0].Step)
@@ -168,7 +170,8 @@ func TestNoNewValueIsWrittenWhereALoginThatIsOpenCouldReadIt(t *testing.T) {
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons())
 }
 
-// openedByAnotherProcess: somebody's value is in force where it was closed before.
+// openedByAnotherProcess: somebody's value is in force where it was closed
+// before.
 func (w *reachable) openedByAnotherProcess(id string) {
 	all := []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}
 	marks := func(closed bool) {
@@ -195,7 +198,8 @@ func (w *reachable) openedByAnotherProcess(id string) {
 	marks(true)
 }
 
-// thief logs in with the stolen secret-id of a role, and gives what its token reads.
+// thief logs in with the stolen secret-id of a role, and gives what its token
+// reads.
 func (w *reachable) thief(role string) func(path string) error {
 	thief, err := w.client.Clone()
 	require.NoError(w.t, err)
@@ -208,7 +212,8 @@ func (w *reachable) thief(role string) func(path string) error {
 	}
 }
 
-// prepared are the stops of logins before anything is staged; nil where something was.
+// prepared are the stops of logins before anything is staged; nil where
+// something was.
 func (w *reachable) prepared(items ...int) (out []*protocol.Stop) {
 	var prepared []PreparedItem
 	w.call("Prepare", PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
@@ -226,11 +231,13 @@ func (w *reachable) good(role string) bool {
 	return err == nil
 }
 
-// Batch tokens of the stolen secret-id live on when that is destroyed, and nobody can revoke them.
+// Batch tokens of the stolen secret-id live on when that is destroyed, and
+// nobody can revoke them.
 func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
 	w := newReachable(t, map[string]any{"token_type": "batch", "token_policies": "reads-esg-01,not-its-own"})
 	require.NoError(t, w.client.Sys().PutPolicy("not-its-own", `path "kv/data/apps/esg-01/esg-01-a" { capabilities = ["deny"] }`))
-	// The other reads nothing, so that it does not keep the first from being activated.
+	// The other reads nothing, so that it does not keep the first from being
+	// activated.
 	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": ""})
 	reads := w.thief("esg-01-a")
 
@@ -264,8 +271,9 @@ func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
 	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonWithinReach}, w.reasons(), "who cannot be asked counts as one that reads all")
 }
 
-// Its new secret-id would be read by the tokens of the old one, and without it its consumer
-// would have no login: it is left as it is until a person accepts that.
+// Its new secret-id would be read by the tokens of the old one, and without it
+// its consumer would have no login: it is left as it is until a person accepts
+// that.
 func TestALoginWhoseBatchTokensReadItsOwnPlaceIsNotEvenStagedBeforeAPersonAcceptsIt(t *testing.T) {
 	w := newReachable(t, map[string]any{"token_type": "batch"})
 	reads := w.thief("esg-01-a")
@@ -309,7 +317,8 @@ func TestALoginWhoseBatchTokensReadItsOwnPlaceIsNotEvenStagedBeforeAPersonAccept
 	require.Equal(t, credential.FindingBatchTokens, out[0].Findings[0].Code, "those from before it was changed")
 }
 
-// Where the new secret-id lies staged the thief must not read either: it logs in from set on.
+// Where the new secret-id lies staged the thief must not read either: it logs
+// in from set on.
 func TestNoLoginIsStagedWhereAStolenOneReads(t *testing.T) {
 	w := newReachable(t, map[string]any{"token_policies": "reads-all"})
 	require.NoError(t, w.client.Sys().PutPolicy("reads-all", `path "*" { capabilities = ["read"] }`))
@@ -323,7 +332,8 @@ func TestNoLoginIsStagedWhereAStolenOneReads(t *testing.T) {
 	require.True(t, w.pass(0)[0].Dead())
 }
 
-// One that no rotation closes keeps the others from being retired, and not just from being activated.
+// One that no rotation closes keeps the others from being retired, and not just
+// from being activated.
 func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	w := newReachable(t)
 	w.write("auth/approle/role/esg-01-b", map[string]any{"bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"})
@@ -349,7 +359,8 @@ func TestALoginWaitsBeforeSetForOneThatNoRotationCloses(t *testing.T) {
 	require.Nil(t, w.prepared(0)[0], "two that cannot be asked do not wait for each other")
 }
 
-// A login that may make another one's secret-ids has that one again after it was retired.
+// A login that may make another one's secret-ids has that one again after it
+// was retired.
 func TestALoginThatMakesAnothersGoesFirstAndTheOtherWaitsForIt(t *testing.T) {
 	w := newReachable(t, nil, map[string]any{"token_policies": "makes-a"})
 	require.NoError(t, w.client.Sys().PutPolicy("makes-a", `path "auth/approle/role/esg-01-a/secret-id" { capabilities = ["update"] }`))
@@ -364,7 +375,8 @@ func TestALoginThatMakesAnothersGoesFirstAndTheOtherWaitsForIt(t *testing.T) {
 	require.Nil(t, w.prepared(0)[0], "at once when the other is dead")
 	require.True(t, w.pass(0)[0].Dead())
 
-	// While one that makes another lets in without its secret, the other is not called closed.
+	// While one that makes another lets in without its secret, the other is not
+	// called closed.
 	w = newReachable(t)
 	w.write("auth/approle/role/esg-01-b", map[string]any{"token_policies": "makes-a", "bind_secret_id": false, "token_bound_cidrs": "127.0.0.0/8"})
 	require.NoError(t, w.client.Sys().PutPolicy("makes-a", `path "auth/approle/role/esg-01-a/custom-secret-id" { capabilities = ["update"] }`))
@@ -377,7 +389,8 @@ func TestALoginThatMakesAnothersGoesFirstAndTheOtherWaitsForIt(t *testing.T) {
 	require.True(t, w.pass(0)[0].Dead())
 }
 
-// Rights over its own rights are all rights; the reason says which, and names no policy.
+// Rights over its own rights are all rights; the reason says which, and names
+// no policy.
 func TestALoginThatMayGiveItselfRightsCountsAsOneThatReadsAll(t *testing.T) {
 	w := newReachable(t, nil, map[string]any{"token_policies": "changes-itself"})
 	require.NoError(t, w.client.Sys().PutPolicy("changes-itself", `path "sys/policies/acl/changes-itself" { capabilities = ["update"] }`))
@@ -393,7 +406,8 @@ func TestALoginThatMayGiveItselfRightsCountsAsOneThatReadsAll(t *testing.T) {
 	}
 }
 
-// The policies were taken from the role, and a token from before has them still.
+// The policies were taken from the role, and a token from before has them
+// still.
 func TestNoNewValueIsWrittenWhereATokenFromBeforeReads(t *testing.T) {
 	w := newReachable(t)
 	reads := w.thief("esg-01-b")

@@ -17,9 +17,10 @@ import (
 	"rollcall/internal/rotation"
 )
 
-// Proved are the credentials of a batch that the ledger calls dead, with the mark that
-// their evidence holds of the write server, and the versions that the outcome says were
-// activated. What has no mark cannot be looked at again, unless it needs none.
+// Proved are the credentials of a batch that the ledger calls dead, with the
+// mark that their evidence holds of the write server, and the versions that the
+// outcome says were activated. What has no mark cannot be looked at again,
+// unless it needs none.
 func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)
@@ -43,8 +44,9 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	return out, nil
 }
 
-// lookedAtFew is up to how many credentials of a run have their paths in Vault looked at, a call each, whenever
-// they were proved. Of more, those that were proved a moment ago are not: that would be one call in thirteen.
+// lookedAtFew is up to how many credentials of a run have their paths in Vault
+// looked at, a call each, whenever they were proved. Of more, those that were
+// proved a moment ago are not: that would be one call in thirteen.
 const lookedAtFew = 100
 
 func provedItem(i int, c credential.Credential, line *ledger.Line) ProvedItem {
@@ -78,7 +80,8 @@ func (it ProvedItem) proved(c credential.Credential) rotation.Proved {
 	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written, LookAtPaths: it.Paths}
 }
 
-// stateHolds is how long the state of a ledger is taken to be so, for one batch after another.
+// stateHolds is how long the state of a ledger is taken to be so, for one batch
+// after another.
 const stateHolds = 30 * time.Second
 
 // folded is the state of a campaign's ledger, and when it was read.
@@ -143,8 +146,8 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	for _, it := range out.Reopened {
 		again = append(again, credential.Ref{Page: in.Batch.Span.Page, Index: it.Index})
 	}
-	// The ledger gets what was found whether or not Vault takes the note for the next listing,
-	// which then finds the account changed.
+	// The ledger gets what was found whether or not Vault takes the note for
+	// the next listing, which then finds the account changed.
 	if err := r.Store.NoteReopened(ctx, in.Batch.Campaign, in.Batch.Snapshot, again); err != nil {
 		activity.GetLogger(ctx).Error("what is open again could not be noted beside the roll", "credentials", len(again), "error", err)
 	}
@@ -163,8 +166,8 @@ func (r *Rechecked) detail(index int, text string) {
 	}
 }
 
-// RecordCleaned says which dead credentials are open again, because what their consumers get
-// is not the new value any more.
+// RecordCleaned says which dead credentials are open again, because what their
+// consumers get is not the new value any more.
 func (l *Ledger) RecordCleaned(ctx context.Context, in CleanedInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
@@ -181,7 +184,8 @@ func (l *Ledger) RecordCleaned(ctx context.Context, in CleanedInput) error {
 	return l.append(ctx, in.Batch.Campaign, entries)
 }
 
-// RecordRechecked says which dead credentials are open again, and what else was found.
+// RecordRechecked says which dead credentials are open again, and what else was
+// found.
 func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
@@ -216,7 +220,8 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 	return l.append(ctx, campaign, entries)
 }
 
-// findingOf is what an investigator is to look at where a credential is open again.
+// findingOf is what an investigator is to look at where a credential is open
+// again.
 func findingOf(r protocol.Reason) credential.FindingCode {
 	if r == protocol.ReasonChangedSince {
 		return credential.FindingChangedAfter

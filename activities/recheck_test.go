@@ -18,8 +18,8 @@ import (
 	"rollcall/internal/rotation"
 )
 
-// What the look at the end may offer comes from the ledger: by index and version, and
-// without the path that took no part.
+// What the look at the end may offer comes from the ledger: by index and
+// version, and without the path that took no part.
 func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	s := newSafe(t)
 	at := func(path string) credential.Path { return credential.Path{Mount: "kv", Path: path, Field: "password"} }
@@ -72,8 +72,9 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	}
 }
 
-// From the directory through Vault and the ledger to the finding: who may delete a secret with
-// its metadata chooses what lies at version 2, and not when Vault wrote it. AppRoles are looked at too.
+// From the directory through Vault and the ledger to the finding: who may
+// delete a secret with its metadata chooses what lies at version 2, and not
+// when Vault wrote it. AppRoles are looked at too.
 func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	g := newGround(t)
 	server := g.slapd(lab.SlapdOptions{Accounts: lab.SeedAccounts("esg", 3), Policy: lab.SlapdPolicy{MaxFailure: 5}})

@@ -40,8 +40,8 @@ type Rotation struct {
 	Metrics *metrics.Metrics // nil: nobody listens
 }
 
-// NewRotation gives the activities of one worker process, which carries what Prepare
-// saw to Apply.
+// NewRotation gives the activities of one worker process, which carries what
+// Prepare saw to Apply.
 func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
 	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
 }
@@ -72,8 +72,8 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err := listing.Fit(ctx, r.Kinds, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		// A right that is missing must show before anything is set: found midway,
-		// it would leave consumers with a value that no longer works.
+		// A right that is missing must show before anything is set: found
+		// midway, it would leave consumers with a value that no longer works.
 		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
@@ -169,7 +169,8 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	}
 	first := firstAttempt(ctx)
 	out := make([]AppliedItem, len(in.Items))
-	// Not begun in this attempt, but perhaps in an earlier one: Set says so to an abort.
+	// Not begun in this attempt, but perhaps in an earlier one: Set says so to
+	// an abort.
 	notBegun := protocol.Intent
 	if !first {
 		notBegun = protocol.Set
@@ -183,8 +184,8 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 			out[i].Applied = rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)
 		}
 		if out[i].Step == protocol.Prove {
-			// Its write server answered. A replica that does not must not keep the rest
-			// of the batch from getting new values.
+			// Its write server answered. A replica that does not must not keep
+			// the rest of the batch from getting new values.
 			return nil
 		}
 		return out[i].Stop
@@ -222,8 +223,8 @@ func (r *Rotation) count(k credential.Kind, step protocol.Step, why *protocol.St
 	}
 }
 
-// confirm looks at the batch once more, whether or not it was told to stop: its proofs are
-// worth nothing without.
+// confirm looks at the batch once more, whether or not it was told to stop: its
+// proofs are worth nothing without.
 func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Credential, out []AppliedItem) {
 	defer beat(ctx)()
 	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
@@ -235,8 +236,9 @@ func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Crede
 	rot.Confirm(steady, verdicts)
 }
 
-// Clean destroys the old versions of dead credentials and frees them. It gives those of which
-// consumers do not get the new value any more, which are open again.
+// Clean destroys the old versions of dead credentials and frees them. It gives
+// those of which consumers do not get the new value any more, which are open
+// again.
 func (r *Rotation) Clean(ctx context.Context, in CleanInput) (Cleaned, error) {
 	var out Cleaned
 	rot, page, width, err := r.open(ctx, in.Batch)
@@ -268,8 +270,8 @@ const openTTL = 10 * time.Second
 // superseded says why nothing more is begun for a campaign that was closed: a
 // later one may be at its credentials, and what both set would undo each other.
 func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.Stop {
-	// By the wall clock: the other one stands still while a machine is suspended, and
-	// meanwhile another campaign may have taken over.
+	// By the wall clock: the other one stands still while a machine is
+	// suspended, and meanwhile another campaign may have taken over.
 	now := time.Now().Round(0)
 	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)).Abs() < openTTL {
 		return nil
@@ -341,7 +343,8 @@ func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, 
 	return page, classify(errVault, err)
 }
 
-// rotator also gives how many credentials of the batch may be worked on at once.
+// rotator also gives how many credentials of the batch may be worked on at
+// once.
 func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int, error) {
 	spec, err := r.listedSpec(ctx, b.Campaign)
 	if err != nil {
@@ -361,10 +364,11 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	return rot, width(spec, b), nil
 }
 
-// lineOf bounds how many credentials of an authority are between Set and the proof, in all
-// batches together and whatever their kind: with more than it has connections each only waits
-// longer for its turns, and its consumers with it. width of a batch, which knows the rate
-// limit, holds for all parallel ones too. At Vault a batch stands in a line of its own.
+// lineOf bounds how many credentials of an authority are between Set and the
+// proof, in all batches together and whatever their kind: with more than it has
+// connections each only waits longer for its turns, and its consumers with it.
+// width of a batch, which knows the rate limit, holds for all parallel ones
+// too. At Vault a batch stands in a line of its own.
 func (r *Rotation) lineOf(spec *config.Campaign, name string, width int) *line {
 	a := spec.Authority(name)
 	if a == nil {
@@ -391,7 +395,8 @@ func width(spec *config.Campaign, b Batch) int {
 	return max(1, min(b.Concurrency, int(each)))
 }
 
-// rotatable are the credentials of a page that can be rotated, of those asked for.
+// rotatable are the credentials of a page that can be rotated, of those asked
+// for.
 func rotatable(page []credential.Credential, items []int) []credential.Credential {
 	var out []credential.Credential
 	for _, i := range items {

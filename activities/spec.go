@@ -10,7 +10,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// listedSpec is the campaign file with the servers that were found when the roll was listed.
+// listedSpec is the campaign file with the servers that were found when the
+// roll was listed.
 func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Campaign, error) {
 	if known, ok := r.specs.Load(campaign); ok {
 		return known.(*config.Campaign), nil

@@ -7,8 +7,9 @@ import (
 	"rollcall/internal/rotation"
 )
 
-// steady has a batch looked at once more when it is through, and keeps open what a server
-// contradicts. What is at stake is bounded like a credential in hand.
+// steady has a batch looked at once more when it is through, and keeps open
+// what a server contradicts. What is at stake is bounded like a credential in
+// hand.
 func (r *Rotation) steady(ctx context.Context, rot *rotation.Rotator, page []credential.Credential, out []AppliedItem) {
 	defer beat(ctx)()
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)

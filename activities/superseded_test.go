@@ -58,8 +58,8 @@ func TestARateLimitBoundsHowManyCredentialsAreInHand(t *testing.T) {
 		"mild": {RatePerSecond: 20, Servers: []string{"a", "b"}},
 		"free": {Servers: []string{"a", "b"}},
 	}}
-	// Two servers take some twenty operations a credential; forty seconds of the rate
-	// are shared by four batches.
+	// Two servers take some twenty operations a credential; forty seconds of
+	// the rate are shared by four batches.
 	for name, want := range map[string]int{"slow": 1, "mild": 10, "free": 32, credential.VaultAuthority: 32} {
 		require.Equal(t, want, width(spec, Batch{Authority: name, Concurrency: 32}), name)
 	}

@@ -10,9 +10,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// TakeOver ends what earlier campaigns of the device left open, once the roll of this one and
-// its record are in order: those that give no sign of life any more, and those that live if
-// a person asked for it. It names them.
+// TakeOver ends what earlier campaigns of the device left open, once the roll
+// of this one and its record are in order: those that give no sign of life any
+// more, and those that live if a person asked for it. It names them.
 func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, error) {
 	if _, err := r.Store.Supersede(ctx, campaign); err != nil {
 		return nil, classify(errVault, err)
@@ -26,8 +26,9 @@ func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, err
 	return ended, classify(errVault, err)
 }
 
-// SignOfLife says in Vault, for as long as the campaign runs, that it does: who starts
-// another one is told. It ends with the campaign, or with its worker, and another one goes on.
+// SignOfLife says in Vault, for as long as the campaign runs, that it does: who
+// starts another one is told. It ends with the campaign, or with its worker,
+// and another one goes on.
 func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
 	tick := time.NewTicker(vault.SeenEvery)
 	defer tick.Stop()

@@ -1,6 +1,6 @@
-// Package activities is what Temporal calls: thin adapters between workflows and the
-// rooms that do the work. Everything that crosses here is a reference, a code
-// or a count: no secret and no account name (rule 4).
+// Package activities is what Temporal calls: thin adapters between workflows
+// and the rooms that do the work. Everything that crosses here is a reference,
+// a code or a count: no secret and no account name (rule 4).
 package activities
 
 import (
@@ -12,7 +12,8 @@ import (
 	"rollcall/internal/rotation"
 )
 
-// Task queues. The ledger has its own, so that rotation workers cannot write it.
+// Task queues. The ledger has its own, so that rotation workers cannot write
+// it.
 const (
 	RotationQueue = "rollcall"
 	LedgerQueue   = "rollcall-ledger"
@@ -28,13 +29,14 @@ type Roll struct {
 	Listed   int                    `json:"listed"`
 	Excluded int                    `json:"excluded"`
 	Waves    []credential.WaveIndex `json:"waves"`
-	// Incomplete counts warnings that something may be missing from the roll. What they say names
-	// accounts and stays in Vault.
+	// Incomplete counts warnings that something may be missing from the roll.
+	// What they say names accounts and stays in Vault.
 	Incomplete int    `json:"incomplete,omitempty"`
 	Exposure   string `json:"exposure,omitempty"`
 	// Logins of the device to Vault: what they could read waits for them.
 	Logins credential.Refs `json:"logins,omitempty"`
-	// Servers of each directory, the write server first, as they were found when the roll was listed.
+	// Servers of each directory, the write server first, as they were found
+	// when the roll was listed.
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
@@ -61,7 +63,8 @@ type Batch struct {
 	Kind        credential.Kind `json:"kind"`
 	Span        credential.Span `json:"span"`
 	Concurrency int             `json:"concurrency"`
-	// LeftOut are servers of the authority that a person took out: proofs do not ask them.
+	// LeftOut are servers of the authority that a person took out: proofs do
+	// not ask them.
 	LeftOut []string `json:"left_out,omitempty"`
 	// Logins to Vault that are still open, and that nobody has accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
@@ -91,7 +94,8 @@ type ApplyItem struct {
 	Index   int  `json:"i"`
 	Attempt int  `json:"attempt"` // whose intent is in the ledger: no other is set
 	Fresh   bool `json:"fresh,omitempty"`
-	// Against is a server that contradicted itself about this credential in an earlier pass.
+	// Against is a server that contradicted itself about this credential in an
+	// earlier pass.
 	Against string `json:"against,omitempty"`
 }
 
@@ -137,16 +141,18 @@ type OpenItem struct {
 	Step   protocol.Step   `json:"s"`
 	Reason protocol.Reason `json:"r"`
 	Server string          `json:"at,omitempty"`
-	// Until is when a lock ends by itself, in seconds of Unix time; 0 if nobody knows.
+	// Until is when a lock ends by itself, in seconds of Unix time; 0 if nobody
+	// knows.
 	Until int64 `json:"u,omitempty"`
 	// Sent: this pass or an earlier one may have put the new value in force,
 	// and it may not be activated.
 	Sent bool `json:"x,omitempty"`
-	// Contradicts is a server that contradicted itself in this pass or an earlier one:
-	// no later pass proves anything on it.
+	// Contradicts is a server that contradicted itself in this pass or an
+	// earlier one: no later pass proves anything on it.
 	Contradicts string `json:"c,omitempty"`
 	// Before is why it was open when a new attempt was staged (ReasonRestaged):
-	// that, and not the staging, is what people are told if nothing comes of it.
+	// that, and not the staging, is what people are told if nothing comes of
+	// it.
 	Before *OpenItem `json:"b,omitempty"`
 }
 
@@ -187,8 +193,9 @@ type EventInput struct {
 	Open      int    `json:"open,omitempty"`
 }
 
-// ProvedItem is a dead credential, the change marks that its evidence ends with, and the
-// versions that were activated, in the order of placesOf; 0 where a path took no part.
+// ProvedItem is a dead credential, the change marks that its evidence ends
+// with, and the versions that were activated, in the order of placesOf; 0 where
+// a path took no part.
 type ProvedItem struct {
 	Index int    `json:"i"`
 	Mark  string `json:"m"` // of the write server
@@ -201,8 +208,8 @@ type ProvedItem struct {
 	Paths bool `json:"p,omitempty"`
 }
 
-// Cleaned are dead credentials that are open again: what their consumers get is not the new
-// value any more, which is kept in staging.
+// Cleaned are dead credentials that are open again: what their consumers get is
+// not the new value any more, which is kept in staging.
 type Cleaned struct {
 	Reopened []OpenItem `json:"reopened,omitempty"`
 	Detail   string     `json:"detail,omitempty"`

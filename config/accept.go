@@ -11,11 +11,12 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Accept is what a person takes upon himself, by name and with a reason: a problem of one account,
-// which is then rotated all the same, that a source finds nothing, that a part of a directory is not
-// searched, that one server which the directory knows of is not asked, or what somebody may have made at a place
-// in Vault. Exactly one of Account, Source, Directory and Vault is set; Problem goes with Account, Server with
-// Directory.
+// Accept is what a person takes upon himself, by name and with a reason: a
+// problem of one account, which is then rotated all the same, that a source
+// finds nothing, that a part of a directory is not searched, that one server
+// which the directory knows of is not asked, or what somebody may have made at
+// a place in Vault. Exactly one of Account, Source, Directory and Vault is set;
+// Problem goes with Account, Server with Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`

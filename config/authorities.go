@@ -41,7 +41,8 @@ func (c *Campaign) Authorities() []string {
 	return slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Keys(c.Directories)), slices.Collect(maps.Keys(c.Systems)))))
 }
 
-// Called is what messages call an authority: its name, with what it is before it.
+// Called is what messages call an authority: its name, with what it is before
+// it.
 func (c *Campaign) Called(name string) string {
 	if s, ok := c.Systems[name]; ok {
 		return sectionOf(s.Type()).What + " " + name
@@ -150,8 +151,8 @@ func (s *Systems) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Sections are the types of authority besides directories and Vault: the keys at
-// the top of the file below which they are named.
+// Sections are the types of authority besides directories and Vault: the keys
+// at the top of the file below which they are named.
 func Sections() (keys []string) {
 	for _, s := range sections {
 		keys = append(keys, s.Type)

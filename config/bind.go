@@ -39,7 +39,8 @@ func (l *loader) binds(f fields, d *Directory) {
 	}
 }
 
-// bind reads one identity. complete is false if a part is missing or was refused.
+// bind reads one identity. complete is false if a part is missing or was
+// refused.
 func (l *loader) bind(n *yaml.Node, where string) (b Bind, complete bool) {
 	f := l.mapping(n, where, "dn", "password")
 	if n.Kind == yaml.MappingNode {

@@ -34,8 +34,8 @@ type Campaign struct {
 	Accept  []Accept  `json:"accept,omitempty"`
 	Confirm []Confirm `json:"confirm,omitempty"`
 
-	// Waves in order. What no wave matches goes into one more, last wave. Logins to Vault
-	// go before all else whatever they say.
+	// Waves in order. What no wave matches goes into one more, last wave.
+	// Logins to Vault go before all else whatever they say.
 	Waves []Wave `json:"waves,omitempty"`
 
 	Limits Limits `json:"limits"`
@@ -69,18 +69,22 @@ type Interval struct {
 // get a path. How to reach and log in to Vault comes from Vault's own
 // environment (VAULT_ADDR, VAULT_TOKEN, …), never from this file.
 type Vault struct {
-	// Mount is our KV v2 mount for staging, rolls, checkpoints. Default "rollcall".
+	// Mount is our KV v2 mount for staging, rolls, checkpoints. Default
+	// "rollcall".
 	Mount string `json:"mount"`
-	// Transit is our transit mount with the key "ledger". Default "rollcall-transit".
+	// Transit is our transit mount with the key "ledger". Default
+	// "rollcall-transit".
 	Transit string `json:"transit"`
 	// Adopt is the path for an account that has none, with {directory} and
-	// {account} (the uid or sAMAccountName, else cn, else the immutable id) replaced.
-	// Default "kv/rollcall/{directory}/{account}#password".
+	// {account} (the uid or sAMAccountName, else cn, else the immutable id)
+	// replaced. Default "kv/rollcall/{directory}/{account}#password".
 	Adopt string `json:"adopt"`
-	// HandOver is where a person's temporary password is left for its owner, with the
-	// same placeholders. Default "kv/rollcall/handover/{directory}/{account}#password".
+	// HandOver is where a person's temporary password is left for its owner,
+	// with the same placeholders. Default
+	// "kv/rollcall/handover/{directory}/{account}#password".
 	HandOver string `json:"handover"`
-	// RotateLogin puts the AppRole with which the workers log in on the roll too.
+	// RotateLogin puts the AppRole with which the workers log in on the roll
+	// too.
 	RotateLogin bool `json:"rotate_login,omitempty"`
 	// Password is the policy for new passwords of userpass users.
 	Password PasswordPolicy `json:"password,omitzero"`
@@ -90,17 +94,18 @@ type Vault struct {
 type Directory struct {
 	// Driver is the server family: OpenLDAP, DS389 or ActiveDirectory.
 	Driver string `json:"driver"`
-	// Servers are ldaps:// or ldap:// URLs, as ServerAt writes them. The first is the
-	// write server; the stolen value is proved dead on every one.
+	// Servers are ldaps:// or ldap:// URLs, as ServerAt writes them. The first
+	// is the write server; the stolen value is proved dead on every one.
 	Servers []string `json:"servers"`
-	// Addresses are where servers are dialled whose name had one address when the roll was
-	// listed: looked up again, it could be another machine. No campaign file has them.
+	// Addresses are where servers are dialled whose name had one address when
+	// the roll was listed: looked up again, it could be another machine. No
+	// campaign file has them.
 	Addresses map[string]string `json:"addresses,omitempty"`
-	// Formerly are servers that the directory had before and has no more, for a directory that
-	// moved: campaigns knew it by them.
+	// Formerly are servers that the directory had before and has no more, for a
+	// directory that moved: campaigns knew it by them.
 	Formerly []string `json:"formerly,omitempty"`
-	// Discover says where the servers that Servers leaves out are found, once for
-	// each campaign: FromConfiguration, FromDNS or empty for nowhere.
+	// Discover says where the servers that Servers leaves out are found, once
+	// for each campaign: FromConfiguration, FromDNS or empty for nowhere.
 	Discover string `json:"discover,omitempty"`
 	// Base DN below which accounts are found.
 	Base string `json:"base"`
@@ -115,15 +120,16 @@ type Directory struct {
 	// Partner makes a pair of Bind: each resets the other, so that both can be
 	// rotated. Zero when the file names one identity.
 	Partner Bind `json:"partner,omitzero"`
-	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword, default for 389
-	// Directory Server). Empty for Active Directory, which has one way.
+	// Set is "exop" (RFC 3062, default) or "replace" (of userPassword, default
+	// for 389 Directory Server). Empty for Active Directory, which has one way.
 	Set string `json:"set,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
-	// RatePerSecond limits operations on the directory as a whole; 0 means none.
+	// RatePerSecond limits operations on the directory as a whole; 0 means
+	// none.
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
-	// Connections is the most connections per server and pool, and so the most credentials
-	// that are between Set and the proof at once. Default 8.
+	// Connections is the most connections per server and pool, and so the most
+	// credentials that are between Set and the proof at once. Default 8.
 	Connections int `json:"connections"`
 	// Timeout of one connect or one operation. Default 10s.
 	Timeout Duration `json:"timeout"`
@@ -151,7 +157,8 @@ func (d Directory) Kind() credential.Kind {
 	return ""
 }
 
-// Takes reports whether the directory's accounts can have credentials of kind k.
+// Takes reports whether the directory's accounts can have credentials of kind
+// k.
 func (d Directory) Takes(k credential.Kind) bool {
 	return slices.Contains(drivers[d.Driver].kinds, k)
 }
@@ -177,7 +184,8 @@ func (d Directory) HasDomains() bool { return drivers[d.Driver].domains }
 // OnlyTLS reports whether the directory takes passwords only over TLS.
 func (d Directory) OnlyTLS() bool { return drivers[d.Driver].tlsOnly }
 
-// Identities are the logins to the directory, in the order of the file: one, or a pair.
+// Identities are the logins to the directory, in the order of the file: one, or
+// a pair.
 func (d Directory) Identities() []Bind {
 	if d.Partner == (Bind{}) {
 		return []Bind{d.Bind}
@@ -206,8 +214,9 @@ type Source struct {
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
 
-	// Kind, with manifest and directory: user-password if what it lists are people's
-	// accounts, which Active Directory alone has. Empty: what the directory's accounts have.
+	// Kind, with manifest and directory: user-password if what it lists are
+	// people's accounts, which Active Directory alone has. Empty: what the
+	// directory's accounts have.
 	Kind credential.Kind `json:"kind,omitempty"`
 
 	// manifest: the file (YAML or CSV by its extension), and its bytes.
@@ -216,7 +225,8 @@ type Source struct {
 
 	// vault-kv: list every secret below this prefix ("kv/apps/esg-01"). The
 	// keys in custom_metadata: account, directory (may be left out where there
-	// is one; "vault" for a login to Vault), field (default password, or secret_id).
+	// is one; "vault" for a login to Vault), field (default password, or
+	// secret_id).
 	Prefix string `json:"prefix,omitempty"`
 
 	// directory: which one, and an LDAP filter; Base narrows the search.
@@ -225,21 +235,22 @@ type Source struct {
 	Base      string `json:"base,omitempty"`
 
 	// vault-approle: roles of this auth mount (default "approle") that match
-	// any of: a name glob, a CIDR that a role or secret-id is bound to, a secret-id
-	// metadata key=value.
+	// any of: a name glob, a CIDR that a role or secret-id is bound to, a
+	// secret-id metadata key=value.
 	Mount    string            `json:"mount,omitempty"`
 	Role     string            `json:"role,omitempty"`
 	CIDR     string            `json:"cidr,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
 
-	// vault-userpass: users of this auth mount (Mount, default "userpass") that match any of:
-	// a name glob, a CIDR that the user is bound to (CIDR).
+	// vault-userpass: users of this auth mount (Mount, default "userpass") that
+	// match any of: a name glob, a CIDR that the user is bound to (CIDR).
 	User string `json:"user,omitempty"`
 }
 
-// Exclude leaves out what it names and no more: one account, or one place in Vault, whose account stays on the
-// roll if anything else ties it; or what an earlier campaign left open and no source names any more.
-// Exactly one of Account, Path and Campaign is set.
+// Exclude leaves out what it names and no more: one account, or one place in
+// Vault, whose account stays on the roll if anything else ties it; or what an
+// earlier campaign left open and no source names any more. Exactly one of
+// Account, Path and Campaign is set.
 type Exclude struct {
 	Account  string `json:"account,omitempty"`  // DN, entryUUID, uid, AppRole "mount/role" or userpass user "mount/name"
 	Path     string `json:"path,omitempty"`     // mount/path#field, or mount/path for a secret as a whole

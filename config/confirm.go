@@ -8,12 +8,14 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Confirm is a person's answer to the question whose a path in Vault is: the new value of
-// the account is written there, although the account refuses what the path holds.
+// Confirm is a person's answer to the question whose a path in Vault is: the
+// new value of the account is written there, although the account refuses what
+// the path holds.
 type Confirm struct {
 	Account string          `json:"account"` // as in Exclude
 	Path    credential.Path `json:"path"`
-	// Only: the account has no other places than those that the file and a person's lists name.
+	// Only: the account has no other places than those that the file and a
+	// person's lists name.
 	Only   bool   `json:"only,omitempty"`
 	Reason string `json:"reason"`
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// SameDevice: names of devices are those of machines, which differ in no letter's case.
+// SameDevice: names of devices are those of machines, which differ in no
+// letter's case.
 func SameDevice(a, b string) bool { return strings.EqualFold(a, b) }
 
 // IsDevice reports whether a name is the device's, now or formerly.
@@ -13,7 +14,8 @@ func (c *Campaign) IsDevice(name string) bool {
 	return SameDevice(name, c.Device) || slices.ContainsFunc(c.Formerly, func(f string) bool { return SameDevice(name, f) })
 }
 
-// formerDevices are the names under which earlier campaign files had the device.
+// formerDevices are the names under which earlier campaign files had the
+// device.
 func (l *loader) formerDevices(top fields, device string) []string {
 	var out []string
 	for _, n := range top.list("formerly") {

@@ -159,7 +159,8 @@ func (l *loader) formerly(f fields) []string {
 	return out
 }
 
-// discover is where further servers are found. Only what a driver has is offered.
+// discover is where further servers are found. Only what a driver has is
+// offered.
 func discover(f fields, d Directory) string {
 	places := drivers[d.Driver].discover
 	if len(places) == 0 {
@@ -172,7 +173,8 @@ func discover(f fields, d Directory) string {
 	return found
 }
 
-// Domain is the DNS domain that the last parts of a DN stand for (RFC 2247), or empty.
+// Domain is the DNS domain that the last parts of a DN stand for (RFC 2247), or
+// empty.
 func Domain(dn string) string {
 	var labels []string
 	for part := range strings.SplitSeq(dn, ",") {

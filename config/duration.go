@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// String writes "90s" as "1m30s" and "4h" as "4h": without empty units at the end.
+// String writes "90s" as "1m30s" and "4h" as "4h": without empty units at the
+// end.
 func (d Duration) String() string {
 	s := time.Duration(d).String()
 	if strings.HasSuffix(s, "m0s") {

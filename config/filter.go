@@ -43,7 +43,8 @@ func (p *filterParser) expect(c byte) error {
 	return nil
 }
 
-// deepest is far beyond what people write and keeps a hostile file off the stack.
+// deepest is far beyond what people write and keeps a hostile file off the
+// stack.
 const deepest = 100
 
 func (p *filterParser) filter(depth int) error {

@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// A server is an address. Where a name has several, each is a server of its own, and is
-// written with the name that its certificate is held to and the address that is
-// dialled: ldaps://ldap.example.org:636@192.0.2.7. The campaign file may say so too.
+// A server is an address. Where a name has several, each is a server of its
+// own, and is written with the name that its certificate is held to and the
+// address that is dialled: ldaps://ldap.example.org:636@192.0.2.7. The campaign
+// file may say so too.
 
-// ServerAt is the server that answers at an address, by a URL's name. Without an
-// address it is the URL.
+// ServerAt is the server that answers at an address, by a URL's name. Without
+// an address it is the URL.
 func ServerAt(url, address string) string {
 	if address == "" {
 		return url
@@ -31,8 +32,8 @@ func SplitServer(server string) (url, address string) {
 	return server[:at], server[at+1:]
 }
 
-// ServerURL is a server in the form that Servers has, so that what a person types means
-// the same server.
+// ServerURL is a server in the form that Servers has, so that what a person
+// types means the same server.
 func ServerURL(text string) (string, error) {
 	u, address, what := parseServer(text)
 	scheme, _, _ := strings.Cut(text, "://")
@@ -47,14 +48,14 @@ func ServerURL(text string) (string, error) {
 	return ServerAt(u.String(), address), nil
 }
 
-// parseServer reads an LDAP URL, with an address behind it or without, and makes both
-// canonical: lower case, port given.
+// parseServer reads an LDAP URL, with an address behind it or without, and
+// makes both canonical: lower case, port given.
 func parseServer(s string) (u *url.URL, address, what string) {
 	return parseURL(s, map[string]string{"ldaps": "636", "ldap": "389"}, "must be a URL like ldaps://ldap1.example.org or ldap://10.0.0.5:389", "the base DN has its own key")
 }
 
-// parseURL is parseServer for URLs of those schemes, each with its usual port. rest says
-// where what stands behind the port belongs.
+// parseURL is parseServer for URLs of those schemes, each with its usual port.
+// rest says where what stands behind the port belongs.
 func parseURL(s string, ports map[string]string, form, rest string) (u *url.URL, address, what string) {
 	s, address, what = parseAddress(s, form)
 	if what != "" {
@@ -83,8 +84,8 @@ func parseURL(s string, ports map[string]string, form, rest string) (u *url.URL,
 	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port)}, address, ""
 }
 
-// parseAddress cuts the address off. What stands before an @ in a URL is commonly a login,
-// which no server takes.
+// parseAddress cuts the address off. What stands before an @ in a URL is
+// commonly a login, which no server takes.
 func parseAddress(s, form string) (url, address, what string) {
 	url, address = SplitServer(s)
 	if url == s {

@@ -180,7 +180,8 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 	}
 }
 
-// people is the kind of a source that lists people's accounts. why says why it may not.
+// people is the kind of a source that lists people's accounts. why says why it
+// may not.
 func (f fields) people(may bool, why string) credential.Kind {
 	k := credential.Kind(f.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return t.HandsOver })))
 	if k != "" && !may {

@@ -33,7 +33,8 @@ func run(ctx context.Context, o options) error {
 	}
 	defer logFile.Close()
 
-	// Listening comes first: a port that is taken must not cost an initialised Vault.
+	// Listening comes first: a port that is taken must not cost an initialised
+	// Vault.
 	listener, url, err := listen(o)
 	if err != nil {
 		return err
@@ -76,7 +77,8 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("serving %s: %w", url, err)
 	case <-ctx.Done():
 	}
-	// A request under way gets its answer; one that never ends does not keep us.
+	// A request under way gets its answer; one that never ends does not keep
+	// us.
 	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil && !errors.Is(err, context.DeadlineExceeded) {

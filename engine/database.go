@@ -23,11 +23,13 @@ const (
 	clusterName = "rollcall"
 	namespace   = "default"
 
-	// Closed campaigns stay visible in Temporal this long; the ledger keeps them for good.
+	// Closed campaigns stay visible in Temporal this long; the ledger keeps
+	// them for good.
 	retention = 30 * 24 * time.Hour
 )
 
-// searchAttributes are what campaigns are found by. Neither is a secret nor an account.
+// searchAttributes are what campaigns are found by. Neither is a secret nor an
+// account.
 var searchAttributes = map[string]enumspb.IndexedValueType{
 	"RollcallDevice":   enumspb.INDEXED_VALUE_TYPE_KEYWORD,
 	"RollcallCampaign": enumspb.INDEXED_VALUE_TYPE_KEYWORD,
@@ -93,8 +95,8 @@ func prepareDatabase(store *config.SQL, dir string, logger log.Logger) error {
 	return nil
 }
 
-// createSchema writes all tables and their version in one transaction, so that a
-// crash leaves an empty file. The store's single connection makes plain BEGIN
+// createSchema writes all tables and their version in one transaction, so that
+// a crash leaves an empty file. The store's single connection makes plain BEGIN
 // and COMMIT statements a transaction.
 func createSchema(db sqlplugin.AdminDB) error {
 	if err := db.Exec("BEGIN IMMEDIATE"); err != nil {

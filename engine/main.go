@@ -1,7 +1,7 @@
 // Command rollcall-engine is a Temporal server for one host: all of Temporal's
 // services in one process, on a SQLite file and on loopback. `rollcall run`
-// starts it when no Temporal address is configured; a bigger installation points
-// TEMPORAL_ADDRESS at its own cluster instead and never needs it.
+// starts it when no Temporal address is configured; a bigger installation
+// points TEMPORAL_ADDRESS at its own cluster instead and never needs it.
 //
 // It has no authentication, so it refuses to listen anywhere but on loopback,
 // and what passes through it is references only: no secret, no account name.
@@ -15,8 +15,9 @@
 //	engine.log                Temporal's own log, JSON lines, warnings and worse
 //
 // Every commit is synced to disk (SQLite's synchronous=FULL), so neither a kill
-// -9 nor a power cut loses what Temporal had answered: start it again on the same
-// directory and workflows go on, at the address where its workers still look for it.
+// -9 nor a power cut loses what Temporal had answered: start it again on the
+// same directory and workflows go on, at the address where its workers still
+// look for it.
 //
 // Temporal does not migrate SQLite files between schema versions, so an engine
 // refuses a file that another version made. The file holds running campaigns
@@ -105,8 +106,8 @@ func run(ctx context.Context, dir, listen, ui string) error {
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("starting Temporal on %s: %w", at.frontend(), err)
 	}
-	// It is not stopped in order: Temporal would wait a second for its clients to
-	// find another host. What it answered is synced, and the process ends.
+	// It is not stopped in order: Temporal would wait a second for its clients
+	// to find another host. What it answered is synced, and the process ends.
 	if err := awaitReady(ctx, at.frontend().String()); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it was ready: not a failure

@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// What Temporal keeps is small, and what it throws away are requests and rows: at
-// Go's default a tenth of its processor time goes into collecting them. Up to
-// heapMost it trades memory for that time.
+// What Temporal keeps is small, and what it throws away are requests and rows:
+// at Go's default a tenth of its processor time goes into collecting them. Up
+// to heapMost it trades memory for that time.
 const (
 	garbagePercent = 400
 	heapMost       = 1 << 30

@@ -94,7 +94,8 @@ func parseLoopback(s string) (endpoint, error) {
 	return endpoint{ip.String(), int(n)}, nil
 }
 
-// portHolder keeps ports taken until all are chosen, so that no two are the same.
+// portHolder keeps ports taken until all are chosen, so that no two are the
+// same.
 type portHolder struct{ listeners []net.Listener }
 
 func (h *portHolder) take(e endpoint) error {
@@ -111,8 +112,9 @@ func (h *portHolder) choose(e endpoint) (endpoint, error) {
 		return e, h.take(e)
 	}
 	for range 1000 {
-		// Below Linux's ephemeral range (32768 and up, ip(7)): there, any outgoing
-		// connection could take the port while a killed engine is down.
+		// Below Linux's ephemeral range (32768 and up, ip(7)): there, any
+		// outgoing connection could take the port while a killed engine is
+		// down.
 		e.port = 15000 + rand.IntN(17000)
 		if h.take(e) == nil {
 			return e, nil

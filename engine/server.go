@@ -25,11 +25,12 @@ import (
 // dynamicValues are where one process on one SQLite file differs from the
 // cluster that Temporal's defaults are made for.
 var dynamicValues = dynamicconfig.StaticClient{
-	// A rate limit on a task queue is divided by its partitions, and a partition
-	// that got no poller is a wait: with one, neither happens.
+	// A rate limit on a task queue is divided by its partitions, and a
+	// partition that got no poller is a wait: with one, neither happens.
 	dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 	dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
-	// One user owns this server: limits that protect tenants from each other only slow it.
+	// One user owns this server: limits that protect tenants from each other
+	// only slow it.
 	dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): 100,
 	dynamicconfig.FrontendPersistenceMaxQPS.Key():                    10000,
 	dynamicconfig.HistoryPersistenceMaxQPS.Key():                     45000,

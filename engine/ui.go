@@ -6,8 +6,9 @@ import (
 	"github.com/temporalio/ui-server/v2/server/server_options"
 )
 
-// startUI serves Temporal's web UI in the background and returns how to stop it.
-// If it cannot serve, it ends the process (the UI's server does that itself).
+// startUI serves Temporal's web UI in the background and returns how to stop
+// it. If it cannot serve, it ends the process (the UI's server does that
+// itself).
 func startUI(at, frontend endpoint) (stop func()) {
 	ui := uiserver.NewServer(server_options.WithConfigProvider(&config.Config{
 		TemporalGRPCAddress: frontend.String(),
@@ -17,8 +18,8 @@ func startUI(at, frontend endpoint) (stop func()) {
 		DefaultNamespace:    namespace,
 		HideLogs:            true,
 		DisableNewsFetch:    true, // nothing here may call out
-		// Who paused or aborted a campaign belongs into the ledger, and only the
-		// command line writes it there.
+		// Who paused or aborted a campaign belongs into the ledger, and only
+		// the command line writes it there.
 		DisableWriteActions: true,
 		CORS:                config.CORS{CookieInsecure: true}, // loopback is plain HTTP
 	}))

@@ -5,8 +5,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Sizes of a batch. A wave that continues as new cuts its batches again: a build that
-// changes these must not go on with the waves of the one before it.
+// Sizes of a batch. A wave that continues as new cuts its batches again: a
+// build that changes these must not go on with the waves of the one before it.
 const (
 	DefaultBatch = 100
 
@@ -14,13 +14,15 @@ const (
 	manyOfIt   = 1000
 )
 
-// BatchSize is how many credentials of one authority and kind go into one dispatch when
-// a wave has n of them: set, which is the campaign file's, or if that is 0 the default.
+// BatchSize is how many credentials of one authority and kind go into one
+// dispatch when a wave has n of them: set, which is the campaign file's, or if
+// that is 0 the default.
 //
-// A dispatch costs the engine and the worker about 90 ms of processor time whatever its
-// size, which shows where a credential costs 10. Many of such a kind (LargeBatches: passwords
-// in an LDAP directory) go in larger batches; a domain controller takes 100 ms for each of its own, and there
-// batches stay small, because what was done is recorded at the end of each.
+// A dispatch costs the engine and the worker about 90 ms of processor time
+// whatever its size, which shows where a credential costs 10. Many of such a
+// kind (LargeBatches: passwords in an LDAP directory) go in larger batches; a
+// domain controller takes 100 ms for each of its own, and there batches stay
+// small, because what was done is recorded at the end of each.
 func BatchSize(set int, kind credential.Kind, n int) int {
 	switch {
 	case set > 0:
@@ -31,8 +33,9 @@ func BatchSize(set int, kind credential.Kind, n int) int {
 	return DefaultBatch
 }
 
-// batches cuts the runs of a wave into batches; set is the campaign file's size of them, or 0. It depends
-// on its arguments alone: a wave that continues as new cuts the same.
+// batches cuts the runs of a wave into batches; set is the campaign file's size
+// of them, or 0. It depends on its arguments alone: a wave that continues as
+// new cuts the same.
 func batches(roll activities.Roll, wave credential.WaveIndex, set, concurrency int) []activities.Batch {
 	type lane struct {
 		authority string

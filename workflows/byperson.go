@@ -11,8 +11,9 @@ import (
 // longestReason bounds what a ledger entry tells of a reason.
 const longestReason = 500
 
-// byPerson records what a person asks for, and only then lets it take effect: the running wave
-// is told. A request that could not be recorded changes nothing, and may be made again.
+// byPerson records what a person asks for, and only then lets it take effect:
+// the running wave is told. A request that could not be recorded changes
+// nothing, and may be made again.
 func (c *campaign) byPerson(ctx workflow.Context, e activities.EventInput, effect func()) (Status, error) {
 	c.events++
 	e.Campaign, e.Device, e.Number = c.in.Campaign, c.in.Device, c.events
@@ -25,14 +26,16 @@ func (c *campaign) byPerson(ctx workflow.Context, e activities.EventInput, effec
 	return c.status, nil
 }
 
-// request is what every request of a person has. The rest is for the words of a refusal.
+// request is what every request of a person has. The rest is for the words of a
+// refusal.
 type request struct {
 	reason, actor string
 	about         string // what is not known while the campaign lists
 	why, who      string // what the ledger has the reason and the name for
 }
 
-// mayBeMade refuses a request that makes no sense now, or that nobody answers for.
+// mayBeMade refuses a request that makes no sense now, or that nobody answers
+// for.
 func (c *campaign) mayBeMade(r request) error {
 	switch {
 	case c.closing:

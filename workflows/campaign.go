@@ -61,7 +61,8 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	// What is recorded must be recorded even when the campaign is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 
-	// A campaign that an earlier version began says nothing of itself to others.
+	// A campaign that an earlier version began says nothing of itself to
+	// others.
 	owned := workflow.GetVersion(ctx, changeOwned, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	if owned {
 		// Nobody waits for it: it ends with the campaign.

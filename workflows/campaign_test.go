@@ -245,7 +245,8 @@ func TestAnEmptyRollIsACampaignThatEndsAtOnce(t *testing.T) {
 	require.Equal(t, Result{Excluded: 1}, result[Result](t, env))
 }
 
-// A campaign that cannot list or record, or that is being aborted, must not have ended another.
+// A campaign that cannot list or record, or that is being aborted, must not
+// have ended another.
 func TestAnEarlierCampaignIsTakenOverOnceRollAndRecordAreInOrder(t *testing.T) {
 	f := newFake(waveOf(0, 10))
 	env := f.env(t)

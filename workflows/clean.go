@@ -15,9 +15,10 @@ type cleanTodo struct {
 // soonCleaned is how often cleaning is tried while there is other work.
 const soonCleaned = 3
 
-// clean destroys, beside everything else, what the recorded proofs made worthless. What
-// Vault does not let clean comes again with the next pass, and at the end of the wave: the
-// old versions are dead, and what is still open must not wait for them.
+// clean destroys, beside everything else, what the recorded proofs made
+// worthless. What Vault does not let clean comes again with the next pass, and
+// at the end of the wave: the old versions are dead, and what is still open
+// must not wait for them.
 func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 	if len(t.Items) == 0 {
 		return
@@ -38,22 +39,23 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 	})
 }
 
-// toClean also says which servers a person left out by now: what was proved without one is not
-// done with for the next campaign.
+// toClean also says which servers a person left out by now: what was proved
+// without one is not done with for the next campaign.
 func (w *wave) toClean(t cleanTodo, again bool) activities.CleanInput {
 	in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
 	return in
 }
 
-// reopen counts dead credentials that are open again. Nothing tries them in this campaign:
-// who writes there is for a person to find out.
+// reopen counts dead credentials that are open again. Nothing tries them in
+// this campaign: who writes there is for a person to find out.
 func (w *wave) reopen(n int) {
 	w.state.Dead -= n
 	w.state.Ended += n
 }
 
-// recordCleaned gives how many dead credentials are open again, which the ledger has by then.
+// recordCleaned gives how many dead credentials are open again, which the
+// ledger has by then.
 func recordCleaned(ctx workflow.Context, b activities.Batch, out activities.Cleaned) int {
 	if len(out.Reopened) == 0 {
 		return 0
@@ -91,9 +93,9 @@ func (w *wave) cleanRest(ctx workflow.Context) error {
 	return nil
 }
 
-// cleanAtLast: dead is dead. Should Vault refuse to clean for a whole day, old versions and
-// staging entries are left behind, which the next campaign takes over, and the count stands.
-// It gives how many are open again.
+// cleanAtLast: dead is dead. Should Vault refuse to clean for a whole day, old
+// versions and staging entries are left behind, which the next campaign takes
+// over, and the count stands. It gives how many are open again.
 func cleanAtLast(ctx workflow.Context, in activities.CleanInput) int {
 	var out activities.Cleaned
 	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, in).Get(ctx, &out)

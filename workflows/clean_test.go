@@ -11,7 +11,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Vault lets set and activate, and not clean: what is open does not wait for that.
+// Vault lets set and activate, and not clean: what is open does not wait for
+// that.
 func TestWhatIsOpenDoesNotWaitForCleaning(t *testing.T) {
 	f := newFake(waveOf(0, 20))
 	f.fails["Clean"] = errors.New("throttled")

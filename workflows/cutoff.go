@@ -8,16 +8,18 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// cutOffWait is the longest wait before the next pass while consumers are cut off.
+// cutOffWait is the longest wait before the next pass while consumers are cut
+// off.
 const cutOffWait = 30 * time.Second
 
-// cutOff reports whether the credential was set and Vault did not take its new value, so
-// that its consumers can log in nowhere.
+// cutOff reports whether the credential was set and Vault did not take its new
+// value, so that its consumers can log in nowhere.
 func cutOff(it activities.OpenItem) bool { return it.Reason == protocol.ReasonNotActive }
 
-// inTurn orders the open credentials of a batch for a pass: those that are cut off, then
-// those whose new value may be in force, then the rest. Among these each pass begins
-// elsewhere, so that whatever makes a pass break off does not always spare the same ones.
+// inTurn orders the open credentials of a batch for a pass: those that are cut
+// off, then those whose new value may be in force, then the rest. Among these
+// each pass begins elsewhere, so that whatever makes a pass break off does not
+// always spare the same ones.
 func inTurn(items []activities.OpenItem, pass int) []activities.OpenItem {
 	var first, second, rest []activities.OpenItem
 	for _, it := range items {
@@ -57,9 +59,9 @@ func byUrgency(todo []batchTodo) {
 	slices.SortStableFunc(todo, func(a, b batchTodo) int { return urgency(a) - urgency(b) })
 }
 
-// stillCutOff keeps the reason of a credential that an earlier pass left between Set and
-// Activate and that this one could not look at: that Vault does not answer is not what its
-// consumers suffer from.
+// stillCutOff keeps the reason of a credential that an earlier pass left
+// between Set and Activate and that this one could not look at: that Vault does
+// not answer is not what its consumers suffer from.
 func stillCutOff(known []activities.OpenItem, stopped []activities.PreparedItem, applied []activities.AppliedItem) {
 	was := map[int]activities.OpenItem{}
 	for _, k := range known {

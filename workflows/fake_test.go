@@ -217,7 +217,8 @@ func (f *fake) clean(_ context.Context, in activities.CleanInput) (activities.Cl
 	return f.lost(in), nil
 }
 
-// lost are the credentials of which consumers get something else after their proof.
+// lost are the credentials of which consumers get something else after their
+// proof.
 func (f *fake) lost(in activities.CleanInput) (out activities.Cleaned) {
 	for _, it := range in.Items {
 		if f.writtenOver[place{in.Batch.Span.Page, it.Index}] {

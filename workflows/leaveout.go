@@ -11,7 +11,8 @@ import (
 	"rollcall/internal/ledger"
 )
 
-// leaveOut: a person takes a server out, and what is open comes back at once without it.
+// leaveOut: a person takes a server out, and what is open comes back at once
+// without it.
 func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
 	in.Directory = c.directoriesWith(in)[0]
 	in.Server = c.meant(in.Directory, in.Server)[0]
@@ -67,8 +68,8 @@ func (c *campaign) directoriesWith(in LeaveOut) (out []string) {
 	return out
 }
 
-// meant are the servers of a directory that a request can mean: the one of that name and
-// address, or all that the name without an address stands for.
+// meant are the servers of a directory that a request can mean: the one of that
+// name and address, or all that the name without an address stands for.
 func (c *campaign) meant(directory, server string) (out []string) {
 	if slices.Contains(c.servers[directory], server) {
 		return []string{server}

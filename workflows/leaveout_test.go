@@ -18,7 +18,8 @@ const first, second = "ldaps://ldap1.example.org:636", "ldaps://ldap2.example.or
 // without asks to leave the second server out.
 var without = LeaveOut{Server: second, Actor: "operator@example.org", Reason: "its disk burnt"}
 
-// onTwoServers is a campaign on two servers, of which the second does not answer.
+// onTwoServers is a campaign on two servers, of which the second does not
+// answer.
 func onTwoServers(waves ...credential.WaveIndex) *fake {
 	f := newFake(waves...)
 	f.roll.Servers = map[string][]string{"corp": {first, second}, "plant": {second, first},
@@ -38,7 +39,8 @@ func TestWhatAServerThatIsLeftOutKeptOpenComesBackAtOnce(t *testing.T) {
 	env := f.env(t)
 	in := input
 	in.Settings.RetryMax = 30 * time.Minute
-	// Passes begin at 0, 1, 3, 7, 15, 31 and 61 minutes; the request comes in the middle of the last wait.
+	// Passes begin at 0, 1, 3, 7, 15, 31 and 61 minutes; the request comes in
+	// the middle of the last wait.
 	left := updateWith(env, UpdateLeaveOut, 40*time.Minute, without.in("corp"))
 	env.ExecuteWorkflow(CampaignWorkflow, in)
 	out := result[Result](t, env)

@@ -30,14 +30,15 @@ const (
 	// UpdateAcceptOpen takes an AcceptOpen and answers with a Status.
 	UpdateAcceptOpen = "accept-open"
 
-	// SignalPassed tells a campaign, with a Passed, that a wave with logins to Vault has
-	// ended a pass.
+	// SignalPassed tells a campaign, with a Passed, that a wave with logins to
+	// Vault has ended a pass.
 	SignalPassed = "passed"
 
 	// QueryStatus of a campaign or a wave.
 	QueryStatus = "status"
 
-	// changeOwned marks campaigns that give signs of life and take over by themselves.
+	// changeOwned marks campaigns that give signs of life and take over by
+	// themselves.
 	changeOwned = "owned"
 
 	// SignalControl tells a wave what its campaign was told.

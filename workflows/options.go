@@ -61,8 +61,8 @@ func onLedger(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// toTheEnd is onLedger with patience: a credential must not stay open without an
-// exception because a disk was full or Vault was sealed for some minutes.
+// toTheEnd is onLedger with patience: a credential must not stay open without
+// an exception because a disk was full or Vault was sealed for some minutes.
 func toTheEnd(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              activities.LedgerQueue,
@@ -83,8 +83,9 @@ func beforeAnySet(ctx workflow.Context) workflow.Context {
 	return workflow.WithRetryPolicy(onLedger(ctx), p)
 }
 
-// allTheWhile addresses a rotation worker for as long as the campaign runs. When
-// that one dies another goes on, well before the campaign is taken for lost.
+// allTheWhile addresses a rotation worker for as long as the campaign runs.
+// When that one dies another goes on, well before the campaign is taken for
+// lost.
 func allTheWhile(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           activities.RotationQueue,

@@ -12,11 +12,12 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// A wave with logins to Vault goes first and alone, for one pass. What stays open of it is
-// tried again beside the waves that follow, in which nothing is set whose new value such a
-// login could read (activities/reach.go).
+// A wave with logins to Vault goes first and alone, for one pass. What stays
+// open of it is tried again beside the waves that follow, in which nothing is
+// set whose new value such a login could read (activities/reach.go).
 
-// waitsForLogins: it is retired, and waits for logins of the same pass that are so by now.
+// waitsForLogins: it is retired, and waits for logins of the same pass that are
+// so by now.
 func waitsForLogins(it activities.OpenItem) bool {
 	return it.Reason == protocol.ReasonWithinReach && it.Step == protocol.Activate
 }
@@ -52,8 +53,8 @@ func loginsIn(w credential.WaveIndex, refs credential.Refs) (out credential.Refs
 	return out
 }
 
-// tellLogins says after each pass which logins of this wave are open. A campaign that has
-// ended does not hear it.
+// tellLogins says after each pass which logins of this wave are open. A
+// campaign that has ended does not hear it.
 func (w *wave) tellLogins(ctx workflow.Context) {
 	mine := loginsIn(w.state.Index, w.state.Roll.Logins)
 	parent := workflow.GetInfo(ctx).ParentWorkflowExecution
@@ -64,8 +65,9 @@ func (w *wave) tellLogins(ctx workflow.Context) {
 		Passed{Wave: w.state.Index.Wave, Open: less(mine, w.state.Closed)}).Get(ctx, nil)
 }
 
-// livesOn counts the dead logins that still count as open: nobody can revoke a batch token, or an
-// orphan that a login may have made. With credentials that are open themselves it says nothing.
+// livesOn counts the dead logins that still count as open: nobody can revoke a
+// batch token, or an orphan that a login may have made. With credentials that
+// are open themselves it says nothing.
 func (c *campaign) livesOn() int {
 	if c.status.Open > 0 {
 		return 0
@@ -90,7 +92,8 @@ func (c *campaign) listenToWaves(ctx workflow.Context) {
 	}
 }
 
-// acceptOpen: a person lets the others go on although a login is open. The login itself is tried on.
+// acceptOpen: a person lets the others go on although a login is open. The
+// login itself is tried on.
 func (c *campaign) acceptOpen(ctx workflow.Context, in AcceptOpen) (Status, error) {
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.accepting = append(c.accepting, in.Login)

@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// withLogins is a campaign with two logins to Vault, alone in the first wave, and accounts that
-// the first of them could read while it is open.
+// withLogins is a campaign with two logins to Vault, alone in the first wave,
+// and accounts that the first of them could read while it is open.
 func withLogins(open func(try int) bool) *fake {
 	f := newFake(waveOf(0, 2), waveOf(1, 0, 4))
 	f.roll.Logins = credential.Refs{{Page: 0, Index: 0}, {Page: 0, Index: 1}}
@@ -113,7 +113,8 @@ func TestADeadLoginOfWhichBatchTokensLiveOnStaysOpenForTheOthers(t *testing.T) {
 	require.Equal(t, Result{Listed: 6, Excluded: 1, Dead: 2, Open: 4}, result[Result](t, env))
 }
 
-// Nothing else waits for it, and that is not the end of it: exit code 2, until a person accepts it.
+// Nothing else waits for it, and that is not the end of it: exit code 2, until
+// a person accepts it.
 func TestADeadLoginOfWhichBatchTokensLiveOnIsToldAtTheEnd(t *testing.T) {
 	f := withLogins(func(int) bool { return false })
 	f.waitsFor = credential.Ref{Page: -1} // what it could read is nowhere on the roll

@@ -15,8 +15,9 @@ func looksAgain(k credential.Kind, version workflow.Version) bool {
 	return version > 1 || !k.OpensVault() && !k.Traits().HandsOver
 }
 
-// recheck looks at every dead credential once more, when all waves are done. What was
-// changed since its proof is open again. A look that fails takes no proof back.
+// recheck looks at every dead credential once more, when all waves are done.
+// What was changed since its proof is open again. A look that fails takes no
+// proof back.
 func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
 	if c.status.Dead == 0 {
 		return

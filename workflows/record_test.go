@@ -35,9 +35,9 @@ import (
 //	go test ./workflows -record
 //
 // which runs no test. It takes a few minutes and needs what the tests of
-// internal/e2e need. Do it only when a change of the workflows is meant to strand
-// campaigns that run; otherwise TestEveryRecordedHistoryReplays must stay green
-// with the fixtures as they are.
+// internal/e2e need. Do it only when a change of the workflows is meant to
+// strand campaigns that run; otherwise TestEveryRecordedHistoryReplays must
+// stay green with the fixtures as they are.
 var recordFixtures = flag.Bool("record", false, "make the replay fixtures anew instead of testing")
 
 func TestMain(m *testing.M) {
@@ -68,7 +68,8 @@ var scenes = []struct {
 	launched bool
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
-		// A first pass that finds the replica behind, a later one that does not.
+		// A first pass that finds the replica behind, a later one that does
+		// not.
 		s.estate.Replica.PauseReplication()
 		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == Finished }); err != nil {
 			return err
@@ -280,8 +281,8 @@ func (s *stage) tell(ctx context.Context, name string, arg any) error {
 	return h.Get(ctx, nil)
 }
 
-// save writes the histories of what ran since began: of the campaign and of every
-// run of its waves.
+// save writes the histories of what ran since began: of the campaign and of
+// every run of its waves.
 func (s *stage) save(ctx context.Context, scene string, began time.Time) (int, error) {
 	query := fmt.Sprintf("StartTime >= '%s'", began.UTC().Format(time.RFC3339Nano))
 	type found struct {

@@ -24,10 +24,12 @@ type rotationResult struct {
 	// Reopened counts those of Dead that are open again by now.
 	Reopened int
 	Open     []activities.OpenItem
-	// LivesOn are logins to Vault that are dead, and of which batch tokens or perhaps orphans live on.
+	// LivesOn are logins to Vault that are dead, and of which batch tokens or
+	// perhaps orphans live on.
 	LivesOn []int
-	// Aside counts the dead whose new value consumers may not read: it lies at Rollcall's own path, because the account
-	// refused what its paths hold, or it is not at one that an earlier campaign wrote.
+	// Aside counts the dead whose new value consumers may not read: it lies at
+	// Rollcall's own path, because the account refused what its paths hold, or
+	// it is not at one that an earlier campaign wrote.
 	Aside int
 }
 
@@ -41,12 +43,13 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 	return out
 }
 
-// turn takes one batch to what is recorded of it, and gives the dead, which may be cleaned. Its order is the protocol's:
-// nothing is set before the ledger holds the intent, nothing is destroyed before
-// it holds the proof. Open credentials are values, and so is an activity that gave up.
+// turn takes one batch to what is recorded of it, and gives the dead, which may
+// be cleaned. Its order is the protocol's: nothing is set before the ledger
+// holds the intent, nothing is destroyed before it holds the proof. Open
+// credentials are values, and so is an activity that gave up.
 //
-// When ctx is cancelled it begins no other credential. Those in hand are finished and
-// recorded; the rest are open, interrupted.
+// When ctx is cancelled it begins no other credential. Those in hand are
+// finished and recorded; the rest are open, interrupted.
 func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []activities.CleanItem) {
 	// What is recorded and cleaned is so whether or not it is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)

@@ -59,9 +59,10 @@ type Status struct {
 	Problem    string       `json:"problem,omitempty"`    // why listing failed
 }
 
-// LeaveOut takes a server of a directory out of the campaign, because a person says
-// so: proofs ask the other servers only, from the next pass on. Reason goes through Temporal into
-// the ledger, so it names neither a secret nor an account.
+// LeaveOut takes a server of a directory out of the campaign, because a person
+// says so: proofs ask the other servers only, from the next pass on. Reason
+// goes through Temporal into the ledger, so it names neither a secret nor an
+// account.
 type LeaveOut struct {
 	Directory string `json:"directory,omitempty"` // may be left out in a request that names a server of one directory
 	Server    string `json:"server"`              // as the roll names it
@@ -69,17 +70,18 @@ type LeaveOut struct {
 	Reason    string `json:"reason"`
 }
 
-// AcceptOpen lets credentials go on whose new value a login of the roll could read that is
-// still open, because a person says so. The login is named by its place on the roll, for Temporal gets no account
-// name; Reason goes into the ledger, so it names neither a secret nor an account.
+// AcceptOpen lets credentials go on whose new value a login of the roll could
+// read that is still open, because a person says so. The login is named by its
+// place on the roll, for Temporal gets no account name; Reason goes into the
+// ledger, so it names neither a secret nor an account.
 type AcceptOpen struct {
 	Login  credential.Ref `json:"login"`
 	Actor  string         `json:"actor"`
 	Reason string         `json:"reason"`
 }
 
-// Passed is what a wave with logins to Vault tells its campaign after each pass: those of its
-// logins that are still open.
+// Passed is what a wave with logins to Vault tells its campaign after each
+// pass: those of its logins that are still open.
 type Passed struct {
 	Wave int             `json:"wave"`
 	Open credential.Refs `json:"open,omitempty"`
@@ -104,12 +106,14 @@ type Result struct {
 	Open     int `json:"open"`
 	LeftOut  int `json:"left_out,omitempty"` // servers
 	Accepted int `json:"accepted,omitempty"` // logins to Vault that were open
-	// Incomplete counts warnings of the listing that something may be missing from the roll.
+	// Incomplete counts warnings of the listing that something may be missing
+	// from the roll.
 	Incomplete int `json:"incomplete,omitempty"`
-	// Aside counts the dead whose new value lies at Rollcall's own path: consumers do not read it yet.
+	// Aside counts the dead whose new value lies at Rollcall's own path:
+	// consumers do not read it yet.
 	Aside int `json:"aside,omitempty"`
-	// LivesOn counts dead logins to Vault of which tokens live on that nobody can revoke, and that
-	// no person has accepted.
+	// LivesOn counts dead logins to Vault of which tokens live on that nobody
+	// can revoke, and that no person has accepted.
 	LivesOn int  `json:"lives_on,omitempty"`
 	Aborted bool `json:"aborted,omitempty"`
 }
@@ -119,12 +123,13 @@ type control struct {
 	Paused   bool                `json:"paused"`
 	Aborting bool                `json:"aborting"`
 	LeftOut  map[string][]string `json:"left_out,omitempty"` // servers by directory
-	// Logins of the roll to Vault that are still open, and that nobody has accepted.
+	// Logins of the roll to Vault that are still open, and that nobody has
+	// accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
 }
 
-// relief grows with whatever lets open credentials go on: a server that was left out, a login
-// that is dead or was accepted.
+// relief grows with whatever lets open credentials go on: a server that was
+// left out, a login that is dead or was accepted.
 func (c control) relief() int { return c.leftOut() - len(c.Logins) }
 
 // leftOut counts the servers that were left out.
@@ -136,7 +141,8 @@ func (c control) leftOut() (n int) {
 }
 
 // waveState is the one input of a wave and what it carries over when it
-// continues as new. Its size is bounded by the number of batches and of open credentials.
+// continues as new. Its size is bounded by the number of batches and of open
+// credentials.
 type waveState struct {
 	Roll     activities.Roll      `json:"roll"`
 	Index    credential.WaveIndex `json:"index"`
@@ -157,8 +163,9 @@ type waveState struct {
 	Closed credential.Refs `json:"closed,omitempty"` // logins of this wave that are dead
 	Since  time.Time       `json:"since,omitzero"`   // when the first pass ended: the deadline counts from there
 
-	// Urgent: passes begin with what is cut off, and no pass waits for cleaning. A wave
-	// that began before there was this order goes on without it.
+	// Urgent: passes begin with what is cut off, and no pass waits for
+	// cleaning. A wave that began before there was this order goes on without
+	// it.
 	Urgent  bool        `json:"urgent,omitempty"`
 	Unclean []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
 }

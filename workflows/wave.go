@@ -10,8 +10,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// dispatches bounds the batches of one run of a wave, each of which leaves about
-// 30 events. Then it drains and continues as new, long before Temporal's limits.
+// dispatches bounds the batches of one run of a wave, each of which leaves
+// about 30 events. Then it drains and continues as new, long before Temporal's
+// limits.
 const dispatches = 100
 
 // Wave rotates the credentials of one wave: a first pass over all batches,
@@ -96,8 +97,8 @@ func (w *wave) pass(ctx workflow.Context) error {
 	return workflow.Await(ctx, func() bool { return w.inFlight == 0 })
 }
 
-// dispatch runs one batch. finishing is a pass after an abort, over what is half
-// done: it is not cancelled.
+// dispatch runs one batch. finishing is a pass after an abort, over what is
+// half done: it is not cancelled.
 func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	defer func() { w.inFlight-- }()
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
@@ -129,7 +130,8 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 }
 
 // remember notes what a later pass would forget: that the new value may be in
-// force, which server contradicted itself, and what came before the staging of a new attempt.
+// force, which server contradicted itself, and what came before the staging of
+// a new attempt.
 func remember(open, before []activities.OpenItem) {
 	was := map[int]activities.OpenItem{}
 	for _, b := range before {
@@ -178,9 +180,10 @@ func (w *wave) items(todo batchTodo) []int {
 	return out
 }
 
-// again makes of what is open what the next pass tries, but for that of which another try costs
-// a wrong login and can find nothing else: the passes of a long campaign would bring its
-// account to the threshold of a lock, and say then that somebody else did.
+// again makes of what is open what the next pass tries, but for that of which
+// another try costs a wrong login and can find nothing else: the passes of a
+// long campaign would bring its account to the threshold of a lock, and say
+// then that somebody else did.
 func (w *wave) again(ctx workflow.Context) {
 	open := w.state.Open
 	w.state.Todo, w.state.Open = nil, nil
@@ -221,11 +224,13 @@ func (w *wave) over() bool {
 	return true
 }
 
-// relieved reports whether since this pass began a server was left out, or a login to Vault
-// died or was accepted, so that what that left open may go on at once.
+// relieved reports whether since this pass began a server was left out, or a
+// login to Vault died or was accepted, so that what that left open may go on at
+// once.
 func (w *wave) relieved() bool { return w.state.Control.relief() > w.state.Heard }
 
-// wait backs off before the next pass; an abort ends it, and so does a server that is left out.
+// wait backs off before the next pass; an abort ends it, and so does a server
+// that is left out.
 func (w *wave) wait(ctx workflow.Context) {
 	delay := backoff(w.state.Pass, w.state.Settings.RetryMin, w.state.Settings.RetryMax)
 	for _, t := range w.state.Open {
@@ -236,8 +241,8 @@ func (w *wave) wait(ctx workflow.Context) {
 			if cutOff(it) {
 				delay = min(delay, cutOffWait)
 			}
-			// A look before the end of a lock costs no login, and finds what was unlocked by hand. The
-			// first one after it must not be late.
+			// A look before the end of a lock costs no login, and finds what
+			// was unlocked by hand. The first one after it must not be late.
 			if left := time.Unix(it.Until, 0).Sub(workflow.Now(ctx)); it.Until > 0 && left > 0 {
 				delay = min(delay, left+time.Second)
 			}
@@ -313,8 +318,9 @@ func (w *wave) untried(t batchTodo) []activities.OpenItem {
 	return openAll(w.items(t), protocol.ReasonInterrupted)
 }
 
-// splitHalfDone sets apart, once, the credentials whose new value is or may be in
-// force: they get one more pass (rule 3: forward only), and nothing else does.
+// splitHalfDone sets apart, once, the credentials whose new value is or may be
+// in force: they get one more pass (rule 3: forward only), and nothing else
+// does.
 func (w *wave) splitHalfDone() {
 	if w.state.Split {
 		return

@@ -152,7 +152,8 @@ func TestWhatTryingAgainCannotHelpEndsAtOnce(t *testing.T) {
 	}
 }
 
-// Each try of such a credential is a wrong login for its account, and finds nothing else.
+// Each try of such a credential is a wrong login for its account, and finds
+// nothing else.
 func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testing.T) {
 	f := newFake(waveOf(0, 4))
 	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
@@ -178,8 +179,9 @@ func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testin
 	require.Equal(t, protocol.ReasonNoField, f.exceptions[place{0, 2}].Reason)
 }
 
-// The authority says when a lock ends. The pass that finds it over is not late, however long the
-// back-off has grown; until then each pass looks, and finds what was unlocked by hand.
+// The authority says when a lock ends. The pass that finds it over is not late,
+// however long the back-off has grown; until then each pass looks, and finds
+// what was unlocked by hand.
 func TestTheFirstPassAfterALockHasEndedIsNotLate(t *testing.T) {
 	f := newFake(waveOf(0, 2))
 	began := time.Time{}

@@ -9,8 +9,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// waves runs the waves of a roll in order. One with logins to Vault is waited for until its
-// first pass has ended, and goes on beside the others; what is alone begins when all have ended.
+// waves runs the waves of a roll in order. One with logins to Vault is waited
+// for until its first pass has ended, and goes on beside the others; what is
+// alone begins when all have ended.
 func (c *campaign) waves(ctx, steady workflow.Context, roll activities.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
 	c.passed, c.loginsOf = map[int]bool{}, map[int]credential.Refs{}
@@ -48,8 +49,8 @@ func cmpErr(errs ...error) error {
 	return nil
 }
 
-// begin starts a wave. It is not a child that a cancelled campaign cancels: it is told to
-// abort, and winds up.
+// begin starts a wave. It is not a child that a cancelled campaign cancels: it
+// is told to abort, and winds up.
 func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w credential.WaveIndex, i int) (*runningWave, error) {
 	if ctx.Err() != nil {
 		c.control.Aborting = true
@@ -74,7 +75,8 @@ func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w c
 	return r, nil
 }
 
-// watch waits for the end of a wave, and tells all if the campaign is cancelled.
+// watch waits for the end of a wave, and tells all if the campaign is
+// cancelled.
 func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	cancelled := workflow.NewSelector(steady)
 	cancelled.AddFuture(r.future, func(workflow.Future) {})

@@ -1,6 +1,6 @@
 // Package address turns the names of servers into the addresses at which they
-// are dialled: a server is an address, found when the roll is listed, and a name
-// with several addresses is several servers (docs/architecture.md).
+// are dialled: a server is an address, found when the roll is listed, and a
+// name with several addresses is several servers (docs/architecture.md).
 package address
 
 import (
@@ -90,9 +90,9 @@ func take(f *authority.Found, server, address string) {
 
 const lookUps = 3
 
-// Of are the addresses of a host, of both families, in an order that does not change with
-// DNS's: IPv4 before IPv6, each by number. It asks more than once, because some name servers
-// give one of several addresses in turn.
+// Of are the addresses of a host, of both families, in an order that does not
+// change with DNS's: IPv4 before IPv6, each by number. It asks more than once,
+// because some name servers give one of several addresses in turn.
 func (f Finder) Of(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
@@ -117,11 +117,12 @@ func (f Finder) Of(ctx context.Context, host string) ([]netip.Addr, error) {
 	return slices.Compact(all), nil
 }
 
-// loopback decides about a name of 127.0.0.1 and ::1, as localhost is on most machines (RFC
-// 6761, 6.3). Both are this machine, which tells for certain whether anything listens there,
-// and servers commonly listen at one of them. If that is so, left is all without
-// the other one. Where nothing listens at either, left is all, and silent is none. No other
-// address is ever passed over: it may be a machine that is down.
+// loopback decides about a name of 127.0.0.1 and ::1, as localhost is on most
+// machines (RFC 6761, 6.3). Both are this machine, which tells for certain
+// whether anything listens there, and servers commonly listen at one of them.
+// If that is so, left is all without the other one. Where nothing listens at
+// either, left is all, and silent is none. No other address is ever passed
+// over: it may be a machine that is down.
 func loopback(ctx context.Context, all []netip.Addr, port string) (silent netip.Addr, left []netip.Addr) {
 	four, six := netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
 	if !slices.Contains(all, four) || !slices.Contains(all, six) {
@@ -152,8 +153,8 @@ func listens(ctx context.Context, a netip.Addr, port string) error {
 
 func nobody(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) || NoRoute(err) }
 
-// NoRoute reports whether this machine cannot even try: it has no address of that family,
-// or no way to that network.
+// NoRoute reports whether this machine cannot even try: it has no address of
+// that family, or no way to that network.
 func NoRoute(err error) bool {
 	for _, e := range []syscall.Errno{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, e) {
@@ -163,9 +164,9 @@ func NoRoute(err error) bool {
 	return false
 }
 
-// Dial is the address to dial. One that was known at the listing is never looked
-// up again: DNS could name another machine by now. last is where it was before,
-// for as long as the process knows the server.
+// Dial is the address to dial. One that was known at the listing is never
+// looked up again: DNS could name another machine by now. last is where it was
+// before, for as long as the process knows the server.
 func (f Finder) Dial(ctx context.Context, s Server, last *atomic.Pointer[string]) (string, error) {
 	if s.Address != "" {
 		return s.Address, nil

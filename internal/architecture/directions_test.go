@@ -166,8 +166,8 @@ func TestTheRulesFindWhatTheyForbid(t *testing.T) {
 	require.Equal(t, []string{"p.go:7:12: time.Sleep", "p.go:7:23: time.Now"}, clockUses(t, dir, []string{"p.go"}))
 }
 
-// Authorities stand around others (internal/kind/vaultlogin), and an assertion sees the outer
-// one alone: the rest would be lost without a word.
+// Authorities stand around others (internal/kind/vaultlogin), and an assertion
+// sees the outer one alone: the rest would be lost without a word.
 func TestWhatAnAuthorityCanDoBesidesIsAskedByKindAs(t *testing.T) {
 	asserted := regexp.MustCompile(`[aA]uthority\.\((kind\.|interface)`)
 	for _, p := range packages(t) {

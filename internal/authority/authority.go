@@ -32,8 +32,8 @@ type Settings interface {
 	// WithServers is a copy with the servers that were found when the roll was
 	// listed. addresses say where those are dialled whose name had one then.
 	WithServers(names []string, addresses map[string]string) Settings
-	// DialledAt is the address where a server is dialled whose name had one when
-	// the roll was listed, or "".
+	// DialledAt is the address where a server is dialled whose name had one
+	// when the roll was listed, or "".
 	DialledAt(server string) string
 	// Logins are those with which Rollcall works there: one, or a pair of
 	// which each resets the other.

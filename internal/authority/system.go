@@ -69,13 +69,14 @@ type Check struct {
 	Server string
 	What   string // connect, certificate, bind, base, policy, rights, clock
 	OK     bool
-	// NotChecked: it could not be looked at, and nothing says that it is in order. OK is true all
-	// the same, because nothing was seen to be wrong.
+	// NotChecked: it could not be looked at, and nothing says that it is in
+	// order. OK is true all the same, because nothing was seen to be wrong.
 	NotChecked bool
 	Detail     string // what was seen
 	Do         string // what to do; empty when OK
-	// Stops: no campaign begins with this, because no waiting mends it and no proof would
-	// hold. A server that is down is no such thing: the others get new values meanwhile.
+	// Stops: no campaign begins with this, because no waiting mends it and no
+	// proof would hold. A server that is down is no such thing: the others get
+	// new values meanwhile.
 	Stops bool
 }
 

@@ -28,9 +28,10 @@ import (
 //	         Offer old (refused bind) · Offer new (bind)
 //	Clean    Destroy (look, destroy) · Release
 //
-// In a domain Set is a reset and a look, after Activate comes Retire, another reset between
-// two looks, and before the old value is offered comes one more. compareCalls holds it to that. It shares no code with
-// internal/vault and internal/directory.
+// In a domain Set is a reset and a look, after Activate comes Retire, another
+// reset between two looks, and before the old value is offered comes one more.
+// compareCalls holds it to that. It shares no code with internal/vault and
+// internal/directory.
 type bare struct {
 	http   *http.Client
 	vault  string // URL
@@ -95,7 +96,8 @@ func (b *bare) rotate(ctx context.Context, a account) error {
 		func() error { return b.refused(a, a.password) },
 		func() error { return b.bind(a, value) },
 
-		// Version numbers mean other things once a secret was deleted and made anew.
+		// Version numbers mean other things once a secret was deleted and made
+		// anew.
 		func() error { return b.call(ctx, http.MethodGet, "kv/metadata/"+a.path, nil) },
 		func() error {
 			return b.call(ctx, http.MethodPut, "kv/destroy/"+a.path, map[string]any{"versions": []int{1}})
@@ -151,7 +153,8 @@ func (b *bare) reset(a account, value string) error {
 	return b.admin.Modify(req)
 }
 
-// bind asks a server with a password policy what that thinks, as a campaign does.
+// bind asks a server with a password policy what that thinks, as a campaign
+// does.
 func (b *bare) bind(a account, value string) error {
 	req := &ldap.SimpleBindRequest{Username: a.dn, Password: value}
 	if !b.domain {

@@ -55,8 +55,9 @@ func compareCalls(ctx context.Context, g *ground, d *dirServer) (Calls, error) {
 	return c, nil
 }
 
-// observe rotates accounts one after another behind proxies and returns how they
-// were looked up and the calls of the last one, when every connection is up.
+// observe rotates accounts one after another behind proxies and returns how
+// they were looked up and the calls of the last one, when every connection is
+// up.
 func (g *ground) observe(ctx context.Context, d *dirServer, accounts []account, open func(ldapURL, vaultURL string) (rotator, error)) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

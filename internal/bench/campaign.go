@@ -19,7 +19,8 @@ type campaign struct {
 	dir     string // campaign file, ledger, state
 }
 
-// build makes rollcall from this checkout, with the engine beside it, below dir.
+// build makes rollcall from this checkout, with the engine beside it, below
+// dir.
 func build(ctx context.Context, dir string) (program string, err error) {
 	engine, err := filepath.Abs(filepath.Join("bin", "rollcall-engine"))
 	if err != nil {
@@ -106,7 +107,8 @@ func (c *campaign) run(ctx context.Context) (*Campaign, error) {
 	}
 	accounts := len(c.g.accounts[c.group])
 	used := after.since(before)
-	// What a process has waited for counts as its own, and rollcall waits for its engine.
+	// What a process has waited for counts as its own, and rollcall waits for
+	// its engine.
 	used.us = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() - seen.engineTime
 	r := &Campaign{
 		Timing:       timing(accounts, 0, took, used),

@@ -48,9 +48,9 @@ type account struct {
 	path                    string // below kv/
 }
 
-// startGround starts the servers and seeds the groups: sizes in slapd, domain in a
-// domain of Active Directory, which is left out if there are none. audit gives Vault a file
-// audit device. On an error nothing is left running.
+// startGround starts the servers and seeds the groups: sizes in slapd, domain
+// in a domain of Active Directory, which is left out if there are none. audit
+// gives Vault a file audit device. On an error nothing is left running.
 func startGround(ctx context.Context, dir string, sizes, domain map[string]int, audit bool) (g *ground, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()

@@ -1,11 +1,11 @@
-// Command bench measures how fast Rollcall rotates, beside two other ways to
-// do it on the same servers: Vault's own LDAP secrets engine, and a bare loop that
+// Command bench measures how fast Rollcall rotates, beside two other ways to do
+// it on the same servers: Vault's own LDAP secrets engine, and a bare loop that
 // makes the calls of Rollcall's protocol with no Temporal, ledger or retries.
 //
 // One slapd over LDAPS and one Vault serve all of them, one after another, and
-// everybody gets accounts and Vault paths that nobody has touched. They take turns
-// in rounds, so that a machine that drifts meanwhile does it to all of them.
-// Nothing that is timed is asserted.
+// everybody gets accounts and Vault paths that nobody has touched. They take
+// turns in rounds, so that a machine that drifts meanwhile does it to all of
+// them. Nothing that is timed is asserted.
 package main
 
 import (

@@ -22,8 +22,8 @@ var tries = []int{8, 16, 32, 64}
 // or faster meanwhile does it to all of them.
 const rounds = 2
 
-// measure runs everything in one go on servers of its own below dir.
-// domain is how many accounts a campaign rotates in Active Directory; 0 leaves that out.
+// measure runs everything in one go on servers of its own below dir. domain is
+// how many accounts a campaign rotates in Active Directory; 0 leaves that out.
 func measure(ctx context.Context, dir string, n, domain int, audit bool, say func(string, ...any)) (*Result, error) {
 	program, err := build(ctx, dir)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 // rotator rotates accounts one after another. Each worker has one of its own,
 // with its connections.
 type rotator interface {
-	// lookUp is called for accounts that are about to be rotated, by any rotator.
+	// lookUp is called for accounts that are about to be rotated, by any
+	// rotator.
 	lookUp(ctx context.Context, accounts []account) error
 	rotate(ctx context.Context, a account) error
 	close()

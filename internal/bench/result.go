@@ -26,8 +26,8 @@ type Result struct {
 	Ratios Ratios  `json:"ratios"`
 }
 
-// Round is each way once, one straight after the other: Vault's engine with 8 callers,
-// the bare loop, a campaign with the default limits.
+// Round is each way once, one straight after the other: Vault's engine with 8
+// callers, the bare loop, a campaign with the default limits.
 type Round struct {
 	Engine   Timing    `json:"vault_engine_8_callers"`
 	Bare     Timing    `json:"bare"`
@@ -42,9 +42,10 @@ type Machine struct {
 	Go    string    `json:"go"`
 }
 
-// Ratios compare the rates over all rounds. Rotating is the rotation phase alone, and
-// what compares like with like: the other two ways start with the list of accounts in
-// hand, and keep no record. Whole is from the start of the process to its end.
+// Ratios compare the rates over all rounds. Rotating is the rotation phase
+// alone, and what compares like with like: the other two ways start with the
+// list of accounts in hand, and keep no record. Whole is from the start of the
+// process to its end.
 type Ratios struct {
 	RotatingToBare   float64 `json:"rotating_to_bare"`
 	RotatingToEngine float64 `json:"rotating_to_vault_engine"`

@@ -47,7 +47,8 @@ func (g *ground) usage() (u usage, err error) {
 	return u, err
 }
 
-// ticks per second of /proc/PID/stat: USER_HZ, 100 on every Linux that Go runs on.
+// ticks per second of /proc/PID/stat: USER_HZ, 100 on every Linux that Go runs
+// on.
 const ticks = 100
 
 // processorTime reads what a running process has used (proc_pid_stat(5),

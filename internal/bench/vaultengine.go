@@ -51,8 +51,8 @@ type engineCaller struct{ api *vaultapi.Client }
 func (e engineCaller) rotate(ctx context.Context, a account) error {
 	_, err := e.api.Logical().WriteWithContext(ctx, "ldap/rotate-role/"+a.uid, nil)
 	if err != nil && strings.Contains(err.Error(), "duplicate item") {
-		// It has rotated. Its own timer has put the role back into its queue first, which
-		// happens now and then to one in thousands.
+		// It has rotated. Its own timer has put the role back into its queue
+		// first, which happens now and then to one in thousands.
 		return nil
 	}
 	return err

@@ -46,8 +46,8 @@ file instead.`,
 	return c
 }
 
-// findLogin finds a login by name on the roll of the running campaign. Temporal gets its place
-// there, and no name.
+// findLogin finds a login by name on the roll of the running campaign. Temporal
+// gets its place there, and no name.
 func (a *app) findLogin(ctx context.Context, name string) (found credential.Ref, err error) {
 	err = a.withTemporal(ctx, false, cannot(workflows.UpdateAcceptOpen, errNoCampaignHere), func(s *session) error {
 		found, err = s.findLogin(ctx, name)
@@ -92,8 +92,9 @@ func (s *session) findLogin(ctx context.Context, name string) (credential.Ref, e
 	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s; its logins are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
 }
 
-// loginLeftOut says of a login that the campaign file excludes why there is nothing to accept. Nobody asks
-// what it could read, so nothing waits for it, and the exclude holds already who answers for it.
+// loginLeftOut says of a login that the campaign file excludes why there is
+// nothing to accept. Nobody asks what it could read, so nothing waits for it,
+// and the exclude holds already who answers for it.
 func (s *session) loginLeftOut(ctx context.Context, campaign, name string) error {
 	left, err := s.store.ReadExcluded(ctx, campaign)
 	if err != nil {

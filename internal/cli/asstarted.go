@@ -15,9 +15,10 @@ import (
 	"rollcall/internal/vault"
 )
 
-// requireAsStarted refuses to go on with a campaign that was started with another file than
-// this one: what was written into it since (an account to exclude, another server) takes no
-// part, and whoever wrote it believes that it does. It asks before this process works.
+// requireAsStarted refuses to go on with a campaign that was started with
+// another file than this one: what was written into it since (an account to
+// exclude, another server) takes no part, and whoever wrote it believes that it
+// does. It asks before this process works.
 func (s *session) requireAsStarted(ctx context.Context) error {
 	d, err := s.describe(ctx)
 	if err != nil || d == nil || d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || s.asStarted {
@@ -44,8 +45,8 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 		id, s.file, strings.Join(parts, ", "))
 }
 
-// differing names the parts of the campaign file in which two specifications differ. The
-// folder of the ledger is none: it is each machine's own.
+// differing names the parts of the campaign file in which two specifications
+// differ. The folder of the ledger is none: it is each machine's own.
 func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	was := &config.Campaign{}
 	if err := json.Unmarshal(stored, was); err != nil {

@@ -53,8 +53,8 @@ func (s *session) start(ctx context.Context) (string, error) {
 			_ = s.store.CloseCampaign(ctx, id) // left open it would look alive for a while
 			return "", s.busy()
 		}
-		// The record stays open, and the next campaign closes it: the workflow may
-		// run although its answer was lost.
+		// The record stays open, and the next campaign closes it: the workflow
+		// may run although its answer was lost.
 		return "", fmt.Errorf("starting the campaign: %w", err)
 	}
 	return id, nil
@@ -116,8 +116,9 @@ func (s *session) preflight(ctx context.Context) error {
 	return s.mayStart(ctx)
 }
 
-// batchOf is the file's size of a batch, or 0 for the default. Under a rate limit a batch takes
-// long whatever its kind, and what was done is recorded at its end: there it stays small.
+// batchOf is the file's size of a batch, or 0 for the default. Under a rate
+// limit a batch takes long whatever its kind, and what was done is recorded at
+// its end: there it stays small.
 func batchOf(c *config.Campaign) int {
 	if c.Limits.Batch > 0 {
 		return c.Limits.Batch

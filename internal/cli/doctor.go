@@ -68,7 +68,8 @@ type check struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 	Do     string `json:"do,omitempty"`
-	// NotChecked: it could not be looked at. OK is true then, because nothing is known to be wrong.
+	// NotChecked: it could not be looked at. OK is true then, because nothing
+	// is known to be wrong.
 	NotChecked bool `json:"not_checked,omitempty"`
 }
 
@@ -110,8 +111,8 @@ func ofVault(c vault.Check) check {
 	return check{"vault", c.Name, c.OK, c.Detail, c.Do, c.NotChecked}
 }
 
-// lookedAt says how many credentials would stay open as they are listed. It is no fault of
-// the surroundings, and a campaign begins all the same.
+// lookedAt says how many credentials would stay open as they are listed. It is
+// no fault of the surroundings, and a campaign begins all the same.
 func lookedAt(roll []credential.Credential) []check {
 	if len(roll) == 0 {
 		return nil
@@ -135,7 +136,8 @@ func lookedAt(roll []credential.Credential) []check {
 	return []check{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
 }
 
-// leftStaged are values that may be in force, and that nobody but their staging entry has.
+// leftStaged are values that may be in force, and that nobody but their staging
+// entry has.
 func leftStaged(warnings []credential.Finding) (rows []check) {
 	for _, w := range warnings {
 		if w.Code == credential.FindingLeftStaged {
@@ -145,8 +147,8 @@ func leftStaged(warnings []credential.Finding) (rows []check) {
 	return rows
 }
 
-// notListed says that the roll cannot be listed. Where what is wrong already may be why, one
-// line for it is enough.
+// notListed says that the roll cannot be listed. Where what is wrong already
+// may be why, one line for it is enough.
 func notListed(err error, wrong []check) check {
 	row := check{Where: "roll", What: "listing", Detail: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	if len(wrong) > 0 {
@@ -164,8 +166,8 @@ func (s *session) ownMount(ctx context.Context) check {
 	return ofVault(c)
 }
 
-// checkDirectories looks at every server that the file names and that is found, and at
-// the accounts of a roll, which may be nil.
+// checkDirectories looks at every server that the file names and that is found,
+// and at the accounts of a roll, which may be nil.
 func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {
 	var rows []check
 	spec := s.cfg
@@ -188,8 +190,9 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 	return rows
 }
 
-// checkOthers asks each directory which servers it knows of. A listing makes a warning of the same, so
-// plan does not repeat it. In a domain the check "servers" has said it.
+// checkOthers asks each directory which servers it knows of. A listing makes a
+// warning of the same, so plan does not repeat it. In a domain the check
+// "servers" has said it.
 func (s *session) checkOthers(ctx context.Context) (rows []check) {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
 		if s.cfg.Directories[name].HasDomains() {
@@ -346,11 +349,13 @@ func (s *session) checkWorkers(ctx context.Context) check {
 	return row
 }
 
-// samples is how many new values are looked at: what Vault makes by a policy need not be alike.
+// samples is how many new values are looked at: what Vault makes by a policy
+// need not be alike.
 const samples = 5
 
-// sampleValues makes new values as a campaign would, for a look at what policies ask of them. They are
-// set nowhere and kept nowhere. One that cannot be made is said elsewhere.
+// sampleValues makes new values as a campaign would, for a look at what
+// policies ask of them. They are set nowhere and kept nowhere. One that cannot
+// be made is said elsewhere.
 func (s *session) sampleValues(ctx context.Context, directory string) (out []credential.Secret) {
 	p := s.cfg.Directories[directory].Password
 	for range samples {

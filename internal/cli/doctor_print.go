@@ -13,7 +13,8 @@ import (
 // notChecked is the mark of what could not be looked at.
 const notChecked = "not checked"
 
-// tally counts checks. What could not be looked at is neither in order nor wrong.
+// tally counts checks. What could not be looked at is neither in order nor
+// wrong.
 type tally struct{ checked, wrong, notChecked int }
 
 func (t tally) String() string {

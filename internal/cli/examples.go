@@ -6,7 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// examples has for every command what somebody would type. A test holds it to that.
+// examples has for every command what somebody would type. A test holds it to
+// that.
 var examples = map[string]string{
 	"rollcall accept-open":      `rollcall accept-open --login approle/esg-01 --reason "its batch tokens expire at 18:00"`,
 	"rollcall abort":            `rollcall abort -f esg.yaml`,

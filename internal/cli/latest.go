@@ -36,8 +36,8 @@ func (a *app) findLedger(ctx context.Context, dir string, args []string) (string
 	return folder, err
 }
 
-// latestLedger is that of the newest campaign that did any work, and which newer ones ended
-// before they did. Where none did it is the newest.
+// latestLedger is that of the newest campaign that did any work, and which
+// newer ones ended before they did. Where none did it is the newest.
 func latestLedger(ctx context.Context, cfg *config.Campaign) (folder string, newer []ledger.Early, err error) {
 	entries, err := os.ReadDir(cfg.LedgerDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

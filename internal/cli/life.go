@@ -11,7 +11,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// life is whether anybody works on a campaign that has not ended, which its ledger cannot say.
+// life is whether anybody works on a campaign that has not ended, which its
+// ledger cannot say.
 type life struct {
 	Seen   time.Time // last sign of life, by Vault's clock; zero if not known
 	Nobody bool
@@ -21,7 +22,8 @@ type life struct {
 const (
 	// lifeTimeout bounds the look, which is an extra to what the ledger says.
 	lifeTimeout = 5 * time.Second
-	// fresh is how old a sign of life may be of a campaign whose worker is there.
+	// fresh is how old a sign of life may be of a campaign whose worker is
+	// there.
 	fresh = 3 * vault.SeenEvery
 )
 
@@ -66,8 +68,8 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 	return out
 }
 
-// unserved says why nobody here serves a campaign, and what to do; empty if somebody does or
-// Temporal does not say.
+// unserved says why nobody here serves a campaign, and what to do; empty if
+// somebody does or Temporal does not say.
 func (s *session) unserved(ctx context.Context) (why, do string) {
 	const again = "`rollcall run` where it was started goes on from there, and nothing is lost"
 	err := s.connect(ctx, false)

@@ -88,7 +88,8 @@ func printReach(w io.Writer, reach []credential.Reach, of, width int) error {
 	return nil
 }
 
-// complete ends list and plan: what may be missing from the roll is not exit code 0.
+// complete ends list and plan: what may be missing from the roll is not exit
+// code 0.
 func complete(roll *credential.Roll) error {
 	if roll.Incomplete() > 0 {
 		return &exit{code: exitExceptions}
@@ -96,8 +97,8 @@ func complete(roll *credential.Roll) error {
 	return nil
 }
 
-// printServers names every server that a stolen value would be proved dead on, the
-// write server first.
+// printServers names every server that a stolen value would be proved dead on,
+// the write server first.
 func printServers(w io.Writer, servers map[string][]string, width int) error {
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
 		if _, err := fmt.Fprint(w, report.Wrap(strings.Join(servers[name], " "), "servers of "+name+": ", width)); err != nil {
@@ -107,7 +108,8 @@ func printServers(w io.Writer, servers map[string][]string, width int) error {
 	return nil
 }
 
-// printRoll is a table if that fits the width, and else a few lines for each credential.
+// printRoll is a table if that fits the width, and else a few lines for each
+// credential.
 func printRoll(w io.Writer, roll *credential.Roll, width int) error {
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

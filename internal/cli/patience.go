@@ -12,11 +12,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// loginLeast is what must be left of a login to Vault so that a campaign is begun with it.
+// loginLeast is what must be left of a login to Vault so that a campaign is
+// begun with it.
 const loginLeast = time.Minute
 
-// requireLogin says before anything is begun that the login to Vault may end before the
-// campaign does, and refuses one with which nothing could be set.
+// requireLogin says before anything is begun that the login to Vault may end
+// before the campaign does, and refuses one with which nothing could be set.
 func (s *session) requireLogin(ctx context.Context) error {
 	deadline := time.Duration(s.cfg.Limits.Deadline)
 	last, err := s.store.LastFor(ctx, deadline)
@@ -37,8 +38,8 @@ const (
 	quietAfter = 5 * time.Second // without a line in the ledger it is asked what the wait is for
 )
 
-// patience says what a campaign waits for while nothing is recorded, and ends the wait for
-// a login that cannot come back.
+// patience says what a campaign waits for while nothing is recorded, and ends
+// the wait for a login that cannot come back.
 type patience struct {
 	*session
 	campaign, workflow string
@@ -111,7 +112,8 @@ func (p *patience) lookAtLogin() (said bool, err error) {
 	return true, nil
 }
 
-// sayUntil waits for ctx to end and says meanwhile when the login of a worker ends.
+// sayUntil waits for ctx to end and says meanwhile when the login of a worker
+// ends.
 func (a *app) sayUntil(ctx context.Context, store *vault.Store) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

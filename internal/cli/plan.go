@@ -94,7 +94,8 @@ type plan struct {
 	left map[credential.Problem][]stays
 	// Warnings of the listing, as in the roll.
 	Warnings []credential.Finding `json:"warnings,omitempty"`
-	// Reach is what logins to Vault could read of the new values, by a reading of their policies.
+	// Reach is what logins to Vault could read of the new values, by a reading
+	// of their policies.
 	Reach   []credential.Reach `json:"reach,omitempty"`
 	rotated int
 	Notes   []check `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
@@ -103,7 +104,8 @@ type plan struct {
 	Wrong    []check       `json:"wrong"` // the lines of doctor on directories that are not in order
 }
 
-// planFinding is what the listing found about a credential that a campaign would rotate.
+// planFinding is what the listing found about a credential that a campaign
+// would rotate.
 type planFinding struct {
 	Credential string                 `json:"credential"`
 	Code       credential.FindingCode `json:"code"`

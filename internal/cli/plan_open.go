@@ -12,11 +12,12 @@ import (
 	"rollcall/internal/report"
 )
 
-// openMost is how many credentials plan names for one reason or finding: list names all.
+// openMost is how many credentials plan names for one reason or finding: list
+// names all.
 const openMost = 8
 
-// staysOf words a credential that stays open: a name that means several accounts, or none, is
-// told apart by the path that uses it.
+// staysOf words a credential that stays open: a name that means several
+// accounts, or none, is told apart by the path that uses it.
 func staysOf(c credential.Credential, found []credential.Finding) stays {
 	out := stays{name: c.Name}
 	if c.Subject == "" && len(c.Paths) > 0 && c.Name != c.Paths[0].String() {
@@ -33,8 +34,8 @@ func staysOf(c credential.Credential, found []credential.Finding) stays {
 	return out
 }
 
-// printLeft says of each reason for which credentials stay open what it means, which they are, what was seen of
-// each, and what to do.
+// printLeft says of each reason for which credentials stay open what it means,
+// which they are, what was seen of each, and what to do.
 func (p plan) printLeft(w io.Writer, width int) {
 	for _, problem := range slices.Sorted(maps.Keys(p.left)) {
 		of := p.left[problem]

@@ -33,7 +33,8 @@ func (s *session) workflowStatus(ctx context.Context) (enumspb.WorkflowExecution
 	return d.WorkflowExecutionInfo.Status, nil
 }
 
-// describe tells of the device's latest campaign on this Temporal; nil if there was none.
+// describe tells of the device's latest campaign on this Temporal; nil if there
+// was none.
 func (s *session) describe(ctx context.Context) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(s.cfg.Device), "")
 	var none *serviceerror.NotFound

@@ -11,13 +11,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// statesTimeout bounds the look at accounts: what it does not see, the run does.
+// statesTimeout bounds the look at accounts: what it does not see, the run
+// does.
 const statesTimeout = time.Minute
 
-// tellRefusing marks the accounts of a roll that refuse every login as they are now (locked,
-// disabled, expired), or that one more wrong login would lock: the run would leave them open, so
-// list, plan and doctor say so before. The roll of a campaign has no such marks, for
-// its passes ask again. It takes one search for a hundred accounts, and no login.
+// tellRefusing marks the accounts of a roll that refuse every login as they are
+// now (locked, disabled, expired), or that one more wrong login would lock: the
+// run would leave them open, so list, plan and doctor say so before. The roll
+// of a campaign has no such marks, for its passes ask again. It takes one
+// search for a hundred accounts, and no login.
 func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 	ctx, cancel := context.WithTimeout(ctx, statesTimeout)
 	defer cancel()
@@ -57,7 +59,8 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 	}
 }
 
-// wouldStay is why the run would leave an account open as it is now, or nothing.
+// wouldStay is why the run would leave an account open as it is now, or
+// nothing.
 func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
 	switch {
 	case a.State != protocol.Accepted && a.State != "":

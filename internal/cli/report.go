@@ -104,7 +104,8 @@ func writeHTML(path string, s *ledger.State, v report.Verification) (err error) 
 	return report.HTML(f, s, v, time.Now().UTC())
 }
 
-// lastScreen is the report of a campaign that has just ended, and its exit code.
+// lastScreen is the report of a campaign that has just ended, and its exit
+// code.
 func (s *session) lastScreen(ctx context.Context, campaign string, result workflows.Result) error {
 	folder := s.ledgerDir(campaign)
 	if _, err := os.Stat(folder); err == nil {

@@ -172,8 +172,8 @@ func (a *app) say(format string, args ...any) {
 	}
 }
 
-// logger is silent unless asked: the ledger is the record, not a log. A worker, which has
-// no screen, logs warnings.
+// logger is silent unless asked: the ledger is the record, not a log. A worker,
+// which has no screen, logs warnings.
 func (a *app) logger() *slog.Logger {
 	switch {
 	case a.verbose:

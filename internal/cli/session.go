@@ -44,8 +44,8 @@ func (a *app) warnInsecure(cfg *config.Campaign) {
 	}
 }
 
-// withVault runs do with the campaign file read and Vault open. Errors of either
-// come as they are.
+// withVault runs do with the campaign file read and Vault open. Errors of
+// either come as they are.
 func (a *app) withVault(ctx context.Context, do func(*session) error) error {
 	s, err := a.openVault(ctx)
 	if err != nil {

@@ -14,9 +14,10 @@ import (
 	"rollcall/workflows"
 )
 
-// requireOwnState refuses a local engine that another device's campaign lives on. Whoever
-// started the engine does the work of all that is on it, with the ledger's folder of its
-// own campaign file, and takes the engine along when it ends.
+// requireOwnState refuses a local engine that another device's campaign lives
+// on. Whoever started the engine does the work of all that is on it, with the
+// ledger's folder of its own campaign file, and takes the engine along when it
+// ends.
 func (s *session) requireOwnState(ctx context.Context) error {
 	switch {
 	case !s.engine.Local:
@@ -45,8 +46,8 @@ func (s *session) requireOwnState(ctx context.Context) error {
 
 func (s *session) ownStateDir() string { return filepath.Join(s.stateDir, s.cfg.Device) }
 
-// requireLedger refuses to go on with a campaign whose ledger is not where this campaign
-// file says, before anything is set that could not be recorded.
+// requireLedger refuses to go on with a campaign whose ledger is not where this
+// campaign file says, before anything is set that could not be recorded.
 func (s *session) requireLedger(ctx context.Context) error {
 	d, err := s.describe(ctx)
 	if err != nil || d == nil || d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {

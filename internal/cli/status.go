@@ -97,8 +97,8 @@ func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
 	})
 }
 
-// countsOnly is the status of a campaign whose ledger is elsewhere, with the keys
-// of the contract: Temporal knows counts and no names, so open is empty.
+// countsOnly is the status of a campaign whose ledger is elsewhere, with the
+// keys of the contract: Temporal knows counts and no names, so open is empty.
 func countsOnly(st workflows.Status) report.Status {
 	out := report.Status{
 		Campaign: st.Campaign, Device: st.Device, State: ledger.Phase(st.Phase), Listed: st.Listed,

@@ -16,9 +16,10 @@ import (
 	"rollcall/workflows"
 )
 
-// mayStart looks in Vault whether a campaign of the device lives elsewhere: on another
-// machine, of another user, on another Temporal. That one is somebody's, and is ended
-// only by who asked for it. One that was lost is superseded, which is said.
+// mayStart looks in Vault whether a campaign of the device lives elsewhere: on
+// another machine, of another user, on another Temporal. That one is
+// somebody's, and is ended only by who asked for it. One that was lost is
+// superseded, which is said.
 func (s *session) mayStart(ctx context.Context) error {
 	others, err := s.store.Others(ctx, s.cfg.Device, "")
 	if err != nil || len(others) == 0 {
@@ -46,8 +47,8 @@ func (s *session) mayStart(ctx context.Context) error {
 	return nil
 }
 
-// endedHere names the last campaign of the device on this Temporal, if it has ended and
-// the cluster says which it was.
+// endedHere names the last campaign of the device on this Temporal, if it has
+// ended and the cluster says which it was.
 func (s *session) endedHere(ctx context.Context) (string, error) {
 	d, err := s.describe(ctx)
 	if err != nil || d == nil || d.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
@@ -56,7 +57,8 @@ func (s *session) endedHere(ctx context.Context) (string, error) {
 	return campaignOf(d.WorkflowExecutionInfo), nil
 }
 
-// campaignOf is the id that the cluster keeps with a campaign, or empty if it keeps none.
+// campaignOf is the id that the cluster keeps with a campaign, or empty if it
+// keeps none.
 func campaignOf(w *workflowpb.WorkflowExecutionInfo) string {
 	named := w.GetSearchAttributes().GetIndexedFields()[workflows.CampaignAttribute.GetName()]
 	var campaign string
@@ -66,7 +68,8 @@ func campaignOf(w *workflowpb.WorkflowExecutionInfo) string {
 	return campaign
 }
 
-// namesTried bounds the races with others who start a campaign in the same second.
+// namesTried bounds the races with others who start a campaign in the same
+// second.
 const namesTried = 5
 
 // open makes the campaign known to Vault under a name of its own.

@@ -89,7 +89,8 @@ func (v *view) draw(frame string) {
 	v.drawn = strings.Count(frame, "\n")
 }
 
-// below leaves the last frame as it is: the next is drawn below what is said now.
+// below leaves the last frame as it is: the next is drawn below what is said
+// now.
 func (v *view) below() { v.drawn = 0 }
 
 func (v *view) finish(ctx context.Context) { v.show(ctx) }

@@ -36,8 +36,9 @@ func (s *session) missingWorkers(ctx context.Context) (commands []string, err er
 	return commands, nil
 }
 
-// sayIfUnserved tells whoever waits what the wait is for, and returns whether it said
-// anything. An error is no news: the call that it waits for meets it too.
+// sayIfUnserved tells whoever waits what the wait is for, and returns whether
+// it said anything. An error is no news: the call that it waits for meets it
+// too.
 func (s *session) sayIfUnserved(ctx context.Context) bool {
 	missing, err := s.missingWorkers(ctx)
 	if err != nil || len(missing) == 0 {

@@ -87,7 +87,8 @@ func metricsFlag(c *cobra.Command, address *string) {
 	c.Flags().StringVar(address, "metrics", "", "serve counters to Prometheus at http://ADDRESS/metrics, such as 127.0.0.1:9464 (off unless given; no login is asked for)")
 }
 
-// serveMetrics begins to serve counters, if an address is given, until stop is called.
+// serveMetrics begins to serve counters, if an address is given, until stop is
+// called.
 func (a *app) serveMetrics(address string) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil

@@ -65,7 +65,8 @@ func refuseLedgerItself(dir string) error {
 }
 
 // stopPatience is how long a worker that was told to stop may finish what it
-// holds. An activity begins nothing new by then, and bounds each credential in hand.
+// holds. An activity begins nothing new by then, and bounds each credential in
+// hand.
 const stopPatience = 3 * time.Minute
 
 // workerOptions: alone says that this process does all the work there is.
@@ -75,8 +76,9 @@ func workerOptions(alone bool) worker.Options {
 		// Well below the heartbeat time-out of the activities, so that a busy
 		// machine is not taken for a dead worker.
 		DefaultHeartbeatThrottleInterval: time.Second, MaxHeartbeatThrottleInterval: time.Second,
-		// Eager execution gives activities to the worker that has their workflow. All
-		// batches of a wave are one workflow, and the other workers would get nothing.
+		// Eager execution gives activities to the worker that has their
+		// workflow. All batches of a wave are one workflow, and the other
+		// workers would get nothing.
 		DisableEagerActivities: !alone,
 	}
 }

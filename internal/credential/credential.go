@@ -3,11 +3,6 @@
 // ours and does no I/O.
 package credential
 
-import (
-	"fmt"
-	"strings"
-)
-
 // VaultAuthority is the authority of every credential that Vault itself
 // decides on. Directories are named in the campaign file and may not take
 // this name.
@@ -27,15 +22,16 @@ type Credential struct {
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
 	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
-	// for an AppRole, "mount/name" for a userpass user. Empty when no account was found; Problem then says so.
+	// for an AppRole, "mount/name" for a userpass user. Empty when no account
+	// was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
 	// Name is for people: the DN or the role as it was when it was listed.
 	Name string `json:"name"`
 
 	// Paths are the places in Vault where consumers read the secret. All of
-	// them are kept current. Never empty once the roll is merged, unless Problem
-	// is set.
+	// them are kept current. Never empty once the roll is merged, unless
+	// Problem is set.
 	Paths []Path `json:"paths,omitempty"`
 
 	// Adopted says that Vault held no path for the account and Paths is the
@@ -45,8 +41,9 @@ type Credential struct {
 	// Own: it is what Rollcall itself works with.
 	Own bool `json:"own,omitempty"`
 
-	// Batch: when it was listed it gave batch tokens, which Vault cannot revoke: those that
-	// somebody has live on for the whole campaign, whatever is changed about it meanwhile.
+	// Batch: when it was listed it gave batch tokens, which Vault cannot
+	// revoke: those that somebody has live on for the whole campaign, whatever
+	// is changed about it meanwhile.
 	Batch bool `json:"batch,omitempty"`
 
 	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
@@ -54,26 +51,28 @@ type Credential struct {
 	// is rotated only if the account accepts a value that the paths hold.
 	Hearsay bool `json:"hearsay,omitempty"`
 
-	// Spare is Rollcall's own path, with the immutable id in it, for a new value
-	// whose account refuses what all of Paths hold: those then stay as they are.
-	// Nil where such a credential is left open instead.
+	// Spare is Rollcall's own path, with the immutable id in it, for a new
+	// value whose account refuses what all of Paths hold: those then stay as
+	// they are. Nil where such a credential is left open instead.
 	Spare *Path `json:"spare,omitempty"`
 
-	// Named are those of Paths that somebody other than the secret itself named: a
-	// person's list, the campaign file, or Rollcall, whose default path it is. A new secret is
-	// made at none but these.
+	// Named are those of Paths that somebody other than the secret itself
+	// named: a person's list, the campaign file, or Rollcall, whose default
+	// path it is. A new secret is made at none but these.
 	Named []Path `json:"named,omitempty"`
 
 	// Confirmed are those of Paths that a person named for this account in the
 	// campaign file: they take part even if the account refuses what they hold.
 	Confirmed []Path `json:"confirmed,omitempty"`
 
-	// Ours are those of Paths at which an earlier campaign activated a value of this very
-	// credential, by the record that Rollcall keeps: they take part for as long as they hold it.
+	// Ours are those of Paths at which an earlier campaign activated a value of
+	// this very credential, by the record that Rollcall keeps: they take part
+	// for as long as they hold it.
 	Ours []Path `json:"ours,omitempty"`
 
-	// Beside are fields of the same secrets, paths of other credentials of the roll, that held the same
-	// value when it was listed: they get new values of their own.
+	// Beside are fields of the same secrets, paths of other credentials of the
+	// roll, that held the same value when it was listed: they get new values of
+	// their own.
 	Beside []Path `json:"beside,omitempty"`
 
 	// Wave orders the campaign: waves run one after the other, lowest first.
@@ -83,23 +82,25 @@ type Credential struct {
 	// that found it.
 	Reasons []Reason `json:"reasons"`
 
-	// Logins are the auth mounts of type ldap at which the password logs in to Vault too.
+	// Logins are the auth mounts of type ldap at which the password logs in to
+	// Vault too.
 	Logins []VaultLogin `json:"logins,omitempty"`
 
 	// Problem is set when the credential cannot be rotated as listed. It stays
 	// on the roll and ends as an open exception.
 	Problem Problem `json:"problem,omitempty"`
 
-	// Accepted are problems that a person accepted by name: it is rotated in spite of them.
+	// Accepted are problems that a person accepted by name: it is rotated in
+	// spite of them.
 	Accepted []Problem `json:"accepted,omitempty"`
 }
 
-// HandsOver reports whether Paths hold a temporary value for the account's owner
-// to fetch, instead of one that consumers read.
+// HandsOver reports whether Paths hold a temporary value for the account's
+// owner to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
 
-// ReachesVault reports whether it is a way into Vault: with it, a thief reads what its
-// policies let him.
+// ReachesVault reports whether it is a way into Vault: with it, a thief reads
+// what its policies let him.
 func (c Credential) ReachesVault() bool {
 	if c.Kind.OpensVault() && c.Subject != "" {
 		return true
@@ -112,18 +113,22 @@ func (c Credential) ReachesVault() bool {
 	return false
 }
 
-// VaultLogin is an auth mount of Vault that asks a directory, and takes an account's password.
+// VaultLogin is an auth mount of Vault that asks a directory, and takes an
+// account's password.
 type VaultLogin struct {
 	Mount string `json:"mount"` // without auth/ and slashes at the ends
 
-	// Names are those that log in there, the one first that Vault itself goes by.
+	// Names are those that log in there, the one first that Vault itself goes
+	// by.
 	Names []string `json:"names"`
 
-	// Servers are those of the account's directory that Vault asks; empty where that cannot be told.
+	// Servers are those of the account's directory that Vault asks; empty where
+	// that cannot be told.
 	Servers []string `json:"servers,omitempty"`
 
-	// Plain: no policy but Vault's default one comes of it, with which nothing is read that
-	// Rollcall writes. Its tokens are revoked, and nothing waits for it.
+	// Plain: no policy but Vault's default one comes of it, with which nothing
+	// is read that Rollcall writes. Its tokens are revoked, and nothing waits
+	// for it.
 	Plain bool `json:"plain,omitempty"`
 }
 
@@ -144,39 +149,49 @@ const (
 	SharedPath Problem = "shared-path"
 	// NoOwner: nothing says whose the secret is.
 	NoOwner Problem = "no-owner"
-	// NotAnAccount: the entry is a group, a container, a device: it logs in nowhere.
+	// NotAnAccount: the entry is a group, a container, a device: it logs in
+	// nowhere.
 	NotAnAccount Problem = "not-an-account"
-	// NoPassword: the account has no password, and a reset would give it a login.
+	// NoPassword: the account has no password, and a reset would give it a
+	// login.
 	NoPassword Problem = "no-password"
 	// IsAlias: the entry is an alias of an account (RFC 4512 section 2.6).
 	IsAlias Problem = "alias"
-	// BehindReferral: the account may be on a server that the campaign does not have.
+	// BehindReferral: the account may be on a server that the campaign does not
+	// have.
 	BehindReferral Problem = "behind-referral"
-	// CheckedElsewhere: the entry says who checks the password, and does not hold it.
+	// CheckedElsewhere: the entry says who checks the password, and does not
+	// hold it.
 	CheckedElsewhere Problem = "checked-elsewhere"
-	// SecondCopy: the entry holds the same secret once more, which a reset may leave
-	// as it is. A person may accept it.
+	// SecondCopy: the entry holds the same secret once more, which a reset may
+	// leave as it is. A person may accept it.
 	SecondCopy Problem = "second-copy"
-	// CopyBeside: the secret in Vault holds the same value a second time, which stays as it is. A
-	// person may accept it.
+	// CopyBeside: the secret in Vault holds the same value a second time, which
+	// stays as it is. A person may accept it.
 	CopyBeside Problem = "copy-beside"
-	// HasKeytab: a reset makes the account's keytabs useless. A person may accept it.
+	// HasKeytab: a reset makes the account's keytabs useless. A person may
+	// accept it.
 	HasKeytab Problem = "has-keytab"
-	// ForcedChange: the account's policy has each password that somebody else has set changed at the
-	// next login, which its consumers cannot do. A person may accept it.
+	// ForcedChange: the account's policy has each password that somebody else
+	// has set changed at the next login, which its consumers cannot do. A
+	// person may accept it.
 	ForcedChange Problem = "forced-change"
-	// VaultsBind: Vault itself binds with it to the directory. A person may accept it.
+	// VaultsBind: Vault itself binds with it to the directory. A person may
+	// accept it.
 	VaultsBind Problem = "vaults-bind"
-	// KeptByVault: a secrets engine of Vault keeps its password and sets it itself. A person may accept it.
+	// KeptByVault: a secrets engine of Vault keeps its password and sets it
+	// itself. A person may accept it.
 	KeptByVault Problem = "kept-by-vault"
-	// SharedRole: an AppRole has secret-ids that are not one consumer's. A person may accept it.
+	// SharedRole: an AppRole has secret-ids that are not one consumer's. A
+	// person may accept it.
 	SharedRole Problem = "shared-role"
-	// ComputerAccount: a computer's or a trust's, which no reset from outside survives.
+	// ComputerAccount: a computer's or a trust's, which no reset from outside
+	// survives.
 	ComputerAccount Problem = "computer"
 	// ManagedAccount: the domain itself makes its password.
 	ManagedAccount Problem = "managed-account"
-	// NoField: the secret is there and has no such field, so that a new one beside
-	// those that are there would be read by nobody.
+	// NoField: the secret is there and has no such field, so that a new one
+	// beside those that are there would be read by nobody.
 	NoField Problem = "no-field"
 	// NotBare: the field holds more than a bare secret (a document, several
 	// lines), and which part of it is the secret is not known.
@@ -187,10 +202,11 @@ const (
 	NoMount Problem = "no-mount"
 	// NotKV2: the mount of the path is not KV version 2.
 	NotKV2 Problem = "not-kv2"
-	// APIPath: the path is that of Vault's API (mount/data/…), and no secret lies there.
+	// APIPath: the path is that of Vault's API (mount/data/…), and no secret
+	// lies there.
 	APIPath Problem = "api-path"
-	// Malformed: the path is not written as Vault keeps it: an empty segment, "." or "..", blanks at the
-	// ends of one, escapes as in a URL.
+	// Malformed: the path is not written as Vault keeps it: an empty segment,
+	// "." or "..", blanks at the ends of one, escapes as in a URL.
 	Malformed Problem = "malformed-path"
 	// DeletesItself: a setting in Vault deletes the new value after a time,
 	// which would be its only copy.
@@ -198,17 +214,19 @@ const (
 	// DeletedVersion: the current version of the secret is deleted. An undelete
 	// brings its value and its other fields back.
 	DeletedVersion Problem = "deleted-version"
-	// Unproved: nothing but a secret's own word ties the account to the device, and
-	// the secret holds nothing that the account could accept.
+	// Unproved: nothing but a secret's own word ties the account to the device,
+	// and the secret holds nothing that the account could accept.
 	Unproved Problem = "unproved-path"
-	// PerhapsIts: no path is known to be the account's, and one in Vault may be. Its consumers
-	// would be cut off if the new value went to a path of Rollcall's own.
+	// PerhapsIts: no path is known to be the account's, and one in Vault may
+	// be. Its consumers would be cut off if the new value went to a path of
+	// Rollcall's own.
 	PerhapsIts Problem = "perhaps-its-path"
-	// SameName: no source lists it, and it is a user of Vault's with the name of an account that
-	// the roll has. Paths are where that account's secret lies.
+	// SameName: no source lists it, and it is a user of Vault's with the name
+	// of an account that the roll has. Paths are where that account's secret
+	// lies.
 	SameName Problem = "same-name"
-	// NotNamed: an earlier campaign of the device left it open, and the campaign file has no
-	// source any more that names it.
+	// NotNamed: an earlier campaign of the device left it open, and the
+	// campaign file has no source any more that names it.
 	NotNamed Problem = "no-longer-named"
 	// TooManyPaths: more paths than PathsMost name the account.
 	TooManyPaths Problem = "too-many-paths"
@@ -217,210 +235,3 @@ const (
 // PathsMost bounds the paths that one credential may gather: whoever writes
 // Vault could otherwise make an entry of the roll that nothing can hold.
 const PathsMost = 32
-
-// Path is one field of one KV v2 secret.
-type Path struct {
-	Mount string `json:"mount"` // without slashes at the ends: "kv"
-	Path  string `json:"path"`  // below the mount, without "data/": "apps/esg-01/ldap"
-	Field string `json:"field"` // key in the secret's data: "password"
-}
-
-// String is the form used in campaign files and reports: mount/path#field.
-func (p Path) String() string {
-	return p.Mount + "/" + p.Path + "#" + strings.ReplaceAll(p.Field, fieldSeparator, ",")
-}
-
-// ParsePath reads the form that String writes. The mount is the first
-// segment. The error names what is missing; the caller adds the file and line.
-func ParsePath(s string) (Path, error) {
-	place, field, ok := strings.Cut(s, "#")
-	if !ok || field == "" {
-		return Path{}, fmt.Errorf("%q has no #field: write mount/path#field", s)
-	}
-	mount, path, ok := strings.Cut(strings.Trim(place, "/"), "/")
-	if !ok || mount == "" || path == "" {
-		return Path{}, fmt.Errorf("%q has no path below a mount: write mount/path#field", s)
-	}
-	return Path{Mount: mount, Path: path, Field: field}, nil
-}
-
-// Reason is the evidence with which one source tied a credential to the device.
-type Reason struct {
-	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, or own for what Rollcall itself works with
-	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
-}
-
-// Finding is something an investigator must look at. It is not an error: the
-// credential is rotated all the same where that is possible.
-type Finding struct {
-	Code   FindingCode `json:"code"`
-	Detail string      `json:"detail,omitempty"` // no secret, and no account name when it travels through Temporal
-}
-
-// FindingCode is stable: it is written to the ledger and to reports.
-type FindingCode string
-
-// Findings.
-const (
-	// FindingNoAccount: see NoAccount.
-	FindingNoAccount FindingCode = "path-without-account"
-	// FindingAmbiguous: see Ambiguous.
-	FindingAmbiguous FindingCode = "ambiguous-account"
-	// Findings of the listing say what a problem of the same name is about.
-	FindingNotAnAccount     FindingCode = "not-an-account"
-	FindingNoPassword       FindingCode = "no-password"
-	FindingAlias            FindingCode = "alias"
-	FindingBehindReferral   FindingCode = "behind-referral"
-	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
-	FindingSecondCopy       FindingCode = "second-copy"
-	FindingCopyBeside       FindingCode = "copy-beside"
-	FindingHasKeytab        FindingCode = "has-keytab"
-	FindingVaultsBind       FindingCode = "vaults-bind"
-	FindingKeptByVault      FindingCode = "kept-by-vault"
-	FindingSharedRole       FindingCode = "shared-role"
-	FindingComputer         FindingCode = "computer"
-	FindingManaged          FindingCode = "managed-account"
-	// FindingSameName: see SameName.
-	FindingSameName FindingCode = "same-name"
-	// FindingRootDN: the account may have a second password in the server's configuration.
-	FindingRootDN FindingCode = "perhaps-rootdn"
-	// FindingSharedPath: see SharedPath.
-	FindingSharedPath FindingCode = "shared-path"
-	// FindingPathLeftOut: the campaign file leaves out a path of the account, which is rotated.
-	FindingPathLeftOut FindingCode = "path-left-out"
-	// FindingTwoPaths: one account, several paths in Vault; all are kept current.
-	FindingTwoPaths FindingCode = "several-paths"
-	// FindingStalePath: a path's value was not the one the authority accepts, and
-	// another path's was; the path is left as it is.
-	FindingStalePath FindingCode = "stale-path"
-	// FindingChangedBefore: the value that Vault holds was refused before we
-	// touched anything: an administrator, or the attacker, changed it.
-	FindingChangedBefore FindingCode = "changed-before-rotation"
-	// FindingChangedAfter: our new value was in force and then stopped working.
-	FindingChangedAfter FindingCode = "changed-after-rotation"
-	// FindingChangedDuring: something replaced our value between Set and Activate.
-	FindingChangedDuring FindingCode = "changed-during-rotation"
-	// FindingUndone: the reset was in force and then was not, without somebody else's
-	// change: replication put an older entry back, or kept it. The same value was set again.
-	FindingUndone FindingCode = "reset-undone"
-	// Findings of the look at the end: each is open again for the reason of the same name.
-	FindingLoginSince   FindingCode = "login-changed-since-proof"
-	FindingRenamedSince FindingCode = "renamed-since-proof"
-	FindingTakenBack    FindingCode = "taken-back-since-proof"
-	FindingMadeAnew     FindingCode = "secret-made-anew"
-	// FindingHandedOver: a person's temporary password was changed once, as its owner was to do.
-	FindingHandedOver FindingCode = "temporary-value-changed"
-	// FindingNotLookedAgain: at the end of the campaign some accounts could not be looked at again.
-	FindingNotLookedAgain FindingCode = "not-looked-again"
-	// FindingLockedSince: dead, and the account was locked afterwards.
-	FindingLockedSince FindingCode = "locked-since-proof"
-	// FindingRationed: the account locks so soon that the old value was not offered.
-	FindingRationed FindingCode = "proof-rationed"
-	// FindingOutlived: the old value was still accepted after it was retired, so
-	// another new value was set.
-	FindingOutlived FindingCode = "old-value-outlived"
-	// FindingTokensRevoked: live tokens of the old secret existed and were revoked.
-	FindingTokensRevoked FindingCode = "tokens-revoked"
-	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV held.
-	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
-	// FindingLimits: a new secret-id cannot take over all that the old ones of the role are
-	// limited by, or is bound to addresses.
-	FindingLimits FindingCode = "secret-id-limits"
-	// FindingBatchTokens: the role mints batch tokens, which Vault cannot revoke.
-	FindingBatchTokens FindingCode = "batch-tokens"
-	// FindingOrphanTokens: tokens live that a login may have made and that nothing ties to it.
-	FindingOrphanTokens FindingCode = "orphan-tokens"
-	// FindingProtected: the account is in a protected group of Active Directory, so
-	// rights delegated on its organizational unit do not reach it.
-	FindingProtected FindingCode = "protected-account"
-	// FindingResetsOthers: the account may set the passwords of others on the roll.
-	FindingResetsOthers FindingCode = "may-reset-others"
-	// FindingPersonAndService: one source lists the account as a person's and
-	// another as a service's, so it was rotated as the latter.
-	FindingPersonAndService FindingCode = "person-and-service"
-	// FindingNotForced: nothing makes a person change the temporary password.
-	FindingNotForced FindingCode = "change-not-forced"
-	// FindingPathRefused: the account refuses what a path holds, so the path was
-	// not written: somebody changed the password, or the path is another account's, perhaps
-	// since an earlier campaign put a value there.
-	FindingPathRefused FindingCode = "path-refused"
-	// FindingLeftBehind: as FindingStalePath, and what made it so may be an earlier campaign of
-	// Rollcall, whose roll had not got the path.
-	FindingLeftBehind FindingCode = "left-behind"
-	// FindingSparePath: none of the account's paths took part, and the new value
-	// lies at Rollcall's own path.
-	FindingSparePath FindingCode = "at-rollcalls-own-path"
-	// FindingPlace: something about a path in Vault keeps the credential open.
-	FindingPlace FindingCode = "unusable-path"
-	// FindingConfirmed: a person named a path for the account, and the account
-	// refused what it held.
-	FindingConfirmed FindingCode = "confirmed-by-a-person"
-	// FindingNotNamed: an earlier campaign of the device left it open, and no source names it now.
-	FindingNotNamed FindingCode = "no-longer-named"
-	// FindingNeverHeld: Vault never held the old value, so no bind can prove it dead.
-	FindingNeverHeld FindingCode = "old-value-unknown"
-)
-
-// Warnings: findings about the listing as a whole (Roll.Warnings).
-const (
-	// FindingEmptyRoll: nothing was listed.
-	FindingEmptyRoll FindingCode = "empty-roll"
-	// FindingSourceEmpty: a source of the campaign file found nothing.
-	FindingSourceEmpty FindingCode = "source-found-nothing"
-	// FindingAccepted: the campaign file accepts what would be a warning.
-	FindingAccepted FindingCode = "accepted"
-	// FindingNotSearched: a part of a directory is on a server that was not searched.
-	FindingNotSearched FindingCode = "part-not-searched"
-	// FindingMoreServers: the directory knows of servers that the campaign does not ask.
-	FindingMoreServers FindingCode = "more-servers"
-	// FindingNotProvider: the first server of a directory takes no changes, or hands them on to another.
-	FindingNotProvider FindingCode = "not-the-provider"
-	// FindingForced: a policy has each reset password changed at the next login.
-	FindingForced FindingCode = "forced-change"
-	// FindingOtherSecrets: a secret of the roll has further fields that look like credentials.
-	FindingOtherSecrets FindingCode = "other-secrets"
-	// FindingPasswordHidden: whether entries have a password at all is not shown.
-	FindingPasswordHidden FindingCode = "password-not-shown"
-	// FindingResetsHidden: who may reset whom is not shown.
-	FindingResetsHidden FindingCode = "resets-not-shown"
-	// FindingServers: something about how the servers of a directory were found.
-	FindingServers FindingCode = "servers"
-	// FindingExcludeUnused: an exclude of the campaign file takes nothing off the roll.
-	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
-	// FindingOtherWays: a way into Vault that an account of the roll may open, and that is not closed.
-	FindingOtherWays FindingCode = "other-way-into-vault"
-	// FindingLoginExcluded: a login to Vault that the device had is left out. It may read what is set.
-	FindingLoginExcluded FindingCode = "login-excluded"
-	// FindingMade: what a login to Vault of the roll may have made or changed there outlives it.
-	FindingMade FindingCode = "may-have-made"
-	// FindingAudit: whether an audit device of Vault writes values as they are is not known.
-	FindingAudit FindingCode = "audit-not-shown"
-	// FindingLeftStaged: a value that may be in force lies in staging alone, of an account that is not on the roll.
-	FindingLeftStaged FindingCode = "left-staged"
-	// FindingMissing: a source that is unchanged names less than it did in the last campaign.
-	FindingMissing FindingCode = "missing-from-sources"
-	// FindingOpenElsewhere: a campaign of another device left open what nothing here names. It may be this device
-	// by another name.
-	FindingOpenElsewhere FindingCode = "open-of-other-device"
-	// FindingSmallerRoll: what the last campaign proved dead is not on this roll, by the campaign file.
-	FindingSmallerRoll FindingCode = "smaller-roll"
-	// FindingOwnLogin: a login of Rollcall itself stays as it is.
-	FindingOwnLogin FindingCode = "own-login"
-)
-
-// LivesOn reports whether something that a login to Vault minted may live although the login itself
-// is dead: it counts as open for others until a person accepts it.
-func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
-
-// Undelivered reports whether consumers may read another value than the one in force, because
-// of what Rollcall did: exit code 2 until a person has answered.
-func (f FindingCode) Undelivered() bool {
-	return f == FindingSparePath || f == FindingLeftBehind || f == FindingPathRefused
-}
-
-// Incomplete reports whether a warning says that something may be missing from the roll or from the
-// servers that are asked, or that who is left out of it may read the rest: a campaign that killed all that is on it is not done then.
-func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade
-}

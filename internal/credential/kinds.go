@@ -20,8 +20,8 @@ const (
 	UserPassword Kind = "user-password"
 	// AppRoleSecretID is the secret-id with which the device logs in to Vault.
 	AppRoleSecretID Kind = "approle-secret-id"
-	// UserpassPassword is the password of a user of Vault's auth method userpass, with which the
-	// device logs in to Vault.
+	// UserpassPassword is the password of a user of Vault's auth method
+	// userpass, with which the device logs in to Vault.
 	UserpassPassword Kind = "userpass-password"
 	// PostgresPassword is the password of a role of a PostgreSQL cluster.
 	PostgresPassword Kind = "postgres-password"
@@ -70,7 +70,8 @@ type Traits struct {
 	// NoMark: the authority has no change mark, and a good login with the new
 	// value shows by itself that no other is in force.
 	NoMark bool
-	// Login is set for logins to Vault, and nil for what Vault does not decide on.
+	// Login is set for logins to Vault, and nil for what Vault does not decide
+	// on.
 	Login *Login
 }
 

@@ -9,7 +9,8 @@ import (
 // A value may have several parts: a certificate with its key and its chain, a
 // token with its accessor. They are one Secret, so that they are staged, set,
 // activated and redacted as one. A live path of such a value names a field for
-// each part, in the order in which the kind has them (Traits.Field, Traits.More).
+// each part, in the order in which the kind has them (Traits.Field,
+// Traits.More).
 
 // partsMark begins the text of a Secret with parts. No authority of a kind
 // without parts would take it.

@@ -12,14 +12,17 @@ type Roll struct {
 	Device   string    `json:"device"`
 	ListedAt time.Time `json:"listed_at"`
 
-	// Servers of each directory, the write server first, as the campaign file names
-	// them and as they were found. The stolen values are proved dead on these.
+	// Servers of each directory, the write server first, as the campaign file
+	// names them and as they were found. The stolen values are proved dead on
+	// these.
 	Servers map[string][]string `json:"servers,omitempty"`
 
-	// Addresses of those servers whose name had one when it was listed: they are asked there.
+	// Addresses of those servers whose name had one when it was listed: they
+	// are asked there.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
-	// Waves in order: Credential.Wave is the index of one. Some may have no credential.
+	// Waves in order: Credential.Wave is the index of one. Some may have no
+	// credential.
 	Waves []Wave `json:"waves,omitempty"`
 
 	// Credentials in the order of rotation: by wave, authority, kind, ID.
@@ -28,19 +31,20 @@ type Roll struct {
 	// Findings by credential ID.
 	Findings map[string][]Finding `json:"findings,omitempty"`
 
-	// Warnings are about the listing as a whole: what a person should read before
-	// anybody believes that the roll is all there is.
+	// Warnings are about the listing as a whole: what a person should read
+	// before anybody believes that the roll is all there is.
 	Warnings []Finding `json:"warnings,omitempty"`
 
-	// Reach is what logins to Vault of the roll could read of the rest, where somebody asked for that
-	// preview. It is not kept with the roll.
+	// Reach is what logins to Vault of the roll could read of the rest, where
+	// somebody asked for that preview. It is not kept with the roll.
 	Reach []Reach `json:"reach,omitempty"`
 
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }
 
-// Reach is what a login to Vault could read of the new values, by a reading of its policies.
+// Reach is what a login to Vault could read of the new values, by a reading of
+// its policies.
 type Reach struct {
 	Login   string   `json:"login"` // the id of its credential
 	Name    string   `json:"name"`
@@ -52,7 +56,8 @@ type Reach struct {
 	Hidden  []string `json:"hidden,omitempty"`  // what was not seen, and may give it more
 }
 
-// Wave is a stretch of the roll that is worked through before the next one begins.
+// Wave is a stretch of the roll that is worked through before the next one
+// begins.
 type Wave struct {
 	Name  string `json:"name"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where nobody said so
@@ -81,8 +86,8 @@ type Ref struct {
 	Index int `json:"i"`
 }
 
-// Refs are credentials of a stored roll, in order. As JSON they are spans, because where there
-// are many they lie side by side.
+// Refs are credentials of a stored roll, in order. As JSON they are spans,
+// because where there are many they lie side by side.
 type Refs []Ref
 
 // MarshalJSON writes spans.
@@ -136,7 +141,8 @@ type WaveIndex struct {
 	Runs  []Run  `json:"runs"`
 }
 
-// Run is a stretch of one page whose credentials share wave, authority and kind.
+// Run is a stretch of one page whose credentials share wave, authority and
+// kind.
 type Run struct {
 	Authority string `json:"authority"`
 	Kind      Kind   `json:"kind"`

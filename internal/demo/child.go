@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// child is a process that the demo started. It is in a process group of its own,
-// so that Ctrl-C at the terminal reaches the demo alone, which then ends its
-// children in order; and it is killed if the demo dies first.
+// child is a process that the demo started. It is in a process group of its
+// own, so that Ctrl-C at the terminal reaches the demo alone, which then ends
+// its children in order; and it is killed if the demo dies first.
 type child struct {
 	cmd    *exec.Cmd
 	exited chan struct{} // closed once it is reaped
@@ -25,8 +25,8 @@ func start(cmd *exec.Cmd) (*child, error) {
 	c := &child{cmd: cmd, exited: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
-		// Linux sends Pdeathsig when the starting thread ends (prctl(2)), and Go ends
-		// threads as it likes: hold this one.
+		// Linux sends Pdeathsig when the starting thread ends (prctl(2)), and
+		// Go ends threads as it likes: hold this one.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -42,7 +42,8 @@ func start(cmd *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
-// wait waits for its end and returns its exit code. If ctx ends first it is killed.
+// wait waits for its end and returns its exit code. If ctx ends first it is
+// killed.
 func (c *child) wait(ctx context.Context) (int, error) {
 	select {
 	case <-c.exited:

@@ -3,8 +3,8 @@
 // the appliance knew, runs a campaign with the same commands that a person
 // would use, and asks the intruder what is left to it.
 //
-// Everything listens on loopback and is thrown away at the end. What stays is the
-// ledger, its report and what is needed to verify them, in ./rollcall-demo;
+// Everything listens on loopback and is thrown away at the end. What stays is
+// the ledger, its report and what is needed to verify them, in ./rollcall-demo;
 // none of it holds a secret.
 package demo
 
@@ -30,8 +30,8 @@ type Options struct {
 	Program string
 	// Keep leaves the servers up until ctx ends.
 	Keep bool
-	// ShowSingleReset resets one account of the domain once, beside the campaign,
-	// and shows what that leaves to the intruder.
+	// ShowSingleReset resets one account of the domain once, beside the
+	// campaign, and shows what that leaves to the intruder.
 	ShowSingleReset bool
 	// Dir takes what survives. It is made if missing; earlier demos in it stay.
 	Dir string
@@ -53,9 +53,9 @@ var company = estate.Options{
 	},
 }
 
-// waves and limits make the campaign short and its progress worth watching: a careful
-// lane first, small batches after it. The deadline covers a slow machine;
-// nothing waits for it here.
+// waves and limits make the campaign short and its progress worth watching: a
+// careful lane first, small batches after it. The deadline covers a slow
+// machine; nothing waits for it here.
 const waves = `waves:
   - {name: vault-logins, directory: vault, batch: 1}
   - {name: first-few, account: svc-esg-000*, batch: 3}
@@ -93,9 +93,9 @@ type demo struct {
 
 // Run tells the story and returns nil if it went as it should: every credential
 // dead but the two that were planted, the intruder shut out of all of them and
-// without any value in force, the bystanders untouched and the ledger verified. Whatever it returns,
-// everything it started is stopped and its temporary folder is gone; a kill -9
-// leaves the folder.
+// without any value in force, the bystanders untouched and the ledger verified.
+// Whatever it returns, everything it started is stopped and its temporary
+// folder is gone; a kill -9 leaves the folder.
 func Run(ctx context.Context, o Options) error {
 	d := &demo{Options: o, screen: newScreen(o.Err)}
 	if err := d.prepare(ctx); err != nil {
@@ -125,8 +125,8 @@ func Run(ctx context.Context, o Options) error {
 	return stopped
 }
 
-// prepare finds what must be there before anything is started, and whether there
-// can be a domain.
+// prepare finds what must be there before anything is started, and whether
+// there can be a domain.
 func (d *demo) prepare(ctx context.Context) (err error) {
 	d.noDomain = lab.CanStartSamba(ctx)
 	if err := installed(d.Program); err != nil {

@@ -127,7 +127,8 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 		command, indented := strings.CutPrefix(line, "    ")
 		switch {
 		case !indented, strings.HasPrefix(command, "vault "), strings.HasPrefix(command, "temporal "):
-			// Clients that not everybody has; they speak to what curl and rollcall speak to.
+			// Clients that not everybody has; they speak to what curl and
+			// rollcall speak to.
 		case strings.HasPrefix(command, ". "):
 			env = command
 		case strings.Contains(command, " -W "):

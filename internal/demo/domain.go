@@ -76,9 +76,9 @@ func (d *demo) ownOverheard(all intruder.Overheard) intruder.Overheard {
 	return all
 }
 
-// askAboutSingleReset measures what the single reset left. That the stolen password
-// does not log in any more would be good news of that domain, and not what the
-// screen is about to say.
+// askAboutSingleReset measures what the single reset left. That the stolen
+// password does not log in any more would be good news of that domain, and not
+// what the screen is about to say.
 func (d *demo) askAboutSingleReset(all []intruder.Result) string {
 	for _, r := range all {
 		if r.ID != d.estate.Single.ID {

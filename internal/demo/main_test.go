@@ -62,9 +62,9 @@ type show struct {
 	done chan struct{}
 }
 
-// startShow starts a demo without a domain: from root it takes what a domain needs
-// (setpriv(1)), so that tests of something else are not the slower for it. Others have
-// no domain anyway.
+// startShow starts a demo without a domain: from root it takes what a domain
+// needs (setpriv(1)), so that tests of something else are not the slower for
+// it. Others have no domain anyway.
 func startShow(t *testing.T, args ...string) *show {
 	t.Helper()
 	line := append([]string{program, "demo"}, args...)
@@ -74,8 +74,8 @@ func startShow(t *testing.T, args ...string) *show {
 	return begin(t, line...)
 }
 
-// startShowWithDomain starts a demo that has a domain, which needs root: by sudo, as far as
-// the demo can tell.
+// startShowWithDomain starts a demo that has a domain, which needs root: by
+// sudo, as far as the demo can tell.
 func startShowWithDomain(t *testing.T, args ...string) *show {
 	t.Helper()
 	require.NoError(t, lab.CanStartSamba(t.Context()))
@@ -145,13 +145,15 @@ func processes(t *testing.T, folders ...string) []string {
 	return out
 }
 
-// mounted are the ids of all processes that have something mounted from a folder: those in the
-// domain controller's namespaces, which have no other name.
+// mounted are the ids of all processes that have something mounted from a
+// folder: those in the domain controller's namespaces, which have no other
+// name.
 func mounted(t *testing.T, folder string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/mountinfo")
 	require.NoError(t, err)
-	// As mountinfo has it (proc(5)), a path begins at the root of its file system.
+	// As mountinfo has it (proc(5)), a path begins at the root of its file
+	// system.
 	up, name := filepath.Split(folder)
 	var out []string
 	for _, f := range files {
@@ -173,7 +175,8 @@ func (s *show) requireNothingLeft() {
 	require.Empty(s.t, left)
 }
 
-// requireNoProcessSoon: after a kill -9 the kernel ends the rest, in its own time.
+// requireNoProcessSoon: after a kill -9 the kernel ends the rest, in its own
+// time.
 func (s *show) requireNoProcessSoon() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {

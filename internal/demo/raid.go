@@ -14,8 +14,8 @@ import (
 	"rollcall/internal/intruder"
 )
 
-// restless is the intruder's pause between two passes over a server. Short, so that
-// the moment of its last success is exact.
+// restless is the intruder's pause between two passes over a server. Short, so
+// that the moment of its last success is exact.
 const restless = 100 * time.Millisecond
 
 // all are more connections than there are accounts on a server.
@@ -65,8 +65,8 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		len(stolen), len(stolen), listening.Places, listening.Tokens), err
 }
 
-// awaitInside waits until every login has succeeded and everything in Vault that they let it
-// read was read once.
+// awaitInside waits until every login has succeeded and everything in Vault
+// that they let it read was read once.
 func (r *raid) awaitInside(ctx context.Context, doors int) (intruder.Listening, error) {
 	within, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -90,7 +90,8 @@ func (r *raid) awaitInside(ctx context.Context, doors int) (intruder.Listening, 
 	}
 }
 
-// end lets the intruder try everything once more. What it came to is in the transcript.
+// end lets the intruder try everything once more. What it came to is in the
+// transcript.
 func (r *raid) end(ctx context.Context) error {
 	if err := r.in.Close(); err != nil {
 		return fmt.Errorf("talking to the intruder: %w", err)
@@ -131,8 +132,8 @@ func (t *transcript) bytes() []byte {
 	return bytes.Clone(t.all)
 }
 
-// inside counts the logins that succeeded at some time, by credential and server, and gives what
-// was read in Vault by then.
+// inside counts the logins that succeeded at some time, by credential and
+// server, and gives what was read in Vault by then.
 func (t *transcript) inside() (int, intruder.Listening) {
 	in := map[[2]string]bool{}
 	var listening intruder.Listening

@@ -125,7 +125,8 @@ func (d *demo) rotate(ctx context.Context) (string, error) {
 	return d.count(ledger.Dead) + " stolen values are dead", nil
 }
 
-// ledgers are the ledgers of this demo and earlier ones, in the order of their time.
+// ledgers are the ledgers of this demo and earlier ones, in the order of their
+// time.
 func (d *demo) ledgers() []string {
 	// The one error is that of a malformed pattern.
 	found, _ := filepath.Glob(filepath.Join(d.Dir, estate.Device+"-*", "ledger.json"))

@@ -59,8 +59,8 @@ func (s *screen) tell(ctx context.Context, number int, st step, unexpected *[]st
 	return nil
 }
 
-// count counts the seconds on a terminal, where nothing else moves, until the function
-// that it returns is called.
+// count counts the seconds on a terminal, where nothing else moves, until the
+// function that it returns is called.
 func (s *screen) count() (stop func()) {
 	if !s.terminal {
 		return func() {}

@@ -114,8 +114,8 @@ func (d *demo) ask(ctx context.Context) (string, error) {
 	return said, nil
 }
 
-// judgeOverheard tells of the first few values in force that the intruder knows: where there
-// are many, it is for one reason.
+// judgeOverheard tells of the first few values in force that the intruder
+// knows: where there are many, it is for one reason.
 func (d *demo) judgeOverheard(deaths []intruder.Death) {
 	const few = 3
 	known := d.overheard.Judge(deaths)
@@ -133,8 +133,9 @@ func (d *demo) judgeOverheard(deaths []intruder.Death) {
 	}
 }
 
-// lastIn is the longest that the new value of a credential whose id begins so was set
-// before the stolen one stopped working everywhere. Negative: never after it was set.
+// lastIn is the longest that the new value of a credential whose id begins so
+// was set before the stolen one stopped working everywhere. Negative: never
+// after it was set.
 func (d *demo) lastIn(prefix string) time.Duration {
 	since := time.Duration(-1)
 	for _, r := range d.results {
@@ -153,8 +154,8 @@ func (d *demo) checkBystanders(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d of them log in with their old passwords, and Vault holds no new version", len(d.estate.Bystanders)), nil
 }
 
-// keyFile and anchorFile lie beside the ledger's folder, so that it can be verified
-// when Vault is gone. In earnest they are kept by somebody else.
+// keyFile and anchorFile lie beside the ledger's folder, so that it can be
+// verified when Vault is gone. In earnest they are kept by somebody else.
 func (d *demo) keyFile() string    { return d.folder + ".key" }
 func (d *demo) anchorFile() string { return d.folder + ".anchor" }
 

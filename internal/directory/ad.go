@@ -13,10 +13,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// activeDirectory is a domain of Active Directory with its domain controllers, of
-// Microsoft or of Samba. A Client is one domain: its searches stay in it, and it
-// follows no referrals, because that would hand the bind password to a server
-// that the campaign file does not name.
+// activeDirectory is a domain of Active Directory with its domain controllers,
+// of Microsoft or of Samba. A Client is one domain: its searches stay in it,
+// and it follows no referrals, because that would hand the bind password to a
+// server that the campaign file does not name.
 type activeDirectory struct{}
 
 func (activeDirectory) idAttribute() string { return "objectGUID" }
@@ -25,7 +25,8 @@ func (activeDirectory) identity(e *ldap.Entry) string {
 	return guidText(e.GetEqualFoldRawAttributeValue("objectGUID"))
 }
 
-// idFilter writes the 16 bytes as RFC 4515 escapes; the server takes no text form in a filter.
+// idFilter writes the 16 bytes as RFC 4515 escapes; the server takes no text
+// form in a filter.
 func (activeDirectory) idFilter(id string) string {
 	raw, err := adacl.GUID(id)
 	if err != nil {
@@ -115,8 +116,9 @@ func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, erro
 func (activeDirectory) settle(context.Context, *conn, string) error { return nil }
 func (activeDirectory) landed(context.Context, *conn, string)       {}
 
-// withoutSelf: Active Directory refuses the bind itself of an account that may do
-// nothing until its password is changed (773), so a successful one is enough.
+// withoutSelf: Active Directory refuses the bind itself of an account that may
+// do nothing until its password is changed (773), so a successful one is
+// enough.
 func (activeDirectory) withoutSelf(context.Context, *conn, string, string) (protocol.Answer, Entry, error) {
 	return protocol.Accepted, Entry{}, nil
 }

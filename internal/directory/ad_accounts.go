@@ -12,9 +12,9 @@ import (
 	"rollcall/internal/directory/adacl"
 )
 
-// checkAccounts works out from their own access control lists whether bind.dn may reset
-// the accounts with these ids: a delegation stops at an account of a protected group, and
-// at one that inherits nothing. It changes nothing.
+// checkAccounts works out from their own access control lists whether bind.dn
+// may reset the accounts with these ids: a delegation stops at an account of a
+// protected group, and at one that inherits nothing. It changes nothing.
 func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string, add addCheck) {
 	who, err := c.sids(ctx)
 	if err != nil {

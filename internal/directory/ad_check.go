@@ -16,8 +16,9 @@ const (
 	capReadOnly        = "1.2.840.113556.1.4.1920"
 )
 
-// check looks whether the server is a domain controller of the domain that base is
-// in, whether the identity may do its work, and whether the file names every domain controller.
+// check looks whether the server is a domain controller of the domain that base
+// is in, whether the identity may do its work, and whether the file names every
+// domain controller.
 func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	roots, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)",
 		"supportedCapabilities", "defaultNamingContext", "configurationNamingContext", "currentTime", "dnsHostName")
@@ -54,10 +55,10 @@ func (activeDirectory) check(ctx context.Context, c *conn, write bool, add addCh
 // started: the root entry names the domain controller itself.
 func (activeDirectory) started() (string, string) { return "", "" }
 
-// checkServers compares the domain's controllers, as the configuration partition
-// has them, with those that the file names: a stolen value is proved dead only
-// on servers that are asked. Their names are taken from their root DSE, because the
-// file may call them by other names.
+// checkServers compares the domain's controllers, as the configuration
+// partition has them, with those that the file names: a stolen value is proved
+// dead only on servers that are asked. Their names are taken from their root
+// DSE, because the file may call them by other names.
 func (c *conn) checkServers(ctx context.Context, domain, configuration string, add addCheck) {
 	all, err := c.domainControllers(ctx, domain, configuration)
 	if err != nil || len(all) == 0 {
@@ -76,10 +77,11 @@ func (c *conn) checkServers(ctx context.Context, domain, configuration string, a
 }
 
 // domainControllers are the host names in the server objects above the settings
-// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1):
-// the writable ones (hasMasterNCs), and the read-only ones (msDS-hasFullReplicaNCs), which
-// may accept what they have cached. One that has no host name there goes by the name of its
-// server object, so that it is not missed.
+// of those controllers that hold the domain (nTDSDSA objects, [MS-ADTS]
+// 6.1.1.2.2.1): the writable ones (hasMasterNCs), and the read-only ones
+// (msDS-hasFullReplicaNCs), which may accept what they have cached. One that
+// has no host name there goes by the name of its server object, so that it is
+// not missed.
 func (c *conn) domainControllers(ctx context.Context, domain, configuration string) ([]string, error) {
 	search := func(base string, scope int, filter, attr string) ([]*ldap.Entry, error) {
 		req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false, filter, []string{attr}, nil)

@@ -7,9 +7,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// DomainName is the NetBIOS name of an Active Directory domain, which stands before the backslash in
-// DOMAIN\account; empty where bind.dn may not see it ([MS-ADTS] 6.1.1.2.1.1: a crossRef object below
-// CN=Partitions). Every authenticated user may, by default.
+// DomainName is the NetBIOS name of an Active Directory domain, which stands
+// before the backslash in DOMAIN\account; empty where bind.dn may not see it
+// ([MS-ADTS] 6.1.1.2.1.1: a crossRef object below CN=Partitions). Every
+// authenticated user may, by default.
 func (c *Client) DomainName(ctx context.Context, server string) (name string, err error) {
 	s, err := c.server(server)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Identities that every login from the network has besides ([MS-DTYP] 2.4.2.4). A group may
-// have them as members, under the name of a foreign security principal.
+// Identities that every login from the network has besides ([MS-DTYP] 2.4.2.4).
+// A group may have them as members, under the name of a foreign security
+// principal.
 const (
 	sidNetwork          = "\x01\x01\x00\x00\x00\x00\x00\x05\x02\x00\x00\x00" // S-1-5-2
 	sidThisOrganization = "\x01\x01\x00\x00\x00\x00\x00\x05\x0f\x00\x00\x00" // S-1-5-15
@@ -27,9 +28,9 @@ type membership struct {
 	bySID map[string]string // SID → folded DN
 }
 
-// groupsOf follows the groups of accounts upwards, all of a level in few searches. tokenGroups
-// would say it too, of one account at a time ([MS-ADTS] 3.1.1.4.5.19), and the matching rule
-// in chain of one group at a time.
+// groupsOf follows the groups of accounts upwards, all of a level in few
+// searches. tokenGroups would say it too, of one account at a time ([MS-ADTS]
+// 3.1.1.4.5.19), and the matching rule in chain of one group at a time.
 func (c *conn) groupsOf(ctx context.Context, domain string, accounts []*ldap.Entry) (membership, error) {
 	m := membership{map[string]string{}, map[string][]string{}, map[string]string{}}
 	asked := map[string]bool{}
@@ -115,8 +116,8 @@ func (m membership) of(e *ldap.Entry) map[string]bool {
 	return out
 }
 
-// primaryGroup is the identifier of a group that memberOf does not show: the domain's, with
-// another last part ([MS-ADA3] primaryGroupID).
+// primaryGroup is the identifier of a group that memberOf does not show: the
+// domain's, with another last part ([MS-ADA3] primaryGroupID).
 func primaryGroup(e *ldap.Entry) string {
 	sid := e.GetRawAttributeValue("objectSid")
 	id, err := strconv.ParseUint(e.GetAttributeValue("primaryGroupID"), 10, 32)

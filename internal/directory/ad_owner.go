@@ -13,22 +13,25 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Flags of userAccountControl ([MS-ADTS] 2.2.16) with which a domain controller never
-// wants a password changed, whatever pwdLastSet says ([MS-SAMR] 3.1.5.14.4).
+// Flags of userAccountControl ([MS-ADTS] 2.2.16) with which a domain controller
+// never wants a password changed, whatever pwdLastSet says ([MS-SAMR]
+// 3.1.5.14.4).
 const (
 	dontExpirePassword = 0x10000
 	smartcardRequired  = 0x40000
 )
 
-// grantMustChange is how an administrator delegates must-change at the next log-on.
+// grantMustChange is how an administrator delegates must-change at the next
+// log-on.
 const grantMustChange = `grant it on the organizational unit: dsacls "OU=…" /I:S /G "DOMAIN\account:WP;pwdLastSet;user"`
 
 // Owner is how a person stands to the password of his account.
 type Owner struct {
 	// NeverExpires: must-change at the next log-on is ignored.
 	NeverExpires bool
-	// MayNotChange: the access control list denies him to change it ("user cannot change password"),
-	// so must-change would lock him out. A list that bind.dn may not read denies nothing.
+	// MayNotChange: the access control list denies him to change it ("user
+	// cannot change password"), so must-change would lock him out. A list that
+	// bind.dn may not read denies nothing.
 	MayNotChange bool
 }
 
@@ -66,13 +69,15 @@ func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 	}, nil
 }
 
-// RequireChange makes the owner of the account dn change its password at the next log-on: it
-// writes 0 to pwdLastSet on the write server, one of the two values that it takes
-// ([MS-SAMR] 3.1.1.8.8, [MS-ADA3] pwdLastSet). From then on a right password is answered with
-// sub-code 773 and opens nothing. Doing it twice does no harm.
+// RequireChange makes the owner of the account dn change its password at the
+// next log-on: it writes 0 to pwdLastSet on the write server, one of the two
+// values that it takes ([MS-SAMR] 3.1.1.8.8, [MS-ADA3] pwdLastSet). From then
+// on a right password is answered with sub-code 773 and opens nothing. Doing it
+// twice does no harm.
 //
-// A clear refusal, after which nothing has changed, is a *protocol.Stop (ReasonRights,
-// ReasonGone). After any other error it may or may not have been applied.
+// A clear refusal, after which nothing has changed, is a *protocol.Stop
+// (ReasonRights, ReasonGone). After any other error it may or may not have been
+// applied.
 func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	s := c.servers[0]
 	req := ldap.NewModifyRequest(dn, nil)
@@ -94,10 +99,11 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	return fmt.Errorf("require a change of password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }
 
-// CheckOwners looks on the write server of an Active Directory domain whether bind.dn may make the
-// owners of accounts, named by their immutable ids, change their passwords, and counts those whom that
-// would not reach. It looks at the first few, because delegation commonly holds for a
-// whole organizational unit, and changes nothing.
+// CheckOwners looks on the write server of an Active Directory domain whether
+// bind.dn may make the owners of accounts, named by their immutable ids, change
+// their passwords, and counts those whom that would not reach. It looks at the
+// first few, because delegation commonly holds for a whole organizational unit,
+// and changes nothing.
 func (c *Client) CheckOwners(ctx context.Context, ids []string) []Check {
 	ids = ids[:min(len(ids), sampled)]
 	s := c.servers[0]

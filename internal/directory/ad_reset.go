@@ -16,10 +16,10 @@ import (
 )
 
 // reset replaces unicodePwd, which is an administrative reset: it needs the
-// right Reset Password and neither the old value nor its minimum age, and the history does
-// not bind it ([MS-ADTS] 3.1.1.3.1.5.1). The control that would make
-// the history bind (LDAP_SERVER_POLICY_HINTS_OID) is not sent: the same value must be
-// settable twice.
+// right Reset Password and neither the old value nor its minimum age, and the
+// history does not bind it ([MS-ADTS] 3.1.1.3.1.5.1). The control that would
+// make the history bind (LDAP_SERVER_POLICY_HINTS_OID) is not sent: the same
+// value must be settable twice.
 func (activeDirectory) reset(l *ldap.Conn, _, dn string, new, _ credential.Secret) error {
 	req := ldap.NewModifyRequest(dn, nil)
 	req.Replace("unicodePwd", []string{unicodePwd(new)})
@@ -35,10 +35,12 @@ func unicodePwd(s credential.Secret) string {
 	return string(out)
 }
 
-// InForce asks the write server of a domain whether value is the password in force, and not
-// the one before, which a bind accepts for an hour as well. It asks to change it to itself: that
-// is refused by the policy (history, minimum age) where it is in force, and as a wrong password
-// (ERROR_INVALID_PASSWORD) where it is not, which counts as one (Samba 4.17 tried). False where the answer is another.
+// InForce asks the write server of a domain whether value is the password in
+// force, and not the one before, which a bind accepts for an hour as well. It
+// asks to change it to itself: that is refused by the policy (history, minimum
+// age) where it is in force, and as a wrong password (ERROR_INVALID_PASSWORD)
+// where it is not, which counts as one (Samba 4.17 tried). False where the
+// answer is another.
 func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret) (bool, error) {
 	s := c.servers[0]
 	err := s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
@@ -58,8 +60,9 @@ func (c *Client) InForce(ctx context.Context, dn string, value credential.Secret
 	return win32(err) == passwordRestriction, nil
 }
 
-// passwordRestriction is ERROR_PASSWORD_RESTRICTION ([MS-ERREF] 2.2), with which a domain
-// controller begins its message when the domain's policy refuses a value.
+// passwordRestriction is ERROR_PASSWORD_RESTRICTION ([MS-ERREF] 2.2), with
+// which a domain controller begins its message when the domain's policy refuses
+// a value.
 const passwordRestriction = "0000052D"
 
 var win32Error = regexp.MustCompile(`^([0-9A-Fa-f]{8}):`)

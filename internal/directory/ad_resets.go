@@ -10,7 +10,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// accountFor is what is needed of an account to tell what it may do, and who may reset it.
+// accountFor is what is needed of an account to tell what it may do, and who
+// may reset it.
 type accountFor struct {
 	id, dn    string
 	sids      map[string]bool
@@ -19,11 +20,12 @@ type accountFor struct {
 	closed    bool // it inherits no rights
 }
 
-// resets reads the access control lists of the accounts and of the containers above them, which
-// pass rights on to them, and the groups that the accounts are in, with those that these are in.
+// resets reads the access control lists of the accounts and of the containers
+// above them, which pass rights on to them, and the groups that the accounts
+// are in, with those that these are in.
 //
-// What an account may do by changing who is a member of a group, or by resetting one that is not
-// among ids, is not followed.
+// What an account may do by changing who is a member of a group, or by
+// resetting one that is not among ids, is not followed.
 func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
 	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
 	if err != nil && !answered(err) {
@@ -99,7 +101,8 @@ func (c *conn) resettable(ctx context.Context, ids []string) ([]*ldap.Entry, err
 // holderDN is where protected accounts take their rights from.
 func holderDN(domain string) string { return "CN=AdminSDHolder,CN=System," + domain }
 
-// containers are the security descriptors of what passes rights on to accounts, by folded DN.
+// containers are the security descriptors of what passes rights on to accounts,
+// by folded DN.
 func (c *conn) containers(ctx context.Context, domain string, accounts []accountFor) (map[string]containerFor, error) {
 	out := map[string]containerFor{}
 	want := map[string]string{}
@@ -138,7 +141,8 @@ type containerFor struct {
 	closed bool // it inherits nothing from above
 }
 
-// alike puts accounts together that the same others may reset, and finds these. It does no I/O.
+// alike puts accounts together that the same others may reset, and finds these.
+// It does no I/O.
 func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 	type sort struct {
 		sd        string
@@ -183,8 +187,8 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 	return out
 }
 
-// passing are the descriptors of what passes rights on to an account: whoever may rewrite one of
-// them gives himself any right on the account.
+// passing are the descriptors of what passes rights on to an account: whoever
+// may rewrite one of them gives himself any right on the account.
 func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
 	if a.protected {
 		for dn, c := range above {
@@ -212,7 +216,8 @@ func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
 	return out
 }
 
-// candidates are the accounts, of n, that act with one of the identifiers; all where powerful is nil.
+// candidates are the accounts, of n, that act with one of the identifiers; all
+// where powerful is nil.
 func candidates(n int, powerful map[string]bool, acting map[string][]int) []int {
 	may := make([]bool, n)
 	for sid := range powerful {

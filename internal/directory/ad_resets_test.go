@@ -120,7 +120,8 @@ func TestWhoMayRewriteAContainerMayResetWhatInheritsFromIt(t *testing.T) {
 	require.Equal(t, []string{"OU=A," + domain, domain}, ancestors("CN=x\\,y,OU=A,"+domain, domain))
 }
 
-// Each account of a group of those alike, and each that may reset it, is found by hand as well.
+// Each account of a group of those alike, and each that may reset it, is found
+// by hand as well.
 func TestAccountsThatAreAlikeAreTakenTogetherAndNoneIsPassedOver(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(1, 6).Draw(r, "accounts")

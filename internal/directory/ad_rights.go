@@ -77,8 +77,8 @@ func grantUnexpire(domain string) string {
 	return fmt.Sprintf(`grant it: dsacls %q /G "DOMAIN\account:CA;Unexpire Password"; without it every password that bind.dn resets has expired at once`, domain)
 }
 
-// sids are the identity's own and its groups' security identifiers, and those that
-// every login has.
+// sids are the identity's own and its groups' security identifiers, and those
+// that every login has.
 func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 	e, err := c.read(ctx, c.bound, ldap.ScopeBaseObject, "(objectClass=*)", "tokenGroups", "objectSid")
 	if err != nil || len(e) != 1 {
@@ -93,13 +93,15 @@ func (c *conn) sids(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// Parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS] 3.1.1.3.4.1).
+// Parts of a security descriptor (LDAP_SERVER_SD_FLAGS_OID in [MS-ADTS]
+// 3.1.1.3.4.1).
 const (
 	withOwner = 1
 	withDACL  = 4 // the discretionary access control list
 )
 
-// accessListControl asks for security descriptors without the parts that need more rights.
+// accessListControl asks for security descriptors without the parts that need
+// more rights.
 func accessListControl(parts int64) ldap.Control {
 	flags := ber.NewSequence("SDFlagsRequestValue")
 	flags.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, parts, "flags"))
@@ -118,7 +120,8 @@ func (c *conn) descriptors(ctx context.Context, base string, scope int, filter s
 	return out, err
 }
 
-// described reads entries with their access control lists and further attributes, limit at most.
+// described reads entries with their access control lists and further
+// attributes, limit at most.
 func (c *conn) described(ctx context.Context, base string, scope int, filter string, limit int, attrs ...string) ([]*ldap.Entry, error) {
 	return c.describedBy(ctx, withDACL, base, scope, filter, limit, attrs...)
 }

@@ -100,7 +100,8 @@ func foundByGUID(t *testing.T, s *lab.Samba) {
 }
 
 func TestGUIDsHaveTheFormThatPeopleKnow(t *testing.T) {
-	// The rootDSE's GUID for CN=Users ([MS-ADTS] 6.1.1.4), as Microsoft prints it, and as it is stored.
+	// The rootDSE's GUID for CN=Users ([MS-ADTS] 6.1.1.4), as Microsoft prints
+	// it, and as it is stored.
 	const text = "a9d1ca15-7688-11d1-aded-00c04fd8d5cd"
 	raw := []byte("\x15\xca\xd1\xa9\x88\x76\xd1\x11\xad\xed\x00\xc0\x4f\xd8\xd5\xcd")
 	require.Equal(t, text, guidText(raw))

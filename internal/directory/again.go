@@ -10,20 +10,23 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Again is what new connections to one server showed of accounts that it was asked about before.
+// Again is what new connections to one server showed of accounts that it was
+// asked about before.
 type Again struct {
-	// Contradicts says what shows that several machines answered. Empty: nothing does.
+	// Contradicts says what shows that several machines answered. Empty:
+	// nothing does.
 	Contradicts string
-	// Machine is what one machine keeps to, for comparison with an earlier look; it may have been
-	// started again meanwhile.
+	// Machine is what one machine keeps to, for comparison with an earlier
+	// look; it may have been started again meanwhile.
 	Machine string
 	// Marks are the newest change marks that were shown, by immutable id.
 	Marks map[string]string
 }
 
-// LookAgain reads accounts over n new connections to one server, held at once, and over the
-// first of them once more if a later one showed more. mark gives the change mark of an entry, which on one machine only grows. It
-// takes n binds as the worker's identity and no login with a value under test.
+// LookAgain reads accounts over n new connections to one server, held at once,
+// and over the first of them once more if a later one showed more. mark gives
+// the change mark of an entry, which on one machine only grows. It takes n
+// binds as the worker's identity and no login with a value under test.
 func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n int, mark func(Entry) string) (Again, error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -79,7 +82,8 @@ func (s sight) machine() string {
 	return strings.Join(parts, "; ")
 }
 
-// entriesOver reads the change marks of entries by their ids over one connection.
+// entriesOver reads the change marks of entries by their ids over one
+// connection.
 func (c *Client) entriesOver(ctx context.Context, cn *conn, uuids []string) (map[string]Entry, error) {
 	attrs := c.markedAttributes()
 	found := map[string]Entry{}

@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// One machine may stand in the file twice, by two names, addresses or ports. Where servers are
-// counted (who can have made these changes?) it counts once.
+// One machine may stand in the file twice, by two names, addresses or ports.
+// Where servers are counted (who can have made these changes?) it counts once.
 
-// apart groups servers by machine: those that nothing tells apart are taken for one. One that
-// does not answer may be any machine, and is one of its own. It looks at one after the other,
-// because a state that is older than one seen before is another machine's.
+// apart groups servers by machine: those that nothing tells apart are taken for
+// one. One that does not answer may be any machine, and is one of its own. It
+// looks at one after the other, because a state that is older than one seen
+// before is another machine's.
 func (c *Client) apart(ctx context.Context, servers []*server) (machines [][]*server) {
 	var sights [][]sight
 next:

@@ -12,27 +12,29 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Bind offers value for the entry dn to one server, once, and after a successful
-// bind carries out one real operation, because after an administrator's reset
-// (pwdReset) a bind succeeds and everything else is refused.
+// Bind offers value for the entry dn to one server, once, and after a
+// successful bind carries out one real operation, because after an
+// administrator's reset (pwdReset) a bind succeeds and everything else is
+// refused.
 //
 // The real operation is reading the own entry. Where access rules forbid that,
 // the family decides what else tells.
 //
 // A server that does not answer is Unreachable, not an error. Refused means
 // result 49 and nothing more: slapd says the same of accounts that are locked,
-// gone or renamed, unless it is set to tell (ppolicy_use_lockout), and Active Directory
-// says it of the bind that locks; the caller looks at the account before it
-// believes a refusal. A refused bind is never
-// repeated. The connection goes back to the pool and is bound anew by its next use.
+// gone or renamed, unless it is set to tell (ppolicy_use_lockout), and Active
+// Directory says it of the bind that locks; the caller looks at the account
+// before it believes a refusal. A refused bind is never repeated. The
+// connection goes back to the pool and is bound anew by its next use.
 func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
 	answer, _, err := c.Login(ctx, server, dn, "", value)
 	return answer, err
 }
 
-// Login is Bind as the entry that has an immutable id. The operation reads that id and what
-// the change mark is made of, as far as the entry may read them of itself: another entry under
-// that name is a *protocol.Stop (ReasonInterrupted), whatever let it in.
+// Login is Bind as the entry that has an immutable id. The operation reads that
+// id and what the change mark is made of, as far as the entry may read them of
+// itself: another entry under that name is a *protocol.Stop
+// (ReasonInterrupted), whatever let it in.
 func (c *Client) Login(ctx context.Context, server, dn, id string, value credential.Secret) (answer protocol.Answer, e Entry, err error) {
 	answer, err = c.bind(ctx, server, dn, value, func(cn *conn, ctx context.Context, dn string) (a protocol.Answer, err error) {
 		a, e, err = cn.readSelf(ctx, dn, id)
@@ -49,7 +51,8 @@ func (c *Client) Offer(ctx context.Context, server, dn string, value credential.
 
 // bind calls bound after a successful bind.
 func (c *Client) bind(ctx context.Context, server, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
-	// An empty name or password is an anonymous bind, which servers accept (RFC 4513, 5.1).
+	// An empty name or password is an anonymous bind, which servers accept (RFC
+	// 4513, 5.1).
 	if value.IsZero() || dn == "" {
 		return "", errors.New("directory " + c.name + ": an empty value or name cannot be tried: servers take it for an anonymous login")
 	}
@@ -89,13 +92,15 @@ func (c *conn) try(ctx context.Context, dn string, value credential.Secret, boun
 	return c.server.client.family.refusedLogin(c.server, err)
 }
 
-// unknownRefusal is the error of a refused bind that tells nothing of the value.
+// unknownRefusal is the error of a refused bind that tells nothing of the
+// value.
 func (s *server) unknownRefusal(err error) error {
 	return fmt.Errorf("bind with a value under test at %s: neither accepted nor refused as wrong (%s)", s.name, describe(err))
 }
 
-// readSelf carries out the real operation on a connection just bound as dn, which is to be
-// the entry with that id, if one is given. What the entry may not read of itself is missing.
+// readSelf carries out the real operation on a connection just bound as dn,
+// which is to be the entry with that id, if one is given. What the entry may
+// not read of itself is missing.
 func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, Entry, error) {
 	var res *ldap.SearchResult
 	attrs := c.server.client.markedAttributes()
@@ -132,8 +137,8 @@ func (c *Client) selfAttributes() []string {
 	return append([]string{c.family.idAttribute()}, c.family.stateAttributes()...)
 }
 
-// sameEntry holds the id of an entry that was read by its name against the one that is
-// meant. An id that is not shown tells nothing.
+// sameEntry holds the id of an entry that was read by its name against the one
+// that is meant. An id that is not shown tells nothing.
 func (s *server) sameEntry(e Entry, id string) error {
 	if id == "" || e.ID == "" || strings.EqualFold(e.ID, id) {
 		return nil

@@ -17,7 +17,8 @@ import (
 // Check is one thing that a doctor looked at on one server.
 type Check = authority.Check
 
-// notChecked, for what to do, says to addCheck that a thing could not be looked at.
+// notChecked, for what to do, says to addCheck that a thing could not be looked
+// at.
 const notChecked = "not checked"
 
 // Limits beyond which a check fails.
@@ -28,9 +29,9 @@ const (
 
 // Check looks at every server: connection and certificate, bind, base, password
 // policy, rights on passwords, clock. It changes nothing. What depends on a
-// failed check is left out. accounts are the immutable ids of those that are to be
-// rotated: where a family shows rights by account, they are looked at one by one,
-// and without them a sample below base is.
+// failed check is left out. accounts are the immutable ids of those that are to
+// be rotated: where a family shows rights by account, they are looked at one by
+// one, and without them a sample below base is.
 func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 	of := make([][]Check, len(c.servers))
 	var wg sync.WaitGroup
@@ -41,9 +42,9 @@ func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 	return slices.Concat(of...)
 }
 
-// stopping are what no campaign begins with, if it is wrong: a server of another sort or
-// domain, several machines taken for one, domain controllers that nobody asks,
-// a write server that takes no changes.
+// stopping are what no campaign begins with, if it is wrong: a server of
+// another sort or domain, several machines taken for one, domain controllers
+// that nobody asks, a write server that takes no changes.
 var stopping = []string{"machine", "server", "domain", "servers", provider}
 
 // checkMachine looks whether several connections meet one machine.
@@ -118,7 +119,8 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 
 	s.client.family.check(ctx, cn, write, add)
 	if !cn.alive() {
-		// It went away meanwhile, and what was not seen is no mistake of the file.
+		// It went away meanwhile, and what was not seen is no mistake of the
+		// file.
 		for i := range out {
 			out[i].Stops = false
 		}
@@ -136,8 +138,8 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 	return out
 }
 
-// addClock compares the server's clock with ours. there is zero where the server does not
-// show it to the identity, at the place named.
+// addClock compares the server's clock with ours. there is zero where the
+// server does not show it to the identity, at the place named.
 func addClock(there time.Time, place string, add addCheck) {
 	if there.IsZero() {
 		add("clock", true, fmt.Sprintf("the server's time (%s) is not shown to bind.dn", place), notChecked)

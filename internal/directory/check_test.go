@@ -86,8 +86,9 @@ func TestCertificateNearItsEndIsNoticed(t *testing.T) {
 	}
 }
 
-// What a campaign would meet, though none of it is wrong: an account that locks at once, a
-// connection that outlives the reset, and other servers' logins that take it back.
+// What a campaign would meet, though none of it is wrong: an account that locks
+// at once, a connection that outlives the reset, and other servers' logins that
+// take it back.
 func TestCheckTellsWhatAPolicyMeansForACampaign(t *testing.T) {
 	strict := startSlapd(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 2, SafeModify: true}, LastBind: true, Accounts: lab.SeedAccounts("user", 1)})
 	got := byWhat(open(t, configOf(strict), strict.BinderPassword).Check(t.Context()))

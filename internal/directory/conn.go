@@ -139,8 +139,8 @@ func (s *server) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// requestTLS asks for TLS (RFC 4511, 4.14). It reads exactly one message, so that
-// nothing sent in clear text can pass for something sent under TLS.
+// requestTLS asks for TLS (RFC 4511, 4.14). It reads exactly one message, so
+// that nothing sent in clear text can pass for something sent under TLS.
 func (s *server) requestTLS(tcp net.Conn) error {
 	msg := ber.NewSequence("LDAP message")
 	msg.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "message id"))

@@ -12,7 +12,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// demand is what one policy asks of a new password, as far as the server shows it.
+// demand is what one policy asks of a new password, as far as the server shows
+// it.
 type demand struct {
 	which   string
 	length  int
@@ -28,8 +29,8 @@ const (
 	specials = "characters that are neither letters nor digits"
 )
 
-// refuses says why a policy would refuse a value; empty if it would not. The value is a sample that is set
-// nowhere, and what is said of it is a count.
+// refuses says why a policy would refuse a value; empty if it would not. The
+// value is a sample that is set nowhere, and what is said of it is a count.
 func (d demand) refuses(sample credential.Secret) string {
 	has, n := map[string]int{}, 0
 	for _, r := range sample.Reveal() {
@@ -59,8 +60,9 @@ func (d demand) refuses(sample credential.Secret) string {
 	return ""
 }
 
-// CheckValues holds samples of new values against the password policies that the write server shows. It
-// says nothing where they would be taken, or no policy is shown: the server itself has the last word.
+// CheckValues holds samples of new values against the password policies that
+// the write server shows. It says nothing where they would be taken, or no
+// policy is shown: the server itself has the last word.
 func (c *Client) CheckValues(ctx context.Context, samples []credential.Secret) []Check {
 	server := c.Servers()[0]
 	var why []string
@@ -83,7 +85,8 @@ func (c *Client) CheckValues(ctx context.Context, samples []credential.Secret) [
 	return []Check{check}
 }
 
-// demands of OpenLDAP are those of all policies below base, for it does not show which is the default.
+// demands of OpenLDAP are those of all policies below base, for it does not
+// show which is the default.
 func (openLDAP) demands(ctx context.Context, c *Client, server string) (out []demand) {
 	_ = c.Search(ctx, server, "", "(objectClass=pwdPolicy)", []string{"pwdMinLength", "pwdCheckQuality"}, func(e Entry) error {
 		n, _ := strconv.Atoi(e.First("pwdMinLength"))
@@ -99,7 +102,8 @@ func (openLDAP) exempt(string) string {
 	return "bind.dn needs manage on userPassword, which no quality binds (slapo-ppolicy), or a policy that takes them"
 }
 
-// demands of 389 Directory Server are the server's own; entries and subtrees may have others.
+// demands of 389 Directory Server are the server's own; entries and subtrees
+// may have others.
 func (ds389) demands(ctx context.Context, c *Client, server string) []demand {
 	of := map[string]string{"passwordMinUppers": uppers, "passwordMinLowers": lowers, "passwordMinDigits": digits, "passwordMinSpecials": specials}
 	attrs := []string{"passwordCheckSyntax", "passwordMinLength", "passwordMinCategories"}
@@ -125,8 +129,9 @@ func (ds389) exempt(set string) string {
 	return ""
 }
 
-// demands of a domain: length and complexity bind resets too. Complexity asks for three classes, of
-// which the fifth, letters without case, is made by nobody here ([MS-SAMR] 3.1.1.7.2).
+// demands of a domain: length and complexity bind resets too. Complexity asks
+// for three classes, of which the fifth, letters without case, is made by
+// nobody here ([MS-SAMR] 3.1.1.7.2).
 func (activeDirectory) demands(ctx context.Context, c *Client, server string) []demand {
 	const complexity = 1 // DOMAIN_PASSWORD_COMPLEX
 	e, found, err := c.one(ctx, server, "", domainDN(c.conf.Base), ldap.ScopeBaseObject, "(objectClass=*)", []string{"minPwdLength", "pwdProperties"})

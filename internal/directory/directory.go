@@ -2,14 +2,14 @@
 // entries, reset a password, and ask each server whether it accepts a value.
 //
 // Each server has a pool of connections for each identity of the worker, one or
-// a pair, which are bound as that and never as anybody else. Those of the probe pool
-// are bound anew with each value that is tried; they are never used for
+// a pair, which are bound as that and never as anybody else. Those of the probe
+// pool are bound anew with each value that is tried; they are never used for
 // anything but that. An operation has its connection for itself.
 //
 // A connection that breaks is dropped, and the next operation dials. Reads are
-// tried once more on a fresh connection, because nothing tells that a server has
-// forgotten an idle one. Binds with a value under test and resets never are: the
-// first try may have counted.
+// tried once more on a fresh connection, because nothing tells that a server
+// has forgotten an idle one. Binds with a value under test and resets never
+// are: the first try may have counted.
 package directory
 
 import (
@@ -149,19 +149,22 @@ func orDefault(s, d string) string {
 // Name is what the campaign file calls the directory.
 func (c *Client) Name() string { return c.name }
 
-// Servers lists the servers as config.ServerAt writes them. The first is the write server.
+// Servers lists the servers as config.ServerAt writes them. The first is the
+// write server.
 func (c *Client) Servers() []string { return append([]string(nil), c.conf.Servers...) }
 
 // Connections is the most connections in each pool of a server.
 func (c *Client) Connections() int { return c.conf.Connections }
 
 // IsBindIdentity reports whether dn is the one identity with which the worker
-// binds, so that nothing could reset it. Of a pair neither is: the other resets it.
+// binds, so that nothing could reset it. Of a pair neither is: the other resets
+// it.
 func (c *Client) IsBindIdentity(dn string) bool {
 	return !c.conf.Paired() && SameDN(dn, c.conf.Bind.DN)
 }
 
-// SameDN reports whether two DNs name the same entry, whatever their case and spacing.
+// SameDN reports whether two DNs name the same entry, whatever their case and
+// spacing.
 func SameDN(a, b string) bool {
 	if plainDN(a) && plainDN(b) && !strings.EqualFold(a, b) {
 		return false // nearly always, and each entry that is read is held against some
@@ -174,8 +177,9 @@ func SameDN(a, b string) bool {
 	return err == nil && da.EqualFold(db)
 }
 
-// plainDN reports whether a DN has one spelling, but for upper and lower case: no blanks, escapes,
-// quotes or encoded values, and no second sign between parts (RFC 4514).
+// plainDN reports whether a DN has one spelling, but for upper and lower case:
+// no blanks, escapes, quotes or encoded values, and no second sign between
+// parts (RFC 4514).
 func plainDN(dn string) bool {
 	for i := range len(dn) {
 		switch b := dn[i]; {

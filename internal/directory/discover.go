@@ -14,15 +14,16 @@ import (
 	"rollcall/config"
 )
 
-// Discover names every server of the directory: those of the campaign file as it writes
-// them, the write server first, then those that only the place named by discover has.
-// Nothing is left out because it cannot be resolved or reached: such a server keeps
-// credentials open. It changes nothing. An error means that the list may be incomplete;
-// IsUnreachable tells whether it may be whole at the next try. The servers of the file are
-// in the answer all the same.
+// Discover names every server of the directory: those of the campaign file as
+// it writes them, the write server first, then those that only the place named
+// by discover has. Nothing is left out because it cannot be resolved or
+// reached: such a server keeps credentials open. It changes nothing. An error
+// means that the list may be incomplete; IsUnreachable tells whether it may be
+// whole at the next try. The servers of the file are in the answer all the
+// same.
 //
-// Whoever can forge DNS answers can hide a server, but not become one: each is held to a
-// certificate that ca_file trusts for its name.
+// Whoever can forge DNS answers can hide a server, but not become one: each is
+// held to a certificate that ca_file trusts for its name.
 func (c *Client) Discover(ctx context.Context) (Found, error) {
 	var all Found
 	if err := c.add(ctx, &all, c.conf.Servers); err != nil {
@@ -46,8 +47,8 @@ func (c *Client) Discover(ctx context.Context) (Found, error) {
 	return all, err
 }
 
-// inConfiguration asks the write server for the domain's controllers. They are taken to
-// listen where it does: a configuration partition has no ports.
+// inConfiguration asks the write server for the domain's controllers. They are
+// taken to listen where it does: a configuration partition has no ports.
 func (c *Client) inConfiguration(ctx context.Context, named Found) ([]string, error) {
 	all, err := c.reach(named)
 	if err != nil {
@@ -77,9 +78,10 @@ func (c *Client) inConfiguration(ctx context.Context, named Found) ([]string, er
 
 var errNoRoot = errors.New("the server shows no root DSE")
 
-// inDNS looks for SRV records (RFC 2782): those of the domain's controllers, which locate clear-text
-// ports and so are taken to listen where the write server does ([MS-ADTS] 6.3.2.3), or those of an LDAP
-// service with their ports.
+// inDNS looks for SRV records (RFC 2782): those of the domain's controllers,
+// which locate clear-text ports and so are taken to listen where the write
+// server does ([MS-ADTS] 6.3.2.3), or those of an LDAP service with their
+// ports.
 func (c *Client) inDNS(ctx context.Context, named Found) ([]string, error) {
 	domain, service := config.Domain(c.conf.Base), "ldap"
 	if c.servers[0].security == tlsAtOnce {

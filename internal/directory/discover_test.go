@@ -20,7 +20,8 @@ func startDNS(t *testing.T) *lab.DNS {
 	return d
 }
 
-// finding is a directory of which the file names one server that nobody needs to reach.
+// finding is a directory of which the file names one server that nobody needs
+// to reach.
 func finding(driver, place string) config.Directory {
 	return config.Directory{
 		Driver: driver, Servers: []string{"ldaps://ldap1.example.org:636"}, Base: "OU=Services, DC=Example,dc=org", Discover: place,
@@ -75,8 +76,8 @@ func TestWithoutDiscoverTheServersAreThoseOfTheFile(t *testing.T) {
 	require.Equal(t, []string{"ldaps://ldap1.example.org:636"}, found.Servers)
 }
 
-// controllersAreFound runs on the domain of TestActiveDirectory, whose one controller calls
-// itself dc1.ad.example.org and is reached by an address.
+// controllersAreFound runs on the domain of TestActiveDirectory, whose one
+// controller calls itself dc1.ad.example.org and is reached by an address.
 func controllersAreFound(t *testing.T, s *lab.Samba) {
 	d := domainOf(s)
 	d.Base = s.ServicesDN()

@@ -10,13 +10,14 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// ds389 is 389 Directory Server (Red Hat Directory Server, FreeIPA's directory). Where
-// a comment says "tried", it was on version 2.3.1.
+// ds389 is 389 Directory Server (Red Hat Directory Server, FreeIPA's
+// directory). Where a comment says "tried", it was on version 2.3.1.
 type ds389 struct{}
 
-// idAttribute: nsUniqueId is what replication knows an entry by, so every entry has one and
-// it survives renames. entryUUID is younger and comes from a plug-in: entries from before
-// it and those imported offline have none until an administrator runs its fix-up task (tried).
+// idAttribute: nsUniqueId is what replication knows an entry by, so every entry
+// has one and it survives renames. entryUUID is younger and comes from a
+// plug-in: entries from before it and those imported offline have none until an
+// administrator runs its fix-up task (tried).
 func (ds389) idAttribute() string { return "nsUniqueId" }
 
 func (ds389) identity(e *ldap.Entry) string {
@@ -30,8 +31,9 @@ var nsUniqueIDForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{8}){3}$`)
 
 func (ds389) idForm() *regexp.Regexp { return nsUniqueIDForm }
 
-// stateAttributes are operational. nsAccountLock may come from a role (nsManagedDisabledRole)
-// by way of a class of service, and is shown then as well.
+// stateAttributes are operational. nsAccountLock may come from a role
+// (nsManagedDisabledRole) by way of a class of service, and is shown then as
+// well.
 func (ds389) stateAttributes() []string {
 	return []string{"modifyTimestamp", "modifiersName", "pwdUpdateTime", "nsAccountLock", "accountUnlockTime", "passwordRetryCount", "pwdReset", "pwdPolicySubentry"}
 }
@@ -43,12 +45,12 @@ func (ds389) keptAttributes() []string { return KeptAttributes }
 func (ds389) bindControls() []ldap.Control   { return policyControls() }
 func (ds389) searchControls() []ldap.Control { return nil }
 
-// refusedLogin: a wrong password is 49 and so is a right one that has expired, which the
-// policy control tells; it is told to nobody who does not know the password. 19 is an account
-// locked by failures (the refusal that locks it is a plain 49, unless
-// passwordLegacyPolicy is off) or by disuse. 53 with the control's accountLocked is one
-// that is inactivated (nsAccountLock). All of it tried. A consumer that is being initialised
-// refers to its supplier.
+// refusedLogin: a wrong password is 49 and so is a right one that has expired,
+// which the policy control tells; it is told to nobody who does not know the
+// password. 19 is an account locked by failures (the refusal that locks it is a
+// plain 49, unless passwordLegacyPolicy is off) or by disuse. 53 with the
+// control's accountLocked is one that is inactivated (nsAccountLock). All of it
+// tried. A consumer that is being initialised refers to its supplier.
 func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
 	policy := policyErrorOf(err)
 	switch code := resultCode(err); {
@@ -66,8 +68,8 @@ func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
 	return "", s.unknownRefusal(err)
 }
 
-// withoutSelf: pwdReset and "Who am I?" tell it here too, and ns-slapd refuses the
-// latter while the password must be changed.
+// withoutSelf: pwdReset and "Who am I?" tell it here too, and ns-slapd refuses
+// the latter while the password must be changed.
 func (ds389) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
 	return openLDAP{}.withoutSelf(ctx, c, dn, id)
 }

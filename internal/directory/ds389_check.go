@@ -8,10 +8,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// effectiveRights is the Get Effective Rights control, with the value "dn:<DN>". It
-// answers in the attribute attributeLevelRights with letters for each attribute, w for write
-// (Red Hat Directory Server, Administration Guide: Get Effective Rights Control). Everybody
-// may ask for his own rights (tried).
+// effectiveRights is the Get Effective Rights control, with the value
+// "dn:<DN>". It answers in the attribute attributeLevelRights with letters for
+// each attribute, w for write (Red Hat Directory Server, Administration Guide:
+// Get Effective Rights Control). Everybody may ask for his own rights (tried).
 const effectiveRights = "1.3.6.1.4.1.42.2.27.9.5.2"
 
 // ds389Vendor begins the vendorVersion (RFC 3045) in the root entry.
@@ -37,9 +37,9 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 
 func (ds389) started() (string, string) { return "cn=monitor", "starttime" }
 
-// checkWrite asks for the rights on some entries below the base that could have a
-// password: access rules commonly hold for a whole branch. Whether bind.dn is a
-// password administrator stands in cn=config, which it cannot see.
+// checkWrite asks for the rights on some entries below the base that could have
+// a password: access rules commonly hold for a whole branch. Whether bind.dn is
+// a password administrator stands in cn=config, which it cannot see.
 func (c *conn) checkWrite(ctx context.Context, add addCheck) {
 	conf := c.server.client.conf
 	entries, err := c.rights(ctx, conf.Base, ldap.ScopeWholeSubtree, "(|(objectClass=person)(objectClass=account)(objectClass=simpleSecurityObject))")
@@ -57,13 +57,14 @@ func (c *conn) checkWrite(ctx context.Context, add addCheck) {
 		"grant it on the branch with the accounts: "+writeRule(c.bound))
 }
 
-// checkPolicy looks for what of the server's policy would keep credentials open, where the
-// identity may read it.
+// checkPolicy looks for what of the server's policy would keep credentials
+// open, where the identity may read it.
 //
-// A supplier replicates that a login failed. A server whose passwordIsGlobalPolicy is off
-// answers 53 to that, and the supplier breaks off and sends it again, with ever longer
-// waits (tried; ns-slapd's error log names the setting). An agreement that leaves these
-// attributes out is the other way; no consumer shows it.
+// A supplier replicates that a login failed. A server whose
+// passwordIsGlobalPolicy is off answers 53 to that, and the supplier breaks off
+// and sends it again, with ever longer waits (tried; ns-slapd's error log names
+// the setting). An agreement that leaves these attributes out is the other way;
+// no consumer shows it.
 func (c *conn) checkPolicy(ctx context.Context, write bool, add addCheck) {
 	e, err := c.read(ctx, "cn=config", ldap.ScopeBaseObject, "(objectClass=*)",
 		"passwordMustChange", "nsslapd-pwpolicy-local", "passwordLockout", "passwordIsGlobalPolicy")
@@ -84,7 +85,8 @@ func (c *conn) checkPolicy(ctx context.Context, write bool, add addCheck) {
 	}
 }
 
-// rights reads a few entries with the rights that the identity has on userPassword.
+// rights reads a few entries with the rights that the identity has on
+// userPassword.
 func (c *conn) rights(ctx context.Context, base string, scope int, filter string) ([]*ldap.Entry, error) {
 	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, sampled, 10, false, filter, []string{"userPassword"},
 		[]ldap.Control{ldap.NewControlString(effectiveRights, true, "dn:"+c.bound)})
@@ -99,7 +101,8 @@ func (c *conn) rights(ctx context.Context, base string, scope int, filter string
 	return nil, err
 }
 
-// writeRule is the access control instruction that lets an identity reset passwords.
+// writeRule is the access control instruction that lets an identity reset
+// passwords.
 func writeRule(dn string) string {
 	return fmt.Sprintf(`aci: (targetattr="userPassword")(version 3.0; acl "Rollcall"; allow (write) userdn="ldap:///%s";)`, dn)
 }

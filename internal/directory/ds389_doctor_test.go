@@ -187,7 +187,8 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 	t.Run("servers that replicate", func(t *testing.T) { others389(t, supplier, consumer) })
 }
 
-// takesNone389: a consumer that is named first, and a supplier that was made read-only.
+// takesNone389: a consumer that is named first, and a supplier that was made
+// read-only.
 func takesNone389(t *testing.T, supplier, consumer *lab.DS389) {
 	standing := func(s *lab.DS389) Standing {
 		_, got, err := open(t, configOf389(s), supplier.BinderPassword).Writes(t.Context())
@@ -206,7 +207,8 @@ func takesNone389(t *testing.T, supplier, consumer *lab.DS389) {
 	require.Equal(t, Standing{}, standing(supplier))
 }
 
-// behindABalancer389: both are in step, so that only what they say of themselves tells them apart.
+// behindABalancer389: both are in step, so that only what they say of
+// themselves tells them apart.
 func behindABalancer389(t *testing.T, supplier, consumer *lab.DS389) {
 	b, err := lab.StartBalancer("127.0.0.1:0", consumer.LDAPS(), supplier.LDAPS())
 	require.NoError(t, err)
@@ -230,8 +232,9 @@ func behindABalancer389(t *testing.T, supplier, consumer *lab.DS389) {
 	require.Contains(t, bad.Detail, "netscapemdsuffix was cn=ldap://dc=localhost:")
 	require.Contains(t, again().Contradicts, "netscapemdsuffix")
 
-	// Two containers may call themselves alike. The id comes of the time of the first start, and
-	// that of two which the test starts at once may be the same (2.3.1).
+	// Two containers may call themselves alike. The id comes of the time of the
+	// first start, and that of two which the test starts at once may be the
+	// same (2.3.1).
 	see := func(s *server) sight {
 		cn, err := s.dial(t.Context())
 		require.NoError(t, err)

@@ -27,14 +27,15 @@ type known389 struct {
 	shown   bool
 }
 
-// replicaACI shows the identity which servers replicate, and no password of an agreement.
+// replicaACI shows the identity which servers replicate, and no password of an
+// agreement.
 func replicaACI(dn string) string {
 	return fmt.Sprintf(`aci: (targetattr="objectClass || nsDS5ReplicaRoot || nsDS5ReplicaHost || nsDS5ReplicaPort || nsds50ruv")(version 3.0; acl "Rollcall"; allow (read, search) userdn="ldap:///%s";)`, dn)
 }
 
-// others of 389 Directory Server stand in each server's own configuration, which is
-// shown to nobody by default: replication agreements name those that it sends changes to,
-// the update vector those that make changes.
+// others of 389 Directory Server stand in each server's own configuration,
+// which is shown to nobody by default: replication agreements name those that
+// it sends changes to, the update vector those that make changes.
 func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) (Others, error) {
 	knows := make([]known389, len(c.servers))
 	errs := make([]error, len(c.servers))
@@ -65,7 +66,8 @@ func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) 
 	for i, k := range knows {
 		others := slices.Delete(slices.Clone(nodes), of[i], of[i]+1)
 		missing = append(missing, c.unreached(ctx, k.takers, others, func(node) bool { return true })...)
-		// An update vector has the names that servers give themselves, and no others.
+		// An update vector has the names that servers give themselves, and no
+		// others.
 		missing = append(missing, c.unreached(ctx, k.writers, nodes, func(n node) bool { return !n.itself })...)
 		writers = max(writers, len(k.writers))
 	}
@@ -78,7 +80,8 @@ func (ds389) others(ctx context.Context, c *Client, accepted func(string) bool) 
 		writers, strings.Join(missing, ", "))}, nil
 }
 
-// oneNodeEach makes one node of those of servers that are one machine. of is the node of each server.
+// oneNodeEach makes one node of those of servers that are one machine. of is
+// the node of each server.
 func (c *Client) oneNodeEach(ctx context.Context, nodes []node) (each []node, of []int) {
 	of = make([]int, len(nodes))
 	for m, machine := range c.apart(ctx, c.servers) {
@@ -94,7 +97,8 @@ func (c *Client) oneNodeEach(ctx context.Context, nodes []node) (each []node, of
 	return each, of
 }
 
-// replicas reads the configuration of replication for the suffix that base is in.
+// replicas reads the configuration of replication for the suffix that base is
+// in.
 func (c *conn) replicas(ctx context.Context) (known389, error) {
 	req := ldap.NewSearchRequest("cn=mapping tree,cn=config", ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 10, false,
 		"(|(objectClass=nsDS5Replica)(objectClass=nsDS5ReplicationAgreement))", []string{"nsDS5ReplicaRoot", "nsDS5ReplicaHost", "nsDS5ReplicaPort", "nsds50ruv"}, nil)
@@ -128,7 +132,8 @@ func (c *conn) replicas(ctx context.Context) (known389, error) {
 	return out, nil
 }
 
-// writerIn reads "{replica 1 ldap://host:389} <first> <last>", an element of an update vector.
+// writerIn reads "{replica 1 ldap://host:389} <first> <last>", an element of an
+// update vector.
 func writerIn(element string) string {
 	inner, _, _ := strings.Cut(strings.TrimPrefix(element, "{"), "}")
 	words := strings.Fields(inner)
@@ -144,7 +149,8 @@ func writerIn(element string) string {
 
 func place(host, port string) string { return strings.ToLower(net.JoinHostPort(host, port)) }
 
-// node is how a server may be called: netscapemdsuffix in its root entry is "cn=ldap://dc=host:port".
+// node is how a server may be called: netscapemdsuffix in its root entry is
+// "cn=ldap://dc=host:port".
 func (s *server) node(ctx context.Context) node {
 	n := node{hosts: []string{s.host}, places: []string{place(s.host, s.port)}}
 	cn, err := s.dial(ctx)
@@ -165,9 +171,9 @@ func (s *server) node(ctx context.Context) node {
 	return n
 }
 
-// unreached are those places that are no server of nodes. Agreements go by other ports than ours
-// and by other names, so a host alone tells too, as long as there are as many servers of it, of
-// those that byHost takes.
+// unreached are those places that are no server of nodes. Agreements go by
+// other ports than ours and by other names, so a host alone tells too, as long
+// as there are as many servers of it, of those that byHost takes.
 func (c *Client) unreached(ctx context.Context, places []string, nodes []node, byHost func(node) bool) (out []string) {
 	left := slices.Clone(nodes)
 	at := map[string][]string{}

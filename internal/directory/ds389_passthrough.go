@@ -13,9 +13,10 @@ func (ds389) passThrough() []string {
 	return []string{"PAM Pass Through Auth", "Pass Through Authentication"}
 }
 
-// PassesThrough names the plug-ins that are on and ask another system about passwords, whatever an entry's
-// userPassword holds (389 Directory Server). Empty for other families, and where bind.dn may not see
-// the configuration, as is usual.
+// PassesThrough names the plug-ins that are on and ask another system about
+// passwords, whatever an entry's userPassword holds (389 Directory Server).
+// Empty for other families, and where bind.dn may not see the configuration, as
+// is usual.
 func (c *Client) PassesThrough(ctx context.Context, server string) ([]string, error) {
 	var on []string
 	for _, name := range c.family.passThrough() {

@@ -9,8 +9,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// reset: a replace takes out every value that the entry had, and so does the extended operation
-// (tried). The server hashes either. It never asks for the old value.
+// reset: a replace takes out every value that the entry had, and so does the
+// extended operation (tried). The server hashes either. It never asks for the
+// old value.
 func (ds389) reset(l *ldap.Conn, set, dn string, new, _ credential.Secret) error {
 	if set == "replace" {
 		return replace(l, dn, new, credential.Secret{})
@@ -18,9 +19,9 @@ func (ds389) reset(l *ldap.Conn, set, dn string, new, _ credential.Secret) error
 	return exop(l, dn, new, credential.Secret{})
 }
 
-// refusal: the extended operation says "Failed to update password" for whatever the
-// policy refuses, and only the control tells what it was; none comes with a value that
-// is in force or, by replace, in the history.
+// refusal: the extended operation says "Failed to update password" for whatever
+// the policy refuses, and only the control tells what it was; none comes with a
+// value that is in force or, by replace, in the history.
 func (ds389) refusal(s *server, err error, _ bool) error {
 	if stop := s.takesNone(err); stop != nil {
 		return stop

@@ -8,14 +8,15 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// recent is how long after a change settle asks the server for its time. It allows for
-// clocks that differ as much as doctor lets pass.
+// recent is how long after a change settle asks the server for its time. It
+// allows for clocks that differ as much as doctor lets pass.
 const recent = clockSkew + time.Second
 
-// settle waits until the second in which the entry was last changed is over: the change mark
-// has whole seconds, and two changes in one would look like none. An
-// entry that is not there ends the reset with noSuchObject, because to a replace of it the server
-// answers insufficientAccessRights, like to one that it forbids (tried).
+// settle waits until the second in which the entry was last changed is over:
+// the change mark has whole seconds, and two changes in one would look like
+// none. An entry that is not there ends the reset with noSuchObject, because to
+// a replace of it the server answers insufficientAccessRights, like to one that
+// it forbids (tried).
 func (ds389) settle(ctx context.Context, c *conn, dn string) error {
 	e, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "modifyTimestamp")
 	switch {
@@ -51,10 +52,11 @@ const unseen = 50 * time.Millisecond
 
 // landed waits until 389 Directory Server has finished a replace. The server
 // answers some milliseconds before it marks the value as one that must be
-// changed, or takes away that the one before had expired (tried on 2.3.1). A login
-// in between could be taken for one that consumers can have; later logins are
-// checked in any case. pwdUpdateTime is written together with those marks, so
-// landed polls it; without it (passwordTrackUpdateTime: off) landed waits unseen.
+// changed, or takes away that the one before had expired (tried on 2.3.1). A
+// login in between could be taken for one that consumers can have; later logins
+// are checked in any case. pwdUpdateTime is written together with those marks,
+// so landed polls it; without it (passwordTrackUpdateTime: off) landed waits
+// unseen.
 func (ds389) landed(ctx context.Context, c *conn, dn string) {
 	for began := time.Now(); time.Since(began) < time.Second; {
 		e, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "pwdUpdateTime", "modifyTimestamp")
@@ -75,7 +77,8 @@ func (ds389) landed(ctx context.Context, c *conn, dn string) {
 
 var errNoTime = errors.New("the server does not show its time")
 
-// serverTime is the server's clock, in whole seconds. By default everybody may read it.
+// serverTime is the server's clock, in whole seconds. By default everybody may
+// read it.
 func (c *conn) serverTime(ctx context.Context) (time.Time, error) {
 	e, err := c.read(ctx, "cn=monitor", ldap.ScopeBaseObject, "(objectClass=*)", "currentTime")
 	if err != nil {

@@ -51,7 +51,8 @@ func pages389(t *testing.T, s *lab.DS389) {
 	require.Len(t, found, pageSize+20)
 }
 
-// The server's own limit of 2,000 entries is lowered, because adding so many takes long.
+// The server's own limit of 2,000 entries is lowered, because adding so many
+// takes long.
 func incomplete389(t *testing.T, s *lab.DS389) {
 	limit := func(n string) {
 		admin, err := s.AdminConn(t.Context())

@@ -13,7 +13,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// unreachableError is a server that cannot be reached, or an answer that was lost.
+// unreachableError is a server that cannot be reached, or an answer that was
+// lost.
 type unreachableError struct {
 	server string
 	what   string

@@ -8,15 +8,17 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// A policy may have each password that an administrator has set changed at the next login
-// (pwdMustChange of draft-behera-ldap-password-policy-10, 5.2.12; passwordMustChange of 389
-// Directory Server). A service cannot do that: a reset cuts its consumers off.
+// A policy may have each password that an administrator has set changed at the
+// next login (pwdMustChange of draft-behera-ldap-password-policy-10, 5.2.12;
+// passwordMustChange of 389 Directory Server). A service cannot do that: a
+// reset cuts its consumers off.
 
-// Forced reports whether the policy of an entry that ByID has read on server has each reset
-// password changed. It is said only of a policy that is the entry's for certain: the one that the
-// entry names, or the default one where the configuration is shown. slapd marks what an identity
-// with manage on userPassword has set, and not what one with write alone has (2.5.13 tried), which
-// does not show.
+// Forced reports whether the policy of an entry that ByID has read on server
+// has each reset password changed. It is said only of a policy that is the
+// entry's for certain: the one that the entry names, or the default one where
+// the configuration is shown. slapd marks what an identity with manage on
+// userPassword has set, and not what one with write alone has (2.5.13 tried),
+// which does not show.
 func (c *Client) Forced(ctx context.Context, server string, e Entry) bool {
 	policy := e.First("pwdPolicySubentry")
 	l, err := c.policy(server, "forced\x00"+policy, func() (lockout, error) {
@@ -29,7 +31,8 @@ func (c *Client) Forced(ctx context.Context, server string, e Entry) bool {
 	return err == nil && l.forces
 }
 
-// Forcing names the policies that are shown and do that, whosever they are. mend is what to do.
+// Forcing names the policies that are shown and do that, whosever they are.
+// mend is what to do.
 func (c *Client) Forcing(ctx context.Context) (policies []string, mend string, err error) {
 	server := c.servers[0].name
 	policies, mend, err = c.family.forcing(ctx, c, server)
@@ -50,8 +53,8 @@ func (openLDAP) forces(ctx context.Context, c *Client, server, policy string) (b
 	return found && e.First("pwdMustChange") == "TRUE", err
 }
 
-// defaultPolicy is ppolicy_default of the database that holds base (slapo-ppolicy(5)), which
-// cn=config shows to few; empty if it does not.
+// defaultPolicy is ppolicy_default of the database that holds base
+// (slapo-ppolicy(5)), which cn=config shows to few; empty if it does not.
 func (c *Client) defaultPolicy(ctx context.Context, server string) (string, error) {
 	named, suffixes := map[string]string{}, map[string][]string{}
 	err := c.Search(ctx, server, "cn=config", "(|(olcPPolicyDefault=*)(olcSuffix=*))", []string{"olcPPolicyDefault", "olcSuffix"}, func(e Entry) error {
@@ -81,8 +84,8 @@ func (openLDAP) forcing(ctx context.Context, c *Client, server string) (policies
 	return policies, mendReset, err
 }
 
-// suffix is the naming context that holds base, where policies commonly lie beside it; base where
-// that is not shown.
+// suffix is the naming context that holds base, where policies commonly lie
+// beside it; base where that is not shown.
 func (c *Client) suffix(ctx context.Context, server string) string {
 	e, _, err := c.one(ctx, server, "", "", ldap.ScopeBaseObject, "(objectClass=*)", []string{"namingContexts"})
 	if err != nil {
@@ -96,8 +99,8 @@ func (c *Client) suffix(ctx context.Context, server string) string {
 	return c.conf.Base
 }
 
-// forces of 389 Directory Server: an entry's own policy counts where local ones do
-// (nsslapd-pwpolicy-local), else the server's. Neither is commonly shown.
+// forces of 389 Directory Server: an entry's own policy counts where local ones
+// do (nsslapd-pwpolicy-local), else the server's. Neither is commonly shown.
 func (ds389) forces(ctx context.Context, c *Client, server, policy string) (bool, error) {
 	e, found, err := c.one(ctx, server, "", "cn=config", ldap.ScopeBaseObject, "(objectClass=*)", []string{"passwordMustChange", "nsslapd-pwpolicy-local"})
 	if err != nil || !found || e.First("passwordMustChange") == "" {
@@ -125,8 +128,8 @@ func (ds389) forcing(ctx context.Context, c *Client, server string) (policies []
 	return policies, mend, err
 }
 
-// A domain has no such policy: an account is marked one by one (pwdLastSet), and a reset by
-// unicodePwd marks none.
+// A domain has no such policy: an account is marked one by one (pwdLastSet),
+// and a reset by unicodePwd marks none.
 func (activeDirectory) forces(context.Context, *Client, string, string) (bool, error) {
 	return false, nil
 }

@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// Only a policy that is the account's for certain is believed: the one that its entry names, or the
-// default one where cn=config is shown.
+// Only a policy that is the account's for certain is believed: the one that its
+// entry names, or the default one where cn=config is shown.
 func TestAPolicyThatHasEachResetChangedIsSeenBeforeOne(t *testing.T) {
 	t.Parallel()
 	const own, spared = "cn=own,ou=policies,dc=example,dc=org", "cn=services,ou=policies,dc=example,dc=org"

@@ -14,18 +14,19 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// refusalTTL is how long a refused bind password is not offered again. It
-// keeps retries from locking the worker's own identity. The value of one of a pair that
-// is wrong is not offered again at all to the write server: the other does the work
-// meanwhile. Another server may only lag behind a change of both, so it is asked again,
-// no more often than failures commonly stop counting ([MS-ADA1] lockOutObservationWindow: 30 minutes).
+// refusalTTL is how long a refused bind password is not offered again. It keeps
+// retries from locking the worker's own identity. The value of one of a pair
+// that is wrong is not offered again at all to the write server: the other does
+// the work meanwhile. Another server may only lag behind a change of both, so
+// it is asked again, no more often than failures commonly stop counting
+// ([MS-ADA1] lockOutObservationWindow: 30 minutes).
 const (
 	refusalTTL          = time.Minute
 	refusalHoldsOfAPair = 30 * time.Minute
 )
 
-// identity is one login of the worker at one server, and what the server thought
-// of its password.
+// identity is one login of the worker at one server, and what the server
+// thought of its password.
 type identity struct {
 	server   *server
 	bind     config.Bind
@@ -61,9 +62,9 @@ func (i *identity) name() string {
 	return "the second identity of bind"
 }
 
-// identityError is a login of the worker that did not come about. Its text names the
-// identity and the place of its password; Public does not, because what
-// keeps a credential open travels through Temporal.
+// identityError is a login of the worker that did not come about. Its text
+// names the identity and the place of its password; Public does not, because
+// what keeps a credential open travels through Temporal.
 type identityError struct {
 	public  string
 	who     config.Bind
@@ -124,8 +125,8 @@ func (i *identity) dial(ctx context.Context) (*conn, error) {
 	return i.dialWith(ctx, value)
 }
 
-// known is the value that Vault holds, or the last one that the server accepted while Vault
-// gives none: what was proved can be looked at again without Vault.
+// known is the value that Vault holds, or the last one that the server accepted
+// while Vault gives none: what was proved can be looked at again without Vault.
 func (i *identity) known(ctx context.Context) (credential.Secret, error) {
 	value, err := i.password(ctx)
 	if err == nil && !value.IsZero() {

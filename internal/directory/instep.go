@@ -12,15 +12,18 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// A replica that does not follow keeps every stolen value good: the campaign resets accounts on the
-// write server and can prove none. So doctor compares what the servers have before.
+// A replica that does not follow keeps every stolen value good: the campaign
+// resets accounts on the write server and can prove none. So doctor compares
+// what the servers have before.
 
-// followsWithin is how long a replica may take to get what the write server had.
+// followsWithin is how long a replica may take to get what the write server
+// had.
 const followsWithin = 3 * time.Second
 
-// CheckInStep compares contextCSN (slapo-syncprov(5)) of each server with the write server's, in
-// OpenLDAP. A server that shows none while it shows entryCSN has never followed another one. No
-// campaign is refused for it: a replica may come back, and its accounts wait for that.
+// CheckInStep compares contextCSN (slapo-syncprov(5)) of each server with the
+// write server's, in OpenLDAP. A server that shows none while it shows entryCSN
+// has never followed another one. No campaign is refused for it: a replica may
+// come back, and its accounts wait for that.
 func (c *Client) CheckInStep(ctx context.Context) (out []Check) {
 	if _, has := c.family.(openLDAP); !has || len(c.servers) < 2 {
 		return nil
@@ -71,8 +74,8 @@ func (s *server) inStepWith(ctx context.Context, want map[string]string) []Check
 	}
 }
 
-// has is the last change of each server that this one has. shown reports that bind.dn sees
-// operational attributes there at all.
+// has is the last change of each server that this one has. shown reports that
+// bind.dn sees operational attributes there at all.
 func (s *server) has(ctx context.Context) (csns map[string]string, shown bool, err error) {
 	conns, odd, err := s.openMany(ctx, 1)
 	if err != nil {

@@ -28,15 +28,16 @@ type lockout struct {
 	at       time.Time
 }
 
-// Locks says how many refused logins in a row lock the account of an entry that ByID has
-// read on server, and how many are counted now. most is 0 where none do, or where the
-// policy is not shown.
+// Locks says how many refused logins in a row lock the account of an entry that
+// ByID has read on server, and how many are counted now. most is 0 where none
+// do, or where the policy is not shown.
 func (c *Client) Locks(ctx context.Context, server string, e Entry) (most, failed int) {
 	return c.family.locks(ctx, c, server, e)
 }
 
-// LockedUntil is when the lock of an entry that ByID has read on server ends by itself, with
-// room for clocks that differ. Zero: never, or it is not shown. It is asked of locked accounts alone.
+// LockedUntil is when the lock of an entry that ByID has read on server ends by
+// itself, with room for clocks that differ. Zero: never, or it is not shown. It
+// is asked of locked accounts alone.
 func (c *Client) LockedUntil(ctx context.Context, server string, e Entry) time.Time {
 	end := c.family.lockEnds(ctx, c, server, e)
 	if end.IsZero() {
@@ -107,10 +108,10 @@ func (c *Client) policy(server, policyDN string, read func() (lockout, error)) (
 	return l, nil
 }
 
-// lockoutOf is what the policy of an entry says. policyDN is the entry's pwdPolicySubentry.
-// OpenLDAP does not show which policy is its default, so without one the strictest of all
-// policies below the directory's base counts, and the longest lock. known is false
-// if none is found.
+// lockoutOf is what the policy of an entry says. policyDN is the entry's
+// pwdPolicySubentry. OpenLDAP does not show which policy is its default, so
+// without one the strictest of all policies below the directory's base counts,
+// and the longest lock. known is false if none is found.
 func (c *Client) lockoutOf(ctx context.Context, server, policyDN string) (lockout, error) {
 	return c.policy(server, policyDN, func() (lockout, error) { return c.readLockout(ctx, server, policyDN) })
 }
@@ -147,8 +148,8 @@ func (l *lockout) extend(policy Entry) {
 	l.known = true
 }
 
-// locks: the failures are those of the entry that are not cleared, whether or not
-// pwdFailureCountInterval is over.
+// locks: the failures are those of the entry that are not cleared, whether or
+// not pwdFailureCountInterval is over.
 func (openLDAP) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
 	l, err := c.lockoutOf(ctx, server, e.First("pwdPolicySubentry"))
 	if err != nil {
@@ -170,8 +171,8 @@ func (ds389) locks(ctx context.Context, c *Client, server string, e Entry) (most
 	return l.most, failed
 }
 
-// locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is commonly hidden
-// from who is no administrator.
+// locks: a fine-grained policy ([MS-ADTS] 3.1.1.4.5.36, msDS-ResultantPSO) is
+// commonly hidden from who is no administrator.
 func (activeDirectory) locks(ctx context.Context, c *Client, server string, e Entry) (most, failed int) {
 	l, err := c.domainPolicy(ctx, server, e.First("msDS-ResultantPSO"))
 	if err != nil {
@@ -192,7 +193,8 @@ func (c *Client) domainPolicy(ctx context.Context, server, fine string) (lockout
 		var l lockout
 		if err == nil && found {
 			l.most, _ = strconv.Atoi(e.First(most))
-			// Negative, in 100 ns; the least there is, and 0, stand for a lock without end.
+			// Negative, in 100 ns; the least there is, and 0, stand for a lock
+			// without end.
 			if d, err := strconv.ParseInt(e.First(lasts), 10, 64); err == nil && d < 0 && d > math.MinInt64/100 {
 				l.duration = time.Duration(-d) * 100
 			}

@@ -16,10 +16,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// One address may be a balancer with several machines behind it. What is proved on one
-// connection is then true of one of them. Nothing tells for certain that there is one
-// machine; these tell that there are several: what they say of themselves, and a
-// state that goes back, which no machine's does.
+// One address may be a balancer with several machines behind it. What is proved
+// on one connection is then true of one of them. Nothing tells for certain that
+// there is one machine; these tell that there are several: what they say of
+// themselves, and a state that goes back, which no machine's does.
 
 // sight is what one connection showed of the machine that answers.
 type sight struct {
@@ -27,21 +27,24 @@ type sight struct {
 	grows map[string]string // never less than an earlier look showed
 }
 
-// rootAttributes tell machines apart, or where to look for what does. AD: [MS-ADTS]
-// 3.1.1.3.2; netscapemdsuffix is ns-slapd's host and port, which two containers may have in common;
-// the nsUniqueId of its root entry is made at the first start, of the time: two that first
-// started at once may share it (2.3.1 tried).
+// rootAttributes tell machines apart, or where to look for what does. AD:
+// [MS-ADTS] 3.1.1.3.2; netscapemdsuffix is ns-slapd's host and port, which two
+// containers may have in common; the nsUniqueId of its root entry is made at
+// the first start, of the time: two that first started at once may share it
+// (2.3.1 tried).
 var rootAttributes = []string{"vendorName", "vendorVersion", "dnsHostName", "dsServiceName", "serverName",
 	"netscapemdsuffix", rootID, "defaultNamingContext", "namingContexts", "highestCommittedUSN"}
 
-// rootID may be another one after a restart where the server cannot write its configuration.
+// rootID may be another one after a restart where the server cannot write its
+// configuration.
 const rootID = "nsUniqueId"
 
-// machinesTold is how many connections doctor and listing open at once to one server.
+// machinesTold is how many connections doctor and listing open at once to one
+// server.
 const machinesTold = 4
 
-// several opens n connections at once and says what shows that more than one machine
-// answers; empty if nothing does.
+// several opens n connections at once and says what shows that more than one
+// machine answers; empty if nothing does.
 func (s *server) several(ctx context.Context, n int) (string, error) {
 	conns, odd, err := s.openMany(ctx, n)
 	if err != nil || odd != "" {
@@ -59,9 +62,10 @@ func (s *server) several(ctx context.Context, n int) (string, error) {
 	return contradiction(sights), nil
 }
 
-// openMany opens n connections that are held at once, as the first identity that the server
-// lets in: a balancer that goes by the number of connections spreads them. odd says
-// what shows that several machines answer, if some are let in and another is not.
+// openMany opens n connections that are held at once, as the first identity
+// that the server lets in: a balancer that goes by the number of connections
+// spreads them. odd says what shows that several machines answer, if some are
+// let in and another is not.
 func (s *server) openMany(ctx context.Context, n int) (conns []*conn, odd string, err error) {
 	var first *conn
 	var as *identity
@@ -139,7 +143,8 @@ func (c *conn) look(ctx context.Context) (sight, error) {
 // suffixMark stands between DNs in a text.
 const suffixMark = " | "
 
-// introduce reads what a server says of itself to anybody: its certificate and root entry.
+// introduce reads what a server says of itself to anybody: its certificate and
+// root entry.
 func (c *conn) introduce(ctx context.Context) (sight, error) {
 	seen := sight{fixed: map[string]string{}, grows: map[string]string{}}
 	if c.state != nil {
@@ -162,8 +167,8 @@ func (c *conn) introduce(ctx context.Context) (sight, error) {
 	return seen, nil
 }
 
-// lookAtState reads contextCSN: for each server that changes are made on, the last one that
-// this server has (slapo-syncprov(5)).
+// lookAtState reads contextCSN: for each server that changes are made on, the
+// last one that this server has (slapo-syncprov(5)).
 func (c *conn) lookAtState(ctx context.Context, seen *sight, suffixes []string) error {
 	for _, suffix := range suffixes {
 		if !Within(c.server.client.conf.Base, suffix) {
@@ -197,8 +202,8 @@ func (s *sight) grew(name string, values []string) {
 	}
 }
 
-// contradiction compares looks in the order in which they were taken. One that failed to
-// show something says nothing of it.
+// contradiction compares looks in the order in which they were taken. One that
+// failed to show something says nothing of it.
 func contradiction(sights []sight) string {
 	for i, a := range sights {
 		for _, b := range sights[i+1:] {

@@ -36,8 +36,8 @@ func TestMachinesAreToldApartByWhatDiffersAndByAStateThatGoesBack(t *testing.T) 
 	}
 }
 
-// Behind the address stand a replica that follows and one that does not, with one certificate and
-// started at one time, as far as the identity may see.
+// Behind the address stand a replica that follows and one that does not, with
+// one certificate and started at one time, as far as the identity may see.
 func TestSeveralMachinesBehindOneAddressAreNoServer(t *testing.T) {
 	ca, err := lab.NewCA()
 	require.NoError(t, err)

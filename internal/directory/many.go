@@ -10,20 +10,21 @@ import (
 	"rollcall/config"
 )
 
-// accountsChunk are asked for in one search: each adds some 60 bytes to its filter.
+// accountsChunk are asked for in one search: each adds some 60 bytes to its
+// filter.
 const accountsChunk = 100
 
-// ManyByID is ByID for many entries on one server, in few searches; the answer is
-// by immutable id. It saves calls and decides nothing: what is not in the answer is read by
-// ByID, which says why. The result omits entries that
-// the server does not show or shows twice, the worker's own bind identities (one of a pair is
-// read as the other), and everything after a failed search.
+// ManyByID is ByID for many entries on one server, in few searches; the answer
+// is by immutable id. It saves calls and decides nothing: what is not in the
+// answer is read by ByID, which says why. The result omits entries that the
+// server does not show or shows twice, the worker's own bind identities (one of
+// a pair is read as the other), and everything after a failed search.
 func (c *Client) ManyByID(ctx context.Context, server string, uuids []string) map[string]Entry {
 	return c.many(ctx, server, uuids, c.accountAttributes())
 }
 
-// StatesByID is ManyByID without how entries keep their passwords, which is half of what they
-// send and nobody asks for once a password is set.
+// StatesByID is ManyByID without how entries keep their passwords, which is
+// half of what they send and nobody asks for once a password is set.
 func (c *Client) StatesByID(ctx context.Context, server string, uuids []string) map[string]Entry {
 	return c.many(ctx, server, uuids, c.selfAttributes())
 }

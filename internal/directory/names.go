@@ -16,8 +16,8 @@ func Within(dn, ancestor string) bool {
 	return err == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
 }
 
-// hostNames are what the file calls the servers, and what they call themselves if they
-// answer: it may name one by an address or an alias.
+// hostNames are what the file calls the servers, and what they call themselves
+// if they answer: it may name one by an address or an alias.
 func hostNames(ctx context.Context, servers []*server) []string {
 	var out []string
 	for _, s := range servers {

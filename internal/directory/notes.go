@@ -19,7 +19,8 @@ const (
 	noteReset       = "after a reset"
 )
 
-// IsNote reports whether a check in order says what is worth knowing before a campaign.
+// IsNote reports whether a check in order says what is worth knowing before a
+// campaign.
 func IsNote(what string) bool {
 	return what == noteLockout || what == noteKept || what == noteReplication || what == noteValues || what == noteReset
 }
@@ -64,7 +65,8 @@ func (c *conn) notePolicies(ctx context.Context, add addCheck) {
 	}
 	noteThreshold(most, "a policy below base", add)
 	if len(changed) > 0 {
-		// Where cn=config does not show which one is the default the only one there is taken for it.
+		// Where cn=config does not show which one is the default the only one
+		// there is taken for it.
 		spares := len(changed) < policies
 		if standard, err := c.server.client.defaultPolicy(ctx, c.server.name); err == nil && standard != "" {
 			spares = !slices.ContainsFunc(changed, func(dn string) bool { return SameDN(dn, standard) })
@@ -93,7 +95,8 @@ func orHidden(policies int) string {
 	return ""
 }
 
-// noteConfig reads the server's own policy of a 389 Directory Server, if it is shown.
+// noteConfig reads the server's own policy of a 389 Directory Server, if it is
+// shown.
 func (c *conn) noteConfig(ctx context.Context, add addCheck) {
 	e, err := c.read(ctx, "cn=config", ldap.ScopeBaseObject, "(objectClass=*)", "passwordLockout", "passwordMaxFailure", "passwordChange")
 	if err == nil && len(e) == 1 && strings.EqualFold(e[0].GetEqualFoldAttributeValue("passwordLockout"), "on") {
@@ -105,8 +108,9 @@ func (c *conn) noteConfig(ctx context.Context, add addCheck) {
 	}
 }
 
-// noteDomain reads the domain's policy. The stolen value is the one before the one before
-// after two resets, and is not counted as a wrong one where at least three are remembered.
+// noteDomain reads the domain's policy. The stolen value is the one before the
+// one before after two resets, and is not counted as a wrong one where at least
+// three are remembered.
 func (c *conn) noteDomain(ctx context.Context, add addCheck) {
 	l, err := c.server.client.domainPolicy(ctx, c.server.name, "")
 	if err != nil || !l.known {

@@ -56,9 +56,9 @@ func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
 	return protocol.Refused, nil
 }
 
-// withoutSelf tells the answer from pwdReset as the worker's identity sees it, and
-// from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset, so alone
-// it would prove nothing.
+// withoutSelf tells the answer from pwdReset as the worker's identity sees it,
+// and from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset,
+// so alone it would prove nothing.
 func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
 	e, found, err := c.server.client.one(ctx, c.server.name, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", c.server.client.selfAttributes())
 	if err == nil {
@@ -97,9 +97,10 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		"load the ppolicy overlay; without it the server cannot tell a locked account from a wrong password, nor when a password was changed")
 
 	if write {
-		// OpenLDAP shows nobody which rights he has. But manage and write include
-		// search (slapd.access(5)), so a filter on userPassword matches only if
-		// at least that much was granted. Manage cannot be told from write.
+		// OpenLDAP shows nobody which rights he has. But manage and write
+		// include search (slapd.access(5)), so a filter on userPassword matches
+		// only if at least that much was granted. Manage cannot be told from
+		// write.
 		hit, err := c.read(ctx, conf.Base, ldap.ScopeWholeSubtree, "(userPassword=*)", "1.1")
 		ok := len(hit) > 0 && (err == nil || resultCode(err) == ldap.LDAPResultSizeLimitExceeded)
 		detail := "bind.dn reaches userPassword below the base (whether with manage or only write does not show)"
@@ -124,7 +125,8 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 }
 
 func (openLDAP) mayReset(ctx context.Context, c *conn, dn string, add addCheck) {
-	// As in check: manage and write include search, and do not show beyond that.
+	// As in check: manage and write include search, and do not show beyond
+	// that.
 	hit, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(userPassword=*)", "1.1")
 	ok := err == nil && len(hit) == 1
 	detail := "reaches userPassword of"
@@ -135,9 +137,10 @@ func (openLDAP) mayReset(ctx context.Context, c *conn, dn string, add addCheck) 
 		fmt.Sprintf("grant it manage: access to dn.exact=%q attrs=userPassword by dn.exact=%q manage by anonymous auth by * none", dn, c.bound))
 }
 
-// checkReplication tells of what can take a reset back between servers (2.5 tried): whole
-// entries are kept by their last touch, a counted login is one, and with lastbind every good
-// one is. Rollcall sees that and sets again, so none of it is wrong.
+// checkReplication tells of what can take a reset back between servers (2.5
+// tried): whole entries are kept by their last touch, a counted login is one,
+// and with lastbind every good one is. Rollcall sees that and sets again, so
+// none of it is wrong.
 func (c *conn) checkReplication(ctx context.Context, write bool, add addCheck) {
 	if write {
 		base, err := c.read(ctx, c.server.client.conf.Base, ldap.ScopeBaseObject, "(objectClass=*)", "contextCSN")

@@ -94,8 +94,9 @@ func (openLDAP) refusal(s *server, err error, oldSent bool) error {
 		return stop(protocol.ReasonPolicy, "the server refuses the new value (constraint violation); adapt password in the campaign file, or "+manage)
 	case ldap.LDAPResultNoSuchAttribute:
 		if !oldSent {
-			// Not about the password: slapd's ppolicy overlay deletes the failure
-			// times of the entry with the reset, and a login has just cleared them.
+			// Not about the password: slapd's ppolicy overlay deletes the
+			// failure times of the entry with the reset, and a login has just
+			// cleared them.
 			break
 		}
 		return stop(protocol.ReasonPolicy, "the policy demands the old password, and the server does not take the one that Vault held; "+manage)

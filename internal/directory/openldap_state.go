@@ -42,7 +42,7 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 	return protocol.Locked, nil
 }
 
-// changed is "pwdChangedTime/entryCSN": the time is kept in whole seconds, so only with
-// the CSN do two changes in one second differ. Both are replicated and so
-// comparable between servers.
+// changed is "pwdChangedTime/entryCSN": the time is kept in whole seconds, so
+// only with the CSN do two changes in one second differ. Both are replicated
+// and so comparable between servers.
 func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/" + e.First("entryCSN") }

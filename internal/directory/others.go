@@ -13,14 +13,17 @@ import (
 	"rollcall/internal/authority"
 )
 
-// A balancer that keeps us to one machine shows nothing of the others, and a file may leave
-// a server out by mistake. But the directory itself knows who replicates in it.
+// A balancer that keeps us to one machine shows nothing of the others, and a
+// file may leave a server out by mistake. But the directory itself knows who
+// replicates in it.
 
-// Others are servers that the directory knows of and the campaign file does not reach.
+// Others are servers that the directory knows of and the campaign file does not
+// reach.
 type Others = authority.Others
 
-// Others asks the directory which servers it knows of beside those of the file. accepted are
-// names that a person has accounted for. An error means that the write server did not answer.
+// Others asks the directory which servers it knows of beside those of the file.
+// accepted are names that a person has accounted for. An error means that the
+// write server did not answer.
 func (c *Client) Others(ctx context.Context, accepted ...string) (Others, error) {
 	var used []string
 	out, err := c.family.others(ctx, c, func(name string) bool {
@@ -37,11 +40,13 @@ func (c *Client) Others(ctx context.Context, accepted ...string) (Others, error)
 	return out, nil
 }
 
-// others of OpenLDAP: contextCSN has the last change that was made on each server, by its id
-// (slapo-syncprov(5)). A replica that only fetches changes is known to nobody but itself. 000 is
-// what a server without an id goes by, as before a second provider was added, and is no further
-// one beside others. Which of the file's servers has which id does not show; but one that is
-// no provider (it offers no Sync control, RFC 4533) has made none of these changes.
+// others of OpenLDAP: contextCSN has the last change that was made on each
+// server, by its id (slapo-syncprov(5)). A replica that only fetches changes is
+// known to nobody but itself. 000 is what a server without an id goes by, as
+// before a second provider was added, and is no further one beside others.
+// Which of the file's servers has which id does not show; but one that is no
+// provider (it offers no Sync control, RFC 4533) has made none of these
+// changes.
 func (openLDAP) others(ctx context.Context, c *Client, accepted func(string) bool) (Others, error) {
 	write := c.servers[0]
 	seen := sight{grows: map[string]string{}}
@@ -87,8 +92,8 @@ func (openLDAP) others(ctx context.Context, c *Client, accepted func(string) boo
 		strings.Join(ids, ", "), write.name, machines, len(ids)-machines, once)}, nil
 }
 
-// each asks servers at the same time, without a login. Those for which f is true, and those that do
-// not answer, are given back.
+// each asks servers at the same time, without a login. Those for which f is
+// true, and those that do not answer, are given back.
 func (c *Client) each(ctx context.Context, servers []*server, f func(*conn) (bool, error)) []*server {
 	yes := make([]bool, len(servers))
 	var wg sync.WaitGroup

@@ -9,8 +9,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// With a balancer, or a file that forgot one, the other provider is never asked. Its changes tell
-// that it is there.
+// With a balancer, or a file that forgot one, the other provider is never
+// asked. Its changes tell that it is there.
 func TestAProviderThatTheFileDoesNotNameShowsByItsChanges(t *testing.T) {
 	t.Parallel()
 	ca, err := lab.NewCA()

@@ -8,12 +8,12 @@ import (
 )
 
 // admin runs f on a connection bound as the worker: as the first of its
-// identities that the server lets in. run is pool.use or pool.useTwice. dn is the entry
-// that the operation is about; empty if it is about none or several.
+// identities that the server lets in. run is pool.use or pool.useTwice. dn is
+// the entry that the operation is about; empty if it is about none or several.
 //
-// An operation on one of a pair is for the other alone, and on a connection made
-// for it: the login just before shows that the other's value in Vault works, and
-// no connection that an older value opened does the work.
+// An operation on one of a pair is for the other alone, and on a connection
+// made for it: the login just before shows that the other's value in Vault
+// works, and no connection that an older value opened does the work.
 func (s *server) admin(ctx context.Context, dn string, run func(*pool, context.Context, func(*conn) error) error, f func(*conn) error) error {
 	if i := s.partnerOf(dn); i != nil {
 		return i.once(ctx, f)

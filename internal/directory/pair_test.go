@@ -14,7 +14,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// pair is a directory with two identities, whose passwords "in Vault" a test may change.
+// pair is a directory with two identities, whose passwords "in Vault" a test
+// may change.
 type pair struct {
 	*Client
 	mu     sync.Mutex
@@ -135,8 +136,8 @@ func TestEachOfAPairIsLookedAtAndResetByTheOtherAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, protocol.Accepted, answer)
 
-	// Vault still holds the old value of the first: connections that it opened are
-	// there, and must not be what resets the second.
+	// Vault still holds the old value of the first: connections that it opened
+	// are there, and must not be what resets the second.
 	err = p.ResetPassword(t.Context(), s.PartnerDN, credential.NewSecret("never-set"), credential.Secret{})
 	var stop *protocol.Stop
 	require.ErrorAs(t, err, &stop)

@@ -21,7 +21,8 @@ func newPool(size int, dial func(context.Context) (*conn, error)) *pool {
 	return &pool{dial: dial, busy: make(chan struct{}, size)}
 }
 
-// use runs f with a connection of its own. A connection that f broke is dropped.
+// use runs f with a connection of its own. A connection that f broke is
+// dropped.
 func (p *pool) use(ctx context.Context, f func(*conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -25,8 +25,8 @@ func policyError(controls []ldap.Control) int8 {
 	return noPolicyError
 }
 
-// restrictedText is how slapd 2.5 refuses everything but a password change under
-// pwdReset. It is an answer to a search, which carries no policy control.
+// restrictedText is how slapd 2.5 refuses everything but a password change
+// under pwdReset. It is an answer to a search, which carries no policy control.
 const restrictedText = "Operations are restricted"
 
 // policyErrorOf is the policy's reason in a refusal, or noPolicyError.
@@ -41,8 +41,8 @@ func policyErrorOf(err error) int8 {
 	return policyError(controlsIn(le.Packet))
 }
 
-// controlsIn decodes the controls of a response (RFC 4511, 4.1.11), which go-ldap
-// leaves undecoded in refusals.
+// controlsIn decodes the controls of a response (RFC 4511, 4.1.11), which
+// go-ldap leaves undecoded in refusals.
 func controlsIn(packet *ber.Packet) []ldap.Control {
 	if packet == nil || len(packet.Children) < 3 {
 		return nil

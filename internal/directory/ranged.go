@@ -9,10 +9,11 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// complete reads the rest of an entry's attributes that the server gave in part.
-// Active Directory shows at most 1,500 values (MaxValRange) of an attribute at
-// once and names it "member;range=0-1499" then ([MS-ADTS] 3.1.1.3.1.3.3); the last part
-// ends in "*". The values end up under the plain name.
+// complete reads the rest of an entry's attributes that the server gave in
+// part. Active Directory shows at most 1,500 values (MaxValRange) of an
+// attribute at once and names it "member;range=0-1499" then ([MS-ADTS]
+// 3.1.1.3.1.3.3); the last part ends in "*". The values end up under the plain
+// name.
 func (c *conn) complete(ctx context.Context, e *ldap.Entry) error {
 	for _, a := range e.Attributes {
 		name, last, ranged := rangeOf(a.Name)
@@ -33,8 +34,8 @@ func (c *conn) complete(ctx context.Context, e *ldap.Entry) error {
 	return nil
 }
 
-// part reads one range of an entry's attribute. A server that has no more says so
-// with an empty one.
+// part reads one range of an entry's attribute. A server that has no more says
+// so with an empty one.
 func (c *conn) part(ctx context.Context, dn, attr string) (*ldap.EntryAttribute, error) {
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{attr}, c.server.client.family.searchControls())
 	var res *ldap.SearchResult
@@ -51,8 +52,8 @@ func (c *conn) part(ctx context.Context, dn, attr string) (*ldap.EntryAttribute,
 	return &ldap.EntryAttribute{Name: attr}, nil
 }
 
-// rangeOf takes a range option off an attribute's name. last is the index of the
-// last value in it, -1 if there are no more.
+// rangeOf takes a range option off an attribute's name. last is the index of
+// the last value in it, -1 if there are no more.
 func rangeOf(attr string) (name string, last int, ranged bool) {
 	name, option, ranged := strings.Cut(attr, ";range=")
 	if !ranged {

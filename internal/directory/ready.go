@@ -18,7 +18,8 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-// IDOf is the immutable id of an entry at the write server; empty if the server does not show it.
+// IDOf is the immutable id of an entry at the write server; empty if the server
+// does not show it.
 func (c *Client) IDOf(ctx context.Context, dn string) (string, error) {
 	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
 	return e.ID, err

@@ -6,8 +6,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Referrals are the referral objects below the directory's base (RFC 3296): by the name of
-// each, the URLs of the servers that hold what lies below it. Empty where bind.dn may not see them.
+// Referrals are the referral objects below the directory's base (RFC 3296): by
+// the name of each, the URLs of the servers that hold what lies below it. Empty
+// where bind.dn may not see them.
 func (c *Client) Referrals(ctx context.Context, server string) (map[string][]string, error) {
 	s, err := c.server(server)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"rollcall/internal/lab"
 )
 
-// A server other than the first may only lag behind a change of both identities: what it
-// refused is offered again once failures have stopped counting. To the write server it is not.
+// A server other than the first may only lag behind a change of both
+// identities: what it refused is offered again once failures have stopped
+// counting. To the write server it is not.
 func TestWhatAServerRefusedOfAPairIsOfferedAgainOnlyWhereItMayLag(t *testing.T) {
 	s := startSlapd(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("user", 1)})
 	d := configOf(s)

@@ -10,12 +10,14 @@ import (
 )
 
 // ResetPassword makes the write server accept new for the entry dn, as the
-// worker's identity (as the other one if dn is one of a pair), by the operation that the campaign file chose. old may be zero;
-// it is sent only if the server's policy demands it (pwdSafeModify).
+// worker's identity (as the other one if dn is one of a pair), by the operation
+// that the campaign file chose. old may be zero; it is sent only if the
+// server's policy demands it (pwdSafeModify).
 //
 // A clear refusal, after which nothing has changed, is a *protocol.Stop
-// (ReasonRights, ReasonPolicy, ReasonGone). After any other error the server may or may
-// not have applied it; the caller looks before it does anything else.
+// (ReasonRights, ReasonPolicy, ReasonGone). After any other error the server
+// may or may not have applied it; the caller looks before it does anything
+// else.
 func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credential.Secret) error {
 	if new.IsZero() || dn == "" {
 		// RFC 3062: without a new password the server makes one up.

@@ -2,8 +2,8 @@ package directory
 
 import "context"
 
-// Resets is which accounts may set the passwords of which others, as far as the directory
-// shows it.
+// Resets is which accounts may set the passwords of which others, as far as the
+// directory shows it.
 type Resets struct {
 	// Alike are accounts that the same ones may reset.
 	Alike []Alike
@@ -13,13 +13,15 @@ type Resets struct {
 	Why string
 }
 
-// Alike are accounts, by immutable id, that the same others may reset. By holds of those that
-// were asked about the ones that may; one of Accounts among them may reset the rest, and itself.
+// Alike are accounts, by immutable id, that the same others may reset. By holds
+// of those that were asked about the ones that may; one of Accounts among them
+// may reset the rest, and itself.
 type Alike struct{ Accounts, By []string }
 
-// Resets works out which of the accounts with these immutable ids may set the passwords of
-// which others, in few searches. It changes nothing. A family that does not show it gives
-// nothing. An error means that the server was not reached, or does not answer.
+// Resets works out which of the accounts with these immutable ids may set the
+// passwords of which others, in few searches. It changes nothing. A family that
+// does not show it gives nothing. An error means that the server was not
+// reached, or does not answer.
 func (c *Client) Resets(ctx context.Context, server string, ids []string) (Resets, error) {
 	f, ok := c.family.(interface {
 		resets(ctx context.Context, c *conn, ids []string) (Resets, error)

@@ -12,7 +12,8 @@ import (
 // Found are the servers of a directory at one moment.
 type Found = authority.Found
 
-// add takes in a server of the file, or one that was found, by all its addresses.
+// add takes in a server of the file, or one that was found, by all its
+// addresses.
 func (c *Client) add(ctx context.Context, f *Found, urls []string) error {
 	for _, raw := range urls {
 		s, err := c.newServer(raw)
@@ -39,8 +40,9 @@ func (s *server) where(ctx context.Context) (string, error) {
 	return s.client.finder().Dial(ctx, s.named(), &s.found)
 }
 
-// reach gives the servers that were found, to be dialled where they were found. They are kept:
-// each remembers which bind password was refused there, so that it is not offered again.
+// reach gives the servers that were found, to be dialled where they were found.
+// They are kept: each remembers which bind password was refused there, so that
+// it is not offered again.
 func (c *Client) reach(f Found) ([]*server, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

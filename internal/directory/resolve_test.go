@@ -64,8 +64,8 @@ func TestANameIsAsManyServersAsItHasAddresses(t *testing.T) {
 	require.ErrorContains(t, err, "may be another machine")
 }
 
-// Servers commonly listen at one of the two, and a name of this machine must not keep every
-// campaign from its end. Nothing else is ever passed over.
+// Servers commonly listen at one of the two, and a name of this machine must
+// not keep every campaign from its end. Nothing else is ever passed over.
 func TestOnlyTheOtherLoopbackAddressIsPassedOver(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -19,8 +19,8 @@ type Entry struct {
 	ID    string // entryUUID (RFC 4530), nsUniqueId or objectGUID; empty if the identity may not read it
 	Attrs map[string][]string
 
-	// Stored says of attributes that hold secrets how they are kept (see Stored), under the
-	// name that was asked for. Attrs never has these.
+	// Stored says of attributes that hold secrets how they are kept (see
+	// Stored), under the name that was asked for. Attrs never has these.
 	Stored map[string][]Stored
 }
 
@@ -32,20 +32,21 @@ func (e Entry) First(attr string) string {
 	return ""
 }
 
-// Search gives each entry below base that matches filter, in pages (RFC 2696), so
-// that any number of entries fits in memory. An empty base is the directory's own.
-// attrs are read besides the immutable id. each runs while the connection is held: it
-// must not call the Client. Its error ends the search and is returned as it is.
-// After a broken connection the search cannot go on where it was; start again.
+// Search gives each entry below base that matches filter, in pages (RFC 2696),
+// so that any number of entries fits in memory. An empty base is the
+// directory's own. attrs are read besides the immutable id. each runs while the
+// connection is held: it must not call the Client. Its error ends the search
+// and is returned as it is. After a broken connection the search cannot go on
+// where it was; start again.
 func (c *Client) Search(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) error {
 	_, err := c.Find(ctx, server, base, filter, attrs, each)
 	return err
 }
 
-// Find is Search, and names the other servers that hold a part of what was searched
-// (continuation references, RFC 4511 section 4.5.3). None is followed, because that would hand
-// the bind password to a server that the campaign file does not name: what matches there is
-// missing from the answer.
+// Find is Search, and names the other servers that hold a part of what was
+// searched (continuation references, RFC 4511 section 4.5.3). None is followed,
+// because that would hand the bind password to a server that the campaign file
+// does not name: what matches there is missing from the answer.
 func (c *Client) Find(ctx context.Context, server, base, filter string, attrs []string, each func(Entry) error) (elsewhere []string, err error) {
 	s, err := c.server(server)
 	if err != nil {
@@ -144,13 +145,14 @@ func (c *Client) ByID(ctx context.Context, server, uuid, dn string) (e Entry, fo
 	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid), c.accountAttributes())
 }
 
-// accountAttributes are the immutable id, what tells of the account's state, and how it keeps its password.
+// accountAttributes are the immutable id, what tells of the account's state,
+// and how it keeps its password.
 func (c *Client) accountAttributes() []string {
 	return append(c.selfAttributes(), c.family.keptAttributes()...)
 }
 
-// Holder is the immutable id of the entry that has a name on one server now; empty if the
-// server shows none.
+// Holder is the immutable id of the entry that has a name on one server now;
+// empty if the server shows none.
 func (c *Client) Holder(ctx context.Context, server, dn string) (string, error) {
 	e, _, err := c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
 	return e.ID, err
@@ -180,8 +182,8 @@ func (c *Client) one(ctx context.Context, server, dn, base string, scope int, fi
 	return c.entry(res.Entries[0], attrs), true, nil
 }
 
-// read runs one search as the worker, twice if a connection from the pool turns out to be
-// broken. dn is as in admin.
+// read runs one search as the worker, twice if a connection from the pool turns
+// out to be broken. dn is as in admin.
 func (s *server) read(ctx context.Context, dn string, req *ldap.SearchRequest) (res *ldap.SearchResult, err error) {
 	err = s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
 		return cn.do(ctx, "read entries", func(l *ldap.Conn) (err error) {

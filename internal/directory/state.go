@@ -8,20 +8,22 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// userPasswordFamily is a family whose accounts keep userPassword. What the account of
-// an Active Directory domain is like is known to its kind of credential, the one there is.
+// userPasswordFamily is a family whose accounts keep userPassword. What the
+// account of an Active Directory domain is like is known to its kind of
+// credential, the one there is.
 type userPasswordFamily interface {
-	// state is Accepted for an account in order, or what makes every login fail.
-	// A lock whose end cannot be told counts as a lock: to call a locked account
-	// open would let a refusal pass for a proof.
+	// state is Accepted for an account in order, or what makes every login
+	// fail. A lock whose end cannot be told counts as a lock: to call a locked
+	// account open would let a refusal pass for a proof.
 	state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Answer, error)
-	// changed is the mark of the last change of the password. It only grows, as a
-	// string, and compares between servers.
+	// changed is the mark of the last change of the password. It only grows, as
+	// a string, and compares between servers.
 	changed(e Entry) string
 }
 
-// State says what an entry that ByID has read on server does to logins: Accepted, Locked,
-// Disabled or Expired. It may read the entry's password policy.
+// State says what an entry that ByID has read on server does to logins:
+// Accepted, Locked, Disabled or Expired. It may read the entry's password
+// policy.
 func (c *Client) State(ctx context.Context, server string, e Entry, now time.Time) (protocol.Answer, error) {
 	f, ok := c.family.(userPasswordFamily)
 	if !ok {
@@ -30,9 +32,9 @@ func (c *Client) State(ctx context.Context, server string, e Entry, now time.Tim
 	return f.state(ctx, c, server, e, now)
 }
 
-// Changed is the mark of the last change of the password in an entry that ByID has read.
-// It may grow for other reasons; a server whose mark is below another's has not
-// seen the change. Empty where accounts keep no userPassword.
+// Changed is the mark of the last change of the password in an entry that ByID
+// has read. It may grow for other reasons; a server whose mark is below
+// another's has not seen the change. Empty where accounts keep no userPassword.
 func (c *Client) Changed(e Entry) string {
 	f, ok := c.family.(userPasswordFamily)
 	if !ok {
@@ -41,9 +43,9 @@ func (c *Client) Changed(e Entry) string {
 	return f.changed(e)
 }
 
-// ByItself reports whether the account made the last change of its entry itself, as who is
-// logged in as it can. A login that slapd counts or clears afterwards is a change by its
-// rootdn (2.5 tried), so false tells nothing.
+// ByItself reports whether the account made the last change of its entry
+// itself, as who is logged in as it can. A login that slapd counts or clears
+// afterwards is a change by its rootdn (2.5 tried), so false tells nothing.
 func (c *Client) ByItself(e Entry) bool {
 	return e.First("modifiersName") != "" && SameDN(e.First("modifiersName"), e.DN)
 }

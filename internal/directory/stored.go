@@ -8,11 +8,11 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Stored is how an entry keeps one secret, without the secret: entries that leave
-// this package never hold one, nor a hash of one.
+// Stored is how an entry keeps one secret, without the secret: entries that
+// leave this package never hold one, nor a hash of one.
 type Stored struct {
-	// Scheme is what stands in braces before the value, in capitals (RFC 2307, 5.3); empty
-	// without one.
+	// Scheme is what stands in braces before the value, in capitals (RFC 2307,
+	// 5.3); empty without one.
 	Scheme string
 	// Void: no password matches the value, and whoever wrote it meant that.
 	Void bool
@@ -38,8 +38,9 @@ func storedAs(value string) Stored {
 	}
 	s := Stored{Scheme: strings.ToUpper(m[2])}
 	rest := value[len(m[0]):]
-	// "!" or "*" is how passwd -l, LDAP Account Manager and smbldap-tools lock, before
-	// the scheme or behind it; crypt(3) gives neither, and "x" alone is no hash.
+	// "!" or "*" is how passwd -l, LDAP Account Manager and smbldap-tools lock,
+	// before the scheme or behind it; crypt(3) gives neither, and "x" alone is
+	// no hash.
 	s.Void = m[1] != "" || rest == "" || rest == "x" || rest[0] == '!' || rest[0] == '*'
 	return s
 }
@@ -52,23 +53,26 @@ func storedValues(values []string) []Stored {
 	return out
 }
 
-// elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP Admin Guide 14.5;
-// contrib/slapd-modules/passwd).
+// elsewhere are schemes whose value names who decides, and is no hash (OpenLDAP
+// Admin Guide 14.5; contrib/slapd-modules/passwd).
 var elsewhere = map[string]bool{
 	"SASL": true, "KERBEROS": true, "KRB5": true, "RADIUS": true, "UNIX": true, "TOTP1": true, "TOTP256": true, "TOTP512": true,
 	"TOTP1ANDPW": true, "TOTP256ANDPW": true, "TOTP512ANDPW": true,
 }
 
-// Elsewhere reports whether the value names another system that checks the password.
+// Elsewhere reports whether the value names another system that checks the
+// password.
 func (s Stored) Elsewhere() bool { return elsewhere[s.Scheme] }
 
-// KeptAttributes tell how an entry keeps its password, and whether it keeps the same secret once more.
+// KeptAttributes tell how an entry keeps its password, and whether it keeps the
+// same secret once more.
 var KeptAttributes = append([]string{"objectClass", "userPassword", "krbPrincipalName"}, copyAttributes...)
 
 var copyAttributes = []string{"sambaNTPassword", "sambaLMPassword", "ipaNTHash", "krbPrincipalKey", "authPassword", "clearPassword", "radiusPassword", "AstAccountSecret", "AstAccountRealmedPassword"}
 
-// Copies names what keeps an entry's password once more, for people. The entry was read with
-// KeptAttributes; what the identity may not read shows by what stands beside it.
+// Copies names what keeps an entry's password once more, for people. The entry
+// was read with KeptAttributes; what the identity may not read shows by what
+// stands beside it.
 func Copies(e Entry) (out []string) {
 	for _, a := range copyAttributes {
 		if len(e.Stored[a]) > 0 {
@@ -85,8 +89,9 @@ func Copies(e Entry) (out []string) {
 	return out
 }
 
-// Hindrances are why a password must not be set although the account is in order, worst
-// first: another system checks it, or it was barred, or the entry keeps it a second time.
+// Hindrances are why a password must not be set although the account is in
+// order, worst first: another system checks it, or it was barred, or the entry
+// keeps it a second time.
 func Hindrances(e Entry) (out []credential.Problem) {
 	values := e.Stored["userPassword"]
 	switch {

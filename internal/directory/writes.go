@@ -12,21 +12,25 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// A replica that is named first, or a database that takes no changes, refuses every reset. That
-// shows before: a server looks whether it takes changes before it looks for the entry that is to
-// be changed. So it is asked to change one that nobody has, under a name made for the question:
-// a server that takes changes answers noSuchObject (slapd) or insufficientAccessRights (ns-slapd),
-// a replica answers with a referral or is unwilling, and none changes anything (slapd 2.5.13 and
-// ns-slapd 2.3.1 tried). A control that must fail (RFC 4528) would do no more, and ns-slapd has none.
+// A replica that is named first, or a database that takes no changes, refuses
+// every reset. That shows before: a server looks whether it takes changes
+// before it looks for the entry that is to be changed. So it is asked to change
+// one that nobody has, under a name made for the question: a server that takes
+// changes answers noSuchObject (slapd) or insufficientAccessRights (ns-slapd),
+// a replica answers with a referral or is unwilling, and none changes anything
+// (slapd 2.5.13 and ns-slapd 2.3.1 tried). A control that must fail (RFC 4528)
+// would do no more, and ns-slapd has none.
 
 // Standing is whether a server takes changes.
 type Standing struct {
 	// Replica: it never does; the changes have to be made at another server.
 	Replica bool
-	// ReadOnly: it does not now, and whoever runs it has said so in its configuration.
+	// ReadOnly: it does not now, and whoever runs it has said so in its
+	// configuration.
 	ReadOnly bool
-	// Forwards: it is a replica that hands changes on to its provider by itself (slapo-chain(5)).
-	// Only a server that shows its databases (back-monitor(5)) tells.
+	// Forwards: it is a replica that hands changes on to its provider by itself
+	// (slapo-chain(5)). Only a server that shows its databases
+	// (back-monitor(5)) tells.
 	Forwards bool
 	// Detail says what shows it.
 	Detail string
@@ -46,7 +50,8 @@ func (s Standing) Mend() string {
 	return "name the provider as the first of servers: this one has its own changes only once they come back to it"
 }
 
-// Writes asks the write server whether it takes changes. An error means that it did not answer.
+// Writes asks the write server whether it takes changes. An error means that it
+// did not answer.
 func (c *Client) Writes(ctx context.Context) (at string, s Standing, err error) {
 	write := c.servers[0]
 	err = write.admin(ctx, "", (*pool).useTwice, func(cn *conn) (err error) {
@@ -96,8 +101,9 @@ func (activeDirectory) standing(ctx context.Context, c *conn) (Standing, error) 
 	return c.asked(ctx)
 }
 
-// readOnlyController reports whether it is a read-only domain controller: by its capabilities ([MS-ADTS]
-// 3.1.1.3.4.3), which Samba 4.17 does not list, or by its own settings (msDS-isRODC, 3.1.1.4.5.30).
+// readOnlyController reports whether it is a read-only domain controller: by
+// its capabilities ([MS-ADTS] 3.1.1.3.4.3), which Samba 4.17 does not list, or
+// by its own settings (msDS-isRODC, 3.1.1.4.5.30).
 func (c *conn) readOnlyController(ctx context.Context) (bool, error) {
 	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "supportedCapabilities", "dsServiceName")
 	if err != nil && !answered(err) {
@@ -113,8 +119,9 @@ func (c *conn) readOnlyController(ctx context.Context) (bool, error) {
 	return len(settings) == 1 && strings.EqualFold(settings[0].GetAttributeValue("msDS-isRODC"), "TRUE"), nil
 }
 
-// standingOf reads the answer. unwillingToPerform has many meanings, so its text decides; a
-// server whose words are not known here is asked by the first reset.
+// standingOf reads the answer. unwillingToPerform has many meanings, so its
+// text decides; a server whose words are not known here is asked by the first
+// reset.
 func standingOf(err error) Standing {
 	text := ""
 	if err != nil {
@@ -132,8 +139,9 @@ func standingOf(err error) Standing {
 	return Standing{}
 }
 
-// forwards looks at the databases as back-monitor(5) shows them, which it commonly does to
-// administrators alone: one that names another server for changes, below the overlay chain.
+// forwards looks at the databases as back-monitor(5) shows them, which it
+// commonly does to administrators alone: one that names another server for
+// changes, below the overlay chain.
 func (c *conn) forwards(ctx context.Context) (bool, error) {
 	req := ldap.NewSearchRequest("cn=Databases,cn=Monitor", ldap.ScopeSingleLevel, ldap.NeverDerefAliases, 0, 10, false,
 		"(|(monitorUpdateRef=*)(monitorOverlay=chain))", []string{"namingContexts", "monitorUpdateRef", "monitorOverlay"}, nil)
@@ -157,9 +165,9 @@ func (c *conn) forwards(ctx context.Context) (bool, error) {
 	return refers && chains, nil
 }
 
-// checkWrites is the doctor's line of it. A replica is a mistake of the file, and no campaign
-// begins with it; a read-only database may be one for an hour, and the other directories of the
-// file need not wait for that.
+// checkWrites is the doctor's line of it. A replica is a mistake of the file,
+// and no campaign begins with it; a read-only database may be one for an hour,
+// and the other directories of the file need not wait for that.
 func (c *conn) checkWrites(ctx context.Context, add addCheck) {
 	s, err := c.writes(ctx)
 	switch {
@@ -181,7 +189,8 @@ const (
 	takesChanges = "takes changes"
 )
 
-// takesNone is the Stop of a change that the server refused because it takes none, or nil.
+// takesNone is the Stop of a change that the server refused because it takes
+// none, or nil.
 func (s *server) takesNone(err error) error {
 	found := standingOf(err)
 	if !found.Refuses() {

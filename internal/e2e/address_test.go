@@ -18,8 +18,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// One name, two machines: each is a server of its own, and the second one cannot go on taking
-// the stolen value unseen.
+// One name, two machines: each is a server of its own, and the second one
+// cannot go on taking the stolen value unseen.
 func TestANameOfTwoAddressesIsTwoServersInRollLedgerAndProof(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 3, Replica: true})
@@ -69,8 +69,9 @@ func TestANameOfTwoAddressesIsTwoServersInRollLedgerAndProof(t *testing.T) {
 	require.Contains(t, u.must("ledger", "cat"), "corp is "+name+" (127.0.0.1)", "where a name of one address was asked")
 }
 
-// Behind one address stand a replica that follows and one that stopped following: one pass meets
-// the one, the next the other, and a credential is dead on neither.
+// Behind one address stand a replica that follows and one that stopped
+// following: one pass meets the one, the next the other, and a credential is
+// dead on neither.
 func TestABalancerIsNoServerAndOneGoodAnswerOfItNeverBeatsABadOne(t *testing.T) {
 	t.Parallel()
 	const accounts = 4
@@ -123,7 +124,8 @@ func TestABalancerIsNoServerAndOneGoodAnswerOfItNeverBeatsABadOne(t *testing.T) 
 		require.True(t, binds(t, e, stale.LDAPS(), s.DN, credential.NewSecret(s.Password)))
 	}
 
-	// Good answers alone do not help any more, and neither does another process.
+	// Good answers alone do not help any more, and neither does another
+	// process.
 	b.Behind(e.Replica.LDAPS())
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()

@@ -20,7 +20,8 @@ import (
 	"rollcall/internal/estate"
 )
 
-// One domain for all: making it takes longer than each case. The later ones change it.
+// One domain for all: making it takes longer than each case. The later ones
+// change it.
 func TestEachThingThatIsWrongWithADomainIsFoundByDoctorAndPlanBeforeAnythingIsChanged(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 3})
 	file, err := e.CampaignFile(nil, quick)
@@ -96,8 +97,8 @@ func found(t *testing.T, u *user, want ...string) {
 // currentTime is when the root DSE was read ([MS-ADTS] 3.1.1.3.2.5).
 var currentTime = regexp.MustCompile(`\d{14}\.0Z`)
 
-// relayed is the domain controller behind a TLS connection of its own: with a certificate
-// for that host, and a clock that is late.
+// relayed is the domain controller behind a TLS connection of its own: with a
+// certificate for that host, and a clock that is late.
 func relayed(t *testing.T, e *estate.Estate, host string, late time.Duration) string {
 	t.Helper()
 	issue := e.CA.Issue
@@ -163,9 +164,10 @@ func (c lateClock) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// protect makes of an account what a protected group does with its members within the hour:
-// it has AdminSDHolder's access control list, and inherits nothing ([MS-ADTS] 3.1.1.6.1). Samba leaves
-// that to whoever puts the account into the group.
+// protect makes of an account what a protected group does with its members
+// within the hour: it has AdminSDHolder's access control list, and inherits
+// nothing ([MS-ADTS] 3.1.1.6.1). Samba leaves that to whoever puts the account
+// into the group.
 func protect(t *testing.T, e *estate.Estate, dn string) (restore func()) {
 	t.Helper()
 	conn, err := e.Domain.AdminConn(t.Context())

@@ -22,7 +22,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// requireUntouched: every stolen value is still in force, and Vault holds what it held.
+// requireUntouched: every stolen value is still in force, and Vault holds what
+// it held.
 func requireUntouched(t *testing.T, e *estate.Estate) {
 	t.Helper()
 	for id, p := range e.Live {
@@ -219,8 +220,8 @@ type place struct {
 	before []string // of the command that meets it
 }
 
-// noRoom is a limit on the size of files, which anybody can set, and for root a disk
-// that is full.
+// noRoom is a limit on the size of files, which anybody can set, and for root a
+// disk that is full.
 func noRoom(t *testing.T) map[string]place {
 	t.Helper()
 	out := map[string]place{"a limit on file size": {t.TempDir(), []string{"/bin/sh", "-c", `ulimit -f 2; exec "$@"`, "sh"}}}

@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Tokens that nobody can revoke would read each new value: nothing is set that they read, the
-// login with its consumer among it, until a person says so.
+// Tokens that nobody can revoke would read each new value: nothing is set that
+// they read, the login with its consumer among it, until a person says so.
 func TestWhatBatchTokensCouldReadWaitsForAPersonAndIsSaidBeforeTheRun(t *testing.T) {
 	t.Parallel()
 	const accounts = 2

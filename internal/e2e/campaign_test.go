@@ -17,7 +17,8 @@ import (
 	"rollcall/internal/report"
 )
 
-// A naive retry fails on such accounts: no value twice, and none within an hour.
+// A naive retry fails on such accounts: no value twice, and none within an
+// hour.
 var strict = lab.SlapdPolicy{History: 5, MinAge: time.Hour}
 
 func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T) {

@@ -69,7 +69,8 @@ func requireNothingLost(t *testing.T, e *estate.Estate) {
 		}
 		held := []credential.Secret{live(t, e, p), staged(t, e, s.ID)}
 		if !ok {
-			// Vault never held an adopted one; the stolen value still works until it is set.
+			// Vault never held an adopted one; the stolen value still works
+			// until it is set.
 			held = append(held, credential.NewSecret(s.Password))
 		}
 		works := false

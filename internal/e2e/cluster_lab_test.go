@@ -224,7 +224,8 @@ func (s *service) wait() ran {
 	return ran{s.cmd.ProcessState.ExitCode(), string(out), s.errors()}
 }
 
-// proxied puts a fault proxy before the directory's write server and one before Vault.
+// proxied puts a fault proxy before the directory's write server and one before
+// Vault.
 func proxied(t *testing.T, e *estate.Estate) (directory, store *faultproxy.Proxy) {
 	t.Helper()
 	directory = ldapProxy(t, e, e.Slapd.LDAPS())

@@ -242,15 +242,15 @@ func TestAbortFinishesWhatIsInHandGoesNeverBackAndLeavesTheRestAlone(t *testing.
 
 			state := c.state(campaign)
 			require.Equal(t, ledger.Closed, state.Phase)
-			// The worker hears of it with its next heartbeat; until then it may begin
-			// one more credential of the batch.
+			// The worker hears of it with its next heartbeat; until then it may
+			// begin one more credential of the batch.
 			least, most := 0, 0
 			switch step {
 			case protocol.Set, protocol.Verify, protocol.Activate, protocol.Prove:
 				least, most = 1, 2
 			case protocol.Clean:
-				// A batch is cleaned beside the next one, of which nothing is set that the ledger had
-				// not announced before the abort.
+				// A batch is cleaned beside the next one, of which nothing is
+				// set that the ledger had not announced before the abort.
 				least, most = 2, announced
 			}
 			dead := len(deaths(t, state))
@@ -298,7 +298,8 @@ func TestCtrlCFinishesTheCredentialInHandAndTheSameCommandGoesOn(t *testing.T) {
 	requireConsumersServed(t, e)
 	require.Less(t, len(deaths(t, c.user.ledger())), 12)
 
-	// What was written into the file since takes no part: whoever wrote it must not believe that it does.
+	// What was written into the file since takes no part: whoever wrote it must
+	// not believe that it does.
 	asIs, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, append(asIs, "\nexclude: [{account: svc-esg-011, reason: the plant stands still without it}]\n"...), 0o600))

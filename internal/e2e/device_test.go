@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/ledger"
 )
 
-// What a campaign left open is not forgotten because the next file calls the device otherwise: another person
-// wrote it, or the machine was renamed.
+// What a campaign left open is not forgotten because the next file calls the
+// device otherwise: another person wrote it, or the machine was renamed.
 func TestAnotherNameOfTheDeviceForgetsNothing(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Tagged: 2})
 	a := accountsNamed(e, "svc-mass-")[0]

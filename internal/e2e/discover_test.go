@@ -20,8 +20,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// asking is the user on a machine whose resolver asks the lab's name server and no other
-// (a mount namespace with a resolv.conf of its own). It needs root, as a domain does.
+// asking is the user on a machine whose resolver asks the lab's name server and
+// no other (a mount namespace with a resolv.conf of its own). It needs root, as
+// a domain does.
 func (u *user) asking() (*user, *lab.DNS) {
 	u.t.Helper()
 	require.Zero(u.t, os.Geteuid(), "a name server on port 53 needs root: run the tests as root (sudo -E)")
@@ -80,7 +81,8 @@ func TestServersFoundInDNSAreFoundOnceForEachCampaignAndAskedLikeThoseOfTheFile(
 	}
 	requireSoon(t, "every credential waits for the server that was found", said, lagging)
 
-	// Another process goes on with it, on a day on which DNS says something else.
+	// Another process goes on with it, on a day on which DNS says something
+	// else.
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()
 	dns.Service(service, writeAt)
@@ -106,8 +108,8 @@ func TestServersFoundInDNSAreFoundOnceForEachCampaignAndAskedLikeThoseOfTheFile(
 	require.Equal(t, map[string][]string{"corp": {write}}, u.ledger().Servers, "the next campaign looks afresh")
 }
 
-// The domain was joined by another controller once, and nobody has removed what is
-// left of it: it may be switched off, with every stolen password in it.
+// The domain was joined by another controller once, and nobody has removed what
+// is left of it: it may be switched off, with every stolen password in it.
 func TestADomainControllerThatIsFoundAndDoesNotAnswerIsNeverPassedOver(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 3})
 	require.NoError(t, e.Domain.AddController(t.Context(), "dc2.ad.example.org"))

@@ -45,7 +45,8 @@ func TestDoctorFindsEachThingThatIsWrongAndSaysWhatToDo(t *testing.T) {
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	c := startCluster(t, e, file)
-	// Not root: that would have every right. Both policies, as for a run on one machine.
+	// Not root: that would have every right. Both policies, as for a run on one
+	// machine.
 	token, err := e.Vault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{vault.WorkerPolicy, vault.LedgerPolicy}, TTL: "1h"})
 	require.NoError(t, err)
 	u := c.admin.with("VAULT_TOKEN=" + token.Auth.ClientToken)

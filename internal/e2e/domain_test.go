@@ -56,7 +56,8 @@ func TestACampaignOnADomainLeavesTheStolenPasswordsNoHour(t *testing.T) {
 	}
 }
 
-// domainAttr reads an attribute as the domain's Administrator; "0" if it is not there.
+// domainAttr reads an attribute as the domain's Administrator; "0" if it is not
+// there.
 func domainAttr(t *testing.T, e *estate.Estate, dn, name string) string {
 	t.Helper()
 	return attrAt(t, e.Domain, dn, name)
@@ -102,7 +103,8 @@ func TestTheIntruderCatchesABuildThatResetsOnce(t *testing.T) {
 		}
 	}
 	dead := time.Now()
-	// Times are compared by the millisecond: the intruder's last try must fall into a later one.
+	// Times are compared by the millisecond: the intruder's last try must fall
+	// into a later one.
 	require.Eventually(t, func() bool { return time.Since(dead) > 10*time.Millisecond }, time.Minute, time.Millisecond)
 	wrong := intruder.Judge(r.end(), []intruder.Death{{ID: once.ID, At: dead}, {ID: twice.ID, At: dead}})
 	require.Len(t, wrong, 1)

@@ -18,9 +18,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// policy389 is what a password administrator must not notice. The intruder's own wrong passwords
-// count too: at most four in a row on each server, and the proof's one. The consumer
-// adds what happens there to what its supplier has counted.
+// policy389 is what a password administrator must not notice. The intruder's
+// own wrong passwords count too: at most four in a row on each server, and the
+// proof's one. The consumer adds what happens there to what its supplier has
+// counted.
 var policy389 = lab.DS389Policy{History: 5, MinAge: time.Hour, MinLength: 20, MaxFailure: 11, LockoutDuration: time.Hour, TrackUpdate: true, Global: true}
 
 func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t *testing.T) {
@@ -72,8 +73,8 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 	requireToldOfOthers389(t, u)
 }
 
-// requireToldOfOthers389: once the supplier shows its agreements, a file that leaves the consumer out ends no
-// campaign without a word.
+// requireToldOfOthers389: once the supplier shows its agreements, a file that
+// leaves the consumer out ends no campaign without a word.
 func requireToldOfOthers389(t *testing.T, u *user) {
 	t.Helper()
 	var rule string
@@ -145,7 +146,8 @@ func on389(e *estate.Estate) (out []intruder.Stolen) {
 	return out
 }
 
-// requireNotLocked389: a failure count at the threshold is what locks, and each server has its own.
+// requireNotLocked389: a failure count at the threshold is what locks, and each
+// server has its own.
 func requireNotLocked389(t *testing.T, e *estate.Estate) {
 	t.Helper()
 	for _, s := range on389(e) {

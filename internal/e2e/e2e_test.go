@@ -95,7 +95,8 @@ type ran struct {
 	out, err string
 }
 
-// environ is this process's environment without the tester's own Vault and Temporal.
+// environ is this process's environment without the tester's own Vault and
+// Temporal.
 func environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "VAULT_") || strings.HasPrefix(v, "TEMPORAL_") || strings.HasPrefix(v, "ROLLCALL_")

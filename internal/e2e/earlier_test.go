@@ -21,8 +21,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// What a campaign left open, or in staging alone, is on the next roll of the device or said with
-// an exit code of its own, whatever a thief or a person took away in between.
+// What a campaign left open, or in staging alone, is on the next roll of the
+// device or said with an exit code of its own, whatever a thief or a person
+// took away in between.
 func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 4, Tagged: 5, Bystanders: 1})
 	esg, mass := accountsNamed(e, "svc-esg-"), accountsNamed(e, "svc-mass-")
@@ -41,8 +42,8 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 	campaign := u.ledger().Campaign
 	stolen := func(a stolenAccount) credential.Secret { return credential.NewSecret(a.Password) }
 
-	// The thief takes his own secret's metadata and two tags away, and a worker died between
-	// set and activate of one more.
+	// The thief takes his own secret's metadata and two tags away, and a worker
+	// died between set and activate of one more.
 	for _, a := range []stolenAccount{inSecret, untagged} {
 		lock(t, e, a, false)
 	}
@@ -98,7 +99,8 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 		require.Contains(t, warningsOf(state), credential.FindingLeftStaged)
 	})
 
-	// A person narrows the file. What he took off is not reset behind his back, and stays open.
+	// A person narrows the file. What he took off is not reset behind his back,
+	// and stays open.
 	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + vault.StagingPath(bystander.ID))
 	require.NoError(t, err)
 	lock(t, e, narrowed, false)
@@ -111,7 +113,8 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 	require.Contains(t, warningsOf(u.ledger()), credential.FindingSmallerRoll)
 	require.NotContains(t, warningsOf(u.ledger()), credential.FindingMissing, "it is said once")
 
-	// He answers for all of them, by the campaign, and for the one that stays by its name.
+	// He answers for all of them, by the campaign, and for the one that stays
+	// by its name.
 	answered := smaller + "exclude:\n  - {campaign: " + state.Campaign + ", reason: the filter was too wide}\n  - {account: '" + inSecret.DN + "', reason: deleted by its owner}\n"
 	require.NoError(t, os.WriteFile(file, []byte(answered), 0o600))
 	for range 2 {
@@ -181,8 +184,8 @@ func rootStore(t *testing.T, e *estate.Estate) *vault.Store {
 	return store
 }
 
-// leaveStaged leaves what a campaign leaves whose worker died between set and activate: the value
-// in force is in staging and nowhere else.
+// leaveStaged leaves what a campaign leaves whose worker died between set and
+// activate: the value in force is in staging and nowhere else.
 func leaveStaged(t *testing.T, e *estate.Estate, a stolenAccount, campaign string, at credential.Path) credential.Secret {
 	t.Helper()
 	ctx := context.Background()
@@ -232,8 +235,9 @@ func warningsOf(s *ledger.State) (out []credential.FindingCode) {
 	return out
 }
 
-// A directory's name stands for one directory on Rollcall's mount: a restored copy has the same
-// immutable ids, and what lies in Vault is kept by name and id.
+// A directory's name stands for one directory on Rollcall's mount: a restored
+// copy has the same immutable ids, and what lies in Vault is kept by name and
+// id.
 func TestADirectorysNameMeansOneDirectoryWhoeverUsesIt(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, Tagged: 1, Replica: true})
 	copied(t, e)
@@ -302,7 +306,8 @@ func TestADirectorysNameMeansOneDirectoryWhoeverUsesIt(t *testing.T) {
 	})
 }
 
-// copied ends the replication: the replica is a copy with the same immutable ids.
+// copied ends the replication: the replica is a copy with the same immutable
+// ids.
 func copied(t *testing.T, e *estate.Estate) {
 	t.Helper()
 	conf := filepath.Join(e.Dir, "slapd-replica", "slapd.conf")
@@ -311,8 +316,9 @@ func copied(t *testing.T, e *estate.Estate) {
 	require.NoError(t, e.Replica.Restart(context.Background()))
 }
 
-// One device's campaign ended between set and activate, and another device knows the account by a
-// path of its own: both have to read what is in force afterwards, or somebody is told.
+// One device's campaign ended between set and activate, and another device
+// knows the account by a path of its own: both have to read what is in force
+// afterwards, or somebody is told.
 func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, Bystanders: 1})
 	file, err := e.CampaignFile(nil, quick)
@@ -340,8 +346,9 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 		require.True(t, binds(t, e, a.Servers[0], a.DN, readNow(t, e, p)), "what %s holds logs in", p)
 	}
 
-	// The first device's campaign rotates the other account, and the second one names its own path
-	// for it only afterwards: what Rollcall itself made stale is not exit code 0, however often it is run.
+	// The first device's campaign rotates the other account, and the second one
+	// names its own path for it only afterwards: what Rollcall itself made
+	// stale is not exit code 0, however often it is run.
 	require.NoError(t, os.WriteFile(file, []byte(production), 0o600))
 	first := u.run("run")
 	require.Zero(t, first.code, first.out+first.err)
@@ -361,8 +368,9 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	given := credential.Path{Mount: "kv", Path: "test/esg/b", Field: "password"}
 	require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, given)))
 
-	// That path is given to another account, and nobody names it for this one any more: it stays as it
-	// is, campaign after campaign, and is not exit code 0 until a person has said that it is not the account's.
+	// That path is given to another account, and nobody names it for this one
+	// any more: it stays as it is, campaign after campaign, and is not exit
+	// code 0 until a person has said that it is not the account's.
 	anothers := e.Bystanders[bystanderOf(e).DN].Reveal()
 	require.NotEmpty(t, anothers)
 	require.NoError(t, e.Vault.SeedKV(t.Context(), map[string]map[string]any{given.Path: {"password": anothers}}))

@@ -91,7 +91,8 @@ func TestAccountsThatCannotBeRotatedAreLeftAsTheyAreAndToldWithTheReason(t *test
 	require.True(t, binds(t, e, e.Slapd.LDAPS(), e.Slapd.AccountDN(twice), live(t, e, e.Live[e.ID(twice)])))
 
 	t.Run("a directory whose policy refuses the reset", func(t *testing.T) {
-		// Five accounts were set a moment ago, and this identity is bound by the minimum age.
+		// Five accounts were set a moment ago, and this identity is bound by
+		// the minimum age.
 		c.refusedBy(t, e.Slapd.WriterDN, e.Slapd.WriterPassword, protocol.ReasonPolicy, "pwdMinAge", 5)
 	})
 	requireBystandersUntouched(t, e)

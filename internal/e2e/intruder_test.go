@@ -93,8 +93,9 @@ func (r *raid) end() []intruder.Result {
 	return results
 }
 
-// requireNothingOverheard: no value that is in force at the end of a campaign was ever read by the
-// intruder, who had the device's logins to Vault and reads with them all the time.
+// requireNothingOverheard: no value that is in force at the end of a campaign
+// was ever read by the intruder, who had the device's logins to Vault and reads
+// with them all the time.
 func (r *raid) requireNothingOverheard(s *ledger.State) {
 	r.t.Helper()
 	o := r.overheard()

@@ -32,7 +32,8 @@ func TestRandomKillsLoseNothingAndEveryCredentialDies(t *testing.T) {
 	}
 }
 
-// killCampaign runs one campaign of 200 accounts under at least killsWanted kills.
+// killCampaign runs one campaign of 200 accounts under at least killsWanted
+// kills.
 func killCampaign(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 200, Bystanders: 3, Policy: strict})
 	e.Directory = "    rate_per_second: 60\n" // so that the campaign outlives the kills
@@ -108,9 +109,9 @@ func (u *user) entries() uint64 {
 	return cp.Size
 }
 
-// untilItWorks waits until the ledger has grown, and then a random moment
-// more, so that kills fall everywhere. Mostly it does not wait for growth: kills
-// fall into the start and the recovery too.
+// untilItWorks waits until the ledger has grown, and then a random moment more,
+// so that kills fall everywhere. Mostly it does not wait for growth: kills fall
+// into the start and the recovery too.
 func (u *user) untilItWorks(said *bytes.Buffer, before uint64, rnd *rand.Rand) {
 	u.t.Helper()
 	if rnd.IntN(4) == 0 {

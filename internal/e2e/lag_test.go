@@ -57,9 +57,9 @@ type lag struct {
 	changed func(dn string) string // when the write server changed the password last
 }
 
-// heldOpen holds a running campaign to this: it says of each such credential that the far
-// server lags, calls none of them dead, and serves their consumers. The
-// intruder is the judge of what is dead.
+// heldOpen holds a running campaign to this: it says of each such credential
+// that the far server lags, calls none of them dead, and serves their
+// consumers. The intruder is the judge of what is dead.
 func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
 	t, e := u.t, u.e
 	t.Helper()
@@ -95,8 +95,8 @@ func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
 	return changed
 }
 
-// healed lets the far server follow. Then the campaign ends with all dead, and what the
-// passes did meanwhile was to look.
+// healed lets the far server follow. Then the campaign ends with all dead, and
+// what the passes did meanwhile was to look.
 func (u *user) healed(g lag, changed map[string]string, cmd *exec.Cmd, said fmt.Stringer) {
 	t := u.t
 	t.Helper()

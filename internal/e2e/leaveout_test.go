@@ -77,15 +77,16 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 	requireNotLocked(t, e)
 	requireSaidEverywhere(t, u, gone, reason, accounts)
 
-	// What the weaker result leaves: back on the network, it takes what was stolen.
+	// What the weaker result leaves: back on the network, it takes what was
+	// stolen.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	require.NoError(t, e.Replica.Restart(ctx))
 	require.True(t, binds(t, e, gone, e.Stolen[0].DN, credential.NewSecret(e.Stolen[0].Password)))
 }
 
-// requireSaidEverywhere: whoever reads any of it learns which server was not asked, by whose word
-// and why, an outsider with nothing but files among them.
+// requireSaidEverywhere: whoever reads any of it learns which server was not
+// asked, by whose word and why, an outsider with nothing but files among them.
 func requireSaidEverywhere(t *testing.T, u *user, server, reason string, n int) {
 	t.Helper()
 	text := u.must("report")

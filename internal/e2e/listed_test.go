@@ -14,8 +14,9 @@ import (
 	"rollcall/internal/report"
 )
 
-// A source that finds nothing, and an empty roll, are on the screen, in the ledger and in every report, and
-// never exit code 0, unless a person accepted it.
+// A source that finds nothing, and an empty roll, are on the screen, in the
+// ledger and in every report, and never exit code 0, unless a person accepted
+// it.
 func TestASourceThatFindsNothingIsNotExitCode0AndItsWarningTravels(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2})

@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A login that ends is said before, meanwhile and at its end, and a campaign does not stand
-// without a word because of it.
+// A login that ends is said before, meanwhile and at its end, and a campaign
+// does not stand without a word because of it.
 func TestALoginToVaultThatEndsIsSaidInTime(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 5, Replica: true})

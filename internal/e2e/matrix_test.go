@@ -28,8 +28,8 @@ import (
 )
 
 // The crash matrix: at every request of a rotation in turn, to the directory
-// and to Vault, something goes wrong. Whatever it is, nothing is lost, and going
-// on ends with the old value dead, one change for consumers and one set.
+// and to Vault, something goes wrong. Whatever it is, nothing is lost, and
+// going on ends with the old value dead, one change for consumers and one set.
 
 // target is one credential and the way to it through proxies.
 type target struct {
@@ -132,7 +132,8 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 		d.Partner = config.Bind{DN: e.Slapd.PartnerDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-b", Field: "password"}}
 	}
 	if k == credential.ADPassword || k == credential.UserPassword {
-		// The domain controller answers one request after the other, and a reset takes it a while.
+		// The domain controller answers one request after the other, and a
+		// reset takes it a while.
 		d.Driver, d.Servers, d.Base, d.Set, d.Timeout = config.ActiveDirectory, []string{e.Domain.LDAPS()}, e.Domain.BaseDN(), "", config.Duration(5*time.Second)
 		d.Bind = config.Bind{DN: e.Domain.BinderDN, Password: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-domain", Field: "password"}}
 		if d.Partner.DN != "" {
@@ -234,7 +235,8 @@ func walk(t *testing.T, pool *supply, k credential.Kind, at seat, m mishap) {
 	}
 }
 
-// try lets m happen at request n and reports whether the rotation had that many.
+// try lets m happen at request n and reports whether the rotation had that
+// many.
 func (b *bench) try(m mishap, n int) (happened bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -398,7 +400,8 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{path},
 		}
 		if person {
-			// As listed: Rollcall's own path, and another with the immutable id.
+			// As listed: Rollcall's own path, and another with the immutable
+			// id.
 			spare := path
 			spare.Path += "-" + subject
 			c.Adopted, c.Named, c.Spare = true, c.Paths, &spare

@@ -15,7 +15,8 @@ import (
 	"rollcall/internal/kind/approlesecretid"
 )
 
-// builder rotates an estate with the program's own parts, in an order of its own.
+// builder rotates an estate with the program's own parts, in an order of its
+// own.
 type builder struct {
 	t     *testing.T
 	e     *estate.Estate
@@ -74,7 +75,8 @@ func (b *builder) activateLogins() {
 	})
 }
 
-// rotateAccounts resets each account of the directory and writes its new password for consumers.
+// rotateAccounts resets each account of the directory and writes its new
+// password for consumers.
 func (b *builder) rotateAccounts() {
 	b.each(intruder.LDAP, func(s intruder.Stolen, fresh credential.Secret) {
 		require.NoError(b.t, b.corp.ResetPassword(b.t.Context(), s.DN, fresh, credential.Secret{}))
@@ -94,14 +96,16 @@ func (b *builder) untilRead(n int) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// A build that rotates the accounts of the directory before the device's logins to Vault, and one
-// that writes a new login where the old one can read it, call the same credentials dead as one that
-// does neither, and every stolen value is dead. The intruder must not be taken in by it.
+// A build that rotates the accounts of the directory before the device's logins
+// to Vault, and one that writes a new login where the old one can read it, call
+// the same credentials dead as one that does neither, and every stolen value is
+// dead. The intruder must not be taken in by it.
 func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		order func(*builder)
-		// What the intruder has: accounts whose place its logins read, and the logins.
+		// What the intruder has: accounts whose place its logins read, and the
+		// logins.
 		accounts, logins int
 	}{
 		"accounts before logins": {func(b *builder) {
@@ -134,7 +138,8 @@ func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 			for _, s := range b.e.Stolen {
 				claimed = append(claimed, intruder.Death{ID: s.ID, At: dead})
 			}
-			// Times are compared by the millisecond: the intruder's last try must fall into a later one.
+			// Times are compared by the millisecond: the intruder's last try
+			// must fall into a later one.
 			require.Eventually(t, func() bool { return time.Since(dead) > 10*time.Millisecond }, time.Minute, time.Millisecond)
 			require.Empty(t, intruder.Judge(b.raid.end(), claimed), "every stolen value is dead, and so is what it minted")
 
@@ -158,8 +163,8 @@ func TestTheJudgeCatchesABuildOfTheOldOrder(t *testing.T) {
 	}
 }
 
-// One after the other is the slowest order, and the one in which a login whose turn has not come
-// could read what was written for the one before it.
+// One after the other is the slowest order, and the one in which a login whose
+// turn has not come could read what was written for the one before it.
 func TestLoginsThatReadEachOthersPlacesTellTheIntruderNothing(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, AppRoles: 3, Users: 2, Bystanders: 1, LDAPLogin: true})

@@ -21,7 +21,8 @@ import (
 
 const ownLogin = "vault/" + vault.WorkerRole
 
-// workerHost is a machine with a rotation worker: its login, and the file of it.
+// workerHost is a machine with a rotation worker: its login, and the file of
+// it.
 type workerHost struct {
 	c         *cluster
 	env       []string
@@ -29,7 +30,8 @@ type workerHost struct {
 	was, role string // secret-id, role-id
 }
 
-// host makes a login for a worker in a folder of its own, as on another machine.
+// host makes a login for a worker in a folder of its own, as on another
+// machine.
 func (c *cluster) host(name string, env ...string) *workerHost {
 	c.t.Helper()
 	login := c.login(vault.WorkerPolicy)
@@ -71,7 +73,8 @@ func (h *workerHost) logsIn(secretID string) bool {
 	return true
 }
 
-// keep puts the secret-id where Vault keeps that of the workers, as the documentation says.
+// keep puts the secret-id where Vault keeps that of the workers, as the
+// documentation says.
 func (h *workerHost) keep() {
 	h.c.t.Helper()
 	_, err := h.c.e.Vault.Client().Logical().Write("rollcall/data/own/rollcall-worker", map[string]any{"data": map[string]any{"secret_id": h.was}})
@@ -134,8 +137,8 @@ func TestWorkersRotateTheSecretIDThatTheyLogInWithAndGoOn(t *testing.T) {
 	})
 }
 
-// A worker is killed -9 at each step of the rotation of its own secret-id. The one that
-// is started in its place logs in with what the file holds by then.
+// A worker is killed -9 at each step of the rotation of its own secret-id. The
+// one that is started in its place logs in with what the file holds by then.
 func TestAWorkerKilledWhileItRotatesItsOwnLoginGetsInAgain(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1})
@@ -176,8 +179,9 @@ func TestAWorkerKilledWhileItRotatesItsOwnLoginGetsInAgain(t *testing.T) {
 	require.False(t, h.logsIn(h.was))
 	require.Equal(t, live(t, e, ownPlace()).Reveal(), h.holds())
 	require.True(t, h.logsIn(h.holds()))
-	// Those that were killed leave tokens that nobody moves over. They had their time when the new
-	// secret-id was activated, and nobody waits for them again.
+	// Those that were killed leave tokens that nobody moves over. They had
+	// their time when the new secret-id was activated, and nobody waits for
+	// them again.
 	looks := 0
 	for _, r := range store.Requests()[before:] {
 		if r.String() == "LIST /v1/auth/token/accessors" {
@@ -187,8 +191,8 @@ func TestAWorkerKilledWhileItRotatesItsOwnLoginGetsInAgain(t *testing.T) {
 	require.LessOrEqual(t, looks, 4)
 }
 
-// killedAt kills a worker at the first request that matches, before Vault sees it
-// (Cut) or after its answer (DropReply).
+// killedAt kills a worker at the first request that matches, before Vault sees
+// it (Cut) or after its answer (DropReply).
 func (c *cluster) killedAt(what string, w *service, p *faultproxy.Proxy, fault faultproxy.Fault, match func(faultproxy.Request) bool) {
 	c.t.Helper()
 	hook := func(r faultproxy.Request) {
@@ -219,7 +223,8 @@ func TestAWorkerThatCannotReplaceItsSecretIDFileLeavesItsLoginOpenAndWorking(t *
 	c.ledgerWorker()
 	h := c.host("one")
 	h.keep()
-	// A mount of its own that ends with the process: nobody writes there, not even root.
+	// A mount of its own that ends with the process: nobody writes there, not
+	// even root.
 	dir := filepath.Dir(h.file)
 	w := c.serve(h.env, "unshare", "--mount", "sh", "-c", `mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" worker`, "sh", dir, binary)
 

@@ -17,10 +17,10 @@ import (
 	"rollcall/internal/lab"
 )
 
-// The crash matrix of the worker's own bind pair: a kill -9 after every request of
-// both rotations, to the directory and to Vault. After each the identities still
-// log in with what Vault holds, and a process that begins anew ends with the old
-// value dead and neither of them locked.
+// The crash matrix of the worker's own bind pair: a kill -9 after every request
+// of both rotations, to the directory and to Vault. After each the identities
+// still log in with what Vault holds, and a process that begins anew ends with
+// the old value dead and neither of them locked.
 func TestAKillAnywhereInTheRotationOfItsOwnPairLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 1, Pair: true, Policy: lab.SlapdPolicy{History: 5, MaxFailure: 3}})
@@ -35,8 +35,8 @@ func TestAKillAnywhereInTheRotationOfItsOwnPairLocksNobodyOut(t *testing.T) {
 			for _, at := range []seat{"directory", "vault"} {
 				for _, m := range mishaps {
 					if m.kill != "after" {
-						// Killed before a request is killed after the one before it, at this
-						// server or at the other.
+						// Killed before a request is killed after the one
+						// before it, at this server or at the other.
 						continue
 					}
 					for _, b := range p {
@@ -75,7 +75,8 @@ func lockable(t *testing.T, e *estate.Estate) {
 	}
 }
 
-// ownPair are the two identities of a directory, each as a credential to rotate.
+// ownPair are the two identities of a directory, each as a credential to
+// rotate.
 type ownPair [2]*bench
 
 func newOwnPair(t *testing.T, e *estate.Estate, k credential.Kind) ownPair {

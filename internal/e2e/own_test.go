@@ -18,7 +18,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// restrictedUser works with the rights of worker and ledger, as `run` needs them, and no more.
+// restrictedUser works with the rights of worker and ledger, as `run` needs
+// them, and no more.
 func restrictedUser(t *testing.T, e *estate.Estate, u *user) *user {
 	t.Helper()
 	token, err := e.Vault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{vault.WorkerPolicy, vault.LedgerPolicy}, TTL: "1h"})
@@ -90,8 +91,8 @@ func TestASingleBindIdentityStaysOpenWithTheHintToNameAPair(t *testing.T) {
 	require.True(t, binds(t, e, e.Slapd.LDAPS(), e.Slapd.BinderDN, credential.NewSecret(e.Slapd.BinderPassword)), "it was left alone")
 }
 
-// The campaign is killed -9 around each write that matters of both own rotations,
-// and the same command goes on each time.
+// The campaign is killed -9 around each write that matters of both own
+// rotations, and the same command goes on each time.
 func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2, Pair: true})
@@ -137,8 +138,8 @@ func TestACampaignKilledInItsOwnRotationsGoesOnWithTheIdentityThatIsLeft(t *test
 	requireClean(t, e)
 }
 
-// killedAt runs the campaign and kills it at the nth request that matches: before
-// the server sees it (Cut), or after its answer (DropReply).
+// killedAt runs the campaign and kills it at the nth request that matches:
+// before the server sees it (Cut), or after its answer (DropReply).
 func (u *user) killedAt(what string, p *faultproxy.Proxy, fault faultproxy.Fault, nth int, match func(faultproxy.Request) bool) {
 	u.t.Helper()
 	cmd, said := u.begin("run")

@@ -19,8 +19,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Two domain controllers that cannot see each other: the far one takes the stolen
-// password for as long as that lasts.
+// Two domain controllers that cannot see each other: the far one takes the
+// stolen password for as long as that lasts.
 func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: 9, Controllers: true})
 	file, err := e.CampaignFile(nil, patient)
@@ -76,8 +76,9 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		require.Len(t, late.stolen, len(cut.stolen)-followed)
 		changed := u.heldOpen(late, said)
 
-		// Whoever got hold of the far one sets a password there, more often than the campaign
-		// did on the near one, so that theirs prevails once both see each other.
+		// Whoever got hold of the far one sets a password there, more often
+		// than the campaign did on the near one, so that theirs prevails once
+		// both see each other.
 		victim, theirs := late.stolen[0], credential.NewSecret("Set-by-an-intruder-1")
 		delete(changed, victim.DN)
 		for range 3 {
@@ -115,7 +116,8 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 			return d.What == "machine" && strings.HasSuffix(d.Where, address) && strings.Contains(d.Detail, "several machines answer at this address")
 		}), "%v", wrong)
 
-		// The campaign begins while one answers; then the near one does too, which has every change.
+		// The campaign begins while one answers; then the near one does too,
+		// which has every change.
 		b.Behind(far)
 		require.NoError(t, e.Controllers.Cut())
 		cmd, said := u.begin("run")
@@ -214,7 +216,8 @@ func stealAgain(t *testing.T, e *estate.Estate) {
 	}
 }
 
-// requireNotLockedInDomain: neither the proof nor the intruder locked anybody anywhere.
+// requireNotLockedInDomain: neither the proof nor the intruder locked anybody
+// anywhere.
 func requireNotLockedInDomain(t *testing.T, e *estate.Estate) {
 	t.Helper()
 	for _, s := range inDomain(e) {

@@ -102,8 +102,9 @@ func stolenOf(e *estate.Estate, id string) intruder.Stolen {
 	return intruder.Stolen{}
 }
 
-// requirePersonMustChange: the stolen value is refused as wrong, and the one that is
-// handed over is the one in force, which lets nobody in until it is changed.
+// requirePersonMustChange: the stolen value is refused as wrong, and the one
+// that is handed over is the one in force, which lets nobody in until it is
+// changed.
 func requirePersonMustChange(t *testing.T, e *estate.Estate, id string, temporary credential.Secret) {
 	t.Helper()
 	s := stolenOf(e, id)
@@ -116,8 +117,9 @@ func requirePersonMustChange(t *testing.T, e *estate.Estate, id string, temporar
 	require.ErrorContains(t, conn.Bind(s.DN, temporary.Reveal()), ", data 773,")
 }
 
-// changePassword changes a password by the present one. An account that must change its
-// own cannot bind, so another asks for it; the present password is what counts.
+// changePassword changes a password by the present one. An account that must
+// change its own cannot bind, so another asks for it; the present password is
+// what counts.
 func changePassword(t *testing.T, e *estate.Estate, dn string, from, to credential.Secret) error {
 	t.Helper()
 	conn, err := e.Domain.AdminConn(t.Context())

@@ -21,7 +21,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// oddPlace is an account of the device and what people, or a thief, say of its place in Vault.
+// oddPlace is an account of the device and what people, or a thief, say of its
+// place in Vault.
 type oddPlace struct {
 	name    string
 	data    map[string]any // of the secret kv/apps/<device>/<name>; "PASSWORD" stands for the account's
@@ -77,9 +78,9 @@ var oddPlaces = []oddPlace{
 	{name: "fleeting", row: "fleeting/mail#password", reason: protocol.ReasonDeletesItself},
 }
 
-// What a real Vault holds, and what is said of it, is looked at before anything is set: no
-// path is written that is not the account's, nothing that only stands beside a secret is
-// lost, and each credential that stays open says why.
+// What a real Vault holds, and what is said of it, is looked at before anything
+// is set: no path is written that is not the account's, nothing that only
+// stands beside a secret is lost, and each credential that stays open says why.
 func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Tagged: len(oddPlaces), Bystanders: 3})
 	u, account := placesUser(t, e)
@@ -169,9 +170,10 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	t.Run("what a claim holds open, its finding says how to go on with", func(t *testing.T) { answerClaims(t, u, account) })
 }
 
-// answers are what a person does with the words that list has for an account which is held open by a
-// secret's own word: the pattern of what is to be copied into the campaign file, and what stands for
-// the part that only he knows. place is where the new value lies then.
+// answers are what a person does with the words that list has for an account
+// which is held open by a secret's own word: the pattern of what is to be
+// copied into the campaign file, and what stands for the part that only he
+// knows. place is where the new value lies then.
 var answers = []struct {
 	name, key, pattern, placeholder, fill string
 	place                                 func(s stolenAccount) newPlace

@@ -15,8 +15,9 @@ import (
 	"rollcall/internal/estate"
 )
 
-// With a stolen login its thief enabled an audit device that keeps values, and made himself a secret-id of a role
-// that no source lists. Both outlive the login.
+// With a stolen login its thief enabled an audit device that keeps values, and
+// made himself a secret-id of a role that no source lists. Both outlive the
+// login.
 func TestWhatAStolenLoginMadeBeforeTheCampaignIsToldAndAnswered(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 2, AppRoles: 1})
 	api := e.Vault.Client()
@@ -90,7 +91,8 @@ path "sys/audit/*" { capabilities = ["create","update","sudo"] }`)
 	}
 	require.Equal(t, before, inForce(), "nothing was changed")
 
-	// The right is taken away, as the reason says; what was made with it is there still, and told again.
+	// The right is taken away, as the reason says; what was made with it is
+	// there still, and told again.
 	policy("esg-01-read", readsOwn)
 	ran = u.run("run")
 	require.Equal(t, 2, ran.code, ran.out+ran.err)

@@ -17,8 +17,9 @@ import (
 	"rollcall/internal/report"
 )
 
-// A thief who is logged in when the password is reset stays so, and sets one of his own
-// once the account was proved dead, while the campaign is still at others.
+// A thief who is logged in when the password is reset stays so, and sets one of
+// his own once the account was proved dead, while the campaign is still at
+// others.
 func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 4, Bystanders: 1})

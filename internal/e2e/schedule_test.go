@@ -120,7 +120,8 @@ func (c *cluster) trigger() string {
 	c.must("schedule", "trigger")
 	var now []string
 	require.Eventually(c.t, func() bool {
-		// The launcher of the last campaign ends a moment after it, and until then a trigger is skipped.
+		// The launcher of the last campaign ends a moment after it, and until
+		// then a trigger is skipped.
 		if n := c.schedule().Skipped; n > skipped {
 			skipped = n
 			c.must("schedule", "trigger")
@@ -148,7 +149,8 @@ func (c *cluster) closed(campaign string) *ledger.State {
 	return c.state(campaign)
 }
 
-// addAccount puts an account of the device into the directory, and nowhere else.
+// addAccount puts an account of the device into the directory, and nowhere
+// else.
 func addAccount(t *testing.T, e *estate.Estate, uid string) credential.Secret {
 	t.Helper()
 	conn, err := e.Slapd.AdminConn(t.Context())

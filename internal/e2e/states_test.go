@@ -20,8 +20,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// state is what an administrator, or somebody who guesses, does to an account, and how
-// an administrator mends it.
+// state is what an administrator, or somebody who guesses, does to an account,
+// and how an administrator mends it.
 type state struct {
 	reason protocol.Reason
 	apply  func(e *estate.Estate, dn string) error
@@ -49,8 +49,8 @@ var states = []state{
 	}, nil, ""},
 }
 
-// Flags of userAccountControl ([MS-ADTS] 2.2.16). Without DONT_EXPIRE_PASSWORD, which
-// would keep a password from having to be changed.
+// Flags of userAccountControl ([MS-ADTS] 2.2.16). Without DONT_EXPIRE_PASSWORD,
+// which would keep a password from having to be changed.
 const (
 	normalAccount  = 0x200
 	accountDisable = 0x2
@@ -59,8 +59,8 @@ const (
 // moments at which an account comes into its state.
 var moments = []string{"before the campaign", "between Set and Activate", "between Retire and Prove"}
 
-// No refusal of an account in such a state may pass for the proof that its stolen
-// password is dead, whenever it came into it.
+// No refusal of an account in such a state may pass for the proof that its
+// stolen password is dead, whenever it came into it.
 func TestAccountsThatAreLockedDisabledExpiredOrMustChangeAreOpenUntilTheyAreMended(t *testing.T) {
 	e := startEstate(t, estate.Options{Accounts: 1, Domain: len(states)*len(moments) + 2})
 	file, err := e.CampaignFile(nil, "limits: {retry_min: 200ms, retry_max: 500ms, deadline: 10m, batch: 20}\n")

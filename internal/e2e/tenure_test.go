@@ -15,8 +15,8 @@ import (
 	"rollcall/internal/report"
 )
 
-// A campaign belongs to who runs it. A colleague's run, from another machine, is told
-// whose it is, and ends it only when asked to and able to go on.
+// A campaign belongs to who runs it. A colleague's run, from another machine,
+// is told whose it is, and ends it only when asked to and able to go on.
 func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 6, Bystanders: 1})
@@ -42,7 +42,8 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	require.Contains(t, failed.err, "campaign "+first+" of device esg-01 runs since")
 	require.Contains(t, failed.err, "not a directory")
 
-	// Whoever started the engine does all the work on it, and takes it along at its end.
+	// Whoever started the engine does all the work on it, and takes it along at
+	// its end.
 	another := c.user.edited("device: esg-01", "device: esg-02")
 	refused = another.run("run")
 	require.Equal(t, 1, refused.code, refused.err)
@@ -109,8 +110,9 @@ func TestAColleaguesRunEndsACampaignThatLivesOnlyWhenAskedTo(t *testing.T) {
 	requireBystandersUntouched(t, e)
 }
 
-// Two devices know one service account, each by a path of its own. The later campaign sets another
-// value, and the consumers of the earlier one must get it too.
+// Two devices know one service account, each by a path of its own. The later
+// campaign sets another value, and the consumers of the earlier one must get it
+// too.
 func TestAPathThatAnEarlierCampaignActivatedIsKeptCurrentByTheNext(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2})

@@ -26,8 +26,8 @@ func changes(r faultproxy.Request) bool {
 	return r.Kind != http.MethodGet && r.Kind != "LIST"
 }
 
-// The crash matrix of a kind of which each login costs Vault as much as a whole rotation of others: at
-// the requests that change something.
+// The crash matrix of a kind of which each login costs Vault as much as a whole
+// rotation of others: at the requests that change something.
 func TestCrashMatrixOfUserpassUsers(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 1, Users: 44, Bystanders: 1})

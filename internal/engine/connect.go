@@ -42,8 +42,8 @@ type Engine struct {
 	Local bool
 	// Started: this process started it and is the one to work and to stop it.
 	Started bool
-	// For is the device of the run that works on a local engine which this process has
-	// joined; empty if it does not say.
+	// For is the device of the run that works on a local engine which this
+	// process has joined; empty if it does not say.
 	For string
 
 	namespace string
@@ -52,8 +52,9 @@ type Engine struct {
 	stop      func() error
 }
 
-// Searchable reports whether the cluster has the keywords RollcallDevice and RollcallCampaign as
-// search attributes. A cluster that does not tell counts as one that has not.
+// Searchable reports whether the cluster has the keywords RollcallDevice and
+// RollcallCampaign as search attributes. A cluster that does not tell counts as
+// one that has not.
 func (e *Engine) Searchable(ctx context.Context) bool {
 	known, err := e.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: e.namespace})
 	if err != nil {
@@ -111,8 +112,9 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// whoseAddress says what to check of the Temporal settings, by where they come from. A file
-// of another program's is read as well, and whoever has one may not know.
+// whoseAddress says what to check of the Temporal settings, by where they come
+// from. A file of another program's is read as well, and whoever has one may
+// not know.
 func whoseAddress() string {
 	if os.Getenv("TEMPORAL_ADDRESS") != "" {
 		return "check TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the TLS settings"
@@ -121,8 +123,9 @@ func whoseAddress() string {
 		cmp.Or(os.Getenv("TEMPORAL_CONFIG_FILE"), envconfig.DefaultConfigFilePath()), cmp.Or(os.Getenv("TEMPORAL_PROFILE"), "default"))
 }
 
-// Failing says what keeps a workflow and its children from going on: the last error of
-// an activity that is tried again, if there is one, and how often it was tried.
+// Failing says what keeps a workflow and its children from going on: the last
+// error of an activity that is tried again, if there is one, and how often it
+// was tried.
 func (e *Engine) Failing(ctx context.Context, workflow string) (tries int, why error) {
 	d, described := e.DescribeWorkflowExecution(ctx, workflow, "")
 	if described != nil {

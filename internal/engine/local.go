@@ -93,7 +93,8 @@ func startAs(ctx context.Context, dir, device string, lock *os.File) (*local, er
 	return start(ctx, dir)
 }
 
-// joined is an engine of another process, which may say for which device it runs.
+// joined is an engine of another process, which may say for which device it
+// runs.
 func joined(dir, addr string) *local {
 	device, _ := os.ReadFile(filepath.Join(dir, ownerLock))
 	return &local{address: addr, device: string(device), stop: func() error { return nil }}
@@ -118,7 +119,8 @@ func own(dir string) (*os.File, error) {
 	return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 }
 
-// running reads where the engine of dir says it listens, and checks that it does.
+// running reads where the engine of dir says it listens, and checks that it
+// does.
 func running(dir string) (string, bool) {
 	data, err := os.ReadFile(filepath.Join(dir, "engine.json"))
 	if err != nil {
@@ -150,13 +152,15 @@ func start(ctx context.Context, dir string) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An address left by an engine that was killed must not be taken for the new one's.
+	// An address left by an engine that was killed must not be taken for the
+	// new one's.
 	if err := os.Remove(filepath.Join(dir, "engine.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	cmd := exec.Command(path, "-dir", dir, "-exit-with-stdin")
 	cmd.Env = environment()
-	// A Ctrl-C at the terminal is for us: the engine must outlive the batch in hand.
+	// A Ctrl-C at the terminal is for us: the engine must outlive the batch in
+	// hand.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

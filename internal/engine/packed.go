@@ -11,9 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// packed compresses payloads as the SDK's own codec does, byte for byte, and leaves
-// decoding to it. The SDK makes a compressor for each payload, which is 800 kB each time: a
-// twelfth of all that a worker allocated.
+// packed compresses payloads as the SDK's own codec does, byte for byte, and
+// leaves decoding to it. The SDK makes a compressor for each payload, which is
+// 800 kB each time: a twelfth of all that a worker allocated.
 type packed struct {
 	converter.PayloadCodec
 	writers sync.Pool

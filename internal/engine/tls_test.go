@@ -15,8 +15,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// mutualTLS is a TLS endpoint before an engine, as a cluster has one: it wants a
-// client certificate of the CA. It gives the address.
+// mutualTLS is a TLS endpoint before an engine, as a cluster has one: it wants
+// a client certificate of the CA. It gives the address.
 func mutualTLS(t *testing.T, ca *lab.CA, dir, engine string) string {
 	t.Helper()
 	cert, key, _, err := ca.Issue(dir, "temporal", time.Hour)

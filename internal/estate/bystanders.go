@@ -11,10 +11,10 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// CheckBystanders returns nil if every bystander is as it was seeded: its password
-// logs in on every server, and Vault holds the one version that was written, also at
-// the thief's place that names one.
-// The error names each bystander that is not, and no password.
+// CheckBystanders returns nil if every bystander is as it was seeded: its
+// password logs in on every server, and Vault holds the one version that was
+// written, also at the thief's place that names one. The error names each
+// bystander that is not, and no password.
 func (e *Estate) CheckBystanders(ctx context.Context) error {
 	var wrong []error
 	for _, server := range e.Servers() {

@@ -111,7 +111,8 @@ func (e *Estate) stolenFromDomain(a domainAccount, dn string) intruder.Stolen {
 // domainAccount is an account of the domain with its id in the ledger.
 type domainAccount struct{ uid, id string }
 
-// guid is the text form ([MS-DTYP] 2.3.4.3): the first three fields are stored little-endian.
+// guid is the text form ([MS-DTYP] 2.3.4.3): the first three fields are stored
+// little-endian.
 func guid(b []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", []byte{b[3], b[2], b[1], b[0]}, []byte{b[5], b[4]}, []byte{b[7], b[6]}, b[8:10], b[10:16])
 }

@@ -19,9 +19,9 @@ const DS389Name = "unix"
 // DS389Bystander is an account of it that is not tied to the device.
 const DS389Bystander = "app-ds"
 
-// startDS389 starts a 389 Directory Server and its consumer, if there are to be any. The first third
-// of the accounts is tied to the device by Vault, the next by the directory too, and the rest by
-// that alone.
+// startDS389 starts a 389 Directory Server and its consumer, if there are to be
+// any. The first third of the accounts is tied to the device by Vault, the next
+// by the directory too, and the rest by that alone.
 func (e *Estate) startDS389(ctx context.Context) (err error) {
 	if e.opts.DS389 == 0 {
 		return nil
@@ -87,7 +87,8 @@ func (e *Estate) seedDS389(secrets, metadata map[string]map[string]any) {
 	}
 }
 
-// ds389YAML is its part of the campaign file, and ds389Source the source that lists it.
+// ds389YAML is its part of the campaign file, and ds389Source the source that
+// lists it.
 func (e *Estate) ds389YAML() string {
 	if e.DS389 == nil {
 		return ""

@@ -67,10 +67,12 @@ type Estate struct {
 
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
-	// Single is stolen too, and for ResetOnce instead of a campaign; without an id if there is none.
+	// Single is stolen too, and for ResetOnce instead of a campaign; without an
+	// id if there is none.
 	Single intruder.Stolen
-	// Known are accounts that the intruder knows of and holds no value of, by ledger id: the
-	// bystanders and Rollcall's own identities. What it reads is tried there too.
+	// Known are accounts that the intruder knows of and holds no value of, by
+	// ledger id: the bystanders and Rollcall's own identities. What it reads is
+	// tried there too.
 	Known []intruder.Stolen
 	// Bystanders are credentials that must stay as they are: value by DN.
 	Bystanders map[string]credential.Secret
@@ -79,13 +81,15 @@ type Estate struct {
 	Directory string
 	// Cluster is the same for the PostgreSQL cluster.
 	Cluster string
-	// Live is where Vault keeps each stolen credential, by ledger id; adopted ones are missing.
+	// Live is where Vault keeps each stolen credential, by ledger id; adopted
+	// ones are missing.
 	Live map[string]credential.Path
 	// HandOver is where a person's temporary password is to be, by ledger id.
 	HandOver map[string]credential.Path
 
 	opts Options
-	// ownIDs are the ledger ids of the worker's bind identities, by DN; empty without a pair.
+	// ownIDs are the ledger ids of the worker's bind identities, by DN; empty
+	// without a pair.
 	ownIDs map[string]string
 	uuids  map[string]string // uid -> entryUUID
 	rows   [][]string        // of the manifest
@@ -267,9 +271,9 @@ func (e *Estate) Environ() []string {
 	return []string{"VAULT_ADDR=" + e.Vault.Address(), "VAULT_TOKEN=" + e.Vault.RootToken().Reveal()}
 }
 
-// CampaignFile writes campaign.yaml into the estate's folder and returns its path.
-// servers replaces the LDAP servers (for a proxy in front); nil means the estate's own.
-// more is YAML appended to the file, such as limits.
+// CampaignFile writes campaign.yaml into the estate's folder and returns its
+// path. servers replaces the LDAP servers (for a proxy in front); nil means the
+// estate's own. more is YAML appended to the file, such as limits.
 func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	if servers == nil {
 		servers = e.Servers()

@@ -14,9 +14,9 @@ import (
 // prefix is where the device's configuration finds its secrets.
 const prefix = "apps/" + Device
 
-// What the device's logins may do in Vault, as such policies commonly are: all of them read
-// what lies below the device's prefix, and the last of several keeps it up to date, which
-// takes a token for each of its tasks.
+// What the device's logins may do in Vault, as such policies commonly are: all
+// of them read what lies below the device's prefix, and the last of several
+// keeps it up to date, which takes a token for each of its tasks.
 const (
 	readerPolicy = Device + "-read"
 	writerPolicy = Device + "-write"
@@ -52,8 +52,9 @@ func (e *Estate) seedAppRoles(ctx context.Context) error {
 	return nil
 }
 
-// seedDirectoryLogin makes an auth mount that asks the directory, as companies have it: it admits every
-// account, and gives policies to one. What the device had of that one opens Vault as well.
+// seedDirectoryLogin makes an auth mount that asks the directory, as companies
+// have it: it admits every account, and gives policies to one. What the device
+// had of that one opens Vault as well.
 func (e *Estate) seedDirectoryLogin(ctx context.Context) error {
 	if !e.opts.LDAPLogin {
 		return nil
@@ -112,8 +113,8 @@ func (e *Estate) seedAppRole(ctx context.Context, name, policy string) error {
 	return nil
 }
 
-// seedUsers makes logins of the device by userpass, as the scripts of an appliance have them. All
-// read what lies below its prefix.
+// seedUsers makes logins of the device by userpass, as the scripts of an
+// appliance have them. All read what lies below its prefix.
 func (e *Estate) seedUsers(ctx context.Context) error {
 	if e.opts.Users == 0 {
 		return nil

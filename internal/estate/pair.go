@@ -42,8 +42,8 @@ func (e *Estate) seedBinders(secrets map[string]map[string]any, path, password, 
 	}
 }
 
-// stealBinders gives the intruder the bind passwords: an appliance that asks the
-// directory by the same account as Rollcall is no rarity.
+// stealBinders gives the intruder the bind passwords: an appliance that asks
+// the directory by the same account as Rollcall is no rarity.
 func (e *Estate) stealBinders() {
 	if !e.opts.Pair {
 		return

@@ -9,15 +9,16 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 )
 
-// Planted is the account of which a secret of the device says that it is its own, because
-// the thief wrote that there. It is a bystander: nothing ties it to the device.
+// Planted is the account of which a secret of the device says that it is its
+// own, because the thief wrote that there. It is a bystander: nothing ties it
+// to the device.
 const Planted = "app-0001"
 
 // plantPath is that secret. What lies there opens nothing.
 const plantPath = prefix + "/cache"
 
-// seedPlant writes the secret as the device has it, and then the thief's word into its metadata,
-// with the login that the device has for writing.
+// seedPlant writes the secret as the device has it, and then the thief's word
+// into its metadata, with the login that the device has for writing.
 func (e *Estate) seedPlant(ctx context.Context) error {
 	if !e.opts.Plant {
 		return nil

@@ -27,7 +27,8 @@ func (e *Estate) planAccounts() {
 		case 1:
 			p.metadata, p.tagged = true, true
 		case 2:
-			// Held elsewhere in Vault; the handover list knows account and path.
+			// Held elsewhere in Vault; the handover list knows account and
+			// path.
 			p.kv, p.listed = "mail/"+a.UID, true
 		case 3:
 			p.metadata, p.listed = true, true
@@ -112,7 +113,8 @@ func (e *Estate) stolen(a account) {
 	e.Stolen = append(e.Stolen, intruder.Stolen{
 		ID: e.ID(a.UID), Kind: intruder.LDAP, Servers: e.Servers(), CAPEM: e.Slapd.CA, DN: e.Slapd.AccountDN(a.UID), Password: value,
 	})
-	// What is at the path of a changed account is not its password, so nobody can say whose it is.
+	// What is at the path of a changed account is not its password, so nobody
+	// can say whose it is.
 	if a.kv != "" && a.changed == "" {
 		e.Live[e.ID(a.UID)] = credential.Path{Mount: "kv", Path: a.kv, Field: "password"}
 	}

@@ -8,8 +8,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// SingleReset is the account that is not for a campaign: ResetOnce rotates it as most
-// tools do, to show beside a campaign what that leaves to the intruder.
+// SingleReset is the account that is not for a campaign: ResetOnce rotates it
+// as most tools do, to show beside a campaign what that leaves to the intruder.
 const SingleReset = "svc-single-reset"
 
 const singlePath = "apps/" + Device + "/" + SingleReset
@@ -21,8 +21,9 @@ func singleReset() lab.Account {
 	return a
 }
 
-// singleYAML is the part of the campaign file that takes the account off the roll, with
-// the reason, so that the record says why a stolen password lives on.
+// singleYAML is the part of the campaign file that takes the account off the
+// roll, with the reason, so that the record says why a stolen password lives
+// on.
 func (e *Estate) singleYAML() string {
 	if !e.opts.SingleReset {
 		return ""

@@ -113,7 +113,8 @@ func (p *Proxy) begin(l net.Listener) {
 // URL is what clients connect to instead of the server.
 func (p *Proxy) URL() string { return p.scheme + "://" + p.address }
 
-// Arm sets the plan and forgets the one before it. Matches are counted from now.
+// Arm sets the plan and forgets the one before it. Matches are counted from
+// now.
 func (p *Proxy) Arm(plan Plan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,7 +139,8 @@ func (p *Proxy) Fired() (r Request, ok bool) {
 	return p.requests[p.fired-1], true
 }
 
-// Release lets all stalled requests go on. A later Stall waits for a later Release.
+// Release lets all stalled requests go on. A later Stall waits for a later
+// Release.
 func (p *Proxy) Release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,7 +201,8 @@ func (p *Proxy) Up() error {
 	return fmt.Errorf("fault proxy: up again: %w", err)
 }
 
-// Close ends the proxy. The end of the context it was started with does the same.
+// Close ends the proxy. The end of the context it was started with does the
+// same.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true

@@ -12,8 +12,8 @@ import (
 const (
 	// DefaultEvery lies between two readings of everything that can be read.
 	DefaultEvery = 25 * time.Millisecond
-	// relist is how often folders are listed anew, and recheck how often a token or a
-	// place that was refused is tried again.
+	// relist is how often folders are listed anew, and recheck how often a
+	// token or a place that was refused is tried again.
 	relist  = 250 * time.Millisecond
 	recheck = time.Second
 	// most is the most values that are kept.
@@ -68,7 +68,8 @@ type value struct {
 	tried  bool     // as a login to Vault, at once
 }
 
-// listen begins to eavesdrop; called again it changes pause and what else is asked for.
+// listen begins to eavesdrop; called again it changes pause and what else is
+// asked for.
 func (e *ear) listen(ctx context.Context, c Command) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -111,7 +112,8 @@ func (e *ear) loop(ctx context.Context) {
 	}
 }
 
-// pass reads everything once, each secret with one of the tokens that can, in turn.
+// pass reads everything once, each secret with one of the tokens that can, in
+// turn.
 func (e *ear) pass(ctx context.Context) {
 	for _, t := range e.held() {
 		switch {

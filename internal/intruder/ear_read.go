@@ -87,8 +87,8 @@ func (p place) api(kind string) string {
 	return p.mount + "/" + kind + "/" + strings.Join(parts, "/")
 }
 
-// read reads one version of a secret, 0 for the current one; when that is new, also what lies
-// between it and the one before, with the metadata.
+// read reads one version of a secret, 0 for the current one; when that is new,
+// also what lies between it and the one before, with the metadata.
 func (e *ear) read(ctx context.Context, t *stolenToken, s *secret, version int) answer {
 	path := s.place.api("data")
 	if version > 0 {
@@ -193,8 +193,8 @@ func (e *ear) learn(t *stolenToken, p place, data map[string]any, custom map[str
 	}
 }
 
-// leaves are the texts in a secret, by field; of a document or a connection string
-// those in it too.
+// leaves are the texts in a secret, by field; of a document or a connection
+// string those in it too.
 func leaves(at string, in any) map[string]string {
 	out := map[string]string{}
 	under := func(key string, in any) {

@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// vaultWith is a Vault in which the device's logins, one for each policy, read what lies below
-// kv/apps/esg-01.
+// vaultWith is a Vault in which the device's logins, one for each policy, read
+// what lies below kv/apps/esg-01.
 type vaultWith struct {
 	*lab.Vault
 	t     *testing.T
@@ -85,8 +85,8 @@ func (v *vaultWith) destroySecretIDs(role, but string) {
 	}
 }
 
-// revokeTokens ends every token of the device's logins, and looks again until there is none: a
-// login that was on its way gives one more.
+// revokeTokens ends every token of the device's logins, and looks again until
+// there is none: a login that was on its way gives one more.
 func (v *vaultWith) revokeTokens() {
 	v.t.Helper()
 	for again := true; again; {
@@ -102,7 +102,8 @@ func (v *vaultWith) revokeTokens() {
 				continue
 			}
 			again = true
-			// Those that the intruder is revoking by itself are gone in between.
+			// Those that the intruder is revoking by itself are gone in
+			// between.
 			if err := v.Client().Auth().Token().RevokeAccessorWithContext(v.t.Context(), a.(string)); err != nil {
 				require.ErrorContains(v.t, err, "token not found")
 			}
@@ -134,7 +135,8 @@ func (f *feeding) heard(what string, is func(Overheard) bool) {
 	}, 20*time.Second, 20*time.Millisecond, what)
 }
 
-// listen starts an intruder that eavesdrops, and waits until it has heard everything once.
+// listen starts an intruder that eavesdrops, and waits until it has heard
+// everything once.
 func listen(t *testing.T, c Command, stolen ...Stolen) *feeding {
 	t.Helper()
 	f := startIntruder(t)
@@ -147,7 +149,8 @@ func listen(t *testing.T, c Command, stolen ...Stolen) *feeding {
 	return f
 }
 
-// The estate of these tests: one account whose value the device reads, and one that is not its.
+// The estate of these tests: one account whose value the device reads, and one
+// that is not its.
 func eavesdropped(t *testing.T) (*vaultWith, *lab.Slapd, []Stolen) {
 	t.Helper()
 	v := newVault(t)
@@ -161,8 +164,8 @@ func eavesdropped(t *testing.T) (*vaultWith, *lab.Slapd, []Stolen) {
 		{ID: "corp/other", Kind: LDAP, Servers: []string{s.LDAPS()}, CAPEM: s.CA, DN: s.AccountDN("other"), Known: true}}
 }
 
-// The order of a build that is safe: the login and what it minted are dead before
-// anything new is written.
+// The order of a build that is safe: the login and what it minted are dead
+// before anything new is written.
 func TestAnEavesdropperWhoseLoginDiedFirstHearsNothingNew(t *testing.T) {
 	t.Parallel()
 	v, s, stolen := eavesdropped(t)
@@ -207,8 +210,8 @@ func TestAnEavesdropperReadsWhatIsActivatedBeforeItsLoginDies(t *testing.T) {
 	require.NotContains(t, f.out.String(), "hvs.")
 }
 
-// The new login itself, read with the old one, mints a token that no revocation by what the
-// old one minted finds.
+// The new login itself, read with the old one, mints a token that no revocation
+// by what the old one minted finds.
 func TestAnEavesdropperMovesOverToTheNewLoginThatItReads(t *testing.T) {
 	t.Parallel()
 	v, s, stolen := eavesdropped(t)
@@ -256,8 +259,8 @@ func (v *vaultWith) tokensOf(role string) []string {
 	return out
 }
 
-// A value that lies where a login of the device can read it is tried at every account, since
-// who planted a name there chose the account.
+// A value that lies where a login of the device can read it is tried at every
+// account, since who planted a name there chose the account.
 func TestAValueOfAnotherAccountAtTheDevicesPlaceIsFound(t *testing.T) {
 	t.Parallel()
 	for name, custom := range map[string]map[string]any{"that the place names": {"account": "other"}, "that nothing names": {}} {
@@ -298,8 +301,8 @@ path "auth/token/create-orphan" { capabilities = ["update", "sudo"] }
 	v.destroySecretIDs("batch", "")
 	v.write("auth/userpass/users/device", map[string]any{"password": "Fresh-Value-User-9"})
 	f.heard("what no revocation reaches lives on: batch and orphan", func(o Overheard) bool {
-		// A userpass login compares by bcrypt: one that was on its way when the password was changed
-		// gives its token a tenth of a second later.
+		// A userpass login compares by bcrypt: one that was on its way when the
+		// password was changed gives its token a tenth of a second later.
 		v.revokeTokens()
 		return o.Sum.TokensAlive == 2
 	})
@@ -316,7 +319,8 @@ path "auth/token/create-orphan" { capabilities = ["update", "sudo"] }
 	require.NotContains(t, f.out.String(), "Value")
 }
 
-// Tokens are revoked while the secret-id still logs in: a thief has the next one at once.
+// Tokens are revoked while the secret-id still logs in: a thief has the next
+// one at once.
 func TestALoginThatStillWorksGivesAnotherToken(t *testing.T) {
 	t.Parallel()
 	v, _, stolen := eavesdropped(t)

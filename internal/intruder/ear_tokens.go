@@ -65,8 +65,8 @@ func (e *ear) hold(t *stolenToken) {
 	e.listed = time.Time{} // it may see more
 }
 
-// grow makes what can be made with a token: another spelling of its user, a child, a batch child, an
-// orphan. And it asks Vault what the token may read.
+// grow makes what can be made with a token: another spelling of its user, a
+// child, a batch child, an orphan. And it asks Vault what the token may read.
 func (e *ear) grow(ctx context.Context, t *stolenToken) {
 	t.grown = true
 	for _, made := range []struct {
@@ -97,8 +97,8 @@ func (e *ear) add(from *stolenToken, token, via string) {
 	e.hold(&stolenToken{door: from.door, value: token, of: from.of, via: via})
 }
 
-// folders are those that the token's policies name, as Vault tells every token that
-// has the policy "default" (sys/internal/ui/resultant-acl).
+// folders are those that the token's policies name, as Vault tells every token
+// that has the policy "default" (sys/internal/ui/resultant-acl).
 func (o *vaultOpener) folders(ctx context.Context, token string) map[place]bool {
 	out := map[place]bool{}
 	_, _, body := o.call(ctx, "GET", "sys/internal/ui/resultant-acl", token, nil)

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// maxWrongLogins is how many wrong values beyond the stolen one are risked at the end, at
-// one account of one server. With those of quietAfter that may lock an account which nobody
-// logs in to meanwhile; but where nothing new was read, nothing more is tried.
+// maxWrongLogins is how many wrong values beyond the stolen one are risked at
+// the end, at one account of one server. With those of quietAfter that may lock
+// an account which nobody logs in to meanwhile; but where nothing new was read,
+// nothing more is tried.
 const maxWrongLogins = 2
 
 // end hears once more with every token, then tries every value that was not
@@ -48,8 +49,8 @@ func (e *ear) end(ctx context.Context) {
 	e.endKept(ctx)
 }
 
-// likely are all values, those first that an account may have now: the newest of
-// fields that are called like a secret.
+// likely are all values, those first that an account may have now: the newest
+// of fields that are called like a secret.
 func (e *ear) likely() []*value {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -127,8 +128,8 @@ func (e *ear) present(ctx context.Context, v *value, accounts []Stolen, wrong ma
 	}
 }
 
-// tryNow logs in to Vault at once with a value that came new to where a login of
-// the device lay: what that mints may outlive the rotation.
+// tryNow logs in to Vault at once with a value that came new to where a login
+// of the device lay: what that mints may outlive the rotation.
 func (e *ear) tryNow(ctx context.Context, p place) {
 	e.mu.Lock()
 	var now []*value

@@ -23,8 +23,8 @@ type Listening struct {
 	Places int    `json:"places"`
 }
 
-// Heard is one value that was read in Vault: where, when, and which doors it opened
-// at the end. The value itself stays in the intruder's memory.
+// Heard is one value that was read in Vault: where, when, and which doors it
+// opened at the end. The value itself stays in the intruder's memory.
 type Heard struct {
 	Type    string `json:"type"` // "heard"
 	Place   string `json:"place"`
@@ -35,7 +35,8 @@ type Heard struct {
 	By  string `json:"by"`  // the stolen login behind the token that read it first
 	Via string `json:"via"` // what kind of token that was: see Via…
 	At  Stamp  `json:"at"`
-	// ID is the stolen credential whose value lay there before; empty if there is none.
+	// ID is the stolen credential whose value lay there before; empty if there
+	// is none.
 	ID    string   `json:"id,omitempty"`
 	Opens []Opened `json:"opens,omitempty"` // at the end, and only then
 }
@@ -157,10 +158,10 @@ func ReadOverheard(r io.Reader) (Overheard, error) {
 	return last, sc.Err()
 }
 
-// Judge returns what must not be: a value in force that the intruder has read and
-// that nobody had stolen before, once for each account, and a password that it set
-// for itself; and a token that outlived the death of its login. The stolen values
-// themselves are for the other Judge.
+// Judge returns what must not be: a value in force that the intruder has read
+// and that nobody had stolen before, once for each account, and a password that
+// it set for itself; and a token that outlived the death of its login. The
+// stolen values themselves are for the other Judge.
 func (o Overheard) Judge(deaths []Death) []Violation {
 	var out []Violation
 	seen := map[string]bool{}

@@ -44,8 +44,9 @@ type Stolen struct {
 	ID      string   `json:"id"`      // names it in the output; to be judged, the id that the ledger uses
 	Kind    string   `json:"kind"`    // LDAP, AppRole, Userpass or Postgres
 	Servers []string `json:"servers"` // ldap(s)://, http(s):// or postgresql:// URLs
-	// CAPEM verifies the servers' certificates; empty means the system's roots. With
-	// it, an ldap:// server is asked for StartTLS first; without, it is spoken to in the clear.
+	// CAPEM verifies the servers' certificates; empty means the system's roots.
+	// With it, an ldap:// server is asked for StartTLS first; without, it is
+	// spoken to in the clear.
 	CAPEM string `json:"ca_pem,omitempty"`
 
 	DN string `json:"dn,omitempty"` // of an LDAP account
@@ -53,13 +54,13 @@ type Stolen struct {
 	Mount  string `json:"mount,omitempty"`   // of the login to Vault; empty means the kind's own name
 	RoleID string `json:"role_id,omitempty"` // of the AppRole
 	User   string `json:"user,omitempty"`    // of Userpass; the role of Postgres
-	// Reads are folders of KV version 2 that the device's configuration names with this login,
-	// "kv/apps/esg-01". Others are found by asking Vault.
+	// Reads are folders of KV version 2 that the device's configuration names
+	// with this login, "kv/apps/esg-01". Others are found by asking Vault.
 	Reads []string `json:"reads,omitempty"`
 
 	Password string `json:"password,omitempty"` // or the AppRole's secret-id
-	// Known is an account that is known and not stolen: values that were read are
-	// tried there too. It has no password.
+	// Known is an account that is known and not stolen: values that were read
+	// are tried there too. It has no password.
 	Known bool `json:"known,omitempty"`
 }
 
@@ -88,9 +89,9 @@ type Command struct {
 
 // Run reads stolen credentials and commands from in and tries the credentials
 // until in ends or ctx is done. When in ends, everything is tried once more, so
-// that the results hold an answer from after the caller's last move. Then (or at
-// once when ctx is done) one Result is written for each credential, server and
-// way in, and a Summary.
+// that the results hold an answer from after the caller's last move. Then (or
+// at once when ctx is done) one Result is written for each credential, server
+// and way in, and a Summary.
 //
 // Accounts are not locked by it: see nextTry. An error means a line of input
 // that makes no sense (it names the line and never quotes it), or that out
@@ -314,8 +315,8 @@ func (r *raid) knock(ctx context.Context, d *door, t *target) {
 	d.once(ctx, r, o, t)
 }
 
-// tryOnce tries what it was not given, at one server of an account. It leaves no
-// trace in the results.
+// tryOnce tries what it was not given, at one server of an account. It leaves
+// no trace in the results.
 func (r *raid) tryOnce(ctx context.Context, s Stolen, server string) answer {
 	d, _, err := r.doorOf(Stolen{Kind: s.Kind, CAPEM: s.CAPEM, Known: true}, server)
 	if err != nil {

@@ -56,9 +56,9 @@ func (v Violation) String() string {
 
 // Judge holds the intruder's results against the deaths that a ledger claims
 // and returns what contradicts them, by credential and server. Both sides must
-// have read the same clock. Times are compared to the millisecond, since that is
-// what results and evidence are written in. Results of credentials that nobody
-// claims dead are not looked at.
+// have read the same clock. Times are compared to the millisecond, since that
+// is what results and evidence are written in. Results of credentials that
+// nobody claims dead are not looked at.
 func Judge(results []Result, deaths []Death) []Violation {
 	by := map[string][]Result{}
 	for _, r := range results {

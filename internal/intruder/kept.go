@@ -10,15 +10,16 @@ import (
 // Kept is the way in over a connection that was bound with a stolen value.
 const Kept = "kept connection"
 
-// keptConn is an LDAP connection that was bound with a stolen value and left open.
+// keptConn is an LDAP connection that was bound with a stolen value and left
+// open.
 type keptConn struct {
 	*ldapOpener
 	of   *target
 	open bool // at the end
 }
 
-// keep opens one more connection for a credential that was just accepted, on the
-// first of its servers, and binds it.
+// keep opens one more connection for a credential that was just accepted, on
+// the first of its servers, and binds it.
 func (e *ear) keep(ctx context.Context, d *door, t *target) {
 	e.mu.Lock()
 	here := 0
@@ -44,9 +45,9 @@ func (e *ear) keep(ctx context.Context, d *door, t *target) {
 	e.mu.Unlock()
 }
 
-// endKept counts the connections that still answer, and tries to set a new password
-// over each, as its owner could (RFC 3062): where that is allowed without the
-// old one, a reset does not shut out who has kept a connection.
+// endKept counts the connections that still answer, and tries to set a new
+// password over each, as its owner could (RFC 3062): where that is allowed
+// without the old one, a reset does not shut out who has kept a connection.
 func (e *ear) endKept(ctx context.Context) {
 	for _, k := range e.kept {
 		if k.conn == nil || k.conn.IsClosing() {

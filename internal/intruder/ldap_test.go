@@ -126,7 +126,8 @@ func TestStolenPasswordsAreFollowedFromAcceptedToRefusedOnEveryServer(t *testing
 	require.NotContains(t, f.out.String(), "Value")
 	require.NotContains(t, f.out.String(), "ou=people")
 
-	// Both URLs are one server here, so it saw at most twice quietAfter+1 refusals.
+	// Both URLs are one server here, so it saw at most twice quietAfter+1
+	// refusals.
 	c, err := ldap.DialURL(s.LDAPS(), ldap.DialWithTLSConfig(trusting(t, s.CA)))
 	require.NoError(t, err)
 	defer c.Close()

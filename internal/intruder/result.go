@@ -27,8 +27,8 @@ type Result struct {
 	Detail    string `json:"detail,omitempty"` // why it was not accepted, in the server's terms
 
 	FirstRefusal Stamp `json:"first_refusal,omitzero"`
-	// LastSuccess is when the last try that got in was sent, so the server let it in
-	// then or later.
+	// LastSuccess is when the last try that got in was sent, so the server let
+	// it in then or later.
 	LastSuccess Stamp `json:"last_success,omitzero"`
 	// LastAnswer is when the last try was sent that was accepted or refused.
 	LastAnswer Stamp `json:"last_answer,omitzero"`

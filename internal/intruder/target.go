@@ -79,9 +79,10 @@ func (t *target) due(now time.Time) bool {
 
 const (
 	// quietAfter is how many refusals in a row are risked within quietTime.
-	// With the one wrong password of a proof and the intruder's very last
-	// try that makes five, the smallest limit in common use: Vault locks an
-	// AppRole after 5 failures within 15 minutes (developer.hashicorp.com/vault/docs/concepts/user-lockout).
+	// With the one wrong password of a proof and the intruder's very last try
+	// that makes five, the smallest limit in common use: Vault locks an AppRole
+	// after 5 failures within 15 minutes
+	// (developer.hashicorp.com/vault/docs/concepts/user-lockout).
 	quietAfter = 3
 	quietTime  = 15 * time.Minute
 )

@@ -13,7 +13,8 @@ import (
 // notFound is the detail of a refusal that speaks of the place and of no right.
 var notFound = http.StatusText(http.StatusNotFound)
 
-// vaultOpener logs in with stolen logins to Vault, over plain HTTP calls of its own.
+// vaultOpener logs in with stolen logins to Vault, over plain HTTP calls of its
+// own.
 type vaultOpener struct {
 	door   *door
 	client *http.Client
@@ -26,9 +27,9 @@ func newVaultOpener(d *door) *vaultOpener {
 	}}
 }
 
-// try logs in, or for a session asks Vault about it. The first login's token
-// is kept as a session, for a thief would keep one, and one to eavesdrop with; later
-// ones are revoked, so that a long raid does not fill Vault with tokens.
+// try logs in, or for a session asks Vault about it. The first login's token is
+// kept as a session, for a thief would keep one, and one to eavesdrop with;
+// later ones are revoked, so that a long raid does not fill Vault with tokens.
 func (o *vaultOpener) try(ctx context.Context, t *target) (answer, string, string) {
 	if t.via == Session {
 		a, detail, _ := o.call(ctx, http.MethodGet, "auth/token/lookup-self", t.token, nil)

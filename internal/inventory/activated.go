@@ -9,10 +9,11 @@ import (
 	"rollcall/internal/vault"
 )
 
-// addActivated adds the paths at which Rollcall itself put values of the accounts that were
-// found, in campaigns of whichever device: several devices may know one account, each by
-// a path of its own, and a new value must get to all of them. It is no evidence that ties an
-// account to this device, and adds none to the roll.
+// addActivated adds the paths at which Rollcall itself put values of the
+// accounts that were found, in campaigns of whichever device: several devices
+// may know one account, each by a path of its own, and a new value must get to
+// all of them. It is no evidence that ties an account to this device, and adds
+// none to the roll.
 func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	found := map[string]Candidate{}
 	var ids []string
@@ -91,8 +92,9 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 	return nil
 }
 
-// leftPaths are the paths that staged values were meant for which ended campaigns left, by
-// credential id: once the value is in force, what is there logs in no more.
+// leftPaths are the paths that staged values were meant for which ended
+// campaigns left, by credential id: once the value is in force, what is there
+// logs in no more.
 func (l *lister) leftPaths(ctx context.Context) (map[string][]credential.Path, error) {
 	out := map[string][]credential.Path{}
 	for _, left := range l.past.leftovers {

@@ -148,7 +148,8 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	}
 }
 
-// The README's way: a secret's metadata names the role, and the file has no vault-approle source.
+// The README's way: a secret's metadata names the role, and the file has no
+// vault-approle source.
 func TestARoleThatMetadataNamesNeedsNoRightToListRoles(t *testing.T) {
 	servers(t)
 	write(t, "auth/approle/role/named-17", map[string]any{})
@@ -169,7 +170,8 @@ func TestARoleThatMetadataNamesNeedsNoRightToListRoles(t *testing.T) {
 	for _, policy := range vault.Policies(c, []credential.Credential{known["approle/named-17"]}) {
 		require.NoError(t, realVault.Client().Sys().PutPolicy(policy.Name, policy.HCL))
 	}
-	// Whoever writes below the prefix chooses what is looked up: that is the line's trouble, and not the listing's.
+	// Whoever writes below the prefix chooses what is looked up: that is the
+	// line's trouble, and not the listing's.
 	for i, planted := range []string{"approle/planted-17", "nomount/x", "x/../../kv/metadata/apps/svc", "kv/apps", "approle/nobody"} {
 		at := fmt.Sprintf("apps/seventeen/planted-%d", i)
 		write(t, "kv/data/"+at, map[string]any{"data": map[string]any{"secret_id": "x"}})

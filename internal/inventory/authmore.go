@@ -11,15 +11,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Vault gives a login the policies of its mount, of the user, of groups that the directory says he
-// is in, and of his entity. A mount commonly admits every account of a company and gives policies to
-// a few: only those read anything, and only for those others wait. Where this cannot be found out all
-// accounts are taken to get more.
+// Vault gives a login the policies of its mount, of the user, of groups that
+// the directory says he is in, and of his entity. A mount commonly admits every
+// account of a company and gives policies to a few: only those read anything,
+// and only for those others wait. Where this cannot be found out all accounts
+// are taken to get more.
 
 // defaultGroups are Vault's own filters for the groups of an account.
 var defaultGroups = []string{"", "(|(memberUid={{.Username}})(member={{.UserDN}})(uniqueMember={{.UserDN}}))"}
 
-// whoGetsMore finds out whose login at a mount gets policies besides the default one.
+// whoGetsMore finds out whose login at a mount gets policies besides the
+// default one.
 func (l *lister) whoGetsMore(ctx context.Context, m *authMount, tokens []any, tokenGroups bool) error {
 	ordinary, err := l.ordinary(ctx)
 	if err != nil {
@@ -51,8 +53,8 @@ func (l *lister) whoGetsMore(ctx context.Context, m *authMount, tokens []any, to
 	return nil
 }
 
-// groupsOfMore are the groups that get policies, folded: of the mount, and of Vault's identities, which
-// have the directory's groups as aliases.
+// groupsOfMore are the groups that get policies, folded: of the mount, and of
+// Vault's identities, which have the directory's groups as aliases.
 func (l *lister) groupsOfMore(ctx context.Context, m *authMount) (map[string]bool, error) {
 	out := map[string]bool{}
 	names, known, err := l.listVault(ctx, m.place("groups"))
@@ -150,8 +152,8 @@ func (l *lister) membersOf(ctx context.Context, m *authMount, name string, group
 	return nil
 }
 
-// lookForIdentities marks the logins whose entity gets policies of its own or is in a group: people of a
-// company are given theirs so.
+// lookForIdentities marks the logins whose entity gets policies of its own or
+// is in a group: people of a company are given theirs so.
 func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]credential.VaultLogin) error {
 	accessors := map[string]string{}
 	for _, m := range l.mounts {

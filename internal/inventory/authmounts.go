@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// authMount is an auth mount of type ldap: who has the password of an account in its directory
-// logs in to Vault.
+// authMount is an auth mount of type ldap: who has the password of an account
+// in its directory logs in to Vault.
 type authMount struct {
 	name     string              // without auth/ and slashes at the ends
 	servers  map[string][]string // by directory of the campaign that it asks: the servers, none if they cannot be told
@@ -33,8 +33,9 @@ type authMount struct {
 	members map[string]map[string]struct{} // by directory: DNs (dnKey) and names (fold) of groups that get more
 }
 
-// ldapMounts reads the auth mounts of type ldap that ask a directory of the campaign. One whose
-// configuration may not be read is a warning, as before these were looked at.
+// ldapMounts reads the auth mounts of type ldap that ask a directory of the
+// campaign. One whose configuration may not be read is a warning, as before
+// these were looked at.
 func (l *lister) ldapMounts(ctx context.Context) error {
 	if len(l.c.Directories) == 0 || l.vault == nil {
 		return nil
@@ -169,12 +170,12 @@ func namingValue(dn, attr string) string {
 	return strings.TrimSpace(value)
 }
 
-// policyPaths finds what a policy is about. Vault ships a default policy that is about one's own token,
-// cubbyhole and identity.
+// policyPaths finds what a policy is about. Vault ships a default policy that
+// is about one's own token, cubbyhole and identity.
 var policyPaths = regexp.MustCompile(`path\s+"([^"]*)"`)
 
-// ordinary reports whether Vault's default policy reads nothing that Rollcall writes. Where it cannot
-// be read it is taken to.
+// ordinary reports whether Vault's default policy reads nothing that Rollcall
+// writes. Where it cannot be read it is taken to.
 func (l *lister) ordinary(ctx context.Context) (bool, error) {
 	got, err := l.readVault(ctx, "sys/policies/acl/default")
 	if err != nil || got == nil {

@@ -107,7 +107,8 @@ func TestDirectoryAccountsThatLogInToVaultAreLoginsToVault(t *testing.T) {
 	require.Contains(t, told[0], "auth/balanced logs in to Vault with directory passwords, and whether corp is the directory that it asks cannot be told")
 }
 
-// A mount admits every account of a company, and its policies come to a few by name or by group.
+// A mount admits every account of a company, and its policies come to a few by
+// name or by group.
 func TestOnlyAccountsThatGetPoliciesAtAMountGoBeforeTheOthers(t *testing.T) {
 	servers(t)
 	ldapMount(t, "some", nil)

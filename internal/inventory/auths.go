@@ -10,8 +10,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// otherWays warns of ways into Vault that Rollcall does not close: a userpass user that may not be listed may have an
-// account's name and password. Tokens that were minted there live until they expire, and read new values.
+// otherWays warns of ways into Vault that Rollcall does not close: a userpass
+// user that may not be listed may have an account's name and password. Tokens
+// that were minted there live until they expire, and read new values.
 func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 	if !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool { return !c.Kind.OpensVault() && c.Subject != "" }) {
 		return nil

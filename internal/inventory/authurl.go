@@ -12,10 +12,10 @@ import (
 	"rollcall/config"
 )
 
-// asks gives the directories of the campaign that a mount with these urls asks, and of each the
-// servers: by address and port, as rule and proof know them. A url that is no server of the
-// campaign may be a balancer of theirs or another name, so it is taken for a directory's whose tree holds
-// the mount's accounts.
+// asks gives the directories of the campaign that a mount with these urls asks,
+// and of each the servers: by address and port, as rule and proof know them. A
+// url that is no server of the campaign may be a balancer of theirs or another
+// name, so it is taken for a directory's whose tree holds the mount's accounts.
 func (l *lister) asks(ctx context.Context, urls []string, m *authMount) map[string][]string {
 	out := map[string][]string{}
 	unknown := false
@@ -49,7 +49,8 @@ func (l *lister) asks(ctx context.Context, urls []string, m *authMount) map[stri
 	return out
 }
 
-// mayAsk reports whether the accounts that a mount looks for lie in the directory's tree.
+// mayAsk reports whether the accounts that a mount looks for lie in the
+// directory's tree.
 func (m *authMount) mayAsk(d config.Directory) bool {
 	if m.upn != "" && d.HasDomains() {
 		return strings.EqualFold(m.upn, d.Domain())
@@ -57,7 +58,8 @@ func (m *authMount) mayAsk(d config.Directory) bool {
 	return m.below == "" || within(m.below, d.Base) || within(d.Base, m.below)
 }
 
-// usualPorts are those of one machine's directory: with TLS, without, and of its global catalogue.
+// usualPorts are those of one machine's directory: with TLS, without, and of
+// its global catalogue.
 var usualPorts = []string{"389", "636", "3268", "3269"}
 
 func (l *lister) sameMachine(ctx context.Context, raw, server, address string) bool {
@@ -97,7 +99,8 @@ func portOf(u *url.URL) string {
 	return "389"
 }
 
-// addressesOf looks a host up as this machine sees it. Vault may see it otherwise; then it is not told.
+// addressesOf looks a host up as this machine sees it. Vault may see it
+// otherwise; then it is not told.
 func (l *lister) addressesOf(ctx context.Context, host string) []netip.Addr {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}

@@ -10,8 +10,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// beside gathers what else lies in the secrets that the roll names: custom_metadata names one account and field, and
-// teams keep several credentials of a device in one secret.
+// beside gathers what else lies in the secrets that the roll names:
+// custom_metadata names one account and field, and teams keep several
+// credentials of a device in one secret.
 type beside struct {
 	taken map[place][]string // fields that the roll has, or that are left out by name
 	there map[place][]string // fields that are there
@@ -41,8 +42,8 @@ func (l *lister) newBeside(roll *credential.Roll) *beside {
 
 func (b *beside) see(p credential.Path, fields []string) { b.there[placeOf(p)] = fields }
 
-// tell warns of fields that look like credentials and are on no line, and says of secrets without an owner what
-// they hold.
+// tell warns of fields that look like credentials and are on no line, and says
+// of secrets without an owner what they hold.
 func (b *beside) tell(l *lister, roll *credential.Roll) {
 	var places []place
 	for at := range b.there {
@@ -72,14 +73,15 @@ func (b *beside) tell(l *lister, roll *credential.Roll) {
 	}
 }
 
-// secretWords are parts of a field's name, besides those of config.SecretName, that mark what opens something.
+// secretWords are parts of a field's name, besides those of config.SecretName,
+// that mark what opens something.
 var secretWords = []string{"pass", "pw", "pwd", "pin", "psk", "key", "creds", "credential", "credentials", "auth", "dsn", "hash"}
 
 // notSecret are names that hold such a part and no secret: who, where, how.
 var notSecret = []string{"user", "username", "login", "name", "dn", "id", "host", "url", "policy", "type", "method", "mode", "path", "file", "public", "pub", "expires", "created", "rotated", "mechanism"}
 
-// otherSecrets are fields of a secret that look like credentials of their own, by their names. taken are those that
-// the roll has.
+// otherSecrets are fields of a secret that look like credentials of their own,
+// by their names. taken are those that the roll has.
 func otherSecrets(fields, taken []string) []string {
 	var out []string
 	for _, f := range fields {
@@ -103,7 +105,8 @@ func looksSecret(field string) bool {
 	return config.SecretName(field) || slices.ContainsFunc(words, func(w string) bool { return slices.Contains(secretWords, w) })
 }
 
-// wordsOf are the parts of a name, in lower case: smtp_password, smtpPassword, SMTP-Password.
+// wordsOf are the parts of a name, in lower case: smtp_password, smtpPassword,
+// SMTP-Password.
 func wordsOf(name string) []string {
 	var b strings.Builder
 	lower := false

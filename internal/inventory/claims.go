@@ -8,19 +8,21 @@ import (
 	"rollcall/internal/credential"
 )
 
-// A secret below the device's prefix that names an account in its own metadata may be a place that
-// consumers read, and a rotation that passes it by would cut them off. Or whoever had the device
-// wrote it, and holds the account open with it. Where the account can be asked, it decides
-// (internal/rotation/places.go). Where it cannot, because there is nothing to offer or nothing could
-// be delivered, nobody but a person can tell: the account stays open, and its finding says how to go on.
+// A secret below the device's prefix that names an account in its own metadata
+// may be a place that consumers read, and a rotation that passes it by would
+// cut them off. Or whoever had the device wrote it, and holds the account open
+// with it. Where the account can be asked, it decides
+// (internal/rotation/places.go). Where it cannot, because there is nothing to
+// offer or nothing could be delivered, nobody but a person can tell: the
+// account stays open, and its finding says how to go on.
 
 // claim: nothing but the secret itself says that a path is the credential's.
 func claim(c *credential.Credential, p credential.Path) bool {
 	return !slices.Contains(c.Named, p) && !slices.Contains(c.Confirmed, p) && !slices.Contains(c.Ours, p)
 }
 
-// ways are what a person may answer to a claim that cannot be used. if it is the account's,
-// mend says what to do.
+// ways are what a person may answer to a claim that cannot be used. if it is
+// the account's, mend says what to do.
 func ways(c *credential.Credential, p credential.Path, mend string) string {
 	if !claim(c, p) {
 		return ""
@@ -54,9 +56,9 @@ func namedBeside(c *credential.Credential, p credential.Path) bool {
 	})
 }
 
-// keepNamed takes off what secrets say of themselves, where a person said that the paths he named are all
-// that the account has. Else whoever writes below the device's prefix could name an account in one
-// secret after the other.
+// keepNamed takes off what secrets say of themselves, where a person said that
+// the paths he named are all that the account has. Else whoever writes below
+// the device's prefix could name an account in one secret after the other.
 func (l *line) keepNamed() {
 	var kept, left []credential.Path
 	for _, p := range sortedPaths(slices.Concat(l.Paths, l.maybe)) {
@@ -73,14 +75,16 @@ func (l *line) keepNamed() {
 	}
 }
 
-// settleGuesses drops the usual field of a secret where a person named the one that the account has in it.
+// settleGuesses drops the usual field of a secret where a person named the one
+// that the account has in it.
 func (l *line) settleGuesses(named credential.Path) {
 	l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(p credential.Path) bool {
 		return p != named && placeOf(p) == placeOf(named) && slices.Contains(l.guesses, p) && !slices.Contains(l.named, p)
 	})
 }
 
-// manyPaths is what is said of an account that more paths name than one credential can have.
+// manyPaths is what is said of an account that more paths name than one
+// credential can have.
 func manyPaths(l *line, all int) string {
 	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
 	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {

@@ -13,8 +13,9 @@ func cutDomain(text string) (domain, account string, ok bool) {
 	return domain, account, ok && domain != "" && account != "" && !strings.Contains(account, `\`) && !isDN(text)
 }
 
-// withoutDomains takes the domain off references of the form DOMAIN\account where it is this directory's. The rest
-// is not looked up: l.hints says why not.
+// withoutDomains takes the domain off references of the form DOMAIN\account
+// where it is this directory's. The rest is not looked up: l.hints says why
+// not.
 func (l *lister) withoutDomains(ctx context.Context, name string, refs []mention) ([]mention, map[string]string, error) {
 	short := map[string]string{} // key of the account alone -> key as it is written
 	if !l.c.Directories[name].HasDomains() || !slices.ContainsFunc(refs, func(m mention) bool { _, _, ok := cutDomain(m.text); return ok }) {

@@ -68,7 +68,8 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	admin, err := s.AdminConn(t.Context())
 	require.NoError(t, err)
 	defer admin.Close()
-	// A group has a sAMAccountName too, and holds two accounts and itself no password.
+	// A group has a sAMAccountName too, and holds two accounts and itself no
+	// password.
 	group := ldap.NewAddRequest("CN=esg-01 readers,"+s.ServicesDN(), nil)
 	group.Attribute("objectClass", []string{"group"})
 	group.Attribute("sAMAccountName", []string{"esg-01-readers"})
@@ -152,7 +153,8 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	whoMayResetGoesFirst(t, s, admin)
 }
 
-// whoMayResetGoesFirst delegates resets on the domain as administrators do it, to groups.
+// whoMayResetGoesFirst delegates resets on the domain as administrators do it,
+// to groups.
 func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 	dn := s.AccountDN
 	add := func(name string, members ...string) string {
@@ -168,9 +170,11 @@ func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 	desk := add("helpdesk", team, dn("svc0004"))
 	const reset, user = "00299570-246d-11d0-a768-00aa006e0529", "bf967aba-0de6-11d0-a285-00aa003049e2"
 	require.NoError(t, s.AddACE(t.Context(), s.ServicesDN(), desk, "(OA;CIIO;CR;"+reset+";"+user+";%s)"))
-	// Who may change the rights of an organizational unit gives himself what it passes on.
+	// Who may change the rights of an organizational unit gives himself what it
+	// passes on.
 	require.NoError(t, s.AddACE(t.Context(), s.ServicesDN(), dn("svc0001"), "(A;;WD;;;%s)"))
-	// A group that is an account's primary one is not among those that the account shows.
+	// A group that is an account's primary one is not among those that the
+	// account shows.
 	found, err := admin.Search(ldap.NewSearchRequest(desk, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{"objectSid"}, nil))
 	require.NoError(t, err)
 	sid := found.Entries[0].GetRawAttributeValue("objectSid")

@@ -12,11 +12,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Whoever had the device can take away what names a credential: a tag, a secret's metadata. And
-// a person can narrow a campaign file. What an earlier campaign of the device knew does not end
-// with that: what it left open stays on the roll, and the rest is said.
+// Whoever had the device can take away what names a credential: a tag, a
+// secret's metadata. And a person can narrow a campaign file. What an earlier
+// campaign of the device knew does not end with that: what it left open stays
+// on the roll, and the rest is said.
 
-// earlierType is the type of the reason for which such a credential is on the roll.
+// earlierType is the type of the reason for which such a credential is on the
+// roll.
 const earlierType = "earlier"
 
 // past is what is known of earlier campaigns; the zero value is nothing.
@@ -34,7 +36,8 @@ type kept struct {
 	rotate   bool   // it may be rotated although nothing names it: no person has taken it off
 }
 
-// readEarlier reads what earlier campaigns left, and asks the directories for those accounts.
+// readEarlier reads what earlier campaigns left, and asks the directories for
+// those accounts.
 func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	last, err := l.vault.LastRoll(ctx, l.c.Device, campaign, l.c.Formerly...)
 	if err == nil {
@@ -56,8 +59,8 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	return nil
 }
 
-// choose picks what stays on the roll: what was staged for the device, and what its last
-// roll had and nobody proved dead.
+// choose picks what stays on the roll: what was staged for the device, and what
+// its last roll had and nobody proved dead.
 func (p *past) choose(c *config.Campaign) {
 	seen := map[string]bool{credential.VaultAuthority + "/" + vault.WorkerRole: true} // the file alone puts that on
 	for _, left := range p.leftovers {
@@ -95,13 +98,15 @@ func (p *past) chooseOf(c *config.Campaign, roll vault.LastRoll, seen map[string
 	}
 }
 
-// onlyListed: a person's list names it and no account was found, so taking the line away, or
-// correcting it, is that person's answer. So it is of what no path holds.
+// onlyListed: a person's list names it and no account was found, so taking the
+// line away, or correcting it, is that person's answer. So it is of what no
+// path holds.
 func onlyListed(c credential.Credential) bool {
 	return c.Subject == "" && (len(c.Paths) == 0 || !slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return r.Type != config.Manifest }))
 }
 
-// unchangedSources are the names of sources that the campaign file has as it had them then.
+// unchangedSources are the names of sources that the campaign file has as it
+// had them then.
 func unchangedSources(now, then []config.Source) map[string]bool {
 	out := map[string]bool{}
 	for _, a := range now {
@@ -118,8 +123,8 @@ func namedBy(reasons []credential.Reason, sources map[string]bool) bool {
 		!slices.ContainsFunc(reasons, func(r credential.Reason) bool { return r.Type == earlierType && strings.HasSuffix(r.Detail, takenOff) })
 }
 
-// What the reason says. takenOff marks what a person's change of the file took off, for the
-// campaigns after the next as well.
+// What the reason says. takenOff marks what a person's change of the file took
+// off, for the campaigns after the next as well.
 const (
 	openIn   = "was open in campaign "
 	takenOff = ", and the campaign file names it no more"
@@ -181,7 +186,8 @@ func notNamedDo(k kept) string {
 	return fmt.Sprintf("name it again, or exclude it with a reason (exclude: account or path, or campaign: %s for all that was left open there and is named no more)", k.campaign)
 }
 
-// isNamed: something else puts it on the roll, whether or not a person takes it off again.
+// isNamed: something else puts it on the roll, whether or not a person takes it
+// off again.
 func (m *merger) isNamed(k kept) bool {
 	if k.Subject != "" {
 		return m.lines[k.ID] != nil
@@ -196,7 +202,8 @@ func (m *merger) isNamed(k kept) bool {
 	return len(m.withoutLeftOut(k)) < len(k.Paths)
 }
 
-// withoutLeftOut are its paths but for those that a person left out, which are noted as such.
+// withoutLeftOut are its paths but for those that a person left out, which are
+// noted as such.
 func (m *merger) withoutLeftOut(k kept) []credential.Path {
 	var out []credential.Path
 	for _, p := range k.Paths {
@@ -230,8 +237,8 @@ func (m *merger) lineOf(k kept) *line {
 	return l
 }
 
-// leftStaged refuses to leave out what may be cut off from its consumers, and says what lies
-// in staging alone and is on no roll.
+// leftStaged refuses to leave out what may be cut off from its consumers, and
+// says what lies in staging alone and is on no roll.
 func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {
@@ -278,9 +285,10 @@ func (m *merger) nameOf(left vault.Leftover) string {
 	return left.ID
 }
 
-// sayUnnamed says what the last roll had and this one has not. It was proved dead, or is no
-// account, so nothing is open; something may be missing from this roll all the same, where a source names
-// less that the campaign file has unchanged.
+// sayUnnamed says what the last roll had and this one has not. It was proved
+// dead, or is no account, so nothing is open; something may be missing from
+// this roll all the same, where a source names less that the campaign file has
+// unchanged.
 func (l *lister) sayUnnamed(ctx context.Context, roll *credential.Roll) error {
 	last := l.past.last
 	if last == nil {
@@ -325,7 +333,8 @@ func (l *lister) sayUnnamed(ctx context.Context, roll *credential.Roll) error {
 	return nil
 }
 
-// stillThere tells apart accounts that their directory has and those that are gone, by name.
+// stillThere tells apart accounts that their directory has and those that are
+// gone, by name.
 func (l *lister) stillThere(ctx context.Context, list []credential.Credential) (there, deleted []string, err error) {
 	found := accounts{}
 	asked := map[string][]mention{}

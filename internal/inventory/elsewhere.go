@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/directory"
 )
 
-// referred notes that a part of a directory is on other servers. The answer to every search tells it
-// again.
+// referred notes that a part of a directory is on other servers. The answer to
+// every search tells it again.
 func (l *lister) referred(name string, urls []string) {
 	if len(urls) == 0 {
 		return
@@ -28,8 +28,8 @@ func (l *lister) referred(name string, urls []string) {
 	}
 }
 
-// parts are the entries of each directory below which another server takes over, with its URLs. "" stands
-// for a place that bind.dn may not see.
+// parts are the entries of each directory below which another server takes
+// over, with its URLs. "" stands for a place that bind.dn may not see.
 type parts map[string]map[string][]string
 
 // findParts says in a warning which parts of a directory were not searched.
@@ -60,7 +60,8 @@ func (l *lister) findParts(ctx context.Context) (parts, error) {
 	return out, nil
 }
 
-// unfound is what is known besides of the accounts that were found, and of references that no account was found for.
+// unfound is what is known besides of the accounts that were found, and of
+// references that no account was found for.
 type unfound struct {
 	parts parts
 	hints map[reference]string
@@ -78,8 +79,8 @@ type unfound struct {
 	keepers []keeper    // where Vault itself keeps passwords of accounts
 }
 
-// holder says who may hold an account that was not found here, if that is another server than those of
-// the directory.
+// holder says who may hold an account that was not found here, if that is
+// another server than those of the directory.
 func (p parts) holder(authority, account string) string {
 	at := p[authority]
 	for _, dn := range slices.Sorted(maps.Keys(at)) {

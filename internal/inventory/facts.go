@@ -12,7 +12,8 @@ import (
 	"rollcall/internal/directory"
 )
 
-// facts are what an entry shows of being an account, and of what a reset would do to it.
+// facts are what an entry shows of being an account, and of what a reset would
+// do to it.
 type facts struct {
 	rootpw  bool // family.rootpw
 	domains bool
@@ -25,8 +26,8 @@ type facts struct {
 	domain, principal string // of Active Directory: as in DNS; userPrincipalName
 	aliased           string
 
-	// without: the server says that there is no userPassword, which is more than
-	// that none is shown.
+	// without: the server says that there is no userPassword, which is more
+	// than that none is shown.
 	without bool
 
 	named map[string][]string // values of attributes that auth mounts of Vault go by
@@ -34,7 +35,8 @@ type facts struct {
 	smartCard bool // Active Directory: the domain made the password random when the flag was set
 }
 
-// problem is why an account cannot be rotated as it is listed. A person may accept some.
+// problem is why an account cannot be rotated as it is listed. A person may
+// accept some.
 type problem struct {
 	code   credential.Problem
 	detail string
@@ -49,8 +51,9 @@ var (
 // smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
 const smartCardRequired = 0x40000
 
-// Object classes of RFC 4519, 2307, 4524 and of the usual servers, in lower case. An entry with one of the
-// first is meant to log in; one with none of these and one of the second is not.
+// Object classes of RFC 4519, 2307, 4524 and of the usual servers, in lower
+// case. An entry with one of the first is meant to log in; one with none of
+// these and one of the second is not.
 var (
 	accountClasses = classes("person organizationalPerson inetOrgPerson residentialPerson account simpleSecurityObject posixAccount shadowAccount " +
 		"sambaSamAccount uidObject organizationalRole applicationProcess applicationEntity dSA krbPrincipal krbPrincipalAux mailUser user")
@@ -94,7 +97,8 @@ func (a *facts) is(set map[string]bool) bool {
 	return slices.ContainsFunc(a.classes, func(c string) bool { return set[c] })
 }
 
-// problems are all reasons for which the account is not rotated, those that nobody can accept first.
+// problems are all reasons for which the account is not rotated, those that
+// nobody can accept first.
 func (a *facts) problems() []problem {
 	if a == nil {
 		return nil
@@ -114,7 +118,8 @@ func (a *facts) problems() []problem {
 	return out
 }
 
-// noAccount: nobody can rotate the entry's password, because it has none of its own.
+// noAccount: nobody can rotate the entry's password, because it has none of its
+// own.
 func (a *facts) noAccount() problem {
 	name := ""
 	if len(a.login) > 0 {
@@ -163,11 +168,13 @@ func (a *facts) withoutPassword() problem {
 	return problem{}
 }
 
-// administrators are what the rootdn of a database is commonly called (Debian, the Admin Guide, appliances).
+// administrators are what the rootdn of a database is commonly called (Debian,
+// the Admin Guide, appliances).
 var administrators = []string{"admin", "manager", "root", "rootdn", "administrator", "ldapadm"}
 
-// mayBeRoot: an entry with the name of the database's rootdn has two passwords if the configuration holds a rootpw,
-// which is hidden from bind.dn (slapd.conf(5)).
+// mayBeRoot: an entry with the name of the database's rootdn has two passwords
+// if the configuration holds a rootpw, which is hidden from bind.dn
+// (slapd.conf(5)).
 func (a Account) mayBeRoot(base string) bool {
 	if a.facts == nil || !a.facts.rootpw {
 		return false

@@ -90,8 +90,9 @@ func (f family) clause(m mention) string {
 	return "(" + f.login + "=" + value + ")"
 }
 
-// localPart is the account in account@domain, which a domain takes for the account's name whether or not it has a
-// userPrincipalName ([MS-ADTS] 5.1.1.1.1); empty if it is another domain's.
+// localPart is the account in account@domain, which a domain takes for the
+// account's name whether or not it has a userPrincipalName ([MS-ADTS]
+// 5.1.1.1.1); empty if it is another domain's.
 func (f family) localPart(text string) string {
 	account, domain, _ := strings.Cut(strings.TrimSpace(text), "@")
 	if f.domain == "" || !strings.EqualFold(domain, f.domain) {
@@ -132,8 +133,8 @@ func (f family) keysOf(e directory.Entry) []string {
 	return slices.Compact(keys)
 }
 
-// accountOf reads an entry. An entry whose immutable id is hidden from us cannot
-// be told from another one of the same name, so it ends the listing.
+// accountOf reads an entry. An entry whose immutable id is hidden from us
+// cannot be told from another one of the same name, so it ends the listing.
 func (f family) accountOf(e directory.Entry) (Account, error) {
 	if e.ID == "" {
 		return Account{}, &naming{

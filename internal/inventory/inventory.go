@@ -1,8 +1,8 @@
 // Package inventory makes the roll: it asks every source of a campaign for the
 // credentials that tie to the device, finds out which account each one means,
 // and merges them by immutable id so that every credential is listed once with
-// all the evidence for it. Nothing that a source found is dropped silently: what
-// cannot be rotated stays on the roll with its problem.
+// all the evidence for it. Nothing that a source found is dropped silently:
+// what cannot be rotated stays on the roll with its problem.
 //
 // Listing reads and never writes, so a crash leaves nothing behind and doing it
 // again is safe.
@@ -28,12 +28,15 @@ import (
 
 // Directory searches one LDAP directory, over pages. *directory.Client is one.
 type Directory interface {
-	// Find calls each for every entry below base (subtree) that matches. An error of each
-	// ends the search and is returned. elsewhere are servers that hold a part which was not searched.
+	// Find calls each for every entry below base (subtree) that matches. An
+	// error of each ends the search and is returned. elsewhere are servers that
+	// hold a part which was not searched.
 	Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) (elsewhere []string, err error)
-	// Referrals are the entries below which another server takes over, with its URLs.
+	// Referrals are the entries below which another server takes over, with its
+	// URLs.
 	Referrals(ctx context.Context, server string) (map[string][]string, error)
-	// DomainName is what stands before the backslash in DOMAIN\account; empty where it is not shown.
+	// DomainName is what stands before the backslash in DOMAIN\account; empty
+	// where it is not shown.
 	DomainName(ctx context.Context, server string) (string, error)
 	// Servers lists the servers; the first is the write server.
 	Servers() []string
@@ -44,21 +47,25 @@ type Directory interface {
 type Vault interface {
 	// ListSecrets calls each for every secret below prefix ("mount/path").
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
-	// ActivatedPlaces are the paths at which Rollcall put values, by credential id.
+	// ActivatedPlaces are the paths at which Rollcall put values, by credential
+	// id.
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
 	// SinceActivated says what became of such a path, by what it holds now.
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
-	// LastRoll is what the last campaign of the device besides this one had on its roll.
+	// LastRoll is what the last campaign of the device besides this one had on
+	// its roll.
 	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*vault.LastRoll, error)
-	// Leftovers are staged values that may be in force and that nobody has in hand.
+	// Leftovers are staged values that may be in force and that nobody has in
+	// hand.
 	Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error)
 	// OtherRolls are the newest rolls of other devices.
 	OtherRolls(ctx context.Context, device string, formerly ...string) ([]vault.OtherRoll, error)
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
-	// Keeping is what Vault does by itself with what is written, by the settings of a secret and its
-	// mount; MountKeeping by those of the mount alone.
+	// Keeping is what Vault does by itself with what is written, by the
+	// settings of a secret and its mount; MountKeeping by those of the mount
+	// alone.
 	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	API() *vaultapi.Client
@@ -70,7 +77,8 @@ type Candidate struct {
 	Authority string // a directory's name, or credential.VaultAuthority; empty when the source does not say
 
 	// Account is the reference: DN, immutable id or what people call it (see
-	// naming); "mount/name" for a login to Vault. Empty when the source knows a path and no account.
+	// naming); "mount/name" for a login to Vault. Empty when the source knows a
+	// path and no account.
 	Account string
 
 	// Found is the account itself, when the source read it at its authority.
@@ -81,25 +89,29 @@ type Candidate struct {
 	// AnyField: Path.Field is a guess, because nothing names the field.
 	AnyField bool
 
-	// Earlier: Rollcall itself put a value at Path in an earlier campaign. Nobody names
-	// the account by it.
+	// Earlier: Rollcall itself put a value at Path in an earlier campaign.
+	// Nobody names the account by it.
 	Earlier bool
 	// Since is then what became of that path.
 	Since vault.Since
 
-	// Left: an ended campaign staged a value that was meant for Path. Nobody names the account by it.
+	// Left: an ended campaign staged a value that was meant for Path. Nobody
+	// names the account by it.
 	Left bool
 
-	// Kept: an earlier campaign left it open. It is on the roll only if nothing names it.
+	// Kept: an earlier campaign left it open. It is on the roll only if nothing
+	// names it.
 	Kept bool
 
 	Reason credential.Reason
 
-	// Users are what the secret at Path says of a user, in a field of that name. It is a hint for
-	// a person: nothing is written anywhere because of it.
+	// Users are what the secret at Path says of a user, in a field of that
+	// name. It is a hint for a person: nothing is written anywhere because of
+	// it.
 	Users []string
 
-	// Misnamed are keys of custom_metadata that look like one that is read, and are not.
+	// Misnamed are keys of custom_metadata that look like one that is read, and
+	// are not.
 	Misnamed []string
 }
 
@@ -134,10 +146,10 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 	return ListAll(ctx, c, Authorities{Directories: dirs}, v, campaign, now, progress)
 }
 
-// ListAll asks all sources and merges what they found into the roll of a campaign.
-// now becomes Roll.ListedAt. progress, if not nil, is called with the number of
-// candidates found so far, from one goroutine at a time, often enough to serve
-// as a heartbeat.
+// ListAll asks all sources and merges what they found into the roll of a
+// campaign. now becomes Roll.ListedAt. progress, if not nil, is called with the
+// number of candidates found so far, from one goroutine at a time, often enough
+// to serve as a heartbeat.
 //
 // One source or lookup that fails fails the whole listing: a roll with a hole
 // in it would let a stolen credential live. The error names the source, the

@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// keeper is a place in a secrets engine of Vault which holds the password of an account: Vault sets it
-// itself, and gives it to whoever asks there. Nobody else may write what it gives.
+// keeper is a place in a secrets engine of Vault which holds the password of an
+// account: Vault sets it itself, and gives it to whoever asks there. Nobody
+// else may write what it gives.
 type keeper struct {
 	at          string // the role's path, or that of the check-out set
 	dn          string // of the account, where the role has it
@@ -23,8 +24,8 @@ type keeper struct {
 	directories map[string][]string
 }
 
-// kept are the folders of an engine whose entries name such accounts (Vault API docs: secret/ldap,
-// secret/ad). Names may hold slashes.
+// kept are the folders of an engine whose entries name such accounts (Vault API
+// docs: secret/ldap, secret/ad). Names may hold slashes.
 type keptFolder struct {
 	folder string
 	what   string
@@ -42,14 +43,16 @@ var checkOutSets = keptFolder{"library", "check-out set", []string{"service_acco
 	return fmt.Sprintf("check it out and in again (vault write -f %s/library/%s/check-out, then check-in)", engine, name)
 }}
 
-// directoryEngines are the types of secrets engines for directories, under the names they had.
+// directoryEngines are the types of secrets engines for directories, under the
+// names they had.
 var directoryEngines = map[string][]keptFolder{
 	"ldap":     {staticRole("static-role"), checkOutSets},
 	"openldap": {staticRole("static-role"), checkOutSets},
 	"ad":       {staticRole("roles"), checkOutSets},
 }
 
-// keepersOf reads whose passwords an engine keeps. hidden are the folders that our login may not read.
+// keepersOf reads whose passwords an engine keeps. hidden are the folders that
+// our login may not read.
 func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, directories map[string][]string) (hidden []string, err error) {
 	for _, in := range directoryEngines[kind] {
 		names, known, err := l.namesBelow(ctx, engine+"/"+in.folder, "")
@@ -96,7 +99,8 @@ func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, direc
 	return hidden, nil
 }
 
-// namesBelow lists a folder with the folders in it. known: our login may list all of them.
+// namesBelow lists a folder with the folders in it. known: our login may list
+// all of them.
 func (l *lister) namesBelow(ctx context.Context, at, below string) (names []string, known bool, err error) {
 	got, known, err := l.listVault(ctx, at+"/"+below)
 	if refusedBy(err, http.StatusNotFound, http.StatusMethodNotAllowed) {
@@ -119,8 +123,9 @@ func (l *lister) namesBelow(ctx context.Context, at, below string) (names []stri
 	return names, known, nil
 }
 
-// is reports whether the account is one whose password is kept there: by its DN, or by any name with which
-// consumers log in, for an entry that was moved since has another DN.
+// is reports whether the account is one whose password is kept there: by its
+// DN, or by any name with which consumers log in, for an entry that was moved
+// since has another DN.
 func (k keeper) is(authority string, a Account) bool {
 	if _, asked := k.directories[authority]; !asked || a.facts == nil {
 		return false

@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// What Vault's engine for directories gives is the password as Vault set it last: one that is set from here
-// cuts off whoever reads it there.
+// What Vault's engine for directories gives is the password as Vault set it
+// last: one that is set from here cuts off whoever reads it there.
 func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.T) {
 	servers(t)
 	for _, at := range []string{"keeps", "keeps-elsewhere"} {
@@ -22,7 +22,8 @@ func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.
 	}
 	settings := map[string]any{"binddn": slapd.BinderDN, "bindpass": slapd.BinderPassword, "url": slapd.LDAPS(), "certificate": slapd.CA, "userdn": slapd.PeopleDN(), "userattr": "uid"}
 	write(t, "keeps/config", settings)
-	// No password of the shared directory is changed: Vault is only told whose it keeps.
+	// No password of the shared directory is changed: Vault is only told whose
+	// it keeps.
 	role := func(at string, body map[string]any) {
 		body["skip_import_rotation"], body["rotation_period"] = true, "24h"
 		write(t, at, body)

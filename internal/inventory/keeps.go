@@ -12,8 +12,8 @@ import (
 // told adds a trouble to those of a credential.
 type told func(p credential.Problem, format string, args ...any)
 
-// mayWrite looks whether what a rotation writes would stay there: at a path that it may write, or at Rollcall's own one
-// where the path is left as it is.
+// mayWrite looks whether what a rotation writes would stay there: at a path
+// that it may write, or at Rollcall's own one where the path is left as it is.
 func (l *lister) mayWrite(ctx context.Context, c *credential.Credential, p credential.Path, h held, trouble told) error {
 	ours := c.Adopted && slices.Contains(c.Ours, p)
 	switch {
@@ -27,8 +27,9 @@ func (l *lister) mayWrite(ctx context.Context, c *credential.Credential, p crede
 	return nil
 }
 
-// keeps looks at one place, by the settings of the secret and of its mount: the end that the present
-// version has tells only what they were when it was written.
+// keeps looks at one place, by the settings of the secret and of its mount: the
+// end that the present version has tells only what they were when it was
+// written.
 func (l *lister) keeps(ctx context.Context, c *credential.Credential, p credential.Path, h held, trouble told) error {
 	k, err := l.vault.Keeping(ctx, p)
 	way := ""
@@ -49,8 +50,9 @@ func (l *lister) keeps(ctx context.Context, c *credential.Credential, p credenti
 	return nil
 }
 
-// sparesKeep says of the mounts of Rollcall's own paths which delete what is written: an account
-// whose paths hold nothing that it accepts stays open then, and nothing of it is set.
+// sparesKeep says of the mounts of Rollcall's own paths which delete what is
+// written: an account whose paths hold nothing that it accepts stays open then,
+// and nothing of it is set.
 func (l *lister) sparesKeep(ctx context.Context, roll *credential.Roll) error {
 	told := map[string]bool{}
 	for _, c := range roll.Credentials {

@@ -14,8 +14,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// What Vault would delete by itself is seen by the listing, by whichever setting, at whichever path the
-// new value would go to, before anything is set.
+// What Vault would delete by itself is seen by the listing, by whichever
+// setting, at whichever path the new value would go to, before anything is set.
 func TestTheListingSeesWhatVaultWouldDeleteByItself(t *testing.T) {
 	servers(t)
 	require.NoError(t, realVault.Client().Sys().MountWithContext(t.Context(), "fleeting", &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
@@ -78,7 +78,8 @@ func TestTheListingSeesWhatVaultWouldDeleteByItself(t *testing.T) {
 	}
 	require.Contains(t, warned(root), "fleeting/, where Rollcall's own paths are (vault.adopt), deletes what is written after 1h0m0s")
 
-	// Who may not read the settings of a mount goes by those of the secret, and who may read neither by the present version.
+	// Who may not read the settings of a mount goes by those of the secret, and
+	// who may read neither by the present version.
 	write(t, "sys/policies/acl/no-settings", map[string]any{"policy": `path "+/data/*" { capabilities = ["read"] }
 path "kv/metadata/*" { capabilities = ["read", "list"] }
 path "rollcall/*" { capabilities = ["read", "list"] }

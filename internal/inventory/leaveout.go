@@ -16,14 +16,16 @@ type leftPath struct {
 	reason string
 }
 
-// names reports whether the exclude takes the path of a candidate. The field of a secret that says nothing of itself is
-// known by the name under which it is listed.
+// names reports whether the exclude takes the path of a candidate. The field of
+// a secret that says nothing of itself is known by the name under which it is
+// listed.
 func names(e config.Exclude, p credential.Path) bool {
 	return e.Path != "" && (e.Path == p.String() || e.Path == p.Mount+"/"+p.Path)
 }
 
-// leavePathsOut takes off what sources found at paths that are left out: those paths, and not the accounts
-// that are named there. Whoever may write the metadata of such a path could name any account in it.
+// leavePathsOut takes off what sources found at paths that are left out: those
+// paths, and not the accounts that are named there. Whoever may write the
+// metadata of such a path could name any account in it.
 func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 	var kept []Candidate
 	for _, c := range found {
@@ -37,9 +39,11 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 	return kept
 }
 
-// exclude moves lines to Roll.Excluded, and notes the paths that were left out. An exclude that takes off
-// nothing is a warning: the person who wrote it believes in a credential that is not there. One
-// that means several is an error, because leaving out more than was meant would let a stolen credential live.
+// exclude moves lines to Roll.Excluded, and notes the paths that were left out.
+// An exclude that takes off nothing is a warning: the person who wrote it
+// believes in a credential that is not there. One that means several is an
+// error, because leaving out more than was meant would let a stolen credential
+// live.
 func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	unused := func(e config.Exclude) {
@@ -89,15 +93,15 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	return warnings, nil
 }
 
-// loginExcluded: nobody asks what a login that is not on the roll could read (activities/reach.go), so
-// new values are set where it reads them.
+// loginExcluded: nobody asks what a login that is not on the roll could read
+// (activities/reach.go), so new values are set where it reads them.
 func loginExcluded(name, reason string) Warning {
 	return Warning{Code: credential.FindingLoginExcluded, Detail: fmt.Sprintf("%s is a login to Vault and is left out (%s): whoever stole it, and its tokens, may read what is set; "+
 		"that it does not is the word of whoever excluded it and is not checked: take the exclude out and rotate it, or, if the device never had it, have no source list it", name, reason)}
 }
 
-// makesNoPath refuses a path that is left out and that we would write to: vault.adopt and vault.handover make
-// it for an account that has none.
+// makesNoPath refuses a path that is left out and that we would write to:
+// vault.adopt and vault.handover make it for an account that has none.
 func (m *merger) makesNoPath(e config.Exclude) error {
 	for _, l := range m.lines {
 		if l.Adopted && slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return names(e, p) }) {
@@ -110,8 +114,9 @@ func (m *merger) makesNoPath(e config.Exclude) error {
 	return nil
 }
 
-// notePaths records what was found at the paths that were left out: as the credential, where nothing else
-// ties it to the device, else as the path, with a finding on the account that stays.
+// notePaths records what was found at the paths that were left out: as the
+// credential, where nothing else ties it to the device, else as the path, with
+// a finding on the account that stays.
 func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (warnings []Warning) {
 	byID := map[string]*credential.Exclusion{}
 	for _, p := range m.leftOut {
@@ -130,7 +135,8 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		if byID[x.ID] == nil {
 			byID[x.ID] = &x
 		}
-		// Two accounts at one place are one that was left out: its name is the smaller.
+		// Two accounts at one place are one that was left out: its name is the
+		// smaller.
 		byID[x.ID].Name, byID[x.ID].Reason = min(byID[x.ID].Name, x.Name), min(byID[x.ID].Reason, x.Reason)
 		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
 	}
@@ -153,7 +159,8 @@ func name(e config.Exclude) string {
 	return "path " + e.Path
 }
 
-// acceptances marks problems that a person accepted, by account: their lines are rotated.
+// acceptances marks problems that a person accepted, by account: their lines
+// are rotated.
 func (m *merger) acceptances() ([]Warning, error) {
 	var warnings []Warning
 	for _, a := range m.c.Accept {
@@ -175,8 +182,8 @@ func (m *merger) acceptances() ([]Warning, error) {
 	return warnings, nil
 }
 
-// isBeside reports whether an exclude takes off a field beside one that is on the roll: it is
-// on no line by itself.
+// isBeside reports whether an exclude takes off a field beside one that is on
+// the roll: it is on no line by itself.
 func (m *merger) isBeside(e config.Exclude) bool {
 	p, err := credential.ParsePath(e.Path)
 	if err != nil {

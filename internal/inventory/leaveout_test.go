@@ -10,7 +10,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// Whoever may write the metadata of a path that is left out could name any account in it.
+// Whoever may write the metadata of a path that is left out could name any
+// account in it.
 func TestAPathThatIsLeftOutTakesNoAccountWithIt(t *testing.T) {
 	c := campaign()
 	c.Exclude = []config.Exclude{{Path: "kv/apps/leftover#password", Reason: "a leftover"}, {Path: "kv/apps/other", Reason: "not ours"}}
@@ -31,7 +32,8 @@ func TestAPathThatIsLeftOutTakesNoAccountWithIt(t *testing.T) {
 	}, out)
 }
 
-// Its tokens may read what is set, and it is not among the logins of which that is asked.
+// Its tokens may read what is set, and it is not among the logins of which that
+// is asked.
 func TestALoginToVaultThatIsLeftOutMakesTheListingIncomplete(t *testing.T) {
 	found := []Candidate{from(t, "a alice -"), from(t, "a approle/esg kv/x/esg#secret_id")}
 	for name, e := range map[string]config.Exclude{

@@ -17,9 +17,10 @@ import (
 // limitsMost bounds the secret-ids that are looked at for each role.
 const limitsMost = 1000
 
-// secretIDLimits says before the run what a new secret-id cannot take over from the old ones,
-// or what will be in the way of proving it (docs/protocol.md#approle-secret-ids). It looks by
-// accessor, which spends no use; what our token may not look at it leaves out.
+// secretIDLimits says before the run what a new secret-id cannot take over from
+// the old ones, or what will be in the way of proving it
+// (docs/protocol.md#approle-secret-ids). It looks by accessor, which spends no
+// use; what our token may not look at it leaves out.
 func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) ([]credential.Finding, error) {
 	mount, name, _ := cutRole(c.Subject)
 	at := "auth/" + mount + "/role/" + name
@@ -60,9 +61,10 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 	return append(found, l.shared(c, seen, len(accessors))...), nil
 }
 
-// shared keeps a role open whose secret-ids are not one consumer's, as it shows: two devices with one role have
-// one each, told apart by metadata or by the addresses that they are bound to. Which of them Vault's KV holds
-// whoever plans may not ask, and it does not matter: all but the new one are destroyed.
+// shared keeps a role open whose secret-ids are not one consumer's, as it
+// shows: two devices with one role have one each, told apart by metadata or by
+// the addresses that they are bound to. Which of them Vault's KV holds whoever
+// plans may not ask, and it does not matter: all but the new one are destroyed.
 func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int) []credential.Finding {
 	staged := slices.ContainsFunc(l.past.leftovers, func(left vault.Leftover) bool { return left.ID == c.ID })
 	if c.Own || staged { // other workers follow by themselves; one that Rollcall made meanwhile is no other's
@@ -88,7 +90,8 @@ func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int)
 // markOfRollcall is what a rotation adds to the metadata of a secret-id.
 const markOfRollcall = "rollcall"
 
-// differences names what tells secret-ids of a role apart by whose they are. Uses and lifetimes do not.
+// differences names what tells secret-ids of a role apart by whose they are.
+// Uses and lifetimes do not.
 func differences(ids []map[string]any) []string {
 	var out []string
 	keys := map[string]bool{}
@@ -114,8 +117,8 @@ func differences(ids []map[string]any) []string {
 	return out
 }
 
-// batchTokens notes a login that gives tokens which nobody can revoke. What the role gave
-// before it was set to something else is not known.
+// batchTokens notes a login that gives tokens which nobody can revoke. What the
+// role gave before it was set to something else is not known.
 func (l *lister) batchTokens(ctx context.Context, c *credential.Credential, mount string, role map[string]any) ([]credential.Finding, error) {
 	at := "sys/internal/ui/mounts/auth/" + mount
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)

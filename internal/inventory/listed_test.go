@@ -31,7 +31,8 @@ func oddSlapd(t *testing.T, accounts ...lab.Account) (*lab.Slapd, *ldap.Conn) {
 	return s, admin
 }
 
-// addLDIF adds entries of simple LDIF: "name: value" lines, a blank line between entries.
+// addLDIF adds entries of simple LDIF: "name: value" lines, a blank line
+// between entries.
 func addLDIF(t *testing.T, admin *ldap.Conn, text string, controls ...ldap.Control) {
 	t.Helper()
 	for entry := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
@@ -106,7 +107,8 @@ func details(roll *credential.Roll, id string, code credential.FindingCode) stri
 	return strings.Join(out, "; ")
 }
 
-// What a broad filter meets besides accounts is on the roll, each with its own problem.
+// What a broad filter meets besides accounts is on the roll, each with its own
+// problem.
 func TestWhatHasNoPasswordOfItsOwnIsListedWithThatAndNotGivenOne(t *testing.T) {
 	t.Parallel()
 	s, admin := oddSlapd(t, lab.Account{UID: "svc", Password: "x", Attrs: map[string][]string{"description": {"esg-k1"}}})
@@ -213,7 +215,8 @@ uid: svc`)
 	require.LessOrEqual(t, counted.n.Load(), int64(3), "one search of the source, one for all names, one for what showed no password")
 }
 
-// A password that the bind identity may not see may be there: nothing is guessed.
+// A password that the bind identity may not see may be there: nothing is
+// guessed.
 func TestAHiddenPasswordIsNotTakenForNone(t *testing.T) {
 	t.Parallel()
 	s, _ := oddSlapd(t, lab.Account{UID: "svc", Password: "x"})
@@ -261,7 +264,8 @@ func TestAnEntryNamedAsTheRootdnIsSaidToHavePerhapsASecondPassword(t *testing.T)
 	require.Empty(t, details(roll, got[s.AccountDN("admin")].ID, credential.FindingRootDN))
 }
 
-// A part of the tree on another server is said, and what may lie there is not called deleted.
+// A part of the tree on another server is said, and what may lie there is not
+// called deleted.
 func TestAPartOfTheTreeOnAnotherServerIsSaid(t *testing.T) {
 	t.Parallel()
 	s, admin := oddSlapd(t, lab.Account{UID: "svc", Password: "x", Attrs: map[string][]string{"description": {"esg-ref"}}})

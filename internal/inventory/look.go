@@ -36,8 +36,8 @@ func heldOf(l vault.Live) held {
 // looksAtOnce bounds the reads of Vault that the look has in flight.
 const looksAtOnce = 16
 
-// cutPaths names every path by the mount that serves it. One that no mount serves stays as
-// it was written, and the look says so.
+// cutPaths names every path by the mount that serves it. One that no mount
+// serves stays as it was written, and the look says so.
 func (l *lister) cutPaths(ctx context.Context) error {
 	for i, c := range l.candidates {
 		if c.Path == nil {
@@ -92,8 +92,9 @@ func placeProblem(err error) credential.Problem {
 	return ""
 }
 
-// look reads, before anything is set, what every path of the roll holds: a value that could not be
-// delivered, or that is no bare secret, keeps its credential open by its own reason. Values are not kept.
+// look reads, before anything is set, what every path of the roll holds: a
+// value that could not be delivered, or that is no bare secret, keeps its
+// credential open by its own reason. Values are not kept.
 func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	var mu sync.Mutex
 	blind := 0
@@ -140,7 +141,8 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 	return nil
 }
 
-// lookAt looks at the paths of one credential. The first trouble is its problem; all are findings.
+// lookAt looks at the paths of one credential. The first trouble is its
+// problem; all are findings.
 func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(credential.Path, []string)) (found []credential.Finding, blind int, err error) {
 	trouble := func(p credential.Problem, format string, args ...any) {
 		if c.Problem == "" {
@@ -244,9 +246,10 @@ func apiPath(p credential.Path) bool {
 	return strings.HasPrefix(p.Path, "data/") || strings.HasPrefix(p.Path, "metadata/")
 }
 
-// misspelt says how a path is written otherwise than Vault keeps it; empty if nothing shows. Secrets
-// may have such names all the same, so it is said only where nothing lies. Empty segments, "." and ".." name
-// nothing (vault.BadPath).
+// misspelt says how a path is written otherwise than Vault keeps it; empty if
+// nothing shows. Secrets may have such names all the same, so it is said only
+// where nothing lies. Empty segments, "." and ".." name nothing
+// (vault.BadPath).
 func misspelt(p credential.Path) string {
 	for segment := range strings.SplitSeq(p.Mount+"/"+p.Path, "/") {
 		if strings.TrimSpace(segment) != segment {

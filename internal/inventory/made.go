@@ -14,12 +14,14 @@ import (
 	"rollcall/internal/vault/powers"
 )
 
-// Whoever stole a login to Vault may have made himself another way in with it before the campaign: a
-// secret-id of another role, a user's password, a token that is nobody's child. That outlives
-// the login. Nothing in Vault says who made what, so what the login's policies let it make is told, and
-// a person answers by its name.
+// Whoever stole a login to Vault may have made himself another way in with it
+// before the campaign: a secret-id of another role, a user's password, a token
+// that is nobody's child. That outlives the login. Nothing in Vault says who
+// made what, so what the login's policies let it make is told, and a person
+// answers by its name.
 
-// made is what logins of the roll may have made or changed at one place in Vault.
+// made is what logins of the roll may have made or changed at one place in
+// Vault.
 type made struct {
 	what   powers.What
 	role   bool     // place is an AppRole
@@ -86,7 +88,8 @@ func ownPaths(c credential.Credential) []string {
 	return nil
 }
 
-// remadeBy are the paths at which logins of the roll are made anew, with their ids: they are retired too.
+// remadeBy are the paths at which logins of the roll are made anew, with their
+// ids: they are retired too.
 func remadeBy(roll *credential.Roll) map[string]string {
 	out := map[string]string{}
 	for _, c := range roll.Credentials {
@@ -149,8 +152,9 @@ func (l *lister) warnMade(place, text string) {
 
 const acceptMade = "; once that is done, say so: accept: - "
 
-// madeBefore repeats what the last campaign of the device said and nobody has accepted since: the right may have
-// been taken from the login, and what it made was not.
+// madeBefore repeats what the last campaign of the device said and nobody has
+// accepted since: the right may have been taken from the login, and what it
+// made was not.
 func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
 	if l.past.last == nil {
 		return
@@ -172,7 +176,8 @@ func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
 
 const saidBefore = "(said by campaign "
 
-// secretIDsSince says which secret-ids of a role were made while the device was in foreign hands.
+// secretIDsSince says which secret-ids of a role were made while the device was
+// in foreign hands.
 func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error) {
 	list, err := l.vault.API().Logical().ListWithContext(ctx, role+"/secret-id")
 	switch {

@@ -73,7 +73,8 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 		c.Accept = []config.Accept{{Vault: "auth/approle/role/made-backup", Reason: "made anew"}}
 	}), "auth/approle/role/made-backup")
 
-	// What the last campaign said is said again, though the right is gone; once.
+	// What the last campaign said is said again, though the right is gone;
+	// once.
 	write(t, "sys/policies/acl/made-one", map[string]any{"policy": `path "kv/*" { capabilities = ["read"] }`})
 	write(t, "sys/policies/acl/made-two", map[string]any{"policy": `path "kv/*" { capabilities = ["read"] }`})
 	before := &vault.LastRoll{Campaign: "c1"}

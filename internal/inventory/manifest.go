@@ -23,8 +23,8 @@ import (
 //	path       where Vault holds it, mount/path#field; may be left out
 //	note       for people; becomes part of the provenance
 //
-// as a YAML list of mappings or as CSV with a header line (see readCSV). It holds no secrets:
-// a column that looks like one is refused.
+// as a YAML list of mappings or as CSV with a header line (see readCSV). It
+// holds no secrets: a column that looks like one is refused.
 var columns = []string{"kind", "directory", "account", "path", "note"}
 
 // row is one line of a manifest as text.
@@ -158,8 +158,9 @@ func (t *table) called(c *config.Campaign, name string) string {
 	return c.Called(name)
 }
 
-// column checks the name of a column and reports whether it may be read. known is how many columns of its
-// header are; read says how the file was read, if there is more than one way.
+// column checks the name of a column and reports whether it may be read. known
+// is how many columns of its header are; read says how the file was read, if
+// there is more than one way.
 func (t *table) column(line int, name string, known int, read string) bool {
 	if read != "" {
 		read = " (" + read + ")"
@@ -175,7 +176,8 @@ func (t *table) column(line int, name string, known int, read string) bool {
 	return false
 }
 
-// noColumn: nothing in the header is known, so it may be no header at all, and is not repeated.
+// noColumn: nothing in the header is known, so it may be no header at all, and
+// is not repeated.
 func (t *table) noColumn(line int, read string) {
 	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, note")
 }

@@ -23,10 +23,12 @@ func (d dialect) String() string {
 
 var separators = []rune{',', ';', '\t', '|'}
 
-// readCSV reads separated values (RFC 4180) with a header line, as people and their programs write them: with the
-// separator of Excel's language or the one of a line sep=, with the #TYPE line of PowerShell and comments above the
-// header, with empty columns at the end. Below the header a line that begins with # is a row like any other, for
-// names may begin so, unless it is one piece of text where a row has several cells.
+// readCSV reads separated values (RFC 4180) with a header line, as people and
+// their programs write them: with the separator of Excel's language or the one
+// of a line sep=, with the #TYPE line of PowerShell and comments above the
+// header, with empty columns at the end. Below the header a line that begins
+// with # is a row like any other, for names may begin so, unless it is one
+// piece of text where a row has several cells.
 func (t *table) readCSV(text, encoding string) {
 	lines := strings.SplitAfter(text, "\n")
 	d := dialect{encoding, 0}
@@ -67,7 +69,8 @@ func (t *table) readCSV(text, encoding string) {
 
 var sepLine = regexp.MustCompile(`^"?sep=(.)"?$`)
 
-// blankAboveHeader takes out what may stand above the header, and is the index of that line.
+// blankAboveHeader takes out what may stand above the header, and is the index
+// of that line.
 func blankAboveHeader(lines []string, d *dialect) int {
 	for i, raw := range lines {
 		line := strings.TrimRight(raw, "\r\n")
@@ -106,9 +109,10 @@ func separatorOf(header string) rune {
 
 func columnName(cell string) string { return strings.ToLower(strings.TrimSpace(cell)) }
 
-// blankComments takes out lines below the header that begin with # and a blank and hold no
-// separator, where rows have several cells. Without the blank it may be the name of an
-// account, whose separators Excel has left out: such a row is short, and refused.
+// blankComments takes out lines below the header that begin with # and a blank
+// and hold no separator, where rows have several cells. Without the blank it
+// may be the name of an account, whose separators Excel has left out: such a
+// row is short, and refused.
 func blankComments(lines []string, comma rune) {
 	if !strings.ContainsRune(lines[0], comma) {
 		return
@@ -129,7 +133,8 @@ func comment(line string) bool {
 	return is && (rest == "" || rest[0] == ' ' || rest[0] == '\t' || strings.Trim(rest, "#-=*") == "")
 }
 
-// header checks the names of the columns, which it folds. Columns without a name are at their place, as "".
+// header checks the names of the columns, which it folds. Columns without a
+// name are at their place, as "".
 func (t *table) header(line int, head []string, d dialect) bool {
 	known := 0
 	for i := range head {
@@ -154,7 +159,8 @@ func (t *table) header(line int, head []string, d dialect) bool {
 	return len(t.errs.List) == before
 }
 
-// plainWord is what a message may repeat of a header: a slip in a name, and hardly a secret.
+// plainWord is what a message may repeat of a header: a slip in a name, and
+// hardly a secret.
 var plainWord = regexp.MustCompile(`^[a-z][a-z _-]{0,30}$`)
 
 func shownColumn(name string) string {

@@ -98,8 +98,8 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 
 const planted = "Pl4nted!{}secret=+"
 
-// Nothing makes the reader panic, and a row gives a candidate or a mistake, never
-// neither. The value of a column for secrets is never repeated.
+// Nothing makes the reader panic, and a row gives a candidate or a mistake,
+// never neither. The value of a column for secrets is never repeated.
 func FuzzManifest(f *testing.F) {
 	f.Add("m.csv", "account,path,kind,directory,note\nalice,kv/x#y,,corp,n\n")
 	f.Add("m.csv", "account,password\nalice,"+planted+"\n")

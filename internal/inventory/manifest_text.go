@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// plainText is a manifest as UTF-8 with line feeds, whatever Excel, PowerShell or an editor wrote it in. encoding names
-// that, for messages. What cannot be told without guessing is a problem: an account whose name is read in the
+// plainText is a manifest as UTF-8 with line feeds, whatever Excel, PowerShell
+// or an editor wrote it in. encoding names that, for messages. What cannot be
+// told without guessing is a problem: an account whose name is read in the
 // wrong encoding is another account.
 func (t *table) plainText(raw []byte) (text, encoding string) {
 	encoding = "UTF-8"
@@ -41,8 +42,9 @@ func (t *table) plainText(raw []byte) (text, encoding string) {
 
 const asUTF8 = `save it as "CSV UTF-8" (Excel), with Export-Csv -Encoding utf8 (PowerShell), or convert it with iconv -t UTF-8`
 
-// utf16Order is the byte order if raw is UTF-16: by its byte order mark, or because every other byte of its first
-// characters, which name columns, is zero.
+// utf16Order is the byte order if raw is UTF-16: by its byte order mark, or
+// because every other byte of its first characters, which name columns, is
+// zero.
 func utf16Order(raw []byte) binary.ByteOrder {
 	switch {
 	case len(raw) < 4 || len(raw)%2 != 0:

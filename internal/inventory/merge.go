@@ -51,9 +51,10 @@ type merger struct {
 	leftOut []leftPath
 }
 
-// mergeAll makes the roll out of candidates. It does no I/O. own are
-// the credentials that we ourselves work with, lost is what is known of accounts that were not found. The error is
-// about names in the campaign file that cannot be carried out.
+// mergeAll makes the roll out of candidates. It does no I/O. own are the
+// credentials that we ourselves work with, lost is what is known of accounts
+// that were not found. The error is about names in the campaign file that
+// cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
 	m := &merger{c: c, known: known, lost: lost, lines: map[string]*line{}}
 	var loose, left []Candidate
@@ -193,8 +194,8 @@ func (m *merger) settleFields() {
 	}
 }
 
-// peopleAndServices keeps must-change off accounts that anything but their owner
-// logs in with: it would cut that off.
+// peopleAndServices keeps must-change off accounts that anything but their
+// owner logs in with: it would cut that off.
 func (m *merger) peopleAndServices() {
 	for _, l := range m.lines {
 		if len(l.people) == 0 || len(l.services) == 0 {
@@ -270,7 +271,8 @@ func (m *merger) loose(list []Candidate) {
 	}
 }
 
-// meantThere are the lines of a secret that say whose it is, for a candidate that does not.
+// meantThere are the lines of a secret that say whose it is, for a candidate
+// that does not.
 func meantThere(c Candidate, there []*line) []*line {
 	if c.Account != "" {
 		return nil

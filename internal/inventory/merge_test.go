@@ -38,7 +38,8 @@ func campaign() *config.Campaign {
 	}
 }
 
-// from makes a candidate: "source account path", with "-" for what is not known.
+// from makes a candidate: "source account path", with "-" for what is not
+// known.
 func from(t interface{ Helper() }, text string) Candidate {
 	t.Helper()
 	f := strings.Fields(text)
@@ -80,7 +81,8 @@ func svc(ou string) Account {
 	return Account{Subject: uuidOf(ou), Name: "uid=svc,ou=" + ou + "," + base, Short: "svc", Logins: []string{"svc"}}
 }
 
-// shown writes one credential as "name [paths] problem (sources)" with findings.
+// shown writes one credential as "name [paths] problem (sources)" with
+// findings.
 func shown(r *credential.Roll, c credential.Credential) string {
 	var paths, sources, codes []string
 	for _, p := range c.Paths {

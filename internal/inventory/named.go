@@ -11,15 +11,16 @@ import (
 	"rollcall/internal/credential"
 )
 
-// target is what a name in the campaign file means: the id of an account, on the roll or
-// not, or of a line without one.
+// target is what a name in the campaign file means: the id of an account, on
+// the roll or not, or of a line without one.
 type target struct {
 	id, name string
 	account  *Account // nil for a line without one, and for an AppRole
 }
 
-// meant is all that a name means, in every directory and on the roll. The directories decide, and not the roll: who
-// may add a name to his own entry would choose what is left out otherwise.
+// meant is all that a name means, in every directory and on the roll. The
+// directories decide, and not the roll: who may add a name to his own entry
+// would choose what is left out otherwise.
 func (m *merger) meant(name string) []target {
 	found := map[string]target{}
 	key := accountKey(name)
@@ -33,8 +34,8 @@ func (m *merger) meant(name string) []target {
 		if l.Authority == credential.VaultAuthority && l.Subject != "" && accountKey(l.Subject) == key {
 			found[id] = target{id: id, name: l.Name}
 		}
-		// What no account was found for is known by the name that its source gives; an
-		// ambiguous one is known by what it may mean, above.
+		// What no account was found for is known by the name that its source
+		// gives; an ambiguous one is known by what it may mean, above.
 		if l.Subject == "" && l.Problem != credential.Ambiguous && (accountKey(l.Name) == key || slices.ContainsFunc(l.logins, func(s string) bool { return accountKey(s) == key })) {
 			found[id] = target{id: id, name: id}
 		}
@@ -46,8 +47,8 @@ func (m *merger) meant(name string) []target {
 	return out
 }
 
-// theOne is what a name in the campaign file means, if that is one thing; none if it is not on the
-// roll. where is the place in the file, for errors.
+// theOne is what a name in the campaign file means, if that is one thing; none
+// if it is not on the roll. where is the place in the file, for errors.
 func (m *merger) theOne(where, name string) ([]target, error) {
 	all := m.meant(name)
 	exact := formOf(name) == byID || formOf(name) == byDN
@@ -79,8 +80,8 @@ func (a Account) bears(text string) bool {
 	return slices.ContainsFunc(a.Logins, func(login string) bool { return fold(login) == fold(text) })
 }
 
-// mainName reports whether the account itself goes by name: whoever may write one more value to an entry must
-// not make it pass for another.
+// mainName reports whether the account itself goes by name: whoever may write
+// one more value to an entry must not make it pass for another.
 func (a Account) mainName(name string) bool {
 	if form := formOf(name); form == byID || a.facts == nil || form == byDN && dnKey(name) == dnKey(a.Name) {
 		return true

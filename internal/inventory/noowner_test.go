@@ -9,7 +9,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// A path that a list names for an account which is not there has an owner: the words are about him, and name the row.
+// A path that a list names for an account which is not there has an owner: the
+// words are about him, and name the row.
 func TestAPathThatARowNamesIsNotSaidToHaveNoOwner(t *testing.T) {
 	row := from(t, "list STRASSE kv/x/n1#bindpw")
 	row.Reason.Detail = "n.csv:2, by hand"

@@ -11,9 +11,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// rank is what has to go before what, whatever the campaign file says: with a login to Vault a
-// thief reads each new value as it is left there, and with an account that resets others he
-// changes them again.
+// rank is what has to go before what, whatever the campaign file says: with a
+// login to Vault a thief reads each new value as it is left there, and with an
+// account that resets others he changes them again.
 type rank int
 
 const (
@@ -42,11 +42,12 @@ func (l *line) rank() rank {
 
 // order puts every line into its wave and names the waves. It does no I/O.
 //
-// The waves of the file that name logins to Vault are its first ones (config holds it to
-// that). Then come the logins that they leave over, and the other waves of the file with the rest
-// behind them. Accounts that can reset others, and that no wave of the file names, have waves of
-// their own before these, or right behind the wave of whoever can reset them; last is what
-// Rollcall itself works with. A wave of ours that nothing is in is not there at all.
+// The waves of the file that name logins to Vault are its first ones (config
+// holds it to that). Then come the logins that they leave over, and the other
+// waves of the file with the rest behind them. Accounts that can reset others,
+// and that no wave of the file names, have waves of their own before these, or
+// right behind the wave of whoever can reset them; last is what Rollcall itself
+// works with. A wave of ours that nothing is in is not there at all.
 func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	leading := slices.IndexFunc(m.c.Waves, func(w config.Wave) bool { return !w.OfLogins() })
 	if leading < 0 {
@@ -128,13 +129,15 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	return waves, nil
 }
 
-// spot is a place in the order: a wave of the file (the rest is one), or a wave of ours between two.
+// spot is a place in the order: a wave of the file (the rest is one), or a wave
+// of ours between two.
 type spot struct{ key, level int }
 
 // named is the spot of a wave of the file.
 func named(wave int) spot { return spot{2*wave + 1, 0} }
 
-// between reports whether it is a wave of ours, and before gives the wave of the file behind it.
+// between reports whether it is a wave of ours, and before gives the wave of
+// the file behind it.
 func (s spot) between() bool { return s.key%2 == 0 }
 func (s spot) before() int {
 	if !s.between() {
@@ -153,11 +156,12 @@ func (s spot) next() spot {
 	return spot{s.key + 1, 0}
 }
 
-// resettersFirst holds the file's waves to the order of who can reset whom, and gives accounts
-// that can reset others, where the file leaves them to the rest, the first spot behind all
-// that can reset them. A file that names an account no later than one that could reset it is
-// refused. Accounts that can reset each other, in a circle of any length, are not held to any
-// order among themselves: what the file leaves over of them goes together.
+// resettersFirst holds the file's waves to the order of who can reset whom, and
+// gives accounts that can reset others, where the file leaves them to the rest,
+// the first spot behind all that can reset them. A file that names an account
+// no later than one that could reset it is refused. Accounts that can reset
+// each other, in a circle of any length, are not held to any order among
+// themselves: what the file leaves over of them goes together.
 func (m *merger) resettersFirst(lines []*line, at map[*line]spot, leading int) error {
 	rest := named(len(m.c.Waves))
 	slices.SortFunc(lines, func(a, b *line) int { return strings.Compare(a.ID, b.ID) })

@@ -19,7 +19,8 @@ func protected(name string) Account {
 	return a
 }
 
-// ordered lists what merge makes of found: "wave number, its name, the account".
+// ordered lists what merge makes of found: "wave number, its name, the
+// account".
 func ordered(t *testing.T, c *config.Campaign, found []Candidate, known accounts, own ownIdentities) ([]string, error) {
 	t.Helper()
 	roll, _, err := merge(c, found, known, own)

@@ -10,11 +10,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A device that has another name in the next file, for it was renamed or another person wrote that, is
-// another device to whoever goes by names: what its campaign left open would be on no roll any more.
+// A device that has another name in the next file, for it was renamed or
+// another person wrote that, is another device to whoever goes by names: what
+// its campaign left open would be on no roll any more.
 
-// sayOtherDevices says what the newest rolls of other devices have open at this file's authorities and nothing
-// here names.
+// sayOtherDevices says what the newest rolls of other devices have open at this
+// file's authorities and nothing here names.
 func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) error {
 	others, err := l.vault.OtherRolls(ctx, l.c.Device, l.c.Formerly...)
 	if vault.IsDenied(err) {

@@ -21,9 +21,10 @@ const ownSource = "own"
 // value, so a campaign that tried would lock itself out.
 const notByUs = -1
 
-// addOwn puts on the roll what Rollcall works with and can rotate, because whoever
-// had the device may have met it: bind identities that can reset each other and, if the
-// file says so, the workers' AppRole. A single identity is listed only where a source finds it.
+// addOwn puts on the roll what Rollcall works with and can rotate, because
+// whoever had the device may have met it: bind identities that can reset each
+// other and, if the file says so, the workers' AppRole. A single identity is
+// listed only where a source finds it.
 func (l *lister) addOwn(ctx context.Context) error {
 	for _, name := range l.c.Authorities() {
 		pair := l.c.Authority(name).Logins()
@@ -58,8 +59,8 @@ func (l *lister) addOwn(ctx context.Context) error {
 	return nil
 }
 
-// loginRole is the AppRole that this process is logged in with, as mount/role, or the userpass
-// user, as mount/name; empty if it is neither.
+// loginRole is the AppRole that this process is logged in with, as mount/role,
+// or the userpass user, as mount/name; empty if it is neither.
 func (l *lister) loginRole(ctx context.Context) (string, error) {
 	const at = "auth/token/lookup-self"
 	sec, err := l.vault.API().Auth().Token().LookupSelfWithContext(ctx)
@@ -83,9 +84,10 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// ownIdentities finds them. Those that are rotated get a wave each, after all else:
-// the first of a pair is dead before the second is touched, and no other credential is
-// in those waves. The workers' own login to Vault, which everything needs, is the last.
+// ownIdentities finds them. Those that are rotated get a wave each, after all
+// else: the first of a pair is dead before the second is touched, and no other
+// credential is in those waves. The workers' own login to Vault, which
+// everything needs, is the last.
 func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
 	own := ownIdentities{}
 	last := 0
@@ -122,8 +124,8 @@ func isOwnLogin(c Candidate) bool {
 	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == ownSource
 }
 
-// ownIdentities marks what nobody but a person can rotate. It stays on the roll as an
-// open exception, since the device may know it too.
+// ownIdentities marks what nobody but a person can rotate. It stays on the roll
+// as an open exception, since the device may know it too.
 func (m *merger) ownIdentities(own ownIdentities) []Warning {
 	var warnings []Warning
 	for id, place := range own {

@@ -61,8 +61,8 @@ func pathList(paths []credential.Path) string {
 // would get the same, or a path that is somebody's already, both get their
 // immutable id added.
 //
-// Those with a path get the default one with their immutable id as a spare: where a new value goes if the account
-// refuses what its paths hold.
+// Those with a path get the default one with their immutable id as a spare:
+// where a new value goes if the account refuses what its paths hold.
 func (m *merger) adopt(own ownIdentities) error {
 	plain := map[*line]credential.Path{}
 	taken := map[place]int{} // secrets, for one of ours has one owner
@@ -119,9 +119,9 @@ func (m *merger) adopted(l *line, account string) (credential.Path, error) {
 	return p, nil
 }
 
-// segment makes a name fit for one segment of a Vault path: lower case,
-// because two uids that differ by case are one account, and "_" for whatever has
-// a meaning in paths or in mount/path#field.
+// segment makes a name fit for one segment of a Vault path: lower case, because
+// two uids that differ by case are one account, and "_" for whatever has a
+// meaning in paths or in mount/path#field.
 func segment(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-@", r) {

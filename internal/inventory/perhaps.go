@@ -8,12 +8,14 @@ import (
 	"rollcall/internal/credential"
 )
 
-// A path of which it is not certain whose it is may be the one that an account's consumers read:
-// a name there means several accounts, or nothing but a "username" beside the password says
-// whose it is. Were the account given a new value at a path of Rollcall's own meanwhile,
-// they would be cut off, and the report would say that Vault had never held the password.
+// A path of which it is not certain whose it is may be the one that an
+// account's consumers read: a name there means several accounts, or nothing but
+// a "username" beside the password says whose it is. Were the account given a
+// new value at a path of Rollcall's own meanwhile, they would be cut off, and
+// the report would say that Vault had never held the password.
 
-// calledSo are lines with an account, by authority and every name that a secret may call it.
+// calledSo are lines with an account, by authority and every name that a secret
+// may call it.
 type calledSo map[reference][]*line
 
 func (m *merger) named() calledSo {
@@ -37,7 +39,8 @@ func (m *merger) named() calledSo {
 	return out
 }
 
-// noteMaybe keeps a loose candidate's path with each account of the roll that it may mean.
+// noteMaybe keeps a loose candidate's path with each account of the roll that
+// it may mean.
 func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	for _, a := range m.accounts(c) {
 		if l := m.lines[c.Authority+"/"+a.Subject]; l != nil {
@@ -48,7 +51,8 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		return
 	}
 	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
-		// A directory is named where the file has one alone, whether or not the secret names it.
+		// A directory is named where the file has one alone, whether or not the
+		// secret names it.
 		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue
 		}
@@ -67,9 +71,9 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 // lastSegment is what teams call a secret, often by its account.
 func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 
-// perhapsIts keeps open an account that would get a path of Rollcall's own although one in Vault
-// may be its own, and says so of one that has others. Whoever excludes the path, or names its
-// account there, has answered.
+// perhapsIts keeps open an account that would get a path of Rollcall's own
+// although one in Vault may be its own, and says so of one that has others.
+// Whoever excludes the path, or names its account there, has answered.
 func (m *merger) perhapsIts() {
 	for _, l := range m.lines {
 		alone := len(l.Paths) == 0

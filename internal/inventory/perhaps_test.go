@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// An account must not get a new value at a path of Rollcall's own while the path that its
-// consumers read lies unclaimed on the same roll.
+// An account must not get a new value at a path of Rollcall's own while the
+// path that its consumers read lies unclaimed on the same roll.
 func TestAnAccountIsNotCutOffFromAPathThatMayBeItsOwn(t *testing.T) {
 	svc := svc("sales").Name
 	other := "uid=svc,ou=plant," + base

@@ -10,8 +10,9 @@ import (
 )
 
 // What a secret says of itself in its custom_metadata may have been written by
-// whoever had the device. It is a hint: where nothing else ties an account to the device, the
-// rotation asks the account itself, and sets nothing that it cannot place.
+// whoever had the device. It is a hint: where nothing else ties an account to
+// the device, the rotation asks the account itself, and sets nothing that it
+// cannot place.
 
 // confirmed takes a person's word for paths: by account and path, each by name.
 func (m *merger) confirmed() ([]Warning, error) {
@@ -47,8 +48,8 @@ func (m *merger) confirmed() ([]Warning, error) {
 	return warnings, nil
 }
 
-// ownPlaces leaves to what Rollcall itself logs in with the one path of the campaign file,
-// whatever a secret says: its new value opens whole directories.
+// ownPlaces leaves to what Rollcall itself logs in with the one path of the
+// campaign file, whatever a secret says: its new value opens whole directories.
 func (m *merger) ownPlaces(own ownIdentities) {
 	for id, l := range m.lines {
 		if _, ours := own[id]; !ours || l.ownPath == nil {
@@ -64,8 +65,8 @@ func (m *merger) ownPlaces(own ownIdentities) {
 	}
 }
 
-// tellPlaces marks what is known by a secret's own word alone, and bounds what one
-// account may gather.
+// tellPlaces marks what is known by a secret's own word alone, and bounds what
+// one account may gather.
 func (m *merger) tellPlaces() {
 	for _, l := range m.lines {
 		if l.Subject == "" {
@@ -85,8 +86,8 @@ func (m *merger) tellPlaces() {
 	}
 }
 
-// What one line of the roll may hold: an entry of the ledger has at most 64 KiB, and names in
-// Vault may be long.
+// What one line of the roll may hold: an entry of the ledger has at most 64
+// KiB, and names in Vault may be long.
 const (
 	pathBytesMost   = 16 << 10
 	reasonBytesMost = 300
@@ -126,8 +127,9 @@ func keepOf(paths, some []credential.Path) []credential.Path {
 	return out
 }
 
-// believed settles whose a path is that several accounts are said to have: where a
-// person named it for one of them, a secret's own word for others counts for nothing.
+// believed settles whose a path is that several accounts are said to have:
+// where a person named it for one of them, a secret's own word for others
+// counts for nothing.
 func believed(p credential.Path, ls []*line) []*line {
 	named := slices.DeleteFunc(slices.Clone(ls), func(l *line) bool {
 		byPerson := l.Subject == "" && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != config.VaultKV })

@@ -19,8 +19,9 @@ func fromVault(account, path string) Candidate {
 		Reason: credential.Reason{Source: "vault", Type: config.VaultKV, Detail: "kv/" + path}}
 }
 
-// Whoever writes Vault's part of the device can name one account in any number of secrets,
-// with names as long as Vault takes: the roll's entry must fit into the ledger.
+// Whoever writes Vault's part of the device can name one account in any number
+// of secrets, with names as long as Vault takes: the roll's entry must fit into
+// the ledger.
 func TestWhatGathersManyPathsIsOneCredentialsTroubleAndFitsIntoTheLedger(t *testing.T) {
 	for name, long := range map[string]int{"short": 1, "long": 3000} {
 		found := []Candidate{from(t, "list bob kv/bob#password")}

@@ -13,11 +13,12 @@ import (
 	"rollcall/internal/directory"
 )
 
-// hidden are facts of entries that showed no userPassword, by directory and immutable id.
+// hidden are facts of entries that showed no userPassword, by directory and
+// immutable id.
 type hidden map[string]map[string][]*facts
 
-// passwordsNotShown collects them. In the plain case, where bind.dn may read the attribute,
-// there are none but those of entries without one.
+// passwordsNotShown collects them. In the plain case, where bind.dn may read
+// the attribute, there are none but those of entries without one.
 func (l *lister) passwordsNotShown(known accounts) hidden {
 	out := hidden{}
 	note := func(authority string, a Account) {
@@ -42,10 +43,12 @@ func (l *lister) passwordsNotShown(known accounts) hidden {
 	return out
 }
 
-// lookForPasswords asks which of them have none. A server answers a filter with three values (RFC 4511
-// section 4.5.1.7): where bind.dn may not search userPassword, neither its presence nor its absence
-// matches, so what matches the absence has none for certain. Tried with slapd 2.5 and 389 Directory Server 2.3.
-// How many match neither is a warning: one of these that has no password would be given one.
+// lookForPasswords asks which of them have none. A server answers a filter with
+// three values (RFC 4511 section 4.5.1.7): where bind.dn may not search
+// userPassword, neither its presence nor its absence matches, so what matches
+// the absence has none for certain. Tried with slapd 2.5 and 389 Directory
+// Server 2.3. How many match neither is a warning: one of these that has no
+// password would be given one.
 func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
 	for name, entries := range l.passwordsNotShown(known) {
 		ids := slices.Sorted(maps.Keys(entries))
@@ -103,12 +106,14 @@ func under(dn, ancestor string) bool {
 	return err == nil && err2 == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
 }
 
-// passers are directories that can say whether they ask another system about passwords.
+// passers are directories that can say whether they ask another system about
+// passwords.
 type passers interface {
 	PassesThrough(ctx context.Context, server string) ([]string, error)
 }
 
-// lookForPassThrough warns of directories in which a new userPassword may not be what logs in.
+// lookForPassThrough warns of directories in which a new userPassword may not
+// be what logs in.
 func (l *lister) lookForPassThrough(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(l.dirs)) {
 		d, ok := l.dirs[name].(passers)

@@ -14,9 +14,10 @@ import (
 	"rollcall/internal/vault/powers"
 )
 
-// Preview says of each login to Vault of the roll what it could read of the new values where they
-// go, by the text of its policies: before a run there is no token of it to ask Vault about. It is a
-// preview for people; the run asks Vault. mount is Rollcall's own.
+// Preview says of each login to Vault of the roll what it could read of the new
+// values where they go, by the text of its policies: before a run there is no
+// token of it to ask Vault about. It is a preview for people; the run asks
+// Vault. mount is Rollcall's own.
 func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) ([]credential.Reach, error) {
 	p, remade := preview{api: v.API(), policies: map[string]*string{}}, remadeBy(roll)
 	var out []credential.Reach
@@ -65,8 +66,8 @@ type preview struct {
 	policies map[string]*string // by name; nil: it may not be read
 }
 
-// of reads the policies that a login gets. What may not be read is noted in r, and taken for
-// nothing.
+// of reads the policies that a login gets. What may not be read is noted in r,
+// and taken for nothing.
 func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*vault.ACL, []powers.Power, error) {
 	texts, _, err := p.texts(ctx, c, r)
 	if err != nil {
@@ -84,8 +85,8 @@ func (p *preview) of(ctx context.Context, c credential.Credential, r *credential
 	return acl, nil, err
 }
 
-// texts are those of the policies that a login gets; shown is false where its role or user, or one of them,
-// may not be read.
+// texts are those of the policies that a login gets; shown is false where its
+// role or user, or one of them, may not be read.
 func (p *preview) texts(ctx context.Context, c credential.Credential, r *credential.Reach) (texts []string, shown bool, err error) {
 	names, shown, err := p.names(ctx, c, r)
 	if err != nil {
@@ -109,13 +110,15 @@ func (p *preview) texts(ctx context.Context, c credential.Credential, r *credent
 	return texts, shown && len(hidden) == 0, nil
 }
 
-// names are those of the policies that a login gives: its role's or user's, and its entity's and
-// groups'. shown is false where its role or user may not be read.
+// names are those of the policies that a login gives: its role's or user's, and
+// its entity's and groups'. shown is false where its role or user may not be
+// read.
 func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) (all []string, shown bool, err error) {
 	mount, name, ok := cutRole(c.Subject)
 	switch {
 	case !c.Kind.OpensVault():
-		// A directory account at an auth mount: by its groups there, which only Vault and the directory know.
+		// A directory account at an auth mount: by its groups there, which only
+		// Vault and the directory know.
 		r.Hidden = append(r.Hidden, "which policies it gets at an auth mount of type ldap, where it logs in; the run asks Vault")
 		return nil, true, nil
 	case !ok:
@@ -140,8 +143,9 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 	return slices.Compact(out), true, err
 }
 
-// identity gives the policies of a login's entity and its groups; shown is false if they may not
-// be looked up. One that nobody has logged in with has none.
+// identity gives the policies of a login's entity and its groups; shown is
+// false if they may not be looked up. One that nobody has logged in with has
+// none.
 func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name string) (names []string, shown bool, err error) {
 	alias := any(name)
 	if login := of.Traits().Login; login.AliasFrom != "" {
@@ -176,7 +180,8 @@ func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name 
 	return names, true, nil
 }
 
-// policy is the text of a policy, empty for one that is not there; nil if it may not be read.
+// policy is the text of a policy, empty for one that is not there; nil if it
+// may not be read.
 func (p *preview) policy(ctx context.Context, name string) (*string, error) {
 	if text, ok := p.policies[name]; ok {
 		return text, nil
@@ -207,12 +212,14 @@ func (p *preview) read(ctx context.Context, at string) (data map[string]any, sho
 	return got.Data, true, nil
 }
 
-// notShown: Vault answers that this login is not shown it, or that it has no such thing.
+// notShown: Vault answers that this login is not shown it, or that it has no
+// such thing.
 func notShown(err error) bool {
 	return refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed)
 }
 
-// Outlook words what a person should know of a login before the run: what will wait, and why.
+// Outlook words what a person should know of a login before the run: what will
+// wait, and why.
 func Outlook(r credential.Reach, of int) string {
 	var b strings.Builder
 	switch {

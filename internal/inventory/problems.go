@@ -26,10 +26,11 @@ func (l *line) settle() {
 	}
 }
 
-// accept takes a problem off the line. What it is stays a finding, with the name of
-// nobody: the campaign file is whoever's who started it.
+// accept takes a problem off the line. What it is stays a finding, with the
+// name of nobody: the campaign file is whoever's who started it.
 func (l *line) accept(a config.Accept) bool {
-	// The one is seen by the look at what its paths hold, the other by the read that precedes Set.
+	// The one is seen by the look at what its paths hold, the other by the read
+	// that precedes Set.
 	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange {
 		l.Accepted = append(l.Accepted, a.Problem)
 		return true
@@ -50,8 +51,8 @@ func (l *line) accept(a config.Accept) bool {
 	return true
 }
 
-// unfound marks a line that no account was found for. Several sources may say different things of it: the one
-// that knows most decides, whatever came first.
+// unfound marks a line that no account was found for. Several sources may say
+// different things of it: the one that knows most decides, whatever came first.
 func (l *line) unfound(c Candidate, holder string) {
 	p := credential.NoAccount
 	switch {
@@ -66,8 +67,9 @@ func (l *line) unfound(c Candidate, holder string) {
 	}
 }
 
-// preferAccounts drops what is no account from entries that one reference means: an alias commonly
-// bears the name of the account it stands for, and a group the address of a person.
+// preferAccounts drops what is no account from entries that one reference
+// means: an alias commonly bears the name of the account it stands for, and a
+// group the address of a person.
 func preferAccounts(list []Account) []Account {
 	if len(list) < 2 {
 		return list

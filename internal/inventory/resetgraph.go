@@ -7,9 +7,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// resetGraph is who can reset whom. Its nodes are lines and, behind them, crowds: lines that the
-// same ones can reset. An edge goes from a line to a crowd that it can reset, and from a crowd to
-// each of its lines, so that its size is that of the roll and not of its square.
+// resetGraph is who can reset whom. Its nodes are lines and, behind them,
+// crowds: lines that the same ones can reset. An edge goes from a line to a
+// crowd that it can reset, and from a crowd to each of its lines, so that its
+// size is that of the roll and not of its square.
 type resetGraph struct {
 	lines []*line
 	to    [][]int
@@ -18,7 +19,8 @@ type resetGraph struct {
 	late  []late // by node, once it is settled
 }
 
-// late is the last spot, among the lines before and in a node that can reset on, and whose.
+// late is the last spot, among the lines before and in a node that can reset
+// on, and whose.
 type late struct {
 	by *line
 	at spot
@@ -31,9 +33,9 @@ func (g *resetGraph) line(n int) *line {
 	return nil
 }
 
-// resetGraph is made of what the directories show, and of this: an account of a protected group
-// can reset all of its authority that are not. Lines that cannot be rotated as listed
-// keep nobody waiting, since they are not changed.
+// resetGraph is made of what the directories show, and of this: an account of a
+// protected group can reset all of its authority that are not. Lines that
+// cannot be rotated as listed keep nobody waiting, since they are not changed.
 func (m *merger) resetGraph(lines []*line) *resetGraph {
 	g := &resetGraph{lines: lines, to: make([][]int, len(lines)), from: make([][]int, len(lines))}
 	nodes, protected, others := map[string]int{}, map[string][]int{}, map[string][]int{}
@@ -80,8 +82,8 @@ func (m *merger) resetGraph(lines []*line) *resetGraph {
 	return g
 }
 
-// components are the nodes that reach each other, each before those that it reaches (Tarjan's
-// algorithm, 1972, which finds them the other way round).
+// components are the nodes that reach each other, each before those that it
+// reaches (Tarjan's algorithm, 1972, which finds them the other way round).
 func (g *resetGraph) components() (out [][]int) {
 	index, low, on := make([]int, len(g.to)), make([]int, len(g.to)), make([]bool, len(g.to))
 	var stack []int
@@ -120,8 +122,8 @@ func (g *resetGraph) components() (out [][]int) {
 	return out
 }
 
-// latest is the last of those that can reset the lines of a component, themselves not in it; nil if
-// there is none.
+// latest is the last of those that can reset the lines of a component,
+// themselves not in it; nil if there is none.
 func (g *resetGraph) latest(comp []int) (by *line, where spot) {
 	for _, n := range comp {
 		for _, f := range g.from[n] {
@@ -150,8 +152,8 @@ func (g *resetGraph) settle(comp []int, at map[*line]spot) {
 	}
 }
 
-// noteResets marks the lines that can reset others, and says so of each. What Rollcall works with
-// can by its nature.
+// noteResets marks the lines that can reset others, and says so of each. What
+// Rollcall works with can by its nature.
 func (m *merger) noteResets(own ownIdentities) {
 	for authority, shown := range m.lost.resets {
 		may, ahead := map[string]int{}, map[string]int{} // how many others, and how many of these go first all the same

@@ -71,7 +71,8 @@ func TestWhoMayResetWhomMakesWavesOneBehindTheOther(t *testing.T) {
 	}
 }
 
-// A login to Vault goes first all the same, and of whoever may reset it that is said.
+// A login to Vault goes first all the same, and of whoever may reset it that is
+// said.
 func TestWhoMayResetALoginToVaultIsTold(t *testing.T) {
 	var found []Candidate
 	for _, name := range []string{"alice", "bob"} {
@@ -91,7 +92,8 @@ func TestWhoMayResetALoginToVaultIsTold(t *testing.T) {
 	require.Empty(t, details(roll, bob.ID, credential.FindingResetsOthers))
 }
 
-// No account goes before one that could reset it, nor with it, unless each of them can reset the other.
+// No account goes before one that could reset it, nor with it, unless each of
+// them can reset the other.
 func TestNoAccountGoesBeforeOneThatCouldResetIt(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e", "f"}
 	rapid.Check(t, func(r *rapid.T) {

@@ -19,9 +19,9 @@ import (
 // reference is an account as sources name it, folded.
 type reference struct{ authority, account string }
 
-// accounts are the accounts that references mean, without repeats: none when
-// it is gone, several when the reference is ambiguous. An empty list that is there: it
-// may not be looked up.
+// accounts are the accounts that references mean, without repeats: none when it
+// is gone, several when the reference is ambiguous. An empty list that is
+// there: it may not be looked up.
 type accounts map[reference][]Account
 
 // mention is one way in which sources write an account.
@@ -31,9 +31,10 @@ type mention struct {
 	form form
 }
 
-// asLogin is a mention that reads like a DN as what people call an account: a login may hold an
-// "=", too. A DN below base means the entry of that name and no other one: who may choose a login could
-// make it stand for an entry that was deleted.
+// asLogin is a mention that reads like a DN as what people call an account: a
+// login may hold an "=", too. A DN below base means the entry of that name and
+// no other one: who may choose a login could make it stand for an entry that
+// was deleted.
 func (m mention) asLogin(base string) (mention, bool) {
 	if m.form != byDN || under(m.text, base) {
 		return m, false

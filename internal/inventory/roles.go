@@ -14,14 +14,15 @@ import (
 	"rollcall/internal/credential"
 )
 
-// limitsOf says before the run what is known to keep a login from being rotated,
-// or what the new one cannot take over, by auth method.
+// limitsOf says before the run what is known to keep a login from being
+// rotated, or what the new one cannot take over, by auth method.
 var limitsOf = map[string]func(*lister, context.Context, *credential.Credential) ([]credential.Finding, error){
 	credential.AppRoleMethod:  (*lister).secretIDLimits,
 	credential.UserpassMethod: (*lister).userLimits,
 }
 
-// lookUpLogins resolves "mount/name" references to logins to Vault, each by the type of its mount.
+// lookUpLogins resolves "mount/name" references to logins to Vault, each by the
+// type of its mount.
 func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known accounts) error {
 	users := map[string][]mention{} // by mount
 	var roles []mention
@@ -48,10 +49,11 @@ func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known account
 	return l.lookUpRoles(ctx, roles, known)
 }
 
-// lookUpRoles resolves "mount/role" references: with one list for each mount where our token
-// may list it, and else with a look at each role, for which it needs no more than
-// what the rotation of that role needs. Whoever may write a secret's metadata chooses what is asked here, so
-// a mount that is not there, or a role that we may not read, is the trouble of that line alone.
+// lookUpRoles resolves "mount/role" references: with one list for each mount
+// where our token may list it, and else with a look at each role, for which it
+// needs no more than what the rotation of that role needs. Whoever may write a
+// secret's metadata chooses what is asked here, so a mount that is not there,
+// or a role that we may not read, is the trouble of that line alone.
 func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts) error {
 	byMount := map[string]map[string]bool{} // nil: not ours to list
 	for _, ref := range refs {
@@ -111,8 +113,9 @@ func refusedBy(err error, statuses ...int) bool {
 	return errors.As(err, &re) && slices.Contains(statuses, re.StatusCode)
 }
 
-// cutRole splits "mount/role"; a mount may have several segments and a role
-// has none. A segment that the client would clean away names another place of Vault's API.
+// cutRole splits "mount/role"; a mount may have several segments and a role has
+// none. A segment that the client would clean away names another place of
+// Vault's API.
 func cutRole(ref string) (mount, role string, ok bool) {
 	ref = strings.TrimPrefix(strings.Trim(ref, "/ "), "auth/")
 	i := strings.LastIndexByte(ref, '/')

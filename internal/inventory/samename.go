@@ -11,11 +11,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// nameSource is the type of the source of users that have the name of an account of the roll.
+// nameSource is the type of the source of users that have the name of an
+// account of the roll.
 const nameSource = "name"
 
-// everyUser lists the users of all userpass mounts. Which of them may not be listed is said
-// by otherWays, for whom it matters only if the roll has accounts.
+// everyUser lists the users of all userpass mounts. Which of them may not be
+// listed is said by otherWays, for whom it matters only if the roll has
+// accounts.
 func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 	mounts, err := l.authMounts(ctx)
 	if err != nil {
@@ -38,11 +40,12 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 	return users, nil
 }
 
-// sameNames puts users of Vault on the roll that no source lists and that have the name of
-// an account of the roll: the device may have had one password for both. A name alone is not enough to set
-// the password of somebody's login, nor to leave it out of account: a person decides, and until
-// then nothing is written where it could read (activities/reach.go). It is asked with what Vault
-// holds for the account.
+// sameNames puts users of Vault on the roll that no source lists and that have
+// the name of an account of the roll: the device may have had one password for
+// both. A name alone is not enough to set the password of somebody's login, nor
+// to leave it out of account: a person decides, and until then nothing is
+// written where it could read (activities/reach.go). It is asked with what
+// Vault holds for the account.
 func (m *merger) sameNames(users []Account, own ownIdentities) {
 	named := map[string][]*line{}
 	for id, l := range m.lines {
@@ -82,8 +85,9 @@ func (m *merger) sameNames(users []Account, own ownIdentities) {
 	}
 }
 
-// leftOutByPath reports whether a source found the user at a path that the campaign file leaves
-// out: then it is on the roll's list of what was left out, with a warning.
+// leftOutByPath reports whether a source found the user at a path that the
+// campaign file leaves out: then it is on the roll's list of what was left out,
+// with a warning.
 func (m *merger) leftOutByPath(u Account) bool {
 	return slices.ContainsFunc(m.leftOut, func(p leftPath) bool {
 		a := m.accounts(p.Candidate)
@@ -106,7 +110,8 @@ func rdnValue(dn string) string {
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
-// mountTypes are the types of the auth mounts by name, without slashes; nil where our token may not see them.
+// mountTypes are the types of the auth mounts by name, without slashes; nil
+// where our token may not see them.
 type mountTypes map[string]string
 
 func (m mountTypes) of(kind string) (names []string) {
@@ -142,7 +147,8 @@ func (l *lister) authMounts(ctx context.Context) (mountTypes, error) {
 	return types, nil
 }
 
-// authType is the type of one auth mount; empty if it is not there or not shown.
+// authType is the type of one auth mount; empty if it is not there or not
+// shown.
 func (l *lister) authType(ctx context.Context, mount string) (string, error) {
 	types, err := l.authMounts(ctx)
 	if err != nil || types != nil {
@@ -160,7 +166,8 @@ func (l *lister) authType(ctx context.Context, mount string) (string, error) {
 	return kind, nil
 }
 
-// loginKind settles what kind of login to Vault a reference means: Vault knows it by the mount.
+// loginKind settles what kind of login to Vault a reference means: Vault knows
+// it by the mount.
 func (l *lister) loginKind(ctx context.Context, cand *Candidate) error {
 	if cand.Authority != credential.VaultAuthority {
 		return nil
@@ -182,7 +189,8 @@ func (l *lister) loginKind(ctx context.Context, cand *Candidate) error {
 	return nil
 }
 
-// ownUsers marks the users of people who work with Rollcall, and the one whose token ours is or stems from.
+// ownUsers marks the users of people who work with Rollcall, and the one whose
+// token ours is or stems from.
 func (l *lister) ownUsers(ctx context.Context, known accounts, own ownIdentities) error {
 	self := ""
 	for _, c := range l.candidates {

@@ -71,8 +71,8 @@ func (c *crowd) Find(_ context.Context, _, _, filter string, _ []string, each fu
 	return nil, nil
 }
 
-// 100,000 accounts, each found by a filter, named by uid in one half of a manifest
-// and by DN in the other.
+// 100,000 accounts, each found by a filter, named by uid in one half of a
+// manifest and by DN in the other.
 func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T) {
 	const n = 100_000
 	dir := newCrowd(n)

@@ -257,7 +257,8 @@ func (c *counter) Find(ctx context.Context, server, base, filter string, attrs [
 	return c.Directory.Find(ctx, server, base, filter, attrs, each)
 }
 
-// A secret of the device may hold several credentials, and its metadata names one.
+// A secret of the device may hold several credentials, and its metadata names
+// one.
 func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	servers(t)
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{

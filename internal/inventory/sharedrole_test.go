@@ -12,7 +12,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Two devices that log in with one role have a secret-id each: the rotation of the one's ends the other's.
+// Two devices that log in with one role have a secret-id each: the rotation of
+// the one's ends the other's.
 func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	servers(t)
 	make2 := func(role string, settings, first, second map[string]any) {
@@ -59,7 +60,8 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	require.Contains(t, details(roll, "vault/approle/shared-by-none", credential.FindingSharedRole), "is cut off", "it stays to be done")
 	require.Equal(t, credential.SharedRole, got["approle/shared-by-metadata"].Problem)
 
-	// One that Rollcall itself has made, in a campaign that was ended, is no other consumer's.
+	// One that Rollcall itself has made, in a campaign that was ended, is no
+	// other consumer's.
 	got, _ = list(withLeftover{store, "vault/approle/shared-by-metadata"})
 	require.Empty(t, got["approle/shared-by-metadata"].Problem)
 	require.Equal(t, credential.SharedRole, got["approle/shared-by-address"].Problem)

@@ -12,8 +12,8 @@ import (
 )
 
 // The keys of custom_metadata with which a KV v2 secret says whose it is. Only
-// account is needed; directory may be left out where the campaign has one.
-// For a login to Vault, directory is vault and account is mount/role or mount/user.
+// account is needed; directory may be left out where the campaign has one. For
+// a login to Vault, directory is vault and account is mount/role or mount/user.
 const (
 	metaDirectory = "directory"
 	metaAccount   = "account"

@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// userpass lists the users of an auth mount that tie to the device by their name or by an
-// address that they are bound to (Vault API docs, auth/userpass).
+// userpass lists the users of an auth mount that tie to the device by their
+// name or by an address that they are bound to (Vault API docs, auth/userpass).
 func (l *lister) userpass(ctx context.Context, s config.Source) error {
 	users, err := l.listUsers(ctx, s.Mount)
 	if err != nil {
@@ -67,9 +67,9 @@ func (l *lister) whyUser(ctx context.Context, s config.Source, user string) (str
 	return "", nil
 }
 
-// listUsers lists the users of a userpass mount, in lower case and each once: a new
-// password for another spelling of a name leaves a user of that spelling behind whom
-// nobody can log in as (1.21 tried).
+// listUsers lists the users of a userpass mount, in lower case and each once: a
+// new password for another spelling of a name leaves a user of that spelling
+// behind whom nobody can log in as (1.21 tried).
 func (l *lister) listUsers(ctx context.Context, mount string) ([]string, error) {
 	at := "auth/" + mount + "/users"
 	got, err := l.vault.API().Logical().ListWithContext(ctx, at)
@@ -90,7 +90,8 @@ func userAccount(mount, user string) Account {
 	return Account{Subject: subject, Name: subject, Short: user, Logins: []string{subject}, kind: credential.UserpassPassword}
 }
 
-// lookUpUsers resolves references to users of one mount, as lookUpRoles does with roles.
+// lookUpUsers resolves references to users of one mount, as lookUpRoles does
+// with roles.
 func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, known accounts) error {
 	users, err := l.listUsers(ctx, mount)
 	if err != nil && !refusedBy(err, http.StatusForbidden, http.StatusNotFound) {
@@ -118,7 +119,8 @@ func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, 
 	return nil
 }
 
-// userLimits says before the run what is known to keep a user from being rotated, or what outlives that.
+// userLimits says before the run what is known to keep a user from being
+// rotated, or what outlives that.
 func (l *lister) userLimits(ctx context.Context, c *credential.Credential) ([]credential.Finding, error) {
 	mount, name, _ := cutRole(c.Subject)
 	at := "auth/" + mount + "/users/" + name

@@ -62,7 +62,8 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 	require.Equal(t, credential.OwnIdentity, found["appdb/16387"].Problem, "nothing else could set it")
 	require.Equal(t, credential.NoAccount, found["unmatched/appdb/APP"].Problem, "a name in another case is another role's")
 
-	// With the row of the name that means nobody, "app" might mean that one too, and is refused.
+	// With the row of the name that means nobody, "app" might mean that one
+	// too, and is refused.
 	c.Sources[0].Content = []byte("account,directory\nApp,appdb\napp,appdb\n")
 	c.Exclude = []config.Exclude{{Account: "app", Reason: "stays"}}
 	roll, _, err = ListAll(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)

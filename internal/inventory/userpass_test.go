@@ -153,7 +153,8 @@ func warningCodes(ws []Warning) (out []credential.FindingCode) {
 	return out
 }
 
-// A secret as teams write it: the user name beside the password, and no metadata.
+// A secret as teams write it: the user name beside the password, and no
+// metadata.
 func TestAUserpassUserIsNotCutOffFromAPathThatMayBeItsOwn(t *testing.T) {
 	a := userAccount("userpass", "esg-job")
 	listed := Candidate{Kind: a.kind, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a, Reason: credential.Reason{Source: "users", Type: config.VaultUserpass}}

@@ -11,9 +11,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// vaultBind is an account with which Vault itself binds to a directory: every login of an auth mount of type
-// ldap goes through it, and so does what a secrets engine for a directory does. It keeps the password in
-// its own configuration, where nobody reads it and Rollcall may not write.
+// vaultBind is an account with which Vault itself binds to a directory: every
+// login of an auth mount of type ldap goes through it, and so does what a
+// secrets engine for a directory does. It keeps the password in its own
+// configuration, where nobody reads it and Rollcall may not write.
 type vaultBind struct {
 	at          string // the configuration's path in Vault
 	dn          string // as it is there: a DN, or in a domain any name that binds
@@ -28,8 +29,8 @@ func (l *lister) bindOf(at string, config map[string]any, directories map[string
 	}
 }
 
-// engineBinds reads with whom secrets engines for directories bind, and whose passwords they keep, as far as
-// our login may.
+// engineBinds reads with whom secrets engines for directories bind, and whose
+// passwords they keep, as far as our login may.
 func (l *lister) engineBinds(ctx context.Context) error {
 	if len(l.c.Directories) == 0 || l.vault == nil {
 		return nil
@@ -116,7 +117,8 @@ func (b vaultBind) is(authority string, a Account) bool {
 	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(name) })
 }
 
-// servesVault marks a line whose account Vault binds with: with a new password Vault would be refused.
+// servesVault marks a line whose account Vault binds with: with a new password
+// Vault would be refused.
 func (l *line) servesVault(authority string, a Account, binds []vaultBind) {
 	for _, b := range binds {
 		if !b.is(authority, a) {

@@ -12,7 +12,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Vault keeps the password of its own bind where nobody sees it: a new one there ends every login.
+// Vault keeps the password of its own bind where nobody sees it: a new one
+// there ends every login.
 func TestAnAccountThatVaultItselfBindsWithIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	servers(t)
 	ldapMount(t, "binds", map[string]any{"binddn": " UID=alice, ou=People,dc=example,dc=org", "bindpass": "x", "token_policies": "default"})

@@ -35,9 +35,9 @@ type Authority interface {
 	// Every call gives another one.
 	Generate(ctx context.Context, c credential.Credential) (credential.Secret, error)
 
-	// Set makes the write server accept the new value, administratively. old may be zero;
-	// it is there for authorities that refuse a reset without it. Stop with
-	// ReasonRights or ReasonPolicy when the server refuses.
+	// Set makes the write server accept the new value, administratively. old
+	// may be zero; it is there for authorities that refuse a reset without it.
+	// Stop with ReasonRights or ReasonPolicy when the server refuses.
 	Set(ctx context.Context, a Account, new, old credential.Secret) error
 
 	// Try offers one value to one server, once, and after a successful login
@@ -56,14 +56,16 @@ type Authority interface {
 	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
 
 	// Retire kills whatever still accepts an old value or was minted by it.
-	// Called after activation, or before it where RetiresFirst says so; doing it twice does no harm. mark is the write server's
-	// change mark (Account.Changed) as Retire left it, if the authority can tell that nobody
-	// else changed the secret meanwhile; else empty.
+	// Called after activation, or before it where RetiresFirst says so; doing
+	// it twice does no harm. mark is the write server's change mark
+	// (Account.Changed) as Retire left it, if the authority can tell that
+	// nobody else changed the secret meanwhile; else empty.
 	Retire(ctx context.Context, a Account, new credential.Secret) (mark string, findings []credential.Finding, err error)
 
-	// RetiresFirst reports whether Retire comes before activation for c. It does where the
-	// old value opens the place at which the new one is left: what it minted would read
-	// the new value there. Consumers have no login in between, so Retire is then short.
+	// RetiresFirst reports whether Retire comes before activation for c. It
+	// does where the old value opens the place at which the new one is left:
+	// what it minted would read the new value there. Consumers have no login in
+	// between, so Retire is then short.
 	RetiresFirst(c credential.Credential) bool
 
 	// ProofWithoutOld names the proof when the old value is unknown to us:
@@ -71,9 +73,9 @@ type Authority interface {
 	ProofWithoutOld() protocol.Proof
 }
 
-// As finds what an authority can do besides, T being one of the interfaces below: its own way, or
-// that of the authority that it stands around (Unwrap). Whoever asserts instead does not see
-// the latter.
+// As finds what an authority can do besides, T being one of the interfaces
+// below: its own way, or that of the authority that it stands around (Unwrap).
+// Whoever asserts instead does not see the latter.
 func As[T any](a Authority) (T, bool) {
 	for {
 		if t, ok := a.(T); ok {
@@ -90,20 +92,21 @@ func As[T any](a Authority) (T, bool) {
 
 // Many is an Authority that reads many accounts in few calls.
 type Many interface {
-	// Accounts is Account for each of cs on one server, by credential ID. It saves
-	// calls and decides nothing: what is not in the answer the caller reads by
-	// Account, which says why.
+	// Accounts is Account for each of cs on one server, by credential ID. It
+	// saves calls and decides nothing: what is not in the answer the caller
+	// reads by Account, which says why.
 	Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]Account
 }
 
 // Brief is a Many that can leave out what only Set asks for.
 type Brief interface {
-	// AccountsAfterSet is Accounts without Hindered and Logins, by which nothing is judged any more.
+	// AccountsAfterSet is Accounts without Hindered and Logins, by which
+	// nothing is judged any more.
 	AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]Account
 }
 
-// AccountsAfterSet reads many accounts in few calls, briefly where the authority can; false if it
-// can read one by one only.
+// AccountsAfterSet reads many accounts in few calls, briefly where the
+// authority can; false if it can read one by one only.
 func AccountsAfterSet(ctx context.Context, a Authority, server string, cs []credential.Credential) (map[string]Account, bool) {
 	if b, ok := As[Brief](a); ok {
 		return b.AccountsAfterSet(ctx, server, cs), true
@@ -115,37 +118,43 @@ func AccountsAfterSet(ctx context.Context, a Authority, server string, cs []cred
 	return m.Accounts(ctx, server, cs), true
 }
 
-// Seer is an Authority whose Try reads, with the operation that follows a good login, the
-// account's change mark as well.
+// Seer is an Authority whose Try reads, with the operation that follows a good
+// login, the account's change mark as well.
 type Seer interface {
-	// Seen is the mark that the last accepted Try of the account on the write server has
-	// read, once; empty if there was none, or the account may not read it.
+	// Seen is the mark that the last accepted Try of the account on the write
+	// server has read, once; empty if there was none, or the account may not
+	// read it.
 	Seen(a Account) string
 }
 
-// Again is an Authority of which one server may be several machines behind an address.
+// Again is an Authority of which one server may be several machines behind an
+// address.
 type Again interface {
-	// LookAgain looks at accounts over n new connections to one server, held at once.
-	// It changes nothing and offers no value.
+	// LookAgain looks at accounts over n new connections to one server, held at
+	// once. It changes nothing and offers no value.
 	LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (Look, error)
 }
 
 // Look is what several connections to one server showed.
 type Look struct {
-	// Contradicts says what shows that several machines answered. Empty: nothing does. It
-	// travels through Temporal: it names no account.
+	// Contradicts says what shows that several machines answered. Empty:
+	// nothing does. It travels through Temporal: it names no account.
 	Contradicts string
-	// Machine is what one machine keeps to, for comparison with an earlier look.
+	// Machine is what one machine keeps to, for comparison with an earlier
+	// look.
 	Machine string
-	// Marks are the newest change marks (Account.Changed) that were shown, by credential ID.
+	// Marks are the newest change marks (Account.Changed) that were shown, by
+	// credential ID.
 	Marks map[string]string
 }
 
-// Named is an Authority whose accounts log in by a name that can come to mean another one.
+// Named is an Authority whose accounts log in by a name that can come to mean
+// another one.
 type Named interface {
 	// SameName reports whether two names mean the same entry.
 	SameName(a, b string) bool
-	// Holder is the immutable id of the entry that has a name on a server now; empty if none has.
+	// Holder is the immutable id of the entry that has a name on a server now;
+	// empty if none has.
 	Holder(ctx context.Context, server, name string) (string, error)
 }
 
@@ -164,11 +173,12 @@ type Told struct {
 
 // Login is an Authority whose credentials open Vault.
 type Login interface {
-	// Reads gives those of the API paths in Vault that whoever has a token of c, a new one or any
-	// that lives, could read, or write to: a secret that he may write he can make away with. Where
-	// he may give himself other rights it gives all paths, and behind them the one by which he
-	// may (minted.Tokens.Reach). values are what may be in force, and need not be. It changes
-	// nothing that lasts. An error means that this is not known.
+	// Reads gives those of the API paths in Vault that whoever has a token of
+	// c, a new one or any that lives, could read, or write to: a secret that he
+	// may write he can make away with. Where he may give himself other rights
+	// it gives all paths, and behind them the one by which he may
+	// (minted.Tokens.Reach). values are what may be in force, and need not be.
+	// It changes nothing that lasts. An error means that this is not known.
 	Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error)
 }
 
@@ -186,10 +196,11 @@ type Outlasts struct {
 	Login bool
 }
 
-// Keeper is an Authority whose accounts keep their secret in an entry that may hold several.
+// Keeper is an Authority whose accounts keep their secret in an entry that may
+// hold several.
 type Keeper interface {
-	// Keeps is how many secrets the account's entry holds on one server now; 0 where that is
-	// not shown.
+	// Keeps is how many secrets the account's entry holds on one server now; 0
+	// where that is not shown.
 	Keeps(ctx context.Context, server string, a Account) (int, error)
 }
 
@@ -219,48 +230,56 @@ type Account struct {
 	// login fail: Locked, Disabled, Expired, Gone.
 	State protocol.Answer
 
-	// LockedUntil is when a lock ends by itself, with room for clocks that differ; zero if State is
-	// not Locked, or only an administrator ends it, or the authority does not say.
+	// LockedUntil is when a lock ends by itself, with room for clocks that
+	// differ; zero if State is not Locked, or only an administrator ends it, or
+	// the authority does not say.
 	LockedUntil time.Time
 
-	// Since is when the secret in force was set, by the write server's clock. Only an
-	// authority that goes on accepting the secret before it says so; zero where
-	// a good login by itself shows which secret is in force.
+	// Since is when the secret in force was set, by the write server's clock.
+	// Only an authority that goes on accepting the secret before it says so;
+	// zero where a good login by itself shows which secret is in force.
 	Since time.Time
 
 	// Changed is the server's own mark of the last change of the secret
 	// (pwdChangedTime; the accessors of the secret-ids). Empty if it has none.
-	// Where an authority has several servers the marks of one account only grow, as strings: a
-	// server whose mark is below the write server's has not seen the change.
-	// It may grow for other reasons too: a refused bind does that on OpenLDAP.
+	// Where an authority has several servers the marks of one account only
+	// grow, as strings: a server whose mark is below the write server's has not
+	// seen the change. It may grow for other reasons too: a refused bind does
+	// that on OpenLDAP.
 	Changed string
 
-	// OnlyOne: the authority keeps one secret for the account, so that a good login with the new
-	// value shows by itself that no other is in force, and Changed is not needed for that.
+	// OnlyOne: the authority keeps one secret for the account, so that a good
+	// login with the new value shows by itself that no other is in force, and
+	// Changed is not needed for that.
 	OnlyOne bool
 
-	// Exact: no login moves Changed, refused or not, so that servers that have seen
-	// the same changes of the secret have the same mark.
+	// Exact: no login moves Changed, refused or not, so that servers that have
+	// seen the same changes of the secret have the same mark.
 	Exact bool
 
-	// Locks is how many refused logins in a row lock the account, and Failed how many
-	// are counted now. Locks is 0 where none do, or where that is not known.
+	// Locks is how many refused logins in a row lock the account, and Failed
+	// how many are counted now. Locks is 0 where none do, or where that is not
+	// known.
 	Locks, Failed int
 
-	// Before is the change mark from when the value was staged that is the right one now, and
-	// is set again or retired; else empty. The caller of Set and Retire gives it.
+	// Before is the change mark from when the value was staged that is the
+	// right one now, and is set again or retired; else empty. The caller of Set
+	// and Retire gives it.
 	Before string
 
 	// Logins are the credential's at Vault (credential.Credential.Logins).
 	Logins []credential.VaultLogin
 
-	// LeftOut are servers that a person took out of the campaign. The callers of Set and Retire give them.
+	// LeftOut are servers that a person took out of the campaign. The callers
+	// of Set and Retire give them.
 	LeftOut []string
 
-	// Hindered is why the secret must not be set now, as the listing would say it. Set refuses an
-	// account that has any; the caller takes out what a person accepted.
+	// Hindered is why the secret must not be set now, as the listing would say
+	// it. Set refuses an account that has any; the caller takes out what a
+	// person accepted.
 	Hindered []credential.Problem
 
-	// ByItself: the last change was made by the account itself, as far as the server says.
+	// ByItself: the last change was made by the account itself, as far as the
+	// server says.
 	ByItself bool
 }

@@ -55,12 +55,13 @@ func NewCA() (*CA, error) {
 	return &CA{PEM: pemBlock("CERTIFICATE", der), cert: cert, key: key}, nil
 }
 
-// Name is one that every server of the lab has a certificate for, besides localhost. What it
-// stands for is up to the DNS of a test.
+// Name is one that every server of the lab has a certificate for, besides
+// localhost. What it stands for is up to the DNS of a test.
 const Name = "ldap.example.org"
 
-// Issue writes a certificate (of a server, and good for a client) and key for 127.0.0.1, localhost and Name, valid for
-// lifetime, to dir/name.crt and dir/name.key (0600), and the CA's to dir/ca.crt.
+// Issue writes a certificate (of a server, and good for a client) and key for
+// 127.0.0.1, localhost and Name, valid for lifetime, to dir/name.crt and
+// dir/name.key (0600), and the CA's to dir/ca.crt.
 func (ca *CA) Issue(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
 	return ca.issue(dir, name, lifetime, []string{"localhost", Name}, []net.IP{net.IPv4(127, 0, 0, 1)})
 }
@@ -70,8 +71,8 @@ func (ca *CA) IssueFor(host, dir, name string, lifetime time.Duration) (certFile
 	return ca.issue(dir, name, lifetime, []string{host}, nil)
 }
 
-// IssueBare is Issue with the name in the subject (CN) and nowhere else, as old certificates
-// have it.
+// IssueBare is Issue with the name in the subject (CN) and nowhere else, as old
+// certificates have it.
 func (ca *CA) IssueBare(dir, name string, lifetime time.Duration) (certFile, keyFile, caFile string, err error) {
 	return ca.issue(dir, name, lifetime, nil, nil)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // DNS is a small name server with records of its own, for clients that look for
-// servers: it answers SRV (RFC 2782), A and AAAA questions over UDP, and says of every other
-// name that it is not there.
+// servers: it answers SRV (RFC 2782), A and AAAA questions over UDP, and says
+// of every other name that it is not there.
 type DNS struct {
 	conn *net.UDPConn
 	done chan struct{}
@@ -32,8 +32,8 @@ type SRV struct {
 	Port   uint16
 }
 
-// StartDNS listens on a UDP address: "127.0.0.1:0", or with root "127.0.0.53:53" for a
-// client that cannot be told a port.
+// StartDNS listens on a UDP address: "127.0.0.1:0", or with root
+// "127.0.0.53:53" for a client that cannot be told a port.
 func StartDNS(listen string) (*DNS, error) {
 	addr, err := net.ResolveUDPAddr("udp", listen)
 	if err != nil {
@@ -69,7 +69,8 @@ func (d *DNS) Host6(name string, addresses ...net.IP) {
 	d.hosts6[canonical(name)] = addresses
 }
 
-// InTurn makes the server answer with one address of a name at a time, as some do that spread load.
+// InTurn makes the server answer with one address of a name at a time, as some
+// do that spread load.
 func (d *DNS) InTurn(turns bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

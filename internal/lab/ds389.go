@@ -27,21 +27,22 @@ type DS389Options struct {
 	// Accounts come from the supplier then.
 	ReplicaOf *DS389
 
-	// LooksLike gives this server the certificate of another one, as servers behind a
-	// balancer have one.
+	// LooksLike gives this server the certificate of another one, as servers
+	// behind a balancer have one.
 	LooksLike *DS389
 
 	Policy   DS389Policy
 	Accounts []Account // seeded when the server has started
 }
 
-// DS389 is a running 389 Directory Server: LDAPS and StartTLS, replication. It needs
-// no root. Passwords are random for each supplier; its consumers share them.
+// DS389 is a running 389 Directory Server: LDAPS and StartTLS, replication. It
+// needs no root. Passwords are random for each supplier; its consumers share
+// them.
 type DS389 struct {
 	// Admin is the Directory Manager: no ACI applies to it.
 	AdminDN, AdminPassword string
-	// Binder may write userPassword below ou=people and is the password administrator,
-	// as Rollcall recommends.
+	// Binder may write userPassword below ou=people and is the password
+	// administrator, as Rollcall recommends.
 	BinderDN, BinderPassword string
 	// Writer may write it too and is bound by the policy.
 	WriterDN, WriterPassword string
@@ -58,9 +59,9 @@ type DS389 struct {
 	proc *Process
 }
 
-// StartDS389 makes an instance, starts it and seeds the accounts. It returns once
-// the server answers, and a consumer once it has everything its supplier has.
-// 389-ds-base, libnss3-tools and openssl must be installed.
+// StartDS389 makes an instance, starts it and seeds the accounts. It returns
+// once the server answers, and a consumer once it has everything its supplier
+// has. 389-ds-base, libnss3-tools and openssl must be installed.
 func StartDS389(ctx context.Context, o DS389Options) (_ *DS389, err error) {
 	if _, err := os.Stat(ds389Binary); err != nil {
 		return nil, fmt.Errorf("lab: %s is missing; install it with: apt-get install --no-install-recommends 389-ds-base (%w)", ds389Binary, err)
@@ -108,8 +109,8 @@ func StartDS389(ctx context.Context, o DS389Options) (_ *DS389, err error) {
 	return s, nil
 }
 
-// firstStart chooses the ports. Another process may take them between FreePort and the
-// server's bind.
+// firstStart chooses the ports. Another process may take them between FreePort
+// and the server's bind.
 func (s *DS389) firstStart(ctx context.Context) (err error) {
 	for range 5 {
 		if s.ldaps, err = FreePort(); err != nil {
@@ -129,8 +130,8 @@ func (s *DS389) firstStart(ctx context.Context) (err error) {
 	return err
 }
 
-// Restart kills the server if it runs and starts it on the same ports and data: an
-// orderly end takes 2 to 5 s, and the data survive a kill.
+// Restart kills the server if it runs and starts it on the same ports and data:
+// an orderly end takes 2 to 5 s, and the data survive a kill.
 func (s *DS389) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,8 +155,8 @@ func (s *DS389) Process() *Process {
 	return s.proc
 }
 
-// Stop ends the server by a kill, as Restart does; its files stay. A second call does
-// nothing.
+// Stop ends the server by a kill, as Restart does; its files stay. A second
+// call does nothing.
 func (s *DS389) Stop(context.Context) error {
 	if s.hop != nil {
 		s.hop.close()
@@ -163,8 +164,8 @@ func (s *DS389) Stop(context.Context) error {
 	if p := s.Process(); p != nil {
 		p.Kill()
 	}
-	// The one thing that the server keeps elsewhere: a semaphore named like the folder
-	// (sem_overview(7)), which an orderly end would remove.
+	// The one thing that the server keeps elsewhere: a semaphore named like the
+	// folder (sem_overview(7)), which an orderly end would remove.
 	err := os.Remove("/dev/shm/sem." + filepath.Base(s.opts.Dir) + ".stats")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("lab: remove the server's semaphore: %w", err)
@@ -187,13 +188,16 @@ func (s *DS389) PeopleDN() string { return slapdPeople }
 // AccountDN is the DN of a seeded account.
 func (s *DS389) AccountDN(uid string) string { return "uid=" + uid + "," + slapdPeople }
 
-// SeededPassword is the password with which an account was seeded; empty if it was not.
+// SeededPassword is the password with which an account was seeded; empty if it
+// was not.
 func (s *DS389) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
 
-// LogFile is what the server wrote to its standard output and error; more is in log/errors.
+// LogFile is what the server wrote to its standard output and error; more is in
+// log/errors.
 func (s *DS389) LogFile() string { return s.path("ns-slapd.log") }
 
-// AdminConn opens a connection bound as the Directory Manager. The caller closes it.
+// AdminConn opens a connection bound as the Directory Manager. The caller
+// closes it.
 func (s *DS389) AdminConn(ctx context.Context) (*ldap.Conn, error) {
 	conn, err := ldap.DialURL(s.LDAP(), ldap.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}))
 	if err != nil {

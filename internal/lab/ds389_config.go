@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// What Debian's package installs and dscreate(8) makes instances from. dscreate itself takes
-// three times as long, wants root and puts its files where only one machine-wide
-// instance of a name can be.
+// What Debian's package installs and dscreate(8) makes instances from. dscreate
+// itself takes three times as long, wants root and puts its files where only
+// one machine-wide instance of a name can be.
 const (
 	ds389Template       = "/usr/share/dirsrv/data/template-dse.ldif"
 	ds389SuffixTemplate = "/usr/share/dirsrv/data/template-suffix-db.ldif"
@@ -37,8 +37,8 @@ nsslapd-dbcachesize: 10000000
 nsslapd-db-durable-transaction: off
 `
 
-// makeInstance makes the folders, the certificate database and a schema of our own, to which
-// the package's is added when the server starts.
+// makeInstance makes the folders, the certificate database and a schema of our
+// own, to which the package's is added when the server starts.
 func (s *DS389) makeInstance(ctx context.Context) error {
 	for _, name := range ds389Folders {
 		if err := os.MkdirAll(s.path(name), 0o700); err != nil {
@@ -56,8 +56,8 @@ func (s *DS389) makeInstance(ctx context.Context) error {
 	if twin := s.opts.LooksLike; twin != nil {
 		certFile, keyFile = twin.path("cert/ds389.crt"), twin.path("cert/ds389.key")
 	}
-	// NSS takes a key only from PKCS #12. Neither file nor database has a password: the
-	// folder is ours alone.
+	// NSS takes a key only from PKCS #12. Neither file nor database has a
+	// password: the folder is ours alone.
 	db, bundle := "sql:"+s.path("cert"), s.path("cert/ds389.p12")
 	for _, command := range [][]string{
 		{"openssl", "pkcs12", "-export", "-in", certFile, "-inkey", keyFile, "-name", "Server-Cert", "-out", bundle, "-passout", "pass:"},
@@ -89,7 +89,8 @@ func (s *DS389) writeConfig() error {
 	values := map[string]string{
 		"ds_user": me.Username, "fqdn": "localhost", "ds_port": strconv.Itoa(s.ldap),
 		"rootdn": s.AdminDN, "ds_passwd": hashed(s.AdminPassword),
-		// Never made, and ns-slapd takes no name of 104 bytes, which a test's folder may have.
+		// Never made, and ns-slapd takes no name of 104 bytes, which a test's
+		// folder may have.
 		"ldapi_enabled": "off", "ldapi_autobind": "off", "ldapi": "ldapi",
 		"ds_suffix": slapdBase, "ds_bename": "userRoot", "db_lib": "bdb",
 		"config_dir": s.opts.Dir, "db_dir": s.path("db"), "db_home_dir": s.path("db"),

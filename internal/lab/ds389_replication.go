@@ -17,8 +17,8 @@ const (
 	ds389Replicator = "cn=replication manager,cn=config"
 )
 
-// follow makes the server a consumer: it tells both what they are to each other and
-// has the supplier send everything.
+// follow makes the server a consumer: it tells both what they are to each other
+// and has the supplier send everything.
 func (s *DS389) follow(ctx context.Context) error {
 	consumer, err := s.AdminConn(ctx)
 	if err != nil {
@@ -40,7 +40,8 @@ func (s *DS389) follow(ctx context.Context) error {
 	}
 	readOnly, updatable := replica("2", "0", "65535"), replica("3", "1", "1")
 	readOnly["nsDS5ReplicaBindDN"] = ds389Replicator
-	// A broken connection is tried again after a second, not after up to five minutes.
+	// A broken connection is tried again after a second, not after up to five
+	// minutes.
 	updatable["nsDS5ReplicaBackoffMin"], updatable["nsDS5ReplicaBackoffMax"] = "1", "1"
 	for _, e := range []struct {
 		conn  *ldap.Conn
@@ -82,10 +83,11 @@ func (s *DS389) agreement() string { return fmt.Sprintf("cn=to %d,", s.ldaps) + 
 // after the return arrives until ResumeReplication.
 func (s *DS389) PauseReplication() { s.hop.setCut(true) }
 
-// ResumeReplication lets the supplier connect again and returns once the consumer has
-// caught up. Left alone, the supplier would wait from several seconds up to minutes before it
-// tries. A change of the agreement's schedule makes it try at once, unless it is just giving
-// up a try; so the schedule is changed until it has worked.
+// ResumeReplication lets the supplier connect again and returns once the
+// consumer has caught up. Left alone, the supplier would wait from several
+// seconds up to minutes before it tries. A change of the agreement's schedule
+// makes it try at once, unless it is just giving up a try; so the schedule is
+// changed until it has worked.
 func (s *DS389) ResumeReplication(ctx context.Context) error {
 	s.hop.setCut(false)
 	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
@@ -110,10 +112,11 @@ func (s *DS389) ResumeReplication(ctx context.Context) error {
 	}
 }
 
-// AwaitReplication returns once the consumer has all that its supplier had when it was
-// called, or an error when ctx ends. It has the supplier change one thing more
-// and looks for that: the update vectors do not tell, because changes of
-// nothing but failed logins have a number, and a consumer that keeps its own counts refuses them.
+// AwaitReplication returns once the consumer has all that its supplier had when
+// it was called, or an error when ctx ends. It has the supplier change one
+// thing more and looks for that: the update vectors do not tell, because
+// changes of nothing but failed logins have a number, and a consumer that keeps
+// its own counts refuses them.
 func (s *DS389) AwaitReplication(ctx context.Context) error {
 	supplier, err := s.opts.ReplicaOf.AdminConn(ctx)
 	if err != nil {
@@ -142,7 +145,8 @@ func (s *DS389) AwaitReplication(ctx context.Context) error {
 	})
 }
 
-// poll asks done every 20 ms until it says so or ctx ends. seen is what it saw last.
+// poll asks done every 20 ms until it says so or ctx ends. seen is what it saw
+// last.
 func poll(ctx context.Context, what string, done func() (ok bool, seen string, err error)) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// DS389Policy is the server's password policy, with the names that it has in cn=config. The
-// zero value asks for nothing.
+// DS389Policy is the server's password policy, with the names that it has in
+// cn=config. The zero value asks for nothing.
 type DS389Policy struct {
 	History    int           // passwordInHistory
 	MinAge     time.Duration // passwordMinAge
@@ -25,9 +25,10 @@ type DS389Policy struct {
 	LockoutDuration time.Duration // passwordLockoutDuration; 0 until an administrator unlocks
 	// TrackUpdate keeps pwdUpdateTime (passwordTrackUpdateTime).
 	TrackUpdate bool
-	// Global has servers take failure counts from their supplier (passwordIsGlobalPolicy). Without
-	// it a consumer answers 53 to each that arrives, and its supplier breaks off and sends
-	// it again after a while: one wrong password may hold up all that comes after it.
+	// Global has servers take failure counts from their supplier
+	// (passwordIsGlobalPolicy). Without it a consumer answers 53 to each that
+	// arrives, and its supplier breaks off and sends it again after a while:
+	// one wrong password may hold up all that comes after it.
 	Global bool
 }
 
@@ -105,9 +106,9 @@ func (s *DS389) acis(dn string) []string {
 	return nil
 }
 
-// seed adds the tree as the Directory Manager, who may add passwords that are hashed
-// already. A few connections at once: offline import takes longer for less than
-// thousands of entries.
+// seed adds the tree as the Directory Manager, who may add passwords that are
+// hashed already. A few connections at once: offline import takes longer for
+// less than thousands of entries.
 func (s *DS389) seed(ctx context.Context) error {
 	conn, err := s.AdminConn(ctx)
 	if err != nil {

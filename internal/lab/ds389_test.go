@@ -121,8 +121,9 @@ func TestDS389HasTheRightsItShouldAndSurvivesAKill(t *testing.T) {
 	}
 }
 
-// A consumer that takes no failure counts refuses each, and its supplier breaks off and sends them again after a
-// while. Whether what follows them arrives first is a matter of luck.
+// A consumer that takes no failure counts refuses each, and its supplier breaks
+// off and sends them again after a while. Whether what follows them arrives
+// first is a matter of luck.
 func TestDS389WrongPasswordsHoldUpAConsumerThatTakesNoFailureCounts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

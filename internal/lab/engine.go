@@ -23,8 +23,8 @@ type Engine struct {
 	process *Process
 }
 
-// StartEngine starts an engine on a port of its own and returns when it answers.
-// On an error nothing is left running. End it with Stop or Kill.
+// StartEngine starts an engine on a port of its own and returns when it
+// answers. On an error nothing is left running. End it with Stop or Kill.
 func StartEngine(ctx context.Context, o EngineOptions) (*Engine, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -48,8 +48,8 @@ func (e *Engine) Restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// An announcement of an engine that was killed is still there: ready is one of
-	// another process.
+	// An announcement of an engine that was killed is still there: ready is one
+	// of another process.
 	before, _ := e.announced()
 	ready := func(context.Context) error {
 		now, err := e.announced()
@@ -80,7 +80,8 @@ func (e *Engine) announced() (a announcement, err error) {
 // Address is host:port of the gRPC frontend: what TEMPORAL_ADDRESS takes.
 func (e *Engine) Address() string { return e.address }
 
-// Database is the SQLite file; temporal.db-wal beside it holds the latest commits.
+// Database is the SQLite file; temporal.db-wal beside it holds the latest
+// commits.
 func (e *Engine) Database() string { return filepath.Join(e.dir, "temporal.db") }
 
 // Stop ends the engine in order; see Process.Stop. It takes about 3 s.

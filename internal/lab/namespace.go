@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is a network namespace (network_namespaces(7)) with a loopback of its
-// own, for servers whose ports cannot be chosen. It has no name in the file
+// namespace is a network namespace (network_namespaces(7)) with a loopback of
+// its own, for servers whose ports cannot be chosen. It has no name in the file
 // system: it ends with the last process that uses it, so a killed test leaves
 // nothing behind.
 type namespace struct{ file *os.File }
@@ -52,8 +52,8 @@ func elsewhere(f func() error) error {
 
 func (n *namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
-// do runs f on a thread in the namespace. A socket that it makes and a child that it
-// starts stay there.
+// do runs f on a thread in the namespace. A socket that it makes and a child
+// that it starts stay there.
 func (n *namespace) do(f func() error) error {
 	return elsewhere(func() error {
 		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -85,9 +85,9 @@ func (n *namespace) ip(args ...string) error {
 // link is the name of the cable's end in each of two namespaces.
 const link = "dc0"
 
-// connect lays a cable between two namespaces (veth(4)), with an address for each
-// end. Neither end is ever seen outside them, so any number of pairs may use the same
-// addresses, and the cable goes with either namespace.
+// connect lays a cable between two namespaces (veth(4)), with an address for
+// each end. Neither end is ever seen outside them, so any number of pairs may
+// use the same addresses, and the cable goes with either namespace.
 func (n *namespace) connect(here string, other *namespace, there string) error {
 	if err := n.ip("link", "add", link, "type", "veth", "peer", "name", link, "netns", other.path()); err != nil {
 		return err
@@ -110,8 +110,9 @@ func (n *namespace) connect(here string, other *namespace, there string) error {
 	return nil
 }
 
-// hangUp ends the TCP connections to addr at this end (ss(8) -K). Where the kernel cannot,
-// they go on, and after a cut a server may wait for up to a minute before it gives one up.
+// hangUp ends the TCP connections to addr at this end (ss(8) -K). Where the
+// kernel cannot, they go on, and after a cut a server may wait for up to a
+// minute before it gives one up.
 func (n *namespace) hangUp(addr string) error {
 	return n.do(func() error {
 		if out, err := exec.Command("ss", "-K", "dst", addr).CombinedOutput(); err != nil {

@@ -129,7 +129,8 @@ func (s *Postgres) Restart(ctx context.Context) error {
 			s.proc = proc
 			return nil
 		}
-		// After a kill its sessions see that by themselves, and end a moment later.
+		// After a kill its sessions see that by themselves, and end a moment
+		// later.
 		if ctx.Err() != nil || !strings.Contains(err.Error(), "pre-existing shared memory block") || strings.Contains(err.Error(), "Address already in use") {
 			return err
 		}

@@ -46,8 +46,9 @@ func startProcessEnv(ctx context.Context, dir, logFile string, env []string, rea
 
 	started := make(chan error, 1)
 	go func() {
-		// Linux sends Pdeathsig when the starting *thread* ends (prctl(2)), and Go
-		// ends threads as it likes: hold this one for as long as the child lives.
+		// Linux sends Pdeathsig when the starting *thread* ends (prctl(2)), and
+		// Go ends threads as it likes: hold this one for as long as the child
+		// lives.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer log.Close()
@@ -69,7 +70,8 @@ func startProcessEnv(ctx context.Context, dir, logFile string, env []string, rea
 	return p, nil
 }
 
-// withoutLogins: the user's own Vault and Temporal are none of the lab's business.
+// withoutLogins: the user's own Vault and Temporal are none of the lab's
+// business.
 func withoutLogins(env []string) []string {
 	return slices.DeleteFunc(env, func(v string) bool {
 		return strings.HasPrefix(v, "VAULT_") || strings.HasPrefix(v, "TEMPORAL_") || strings.HasPrefix(v, "ROLLCALL_")
@@ -114,8 +116,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill ends the child at once (SIGKILL), as a crash would, and waits until it is
-// reaped.
+// Kill ends the child at once (SIGKILL), as a crash would, and waits until it
+// is reaped.
 func (p *Process) Kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.exited

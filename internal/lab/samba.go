@@ -48,10 +48,11 @@ type SambaOptions struct {
 type Samba struct {
 	// Admin is the domain's Administrator.
 	AdminDN, AdminPassword string
-	// Binder may reset passwords below OU=Services and OU=People, write pwdLastSet below the
-	// latter, and nothing else, as Rollcall recommends.
+	// Binder may reset passwords below OU=Services and OU=People, write
+	// pwdLastSet below the latter, and nothing else, as Rollcall recommends.
 	BinderDN, BinderPassword string
-	// Partner has the same rights, and the two may reset each other. Only with SambaOptions.Pair.
+	// Partner has the same rights, and the two may reset each other. Only with
+	// SambaOptions.Pair.
 	PartnerDN, PartnerPassword string
 	// Reader is an ordinary account: it reads and may reset nobody.
 	ReaderDN, ReaderPassword string
@@ -66,9 +67,9 @@ type Samba struct {
 	proc *Process
 }
 
-// StartSamba provisions a domain (10 to 30 s), seeds it and returns once the domain
-// controller answers. It needs root, for the network namespace and for what
-// provisioning writes, and the apt packages samba, samba-ad-provision,
+// StartSamba provisions a domain (10 to 30 s), seeds it and returns once the
+// domain controller answers. It needs root, for the network namespace and for
+// what provisioning writes, and the apt packages samba, samba-ad-provision,
 // samba-dsdb-modules, samba-vfs-modules and iproute2.
 func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 	if err := CanStartSamba(ctx); err != nil {
@@ -84,7 +85,8 @@ func StartSamba(ctx context.Context, o SambaOptions) (*Samba, error) {
 	return s, nil
 }
 
-// newSamba makes a machine for a domain controller, and the ways to it. Nothing runs yet.
+// newSamba makes a machine for a domain controller, and the ways to it. Nothing
+// runs yet.
 func newSamba(o SambaOptions, host, address string) (*Samba, error) {
 	s := &Samba{
 		AdminDN:  "CN=Administrator,CN=Users," + sambaBase,
@@ -128,8 +130,8 @@ func (s *Samba) found(ctx context.Context, all []*machine) error {
 
 var adminPassword = regexp.MustCompile(`Admin password:\s+(\S+)`)
 
-// provision makes the domain's database. The Administrator's password is made up
-// by samba-tool, so that it need not be on a command line.
+// provision makes the domain's database. The Administrator's password is made
+// up by samba-tool, so that it need not be on a command line.
 func (s *Samba) provision(ctx context.Context) error {
 	out, err := s.machine.run(ctx, sambaTool, "domain", "provision", "-s", mountPoint+"/empty.conf",
 		"--realm="+sambaRealm, "--domain="+sambaDomain, "--server-role=dc", "--dns-backend=NONE",
@@ -143,8 +145,8 @@ func (s *Samba) provision(ctx context.Context) error {
 	return s.writeConfig()
 }
 
-// Restart stops the domain controller if it runs and starts it on the same data and
-// behind the same ports.
+// Restart stops the domain controller if it runs and starts it on the same data
+// and behind the same ports.
 func (s *Samba) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +206,9 @@ func (s *Samba) PersonDN(uid string) string { return "CN=" + uid + "," + sambaPe
 // PeopleDN is the organizational unit with the people.
 func (s *Samba) PeopleDN() string { return sambaPeople }
 
-// Inside is the command line that runs a program where the domain controller runs: in its
-// network and with its folder at the place that its configuration names. It needs root.
+// Inside is the command line that runs a program where the domain controller
+// runs: in its network and with its folder at the place that its configuration
+// names. It needs root.
 func (s *Samba) Inside(program string) string {
 	return fmt.Sprintf("nsenter -t %d -n -m %s", s.Process().Pid(), program)
 }
@@ -219,7 +222,8 @@ func (s *Samba) LoginName(uid string) string { return uid + "@" + strings.ToLowe
 // LogFile is what the server wrote to its standard output and error.
 func (s *Samba) LogFile() string { return s.path("samba.log") }
 
-// AdminConn opens a connection bound as the Administrator. The caller closes it.
+// AdminConn opens a connection bound as the Administrator. The caller closes
+// it.
 func (s *Samba) AdminConn(ctx context.Context) (*ldap.Conn, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.opts.CA.PEM)

@@ -6,8 +6,9 @@ import (
 )
 
 // addController writes what the join of another domain controller leaves in the
-// configuration partition ([MS-ADTS] 6.1.1.2.2.1): its server object and its settings. It
-// goes to the database itself, because the directory lets no client write these.
+// configuration partition ([MS-ADTS] 6.1.1.2.2.1): its server object and its
+// settings. It goes to the database itself, because the directory lets no
+// client write these.
 const addController = `
 import sys, uuid
 from samba.auth import system_session
@@ -25,8 +26,8 @@ db.add({"dn": "CN=NTDS Settings," + server, "objectClass": "nTDSDSA", "dMDLocati
         "options": "1", "invocationId": str(uuid.uuid4())}, ["relax:0"])
 `
 
-// AddController makes the domain believe in another domain controller, which was
-// joined once and is gone.
+// AddController makes the domain believe in another domain controller, which
+// was joined once and is gone.
 func (s *Samba) AddController(ctx context.Context, host string) error {
 	out, err := s.machine.run(ctx, "/usr/bin/python3", "-c", addController, sambaConfig, mountPoint+"/private/sam.ldb", host, sambaBase)
 	if err != nil {

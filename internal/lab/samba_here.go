@@ -14,9 +14,10 @@ var (
 	ErrNoNamespace = errors.New("lab: this root may not make a namespace or mount in it")
 )
 
-// CanStartSamba returns nil if StartSamba finds what it needs here: root, the apt
-// packages that it names, and the right to make a namespace, which root in a
-// container may lack (CAP_SYS_ADMIN, capabilities(7)). It starts nothing that stays.
+// CanStartSamba returns nil if StartSamba finds what it needs here: root, the
+// apt packages that it names, and the right to make a namespace, which root in
+// a container may lack (CAP_SYS_ADMIN, capabilities(7)). It starts nothing that
+// stays.
 func CanStartSamba(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return ErrNotRoot

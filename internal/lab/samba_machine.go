@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-// machine is the computer that a domain controller takes itself to be on: a network, a
-// host name and files of its own below /etc, all of which end with its processes.
+// machine is the computer that a domain controller takes itself to be on: a
+// network, a host name and files of its own below /etc, all of which end with
+// its processes.
 type machine struct {
 	dir     string // at mountPoint, as its processes see it
 	host    string // dc1
@@ -34,10 +35,10 @@ func (m *machine) nics() string {
 	return "lo " + link
 }
 
-// begin is a shell script that gives the process it becomes, under its own pid, what is
-// the machine's: the folder dir at a short name, as Unix sockets need it (unix(7): 108
-// bytes), the host name and files of /etc. The mounts are in a mount
-// namespace (mount_namespaces(7)) and so seen by nobody else.
+// begin is a shell script that gives the process it becomes, under its own pid,
+// what is the machine's: the folder dir at a short name, as Unix sockets need
+// it (unix(7): 108 bytes), the host name and files of /etc. The mounts are in a
+// mount namespace (mount_namespaces(7)) and so seen by nobody else.
 const begin = `mount --bind "$1" ` + mountPoint + ` && hostname "$2" &&
 mount --bind ` + mountPoint + `/machine/hosts /etc/hosts &&
 mount --bind ` + mountPoint + `/machine/resolv.conf /etc/resolv.conf &&
@@ -50,10 +51,12 @@ func (m *machine) inside(program string, args ...string) (string, []string) {
 		m.dir, m.host, "env", "KRB5_CONFIG=" + mountPoint + "/machine/krb5.conf", program}, args...)
 }
 
-// run runs a program on the machine to its end and returns what it said. It is killed if
-// ctx ends or this process dies first, and Ctrl-C at the terminal does not reach it.
+// run runs a program on the machine to its end and returns what it said. It is
+// killed if ctx ends or this process dies first, and Ctrl-C at the terminal
+// does not reach it.
 func (m *machine) run(ctx context.Context, program string, args ...string) ([]byte, error) {
-	// Linux sends Pdeathsig when the starting thread ends (prctl(2)): hold this one.
+	// Linux sends Pdeathsig when the starting thread ends (prctl(2)): hold this
+	// one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	name, args := m.inside(program, args...)
@@ -66,12 +69,13 @@ func (m *machine) run(ctx context.Context, program string, args ...string) ([]by
 	return out, nil
 }
 
-// furnish writes the machine's files. all are the machines that know each other, this
-// one among them.
+// furnish writes the machine's files. all are the machines that know each
+// other, this one among them.
 //
-// They know each other's names from files and ask no DNS. A domain controller is a single
-// process here that waits for its resolver, so that one which asked itself, or a machine
-// behind a cut cable, would answer nobody for seconds at a time.
+// They know each other's names from files and ask no DNS. A domain controller
+// is a single process here that waits for its resolver, so that one which asked
+// itself, or a machine behind a cut cable, would answer nobody for seconds at a
+// time.
 func (m *machine) furnish(all []*machine) error {
 	var hosts, kdcs strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")

@@ -17,8 +17,8 @@ import (
 type SambaPair struct{ First, Second *Samba }
 
 // StartSambaPair provisions a domain as StartSamba does, lets a second domain
-// controller join it and returns once both have the same accounts. Each has a folder
-// below o.Dir.
+// controller join it and returns once both have the same accounts. Each has a
+// folder below o.Dir.
 func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err error) {
 	if err = CanStartSamba(ctx); err != nil {
 		return nil, err
@@ -62,9 +62,9 @@ func StartSambaPair(ctx context.Context, o SambaOptions) (p *SambaPair, err erro
 	return p, p.AwaitReplication(ctx)
 }
 
-// acquaint tells each machine the names by which replication calls the domain controllers:
-// the objectGUID of their settings (nTDSDSA objects, [MS-ADTS] 6.1.1.2.2.1), below
-// _msdcs.
+// acquaint tells each machine the names by which replication calls the domain
+// controllers: the objectGUID of their settings (nTDSDSA objects, [MS-ADTS]
+// 6.1.1.2.2.1), below _msdcs.
 func (p *SambaPair) acquaint(ctx context.Context) error {
 	conn, err := p.First.AdminConn(ctx)
 	if err != nil {
@@ -95,7 +95,8 @@ func (p *SambaPair) acquaint(ctx context.Context) error {
 	return nil
 }
 
-// guidText is the text form ([MS-DTYP] 2.3.4.3): the first three fields are stored little-endian.
+// guidText is the text form ([MS-DTYP] 2.3.4.3): the first three fields are
+// stored little-endian.
 func guidText(b []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", []byte{b[3], b[2], b[1], b[0]}, []byte{b[5], b[4]}, []byte{b[7], b[6]}, b[8:10], b[10:16])
 }
@@ -133,15 +134,17 @@ func (p *SambaPair) Heal(ctx context.Context) error {
 	if err := first.net.ip("link", "set", link, "up"); err != nil {
 		return err
 	}
-	// A connection of which one end has given up while the other waits for an answer.
+	// A connection of which one end has given up while the other waits for an
+	// answer.
 	if err := errors.Join(first.net.hangUp(second.address), second.net.hangUp(first.address)); err != nil {
 		return err
 	}
 	return p.AwaitReplication(ctx)
 }
 
-// AwaitReplication makes each domain controller fetch what the other has, which by
-// themselves they do some seconds after a change. It is tried again until ctx ends.
+// AwaitReplication makes each domain controller fetch what the other has, which
+// by themselves they do some seconds after a change. It is tried again until
+// ctx ends.
 func (p *SambaPair) AwaitReplication(ctx context.Context) error {
 	for _, way := range []struct{ to, from *Samba }{{p.Second, p.First}, {p.First, p.Second}} {
 		for {

@@ -40,7 +40,8 @@ func cutAndHealed(ctx context.Context, t *testing.T, p *SambaPair) {
 	require.True(t, accepts(far, next))
 }
 
-// requireNothingLeft: no process has the folder mounted any more, and nobody else ever had.
+// requireNothingLeft: no process has the folder mounted any more, and nobody
+// else ever had.
 func requireNothingLeft(t *testing.T, dir string) {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

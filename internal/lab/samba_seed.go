@@ -16,10 +16,11 @@ import (
 
 // SambaPolicy is the domain's password policy. The zero value is Active
 // Directory's default, with a lock-out after three refused logins: complex
-// passwords of at least 7 characters, 24 remembered, one day old before the owner may
-// change them.
+// passwords of at least 7 characters, 24 remembered, one day old before the
+// owner may change them.
 type SambaPolicy struct {
-	// LockoutThreshold locks an account after so many refused logins; 0 means 3.
+	// LockoutThreshold locks an account after so many refused logins; 0 means
+	// 3.
 	LockoutThreshold int
 	MinLength        int // minPwdLength; 0 means 7
 }
@@ -73,8 +74,9 @@ func (s *Samba) seed(ctx context.Context) error {
 	return nil
 }
 
-// delegate gives an identity what dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset Password;user"
-// grants, and with people "EXAMPLE\rollcall:WP;pwdLastSet;user" besides.
+// delegate gives an identity what dsacls OU /I:S /G "EXAMPLE\rollcall:CA;Reset
+// Password;user" grants, and with people "EXAMPLE\rollcall:WP;pwdLastSet;user"
+// besides.
 func (s *Samba) delegate(ctx context.Context, identity string) error {
 	const reset = "(OA;CIIO;CR;" + resetPassword + ";" + userClass + ";%[1]s)"
 	if err := s.AddACE(ctx, sambaServices, identity, reset); err != nil {
@@ -116,8 +118,8 @@ func (s *Samba) policy() *ldap.ModifyRequest {
 	return req
 }
 
-// interval is a time span as the directory keeps it: negative, in units of 100 ns
-// ([MS-ADTS] 2.2.10, lockoutDuration in [MS-ADA1] 2.367).
+// interval is a time span as the directory keeps it: negative, in units of 100
+// ns ([MS-ADTS] 2.2.10, lockoutDuration in [MS-ADA1] 2.367).
 func interval(d time.Duration) string { return strconv.FormatInt(-d.Nanoseconds()/100, 10) }
 
 // Values of userAccountControl ([MS-ADTS] 2.2.16).
@@ -140,7 +142,8 @@ func sambaUser(dn string, a Account, control string) *ldap.AddRequest {
 	return req
 }
 
-// unicodePassword is the form of unicodePwd: in quotes, UTF-16LE ([MS-ADTS] 3.1.1.3.1.5.1).
+// unicodePassword is the form of unicodePwd: in quotes, UTF-16LE ([MS-ADTS]
+// 3.1.1.3.1.5.1).
 func unicodePassword(password string) string {
 	var out []byte
 	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
@@ -149,9 +152,9 @@ func unicodePassword(password string) string {
 	return string(out)
 }
 
-// resetPassword is the control access right User-Force-Change-Password, pwdLastSet the
-// attribute, and userClass the class of accounts they are given for ([MS-ADTS] 5.1.3.2.1,
-// [MS-ADA3], [MS-ADSC] 2.263).
+// resetPassword is the control access right User-Force-Change-Password,
+// pwdLastSet the attribute, and userClass the class of accounts they are given
+// for ([MS-ADTS] 5.1.3.2.1, [MS-ADA3], [MS-ADSC] 2.263).
 const (
 	resetPassword = "00299570-246d-11d0-a768-00aa006e0529"
 	pwdLastSet    = "bf967a0a-0de6-11d0-a285-00aa003049e2"
@@ -188,14 +191,15 @@ func sidText(sid []byte) string {
 	return text
 }
 
-// SeededPassword is the password with which an account was seeded; empty if it was not.
+// SeededPassword is the password with which an account was seeded; empty if it
+// was not.
 func (s *Samba) SeededPassword(uid string) string {
 	return seededPassword(slices.Concat(s.opts.Accounts, s.opts.People), uid)
 }
 
-// ResetOnce gives an account another password by a single reset, as most tools do it, and
-// returns it. The one before logs in for OldPasswordAllowedPeriod more: 60 minutes, unless
-// the domain says otherwise.
+// ResetOnce gives an account another password by a single reset, as most tools
+// do it, and returns it. The one before logs in for OldPasswordAllowedPeriod
+// more: 60 minutes, unless the domain says otherwise.
 func (s *Samba) ResetOnce(ctx context.Context, uid string) (password string, err error) {
 	conn, err := s.AdminConn(ctx)
 	if err != nil {

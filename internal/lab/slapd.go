@@ -34,13 +34,15 @@ type SlapdOptions struct {
 	// ReplicaOf makes this server a read-only copy of another, fed by syncrepl.
 	// Policy and Accounts come from the provider then.
 	ReplicaOf *Slapd
-	// Provider makes this server one of two providers, each of which takes changes and follows
-	// the other: set it on the first, and on the one that is ReplicaOf it.
+	// Provider makes this server one of two providers, each of which takes
+	// changes and follows the other: set it on the first, and on the one that
+	// is ReplicaOf it.
 	Provider bool
 	// Leaf makes a replica that feeds no other (no syncprov).
 	Leaf bool
-	// RefersTo makes a replica name that server to whoever wants to write (updateref). Chains makes
-	// it write there itself, as the binder (slapo-chain(5)), and hide the referral.
+	// RefersTo makes a replica name that server to whoever wants to write
+	// (updateref). Chains makes it write there itself, as the binder
+	// (slapo-chain(5)), and hide the referral.
 	RefersTo *Slapd
 	Chains   bool
 	// ReadOnly makes the database refuse every change (readonly on).
@@ -50,8 +52,8 @@ type SlapdOptions struct {
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool
 
-	// LooksLike gives this server the certificate of another one, as servers behind a
-	// balancer have one.
+	// LooksLike gives this server the certificate of another one, as servers
+	// behind a balancer have one.
 	LooksLike *Slapd
 
 	Policy   SlapdPolicy
@@ -63,7 +65,8 @@ type SlapdOptions struct {
 type Slapd struct {
 	// Admin is the rootdn: no ACL and no policy applies to it.
 	AdminDN, AdminPassword string
-	// Binder has manage on userPassword below ou=people, as Rollcall recommends.
+	// Binder has manage on userPassword below ou=people, as Rollcall
+	// recommends.
 	BinderDN, BinderPassword string
 	// Partner has the same rights, and the two may reset each other.
 	PartnerDN, PartnerPassword string
@@ -83,9 +86,9 @@ type Slapd struct {
 	proc *Process
 }
 
-// StartSlapd writes the configuration, seeds the accounts and starts the server.
-// It returns once the server answers, and a replica once it has everything its
-// provider has. slapd must be installed (apt package slapd).
+// StartSlapd writes the configuration, seeds the accounts and starts the
+// server. It returns once the server answers, and a replica once it has
+// everything its provider has. slapd must be installed (apt package slapd).
 func StartSlapd(ctx context.Context, o SlapdOptions) (*Slapd, error) {
 	if _, err := os.Stat(slapdBinary); err != nil {
 		return nil, fmt.Errorf("lab: %s is missing; install it with: apt-get install slapd (%w)", slapdBinary, err)
@@ -249,10 +252,10 @@ func (s *Slapd) answers(ctx context.Context) error {
 
 func (s *Slapd) path(name string) string { return filepath.Join(s.opts.Dir, name) }
 
-// seed loads the tree offline: slapadd -q takes thousands of entries a second. A
-// replica starts from a dump of its provider, because replicating an entry costs
-// a flush to disk each. The passwords go through a file that only we can read,
-// already hashed.
+// seed loads the tree offline: slapadd -q takes thousands of entries a second.
+// A replica starts from a dump of its provider, because replicating an entry
+// costs a flush to disk each. The passwords go through a file that only we can
+// read, already hashed.
 func (s *Slapd) seed(ctx context.Context) error {
 	file := s.path("seed.ldif")
 	if p := s.opts.ReplicaOf; p != nil {

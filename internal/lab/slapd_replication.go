@@ -14,15 +14,16 @@ import (
 // after the return arrives until ResumeReplication.
 func (s *Slapd) PauseReplication() { s.hop.setCut(true) }
 
-// ResumeReplication lets the replica connect again, which it tries once a second, and
-// returns once it has caught up.
+// ResumeReplication lets the replica connect again, which it tries once a
+// second, and returns once it has caught up.
 func (s *Slapd) ResumeReplication(ctx context.Context) error {
 	s.hop.setCut(false)
 	return s.AwaitReplication(ctx)
 }
 
-// AwaitReplication returns once the replica has all that its provider had when it was
-// called (contextCSN, RFC 4533 as OpenLDAP implements it), or an error when ctx ends.
+// AwaitReplication returns once the replica has all that its provider had when
+// it was called (contextCSN, RFC 4533 as OpenLDAP implements it), or an error
+// when ctx ends.
 func (s *Slapd) AwaitReplication(ctx context.Context) error {
 	want, err := s.peer.contextCSN(ctx)
 	if err != nil {
@@ -44,7 +45,8 @@ func (s *Slapd) AwaitReplication(ctx context.Context) error {
 	}
 }
 
-// contextCSN is the newest change a server has. A replica that is still empty has none.
+// contextCSN is the newest change a server has. A replica that is still empty
+// has none.
 func (s *Slapd) contextCSN(ctx context.Context) (string, error) {
 	conn, err := s.AdminConn(ctx)
 	if err != nil {

@@ -92,7 +92,8 @@ func (a Account) ldif() string {
 		a.UID, slapdPeople, a.UID, a.UID, a.UID, hashed(a.Password), changed.UTC().Format("20060102150405Z"))
 	for _, name := range slices.Sorted(maps.Keys(a.Attrs)) {
 		for _, v := range a.Attrs[name] {
-			// RFC 2849: base64 is always allowed, so no value needs a closer look.
+			// RFC 2849: base64 is always allowed, so no value needs a closer
+			// look.
 			fmt.Fprintf(&b, "%s:: %s\n", name, base64.StdEncoding.EncodeToString([]byte(v)))
 		}
 	}
@@ -127,7 +128,8 @@ func ldapBool(b bool) string {
 	return "FALSE"
 }
 
-// SeededPassword is the password with which an account was seeded; empty if it was not.
+// SeededPassword is the password with which an account was seeded; empty if it
+// was not.
 func (s *Slapd) SeededPassword(uid string) string { return seededPassword(s.opts.Accounts, uid) }
 
 func seededPassword(accounts []Account, uid string) string {

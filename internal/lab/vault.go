@@ -146,7 +146,8 @@ func (v *Vault) CAFile() string { return v.caFile }
 // AuditFile is where the audit device writes, if it was asked for.
 func (v *Vault) AuditFile() string { return filepath.Join(v.options.Dir, "audit.log") }
 
-// LogFile holds what the process printed; Vault's own log is vault.log beside it.
+// LogFile holds what the process printed; Vault's own log is vault.log beside
+// it.
 func (v *Vault) LogFile() string { return filepath.Join(v.options.Dir, "devvault.out") }
 
 // RootToken opens everything.
@@ -170,7 +171,8 @@ func (v *Vault) Client() *vaultapi.Client {
 		Timeout:    30 * time.Second,
 	})
 	if err != nil {
-		// Only an unusable address or environment gets here; both are the caller's machine.
+		// Only an unusable address or environment gets here; both are the
+		// caller's machine.
 		panic(fmt.Sprintf("lab: making a client for %s: %v", v.Address(), err))
 	}
 	client.ClearNamespace()

@@ -13,9 +13,9 @@ import (
 // seeders is how many secrets are written at once.
 const seeders = 16
 
-// SeedKV writes one KV v2 secret for each path below "kv/" ("apps/esg-01/ldap").
-// A path that exists gets a new version. The first error stops it; what was
-// written until then stays.
+// SeedKV writes one KV v2 secret for each path below "kv/"
+// ("apps/esg-01/ldap"). A path that exists gets a new version. The first error
+// stops it; what was written until then stays.
 func (v *Vault) SeedKV(ctx context.Context, secrets map[string]map[string]any) error {
 	return seed(ctx, v.Client(), "kv/data/", "data", secrets)
 }
@@ -41,7 +41,8 @@ func seed(ctx context.Context, client *vaultapi.Client, prefix, key string, bodi
 	return group.Wait()
 }
 
-// prepareMounts mounts what is missing, so that a restarted Vault keeps its own.
+// prepareMounts mounts what is missing, so that a restarted Vault keeps its
+// own.
 func (v *Vault) prepareMounts(ctx context.Context) error {
 	client := v.Client()
 	mounts, err := client.Sys().ListMountsWithContext(ctx)
@@ -67,8 +68,8 @@ func (v *Vault) prepareMounts(ctx context.Context) error {
 	return v.awaitWrites(ctx, client)
 }
 
-// awaitWrites polls until KV takes a write: a KV v2 mount upgrades itself in the
-// background after it was made, and refuses writes until then.
+// awaitWrites polls until KV takes a write: a KV v2 mount upgrades itself in
+// the background after it was made, and refuses writes until then.
 func (v *Vault) awaitWrites(ctx context.Context, client *vaultapi.Client) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

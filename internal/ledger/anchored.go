@@ -10,10 +10,11 @@ import (
 )
 
 // CheckAnchored reports whether the log in dir still begins with what the
-// anchored checkpoint signs: nil if so, ErrElsewhere if there is nothing at all, ErrDamaged
-// if it was truncated, replaced by an older copy, or rewritten. A writer asks before it opens a log that
-// was anchored before, so that it never continues a fork. It reads a few
-// files; it trusts the hash tiles, as Verify does not.
+// anchored checkpoint signs: nil if so, ErrElsewhere if there is nothing at
+// all, ErrDamaged if it was truncated, replaced by an older copy, or rewritten.
+// A writer asks before it opens a log that was anchored before, so that it
+// never continues a fork. It reads a few files; it trusts the hash tiles, as
+// Verify does not.
 func CheckAnchored(dir, verifierKey string, anchored []byte) error {
 	v, err := note.NewVerifier(verifierKey)
 	if err != nil {

@@ -30,8 +30,8 @@ type request struct {
 // ErrNotAnchored, ErrDamaged, ErrClosed, and ctx's own; after all but
 // ErrInvalid some or all of the entries may be in the log.
 //
-// A process killed before the entries are integrated leaves the log as it
-// was. Killed later, the entries stay, and the next Open signs and anchors them.
+// A process killed before the entries are integrated leaves the log as it was.
+// Killed later, the entries stay, and the next Open signs and anchors them.
 func (l *Log) Append(ctx context.Context, entries []Entry) ([]uint64, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -92,7 +92,8 @@ func (l *Log) prepare(entries []Entry) (*request, error) {
 }
 
 // commitLoop takes whatever requests wait, commits them as one, and only then
-// looks again: the slower the disk or the anchor, the more requests one checkpoint has.
+// looks again: the slower the disk or the anchor, the more requests one
+// checkpoint has.
 func (l *Log) commitLoop() {
 	defer close(l.committed)
 	for {

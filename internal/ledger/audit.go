@@ -31,7 +31,8 @@ type authority struct {
 // place is a server of an authority, by the authority's name.
 type place struct{ authority, server string }
 
-// announced is an attempt at a credential that the ledger was told of before anything was set.
+// announced is an attempt at a credential that the ledger was told of before
+// anything was set.
 type announced struct {
 	credential string
 	attempt    int
@@ -129,8 +130,8 @@ func (a *audit) check(index int64, e Entry) {
 	}
 }
 
-// leaveOut asks who took a server out, and why: it is the one way in which a proof may be
-// less than a proof on every server.
+// leaveOut asks who took a server out, and why: it is the one way in which a
+// proof may be less than a proof on every server.
 func (a *audit) leaveOut(index int64, e Entry) {
 	if e.Actor == "" || e.Detail == "" {
 		a.rep.add(index, "", "server %s of %s was left out, and the entry does not say by whom and why", e.Server, e.Authority)
@@ -143,8 +144,9 @@ func (a *audit) leaveOut(index int64, e Entry) {
 	}
 }
 
-// takeOver asks from whom, and for the order: one that could not list or record has no right to
-// end another, and after the first intent there is nothing to take over any more.
+// takeOver asks from whom, and for the order: one that could not list or record
+// has no right to end another, and after the first intent there is nothing to
+// take over any more.
 func (a *audit) takeOver(index int64, e Entry) {
 	switch {
 	case e.TookFrom == nil || e.TookFrom.Campaign == "":
@@ -229,8 +231,8 @@ func (a *audit) asked(d death) []string {
 	return all
 }
 
-// before reports whether a death was announced in an attempt; 0 is an intent that names
-// none. Nothing is set that the ledger has not announced.
+// before reports whether a death was announced in an attempt; 0 is an intent
+// that names none. Nothing is set that the ledger has not announced.
 func (a *audit) before(d death, attempt int) bool {
 	at, said := a.intents[announced{d.entry.Credential, attempt}]
 	return said && at < d.index

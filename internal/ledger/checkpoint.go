@@ -46,7 +46,8 @@ func parseCheckpointText(text string) (Checkpoint, error) {
 	if len(lines) < 4 || lines[len(lines)-1] != "" {
 		return Checkpoint{}, errors.New("malformed checkpoint: three lines expected")
 	}
-	// tlog sizes are int64; a leading zero or sign would give one tree two spellings.
+	// tlog sizes are int64; a leading zero or sign would give one tree two
+	// spellings.
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
 		return Checkpoint{}, fmt.Errorf("malformed checkpoint: size %q", lines[1])
@@ -73,8 +74,8 @@ func signCheckpoint(origin string, size uint64, root tlog.Hash, s note.Signer, v
 	return cp, nil
 }
 
-// splitCheckpoints takes a file with one checkpoint or many, one after the other, apart: each
-// is a text, an empty line, and signatures.
+// splitCheckpoints takes a file with one checkpoint or many, one after the
+// other, apart: each is a text, an empty line, and signatures.
 func splitCheckpoints(data []byte) [][]byte {
 	var out [][]byte
 	var now []string

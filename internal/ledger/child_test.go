@@ -87,9 +87,9 @@ func appendForever() error {
 	}
 }
 
-// appendWithoutRoom lowers the size that a file may have until entries no longer
-// fit, which the kernel reports where a full disk would report ENOSPC, then
-// raises it again. It works with and without root.
+// appendWithoutRoom lowers the size that a file may have until entries no
+// longer fit, which the kernel reports where a full disk would report ENOSPC,
+// then raises it again. It works with and without root.
 func appendWithoutRoom() error {
 	signal.Ignore(syscall.SIGXFSZ)
 	l, err := openInChild()

@@ -8,15 +8,17 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Early is a campaign that ended before it announced that anything would be set.
+// Early is a campaign that ended before it announced that anything would be
+// set.
 type Early struct {
 	Campaign string
 	At       time.Time
 	Why      string // for people
 }
 
-// EndedEarly reads the ledger in a folder until it shows that something was about to be set. It is
-// nil then, for a campaign that has not ended, and for one that came to its end with nothing to set.
+// EndedEarly reads the ledger in a folder until it shows that something was
+// about to be set. It is nil then, for a campaign that has not ended, and for
+// one that came to its end with nothing to set.
 func EndedEarly(ctx context.Context, folder string) (*Early, error) {
 	r, err := OpenReader(folder)
 	if err != nil {

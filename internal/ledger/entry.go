@@ -38,8 +38,8 @@ const (
 // Entry is one line of the ledger. It never holds a secret nor a hash of one:
 // values are named by Vault path and version.
 type Entry struct {
-	// ID is campaign/credential/pass/event (with "-" where there is none). A retried
-	// append writes the same ID again; readers keep the first.
+	// ID is campaign/credential/pass/event (with "-" where there is none). A
+	// retried append writes the same ID again; readers keep the first.
 	ID       string    `json:"id"`
 	At       time.Time `json:"at"` // UTC
 	Campaign string    `json:"campaign"`
@@ -62,8 +62,9 @@ type Entry struct {
 	From    map[string]int `json:"from,omitempty"`    // live path -> version in force before
 	To      map[string]int `json:"to,omitempty"`      // live path -> version that we activated
 
-	// Written is when Vault wrote each of To, by its clock: a number alone means another version
-	// once a secret was deleted and made anew. Not in ledgers of earlier versions.
+	// Written is when Vault wrote each of To, by its clock: a number alone
+	// means another version once a secret was deleted and made anew. Not in
+	// ledgers of earlier versions.
 	Written map[string]time.Time `json:"written,omitempty"`
 
 	Finding  credential.FindingCode `json:"finding,omitempty"`
@@ -76,12 +77,14 @@ type Entry struct {
 	Evidence []protocol.Evidence    `json:"evidence,omitempty"`
 	SetAt    time.Time              `json:"set_at,omitzero"` // when the write server took the new value
 
-	// Servers of each directory when the campaign started, the write server first.
+	// Servers of each directory when the campaign started, the write server
+	// first.
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses at which servers are asked whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
-	// Waves names the waves when the campaign started, by number; nil where there is only one.
+	// Waves names the waves when the campaign started, by number; nil where
+	// there is only one.
 	Waves map[int]string `json:"waves,omitempty"`
 
 	TookFrom *TookFrom `json:"took_from,omitempty"` // of a take-over
@@ -90,12 +93,14 @@ type Entry struct {
 	Detail string  `json:"detail,omitempty"`
 }
 
-// TookFrom is the campaign that another one of the device ended, and what Vault had of it.
+// TookFrom is the campaign that another one of the device ended, and what Vault
+// had of it.
 type TookFrom struct {
 	Campaign string    `json:"campaign"`
 	Actor    string    `json:"actor,omitempty"` // who had started it
 	Ended    time.Time `json:"ended,omitzero"`  // by Vault's record
-	// Asked: a person asked for the take-over. Else it gave no sign of life any more.
+	// Asked: a person asked for the take-over. Else it gave no sign of life any
+	// more.
 	Asked bool `json:"asked,omitempty"`
 }
 

@@ -9,9 +9,9 @@ import (
 
 // Errors that a caller can act on; errors.Is finds them.
 var (
-	// ErrWrongLedger: the folder holds another campaign's ledger, a ledger under
-	// another key, or files that are no ledger. Nothing was changed. A retry
-	// cannot help: name another folder.
+	// ErrWrongLedger: the folder holds another campaign's ledger, a ledger
+	// under another key, or files that are no ledger. Nothing was changed. A
+	// retry cannot help: name another folder.
 	ErrWrongLedger = errors.New("not this campaign's ledger folder")
 
 	// ErrLocked: another process appends to this ledger. Nothing was changed.
@@ -24,7 +24,8 @@ var (
 	ErrDamaged = errors.New("the ledger was damaged or tampered with")
 
 	// ErrElsewhere: the ledger was begun, and this folder is empty. Nothing was
-	// changed. It is in another folder or on another machine, or somebody took it away.
+	// changed. It is in another folder or on another machine, or somebody took
+	// it away.
 	ErrElsewhere = errors.New("the ledger is not here")
 
 	// ErrInvalid: an entry cannot be written as it is: too large, without an

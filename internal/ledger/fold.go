@@ -16,7 +16,8 @@ func NewState() *State {
 
 // Add folds in the next entry. An entry whose ID came before changes nothing.
 // Entries of one credential count in the order of the log; how those of
-// different credentials interleave makes no difference beyond the order of listing.
+// different credentials interleave makes no difference beyond the order of
+// listing.
 func (s *State) Add(index uint64, e Entry) {
 	if s.seen[keyOf(e.ID)] {
 		return
@@ -67,8 +68,8 @@ func (s *State) Add(index uint64, e Entry) {
 	s.Phase = s.phase()
 }
 
-// leaveOut keeps the first word on a server: a request whose answer was lost may be
-// made again.
+// leaveOut keeps the first word on a server: a request whose answer was lost
+// may be made again.
 func (s *State) leaveOut(e Entry) {
 	if !s.isLeftOut(e.Authority, e.Server) {
 		s.LeftOut = append(s.LeftOut, LeftOutServer{Authority: e.Authority, Server: e.Server, Actor: e.Actor, Reason: e.Detail, At: e.At})
@@ -192,8 +193,8 @@ func (l *Line) stand(e Entry) {
 	}
 }
 
-// explain keeps what was said of a reason: the entry that ends the credential as an
-// exception tells only that nothing came of it any more.
+// explain keeps what was said of a reason: the entry that ends the credential
+// as an exception tells only that nothing came of it any more.
 func (l *Line) explain(e Entry) {
 	if e.Detail == "" {
 		return
@@ -225,8 +226,8 @@ func (l *Line) die(index uint64, e Entry) {
 	l.To, l.Written = maps.Clone(e.To), maps.Clone(e.Written)
 }
 
-// reopen takes a death back: the account was changed after its proof. The evidence stays, for
-// the stolen value was dead then.
+// reopen takes a death back: the account was changed after its proof. The
+// evidence stays, for the stolen value was dead then.
 func (l *Line) reopen(index uint64, e Entry) {
 	if l.Outcome != Dead {
 		return

@@ -20,7 +20,8 @@ type at struct {
 	entry Entry
 }
 
-// events draws a log: any events of a few credentials in any order, repeats included.
+// events draws a log: any events of a few credentials in any order, repeats
+// included.
 func events() *rapid.Generator[[]at] {
 	one := rapid.Custom(func(t *rapid.T) Entry {
 		n := rapid.IntRange(0, 3).Draw(t, "credential")
@@ -104,7 +105,8 @@ func TestRepeatedEntriesChangeNothing(t *testing.T) {
 func TestHowCredentialsInterleaveMakesNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log := events().Draw(t, "events")
-		// Deal the log out by credential, then merge the piles in another order.
+		// Deal the log out by credential, then merge the piles in another
+		// order.
 		piles := map[string][]at{}
 		for _, a := range log {
 			piles[a.entry.Credential] = append(piles[a.entry.Credential], a)

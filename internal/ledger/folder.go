@@ -98,7 +98,8 @@ func lock(dir string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
-	// The number is only for the message above, so a full disk is no reason to fail.
+	// The number is only for the message above, so a full disk is no reason to
+	// fail.
 	if f.Truncate(0) == nil {
 		_, _ = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}

@@ -75,8 +75,8 @@ const (
 
 // Open opens the ledger of a campaign in a folder of its own and becomes its
 // one writer, or creates it. The signer's name must be Origin(campaign), and
-// verifierKey its public key in the form of golang.org/x/mod/sumdb/note. ctx bounds
-// the opening only; Close ends the log.
+// verifierKey its public key in the form of golang.org/x/mod/sumdb/note. ctx
+// bounds the opening only; Close ends the log.
 //
 // Entries that a crash left without a checkpoint are kept, signed and
 // anchored before Open returns. Errors: ErrWrongLedger, ErrLocked, ErrDamaged

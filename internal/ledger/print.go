@@ -23,8 +23,9 @@ func WriteJSONL(w io.Writer, e Entry) error {
 	return err
 }
 
-// WriteText writes an entry as one line for people: index, time, event, what it is about,
-// details. Control characters are shown escaped, so that a name cannot move the cursor.
+// WriteText writes an entry as one line for people: index, time, event, what it
+// is about, details. Control characters are shown escaped, so that a name
+// cannot move the cursor.
 func WriteText(w io.Writer, index uint64, e Entry) error {
 	fields := []string{fmt.Sprintf("%6d  %s  %-16s", index, e.At.UTC().Format("2006-01-02 15:04:05.000Z"), e.Event)}
 	for _, f := range append([]string{subject(e)}, details(e)...) {

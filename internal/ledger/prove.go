@@ -19,8 +19,8 @@ type Proof struct {
 }
 
 // Prove makes an inclusion proof for one entry, against the checkpoint as it is
-// now, from the files alone. It is checked before it is returned: a ledger whose
-// files do not lead from the entry to the checkpoint gives ErrDamaged.
+// now, from the files alone. It is checked before it is returned: a ledger
+// whose files do not lead from the entry to the checkpoint gives ErrDamaged.
 func Prove(_ context.Context, dir string, index uint64) (Proof, error) {
 	r, err := OpenReader(dir)
 	if err != nil {
@@ -49,8 +49,8 @@ func Prove(_ context.Context, dir string, index uint64) (Proof, error) {
 	return Proof{Index: index, Entry: line, Hashes: hashes, Checkpoint: cp.Raw}, nil
 }
 
-// String is the proof as C2SP tlog-proof (c2sp.org/tlog-proof@v1), usually kept in
-// a file named *.tlog-proof. Its extra line is the entry, so that the file
+// String is the proof as C2SP tlog-proof (c2sp.org/tlog-proof@v1), usually kept
+// in a file named *.tlog-proof. Its extra line is the entry, so that the file
 // stands alone: its RFC 6962 leaf hash is what the proof proves.
 func (p Proof) String() string {
 	var b strings.Builder

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Reader reads a ledger's files, also while a writer appends. It holds
-// nothing open. It checks the checkpoint's signature with the key in ledger.json but
+// Reader reads a ledger's files, also while a writer appends. It holds nothing
+// open. It checks the checkpoint's signature with the key in ledger.json but
 // not the hashes below it: Verify does that.
 type Reader struct {
 	dir      string
@@ -56,9 +56,9 @@ func (r *Reader) Checkpoint() (Checkpoint, error) {
 	return cp, nil
 }
 
-// Entries calls each for every entry from index from up to the checkpoint as
-// it is when Entries is called, in order. To follow a log, call it again with
-// the index after the last one seen. An error from each ends it and is returned.
+// Entries calls each for every entry from index from up to the checkpoint as it
+// is when Entries is called, in order. To follow a log, call it again with the
+// index after the last one seen. An error from each ends it and is returned.
 func (r *Reader) Entries(ctx context.Context, from uint64, each func(index uint64, e Entry) error) error {
 	cp, err := r.Checkpoint()
 	if err != nil {

@@ -39,8 +39,9 @@ func buildTree(leaves []tlog.Hash) (hashes, tlog.Hash, error) {
 
 // rebuild hashes every entry that cp signs, hands each to the audit, and
 // compares the result with the signed root and with every hash tile. Two
-// witnesses, the entries and the tiles, and the signature as judge: whichever of
-// the two leads to the signed root is right, so the other is where the change is.
+// witnesses, the entries and the tiles, and the signature as judge: whichever
+// of the two leads to the signed root is right, so the other is where the
+// change is.
 func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story *audit) (hashes, error) {
 	leaves := make([]tlog.Hash, 0, cp.Size) // of the entries; of the tiles where entries cannot be read
 	tiles := make([]tlog.Hash, 0, cp.Size)  // of the tiles; of the entries where a tile cannot be read
@@ -99,8 +100,8 @@ func rebuild(ctx context.Context, rep *Report, dir string, cp Checkpoint, story 
 	return tree, upperTiles(rep, dir, cp.Size, judge, entriesGood || tilesGood)
 }
 
-// upperTiles compares the tiles above the leaves with the tree. sure says that the
-// tree is the signed one; otherwise a difference may lie on either side.
+// upperTiles compares the tiles above the leaves with the tree. sure says that
+// the tree is the signed one; otherwise a difference may lie on either side.
 func upperTiles(rep *Report, dir string, size uint64, tree hashes, sure bool) error {
 	for _, t := range tlog.NewTiles(tileHeight, 0, int64(size)) {
 		if t.L == 0 {

@@ -91,7 +91,8 @@ type Line struct {
 	said map[protocol.Reason]string // details of reasons, for an exception
 }
 
-// AcceptedLogin is a login to Vault that a person accepted as open while the campaign ran.
+// AcceptedLogin is a login to Vault that a person accepted as open while the
+// campaign ran.
 type AcceptedLogin struct {
 	ID, Name string
 	Actor    string
@@ -99,7 +100,8 @@ type AcceptedLogin struct {
 	At       time.Time
 }
 
-// LeftOutServer is a server that a person took out of the campaign while it ran.
+// LeftOutServer is a server that a person took out of the campaign while it
+// ran.
 type LeftOutServer struct {
 	Authority, Server, Actor, Reason string
 	At                               time.Time

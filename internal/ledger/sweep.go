@@ -14,8 +14,8 @@ var (
 	stateTemp   = regexp.MustCompile(`^(treeState|gcState|version)[0-9]+$`)
 )
 
-// sweep removes what Tessera leaves behind when a write fails or the process
-// is killed: files on their way to their name, which carry it with a random number
+// sweep removes what Tessera leaves behind when a write fails or the process is
+// killed: files on their way to their name, which carry it with a random number
 // after it. Only under the lock, and with no write under way. A file that
 // cannot be removed does no harm.
 func sweep(dir string) {

@@ -36,8 +36,8 @@ func tileAt(level int, n int64, size uint64) tlog.Tile {
 	return tlog.Tile{H: tileHeight, L: level, N: n, W: int(min(width, tileWidth))}
 }
 
-// readTileFile reads a tile's file. A partial tile may have been removed once the
-// full one was written (C2SP tlog-tiles), so the full one serves as well;
+// readTileFile reads a tile's file. A partial tile may have been removed once
+// the full one was written (C2SP tlog-tiles), so the full one serves as well;
 // full says which it was. path is the one that was read, or the one to name in
 // an error.
 func readTileFile(dir string, t tlog.Tile) (data []byte, path string, full bool, err error) {

@@ -80,10 +80,10 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 //
 // verifierKey is the key as note.NewVerifier takes it. If empty, the one that
 // lies beside the log is used; Report.KeySource says what that is worth.
-// anchored are the checkpoints that were kept outside the folder, one after the other, or nil:
-// without one nobody can tell a truncated log from a younger one. The log must agree
-// with each: whoever has the signing right can sign another history, and not
-// take back what was kept of this one.
+// anchored are the checkpoints that were kept outside the folder, one after the
+// other, or nil: without one nobody can tell a truncated log from a younger
+// one. The log must agree with each: whoever has the signing right can sign
+// another history, and not take back what was kept of this one.
 //
 // The error is for a folder that holds no ledger and a key that is none.
 // Whatever is wrong with a ledger is in Report.Problems.
@@ -135,9 +135,9 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 	return rep, nil
 }
 
-// checkpoints opens the folder's checkpoint and the anchored ones (kept), the newest first. If
-// the folder's is of no use, the newest anchored one takes its place. ok is false
-// when there is none to go by.
+// checkpoints opens the folder's checkpoint and the anchored ones (kept), the
+// newest first. If the folder's is of no use, the newest anchored one takes its
+// place. ok is false when there is none to go by.
 func checkpoints(rep *Report, dir string, v note.Verifier, anchored []byte) (cp Checkpoint, kept []Checkpoint, ok bool) {
 	given := splitCheckpoints(anchored)
 	rep.Anchors = len(given)

@@ -201,8 +201,9 @@ func TestALogRewrittenWithTheKeyStillContradictsTheAnchor(t *testing.T) {
 	require.ErrorIs(t, CheckAnchored(t.TempDir(), f.vkey, anchored), ErrElsewhere)
 }
 
-// Whoever has the ledger's login can sign another history, and anchor it beside what is
-// anchored. He cannot take that away, and the other history contradicts it.
+// Whoever has the ledger's login can sign another history, and anchor it beside
+// what is anchored. He cannot take that away, and the other history contradicts
+// it.
 func TestALogMustAgreeWithEveryAnchor(t *testing.T) {
 	f := newFixture(t)
 	l := f.open(t)

@@ -11,8 +11,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// auditWarnings are those of a roll about audit devices of Vault. One that keeps values as they are, and that
-// nobody accepted, lets no campaign begin (vault.RequireAudit), and doctor and plan call it wrong.
+// auditWarnings are those of a roll about audit devices of Vault. One that
+// keeps values as they are, and that nobody accepted, lets no campaign begin
+// (vault.RequireAudit), and doctor and plan call it wrong.
 func auditWarnings(ctx context.Context, store *vault.Store, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
 	_, accepted, shown, err := store.InClear(ctx, spec, roll.Credentials)
 	if err != nil {

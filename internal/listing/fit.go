@@ -14,8 +14,9 @@ import (
 	"rollcall/internal/kind/registry"
 )
 
-// Fit refuses what doctor finds wrong with the servers of a campaign, as far as no waiting mends
-// it and a proof would not hold. spec has every server. A server that is down is no reason.
+// Fit refuses what doctor finds wrong with the servers of a campaign, as far as
+// no waiting mends it and a proof would not hold. spec has every server. A
+// server that is down is no reason.
 func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
 	// Before the servers, because a replica under another name is that first.
 	twice := Twice(ctx, kinds, spec)
@@ -37,9 +38,9 @@ func Fit(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) e
 	return twice
 }
 
-// Twice refuses one directory under two names: an account of it would be on the roll twice, with
-// two locks and two new values, of which the later one undoes the other. Bases that do not
-// overlap have no account in common.
+// Twice refuses one directory under two names: an account of it would be on the
+// roll twice, with two locks and two new values, of which the later one undoes
+// the other. Bases that do not overlap have no account in common.
 func Twice(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) error {
 	if err := twiceAt(spec); err != nil {
 		return err
@@ -63,8 +64,8 @@ func Twice(ctx context.Context, kinds *registry.Registry, spec *config.Campaign)
 	return nil
 }
 
-// twiceAt refuses two authorities of one type, other than directories, that have
-// a server in common: there everything is in one place.
+// twiceAt refuses two authorities of one type, other than directories, that
+// have a server in common: there everything is in one place.
 func twiceAt(spec *config.Campaign) error {
 	names := slices.Sorted(maps.Keys(spec.Systems))
 	for i, a := range names {
@@ -88,7 +89,8 @@ func (e *TwiceError) Error() string { return e.What + "; " + MendTwice }
 // MendTwice is what to do about it.
 const MendTwice = "make one directory of them, or give them bases that do not overlap; a copy that does not replicate goes into a campaign file of its own, under another name"
 
-// sharedBase is the inner one of two bases, or empty if neither lies in the other.
+// sharedBase is the inner one of two bases, or empty if neither lies in the
+// other.
 func sharedBase(a, b string) string {
 	switch {
 	case directory.Within(a, b):
@@ -99,9 +101,9 @@ func sharedBase(a, b string) string {
 	return ""
 }
 
-// one says what shows that two directories are one: the entry at the shared base has the same
-// immutable id at both, by whatever name or port they are reached; or, where ids cannot be
-// compared, they are reached at one address.
+// one says what shows that two directories are one: the entry at the shared
+// base has the same immutable id at both, by whatever name or port they are
+// reached; or, where ids cannot be compared, they are reached at one address.
 func one(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, a, b, base string) (string, error) {
 	var ids []string
 	for _, name := range []string{a, b} {
@@ -131,7 +133,8 @@ func one(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, a
 	return "", nil
 }
 
-// places are the addresses and ports of a directory's servers, with their names.
+// places are the addresses and ports of a directory's servers, with their
+// names.
 func places(d config.Directory) map[string]string {
 	out := map[string]string{}
 	for _, s := range d.Servers {

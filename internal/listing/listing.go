@@ -65,16 +65,17 @@ func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spe
 	return roll, roll.Warnings, nil
 }
 
-// Vault is what a listing sees of Vault: with it goes what a directory shows of accounts
-// that have a staged value.
+// Vault is what a listing sees of Vault: with it goes what a directory shows of
+// accounts that have a staged value.
 type Vault struct {
 	*vault.Store
 	Kinds *registry.Registry
 	Spec  *config.Campaign
 }
 
-// Leftovers leaves out the staged values of accounts that are as they were before: a
-// campaign that was ended in between has staged many that no server ever saw.
+// Leftovers leaves out the staged values of accounts that are as they were
+// before: a campaign that was ended in between has staged many that no server
+// ever saw.
 func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error) {
 	all, err := v.Store.Leftovers(ctx, device, campaign, formerly...)
 	var out []vault.Leftover
@@ -86,7 +87,8 @@ func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly 
 	return out, err
 }
 
-// untouched is true only where the account itself shows it. In doubt the value is in force.
+// untouched is true only where the account itself shows it. In doubt the value
+// is in force.
 func (v Vault) untouched(ctx context.Context, l vault.Leftover) bool {
 	authority, subject, _ := strings.Cut(l.ID, "/")
 	k := v.Spec.KindOf(authority)

@@ -13,17 +13,18 @@ import (
 	"rollcall/internal/vault"
 )
 
-// NameError is a directory that earlier campaigns on this Vault had under another name, or
-// a name that stood for another directory.
+// NameError is a directory that earlier campaigns on this Vault had under
+// another name, or a name that stood for another directory.
 type NameError struct{ Directory, What, Do string }
 
 func (e *NameError) Error() string {
 	return fmt.Sprintf("directory %s: %s; %s", e.Directory, e.What, e.Do)
 }
 
-// Names holds the directories of spec, which has every server, against those that campaigns of
-// any device on this Vault had: what is staged for an account, and where its values lie, is kept
-// by the directory's name and the account's immutable id, and a restored copy has the same ids.
+// Names holds the directories of spec, which has every server, against those
+// that campaigns of any device on this Vault had: what is staged for an
+// account, and where its values lie, is kept by the directory's name and the
+// account's immutable id, and a restored copy has the same ids.
 func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error {
 	names := spec.Authorities()
 	known, err := store.NamedDirectories(ctx, names...)
@@ -68,8 +69,9 @@ func misnamed(spec *config.Campaign, name string, known map[string]vault.NamedDi
 	return nil
 }
 
-// KeepNames writes down which directories have the names of spec, before anything is staged by
-// them. Two campaigns that begin at once cannot both have a name: the later one is refused.
+// KeepNames writes down which directories have the names of spec, before
+// anything is staged by them. Two campaigns that begin at once cannot both have
+// a name: the later one is refused.
 func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, campaign string) error {
 	const most = 5
 	for _, name := range spec.Authorities() {
@@ -115,8 +117,8 @@ func nowCalled(spec *config.Campaign, name string) vault.NamedDirectory {
 	return out
 }
 
-// shared is one of some servers that is among others: by its name or by its address, with
-// its port.
+// shared is one of some servers that is among others: by its name or by its
+// address, with its port.
 func shared(some, others []string) string {
 	at := map[string]bool{}
 	for _, s := range others {

@@ -112,7 +112,8 @@ func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.
 	require.Len(t, known["corp"].Servers, 1)
 	require.ErrorAs(t, Names(s.ctx, s.store, spec("ldaps://copy.example.org:636")), &wrong)
 
-	// A campaign of a version that kept no names says in its roll what a name stood for.
+	// A campaign of a version that kept no names says in its roll what a name
+	// stood for.
 	for _, rec := range []string{"old", "older"} {
 		require.NoError(t, s.store.OpenCampaign(s.ctx, vault.CampaignRecord{Campaign: rec, Device: "esg-01"}))
 	}

@@ -14,11 +14,12 @@ import (
 	"rollcall/internal/kind/registry"
 )
 
-// MendOthers is what to do about servers that the directory knows of and the file does not.
+// MendOthers is what to do about servers that the directory knows of and the
+// file does not.
 const MendOthers = "a stolen value is proved dead only on servers that are asked: name each under servers, a machine behind a balancer by its own address (ldaps://NAME@ADDRESS)"
 
-// Others says which servers an authority knows of that spec, which has every server that was
-// found, does not name, nor a person has accounted for.
+// Others says which servers an authority knows of that spec, which has every
+// server that was found, does not name, nor a person has accounted for.
 func Others(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (authority.Others, error) {
 	s, err := kinds.System(spec, name)
 	if err != nil {
@@ -42,7 +43,8 @@ func AcceptOthers(name string, o authority.Others) string {
 	return fmt.Sprintf("one that is gone, or was looked at, is accepted: accept: - {directory: %s, server: %q, reason: …}", name, o.Names[len(o.Names)-1])
 }
 
-// otherServers are the warnings of a roll: of each authority that decides on a credential of it.
+// otherServers are the warnings of a roll: of each authority that decides on a
+// credential of it.
 func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
 	var names []string
 	for _, c := range roll.Credentials {
@@ -86,7 +88,8 @@ type writes interface {
 	Forcing(ctx context.Context) (policies []string, mend string, err error)
 }
 
-// writeServer says what of the server that a directory is written to stands in the way of new values.
+// writeServer says what of the server that a directory is written to stands in
+// the way of new values.
 func writeServer(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, name string) (out []inventory.Warning, err error) {
 	s, err := kinds.System(spec, name)
 	if err != nil {

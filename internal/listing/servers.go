@@ -10,14 +10,16 @@ import (
 	"rollcall/internal/kind/registry"
 )
 
-// Servers are those of every authority of a campaign, at the moment of its listing.
+// Servers are those of every authority of a campaign, at the moment of its
+// listing.
 type Servers struct {
 	Servers   map[string][]string // by authority, the write server first
 	Addresses map[string]string   // by server, where its name had one
 	Notes     []string
 }
 
-// FindServers names every server of every authority of spec, each by its address.
+// FindServers names every server of every authority of spec, each by its
+// address.
 func FindServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign) (Servers, error) {
 	all := Servers{Servers: map[string][]string{}}
 	for _, name := range spec.Authorities() {
@@ -53,7 +55,8 @@ func (s Servers) warnings() []inventory.Warning {
 	return out
 }
 
-// Of is spec with the servers that were found, to be dialled where they were found.
+// Of is spec with the servers that were found, to be dialled where they were
+// found.
 func (s Servers) Of(spec *config.Campaign) *config.Campaign {
 	whole := *spec
 	whole.Directories, whole.Systems = maps.Clone(spec.Directories), maps.Clone(spec.Systems)

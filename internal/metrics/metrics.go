@@ -1,5 +1,6 @@
-// Package metrics offers Rollcall's own counters and those of Temporal's SDK to Prometheus.
-// Nothing of it is on unless a command is told an address to serve them at.
+// Package metrics offers Rollcall's own counters and those of Temporal's SDK to
+// Prometheus. Nothing of it is on unless a command is told an address to serve
+// them at.
 package metrics
 
 import (
@@ -23,9 +24,10 @@ import (
 	"rollcall/internal/version"
 )
 
-// Metrics counts what one process does. A nil *Metrics counts nothing, so that whoever
-// counts need not ask whether somebody listens. No label holds a name of an account, a
-// server or a path: a metrics server is read by more people than a ledger.
+// Metrics counts what one process does. A nil *Metrics counts nothing, so that
+// whoever counts need not ask whether somebody listens. No label holds a name
+// of an account, a server or a path: a metrics server is read by more people
+// than a ledger.
 type Metrics struct {
 	registry *prometheus.Registry
 	sdk      *sdkmetric.MeterProvider
@@ -67,8 +69,8 @@ func New() (*Metrics, error) {
 }
 
 // Temporal is where Temporal's SDK counts
-// (https://docs.temporal.io/references/sdk-metrics); nil if nothing does. Its counters are
-// gauges unless it is asked otherwise, and rate() takes no gauge.
+// (https://docs.temporal.io/references/sdk-metrics); nil if nothing does. Its
+// counters are gauges unless it is asked otherwise, and rate() takes no gauge.
 func (m *Metrics) Temporal() client.MetricsHandler {
 	if m == nil {
 		return nil
@@ -103,9 +105,10 @@ func (m *Metrics) Found(findings []credential.Finding) {
 	}
 }
 
-// Serve answers /metrics at address (host:port; :0 takes a free port) until stop is called.
-// It returns where it listens. It speaks HTTP without a login, as Prometheus's own exporters
-// do: listen on loopback, or on a network that only the metrics server reaches.
+// Serve answers /metrics at address (host:port; :0 takes a free port) until
+// stop is called. It returns where it listens. It speaks HTTP without a login,
+// as Prometheus's own exporters do: listen on loopback, or on a network that
+// only the metrics server reaches.
 func (m *Metrics) Serve(address string) (at string, stop func(), err error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -19,11 +19,12 @@ const (
 	defaultLength  = 32
 )
 
-// New draws a value from crypto/rand by the policy of a directory in the campaign file: each of the alphabet's characters
-// equally likely, at least one of each class, and a letter or digit at both ends.
-// The ends matter to consumers: a leading '-' reads as an option, a leading '{'
-// as a hash, and a symbol at the end gets lost when people copy it. The error says
-// which setting of the policy is unusable.
+// New draws a value from crypto/rand by the policy of a directory in the
+// campaign file: each of the alphabet's characters equally likely, at least one
+// of each class, and a letter or digit at both ends. The ends matter to
+// consumers: a leading '-' reads as an option, a leading '{' as a hash, and a
+// symbol at the end gets lost when people copy it. The error says which setting
+// of the policy is unusable.
 func New(p config.PasswordPolicy) (credential.Secret, error) {
 	length := p.Length
 	if length == 0 {

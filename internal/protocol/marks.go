@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// A change mark is one of two kinds. An exact one has no slash: it moves with the secret
-// and with nothing else. In the other kind the time at which the secret was set, in whole
-// seconds, stands before the slash, and a mark of the whole entry behind it, which other
-// changes and sometimes logins move too. Either only grows, as a string.
+// A change mark is one of two kinds. An exact one has no slash: it moves with
+// the secret and with nothing else. In the other kind the time at which the
+// secret was set, in whole seconds, stands before the slash, and a mark of the
+// whole entry behind it, which other changes and sometimes logins move too.
+// Either only grows, as a string.
 
 // Difference is what two marks of one account tell.
 type Difference int
@@ -17,7 +18,8 @@ type Difference int
 const (
 	// Unchanged: the secret is the same.
 	Unchanged Difference = iota
-	// Touched: something was changed, and whether it was the secret does not show.
+	// Touched: something was changed, and whether it was the secret does not
+	// show.
 	Touched
 	// Changed: the secret was set anew.
 	Changed
@@ -34,15 +36,15 @@ func Compare(before, after string) Difference {
 	case !split || !splitAfter || set != setAfter:
 		return Changed
 	case set != "" && len(entry) >= len(wholeSecond) && len(set) >= len(wholeSecond) && entry[:len(wholeSecond)] > set[:len(wholeSecond)]:
-		// The second in which the secret was set was over when we looked before: one more
-		// change of it would show.
+		// The second in which the secret was set was over when we looked
+		// before: one more change of it would show.
 		return Unchanged
 	}
 	return Touched
 }
 
-// Older reports whether a mark is of an earlier setting of the secret than another. It
-// does not tell of two in one second.
+// Older reports whether a mark is of an earlier setting of the secret than
+// another. It does not tell of two in one second.
 func Older(mark, than string) bool {
 	a, _, splitA := strings.Cut(mark, "/")
 	b, _, splitB := strings.Cut(than, "/")
@@ -52,8 +54,9 @@ func Older(mark, than string) bool {
 	return a < b
 }
 
-// Reverted reports whether a secret that was set since a mark is as it was then: the entry
-// as a whole was put back (replication does that), or never was the one that was set.
+// Reverted reports whether a secret that was set since a mark is as it was
+// then: the entry as a whole was put back (replication does that), or never was
+// the one that was set.
 func Reverted(before, now string) bool {
 	set, _, split := strings.Cut(before, "/")
 	return split && set != "" && strings.Contains(now, "/") && !Older(before, now)
@@ -65,9 +68,10 @@ func Dated(mark string) bool {
 	return split && set != ""
 }
 
-// Overruled reports whether a server has refused a change of the write server's: its secret
-// is older, and its entry is newer. OpenLDAP takes whole entries by the time of their last
-// touch, and a login that it counts is one, so such a server does not follow any more.
+// Overruled reports whether a server has refused a change of the write
+// server's: its secret is older, and its entry is newer. OpenLDAP takes whole
+// entries by the time of their last touch, and a login that it counts is one,
+// so such a server does not follow any more.
 func Overruled(mark, written string) bool {
 	_, entry, _ := strings.Cut(mark, "/")
 	_, entryWritten, _ := strings.Cut(written, "/")
@@ -78,15 +82,16 @@ func Overruled(mark, written string) bool {
 // wholeSecond is the form in which the times in marks begin (RFC 4517, 3.3.13).
 const wholeSecond = "20060102150405"
 
-// Between is the time from one mark's change of the entry to another's, by the server's
-// clock; false where the marks are not that fine.
+// Between is the time from one mark's change of the entry to another's, by the
+// server's clock; false where the marks are not that fine.
 func Between(before, after string) (time.Duration, bool) {
 	a, okA := finely(before)
 	b, okB := finely(after)
 	return b.Sub(a), okA && okB
 }
 
-// finely is the time in an entryCSN: "20261128101055.123456Z#000000#001#000000".
+// finely is the time in an entryCSN:
+// "20261128101055.123456Z#000000#001#000000".
 func finely(mark string) (time.Time, bool) {
 	_, entry, _ := strings.Cut(mark, "/")
 	at, _, csn := strings.Cut(entry, "#")

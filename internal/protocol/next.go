@@ -2,8 +2,9 @@ package protocol
 
 import "rollcall/internal/credential"
 
-// Facts are what was observed just now of one credential, for which this campaign has staged a
-// value. Whether it may stage one is decided by check-and-set (rotation.Rotator.Prepare).
+// Facts are what was observed just now of one credential, for which this
+// campaign has staged a value. Whether it may stage one is decided by
+// check-and-set (rotation.Rotator.Prepare).
 type Facts struct {
 	// Fresh: no server can have the staged value: the entry was created by the
 	// call whose reply we hold, or says that the value was not sent. Any doubt
@@ -31,32 +32,34 @@ type Facts struct {
 	// Activated: every live path carries the staged value.
 	Activated bool
 
-	// Retired is how often the old value was retired in this very look; OldBinds is
-	// the answer after that.
+	// Retired is how often the old value was retired in this very look;
+	// OldBinds is the answer after that.
 	Retired int
 
-	// RetiredBefore: an earlier pass retired the old value, the write server refused it
-	// after that, and that server's change mark is still the one of then.
+	// RetiredBefore: an earlier pass retired the old value, the write server
+	// refused it after that, and that server's change mark is still the one of
+	// then.
 	RetiredBefore bool
 
-	// Outlived is how many attempts were replaced because the old value outlived
-	// its retirement.
+	// Outlived is how many attempts were replaced because the old value
+	// outlived its retirement.
 	Outlived int
 
 	// Reverted: the account's secret is as it was before Set (Reverted).
 	Reverted bool
-	// Unproved: no path is known to be the account's, and nothing but a secret's
-	// own word ties the two.
+	// Unproved: no path is known to be the account's, and nothing but a
+	// secret's own word ties the two.
 	Unproved bool
 
-	// PolicyRefused: the authority refused to be set to the staged value by policy,
-	// on an earlier try of this attempt.
+	// PolicyRefused: the authority refused to be set to the staged value by
+	// policy, on an earlier try of this attempt.
 	PolicyRefused bool
 }
 
 // Decision is what to do next.
 type Decision struct {
-	// Step comes next. Stage: throw the staged value away and stage another one.
+	// Step comes next. Stage: throw the staged value away and stage another
+	// one.
 	Step Step
 	// Finding to record, if any.
 	Finding credential.FindingCode
@@ -87,22 +90,26 @@ func Next(f Facts) Decision {
 		// Set was applied; consumers could do nothing with it.
 		return stop(StopFor(MustChange, ""))
 	case f.NewBinds == PasswordExpired:
-		// Set was applied, and its identity could not lift the expiry; by now it may.
+		// Set was applied, and its identity could not lift the expiry; by now
+		// it may.
 		return Decision{Step: Set}
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds) && f.Outlived >= maxOutlived:
 		return stop(&Stop{Reason: ReasonOldAccepted, Detail: "the old value is still accepted beside the new one, after resets to the same and to other values, so it is put back each time or kept somewhere else too; find out what accepts it, and disable the account"})
 	case f.NewBinds == Accepted && f.Activated && f.Retired >= enoughRetires && rightValue(f.OldBinds):
-		// Retiring by the same value does not work here; a reset to another one may.
+		// Retiring by the same value does not work here; a reset to another one
+		// may.
 		return Decision{Step: Stage, Finding: credential.FindingOutlived}
 	case f.NewBinds == Accepted && f.Activated && f.RetiredBefore:
-		// Retiring once more would be one more change for the other servers to follow.
+		// Retiring once more would be one more change for the other servers to
+		// follow.
 		return Decision{Step: Prove}
 	case f.NewBinds == Accepted && f.Activated:
 		return Decision{Step: Retire}
 	case f.NewBinds == Accepted:
 		return Decision{Step: Verify}
 	case f.Activated && f.Reverted && f.NewBinds == Refused:
-		// Nobody set another one: consumers read the right value, and it is to be in force.
+		// Nobody set another one: consumers read the right value, and it is to
+		// be in force.
 		return Decision{Step: Set, Finding: credential.FindingUndone}
 	case f.Activated:
 		return Decision{Step: Stage, Finding: credential.FindingChangedAfter}
@@ -125,12 +132,13 @@ func Next(f Facts) Decision {
 	}
 }
 
-// Order is what is done from a step on, one after the other and without another look.
+// Order is what is done from a step on, one after the other and without another
+// look.
 //
-// retireFirst: the old value opens the place at which the new one is activated. What it
-// minted is therefore ended before anything is written there. A crash in between leaves the
-// new value in force, staged and not activated: the next look says Verify, and retiring
-// again finds it done.
+// retireFirst: the old value opens the place at which the new one is activated.
+// What it minted is therefore ended before anything is written there. A crash
+// in between leaves the new value in force, staged and not activated: the next
+// look says Verify, and retiring again finds it done.
 func Order(from Step, retireFirst bool) []Step {
 	order := []Step{Set, Verify, Activate, Retire, Prove}
 	if retireFirst && from != Retire && from != Prove {
@@ -145,11 +153,11 @@ func Order(from Step, retireFirst bool) []Step {
 }
 
 const (
-	// enoughRetires: who puts the old value back between one and the look after it
-	// makes it outlive the next one too.
+	// enoughRetires: who puts the old value back between one and the look after
+	// it makes it outlive the next one too.
 	enoughRetires = 3
-	// maxOutlived bounds the values that consumers are put through. More than one is
-	// needed only where somebody keeps putting the old value back.
+	// maxOutlived bounds the values that consumers are put through. More than
+	// one is needed only where somebody keeps putting the old value back.
 	maxOutlived = 4
 )
 

@@ -13,8 +13,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// TestRecoveryTable holds every row of the table in docs/protocol.md that Next decides: each has a case
-// that ends as the table says, and each case belongs to a row.
+// TestRecoveryTable holds every row of the table in docs/protocol.md that Next
+// decides: each has a case that ends as the table says, and each case belongs
+// to a row.
 func TestRecoveryTable(t *testing.T) {
 	table := recoveryTable(t)
 	held := map[string]bool{}
@@ -116,7 +117,8 @@ func TestRecoveryTable(t *testing.T) {
 	}
 }
 
-// next is the first step of a row's "next", the finding before it, and the reason of a stop.
+// next is the first step of a row's "next", the finding before it, and the
+// reason of a stop.
 type next struct {
 	step    Step
 	finding credential.FindingCode

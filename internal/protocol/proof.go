@@ -4,10 +4,10 @@ package protocol
 // what keeps the credential open. Every server of the authority must be in
 // the evidence exactly once; servers is the full list.
 //
-// oldKnown says whether the old value could be offered at all. If it could
-// not, the proof is the change time (weaker, and named so): before is the change
-// time of each server from before the reset. Where a server keeps one secret for an account
-// and takes the new one, that is proof enough.
+// oldKnown says whether the old value could be offered at all. If it could not,
+// the proof is the change time (weaker, and named so): before is the change
+// time of each server from before the reset. Where a server keeps one secret
+// for an account and takes the new one, that is proof enough.
 func Dead(servers []string, ev []Evidence, oldKnown bool, before map[string]string) (Proof, *Stop) {
 	seen := map[string]Evidence{}
 	for _, e := range ev {

@@ -40,18 +40,22 @@ const (
 	Accepted   Answer = "accepted"    // logged in and carried out a real operation
 	Refused    Answer = "refused"     // as a wrong secret
 	MustChange Answer = "must-change" // logged in, everything else is refused until the owner changes it
-	// PasswordExpired: the right value, and the login is refused until the owner
-	// changes it or an administrator resets it (Active Directory). A reset lifts it.
+	// PasswordExpired: the right value, and the login is refused until the
+	// owner changes it or an administrator resets it (Active Directory). A
+	// reset lifts it.
 	PasswordExpired Answer = "password-expired"
-	// Restricted: the right value, and the account may not log in now or from here.
+	// Restricted: the right value, and the account may not log in now or from
+	// here.
 	Restricted Answer = "restricted"
-	// NotThisWay: the account takes no login of this sort, whatever the value, and counts none.
+	// NotThisWay: the account takes no login of this sort, whatever the value,
+	// and counts none.
 	NotThisWay Answer = "not-this-way"
 	Locked     Answer = "locked"
-	// LoginLocked: Vault itself refuses every login of the user for now, whatever the password.
+	// LoginLocked: Vault itself refuses every login of the user for now,
+	// whatever the password.
 	LoginLocked Answer = "login-locked"
-	// RoleLocked: too many wrong logins of consumers that were not told lock out whoever
-	// logs in by the same role, with whatever value (AppRole).
+	// RoleLocked: too many wrong logins of consumers that were not told lock
+	// out whoever logs in by the same role, with whatever value (AppRole).
 	RoleLocked  Answer = "role-locked"
 	Disabled    Answer = "disabled"
 	Expired     Answer = "expired"
@@ -150,7 +154,8 @@ const (
 	ReasonOverruled   Reason = "change-refused" // a server keeps an older secret, because its entry was touched later
 )
 
-// Listed reports whether the listing itself found that the credential cannot be rotated.
+// Listed reports whether the listing itself found that the credential cannot be
+// rotated.
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
@@ -163,28 +168,32 @@ func (r Reason) Listed() bool {
 }
 
 // Final reports whether trying again cannot help: the listing itself must
-// change, or the campaign is no longer the one. The credential ends as an exception without waiting for the deadline.
+// change, or the campaign is no longer the one. The credential ends as an
+// exception without waiting for the deadline.
 func (r Reason) Final() bool {
 	return r.Listed() || r == ReasonSuperseded || r == ReasonMorePaths
 }
 
-// OfAllVault reports whether Vault as a whole is the trouble, whatever the credential.
+// OfAllVault reports whether Vault as a whole is the trouble, whatever the
+// credential.
 func (r Reason) OfAllVault() bool {
 	return r == ReasonVault || r == ReasonThrottled || r == ReasonVaultLogin
 }
 
-// OfVault reports whether Vault is the trouble, with this credential or with all.
+// OfVault reports whether Vault is the trouble, with this credential or with
+// all.
 func (r Reason) OfVault() bool {
 	return r.OfAllVault() || r == ReasonVaultRights || r == ReasonVaultRefuse
 }
 
-// WorksNot reports whether a value that was set does not do what it is for, which may be so for
-// every one that is set there.
+// WorksNot reports whether a value that was set does not do what it is for,
+// which may be so for every one that is set there.
 func (r Reason) WorksNot() bool {
 	return r == ReasonNewRefused || r == ReasonMustChange || r == ReasonRestricted
 }
 
-// NotSet reports whether the authority has clearly refused to set the value, so that it is not in force.
+// NotSet reports whether the authority has clearly refused to set the value, so
+// that it is not in force.
 func (r Reason) NotSet() bool {
 	return r == ReasonRights || r == ReasonPolicy || r == ReasonReadOnly || r == ReasonNeedsNone
 }
@@ -194,20 +203,21 @@ func (r Reason) Immediate() bool {
 	return r == ReasonRestaged || r == ReasonInterrupted
 }
 
-// Stop ends the work on one credential for now. It is a value, not a failure of the
-// batch: the credential stays open and is tried again until the deadline.
+// Stop ends the work on one credential for now. It is a value, not a failure of
+// the batch: the credential stays open and is tried again until the deadline.
 // Detail is for people and travels through Temporal: it must name neither a
 // secret nor an account. Server is empty where no single server is meant.
 type Stop struct {
 	Reason Reason
 	Server string
 	Detail string
-	// Until is when the authority says that a lock ends; zero if it does not. No login is offered before.
+	// Until is when the authority says that a lock ends; zero if it does not.
+	// No login is offered before.
 	Until time.Time `json:",omitzero"`
 }
 
-// LockedUntil adds to the Stop of a lock when it ends. A server's clock is not ours, so it is taken
-// to end a little later than that.
+// LockedUntil adds to the Stop of a lock when it ends. A server's clock is not
+// ours, so it is taken to end a little later than that.
 func (s *Stop) LockedUntil(end time.Time) *Stop {
 	if end.IsZero() {
 		return s
@@ -225,9 +235,10 @@ func (s *Stop) Error() string {
 	return fmt.Sprintf("%s at %s: %s", s.Reason, s.Server, s.Detail)
 }
 
-// GivenUp is what keeps a credential open whose work our own side broke off: its batch was
-// cancelled, by an abort, or its worker stopped. It is nil for everything else, and for a deadline that has
-// passed, for then a server kept us waiting. Err's own text may name paths and accounts.
+// GivenUp is what keeps a credential open whose work our own side broke off:
+// its batch was cancelled, by an abort, or its worker stopped. It is nil for
+// everything else, and for a deadline that has passed, for then a server kept
+// us waiting. Err's own text may name paths and accounts.
 func GivenUp(err error) *Stop {
 	if !errors.Is(err, context.Canceled) {
 		return nil
@@ -284,6 +295,7 @@ type Evidence struct {
 	Old     Answer `json:"old,omitempty"`     // empty when the old value is unknown
 	New     Answer `json:"new"`               // after Old
 	Changed string `json:"changed,omitempty"` // the server's own change time (pwdChangedTime)
-	// OnlyOne: the server keeps one secret for the account, so New shows that no other is in force.
+	// OnlyOne: the server keeps one secret for the account, so New shows that
+	// no other is in force.
 	OnlyOne bool `json:"only_one,omitempty"`
 }

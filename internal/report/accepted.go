@@ -7,8 +7,8 @@ import (
 	"rollcall/internal/ledger"
 )
 
-// acceptedText names the logins to Vault that a person accepted as open: whoever has one may
-// have read new values.
+// acceptedText names the logins to Vault that a person accepted as open:
+// whoever has one may have read new values.
 func acceptedText(b *strings.Builder, s *ledger.State, width int) {
 	if len(s.Accepted) == 0 {
 		return

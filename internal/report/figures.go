@@ -25,8 +25,8 @@ type Verification struct {
 	At       time.Time // when it was verified; zero if it was not
 	Problems []string  // what the verification found, for people
 
-	// Command is how a reader of the report can verify the ledger, and Fetch how he gets, from
-	// Vault, the files that it names.
+	// Command is how a reader of the report can verify the ledger, and Fetch
+	// how he gets, from Vault, the files that it names.
 	Command string
 	Fetch   []string
 }

@@ -32,9 +32,9 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 }).Parse(pageSource))
 
 // HTML writes the report as one file that loads nothing from anywhere: styles
-// and script are inline, and a content security policy allows exactly those
-// two by their hashes, so that nothing injected through a name could run even
-// if escaping failed. It reads without the script, which only filters and folds.
+// and script are inline, and a content security policy allows exactly those two
+// by their hashes, so that nothing injected through a name could run even if
+// escaping failed. It reads without the script, which only filters and folds.
 // made is when the report is written.
 func HTML(w io.Writer, s *ledger.State, v Verification, made time.Time) error {
 	// A template writes piece by piece, dozens of them for each credential.

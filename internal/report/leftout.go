@@ -46,7 +46,8 @@ func onFewer(s *ledger.State) (n int) {
 	return n
 }
 
-// shareOf says on how many servers of its authority a credential is dead: "1 of 2 servers".
+// shareOf says on how many servers of its authority a credential is dead: "1 of
+// 2 servers".
 func shareOf(l *ledger.Line) string {
 	asked := len(l.Evidence)
 	return fmt.Sprintf("%d of %d servers", asked, asked+len(l.LeftOut))

@@ -57,7 +57,8 @@ const (
 	rateWindow   = 10 * time.Second
 )
 
-// ProgressOf derives the progress at now. waves names waves by number; it may be nil.
+// ProgressOf derives the progress at now. waves names waves by number; it may
+// be nil.
 func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	f := figuresOf(s)
 	p := Progress{Campaign: s.Campaign, Device: s.Device, Phase: s.Phase, Now: now, StartedAt: s.StartedAt, LeftOut: s.LeftOut, Warnings: s.Findings}

@@ -38,7 +38,8 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got))
 }
 
-// A take-over leaves many accounts open for one cause, and some of them half done.
+// A take-over leaves many accounts open for one cause, and some of them half
+// done.
 func TestWhatSeveralHaveInCommonIsSaidOnce(t *testing.T) {
 	const ended, sent = "the campaign was ended by another one; nothing was changed", "its new value may be in force"
 	l := &log{}

@@ -133,8 +133,8 @@ func sample(closed bool) *log {
 	return l
 }
 
-// sampleLeftOut is a campaign that ended with all dead, one of them without a server that a
-// person had left out.
+// sampleLeftOut is a campaign that ended with all dead, one of them without a
+// server that a person had left out.
 func sampleLeftOut() *log {
 	l := &log{}
 	l.start()

@@ -11,28 +11,32 @@ import (
 )
 
 // Status is the answer of `rollcall status -o json`. Its keys are a contract
-// with programs and do not change. Every list and map is present, even if empty.
+// with programs and do not change. Every list and map is present, even if
+// empty.
 type Status struct {
 	Campaign string       `json:"campaign"`
 	Device   string       `json:"device"`
 	State    ledger.Phase `json:"state"`
 	Listed   int          `json:"listed"`
-	// ByState has waiting, in_work, open, exception and dead; they add up to Listed.
+	// ByState has waiting, in_work, open, exception and dead; they add up to
+	// Listed.
 	ByState map[string]int `json:"by_state"`
-	// ByOutcome has dead, exception and excluded. Excluded ones are not in Listed.
+	// ByOutcome has dead, exception and excluded. Excluded ones are not in
+	// Listed.
 	ByOutcome map[string]int `json:"by_outcome"`
 	// Open are the credentials that a pass or the campaign left without proof.
 	Open []StatusOpen `json:"open"`
-	// LeftOut are servers that a person took out of the campaign: what died since then
-	// was not proved dead there.
+	// LeftOut are servers that a person took out of the campaign: what died
+	// since then was not proved dead there.
 	LeftOut []StatusLeftOut `json:"left_out"`
 	// Accepted are logins to Vault that a person accepted as open.
 	Accepted []StatusAccepted `json:"accepted,omitempty"`
 	Waves    []StatusWave     `json:"waves"`
 	Ledger   StatusLedger     `json:"ledger"`
 
-	// LastSeen is when a campaign that has not ended gave its last sign of life (RFC 3339), and
-	// NobodyWorks that no worker has it in hand. Neither is in the ledger: who asks Vault sets them.
+	// LastSeen is when a campaign that has not ended gave its last sign of life
+	// (RFC 3339), and NobodyWorks that no worker has it in hand. Neither is in
+	// the ledger: who asks Vault sets them.
 	LastSeen    string `json:"last_seen,omitempty"`
 	NobodyWorks bool   `json:"nobody_works,omitempty"`
 }

@@ -171,8 +171,8 @@ func openText(b *strings.Builder, f figures, width int) {
 	}
 }
 
-// handOverText says where the temporary passwords of people are. Only those that
-// are proved: the others may be set once more.
+// handOverText says where the temporary passwords of people are. Only those
+// that are proved: the others may be set once more.
 func handOverText(b *strings.Builder, f figures, width int) {
 	if len(f.HandOver) == 0 {
 		return
@@ -188,8 +188,8 @@ func handOverText(b *strings.Builder, f figures, width int) {
 // asAbove stands for a detail that the line before has.
 const asAbove = "as above"
 
-// byDetail brings lines of one detail together, so that it is said once. Otherwise their
-// order stays.
+// byDetail brings lines of one detail together, so that it is said once.
+// Otherwise their order stays.
 func byDetail[T any](lines []T, detail func(T) string) []T {
 	first := map[string]int{}
 	for i, l := range lines {
@@ -283,7 +283,8 @@ func more(b *strings.Builder, indent string, n int) {
 	}
 }
 
-// nameOf is the credential's name and, where that does not show it, its authority.
+// nameOf is the credential's name and, where that does not show it, its
+// authority.
 func nameOf(l *ledger.Line) string {
 	name := l.Name
 	if name == "" {

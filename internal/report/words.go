@@ -92,7 +92,8 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonManaged:          {"The domain makes this password itself", "Take the device out of those that may fetch it (PrincipalsAllowedToRetrieveManagedPassword), and put another managed account in its place, for what was fetched stays good until the next change. The key of krbtgt has a procedure of its own: reset it twice."},
 }
 
-// Advice is how a reason is put to people before a campaign runs: what it means and what to do.
+// Advice is how a reason is put to people before a campaign runs: what it means
+// and what to do.
 func Advice(r protocol.Reason) (title, next string) {
 	a := adviceFor(r)
 	return a.Title, a.Next

@@ -30,7 +30,8 @@ func (j *job) writePaths(ctx context.Context) error {
 	for i, p := range j.paths {
 		err := j.writePath(ctx, i)
 		if vault.IsCASMismatch(err) && j.handed {
-			// What was taken over is older than a look of our own would be: look once more.
+			// What was taken over is older than a look of our own would be:
+			// look once more.
 			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
 				j.handed = false
 				err = j.writePath(ctx, i)
@@ -71,8 +72,8 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	return nil
 }
 
-// owner is what Rollcall's own paths carry, so that no other credential's value is ever
-// written over it.
+// owner is what Rollcall's own paths carry, so that no other credential's value
+// is ever written over it.
 func (j *job) owner(p credential.Path) string {
 	if j.c.Adopted || j.c.Spare != nil && p == *j.c.Spare {
 		return j.c.Subject
@@ -90,8 +91,8 @@ func (j *job) noteActivated() {
 	}
 }
 
-// doomed are the versions of each path that the proof makes worthless and that hold
-// nothing but what is the account's, or what a newer version holds too.
+// doomed are the versions of each path that the proof makes worthless and that
+// hold nothing but what is the account's, or what a newer version holds too.
 func (j *job) doomed() [][]int {
 	out := make([][]int, len(j.paths))
 	for i, p := range j.paths {
@@ -111,8 +112,8 @@ func (j *job) doomed() [][]int {
 	return out
 }
 
-// notActivated words why a credential that is set is not activated, and shuts the gate
-// if Vault is the cause.
+// notActivated words why a credential that is set is not activated, and shuts
+// the gate if Vault is the cause.
 func (j *job) notActivated(err error) error {
 	var e *vault.Error
 	var stop *protocol.Stop

@@ -10,11 +10,13 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// metadataAtOnce bounds the reads of Vault that the look at the end has in flight.
+// metadataAtOnce bounds the reads of Vault that the look at the end has in
+// flight.
 const metadataAtOnce = 16
 
-// madeAnew looks whether the versions that were activated are still those: a secret that was deleted with its
-// metadata gives consumers something else, or nothing, while the account is as it was proved.
+// madeAnew looks whether the versions that were activated are still those: a
+// secret that was deleted with its metadata gives consumers something else, or
+// nothing, while the account is as it was proved.
 func (r *Rotator) madeAnew(ctx context.Context, all []Proved, out []Looked) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(metadataAtOnce)
@@ -50,5 +52,6 @@ func (r *Rotator) anew(ctx context.Context, p Proved) (l Looked) {
 	return l
 }
 
-// PathsTTL is how long what a secret's metadata showed is taken to be so: it is read right after each proof.
+// PathsTTL is how long what a secret's metadata showed is taken to be so: it is
+// read right after each proof.
 const PathsTTL = time.Minute

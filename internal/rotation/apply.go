@@ -16,8 +16,8 @@ import (
 // before it leaves the credential to the next pass.
 const lostAnswers = 2
 
-// Apply carries a staged credential from Set to the proof that the old value
-// is dead. attempt and fresh are Prepared's of this very pass; fresh is false on
+// Apply carries a staged credential from Set to the proof that the old value is
+// dead. attempt and fresh are Prepared's of this very pass; fresh is false on
 // any retry. The caller has the intent for that attempt in the ledger: another
 // attempt, staged by a try that was killed before it could say so, is left for
 // the next pass.

@@ -182,7 +182,8 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 	})
 }
 
-// Offer is Try that stops at the bind, as a directory does it: a refusal does not tell why.
+// Offer is Try that stops at the bind, as a directory does it: a refusal does
+// not tell why.
 func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	if h.w.person {
 		return h.Try(ctx, name, a, value)
@@ -208,8 +209,9 @@ func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value cre
 }
 
 // knowable reports whether a value can be held against a proof: not one that
-// Vault no longer had when the value was staged and that an intruder brought back
-// since, or that a directory keeps against all that is known of such directories.
+// Vault no longer had when the value was staged and that an intruder brought
+// back since, or that a directory keeps against all that is known of such
+// directories.
 func (w *world) knowable(old string) bool {
 	s := w.staging[w.cred.ID]
 	return !w.replayed[old] && !w.stubborn || s != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(old).Equal)
@@ -240,8 +242,8 @@ func (w *world) login(e *entry, value string) protocol.Answer {
 	return protocol.Accepted
 }
 
-// Retire closes the grace with one more reset to the same value. For a person it is
-// three requests, each of which may fail.
+// Retire closes the grace with one more reset to the same value. For a person
+// it is three requests, each of which may fail.
 func (h *hand) Retire(_ context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	if h.w.person {
 		if h.w.retired != "" && h.w.retired == h.w.write().mark {

@@ -12,12 +12,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// What kept an account from being rotated when it was listed is looked at again with the read
-// that precedes Set, because an entry can be changed in between: another system is asked about
-// the password by then, or the entry keeps a second copy that a reset leaves as it is.
+// What kept an account from being rotated when it was listed is looked at again
+// with the read that precedes Set, because an entry can be changed in between:
+// another system is asked about the password by then, or the entry keeps a
+// second copy that a reset leaves as it is.
 
-// mayBeSet says why the account is left as it is, or nothing: by its entry, its secrets in Vault,
-// what Vault does with them, and who else could read them.
+// mayBeSet says why the account is left as it is, or nothing: by its entry, its
+// secrets in Vault, what Vault does with them, and who else could read them.
 func (j *job) mayBeSet(ctx context.Context) error {
 	if stop := j.hindered(j.c, &j.account); stop != nil {
 		return stop
@@ -37,8 +38,8 @@ func (j *job) mayBeSet(ctx context.Context) error {
 	return nil
 }
 
-// hindered is why nothing is set for an account as it is now, or nil. What a person accepted
-// is taken out of the account.
+// hindered is why nothing is set for an account as it is now, or nil. What a
+// person accepted is taken out of the account.
 func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.Stop {
 	a.Hindered = slices.DeleteFunc(slices.Clone(a.Hindered), func(p credential.Problem) bool { return slices.Contains(c.Accepted, p) })
 	if len(a.Hindered) == 0 {
@@ -53,8 +54,9 @@ func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.S
 	return stop
 }
 
-// copied is why nothing is set where another field of a secret holds the same value by now, or nil: the
-// listing may be hours old, and what reads the copy would be cut off.
+// copied is why nothing is set where another field of a secret holds the same
+// value by now, or nil: the listing may be hours old, and what reads the copy
+// would be cut off.
 func copied(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
 	if slices.Contains(c.Accepted, credential.CopyBeside) {
 		return nil
@@ -70,8 +72,8 @@ func copied(c credential.Credential, paths []credential.Path, lives []vault.Live
 	return nil
 }
 
-// fit holds the staged value against what surrounds it at each path that takes part: found
-// out after Set, consumers would be cut off.
+// fit holds the staged value against what surrounds it at each path that takes
+// part: found out after Set, consumers would be cut off.
 func (j *job) fit() error {
 	for i, p := range j.paths {
 		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) || overDeleted(j.c, p, j.lives[i]) {
@@ -84,12 +86,14 @@ func (j *job) fit() error {
 	return nil
 }
 
-// listedTTL is how long the settings of a secret are taken to be as the listing saw them. A
-// campaign that takes longer asks once more for each path; those of a mount are asked for anyway.
+// listedTTL is how long the settings of a secret are taken to be as the listing
+// saw them. A campaign that takes longer asks once more for each path; those of
+// a mount are asked for anyway.
 const listedTTL = 10 * time.Minute
 
-// stays keeps a credential open, before Set, of which Vault would delete the new value by itself: it
-// may be the only copy there is once the old one is dead.
+// stays keeps a credential open, before Set, of which Vault would delete the
+// new value by itself: it may be the only copy there is once the old one is
+// dead.
 func (j *job) stays(ctx context.Context) error {
 	for i, p := range j.paths {
 		if j.parts[i] == apart || j.lives[i].Value.Equal(j.staged.Secret) {

@@ -13,8 +13,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// What keeps an account from being rotated at the listing may come about after it: what is
-// read before Set tells, whether or not another process prepared.
+// What keeps an account from being rotated at the listing may come about after
+// it: what is read before Set tells, whether or not another process prepared.
 func TestWhatAnEntryHasBecomeSinceTheListingKeepsItFromBeingSet(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
@@ -128,8 +128,9 @@ func (r *real) restore(n int) {
 	r.add(dn, r.accounts[n].Password)
 }
 
-// The rootdn of a database has a password in slapd.conf besides that of its entry, and no
-// reset reaches it: that is said at once, and consumers are not put through more values.
+// The rootdn of a database has a password in slapd.conf besides that of its
+// entry, and no reset reaches it: that is said at once, and consumers are not
+// put through more values.
 func TestTheOtherPasswordOfARootdnIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, shown := range map[string]bool{"shown": true, "bind.dn may not see userPassword": false} {

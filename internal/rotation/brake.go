@@ -9,15 +9,17 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Brake keeps new values from being set at a directory where one that was set did not
-// work: the write server refuses it, or lets nobody do anything with it. What keeps one
-// from working (a policy that has each reset password changed, a rule that lets accounts
-// log in from one network alone) mostly keeps all, and each more is cut off for nothing.
+// Brake keeps new values from being set at a directory where one that was set
+// did not work: the write server refuses it, or lets nobody do anything with
+// it. What keeps one from working (a policy that has each reset password
+// changed, a rule that lets accounts log in from one network alone) mostly
+// keeps all, and each more is cut off for nothing.
 //
-// Until a first value was seen to work one credential is set at a time, so that the
-// first one shows it. Where values did work before, a single failure may be that
-// account's own matter: one other is tried, alone. All batches of a process go through
-// one brake for each directory and kind of a campaign; nil never brakes.
+// Until a first value was seen to work one credential is set at a time, so that
+// the first one shows it. Where values did work before, a single failure may be
+// that account's own matter: one other is tried, alone. All batches of a
+// process go through one brake for each directory and kind of a campaign; nil
+// never brakes.
 type Brake struct {
 	mu      sync.Mutex
 	state   brakeState
@@ -38,8 +40,8 @@ const (
 	laterFails = 2
 )
 
-// turn decides about one that is to be set. again: what it has was set before and does not
-// work, so setting it once more cuts nobody off.
+// turn decides about one that is to be set. again: what it has was set before
+// and does not work, so setting it once more cuts nobody off.
 func (s brakeState) turn(again bool) verdict {
 	most := firstFails
 	if s.worked {
@@ -61,8 +63,8 @@ func NewBrake() *Brake {
 	return &Brake{known: map[string]bool{}, changed: make(chan struct{})}
 }
 
-// enter lets a credential to Set, or says why not: nothing was changed then. Whoever was let in
-// leaves by leave.
+// enter lets a credential to Set, or says why not: nothing was changed then.
+// Whoever was let in leaves by leave.
 func (b *Brake) enter(ctx context.Context, id string, again bool) *protocol.Stop {
 	if b == nil {
 		return nil
@@ -114,8 +116,8 @@ func (b *Brake) leave(id string) {
 	}
 }
 
-// verified tells what the write server said of a value that was set: err is nil where it works.
-// Whatever else went wrong says nothing of other credentials.
+// verified tells what the write server said of a value that was set: err is nil
+// where it works. Whatever else went wrong says nothing of other credentials.
 func (b *Brake) verified(id string, err error) {
 	var stop *protocol.Stop
 	if b == nil || err != nil && (!errors.As(err, &stop) || !stop.Reason.WorksNot()) {

@@ -20,7 +20,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// braked is a directory with so many connections, at which new values work or do not.
+// braked is a directory with so many connections, at which new values work or
+// do not.
 type braked struct {
 	brake *Brake
 	works func(id int) bool
@@ -173,7 +174,8 @@ func TestUnderAPolicyThatHasEachResetChangedOneAccountIsSet(t *testing.T) {
 	})
 }
 
-// Where the configuration shows which policy is the account's not even one is set.
+// Where the configuration shows which policy is the account's not even one is
+// set.
 func TestUnderAPolicyThatIsSeenToHaveEachResetChangedNothingIsSet(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MustChange: true}, ShowsConfig: true})
@@ -190,7 +192,8 @@ func TestUnderAPolicyThatIsSeenToHaveEachResetChangedNothingIsSet(t *testing.T) 
 	}
 	require.Empty(t, r.store.staged)
 
-	// A person may know better: an identity with write alone would not be held to it.
+	// A person may know better: an identity with write alone would not be held
+	// to it.
 	cs[0].Accepted = []credential.Problem{credential.ForcedChange}
 	require.Equal(t, protocol.ReasonMustChange, r.run(cs[:1], nothing)[0].Stop.Reason)
 
@@ -221,8 +224,8 @@ func TestWhereAccountsMayNotLogInFromHereOneAccountIsSet(t *testing.T) {
 	r.brakesAt(protocol.ReasonNewRefused, func() { write(string(text)) })
 }
 
-// brakesAt has passes over all accounts, at each of which new values do not work until
-// mend was called.
+// brakesAt has passes over all accounts, at each of which new values do not
+// work until mend was called.
 func (r *real) brakesAt(reason protocol.Reason, mend func()) {
 	var cs []credential.Credential
 	for n := range r.accounts {

@@ -124,7 +124,8 @@ func survives(do func()) (ok bool) {
 	return true
 }
 
-// ended holds the world to what must be true once a credential is dead and cleaned.
+// ended holds the world to what must be true once a credential is dead and
+// cleaned.
 func (w *world) ended() {
 	if s := w.staging[w.cred.ID]; s != nil {
 		w.fail("staged after the end: attempt %d of %s", s.Attempt, s.Campaign)
@@ -141,8 +142,8 @@ func (w *world) ended() {
 		if !w.theirs[now] && !vs[len(vs)-1].strangers && w.live(i) != now {
 			w.fail("%s holds %q and %q is in force", p, w.live(i), now)
 		}
-		// What was not seen to be the account's stays: that is for a person to destroy.
-		// So may a version that somebody else wrote meanwhile.
+		// What was not seen to be the account's stays: that is for a person to
+		// destroy. So may a version that somebody else wrote meanwhile.
 		if w.twins || slices.ContainsFunc(vs[min(1, len(vs)):], func(v version) bool { return v.strangers }) {
 			continue
 		}

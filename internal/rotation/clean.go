@@ -11,8 +11,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Dead is what Clean needs to know of a credential whose outcome is in the ledger: it
-// is part of Applied.
+// Dead is what Clean needs to know of a credential whose outcome is in the
+// ledger: it is part of Applied.
 type Dead struct {
 	Attempt int         `json:"attempt,omitempty"` // the one that was proved
 	To      []int       `json:"to"`
@@ -24,9 +24,9 @@ type Dead struct {
 // credential. The caller has the outcome in the ledger. Repeating it does no
 // harm: what is staged no more, or by somebody else, was cleaned.
 //
-// The staged value is the one copy that nobody else can write over, so it stays as long as
-// a path does not give its readers that value: then lost says which state was left, and the
-// credential is open again.
+// The staged value is the one copy that nobody else can write over, so it stays
+// as long as a path does not give its readers that value: then lost says which
+// state was left, and the credential is open again.
 func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (lost *protocol.Stop, err error) {
 	paths := slices.Clone(c.Paths)
 	if c.Spare != nil && len(d.To) > len(paths) {
@@ -60,7 +60,8 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (l
 		if ours, err := look(); err != nil || !ours {
 			return nil, err
 		}
-		// Another field of the secret may have been written since, with ours as it was.
+		// Another field of the secret may have been written since, with ours as
+		// it was.
 		live, err := r.Store.ReadLive(ctx, p, 0)
 		if err != nil {
 			return nil, err

@@ -12,8 +12,8 @@ import (
 )
 
 // A staging entry is deleted without a look only by the process that proved its
-// attempt moments ago: by whoever else, and at any other time, it may be a later
-// rotation's.
+// attempt moments ago: by whoever else, and at any other time, it may be a
+// later rotation's.
 func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
@@ -56,8 +56,9 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 	}
 }
 
-// Whoever may write there could otherwise make away with the one value that is in force:
-// with max_versions 1 each write pushes the version before out of Vault.
+// Whoever may write there could otherwise make away with the one value that is
+// in force: with max_versions 1 each write pushes the version before out of
+// Vault.
 func TestWhatIsStagedStaysAsLongAsConsumersGetSomethingElse(t *testing.T) {
 	for _, row := range []struct {
 		name string

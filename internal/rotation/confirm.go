@@ -24,10 +24,11 @@ type sight struct {
 	at      time.Time         // after the last login
 }
 
-// Confirm reads the accounts that Apply called dead once more, by their immutable ids and
-// many in one call: every login of the proof went by a name, and whoever may rename
-// entries can put another one under it. What is not the account that was proved, or was
-// changed since, is open again. What this reads is the mark that Recheck goes by.
+// Confirm reads the accounts that Apply called dead once more, by their
+// immutable ids and many in one call: every login of the proof went by a name,
+// and whoever may rename entries can put another one under it. What is not the
+// account that was proved, or was changed since, is open again. What this reads
+// is the mark that Recheck goes by.
 func (r *Rotator) Confirm(ctx context.Context, verdicts []Verdict) {
 	var cs []credential.Credential
 	for _, v := range verdicts {
@@ -89,9 +90,10 @@ func (r *Rotator) another(what string) error {
 		Detail: what + "; the next pass reads it by its id. Find out who put another entry under its name"}
 }
 
-// unchanged holds the account against what it was at the proof. A login that others make
-// moves the mark of some directories, as those of the proof do; so where the mark does not
-// tell whether somebody changed the secret after the last login, the new value is offered.
+// unchanged holds the account against what it was at the proof. A login that
+// others make moves the mark of some directories, as those of the proof do; so
+// where the mark does not tell whether somebody changed the secret after the
+// last login, the new value is offered.
 func (r *Rotator) unchanged(ctx context.Context, v Verdict, now kind.Account) error {
 	was := v.sight
 	difference := protocol.Touched

@@ -41,8 +41,9 @@ func (r *real) addAt(s *lab.Slapd, dn, password string) {
 	})
 }
 
-// Every login of a rotation goes by name, and an intruder who may rename entries can put
-// another one with the stolen password under the account's name, at whatever moment.
+// Every login of a rotation goes by name, and an intruder who may rename
+// entries can put another one with the stolen password under the account's
+// name, at whatever moment.
 func TestAnAccountThatIsRenamedAndReplacedByAnotherIsNeverCalledDeadForIt(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"before its turn", "try", "offer", "accounts"} {
@@ -81,8 +82,8 @@ func TestAnAccountThatIsRenamedAndReplacedByAnotherIsNeverCalledDeadForIt(t *tes
 	}
 }
 
-// Who was logged in before the reset can set a new password after it, where accounts may
-// write their own.
+// Who was logged in before the reset can set a new password after it, where
+// accounts may write their own.
 func TestAPasswordThatIsSetOnAKeptConnectionRightAfterTheProofKeepsItOpen(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})

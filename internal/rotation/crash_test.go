@@ -164,8 +164,8 @@ var stories = remembering([]story{
 	}, protocol.ProofBind},
 })
 
-// remembering tells each story a second time, with a process that carries what Prepare
-// saw to Apply for as long as it lives.
+// remembering tells each story a second time, with a process that carries what
+// Prepare saw to Apply for as long as it lives.
 func remembering(stories []story) []story {
 	for _, s := range stories {
 		stories = append(stories, story{s.name + ", remembered", func() *world {
@@ -211,7 +211,8 @@ func TestARotationThatNobodyDisturbsEndsInOnePass(t *testing.T) {
 }
 
 // TestWhateverCallFailsTheCredentialIsNeverLost fails each call of a rotation
-// in each way. Five refused logins lock an account: one failure never leads there.
+// in each way. Five refused logins lock an account: one failure never leads
+// there.
 func TestWhateverCallFailsTheCredentialIsNeverLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0

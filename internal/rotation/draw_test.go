@@ -23,7 +23,8 @@ func (d *drawn) Generate(context.Context, credential.Credential) (credential.Sec
 	return credential.NewSecret(d.values[min(d.made, len(d.values))-1]), nil
 }
 
-// TestANewValueThatAPlaceCannotHoldIsDrawnAgain before it is staged, and no more often than maxDraws.
+// TestANewValueThatAPlaceCannotHoldIsDrawnAgain before it is staged, and no
+// more often than maxDraws.
 func TestANewValueThatAPlaceCannotHoldIsDrawnAgain(t *testing.T) {
 	paths := []credential.Path{{Mount: "kv", Path: "app", Field: "password"}}
 	d := &drawn{values: []string{"password=aB3xyz", `"aB3xyz"`, "aB3xyz"}}

@@ -7,13 +7,14 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A path that an earlier campaign activated is the account's for as long as it holds what Rollcall
-// put there: then the account need not accept it, for somebody may have set another password since.
-// Once somebody wrote the path it may have been given to another account, and the account's own
-// answer decides as for any other path.
+// A path that an earlier campaign activated is the account's for as long as it
+// holds what Rollcall put there: then the account need not accept it, for
+// somebody may have set another password since. Once somebody wrote the path it
+// may have been given to another account, and the account's own answer decides
+// as for any other path.
 
-// activatedBefore decides on a path that the account does not accept as it stands, by what
-// earlier campaigns did there.
+// activatedBefore decides on a path that the account does not accept as it
+// stands, by what earlier campaigns did there.
 func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault.Live) (part, vault.Since, error) {
 	deleted := overDeleted(j.c, p, live)
 	switch {
@@ -37,8 +38,8 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 	return apart, since, nil
 }
 
-// since says what became of a path since an earlier campaign activated it. It is asked once for
-// what the path holds, and only where something is odd.
+// since says what became of a path since an earlier campaign activated it. It
+// is asked once for what the path holds, and only where something is odd.
 func (j *job) since(ctx context.Context, p credential.Path, live vault.Live) (vault.Since, error) {
 	at := vault.Placed{Path: p, Version: live.Version, Written: live.Written}
 	if since, known := j.sinces[at]; known {
@@ -54,8 +55,9 @@ func (j *job) since(ctx context.Context, p credential.Path, live vault.Live) (va
 	return since, err
 }
 
-// putThere reports whether a path holds what an ended campaign had staged for this credential: it
-// died after it had activated it and before it could note so.
+// putThere reports whether a path holds what an ended campaign had staged for
+// this credential: it died after it had activated it and before it could note
+// so.
 func (j *job) putThere(p credential.Path, live vault.Live, since vault.Since) bool {
 	for key, value := range j.staged.Old {
 		if _, knew := j.staged.Old[key+beforeIt+p.String()]; isHeld(key) && value.Equal(live.Value) && (knew || since != vault.NotActivated) {
@@ -65,8 +67,9 @@ func (j *job) putThere(p credential.Path, live vault.Live, since vault.Since) bo
 	return false
 }
 
-// inherited reports whether an ended campaign knew the path for the account's, where
-// no login may be spent on the value that it had set: the path holds what it held then.
+// inherited reports whether an ended campaign knew the path for the account's,
+// where no login may be spent on the value that it had set: the path holds what
+// it held then.
 func (j *job) inherited(p credential.Path, live vault.Live) bool {
 	for key, value := range j.staged.Old {
 		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == vault.PlaceApart {

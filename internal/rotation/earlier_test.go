@@ -14,8 +14,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// noted is an account at whose first path an earlier campaign has put the value in force, as the notes
-// say. Nothing else names that path.
+// noted is an account at whose first path an earlier campaign has put the value
+// in force, as the notes say. Nothing else names that path.
 func noted() *world {
 	w := newWorld(1, "P0")
 	w.secrets["kv/app"].versions[0].strangers = false
@@ -138,7 +138,8 @@ var givenRows = []givenRow{
 	}, findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}, live: "another's", aside: true},
 }
 
-// TestAPathIsTheAccountsWhileItHoldsWhatRollcallPutThere, and once somebody wrote it the account decides.
+// TestAPathIsTheAccountsWhileItHoldsWhatRollcallPutThere, and once somebody
+// wrote it the account decides.
 func TestAPathIsTheAccountsWhileItHoldsWhatRollcallPutThere(t *testing.T) {
 	for _, row := range givenRows {
 		t.Run(row.name, func(t *testing.T) {
@@ -184,8 +185,9 @@ func TestAPathThatWasGivenToAnotherIsNeverWrittenWhateverCallFails(t *testing.T)
 	})
 }
 
-// TestAPathIsNotGivenUpUnasked: where one more wrong login would lock the account, what somebody
-// wrote to a path since may still be the account's, and nothing is set.
+// TestAPathIsNotGivenUpUnasked: where one more wrong login would lock the
+// account, what somebody wrote to a path since may still be the account's, and
+// nothing is set.
 func TestAPathIsNotGivenUpUnasked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := noted().elsewhereToo()

@@ -11,10 +11,11 @@ import (
 	"rollcall/internal/vault"
 )
 
-// noteSeen records what a look found. That all values were refused tells of a change by somebody
-// else only where the new one works: a server that lets the account in from nowhere, or not from
-// here, refuses every one. What was seen to be activated, or to let nobody do anything, is told to
-// those that wait for it.
+// noteSeen records what a look found. That all values were refused tells of a
+// change by somebody else only where the new one works: a server that lets the
+// account in from nowhere, or not from here, refuses every one. What was seen
+// to be activated, or to let nobody do anything, is told to those that wait for
+// it.
 func (j *job) noteSeen(facts protocol.Facts, d protocol.Decision) {
 	j.suspected = ""
 	if d.Step == protocol.Set && d.Stop == nil && (d.Finding == credential.FindingChangedBefore || d.Finding == credential.FindingChangedDuring) {
@@ -57,8 +58,9 @@ func (j *job) noteDetail(f credential.Finding) {
 	j.out.Findings = append(j.out.Findings, f)
 }
 
-// placesSeen says which paths are left as they are. Numbers, not names: findings
-// travel through Temporal. asked: the account was asked in this look which old value is in force.
+// placesSeen says which paths are left as they are. Numbers, not names:
+// findings travel through Temporal. asked: the account was asked in this look
+// which old value is in force.
 func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Finding, err error) {
 	var left, before, stale []string
 	why := ""
@@ -98,8 +100,8 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 		refused(left)
 		out = append(out, credential.Finding{Code: credential.FindingSparePath, Detail: fmt.Sprintf("path %d", ours)})
 	default:
-		// Another path had the value in force. Where Rollcall itself had put one at this path, who
-		// reads it may be cut off, so a person is asked.
+		// Another path had the value in force. Where Rollcall itself had put
+		// one at this path, who reads it may be cut off, so a person is asked.
 		if len(before) > 0 {
 			refused(before)
 		}
@@ -113,7 +115,8 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 	return out, nil
 }
 
-// earlierPath begins what is said of a path that Rollcall itself had written before.
+// earlierPath begins what is said of a path that Rollcall itself had written
+// before.
 const earlierPath = "an earlier campaign put a value of this credential there"
 
 // numbered names paths by their numbers.
@@ -121,9 +124,10 @@ func (j *job) numbered(which []string) string {
 	return fmt.Sprintf("path %s of %d", strings.Join(which, ", "), len(j.c.Paths))
 }
 
-// onlyOurs is the number of a path, from 1, if the new value goes to secrets alone that Rollcall made
-// for the credential while a path that somebody else named is left as it is: an earlier
-// campaign brought it there, and nothing shows that consumers have followed.
+// onlyOurs is the number of a path, from 1, if the new value goes to secrets
+// alone that Rollcall made for the credential while a path that somebody else
+// named is left as it is: an earlier campaign brought it there, and nothing
+// shows that consumers have followed.
 func (j *job) onlyOurs() (takes int) {
 	left := false
 	for i := range j.paths {

@@ -12,14 +12,15 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Gate keeps new values from being set while Vault does not take writes: what is set
-// and cannot be activated cuts its consumers off. It is shut by a write that Vault did
-// not take and opens when Vault has taken one again. All batches of a process go
-// through one; nil is always open.
+// Gate keeps new values from being set while Vault does not take writes: what
+// is set and cannot be activated cuts its consumers off. It is shut by a write
+// that Vault did not take and opens when Vault has taken one again. All batches
+// of a process go through one; nil is always open.
 //
-// However Vault fails, and for however long, no more credentials are set and not
-// activated than a directory has connections: each of them is in a slot of its own
-// (Rotator.Slots) when the gate shuts, and those that are behind it count.
+// However Vault fails, and for however long, no more credentials are set and
+// not activated than a directory has connections: each of them is in a slot of
+// its own (Rotator.Slots) when the gate shuts, and those that are behind it
+// count.
 type Gate struct {
 	vault Writable
 
@@ -79,11 +80,13 @@ const (
 	askAgain = time.Second
 	// waitsFor is how long a credential waits for one that tries Vault.
 	waitsFor = 30 * time.Second
-	// debtTTL is how long a debt counts that is not met again. Each pass meets it again, and
-	// retry_max is five minutes by default; another worker or campaign may have paid it.
+	// debtTTL is how long a debt counts that is not met again. Each pass meets
+	// it again, and retry_max is five minutes by default; another worker or
+	// campaign may have paid it.
 	debtTTL = 15 * time.Minute
-	// debtFirst is how long nothing is tried but to activate what is set. Longer than from one
-	// pass to the next, and not for ever: its directory may be down by now.
+	// debtFirst is how long nothing is tried but to activate what is set.
+	// Longer than from one pass to the next, and not for ever: its directory
+	// may be down by now.
 	debtFirst = time.Minute
 )
 
@@ -92,8 +95,8 @@ func NewGate(v Writable) *Gate {
 	return &Gate{vault: v, inside: map[string]entered{}, owed: map[string]debt{}, changed: make(chan struct{})}
 }
 
-// enter lets a credential to Set, or says why not: nothing was changed then. Whoever
-// was let in leaves by leave, activated or failed.
+// enter lets a credential to Set, or says why not: nothing was changed then.
+// Whoever was let in leaves by leave, activated or failed.
 func (g *Gate) enter(ctx context.Context, id string, at places, slots int) *protocol.Stop {
 	if g == nil {
 		return nil
@@ -142,7 +145,8 @@ const (
 	waits
 )
 
-// turn decides about one that wants in, and counts it as inside if it may go in.
+// turn decides about one that wants in, and counts it as inside if it may go
+// in.
 func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -167,9 +171,10 @@ func (g *Gate) turn(id string, slots int) (verdict, <-chan struct{}) {
 	return goIn, nil
 }
 
-// cutOff counts the debts of others than id that may grow. lately says that one of them is to
-// be activated first: it is tried with each pass. careful says that rights on some paths are
-// missing. A debt that is specific must not hold up all others where there is one slot.
+// cutOff counts the debts of others than id that may grow. lately says that one
+// of them is to be activated first: it is tried with each pass. careful says
+// that rights on some paths are missing. A debt that is specific must not hold
+// up all others where there is one slot.
 func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 	generals := 0
 	for id, d := range g.owed {
@@ -193,8 +198,8 @@ func (g *Gate) cutOff(me string) (n int, lately, careful bool) {
 	return n, lately, careful
 }
 
-// try finds out whether Vault takes writes. The gate stays shut until the credential
-// that did it is activated.
+// try finds out whether Vault takes writes. The gate stays shut until the
+// credential that did it is activated.
 func (g *Gate) try(ctx context.Context, id string, at places) *protocol.Stop {
 	if err := g.vault.Probe(ctx); err != nil {
 		why := asStop(err)
@@ -217,8 +222,8 @@ func (g *Gate) look(ctx context.Context, id string, at places) *protocol.Stop {
 	return notSet(asStop(err))
 }
 
-// paid forgets the debts of credentials whose paths somebody has written since, and
-// reports whether there were any.
+// paid forgets the debts of credentials whose paths somebody has written since,
+// and reports whether there were any.
 func (g *Gate) paid(ctx context.Context) bool {
 	g.mu.Lock()
 	owed := maps.Clone(g.owed)
@@ -236,15 +241,16 @@ func (g *Gate) paid(ctx context.Context) bool {
 	return some
 }
 
-// leave is for one that was let in and is not between Set and Activate because of Vault.
+// leave is for one that was let in and is not between Set and Activate because
+// of Vault.
 func (g *Gate) leave(id string) {
 	if g != nil {
 		g.change(func() { delete(g.inside, id) })
 	}
 }
 
-// activated is for one whose paths hold what is in force; wrote says that Vault has
-// just taken it.
+// activated is for one whose paths hold what is in force; wrote says that Vault
+// has just taken it.
 func (g *Gate) activated(id string, wrote bool) {
 	if g == nil {
 		return

@@ -17,8 +17,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// weather is a Vault that takes writes, or some, or none, and the credentials that are
-// set and not activated.
+// weather is a Vault that takes writes, or some, or none, and the credentials
+// that are set and not activated.
 type weather struct {
 	mu        sync.Mutex
 	err       vault.ErrorKind        // of every write; "" for none
@@ -245,7 +245,8 @@ func TestThoseWhosePathsMayBeWrittenGoOnWhereOthersLostARight(t *testing.T) {
 	})
 }
 
-// Vault's answer to one path says nothing of another, but what it says to each may be the same.
+// Vault's answer to one path says nothing of another, but what it says to each
+// may be the same.
 func TestAPathThatVaultDoesNotTakeHoldsUpNobodyElse(t *testing.T) {
 	for slots := 1; slots <= 4; slots++ {
 		synctest.Test(t, func(t *testing.T) {

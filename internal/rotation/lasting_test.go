@@ -16,8 +16,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself: once the old value is dead the new one is
-// the only copy. It is so whatever call fails.
+// TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself: once the old value
+// is dead the new one is the only copy. It is so whatever call fails.
 func TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, world := range map[string]func() *world{
@@ -75,7 +75,8 @@ func TestAPathThatIsLeftAsItIsMayDeleteItsVersions(t *testing.T) {
 	})
 }
 
-// TestAValueAtRollcallsOwnPathIsNotPushedOutOfVault where one version is kept and nobody saw whose it is.
+// TestAValueAtRollcallsOwnPathIsNotPushedOutOfVault where one version is kept
+// and nobody saw whose it is.
 func TestAValueAtRollcallsOwnPathIsNotPushedOutOfVault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, single := range []bool{true, false} {
@@ -97,8 +98,8 @@ func TestAValueAtRollcallsOwnPathIsNotPushedOutOfVault(t *testing.T) {
 	})
 }
 
-// TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet: settings that came after the listing, on a mount
-// and on a secret, are seen there too.
+// TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet: settings that came
+// after the listing, on a mount and on a secret, are seen there too.
 func TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet(t *testing.T) {
 	v, err := lab.StartVault(t.Context(), lab.VaultOptions{Dir: filepath.Join(t.TempDir(), "vault")})
 	require.NoError(t, err)

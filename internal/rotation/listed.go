@@ -23,8 +23,8 @@ func ProblemStop(c credential.Credential) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.Reason(c.Problem), Detail: "it cannot be rotated as it is listed"}
 }
 
-// listedDetails say what was seen when a credential was listed, for people and without a
-// name: the findings of the roll have the rest.
+// listedDetails say what was seen when a credential was listed, for people and
+// without a name: the findings of the roll have the rest.
 var listedDetails = map[credential.Problem]string{
 	credential.SharedPath:       "a path is named as the place of several accounts, and it can hold the value of one; nothing was changed",
 	credential.NoOwner:          "Vault holds something where the device reads, and nothing says whose it is; nothing was changed",

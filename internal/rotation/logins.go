@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// observeLogins asks the write server which value is in force, and decides by it
-// which paths take part.
+// observeLogins asks the write server which value is in force, and decides by
+// it which paths take part.
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f, err := j.offerAll(ctx, fresh)
 	switch f.NewBinds {
@@ -32,8 +32,8 @@ func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, er
 	return f, err
 }
 
-// offerAll offers the staged value first on every try but the first: if it is in
-// force, nothing else matters.
+// offerAll offers the staged value first on every try but the first: if it is
+// in force, nothing else matters.
 func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f := protocol.Facts{
 		OldKnown: len(j.olds) > 0, Activated: j.activated(), RetiredBefore: j.retiredBefore(),
@@ -77,8 +77,9 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 	return f, err
 }
 
-// offerOlds offers the old values until one is not refused. wrong are the refused logins
-// that this look has cost already; spared says that some were left out for that.
+// offerOlds offers the old values until one is not refused. wrong are the
+// refused logins that this look has cost already; spared says that some were
+// left out for that.
 func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, spared bool, err error) {
 	for i, old := range j.olds {
 		if j.apartOnly(old) {
@@ -115,8 +116,9 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, s
 	return last, false, nil
 }
 
-// offer is one login with a value of which only one thing matters: whether it is
-// the right one. A refusal is believed after a look at the account, as in Try.
+// offer is one login with a value of which only one thing matters: whether it
+// is the right one. A refusal is believed after a look at the account, as in
+// Try.
 func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Answer, error) {
 	answer, err := j.Authority.Offer(ctx, server, j.account, value)
 	if err != nil || answer != protocol.Refused {
@@ -132,12 +134,13 @@ func (j *job) offer(ctx context.Context, server string, value credential.Secret)
 	return protocol.Refused, j.named(account, server)
 }
 
-// maxWrongLogins is how many wrong logins in a row a look may cost where the policy is not
-// known: directories that lock accounts rarely do it before the third.
+// maxWrongLogins is how many wrong logins in a row a look may cost where the
+// policy is not known: directories that lock accounts rarely do it before the
+// third.
 const maxWrongLogins = 2
 
-// spare is how many wrong logins in a row this look may cost before Set: the account is not
-// to be locked by them, with those that others made.
+// spare is how many wrong logins in a row this look may cost before Set: the
+// account is not to be locked by them, with those that others made.
 func (j *job) spare() int {
 	if j.account.Locks == 0 {
 		return maxWrongLogins
@@ -145,21 +148,22 @@ func (j *job) spare() int {
 	return max(0, min(maxWrongLogins, j.account.Locks-1-j.account.Failed))
 }
 
-// sentNot reports that the account is as it was when the value was staged, so that the value
-// is not in force. It is asked only where a wrong login more would be too many.
+// sentNot reports that the account is as it was when the value was staged, so
+// that the value is not in force. It is asked only where a wrong login more
+// would be too many.
 func (j *job) sentNot() bool {
 	return j.spare() < maxWrongLogins && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
 }
 
-// ration leaves out the old values of an account that one more wrong login could lock: their
-// refusal afterwards proves nothing then.
+// ration leaves out the old values of an account that one more wrong login
+// could lock: their refusal afterwards proves nothing then.
 func (j *job) ration() {
 	j.rationed = true
 	j.note(credential.FindingRationed)
 }
 
-// apartOnly reports whether a value is held by nothing but paths that an earlier look
-// found not to be the account's.
+// apartOnly reports whether a value is held by nothing but paths that an
+// earlier look found not to be the account's.
 func (j *job) apartOnly(value credential.Secret) bool {
 	some := false
 	for i, p := range j.paths {
@@ -181,13 +185,14 @@ func (j *job) apartOnly(value credential.Secret) bool {
 	return some
 }
 
-// clocksApart is how far the clocks of Vault and of an authority may differ, and how
-// long somebody may take to set a value whose place in Vault he wrote first.
+// clocksApart is how far the clocks of Vault and of an authority may differ,
+// and how long somebody may take to set a value whose place in Vault he wrote
+// first.
 const clocksApart = 5 * time.Minute
 
 // changedSince reports whether the secret was changed after Vault was given
-// old, at an authority that accepts the value before the one in force for a while: a good
-// login with old then does not show that it is the one in force.
+// old, at an authority that accepts the value before the one in force for a
+// while: a good login with old then does not show that it is the one in force.
 func (j *job) changedSince(old credential.Secret) bool {
 	earlier := false
 	for _, live := range j.lives {
@@ -202,9 +207,9 @@ func (j *job) changedSince(old credential.Secret) bool {
 	return earlier
 }
 
-// stillStaged looks, once the staged value was seen to be in force, whether the entry
-// is the one that was read before: a twin that set it since wrote down first which
-// paths take part.
+// stillStaged looks, once the staged value was seen to be in force, whether the
+// entry is the one that was read before: a twin that set it since wrote down
+// first which paths take part.
 func (j *job) stillStaged(ctx context.Context) error {
 	now, found, err := j.Store.ReadStaged(ctx, j.c.ID)
 	if err == nil && (!found || now.Version != j.staged.Version) {
@@ -213,8 +218,8 @@ func (j *job) stillStaged(ctx context.Context) error {
 	return err
 }
 
-// undecided reports whether the value of a path was not offered, because more wrong
-// logins could lock the account, and so may be the account's.
+// undecided reports whether the value of a path was not offered, because more
+// wrong logins could lock the account, and so may be the account's.
 func (j *job) undecided() bool {
 	for i, p := range j.paths {
 		value := j.lives[i].Value
@@ -225,13 +230,14 @@ func (j *job) undecided() bool {
 	return false
 }
 
-// wasTried reports whether the account refused in this look what a value likeliest stands for.
+// wasTried reports whether the account refused in this look what a value
+// likeliest stands for.
 func (j *job) wasTried(value credential.Secret) bool {
 	return slices.ContainsFunc(variants(value), func(v credential.Secret) bool { return slices.ContainsFunc(j.tried, v.Equal) })
 }
 
-// spared ends a look that may cost no more wrong logins and has not found out which
-// path is the account's. What was refused is written down and not offered
+// spared ends a look that may cost no more wrong logins and has not found out
+// which path is the account's. What was refused is written down and not offered
 // again; a try that is the first one has nothing to gain from another.
 func (j *job) spared(ctx context.Context, first bool) error {
 	places := maps.Clone(j.staged.Places)

@@ -13,7 +13,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// seeing is an authority that reads many accounts at once, of which it finds those in sees.
+// seeing is an authority that reads many accounts at once, of which it finds
+// those in sees.
 type seeing struct {
 	*hand
 	sees map[string]bool
@@ -29,8 +30,8 @@ func (s seeing) Accounts(ctx context.Context, server string, cs []credential.Cre
 	return out
 }
 
-// callsOfPrepare looks up w's credential and another one, does what happens meanwhile, and
-// counts the calls of the Prepare that follows.
+// callsOfPrepare looks up w's credential and another one, does what happens
+// meanwhile, and counts the calls of the Prepare that follows.
 func callsOfPrepare(t *testing.T, w *world, sees bool, meanwhile func()) (int, Prepared) {
 	t.Helper()
 	r := w.rotator()

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain draws more courses than rapid's default of 100: each costs a fraction
-// of a millisecond. -rapid.checks overrides it.
+// TestMain draws more courses than rapid's default of 100: each costs a
+// fraction of a millisecond. -rapid.checks overrides it.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "3000"); err != nil {
 		panic(err)

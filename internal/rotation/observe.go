@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// observe looks at the staging entry, the paths, the account and which value is in force. What
-// Prepare saw in this process a moment ago is not read again.
+// observe looks at the staging entry, the paths, the account and which value is
+// in force. What Prepare saw in this process a moment ago is not read again.
 func (j *job) observe(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	if !j.fromPrepare(fresh) {
 		if err := j.observeVault(ctx); err != nil {
@@ -45,8 +45,9 @@ func (j *job) observeVault(ctx context.Context) error {
 		}
 		j.lives = append(j.lives, live)
 	}
-	// What an ended campaign had set is in force more likely than not, and what a path
-	// holds now is what tells whose the path is: wrong logins must not run out before those.
+	// What an ended campaign had set is in force more likely than not, and what
+	// a path holds now is what tells whose the path is: wrong logins must not
+	// run out before those.
 	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
 		if isHeld(place) && staged.Places[place] != vault.PlaceApart {
 			j.addOld(staged.Old[place])
@@ -60,8 +61,8 @@ func (j *job) observeVault(ctx context.Context) error {
 	for _, p := range j.paths {
 		j.addOld(staged.Old[p.String()])
 	}
-	// What somebody wrote to a path since could be read there, and what an ended
-	// campaign had staged may be in force: both die with the rest.
+	// What somebody wrote to a path since could be read there, and what an
+	// ended campaign had staged may be in force: both die with the rest.
 	for i, live := range j.lives {
 		if live.Version != staged.Base[j.paths[i].String()] {
 			j.addOld(live.Value)
@@ -75,8 +76,8 @@ func (j *job) observeVault(ctx context.Context) error {
 	return nil
 }
 
-// oddLast puts what looks like more than a bare secret behind what does not: it is less likely the
-// value in force, and wrong logins are few.
+// oddLast puts what looks like more than a bare secret behind what does not: it
+// is less likely the value in force, and wrong logins are few.
 func (j *job) oddLast() {
 	odd := func(value credential.Secret) int {
 		for _, live := range j.lives {
@@ -125,9 +126,10 @@ func (j *job) activated() bool {
 	return some
 }
 
-// retiredBefore reports whether an earlier pass retired the old value and nothing was
-// changed since. Were the old value accepted all the same, prove would meet it. Of a login to Vault
-// it must be known, too, what became of its tokens.
+// retiredBefore reports whether an earlier pass retired the old value and
+// nothing was changed since. Were the old value accepted all the same, prove
+// would meet it. Of a login to Vault it must be known, too, what became of its
+// tokens.
 func (j *job) retiredBefore() bool {
 	told := j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.staged.Closed || j.staged.LivesOn != ""
 	return told && j.staged.Retired != "" && j.staged.Retired == j.account.Changed

@@ -8,10 +8,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// odd keeps a credential open, before Set, of which a path holds what looks like more than a bare
-// secret and what the account does not accept as it stands: what reads it there takes a part of it,
-// and would be cut off. Where the value in force is known, only a path that shows it counts; where it
-// is not, a refused one counts only if no other place of the account is known: it is stale then.
+// odd keeps a credential open, before Set, of which a path holds what looks
+// like more than a bare secret and what the account does not accept as it
+// stands: what reads it there takes a part of it, and would be cut off. Where
+// the value in force is known, only a path that shows it counts; where it is
+// not, a refused one counts only if no other place of the account is known: it
+// is stale then.
 func (j *job) odd(ctx context.Context) error {
 	for i, p := range j.paths {
 		live := j.lives[i]
@@ -32,8 +34,8 @@ func (j *job) odd(ctx context.Context) error {
 	return nil
 }
 
-// livesElsewhere reports whether a path takes part that holds something: an empty one that somebody
-// named is read by nobody yet.
+// livesElsewhere reports whether a path takes part that holds something: an
+// empty one that somebody named is read by nobody yet.
 func (j *job) livesElsewhere() bool {
 	for i := range j.paths {
 		if j.parts[i] != apart && j.lives[i].Found {

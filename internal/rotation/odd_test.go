@@ -18,8 +18,9 @@ func (s *shelf) odd(p credential.Path, value string) {
 	s.write(p, vault.Live{Found: true, Value: credential.NewSecret(value), More: "blanks"})
 }
 
-// TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace: where an earlier campaign sent the new value to
-// Rollcall's own path, consumers read that, and the passphrase is one of before.
+// TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace: where an
+// earlier campaign sent the new value to Rollcall's own path, consumers read
+// that, and the passphrase is one of before.
 func TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace(t *testing.T) {
 	t.Parallel()
 	const stale = "correct horse: battery"

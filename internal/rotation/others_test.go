@@ -66,8 +66,9 @@ func TestWhateverOthersDoAtWhateverMomentTheCredentialComesToItsEnd(t *testing.T
 	})
 }
 
-// A process that did not retire a person's value itself knows only its mark. Whoever
-// changes the value between the look at that and the login must not go unseen.
+// A process that did not retire a person's value itself knows only its mark.
+// Whoever changes the value between the look at that and the login must not go
+// unseen.
 func TestAChangeAfterAKillIsSeenBeforeAPersonsValueIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, s := range stories {
@@ -92,7 +93,8 @@ func TestAChangeAfterAKillIsSeenBeforeAPersonsValueIsHandedOver(t *testing.T) {
 	})
 }
 
-// TestNoCourseOfFailuresAndIntrusionsLosesACredential draws both, several at a time.
+// TestNoCourseOfFailuresAndIntrusionsLosesACredential draws both, several at a
+// time.
 func TestNoCourseOfFailuresAndIntrusionsLosesACredential(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := stories[rapid.IntRange(0, len(stories)-1).Draw(r, "story")]

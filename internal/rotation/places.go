@@ -10,14 +10,15 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A path in Vault takes part in a rotation only if it was seen to be the account's: what
-// it holds was accepted by the account before Set. Everything else that says so (a
-// secret's own metadata, a manifest's line) may be mistaken or planted. Where nothing
-// at all is there, the word of a person or of Rollcall's own template is enough; so is
-// that of a person who confirmed account and path by name.
+// A path in Vault takes part in a rotation only if it was seen to be the
+// account's: what it holds was accepted by the account before Set. Everything
+// else that says so (a secret's own metadata, a manifest's line) may be
+// mistaken or planted. Where nothing at all is there, the word of a person or
+// of Rollcall's own template is enough; so is that of a person who confirmed
+// account and path by name.
 //
-// What was decided is written to the staging entry before Set (Staged.Places), because
-// after Set the account refuses what every path holds.
+// What was decided is written to the staging entry before Set (Staged.Places),
+// because after Set the account refuses what every path holds.
 
 // part says how a path takes part.
 type part int
@@ -28,8 +29,8 @@ const (
 	kept              // it does, and what it held is not ours to destroy
 )
 
-// partOf decides on one path. inForce is the old value that the account accepted
-// before Set; zero if it accepted none.
+// partOf decides on one path. inForce is the old value that the account
+// accepted before Set; zero if it accepted none.
 func partOf(c credential.Credential, p credential.Path, live vault.Live, st vault.Staged, inForce credential.Secret) part {
 	switch st.Places[p.String()] {
 	case vault.PlaceApart:
@@ -60,14 +61,15 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st vaul
 	return apart
 }
 
-// overDeleted reports whether a deleted version is no hindrance: Rollcall made the secret for
-// this credential, so nothing else of it can be lost.
+// overDeleted reports whether a deleted version is no hindrance: Rollcall made
+// the secret for this credential, so nothing else of it can be lost.
 func overDeleted(c credential.Credential, p credential.Path, live vault.Live) bool {
 	return live.Problem == credential.DeletedVersion && (c.Spare != nil && p == *c.Spare || slices.Contains(c.Ours, p) && c.Adopted)
 }
 
-// handedDown reports whether an ended campaign knew the path for the account's: the
-// value that it had staged is in force, and the path still holds what it did then.
+// handedDown reports whether an ended campaign knew the path for the account's:
+// the value that it had staged is in force, and the path still holds what it
+// did then.
 func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
 	for key, value := range st.Old {
 		if isHeld(key) && value.Equal(inForce) {
@@ -80,8 +82,9 @@ func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce cre
 	return false
 }
 
-// cutOffBefore reports whether a path holds what an ended campaign found in force at another
-// path, before it set the value that is in force now: Rollcall itself cut off who reads it.
+// cutOffBefore reports whether a path holds what an ended campaign found in
+// force at another path, before it set the value that is in force now: Rollcall
+// itself cut off who reads it.
 func cutOffBefore(st vault.Staged, live vault.Live, inForce credential.Secret) bool {
 	for key, value := range st.Old {
 		if !isHeld(key) || !value.Equal(inForce) || live.Value.IsZero() {
@@ -96,17 +99,19 @@ func cutOffBefore(st vault.Staged, live vault.Live, inForce credential.Secret) b
 	return false
 }
 
-// beforeIt joins, in the keys of Staged.Old, an ended campaign's attempt and a path
-// that took part in it.
+// beforeIt joins, in the keys of Staged.Old, an ended campaign's attempt and a
+// path that took part in it.
 const beforeIt = vault.BeforeIt
 
-// isHeld reports whether a key of Staged.Old is that of a value that an ended campaign had staged.
+// isHeld reports whether a key of Staged.Old is that of a value that an ended
+// campaign had staged.
 func isHeld(key string) bool {
 	return strings.HasPrefix(key, takenOver) && !strings.Contains(key, beforeIt)
 }
 
 // decidePlaces decides, before Set, which paths take part. If none does, the
-// new value goes to Rollcall's own path; unproved reports that there is none either.
+// new value goes to Rollcall's own path; unproved reports that there is none
+// either.
 func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	j.parts = nil
 	unasked := false
@@ -120,7 +125,8 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 			unasked = unasked || how == apart && since != vault.NotActivated && j.rationed && j.lives[i].Found
 		}
 		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
-			// What it holds was not seen to be the account's, so it may be the only copy.
+			// What it holds was not seen to be the account's, so it may be the
+			// only copy.
 			k, err := j.Store.Keeping(ctx, p)
 			if err != nil {
 				return false, err
@@ -164,8 +170,8 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	return false, nil
 }
 
-// spareKeeps keeps a credential open where writing Rollcall's own path would be the end of a value that
-// nobody saw to be the account's.
+// spareKeeps keeps a credential open where writing Rollcall's own path would be
+// the end of a value that nobody saw to be the account's.
 func (j *job) spareKeeps(ctx context.Context, how part, live vault.Live) error {
 	if how != kept || live.Version == 0 || !live.Found || live.Value.Equal(j.staged.Secret) {
 		return nil
@@ -193,8 +199,8 @@ func (j *job) recordedPlaces() {
 	}
 }
 
-// places are the parts as the staging entry keeps them. Rollcall's own path is always
-// in it, which is how a later look knows that it takes part.
+// places are the parts as the staging entry keeps them. Rollcall's own path is
+// always in it, which is how a later look knows that it takes part.
 func (j *job) places() map[string]string {
 	out := map[string]string{}
 	for i, p := range j.paths {
@@ -216,8 +222,8 @@ func usesSpare(c credential.Credential, st vault.Staged) bool {
 	return c.Spare != nil && st.Places[c.Spare.String()] == vault.PlaceKept
 }
 
-// pathsOf are the paths that a rotation looks at: those of the roll and, once it was
-// decided so, Rollcall's own.
+// pathsOf are the paths that a rotation looks at: those of the roll and, once
+// it was decided so, Rollcall's own.
 func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
 	if usesSpare(c, st) {
 		return append(slices.Clone(c.Paths), *c.Spare)

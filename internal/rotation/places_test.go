@@ -9,9 +9,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// TestWhatNothingButASecretSaysOfItselfIsNeverSet: whoever can write a secret's metadata
-// names any account in it. Nothing is set, and nothing is written, whatever call
-// fails and in whatever way.
+// TestWhatNothingButASecretSaysOfItselfIsNeverSet: whoever can write a secret's
+// metadata names any account in it. Nothing is set, and nothing is written,
+// whatever call fails and in whatever way.
 func TestWhatNothingButASecretSaysOfItselfIsNeverSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for at := 0; at <= 14; at++ {
@@ -37,8 +37,8 @@ func TestWhatNothingButASecretSaysOfItselfIsNeverSet(t *testing.T) {
 	})
 }
 
-// TestWhatNothingButASecretSaysOfItselfIsRotatedWhereTheAccountAcceptsIt, and whatever
-// call fails it is not lost.
+// TestWhatNothingButASecretSaysOfItselfIsRotatedWhereTheAccountAcceptsIt, and
+// whatever call fails it is not lost.
 func TestWhatNothingButASecretSaysOfItselfIsRotatedWhereTheAccountAcceptsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for at := 0; at <= 20; at++ {
@@ -51,9 +51,9 @@ func TestWhatNothingButASecretSaysOfItselfIsRotatedWhereTheAccountAcceptsIt(t *t
 	})
 }
 
-// TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold: it ended between Set and
-// Activate, so consumers are cut off until the value that it had staged, or another one, is
-// at their path.
+// TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold: it ended between
+// Set and Activate, so consumers are cut off until the value that it had
+// staged, or another one, is at their path.
 func TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold(t *testing.T) {
 	for name, story := range map[string]func() *world{
 		"one more path, which is stale":   func() *world { w := inherited(); w.addPath("second", "stale"); return w },
@@ -77,8 +77,8 @@ func TestWhatAnEndedCampaignSetIsFoundWhateverElseThePathsHold(t *testing.T) {
 	}
 }
 
-// TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts: a write would be
-// the end of what it holds.
+// TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts: a
+// write would be the end of what it holds.
 func TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1, "P0")
@@ -94,7 +94,8 @@ func TestAPathThatKeepsOneVersionIsNotWrittenOverWhatNobodySawToBeTheAccounts(t 
 	})
 }
 
-// formed makes a path hold a form of a value that the account refuses as it stands.
+// formed makes a path hold a form of a value that the account refuses as it
+// stands.
 func (w *world) formed(i int, text string) {
 	at := place(w.cred.Paths[i])
 	fields := w.secrets[at].versions[0].fields
@@ -102,8 +103,8 @@ func (w *world) formed(i int, text string) {
 	w.theirs["P0"] = true
 }
 
-// TestASecondPathThatShowsTheValueInForceKeepsItOpen, and one that shows another does not: what
-// reads it is not the account's.
+// TestASecondPathThatShowsTheValueInForceKeepsItOpen, and one that shows
+// another does not: what reads it is not the account's.
 func TestASecondPathThatShowsTheValueInForceKeepsItOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for text, open := range map[string]bool{"PASSWORD=P0": true, "PASSWORD=other": false} {

@@ -40,7 +40,8 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 			return Prepared{Step: protocol.Precheck, Stop: stop}
 		}
 		base[p.String()] = live.Version
-		// What an earlier campaign left to hand over is not what the owner uses: he had to change it.
+		// What an earlier campaign left to hand over is not what the owner
+		// uses: he had to change it.
 		if live.Found && !live.Value.IsZero() && !c.HandsOver() {
 			old[p.String()] = live.Value
 		}
@@ -85,11 +86,13 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, before str
 	return staged, false, err
 }
 
-// maxDraws bounds how many values are drawn until one fits all that surrounds the secret.
+// maxDraws bounds how many values are drawn until one fits all that surrounds
+// the secret.
 const maxDraws = 32
 
-// newValue draws a new value that each of the places can hold as it is: what surrounds a secret may
-// have no way to write some symbols. If none fits, that is said before Set.
+// newValue draws a new value that each of the places can hold as it is: what
+// surrounds a secret may have no way to write some symbols. If none fits, that
+// is said before Set.
 func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
 	for range maxDraws {
 		if value, err = r.Authority.Generate(ctx, c); err != nil {
@@ -106,8 +109,8 @@ func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths [
 	return value, nil
 }
 
-// mayStage keeps a value from being staged for such an account, unless one is staged already:
-// that may be in force, and is then activated and proved.
+// mayStage keeps a value from being staged for such an account, unless one is
+// staged already: that may be in force, and is then activated and proved.
 func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, stop *protocol.Stop) error {
 	if stop == nil {
 		return nil
@@ -119,20 +122,21 @@ func (r *Rotator) mayStage(ctx context.Context, c credential.Credential, stop *p
 	return stop
 }
 
-// accountTTL is how long an account that LookUp read is taken to be as it was. The
-// accounts of a large batch at a low rate limit are read again one by one.
+// accountTTL is how long an account that LookUp read is taken to be as it was.
+// The accounts of a large batch at a low rate limit are read again one by one.
 const accountTTL = 10 * time.Second
 
-// lookedUp are accounts on the write server, by credential ID, and when they were read.
+// lookedUp are accounts on the write server, by credential ID, and when they
+// were read.
 type lookedUp struct {
 	accounts map[string]kind.Account
 	at       time.Time
 }
 
-// LookUp reads the accounts of credentials that Prepare is about to be called for, at
-// an authority that can read many in few calls. It saves work and decides nothing: what
-// it does not find, for whatever reason, Prepare reads by itself. It must have returned
-// before Prepare is called.
+// LookUp reads the accounts of credentials that Prepare is about to be called
+// for, at an authority that can read many in few calls. It saves work and
+// decides nothing: what it does not find, for whatever reason, Prepare reads by
+// itself. It must have returned before Prepare is called.
 func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
 	many, ok := kind.As[kind.Many](r.Authority)
 	if !ok || len(cs) < 2 {
@@ -144,7 +148,8 @@ func (r *Rotator) LookUp(ctx context.Context, cs []credential.Credential) {
 	r.looked = lookedUp{accounts: many.Accounts(ctx, r.writeServer(), cs), at: at}
 }
 
-// account is the credential's on the write server, and since when it is known to be so.
+// account is the credential's on the write server, and since when it is known
+// to be so.
 func (r *Rotator) account(ctx context.Context, c credential.Credential) (kind.Account, time.Time, error) {
 	now := r.Now()
 	if a, ok := r.looked.accounts[c.ID]; ok && age(r.looked.at, now) < accountTTL {

@@ -12,13 +12,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// PreparedCache keeps what Prepare read and staged, so that an Apply in the same process
-// need not read it again. It is only an optimisation: on a miss (another process
-// prepared, the entry was taken or is too old) Apply reads.
+// PreparedCache keeps what Prepare read and staged, so that an Apply in the
+// same process need not read it again. It is only an optimisation: on a miss
+// (another process prepared, the entry was taken or is too old) Apply reads.
 //
-// It holds only credentials whose staging this process saw answered and of which
-// an old value is known. Apply offers that value before it sets a new one, so a
-// value that somebody else has set meanwhile is noticed.
+// It holds only credentials whose staging this process saw answered and of
+// which an old value is known. Apply offers that value before it sets a new
+// one, so a value that somebody else has set meanwhile is noticed.
 //
 // Safe for concurrent use; one cache serves all campaigns of a worker.
 type PreparedCache struct {
@@ -47,9 +47,9 @@ const (
 	maxPrepared = 4096             // more than a worker's batches in flight by default
 
 	// provedTTL is less than the time after which a silent Clean is given to
-	// another process (the heartbeat time-out of workflows/options.go). Clean follows
-	// Apply, so until then nobody else can have cleaned, and no other campaign can
-	// have staged: the entry is the one that was proved.
+	// another process (the heartbeat time-out of workflows/options.go). Clean
+	// follows Apply, so until then nobody else can have cleaned, and no other
+	// campaign can have staged: the entry is the one that was proved.
 	provedTTL = 5 * time.Second
 )
 
@@ -114,8 +114,9 @@ func (c *PreparedCache) take(campaign, id string, attempt int, now time.Time) (p
 
 func (p prepared) fresh(now time.Time) bool { return age(p.at, now) < preparedTTL }
 
-// age is by the wall clock, because the monotonic one stands still while a machine is
-// suspended. Of what comes from the future nothing is known: it is as old as can be.
+// age is by the wall clock, because the monotonic one stands still while a
+// machine is suspended. Of what comes from the future nothing is known: it is
+// as old as can be.
 func age(at, now time.Time) time.Duration {
 	d := now.Round(0).Sub(at.Round(0))
 	if d < 0 {
@@ -140,7 +141,8 @@ func (p prepared) olds(paths []credential.Path) []credential.Secret {
 	return out
 }
 
-// fromPrepare takes over what Prepare saw a moment ago in this process, if it is there.
+// fromPrepare takes over what Prepare saw a moment ago in this process, if it
+// is there.
 func (j *job) fromPrepare(fresh bool) bool {
 	if !fresh {
 		j.Cache.forget(j.Campaign, j.c.ID)

@@ -26,8 +26,8 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 	}
 	for n := 0; n == 0 || n < len(olds); n++ {
 		if n < len(olds) {
-			// Taken at its word: what makes a refusal mean something is the good
-			// login straight after.
+			// Taken at its word: what makes a refusal mean something is the
+			// good login straight after.
 			answer, err := j.Authority.Offer(ctx, server, j.account, olds[n])
 			if err != nil {
 				return err
@@ -58,7 +58,8 @@ func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.A
 	return j.offer(ctx, server, j.staged.Secret)
 }
 
-// offered are the old values that the proof offers: none where one refusal locks.
+// offered are the old values that the proof offers: none where one refusal
+// locks.
 func (j *job) offered() []credential.Secret {
 	if j.account.Locks == 1 {
 		return nil
@@ -75,8 +76,8 @@ func stopUnlessDead(ev protocol.Evidence) error {
 }
 
 // replicaPatience is how long one credential waits for a replica to follow.
-// Replication takes milliseconds or is broken; in the latter case only the first
-// credentials of a batch wait, and the next pass waits again.
+// Replication takes milliseconds or is broken; in the latter case only the
+// first credentials of a batch wait, and the next pass waits again.
 const replicaPatience = time.Second
 
 // changeMark reads the account's change mark on one server, and gives a
@@ -109,7 +110,8 @@ func (j *job) changeMark(ctx context.Context, server, want string) (string, erro
 	}
 }
 
-// named holds an account's name on a server against the one under which values are offered.
+// named holds an account's name on a server against the one under which values
+// are offered.
 func (j *job) named(a kind.Account, server string) error {
 	if a.Name == j.account.Name {
 		return nil

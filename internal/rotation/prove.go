@@ -11,14 +11,16 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// prove holds every server to the old value's refusal and the new one's acceptance. Where another
-// server keeps it open although the write server has done its part, it leaves behind with which
-// change mark of the write server Retire did its own.
+// prove holds every server to the old value's refusal and the new one's
+// acceptance. Where another server keeps it open although the write server has
+// done its part, it leaves behind with which change mark of the write server
+// Retire did its own.
 //
-// Retiring is a change of the secret at some authorities (Active Directory: one more
-// reset), which other servers have to follow in turn. A pass that retired again what the
-// one before had retired would so wait for a later change every time, and a server that
-// is slower than the passes would never be seen to follow.
+// Retiring is a change of the secret at some authorities (Active Directory: one
+// more reset), which other servers have to follow in turn. A pass that retired
+// again what the one before had retired would so wait for a later change every
+// time, and a server that is slower than the passes would never be seen to
+// follow.
 func (j *job) prove(ctx context.Context) error {
 	j.noteActivated()
 	if j.retired == 0 {
@@ -32,8 +34,8 @@ func (j *job) prove(ctx context.Context) error {
 	return j.lasting()
 }
 
-// retireAndProve asks the servers until they have given the proof. Each look at them may say that
-// something is due before the next one.
+// retireAndProve asks the servers until they have given the proof. Each look at
+// them may say that something is due before the next one.
 func (j *job) retireAndProve(ctx context.Context) error {
 	for {
 		next, err := j.ask(ctx)
@@ -59,7 +61,8 @@ func (j *job) retireAndProve(ctx context.Context) error {
 	}
 }
 
-// due is what a look at the servers leads to: Outcome, if they have given the proof.
+// due is what a look at the servers leads to: Outcome, if they have given the
+// proof.
 type due struct {
 	step    protocol.Step
 	server  string // which asks for it
@@ -67,8 +70,8 @@ type due struct {
 }
 
 // ask offers the old value and then the new one to every server. On each it
-// costs one refused login for each distinct old value, cleared by the good login straight
-// after, so probing locks nobody out.
+// costs one refused login for each distinct old value, cleared by the good
+// login straight after, so probing locks nobody out.
 func (j *job) ask(ctx context.Context) (due, error) {
 	j.step = protocol.Prove
 	j.out.Evidence = nil
@@ -80,7 +83,8 @@ func (j *job) ask(ctx context.Context) (due, error) {
 			return due{}, stop
 		}
 		if i > 0 && j.unresponsive.of(server) {
-			// Others of the batch have waited for it in vain. It is no less open for that.
+			// Others of the batch have waited for it in vain. It is no less
+			// open for that.
 			return due{}, protocol.StopFor(protocol.Unreachable, server)
 		}
 		if len(servers) > 1 || j.weak() || j.account.Exact {
@@ -103,8 +107,9 @@ func (j *job) ask(ctx context.Context) (due, error) {
 	return due{step: protocol.Outcome}, j.conclude(servers, leftOut)
 }
 
-// hasChange keeps a server from being asked that does not have the change of Set, or has a
-// later one. again: it has refused the change, which is to be made once more.
+// hasChange keeps a server from being asked that does not have the change of
+// Set, or has a later one. again: it has refused the change, which is to be
+// made once more.
 func (j *job) hasChange(ctx context.Context, server, mark, written string) (again bool, err error) {
 	if server == j.writeServer() {
 		if err := j.asLeft(mark); err != nil {
@@ -204,9 +209,10 @@ func (r *Rotator) asked() (asked, leftOut []string) {
 // now proves nothing.
 func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
 
-// asLeft holds the write server's change mark against the one that Retire left. If
-// somebody has changed the secret since, ours may be no more than the one before, which
-// is accepted for a while: the caller looks again, and retires theirs.
+// asLeft holds the write server's change mark against the one that Retire left.
+// If somebody has changed the secret since, ours may be no more than the one
+// before, which is accepted for a while: the caller looks again, and retires
+// theirs.
 func (j *job) asLeft(mark string) error {
 	if !j.account.Exact || j.afterRetire == "" || mark == j.afterRetire {
 		return nil
@@ -215,9 +221,10 @@ func (j *job) asLeft(mark string) error {
 	return errors.New("somebody changed the secret after it was retired; look again")
 }
 
-// stillAs looks once more, after the proof on a server, at what is handed over to a
-// person: the login may have been with a value that somebody had changed since the look
-// before it, and the owner would be sent to fetch one that soon lets nobody in.
+// stillAs looks once more, after the proof on a server, at what is handed over
+// to a person: the login may have been with a value that somebody had changed
+// since the look before it, and the owner would be sent to fetch one that soon
+// lets nobody in.
 func (j *job) stillAs(ctx context.Context, server, mark string) error {
 	account, err := j.Authority.Account(ctx, server, j.c)
 	if err != nil || account.Changed == mark {
@@ -227,9 +234,9 @@ func (j *job) stillAs(ctx context.Context, server, mark string) error {
 	return errors.New("somebody changed the secret while it was proved; look again")
 }
 
-// secondPassword is why an old value that is accepted beside the new one is not the entry's
-// affair, or nil if another reset may end it: the entry keeps one password. Where that is not
-// shown, one reset to another value has to show it.
+// secondPassword is why an old value that is accepted beside the new one is not
+// the entry's affair, or nil if another reset may end it: the entry keeps one
+// password. Where that is not shown, one reset to another value has to show it.
 func (j *job) secondPassword(ctx context.Context, server string) error {
 	k, ok := kind.As[kind.Keeper](j.Authority)
 	if !ok {
@@ -243,7 +250,8 @@ func (j *job) secondPassword(ctx context.Context, server string) error {
 		Detail: "the new value was set and is accepted, and so is the stolen one, which the account's entry does not hold any more: it is kept somewhere else, and no reset reaches it; in OpenLDAP that is the rootpw (olcRootPW) of a rootdn with the account's name, elsewhere another system that the server asks; change it there, on every server"}
 }
 
-// seen is the write server's change mark at the logins of the proof, if it is known.
+// seen is the write server's change mark at the logins of the proof, if it is
+// known.
 func (j *job) seen() string {
 	if j.account.Exact {
 		return j.out.Evidence[0].Changed
@@ -254,8 +262,8 @@ func (j *job) seen() string {
 	return ""
 }
 
-// lasting keeps a credential open whose new value Vault will delete by itself: the
-// staged one may be all that is left then.
+// lasting keeps a credential open whose new value Vault will delete by itself:
+// the staged one may be all that is left then.
 func (j *job) lasting() error {
 	for i, live := range j.lives {
 		if j.parts[i] != apart && live.Ends {

@@ -11,8 +11,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Rollcall's own wrong logins must not be what locks an account, before the reset or in
-// the proof, with those that others have made already.
+// Rollcall's own wrong logins must not be what locks an account, before the
+// reset or in the proof, with those that others have made already.
 func TestWrongLoginsAreRationedByThePolicyInForce(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

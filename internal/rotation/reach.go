@@ -7,21 +7,26 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Reach knows which logins to Vault are still open in the campaign, and what they could read.
+// Reach knows which logins to Vault are still open in the campaign, and what
+// they could read.
 type Reach interface {
 	// Closed says that nothing but the new value of the login logs in any more.
 	Closed(id string)
-	// Opened takes that back: another value is in force, or something that it minted lives.
+	// Opened takes that back: another value is in force, or something that it
+	// minted lives.
 	Opened(id string)
-	// Before says why a login must not be set at all, or nil: what reads the place of its new
-	// value, or the staging place, will not be closed by a rotation.
+	// Before says why a login must not be set at all, or nil: what reads the
+	// place of its new value, or the staging place, will not be closed by a
+	// rotation.
 	Before(ctx context.Context, c credential.Credential) *protocol.Stop
-	// Within says why the new value of c must not be written where it is read, or nil.
+	// Within says why the new value of c must not be written where it is read,
+	// or nil.
 	Within(ctx context.Context, c credential.Credential) *protocol.Stop
 }
 
-// beforeSet keeps a login as it is whose new value could not be activated afterwards: its old
-// value would be retired by then, and its consumer would have no login.
+// beforeSet keeps a login as it is whose new value could not be activated
+// afterwards: its old value would be retired by then, and its consumer would
+// have no login.
 func (j *job) beforeSet(ctx context.Context) *protocol.Stop {
 	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) {
 		return nil
@@ -29,9 +34,10 @@ func (j *job) beforeSet(ctx context.Context) *protocol.Stop {
 	return j.Reach.Before(ctx, j.c)
 }
 
-// withinReach keeps the new value of a login from a place that another one could read which is
-// not closed yet. By then its own old value is retired, so that two logins that read each other's
-// places do not wait for each other: the next pass activates both.
+// withinReach keeps the new value of a login from a place that another one
+// could read which is not closed yet. By then its own old value is retired, so
+// that two logins that read each other's places do not wait for each other: the
+// next pass activates both.
 func (j *job) withinReach(ctx context.Context) *protocol.Stop {
 	if j.Reach == nil || !j.Authority.RetiresFirst(j.c) || j.activated() {
 		return nil
@@ -40,9 +46,10 @@ func (j *job) withinReach(ctx context.Context) *protocol.Stop {
 	return j.Reach.Within(ctx, j.c)
 }
 
-// closed makes durable, for the other logins, that this one is retired. One of which batch tokens
-// live on, or perhaps orphans, is never closed: they read what it could read. Batch tokens that it
-// gave when it was listed do so whatever it gives by now.
+// closed makes durable, for the other logins, that this one is retired. One of
+// which batch tokens live on, or perhaps orphans, is never closed: they read
+// what it could read. Batch tokens that it gave when it was listed do so
+// whatever it gives by now.
 func (j *job) closed(ctx context.Context) error {
 	if !j.Authority.RetiresFirst(j.c) {
 		return nil
@@ -83,8 +90,9 @@ func (j *job) opened() {
 	}
 }
 
-// noteLivesOn tells what an earlier pass found that lives on, to a pass that does not retire again, or finds
-// it gone from where it was: batch tokens can neither be listed nor revoked, whatever is minted by now.
+// noteLivesOn tells what an earlier pass found that lives on, to a pass that
+// does not retire again, or finds it gone from where it was: batch tokens can
+// neither be listed nor revoked, whatever is minted by now.
 func (j *job) noteLivesOn() {
 	switch {
 	case j.staged.LivesOn == credential.FindingBatchTokens:

@@ -14,8 +14,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// outlasting is a login of which tokens live on that could read the place of its new value,
-// until a person accepts it.
+// outlasting is a login of which tokens live on that could read the place of
+// its new value, until a person accepts it.
 type outlasting struct{ open, closed bool }
 
 func (o *outlasting) Closed(string) { o.closed = true }
@@ -42,7 +42,8 @@ func loginStories(t *testing.T) (out []story) {
 	return out
 }
 
-// Retired and not activated, its consumer would have no login for as long as nobody accepts it.
+// Retired and not activated, its consumer would have no login for as long as
+// nobody accepts it.
 func TestALoginWhoseOldTokensWouldReadItsNewValueIsLeftAsItIsUntilAPersonAcceptsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, s := range loginStories(t) {
@@ -69,7 +70,8 @@ func TestALoginWhoseOldTokensWouldReadItsNewValueIsLeftAsItIsUntilAPersonAccepts
 	})
 }
 
-// Whenever its role begins to give such tokens, nothing is written where they read.
+// Whenever its role begins to give such tokens, nothing is written where they
+// read.
 func TestALoginThatBeginsToGiveTokensThatOutlastItIsNotActivatedAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, s := range loginStories(t) {
@@ -98,7 +100,8 @@ func TestALoginThatBeginsToGiveTokensThatOutlastItIsNotActivatedAfterwards(t *te
 	})
 }
 
-// The pass that proves it on the last server retires nothing, and finds nothing itself.
+// The pass that proves it on the last server retires nothing, and finds nothing
+// itself.
 func TestWhatLivesOnOfALoginIsToldByThePassThatProvesIt(t *testing.T) {
 	for _, code := range []credential.FindingCode{"", credential.FindingBatchTokens, credential.FindingOrphanTokens} {
 		synctest.Test(t, func(t *testing.T) {

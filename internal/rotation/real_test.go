@@ -284,7 +284,8 @@ func (r *real) attribute(s *lab.Slapd, dn, name string) (value string) {
 	return value
 }
 
-// login binds as somebody who has nothing to do with Rollcall, and keeps the connection.
+// login binds as somebody who has nothing to do with Rollcall, and keeps the
+// connection.
 func (r *real) login(s *lab.Slapd, dn, password string) (*ldap.Conn, error) {
 	conn, err := ldap.DialURL(s.LDAP())
 	require.NoError(r, err)

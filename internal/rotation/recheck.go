@@ -17,25 +17,27 @@ type Proved struct {
 	Credential credential.Credential
 	Mark       string            // the write server's change mark after the proof
 	Marks      map[string]string // those of the other servers that gave evidence
-	// To are the versions that were activated (see Applied.To), and Written when Vault wrote
-	// each; nil, or zero, in ledgers of earlier versions.
+	// To are the versions that were activated (see Applied.To), and Written
+	// when Vault wrote each; nil, or zero, in ledgers of earlier versions.
 	To      []int
 	Written []time.Time
 	// LookAtPaths: those versions are looked at too, a call to Vault each.
 	LookAtPaths bool
 }
 
-// Looked is what a later look at a dead credential found. The zero value: nothing.
+// Looked is what a later look at a dead credential found. The zero value:
+// nothing.
 type Looked struct {
 	Stop    *protocol.Stop         // it is open again
 	Finding credential.FindingCode // it is dead, and this is to be told
 	Missed  bool                   // it could not be looked at, on one server at least
 }
 
-// Recheck looks at dead credentials once more, many in one call, at the end of the campaign:
-// a proof says how an account was then. Who kept a connection that was logged in before the
-// reset can set a password of his own long after it, and at any server that takes one; who may write
-// the branch can put another entry under the account's name.
+// Recheck looks at dead credentials once more, many in one call, at the end of
+// the campaign: a proof says how an account was then. Who kept a connection
+// that was logged in before the reset can set a password of his own long after
+// it, and at any server that takes one; who may write the branch can put
+// another entry under the account's name.
 func (r *Rotator) Recheck(ctx context.Context, all []Proved) []Looked {
 	out, written := make([]Looked, len(all)), make([]kind.Account, len(all))
 	cs := make([]credential.Credential, 0, len(all))
@@ -79,8 +81,8 @@ func (l Looked) and(other Looked) Looked {
 	return l
 }
 
-// sighted are the accounts that one search showed. What it did not is read by itself, until
-// the server turns out to be silent.
+// sighted are the accounts that one search showed. What it did not is read by
+// itself, until the server turns out to be silent.
 type sighted struct {
 	r        *Rotator
 	server   string
@@ -138,8 +140,9 @@ func (r *Rotator) recheck(ctx context.Context, server string, p Proved, now kind
 	return r.stillInForce(ctx, server, p, now)
 }
 
-// recheckAt judges what another server shows. written is the account at the write server, in
-// which nothing was found; the zero value if that could not be looked at.
+// recheckAt judges what another server shows. written is the account at the
+// write server, in which nothing was found; the zero value if that could not be
+// looked at.
 func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, written kind.Account) Looked {
 	if looked, done := r.identity(ctx, server, p, now); done {
 		if looked == (Looked{}) && written.State == protocol.Accepted {
@@ -171,7 +174,8 @@ func (r *Rotator) recheckAt(ctx context.Context, server string, p Proved, now, w
 	return r.stillInForce(ctx, server, p, now)
 }
 
-// asProved is an account in which nothing was changed; somebody may have locked it.
+// asProved is an account in which nothing was changed; somebody may have locked
+// it.
 func asProved(now kind.Account) Looked {
 	if now.State == protocol.Locked || now.State == protocol.RoleLocked || now.State == protocol.LoginLocked {
 		return Looked{Finding: credential.FindingLockedSince}
@@ -189,8 +193,8 @@ func told(t kind.Told, now kind.Account, server string) Looked {
 	return asProved(now)
 }
 
-// identity holds an account's name against the one on the roll, which its consumers use, and
-// asks whose that is if it is not the account's any more.
+// identity holds an account's name against the one on the roll, which its
+// consumers use, and asks whose that is if it is not the account's any more.
 func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kind.Account) (looked Looked, done bool) {
 	names, ok := kind.As[kind.Named](r.Authority)
 	switch {
@@ -211,9 +215,10 @@ func (r *Rotator) identity(ctx context.Context, server string, p Proved, now kin
 	return openAgain(protocol.ReasonRenamedSince, server, "the account that was proved dead was renamed or moved since it was listed: its consumers log in by a name that is not there, and whoever may write there can give that name to another entry"), true
 }
 
-// stillInForce offers the value that was proved, once. Only the versions that were
-// activated hold it. At a path that took no part, and in every later version, lies what
-// others wrote: who can write there writes what he sets the account to.
+// stillInForce offers the value that was proved, once. Only the versions that
+// were activated hold it. At a path that took no part, and in every later
+// version, lies what others wrote: who can write there writes what he sets the
+// account to.
 func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now kind.Account) Looked {
 	value, failed, anew := r.activatedValue(ctx, p)
 	switch {
@@ -224,7 +229,8 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 	case value.IsZero() && now.OnlyOne:
 		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and whether its password is still the one that was proved could not be tried at the end of the campaign: that value is not in Vault any more, at any path that took part: find out who deleted it")
 	case value.IsZero():
-		// Who can write there can bring that about, so it must not pass for unchanged.
+		// Who can write there can bring that about, so it must not pass for
+		// unchanged.
 		return openAgain(protocol.ReasonChangedSince, server, "proved dead, and its entry was changed after that and before the end of the campaign: by a login, or by somebody who set its password. The value that was proved is not in Vault any more, at any path that took part, so which it was could not be tried: find out who deleted it")
 	}
 	switch answer, err := r.Authority.Offer(ctx, server, now, value); {
@@ -238,9 +244,10 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 	return changedSince(server)
 }
 
-// activatedValue is what the versions hold that were activated. failed: one could not be read.
-// anew: the number is another version's by now. Who may delete a secret with its metadata makes
-// versions begin at 1 again, and so could choose what the number means; when Vault wrote it he cannot choose.
+// activatedValue is what the versions hold that were activated. failed: one
+// could not be read. anew: the number is another version's by now. Who may
+// delete a secret with its metadata makes versions begin at 1 again, and so
+// could choose what the number means; when Vault wrote it he cannot choose.
 func (r *Rotator) activatedValue(ctx context.Context, p Proved) (value credential.Secret, failed, anew bool) {
 	paths := slices.Clone(p.Credential.Paths)
 	if p.Credential.Spare != nil {

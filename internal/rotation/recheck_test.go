@@ -13,8 +13,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// At the end of a campaign logins have moved the marks of accounts, and somebody has set a
-// password of his own, perhaps within the second of the reset.
+// At the end of a campaign logins have moved the marks of accounts, and
+// somebody has set a password of his own, perhaps within the second of the
+// reset.
 func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 3}, LastBind: true})
@@ -52,9 +53,10 @@ func TestTheLookAtTheEndTellsAChangeFromALogin(t *testing.T) {
 	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), proved)[untouched], "what is gone accepts nothing")
 }
 
-// A thief writes a value of his own to the account's path, which the account refuses, so
-// the new value goes to Rollcall's own path. On a kept connection he sets what he wrote,
-// within the second of the reset. The look at the end must not offer it for him.
+// A thief writes a value of his own to the account's path, which the account
+// refuses, so the new value goes to Rollcall's own path. On a kept connection
+// he sets what he wrote, within the second of the reset. The look at the end
+// must not offer it for him.
 func TestTheLookAtTheEndGoesByThePathThatTookPart(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
@@ -104,8 +106,8 @@ func provedOf(c credential.Credential, a Applied) Proved {
 	return p
 }
 
-// Whoever may write the branch can give a dead account's name to another entry, which has
-// the stolen password: consumers, and he, log in by name.
+// Whoever may write the branch can give a dead account's name to another entry,
+// which has the stolen password: consumers, and he, log in by name.
 func TestTheLookAtTheEndKnowsWhoseTheNameIs(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
@@ -171,7 +173,8 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 	other.PauseReplication()
 	at := func(dn string, change func(*ldap.ModifyRequest)) {
 		r.admin(other, func(conn *ldap.Conn) error {
-			// With "relax" the rootdn writes what only the server keeps, as a restored backup would.
+			// With "relax" the rootdn writes what only the server keeps, as a
+			// restored backup would.
 			req := ldap.NewModifyRequest(dn, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
 			change(req)
 			return conn.Modify(req)
@@ -211,8 +214,8 @@ func TestTheLookAtTheEndAsksEveryServer(t *testing.T) {
 	}
 }
 
-// Versions begin at 1 again when a secret is deleted with its metadata, so who may do that
-// chooses what a number means.
+// Versions begin at 1 again when a secret is deleted with its metadata, so who
+// may do that chooses what a number means.
 func TestTheLookAtTheEndBelievesNoVersionThatWasMadeAnew(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{})
@@ -240,8 +243,9 @@ func TestTheLookAtTheEndBelievesNoVersionThatWasMadeAnew(t *testing.T) {
 	require.Equal(t, Looked{}, r.rotator().Recheck(t.Context(), []Proved{p})[0], "a ledger that does not say when is looked at by the number alone")
 }
 
-// Whoever deletes a secret with its metadata beside an entry that he leaves alone takes the new value away from
-// consumers, and from Rollcall, which has freed what was staged.
+// Whoever deletes a secret with its metadata beside an entry that he leaves
+// alone takes the new value away from consumers, and from Rollcall, which has
+// freed what was staged.
 func TestTheLookAtTheEndSeesASecretThatWasMadeAnewBesideAnUntouchedEntry(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{})

@@ -13,9 +13,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// TestPrepareDecidesItsRowsOfTheRecoveryTable holds the rows of the table in docs/protocol.md
-// that protocol.Next does not decide: whose value is staged is for Vault's check-and-set to say,
-// before any value is offered to a server. TestRecoveryTable holds the others.
+// TestPrepareDecidesItsRowsOfTheRecoveryTable holds the rows of the table in
+// docs/protocol.md that protocol.Next does not decide: whose value is staged is
+// for Vault's check-and-set to say, before any value is offered to a server.
+// TestRecoveryTable holds the others.
 func TestPrepareDecidesItsRowsOfTheRecoveryTable(t *testing.T) {
 	left := map[string]bool{}
 	doc, err := os.ReadFile("../../docs/protocol.md")

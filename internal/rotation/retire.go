@@ -6,7 +6,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// retire ends what the old value still opens, and tells other logins to Vault when it did.
+// retire ends what the old value still opens, and tells other logins to Vault
+// when it did.
 func (j *job) retire(ctx context.Context) error {
 	if err := j.endOld(ctx); err != nil {
 		return j.notActivated(err)
@@ -31,10 +32,11 @@ func (j *job) endOld(ctx context.Context) error {
 	return err
 }
 
-// rememberRetired writes the mark that Retire gave: no later one, which may be of
-// somebody else's change. It is no promise, and an error is left alone: where it is
-// missing, as after a crash before this call, the next pass retires once more, which
-// does no harm. A rotation that ends in one pass never comes here.
+// rememberRetired writes the mark that Retire gave: no later one, which may be
+// of somebody else's change. It is no promise, and an error is left alone:
+// where it is missing, as after a crash before this call, the next pass retires
+// once more, which does no harm. A rotation that ends in one pass never comes
+// here.
 func (j *job) rememberRetired(ctx context.Context) {
 	if len(j.Authority.Servers()) == 1 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
 		return // nobody has to follow, the mark tells too little, or the write server itself has not refused the old value

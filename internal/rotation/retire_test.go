@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// slow has two servers that accept the value before the one in force as well; what the
-// first is told gets to the second after the lag.
+// slow has two servers that accept the value before the one in force as well;
+// what the first is told gets to the second after the lag.
 func slow(lag time.Duration) *world {
 	w := newWorld(2, "P0")
 	w.grace = true
@@ -77,8 +77,8 @@ func TestWhatSomebodySetsBetweenTwoPassesIsRetiredToo(t *testing.T) {
 	})
 }
 
-// Killed or cut off at any call of the pass that finds the server lagging, it costs at
-// most one more change.
+// Killed or cut off at any call of the pass that finds the server lagging, it
+// costs at most one more change.
 func TestALostMarkCostsOneMoreChange(t *testing.T) {
 	calls := 0
 	synctest.Test(t, func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestALostMarkCostsOneMoreChange(t *testing.T) {
 	}
 }
 
-// A server that does not replicate and on which somebody else set the password: its mark is
-// later than the write server's.
+// A server that does not replicate and on which somebody else set the password:
+// its mark is later than the write server's.
 func TestASecretThatSomebodySetOnACutOffServerIsNeitherDeadNorGuessedAt(t *testing.T) {
 	for name, resolve := range map[string]func(*world){
 		"theirs prevails": func(w *world) { w.servers[0].entries[subject].replace("X", w.servers[1].entries[subject].mark, false) },
@@ -134,9 +134,10 @@ func TestASecretThatSomebodySetOnACutOffServerIsNeitherDeadNorGuessedAt(t *testi
 	}
 }
 
-// An intruder changes the secret at an authority where ours would be accepted for a while
-// yet, at every moment of a rotation that takes several passes. judge holds the verdict against
-// what was in force when the write server was last looked at.
+// An intruder changes the secret at an authority where ours would be accepted
+// for a while yet, at every moment of a rotation that takes several passes.
+// judge holds the verdict against what was in force when the write server was
+// last looked at.
 func TestWhoeverChangesItAtAnyMomentIsNotTakenForUs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		undisturbed := slow(4*pause - time.Second)

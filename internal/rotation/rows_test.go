@@ -52,8 +52,8 @@ const (
 
 func plain() *world { return newWorld(1, "P0") }
 
-// given is a directory that accepts the value before the one in force as well, and a
-// Vault that was given its value so long ago.
+// given is a directory that accepts the value before the one in force as well,
+// and a Vault that was given its value so long ago.
 func given(ago time.Duration) *world {
 	w := plain()
 	w.grace = true

@@ -11,7 +11,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// set gives the account the staged value, if nothing speaks against it: then nothing is changed.
+// set gives the account the staged value, if nothing speaks against it: then
+// nothing is changed.
 func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision) error {
 	j.step = protocol.Intent
 	if err := j.mayBeSet(ctx); err != nil {
@@ -40,9 +41,9 @@ func (j *job) written() (at places) {
 	return at
 }
 
-// markSent makes durable, before Set, that the staged value is sent and that the
-// old ones were refused. Where there is nothing to say, as with nearly every
-// credential, it costs nothing.
+// markSent makes durable, before Set, that the staged value is sent and that
+// the old ones were refused. Where there is nothing to say, as with nearly
+// every credential, it costs nothing.
 func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
 	if j.held, err = j.placesSeen(ctx, true); err != nil {
 		return err
@@ -79,8 +80,8 @@ func (j *job) reset(ctx context.Context) error {
 	if n := len(j.olds); n > 0 {
 		old = j.olds[0]
 		if j.inForce.IsZero() {
-			// Which one is in force was not found out. A server that wants it refuses the
-			// wrong one, and the next attempt brings the next.
+			// Which one is in force was not found out. A server that wants it
+			// refuses the wrong one, and the next attempt brings the next.
 			old = j.olds[max(0, j.staged.Attempt-1)%n]
 		}
 	}
@@ -93,8 +94,9 @@ func (j *job) reset(ctx context.Context) error {
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason.NotSet() {
 		marked := j.staged
-		// A policy also refuses a value that a slow twin has just set, and a role may ask for none only since then; a
-		// missing right, or a server that takes no changes, refuses both of us.
+		// A policy also refuses a value that a slow twin has just set, and a
+		// role may ask for none only since then; a missing right, or a server
+		// that takes no changes, refuses both of us.
 		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
 		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
 		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {

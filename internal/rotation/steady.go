@@ -11,9 +11,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// How many new connections a proof is looked at over, and how many where the server lagged or
-// refused before: a balancer that picks by chance shows both of two machines at three in
-// three of four looks, and at eight in all but one of 128.
+// How many new connections a proof is looked at over, and how many where the
+// server lagged or refused before: a balancer that picks by chance shows both
+// of two machines at three in three of four looks, and at eight in all but one
+// of 128.
 const (
 	looks      = 3
 	moreLooks  = 8
@@ -25,8 +26,8 @@ const (
 )
 
 // Doubts remembers, for the campaigns of one worker, which servers contradicted
-// themselves. One good look never takes back a bad one. Safe for concurrent use; nil
-// remembers nothing.
+// themselves. One good look never takes back a bad one. Safe for concurrent
+// use; nil remembers nothing.
 type Doubts struct {
 	mu       sync.Mutex
 	against  map[serverKey]string // what contradicted
@@ -47,7 +48,8 @@ func NewDoubts() *Doubts {
 	return &Doubts{against: map[serverKey]string{}, machines: map[serverKey]string{}, bad: map[serverKey]bool{}, marks: map[markKey]string{}}
 }
 
-// Recall tells of a contradiction that an earlier pass of a campaign met, in another process perhaps.
+// Recall tells of a contradiction that an earlier pass of a campaign met, in
+// another process perhaps.
 func (d *Doubts) Recall(campaign, server string) { d.set(serverKey{campaign, server}, earlier) }
 
 func (d *Doubts) set(at serverKey, what string) {
@@ -75,9 +77,10 @@ func (d *Doubts) of(campaign, server string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonContradicts, Server: server, Detail: "several machines answer as this one server: " + what + "; what one of them refuses the others may accept, so nothing is proved here in this campaign"}
 }
 
-// Steady looks once more at each server on which a batch was proved, over connections that are made
-// for it: one address can be a balancer, and what one connection proved is true of the machine
-// that it met. cs and out belong together. What it finds keeps credentials open; it closes none.
+// Steady looks once more at each server on which a batch was proved, over
+// connections that are made for it: one address can be a balancer, and what one
+// connection proved is true of the machine that it met. cs and out belong
+// together. What it finds keeps credentials open; it closes none.
 func (r *Rotator) Steady(ctx context.Context, cs []credential.Credential, out []Applied) {
 	again, can := kind.As[kind.Again](r.Authority)
 	if !can {
@@ -128,7 +131,8 @@ func (r *Rotator) lookAgain(ctx context.Context, again kind.Again, server string
 	return answer{true, look, err}
 }
 
-// odd: the proof broke off at this server, in a way in which a balancer does it too.
+// odd: the proof broke off at this server, in a way in which a balancer does it
+// too.
 func odd(a Applied, server string) bool {
 	if a.Step != protocol.Prove || a.Stop == nil || a.Stop.Server != server {
 		return false
@@ -174,7 +178,8 @@ func (a *Applied) open(stop *protocol.Stop) {
 	a.Proof, a.Stop, a.Step, a.LeftOut = "", stop, protocol.Prove, nil
 }
 
-// back reports whether a server shows an account older than when it was proved there.
+// back reports whether a server shows an account older than when it was proved
+// there.
 func back(a Applied, server, mark string) bool {
 	return mark < changedAt(a, server)
 }
@@ -189,7 +194,8 @@ func provedAt(a Applied, server string) string {
 	return ""
 }
 
-// changedAt is the change mark that a server showed when it was proved on; empty if none was read.
+// changedAt is the change mark that a server showed when it was proved on;
+// empty if none was read.
 func changedAt(a Applied, server string) string {
 	for _, e := range a.Evidence {
 		if e.Server == server {
@@ -208,8 +214,8 @@ func (d *Doubts) wasBad(at serverKey) bool {
 	return d.bad[at]
 }
 
-// heard takes in what a server showed of the credentials that were proved on it, and of those
-// whose proof broke off there.
+// heard takes in what a server showed of the credentials that were proved on
+// it, and of those whose proof broke off there.
 func (d *Doubts) heard(at serverKey, look kind.Look, cs []credential.Credential, out []Applied) {
 	if d == nil {
 		return

@@ -29,8 +29,8 @@ func (f *front) LookAgain(_ context.Context, _ string, cs []credential.Credentia
 	return f.look, f.err
 }
 
-// after is how one credential comes out of a pass that ended as given, when the server shows a mark
-// to a second look.
+// after is how one credential comes out of a pass that ended as given, when the
+// server shows a mark to a second look.
 func (f *front) after(t *testing.T, d *Doubts, a Applied, mark string) Applied {
 	t.Helper()
 	f.look.Marks = map[string]string{"corp/1": mark}

@@ -49,7 +49,8 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 			continue // it took no part, so whose value it held is not known
 		}
 		if !strings.HasPrefix(place, takenOver) {
-			// Stolen before the ended campaign began, and not proved dead by it.
+			// Stolen before the ended campaign began, and not proved dead by
+			// it.
 			place = held + beforeIt + place
 		}
 		old[place] = value
@@ -67,8 +68,8 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 // staged. No path looks like it.
 const takenOver = vault.TakenOver
 
-// activatedAt is the error of a credential whose value an ended campaign has activated at paths that
-// this roll has not: their consumers would be cut off.
+// activatedAt is the error of a credential whose value an ended campaign has
+// activated at paths that this roll has not: their consumers would be cut off.
 type activatedAt struct {
 	*protocol.Stop
 	paths []vault.Placed
@@ -76,8 +77,9 @@ type activatedAt struct {
 
 func (e *activatedAt) Unwrap() error { return e.Stop }
 
-// activatedElsewhere looks for such paths. Where a campaign put values it notes at the end of each batch; one
-// that gave up before that has left what it staged, and the paths that it knew.
+// activatedElsewhere looks for such paths. Where a campaign put values it notes
+// at the end of each batch; one that gave up before that has left what it
+// staged, and the paths that it knew.
 func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credential, staged vault.Staged) error {
 	if c.HandsOver() {
 		return nil // nobody reads it there by himself

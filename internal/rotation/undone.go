@@ -8,18 +8,20 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// OpenLDAP replicates whole entries, and of two it keeps the one that was touched last. A
-// login that it counts (ppolicy) or notes (lastbind) is a touch. One at a server that a reset has
-// not reached yet so makes that server's older entry win: there, where it is a replica, and
-// everywhere, where it is a provider (2.5 tried). Waiting does not help; setting the same
-// value once more, later than that touch, does.
+// OpenLDAP replicates whole entries, and of two it keeps the one that was
+// touched last. A login that it counts (ppolicy) or notes (lastbind) is a
+// touch. One at a server that a reset has not reached yet so makes that
+// server's older entry win: there, where it is a replica, and everywhere, where
+// it is a provider (2.5 tried). Waiting does not help; setting the same value
+// once more, later than that touch, does.
 
-// maxSetAgain bounds that in one look: a server on which logins never stop, or whose clock is
-// ahead, is left to the next pass.
+// maxSetAgain bounds that in one look: a server on which logins never stop, or
+// whose clock is ahead, is left to the next pass.
 const maxSetAgain = 2
 
-// overruled reports whether a server with that mark has refused the change, and goes on to
-// unless the entry is touched later at the write server. Our own logins there are such a touch.
+// overruled reports whether a server with that mark has refused the change, and
+// goes on to unless the entry is touched later at the write server. Our own
+// logins there are such a touch.
 func (j *job) overruled(ctx context.Context, mark, written string) (bool, error) {
 	if !protocol.Overruled(mark, written) {
 		return false, nil
@@ -28,8 +30,8 @@ func (j *job) overruled(ctx context.Context, mark, written string) (bool, error)
 	return err == nil && protocol.Overruled(mark, now.Changed), err
 }
 
-// setAgain sets the value that is in force on the write server once more, for a server that
-// refused the change. Every server is looked at again after that.
+// setAgain sets the value that is in force on the write server once more, for a
+// server that refused the change. Every server is looked at again after that.
 func (j *job) setAgain(ctx context.Context, server string) error {
 	stop := &protocol.Stop{Reason: protocol.ReasonOverruled, Server: server,
 		Detail: "this server keeps the older password, because a login there came before the reset did and its entry counts as the newer one; it does not follow by itself, and still accepts the stolen value"}

@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// during does something once, before the nth call of a sort in a batch of one. Its reset
-// has been answered by then, and nothing has been asked of another server.
+// during does something once, before the nth call of a sort in a batch of one.
+// Its reset has been answered by then, and nothing has been asked of another
+// server.
 func (r *real) during(at string, nth int, cs []credential.Credential, do func()) Applied {
 	done, calls := false, 0
 	r.meddle = func(op, _ string) {
@@ -52,8 +53,9 @@ func (r *real) requireDeadEverywhere(got Applied, c credential.Credential, stole
 	require.Equal(r, 2, now.Version, "consumers read one new value")
 }
 
-// One good login with the stolen value at a replica that notes logins, before the reset has
-// come there: the replica keeps the stolen value, and says that it has everything.
+// One good login with the stolen value at a replica that notes logins, before
+// the reset has come there: the replica keeps the stolen value, and says that
+// it has everything.
 func TestALoginAtAReplicaThatKeepsItsOlderEntryIsAnsweredByAnotherReset(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{})
@@ -70,8 +72,8 @@ func TestALoginAtAReplicaThatKeepsItsOlderEntryIsAnsweredByAnotherReset(t *testi
 	r.requireDeadEverywhere(got, c, stolen)
 }
 
-// One wrong login at the other provider, before the reset has come there: its older entry
-// wins at both, and the stolen value is back in force.
+// One wrong login at the other provider, before the reset has come there: its
+// older entry wins at both, and the stolen value is back in force.
 func TestAResetThatAnotherProviderTakesBackIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Provider: true, Policy: lab.SlapdPolicy{MaxFailure: 5}})
@@ -106,8 +108,8 @@ func TestAResetThatAnotherProviderTakesBackIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A replica that is named first and hands changes on (slapo-chain) has its own reset only once that
-// has come back from the provider. Nobody has undone it.
+// A replica that is named first and hands changes on (slapo-chain) has its own
+// reset only once that has come back from the provider. Nobody has undone it.
 func TestAServerThatHandsItsChangesOnOnlyLags(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{})

@@ -7,8 +7,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// maxUnanswered is how many proofs in a row may wait in vain for one server. It may take
-// the whole of the directory's timeout each time.
+// maxUnanswered is how many proofs in a row may wait in vain for one server. It
+// may take the whole of the directory's timeout each time.
 const maxUnanswered = 3
 
 // unresponsive counts, by server, how many proofs in a row had no answer.

@@ -9,9 +9,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// verify holds the write server to the new value before consumers read it.
-// The other servers are held to it in prove: consumers cannot wait for a
-// replica while the write server already refuses what they have. seen: the look that
+// verify holds the write server to the new value before consumers read it. The
+// other servers are held to it in prove: consumers cannot wait for a replica
+// while the write server already refuses what they have. seen: the look that
 // led here has seen that the value works.
 func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	if seen {
@@ -44,12 +44,13 @@ func (j *job) tryNew(ctx context.Context) error {
 	return protocol.StopFor(answer, j.writeServer())
 }
 
-// unlessReverted is asked when the write server refuses the new value after it was set: if
-// nobody has set another one, it is looked at again, and set again.
+// unlessReverted is asked when the write server refuses the new value after it
+// was set: if nobody has set another one, it is looked at again, and set again.
 //
-// The server may also be one that hands changes on to another (slapo-chain(5)) and gets its
-// own back a while later. That is told by an entry that nothing has touched since: what takes
-// a reset back is an entry that was touched later.
+// The server may also be one that hands changes on to another (slapo-chain(5))
+// and gets its own back a while later. That is told by an entry that nothing
+// has touched since: what takes a reset back is an entry that was touched
+// later.
 func (j *job) unlessReverted(ctx context.Context, stop error) error {
 	now, waited, err := j.arrived(ctx)
 	switch {
@@ -67,8 +68,9 @@ func (j *job) unlessReverted(ctx context.Context, stop error) error {
 	return errors.New("the reset was taken back; look again")
 }
 
-// unlessJustNow asks once more where the change may have come between the refusal and the look at
-// the account. It is one wrong login more where it has not, which must not lock the account.
+// unlessJustNow asks once more where the change may have come between the
+// refusal and the look at the account. It is one wrong login more where it has
+// not, which must not lock the account.
 func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
 	if !protocol.Dated(now) || j.account.Locks > 0 && j.account.Locks <= maxWrongLogins {
 		return stop
@@ -80,8 +82,8 @@ func (j *job) unlessJustNow(ctx context.Context, now string, stop error) error {
 	return stop
 }
 
-// arrived is the write server's change mark, once it is another one than before Set, or after a
-// while.
+// arrived is the write server's change mark, once it is another one than before
+// Set, or after a while.
 func (j *job) arrived(ctx context.Context) (mark string, waited bool, err error) {
 	for pause, deadline := 5*time.Millisecond, time.Now().Add(replicaPatience); ; pause *= 2 {
 		now, err := j.Authority.Account(ctx, j.writeServer(), j.c)

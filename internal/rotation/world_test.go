@@ -102,7 +102,8 @@ type binder struct {
 // kv is one secret with its versions, oldest first.
 type kv struct{ versions []version }
 
-// placed is what Rollcall's notes say of a path; the zero value is a note that says no version.
+// placed is what Rollcall's notes say of a path; the zero value is a note that
+// says no version.
 type placed struct {
 	version int
 	at      time.Time
@@ -139,7 +140,8 @@ func newWorld(n int, value string) *world {
 	return w
 }
 
-// addPath makes one more live path. An empty value is a path that does not exist yet.
+// addPath makes one more live path. An empty value is a path that does not
+// exist yet.
 func (w *world) addPath(name, value string) {
 	p := credential.Path{Mount: "kv", Path: name, Field: "password"}
 	w.cred.Paths = append(w.cred.Paths, p)
@@ -153,8 +155,8 @@ func (w *world) addPath(name, value string) {
 	}
 }
 
-// addForeign makes one more path, which somebody says is the account's and which holds
-// another account's value.
+// addForeign makes one more path, which somebody says is the account's and
+// which holds another account's value.
 func (w *world) addForeign(name, value string) {
 	w.addPath(name, value)
 	w.stolen = slices.DeleteFunc(w.stolen, func(v string) bool { return v == value })
@@ -212,7 +214,8 @@ func (w *world) forceChange() {
 	w.spread(func(e *entry) { e.mark, e.mustChange = mark, true })
 }
 
-// spread changes the account on the write server, and on the others when their lag is over.
+// spread changes the account on the write server, and on the others when their
+// lag is over.
 func (w *world) spread(do func(*entry)) {
 	for i, s := range w.servers {
 		if i == 0 {

@@ -11,14 +11,16 @@ import (
 	"github.com/hashicorp/hcl/hcl/ast"
 )
 
-// ACL says what a token with some policies could read, by their text. It is for a preview, where no
-// token is at hand: what is set waits for Vault's own answer.
+// ACL says what a token with some policies could read, by their text. It is for
+// a preview, where no token is at hand: what is set waits for Vault's own
+// answer.
 //
-// Of all rules that match a path one holds, the most specific by Vault's order, with what
-// all policies say under that very path put together
-// (https://developer.hashicorp.com/vault/docs/concepts/policies#priority-matching; 1.21 tried:
-// TestPoliciesAreReadAsVaultReadsThem). A path with a template in it ({{identity…}}) is
-// taken for any text there, and such a rule for one that no other overrules.
+// Of all rules that match a path one holds, the most specific by Vault's order,
+// with what all policies say under that very path put together
+// (https://developer.hashicorp.com/vault/docs/concepts/policies#priority-matching;
+// 1.21 tried: TestPoliciesAreReadAsVaultReadsThem). A path with a template in
+// it ({{identity…}}) is taken for any text there, and such a rule for one that
+// no other overrules.
 type ACL struct {
 	rules     map[string]*aclRule
 	templated []*regexp.Regexp

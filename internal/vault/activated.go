@@ -18,8 +18,8 @@ import (
 
 // Where Rollcall has put new values is kept on its own mount, where no device
 // writes: one account may be known to several devices, each with a path of its
-// own, and whoever rotates it next must keep the paths of all current. One secret holds
-// what a batch has added, and is never changed.
+// own, and whoever rotates it next must keep the paths of all current. One
+// secret holds what a batch has added, and is never changed.
 
 const placesFolder = "places"
 
@@ -36,14 +36,16 @@ type placeNote struct {
 	latest Placed    // what was activated last; without a version where no note says one
 }
 
-// ActivatedPlaces gives the paths at which Rollcall has activated a value of a credential, in
-// any campaign of any device, by credential id; ids without one are missing.
-// Whether what such a path holds now is still the account's is for the caller to find out.
+// ActivatedPlaces gives the paths at which Rollcall has activated a value of a
+// credential, in any campaign of any device, by credential id; ids without one
+// are missing. Whether what such a path holds now is still the account's is for
+// the caller to find out.
 func (s *Store) ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error) {
 	return s.ActivatedSince(ctx, time.Time{}, ids)
 }
 
-// ActivatedSince is ActivatedPlaces of what was noted after a moment, by Vault's clock.
+// ActivatedSince is ActivatedPlaces of what was noted after a moment, by
+// Vault's clock.
 func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []string) (map[string][]credential.Path, error) {
 	a := &s.activated
 	a.mu.Lock()
@@ -63,9 +65,9 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 	return out, nil
 }
 
-// RecordActivated notes where values were activated, by credential id. What is known is
-// not written again: a place with the version that was noted, or one of which none is said.
-// Call it before the credentials are freed.
+// RecordActivated notes where values were activated, by credential id. What is
+// known is not written again: a place with the version that was noted, or one
+// of which none is said. Call it before the credentials are freed.
 func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed) error {
 	const op = "note where values were activated"
 	a := &s.activated
@@ -128,7 +130,8 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 			a.places[at.ID] = map[credential.Path]placeNote{}
 		}
 		now, known := a.places[at.ID][at.Path]
-		// What is noted twice is as old as its first note, and holds what was written last.
+		// What is noted twice is as old as its first note, and holds what was
+		// written last.
 		if !known || noted.Before(now.first) {
 			now.first = noted
 		}
@@ -139,7 +142,8 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 	}
 }
 
-// readPlaces takes up what was written since the last look. Called with mu held.
+// readPlaces takes up what was written since the last look. Called with mu
+// held.
 func (s *Store) readPlaces(ctx context.Context) error {
 	const op = "read where values were activated"
 	a := &s.activated

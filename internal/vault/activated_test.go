@@ -26,7 +26,8 @@ func TestWhereValuesWereActivatedIsKnownToEveryLaterCampaign(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string][]credential.Path{"corp/a": {path("apps/mail"), path("apps/x y#z")}}, got)
 
-	// The other device's campaign adds a path while this one knows the first two.
+	// The other device's campaign adds a path while this one knows the first
+	// two.
 	between := later.clock(t.Context()).Add(-time.Second)
 	other := open(t, c, server.Address(), tokenWith(t, WorkerPolicy))
 	require.NoError(t, other.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: path("apps/mail")}, {Path: path("apps/vpn")}}}))

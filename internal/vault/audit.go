@@ -12,9 +12,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// An audit device keeps hashes of values (HMAC). With log_raw it keeps the values themselves, and so does each of
-// them for a mount whose audit_non_hmac_…_keys name what holds a value. Whoever reads the log, or
-// has it sent to him, then reads each new value as it is staged
+// An audit device keeps hashes of values (HMAC). With log_raw it keeps the
+// values themselves, and so does each of them for a mount whose
+// audit_non_hmac_…_keys name what holds a value. Whoever reads the log, or has
+// it sent to him, then reads each new value as it is staged
 // (https://developer.hashicorp.com/vault/docs/audit#sensitive-information).
 
 // Clear is a setting of Vault by which audit devices keep values as they are.
@@ -24,8 +25,8 @@ type Clear struct {
 	Do    string
 }
 
-// InClear gives such settings that nobody has accepted, and those that were; shown is false where our
-// token may not list audit devices.
+// InClear gives such settings that nobody has accepted, and those that were;
+// shown is false where our token may not list audit devices.
 func (s *Store) InClear(ctx context.Context, c *config.Campaign, known []credential.Credential) (open, accepted []Clear, shown bool, err error) {
 	devices, err := s.api.Logical().ReadWithContext(ctx, auditDevices)
 	shown = err == nil
@@ -66,7 +67,8 @@ func (s *Store) InClear(ctx context.Context, c *config.Campaign, known []credent
 
 const auditDevices = "sys/audit"
 
-// mountsInClear looks at the mounts through which the campaign's values go, as far as our token sees them.
+// mountsInClear looks at the mounts through which the campaign's values go, as
+// far as our token sees them.
 func (s *Store) mountsInClear(ctx context.Context, c *config.Campaign, known []credential.Credential) (out []Clear, err error) {
 	const at = "sys/internal/ui/mounts"
 	got, err := s.api.Logical().ReadWithContext(ctx, at)
@@ -108,7 +110,8 @@ func (s *Store) mountsInClear(ctx context.Context, c *config.Campaign, known []c
 	return out, nil
 }
 
-// holdValues are those of a mount's keys under which requests and answers have a value.
+// holdValues are those of a mount's keys under which requests and answers have
+// a value.
 func holdValues(keys any) (out []string) {
 	list, _ := keys.([]any)
 	for _, k := range list {

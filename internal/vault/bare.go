@@ -15,14 +15,16 @@ import (
 // wrapping is what surrounds a secret in a field that holds more than it: a
 // connection string, a JSON document. Nil surrounds nothing.
 type wrapping interface {
-	// around is the field's text with another secret in it, and all else as it was.
+	// around is the field's text with another secret in it, and all else as it
+	// was.
 	around(secret string) (string, bool)
 }
 
 // unwrap finds the secret in the text of a field. bare is false for a document
-// in which it cannot be told which part is the secret: whoever replaced that
-// as a whole would destroy the rest. Text with no structure is a bare secret; what looks
-// like an odd one ("a;b", "x://y") is left to the account, which accepts it or not.
+// in which it cannot be told which part is the secret: whoever replaced that as
+// a whole would destroy the rest. Text with no structure is a bare secret; what
+// looks like an odd one ("a;b", "x://y") is left to the account, which accepts
+// it or not.
 func unwrap(text string) (secret string, w wrapping, bare bool) {
 	secret, w = locate(text)
 	if w == nil {
@@ -34,8 +36,9 @@ func unwrap(text string) (secret string, w wrapping, bare bool) {
 	return secret, w, true
 }
 
-// forms are what is known, in the order in which a text is held against them. Without a
-// character of sign it is not that one, which spares nearly every password the rest.
+// forms are what is known, in the order in which a text is held against them.
+// Without a character of sign it is not that one, which spares nearly every
+// password the rest.
 var forms []form
 
 type form struct {
@@ -50,8 +53,9 @@ func init() { // what is within one is held against all of them
 // mark is the byte order mark that some editors put before a text.
 const mark = "\ufeff"
 
-// locate is unwrap without a look at how often the secret is there. Of what a text may mean it
-// takes one reading, by the text alone: each other one would be a wrong login. nil: none is certain.
+// locate is unwrap without a look at how often the secret is there. Of what a
+// text may mean it takes one reading, by the text alone: each other one would
+// be a wrong login. nil: none is certain.
 func locate(text string) (secret string, w wrapping) {
 	trimmed := strings.TrimSpace(strings.TrimPrefix(text, mark))
 	if trimmed == "" {
@@ -73,11 +77,12 @@ func locate(text string) (secret string, w wrapping) {
 	return "", nil // the end of a line is the rotation's to try
 }
 
-// another stands for a secret of which no part is in the one that is looked for.
+// another stands for a secret of which no part is in the one that is looked
+// for.
 const another = "0zKq7vPmX3"
 
-// once reports whether a document holds a secret in the one place that is known, so that
-// none is left behind in another one.
+// once reports whether a document holds a secret in the one place that is
+// known, so that none is left behind in another one.
 func once(secret string, w wrapping) bool {
 	rest, ok := w.around(another)
 	if !ok {
@@ -103,8 +108,8 @@ func (p padded) around(secret string) (string, bool) {
 	return p.lead + text + p.trail, ok
 }
 
-// within names what surrounds a secret that may be a part of it: who has an odd password has
-// all of it there.
+// within names what surrounds a secret that may be a part of it: who has an odd
+// password has all of it there.
 func (p padded) within() string {
 	if in, ok := p.wrapping.(interface{ within() string }); ok {
 		return in.within()
@@ -122,8 +127,8 @@ func (itself) around(secret string) (string, bool) {
 
 func (itself) within() string { return "blanks or a byte order mark" }
 
-// encodes reports whether a secret stands in an address in another form than its own: who reads it
-// may take that form as it is.
+// encodes reports whether a secret stands in an address in another form than
+// its own: who reads it may take that form as it is.
 func (p padded) encodes(secret string) bool {
 	u, is := p.wrapping.(urlSecret)
 	return is && u.was != secret
@@ -263,7 +268,8 @@ func repeated(n *yaml.Node) bool {
 	return slices.ContainsFunc(n.Content, repeated)
 }
 
-// around replaces the bytes of that one string, so that order, blanks and numbers stay.
+// around replaces the bytes of that one string, so that order, blanks and
+// numbers stay.
 func (j jsonSecret) around(secret string) (string, bool) {
 	from, to, ok := spanOf(j.text, j.at)
 	if !ok {
@@ -280,7 +286,8 @@ func (j jsonSecret) around(secret string) (string, bool) {
 	return text, w != nil && back == secret
 }
 
-// spanOf finds where in the text of a JSON document the value at a pointer lies.
+// spanOf finds where in the text of a JSON document the value at a pointer
+// lies.
 func spanOf(text, pointer string) (from, to int, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	var walk func(at string) bool

@@ -23,26 +23,30 @@ type CampaignRecord struct {
 	OpenedAt time.Time // UTC, by Vault's clock: those of machines differ, and this decides which was first
 	ClosedAt time.Time // UTC; zero while it runs
 
-	// Starter tells whoever opened it, and may do so again, from another one of the same name.
+	// Starter tells whoever opened it, and may do so again, from another one of
+	// the same name.
 	Starter string
 
-	// TakesOver: a person asked that it end a campaign of the device that lives.
+	// TakesOver: a person asked that it end a campaign of the device that
+	// lives.
 	TakesOver bool
 
-	// Superseded: a later campaign closed it, and its workers may not know yet. By names that one.
+	// Superseded: a later campaign closed it, and its workers may not know yet.
+	// By names that one.
 	Superseded bool
 	By         string
 
-	// Settled: a superseded campaign came to its own end since, so that no worker has anything of it
-	// in hand any more.
+	// Settled: a superseded campaign came to its own end since, so that no
+	// worker has anything of it in hand any more.
 	Settled bool
 
-	// Begun: a worker took it up. Until then nothing is staged for it, and a process that
-	// died before it could start it has left no more than the record.
+	// Begun: a worker took it up. Until then nothing is staged for it, and a
+	// process that died before it could start it has left no more than the
+	// record.
 	Begun bool
 
-	// Seen is when the record was last written, by Vault's clock: while the campaign
-	// runs, its last sign of life.
+	// Seen is when the record was last written, by Vault's clock: while the
+	// campaign runs, its last sign of life.
 	Seen time.Time
 
 	version int
@@ -53,7 +57,8 @@ type CampaignRecord struct {
 // the one in hand to two minutes; so after it nobody is about to set a staged
 // value that another campaign has replaced. The rest is for clocks that differ.
 //
-// One that comes to its own end meanwhile, as one does whose workers live, says so (Settled) and lets go at once.
+// One that comes to its own end meanwhile, as one does whose workers live, says
+// so (Settled) and lets go at once.
 //
 // It is also how long a campaign that gives no sign of life is taken to live.
 const Settles = 4 * time.Minute
@@ -70,8 +75,8 @@ const (
 // ErrTaken: another campaign has that name.
 var ErrTaken = errors.New("the name is taken")
 
-// OpenCampaign records that a campaign runs. Call it before anything is
-// staged. Doing it again while it is open does no harm; a closed campaign, one of
+// OpenCampaign records that a campaign runs. Call it before anything is staged.
+// Doing it again while it is open does no harm; a closed campaign, one of
 // another device, and one that somebody else opened (ErrTaken) are errors.
 func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 	const op = "open the campaign"
@@ -122,7 +127,8 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 	return s.contended(campaign)
 }
 
-// end closes a campaign whose record is as it was read. IsCASMismatch if it has changed since.
+// end closes a campaign whose record is as it was read. IsCASMismatch if it has
+// changed since.
 func (s *Store) end(ctx context.Context, rec CampaignRecord, superseded bool, by string) error {
 	if !rec.ClosedAt.IsZero() {
 		return nil
@@ -138,8 +144,9 @@ func (s *Store) contended(campaign string) error {
 }
 
 // CampaignClosed reports whether a campaign no longer owns what it staged: it
-// was closed, was superseded and has settled, or was superseded long enough ago, or was never opened.
-// Of one that lets go by itself until says when at the latest.
+// was closed, was superseded and has settled, or was superseded long enough
+// ago, or was never opened. Of one that lets go by itself until says when at
+// the latest.
 func (s *Store) CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error) {
 	rec, found, err := s.readCampaign(ctx, campaign)
 	if err != nil || !found {
@@ -183,7 +190,8 @@ func (s *Store) readCampaign(ctx context.Context, campaign string) (CampaignReco
 	return rec, true, nil
 }
 
-// Campaigns lists the campaigns of a device, in any spelling of its name, or of all if it is empty, newest first.
+// Campaigns lists the campaigns of a device, in any spelling of its name, or of
+// all if it is empty, newest first.
 func (s *Store) Campaigns(ctx context.Context, device string) ([]CampaignRecord, error) {
 	const op = "list campaigns"
 	names, err := s.names(ctx, op, s.mount, campaignFolder)

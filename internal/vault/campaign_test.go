@@ -87,7 +87,8 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 	require.ErrorContains(t, err, "no record")
 }
 
-// Its workers heard that it was ended, finished what they had in hand and closed it.
+// Its workers heard that it was ended, finished what they had in hand and
+// closed it.
 func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 	s := newStore(t)
 	for _, id := range []string{"first", "second"} {

@@ -14,12 +14,13 @@ import (
 const checkpointFolder = "checkpoints"
 
 // Anchor copies a ledger checkpoint (C2SP tlog-checkpoint: origin, size, root,
-// signatures) into Vault, to a path of its own that is written once: the ledger's
-// login may create one and change none. The same checkpoint again writes nothing.
+// signatures) into Vault, to a path of its own that is written once: the
+// ledger's login may create one and change none. The same checkpoint again
+// writes nothing.
 //
-// A checkpoint that is smaller than the newest anchored one, or of the same size with
-// another root, is refused: the log was truncated or forked, or a stale twin
-// of the ledger worker is late.
+// A checkpoint that is smaller than the newest anchored one, or of the same
+// size with another root, is refused: the log was truncated or forked, or a
+// stale twin of the ledger worker is late.
 func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) error {
 	const op = "anchor a checkpoint"
 	size, root, err := checkpointHead(checkpoint)
@@ -39,8 +40,8 @@ func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) 
 			return nil
 		}
 	}
-	// It is there: ours, of a lost reply, or another one. Who may create and not change can
-	// be told so as a missing right.
+	// It is there: ours, of a lost reply, or another one. Who may create and
+	// not change can be told so as a missing right.
 	path := checkpointPath(campaign, size)
 	if size == newest.size && newest.found {
 		path = newest.path
@@ -58,7 +59,8 @@ func (s *Store) Anchor(ctx context.Context, campaign string, checkpoint []byte) 
 	return nil
 }
 
-// Anchored returns the newest anchored checkpoint of a campaign; nil if there is none.
+// Anchored returns the newest anchored checkpoint of a campaign; nil if there
+// is none.
 func (s *Store) Anchored(ctx context.Context, campaign string) ([]byte, error) {
 	newest, err := s.newestAnchor(ctx, campaign)
 	if err != nil || !newest.found {
@@ -67,8 +69,8 @@ func (s *Store) Anchored(ctx context.Context, campaign string) ([]byte, error) {
 	return s.anchor(ctx, campaign, newest.path)
 }
 
-// Anchors returns every anchored checkpoint of a campaign, the newest first, one
-// after the other: a ledger must agree with all of them.
+// Anchors returns every anchored checkpoint of a campaign, the newest first,
+// one after the other: a ledger must agree with all of them.
 func (s *Store) Anchors(ctx context.Context, campaign string) ([]byte, error) {
 	sizes, err := s.anchorSizes(ctx, campaign)
 	if err != nil {
@@ -137,8 +139,8 @@ func (s *Store) anchorSizes(ctx context.Context, campaign string) ([]uint64, err
 	return sizes, nil
 }
 
-// anchor reads what was written first at a path: nothing that came over it later counts.
-// Nil: nothing is there.
+// anchor reads what was written first at a path: nothing that came over it
+// later counts. Nil: nothing is there.
 func (s *Store) anchor(ctx context.Context, campaign, path string) ([]byte, error) {
 	const op = "read an anchored checkpoint"
 	first := 1
@@ -163,8 +165,8 @@ func checkpointPath(campaign string, size uint64) string {
 	return fmt.Sprintf("%s/%d", formerPath(campaign), size)
 }
 
-// formerPath is the folder of a campaign's anchors, and the one secret in which earlier
-// versions kept the newest: theirs are still read.
+// formerPath is the folder of a campaign's anchors, and the one secret in which
+// earlier versions kept the newest: theirs are still read.
 func formerPath(campaign string) string { return checkpointFolder + "/" + encodeSegment(campaign) }
 
 // checkpointHead reads the second and third line: tree size and root hash.

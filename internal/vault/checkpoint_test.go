@@ -34,8 +34,8 @@ func TestTheNewestCheckpointIsAnchoredAndNeverGoesBack(t *testing.T) {
 	require.Equal(t, c.Vault.Mount+"/checkpoints/c", s.AnchorPlace("c"))
 }
 
-// The ledger worker's login alone must not be able to put another history over what was
-// anchored of the first.
+// The ledger worker's login alone must not be able to put another history over
+// what was anchored of the first.
 func TestTheLedgersLoginCanNeitherReplaceNorRemoveAnAnchor(t *testing.T) {
 	s, root, c := restricted(t, LedgerPolicy)
 	for _, size := range []int{5, 9, 9} {

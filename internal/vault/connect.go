@@ -23,8 +23,8 @@ const (
 	poolSize       = 64 // most callers at once: Limits.Parallel × Limits.Concurrency by default
 )
 
-// connect builds the client from Vault's environment. It does no network I/O. lately is
-// when a rate limit turned the client away.
+// connect builds the client from Vault's environment. It does no network I/O.
+// lately is when a rate limit turned the client away.
 func connect(lately *atomic.Int64) (*vaultapi.Client, error) {
 	cfg := vaultapi.DefaultConfig()
 	if cfg.Error != nil {
@@ -65,8 +65,8 @@ func connect(lately *atomic.Int64) (*vaultapi.Client, error) {
 }
 
 // throttlePatience is how long a request that a quota turns away is sent again.
-// Quotas are counted over a second or a few, so that giving up sooner would leave
-// work undone that only had to wait for its turn.
+// Quotas are counted over a second or a few, so that giving up sooner would
+// leave work undone that only had to wait for its turn.
 const throttlePatience = 45 * time.Second
 
 // Waits between the tries of a request that was turned away.
@@ -76,8 +76,9 @@ const (
 )
 
 // retryRefusedOnly retries what Vault certainly did not carry out: rate limits
-// (429) and a follower that lags (412), as long as there is time. Everything else,
-// a lost reply above all, must reach the caller at once, who observes and decides.
+// (429) and a follower that lags (412), as long as there is time. Everything
+// else, a lost reply above all, must reach the caller at once, who observes and
+// decides.
 func retryRefusedOnly(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -94,8 +95,8 @@ func turnedAway(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusPreconditionFailed
 }
 
-// backOff doubles, with chance in it: callers that were turned away together must
-// not come back together. What Vault asks for goes before
+// backOff doubles, with chance in it: callers that were turned away together
+// must not come back together. What Vault asks for goes before
 // (enable_rate_limit_response_headers of sys/quotas/config).
 func backOff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
 	if asked := retryAfter(resp); asked > 0 {

@@ -9,9 +9,10 @@ import (
 	"rollcall/config"
 )
 
-// A credential's id begins with the name of its directory, and what is staged for it, and where its
-// values lie, is kept by that id. A restored copy of a directory has the same immutable ids as the one
-// that it was made from. So which servers a name stands for is kept as well.
+// A credential's id begins with the name of its directory, and what is staged
+// for it, and where its values lie, is kept by that id. A restored copy of a
+// directory has the same immutable ids as the one that it was made from. So
+// which servers a name stands for is kept as well.
 
 const directoriesFolder = "directories"
 
@@ -27,8 +28,9 @@ type NamedDirectory struct {
 	version int
 }
 
-// NamedDirectories are those that any campaign on this Vault had, by name. For names of which nothing
-// is kept, because the campaigns were of earlier versions, their rolls say it.
+// NamedDirectories are those that any campaign on this Vault had, by name. For
+// names of which nothing is kept, because the campaigns were of earlier
+// versions, their rolls say it.
 func (s *Store) NamedDirectories(ctx context.Context, asked ...string) (map[string]NamedDirectory, error) {
 	const op = "read which directories have which names"
 	names, err := s.names(ctx, op, s.mount, directoriesFolder)
@@ -97,8 +99,9 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 	return nil
 }
 
-// KeepDirectory writes what a name stands for now, if it still stands for what was read as
-// before; the zero value if there was nothing. IsCASMismatch if somebody else was first.
+// KeepDirectory writes what a name stands for now, if it still stands for what
+// was read as before; the zero value if there was nothing. IsCASMismatch if
+// somebody else was first.
 func (s *Store) KeepDirectory(ctx context.Context, before, now NamedDirectory) error {
 	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) {
 		return nil

@@ -23,8 +23,8 @@ type Check struct {
 	OK     bool
 	Detail string
 	Do     string
-	// NotChecked: it could not be looked at. OK is true all the same, because nothing was
-	// seen to be wrong.
+	// NotChecked: it could not be looked at. OK is true all the same, because
+	// nothing was seen to be wrong.
 	NotChecked bool
 }
 
@@ -142,10 +142,12 @@ func checkLease(l lease, who identity, deadline time.Duration) Check {
 // RequireRights is Doctor's check of the rights of one policy, for whoever is
 // about to begin: after it, no right that the policy has can be found missing
 // midway, nor that Rollcall's own mount loses what is written to it. The error
-// names the missing capabilities and their paths, but those of single credentials only by their mount, because it travels through
-// Temporal. It is an *Error if Vault could not be asked.
+// names the missing capabilities and their paths, but those of single
+// credentials only by their mount, because it travels through Temporal. It is
+// an *Error if Vault could not be asked.
 func (s *Store) RequireRights(ctx context.Context, policy string, c *config.Campaign, known []credential.Credential) error {
-	// What stays open as it is listed is not touched, so its rights hold up nobody.
+	// What stays open as it is listed is not touched, so its rights hold up
+	// nobody.
 	known = slices.DeleteFunc(slices.Clone(known), func(c credential.Credential) bool { return c.Problem != "" })
 	missing, _, err := s.missingRights(ctx, rulesOf(policy, c, known))
 	if err != nil {

@@ -15,9 +15,9 @@ type Earlier struct {
 	Paths          [][]credential.Path // of each that had it, the newest first
 }
 
-// EarlierRolls says, by credential ID, which campaign before this one had the credential on
-// its roll last, whatever its device. It reads the rolls of the newest few, and so is for when
-// something is odd.
+// EarlierRolls says, by credential ID, which campaign before this one had the
+// credential on its roll last, whatever its device. It reads the rolls of the
+// newest few, and so is for when something is odd.
 func (s *Store) EarlierRolls(ctx context.Context, campaign string) (map[string]Earlier, error) {
 	all, err := s.Campaigns(ctx, "")
 	if err != nil {

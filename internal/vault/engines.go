@@ -9,15 +9,16 @@ import (
 	"rollcall/config"
 )
 
-// enginePlaces are, by the type of a secrets engine for a directory, what tells with whom it binds and
-// whose passwords it keeps.
+// enginePlaces are, by the type of a secrets engine for a directory, what tells
+// with whom it binds and whose passwords it keeps.
 var enginePlaces = map[string][]string{
 	"ldap":     {"config", "static-role", "library"},
 	"openldap": {"config", "static-role", "library"},
 	"ad":       {"config", "roles", "library"},
 }
 
-// EnginePlaces are those of the engines that there are, by mount. It needs an administrator's token.
+// EnginePlaces are those of the engines that there are, by mount. It needs an
+// administrator's token.
 func (s *Store) EnginePlaces(ctx context.Context) ([]string, error) {
 	mounts, err := s.api.Sys().ListMountsWithContext(ctx)
 	if err != nil {
@@ -32,9 +33,10 @@ func (s *Store) EnginePlaces(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
-// engineRules let the listing read them. None shows a password. They name the mounts: with a pattern they
-// would open folders of these names in mounts of KV version 1 too. Without them a campaign runs all the
-// same, and the listing warns.
+// engineRules let the listing read them. None shows a password. They name the
+// mounts: with a pattern they would open folders of these names in mounts of KV
+// version 1 too. Without them a campaign runs all the same, and the listing
+// warns.
 func engineRules(c *config.Campaign, places []string) []rule {
 	if len(c.Directories) == 0 {
 		return nil

@@ -137,7 +137,8 @@ func (e *Error) Stop() *protocol.Stop {
 	return &protocol.Stop{Reason: e.reason(), Server: e.Server, Detail: e.Op + ": " + e.advice(place) + e.hint()}
 }
 
-// General reports whether a write to another place would have failed like this one.
+// General reports whether a write to another place would have failed like this
+// one.
 func (e *Error) General() bool {
 	switch e.Kind {
 	case Sealed, Unreachable, Throttled, TokenExpired:
@@ -180,8 +181,9 @@ func publicPart(path string) string {
 	return parts[0] + "/" + parts[1] + "/…"
 }
 
-// IsCASMismatch reports whether err is a check-and-set mismatch: the caller reads the
-// entry and decides whether it was its own write whose reply was lost.
+// IsCASMismatch reports whether err is a check-and-set mismatch: the caller
+// reads the entry and decides whether it was its own write whose reply was
+// lost.
 func IsCASMismatch(err error) bool { return isKind(err, CASMismatch) }
 
 // IsDenied reports whether our login lacks a right for the call.
@@ -206,7 +208,8 @@ func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
-		// A deadline is not among these: then Vault, or what is in between, was slow.
+		// A deadline is not among these: then Vault, or what is in between, was
+		// slow.
 		if errors.Is(err, context.Canceled) {
 			e.Kind = Cancelled
 			return e

@@ -14,28 +14,33 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Keeping is what Vault does by itself with the versions of a secret, by the settings of the secret
-// and of its mount. The text of Vault's documentation leaves some of it open; this is what 1.21 does
+// Keeping is what Vault does by itself with the versions of a secret, by the
+// settings of the secret and of its mount. The text of Vault's documentation
+// leaves some of it open; this is what 1.21 does
 // (TestWhatVaultDoesByItselfIsToldBeforeItIsWritten).
 type Keeping struct {
-	// After is how long a version that is written now stays; 0: until somebody deletes it.
+	// After is how long a version that is written now stays; 0: until somebody
+	// deletes it.
 	After time.Duration
 
-	// ByMount: the mount's setting says so, and the secret cannot undo it. BySecret: the secret's does.
+	// ByMount: the mount's setting says so, and the secret cannot undo it.
+	// BySecret: the secret's does.
 	ByMount, BySecret bool
 
 	// Versions is how many are kept.
 	Versions int
 
-	// Unseen are settings that our login may not read: of the secret, of its mount.
+	// Unseen are settings that our login may not read: of the secret, of its
+	// mount.
 	Unseen []string
 }
 
 // Deletes reports whether Vault deletes by itself what is written now.
 func (k Keeping) Deletes() bool { return k.After > 0 }
 
-// KeepsOlder reports whether a write leaves the version before it readable: with a max_versions of 1
-// Vault drops it. What our login may not read counts as not set.
+// KeepsOlder reports whether a write leaves the version before it readable:
+// with a max_versions of 1 Vault drops it. What our login may not read counts
+// as not set.
 func (k Keeping) KeepsOlder() bool { return k.Versions > 1 }
 
 // Setting names what is to be changed, and Mend how.
@@ -117,7 +122,8 @@ func (s *Store) Keeping(ctx context.Context, p credential.Path) (Keeping, error)
 	return k, nil
 }
 
-// MountKeeping is Keeping by the mount's settings alone, which cost one read for many secrets.
+// MountKeeping is Keeping by the mount's settings alone, which cost one read
+// for many secrets.
 func (s *Store) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
 	place, err := s.placeOf(ctx, p)
 	if err != nil {
@@ -141,10 +147,12 @@ func (s *Store) placeOf(ctx context.Context, p credential.Path) (Place, error) {
 	return s.Cut(ctx, p.Mount+"/"+p.Path)
 }
 
-// mountHolds is how long the settings of a mount are taken to be as they were read.
+// mountHolds is how long the settings of a mount are taken to be as they were
+// read.
 const mountHolds = 5 * time.Second
 
-// mountsSettings remembers them. Whoever asks while they are read waits for that answer.
+// mountsSettings remembers them. Whoever asks while they are read waits for
+// that answer.
 type mountsSettings struct {
 	mu    sync.Mutex
 	known map[string]*mountAnswer
@@ -181,7 +189,8 @@ func (s *Store) mountSettings(ctx context.Context, mount string) (kvSettings, bo
 	return is, seen, err
 }
 
-// settingsAt reads the settings at an API path. A right that is missing is no error: seen is false.
+// settingsAt reads the settings at an API path. A right that is missing is no
+// error: seen is false.
 func (s *Store) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
 	got, err := s.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
@@ -203,8 +212,9 @@ func settingsOf(got *vaultapi.Secret) (is kvSettings) {
 	return is
 }
 
-// settingsRules let the look before a rotation see whether a mount deletes what is written. Without
-// them a campaign runs all the same, and doctor says what was not seen.
+// settingsRules let the look before a rotation see whether a mount deletes what
+// is written. Without them a campaign runs all the same, and doctor says what
+// was not seen.
 func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
 	var out []rule
 	for _, p := range livePlaces(c, known) {
@@ -215,7 +225,8 @@ func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
 	return out
 }
 
-// checkKeeping looks whether the mounts that the campaign file names keep what is written there.
+// checkKeeping looks whether the mounts that the campaign file names keep what
+// is written there.
 func (s *Store) checkKeeping(ctx context.Context, c *config.Campaign, known []credential.Credential) (out []Check) {
 	const name = "vault versions kept"
 	seen, unseen := map[string]bool{}, []string{}

@@ -89,8 +89,9 @@ func TestHowManyVersionsAreKeptIsBySecretAndMount(t *testing.T) {
 	}
 }
 
-// The policies that init writes let a worker see the settings of the mounts; one whose policies are older
-// goes on by the secrets alone, and doctor says what was not looked at.
+// The policies that init writes let a worker see the settings of the mounts;
+// one whose policies are older goes on by the secrets alone, and doctor says
+// what was not looked at.
 func TestAMountWhoseSettingsAreNotOursToReadIsToldByDoctorAndHoldsUpNobody(t *testing.T) {
 	c := newCampaign()
 	p := newPath()

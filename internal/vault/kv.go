@@ -76,7 +76,8 @@ func (s *Store) put(ctx context.Context, op, mount, path string, cas int, data m
 	return e.version, err
 }
 
-// write is put that also tells when the version was written and whether it ends.
+// write is put that also tells when the version was written and whether it
+// ends.
 func (s *Store) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (entry, error) {
 	at, err := s.at(ctx, mount, "data", path)
 	if err != nil {

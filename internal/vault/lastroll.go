@@ -14,9 +14,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// What became of the credentials of a roll is in the ledger, which whoever lists may not have.
-// So it is noted beside the roll as well, by page and index: which are dead, and which of
-// those were open again at the end. What is not noted is not dead.
+// What became of the credentials of a roll is in the ledger, which whoever
+// lists may not have. So it is noted beside the roll as well, by page and
+// index: which are dead, and which of those were open again at the end. What is
+// not noted is not dead.
 
 const (
 	deadNotes     = "dead-"
@@ -31,20 +32,21 @@ type LastRoll struct {
 	Excluded    []credential.Exclusion
 	Warnings    []credential.Finding
 
-	// Dead by ID: on every server of the campaign, and where consumers read. nil where
-	// nobody kept account: earlier versions did not.
+	// Dead by ID: on every server of the campaign, and where consumers read.
+	// nil where nobody kept account: earlier versions did not.
 	Dead map[string]bool
 
 	// Sources of its campaign file; nil where it cannot be read.
 	Sources []config.Source
 
-	// Before are the newest rolls under other spellings and names of the device, the newest first, with what no
-	// later roll of it has: a campaign that did not know of the other name carried nothing of it on.
+	// Before are the newest rolls under other spellings and names of the
+	// device, the newest first, with what no later roll of it has: a campaign
+	// that did not know of the other name carried nothing of it on.
 	Before []LastRoll
 }
 
-// LastRoll reads the newest roll of the device besides campaign's own, under its name or one that it had; nil if
-// there is none.
+// LastRoll reads the newest roll of the device besides campaign's own, under
+// its name or one that it had; nil if there is none.
 func (s *Store) LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*LastRoll, error) {
 	all, err := s.Campaigns(ctx, "")
 	if err != nil {
@@ -152,7 +154,8 @@ func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot strin
 	if err != nil {
 		return err
 	}
-	// A name of its own, for the worker may not change what is there: said twice does no harm.
+	// A name of its own, for the worker may not change what is there: said
+	// twice does no harm.
 	at := rollPath(campaign, snapshot, sort+strings.ToLower(rand.Text()[:16]))
 	_, err = s.put(ctx, "note what became of credentials", s.mount, at, 0, map[string]any{pageField: string(body)})
 	return err

@@ -13,33 +13,36 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Leftover is a new value that a campaign left in staging, and that may be in force. It is
-// without the value.
+// Leftover is a new value that a campaign left in staging, and that may be in
+// force. It is without the value.
 type Leftover struct {
 	ID       string
 	Campaign string // that staged it; empty where our login may not read what is staged
 	Device   string // of that campaign; empty where it is not known
 
-	// Before is the account's change mark when it was staged: an account that is as it was
-	// then has another value in force. Empty where that tells nothing.
+	// Before is the account's change mark when it was staged: an account that
+	// is as it was then has another value in force. Empty where that tells
+	// nothing.
 	Before string
 
-	// Listed is the credential as the roll of that campaign has it; nil where there is none.
+	// Listed is the credential as the roll of that campaign has it; nil where
+	// there is none.
 	Listed *credential.Credential
 
 	// Paths are the live paths, mount/path#field, that it was meant for.
 	Paths []string
 }
 
-// Keys in Staged.Old that are no paths: TakenOver begins those of values that ended campaigns
-// had staged, and BeforeIt joins such a key and a path that took part then.
+// Keys in Staged.Old that are no paths: TakenOver begins those of values that
+// ended campaigns had staged, and BeforeIt joins such a key and a path that
+// took part then.
 const (
 	TakenOver = "taken over, attempt "
 	BeforeIt  = ", before it at "
 )
 
-// Leftovers are the staged values that may be in force and that no running campaign of
-// another device has in hand. campaign is the caller's own.
+// Leftovers are the staged values that may be in force and that no running
+// campaign of another device has in hand. campaign is the caller's own.
 func (s *Store) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]Leftover, error) {
 	ids, err := s.ListStaged(ctx)
 	if err != nil || len(ids) == 0 {
@@ -66,7 +69,8 @@ func (s *Store) Leftovers(ctx context.Context, device, campaign string, formerly
 			st, found, err := s.ReadStaged(gctx, id)
 			switch {
 			case IsDenied(err):
-				// Who may not read it cannot tell what a running campaign has in hand.
+				// Who may not read it cannot tell what a running campaign has
+				// in hand.
 				if !othersRun {
 					all[i] = &Leftover{ID: id}
 				}
@@ -146,8 +150,8 @@ func (s *Store) listedBy(ctx context.Context, campaign string, ids []string) (ma
 	return out, nil
 }
 
-// MayBeInForce reports whether a server may have the value, or one that an ended campaign had
-// staged before it.
+// MayBeInForce reports whether a server may have the value, or one that an
+// ended campaign had staged before it.
 func (st Staged) MayBeInForce() bool { return !st.Unsent || st.holdsOthers() }
 
 func (st Staged) holdsOthers() bool {
@@ -156,8 +160,8 @@ func (st Staged) holdsOthers() bool {
 	})
 }
 
-// MeantFor are the live paths of the entry, and of those that it took over, which were not
-// found to be another account's.
+// MeantFor are the live paths of the entry, and of those that it took over,
+// which were not found to be another account's.
 func (st Staged) MeantFor() []string {
 	var out []string
 	for p := range st.Base {

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// spliced is a secret that stands in a text between two others. put writes a value as that place
-// takes it, or reports that it cannot.
+// spliced is a secret that stands in a text between two others. put writes a
+// value as that place takes it, or reports that it cannot.
 type spliced struct {
 	before, after string
 	put           func(secret string) (string, bool)
@@ -24,20 +24,21 @@ func (s spliced) around(secret string) (string, bool) {
 	return text, w != nil && back == secret
 }
 
-// assigned is a line that gives a name a value, as env files, properties, INI, TOML and simple YAML
-// write it: what stands before the value, the name, the sign, the value, the end.
+// assigned is a line that gives a name a value, as env files, properties, INI,
+// TOML and simple YAML write it: what stands before the value, the name, the
+// sign, the value, the end.
 var assigned = regexp.MustCompile(`^([ \t]*(?:export[ \t]+)?"?([A-Za-z_][A-Za-z0-9_.-]*)"?([ \t]*[=:][ \t]*))(.*?)([ \t]*)$`)
 
-// aside is a line that sets nothing: blank, a comment, the name of a section, the start of a
-// YAML document.
+// aside is a line that sets nothing: blank, a comment, the name of a section,
+// the start of a YAML document.
 var aside = regexp.MustCompile(`^[ \t]*(?:$|[#;!]|\[[^\]]*\][ \t]*$|---[ \t]*$)`)
 
 // lastWord is what a name with several words ends in: SMTP_PASS, ldap.bind.pw.
 var lastWord = regexp.MustCompile(`[A-Za-z0-9]+$`)
 
-// inLines finds the one secret among settings, a line each. Every line has to be
-// understood, and one name alone has to be a secret's: which of two is meant the
-// account could tell, by a wrong login for each.
+// inLines finds the one secret among settings, a line each. Every line has to
+// be understood, and one name alone has to be a secret's: which of two is meant
+// the account could tell, by a wrong login for each.
 func inLines(text string) (string, wrapping) {
 	var found spliced
 	secret, strict := "", 0
@@ -77,8 +78,8 @@ func inLines(text string) (string, wrapping) {
 	return secret, found
 }
 
-// deeper reports whether the next line that says something belongs to the value of this
-// one, as YAML's values of several lines do.
+// deeper reports whether the next line that says something belongs to the value
+// of this one, as YAML's values of several lines do.
 func deeper(rest, line string) bool {
 	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
 	for next := range strings.Lines(rest) {
@@ -93,7 +94,8 @@ var (
 	quotedValue = regexp.MustCompile(`^("[^"\\$` + "`" + `]+"|'[^'\\]+')([ \t]*(?:[ \t]#.*|[;,])?)$`)
 	// plainValue is one that shells, dotenv files, properties and YAML read alike.
 	plainValue = regexp.MustCompile(`^([^\s"'#\\$` + "`" + `|>&*{}\[\]()<;,]+)((?:[ \t]+#.*)?)$`)
-	// words are values of several words, which no shell takes; a name before "=" or ":" would be another setting.
+	// words are values of several words, which no shell takes; a name before
+	// "=" or ":" would be another setting.
 	words = regexp.MustCompile(`^([^\s"'#\\$` + "`" + `|>&*!%@{}\[\]()<;,][^"'#\\$` + "`" + `;,=]*[^\s"'#\\$` + "`" + `:;,=])$`)
 	// safe are the values that are written without quotes.
 	safe = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.~+=^%@/:!-]*$`)
@@ -126,13 +128,15 @@ func inQuotesOf(quote string) func(string) (string, bool) {
 	}
 }
 
-// isYAML reports whether YAML takes a value as it stands, as text or as another scalar.
+// isYAML reports whether YAML takes a value as it stands, as text or as another
+// scalar.
 func isYAML(value string) bool {
 	n := yamlScalar(value)
 	return n != nil && n.Value == value
 }
 
-// isYAMLText reports whether YAML takes it for text: 0123 and 1e5 would be numbers.
+// isYAMLText reports whether YAML takes it for text: 0123 and 1e5 would be
+// numbers.
 func isYAMLText(value string) bool {
 	n := yamlScalar(value)
 	return n != nil && n.Value == value && n.Tag == "!!str"

@@ -24,7 +24,8 @@ type Live struct {
 	// too, as long as Vault still knows it.
 	Version int
 
-	// Written is when this version was written, by Vault's clock; zero if unknown.
+	// Written is when this version was written, by Vault's clock; zero if
+	// unknown.
 	Written time.Time
 
 	// Found: this version can be read and has a value in the field.
@@ -37,35 +38,38 @@ type Live struct {
 	// NoField, NotBare, UnusableValue or DeletedVersion. Value is then empty.
 	Problem credential.Problem
 
-	// Replaced is the version that Activate wrote over, which held the same value
-	// in the field as the one that was read.
+	// Replaced is the version that Activate wrote over, which held the same
+	// value in the field as the one that was read.
 	Replaced int
 
 	// Keys are the names of the fields that are there, sorted.
 	Keys []string
 
-	// Also are other fields of the secret that hold Value as well, in whatever form: Activate does
-	// not change them.
+	// Also are other fields of the secret that hold Value as well, in whatever
+	// form: Activate does not change them.
 	Also []string
 
-	// More is why Value looks like more than a bare secret; empty if it does not. If the account
-	// accepts it as it stands, it is one all the same. Plainly: next to no password looks so.
+	// More is why Value looks like more than a bare secret; empty if it does
+	// not. If the account accepts it as it stands, it is one all the same.
+	// Plainly: next to no password looks so.
 	More    string
 	Plainly bool
 
-	// Within names what Value was taken out of, if the account may have all of that as its
-	// password: quotes, base64. Such a value has a More as well.
+	// Within names what Value was taken out of, if the account may have all of
+	// that as its password: quotes, base64. Such a value has a More as well.
 	Within string
 
-	// Owner is the subject of the credential for which Rollcall made the secret.
+	// Owner is the subject of the credential for which Rollcall made the
+	// secret.
 	Owner string
 
 	data   map[string]any // all fields, so that Activate keeps the others
 	around wrapping       // what surrounds Value in its field
 }
 
-// OwnerField says in a secret that Rollcall makes whose it is. Whoever may write
-// there could write anything, so it is believed at Rollcall's own paths alone.
+// OwnerField says in a secret that Rollcall makes whose it is. Whoever may
+// write there could write anything, so it is believed at Rollcall's own paths
+// alone.
 const OwnerField = "rollcall_credential"
 
 // maxActivateTries bounds the retries of Activate: each lost race means that a
@@ -73,7 +77,8 @@ const OwnerField = "rollcall_credential"
 const maxActivateTries = 64
 
 // ReadLive reads a field at a version, 0 for the current one. An absent path or
-// version is Found false, and what is odd about the field is Problem: neither is an error.
+// version is Found false, and what is odd about the field is Problem: neither
+// is an error.
 func (s *Store) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
 	e, err := s.get(ctx, "read a live secret", p.Mount, p.Path, version)
 	if err != nil {
@@ -128,8 +133,8 @@ func liveOf(e entry, field string) Live {
 	return l
 }
 
-// alsoIn are the other fields that hold a secret, in whatever form. A short one may be part of
-// anything, and counts only as all of a text.
+// alsoIn are the other fields that hold a secret, in whatever form. A short one
+// may be part of anything, and counts only as all of a text.
 func alsoIn(data map[string]any, field, secret string) (keys []string) {
 	if secret = strings.TrimRight(secret, "\r\n"); len(secret) < 4 {
 		return nil
@@ -142,7 +147,8 @@ func alsoIn(data map[string]any, field, secret string) (keys []string) {
 	return keys
 }
 
-// telling is how long a secret is at least that is looked for within other texts.
+// telling is how long a secret is at least that is looked for within other
+// texts.
 const telling = 8
 
 func alsoAt(key string, v any, secret string) bool {
@@ -166,16 +172,18 @@ func alsoAt(key string, v any, secret string) bool {
 	return false
 }
 
-// Shows reports whether the field can be read to hold a secret, in whatever form.
+// Shows reports whether the field can be read to hold a secret, in whatever
+// form.
 func (l Live) Shows(secret credential.Secret) bool {
 	return !secret.IsZero() && shows(l.Value.Reveal(), secret.Reveal())
 }
 
 // Activate makes value the one that consumers read, in exactly one write with
 // all else in the secret as it was, and returns what is there then. from is the
-// current version as the caller read it. A path that holds nothing is
-// made, with owner beside the value (see Live.Owner) unless that is empty. What from.Problem
-// says cannot be written is refused: the error is of kind Other and nothing was written.
+// current version as the caller read it. A path that holds nothing is made,
+// with owner beside the value (see Live.Owner) unless that is empty. What
+// from.Problem says cannot be written is refused: the error is of kind Other
+// and nothing was written.
 //
 // If the secret was written in between and only other fields differ, Activate
 // writes on top of them. If the field already holds value, a lost reply of an
@@ -211,8 +219,9 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 		Detail: "other fields of the secret keep changing"}
 }
 
-// replacedBy is what Activate wrote over l. A bare value of our own is not searched for the forms of
-// somebody else's, which costs more than all else here.
+// replacedBy is what Activate wrote over l. A bare value of our own is not
+// searched for the forms of somebody else's, which costs more than all else
+// here.
 func (l Live) replacedBy(e entry, field string, value credential.Secret) Live {
 	if l.around != nil {
 		out := liveOf(e, field)
@@ -226,7 +235,8 @@ func (l Live) replacedBy(e entry, field string, value credential.Secret) Live {
 	}
 }
 
-// Takes reports why the field could not hold a value, or nil: a document may not be able to.
+// Takes reports why the field could not hold a value, or nil: a document may
+// not be able to.
 func (l Live) Takes(field string, value credential.Secret) error {
 	_, err := l.with(field, value, "")
 	return err
@@ -268,7 +278,8 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 			return nil, fmt.Errorf("the document in field %q cannot hold the new value; nothing was written", field)
 		}
 	}
-	// What is written has to be read as what was meant, also by a later process.
+	// What is written has to be read as what was meant, also by a later
+	// process.
 	if !readsAs(text, value) {
 		return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
 	}
@@ -283,20 +294,22 @@ func readsAs(text string, value credential.Secret) bool {
 	return bare && back == value.Reveal()
 }
 
-// Destroy destroys versions of a secret beyond recovery: those whose value was seen to be
-// the credential's, or was made for it. activated is the version that
-// holds all their other fields, and written is when Vault wrote it: if that version is not
-// what it was, the secret was deleted and made anew, its version numbers mean other
-// things, and nothing is destroyed. Neither is the current version, nor
-// activated, nor what is newer. What is destroyed or gone already is no error.
+// Destroy destroys versions of a secret beyond recovery: those whose value was
+// seen to be the credential's, or was made for it. activated is the version
+// that holds all their other fields, and written is when Vault wrote it: if
+// that version is not what it was, the secret was deleted and made anew, its
+// version numbers mean other things, and nothing is destroyed. Neither is the
+// current version, nor activated, nor what is newer. What is destroyed or gone
+// already is no error.
 //
 // A version holds all fields of a secret. Where several credentials live in one
 // secret, destroy only after the last of them is proved dead, or the old
 // values of the others are lost to their proofs.
 //
-// current reports whether activated is what the secret's readers get: the newest version,
-// neither deleted nor destroyed, and written when we wrote it. Where it is not, the caller
-// must not give up its own copy of the value before it has seen another one.
+// current reports whether activated is what the secret's readers get: the
+// newest version, neither deleted nor destroyed, and written when we wrote it.
+// Where it is not, the caller must not give up its own copy of the value before
+// it has seen another one.
 func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
 	const op = "destroy old versions"
 	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
@@ -342,8 +355,8 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 	return current, nil
 }
 
-// heldToo are those of versions all of whose other fields activated has as well. The one
-// right before it is one of them: Activate wrote over it.
+// heldToo are those of versions all of whose other fields activated has as
+// well. The one right before it is one of them: Activate wrote over it.
 func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
 	var now *Live
 	for _, n := range versions {
@@ -373,8 +386,8 @@ func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, 
 	return out, nil
 }
 
-// heldIn reports whether what stands around the secret in its field stands there in another version
-// too.
+// heldIn reports whether what stands around the secret in its field stands
+// there in another version too.
 func (l Live) heldIn(now Live) bool {
 	if l.Problem != "" || now.Problem != "" {
 		return l.Problem == credential.NoField
@@ -384,7 +397,8 @@ func (l Live) heldIn(now Live) bool {
 	return ok && (was == "" || too && was == is)
 }
 
-// surroundings are the text of a document without its secret; empty if there is none.
+// surroundings are the text of a document without its secret; empty if there is
+// none.
 func (l Live) surroundings() (string, bool) {
 	if l.around == nil {
 		return "", true

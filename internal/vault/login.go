@@ -54,7 +54,8 @@ func chooseLogin() (identity, error) {
 	return identity{}, fmt.Errorf("vault: no login: set VAULT_TOKEN, or run `vault login`, or set %s and %s", EnvRoleID, EnvSecretIDFile)
 }
 
-// readSecretID refuses a file that others may read: whoever can read it is Rollcall to Vault.
+// readSecretID refuses a file that others may read: whoever can read it is
+// Rollcall to Vault.
 func readSecretID(file string) (credential.Secret, error) {
 	fi, err := os.Stat(file)
 	if err != nil {
@@ -83,7 +84,8 @@ type lease struct {
 }
 
 // logIn makes sure of a token that Vault accepts and says how long it lasts. A
-// secret-id that was refused is not offered again until the file holds another one.
+// secret-id that was refused is not offered again until the file holds another
+// one.
 func (s *Store) logIn(ctx context.Context) (lease, error) {
 	who := s.login.who
 	if !who.appRole() {
@@ -164,8 +166,8 @@ func (s *Store) keep(ctx context.Context, l lease) {
 	}
 }
 
-// rest waits until due, or for what a look at our secret-id in Vault brings: the
-// lease of another login that was made meanwhile.
+// rest waits until due, or for what a look at our secret-id in Vault brings:
+// the lease of another login that was made meanwhile.
 func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool) {
 	look := time.Until(due)
 	switch {
@@ -196,8 +198,8 @@ func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool)
 
 const endless = 100 * 365 * 24 * time.Hour
 
-// dueAfter is when a token must be prolonged: two thirds of its life leaves time for
-// several tries before it ends.
+// dueAfter is when a token must be prolonged: two thirds of its life leaves
+// time for several tries before it ends.
 func (s *Store) dueAfter(l lease) time.Time {
 	switch {
 	case l.ttl <= 0:
@@ -209,7 +211,8 @@ func (s *Store) dueAfter(l lease) time.Time {
 }
 
 // prolong renews, or logs in again where renewing gains less than half of the
-// last term: near its end of life (token_max_ttl) Vault grants ever shorter ones.
+// last term: near its end of life (token_max_ttl) Vault grants ever shorter
+// ones.
 func (s *Store) prolong(ctx context.Context, l lease) (lease, error) {
 	if l.renewable {
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, 0)

@@ -13,7 +13,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// newAppRole makes a role for our own login and returns its role-id and a file with its secret-id.
+// newAppRole makes a role for our own login and returns its role-id and a file
+// with its secret-id.
 func newAppRole(t *testing.T, name string, settings map[string]any) (roleID, file string) {
 	t.Helper()
 	client := server.Client().Logical()

@@ -12,11 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// more says why a value looks like more than a bare secret, or is empty: who reads it takes a part
-// of it, or undoes a form of it. It is asked only of what an account refuses as it stands, for a
-// password may look like anything; whatever is in doubt is more, because a bare value written over
-// it would cut its readers off. plain: next to no random password looks so, which is worth saying
-// before the account was asked.
+// more says why a value looks like more than a bare secret, or is empty: who
+// reads it takes a part of it, or undoes a form of it. It is asked only of what
+// an account refuses as it stands, for a password may look like anything;
+// whatever is in doubt is more, because a bare value written over it would cut
+// its readers off. plain: next to no random password looks so, which is worth
+// saying before the account was asked.
 func more(text string) (why string, plain bool) {
 	text = strings.TrimRight(text, "\r\n") // the end of a line is the rotation's to try
 	if text == "" {
@@ -55,8 +56,9 @@ func more(text string) (why string, plain bool) {
 	return "", false
 }
 
-// looks are signs of a form, the most telling first. has are characters of which any text of
-// the form has one: nearly every password is done with after a search for those.
+// looks are signs of a form, the most telling first. has are characters of
+// which any text of the form has one: nearly every password is done with after
+// a search for those.
 var looks = []struct {
 	why   string
 	plain bool
@@ -80,8 +82,8 @@ var tokens = regexp.MustCompile(`[A-Za-z0-9+/_-]{8,}={0,2}`)
 
 var usualAlphabet = strings.NewReplacer("-", "+", "_", "/")
 
-// decoded is the text that a value is the base64 or hex form of. Of random values next to none
-// gives text.
+// decoded is the text that a value is the base64 or hex form of. Of random
+// values next to none gives text.
 func decoded(text string) (string, bool) {
 	if len(text) < 8 {
 		return "", false
@@ -114,8 +116,9 @@ func printable(b []byte) (string, bool) {
 	return text, fit && len(text) >= 4
 }
 
-// shows reports whether a secret can be read in a text: as it stands, or after the forms in which
-// configurations write one are undone, some of them one within another.
+// shows reports whether a secret can be read in a text: as it stands, or after
+// the forms in which configurations write one are undone, some of them one
+// within another.
 func shows(text, secret string) bool { return showsIn(text, secret, 3) }
 
 func showsIn(text, secret string, depth int) bool {

@@ -55,7 +55,8 @@ func TestAFormOfASecretLooksLikeMoreThanABareOne(t *testing.T) {
 	}
 }
 
-// What is written over as a bare value must not be a form of a secret that the code can read.
+// What is written over as a bare value must not be a form of a secret that the
+// code can read.
 func TestAValueThatShowsAnotherSecretIsMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret := rapid.StringMatching(`[A-Za-z0-9!-]{8,20}`).Draw(t, "secret")

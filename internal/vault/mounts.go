@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// mountTable is what Vault said of its mounts. A mount may have several segments
-// (team/kv), so a path does not show where its mount ends: Vault is asked, once
-// for each mount. No mount lies below another one (Vault refuses that), so a known
-// one serves all that begins with it.
+// mountTable is what Vault said of its mounts. A mount may have several
+// segments (team/kv), so a path does not show where its mount ends: Vault is
+// asked, once for each mount. No mount lies below another one (Vault refuses
+// that), so a known one serves all that begins with it.
 type mountTable struct {
 	mu    sync.Mutex
 	known map[string]bool // "team/kv", of KV version 2
@@ -85,10 +85,10 @@ func (s *Store) Cut(ctx context.Context, full string) (Place, error) {
 	return Place{mount, strings.TrimPrefix(strings.TrimPrefix(full, mount), "/")}, nil
 }
 
-// noMount tells a mount that is not there from one on which our login has no right at
-// all: Vault's answer to the question for the mount is the same. A
-// login without rights is refused before Vault looks for the mount, and so is told
-// nothing either.
+// noMount tells a mount that is not there from one on which our login has no
+// right at all: Vault's answer to the question for the mount is the same. A
+// login without rights is refused before Vault looks for the mount, and so is
+// told nothing either.
 func (s *Store) noMount(ctx context.Context, full string) error {
 	const op = "read a secret"
 	if _, err := s.api.Logical().ReadWithContext(ctx, full); err != nil {
@@ -98,8 +98,8 @@ func (s *Store) noMount(ctx context.Context, full string) error {
 	return &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NoMount}
 }
 
-// at is the API path of a part ("data", "metadata", "destroy") of a secret. mount
-// and path are as a reference writes them, cut at its first segment.
+// at is the API path of a part ("data", "metadata", "destroy") of a secret.
+// mount and path are as a reference writes them, cut at its first segment.
 func (s *Store) at(ctx context.Context, mount, part, path string) (string, error) {
 	if mount == s.mount {
 		return below(mount, part, path)

@@ -19,9 +19,10 @@ type OtherRoll struct {
 	Dead             map[string]bool
 }
 
-// OtherRolls are the newest rolls of devices that are not this one, by these names. Those of which a
-// campaign gives signs of life are left out, for it has their credentials in hand; so are those of versions that
-// kept no account of what became of them.
+// OtherRolls are the newest rolls of devices that are not this one, by these
+// names. Those of which a campaign gives signs of life are left out, for it has
+// their credentials in hand; so are those of versions that kept no account of
+// what became of them.
 func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...string) ([]OtherRoll, error) {
 	all, err := s.Campaigns(ctx, "")
 	if err != nil {

@@ -12,19 +12,20 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// WorkerRole is the AppRole that init makes for the workers, as mount/role. With
-// vault.rotate_login it rotates its own secret-id.
+// WorkerRole is the AppRole that init makes for the workers, as mount/role.
+// With vault.rotate_login it rotates its own secret-id.
 const WorkerRole = appRoleMount + "/" + WorkerPolicy
 
 // OperatorRole is the one for people.
 const OperatorRole = appRoleMount + "/" + OperatorPolicy
 
-// WatchEvery is how often a worker looks whether Vault holds another secret-id of
-// its role than the one it is logged in with.
+// WatchEvery is how often a worker looks whether Vault holds another secret-id
+// of its role than the one it is logged in with.
 const WatchEvery = 15 * time.Second
 
-// OwnSecretID is where Vault keeps the secret-id of WorkerRole for all workers. It is
-// on our own mount, so that a worker that has no campaign file knows the place.
+// OwnSecretID is where Vault keeps the secret-id of WorkerRole for all workers.
+// It is on our own mount, so that a worker that has no campaign file knows the
+// place.
 func OwnSecretID(mount string) credential.Path {
 	return credential.Path{Mount: mount, Path: "own/" + WorkerPolicy, Field: "secret_id"}
 }
@@ -54,8 +55,9 @@ func (o *ownLogin) accept(role string, secretID credential.Secret) {
 	o.role, o.secretID, o.refused, o.refusedE = role, secretID, credential.Secret{}, nil
 }
 
-// refuse remembers that Vault refused a secret-id, and adds what to do to err. Vault
-// locks a role out after a few wrong ones (user_lockout), with every worker in it.
+// refuse remembers that Vault refused a secret-id, and adds what to do to err.
+// Vault locks a role out after a few wrong ones (user_lockout), with every
+// worker in it.
 func (o *ownLogin) refuse(s *Store, secretID credential.Secret, err error) {
 	var e *Error
 	if !errors.As(err, &e) || e.Status != http.StatusBadRequest {
@@ -79,7 +81,8 @@ func (o *ownLogin) refusal(secretID credential.Secret) error {
 	return o.refusedE
 }
 
-// trouble is what to do if Vault refuses what the file holds; empty if it does not.
+// trouble is what to do if Vault refuses what the file holds; empty if it does
+// not.
 func (o *ownLogin) trouble() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -96,8 +99,8 @@ func (o *ownLogin) current() (role string, secretID credential.Secret) {
 	return o.role, o.secretID
 }
 
-// Role is WorkerRole if that is what we are logged in with, by a secret-id from a
-// file: a login that can be rotated by whoever uses it. Else empty.
+// Role is WorkerRole if that is what we are logged in with, by a secret-id from
+// a file: a login that can be rotated by whoever uses it. Else empty.
 func (s *Store) Role() string {
 	if role, _ := s.login.current(); role == WorkerPolicy {
 		return WorkerRole
@@ -105,8 +108,8 @@ func (s *Store) Role() string {
 	return ""
 }
 
-// Replaceable tries whether the secret-id file can be replaced, without doing it.
-// The error is a *protocol.Stop that says what is in the way.
+// Replaceable tries whether the secret-id file can be replaced, without doing
+// it. The error is a *protocol.Stop that says what is in the way.
 func (s *Store) Replaceable() error {
 	tmp, err := prepareFile(s.login.who.secretIDFile, credential.Secret{})
 	if err != nil {
@@ -121,10 +124,11 @@ func (s *Store) notReplaceable(err error) error {
 		"the worker cannot replace its own secret-id file (%s): %v; the secret-id in it was not destroyed; let the worker write the file and its folder, or rotate this login by hand", EnvSecretIDFile, plainCause(err))}
 }
 
-// Adopt makes value, which must be a secret-id of our role, the one we log in with: it
-// is tried, written into the file in one step, and the token is changed for one of
-// it. The old token is revoked. A refused value, or a file that cannot be
-// written, leaves everything as it was. Doing it twice does no harm.
+// Adopt makes value, which must be a secret-id of our role, the one we log in
+// with: it is tried, written into the file in one step, and the token is
+// changed for one of it. The old token is revoked. A refused value, or a file
+// that cannot be written, leaves everything as it was. Doing it twice does no
+// harm.
 func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
 	o := &s.login
 	o.changing.Lock()
@@ -158,8 +162,9 @@ func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
 	return nil
 }
 
-// Offered is for how long our place in Vault has held a secret-id, by Vault's clock, for those of
-// machines differ; 0 if it does not hold it, or if Vault does not say.
+// Offered is for how long our place in Vault has held a secret-id, by Vault's
+// clock, for those of machines differ; 0 if it does not hold it, or if Vault
+// does not say.
 func (s *Store) Offered(ctx context.Context, value credential.Secret) time.Duration {
 	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
 	if err != nil || !live.Found || live.Written.IsZero() || !live.Value.Equal(value) {
@@ -172,8 +177,8 @@ func (s *Store) Offered(ctx context.Context, value credential.Secret) time.Durat
 	return max(0, now.Sub(live.Written))
 }
 
-// revoke ends a token of ours. One that stays ends by its lifetime, and a rotation
-// of the role revokes it.
+// revoke ends a token of ours. One that stays ends by its lifetime, and a
+// rotation of the role revokes it.
 func (s *Store) revoke(ctx context.Context, token string) {
 	holder, err := s.api.CloneWithHeaders()
 	if err != nil {
@@ -183,18 +188,19 @@ func (s *Store) revoke(ctx context.Context, token string) {
 	_ = holder.Auth().Token().RevokeSelfWithContext(ctx, "")
 }
 
-// unknown reports whether Vault says that our role has no such secret-id. Asking with the
-// token in hand costs no wrong login, of which a few would lock the role, with every
-// worker in it. Where we may not ask, nobody knows.
+// unknown reports whether Vault says that our role has no such secret-id.
+// Asking with the token in hand costs no wrong login, of which a few would lock
+// the role, with every worker in it. Where we may not ask, nobody knows.
 func (s *Store) unknown(ctx context.Context, value credential.Secret) bool {
 	got, err := s.api.Logical().WriteWithContext(ctx, "auth/"+appRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
 		map[string]any{"secret_id": value.Reveal()})
 	return err == nil && (got == nil || got.Data == nil)
 }
 
-// watch follows a rotation of our role by another worker: it adopts the secret-id that
-// Vault holds if that is another one than ours, and logs in again where our token was
-// revoked. It returns the lease of a login that it made.
+// watch follows a rotation of our role by another worker: it adopts the
+// secret-id that Vault holds if that is another one than ours, and logs in
+// again where our token was revoked. It returns the lease of a login that it
+// made.
 func (s *Store) watch(ctx context.Context) *lease {
 	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
 	if isKind(err, TokenExpired) {

@@ -16,8 +16,8 @@ type newFile struct{ name, target string }
 
 func (f newFile) drop() { _ = os.Remove(f.name) }
 
-// prepareFile writes value durably into a new file beside file, with its mode and
-// owner. A link is followed, so that what it points at is replaced.
+// prepareFile writes value durably into a new file beside file, with its mode
+// and owner. A link is followed, so that what it points at is replaced.
 func prepareFile(file string, value credential.Secret) (f newFile, err error) {
 	target, err := filepath.EvalSymlinks(file)
 	if err != nil {
@@ -54,8 +54,8 @@ func prepareFile(file string, value credential.Secret) (f newFile, err error) {
 	return f, tmp.Sync()
 }
 
-// replaceFile makes value the whole of file, in one step that survives a crash: a
-// reader finds the old content or the new.
+// replaceFile makes value the whole of file, in one step that survives a crash:
+// a reader finds the old content or the new.
 func replaceFile(file string, value credential.Secret) error {
 	f, err := prepareFile(file, value)
 	if err != nil {

@@ -103,7 +103,8 @@ func TestAWorkerThatMissedTheRotationSaysWhatToDoAndGoesOnWhenItIsDone(t *testin
 	require.ErrorAs(t, err, &e)
 	require.Contains(t, e.Stop().Detail, file, "the credential that stays open says so")
 
-	// A wrong secret-id that is offered again and again locks the role (user_lockout).
+	// A wrong secret-id that is offered again and again locks the role
+	// (user_lockout).
 	for range 10 {
 		require.Nil(t, s.watch(t.Context()))
 	}

@@ -10,8 +10,9 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 )
 
-// OwnMount looks whether Rollcall's own mount is there, and keeps what is written to it: a new
-// value that deletes itself while it is the only copy is a lost one.
+// OwnMount looks whether Rollcall's own mount is there, and keeps what is
+// written to it: a new value that deletes itself while it is the only copy is a
+// lost one.
 func (s *Store) OwnMount(ctx context.Context) Check {
 	const name = "vault own mount"
 	err := s.requireOwnMount(ctx)
@@ -51,8 +52,8 @@ func (s *Store) requireOwnMount(ctx context.Context) error {
 	return nil
 }
 
-// deletesAfter reads delete_version_after of a KV v2 mount's settings; known is false for
-// anything else.
+// deletesAfter reads delete_version_after of a KV v2 mount's settings; known is
+// false for anything else.
 func deletesAfter(config *vaultapi.Secret) (after time.Duration, known bool) {
 	if config == nil {
 		return 0, false

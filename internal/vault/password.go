@@ -54,8 +54,8 @@ func unfit(v string) string {
 	return ""
 }
 
-// RequirePasswordPolicies tries the Vault password policies of a campaign. The error is a
-// *protocol.Stop that names the one that is missing or unfit.
+// RequirePasswordPolicies tries the Vault password policies of a campaign. The
+// error is a *protocol.Stop that names the one that is missing or unfit.
 func (s *Store) RequirePasswordPolicies(ctx context.Context, c *config.Campaign) error {
 	for _, name := range passwordPolicies(c) {
 		if _, err := s.GeneratePassword(ctx, name); err != nil {

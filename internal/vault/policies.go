@@ -18,14 +18,16 @@ const (
 	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; reads no staged or live secret but the directories' bind passwords
 )
 
-// OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a worker, or works with Rollcall.
+// OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a
+// worker, or works with Rollcall.
 func OwnPolicy(name string) bool { return strings.HasPrefix(name, "rollcall-") }
 
 // Policy is one Vault policy.
 type Policy struct{ Name, HCL string }
 
 // payloadKey is where on our mount every role may read a key that seals what
-// Temporal stores. It is put there by whoever wants that (ROLLCALL_PAYLOAD_KEY).
+// Temporal stores. It is put there by whoever wants that
+// (ROLLCALL_PAYLOAD_KEY).
 const payloadKey = "payload-key"
 
 // rule is one stanza. A path ending in "/*" covers everything below.
@@ -127,7 +129,8 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/metadata/specs/*", []string{list, remove}},
 		{m + "/data/campaigns/*", []string{create, read, update}},
 		{m + "/metadata/campaigns/*", []string{list}},
-		// Which credentials have a new value that was left there: their ids, and no value.
+		// Which credentials have a new value that was left there: their ids,
+		// and no value.
 		{m + "/metadata/staging/*", []string{list}},
 		{"sys/auth", []string{read}},
 		{m + "/data/" + payloadKey, []string{read}},
@@ -165,8 +168,8 @@ type place struct {
 const maxNamedPaths = 500
 
 // livePlaces are where the campaign reads and writes live secrets, and leaves
-// temporary ones of people in a domain. The bind passwords of a pair and the workers'
-// own secret-id are among them.
+// temporary ones of people in a domain. The bind passwords of a pair and the
+// workers' own secret-id are among them.
 func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	var out []place
 	for _, s := range c.Sources {
@@ -218,8 +221,9 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 	return append(out, single...)
 }
 
-// cutAt splits a path where its mount ends. A mount may have several segments: those of the
-// credentials that were listed are known, for Vault was asked (Store.Cut).
+// cutAt splits a path where its mount ends. A mount may have several segments:
+// those of the credentials that were listed are known, for Vault was asked
+// (Store.Cut).
 func cutAt(full string, known []credential.Credential) (mount, path string) {
 	for _, c := range known {
 		for _, p := range c.Paths {
@@ -260,8 +264,8 @@ func roleRule(role string) string {
 
 // appRoleRules let the worker rotate the roles of a vault-approle source, or
 // the operator see them. Our own roles are denied: with them the worker could
-// become the ledger. The worker's own, which vault.rotate_login lets it rotate, is
-// named in full, and for Vault that outweighs the pattern.
+// become the ledger. The worker's own, which vault.rotate_login lets it rotate,
+// is named in full, and for Vault that outweighs the pattern.
 func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
 	roles := map[string]bool{} // auth/mount/role/name
 	var rs []rule
@@ -314,21 +318,24 @@ var tokenRules = []rule{
 	{"auth/token/revoke-accessor", []string{update}},
 }
 
-// powersRules let the listing and the worker read what a login to Vault may make or change there: the text of
-// its policies, those of its entity and groups too.
+// powersRules let the listing and the worker read what a login to Vault may
+// make or change there: the text of its policies, those of its entity and
+// groups too.
 var powersRules = []rule{
 	{"sys/policies/acl/*", []string{read}},
 	{"identity/lookup/entity", []string{update}}, // it reads
 	{"identity/group/id/+", []string{read}},
 }
 
-// everyUserList is where the names of userpass users are listed, at every auth mount of one segment:
-// one that has the name of an account of the roll is a way into Vault.
+// everyUserList is where the names of userpass users are listed, at every auth
+// mount of one segment: one that has the name of an account of the roll is a
+// way into Vault.
 const everyUserList = "auth/+/users"
 
-// userpassRules let the worker set the passwords of the users of a vault-userpass source, or the operator
-// see them. Which of them are logins of people who work with Rollcall no path tells: the worker
-// looks at their policies before it sets anything.
+// userpassRules let the worker set the passwords of the users of a
+// vault-userpass source, or the operator see them. Which of them are logins of
+// people who work with Rollcall no path tells: the worker looks at their
+// policies before it sets anything.
 func userpassRules(c *config.Campaign, known []credential.Credential, rotate bool) []rule {
 	rs := []rule{{everyUserList, []string{list}}}
 	users := map[string]bool{} // auth/mount/users/name
@@ -364,8 +371,8 @@ func userpassRules(c *config.Campaign, known []credential.Credential, rotate boo
 	return rs
 }
 
-// loginRules let the listing find out which accounts of a directory log in to Vault, and whose login
-// gets more than Vault's default policy.
+// loginRules let the listing find out which accounts of a directory log in to
+// Vault, and whose login gets more than Vault's default policy.
 func loginRules(c *config.Campaign) []rule {
 	if len(c.Directories) == 0 {
 		return nil
@@ -383,7 +390,8 @@ func loginRules(c *config.Campaign) []rule {
 	}
 }
 
-// rotatesLogins reports whether accounts of a directory log in to Vault, as far as the listing found.
+// rotatesLogins reports whether accounts of a directory log in to Vault, as far
+// as the listing found.
 func rotatesLogins(known []credential.Credential) bool {
 	return slices.ContainsFunc(known, func(k credential.Credential) bool { return len(k.Logins) > 0 })
 }

@@ -75,8 +75,8 @@ func (s *Store) devicesOf(ctx context.Context, policy string) (map[string][]rule
 	return out, nil
 }
 
-// sumText is the policy of a role: what each device's own policy allows, and what the
-// policy had before there were such.
+// sumText is the policy of a role: what each device's own policy allows, and
+// what the policy had before there were such.
 func sumText(purpose string, devices map[string][]rule, before string) (text string, kept int) {
 	names := slices.Sorted(maps.Keys(devices))
 	sum := sumRules(devices)
@@ -92,7 +92,8 @@ func sumText(purpose string, devices map[string][]rule, before string) (text str
 	}
 	text = fmt.Sprintf("# %s\n%s%s\n%s", purpose, sumOf, strings.Join(names, ", "), stanzas(sum))
 	if len(left) > 0 {
-		// A path must not come twice in a policy: what is there already comes along.
+		// A path must not come twice in a policy: what is there already comes
+		// along.
 		for i, r := range left {
 			left[i].caps = append(left[i].caps, capsOn(sum, r.path)...)
 		}

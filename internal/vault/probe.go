@@ -13,8 +13,8 @@ import (
 // probePath is a name that no credential's staging entry has.
 const probePath = stagingFolder + "/~probe"
 
-// Probe writes to our own mount, where the worker stages, to see whether Vault takes
-// writes.
+// Probe writes to our own mount, where the worker stages, to see whether Vault
+// takes writes.
 func (s *Store) Probe(ctx context.Context) error {
 	const op = "try a write"
 	at, err := below(s.mount, "data", probePath)
@@ -28,8 +28,9 @@ func (s *Store) Probe(ctx context.Context) error {
 	return nil
 }
 
-// MayWrite asks Vault whether our login may write the live paths, of which those that
-// exist have a version. Where it may not ask, nothing is known and it is nil.
+// MayWrite asks Vault whether our login may write the live paths, of which
+// those that exist have a version. Where it may not ask, nothing is known and
+// it is nil.
 func (s *Store) MayWrite(ctx context.Context, paths []credential.Path, versions []int) error {
 	const op, at = "ask for our rights", "sys/capabilities-self"
 	want := map[string]string{}
@@ -67,9 +68,9 @@ func (s *Store) MayWrite(ctx context.Context, paths []credential.Path, versions 
 	return nil
 }
 
-// Oddly reports whether Vault cannot be asked for our rights on one of the paths: it
-// takes the blanks off both ends of what sys/capabilities-self is asked about, and answers
-// about another path (1.21 tried).
+// Oddly reports whether Vault cannot be asked for our rights on one of the
+// paths: it takes the blanks off both ends of what sys/capabilities-self is
+// asked about, and answers about another path (1.21 tried).
 func Oddly(paths []credential.Path) bool {
 	return slices.ContainsFunc(paths, func(p credential.Path) bool { return trimmed(p.Path) })
 }
@@ -79,8 +80,8 @@ func trimmed(path string) bool { return strings.TrimSpace(path) != path }
 // neverReached is a version that no secret has.
 const neverReached = 1<<31 - 1
 
-// tryWrite tries a write that cannot succeed, because it asks for a version that is not
-// there: Vault looks at our rights before, and changes nothing.
+// tryWrite tries a write that cannot succeed, because it asks for a version
+// that is not there: Vault looks at our rights before, and changes nothing.
 func (s *Store) tryWrite(ctx context.Context, place string) error {
 	_, err := s.api.Logical().WriteWithContext(ctx, place, map[string]any{
 		"options": map[string]any{"cas": neverReached}, "data": map[string]any{},

@@ -8,8 +8,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Vault answers a question about a path with a blank at an end as if it were another one. That
-// keeps no campaign from its start, and nothing is set that could not be written.
+// Vault answers a question about a path with a blank at an end as if it were
+// another one. That keeps no campaign from its start, and nothing is set that
+// could not be written.
 func TestAPathWithABlankAtItsEndIsAskedAboutByAWriteThatCannotSucceed(t *testing.T) {
 	s, c := newStoreOf(t)
 	admin := server.Client().Logical()

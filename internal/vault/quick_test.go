@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is looked for before a regular expression is asked must be in whatever the expression
-// matches, or a form would pass for a bare secret.
+// What is looked for before a regular expression is asked must be in whatever
+// the expression matches, or a form would pass for a bare secret.
 func TestAQuickLookPassesOverNoForm(t *testing.T) {
 	t.Parallel()
 	pieces := []string{

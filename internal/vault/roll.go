@@ -19,7 +19,8 @@ type RollIndex struct {
 	Listed   int    `json:"listed"`   // credentials
 	Excluded int    `json:"excluded"` // exclusions
 	Problems int    `json:"problems"` // credentials with a Problem; they are listed too
-	// Warnings of the listing, and how many of them say that something may be missing.
+	// Warnings of the listing, and how many of them say that something may be
+	// missing.
 	Warnings   []credential.Finding   `json:"warnings,omitempty"`
 	Incomplete int                    `json:"incomplete,omitempty"`
 	Waves      []credential.WaveIndex `json:"waves"` // lowest first
@@ -27,8 +28,8 @@ type RollIndex struct {
 	// Logins of the device to Vault, besides Rollcall's own.
 	Logins credential.Refs `json:"logins,omitempty"`
 
-	// Servers of each directory, the write server first: found once, so that every
-	// worker, retry and pass asks the same ones.
+	// Servers of each directory, the write server first: found once, so that
+	// every worker, retry and pass asks the same ones.
 	Servers map[string][]string `json:"servers,omitempty"`
 
 	// Addresses of those whose name had one, so that all ask the same machine.
@@ -36,7 +37,8 @@ type RollIndex struct {
 
 	ExclusionPages int `json:"exclusion_pages"`
 
-	// Outcomes: what becomes of the credentials is noted beside the roll (LastRoll).
+	// Outcomes: what becomes of the credentials is noted beside the roll
+	// (LastRoll).
 	Outcomes bool `json:"outcomes,omitempty"`
 }
 
@@ -61,7 +63,8 @@ const (
 	writesAtOnce = 8
 )
 
-// ReadIndex reads the index of a campaign's roll. Not listed yet: an *Error of kind NotFound.
+// ReadIndex reads the index of a campaign's roll. Not listed yet: an *Error of
+// kind NotFound.
 func (s *Store) ReadIndex(ctx context.Context, campaign string) (RollIndex, error) {
 	idx, found, err := s.readIndex(ctx, campaign)
 	if err == nil && !found {
@@ -77,7 +80,8 @@ func (s *Store) ReadPage(ctx context.Context, campaign, snapshot string, page in
 	return p.Credentials, err
 }
 
-// PageWritten is when a page was written, which was right after its credentials were looked at.
+// PageWritten is when a page was written, which was right after its credentials
+// were looked at.
 func (s *Store) PageWritten(ctx context.Context, campaign, snapshot string, page int) (time.Time, error) {
 	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
 	return p.written, err

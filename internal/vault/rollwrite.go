@@ -16,8 +16,8 @@ import (
 
 // WriteRoll stores a roll as immutable pages and an index that is written last
 // and only once. If the campaign has a roll already, that one is returned
-// unchanged: a listing that is retried keeps the first snapshot. What an interrupted WriteRoll left is removed by
-// the next.
+// unchanged: a listing that is retried keeps the first snapshot. What an
+// interrupted WriteRoll left is removed by the next.
 func (s *Store) WriteRoll(ctx context.Context, roll *credential.Roll) (RollIndex, error) {
 	idx, found, err := s.readIndex(ctx, roll.Campaign)
 	if err != nil {

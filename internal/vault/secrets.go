@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// SecretMeta is what the metadata of a KV v2 secret says, and, if our login may read
-// it, what the secret holds.
+// SecretMeta is what the metadata of a KV v2 secret says, and, if our login may
+// read it, what the secret holds.
 type SecretMeta struct {
 	Mount  string            // "kv"
 	Path   string            // below the mount
@@ -27,10 +27,11 @@ func (m SecretMeta) Live(field string) (Live, bool) {
 
 const opListSecrets = "list secrets"
 
-// ListSecrets calls each for every KV v2 secret at or below prefix ("kv/apps/esg-01"),
-// folder by folder, from one goroutine. Deleted secrets whose metadata is left
-// are listed too: their accounts may live. An error of each ends the listing
-// and is returned. What cannot be listed is an error, so nothing is forgotten.
+// ListSecrets calls each for every KV v2 secret at or below prefix
+// ("kv/apps/esg-01"), folder by folder, from one goroutine. Deleted secrets
+// whose metadata is left are listed too: their accounts may live. An error of
+// each ends the listing and is returned. What cannot be listed is an error, so
+// nothing is forgotten.
 func (s *Store) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
 	place, err := s.Cut(ctx, prefix)
 	if err != nil {

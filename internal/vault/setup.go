@@ -15,8 +15,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// versionsKept is how many versions of a secret of ours stay readable. Most have one or a few; in
-// campaigns of earlier versions the anchors were versions of one secret.
+// versionsKept is how many versions of a secret of ours stay readable. Most
+// have one or a few; in campaigns of earlier versions the anchors were versions
+// of one secret.
 const versionsKept = 1000
 
 // Setup makes what Rollcall needs in Vault: its KV v2 and transit mounts, the
@@ -97,9 +98,10 @@ func (s *Store) ensureMount(ctx context.Context, path, kind string, options map[
 	return fmt.Sprintf("mount %s/ (%s) made", path, kind), nil
 }
 
-// ensureVersions sees to it that the mount keeps what is written: nothing on it may delete
-// itself, and check-and-set is ours to ask for. It also waits for a new KV mount: Vault answers
-// 400 until it has finished setting up versioning, in the background.
+// ensureVersions sees to it that the mount keeps what is written: nothing on it
+// may delete itself, and check-and-set is ours to ask for. It also waits for a
+// new KV mount: Vault answers 400 until it has finished setting up versioning,
+// in the background.
 func (s *Store) ensureVersions(ctx context.Context) (string, error) {
 	const op = "set up versions"
 	at := s.mount + "/config"
@@ -168,8 +170,8 @@ func (s *Store) ensureAppRoleMount(ctx context.Context) (string, error) {
 	return "auth/" + appRoleMount + " enabled", nil
 }
 
-// ensureDevicePolicy writes what a role needs for the device. While a campaign of
-// it runs it only adds: that one goes by the file it was started with.
+// ensureDevicePolicy writes what a role needs for the device. While a campaign
+// of it runs it only adds: that one goes by the file it was started with.
 func (s *Store) ensureDevicePolicy(ctx context.Context, p Policy, device, running string) (string, error) {
 	name, kept := DevicePolicy(p.Name, device), ""
 	if running != "" {

@@ -133,7 +133,8 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 }
 
-// A mount that was there before may delete what is staged on it while that is the only copy.
+// A mount that was there before may delete what is staged on it while that is
+// the only copy.
 func TestAMountThatDeletesWhatIsWrittenToItIsSetRightByInitAndRefusedBefore(t *testing.T) {
 	c := newCampaign()
 	s := open(t, c, server.Address(), server.RootToken())

@@ -7,8 +7,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// Placed is where a value was activated, and as which version of its secret. Vault counts a
-// secret's versions from 1 again once it was deleted with its metadata, so it takes the time as well.
+// Placed is where a value was activated, and as which version of its secret.
+// Vault counts a secret's versions from 1 again once it was deleted with its
+// metadata, so it takes the time as well.
 type Placed struct {
 	Path    credential.Path
 	Version int // 0: not known
@@ -21,22 +22,25 @@ func (p Placed) is(l Live) bool {
 
 func (p Placed) known() bool { return p.Version > 0 && !p.Written.IsZero() }
 
-// Since is what became of a path since Rollcall activated a value of a credential there.
+// Since is what became of a path since Rollcall activated a value of a
+// credential there.
 type Since string
 
 const (
 	NotActivated Since = ""             // no note says that it ever did
 	AsActivated  Since = "as-activated" // it holds that very value, or nothing at all any more
 	WrittenSince Since = "written-since"
-	// Anothers: a later campaign activated another credential's value there, and it holds that.
+	// Anothers: a later campaign activated another credential's value there,
+	// and it holds that.
 	Anothers Since = "anothers"
 	// NotSaid: the note is of a build that did not keep the version.
 	NotSaid Since = "not-said"
 )
 
-// SinceActivated says what became of a path, by what it holds now. The same version, written
-// at the same time, tells; and so does the same value in a later one, for somebody may have
-// changed another field of the secret. It costs no call where the version is the noted one.
+// SinceActivated says what became of a path, by what it holds now. The same
+// version, written at the same time, tells; and so does the same value in a
+// later one, for somebody may have changed another field of the secret. It
+// costs no call where the version is the noted one.
 func (s *Store) SinceActivated(ctx context.Context, id string, p credential.Path, live Live) (Since, error) {
 	was, known, anothers, err := s.noted(ctx, id, p, live)
 	switch {
@@ -63,8 +67,9 @@ func (s *Store) SinceActivated(ctx context.Context, id string, p credential.Path
 	return WrittenSince, nil
 }
 
-// noted is the last note on a place. Another campaign may have added one since the last look, so
-// Vault is asked again unless what is known explains what is there.
+// noted is the last note on a place. Another campaign may have added one since
+// the last look, so Vault is asked again unless what is known explains what is
+// there.
 func (s *Store) noted(ctx context.Context, id string, p credential.Path, live Live) (was Placed, known, anothers bool, err error) {
 	a := &s.activated
 	a.mu.Lock()

@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// A path is an account's for as long as it holds what Rollcall put there, whatever campaign noted
-// it, and however the secret came to another version.
+// A path is an account's for as long as it holds what Rollcall put there,
+// whatever campaign noted it, and however the secret came to another version.
 func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 	worker, admin, c := restricted(t, WorkerPolicy)
 	later := open(t, c, server.Address(), tokenWith(t, WorkerPolicy))
@@ -24,7 +24,8 @@ func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 		_, err := admin.put(t.Context(), "test", p.Mount, p.Path, now(t, admin, p).Version, data)
 		require.NoError(t, err)
 	}
-	// rotate is a campaign's part: a value is activated, and noted unless a crash is in between.
+	// rotate is a campaign's part: a value is activated, and noted unless a
+	// crash is in between.
 	rotate := func(p credential.Path, value string, note bool) Live {
 		t.Helper()
 		l, err := worker.Activate(t.Context(), p, now(t, worker, p), credential.NewSecret(value), "")
@@ -120,7 +121,8 @@ func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 		require.Equal(t, row.want, since(p), name)
 	}
 
-	// Another field of the same secret is another place, and so is another account's.
+	// Another field of the same secret is another place, and so is another
+	// account's.
 	p := at("apps/since/one campaign")
 	other := p
 	other.Field = "token"
@@ -130,8 +132,9 @@ func TestWhatBecameOfAPathSinceAValueWasActivatedThere(t *testing.T) {
 	require.Equal(t, NotActivated, got)
 }
 
-// A place that is noted again, with another version, is as old as its first note: what was known
-// when a campaign was listed is not news to it. A version that is known is not noted twice.
+// A place that is noted again, with another version, is as old as its first
+// note: what was known when a campaign was listed is not news to it. A version
+// that is known is not noted twice.
 func TestAPlaceIsAsOldAsItsFirstNote(t *testing.T) {
 	worker, _, c := restricted(t, WorkerPolicy)
 	p := credential.Path{Mount: "kv", Path: "apps/since/twice", Field: "password"}
@@ -165,7 +168,8 @@ func TestAPlaceIsAsOldAsItsFirstNote(t *testing.T) {
 	}
 	require.Len(t, notes(), 2, "what is known, or older than that, is not written again")
 
-	// What builds before wrote is read as it was, and older builds read what this one writes.
+	// What builds before wrote is read as it was, and older builds read what
+	// this one writes.
 	e, err := worker.get(t.Context(), "test", c.Vault.Mount, placesFolder+"/"+notes()[0], 1)
 	require.NoError(t, err)
 	var before []struct {

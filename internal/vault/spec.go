@@ -25,9 +25,9 @@ const (
 )
 
 // SaveSpec stores a campaign file, as the worker needs it, once: a stored one
-// is never changed, and saving over it satisfies IsCASMismatch, also when our own
-// reply was lost. It is stored in parts with the index last, so a crash leaves
-// nothing that LoadSpec would find.
+// is never changed, and saving over it satisfies IsCASMismatch, also when our
+// own reply was lost. It is stored in parts with the index last, so a crash
+// leaves nothing that LoadSpec would find.
 func (s *Store) SaveSpec(ctx context.Context, owner SpecOwner, data []byte) error {
 	if _, found, err := s.specIndex(ctx, owner); err != nil || found {
 		return s.unlessStored(owner, err)
@@ -64,7 +64,8 @@ func (s *Store) unlessStored(owner SpecOwner, err error) error {
 		Detail: "one is stored for " + string(owner) + " already"}
 }
 
-// LoadSpec reads what SaveSpec stored. Nothing stored: an *Error of kind NotFound.
+// LoadSpec reads what SaveSpec stored. Nothing stored: an *Error of kind
+// NotFound.
 func (s *Store) LoadSpec(ctx context.Context, owner SpecOwner) ([]byte, error) {
 	idx, found, err := s.specIndex(ctx, owner)
 	if err != nil {

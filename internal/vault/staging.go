@@ -23,52 +23,56 @@ type Staged struct {
 	Base map[string]int
 
 	// Old holds, by live path, the value that was in force before the rotation;
-	// a path that Vault did not have is missing. It is kept here until the proof, so
-	// that no clean-up of the live path, ours for a sibling field or its
-	// max_versions, can take the stolen value from the proof.
+	// a path that Vault did not have is missing. It is kept here until the
+	// proof, so that no clean-up of the live path, ours for a sibling field or
+	// its max_versions, can take the stolen value from the proof.
 	Old map[string]credential.Secret
 
-	// Places says, by live path, which part a path takes that is not the usual one:
-	// see the constants. It is written before Set, so a path that is missing was
-	// seen to hold the account's value, or nothing at all.
+	// Places says, by live path, which part a path takes that is not the usual
+	// one: see the constants. It is written before Set, so a path that is
+	// missing was seen to hold the account's value, or nothing at all.
 	Places map[string]string
 
 	// Doomed are versions of live paths, from before Base, that are destroyed
-	// once the proof is there: their values were seen to be the account's, or were ours.
+	// once the proof is there: their values were seen to be the account's, or
+	// were ours.
 	Doomed map[string][]int
 
 	// PolicyRefused: the authority refused this value by policy.
 	PolicyRefused bool
 
-	// Outlived is how many attempts before this one were replaced because the old
-	// value outlived its retirement.
+	// Outlived is how many attempts before this one were replaced because the
+	// old value outlived its retirement.
 	Outlived int
 
-	// Unsent: no server has this value. It was never sent, or every Set of it was
-	// clearly refused. Offering it would be a wrong login for nothing. A value is
-	// marked as sent, with check-and-set, before it is sent.
+	// Unsent: no server has this value. It was never sent, or every Set of it
+	// was clearly refused. Offering it would be a wrong login for nothing. A
+	// value is marked as sent, with check-and-set, before it is sent.
 	Unsent bool
 
-	// Asked: old values were offered before Set and none logged in. They are not
-	// offered again before Set, because wrong logins add up to a lock, and their
-	// refusal after it proves nothing. Changed is what that showed, if anything.
+	// Asked: old values were offered before Set and none logged in. They are
+	// not offered again before Set, because wrong logins add up to a lock, and
+	// their refusal after it proves nothing. Changed is what that showed, if
+	// anything.
 	Asked   bool
 	Changed credential.FindingCode
 
-	// Retired is the write server's change mark after it refused the old values for
-	// the first time, if another server kept the credential open then. As long
-	// as the mark is that one there is nothing to retire again.
+	// Retired is the write server's change mark after it refused the old values
+	// for the first time, if another server kept the credential open then. As
+	// long as the mark is that one there is nothing to retire again.
 	Retired string
 
-	// Before is the account's change mark when this value was staged; empty if not known.
+	// Before is the account's change mark when this value was staged; empty if
+	// not known.
 	Before string
 
-	// Closed: what the old value minted is dead, and nothing else logs in but this value. It
-	// is said of logins to Vault, for the sake of others whose places they could read.
+	// Closed: what the old value minted is dead, and nothing else logs in but
+	// this value. It is said of logins to Vault, for the sake of others whose
+	// places they could read.
 	Closed bool
 
-	// LivesOn is what of a login to Vault lives on after it was retired, if anything: a later pass that has
-	// nothing to retire still tells it.
+	// LivesOn is what of a login to Vault lives on after it was retired, if
+	// anything: a later pass that has nothing to retire still tells it.
 	LivesOn credential.FindingCode
 
 	CreatedAt time.Time // UTC
@@ -82,7 +86,8 @@ const (
 	// PlaceApart: nothing is written there.
 	PlaceApart = "apart"
 	// PlaceKept: it is written, and what it held is not destroyed: a person
-	// named it, or we made it, but the account was not seen to accept its value.
+	// named it, or we made it, but the account was not seen to accept its
+	// value.
 	PlaceKept = "kept"
 )
 
@@ -94,13 +99,14 @@ const (
 	maxStageTries = 5
 )
 
-// Stage writes a new value for a credential that has none staged. created is true only
-// if this very call's write was answered, so that no server can have seen the
-// value. Otherwise got is what was there before: the caller's own from a lost
-// reply, an earlier attempt, or another campaign's. s.Version is ignored.
-// On an error of kind Unreachable the value may be staged: call again.
+// Stage writes a new value for a credential that has none staged. created is
+// true only if this very call's write was answered, so that no server can have
+// seen the value. Otherwise got is what was there before: the caller's own from
+// a lost reply, an earlier attempt, or another campaign's. s.Version is
+// ignored. On an error of kind Unreachable the value may be staged: call again.
 func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
-	// The entry can go between the refused write and the read; then it is free again.
+	// The entry can go between the refused write and the read; then it is free
+	// again.
 	for range maxStageTries {
 		v, err := s.put(ctx, opStage, s.mount, stagingPath(id), 0, st.encode())
 		if err == nil {
@@ -134,8 +140,8 @@ func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error)
 
 // Restage replaces what is staged, if it is still at next.Version: another
 // attempt, one of the marks, or the take-over from a closed campaign. It
-// returns next at its new version. On IsCASMismatch somebody else replaced it (or our
-// own reply was lost): read it again.
+// returns next at its new version. On IsCASMismatch somebody else replaced it
+// (or our own reply was lost): read it again.
 func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
 	v, err := s.put(ctx, "replace a staged value", s.mount, stagingPath(id), next.Version, next.encode())
 	if err != nil {
@@ -172,7 +178,8 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) e
 
 // Release is Unstage without the look at the owner, at half its cost: for the
 // process that itself proved the credential dead moments ago, so that nobody
-// can have freed it since (rotation.PreparedCache.Proved). Nothing staged is no error.
+// can have freed it since (rotation.PreparedCache.Proved). Nothing staged is no
+// error.
 func (s *Store) Release(ctx context.Context, id string) error {
 	return s.purge(ctx, opUnstage, s.mount, stagingPath(id))
 }
@@ -222,8 +229,8 @@ func (st Staged) encode() map[string]any {
 		"old":        old,
 		"created_at": st.CreatedAt.UTC().Format(time.RFC3339Nano),
 	}
-	// What is not so is not said: nearly every entry has nothing of it, and Vault takes each
-	// apart, puts it together again and seals it.
+	// What is not so is not said: nearly every entry has nothing of it, and
+	// Vault takes each apart, puts it together again and seals it.
 	for _, said := range []struct {
 		key   string
 		is    bool

@@ -14,8 +14,8 @@ type Running struct {
 	Ago time.Duration // since its last sign of life, by Vault's clock
 }
 
-// Lives reports whether a worker took it up and it gave a sign of life lately. What gives
-// none any more was lost: its process, its Temporal or its machine.
+// Lives reports whether a worker took it up and it gave a sign of life lately.
+// What gives none any more was lost: its process, its Temporal or its machine.
 func (o Running) Lives() bool { return o.Begun && o.Ago < Settles }
 
 // String says whose it is and when it was last seen.
@@ -24,8 +24,8 @@ func (o Running) String() string {
 		o.Campaign, o.Device, o.OpenedAt.UTC().Format(time.DateTime), cmp.Or(o.Actor, "an earlier version"), max(o.Ago, 0).Round(time.Second))
 }
 
-// Lives is the error of who may not begin, or go on, because another campaign of the
-// device lives and nobody asked to end it.
+// Lives is the error of who may not begin, or go on, because another campaign
+// of the device lives and nobody asked to end it.
 type Lives struct{ Running }
 
 func (l *Lives) Error() string {
@@ -39,7 +39,8 @@ func AsLives(err error) (*Lives, bool) {
 	return l, ok
 }
 
-// Others are the campaigns of a device that have not ended, but own, newest first.
+// Others are the campaigns of a device that have not ended, but own, newest
+// first.
 func (s *Store) Others(ctx context.Context, device, own string) ([]Running, error) {
 	all, err := s.Campaigns(ctx, device)
 	if err != nil {
@@ -64,8 +65,8 @@ func (s *Store) LookAt(ctx context.Context, campaign string) (rec Running, found
 	return Running{r, s.clock(ctx).Sub(r.Seen)}, true, nil
 }
 
-// clock is Vault's, because signs of life are told by it; this machine's if Vault
-// does not say.
+// clock is Vault's, because signs of life are told by it; this machine's if
+// Vault does not say.
 func (s *Store) clock(ctx context.Context) time.Time {
 	now, said := s.serverTime(ctx)
 	if !said {
@@ -82,8 +83,8 @@ func (s *Store) serverTime(ctx context.Context) (now time.Time, said bool) {
 	return time.Unix(h.ServerTimeUTC, 0), true
 }
 
-// SignOfLife writes that a worker has the campaign in hand. ended says that it was closed: nobody
-// writes to it any more.
+// SignOfLife writes that a worker has the campaign in hand. ended says that it
+// was closed: nobody writes to it any more.
 func (s *Store) SignOfLife(ctx context.Context, campaign string) (ended bool, err error) {
 	rec, found, err := s.readCampaign(ctx, campaign)
 	if err != nil {
@@ -100,18 +101,19 @@ func (s *Store) SignOfLife(ctx context.Context, campaign string) (ended bool, er
 	return false, err
 }
 
-// MayBegin is an error while an earlier campaign of the device lives, unless this one
-// takes over, and one for a campaign that was closed.
+// MayBegin is an error while an earlier campaign of the device lives, unless
+// this one takes over, and one for a campaign that was closed.
 func (s *Store) MayBegin(ctx context.Context, campaign string) error {
 	_, _, err := s.earlier(ctx, campaign)
 	return err
 }
 
-// Supersede closes every campaign of the device that was opened before this one and has not
-// ended, and names them: a device has one campaign at a time. One that lives is closed only
-// if this one takes over; otherwise none is, and the error satisfies AsLives.
-// Their workers stop at the next credential, and what they staged may be taken
-// over once Settles has passed. Call it when the roll and its record are in order.
+// Supersede closes every campaign of the device that was opened before this one
+// and has not ended, and names them: a device has one campaign at a time. One
+// that lives is closed only if this one takes over; otherwise none is, and the
+// error satisfies AsLives. Their workers stop at the next credential, and what
+// they staged may be taken over once Settles has passed. Call it when the roll
+// and its record are in order.
 func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error) {
 	var ended []string
 	for range closeTriesMost {
@@ -133,8 +135,8 @@ func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error
 	return ended, s.contended(campaign)
 }
 
-// SupersedeLost closes a campaign that whoever calls knows to have ended, though its
-// last sign of life is not old.
+// SupersedeLost closes a campaign that whoever calls knows to have ended,
+// though its last sign of life is not old.
 func (s *Store) SupersedeLost(ctx context.Context, lost CampaignRecord) error {
 	for range closeTriesMost {
 		if err := s.end(ctx, lost, true, ""); !IsCASMismatch(err) {

@@ -31,17 +31,17 @@ func (o *ownLogin) holds(l lease) {
 	}
 }
 
-// refusedToken takes note that Vault knows our token no longer. An AppRole logs in
-// again.
+// refusedToken takes note that Vault knows our token no longer. An AppRole logs
+// in again.
 func (o *ownLogin) refusedToken() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.term.refused = !o.who.appRole()
 }
 
-// EndsSoon says why nothing may be begun that needs the login to Vault for as long
-// as need; nil if it lasts. A login that is prolonged comes close to its end only
-// when that fails.
+// EndsSoon says why nothing may be begun that needs the login to Vault for as
+// long as need; nil if it lasts. A login that is prolonged comes close to its
+// end only when that fails.
 func (s *Store) EndsSoon(need time.Duration) *protocol.Stop {
 	o := &s.login
 	o.mu.Lock()
@@ -88,7 +88,8 @@ type Lasting struct {
 	Remedy string
 }
 
-// LastFor makes the login last for d if Vault lets it, and says how long it does.
+// LastFor makes the login last for d if Vault lets it, and says how long it
+// does.
 func (s *Store) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
 	if s.login.who.appRole() {
 		return Lasting{}, nil
@@ -115,8 +116,8 @@ func (s *Store) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
 	return Lasting{For: l.ttl, Remedy: s.logInAgain()}, nil
 }
 
-// leaseOf reads an answer to a login or a renewal. Vault rounds the last second down
-// to nothing, which elsewhere means that there is no end.
+// leaseOf reads an answer to a login or a renewal. Vault rounds the last second
+// down to nothing, which elsewhere means that there is no end.
 func leaseOf(auth *vaultapi.SecretAuth) lease {
 	l := lease{ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable}
 	if l.ttl == 0 && auth.Renewable {
@@ -125,8 +126,8 @@ func leaseOf(auth *vaultapi.SecretAuth) lease {
 	return l
 }
 
-// ComesBack reports whether a login that has ended may be made anew in this process: by
-// itself, or by a person who logs in.
+// ComesBack reports whether a login that has ended may be made anew in this
+// process: by itself, or by a person who logs in.
 func (s *Store) ComesBack() (byItself, byPerson bool) {
 	return s.login.who.appRole(), s.login.who.tokenFile != ""
 }
@@ -163,16 +164,16 @@ func seconds(v any) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// tokenLeast is what must be left of a token so that no other one is looked for,
-// and tokenLooked how often that is looked at.
+// tokenLeast is what must be left of a token so that no other one is looked
+// for, and tokenLooked how often that is looked at.
 const (
 	tokenLeast  = 30 * time.Second
 	tokenLooked = 2 * time.Second
 )
 
-// anotherToken works with the token that a person has put into the file since, where
-// ours has ended or is about to. As long as ours is good the file does not matter: a
-// person may log in as somebody else meanwhile.
+// anotherToken works with the token that a person has put into the file since,
+// where ours has ended or is about to. As long as ours is good the file does
+// not matter: a person may log in as somebody else meanwhile.
 func (s *Store) anotherToken(ctx context.Context) *lease {
 	if s.EndsSoon(tokenLeast) == nil {
 		return nil

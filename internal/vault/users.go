@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// userKeys end the names under which secrets and documents keep whose password it is: user,
-// smtp_user, LDAP_BIND_DN, spring.datasource.username.
+// userKeys end the names under which secrets and documents keep whose password
+// it is: user, smtp_user, LDAP_BIND_DN, spring.datasource.username.
 var userKeys = []string{"user", "username", "userid", "uid", "login", "loginname", "account", "accountname", "dn", "principal", "serviceaccount"}
 
 func isUserKey(name string) bool {
@@ -25,9 +25,10 @@ const (
 // setting is a line of a .env file, of properties, of YAML or of an INI file.
 var setting = regexp.MustCompile(`^\s*(?:export\s+|-\s+)?["']?([A-Za-z][\w. -]*?)["']?\s*[=:]\s*(.+?)\s*,?$`)
 
-// Users are what the secret says of a user: in a field with such a name, in an address, a
-// connection string or a document. Nobody vouches for it. It may be anything, a password that
-// lies in the wrong field too: compare it, and do not print it.
+// Users are what the secret says of a user: in a field with such a name, in an
+// address, a connection string or a document. Nobody vouches for it. It may be
+// anything, a password that lies in the wrong field too: compare it, and do not
+// print it.
 func (l Live) Users() []string {
 	u := users{}
 	for key, v := range l.data {
@@ -90,7 +91,8 @@ func (u *users) inText(text string) {
 	}
 }
 
-// inAddress finds the userinfo (RFC 3986 section 3.2.1), and what drivers take as a query.
+// inAddress finds the userinfo (RFC 3986 section 3.2.1), and what drivers take
+// as a query.
 func (u *users) inAddress(text string) {
 	_, rest, _ := strings.Cut(text, "//")
 	rest, query, _ := strings.Cut(rest, "?")

@@ -108,11 +108,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// throttledFor is how long after a refusal by a rate limit Vault counts as throttling.
+// throttledFor is how long after a refusal by a rate limit Vault counts as
+// throttling.
 const throttledFor = 5 * time.Second
 
-// Throttled reports whether a rate limit of Vault turned us away a moment ago. What it
-// turned away was sent again, and may have been carried out since.
+// Throttled reports whether a rate limit of Vault turned us away a moment ago.
+// What it turned away was sent again, and may have been carried out since.
 func (s *Store) Throttled() bool {
 	return time.Since(time.Unix(0, s.throttled.Load())) < throttledFor
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// inside is a secret in a text that stands in another one: JSON in base64, an address in quotes.
+// inside is a secret in a text that stands in another one: JSON in base64, an
+// address in quotes.
 type inside struct {
 	wrapping
 	outer func(text string) (string, bool)
@@ -24,7 +25,8 @@ func (i inside) around(secret string) (string, bool) {
 
 func (i inside) within() string { return i.kind }
 
-// part reads what was taken out of its wrapping: a bare secret, or a document of its own.
+// part reads what was taken out of its wrapping: a bare secret, or a document
+// of its own.
 func part(text string) (string, wrapping) {
 	if s, w := locate(text); w != nil {
 		return s, w
@@ -70,11 +72,13 @@ func inBasic(text string) (string, wrapping) {
 	return secret, spliced{m[1], "", func(secret string) (string, bool) { return in.encode(user + ":" + secret) }}
 }
 
-// alphabets are those of base64 (RFC 4648) by which a text is what they would make of its bytes.
+// alphabets are those of base64 (RFC 4648) by which a text is what they would
+// make of its bytes.
 type alphabets []*base64.Encoding
 
-// encode writes base64 in the form that was there. Where an older text does not show which alphabet
-// it was written in, only what is the same in both is certain.
+// encode writes base64 in the form that was there. Where an older text does not
+// show which alphabet it was written in, only what is the same in both is
+// certain.
 func (a alphabets) encode(plain string) (string, bool) {
 	text := ""
 	for i, e := range a {
@@ -87,8 +91,8 @@ func (a alphabets) encode(plain string) (string, bool) {
 	return text, text != ""
 }
 
-// encodings reads base64. in is empty for what is none, and for what does not show whether a longer
-// or a shorter text would be padded.
+// encodings reads base64. in is empty for what is none, and for what does not
+// show whether a longer or a shorter text would be padded.
 func encodings(text string) (plain string, in alphabets) {
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		b, err := e.Strict().DecodeString(text)
@@ -102,7 +106,8 @@ func encodings(text string) (plain string, in alphabets) {
 	return plain, in
 }
 
-// base64Least is how long base64 without padding is at least: a shorter one may be a password by chance.
+// base64Least is how long base64 without padding is at least: a shorter one may
+// be a password by chance.
 const base64Least = 16
 
 func inBase64(text string) (string, wrapping) {
@@ -120,8 +125,10 @@ func inBase64(text string) (string, wrapping) {
 	return s, inside{w, in.encode, "base64"}
 }
 
-// These are where the one password stands password among the parameters of an address, as JDBC drivers take it:
-// "jdbc:postgresql://db/x?user=svc&password=p", "jdbc:sqlserver://db;user=svc;password=p".
+// These are where the one password stands password among the parameters of an
+// address, as JDBC drivers take it:
+// "jdbc:postgresql://db/x?user=svc&password=p",
+// "jdbc:sqlserver://db;user=svc;password=p".
 var (
 	query  = regexp.MustCompile(`^(?:jdbc:)?[A-Za-z][A-Za-z0-9+.-]*:(?:[a-z0-9]+:)?//[^?#@;]+\?[^?#;]+$`)
 	mssql  = regexp.MustCompile(`^jdbc:(?:sqlserver|jtds:sqlserver)://[^?#@;]+(?:;[^?#;]*)+$`)

@@ -22,7 +22,8 @@ func encodedBy(e *base64.Encoding, before, after string) func(string) string {
 	return func(secret string) string { return e.EncodeToString([]byte(before + secret + after)) }
 }
 
-// wrapped are forms of which it is certain what is the secret, and how another one is written.
+// wrapped are forms of which it is certain what is the secret, and how another
+// one is written.
 var wrapped = map[string]func(secret string) string{
 	"env":                      around("LDAP_PASSWORD=", ""),
 	"env, double quotes":       around(`LDAP_PASSWORD="`, `"`),
@@ -57,10 +58,12 @@ var wrapped = map[string]func(secret string) string{
 	"header":                   func(s string) string { return "Authorization: basic " + encodedBy(base64.StdEncoding, "svc:", "")(s) },
 }
 
-// What Rollcall makes by default has these at its ends and in its middle (internal/password).
+// What Rollcall makes by default has these at its ends and in its middle
+// (internal/password).
 const generated = `[A-Za-z0-9][A-Za-z0-9_.~+=^%@-]{14,30}[A-Za-z0-9]`
 
-// What is written is read back as the new value, and all around it is as it was.
+// What is written is read back as the new value, and all around it is as it
+// was.
 func TestWhatIsWrappedIsRewrittenAndAllElseStaysAsItWas(t *testing.T) {
 	taken := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -77,7 +80,8 @@ func TestWhatIsWrappedIsRewrittenAndAllElseStaysAsItWas(t *testing.T) {
 	}
 }
 
-// escaping are forms that write what stands for itself elsewhere in another way.
+// escaping are forms that write what stands for itself elsewhere in another
+// way.
 var escaping = []string{"JDBC", "a quoted address", "ADO", "base64 of JSON"}
 
 func rewrites(t *rapid.T, name, old, next string) bool {
@@ -104,7 +108,8 @@ func rewrites(t *rapid.T, name, old, next string) bool {
 	return true
 }
 
-// Where two readings are as likely as each other, none is taken: it stays as it is.
+// Where two readings are as likely as each other, none is taken: it stays as it
+// is.
 func TestWhatMayBeReadInTwoWaysIsNotRewritten(t *testing.T) {
 	for name, text := range map[string]string{
 		"two secrets":              "LDAP_PASSWORD=hunter2-x\nDB_PASSWORD=other",
@@ -135,7 +140,8 @@ func TestWhatMayBeReadInTwoWaysIsNotRewritten(t *testing.T) {
 	}
 }
 
-// A new value that would be read as another one is not written: the next one is.
+// A new value that would be read as another one is not written: the next one
+// is.
 func TestAValueThatWouldBeReadAsAnotherIsNotWritten(t *testing.T) {
 	for _, text := range []string{"password=aB3xyzaB3xyz", `"aB3xyzaB3xyz"`, " aB3xyz", b64("aB3xyz-aB3xyz-xy"), "Server=db;Pwd=x", "ldaps://a:b@c"} {
 		require.Error(t, Live{}.Takes("password", credential.NewSecret(text)), text)

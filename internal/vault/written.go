@@ -8,9 +8,10 @@ import (
 	"rollcall/internal/credential"
 )
 
-// WrittenAt is when Vault wrote a version that was seen before; the zero time if the secret has no such
-// version any more because it was deleted with its metadata, and made anew or not. known is false where
-// newer versions have driven it out.
+// WrittenAt is when Vault wrote a version that was seen before; the zero time
+// if the secret has no such version any more because it was deleted with its
+// metadata, and made anew or not. known is false where newer versions have
+// driven it out.
 func (s *Store) WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error) {
 	const op = "look when a version was written"
 	place, err := s.at(ctx, p.Mount, "metadata", p.Path)

@@ -1,5 +1,6 @@
-// Package version says which build of Rollcall this is. Everything it knows was put into
-// the program by `go build` (https://pkg.go.dev/runtime/debug#BuildInfo).
+// Package version says which build of Rollcall this is. Everything it knows was
+// put into the program by `go build`
+// (https://pkg.go.dev/runtime/debug#BuildInfo).
 package version
 
 import (
@@ -9,11 +10,11 @@ import (
 
 // Info names one build.
 type Info struct {
-	// Version is the module's: a tag, a pseudo-version that ends in the commit, or
-	// "unknown" for a program that was built without its repository.
+	// Version is the module's: a tag, a pseudo-version that ends in the commit,
+	// or "unknown" for a program that was built without its repository.
 	Version string `json:"version"`
-	// Commit is the whole hash, and CommittedAt its time (RFC 3339). Both are empty
-	// where the program was built without its repository.
+	// Commit is the whole hash, and CommittedAt its time (RFC 3339). Both are
+	// empty where the program was built without its repository.
 	Commit      string `json:"commit,omitempty"`
 	CommittedAt string `json:"committed_at,omitempty"`
 	// Modified: the checkout had changes that no commit holds.
@@ -48,8 +49,8 @@ func of(b *debug.BuildInfo) Info {
 	return i
 }
 
-// String is how records and people name the build: "rollcall v1.2.3", and where the
-// version does not say it by itself, that the checkout was modified.
+// String is how records and people name the build: "rollcall v1.2.3", and where
+// the version does not say it by itself, that the checkout was modified.
 func (i Info) String() string {
 	s := "rollcall " + i.Version
 	if i.Modified && !strings.Contains(i.Version, "dirty") {

@@ -1,9 +1,11 @@
-// Package adpassword rotates the passwords of accounts in an Active Directory domain.
+// Package adpassword rotates the passwords of accounts in an Active Directory
+// domain.
 //
-// A domain controller goes on accepting the password before the one in force for
-// an hour (OldPasswordAllowedPeriod; LDAP simple binds are network logons), and
-// only that one. So a single reset leaves the stolen password working. Retire
-// resets once more to the same value: then the password before is the new one itself.
+// A domain controller goes on accepting the password before the one in force
+// for an hour (OldPasswordAllowedPeriod; LDAP simple binds are network logons),
+// and only that one. So a single reset leaves the stolen password working.
+// Retire resets once more to the same value: then the password before is the
+// new one itself.
 package adpassword
 
 import (
@@ -28,8 +30,9 @@ type Authority struct {
 	policy        config.PasswordPolicy
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
 
-	// taken holds the change mark straight after our Set, by subject, until Retire. What is
-	// not in it (the process began later) costs Retire one more reset.
+	// taken holds the change mark straight after our Set, by subject, until
+	// Retire. What is not in it (the process began later) costs Retire one more
+	// reset.
 	taken sync.Map
 }
 
@@ -51,10 +54,11 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 // Servers are the domain controllers, the write server first.
 func (a *Authority) Servers() []string { return a.dir.Servers() }
 
-// Account finds the account by objectGUID, so a renamed or moved one is found and
-// another one under the old name is not. Changed is the password's version and
-// pwdLastSet, which replicate unchanged from the domain controller that wrote them. The worker's only identity is a Stop with ReasonSelf,
-// an unreachable server one with ReasonUnreachable.
+// Account finds the account by objectGUID, so a renamed or moved one is found
+// and another one under the old name is not. Changed is the password's version
+// and pwdLastSet, which replicate unchanged from the domain controller that
+// wrote them. The worker's only identity is a Stop with ReasonSelf, an
+// unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
@@ -98,7 +102,8 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e)}
 }
 
-// isComputer: the names of computers, managed service accounts and trusts end in $ ([MS-ADTS] 3.1.1.6.1).
+// isComputer: the names of computers, managed service accounts and trusts end
+// in $ ([MS-ADTS] 3.1.1.6.1).
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
 
 // LookAgain reads many accounts over several connections.
@@ -128,8 +133,9 @@ func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (cred
 	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
 }
 
-// resetsMost is how many resets to one value there may be before one more is not tried: two
-// that end the stolen value, and one for an administrator who ticked must-change in between.
+// resetsMost is how many resets to one value there may be before one more is
+// not tried: two that end the stolen value, and one for an administrator who
+// ticked must-change in between.
 const resetsMost = 2
 
 // Set resets the password on the write server.
@@ -166,9 +172,10 @@ func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) 
 	return changed(e), err
 }
 
-// Try binds once as the account. The refusal that locks an account reads like that
-// of a wrong password, and so does one of a disabled account that was offered a wrong
-// one, so it is believed only after a look at the account on the same server.
+// Try binds once as the account. The refusal that locks an account reads like
+// that of a wrong password, and so does one of a disabled account that was
+// offered a wrong one, so it is believed only after a look at the account on
+// the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	answer, _, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err != nil || answer != protocol.Refused {
@@ -198,26 +205,28 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 
 // Retire ends the hour of the password before.
 //
-// Kerberos tickets that were issued before live on until they expire (10 hours by
-// default); the directory offers no way to cut them.
+// Kerberos tickets that were issued before live on until they expire (10 hours
+// by default); the directory offers no way to cut them.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	return a.EndOld(ctx, acc, new)
 }
 
-// EndOld resets to the same value once more, which ends the hour in which the password
-// before is accepted. If the account's password may have changed between Set
-// and now, the one before is not known to be ours: a bind cannot tell, because
-// ours may work for its hour. Then it resets twice.
+// EndOld resets to the same value once more, which ends the hour in which the
+// password before is accepted. If the account's password may have changed
+// between Set and now, the one before is not known to be ours: a bind cannot
+// tell, because ours may work for its hour. Then it resets twice.
 //
-// It resets no more often than that takes. As long as the stolen value is the one before the
-// one before, a try with it is refused and not counted ([MS-SAMR] 3.1.1.7.1 keeps two; Samba 4.17
-// tried, with a history of three or more): every further reset makes the tries of consumers
-// that have not followed yet count, and lock the account. So after a kill the versions say how
-// often it was reset since the value was staged, and what is done is not done again.
+// It resets no more often than that takes. As long as the stolen value is the
+// one before the one before, a try with it is refused and not counted
+// ([MS-SAMR] 3.1.1.7.1 keeps two; Samba 4.17 tried, with a history of three or
+// more): every further reset makes the tries of consumers that have not
+// followed yet count, and lock the account. So after a kill the versions say
+// how often it was reset since the value was staged, and what is done is not
+// done again.
 //
-// mark is the change mark after that; empty if the servers number no versions. That somebody
-// else changed the password meanwhile is an error, for theirs may be the one before: the caller
-// looks again.
+// mark is the change mark after that; empty if the servers number no versions.
+// That somebody else changed the password meanwhile is an error, for theirs may
+// be the one before: the caller looks again.
 func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential.Secret) (mark string, findings []credential.Finding, err error) {
 	before, err := a.mark(ctx, acc)
 	if err != nil {
@@ -233,7 +242,8 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	case known && acc.Before == "":
 		resets = 1
 	case !known && resets == 0:
-		// Two changes since, and ours is accepted: both are ours, or the last is somebody's.
+		// Two changes since, and ours is accepted: both are ours, or the last
+		// is somebody's.
 		in, err := a.dir.InForce(ctx, acc.Name, new)
 		if err != nil {
 			return "", nil, err
@@ -257,8 +267,9 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	return mark, findings, nil
 }
 
-// resetsLeft is how many resets are left to do of two that end a stolen value, by the change marks
-// from when the new one was staged and now, where the new one is accepted now.
+// resetsLeft is how many resets are left to do of two that end a stolen value,
+// by the change marks from when the new one was staged and now, where the new
+// one is accepted now.
 func resetsLeft(staged, now string) int {
 	if version(staged) == 0 || version(now) == 0 {
 		return 2

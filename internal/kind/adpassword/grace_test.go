@@ -30,8 +30,8 @@ func TestOneResetLeavesTheStolenPasswordAndRetireEndsIt(t *testing.T) {
 	require.Equal(t, "0", attr(t, c.Name, "badPwdCount"), "a proof leaves no failure behind")
 }
 
-// Ours works for an hour after somebody else's reset, so that a bind does not show
-// it, and a single reset would leave theirs working for an hour in turn.
+// Ours works for an hour after somebody else's reset, so that a bind does not
+// show it, and a single reset would leave theirs working for an hour in turn.
 func TestAPasswordThatSomebodySetBetweenSetAndRetireDiesToo(t *testing.T) {
 	for name, restarted := range map[string]bool{"the process saw Set": false, "the process began later": true} {
 		t.Run(name, func(t *testing.T) {
@@ -60,8 +60,8 @@ func TestAPasswordThatSomebodySetBetweenSetAndRetireDiesToo(t *testing.T) {
 	}
 }
 
-// Each reset more than two makes the tries of consumers that still have the stolen value
-// count: the third of them would lock the account.
+// Each reset more than two makes the tries of consumers that still have the
+// stolen value count: the third of them would lock the account.
 func TestAfterAKillNothingIsResetThatWasResetAlready(t *testing.T) {
 	for name, retired := range map[string]bool{"killed after Set": false, "killed after Retire": true} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +91,8 @@ func TestAfterAKillNothingIsResetThatWasResetAlready(t *testing.T) {
 	}
 }
 
-// Two resets by us and one of ours with somebody else's after it look alike to a bind.
+// Two resets by us and one of ours with somebody else's after it look alike to
+// a bind.
 func TestAPasswordThatSomebodySetBeforeAKillDiesToo(t *testing.T) {
 	a := authority(t)
 	c, stolen := account(t)
@@ -136,8 +137,8 @@ func TestWhatSomebodySetAfterTheValueWasRetiredIsRetiredToo(t *testing.T) {
 	require.True(t, logsIn(t, c.Name, next))
 }
 
-// What the change mark says with it: see protocol.Facts of a value that is accepted
-// although another one is in force.
+// What the change mark says with it: see protocol.Facts of a value that is
+// accepted although another one is in force.
 func TestAnAccountTellsSinceWhenItsPasswordIsInForce(t *testing.T) {
 	a := authority(t)
 	c, stolen := account(t)

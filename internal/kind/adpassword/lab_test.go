@@ -22,7 +22,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// domain is the one that all tests share: provisioning takes longer than they do.
+// domain is the one that all tests share: provisioning takes longer than they
+// do.
 var domain struct {
 	once sync.Once
 	dc   *lab.Samba

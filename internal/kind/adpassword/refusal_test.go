@@ -50,7 +50,8 @@ func TestTheDomainsPolicyIsNamedWhenItRefuses(t *testing.T) {
 	}
 }
 
-// The password before is in the history of 24, and a day too young to be changed.
+// The password before is in the history of 24, and a day too young to be
+// changed.
 func TestAResetIsBoundByNeitherHistoryNorAge(t *testing.T) {
 	a := authority(t)
 	c, inForce := account(t)

@@ -45,9 +45,11 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 	return protocol.Accepted
 }
 
-// hindrances are why an account must not be reset although it is in order. Where a smart card is required
-// the domain made the password random, and a reset would give the account one that logs in
-// ([MS-ADA3], userAccountControl); a reset makes keytabs of an account with principals useless.
+// hindrances are why an account must not be reset although it is in order.
+// Where a smart card is required the domain made the password random, and a
+// reset would give the account one that logs in ([MS-ADA3],
+// userAccountControl); a reset makes keytabs of an account with principals
+// useless.
 func hindrances(e directory.Entry) (out []credential.Problem) {
 	if control, _ := strconv.ParseInt(e.First("userAccountControl"), 10, 64); control&smartCardRequired != 0 {
 		out = append(out, credential.NoPassword)
@@ -58,18 +60,21 @@ func hindrances(e directory.Entry) (out []credential.Problem) {
 	return out
 }
 
-// protectedUsers: a domain controller takes no simple bind of the group's members, which a
-// reset would cut off for nothing. Members by way of another group, and a group by another name, show at the login.
+// protectedUsers: a domain controller takes no simple bind of the group's
+// members, which a reset would cut off for nothing. Members by way of another
+// group, and a group by another name, show at the login.
 func protectedUsers(group string) bool {
 	return strings.HasPrefix(strings.ToLower(group), "cn=protected users,cn=users,")
 }
 
-// changed is the version of the password, then when it was set, in a form that sorts.
+// changed is the version of the password, then when it was set, in a form that
+// sorts.
 //
-// The version is that of unicodePwd in the replication metadata ([MS-ADTS] 3.1.1.4.5.16):
-// each reset raises it, one to the same value too, and every domain controller has it as
-// it was written on the first. pwdLastSet is 0 while the password must be changed, which is
-// written last, so it sorts after any time: a server that has not seen it lags.
+// The version is that of unicodePwd in the replication metadata ([MS-ADTS]
+// 3.1.1.4.5.16): each reset raises it, one to the same value too, and every
+// domain controller has it as it was written on the first. pwdLastSet is 0
+// while the password must be changed, which is written last, so it sorts after
+// any time: a server that has not seen it lags.
 func changed(e directory.Entry) string {
 	version, _ := strconv.ParseUint(e.First("msDS-KeyVersionNumber"), 10, 32)
 	set, err := strconv.ParseUint(e.First("pwdLastSet"), 10, 64)
@@ -82,8 +87,8 @@ func changed(e directory.Entry) string {
 	return fmt.Sprintf("%010d %020d", version, set)
 }
 
-// since is pwdLastSet as a time, zero for a password that must be changed: a domain
-// controller accepts the password before it for an hour.
+// since is pwdLastSet as a time, zero for a password that must be changed: a
+// domain controller accepts the password before it for an hour.
 func since(e directory.Entry) time.Time {
 	n, err := strconv.ParseInt(e.First("pwdLastSet"), 10, 64)
 	if err != nil || n == 0 {
@@ -94,8 +99,8 @@ func since(e directory.Entry) time.Time {
 
 const mustChangeMark = " must-change"
 
-// MustChange reports whether a change mark is that of an account whose owner must
-// change its password at the next log-on.
+// MustChange reports whether a change mark is that of an account whose owner
+// must change its password at the next log-on.
 func MustChange(mark string) bool { return strings.HasSuffix(mark, mustChangeMark) }
 
 // version is the password's in a change mark, 0 if there is none.
@@ -111,7 +116,8 @@ func version(mark string) int {
 // SameVersion reports whether two change marks are of the same password.
 func SameVersion(a, b string) bool { return version(a) != 0 && version(a) == version(b) }
 
-// Steps is how often the password was set between two change marks; -1 where they do not tell.
+// Steps is how often the password was set between two change marks; -1 where
+// they do not tell.
 func Steps(before, after string) int {
 	if version(before) == 0 || version(after) < version(before) {
 		return -1
@@ -119,7 +125,8 @@ func Steps(before, after string) int {
 	return version(after) - version(before)
 }
 
-// fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since 1601.
+// fileTime is the time of a FILETIME ([MS-DTYP] 2.3.3): units of 100 ns since
+// 1601.
 func fileTime(n int64) time.Time {
 	const unixEpoch = 116444736000000000
 	n -= unixEpoch

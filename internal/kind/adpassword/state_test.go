@@ -11,7 +11,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// No refusal of an account in one of these states may pass for a wrong password.
+// No refusal of an account in one of these states may pass for a wrong
+// password.
 func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
 	for name, row := range map[string]struct {
 		apply        func(t *testing.T, dn string)
@@ -130,7 +131,8 @@ func TestAnAccountWhoseNameEndsInADollarIsNeverReset(t *testing.T) {
 	require.Empty(t, a.Accounts(t.Context(), a.Servers()[0], []credential.Credential{c}))
 }
 
-// How many wrong logins are left before one locks the account is the domain's to say.
+// How many wrong logins are left before one locks the account is the domain's
+// to say.
 func TestAnAccountTellsHowManyRefusedLoginsLockIt(t *testing.T) {
 	a := authority(t)
 	c, _ := account(t)
@@ -139,8 +141,8 @@ func TestAnAccountTellsHowManyRefusedLoginsLockIt(t *testing.T) {
 	require.Equal(t, 1, show(t, a, c).Failed)
 }
 
-// With a short history the second reset is no cure for consumers that still have the stolen
-// value: each of their tries counts.
+// With a short history the second reset is no cure for consumers that still
+// have the stolen value: each of their tries counts.
 func TestADomainWithAShortHistoryIsTold(t *testing.T) {
 	put(t, dc(t).BaseDN(), "pwdHistoryLength", "2")
 	defer put(t, dc(t).BaseDN(), "pwdHistoryLength", "24")
@@ -155,8 +157,8 @@ func TestADomainWithAShortHistoryIsTold(t *testing.T) {
 	require.Contains(t, said[0], "remembers 2 passwords")
 }
 
-// The listing keeps such accounts open, and so does what is read before Set, because a principal
-// can be given to an account at any time.
+// The listing keeps such accounts open, and so does what is read before Set,
+// because a principal can be given to an account at any time.
 func TestAnAccountThatAResetWouldHarmIsNotResetByTheKindEither(t *testing.T) {
 	a := authority(t)
 	for name, row := range map[string]struct {

@@ -3,9 +3,9 @@
 //
 // A role accepts any number of secret-ids at once, so Set adds the new one and
 // consumers move over without an outage; Retire then destroys every other one
-// and revokes the tokens they minted. A token is told from the new secret-id's by a
-// mark that Set puts into the secret-id's metadata, which Vault copies into each
-// token.
+// and revokes the tokens they minted. A token is told from the new secret-id's
+// by a mark that Set puts into the secret-id's metadata, which Vault copies
+// into each token.
 //
 // What Retire cannot reach, and says so where it can see it: batch tokens,
 // which live until they expire, and orphan tokens that a thief made with a
@@ -39,15 +39,18 @@ type Authority struct {
 
 // Login is the AppRole login of the process itself. *vault.Store is one.
 type Login interface {
-	// Role is what it is logged in with, as mount/role, if it may rotate that; else empty.
+	// Role is what it is logged in with, as mount/role, if it may rotate that;
+	// else empty.
 	Role() string
-	// Replaceable says with a *protocol.Stop what keeps the secret-id from being replaced
-	// where the process has it.
+	// Replaceable says with a *protocol.Stop what keeps the secret-id from
+	// being replaced where the process has it.
 	Replaceable() error
-	// Adopt replaces it there, then logs in with it. On an error the old one is still in use.
+	// Adopt replaces it there, then logs in with it. On an error the old one is
+	// still in use.
 	Adopt(ctx context.Context, secretID credential.Secret) error
-	// Offered is for how long the others of the role could have read secretID, by the clock of
-	// the place where they look; 0 if they cannot, or if that is not known.
+	// Offered is for how long the others of the role could have read secretID,
+	// by the clock of the place where they look; 0 if they cannot, or if that
+	// is not known.
 	Offered(ctx context.Context, secretID credential.Secret) time.Duration
 }
 
@@ -59,8 +62,8 @@ func New(api *vaultapi.Client, serverName string) *Authority {
 	return &Authority{api: api, server: serverName, tokens: minted.New(api, serverName)}
 }
 
-// WithLogin lets it rotate the role of l too: Retire makes l move over before anything
-// is destroyed.
+// WithLogin lets it rotate the role of l too: Retire makes l move over before
+// anything is destroyed.
 func (au *Authority) WithLogin(l Login) *Authority {
 	au.self = l
 	return au
@@ -73,10 +76,11 @@ func (au *Authority) Servers() []string { return []string{au.server} }
 // secret-id of the role and no token of one.
 func (au *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofRevoked }
 
-// RetiresFirst: a stolen secret-id, or a token of it, may read the place at which the new one
-// is left, and would so be handed the next login. The workers' own role is the exception: its
-// other workers learn the new secret-id from that place, which lies on Rollcall's own mount,
-// and Retire waits for them.
+// RetiresFirst: a stolen secret-id, or a token of it, may read the place at
+// which the new one is left, and would so be handed the next login. The
+// workers' own role is the exception: its other workers learn the new secret-id
+// from that place, which lies on Rollcall's own mount, and Retire waits for
+// them.
 func (au *Authority) RetiresFirst(c credential.Credential) bool {
 	return au.self == nil || au.self.Role() != c.Subject
 }

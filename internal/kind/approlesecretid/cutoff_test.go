@@ -23,8 +23,8 @@ func as(token string) *vaultapi.Client {
 	return c
 }
 
-// cutOff gives a token that the login made by way of another one, which it then ended without its children
-// (auth/token/revoke-orphan).
+// cutOff gives a token that the login made by way of another one, which it then
+// ended without its children (auth/token/revoke-orphan).
 func cutOff(t *testing.T, c *vaultapi.Client) string {
 	t.Helper()
 	between := child(t, c)
@@ -41,7 +41,8 @@ path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`))
 	return map[string]any{"token_policies": "cuts-off"}
 }
 
-// What a thief cut off from the token that made it lives without a parent, and keeps the entity.
+// What a thief cut off from the token that made it lives without a parent, and
+// keeps the entity.
 func TestTokensThatAThiefCutOffDieWithTheOldSecretID(t *testing.T) {
 	settings := cutsOff(t)
 	for name, parentEnds := range map[string]bool{"its login's token lives": false, "its login's token has ended": true} {

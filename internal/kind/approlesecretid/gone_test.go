@@ -20,8 +20,8 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// revoking is the worker's way to Vault on which the tokens of the next logins are revoked before
-// who logged in can use them.
+// revoking is the worker's way to Vault on which the tokens of the next logins
+// are revoked before who logged in can use them.
 func revoking(t *testing.T, next *atomic.Int64) *vaultapi.Client {
 	t.Helper()
 	to, err := url.Parse(server.Client().Address())
@@ -52,8 +52,8 @@ func revoking(t *testing.T, next *atomic.Int64) *vaultapi.Client {
 	return client
 }
 
-// Vault answers 400 to who looks up a token that is gone. It is no refusal of the login, nor is
-// the 403 before it the lock of a role.
+// Vault answers 400 to who looks up a token that is gone. It is no refusal of
+// the login, nor is the 403 before it the lock of a role.
 func TestALoginWhoseTokenIsGoneAtOnceIsMadeAgainAndIsNoRefusal(t *testing.T) {
 	var next atomic.Int64
 	au := New(revoking(t, &next), "vault")

@@ -12,8 +12,9 @@ import (
 	"rollcall/internal/credential"
 )
 
-// limits are what a secret-id has of its own, tighter than its role's: addresses, uses and
-// lifetime. Vault gives a secret-id that is made without them those of the role.
+// limits are what a secret-id has of its own, tighter than its role's:
+// addresses, uses and lifetime. Vault gives a secret-id that is made without
+// them those of the role.
 type limits struct {
 	logins, tokens []string // addresses that may log in, and that its tokens may come from; empty: any
 	uses, ttl      int64    // logins that are left, and seconds that it lives; 0: no end
@@ -36,8 +37,8 @@ func limitsOf(data map[string]any) limits {
 	return l
 }
 
-// together is what one new secret-id needs that takes the place of several: as much as the
-// most that one of them had. Metadata is kept where all agree.
+// together is what one new secret-id needs that takes the place of several: as
+// much as the most that one of them had. Metadata is kept where all agree.
 func together(all []limits) limits {
 	out := all[0]
 	out.metadata = maps.Clone(out.metadata)
@@ -67,8 +68,8 @@ func most(a, b int64) int64 {
 	return max(a, b)
 }
 
-// within holds them to the role, whose settings may have become tighter since. What is
-// the role's own anyway is left out.
+// within holds them to the role, whose settings may have become tighter since.
+// What is the role's own anyway is left out.
 func (l limits) within(r role) limits {
 	if r.numUses > 0 && (l.uses == 0 || l.uses > r.numUses) {
 		l.uses = r.numUses
@@ -79,8 +80,8 @@ func (l limits) within(r role) limits {
 	return l
 }
 
-// parameters of the new secret-id. A limit that is not there is left out: 0 would lift
-// the role's.
+// parameters of the new secret-id. A limit that is not there is left out: 0
+// would lift the role's.
 func (l limits) parameters() map[string]any {
 	out := map[string]any{}
 	if len(l.logins) > 0 {
@@ -98,8 +99,9 @@ func (l limits) parameters() map[string]any {
 	return out
 }
 
-// inherited are the limits that the new secret-id takes over: those of the old one, or if
-// Vault does not have that any more, of all that the role has. Without any the role's hold.
+// inherited are the limits that the new secret-id takes over: those of the old
+// one, or if Vault does not have that any more, of all that the role has.
+// Without any the role's hold.
 func (au *Authority) inherited(ctx context.Context, r role, new, old credential.Secret) (limits, error) {
 	if !old.IsZero() && !old.Equal(new) {
 		id, err := au.find(ctx, r, old)
@@ -130,10 +132,12 @@ func (au *Authority) inherited(ctx context.Context, r role, new, old credential.
 	return together(all).within(r), nil
 }
 
-// inheritedMost bounds the look at secret-ids of which none is known: each costs a call.
+// inheritedMost bounds the look at secret-ids of which none is known: each
+// costs a call.
 const inheritedMost = 500
 
-// findAccessor looks a secret-id up by its accessor; nil if it ended since it was listed.
+// findAccessor looks a secret-id up by its accessor; nil if it ended since it
+// was listed.
 func (au *Authority) findAccessor(ctx context.Context, r role, accessor string) (*secretID, error) {
 	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
 	var resp *vaultapi.ResponseError

@@ -117,7 +117,8 @@ func TestLimitsThatTheRoleNoLongerAllowsAreCutToItsOwnOrStopBeforeAnythingIsSet(
 	require.Nil(t, id)
 }
 
-// A stale consumer locks the role for the new secret-id too: the count is the role's.
+// A stale consumer locks the role for the new secret-id too: the count is the
+// role's.
 func TestARoleThatAStaleConsumerLockedIsSaidToBeSo(t *testing.T) {
 	au := New(worker, "vault")
 	c, old := newRole(t, nil)

@@ -12,7 +12,8 @@ import (
 // locked reports whether Vault refuses every login of the role for now, which
 // it does after five wrong secret-ids (user lockout, since Vault 1.13;
 // https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The one
-// wrong login of a proof does not add up: the right one after it clears the count.
+// wrong login of a proof does not add up: the right one after it clears the
+// count.
 func (au *Authority) locked(ctx context.Context, r role, roleID string) (bool, error) {
 	if roleID == "" {
 		return false, nil

@@ -12,9 +12,9 @@ import (
 
 var _ kind.Teller = (*Authority)(nil)
 
-// A change mark of a role reads "1:0123abcd role 4567ef01": how many secret-ids it has and
-// their accessors, and its role-id, none of which is a secret, all shortened. " open" follows where it
-// asks for no secret-id.
+// A change mark of a role reads "1:0123abcd role 4567ef01": how many secret-ids
+// it has and their accessors, and its role-id, none of which is a secret, all
+// shortened. " open" follows where it asks for no secret-id.
 
 const marked = 8 // accessors that a mark names, and characters of each
 
@@ -69,8 +69,9 @@ func (au *Authority) leftMark(ctx context.Context, r role, accessor string) (str
 	return markOf([]string{accessor}, roleID, r.bindSecretID), err
 }
 
-// Tell says what was done to a role since its proof. It goes by the secret-ids, not by tokens:
-// those of a secret-id that somebody made and destroyed again meanwhile do not show.
+// Tell says what was done to a role since its proof. It goes by the secret-ids,
+// not by tokens: those of a secret-id that somebody made and destroyed again
+// meanwhile do not show.
 func (au *Authority) Tell(proved string, now kind.Account) kind.Told {
 	was, is := readMark(proved), readMark(now.Changed)
 	var said []string

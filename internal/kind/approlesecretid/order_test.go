@@ -13,8 +13,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// reader is a thief with a token of the stolen secret-id, which may read the place where the
-// new one is left. Its Activate looks what he could do at the moment of the write.
+// reader is a thief with a token of the stolen secret-id, which may read the
+// place where the new one is left. Its Activate looks what he could do at the
+// moment of the write.
 type reader struct {
 	*vault.Store
 	t      *testing.T

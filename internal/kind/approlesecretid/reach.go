@@ -28,9 +28,11 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 	return kind.Outlasts{Tokens: batch, Login: !r.bindSecretID}, err
 }
 
-// Reads mints a token of the role, asks Vault what that may read, and revokes it. It logs in
-// with one of values if the role has it, and that has no limited number of uses. Else it gives the
-// role a secret-id of one use for the purpose, with the metadata of those that are there, because policies may go by it.
+// Reads mints a token of the role, asks Vault what that may read, and revokes
+// it. It logs in with one of values if the role has it, and that has no limited
+// number of uses. Else it gives the role a secret-id of one use for the
+// purpose, with the metadata of those that are there, because policies may go
+// by it.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	r, err := au.role(ctx, c.Subject)
 	if err != nil {
@@ -58,7 +60,8 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	return au.tokens.Reach(ctx, minted.Whose{Auth: auth, Mine: notOf(*r, ""), Own: []string{r.path(), r.path() + "/policies", at + "/role/" + minted.Probe}}, paths)
 }
 
-// forAsking gives a secret-id with which a login costs its consumer nothing, and what takes it away again.
+// forAsking gives a secret-id with which a login costs its consumer nothing,
+// and what takes it away again.
 func (au *Authority) forAsking(ctx context.Context, r role, values []credential.Secret) (credential.Secret, func(), error) {
 	nothing := func() {}
 	if !r.bindSecretID {

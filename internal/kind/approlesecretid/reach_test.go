@@ -101,7 +101,8 @@ func TestWhatOutlastsALoginIsKnownBeforeAnythingIsSet(t *testing.T) {
 	require.Zero(t, got)
 }
 
-// Who may write a secret can make a new value away with, and who may change what he gets gets all.
+// Who may write a secret can make a new value away with, and who may change
+// what he gets gets all.
 func TestWhatALoginMayWriteCountsAsWhatItReads(t *testing.T) {
 	au := New(worker, "vault")
 	const place, other = "kv/data/apps/esg-01/mta", "kv/data/apps/other/x"
@@ -148,7 +149,8 @@ func TestWhatALoginMayWriteCountsAsWhatItReads(t *testing.T) {
 	}
 }
 
-// A token keeps the policies that its login gave when it was minted, and so do those that it made.
+// A token keeps the policies that its login gave when it was minted, and so do
+// those that it made.
 func TestTokensFromBeforeReadWhatTheLoginGivesNoMore(t *testing.T) {
 	require.NoError(t, server.Client().Sys().PutPolicy("reads-before", `path "kv/data/apps/before/*" { capabilities = ["read"] }
 path "auth/token/create" { capabilities = ["update"] }`))

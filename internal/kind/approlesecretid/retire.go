@@ -12,11 +12,12 @@ import (
 
 // Retire destroys every secret-id of the role but new, then revokes every
 // service token that new did not mint, and looks again until none is left. It
-// looks every token of the Vault namespace up, which takes as many calls as there are tokens;
-// all but those that are made meanwhile before it destroys anything, because from there on
-// the consumer, which may read the new value only after this, has no login. What an
-// interrupted Retire had done is simply found done, so its findings may name less. The mark is
-// that of the role with the new secret-id alone.
+// looks every token of the Vault namespace up, which takes as many calls as
+// there are tokens; all but those that are made meanwhile before it destroys
+// anything, because from there on the consumer, which may read the new value
+// only after this, has no login. What an interrupted Retire had done is simply
+// found done, so its findings may name less. The mark is that of the role with
+// the new secret-id alone.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	r, err := au.usable(ctx, a)
 	if err != nil {
@@ -97,8 +98,8 @@ func (au *Authority) destroyOthers(ctx context.Context, r role, keep string) (ex
 			failed = au.fail("destroy a secret-id", err)
 		}
 	}
-	// What counts is what is left: a secret-id that expired meanwhile, or that a
-	// twin destroyed, is refused in several ways.
+	// What counts is what is left: a secret-id that expired meanwhile, or that
+	// a twin destroyed, is refused in several ways.
 	left, err := au.accessors(ctx, r)
 	if err != nil {
 		return 0, err

@@ -21,9 +21,10 @@ import (
 // that the tokens of a secret-id from an earlier campaign are told apart too.
 const markKey = "rollcall"
 
-// Set adds new to the role's secret-ids, with the addresses, the lifetime, the metadata and
-// the uses that are left of the one that it replaces (see limits): more would make it worth
-// more to a thief, less would break its consumer. A value that is already set is success.
+// Set adds new to the role's secret-ids, with the addresses, the lifetime, the
+// metadata and the uses that are left of the one that it replaces (see limits):
+// more would make it worth more to a thief, less would break its consumer. A
+// value that is already set is success.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
 	if new.IsZero() {
 		return fmt.Errorf("vault %s: set a secret-id: the new value is empty", au.server)
@@ -72,7 +73,8 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (role, error) {
 	case !r.bindSecretID:
 		return role{}, au.stop(protocol.ReasonNeedsNone, "the role has bind_secret_id=false: it accepts a login without any secret-id, so no rotation can close it; set bind_secret_id=true or delete the role")
 	}
-	// Whoever is logged in otherwise cannot move over, and would destroy what the workers log in with.
+	// Whoever is logged in otherwise cannot move over, and would destroy what
+	// the workers log in with.
 	if a.Subject == vault.WorkerRole && !au.own(*r) {
 		return role{}, au.stop(protocol.ReasonSelf, "this is the workers' own role, and only a worker that logs in with it may rotate it (vault.rotate_login, ROLLCALL_SECRET_ID_FILE)")
 	}

@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// A role is no dead login for as long as somebody may write it: what was done to it since
-// its proof is seen by one list and told in words.
+// A role is no dead login for as long as somebody may write it: what was done
+// to it since its proof is seen by one list and told in words.
 func TestTheLookAtTheEndSeesWhatWasDoneToARoleSinceItsProof(t *testing.T) {
 	store := openStore(t)
 	ours := func(t *testing.T, c credential.Credential) string {

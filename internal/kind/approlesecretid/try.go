@@ -19,10 +19,11 @@ import (
 // Try logs in with the value and looks its own token up, then revokes the
 // token, whatever happened in between.
 //
-// Where a secret-id has a limited number of uses, by its role (secret_id_num_uses) or of its
-// own, a login would spend one that belongs to the consumer, and the last one would end the
-// secret-id. There Try takes Vault's word that the role has the secret-id, for a look-up
-// costs no use, and logs in only with a value that it has not: the refusal is real.
+// Where a secret-id has a limited number of uses, by its role
+// (secret_id_num_uses) or of its own, a login would spend one that belongs to
+// the consumer, and the last one would end the secret-id. There Try takes
+// Vault's word that the role has the secret-id, for a look-up costs no use, and
+// logs in only with a value that it has not: the refusal is real.
 //
 // A login that is refused for its source address tells nothing: it is a Stop.
 func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
@@ -58,13 +59,14 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	return au.login(ctx, *r, roleID, value)
 }
 
-// Offer is Try: Vault says of a refused login by itself whether the role is there
-// and in order.
+// Offer is Try: Vault says of a refused login by itself whether the role is
+// there and in order.
 func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	return au.Try(ctx, server, a, value)
 }
 
-// login logs in again where the token of a good login was gone before it could be used.
+// login logs in again where the token of a good login was gone before it could
+// be used.
 func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (answer protocol.Answer, err error) {
 	for range minted.LoginsMost {
 		answer, err = au.enter(ctx, r, roleID, value)
@@ -109,13 +111,15 @@ func (au *Authority) enter(ctx context.Context, r role, roleID string, value cre
 	return protocol.Accepted, nil
 }
 
-// refusal reads why a login failed. Vault's text stays here: it can repeat the secret-id.
+// refusal reads why a login failed. Vault's text stays here: it can repeat the
+// secret-id.
 //
-// With 400 Vault 1.21 says all of these (builtin/credential/approle, path_login.go, and the
-// core's LoginCreateToken): "invalid role or secret ID" and "invalid secret_id", "missing
-// secret_id" of one that is nothing but blanks, "source address … unauthorized" of the right
-// one from another place, a policy that no login may have ("root") once the secret-id was
-// found right, and a binding of the secret-id that it cannot read.
+// With 400 Vault 1.21 says all of these (builtin/credential/approle,
+// path_login.go, and the core's LoginCreateToken): "invalid role or secret ID"
+// and "invalid secret_id", "missing secret_id" of one that is nothing but
+// blanks, "source address … unauthorized" of the right one from another place,
+// a policy that no login may have ("root") once the secret-id was found right,
+// and a binding of the secret-id that it cannot read.
 func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, error) {
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
@@ -137,7 +141,8 @@ func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, e
 		(strings.Contains(text, "cannot create root tokens") || strings.Contains(text, "cannot assign policy")):
 		return protocol.NotAsked, au.stop(protocol.ReasonPolicy, "the role has a policy that no login may have (root, or one of Vault's own), so Vault turns away every login with the right secret-id too; take it out of the role's token_policies, or of its entity's and groups' policies")
 	case resp.StatusCode == http.StatusForbidden:
-		// Vault answers so, and not as to a wrong secret-id, after too many wrong ones.
+		// Vault answers so, and not as to a wrong secret-id, after too many
+		// wrong ones.
 		return protocol.RoleLocked, nil
 	case resp.StatusCode == http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
@@ -161,7 +166,8 @@ func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth 
 	_ = au.api.Auth().Token().RevokeAccessorWithContext(ctx, auth.Accessor)
 }
 
-// unreachable reports whether err is Vault's silence, and not the caller's own end.
+// unreachable reports whether err is Vault's silence, and not the caller's own
+// end.
 func unreachable(ctx context.Context, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return false

@@ -19,7 +19,8 @@ func (otherLogin) Replaceable() error                                       { re
 func (otherLogin) Adopt(context.Context, credential.Secret) error           { return nil }
 func (otherLogin) Offered(context.Context, credential.Secret) time.Duration { return 0 }
 
-// It could not move over, and would take the secret-id and the tokens from the workers.
+// It could not move over, and would take the secret-id and the tokens from the
+// workers.
 func TestTheWorkersRoleIsNotRotatedByWhoeverIsLoggedInOtherwise(t *testing.T) {
 	const name = "rollcall-worker"
 	admin(t, "auth/approle/role/"+name, map[string]any{})

@@ -1,6 +1,6 @@
-// Package kindtest is the contract that every kind of credential keeps, as tests
-// against the real authority. A kind passes a Fixture to Run and adds only the
-// tests that are its own.
+// Package kindtest is the contract that every kind of credential keeps, as
+// tests against the real authority. A kind passes a Fixture to Run and adds
+// only the tests that are its own.
 package kindtest
 
 import (
@@ -17,7 +17,8 @@ import (
 
 // Fixture is a kind in front of a real authority.
 type Fixture struct {
-	// Authority is the kind under test, with rights to do all it needs. Run does not close it.
+	// Authority is the kind under test, with rights to do all it needs. Run
+	// does not close it.
 	Authority kind.Authority
 
 	// New makes another credential that is in order, known to every server,
@@ -28,7 +29,8 @@ type Fixture struct {
 	Delete func(t *testing.T, c credential.Credential)
 
 	// States put an account into a state in which every login fails, keyed by
-	// what Account and Try must then say. A kind without such states leaves it empty.
+	// what Account and Try must then say. A kind without such states leaves it
+	// empty.
 	States map[protocol.Answer]func(t *testing.T, c credential.Credential)
 
 	// Interrupt makes the write server unreachable until the returned function
@@ -98,9 +100,10 @@ func (f Fixture) answers(t *testing.T, want protocol.Answer, a kind.Account, v c
 	}
 }
 
-// caughtUp reports whether a replica shows the write server's change mark. One that lags is
-// not probed, here as in a proof: a value that it does not know yet would be a wrong
-// password, and it might count those until it locks the account.
+// caughtUp reports whether a replica shows the write server's change mark. One
+// that lags is not probed, here as in a proof: a value that it does not know
+// yet would be a wrong password, and it might count those until it locks the
+// account.
 func (f Fixture) caughtUp(t *testing.T, server string, a kind.Account) bool {
 	t.Helper()
 	c := credential.Credential{Subject: a.Subject, Name: a.Name}

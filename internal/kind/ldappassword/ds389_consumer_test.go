@@ -16,7 +16,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// One supplier and its consumer for all: starting them takes longer than the tests.
+// One supplier and its consumer for all: starting them takes longer than the
+// tests.
 func TestOn389DirectoryServerWithAConsumer(t *testing.T) {
 	w := newWorld389(t, lab.DS389Policy{MaxFailure: 4, LockoutDuration: time.Hour, MaxAge: 24 * time.Hour, TrackUpdate: true}, 20, true)
 	t.Run("proving leaves no failure behind", w.provingLeavesNoFailureBehind)
@@ -32,7 +33,8 @@ func (w *world389) provingLeavesNoFailureBehind(t *testing.T) {
 	acc, next := account(t, a, c), fresh(t, a)
 	require.NoError(t, a.Set(t.Context(), acc, next, old))
 	w.await(t)
-	// Far more often than passwordMaxFailure allows in a row. Each server counts for itself.
+	// Far more often than passwordMaxFailure allows in a row. Each server
+	// counts for itself.
 	for range 5 {
 		for _, s := range []*lab.DS389{w.supplier, w.consumer} {
 			require.Equal(t, protocol.Refused, try(t, a, s.LDAPS(), acc, old))
@@ -43,7 +45,8 @@ func (w *world389) provingLeavesNoFailureBehind(t *testing.T) {
 	}
 }
 
-// Each of these changes the entry or what is known of it, and none is a change of the password.
+// Each of these changes the entry or what is known of it, and none is a change
+// of the password.
 func (w *world389) noLoginMovesTheMark(t *testing.T) {
 	a := w.open(t, w.conf())
 	c, inForce := w.credential(t)
@@ -89,8 +92,8 @@ func (w *world389) laggingConsumer(t *testing.T) {
 	}
 }
 
-// passwordMustChange: the bind with the new value succeeds, and everything else is
-// refused. That is not a value consumers can use.
+// passwordMustChange: the bind with the new value succeeds, and everything else
+// is refused. That is not a value consumers can use.
 func (w *world389) resetThatMustBeChanged(t *testing.T) {
 	w.policy(t, "passwordMustChange", "on")
 	defer w.policy(t, "passwordMustChange", "off")

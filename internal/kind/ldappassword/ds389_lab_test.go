@@ -15,7 +15,8 @@ import (
 	"rollcall/internal/lab"
 )
 
-// world389 is a 389 Directory Server, perhaps its consumer, and accounts to use up.
+// world389 is a 389 Directory Server, perhaps its consumer, and accounts to use
+// up.
 type world389 struct {
 	supplier *lab.DS389
 	consumer *lab.DS389 // nil unless asked for
@@ -98,7 +99,8 @@ func (w *world389) credentialOf(t *testing.T, dn string) credential.Credential {
 	return credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn}
 }
 
-// attr reads an attribute's first value past every access rule; empty if it has none.
+// attr reads an attribute's first value past every access rule; empty if it has
+// none.
 func (w *world389) attr(t *testing.T, s *lab.DS389, dn, name string) string {
 	t.Helper()
 	conn, err := s.AdminConn(t.Context())
@@ -157,7 +159,8 @@ func (w *world389) policy(t *testing.T, name, value string) {
 	}
 }
 
-// lock offers wrong passwords until each server has locked the account: each counts for itself.
+// lock offers wrong passwords until each server has locked the account: each
+// counts for itself.
 func (w *world389) lock(t *testing.T, dn string) {
 	t.Helper()
 	for _, s := range []*lab.DS389{w.supplier, w.consumer} {

@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// The refusal that locks the account reads like that of a wrong password, unless
-// passwordLegacyPolicy is off.
+// The refusal that locks the account reads like that of a wrong password,
+// unless passwordLegacyPolicy is off.
 func TestOn389DirectoryServerTheRefusalThatLocksAnAccountIsNone(t *testing.T) {
 	for _, legacy := range []string{"on", "off"} {
 		for name, duration := range map[string]time.Duration{"for an hour": time.Hour, "until it is unlocked": 0} {
@@ -62,7 +62,8 @@ func TestOn389DirectoryServerALockThatAResetEndedIsNone(t *testing.T) {
 	acc := account(t, a, c)
 	require.Equal(t, protocol.Accepted, acc.State)
 	require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, inForce))
-	// How many failures lock it is hidden from the binder: one may have been enough.
+	// How many failures lock it is hidden from the binder: one may have been
+	// enough.
 	require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, fresh(t, a)))
 
 	w.change(t, func(conn *ldap.Conn) error {

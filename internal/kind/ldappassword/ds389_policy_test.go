@@ -13,9 +13,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// A binder that is no password administrator is bound by the policy, and everybody is by
-// the extended operation. Each refusal must be told apart, say what to do, and leave
-// the value before it in force.
+// A binder that is no password administrator is bound by the policy, and
+// everybody is by the extended operation. Each refusal must be told apart, say
+// what to do, and leave the value before it in force.
 func TestOn389DirectoryServerThePolicyBindsAWriterAndEveryExtendedOperation(t *testing.T) {
 	for name, row := range map[string]struct {
 		policy lab.DS389Policy
@@ -39,7 +39,8 @@ func TestOn389DirectoryServerThePolicyBindsAWriterAndEveryExtendedOperation(t *t
 				a, byReplace := w.open(t, d), w.open(t, w.conf())
 				c, _ := w.credential(t)
 				acc, inForce := account(t, a, c), fresh(t, a)
-				// A first change, by which nothing binds, gives the password its age.
+				// A first change, by which nothing binds, gives the password
+				// its age.
 				require.NoError(t, byReplace.Set(t.Context(), acc, inForce, credential.Secret{}), by)
 				next := fresh(t, a)
 				if row.reuse {
@@ -60,7 +61,8 @@ func TestOn389DirectoryServerThePolicyBindsAWriterAndEveryExtendedOperation(t *t
 	}
 }
 
-// An account that may not read its own entry has the worker's identity look for pwdReset.
+// An account that may not read its own entry has the worker's identity look for
+// pwdReset.
 func TestOn389DirectoryServerAnAccountThatMayNotReadItselfIsTold(t *testing.T) {
 	w := newWorld389(t, lab.DS389Policy{TrackUpdate: true}, 1, false)
 	a := w.open(t, w.conf())
@@ -80,7 +82,8 @@ func TestOn389DirectoryServerAnAccountThatMayNotReadItselfIsTold(t *testing.T) {
 	require.Equal(t, protocol.MustChange, try(t, a, a.Servers()[0], acc, next))
 }
 
-// Only who knows the right value is told that it has expired, and a reset lifts it.
+// Only who knows the right value is told that it has expired, and a reset lifts
+// it.
 func TestOn389DirectoryServerAnExpiredPasswordIsTheRightOneAndAResetLiftsIt(t *testing.T) {
 	w := newWorld389(t, lab.DS389Policy{MaxAge: time.Hour, TrackUpdate: true}, 1, false)
 	a := w.open(t, w.conf())
@@ -124,8 +127,9 @@ func TestOn389DirectoryServerAResetEndsEveryValueOfTheEntry(t *testing.T) {
 	}
 }
 
-// Who was logged in before the reset sets a password of his own after it, within the same
-// second, so that the mark is the same: it shows by whose change was the last.
+// Who was logged in before the reset sets a password of his own after it,
+// within the same second, so that the mark is the same: it shows by whose
+// change was the last.
 func TestOn389DirectoryServerAPasswordThatAKeptConnectionSetShows(t *testing.T) {
 	w := newWorld389(t, lab.DS389Policy{}, 2, false)
 	a := w.open(t, w.conf())

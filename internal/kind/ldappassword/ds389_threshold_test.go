@@ -10,8 +10,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// A consumer counts wrong passwords for itself, or adds them to what its supplier has
-// counted: a proof of each server then comes to two before the good login, and no further.
+// A consumer counts wrong passwords for itself, or adds them to what its
+// supplier has counted: a proof of each server then comes to two before the
+// good login, and no further.
 func TestOn389DirectoryServerProofAfterProofLocksNobodyUnderAThresholdOfThree(t *testing.T) {
 	for name, global := range map[string]bool{"each server counts for itself": false, "the consumer takes its supplier's count": true} {
 		t.Run(name, func(t *testing.T) {

@@ -110,7 +110,8 @@ func (w *world) credential(t *testing.T) (credential.Credential, credential.Secr
 	}, credential.NewSecret(acc.Password)
 }
 
-// attr reads an attribute's first value past every access rule; empty if it has none.
+// attr reads an attribute's first value past every access rule; empty if it has
+// none.
 func (w *world) attr(t *testing.T, s *lab.Slapd, dn, name string) string {
 	t.Helper()
 	if v := w.attrs(t, s, dn, name); len(v) > 0 {

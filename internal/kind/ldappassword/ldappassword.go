@@ -1,5 +1,5 @@
-// Package ldappassword rotates the userPassword of entries in an LDAP directory,
-// of OpenLDAP or 389 Directory Server.
+// Package ldappassword rotates the userPassword of entries in an LDAP
+// directory, of OpenLDAP or 389 Directory Server.
 package ldappassword
 
 import (
@@ -22,7 +22,8 @@ type Authority struct {
 	policy        config.PasswordPolicy
 	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
 
-	// seen holds the change mark that the last good Try on the write server read, by subject.
+	// seen holds the change mark that the last good Try on the write server
+	// read, by subject.
 	seen sync.Map
 }
 
@@ -47,10 +48,10 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 // Servers are the directory's, the write server first.
 func (a *Authority) Servers() []string { return a.dir.Servers() }
 
-// Account finds the entry by its immutable id, so a renamed one is found and another
-// one under the old name is not. Changed is what directory.Client.Changed says of it.
-// The worker's only identity is a Stop with ReasonSelf, an unreachable server one with
-// ReasonUnreachable.
+// Account finds the entry by its immutable id, so a renamed one is found and
+// another one under the old name is not. Changed is what
+// directory.Client.Changed says of it. The worker's only identity is a Stop
+// with ReasonSelf, an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
 	if c.Subject == "" {
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
@@ -157,9 +158,10 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 	return a.dir.ResetPassword(ctx, acc.Name, new, old)
 }
 
-// Try binds once as the account. Servers answer alike for a wrong password, for one that
-// is gone, and slapd for a locked one too; ns-slapd does for the refusal that locks. So a
-// refusal is believed only after a look at the entry on the same server.
+// Try binds once as the account. Servers answer alike for a wrong password, for
+// one that is gone, and slapd for a locked one too; ns-slapd does for the
+// refusal that locks. So a refusal is believed only after a look at the entry
+// on the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	answer, self, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
@@ -186,7 +188,8 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	return protocol.Refused, nil
 }
 
-// Seen is what the account could read of itself; empty where that tells nothing.
+// Seen is what the account could read of itself; empty where that tells
+// nothing.
 func (a *Authority) Seen(acc kind.Account) string {
 	mark, ok := a.seen.LoadAndDelete(acc.Subject)
 	if !ok || mark == "/" {
@@ -200,8 +203,9 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return a.dir.Offer(ctx, server, acc.Name, value)
 }
 
-// Retire has nothing to do: neither server accepts an old password. Connections that
-// are bound already stay so until they end; the directory offers no way to cut them.
+// Retire has nothing to do: neither server accepts an old password. Connections
+// that are bound already stay so until they end; the directory offers no way to
+// cut them.
 func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) (string, []credential.Finding, error) {
 	return "", nil, nil
 }

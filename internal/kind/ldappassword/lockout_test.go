@@ -27,7 +27,8 @@ func TestProvingLeavesNoFailureBehind(t *testing.T) {
 			}
 			require.Equal(t, protocol.Accepted, try(t, a, s.LDAPS(), acc, next))
 		}
-		// The provider's count is replicated, so the replica's may come and go once more.
+		// The provider's count is replicated, so the replica's may come and go
+		// once more.
 		for _, s := range []*lab.Slapd{w.provider, w.replica} {
 			require.Eventually(t, func() bool { return w.attr(t, s, c.Name, "pwdFailureTime") == "" },
 				10*time.Second, 20*time.Millisecond)
@@ -35,7 +36,8 @@ func TestProvingLeavesNoFailureBehind(t *testing.T) {
 	}
 }
 
-// The lock is made by refused binds here, whether or not the server tells of it.
+// The lock is made by refused binds here, whether or not the server tells of
+// it.
 func TestAccountLockedByFailuresIsCalledLocked(t *testing.T) {
 	for name, tell := range map[string]bool{"server is silent": false, "server tells": true} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +47,8 @@ func TestAccountLockedByFailuresIsCalledLocked(t *testing.T) {
 			acc := account(t, a, c)
 			wrong := fresh(t, a)
 			require.Equal(t, protocol.Refused, try(t, a, a.Servers()[0], acc, wrong))
-			// The server's second refusal locks it, so it proves nothing any more.
+			// The server's second refusal locks it, so it proves nothing any
+			// more.
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, wrong))
 			require.Equal(t, protocol.Locked, try(t, a, a.Servers()[0], acc, inForce))

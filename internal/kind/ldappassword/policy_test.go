@@ -106,8 +106,8 @@ func TestResetThatMustBeChangedIsNotAccepted(t *testing.T) {
 	require.Equal(t, protocol.Refused, try(t, a, w.provider.LDAPS(), acc, old))
 }
 
-// slapd 2.5 marks what an administrator has set, and takes manage for that: what an identity with
-// write alone has set works.
+// slapd 2.5 marks what an administrator has set, and takes manage for that:
+// what an identity with write alone has set works.
 func TestAResetByWriteAloneNeedNotBeChanged(t *testing.T) {
 	w := newWorld(t, lab.SlapdPolicy{MustChange: true}, false)
 	for _, set := range []string{"exop", "replace"} {

@@ -21,7 +21,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// One primary and its replica for all tests, each of which has roles of its own.
+// One primary and its replica for all tests, each of which has roles of its
+// own.
 var (
 	ca               *lab.CA
 	primary, replica *lab.Postgres

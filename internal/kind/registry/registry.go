@@ -39,8 +39,8 @@ var kinds = map[credential.Kind]opener{
 	credential.PostgresPassword: openPostgresPassword,
 }
 
-// systems has one line for each type of authority besides directories and Vault.
-// A listing looks accounts up, so each is a Finder.
+// systems has one line for each type of authority besides directories and
+// Vault. A listing looks accounts up, so each is a Finder.
 var systems = map[string]func(r *Registry, name string, s authority.Settings) (authority.Finder, error){
 	settings.Type: openPostgres,
 }
@@ -88,7 +88,8 @@ func (r *Registry) Authority(spec *config.Campaign, name string, k credential.Ki
 	return a, nil
 }
 
-// Directory opens the directory of that name in spec, or returns the one that is open.
+// Directory opens the directory of that name in spec, or returns the one that
+// is open.
 func (r *Registry) Directory(spec *config.Campaign, name string) (*directory.Client, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

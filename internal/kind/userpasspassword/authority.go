@@ -1,14 +1,15 @@
-// Package userpasspassword rotates the password of a user of Vault's auth method userpass
-// (https://developer.hashicorp.com/vault/docs/auth/userpass), with which the device
-// logs in to Vault.
+// Package userpasspassword rotates the password of a user of Vault's auth
+// method userpass (https://developer.hashicorp.com/vault/docs/auth/userpass),
+// with which the device logs in to Vault.
 //
-// A user has one password, so Set ends the old one at once; what it minted lives on, and
-// Retire revokes that. Vault shows neither the password nor when it was set, so there is no
-// change mark: a good login with the new value is what shows that no other is in force.
+// A user has one password, so Set ends the old one at once; what it minted
+// lives on, and Retire revokes that. Vault shows neither the password nor when
+// it was set, so there is no change mark: a good login with the new value is
+// what shows that no other is in force.
 //
-// Names are the same in upper and lower case, and are stored in lower case. That is not
-// only for looks: Vault 1.21 answers 204 to a new password of "ALICE" and gives it to
-// nobody, with the one of "alice" left as it was
+// Names are the same in upper and lower case, and are stored in lower case.
+// That is not only for looks: Vault 1.21 answers 204 to a new password of
+// "ALICE" and gives it to nobody, with the one of "alice" left as it was
 // (TestAPasswordForAnotherSpellingOfTheNameChangesNothing).
 package userpasspassword
 
@@ -29,8 +30,8 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// Authority is Vault's userpass login. The subject of a credential is "mount/name"; one
-// Authority serves all mounts.
+// Authority is Vault's userpass login. The subject of a credential is
+// "mount/name"; one Authority serves all mounts.
 type Authority struct {
 	api      *vaultapi.Client
 	server   string
@@ -46,9 +47,10 @@ type Authority struct {
 
 var _ kind.Authority = (*Authority)(nil)
 
-// New gives the authority behind api, whose token needs the rights that vault.Policies gives
-// the worker. serverName is how the ledger calls it. vaultGenerate makes a value by a Vault
-// password policy; it may be nil if p names none.
+// New gives the authority behind api, whose token needs the rights that
+// vault.Policies gives the worker. serverName is how the ledger calls it.
+// vaultGenerate makes a value by a Vault password policy; it may be nil if p
+// names none.
 func New(api *vaultapi.Client, serverName string, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
 	return &Authority{api: api, server: serverName, policy: p, generate: vaultGenerate, tokens: minted.New(api, serverName)}
 }
@@ -56,18 +58,20 @@ func New(api *vaultapi.Client, serverName string, p config.PasswordPolicy, vault
 // Servers is the one Vault.
 func (au *Authority) Servers() []string { return []string{au.server} }
 
-// ProofWithoutOld is ProofRevoked: a user has one password, and Retire ends only when Vault
-// lists no token that another one minted.
+// ProofWithoutOld is ProofRevoked: a user has one password, and Retire ends
+// only when Vault lists no token that another one minted.
 func (au *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofRevoked }
 
-// RetiresFirst: a token of the stolen password may read the place at which the new one is left.
+// RetiresFirst: a token of the stolen password may read the place at which the
+// new one is left.
 func (au *Authority) RetiresFirst(credential.Credential) bool { return true }
 
-// longest is what bcrypt takes into account, and Vault's limit: a longer password is
-// answered with status 500.
+// longest is what bcrypt takes into account, and Vault's limit: a longer
+// password is answered with status 500.
 const longest = 72
 
-// Generate makes a random value, or one by the campaign's Vault password policy.
+// Generate makes a random value, or one by the campaign's Vault password
+// policy.
 func (au *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
 	if au.policy.VaultPolicy == "" {
 		return password.New(au.policy)
@@ -156,7 +160,8 @@ func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}
 }
 
-// unreachable reports whether err is Vault's silence, and not the caller's own end.
+// unreachable reports whether err is Vault's silence, and not the caller's own
+// end.
 func unreachable(ctx context.Context, err error) bool {
 	if err == nil || ctx.Err() != nil {
 		return false

@@ -61,11 +61,12 @@ func (au *Authority) entity(ctx context.Context, m mount, u user) (entity, error
 	return e, nil
 }
 
-// locked reports whether Vault refuses every login of the user for now, which it does after
-// five wrong passwords (user lockout, since Vault 1.13;
-// https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The lock is the core's: a new
-// password does not lift it, nor does a user that is deleted and made anew. The one
-// wrong login of a proof does not add up: the right one after it clears the count.
+// locked reports whether Vault refuses every login of the user for now, which
+// it does after five wrong passwords (user lockout, since Vault 1.13;
+// https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The lock
+// is the core's: a new password does not lift it, nor does a user that is
+// deleted and made anew. The one wrong login of a proof does not add up: the
+// right one after it clears the count.
 func (au *Authority) locked(ctx context.Context, m mount, u user) (bool, error) {
 	if m.accessor == "" {
 		return false, nil

@@ -16,8 +16,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// reader is a thief who reads the place where the new value is left. Its Activate looks what he
-// could do at the moment of the write.
+// reader is a thief who reads the place where the new value is left. Its
+// Activate looks what he could do at the moment of the write.
 type reader struct {
 	*vault.Store
 	t      *testing.T
@@ -96,7 +96,8 @@ func TestAStolenPasswordIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T)
 			require.NoError(t, err)
 			require.Nil(t, lost)
 
-			// The look at the end goes by the value that was activated: there is no mark.
+			// The look at the end goes by the value that was activated: there
+			// is no mark.
 			proved := []rotation.Proved{{Credential: c, To: a.To, Written: a.Written}}
 			require.Equal(t, []rotation.Looked{{}}, rotator().Recheck(t.Context(), proved))
 			if row.crash != "" {

@@ -21,8 +21,8 @@ var (
 	_ kind.Outlasting = (*Authority)(nil)
 )
 
-// Outlasts reads it from the user and its mount, before anything is set. Without the
-// password it lets nobody in.
+// Outlasts reads it from the user and its mount, before anything is set.
+// Without the password it lets nobody in.
 func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kind.Outlasts, error) {
 	if c.Problem != "" {
 		return kind.Outlasts{}, nil // it is not rotated
@@ -35,13 +35,15 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 	return kind.Outlasts{Tokens: batch}, err
 }
 
-// Reads logs in with one of values, asks Vault what that token may read, and revokes it. Where
-// none of them logs in, what the user could read is not known: nobody else gets a token of it.
+// Reads logs in with one of values, asks Vault what that token may read, and
+// revokes it. Where none of them logs in, what the user could read is not
+// known: nobody else gets a token of it.
 //
-// A user that is on the roll for its name alone (credential.SameName) is asked only whether what
-// Vault holds for the account of that name opens it. If all of that is refused, who has it reads
-// nothing; if it is accepted, the places where it lies count as readable too, because the answer
-// would change with what is written there.
+// A user that is on the roll for its name alone (credential.SameName) is asked
+// only whether what Vault holds for the account of that name opens it. If all
+// of that is refused, who has it reads nothing; if it is accepted, the places
+// where it lies count as readable too, because the answer would change with
+// what is written there.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	look := au.user
 	if c.Problem == credential.SameName {
@@ -55,7 +57,8 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		return nil, err
 	}
 	known := false
-	// The staged value and those at its paths come last, and are the likelier ones.
+	// The staged value and those at its paths come last, and are the likelier
+	// ones.
 	for _, v := range slices.Backward(values) {
 		if v.IsZero() {
 			continue
@@ -96,8 +99,9 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	return nil, fmt.Errorf("vault %s: log in to ask what a login may read: no value that is known logs in", au.server)
 }
 
-// readsStill is Reads of a user that was deleted since it was listed. What it minted lives on with the
-// policies of then (1.21 tried), and nobody is cut off who could log in again; so that is revoked.
+// readsStill is Reads of a user that was deleted since it was listed. What it
+// minted lives on with the policies of then (1.21 tried), and nobody is cut off
+// who could log in again; so that is revoked.
 func (au *Authority) readsStill(ctx context.Context, subject string, paths []string) ([]string, error) {
 	u, err := au.named(subject)
 	if err != nil {
@@ -119,7 +123,8 @@ func withPlaces(readable []string, c credential.Credential, paths []string) []st
 	return readable
 }
 
-// reach asks about its live tokens too, but of one that is on the roll for its name alone.
+// reach asks about its live tokens too, but of one that is on the roll for its
+// name alone.
 func (au *Authority) reach(ctx context.Context, c credential.Credential, u user, auth *vaultapi.SecretAuth, paths []string) ([]string, error) {
 	at := "auth/" + u.mount + "/users/"
 	w := minted.Whose{Auth: auth, Own: []string{u.path(), u.path() + "/policies", at + minted.Probe}}
@@ -129,8 +134,9 @@ func (au *Authority) reach(ctx context.Context, c credential.Credential, u user,
 	return au.tokens.Reach(ctx, w, paths)
 }
 
-// refusals remembers what was refused of late, so that asking again and again what a login
-// could read does not lock it. It is kept longer than Vault counts.
+// refusals remembers what was refused of late, so that asking again and again
+// what a login could read does not lock it. It is kept longer than Vault
+// counts.
 type refusals struct {
 	mu   sync.Mutex
 	seen map[string][]refusal
@@ -141,7 +147,8 @@ type refusal struct {
 	at    time.Time
 }
 
-// refusedMost leaves room for the wrong passwords of others and of a proof below Vault's five.
+// refusedMost leaves room for the wrong passwords of others and of a proof
+// below Vault's five.
 const refusedMost = 3
 
 const countedFor = 20 * time.Minute // Vault's lockout_counter_reset is 15 minutes

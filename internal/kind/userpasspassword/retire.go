@@ -12,17 +12,20 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// inFlightMost bounds the wait for logins that were on their way when the password was set.
+// inFlightMost bounds the wait for logins that were on their way when the
+// password was set.
 const inFlightMost = 20 * time.Second
 
-// Retire revokes every service token of the user. Nothing tells those of the old password
-// from those of the new one, and it comes before anybody else may have the new one; a process
-// that finds the work of another one done does it again, and consumers that have logged
-// in since have to do that once more. What this process has retired it leaves alone.
+// Retire revokes every service token of the user. Nothing tells those of the
+// old password from those of the new one, and it comes before anybody else may
+// have the new one; a process that finds the work of another one done does it
+// again, and consumers that have logged in since have to do that once more.
+// What this process has retired it leaves alone.
 //
-// A login that was on its way when the password was set may mint a token after that, for as long
-// as Vault takes to compare the password (TestALoginThatWasOnItsWayLeavesNoToken). So the last
-// look comes no sooner after it than three times what a login of this user was seen to take.
+// A login that was on its way when the password was set may mint a token after
+// that, for as long as Vault takes to compare the password
+// (TestALoginThatWasOnItsWayLeavesNoToken). So the last look comes no sooner
+// after it than three times what a login of this user was seen to take.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	u, err := au.usable(ctx, a)
 	if err != nil {
@@ -75,8 +78,9 @@ type retired struct {
 	findings []credential.Finding
 }
 
-// letLand waits for logins that were on their way when the password was set. A process that has not
-// been let in with the value which is to stay sees that it is the one in force.
+// letLand waits for logins that were on their way when the password was set. A
+// process that has not been let in with the value which is to stay sees that it
+// is the one in force.
 func (au *Authority) letLand(ctx context.Context, u user, new credential.Secret) error {
 	since := time.Now()
 	if at, ok := au.set.Load(u.subject()); ok {

@@ -17,8 +17,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// server is one real Vault for all tests; worker holds a token with nothing but the
-// worker's policy.
+// server is one real Vault for all tests; worker holds a token with nothing but
+// the worker's policy.
 var (
 	server *lab.Vault
 	worker *vaultapi.Client

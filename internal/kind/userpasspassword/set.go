@@ -15,13 +15,13 @@ import (
 	"rollcall/internal/vault"
 )
 
-// Set gives the user another password and changes nothing else of it. A value that is set
-// already is success.
+// Set gives the user another password and changes nothing else of it. A value
+// that is set already is success.
 //
-// It ends the old one at once, so what would keep the new one from being tried has to be
-// known before: a user that is bound to addresses is left as it is unless this process
-// was let in as it. Vault looks at the password first and at the address after that,
-// so a wrong password tells nothing.
+// It ends the old one at once, so what would keep the new one from being tried
+// has to be known before: a user that is bound to addresses is left as it is
+// unless this process was let in as it. Vault looks at the password first and
+// at the address after that, so a wrong password tells nothing.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.Secret) error {
 	if new.IsZero() {
 		return fmt.Errorf("vault %s: set a password: the new value is empty", au.server)
@@ -43,7 +43,8 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, _ credential.
 	return nil
 }
 
-// usable reads the user and stops where a rotation would saw off the branch we sit on.
+// usable reads the user and stops where a rotation would saw off the branch we
+// sit on.
 func (au *Authority) usable(ctx context.Context, a kind.Account) (user, error) {
 	u, err := au.user(ctx, a.Subject)
 	switch {
@@ -75,8 +76,8 @@ func (au *Authority) usable(ctx context.Context, a kind.Account) (user, error) {
 	return *u, nil
 }
 
-// mintedBy reports whether a token lookup shows a login by that user, in whatever spelling: the
-// path has the name as it was typed.
+// mintedBy reports whether a token lookup shows a login by that user, in
+// whatever spelling: the path has the name as it was typed.
 func mintedBy(token *vaultapi.Secret, u user) bool {
 	if token == nil {
 		return false

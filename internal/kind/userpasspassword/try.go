@@ -16,14 +16,16 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// Try logs in with the value and looks its own token up, then revokes the token, whatever
-// happened in between.
+// Try logs in with the value and looks its own token up, then revokes the
+// token, whatever happened in between.
 //
-// Where a second factor is asked for (login MFA), no token is given, and the challenge itself
-// shows that the password was right: Vault makes it after the password was checked.
+// Where a second factor is asked for (login MFA), no token is given, and the
+// challenge itself shows that the password was right: Vault makes it after the
+// password was checked.
 //
-// 403 has several causes that Vault does not tell apart: too many wrong logins, an address, a
-// disabled entity. The user and the list of locked ones say which.
+// 403 has several causes that Vault does not tell apart: too many wrong logins,
+// an address, a disabled entity. The user and the list of locked ones say
+// which.
 func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	u, err := au.user(ctx, a.Subject)
 	switch {
@@ -49,7 +51,8 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	return protocol.Refused, nil
 }
 
-// Offer is the login alone: Vault answers for a user that is not there as for a wrong password.
+// Offer is the login alone: Vault answers for a user that is not there as for a
+// wrong password.
 func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	u, err := au.named(a.Subject)
 	if err != nil {
@@ -58,7 +61,8 @@ func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value 
 	return au.login(ctx, *u, value, false)
 }
 
-// login logs in again where the token of a good login was gone before it could be used.
+// login logs in again where the token of a good login was gone before it could
+// be used.
 func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (answer protocol.Answer, err error) {
 	for range minted.LoginsMost {
 		answer, err = au.once(ctx, u, value, operate)
@@ -92,8 +96,9 @@ func (au *Authority) once(ctx context.Context, u user, value credential.Secret, 
 	if !errors.As(err, &resp) || resp.StatusCode != http.StatusForbidden {
 		return au.refusal(ctx, u, err)
 	}
-	// The token was minted a moment ago and may not look at itself: its policies leave out
-	// "default", or its entity is disabled, which Vault looks at with each use.
+	// The token was minted a moment ago and may not look at itself: its
+	// policies leave out "default", or its entity is disabled, which Vault
+	// looks at with each use.
 	if auth.Accessor == "" {
 		return protocol.Disabled, nil
 	}
@@ -111,7 +116,8 @@ type entry struct {
 
 var errNoToken = errors.New("the answer holds no token")
 
-// enter logs in. The client has the token; one without is a login that waits for a second factor.
+// enter logs in. The client has the token; one without is a login that waits
+// for a second factor.
 func (au *Authority) enter(ctx context.Context, u user, value credential.Secret) (*vaultapi.Client, *vaultapi.SecretAuth, error) {
 	bare, err := au.api.CloneWithHeaders()
 	if err != nil {
@@ -161,8 +167,8 @@ func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.A
 	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, resp.StatusCode)
 }
 
-// forbidden finds out what a 403 was for. Only who had the right password gets it for the address
-// or the entity; who is locked gets it with any.
+// forbidden finds out what a 403 was for. Only who had the right password gets
+// it for the address or the entity; who is locked gets it with any.
 func (au *Authority) forbidden(ctx context.Context, u user) (protocol.Answer, error) {
 	known, err := au.user(ctx, u.subject())
 	if err != nil {
@@ -186,9 +192,9 @@ func (au *Authority) forbidden(ctx context.Context, u user) (protocol.Answer, er
 	return protocol.Disabled, nil
 }
 
-// discard revokes the token of a login, by its accessor where it may not revoke itself. A
-// cancelled caller must not leave a token behind, so this has its own time. Batch tokens
-// cannot be revoked and have no accessor.
+// discard revokes the token of a login, by its accessor where it may not revoke
+// itself. A cancelled caller must not leave a token behind, so this has its own
+// time. Batch tokens cannot be revoked and have no accessor.
 func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth *vaultapi.SecretAuth) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -122,7 +122,8 @@ func TestWhatTheOldPasswordMintedDiesInEverySpellingWithItsChildren(t *testing.T
 	require.True(t, alive(t, consumer), "this process knows that it has retired it")
 }
 
-// A login whose password Vault is comparing when another one is set succeeds, and gives a token.
+// A login whose password Vault is comparing when another one is set succeeds,
+// and gives a token.
 func TestALoginThatWasOnItsWayLeavesNoToken(t *testing.T) {
 	t.Parallel()
 	// At cost 12, four times the work that Vault's own hashes take.
@@ -210,7 +211,8 @@ func TestAUserBoundToOtherAddressesIsLeftAsItIs(t *testing.T) {
 	admin(t, "auth/userpass/users/"+c.Name, map[string]any{"token_bound_cidrs": "127.0.0.0/8"})
 	login(t, c.Name, old)
 
-	// Bound to this machine's address, it is rotated if a value logs in from here.
+	// Bound to this machine's address, it is rotated if a value logs in from
+	// here.
 	a = account(t, au, c)
 	requireStop(t, au.Set(t.Context(), a, credential.NewSecret("new"), old), protocol.ReasonRights)
 	got, err = au.Try(t.Context(), "vault", a, old)

@@ -43,7 +43,8 @@ func TestTheTemporaryValueLetsNobodyInAndItsOwnerChangesIt(t *testing.T) {
 	require.Equal(t, "52e", subCode(t, c.Name, stolen), "the change gives the stolen value no new hour")
 }
 
-// Broken off between any two of its requests, Retire is done again from the start.
+// Broken off between any two of its requests, Retire is done again from the
+// start.
 func TestRetireBrokenOffAnywhereIsDoneAgain(t *testing.T) {
 	for steps := range 4 {
 		t.Run(fmt.Sprintf("after %d of its changes", steps), func(t *testing.T) {
@@ -68,8 +69,8 @@ func TestRetireBrokenOffAnywhereIsDoneAgain(t *testing.T) {
 	}
 }
 
-// A server that has the two resets and not must-change yet, or must-change of an
-// earlier value, is behind.
+// A server that has the two resets and not must-change yet, or must-change of
+// an earlier value, is behind.
 func TestTheChangeMarkGrowsWithEveryStep(t *testing.T) {
 	a := authority(t)
 	c, stolen := person(t)
@@ -173,8 +174,8 @@ func TestWithoutTheRightToPwdLastSetTheStolenValueIsDeadAndTheDelegationIsNamed(
 	require.True(t, checks[0].OK, checks[0].Detail)
 }
 
-// Were each pass to reset again, a server that follows more slowly than passes come would
-// never have seen the last one.
+// Were each pass to reset again, a server that follows more slowly than passes
+// come would never have seen the last one.
 func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
 	a := authority(t)
 	c, _ := person(t)
@@ -187,8 +188,9 @@ func TestRetiringAgainIsNoChangeThatOtherServersWouldHaveToSee(t *testing.T) {
 	require.Equal(t, retired, show(t, a, c).Changed)
 }
 
-// At the end of a campaign some owners have changed their temporary value, as they were to;
-// whatever else was done to an account since is told apart from that.
+// At the end of a campaign some owners have changed their temporary value, as
+// they were to; whatever else was done to an account since is told apart from
+// that.
 func TestTheLookAtTheEndTellsAHandOverFromOtherChanges(t *testing.T) {
 	a := authority(t)
 	const untouched, handedOver, resetAgain, resetByHelpdesk, lifted, changedTwice = 0, 1, 2, 3, 4, 5

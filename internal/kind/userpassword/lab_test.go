@@ -25,7 +25,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// domain is the one that all tests share: provisioning takes longer than they do.
+// domain is the one that all tests share: provisioning takes longer than they
+// do.
 var domain struct {
 	once sync.Once
 	dir  string
@@ -146,8 +147,8 @@ func flag(t *testing.T, dn string, flag int) {
 	put(t, dn, "userAccountControl", strconv.Itoa(control|flag))
 }
 
-// subCode is what the domain controller answers past our own driver: "" for a login, or
-// the Win32 error.
+// subCode is what the domain controller answers past our own driver: "" for a
+// login, or the Win32 error.
 func subCode(t *testing.T, dn string, v credential.Secret) string {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -165,9 +166,9 @@ func subCode(t *testing.T, dn string, v credential.Secret) string {
 	return code[1]
 }
 
-// change is a change of password by somebody who knows the present one ([MS-ADTS]
-// 3.1.1.3.1.5.1). An account that must change its password cannot bind, so another one
-// asks for it; the present password is what counts.
+// change is a change of password by somebody who knows the present one
+// ([MS-ADTS] 3.1.1.3.1.5.1). An account that must change its password cannot
+// bind, so another one asks for it; the present password is what counts.
 func change(t *testing.T, dn string, from, to credential.Secret) error {
 	t.Helper()
 	conn := admin(t)

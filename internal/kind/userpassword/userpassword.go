@@ -1,9 +1,11 @@
-// Package userpassword rotates the passwords of people in an Active Directory domain.
+// Package userpassword rotates the passwords of people in an Active Directory
+// domain.
 //
 // A person's password is in no path that anything reads, so the new value is a
-// temporary one: it is left in Vault for its owner to fetch, and he must change it at
-// the next log-on. Until then the rotation is that of ad-password, whose two resets
-// end the stolen value; must-change comes last, because the value lets nobody in from then on.
+// temporary one: it is left in Vault for its owner to fetch, and he must change
+// it at the next log-on. Until then the rotation is that of ad-password, whose
+// two resets end the stolen value; must-change comes last, because the value
+// lets nobody in from then on.
 package userpassword
 
 import (
@@ -25,8 +27,9 @@ type Authority struct {
 	*adpassword.Authority
 	dir *directory.Client
 
-	// left holds how Retire left an account (state), by subject. Without it (the process
-	// began later) Retire is done again, and overrules a change without a word.
+	// left holds how Retire left an account (state), by subject. Without it
+	// (the process began later) Retire is done again, and overrules a change
+	// without a word.
 	left sync.Map
 }
 
@@ -55,14 +58,16 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 	return a.Authority.Set(ctx, acc, new, old)
 }
 
-// Try binds once as the account. A password that must be changed is refused with
-// sub-code 773, which only the right one gets ([MS-ERREF] 2.2, ERROR_PASSWORD_MUST_CHANGE): with pwdLastSet 0 on
-// the same domain controller it is Accepted, for more than that it cannot do. One
-// that has expired of age is not.
+// Try binds once as the account. A password that must be changed is refused
+// with sub-code 773, which only the right one gets ([MS-ERREF] 2.2,
+// ERROR_PASSWORD_MUST_CHANGE): with pwdLastSet 0 on the same domain controller
+// it is Accepted, for more than that it cannot do. One that has expired of age
+// is not.
 //
-// A right value is not always the one in force: the one before works for its hour. After Retire
-// the account must be as that left it, or the owner would be handed a password that
-// somebody has changed; that is an error, after which the caller looks again.
+// A right value is not always the one in force: the one before works for its
+// hour. After Retire the account must be as that left it, or the owner would be
+// handed a password that somebody has changed; that is an error, after which
+// the caller looks again.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	answer, err := a.Authority.Try(ctx, server, acc, value)
 	if err != nil || answer != protocol.Accepted && answer != protocol.PasswordExpired {
@@ -92,20 +97,21 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	return answer, nil
 }
 
-// Offer is Try: whether a right value is the one in force, only the account shows.
+// Offer is Try: whether a right value is the one in force, only the account
+// shows.
 func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
 	return a.Try(ctx, server, acc, value)
 }
 
-// Retire ends the stolen value as ad-password does and then makes the owner change the
-// new one at the next log-on. Broken off in between, it is done again from the start:
-// a reset takes must-change off, and it is put on again. What this process has
-// retired and nobody has changed since is left alone.
+// Retire ends the stolen value as ad-password does and then makes the owner
+// change the new one at the next log-on. Broken off in between, it is done
+// again from the start: a reset takes must-change off, and it is put on again.
+// What this process has retired and nobody has changed since is left alone.
 //
-// Whoever has changed the temporary value since an earlier Retire is overruled by it: the
-// owner cannot be told from an intruder. An owner who may not change his password is
-// not made to, for that would lock him out; that, and a password that never expires,
-// is a finding.
+// Whoever has changed the temporary value since an earlier Retire is overruled
+// by it: the owner cannot be told from an intruder. An owner who may not change
+// his password is not made to, for that would lock him out; that, and a
+// password that never expires, is a finding.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	var findings []credential.Finding
 	if left, ok := a.left.Load(acc.Subject); ok {
@@ -146,9 +152,9 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	return mark, append(findings, left.findings...), nil
 }
 
-// Tell tells a hand-over from other changes. One change of a temporary value that had to
-// be changed is what its owner was to do; whoever read the value could do it too, and nothing
-// tells the two apart, so it is said.
+// Tell tells a hand-over from other changes. One change of a temporary value
+// that had to be changed is what its owner was to do; whoever read the value
+// could do it too, and nothing tells the two apart, so it is said.
 func (a *Authority) Tell(proved string, now kind.Account) kind.Told {
 	again := func(detail string) kind.Told {
 		return kind.Told{Reason: protocol.ReasonChangedSince, Detail: "proved dead, and after that and before the end of the campaign " + detail}

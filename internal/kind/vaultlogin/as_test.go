@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/kind/userpassword"
 )
 
-// What a directory can do besides decides what is called dead: it must not get lost because
-// its passwords may open Vault too.
+// What a directory can do besides decides what is called dead: it must not get
+// lost because its passwords may open Vault too.
 func TestWhatAnAuthorityCanDoBesidesIsFoundThroughTheOneAroundIt(t *testing.T) {
 	for name, inner := range map[string]kind.Authority{
 		"ldap-password": ldappassword.New(nil, config.PasswordPolicy{}, nil),

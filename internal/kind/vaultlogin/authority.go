@@ -1,11 +1,14 @@
-// Package vaultlogin adds to the authority of a directory what its passwords open besides: an
-// auth mount of type ldap asks the directory, and gives whoever logs in a token of Vault
+// Package vaultlogin adds to the authority of a directory what its passwords
+// open besides: an auth mount of type ldap asks the directory, and gives
+// whoever logs in a token of Vault
 // (https://developer.hashicorp.com/vault/docs/auth/ldap).
 //
-// A new password ends no such token. It lives until it expires, reads what it could read, and each
-// time that it is renewed Vault binds with the password that it was minted with: three renewals
-// lock the account for its new one (1.21 and slapd 2.5 tried). So Retire revokes all of them, and for
-// a login whose policies may read something it does so before the new value is written anywhere.
+// A new password ends no such token. It lives until it expires, reads what it
+// could read, and each time that it is renewed Vault binds with the password
+// that it was minted with: three renewals lock the account for its new one
+// (1.21 and slapd 2.5 tried). So Retire revokes all of them, and for a login
+// whose policies may read something it does so before the new value is written
+// anywhere.
 package vaultlogin
 
 import (
@@ -19,8 +22,8 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// Authority is the one of a directory, whose accounts may log in to Vault. What is not about
-// Vault it leaves to that one.
+// Authority is the one of a directory, whose accounts may log in to Vault. What
+// is not about Vault it leaves to that one.
 type Authority struct {
 	kind.Authority
 	tokens *minted.Tokens
@@ -39,8 +42,8 @@ var (
 	_ kind.Outlasting = (*Authority)(nil)
 )
 
-// Around gives the authority of a directory with what is about Vault, tokens of which
-// serverName is the name.
+// Around gives the authority of a directory with what is about Vault, tokens of
+// which serverName is the name.
 func Around(directory kind.Authority, tokens *minted.Tokens, serverName string) *Authority {
 	return &Authority{Authority: directory, tokens: tokens, vault: serverName}
 }
@@ -71,15 +74,18 @@ func (au *Authority) Accounts(ctx context.Context, server string, cs []credentia
 // Unwrap is the directory's, for what it can do besides (kind.As).
 func (au *Authority) Unwrap() kind.Authority { return au.Authority }
 
-// RetiresFirst: a token that a stolen password minted may read the place at which the new one is left.
+// RetiresFirst: a token that a stolen password minted may read the place at
+// which the new one is left.
 func (au *Authority) RetiresFirst(c credential.Credential) bool {
 	return c.ReachesVault() || au.Authority.RetiresFirst(c)
 }
 
-// Set looks at all tokens that there are first, for a login that is retired before its consumers get
-// the new value: what takes as many calls as there are tokens is done while they have the old one,
-// and a right that is missing shows before anything is changed. So does a server that Vault asks and that is
-// silent or lags: at it the old password could not be retired, and what is set would not be activated.
+// Set looks at all tokens that there are first, for a login that is retired
+// before its consumers get the new value: what takes as many calls as there are
+// tokens is done while they have the old one, and a right that is missing shows
+// before anything is changed. So does a server that Vault asks and that is
+// silent or lags: at it the old password could not be retired, and what is set
+// would not be activated.
 func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credential.Secret) error {
 	if reaches(a) {
 		if err := au.tokens.Warm(ctx); err != nil {
@@ -96,10 +102,11 @@ func reaches(a kind.Account) bool {
 	return slices.ContainsFunc(a.Logins, func(l credential.VaultLogin) bool { return !l.Plain })
 }
 
-// Retire first ends the old password at the directory for good, then revokes what logins to Vault
-// minted with it, and looks again until nothing is left, also when a login that was on its way has
-// had its time. It finds the tokens by mount and name, and so those of the new password as well:
-// consumers have none by then, but where it is repeated after a crash they log in once more.
+// Retire first ends the old password at the directory for good, then revokes
+// what logins to Vault minted with it, and looks again until nothing is left,
+// also when a login that was on its way has had its time. It finds the tokens
+// by mount and name, and so those of the new password as well: consumers have
+// none by then, but where it is repeated after a crash they log in once more.
 func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	mark, findings, err := au.Authority.Retire(ctx, a, new)
 	if err != nil || len(a.Logins) == 0 {

@@ -11,15 +11,18 @@ import (
 const (
 	inFlightLeast = 250 * time.Millisecond
 	inFlightMost  = 20 * time.Second
-	// unmeasured is what a login is taken to need at a mount at which ours was not good.
+	// unmeasured is what a login is taken to need at a mount at which ours was
+	// not good.
 	unmeasured = time.Second
-	// slower is how many times as long as ours a login may take that was on its way.
+	// slower is how many times as long as ours a login may take that was on its
+	// way.
 	slower = 3
 )
 
-// inFlight is how long a login to Vault may take of which the directory took the old password just
-// before it was changed: groups are looked up, then the token is stored. That is some 10 ms on 1.21 beside
-// its directory, and seconds where that looks through nested groups, so a login of ours is the measure.
+// inFlight is how long a login to Vault may take of which the directory took
+// the old password just before it was changed: groups are looked up, then the
+// token is stored. That is some 10 ms on 1.21 beside its directory, and seconds
+// where that looks through nested groups, so a login of ours is the measure.
 func (au *Authority) inFlight(ctx context.Context, a kind.Account, new credential.Secret) time.Duration {
 	longest := time.Duration(0)
 	for _, l := range a.Logins {

@@ -25,8 +25,8 @@ const reader = `path "rollcall/data/device/*" { capabilities = ["read"] }
 path "auth/token/create" { capabilities = ["update"] }
 `
 
-// world is a directory with a replica that locks accounts at the third wrong password, and a Vault
-// with auth mounts that ask the two.
+// world is a directory with a replica that locks accounts at the third wrong
+// password, and a Vault with auth mounts that ask the two.
 type world struct {
 	provider, replica *lab.Slapd
 	server            *lab.Vault

@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	// maxWrongLogins is how many wrong passwords one question may cost an account at one mount.
+	// maxWrongLogins is how many wrong passwords one question may cost an
+	// account at one mount.
 	maxWrongLogins = 2
-	// refusedFor is how long a value that a mount refused is not offered there again: each time
-	// counts at the directory. Later on it may be the one in force.
+	// refusedFor is how long a value that a mount refused is not offered there
+	// again: each time counts at the directory. Later on it may be the one in
+	// force.
 	refusedFor = 15 * time.Minute
 )
 
@@ -31,8 +33,9 @@ type refusal struct {
 	at             time.Time
 }
 
-// Reads logs in at each mount with one of values and asks what the token may read. Which it was is
-// not known: the first ones are most likely in force, and what was refused is not offered again soon.
+// Reads logs in at each mount with one of values and asks what the token may
+// read. Which it was is not known: the first ones are most likely in force, and
+// what was refused is not offered again soon.
 func (au *Authority) Reads(ctx context.Context, c credential.Credential, values []credential.Secret, paths []string) ([]string, error) {
 	var out []string
 	for _, l := range c.Logins {

@@ -16,8 +16,9 @@ const (
 	followsLook   = 50 * time.Millisecond
 )
 
-// followed waits until the servers that Vault asks have the change: at one that lags the stolen password
-// goes on minting tokens. One that a person took out of the campaign is not waited for.
+// followed waits until the servers that Vault asks have the change: at one that
+// lags the stolen password goes on minting tokens. One that a person took out
+// of the campaign is not waited for.
 func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.VaultLogin) error {
 	asked := au.asked(a, l)
 	if len(asked) == 0 {
@@ -39,7 +40,8 @@ func (au *Authority) followed(ctx context.Context, a kind.Account, l credential.
 	return nil
 }
 
-// abreast holds each server that Vault asks, before anything is set, to what the write server has.
+// abreast holds each server that Vault asks, before anything is set, to what
+// the write server has.
 func (au *Authority) abreast(ctx context.Context, a kind.Account) error {
 	const then = "its password was not changed by this pass, because the old one would log in to Vault there on and on, and its new one could not be written: repair the server, or leave it out by name"
 	for _, l := range a.Logins {
@@ -61,7 +63,8 @@ func (au *Authority) abreast(ctx context.Context, a kind.Account) error {
 	return nil
 }
 
-// asked are the servers besides the write server that a mount asks and that nobody took out.
+// asked are the servers besides the write server that a mount asks and that
+// nobody took out.
 func (au *Authority) asked(a kind.Account, l credential.VaultLogin) (out []string) {
 	for _, server := range l.Servers {
 		if !l.Plain && server != au.Servers()[0] && !slices.Contains(a.LeftOut, server) {

@@ -18,7 +18,8 @@ import (
 	"rollcall/internal/vault"
 )
 
-// In one world, one after the other: a directory and a Vault take longer to start than all of these.
+// In one world, one after the other: a directory and a Vault take longer to
+// start than all of these.
 func TestPasswordsThatLogInToVault(t *testing.T) {
 	w := newWorld(t)
 	t.Run("what a stolen password minted is dead before the new one is written where it reads", w.deadBeforeWritten)
@@ -57,8 +58,8 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	})
 }
 
-// thief watches the place of the new value with every token that he has, and tries the stolen
-// password in between.
+// thief watches the place of the new value with every token that he has, and
+// tries the stolen password in between.
 type thief struct {
 	*vault.Store
 	w       *world
@@ -298,7 +299,8 @@ func (w *world) reads(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Policies may go by who logs in: an answer holds for tokens with the same rights alone.
+// Policies may go by who logs in: an answer holds for tokens with the same
+// rights alone.
 func (w *world) readsOfEach(t *testing.T) {
 	w.mount(t, "own", w.provider, map[string]any{"token_policies": "own"})
 	about, err := w.server.Client().Sys().ListAuth()

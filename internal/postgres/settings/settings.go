@@ -41,8 +41,8 @@ var Section = authority.Section{
 // Cluster is one PostgreSQL cluster: a primary and its replicas by streaming
 // replication.
 type Cluster struct {
-	// Servers are postgresql:// URLs with their ports, as config.ServerAt writes
-	// them. The first is the primary.
+	// Servers are postgresql:// URLs with their ports, as config.ServerAt
+	// writes them. The first is the primary.
 	Servers []string `json:"servers"`
 	// Addresses are where servers are dialled whose name had one when the roll
 	// was listed. No campaign file has them.

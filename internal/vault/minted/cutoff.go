@@ -14,13 +14,16 @@ type Alias struct {
 	Name  string
 }
 
-// RevokeMinted revokes every token that mine reports, and the tokens that were made with one of those and
-// cut off from it since, and looks again until none is left.
+// RevokeMinted revokes every token that mine reports, and the tokens that were
+// made with one of those and cut off from it since, and looks again until none
+// is left.
 //
-// auth/token/revoke-orphan ends a token and leaves its children, without a parent; all that they keep of
-// who made them is the entity (1.21 tried). So where the entity has no alias but the login's they are
-// revoked, and where it has others they are counted in Orphans: another login of the entity may have
-// made them. alias is called only where there are tokens that other tokens made.
+// auth/token/revoke-orphan ends a token and leaves its children, without a
+// parent; all that they keep of who made them is the entity (1.21 tried). So
+// where the entity has no alias but the login's they are revoked, and where it
+// has others they are counted in Orphans: another login of the entity may have
+// made them. alias is called only where there are tokens that other tokens
+// made.
 func (t *Tokens) RevokeMinted(ctx context.Context, mine func(Token) bool, alias func(context.Context) (Alias, error)) (Outcome, error) {
 	var out Outcome
 	sole := map[string]bool{} // by entity of the login: nobody else has it
@@ -111,7 +114,8 @@ func (t *Tokens) entity(ctx context.Context, by map[string]any, sole map[string]
 	return nil
 }
 
-// Unsure words tokens of which it is not certain that the login made them. It names no account.
+// Unsure words tokens of which it is not certain that the login made them. It
+// names no account.
 func Unsure(n int) credential.Finding {
 	return credential.Finding{Code: credential.FindingOrphanTokens,
 		Detail: fmt.Sprintf("%d living tokens were made by other tokens and then cut off from them (auth/token/revoke-orphan); their entity is that of this login and of others too, so nothing in Vault says which of them made them: look at each (auth/token/accessors, those of a path auth/token/create… with that entity) and revoke what nobody claims; until a person accepts it the login counts as open", n)}

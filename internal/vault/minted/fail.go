@@ -15,9 +15,10 @@ import (
 // ErrSilence is in the errors of calls that got no answer.
 var ErrSilence = errors.New("no answer")
 
-// Fail turns an error of the client into a *protocol.Stop where Vault said why it will
-// not serve us, and else into an error without the client's text: some of Vault's messages
-// repeat a secret, and others the URL, which may name an account.
+// Fail turns an error of the client into a *protocol.Stop where Vault said why
+// it will not serve us, and else into an error without the client's text: some
+// of Vault's messages repeat a secret, and others the URL, which may name an
+// account.
 func Fail(server, op string, err error) error {
 	stop := func(r protocol.Reason, detail string) error {
 		return &protocol.Stop{Reason: r, Server: server, Detail: op + ": " + detail}
@@ -47,18 +48,20 @@ func Fail(server, op string, err error) error {
 
 func (t *Tokens) fail(op string, err error) error { return Fail(t.server, op, err) }
 
-// ErrTokenGone: a login was good, and its token was revoked before it could be used.
+// ErrTokenGone: a login was good, and its token was revoked before it could be
+// used.
 var ErrTokenGone = errors.New("the login was good, and its token was revoked before it could be used, so what it opens was not seen; it is tried again")
 
-// LoginsMost is how often a login is made whose token is gone each time. A good login counts
-// against nobody.
+// LoginsMost is how often a login is made whose token is gone each time. A good
+// login counts against nobody.
 const LoginsMost = 3
 
-// NotLookedUp turns the error of looking up, by its accessor, the token that a login gave a moment
-// before. It is no refusal of the login. Such a token may be gone already: its login is
-// being retired by another process; or somebody looked its accessor up while Vault was still
-// making it, and Vault revokes a token that it finds without a lease (lookupInternal in
-// token_store.go, 1.21; 1 of 2,520 logins, beside four that looked up every accessor).
+// NotLookedUp turns the error of looking up, by its accessor, the token that a
+// login gave a moment before. It is no refusal of the login. Such a token may
+// be gone already: its login is being retired by another process; or somebody
+// looked its accessor up while Vault was still making it, and Vault revokes a
+// token that it finds without a lease (lookupInternal in token_store.go, 1.21;
+// 1 of 2,520 logins, beside four that looked up every accessor).
 func NotLookedUp(server string, err error) error {
 	var resp *vaultapi.ResponseError
 	if vanished(err) || errors.As(err, &resp) && resp.StatusCode == http.StatusForbidden && strings.Contains(strings.Join(resp.Errors, " "), "bad token") {

@@ -26,20 +26,23 @@ type Mint func(ctx context.Context) (token string, end func(), err error)
 // Outcome is what RevokeLogin did, and what it could not reach.
 type Outcome struct {
 	Revoked int
-	// Orphans are living tokens that may have been made with one of the login's: they are orphans,
-	// made where it may make such. Nothing ties a token of that sort to who made it.
+	// Orphans are living tokens that may have been made with one of the
+	// login's: they are orphans, made where it may make such. Nothing ties a
+	// token of that sort to who made it.
 	Orphans int
 }
 
-// RevokeLogin revokes every token that a login minted, and looks again until none is left.
+// RevokeLogin revokes every token that a login minted, and looks again until
+// none is left.
 //
-// A login belongs to l by its name, in any spelling (Vault keeps what was typed in the path of
-// the token, and takes other cases and outer blanks for the same user), or by the entity, which
-// goes by the name that the authority has. Children die with their parents, but those that
-// were orphaned: they keep the entity (auth/token/revoke-orphan; 1.21 tried).
+// A login belongs to l by its name, in any spelling (Vault keeps what was typed
+// in the path of the token, and takes other cases and outer blanks for the same
+// user), or by the entity, which goes by the name that the authority has.
+// Children die with their parents, but those that were orphaned: they keep the
+// entity (auth/token/revoke-orphan; 1.21 tried).
 //
-// mint is called only where orphans are found, to ask whether the login may make such. Where it
-// is nil or fails they are counted.
+// mint is called only where orphans are found, to ask whether the login may
+// make such. Where it is nil or fails they are counted.
 func (t *Tokens) RevokeLogin(ctx context.Context, l Login, mint Mint) (Outcome, error) {
 	entities, err := t.entities(ctx, l)
 	if err != nil {
@@ -83,8 +86,9 @@ func (t *Tokens) RevokeLogin(ctx context.Context, l Login, mint Mint) (Outcome, 
 	return out, nil
 }
 
-// candidates are the tokens of all that a login minted, and those with an entity of his that
-// may have been orphaned. It adds to the entities those of further spellings.
+// candidates are the tokens of all that a login minted, and those with an
+// entity of his that may have been orphaned. It adds to the entities those of
+// further spellings.
 func (l Login) candidates(all map[string]Token, entities map[string]bool) map[string]Token {
 	for _, token := range all {
 		if token.Entity != "" && l.minted(token, entities) {
@@ -116,13 +120,15 @@ func (l Login) minted(token Token, entities map[string]bool) bool {
 	})
 }
 
-// Minted reports tokens that a login of l minted itself, by what was typed or by the entity.
+// Minted reports tokens that a login of l minted itself, by what was typed or
+// by the entity.
 func (l Login) Minted(entity string) func(Token) bool {
 	entities := map[string]bool{entity: entity != ""}
 	return func(token Token) bool { return l.minted(token, entities) }
 }
 
-// sameName compares as directories and Vault do: neither case nor blanks around and between count.
+// sameName compares as directories and Vault do: neither case nor blanks around
+// and between count.
 func sameName(a, b string) bool {
 	return strings.EqualFold(strings.Join(strings.FieldsFunc(a, unicode.IsSpace), " "), strings.Join(strings.FieldsFunc(b, unicode.IsSpace), " "))
 }
@@ -148,8 +154,8 @@ func (t *Tokens) entities(ctx context.Context, l Login) (map[string]bool, error)
 	return out, nil
 }
 
-// orphansOf counts tokens that outlive whoever made them and do not show him, by the place at which
-// they were made.
+// orphansOf counts tokens that outlive whoever made them and do not show him,
+// by the place at which they were made.
 func orphansOf(all map[string]Token) map[string]int {
 	out := map[string]int{}
 	for _, token := range all {
@@ -178,8 +184,9 @@ func (t *Tokens) askLogin(ctx context.Context, mint Mint, orphans map[string]int
 	return t.mayMake(ctx, "sys/capabilities", map[string]any{"token": token}, orphans, places)
 }
 
-// mayMake adds to places those at which a token may make orphans. A role of tokens decides by
-// itself that they are (auth/token/create/ROLE); elsewhere it takes sudo.
+// mayMake adds to places those at which a token may make orphans. A role of
+// tokens decides by itself that they are (auth/token/create/ROLE); elsewhere it
+// takes sudo.
 func (t *Tokens) mayMake(ctx context.Context, at string, whose map[string]any, orphans map[string]int, places map[string]bool) error {
 	var paths []string
 	for place := range orphans {
@@ -212,9 +219,10 @@ func (t *Tokens) mayMake(ctx context.Context, at string, whose map[string]any, o
 	return nil
 }
 
-// MintsBatch reports whether logins of a mount may get batch tokens, which Vault can neither list
-// nor revoke. own is the token type of the role or user itself. It asks the mount too, whatever
-// that says: one whose token type is batch gives no others
+// MintsBatch reports whether logins of a mount may get batch tokens, which
+// Vault can neither list nor revoke. own is the token type of the role or user
+// itself. It asks the mount too, whatever that says: one whose token type is
+// batch gives no others
 // (https://developer.hashicorp.com/vault/api-docs/system/auth; tried on 1.21).
 func (t *Tokens) MintsBatch(ctx context.Context, mount, own string) (bool, error) {
 	if own == "batch" {
@@ -229,7 +237,8 @@ func GivesBatch(own, mount string) bool {
 	return own == "batch" || mount == "batch" || own != "service" && strings.HasSuffix(mount, "batch")
 }
 
-// TokenType is what a configuration, a user or a role says of the tokens that it mints.
+// TokenType is what a configuration, a user or a role says of the tokens that
+// it mints.
 func (t *Tokens) TokenType(ctx context.Context, at string) (string, error) {
 	got, err := t.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
@@ -242,7 +251,8 @@ func (t *Tokens) TokenType(ctx context.Context, at string) (string, error) {
 	return own, nil
 }
 
-// mount is the token type of an auth mount and its accessor, as any token with a right below it may see them.
+// mount is the token type of an auth mount and its accessor, as any token with
+// a right below it may see them.
 func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor string, err error) {
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/auth/"+mount)
 	if err != nil || got == nil {

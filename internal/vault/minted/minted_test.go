@@ -167,7 +167,8 @@ func TestAChildThatAThiefCutOffFromItsParentDiesToo(t *testing.T) {
 	require.False(t, alive(left))
 }
 
-// An auth mount of type ldap may take a mail address for a name: the alias is the account's all the same.
+// An auth mount of type ldap may take a mail address for a name: the alias is
+// the account's all the same.
 func TestATokenIsTheLoginsByItsEntityWhateverWasTyped(t *testing.T) {
 	l := user(t, "userpass")
 	entities := map[string]bool{"of-the-account": true}
@@ -255,7 +256,8 @@ func TestRightsThatAreMissingAreAStopThatNamesNobody(t *testing.T) {
 	}
 }
 
-// A login of somebody who has the right secret still is no reason to go on for ever.
+// A login of somebody who has the right secret still is no reason to go on for
+// ever.
 func TestTokensThatKeepAppearingAreAStop(t *testing.T) {
 	l := user(t, "userpass")
 	tokens := New(server.Client(), "vault")

@@ -15,9 +15,10 @@ type text struct {
 	at time.Time
 }
 
-// powers are what policies give besides what they say, by their text; shown is false where
-// Vault does not show one of them. Somebody may take a right away so that all goes on, so a text
-// is kept only where many logins are asked about at once.
+// powers are what policies give besides what they say, by their text; shown is
+// false where Vault does not show one of them. Somebody may take a right away
+// so that all goes on, so a text is kept only where many logins are asked about
+// at once.
 func (t *Tokens) powers(ctx context.Context, policies, own []string, many bool) (found []powers.Power, shown bool, err error) {
 	shown = true
 	var texts []string
@@ -66,8 +67,9 @@ func (t *Tokens) policy(ctx context.Context, name string, many bool) (*string, e
 	return read.of, nil
 }
 
-// unseen are paths by which a token may rise, for where the text of a policy is not shown: Vault is asked
-// about a name that nobody has, at every auth mount that our login is shown.
+// unseen are paths by which a token may rise, for where the text of a policy is
+// not shown: Vault is asked about a name that nobody has, at every auth mount
+// that our login is shown.
 func (t *Tokens) unseen(ctx context.Context) ([]string, error) {
 	out := []string{"auth/token/create/" + Probe}
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/auth")

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// By the text of its policies, and where Vault does not show that by asking about names that nobody has.
+// By the text of its policies, and where Vault does not show that by asking
+// about names that nobody has.
 func TestATokenThatMayBeAnotherLoginReachesAll(t *testing.T) {
 	root := server.Client()
 	for name, hcl := range map[string]string{

@@ -12,27 +12,31 @@ import (
 	"rollcall/internal/vault/powers"
 )
 
-// Whose is a login of which it is asked what somebody who has it could come to read.
+// Whose is a login of which it is asked what somebody who has it could come to
+// read.
 type Whose struct {
 	Auth *vaultapi.SecretAuth // what it gets now: a token that was minted for asking; nil: nobody logs in any more
-	// Mine reports its tokens. They keep the policies that it gave when they were minted, whatever it gives
-	// by now. Nil: they are not looked for.
+	// Mine reports its tokens. They keep the policies that it gave when they
+	// were minted, whatever it gives by now. Nil: they are not looked for.
 	Mine func(Token) bool
 	Own  []string // API paths: who may write there decides what the login gives
-	// Many logins may have the same rights: what one reaches of the secrets is remembered for the others. It
-	// costs the token a call.
+	// Many logins may have the same rights: what one reaches of the secrets is
+	// remembered for the others. It costs the token a call.
 	Many bool
 }
 
-// Reach gives those of the API paths that a token of a login could come to read: a new one, or any that
-// lives. A secret counts as read by who may write it, or its metadata: he can make a new value away, and
-// put another one there. Of other paths (auth/, sys/) it is writing that counts.
+// Reach gives those of the API paths that a token of a login could come to
+// read: a new one, or any that lives. A secret counts as read by who may write
+// it, or its metadata: he can make a new value away, and put another one there.
+// Of other paths (auth/, sys/) it is writing that counts.
 //
-// Who may give himself other rights reaches all paths; the one by which he may comes behind them. So, but
-// without the others, does a path of another login that he may make anew, where a policy names that very
-// login: whether it is one that is retired as well the caller knows.
+// Who may give himself other rights reaches all paths; the one by which he may
+// comes behind them. So, but without the others, does a path of another login
+// that he may make anew, where a policy names that very login: whether it is
+// one that is retired as well the caller knows.
 //
-// Tokens with the same policies and entity are asked about once: nothing else decides.
+// Tokens with the same policies and entity are asked about once: nothing else
+// decides.
 func (t *Tokens) Reach(ctx context.Context, w Whose, paths []string) ([]string, error) {
 	asked, err := t.asking(ctx, w)
 	if err != nil {
@@ -116,8 +120,9 @@ func newest(auth *vaultapi.SecretAuth) asker {
 	return asker{"sys/capabilities", map[string]any{"token": auth.ClientToken}, append(slices.Clone(auth.TokenPolicies), auth.IdentityPolicies...), auth.EntityID}
 }
 
-// goodFor is how long a look at all tokens serves questions about many logins. What was minted since
-// then got what the login gives now, and that is asked by itself.
+// goodFor is how long a look at all tokens serves questions about many logins.
+// What was minted since then got what the login gives now, and that is asked by
+// itself.
 const goodFor = 5 * time.Second
 
 // lately is a look that may be as old as that. The map is not to be changed.
@@ -139,11 +144,13 @@ func (t *Tokens) lately(ctx context.Context) (map[string]Token, error) {
 	return all, nil
 }
 
-// Probe is a name that nobody has. Who may write there may write under any name.
+// Probe is a name that nobody has. Who may write there may write under any
+// name.
 const Probe = "asked-by-rollcall"
 
-// rises gives a path by which a token may give itself, or a login that it makes, other policies than it
-// has; empty if Vault shows none. named are paths of other logins, each named by a policy.
+// rises gives a path by which a token may give itself, or a login that it
+// makes, other policies than it has; empty if Vault shows none. named are paths
+// of other logins, each named by a policy.
 func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named []string, err error) {
 	found, shown, err := t.powers(ctx, a.policies, w.Own, w.Many)
 	if err != nil {
@@ -175,7 +182,8 @@ func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named 
 	if a.entity != "" {
 		writes = append(writes, "identity/entity/id/"+a.entity)
 	}
-	// With sudo there a token may be made with any policy (1.21), and storage be read.
+	// With sudo there a token may be made with any policy (1.21), and storage
+	// be read.
 	sudo := []string{"auth/token/create", "auth/token/create-orphan", "sys/raw/" + Probe}
 	got, err := t.capabilities(ctx, a, append(slices.Clone(writes), sudo...))
 	if err != nil || got == nil {
@@ -197,8 +205,9 @@ func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named 
 // answersMost bounds what is kept of earlier questions.
 const answersMost = 256
 
-// alike asks once for all tokens with the same rights: Vault takes half a millisecond and more for each
-// path, and a mount may give every account of a company the same.
+// alike asks once for all tokens with the same rights: Vault takes half a
+// millisecond and more for each path, and a mount may give every account of a
+// company the same.
 func (t *Tokens) alike(ctx context.Context, a asker, paths []string, many bool) ([]string, error) {
 	rights := ""
 	if token, ok := a.whose["token"].(string); ok && many {
@@ -227,7 +236,8 @@ func (t *Tokens) alike(ctx context.Context, a asker, paths []string, many bool) 
 	return within, nil
 }
 
-// within asks about paths. What Vault does not answer about counts as within reach.
+// within asks about paths. What Vault does not answer about counts as within
+// reach.
 func (t *Tokens) within(ctx context.Context, a asker, paths []string) ([]string, error) {
 	var out []string
 	for part := range slices.Chunk(paths, chunk) {
@@ -264,8 +274,8 @@ func isSecret(path string) bool {
 	return !strings.HasPrefix(path, "auth/") && !strings.HasPrefix(path, "sys/")
 }
 
-// beside are the paths of a KV v2 mount at which a version of the secret at path is made away. A mount's
-// own name may have the segment that tells them.
+// beside are the paths of a KV v2 mount at which a version of the secret at
+// path is made away. A mount's own name may have the segment that tells them.
 func beside(path string) []string {
 	if !isSecret(path) {
 		return nil
@@ -293,7 +303,8 @@ func makesAway(caps []string) bool { return mayWrite(caps) || slices.Contains(ca
 // answers are capabilities by path.
 type answers map[string]any
 
-// answer: Vault answers about a name with blanks at its end under the name without them.
+// answer: Vault answers about a name with blanks at its end under the name
+// without them.
 func (a answers) answer(path string) ([]string, bool) {
 	list, ok := a[path].([]any)
 	if !ok {
@@ -315,8 +326,9 @@ func (a answers) of(path string) []string {
 	return caps
 }
 
-// capabilities is nil if the token has ended. It asks with our own token, so that one that may do nothing,
-// or that is used up by one call, can be asked about too.
+// capabilities is nil if the token has ended. It asks with our own token, so
+// that one that may do nothing, or that is used up by one call, can be asked
+// about too.
 func (t *Tokens) capabilities(ctx context.Context, a asker, paths []string) (answers, error) {
 	body := map[string]any{"paths": paths}
 	for k, v := range a.whose {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two tokens with one digest are taken to reach the same. Where Vault does not show all, there is none.
+// Two tokens with one digest are taken to reach the same. Where Vault does not
+// show all, there is none.
 func TestNoDigestOfRightsWhereVaultDoesNotShowAllOfThem(t *testing.T) {
 	t.Parallel()
 	for _, of := range []struct {

@@ -1,10 +1,12 @@
-// Package minted finds the tokens that a login to Vault minted, and revokes them.
+// Package minted finds the tokens that a login to Vault minted, and revokes
+// them.
 //
-// Vault has no list of the tokens of a login. They are found among all tokens by what a
-// look-up by accessor shows, and not by leases: those lie under as many prefixes as there are
-// spellings of the name, and an answer to a revocation by prefix proves nothing (204 also where
-// nothing was there; 1.21 tried). An orphan shows nothing of who made it, and a batch token is
-// in no list: Outcome says so.
+// Vault has no list of the tokens of a login. They are found among all tokens
+// by what a look-up by accessor shows, and not by leases: those lie under as
+// many prefixes as there are spellings of the name, and an answer to a
+// revocation by prefix proves nothing (204 also where nothing was there; 1.21
+// tried). An orphan shows nothing of who made it, and a batch token is in no
+// list: Outcome says so.
 package minted
 
 import (
@@ -39,9 +41,10 @@ type Token struct {
 	Policies, IdentityPolicies []string // the latter as they were when it was first looked at
 }
 
-// Tokens looks at the tokens of one Vault namespace. It remembers each by its accessor, for what
-// a token is of never changes; so the first look takes as many calls as there are tokens, and
-// the others one and the new ones. Safe for concurrent use.
+// Tokens looks at the tokens of one Vault namespace. It remembers each by its
+// accessor, for what a token is of never changes; so the first look takes as
+// many calls as there are tokens, and the others one and the new ones. Safe for
+// concurrent use.
 type Tokens struct {
 	api    *vaultapi.Client
 	server string
@@ -58,7 +61,8 @@ type Tokens struct {
 	texts   map[string]text     // of policies, by name
 }
 
-// New gives the tokens that api shows. serverName is how the ledger calls its Vault.
+// New gives the tokens that api shows. serverName is how the ledger calls its
+// Vault.
 func New(api *vaultapi.Client, serverName string) *Tokens {
 	return &Tokens{api: api, server: serverName, turn: make(chan struct{}, 1), seen: map[string]Token{}}
 }
@@ -69,7 +73,8 @@ func (t *Tokens) Warm(ctx context.Context) error {
 	return err
 }
 
-// Find gives the tokens that mine reports, by accessor. Each of them was there just now.
+// Find gives the tokens that mine reports, by accessor. Each of them was there
+// just now.
 func (t *Tokens) Find(ctx context.Context, mine func(Token) bool) (map[string]Token, error) {
 	all, err := t.look(ctx)
 	if err != nil {
@@ -79,13 +84,15 @@ func (t *Tokens) Find(ctx context.Context, mine func(Token) bool) (map[string]To
 	return t.living(ctx, all)
 }
 
-// RevokeAll revokes every token that mine reports and looks again until none is left.
+// RevokeAll revokes every token that mine reports and looks again until none is
+// left.
 func (t *Tokens) RevokeAll(ctx context.Context, mine func(Token) bool) (int, error) {
 	return t.sweep(ctx, func() (map[string]Token, error) { return t.Find(ctx, mine) })
 }
 
-// sweep revokes what find finds until it finds nothing: an answer to a revocation proves nothing,
-// and a login that was on its way can still mint a token.
+// sweep revokes what find finds until it finds nothing: an answer to a
+// revocation proves nothing, and a login that was on its way can still mint a
+// token.
 func (t *Tokens) sweep(ctx context.Context, find func() (map[string]Token, error)) (int, error) {
 	revoked := map[string]bool{}
 	for pass := 0; ; pass++ {
@@ -150,8 +157,8 @@ func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
 	return listed, nil
 }
 
-// living looks tokens up by their accessors, and leaves out those that are gone. On an error it
-// gives what it has.
+// living looks tokens up by their accessors, and leaves out those that are
+// gone. On an error it gives what it has.
 func (t *Tokens) living(ctx context.Context, accessors map[string]Token) (map[string]Token, error) {
 	all := slices.Collect(maps.Keys(accessors))
 	found := make([]*Token, len(all))

@@ -1,12 +1,14 @@
-// Package powers reads in the text of Vault's policies which of their rules are worth more than
-// they say: whoever has one can give himself, or a login that he makes, other rights than the
-// policy gives, or have values shown that pass through Vault.
+// Package powers reads in the text of Vault's policies which of their rules are
+// worth more than they say: whoever has one can give himself, or a login that
+// he makes, other rights than the policy gives, or have values shown that pass
+// through Vault.
 //
-// Vault's own answer about a path (sys/capabilities) does not do for this: a rule may name one
-// role, one user or one policy exactly, and nobody can ask about every name that there may be.
+// Vault's own answer about a path (sys/capabilities) does not do for this: a
+// rule may name one role, one user or one policy exactly, and nobody can ask
+// about every name that there may be.
 //
-// A rule with a wildcard counts if any such place fits it, whatever a narrower rule denies there. One that
-// reads everything is nothing more than it says.
+// A rule with a wildcard counts if any such place fits it, whatever a narrower
+// rule denies there. One that reads everything is nothing more than it says.
 package powers
 
 import (
@@ -48,8 +50,8 @@ func (p Power) Exact() bool {
 // Lasts reports whether what was made with the power lives on without it.
 func (p Power) Lasts() bool { return p.What != Mounts && p.What != Storage }
 
-// place is what a rule may be about: "+" stands for any segment, "#" for one and more, and "*" at
-// the end for any further ones or none.
+// place is what a rule may be about: "+" stands for any segment, "#" for one
+// and more, and "*" at the end for any further ones or none.
 type place struct {
 	path string
 	what What
@@ -59,9 +61,9 @@ type place struct {
 
 var writes = []string{"create", "update", "patch"}
 
-// Auth methods: https://developer.hashicorp.com/vault/api-docs/auth; below sys/: …/api-docs/system.
-// A token from auth/token/create has no more policies than the one it is made with, unless that
-// may go against it (sudo).
+// Auth methods: https://developer.hashicorp.com/vault/api-docs/auth; below
+// sys/: …/api-docs/system. A token from auth/token/create has no more policies
+// than the one it is made with, unless that may go against it (sudo).
 //
 // The first that fits names the power.
 var places = slices.Concat(
@@ -95,9 +97,10 @@ func below(prefix string, what What, all ...string) (out []place) {
 // harmless ends of paths of an auth mount: there one only looks, or takes away.
 var harmless = []string{"/lookup", "/destroy", "/tidy"}
 
-// In gives the powers that policies have together, by their text, sorted by path. own are the API
-// paths of the login that has them (auth/MOUNT/role/NAME): its own secret-ids or password, of which
-// its rotation leaves none, are no power.
+// In gives the powers that policies have together, by their text, sorted by
+// path. own are the API paths of the login that has them
+// (auth/MOUNT/role/NAME): its own secret-ids or password, of which its rotation
+// leaves none, are no power.
 func In(own []string, policies ...string) ([]Power, error) {
 	rules := map[string]map[string]bool{}
 	for _, text := range policies {
@@ -129,7 +132,8 @@ func In(own []string, policies ...string) ([]Power, error) {
 	return out, nil
 }
 
-// read puts the capabilities of a policy's rules to those that are there, by path.
+// read puts the capabilities of a policy's rules to those that are there, by
+// path.
 func read(rules map[string]map[string]bool, text string) error {
 	file, err := parser.Parse(text)
 	if err != nil {
@@ -173,7 +177,8 @@ func ownName(segment string) bool {
 	return strings.HasPrefix(segment, "{{identity.entity.aliases.") && strings.HasSuffix(segment, ".name}}")
 }
 
-// ownSecret reports whether a rule is about the secrets of one of the logins own, and no more.
+// ownSecret reports whether a rule is about the secrets of one of the logins
+// own, and no more.
 func ownSecret(path string, own []string) bool {
 	for _, at := range own {
 		named := strings.Split(path, "/")
@@ -214,5 +219,6 @@ func meets(rule []string, glob bool, at []string) bool {
 	return false
 }
 
-// open reports whether a segment of a rule may be any: a template is filled in by Vault.
+// open reports whether a segment of a rule may be any: a template is filled in
+// by Vault.
 func open(segment string) bool { return segment == "+" || strings.Contains(segment, "{{") }

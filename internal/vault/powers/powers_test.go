@@ -9,7 +9,8 @@ import (
 func TestRulesThatAreWorthMoreThanTheySay(t *testing.T) {
 	own := []string{"auth/approle/role/esg-01"}
 	for text, want := range map[string]What{
-		// Another login, by its exact name, by a pattern, at a mount of several segments, in any writing.
+		// Another login, by its exact name, by a pattern, at a mount of several
+		// segments, in any writing.
 		`path "auth/approle/role/backup/secret-id" { capabilities = ["update"] }`:                 Logins,
 		`path "auth/approle/role/backup/custom-secret-id" { capabilities = ["create"] }`:          Logins,
 		`path "auth/approle/role/+/secret-id" { capabilities = ["update"] }`:                      Logins,

@@ -1,0 +1,216 @@
+package credential
+
+// Reason is the evidence with which one source tied a credential to the device.
+type Reason struct {
+	Source string `json:"source"` // the source's name in the campaign file
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, or own for what Rollcall itself works with
+	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
+}
+
+// Finding is something an investigator must look at. It is not an error: the
+// credential is rotated all the same where that is possible.
+type Finding struct {
+	Code   FindingCode `json:"code"`
+	Detail string      `json:"detail,omitempty"` // no secret, and no account name when it travels through Temporal
+}
+
+// FindingCode is stable: it is written to the ledger and to reports.
+type FindingCode string
+
+// Findings.
+const (
+	// FindingNoAccount: see NoAccount.
+	FindingNoAccount FindingCode = "path-without-account"
+	// FindingAmbiguous: see Ambiguous.
+	FindingAmbiguous FindingCode = "ambiguous-account"
+	// Findings of the listing say what a problem of the same name is about.
+	FindingNotAnAccount     FindingCode = "not-an-account"
+	FindingNoPassword       FindingCode = "no-password"
+	FindingAlias            FindingCode = "alias"
+	FindingBehindReferral   FindingCode = "behind-referral"
+	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
+	FindingSecondCopy       FindingCode = "second-copy"
+	FindingCopyBeside       FindingCode = "copy-beside"
+	FindingHasKeytab        FindingCode = "has-keytab"
+	FindingVaultsBind       FindingCode = "vaults-bind"
+	FindingKeptByVault      FindingCode = "kept-by-vault"
+	FindingSharedRole       FindingCode = "shared-role"
+	FindingComputer         FindingCode = "computer"
+	FindingManaged          FindingCode = "managed-account"
+	// FindingSameName: see SameName.
+	FindingSameName FindingCode = "same-name"
+	// FindingRootDN: the account may have a second password in the server's
+	// configuration.
+	FindingRootDN FindingCode = "perhaps-rootdn"
+	// FindingSharedPath: see SharedPath.
+	FindingSharedPath FindingCode = "shared-path"
+	// FindingPathLeftOut: the campaign file leaves out a path of the account,
+	// which is rotated.
+	FindingPathLeftOut FindingCode = "path-left-out"
+	// FindingTwoPaths: one account, several paths in Vault; all are kept
+	// current.
+	FindingTwoPaths FindingCode = "several-paths"
+	// FindingStalePath: a path's value was not the one the authority accepts,
+	// and another path's was; the path is left as it is.
+	FindingStalePath FindingCode = "stale-path"
+	// FindingChangedBefore: the value that Vault holds was refused before we
+	// touched anything: an administrator, or the attacker, changed it.
+	FindingChangedBefore FindingCode = "changed-before-rotation"
+	// FindingChangedAfter: our new value was in force and then stopped working.
+	FindingChangedAfter FindingCode = "changed-after-rotation"
+	// FindingChangedDuring: something replaced our value between Set and
+	// Activate.
+	FindingChangedDuring FindingCode = "changed-during-rotation"
+	// FindingUndone: the reset was in force and then was not, without somebody
+	// else's change: replication put an older entry back, or kept it. The same
+	// value was set again.
+	FindingUndone FindingCode = "reset-undone"
+	// Findings of the look at the end: each is open again for the reason of the
+	// same name.
+	FindingLoginSince   FindingCode = "login-changed-since-proof"
+	FindingRenamedSince FindingCode = "renamed-since-proof"
+	FindingTakenBack    FindingCode = "taken-back-since-proof"
+	FindingMadeAnew     FindingCode = "secret-made-anew"
+	// FindingHandedOver: a person's temporary password was changed once, as its
+	// owner was to do.
+	FindingHandedOver FindingCode = "temporary-value-changed"
+	// FindingNotLookedAgain: at the end of the campaign some accounts could not
+	// be looked at again.
+	FindingNotLookedAgain FindingCode = "not-looked-again"
+	// FindingLockedSince: dead, and the account was locked afterwards.
+	FindingLockedSince FindingCode = "locked-since-proof"
+	// FindingRationed: the account locks so soon that the old value was not
+	// offered.
+	FindingRationed FindingCode = "proof-rationed"
+	// FindingOutlived: the old value was still accepted after it was retired,
+	// so another new value was set.
+	FindingOutlived FindingCode = "old-value-outlived"
+	// FindingTokensRevoked: live tokens of the old secret existed and were
+	// revoked.
+	FindingTokensRevoked FindingCode = "tokens-revoked"
+	// FindingExtraSecretIDs: the role had secret-ids besides the one Vault KV
+	// held.
+	FindingExtraSecretIDs FindingCode = "extra-secret-ids"
+	// FindingLimits: a new secret-id cannot take over all that the old ones of
+	// the role are limited by, or is bound to addresses.
+	FindingLimits FindingCode = "secret-id-limits"
+	// FindingBatchTokens: the role mints batch tokens, which Vault cannot
+	// revoke.
+	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingOrphanTokens: tokens live that a login may have made and that
+	// nothing ties to it.
+	FindingOrphanTokens FindingCode = "orphan-tokens"
+	// FindingProtected: the account is in a protected group of Active
+	// Directory, so rights delegated on its organizational unit do not reach
+	// it.
+	FindingProtected FindingCode = "protected-account"
+	// FindingResetsOthers: the account may set the passwords of others on the
+	// roll.
+	FindingResetsOthers FindingCode = "may-reset-others"
+	// FindingPersonAndService: one source lists the account as a person's and
+	// another as a service's, so it was rotated as the latter.
+	FindingPersonAndService FindingCode = "person-and-service"
+	// FindingNotForced: nothing makes a person change the temporary password.
+	FindingNotForced FindingCode = "change-not-forced"
+	// FindingPathRefused: the account refuses what a path holds, so the path
+	// was not written: somebody changed the password, or the path is another
+	// account's, perhaps since an earlier campaign put a value there.
+	FindingPathRefused FindingCode = "path-refused"
+	// FindingLeftBehind: as FindingStalePath, and what made it so may be an
+	// earlier campaign of Rollcall, whose roll had not got the path.
+	FindingLeftBehind FindingCode = "left-behind"
+	// FindingSparePath: none of the account's paths took part, and the new
+	// value lies at Rollcall's own path.
+	FindingSparePath FindingCode = "at-rollcalls-own-path"
+	// FindingPlace: something about a path in Vault keeps the credential open.
+	FindingPlace FindingCode = "unusable-path"
+	// FindingConfirmed: a person named a path for the account, and the account
+	// refused what it held.
+	FindingConfirmed FindingCode = "confirmed-by-a-person"
+	// FindingNotNamed: an earlier campaign of the device left it open, and no
+	// source names it now.
+	FindingNotNamed FindingCode = "no-longer-named"
+	// FindingNeverHeld: Vault never held the old value, so no bind can prove it
+	// dead.
+	FindingNeverHeld FindingCode = "old-value-unknown"
+)
+
+// Warnings: findings about the listing as a whole (Roll.Warnings).
+const (
+	// FindingEmptyRoll: nothing was listed.
+	FindingEmptyRoll FindingCode = "empty-roll"
+	// FindingSourceEmpty: a source of the campaign file found nothing.
+	FindingSourceEmpty FindingCode = "source-found-nothing"
+	// FindingAccepted: the campaign file accepts what would be a warning.
+	FindingAccepted FindingCode = "accepted"
+	// FindingNotSearched: a part of a directory is on a server that was not
+	// searched.
+	FindingNotSearched FindingCode = "part-not-searched"
+	// FindingMoreServers: the directory knows of servers that the campaign does
+	// not ask.
+	FindingMoreServers FindingCode = "more-servers"
+	// FindingNotProvider: the first server of a directory takes no changes, or
+	// hands them on to another.
+	FindingNotProvider FindingCode = "not-the-provider"
+	// FindingForced: a policy has each reset password changed at the next
+	// login.
+	FindingForced FindingCode = "forced-change"
+	// FindingOtherSecrets: a secret of the roll has further fields that look
+	// like credentials.
+	FindingOtherSecrets FindingCode = "other-secrets"
+	// FindingPasswordHidden: whether entries have a password at all is not
+	// shown.
+	FindingPasswordHidden FindingCode = "password-not-shown"
+	// FindingResetsHidden: who may reset whom is not shown.
+	FindingResetsHidden FindingCode = "resets-not-shown"
+	// FindingServers: something about how the servers of a directory were
+	// found.
+	FindingServers FindingCode = "servers"
+	// FindingExcludeUnused: an exclude of the campaign file takes nothing off
+	// the roll.
+	FindingExcludeUnused FindingCode = "exclude-matches-nothing"
+	// FindingOtherWays: a way into Vault that an account of the roll may open,
+	// and that is not closed.
+	FindingOtherWays FindingCode = "other-way-into-vault"
+	// FindingLoginExcluded: a login to Vault that the device had is left out.
+	// It may read what is set.
+	FindingLoginExcluded FindingCode = "login-excluded"
+	// FindingMade: what a login to Vault of the roll may have made or changed
+	// there outlives it.
+	FindingMade FindingCode = "may-have-made"
+	// FindingAudit: whether an audit device of Vault writes values as they are
+	// is not known.
+	FindingAudit FindingCode = "audit-not-shown"
+	// FindingLeftStaged: a value that may be in force lies in staging alone, of
+	// an account that is not on the roll.
+	FindingLeftStaged FindingCode = "left-staged"
+	// FindingMissing: a source that is unchanged names less than it did in the
+	// last campaign.
+	FindingMissing FindingCode = "missing-from-sources"
+	// FindingOpenElsewhere: a campaign of another device left open what nothing
+	// here names. It may be this device by another name.
+	FindingOpenElsewhere FindingCode = "open-of-other-device"
+	// FindingSmallerRoll: what the last campaign proved dead is not on this
+	// roll, by the campaign file.
+	FindingSmallerRoll FindingCode = "smaller-roll"
+	// FindingOwnLogin: a login of Rollcall itself stays as it is.
+	FindingOwnLogin FindingCode = "own-login"
+)
+
+// LivesOn reports whether something that a login to Vault minted may live
+// although the login itself is dead: it counts as open for others until a
+// person accepts it.
+func (f FindingCode) LivesOn() bool { return f == FindingBatchTokens || f == FindingOrphanTokens }
+
+// Undelivered reports whether consumers may read another value than the one in
+// force, because of what Rollcall did: exit code 2 until a person has answered.
+func (f FindingCode) Undelivered() bool {
+	return f == FindingSparePath || f == FindingLeftBehind || f == FindingPathRefused
+}
+
+// Incomplete reports whether a warning says that something may be missing from
+// the roll or from the servers that are asked, or that who is left out of it
+// may read the rest: a campaign that killed all that is on it is not done then.
+func (f FindingCode) Incomplete() bool {
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade
+}
