@@ -141,12 +141,7 @@ type Authorities struct {
 	Systems     map[string]authority.Finder
 }
 
-// List is ListAll for a campaign file whose authorities are directories.
-func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	return ListAll(ctx, c, Authorities{Directories: dirs}, v, campaign, now, progress)
-}
-
-// ListAll asks all sources and merges what they found into the roll of a
+// List asks all sources and merges what they found into the roll of a
 // campaign. now becomes Roll.ListedAt. progress, if not nil, is called with the
 // number of candidates found so far, from one goroutine at a time, often enough
 // to serve as a heartbeat.
@@ -155,39 +150,71 @@ func List(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v 
 // in it would let a stolen credential live. The error names the source, the
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
-func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
+func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
 	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
+	if err := l.gather(ctx, campaign); err != nil {
+		return nil, nil, err
+	}
+	roll, warnings, err := l.merged(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.lookAtRoll(ctx, roll); err != nil {
+		return nil, nil, err
+	}
+	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
+	warnings = append(warnings, l.warnings...)
+	if len(roll.Credentials) == 0 {
+		warnings = append(warnings, Warning{Code: credential.FindingEmptyRoll, Detail: "no source found a credential of the device: check the sources, nothing was rotated"})
+	}
+	roll.Warnings = sortWarnings(warnings)
+	return roll, roll.Warnings, nil
+}
+
+// gather asks the sources, and adds what no source names: Rollcall's own logins,
+// and what earlier campaigns left.
+func (l *lister) gather(ctx context.Context, campaign string) error {
 	// Manifests first: their mistakes cost no time on any server.
-	for _, first := range []bool{true, false} {
-		if !first { // before accounts are read, for their names at these mounts are read with them
-			if err := l.ldapMounts(ctx); err != nil {
-				return nil, nil, err
-			}
-			if err := l.engineBinds(ctx); err != nil {
-				return nil, nil, err
-			}
-		}
-		for _, s := range c.Sources {
-			if (s.Type == config.Manifest) != first {
-				continue
-			}
-			if err := l.collect(ctx, s); err != nil {
-				return nil, nil, err
-			}
-		}
+	if err := l.collectAll(ctx, true); err != nil {
+		return err
+	}
+	// Before accounts are read, for their names at these mounts are read with them.
+	if err := l.ldapMounts(ctx); err != nil {
+		return err
+	}
+	if err := l.engineBinds(ctx); err != nil {
+		return err
+	}
+	if err := l.collectAll(ctx, false); err != nil {
+		return err
 	}
 	if err := l.addOwn(ctx); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := l.readEarlier(ctx, campaign); err != nil {
-		return nil, nil, err
+		return err
 	}
-	if err := l.cutPaths(ctx); err != nil {
-		return nil, nil, err
+	return l.cutPaths(ctx)
+}
+
+// collectAll asks the manifests, or all other sources.
+func (l *lister) collectAll(ctx context.Context, manifests bool) error {
+	for _, s := range l.c.Sources {
+		if (s.Type == config.Manifest) != manifests {
+			continue
+		}
+		if err := l.collect(ctx, s); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// merged looks up whom the candidates mean, and makes the roll of them.
+func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error) {
 	known, err := l.resolve(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -221,16 +248,31 @@ func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, c
 	if err != nil {
 		return nil, nil, err
 	}
-	roll, warnings, err := mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds, l.keepers})
-	if err != nil {
-		return nil, nil, err
-	}
+	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds, l.keepers})
+}
+
+// lookAtRoll looks at what will be rotated: the limits of logins, the places in
+// Vault, and by which other ways the device could get in.
+func (l *lister) lookAtRoll(ctx context.Context, roll *credential.Roll) error {
 	if err := l.sayUnnamed(ctx, roll); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := l.sayOtherDevices(ctx, roll); err != nil {
-		return nil, nil, err
+		return err
 	}
+	if err := l.lookAtLogins(ctx, roll); err != nil {
+		return err
+	}
+	if err := l.look(ctx, roll); err != nil {
+		return err
+	}
+	if err := l.otherWays(ctx, roll); err != nil {
+		return err
+	}
+	return l.couldHaveMade(ctx, roll)
+}
+
+func (l *lister) lookAtLogins(ctx context.Context, roll *credential.Roll) error {
 	for i := range roll.Credentials {
 		c := &roll.Credentials[i]
 		if l.givesBatch(c) {
@@ -243,28 +285,13 @@ func ListAll(ctx context.Context, c *config.Campaign, at Authorities, v Vault, c
 		}
 		found, err := limitsOf[c.Kind.Traits().Login.Method](l, ctx, c)
 		if err != nil {
-			return nil, nil, &naming{fmt.Errorf("login to Vault %s: %w", c.Name, err), "a login to Vault cannot be read"}
+			return &naming{fmt.Errorf("login to Vault %s: %w", c.Name, err), "a login to Vault cannot be read"}
 		}
 		if len(found) > 0 {
 			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
 		}
 	}
-	if err := l.look(ctx, roll); err != nil {
-		return nil, nil, err
-	}
-	if err := l.otherWays(ctx, roll); err != nil {
-		return nil, nil, err
-	}
-	if err := l.couldHaveMade(ctx, roll); err != nil {
-		return nil, nil, err
-	}
-	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
-	warnings = append(warnings, l.warnings...)
-	if len(roll.Credentials) == 0 {
-		warnings = append(warnings, Warning{Code: credential.FindingEmptyRoll, Detail: "no source found a credential of the device: check the sources, nothing was rotated"})
-	}
-	roll.Warnings = sortWarnings(warnings)
-	return roll, roll.Warnings, nil
+	return nil
 }
 
 // lister gathers candidates.

@@ -39,7 +39,7 @@ func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.
 		c.Directories["corp"] = corp()
 		c.Accept = accept
 		c.Sources = []config.Source{manifestSource("account", "alice", "bob", "carol")}
-		roll, _, err := List(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
 		require.NoError(t, err)
 		return byName(roll), roll
 	}

@@ -95,7 +95,7 @@ func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	began, last := time.Now(), 0
-	roll, warnings, err := List(t.Context(), c, map[string]Directory{"corp": locked}, emptyVault{}, "esg-01", began, func(found int) {
+	roll, warnings, err := listIn(t.Context(), c, map[string]Directory{"corp": locked}, emptyVault{}, "esg-01", began, func(found int) {
 		require.GreaterOrEqual(t, found, last)
 		last = found
 	})

@@ -46,7 +46,7 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 		}},
 		Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory,kind\nApp,appdb,\napp,appdb,postgres-password\npeer,,\nrollcall,,\nAPP,,\n")}},
 	}
-	roll, _, err := ListAll(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
 	require.NoError(t, err)
 	found := map[string]credential.Credential{}
 	for _, x := range roll.Credentials {
@@ -66,11 +66,16 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 	// too, and is refused.
 	c.Sources[0].Content = []byte("account,directory\nApp,appdb\napp,appdb\n")
 	c.Exclude = []config.Exclude{{Account: "app", Reason: "stays"}}
-	roll, _, err = ListAll(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
 	require.NoError(t, err)
 	require.Len(t, roll.Excluded, 1)
 	require.Equal(t, "appdb/16385", roll.Excluded[0].ID)
 
-	_, _, err = ListAll(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	_, _, err = List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now(), nil)
 	require.ErrorContains(t, err, "PostgreSQL cluster appdb is not connected")
+}
+
+// listIn lists where all authorities are directories.
+func listIn(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
+	return List(ctx, c, Authorities{Directories: dirs}, v, campaign, now, progress)
 }

@@ -48,7 +48,7 @@ func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spe
 		}
 		dirs[name] = d
 	}
-	roll, _, err := inventory.ListAll(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
+	roll, _, err := inventory.List(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
 	if err != nil {
 		return nil, nil, err
 	}
