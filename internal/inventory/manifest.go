@@ -104,6 +104,7 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		switch {
 		case cand.Kind == "":
 			cand.Kind = usual
+		case usual == "": // no such authority, which is said
 		case traits.HandsOver && !takes:
 			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", usual, cand.Kind)
 		case !takes:
