@@ -62,10 +62,12 @@ func Reverted(before, now string) bool {
 	return split && set != "" && strings.Contains(now, "/") && !Older(before, now)
 }
 
-// Dated reports whether a mark has the time at which the secret was set.
+// Dated reports whether a mark has the time at which the secret was set, as
+// those of OpenLDAP and 389 Directory Server have (GeneralizedTime in UTC).
+// Active Directory's begins with a version.
 func Dated(mark string) bool {
 	set, _, split := strings.Cut(mark, "/")
-	return split && set != ""
+	return split && len(set) > len("20060102150405") && strings.HasSuffix(set, "Z")
 }
 
 // Overruled reports whether a server has refused a change of the write

@@ -44,3 +44,12 @@ func TestAServerThatRefusedAChangeIsToldFromOneThatLags(t *testing.T) {
 	require.False(t, Reverted("", reset))
 	require.False(t, Reverted("0000000002 00000000000000000007", "0000000001 00000000000000000006"))
 }
+
+// A wrong login more where a mark is taken for a time would lock accounts of a domain.
+func TestAMarkThatBeginsWithAVersionHasNoTime(t *testing.T) {
+	require.True(t, Dated("20261128191304Z/20261128191304.123456Z#000000#000#000000"))
+	require.True(t, Dated("20261128191304.123456Z/"))
+	for _, mark := range []string{"", "/", "0000000005/134087550000000000", "5", "20261128191304Z"} {
+		require.False(t, Dated(mark), mark)
+	}
+}
