@@ -98,8 +98,10 @@ func TestWhereNoValueWorksOneIsSetHoweverManyPasses(t *testing.T) {
 			require.Len(t, b.cut, 1, "%d slots", slots)
 			mended = true
 			b.pass(t.Context(), 30, slots)
-			require.Empty(t, b.cut, "the rest follows in the very pass in which one works")
-			require.Len(t, b.done, 30)
+			require.Empty(t, b.cut, "the one that was cut off is tried again in each pass")
+			// Some may have asked before it was seen to work, and were sent away.
+			b.pass(t.Context(), 30, slots)
+			require.Len(t, b.done, 30, "%d slots: the rest follows in the next pass at the latest", slots)
 		})
 	}
 }
