@@ -133,20 +133,78 @@ func (k keeper) is(authority string, a Account) bool {
 	if k.dn != "" && dnKey(k.dn) == dnKey(a.Name) {
 		return true
 	}
-	_, rdn, _ := strings.Cut(strings.SplitN(a.Name, ",", 2)[0], "=")
-	have := slices.Concat(a.facts.login, a.facts.named[k.attr], []string{a.facts.principal, rdn})
+	have := slices.Concat(a.facts.login, a.facts.named[k.attr], []string{a.facts.principal, rdnOf(a.Name)})
 	return slices.ContainsFunc(k.names, func(name string) bool {
 		return vaultBind{dn: name, directories: k.directories}.is(authority, a) ||
 			slices.ContainsFunc(have, func(h string) bool { return fold(h) == fold(name) })
 	})
 }
 
-// keptByVault marks a line whose password Vault itself keeps.
-func (l *line) keptByVault(authority string, a Account, keepers []keeper) {
-	for _, k := range keepers {
-		if !k.is(authority, a) {
-			continue
+// keeperIndex finds the keepers that an account may be one of without asking
+// each: an engine keeps as many passwords as a roll has accounts.
+type keeperIndex struct {
+	all   []keeper
+	at    map[string][]int // by what an account is named there
+	attrs []string         // by which their engines look for accounts
+}
+
+func indexKeepers(all []keeper) keeperIndex {
+	x := keeperIndex{all: all, at: map[string][]int{}}
+	for i, k := range all {
+		if k.attr != "" && !slices.Contains(x.attrs, k.attr) {
+			x.attrs = append(x.attrs, k.attr)
 		}
+		for _, key := range k.keys() {
+			if key != "" {
+				x.at[key] = append(x.at[key], i)
+			}
+		}
+	}
+	return x
+}
+
+// keys are the names of which an account that is kept there has one.
+func (k keeper) keys() []string {
+	keys := []string{dnKey(k.dn)}
+	for _, name := range k.names {
+		keys = append(keys, fold(name), dnKey(name), fold(loginOf(name)))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// of gives the keepers of an account, in the order in which they were read.
+func (x keeperIndex) of(authority string, a Account) []keeper {
+	if len(x.all) == 0 || a.facts == nil {
+		return nil
+	}
+	names := slices.Concat([]string{a.facts.principal, rdnOf(a.Name)}, a.facts.login)
+	for _, attr := range x.attrs {
+		names = append(names, a.facts.named[attr]...)
+	}
+	may := slices.Clone(x.at[dnKey(a.Name)])
+	for _, name := range names {
+		may = append(may, x.at[fold(name)]...)
+	}
+	slices.Sort(may)
+	var out []keeper
+	for _, i := range slices.Compact(may) {
+		if x.all[i].is(authority, a) {
+			out = append(out, x.all[i])
+		}
+	}
+	return out
+}
+
+// rdnOf is the value of the leading RDN of a DN.
+func rdnOf(dn string) string {
+	_, value, _ := strings.Cut(strings.SplitN(dn, ",", 2)[0], "=")
+	return value
+}
+
+// keptByVault marks a line whose password Vault itself keeps.
+func (l *line) keptByVault(keepers []keeper) {
+	for _, k := range keepers {
 		detail := fmt.Sprintf("Vault itself keeps its password (%s), sets it at its own times, and gives it to whoever asks there: after a reset from here it would go on giving the old one, and its next own reset would cut off what reads the new one elsewhere. "+
 			"Rotate it there: %s; then exclude it, or accept it if nothing reads it there any more", k.at, k.rotate)
 		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {

@@ -105,16 +105,20 @@ func (b vaultBind) is(authority string, a Account) bool {
 	if !a.facts.domains || strings.Contains(b.dn, "=") {
 		return false
 	}
-	name := b.dn
-	if fold(name) == fold(a.facts.principal) {
+	if fold(b.dn) == fold(a.facts.principal) {
 		return true
 	}
+	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(loginOf(b.dn)) })
+}
+
+// loginOf is the login in a name that binds to a domain: DOMAIN\login, or
+// login@domain, which a domain takes besides the principal that is stored.
+func loginOf(name string) string {
 	if _, short, ok := strings.Cut(name, `\`); ok {
 		name = short
 	}
-	// A domain makes a principal of the login besides the one that is stored.
 	name, _, _ = strings.Cut(name, "@")
-	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(name) })
+	return name
 }
 
 // servesVault marks a line whose account Vault binds with: with a new password

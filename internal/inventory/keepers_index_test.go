@@ -1,0 +1,43 @@
+package inventory
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestAnIndexOfWhatVaultKeepsFindsWhatAskingEachFinds(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		word := rapid.SampledFrom([]string{"a", "B", "a b", "A  B", "c@x", `D\c`, `D\c@x`, "cn=c", "cn=a,dc=x", "CN=A, DC=X", "uid=b,dc=x", `cn=a\,b,dc=x`, ""})
+		words := rapid.SliceOfN(word, 0, 3)
+		attr := rapid.SampledFrom([]string{"", "mail", "uid"})
+		asked := map[string][]string{"corp": nil}
+		all := make([]keeper, rapid.IntRange(0, 6).Draw(r, "keepers"))
+		for i := range all {
+			all[i] = keeper{at: fmt.Sprint(i), dn: word.Draw(r, "dn"), attr: attr.Draw(r, "attr"), directories: asked}
+			for _, name := range words.Draw(r, "names") {
+				if name != "" {
+					all[i].names = append(all[i].names, name)
+				}
+			}
+		}
+		a := Account{Name: word.Draw(r, "name"), facts: &facts{
+			domains: rapid.Bool().Draw(r, "domains"), login: words.Draw(r, "login"), principal: word.Draw(r, "principal"),
+			named: map[string][]string{"mail": words.Draw(r, "mail"), "uid": words.Draw(r, "uid")},
+		}}
+		var want []string
+		for _, k := range all {
+			if k.is("corp", a) {
+				want = append(want, k.at)
+			}
+		}
+		var got []string
+		for _, k := range indexKeepers(all).of("corp", a) {
+			got = append(got, k.at)
+		}
+		require.Equal(r, want, got)
+		require.Empty(r, indexKeepers(all).of("other", a))
+	})
+}
