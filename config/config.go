@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/profile"
 )
 
 // Campaign is a campaign file after Load: complete, with defaults filled in
@@ -21,6 +22,10 @@ type Campaign struct {
 	Device string `json:"device"`
 	// Formerly are names that it had in earlier campaign files.
 	Formerly []string `json:"formerly,omitempty"`
+
+	// Profile is what a device of its type can hold; nil where the file names
+	// none.
+	Profile *profile.Profile `json:"profile,omitempty"`
 
 	// Exposure are the intervals in which the device was in foreign hands.
 	Exposure []Interval `json:"exposure,omitempty"`

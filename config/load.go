@@ -40,13 +40,19 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "profile", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
-		return nil, &l.errs
+		l.others = append([]error{&l.errs}, l.others...)
 	}
-	return c, nil
+	switch len(l.others) {
+	case 0:
+		return c, nil
+	case 1:
+		return nil, l.others[0]
+	}
+	return nil, errors.Join(l.others...)
 }
 
 // name is what may become part of a Vault path, a workflow id and a folder.
@@ -61,6 +67,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	}
 	c.Formerly = l.formerDevices(top, c.Device)
 	c.Exposure = l.exposure(top)
+	c.Profile = l.profile(top)
 	c.Vault = l.vault(top)
 	c.Directories = l.directories(top)
 	c.Systems = l.systems(top, c.Directories)

@@ -18,6 +18,7 @@ type loader struct {
 	dir     string // of the campaign file; other files are relative to it
 	errs    Errors
 	refused refusedSet // values already refused as secrets: no second message
+	others  []error    // what is wrong with files that this one names
 }
 
 func (l *loader) problem(line int, format string, args ...any) {

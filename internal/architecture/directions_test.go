@@ -15,12 +15,12 @@ import (
 // only from layers below its own: so the ground can be read and tested alone,
 // and no change above can break it.
 var layers = [][]string{
-	{"internal/credential", "internal/version"},                                 // the nouns: everything speaks of them, they of nothing
-	{"internal/protocol"},                                                       // pure decisions: testable row by row because they know no server
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl"}, // what any authority is, as settings and opened; what the text of policies gives
-	{"internal/postgres/settings"},                                              // a section of the campaign file, which config reads
-	{"config"},                                                                  // the campaign file: types that every room above may take
-	{"internal/address"},                                                        // names of servers to where they are dialled
+	{"internal/credential", "internal/version"}, // the nouns: everything speaks of them, they of nothing
+	{"internal/protocol"},                       // pure decisions: testable row by row because they know no server
+	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/profile"}, // what any authority is, as settings and opened; what the text of policies gives; what a device can hold
+	{"internal/postgres/settings"}, // a section of the campaign file, which config reads
+	{"config"},                     // the campaign file: types that every room above may take
+	{"internal/address"},           // names of servers to where they are dialled
 	{"internal/kind", "internal/vault", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/ledger", "internal/password"},                                             // one outside system each, none knows another
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword"}, // a kind knows its authority and no other kind
 	{"internal/kind/userpassword"}, // but for this one: ad-password, and then must-change

@@ -23,6 +23,8 @@ var examples = map[string]string{
 	"rollcall list":             "rollcall list -f esg.yaml\nrollcall list -f esg.yaml -o json | jq -r '.credentials[] | select(.problem) | .name'",
 	"rollcall pause":            `rollcall pause -f esg.yaml`,
 	"rollcall plan":             `rollcall plan -f esg.yaml`,
+	"rollcall profiles list":    `rollcall profiles list`,
+	"rollcall profiles show":    "rollcall profiles show barracuda-esg\nrollcall profiles show barracuda-esg -o json | jq -r '.lines[] | select(.ask) | .id'",
 	"rollcall report":           `rollcall report -f esg.yaml --html report.html`,
 	"rollcall resume":           `rollcall resume -f esg.yaml`,
 	"rollcall run":              "rollcall run -f esg.yaml\nrollcall run -f esg.yaml --take-over",
@@ -44,6 +46,7 @@ var more = map[string]string{
 	"rollcall abort": `abort begins no further credential. What lies between set and proof is finished, because
 a new value may be in force there, and all the rest is recorded as open. The campaign
 then ends; the next one lists anew and goes on with what this one left.`,
+	"rollcall profiles list":    `list names the device profiles of this build, with how many lines each has.`,
 	"rollcall schedule list":    `list shows every schedule of Rollcall on this Temporal: device, rhythm, the last and the next run.`,
 	"rollcall schedule trigger": `trigger starts a campaign from the schedule now, as the schedule itself would.`,
 	"rollcall schedule delete":  `delete ends the schedule of the campaign file's device. A campaign that runs goes on.`,

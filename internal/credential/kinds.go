@@ -38,17 +38,24 @@ const PasswordField = "password"
 
 // kinds has one line for each kind, in the order in which messages name them.
 var kinds = []Traits{
-	{Kind: LDAPPassword, Word: "password", Field: PasswordField, LargeBatches: true},
-	{Kind: ADPassword, Word: "password", Field: PasswordField},
-	{Kind: UserPassword, Word: "password", Field: PasswordField, HandsOver: true},
+	{Kind: LDAPPassword, Word: "password", Field: PasswordField, LargeBatches: true, Answers: accounts},
+	{Kind: ADPassword, Word: "password", Field: PasswordField, Answers: accounts},
+	{Kind: UserPassword, Word: "password", Field: PasswordField, HandsOver: true, Answers: []LineKind{PassingUserPassword}},
 	{Kind: AppRoleSecretID, Word: "secret-id", Field: "secret_id", Login: &Login{
 		Method: AppRoleMethod, What: "an AppRole", Example: "approle/esg-01", Below: "role", AliasFrom: "role-id",
-		Makes: []string{"", "/secret-id", "/custom-secret-id", "/bind-secret-id", "/role-id"}}},
+		Makes: []string{"", "/secret-id", "/custom-secret-id", "/bind-secret-id", "/role-id"}}, Answers: vaultLogins},
 	{Kind: UserpassPassword, Word: "password", Field: PasswordField, NoMark: true, Login: &Login{
 		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
-		Makes: []string{"", "/password"}}},
-	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true},
+		Makes: []string{"", "/password"}}, Answers: vaultLogins},
+	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true, Answers: []LineKind{Database, ServiceLogin}},
 }
+
+// What credentials of several kinds can be: an account of a directory is also
+// what a device copies files with, logs in to a database with, or a keytab's.
+var (
+	accounts    = []LineKind{DirectoryBind, PassingUserPassword, BackupTarget, ServiceLogin, KerberosKeytab, Database}
+	vaultLogins = []LineKind{APIKey, ServiceLogin, CloudAccount}
+)
 
 // Traits are what the rest of Rollcall must know of a kind besides its
 // authority's methods (kind.Authority). The zero value is that of no kind.
@@ -70,6 +77,9 @@ type Traits struct {
 	// NoMark: the authority has no change mark, and a good login with the new
 	// value shows by itself that no other is in force.
 	NoMark bool
+	// Answers are the kinds of line of a device profile that such a credential
+	// can be what they are about, the usual one first.
+	Answers []LineKind
 	// Login is set for logins to Vault, and nil for what Vault does not decide
 	// on.
 	Login *Login
