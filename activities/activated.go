@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // noteActivated keeps where this batch put new values, before any of its
@@ -17,12 +18,12 @@ import (
 // path, and whoever rotates it next must keep this one current. What Vault did
 // not take stays open.
 func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []AppliedItem) {
-	placed := map[string][]vault.Placed{}
+	placed := map[string][]ownmount.Placed{}
 	for _, a := range out {
 		c := page[a.Index]
 		for i, p := range placesOf(c) {
 			if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 {
-				placed[c.ID] = append(placed[c.ID], vault.Placed{Path: p, Version: a.To[i], Written: a.Written[i]})
+				placed[c.ID] = append(placed[c.ID], ownmount.Placed{Path: p, Version: a.To[i], Written: a.Written[i]})
 			}
 		}
 	}
@@ -45,7 +46,7 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 // could note it. It fails as a whole, so that it is tried again: the credential
 // is told to come back with the next roll.
 func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []PreparedItem) error {
-	placed := map[string][]vault.Placed{}
+	placed := map[string][]ownmount.Placed{}
 	for _, p := range out {
 		if len(p.Elsewhere) > 0 {
 			placed[page[p.Index].ID] = p.Elsewhere
@@ -126,8 +127,8 @@ func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c creden
 // unlisted keeps open what another device's campaign left staged when it ended
 // after this one had begun: the listing saw it at work and looked no further.
 // Its paths are on the next roll.
-func (r *Rotation) unlisted(campaign, device string) func(context.Context, credential.Credential, vault.Staged) *protocol.Stop {
-	return func(ctx context.Context, c credential.Credential, left vault.Staged) *protocol.Stop {
+func (r *Rotation) unlisted(campaign, device string) func(context.Context, credential.Credential, ownmount.Staged) *protocol.Stop {
+	return func(ctx context.Context, c credential.Credential, left ownmount.Staged) *protocol.Stop {
 		if c.HandsOver() || !left.MayBeInForce() {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Two devices know one account, each by a path of its own, and their campaigns
@@ -64,7 +65,7 @@ func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) 
 	batch := func(name string, paths ...credential.Path) (Batch, credential.Credential) {
 		spec, err := json.Marshal(o.spec)
 		require.NoError(t, err)
-		require.NoError(t, Open(t.Context(), store, vault.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
+		require.NoError(t, Open(t.Context(), store, ownmount.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
 		listed := c
 		listed.Paths = paths
 		index, err := store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: []credential.Credential{listed}})

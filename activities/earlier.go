@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // accusing are findings that say that somebody changed a credential. It may
@@ -54,7 +54,7 @@ func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []cred
 // Rollcall itself set another value: an earlier campaign had the credential,
 // without that path, and activated it elsewhere. which is as rotation words it:
 // "path 2, 3 of 3".
-func leftBehind(c credential.Credential, which string, was vault.Earlier) bool {
+func leftBehind(c credential.Credential, which string, was ownmount.Earlier) bool {
 	which, _, _ = strings.Cut(strings.TrimPrefix(which, "path "), " of ")
 	for n := range strings.SplitSeq(which, ", ") {
 		i, err := strconv.Atoi(n)
@@ -71,9 +71,9 @@ func leftBehind(c credential.Credential, which string, was vault.Earlier) bool {
 func accuses(f credential.Finding) bool { return slices.Contains(accusing, f.Code) }
 
 // earlierRolls reads them once for a campaign.
-func (r *Rotation) earlierRolls(ctx context.Context, campaign string) (map[string]vault.Earlier, error) {
+func (r *Rotation) earlierRolls(ctx context.Context, campaign string) (map[string]ownmount.Earlier, error) {
 	if have, ok := r.earlier.Load(campaign); ok {
-		return have.(map[string]vault.Earlier), nil
+		return have.(map[string]ownmount.Earlier), nil
 	}
 	read, err := r.Store.EarlierRolls(ctx, campaign)
 	if err == nil {

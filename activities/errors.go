@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Types of errors that waiting rarely cures. The workflow decides whether to
@@ -108,10 +109,10 @@ func classify(fallback string, err error) error {
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(text, errLedger, nil)
 	}
-	if _, lives := vault.AsLives(err); lives {
+	if _, lives := ownmount.AsLives(err); lives {
 		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
 	}
-	if _, ended := errors.AsType[*vault.Ended](err); ended || errors.Is(err, vault.ErrTaken) {
+	if _, ended := errors.AsType[*ownmount.Ended](err); ended || errors.Is(err, ownmount.ErrTaken) {
 		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
 	}
 	if kind == errSpec {

@@ -28,6 +28,8 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // outage is one Vault and one slapd, on which something happens to Vault when
@@ -87,9 +89,9 @@ func newOutage(t *testing.T, accounts int) *outage {
 		Sources: []config.Source{{Name: "apps", Type: config.VaultKV, Prefix: "kv/apps"}},
 	}
 	o.environment(o.vault.RootToken().Reveal())
-	root, err := vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	root, err := ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
-	_, err = root.Setup(ctx, o.spec, nil)
+	_, err = setup.Run(ctx, root, o.spec, nil)
 	require.NoError(t, err)
 	require.NoError(t, root.Close())
 	_, err = o.admin.Logical().Write("kv/data/bind", map[string]any{"data": map[string]any{"password": o.slapd.BinderPassword}})
@@ -109,7 +111,7 @@ func (o *outage) environment(token string) {
 // grant writes the policy of the worker's token: what init gives it, or what is
 // left of that.
 func (o *outage) grant(without string) {
-	for _, p := range vault.Policies(o.spec, nil) {
+	for _, p := range setup.Policies(o.spec, nil) {
 		if p.Name == vault.WorkerPolicy {
 			text := p.HCL
 			if without != "" {
@@ -141,7 +143,7 @@ type outageCampaign struct {
 func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 	t := o.t
 	o.environment(token)
-	store, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	kinds := registry.New(store)
@@ -163,7 +165,7 @@ func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 	}
 	data, err := json.Marshal(o.spec)
 	require.NoError(t, err)
-	require.NoError(t, Open(t.Context(), store, vault.CampaignRecord{Campaign: name, Device: "esg-01"}, data))
+	require.NoError(t, Open(t.Context(), store, ownmount.CampaignRecord{Campaign: name, Device: "esg-01"}, data))
 	index, err := store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: c.credentials})
 	require.NoError(t, err)
 	c.credentials, err = store.ReadPage(t.Context(), name, index.Snapshot, 0)
@@ -291,7 +293,7 @@ func TestNothingIsSetThatVaultDoesNotTake(t *testing.T) {
 			require.NoError(t, o.admin.Auth().Token().RevokeTree(c.rotation.Store.API().Token()))
 		}, func(c *outageCampaign) {
 			o.environment(o.token(vaultapi.TokenCreateRequest{TTL: "1h"}))
-			store, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+			store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = store.Close() })
 			kinds := registry.New(store)

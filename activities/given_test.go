@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A path of a login to Vault that an earlier campaign activated, and that was
@@ -76,7 +77,7 @@ func TestAPathOfALoginThatWasGivenToAnotherIsLeftAsItIs(t *testing.T) {
 				require.Equal(t, 4, read(given).Version)
 				since, err := s.store.SinceActivated(s.ctx, c.ID, own, read(own))
 				require.NoError(t, err)
-				require.Equal(t, vault.AsActivated, since)
+				require.Equal(t, ownmount.AsActivated, since)
 			}
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/faultproxy"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // An abort cancels a batch in the middle of any of its calls. What is then left
@@ -41,7 +41,7 @@ func TestWhatABatchBreaksOffItselfReadsInterruptedAndNotUnreachable(t *testing.T
 	dead, interrupted := 0, 0
 	for at, more := 1, true; more; at++ {
 		name := fmt.Sprintf("esg-01-%d", at)
-		require.NoError(t, Open(t.Context(), c.rotation.Store, vault.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
+		require.NoError(t, Open(t.Context(), c.rotation.Store, ownmount.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
 		index, err := c.rotation.Store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: c.credentials})
 		require.NoError(t, err)
 		b := Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 2}}

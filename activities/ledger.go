@@ -12,14 +12,15 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 	"rollcall/internal/version"
 )
 
 // Ledger serves the ledger's queue. It is the only writer: it knows names from
 // the roll in Vault, so that none needs to travel through Temporal.
 type Ledger struct {
-	Store *vault.Store
+	Store *ownmount.Store
 	Dir   string // holds one folder per campaign
 
 	mu   sync.Mutex
@@ -34,7 +35,7 @@ const rollChunk = 4000
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	defer beat(ctx)()
-	if err := l.Store.RequireLedgerRights(ctx); err != nil {
+	if err := setup.RequireLedgerRights(ctx, l.Store); err != nil {
 		return classify(Denied, err)
 	}
 	now := time.Now().UTC()

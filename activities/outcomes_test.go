@@ -10,7 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/listing"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // An abort leaves values staged that no server ever saw: who excludes such an
@@ -31,7 +31,7 @@ func TestAStagedValueOfAnAccountThatIsAsItWasIsNotLeftOver(t *testing.T) {
 	require.NoError(t, err)
 	now, err := authority.Account(g.ctx, authority.Servers()[0], credential.Credential{Subject: subject})
 	require.NoError(t, err)
-	_, created, err := g.store.Stage(g.ctx, id, vault.Staged{Secret: credential.NewSecret("staged"), Campaign: "aborted", Attempt: 1, Before: now.Changed, CreatedAt: time.Now()})
+	_, created, err := g.store.Stage(g.ctx, id, ownmount.Staged{Secret: credential.NewSecret("staged"), Campaign: "aborted", Attempt: 1, Before: now.Changed, CreatedAt: time.Now()})
 	require.NoError(t, err)
 	require.True(t, created)
 

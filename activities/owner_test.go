@@ -16,6 +16,8 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // safe is a Vault with Rollcall's mounts, and activities that serve on it.
@@ -23,7 +25,7 @@ type safe struct {
 	*testing.T
 	ctx   context.Context
 	api   *vaultapi.Client
-	store *vault.Store
+	store *ownmount.Store
 	spec  *config.Campaign
 }
 
@@ -37,10 +39,10 @@ func newSafe(t *testing.T) *safe {
 	t.Setenv("HOME", t.TempDir())
 	server.UseIn(t, server.RootToken().Reveal())
 	s := &safe{T: t, ctx: ctx, api: server.Client(), spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
-	s.store, err = vault.Open(ctx, vault.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
+	s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.store.Close() })
-	_, err = s.store.Setup(ctx, s.spec, nil)
+	_, err = setup.Run(ctx, s.store, s.spec, nil)
 	require.NoError(t, err)
 	return s
 }
@@ -52,7 +54,7 @@ func (s *safe) batch(campaign, device string, listed ...credential.Credential) B
 	spec.Device = device
 	data, err := json.Marshal(spec)
 	require.NoError(s, err)
-	require.NoError(s, Open(s.ctx, s.store, vault.CampaignRecord{Campaign: campaign, Device: device, TakesOver: true}, data))
+	require.NoError(s, Open(s.ctx, s.store, ownmount.CampaignRecord{Campaign: campaign, Device: device, TakesOver: true}, data))
 	index, err := s.store.WriteRoll(s.ctx, &credential.Roll{Campaign: campaign, Device: device, Credentials: listed})
 	require.NoError(s, err)
 	return Batch{
@@ -99,8 +101,8 @@ func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 	}
 	was := rotation.Dead{Attempt: 1, To: []int{live.Version}, Written: []time.Time{live.Written}, Doomed: [][]int{{1}}}
 	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Dead: was}, {Index: 1, Dead: was}}}
-	stage := func(campaign string, attempt int) vault.Staged {
-		st, created, err := s.store.Stage(s.ctx, free.ID, vault.Staged{
+	stage := func(campaign string, attempt int) ownmount.Staged {
+		st, created, err := s.store.Stage(s.ctx, free.ID, ownmount.Staged{
 			Secret: credential.NewSecret(campaign), Campaign: campaign, Attempt: attempt, CreatedAt: time.Now().UTC(), Base: map[string]int{}, Old: map[string]credential.Secret{},
 		})
 		require.NoError(t, err)

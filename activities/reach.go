@@ -14,7 +14,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // closedLogins remembers which logins to Vault were seen to be retired, by
@@ -201,7 +201,7 @@ func (r *Rotation) loginValues(ctx context.Context, b Batch, login credential.Cr
 
 // places are where the new value of c can be read in Vault: staged, and live.
 func (o *reach) places(c credential.Credential) []string {
-	out := []string{vault.StagingAPIPath(o.mount, c.ID)}
+	out := []string{ownmount.StagingAPIPath(o.mount, c.ID)}
 	for _, p := range c.Paths {
 		out = append(out, p.Mount+"/data/"+p.Path)
 	}

@@ -16,7 +16,8 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // reachable is a campaign on a real Vault with two logins of the device that
@@ -24,10 +25,10 @@ import (
 // the place.
 type reachable struct {
 	t                *testing.T
-	store            *vault.Store
+	store            *ownmount.Store
 	rotation         *Rotation
 	roll             *credential.Roll
-	index            vault.RollIndex
+	index            ownmount.RollIndex
 	logins, accounts Batch
 	write            func(path string, body map[string]any) *api.Secret
 	client           *api.Client
@@ -55,10 +56,10 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 			Password: config.PasswordPolicy{Length: 32},
 		}},
 	}
-	store, err := vault.Open(ctx, vault.Settings{Mount: spec.Vault.Mount, Transit: spec.Vault.Transit})
+	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: spec.Vault.Mount, Transit: spec.Vault.Transit})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	_, err = store.Setup(ctx, spec, nil)
+	_, err = setup.Run(ctx, store, spec, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.client.Sys().PutPolicy("reads-esg-01", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }`))
 
@@ -84,7 +85,7 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 	}
 	data, err := json.Marshal(spec)
 	require.NoError(t, err)
-	require.NoError(t, Open(ctx, store, vault.CampaignRecord{Campaign: "c", Device: "esg-01"}, data))
+	require.NoError(t, Open(ctx, store, ownmount.CampaignRecord{Campaign: "c", Device: "esg-01"}, data))
 	index, err := store.WriteRoll(ctx, roll)
 	require.NoError(t, err)
 	require.Equal(t, credential.Refs{{Page: 0, Index: 0}, {Page: 0, Index: 1}}, index.Logins)
@@ -297,10 +298,10 @@ func TestALoginWhoseBatchTokensReadItsOwnPlaceIsNotEvenStagedBeforeAPersonAccept
 	w.roll.Campaign = "c2"
 	index, err := w.store.WriteRoll(t.Context(), w.roll)
 	require.NoError(t, err)
-	spec, err := w.store.LoadSpec(t.Context(), vault.CampaignSpec("c"))
+	spec, err := w.store.LoadSpec(t.Context(), ownmount.CampaignSpec("c"))
 	require.NoError(t, err)
 	require.NoError(t, w.store.CloseCampaign(t.Context(), "c"))
-	require.NoError(t, Open(t.Context(), w.store, vault.CampaignRecord{Campaign: "c2", Device: "esg-01"}, spec))
+	require.NoError(t, Open(t.Context(), w.store, ownmount.CampaignRecord{Campaign: "c2", Device: "esg-01"}, spec))
 	w.logins.Campaign, w.logins.Snapshot = "c2", index.Snapshot
 	w.write("auth/approle/role/esg-01-a", map[string]any{"token_type": "service"})
 	for i, stop := range w.prepared(0, 1) {

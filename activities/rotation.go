@@ -17,12 +17,14 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // Rotation serves the rotation queue: listing and the steps that touch
 // authorities and Vault. It cannot write the ledger.
 type Rotation struct {
-	Store *vault.Store
+	Store *ownmount.Store
 	Kinds *registry.Registry
 
 	prepared *rotation.PreparedCache
@@ -42,7 +44,7 @@ type Rotation struct {
 
 // NewRotation gives the activities of one worker process, which carries what
 // Prepare saw to Apply.
-func NewRotation(store *vault.Store, kinds *registry.Registry) *Rotation {
+func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
 	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
 }
 
@@ -74,13 +76,13 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		}
 		// A right that is missing must show before anything is set: found
 		// midway, it would leave consumers with a value that no longer works.
-		if err := r.Store.RequireRights(ctx, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
+		if err := setup.RequireRights(ctx, r.Store, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		if err := r.Store.RequireAudit(ctx, spec, roll.Credentials); err != nil {
+		if err := setup.RequireAudit(ctx, r.Store, spec, roll.Credentials); err != nil {
 			return Roll{}, classifyListing(err)
 		}
-		if err := r.Store.RequirePasswordPolicies(ctx, spec); err != nil {
+		if err := setup.RequirePasswordPolicies(ctx, r.Store, spec); err != nil {
 			return Roll{}, classifyListing(err)
 		}
 		if err := listing.KeepNames(ctx, r.Store, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), in.Campaign); err != nil {
@@ -283,7 +285,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	if ended {
 		why := "the campaign was closed by a failure"
 		if by.Superseded {
-			why = (&vault.Ended{CampaignRecord: by}).Error()
+			why = (&ownmount.Ended{CampaignRecord: by}).Error()
 		}
 		return &protocol.Stop{Reason: protocol.ReasonSuperseded, Detail: why + "; nothing was changed by this pass"}
 	}
@@ -298,7 +300,7 @@ func (r *Rotation) CloseCampaign(ctx context.Context, campaign string) error {
 
 // OpenScheduled gives a new campaign the specification of its schedule.
 func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
-	spec, err := r.Store.LoadSpec(ctx, vault.ScheduleSpec(in.Schedule))
+	spec, err := r.Store.LoadSpec(ctx, ownmount.ScheduleSpec(in.Schedule))
 	if err != nil {
 		return classify(errVault, err)
 	}
@@ -308,20 +310,20 @@ func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
 	}
 	for _, o := range others {
 		if o.Lives() {
-			return classify(errVault, &vault.Lives{Running: o})
+			return classify(errVault, &ownmount.Lives{Running: o})
 		}
 	}
-	rec := vault.CampaignRecord{Campaign: in.Campaign, Device: in.Device, Actor: in.Actor, Starter: activity.GetInfo(ctx).WorkflowExecution.RunID}
+	rec := ownmount.CampaignRecord{Campaign: in.Campaign, Device: in.Device, Actor: in.Actor, Starter: activity.GetInfo(ctx).WorkflowExecution.RunID}
 	return classify(errVault, Open(ctx, r.Store, rec, spec))
 }
 
 // Open makes a campaign known to Vault with its specification. Repeating it
 // does no harm. The workflow is started after it.
-func Open(ctx context.Context, store *vault.Store, rec vault.CampaignRecord, spec []byte) error {
+func Open(ctx context.Context, store *ownmount.Store, rec ownmount.CampaignRecord, spec []byte) error {
 	if err := store.OpenCampaign(ctx, rec); err != nil {
 		return err
 	}
-	if err := store.SaveSpec(ctx, vault.CampaignSpec(rec.Campaign), spec); err != nil && !vault.IsCASMismatch(err) {
+	if err := store.SaveSpec(ctx, ownmount.CampaignSpec(rec.Campaign), spec); err != nil && !vault.IsCASMismatch(err) {
 		return err
 	}
 	return nil

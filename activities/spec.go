@@ -7,7 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/listing"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // listedSpec is the campaign file with the servers that were found when the
@@ -31,7 +31,7 @@ func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Cam
 
 // spec is the campaign file as it was given.
 func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign, error) {
-	data, err := r.Store.LoadSpec(ctx, vault.CampaignSpec(campaign))
+	data, err := r.Store.LoadSpec(ctx, ownmount.CampaignSpec(campaign))
 	if err != nil {
 		return nil, classify(errVault, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // TakeOver ends what earlier campaigns of the device left open, once the roll
@@ -30,7 +30,7 @@ func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, err
 // starts another one is told. It ends with the campaign, or with its worker,
 // and another one goes on.
 func (r *Rotation) SignOfLife(ctx context.Context, campaign string) error {
-	tick := time.NewTicker(vault.SeenEvery)
+	tick := time.NewTicker(ownmount.SeenEvery)
 	defer tick.Stop()
 	for {
 		// Vault may be away; then it is said again at the next turn.

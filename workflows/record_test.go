@@ -27,7 +27,8 @@ import (
 	"rollcall/internal/estate"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // The replay fixtures are made anew, from campaigns on real servers, by
@@ -55,7 +56,7 @@ func TestMain(m *testing.M) {
 type stage struct {
 	client.Client
 	estate *estate.Estate
-	store  *vault.Store
+	store  *ownmount.Store
 	spec   []byte
 	n      int
 }
@@ -172,14 +173,14 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	if s.spec, err = json.Marshal(cfg); err != nil {
 		return nil, stop, err
 	}
-	if s.store, err = vault.Open(ctx, vault.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}); err != nil {
+	if s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}); err != nil {
 		return nil, stop, err
 	}
 	stops = append(stops, func() { _ = s.store.Close() })
-	if _, err = s.store.Setup(ctx, cfg, nil); err != nil {
+	if _, err = setup.Run(ctx, s.store, cfg, nil); err != nil {
 		return nil, stop, err
 	}
-	if err = s.store.SaveSpec(ctx, vault.ScheduleSpec("weekly"), s.spec); err != nil {
+	if err = s.store.SaveSpec(ctx, ownmount.ScheduleSpec("weekly"), s.spec); err != nil {
 		return nil, stop, err
 	}
 	e, err := lab.StartEngine(ctx, lab.EngineOptions{Dir: filepath.Join(dir, "engine")})
@@ -224,7 +225,7 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, during fun
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: activities.RotationQueue},
 			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
 	} else {
-		if err := activities.Open(ctx, s.store, vault.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, s.spec); err != nil {
+		if err := activities.Open(ctx, s.store, ownmount.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, s.spec); err != nil {
 			return err
 		}
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: activities.RotationQueue},

@@ -17,7 +17,7 @@ import (
 	"rollcall/internal/faultproxy"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Calls are the requests of one credential's rotation, as the servers saw them.
@@ -146,7 +146,7 @@ func newSteps(ctx context.Context, g *ground, d *dirServer, ldapURL, vaultURL st
 	if err := errors.Join(os.Setenv("VAULT_ADDR", vaultURL), os.Setenv("VAULT_TOKEN", g.vault.RootToken().Reveal())); err != nil {
 		return nil, err
 	}
-	store, err := vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	if err != nil {
 		return nil, err
 	}

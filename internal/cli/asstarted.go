@@ -12,7 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"rollcall/config"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // requireAsStarted refuses to go on with a campaign that was started with
@@ -33,7 +33,7 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 		}
 		id = others[0].Campaign
 	}
-	stored, err := s.store.LoadSpec(ctx, vault.CampaignSpec(id))
+	stored, err := s.store.LoadSpec(ctx, ownmount.CampaignSpec(id))
 	if err != nil {
 		return err
 	}

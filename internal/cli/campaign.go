@@ -15,7 +15,8 @@ import (
 	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/listing"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 	"rollcall/workflows"
 )
 
@@ -62,10 +63,10 @@ func (s *session) start(ctx context.Context) (string, error) {
 
 // newCampaign names a campaign after its device and second. A second that an
 // earlier one has taken is left to it.
-func newCampaign(device string, now time.Time, earlier []vault.CampaignRecord) string {
+func newCampaign(device string, now time.Time, earlier []ownmount.CampaignRecord) string {
 	for ; ; now = now.Add(time.Second) {
 		id := device + "-" + now.Format("20060102T150405Z")
-		if !slices.ContainsFunc(earlier, func(c vault.CampaignRecord) bool { return c.Campaign == id }) {
+		if !slices.ContainsFunc(earlier, func(c ownmount.CampaignRecord) bool { return c.Campaign == id }) {
 			return id
 		}
 	}
@@ -110,7 +111,7 @@ func (s *session) preflight(ctx context.Context) error {
 	if m := s.ownMount(ctx); !m.OK {
 		return fmt.Errorf("%s; nothing was started; %s", m.Detail, m.Do)
 	}
-	if a := s.store.Audit(ctx, s.cfg, nil); !a.OK {
+	if a := setup.Audit(ctx, s.store, s.cfg, nil); !a.OK {
 		return fmt.Errorf("%s; nothing was started; %s", a.Detail, a.Do)
 	}
 	return s.mayStart(ctx)

@@ -19,6 +19,7 @@ import (
 	"rollcall/internal/password"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -86,7 +87,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		if unlisted == nil {
 			roll = listed.Credentials
 		}
-		for _, c := range vault.Doctor(ctx, cfg, roll, policies...) {
+		for _, c := range setup.Doctor(ctx, cfg, roll, policies...) {
 			rows = append(rows, ofVault(c))
 		}
 		if unlisted == nil {
@@ -101,13 +102,13 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 		rows = append(rows, s.checkOthers(ctx)...)
 		return append(rows, a.checkTemporal(ctx, s)...)
 	}
-	for _, c := range vault.Doctor(ctx, cfg, nil, policies...) {
+	for _, c := range setup.Doctor(ctx, cfg, nil, policies...) {
 		rows = append(rows, ofVault(c))
 	}
 	return append(rows, check{Where: "directories", What: "all of them", OK: true, NotChecked: true, Detail: "their bind passwords are in Vault, which cannot be used yet: mend Vault first"})
 }
 
-func ofVault(c vault.Check) check {
+func ofVault(c setup.Check) check {
 	return check{"vault", c.Name, c.OK, c.Detail, c.Do, c.NotChecked}
 }
 
@@ -162,7 +163,7 @@ func notListed(err error, wrong []check) check {
 
 // ownMount looks whether Vault was set up for Rollcall.
 func (s *session) ownMount(ctx context.Context) check {
-	c := s.store.OwnMount(ctx)
+	c := setup.OwnMount(ctx, s.store)
 	return ofVault(c)
 }
 

@@ -10,7 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/listing"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -33,7 +33,7 @@ With --print it shows the policies instead and changes nothing.`,
 				return a.printPolicies(cmd)
 			}
 			return a.withVault(cmd.Context(), func(s *session) error {
-				done, err := s.store.Setup(cmd.Context(), s.cfg, s.known(cmd))
+				done, err := setup.Run(cmd.Context(), s.store, s.cfg, s.known(cmd))
 				for _, line := range done {
 					fmt.Fprintln(a.Out, line)
 				}
@@ -54,15 +54,15 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 	var places []string
 	if s, err := a.openVault(cmd.Context()); err == nil {
 		known = s.known(cmd)
-		if places, err = s.store.EnginePlaces(cmd.Context()); err != nil {
+		if places, err = setup.EnginePlaces(cmd.Context(), s.store); err != nil {
 			a.say("note: the policies are without what the listing reads of secrets engines for directories, for it cannot be seen which there are (%v)", err)
 		}
 		s.close()
 	} else {
 		a.say("note: Vault is not at hand (%v), so the policies cover the sources of the file and no single paths", err)
 	}
-	for _, p := range vault.Policies(cfg, known, places...) {
-		fmt.Fprintf(a.Out, "# policy %s\n%s\n", vault.DevicePolicy(p.Name, cfg.Device), p.HCL)
+	for _, p := range setup.Policies(cfg, known, places...) {
+		fmt.Fprintf(a.Out, "# policy %s\n%s\n", setup.DevicePolicy(p.Name, cfg.Device), p.HCL)
 	}
 	return nil
 }

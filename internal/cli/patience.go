@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // loginLeast is what must be left of a login to Vault so that a campaign is
@@ -114,7 +114,7 @@ func (p *patience) lookAtLogin() (said bool, err error) {
 
 // sayUntil waits for ctx to end and says meanwhile when the login of a worker
 // ends.
-func (a *app) sayUntil(ctx context.Context, store *vault.Store) {
+func (a *app) sayUntil(ctx context.Context, store *ownmount.Store) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	said := false

@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
 	"rollcall/internal/report"
+	"rollcall/internal/vault/setup"
 	"rollcall/workflows"
 )
 
@@ -46,7 +47,7 @@ func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
 	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
-	p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context()), ofVault(s.store.Audit(cmd.Context(), s.cfg, roll.Credentials))}, checks...))
+	p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context()), ofVault(setup.Audit(cmd.Context(), s.store, s.cfg, roll.Credentials))}, checks...))
 	var err error
 	switch {
 	case asJSON:

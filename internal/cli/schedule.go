@@ -15,6 +15,7 @@ import (
 
 	"rollcall/activities"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/workflows"
 )
 
@@ -74,7 +75,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	if err != nil {
 		return err
 	}
-	if err := s.store.SaveSpec(ctx, vault.ScheduleSpec(id), spec); err != nil {
+	if err := s.store.SaveSpec(ctx, ownmount.ScheduleSpec(id), spec); err != nil {
 		if vault.IsCASMismatch(err) {
 			return fmt.Errorf("device %s has a schedule already: delete it first with `rollcall schedule delete`", s.cfg.Device)
 		}
@@ -89,7 +90,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	})
 	if err != nil {
 		if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-			_ = s.store.DeleteSpec(ctx, vault.ScheduleSpec(id))
+			_ = s.store.DeleteSpec(ctx, ownmount.ScheduleSpec(id))
 		}
 		var refused *serviceerror.InvalidArgument
 		if errors.As(err, &refused) {
@@ -201,7 +202,7 @@ func (a *app) scheduleDelete() *cobra.Command {
 				id := scheduleID(s.cfg.Device)
 				err := s.engine.ScheduleClient().GetHandle(cmd.Context(), id).Delete(cmd.Context())
 				// What a failed create left in Vault goes too.
-				err = errors.Join(s.scheduleError("deleting", err), s.store.DeleteSpec(cmd.Context(), vault.ScheduleSpec(id)))
+				err = errors.Join(s.scheduleError("deleting", err), s.store.DeleteSpec(cmd.Context(), ownmount.ScheduleSpec(id)))
 				if err == nil {
 					a.say("deleted %s", id)
 				}

@@ -10,14 +10,14 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/engine"
 	"rollcall/internal/kind/registry"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // session is one command's connections.
 type session struct {
 	*app
 	cfg    *config.Campaign
-	store  *vault.Store
+	store  *ownmount.Store
 	kinds  *registry.Registry
 	engine *engine.Engine
 }
@@ -29,7 +29,7 @@ func (a *app) openVault(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	a.warnInsecure(cfg)
-	store, err := vault.Open(ctx, vault.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit})
+	store, err := ownmount.Open(ctx, ownmount.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *session) connect(ctx context.Context, mayStart bool) error {
 	return err
 }
 
-func (a *app) connect(ctx context.Context, store *vault.Store, device string, mayStart bool) (*engine.Engine, error) {
+func (a *app) connect(ctx context.Context, store *ownmount.Store, device string, mayStart bool) (*engine.Engine, error) {
 	key, err := payloadKey(ctx, store)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (a *app) connect(ctx context.Context, store *vault.Store, device string, ma
 }
 
 // payloadKey reads the key that seals Temporal payloads, if one is asked for.
-func payloadKey(ctx context.Context, store *vault.Store) (credential.Secret, error) {
+func payloadKey(ctx context.Context, store *ownmount.Store) (credential.Secret, error) {
 	ref := os.Getenv("ROLLCALL_PAYLOAD_KEY")
 	if ref == "" {
 		return credential.Secret{}, nil

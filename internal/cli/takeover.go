@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"rollcall/activities"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/workflows"
 )
 
@@ -39,9 +39,9 @@ func (s *session) mayStart(ctx context.Context) error {
 		case !o.Lives():
 			s.say("note: %s, and has not ended: this one takes over from it once it has listed", o)
 		case s.takeOver:
-			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, vault.Settles)
+			s.say("%s: this one ends it once it has listed, and takes over what it staged %s after that", o, ownmount.Settles)
 		default:
-			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &vault.Lives{Running: o}, s.engine.Address)
+			return fmt.Errorf("%w; it is not on the Temporal at %s; nothing was started", &ownmount.Lives{Running: o}, s.engine.Address)
 		}
 	}
 	return nil
@@ -81,10 +81,10 @@ func (s *session) open(ctx context.Context, spec []byte) (string, error) {
 			return "", err
 		}
 		id := newCampaign(s.cfg.Device, time.Now().UTC(), earlier)
-		err = activities.Open(ctx, s.store, vault.CampaignRecord{
+		err = activities.Open(ctx, s.store, ownmount.CampaignRecord{
 			Campaign: id, Device: s.cfg.Device, Actor: actor(), Starter: starter, TakesOver: s.takeOver,
 		}, spec)
-		if !errors.Is(err, vault.ErrTaken) || try == namesTried {
+		if !errors.Is(err, ownmount.ErrTaken) || try == namesTried {
 			return id, err
 		}
 	}

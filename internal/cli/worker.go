@@ -9,11 +9,11 @@ import (
 
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/metrics"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 func (a *app) workerCommand() *cobra.Command {
-	var settings vault.Settings
+	var settings ownmount.Settings
 	var role, ledgerDir, metricsAt string
 	var before bool
 	c := &cobra.Command{
@@ -43,7 +43,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return err
 			}
 			defer stopMetrics()
-			store, err := vault.Open(ctx, settings)
+			store, err := ownmount.Open(ctx, settings)
 			if err != nil {
 				return err
 			}

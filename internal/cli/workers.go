@@ -10,13 +10,13 @@ import (
 	"rollcall/internal/engine"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/ledger"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/workflows"
 )
 
 // work serves the queues until the returned function is called, which lets
 // the credentials in hand finish.
-func (a *app) work(e *engine.Engine, store *vault.Store, kinds *registry.Registry, ledgerDir string, rotation, records bool) (stop func() error, err error) {
+func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Registry, ledgerDir string, rotation, records bool) (stop func() error, err error) {
 	if records {
 		if err := refuseLedgerItself(ledgerDir); err != nil {
 			return nil, err

@@ -18,7 +18,7 @@ import (
 	"rollcall/internal/intruder"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // What a campaign left open, or in staging alone, is on the next roll of the
@@ -101,7 +101,7 @@ func TestWhatAnEarlierCampaignLeftIsNotForgotten(t *testing.T) {
 
 	// A person narrows the file. What he took off is not reset behind his back,
 	// and stays open.
-	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + vault.StagingPath(bystander.ID))
+	_, err = e.Vault.Client().Logical().Delete("rollcall/metadata/" + ownmount.StagingPath(bystander.ID))
 	require.NoError(t, err)
 	lock(t, e, narrowed, false)
 	smaller := strings.Replace(plain, "(description=*esg-01*)", "(&(uid=svc-esg-*)(description=*esg-01*))", 1)
@@ -176,7 +176,7 @@ func modify(t *testing.T, e *estate.Estate, m *ldap.ModifyRequest) {
 	require.NoError(t, admin.Modify(m))
 }
 
-func rootStore(t *testing.T, e *estate.Estate) *vault.Store {
+func rootStore(t *testing.T, e *estate.Estate) *ownmount.Store {
 	t.Helper()
 	store, err := openStore(context.Background(), target{Vault: e.Vault.Address(), Token: filepath.Join(e.Dir, "vault", "root-token")})
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func leaveStaged(t *testing.T, e *estate.Estate, a stolenAccount, campaign strin
 	ctx := context.Background()
 	set := credential.NewSecret("Set-And-Not-Activated-" + a.uid())
 	old := readNow(t, e, at)
-	_, created, err := rootStore(t, e).Stage(ctx, a.ID, vault.Staged{
+	_, created, err := rootStore(t, e).Stage(ctx, a.ID, ownmount.Staged{
 		Secret: set, Campaign: campaign, Attempt: 1, Base: map[string]int{at.String(): versions(t, e.Vault.Client(), at)},
 		Old: map[string]credential.Secret{at.String(): old}, CreatedAt: time.Now().UTC(),
 	})

@@ -24,7 +24,7 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/rotation"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // The crash matrix: at every request of a rotation in turn, to the directory
@@ -62,7 +62,7 @@ func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
 // environment is held while a store reads its address from the environment.
 var environment sync.Mutex
 
-func openStore(ctx context.Context, g target) (*vault.Store, error) {
+func openStore(ctx context.Context, g target) (*ownmount.Store, error) {
 	token, err := os.ReadFile(g.Token)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func openStore(ctx context.Context, g target) (*vault.Store, error) {
 			return nil, err
 		}
 	}
-	return vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	return ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 }
 
 // progress is what Temporal would remember of a pass: which activities have

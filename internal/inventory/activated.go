@@ -7,6 +7,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // addActivated adds the paths at which Rollcall itself put values of the
@@ -79,7 +80,7 @@ func (l *lister) addActivated(ctx context.Context, known accounts) error {
 					return fmt.Errorf("looking at %s, where an earlier campaign put a value: %w; the listing was given up and nothing was changed", p, err)
 				}
 			}
-			if c.Since == vault.Anothers {
+			if c.Since == ownmount.Anothers {
 				l.warn(credential.FindingPlace, "an earlier campaign put a value of %s at %s, and a later one put another account's there: it is that one's, and nothing of the first is written there", found[id].Found.Name, p)
 				continue
 			}

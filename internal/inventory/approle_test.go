@@ -11,6 +11,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 func TestAppRolesTieToTheDeviceByNameAddressOrMetadata(t *testing.T) {
@@ -167,7 +168,7 @@ func TestARoleThatMetadataNamesNeedsNoRightToListRoles(t *testing.T) {
 	}
 	known := list(realVault.RootToken().Reveal())
 	require.Contains(t, known, "approle/named-17")
-	for _, policy := range vault.Policies(c, []credential.Credential{known["approle/named-17"]}) {
+	for _, policy := range setup.Policies(c, []credential.Credential{known["approle/named-17"]}) {
 		require.NoError(t, realVault.Client().Sys().PutPolicy(policy.Name, policy.HCL))
 	}
 	// Whoever writes below the prefix chooses what is looked up: that is the

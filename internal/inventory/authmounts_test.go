@@ -11,7 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // ldapMount makes an auth mount, and takes it away after the test.
@@ -146,7 +146,7 @@ func TestOnlyAccountsThatGetPoliciesAtAMountGoBeforeTheOthers(t *testing.T) {
 	spec := campaign()
 	spec.Vault = config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"}
 	spec.Directories["corp"] = corp()
-	policy := vault.Policies(spec, nil)[0]
+	policy := setup.Policies(spec, nil)[0]
 	require.NoError(t, realVault.Client().Sys().PutPolicy("lists", policy.HCL))
 	token := func(policies ...string) string {
 		got, err := realVault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: policies})

@@ -10,6 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Whoever had the device can take away what names a credential: a tag, a
@@ -23,8 +24,8 @@ const earlierType = "earlier"
 
 // past is what is known of earlier campaigns; the zero value is nothing.
 type past struct {
-	last      *vault.LastRoll
-	leftovers []vault.Leftover
+	last      *ownmount.LastRoll
+	leftovers []ownmount.Leftover
 	kept      []kept
 }
 
@@ -72,12 +73,12 @@ func (p *past) choose(c *config.Campaign) {
 	if p.last == nil {
 		return
 	}
-	for _, roll := range append([]vault.LastRoll{*p.last}, p.last.Before...) {
+	for _, roll := range append([]ownmount.LastRoll{*p.last}, p.last.Before...) {
 		p.chooseOf(c, roll, seen)
 	}
 }
 
-func (p *past) chooseOf(c *config.Campaign, roll vault.LastRoll, seen map[string]bool) {
+func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[string]bool) {
 	same := unchangedSources(c.Sources, roll.Sources)
 	for _, was := range roll.Credentials {
 		if seen[was.ID] || roll.Dead == nil || roll.Dead[was.ID] || onlyListed(was) || was.Problem == credential.SameName {
@@ -260,7 +261,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 		case i >= 0 && left.Campaign != "":
 			return nil, &naming{
 				fmt.Errorf("exclude: %s: %s %s: nothing was listed; take the exclude out, let a campaign finish it, then exclude it (or copy the value from %s/%s to where its consumers read, and delete it there)",
-					roll.Excluded[i].Name, from, alone, m.c.Vault.Mount, vault.StagingPath(left.ID)),
+					roll.Excluded[i].Name, from, alone, m.c.Vault.Mount, ownmount.StagingPath(left.ID)),
 				"an exclude names a credential for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
 			}
 		case j >= 0:
@@ -278,7 +279,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	return warnings, nil
 }
 
-func (m *merger) nameOf(left vault.Leftover) string {
+func (m *merger) nameOf(left ownmount.Leftover) string {
 	if left.Listed != nil {
 		return left.Listed.Name + " (" + left.ID + ")"
 	}

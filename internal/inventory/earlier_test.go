@@ -7,7 +7,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // listedThen is a credential as an earlier roll had it.
@@ -67,7 +67,7 @@ func TestWhatTheLastRollHadOpenStaysUnlessSomebodyAnswered(t *testing.T) {
 				tc.exclude.Reason = "asked"
 				c.Exclude = []config.Exclude{tc.exclude}
 			}
-			before := past{last: &vault.LastRoll{Campaign: "c1", Credentials: []credential.Credential{tc.was}, Dead: map[string]bool{tc.was.ID: tc.dead}, Sources: []config.Source{directory, kv}}}
+			before := past{last: &ownmount.LastRoll{Campaign: "c1", Credentials: []credential.Credential{tc.was}, Dead: map[string]bool{tc.was.ID: tc.dead}, Sources: []config.Source{directory, kv}}}
 			before.choose(c)
 			var found []Candidate
 			for _, text := range tc.found {
@@ -86,11 +86,11 @@ func TestWhatTheLastRollHadOpenStaysUnlessSomebodyAnswered(t *testing.T) {
 
 func TestAStagedValueThatMayBeInForceIsFinishedSaidOrKeepsItsAccountOn(t *testing.T) {
 	alice := listedThen("alice", "directory", "kv/x/a#password")
-	of := func(device string, listed *credential.Credential) vault.Leftover {
-		return vault.Leftover{ID: alice.ID, Campaign: "c1", Device: device, Listed: listed, Paths: []string{"kv/x/a#password"}}
+	of := func(device string, listed *credential.Credential) ownmount.Leftover {
+		return ownmount.Leftover{ID: alice.ID, Campaign: "c1", Device: device, Listed: listed, Paths: []string{"kv/x/a#password"}}
 	}
 	for name, tc := range map[string]struct {
-		left    vault.Leftover
+		left    ownmount.Leftover
 		exclude config.Exclude
 		found   string
 		want    string // the line
@@ -105,9 +105,9 @@ func TestAStagedValueThatMayBeInForceIsFinishedSaidOrKeepsItsAccountOn(t *testin
 		"excluded by the device's next": {left: of("vpn-01", nil), exclude: config.Exclude{Account: "alice"}, found: "a alice -", err: "rollcall/staging/corp/"},
 		"its path excluded":             {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a#password"}, err: "it was meant for that path"},
 		"its secret excluded":           {left: of("esg-01", &alice), exclude: config.Exclude{Path: "kv/x/a"}, found: "a alice kv/x/a#password", err: "take the exclude out"},
-		"who may not read it":           {left: vault.Leftover{ID: alice.ID}, warning: "corp/" + uuidOf("alice") + ": a campaign left a new value staged"},
-		"who may not read it, excluded": {left: vault.Leftover{ID: alice.ID}, exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "a campaign left a new value staged"},
-		"of a directory of others":      {left: vault.Leftover{ID: "plant/1", Campaign: "c1", Device: "vpn-01"}},
+		"who may not read it":           {left: ownmount.Leftover{ID: alice.ID}, warning: "corp/" + uuidOf("alice") + ": a campaign left a new value staged"},
+		"who may not read it, excluded": {left: ownmount.Leftover{ID: alice.ID}, exclude: config.Exclude{Account: "alice"}, found: "a alice -", warning: "a campaign left a new value staged"},
+		"of a directory of others":      {left: ownmount.Leftover{ID: "plant/1", Campaign: "c1", Device: "vpn-01"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := campaign()
@@ -115,7 +115,7 @@ func TestAStagedValueThatMayBeInForceIsFinishedSaidOrKeepsItsAccountOn(t *testin
 				tc.exclude.Reason = "asked"
 				c.Exclude = []config.Exclude{tc.exclude}
 			}
-			before := past{leftovers: []vault.Leftover{tc.left}}
+			before := past{leftovers: []ownmount.Leftover{tc.left}}
 			before.choose(c)
 			var found []Candidate
 			if tc.found != "" {

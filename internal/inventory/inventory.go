@@ -24,6 +24,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Directory searches one LDAP directory, over pages. *directory.Client is one.
@@ -43,7 +44,7 @@ type Directory interface {
 }
 
 // Vault lists KV v2 secrets by their metadata, and gives the client for reading
-// AppRoles. *vault.Store is one.
+// AppRoles. *ownmount.Store is one.
 type Vault interface {
 	// ListSecrets calls each for every secret below prefix ("mount/path").
 	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
@@ -51,15 +52,15 @@ type Vault interface {
 	// id.
 	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
 	// SinceActivated says what became of such a path, by what it holds now.
-	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
+	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
 	// LastRoll is what the last campaign of the device besides this one had on
 	// its roll.
-	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*vault.LastRoll, error)
+	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*ownmount.LastRoll, error)
 	// Leftovers are staged values that may be in force and that nobody has in
 	// hand.
-	Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error)
+	Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]ownmount.Leftover, error)
 	// OtherRolls are the newest rolls of other devices.
-	OtherRolls(ctx context.Context, device string, formerly ...string) ([]vault.OtherRoll, error)
+	OtherRolls(ctx context.Context, device string, formerly ...string) ([]ownmount.OtherRoll, error)
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
@@ -93,7 +94,7 @@ type Candidate struct {
 	// Nobody names the account by it.
 	Earlier bool
 	// Since is then what became of that path.
-	Since vault.Since
+	Since ownmount.Since
 
 	// Left: an ended campaign staged a value that was meant for Path. Nobody
 	// names the account by it.

@@ -10,6 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // What Vault's engine for directories gives is the password as Vault set it
@@ -61,9 +62,9 @@ func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.
 	spec := campaign()
 	spec.Vault = config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"}
 	spec.Directories["corp"] = corp()
-	places, err := openVault(t, root).EnginePlaces(t.Context())
+	places, err := setup.EnginePlaces(t.Context(), openVault(t, root))
 	require.NoError(t, err)
-	for _, p := range vault.Policies(spec, nil, places...) {
+	for _, p := range setup.Policies(spec, nil, places...) {
 		if p.Name == vault.LedgerPolicy {
 			continue
 		}
@@ -79,7 +80,7 @@ func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.
 	require.Contains(t, details(roll, got[slapd.AccountDN("carol")].ID, credential.FindingKeptByVault), "keeps/library/pool/check-out")
 
 	// Who may not read it says so, also of an engine that was made after init.
-	for _, p := range vault.Policies(spec, nil) {
+	for _, p := range setup.Policies(spec, nil) {
 		if p.Name != vault.WorkerPolicy {
 			continue
 		}

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
 )
 
 // limitsMost bounds the secret-ids that are looked at for each role.
@@ -66,7 +66,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 // the addresses that they are bound to. Which of them Vault's KV holds whoever
 // plans may not ask, and it does not matter: all but the new one are destroyed.
 func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int) []credential.Finding {
-	staged := slices.ContainsFunc(l.past.leftovers, func(left vault.Leftover) bool { return left.ID == c.ID })
+	staged := slices.ContainsFunc(l.past.leftovers, func(left ownmount.Leftover) bool { return left.ID == c.ID })
 	if c.Own || staged { // other workers follow by themselves; one that Rollcall made meanwhile is no other's
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 func TestWhatLoginsMayHaveMadeIsToldByItsNameUntilAPersonAnswers(t *testing.T) {
@@ -37,7 +37,7 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 	login("three", `path "kv/*" { capabilities = ["read"] }`)
 
 	now := time.Now()
-	told := func(token string, last *vault.LastRoll, change func(*config.Campaign)) map[string]string {
+	told := func(token string, last *ownmount.LastRoll, change func(*config.Campaign)) map[string]string {
 		c := campaign()
 		c.Exposure = []config.Interval{{From: now.Add(-time.Hour)}}
 		if change != nil {
@@ -77,14 +77,14 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 	// once.
 	write(t, "sys/policies/acl/made-one", map[string]any{"policy": `path "kv/*" { capabilities = ["read"] }`})
 	write(t, "sys/policies/acl/made-two", map[string]any{"policy": `path "kv/*" { capabilities = ["read"] }`})
-	before := &vault.LastRoll{Campaign: "c1"}
+	before := &ownmount.LastRoll{Campaign: "c1"}
 	for place, text := range all {
 		before.Warnings = append(before.Warnings, credential.Finding{Code: credential.FindingMade, Detail: place + ": " + text})
 	}
 	again := told(root, before, nil)
 	require.Len(t, again, 3)
 	require.True(t, strings.HasPrefix(again["auth/token/create/deploy"], "(said by campaign c1, and nobody has answered since): by the policies of approle/made-two"))
-	before = &vault.LastRoll{Campaign: "c2", Warnings: []credential.Finding{{Code: credential.FindingMade, Detail: "auth/token/create/deploy: " + again["auth/token/create/deploy"]}}}
+	before = &ownmount.LastRoll{Campaign: "c2", Warnings: []credential.Finding{{Code: credential.FindingMade, Detail: "auth/token/create/deploy: " + again["auth/token/create/deploy"]}}}
 	require.Equal(t, again["auth/token/create/deploy"], told(root, before, nil)["auth/token/create/deploy"])
 
 	// Whoever may not read policies does not know.

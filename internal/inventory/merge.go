@@ -8,7 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // unmatched begins the ids of credentials without an account, and is the
@@ -140,7 +140,7 @@ func (m *merger) matched(c Candidate, a Account) {
 		}
 		if l != nil && c.Earlier {
 			l.Ours = append(l.Ours, *c.Path)
-			if c.Since == vault.WrittenSince {
+			if c.Since == ownmount.WrittenSince {
 				l.find(credential.FindingPlace, "%s: an earlier campaign put a value of it there, and somebody has written it since: if the account does not accept what it holds now, it stays as it is; exclude the path if it is not the account's any more", c.Path)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/powers"
 )
 
@@ -41,7 +41,7 @@ func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) 
 			if other.Problem != "" || other.Own {
 				continue // nothing new is written for it, or it goes last by its nature
 			}
-			if acl.MayRead(vault.StagingAPIPath(mount, other.ID)) {
+			if acl.MayRead(ownmount.StagingAPIPath(mount, other.ID)) {
 				r.Staging = true
 			}
 			if r.Rises != "" || slices.ContainsFunc(places(other), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
@@ -68,12 +68,12 @@ type preview struct {
 
 // of reads the policies that a login gets. What may not be read is noted in r,
 // and taken for nothing.
-func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*vault.ACL, []powers.Power, error) {
+func (p *preview) of(ctx context.Context, c credential.Credential, r *credential.Reach) (*powers.ACL, []powers.Power, error) {
 	texts, _, err := p.texts(ctx, c, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	acl, err := vault.ParseACL(texts...)
+	acl, err := powers.ParseACL(texts...)
 	if err == nil {
 		var risen []powers.Power
 		if risen, err = powers.In(ownPaths(c), texts...); err == nil {
@@ -81,7 +81,7 @@ func (p *preview) of(ctx context.Context, c credential.Credential, r *credential
 		}
 	}
 	r.Hidden = append(r.Hidden, err.Error()) // a policy of a form that only Vault knows
-	acl, err = vault.ParseACL()
+	acl, err = powers.ParseACL()
 	return acl, nil, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"rollcall/internal/vault"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,6 +18,8 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // crowd is a directory of many accounts in memory. It understands the OR
@@ -161,15 +162,15 @@ func (emptyVault) MountKeeping(context.Context, credential.Path) (vault.Keeping,
 	return vault.Keeping{}, nil
 }
 
-func (emptyVault) LastRoll(context.Context, string, string, ...string) (*vault.LastRoll, error) {
+func (emptyVault) LastRoll(context.Context, string, string, ...string) (*ownmount.LastRoll, error) {
 	return nil, nil
 }
 
-func (emptyVault) OtherRolls(context.Context, string, ...string) ([]vault.OtherRoll, error) {
+func (emptyVault) OtherRolls(context.Context, string, ...string) ([]ownmount.OtherRoll, error) {
 	return nil, nil
 }
 
-func (emptyVault) Leftovers(context.Context, string, string, ...string) ([]vault.Leftover, error) {
+func (emptyVault) Leftovers(context.Context, string, string, ...string) ([]ownmount.Leftover, error) {
 	return nil, nil
 }
 
@@ -177,6 +178,6 @@ func (emptyVault) ActivatedPlaces(context.Context, []string) (map[string][]crede
 	return nil, nil
 }
 
-func (emptyVault) SinceActivated(context.Context, string, credential.Path, vault.Live) (vault.Since, error) {
-	return vault.NotActivated, nil
+func (emptyVault) SinceActivated(context.Context, string, credential.Path, vault.Live) (ownmount.Since, error) {
+	return ownmount.NotActivated, nil
 }

@@ -19,6 +19,7 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/lab"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // One real directory and one real Vault for all tests that call servers; they
@@ -111,7 +112,7 @@ func openDirectory(t *testing.T, d config.Directory) map[string]Directory {
 	return map[string]Directory{"corp": c}
 }
 
-func openVault(t *testing.T, token string) *vault.Store {
+func openVault(t *testing.T, token string) *ownmount.Store {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
 	for _, name := range []string{vault.EnvRoleID, vault.EnvSecretIDFile, "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_SKIP_VERIFY"} {
@@ -119,7 +120,7 @@ func openVault(t *testing.T, token string) *vault.Store {
 	}
 	t.Setenv("VAULT_ADDR", realVault.Address())
 	t.Setenv("VAULT_TOKEN", token)
-	s, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	s, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

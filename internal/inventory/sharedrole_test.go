@@ -9,7 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Two devices that log in with one role have a secret-id each: the rotation of
@@ -68,10 +68,10 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 }
 
 type withLeftover struct {
-	*vault.Store
+	*ownmount.Store
 	id string
 }
 
-func (v withLeftover) Leftovers(context.Context, string, string, ...string) ([]vault.Leftover, error) {
-	return []vault.Leftover{{ID: v.id, Campaign: "ended", Device: "esg-01"}}, nil
+func (v withLeftover) Leftovers(context.Context, string, string, ...string) ([]ownmount.Leftover, error) {
+	return []ownmount.Leftover{{ID: v.id, Campaign: "ended", Device: "esg-01"}}, nil
 }

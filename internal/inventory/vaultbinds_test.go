@@ -10,6 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // Vault keeps the password of its own bind where nobody sees it: a new one
@@ -55,7 +56,7 @@ func TestAnAccountThatVaultItselfBindsWithIsOpenUntilAPersonAcceptsIt(t *testing
 	spec := campaign()
 	spec.Vault = config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"}
 	spec.Directories["corp"] = corp()
-	for _, p := range vault.Policies(spec, nil) {
+	for _, p := range setup.Policies(spec, nil) {
 		if p.Name == vault.LedgerPolicy {
 			continue
 		}

@@ -8,14 +8,15 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/inventory"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // auditWarnings are those of a roll about audit devices of Vault. One that
 // keeps values as they are, and that nobody accepted, lets no campaign begin
 // (vault.RequireAudit), and doctor and plan call it wrong.
-func auditWarnings(ctx context.Context, store *vault.Store, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
-	_, accepted, shown, err := store.InClear(ctx, spec, roll.Credentials)
+func auditWarnings(ctx context.Context, store *ownmount.Store, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
+	_, accepted, shown, err := setup.InClear(ctx, store, spec, roll.Credentials)
 	if err != nil {
 		return nil, err
 	}

@@ -16,12 +16,12 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
-func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
+func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +68,7 @@ func List(ctx context.Context, store *vault.Store, kinds *registry.Registry, spe
 // Vault is what a listing sees of Vault: with it goes what a directory shows of
 // accounts that have a staged value.
 type Vault struct {
-	*vault.Store
+	*ownmount.Store
 	Kinds *registry.Registry
 	Spec  *config.Campaign
 }
@@ -76,9 +76,9 @@ type Vault struct {
 // Leftovers leaves out the staged values of accounts that are as they were
 // before: a campaign that was ended in between has staged many that no server
 // ever saw.
-func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]vault.Leftover, error) {
+func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]ownmount.Leftover, error) {
 	all, err := v.Store.Leftovers(ctx, device, campaign, formerly...)
-	var out []vault.Leftover
+	var out []ownmount.Leftover
 	for _, l := range all {
 		if !v.untouched(ctx, l) {
 			out = append(out, l)
@@ -89,7 +89,7 @@ func (v Vault) Leftovers(ctx context.Context, device, campaign string, formerly 
 
 // untouched is true only where the account itself shows it. In doubt the value
 // is in force.
-func (v Vault) untouched(ctx context.Context, l vault.Leftover) bool {
+func (v Vault) untouched(ctx context.Context, l ownmount.Leftover) bool {
 	authority, subject, _ := strings.Cut(l.ID, "/")
 	k := v.Spec.KindOf(authority)
 	if l.Before == "" || k == "" {

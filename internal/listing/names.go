@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // NameError is a directory that earlier campaigns on this Vault had under
@@ -25,7 +26,7 @@ func (e *NameError) Error() string {
 // that campaigns of any device on this Vault had: what is staged for an
 // account, and where its values lie, is kept by the directory's name and the
 // account's immutable id, and a restored copy has the same ids.
-func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error {
+func Names(ctx context.Context, store *ownmount.Store, spec *config.Campaign) error {
 	names := spec.Authorities()
 	known, err := store.NamedDirectories(ctx, names...)
 	if vault.IsDenied(err) {
@@ -43,7 +44,7 @@ func Names(ctx context.Context, store *vault.Store, spec *config.Campaign) error
 }
 
 // misnamed compares one authority with those that are known.
-func misnamed(spec *config.Campaign, name string, known map[string]vault.NamedDirectory) *NameError {
+func misnamed(spec *config.Campaign, name string, known map[string]ownmount.NamedDirectory) *NameError {
 	a, now := spec.Authority(name), nowCalled(spec, name)
 	if was, ok := known[name]; ok && was.Type != now.Type || ok && shared(append(slices.Clone(now.Servers), a.FormerServers()...), was.Servers) == "" {
 		return &NameError{
@@ -72,7 +73,7 @@ func misnamed(spec *config.Campaign, name string, known map[string]vault.NamedDi
 // KeepNames writes down which directories have the names of spec, before
 // anything is staged by them. Two campaigns that begin at once cannot both have
 // a name: the later one is refused.
-func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, campaign string) error {
+func KeepNames(ctx context.Context, store *ownmount.Store, spec *config.Campaign, campaign string) error {
 	const most = 5
 	for _, name := range spec.Authorities() {
 		now := nowCalled(spec, name)
@@ -98,9 +99,9 @@ func KeepNames(ctx context.Context, store *vault.Store, spec *config.Campaign, c
 }
 
 // nowCalled is what spec's name stands for: its servers, each with its address.
-func nowCalled(spec *config.Campaign, name string) vault.NamedDirectory {
+func nowCalled(spec *config.Campaign, name string) ownmount.NamedDirectory {
 	a := spec.Authority(name)
-	out := vault.NamedDirectory{Name: name}
+	out := ownmount.NamedDirectory{Name: name}
 	if d, ok := a.(config.Directory); ok {
 		out.Base = d.Base
 	} else {

@@ -10,12 +10,13 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 func TestANameStandsForTheServersThatItHad(t *testing.T) {
 	const base = "dc=example,dc=org"
-	known := map[string]vault.NamedDirectory{
+	known := map[string]ownmount.NamedDirectory{
 		"corp":  {Name: "corp", Base: base, Servers: []string{"ldaps://a.example.org:636@10.0.0.1", "ldaps://b.example.org:636@10.0.0.2"}, Campaign: "c1", Device: "esg-01"},
 		"plant": {Name: "plant", Base: "dc=plant", Servers: []string{"ldaps://a.example.org:636@10.0.0.1"}, Campaign: "c2", Device: "vpn-01"},
 	}
@@ -58,7 +59,7 @@ func TestANameStandsForTheServersThatItHad(t *testing.T) {
 // safe is a Vault with Rollcall's own mounts.
 type safe struct {
 	ctx   context.Context
-	store *vault.Store
+	store *ownmount.Store
 	spec  *config.Campaign
 }
 
@@ -72,10 +73,10 @@ func newSafe(t *testing.T) *safe {
 	t.Setenv("HOME", t.TempDir())
 	server.UseIn(t, server.RootToken().Reveal())
 	s := &safe{ctx: ctx, spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
-	s.store, err = vault.Open(ctx, vault.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
+	s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.store.Close() })
-	_, err = s.store.Setup(ctx, s.spec, nil)
+	_, err = setup.Run(ctx, s.store, s.spec, nil)
 	require.NoError(t, err)
 	return s
 }
@@ -115,7 +116,7 @@ func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.
 	// A campaign of a version that kept no names says in its roll what a name
 	// stood for.
 	for _, rec := range []string{"old", "older"} {
-		require.NoError(t, s.store.OpenCampaign(s.ctx, vault.CampaignRecord{Campaign: rec, Device: "esg-01"}))
+		require.NoError(t, s.store.OpenCampaign(s.ctx, ownmount.CampaignRecord{Campaign: rec, Device: "esg-01"}))
 	}
 	_, err = s.store.WriteRoll(s.ctx, &credential.Roll{Campaign: "old", Device: "esg-01", Servers: map[string][]string{"plant": {"ldaps://p.example.org:636"}}, Addresses: map[string]string{"ldaps://p.example.org:636": "10.0.0.7"}})
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // lostAnswers is how often one Apply looks again after an answer was lost
@@ -50,7 +51,7 @@ type job struct {
 	out      Applied
 	step     protocol.Step
 
-	staged      vault.Staged
+	staged      ownmount.Staged
 	paths       []credential.Path   // those of the roll, and Rollcall's own if it takes part
 	lives       []vault.Live        // current, in the order of paths
 	parts       []part              // how each takes part
@@ -64,7 +65,7 @@ type job struct {
 	handed      bool              // lives were taken over from Prepare
 	before      map[string]string // change marks from before Set, by server
 
-	sinces map[vault.Placed]vault.Since // what became of paths, as the notes say
+	sinces map[ownmount.Placed]ownmount.Since // what became of paths, as the notes say
 
 	suspected credential.FindingCode // noted once the new value was seen to work
 	held      []credential.Finding   // noted once the new value is written

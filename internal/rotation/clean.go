@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Dead is what Clean needs to know of a credential whose outcome is in the
@@ -35,7 +36,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (l
 	if len(d.To) != len(paths) || len(d.Written) != len(paths) || len(d.Doomed) != len(paths) {
 		return nil, fmt.Errorf("clean %s: %d activated versions for %d paths", c.ID, len(d.To), len(paths))
 	}
-	var staged vault.Staged
+	var staged ownmount.Staged
 	look := func() (ours bool, err error) {
 		var found bool
 		staged, found, err = r.Store.ReadStaged(ctx, c.ID)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A staging entry is deleted without a look only by the process that proved its
@@ -19,7 +19,7 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 	for name, c := range map[string]struct {
 		proved  func(h *PreparedCache)
 		again   bool
-		another vault.Staged // what lies there, if not ours
+		another ownmount.Staged // what lies there, if not ours
 		looks   bool
 	}{
 		"proved here, just now":        {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }},
@@ -29,13 +29,13 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 		"another campaign proved it":   {proved: func(h *PreparedCache) { h.Proved("campaign-9", "corp/x", 1, now) }, looks: true},
 		"the clock was set back":       {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now.Add(time.Hour)) }, looks: true},
 		"cleaned before":               {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }, again: true, looks: true},
-		"cleaned before, and restaged": {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }, again: true, another: vault.Staged{Campaign: us, Attempt: 2}, looks: true},
-		"another campaign's by now":    {proved: func(*PreparedCache) {}, another: vault.Staged{Campaign: "campaign-9", Attempt: 1}, looks: true},
+		"cleaned before, and restaged": {proved: func(h *PreparedCache) { h.Proved(us, "corp/x", 1, now) }, again: true, another: ownmount.Staged{Campaign: us, Attempt: 2}, looks: true},
+		"another campaign's by now":    {proved: func(*PreparedCache) {}, another: ownmount.Staged{Campaign: "campaign-9", Attempt: 1}, looks: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := plain()
 			w.cred.ID = "corp/x"
-			staged := vault.Staged{Secret: secret("P1"), Campaign: us, Attempt: 1, Version: 1}
+			staged := ownmount.Staged{Secret: secret("P1"), Campaign: us, Attempt: 1, Version: 1}
 			if c.another.Campaign != "" {
 				staged.Campaign, staged.Attempt = c.another.Campaign, c.another.Attempt
 			}
@@ -111,7 +111,7 @@ type looking struct {
 	looked bool
 }
 
-func (l *looking) ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error) {
+func (l *looking) ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error) {
 	l.looked = true
 	return l.Store.ReadStaged(ctx, id)
 }

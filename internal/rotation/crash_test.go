@@ -10,7 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // story is a credential and what is special about it.
@@ -191,7 +191,7 @@ func inherited() *world {
 	w := newWorld(1, "P0")
 	at := w.cred.Paths[0].String()
 	w.closed["campaign-1"] = true
-	w.staging[w.cred.ID] = &vault.Staged{
+	w.staging[w.cred.ID] = &ownmount.Staged{
 		Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1,
 		Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")},
 	}

@@ -5,6 +5,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A path that an earlier campaign activated is the account's for as long as it
@@ -15,12 +16,12 @@ import (
 
 // activatedBefore decides on a path that the account does not accept as it
 // stands, by what earlier campaigns did there.
-func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault.Live) (part, vault.Since, error) {
+func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault.Live) (part, ownmount.Since, error) {
 	deleted := overDeleted(j.c, p, live)
 	switch {
-	case j.staged.Places[p.String()] == vault.PlaceApart && j.inherited(p, live):
+	case j.staged.Places[p.String()] == ownmount.PlaceApart && j.inherited(p, live):
 		return kept, "", nil
-	case j.staged.Places[p.String()] == vault.PlaceApart, live.Problem != "" && !deleted:
+	case j.staged.Places[p.String()] == ownmount.PlaceApart, live.Problem != "" && !deleted:
 		return apart, "", nil // decided by an earlier look, or nothing can be written there
 	}
 	since, err := j.since(ctx, p, live)
@@ -28,11 +29,11 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 		return apart, "", err
 	}
 	switch {
-	case since == vault.AsActivated, j.putThere(p, live, since):
+	case since == ownmount.AsActivated, j.putThere(p, live, since):
 		return kept, since, nil
-	case since == vault.NotSaid && deleted:
+	case since == ownmount.NotSaid && deleted:
 		return kept, since, nil // nobody reads it, and the version that was deleted stays
-	case (since == vault.NotActivated || since == vault.NotSaid) && j.inherited(p, live):
+	case (since == ownmount.NotActivated || since == ownmount.NotSaid) && j.inherited(p, live):
 		return kept, since, nil
 	}
 	return apart, since, nil
@@ -40,15 +41,15 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 
 // since says what became of a path since an earlier campaign activated it. It
 // is asked once for what the path holds, and only where something is odd.
-func (j *job) since(ctx context.Context, p credential.Path, live vault.Live) (vault.Since, error) {
-	at := vault.Placed{Path: p, Version: live.Version, Written: live.Written}
+func (j *job) since(ctx context.Context, p credential.Path, live vault.Live) (ownmount.Since, error) {
+	at := ownmount.Placed{Path: p, Version: live.Version, Written: live.Written}
 	if since, known := j.sinces[at]; known {
 		return since, nil
 	}
 	since, err := j.Store.SinceActivated(ctx, j.c.ID, p, live)
 	if err == nil {
 		if j.sinces == nil {
-			j.sinces = map[vault.Placed]vault.Since{}
+			j.sinces = map[ownmount.Placed]ownmount.Since{}
 		}
 		j.sinces[at] = since
 	}
@@ -58,9 +59,9 @@ func (j *job) since(ctx context.Context, p credential.Path, live vault.Live) (va
 // putThere reports whether a path holds what an ended campaign had staged for
 // this credential: it died after it had activated it and before it could note
 // so.
-func (j *job) putThere(p credential.Path, live vault.Live, since vault.Since) bool {
+func (j *job) putThere(p credential.Path, live vault.Live, since ownmount.Since) bool {
 	for key, value := range j.staged.Old {
-		if _, knew := j.staged.Old[key+beforeIt+p.String()]; isHeld(key) && value.Equal(live.Value) && (knew || since != vault.NotActivated) {
+		if _, knew := j.staged.Old[key+beforeIt+p.String()]; isHeld(key) && value.Equal(live.Value) && (knew || since != ownmount.NotActivated) {
 			return true
 		}
 	}
@@ -72,7 +73,7 @@ func (j *job) putThere(p credential.Path, live vault.Live, since vault.Since) bo
 // it held then.
 func (j *job) inherited(p credential.Path, live vault.Live) bool {
 	for key, value := range j.staged.Old {
-		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == vault.PlaceApart {
+		if !isHeld(key) || j.wasTried(value) || j.staged.Places[key] == ownmount.PlaceApart {
 			continue
 		}
 		if before, held := j.staged.Old[key+beforeIt+p.String()]; held && before.Equal(live.Value) {

@@ -11,7 +11,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // noted is an account at whose first path an earlier campaign has put the value
@@ -121,7 +121,7 @@ var givenRows = []givenRow{
 		w := noted()
 		at := w.cred.Paths[0].String()
 		w.closed["campaign-1"] = true
-		w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1, Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")}}
+		w.staging[w.cred.ID] = &ownmount.Staged{Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1, Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")}}
 		w.change("Q")
 		s := w.secrets["kv/app"]
 		s.versions = append(s.versions, version{fields: map[string]string{"password": "Q", "username": "svc"}, at: time.Now()})
@@ -132,7 +132,7 @@ var givenRows = []givenRow{
 		w := noted()
 		at := w.cred.Paths[0].String()
 		w.closed["campaign-1"] = true
-		w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1, Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")}}
+		w.staging[w.cred.ID] = &ownmount.Staged{Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1, Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")}}
 		w.change("Q")
 		return w.giveAway()
 	}, findings: []credential.FindingCode{credential.FindingPathRefused, credential.FindingSparePath}, live: "another's", aside: true},

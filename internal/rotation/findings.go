@@ -8,7 +8,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // noteSeen records what a look found. That all values were refused tells of a
@@ -73,14 +73,14 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 			return nil, err
 		}
 		n := fmt.Sprint(i + 1)
-		if left = append(left, n); since == vault.NotActivated {
+		if left = append(left, n); since == ownmount.NotActivated {
 			stale = append(stale, n)
 			continue
 		}
 		if before = append(before, n); why == "" {
 			why = earlierPath
 		}
-		if since == vault.WrittenSince || since == vault.Anothers {
+		if since == ownmount.WrittenSince || since == ownmount.Anothers {
 			why = earlierPath + ", and somebody has written it since: it may have been given to another account"
 		}
 	}

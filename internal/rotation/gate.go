@@ -34,7 +34,7 @@ type Gate struct {
 	changed chan struct{}      // closed when any of these is another
 }
 
-// Writable is what the gate asks of Vault. *vault.Store is the real one.
+// Writable is what the gate asks of Vault. *ownmount.Store is the real one.
 type Writable interface {
 	// Probe writes to a place of our own.
 	Probe(ctx context.Context) error

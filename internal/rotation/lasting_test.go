@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself: once the old value
@@ -121,7 +122,7 @@ func TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet(t *testing.T) {
 	}
 	mount("rollcall")
 	mount("fleeting")
-	store, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "transit"})
+	store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	write := func(at string, data map[string]any) {

@@ -9,7 +9,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // observeLogins asks the write server which value is in force, and decides by
@@ -168,7 +168,7 @@ func (j *job) apartOnly(value credential.Secret) bool {
 	some := false
 	for i, p := range j.paths {
 		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) {
-			if j.staged.Places[p.String()] != vault.PlaceApart {
+			if j.staged.Places[p.String()] != ownmount.PlaceApart {
 				return false
 			}
 			some = true
@@ -176,7 +176,7 @@ func (j *job) apartOnly(value credential.Secret) bool {
 	}
 	for key, held := range j.staged.Old {
 		if isHeld(key) && held.Equal(value) {
-			if j.staged.Places[key] != vault.PlaceApart {
+			if j.staged.Places[key] != ownmount.PlaceApart {
 				return false
 			}
 			some = true
@@ -246,12 +246,12 @@ func (j *job) spared(ctx context.Context, first bool) error {
 	}
 	for i, p := range j.paths {
 		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
-			places[p.String()] = vault.PlaceApart
+			places[p.String()] = ownmount.PlaceApart
 		}
 	}
 	for key, value := range j.staged.Old {
 		if isHeld(key) && j.wasTried(value) {
-			places[key] = vault.PlaceApart // refused, and not offered again before Set
+			places[key] = ownmount.PlaceApart // refused, and not offered again before Set
 		}
 	}
 	if first || maps.Equal(places, j.staged.Places) {

@@ -7,7 +7,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // observe looks at the staging entry, the paths, the account and which value is
@@ -49,12 +49,12 @@ func (j *job) observeVault(ctx context.Context) error {
 	// a path holds now is what tells whose the path is: wrong logins must not
 	// run out before those.
 	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
-		if isHeld(place) && staged.Places[place] != vault.PlaceApart {
+		if isHeld(place) && staged.Places[place] != ownmount.PlaceApart {
 			j.addOld(staged.Old[place])
 		}
 	}
 	for i, p := range j.paths {
-		if live := j.lives[i]; live.Version != staged.Base[p.String()] && staged.Places[p.String()] != vault.PlaceApart {
+		if live := j.lives[i]; live.Version != staged.Base[p.String()] && staged.Places[p.String()] != ownmount.PlaceApart {
 			j.addOld(live.Value)
 		}
 	}

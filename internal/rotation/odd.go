@@ -6,6 +6,7 @@ import (
 
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // odd keeps a credential open, before Set, of which a path holds what looks
@@ -19,14 +20,14 @@ func (j *job) odd(ctx context.Context) error {
 		live := j.lives[i]
 		ours := live.Owner != "" && live.Owner == j.c.Subject
 		switch {
-		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == vault.PlaceKept:
+		case live.More == "" || ours || j.c.HandsOver() || j.staged.Places[p.String()] == ownmount.PlaceKept:
 		case live.Value.Equal(j.staged.Secret) || standsFor(live.Value, j.inForce):
 		case live.Shows(j.inForce), j.inForce.IsZero() && (j.rationed || j.parts[i] != apart || !j.livesElsewhere()):
 			since, err := j.since(ctx, p, live)
 			if err != nil {
 				return err
 			}
-			if since != vault.AsActivated {
+			if since != ownmount.AsActivated {
 				return oddStop(i, live)
 			}
 		}

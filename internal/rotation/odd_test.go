@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // odd puts what looks like more than a bare secret at a path.
@@ -52,7 +53,7 @@ func TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace(t *testing.T)
 				c.Paths, c.Ours = append(c.Paths, own), []credential.Path{own}
 			case row.own != "":
 				r.store.put(own, row.own)
-				r.store.since = map[credential.Path]vault.Since{own: vault.AsActivated}
+				r.store.since = map[credential.Path]ownmount.Since{own: ownmount.AsActivated}
 				c.Paths, c.Ours = append(c.Paths, own), []credential.Path{own}
 			}
 			var got Applied

@@ -8,6 +8,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A path in Vault takes part in a rotation only if it was seen to be the
@@ -31,11 +32,11 @@ const (
 
 // partOf decides on one path. inForce is the old value that the account
 // accepted before Set; zero if it accepted none.
-func partOf(c credential.Credential, p credential.Path, live vault.Live, st vault.Staged, inForce credential.Secret) part {
+func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownmount.Staged, inForce credential.Secret) part {
 	switch st.Places[p.String()] {
-	case vault.PlaceApart:
+	case ownmount.PlaceApart:
 		return apart
-	case vault.PlaceKept:
+	case ownmount.PlaceKept:
 		return kept
 	}
 	spare := c.Spare != nil && p == *c.Spare
@@ -70,7 +71,7 @@ func overDeleted(c credential.Credential, p credential.Path, live vault.Live) bo
 // handedDown reports whether an ended campaign knew the path for the account's:
 // the value that it had staged is in force, and the path still holds what it
 // did then.
-func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
+func handedDown(st ownmount.Staged, p credential.Path, live vault.Live, inForce credential.Secret) bool {
 	for key, value := range st.Old {
 		if isHeld(key) && value.Equal(inForce) {
 			before, held := st.Old[key+beforeIt+p.String()]
@@ -85,7 +86,7 @@ func handedDown(st vault.Staged, p credential.Path, live vault.Live, inForce cre
 // cutOffBefore reports whether a path holds what an ended campaign found in
 // force at another path, before it set the value that is in force now: Rollcall
 // itself cut off who reads it.
-func cutOffBefore(st vault.Staged, live vault.Live, inForce credential.Secret) bool {
+func cutOffBefore(st ownmount.Staged, live vault.Live, inForce credential.Secret) bool {
 	for key, value := range st.Old {
 		if !isHeld(key) || !value.Equal(inForce) || live.Value.IsZero() {
 			continue
@@ -101,7 +102,7 @@ func cutOffBefore(st vault.Staged, live vault.Live, inForce credential.Secret) b
 
 // beforeIt joins, in the keys of Staged.Old, an ended campaign's attempt and a
 // path that took part in it.
-const beforeIt = vault.BeforeIt
+const beforeIt = ownmount.BeforeIt
 
 // isHeld reports whether a key of Staged.Old is that of a value that an ended
 // campaign had staged.
@@ -118,11 +119,11 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	for i, p := range j.paths {
 		how := partOf(j.c, p, j.lives[i], j.staged, j.inForce)
 		if how == apart {
-			var since vault.Since
+			var since ownmount.Since
 			if how, since, err = j.activatedBefore(ctx, p, j.lives[i]); err != nil {
 				return false, err
 			}
-			unasked = unasked || how == apart && since != vault.NotActivated && j.rationed && j.lives[i].Found
+			unasked = unasked || how == apart && since != ownmount.NotActivated && j.rationed && j.lives[i].Found
 		}
 		if how == kept && j.lives[i].Version > 0 && j.staged.Places[p.String()] == "" {
 			// What it holds was not seen to be the account's, so it may be the
@@ -189,9 +190,9 @@ func (j *job) recordedPlaces() {
 	j.parts = nil
 	for _, p := range j.paths {
 		switch j.staged.Places[p.String()] {
-		case vault.PlaceApart:
+		case ownmount.PlaceApart:
 			j.parts = append(j.parts, apart)
-		case vault.PlaceKept:
+		case ownmount.PlaceKept:
 			j.parts = append(j.parts, kept)
 		default:
 			j.parts = append(j.parts, seen)
@@ -206,9 +207,9 @@ func (j *job) places() map[string]string {
 	for i, p := range j.paths {
 		switch {
 		case j.parts[i] == apart:
-			out[p.String()] = vault.PlaceApart
+			out[p.String()] = ownmount.PlaceApart
 		case j.parts[i] == kept, i >= len(j.c.Paths):
-			out[p.String()] = vault.PlaceKept
+			out[p.String()] = ownmount.PlaceKept
 		}
 	}
 	if len(out) == 0 {
@@ -218,13 +219,13 @@ func (j *job) places() map[string]string {
 }
 
 // usesSpare reports whether Rollcall's own path takes part.
-func usesSpare(c credential.Credential, st vault.Staged) bool {
-	return c.Spare != nil && st.Places[c.Spare.String()] == vault.PlaceKept
+func usesSpare(c credential.Credential, st ownmount.Staged) bool {
+	return c.Spare != nil && st.Places[c.Spare.String()] == ownmount.PlaceKept
 }
 
 // pathsOf are the paths that a rotation looks at: those of the roll and, once
 // it was decided so, Rollcall's own.
-func pathsOf(c credential.Credential, st vault.Staged) []credential.Path {
+func pathsOf(c credential.Credential, st ownmount.Staged) []credential.Path {
 	if usesSpare(c, st) {
 		return append(slices.Clone(c.Paths), *c.Spare)
 	}

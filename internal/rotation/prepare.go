@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // Prepare checks the account, and stages a new value unless one is staged
@@ -71,12 +72,12 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 // stage makes a value durable before any server sees it (rule 1). A value that
 // is already staged is used, not replaced: it may be in force. Vault's
 // check-and-set tells which it is, so nothing is read before.
-func (r *Rotator) stage(ctx context.Context, c credential.Credential, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, bool, error) {
+func (r *Rotator) stage(ctx context.Context, c credential.Credential, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, bool, error) {
 	value, err := r.newValue(ctx, c, c.Paths, lives)
 	if err != nil {
-		return vault.Staged{}, false, err
+		return ownmount.Staged{}, false, err
 	}
-	staged, created, err := r.Store.Stage(ctx, c.ID, vault.Staged{
+	staged, created, err := r.Store.Stage(ctx, c.ID, ownmount.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: max(1, r.Pass), Base: base, Old: old, Before: before, CreatedAt: r.Now().UTC(),
 	})
 	if err != nil || created {

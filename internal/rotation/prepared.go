@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // PreparedCache keeps what Prepare read and staged, so that an Apply in the
@@ -36,7 +37,7 @@ type cacheKey struct{ campaign, id string }
 
 // prepared is what Prepare saw.
 type prepared struct {
-	staged  vault.Staged
+	staged  ownmount.Staged
 	lives   []vault.Live
 	account kind.Account
 	at      time.Time

@@ -16,22 +16,23 @@ import (
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/lab"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // shelf is a Vault in memory that never fails.
 type shelf struct {
 	mu     sync.Mutex
-	staged map[string]vault.Staged
+	staged map[string]ownmount.Staged
 	live   map[string]vault.Live
 	was    map[string]map[int]vault.Live // each version that was written
-	since  map[credential.Path]vault.Since
+	since  map[credential.Path]ownmount.Since
 }
 
 func newShelf() *shelf {
-	return &shelf{staged: map[string]vault.Staged{}, live: map[string]vault.Live{}, was: map[string]map[int]vault.Live{}}
+	return &shelf{staged: map[string]ownmount.Staged{}, live: map[string]vault.Live{}, was: map[string]map[int]vault.Live{}}
 }
 
-func (s *shelf) Stage(_ context.Context, id string, next vault.Staged) (vault.Staged, bool, error) {
+func (s *shelf) Stage(_ context.Context, id string, next ownmount.Staged) (ownmount.Staged, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if have, ok := s.staged[id]; ok {
@@ -42,18 +43,18 @@ func (s *shelf) Stage(_ context.Context, id string, next vault.Staged) (vault.St
 	return next, true, nil
 }
 
-func (s *shelf) ReadStaged(_ context.Context, id string) (vault.Staged, bool, error) {
+func (s *shelf) ReadStaged(_ context.Context, id string) (ownmount.Staged, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, ok := s.staged[id]
 	return have, ok, nil
 }
 
-func (s *shelf) Restage(_ context.Context, id string, next vault.Staged) (vault.Staged, error) {
+func (s *shelf) Restage(_ context.Context, id string, next ownmount.Staged) (ownmount.Staged, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.staged[id].Version != next.Version {
-		return vault.Staged{}, mismatch("restage")
+		return ownmount.Staged{}, mismatch("restage")
 	}
 	next.Version++
 	s.staged[id] = next
@@ -105,7 +106,7 @@ func (s *shelf) MountKeeping(context.Context, credential.Path) (vault.Keeping, e
 	return vault.Keeping{Versions: 10}, nil
 }
 
-func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (vault.Since, error) {
+func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (ownmount.Since, error) {
 	return s.since[p], nil
 }
 func (s *shelf) CampaignClosed(context.Context, string) (bool, time.Time, error) {

@@ -7,7 +7,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // restage throws away a staged value that is not in force and will not be, and
@@ -44,7 +44,7 @@ func restaged(attempt int) *protocol.Stop {
 
 // nextPlaces carries the parts over to another attempt. What was activated is
 // ours from then on, whatever the account says of it.
-func (j *job) nextPlaces(next *vault.Staged) {
+func (j *job) nextPlaces(next *ownmount.Staged) {
 	if j.parts == nil {
 		return
 	}
@@ -65,7 +65,7 @@ func (j *job) nextPlaces(next *vault.Staged) {
 		if j.parts[i] == apart {
 			continue
 		}
-		next.Places[p.String()] = vault.PlaceKept
+		next.Places[p.String()] = ownmount.PlaceKept
 		next.Doomed[p.String()] = append(before[i], j.lives[i].Version) // ours, and not in force
 	}
 }

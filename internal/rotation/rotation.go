@@ -17,20 +17,21 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
-// Store is what a rotation needs of Vault. *vault.Store is the real one.
+// Store is what a rotation needs of Vault. *ownmount.Store is the real one.
 type Store interface {
-	Stage(ctx context.Context, id string, s vault.Staged) (got vault.Staged, created bool, err error)
-	ReadStaged(ctx context.Context, id string) (vault.Staged, bool, error)
-	Restage(ctx context.Context, id string, next vault.Staged) (vault.Staged, error)
+	Stage(ctx context.Context, id string, s ownmount.Staged) (got ownmount.Staged, created bool, err error)
+	ReadStaged(ctx context.Context, id string) (ownmount.Staged, bool, error)
+	Restage(ctx context.Context, id string, next ownmount.Staged) (ownmount.Staged, error)
 	Unstage(ctx context.Context, id, campaign string, attempt int) error
 	Release(ctx context.Context, id string) error
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
 	WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error)
-	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error)
+	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
 	// Keeping is what Vault does by itself with what is written, by the
 	// settings of a secret and its mount; MountKeeping by those of the mount
 	// alone, which cost next to nothing.
@@ -84,7 +85,7 @@ type Rotator struct {
 	// Unlisted says why a value that another campaign left staged is not taken
 	// over, or is nil: it was meant for a path that this roll has not. Nil:
 	// nobody looks.
-	Unlisted func(ctx context.Context, c credential.Credential, left vault.Staged) *protocol.Stop
+	Unlisted func(ctx context.Context, c credential.Credential, left ownmount.Staged) *protocol.Stop
 
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
@@ -109,7 +110,7 @@ type Prepared struct {
 	Step protocol.Step  `json:"step,omitempty"`
 	// Elsewhere are paths that are not on this roll, at which an ended campaign
 	// has activated its value. They do not travel.
-	Elsewhere []vault.Placed `json:"-"`
+	Elsewhere []ownmount.Placed `json:"-"`
 }
 
 // Applied is what Apply reached. It travels through Temporal: no names, no

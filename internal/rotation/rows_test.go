@@ -11,7 +11,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // row is one pass: what is odd about it, and where it ends.
@@ -375,7 +375,7 @@ func TestApplySetsNothingThatIsNotStagedForItsCampaignAndAttempt(t *testing.T) {
 func TestCleanLeavesWhatAnotherCampaignStaged(t *testing.T) {
 	w := plain()
 	w.closed[us] = true
-	w.staging[w.cred.ID] = &vault.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
+	w.staging[w.cred.ID] = &ownmount.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
 	lost, err := w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)})
 	require.NoError(t, err)
 	require.Nil(t, lost, "another campaign's to say")

@@ -8,7 +8,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // set gives the account the staged value, if nothing speaks against it: then
@@ -61,7 +61,7 @@ func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	return j.replaceStaged(ctx, marked)
 }
 
-func (j *job) replaceStaged(ctx context.Context, marked vault.Staged) (err error) {
+func (j *job) replaceStaged(ctx context.Context, marked ownmount.Staged) (err error) {
 	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
 	return err
 }

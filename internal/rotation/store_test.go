@@ -8,6 +8,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 var _ Store = (*hand)(nil)
@@ -21,9 +22,9 @@ func mismatch(op string) error {
 	return &vault.Error{Op: op, Path: "rollcall/data/staging/x", Server: "vault", Kind: vault.CASMismatch}
 }
 
-func (h *hand) Stage(_ context.Context, id string, s vault.Staged) (vault.Staged, bool, error) {
+func (h *hand) Stage(_ context.Context, id string, s ownmount.Staged) (ownmount.Staged, bool, error) {
 	type answer struct {
-		got     vault.Staged
+		got     ownmount.Staged
 		created bool
 	}
 	a, err := call(h, "stage", lostVault("stage"), func() (answer, error) {
@@ -37,8 +38,8 @@ func (h *hand) Stage(_ context.Context, id string, s vault.Staged) (vault.Staged
 	return a.got, a.created, err
 }
 
-func (h *hand) ReadStaged(_ context.Context, id string) (vault.Staged, bool, error) {
-	s, err := call(h, "read staged", lostVault("read staged"), func() (*vault.Staged, error) {
+func (h *hand) ReadStaged(_ context.Context, id string) (ownmount.Staged, bool, error) {
+	s, err := call(h, "read staged", lostVault("read staged"), func() (*ownmount.Staged, error) {
 		if have := h.w.staging[id]; have != nil {
 			copied := *have
 			copied.Base, copied.Old, copied.Places = maps.Clone(have.Base), maps.Clone(have.Old), maps.Clone(have.Places)
@@ -47,16 +48,16 @@ func (h *hand) ReadStaged(_ context.Context, id string) (vault.Staged, bool, err
 		return nil, nil
 	})
 	if s == nil {
-		return vault.Staged{}, false, err
+		return ownmount.Staged{}, false, err
 	}
 	return *s, true, err
 }
 
-func (h *hand) Restage(_ context.Context, id string, next vault.Staged) (vault.Staged, error) {
-	return call(h, "restage", lostVault("restage"), func() (vault.Staged, error) {
+func (h *hand) Restage(_ context.Context, id string, next ownmount.Staged) (ownmount.Staged, error) {
+	return call(h, "restage", lostVault("restage"), func() (ownmount.Staged, error) {
 		have := h.w.staging[id]
 		if have == nil || have.Version != next.Version {
-			return vault.Staged{}, mismatch("restage")
+			return ownmount.Staged{}, mismatch("restage")
 		}
 		next.Version++
 		h.w.staging[id] = &next
@@ -205,22 +206,22 @@ func (h *hand) MountKeeping(context.Context, credential.Path) (vault.Keeping, er
 	return vault.Keeping{Versions: 10}, nil // remembered from a moment ago
 }
 
-func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, live vault.Live) (vault.Since, error) {
-	return call(h, "what became of "+p.Path, lostVault("read"), func() (vault.Since, error) {
+func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error) {
+	return call(h, "what became of "+p.Path, lostVault("read"), func() (ownmount.Since, error) {
 		noted, known := h.w.noted[place(p)]
 		switch {
 		case !known:
-			return vault.NotActivated, nil
+			return ownmount.NotActivated, nil
 		case live.Version == 0:
-			return vault.AsActivated, nil
+			return ownmount.AsActivated, nil
 		case noted == (placed{}):
-			return vault.NotSaid, nil
+			return ownmount.NotSaid, nil
 		case noted.version > live.Version || !h.w.secrets[place(p)].versions[noted.version-1].at.Equal(noted.at):
-			return vault.WrittenSince, nil
+			return ownmount.WrittenSince, nil
 		case noted.version == live.Version || live.Found && h.w.readLive(p, noted.version).Value.Equal(live.Value):
-			return vault.AsActivated, nil
+			return ownmount.AsActivated, nil
 		}
-		return vault.WrittenSince, nil
+		return ownmount.WrittenSince, nil
 	})
 }
 

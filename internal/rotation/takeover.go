@@ -11,41 +11,42 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // takeOver makes sure that a staging entry is this campaign's. The entry of a
 // campaign that has ended is taken over: its value may be the only one that
 // still logs in, so it is kept, and consumers may have read it since, so it
 // must die with the rest. base and old are what the live paths hold now.
-func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged vault.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (vault.Staged, error) {
+func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged ownmount.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, error) {
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
 	closed, until, err := r.Store.CampaignClosed(ctx, staged.Campaign)
 	if err != nil {
-		return vault.Staged{}, err
+		return ownmount.Staged{}, err
 	}
 	if !closed {
-		return vault.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, vault.Settles),
+		return ownmount.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, ownmount.Settles),
 			Until:  until}
 	}
 	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
-		return vault.Staged{}, err
+		return ownmount.Staged{}, err
 	}
 	if r.Unlisted != nil {
 		if stop := r.Unlisted(ctx, c, staged); stop != nil {
-			return vault.Staged{}, stop
+			return ownmount.Staged{}, stop
 		}
 	}
 	value, err := r.newValue(ctx, c, c.Paths, lives)
 	if err != nil {
-		return vault.Staged{}, err
+		return ownmount.Staged{}, err
 	}
 	old = maps.Clone(old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
 	for place, value := range staged.Old {
-		if staged.Places[place] == vault.PlaceApart {
+		if staged.Places[place] == ownmount.PlaceApart {
 			continue // it took no part, so whose value it held is not known
 		}
 		if !strings.HasPrefix(place, takenOver) {
@@ -58,7 +59,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	if !staged.Unsent { // what no server has seen is nowhere in force
 		old[held] = staged.Secret
 	}
-	return r.Store.Restage(ctx, c.ID, vault.Staged{
+	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
 		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
@@ -66,13 +67,13 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 
 // takenOver begins the keys in Staged.Old of values that ended campaigns had
 // staged. No path looks like it.
-const takenOver = vault.TakenOver
+const takenOver = ownmount.TakenOver
 
 // activatedAt is the error of a credential whose value an ended campaign has
 // activated at paths that this roll has not: their consumers would be cut off.
 type activatedAt struct {
 	*protocol.Stop
-	paths []vault.Placed
+	paths []ownmount.Placed
 }
 
 func (e *activatedAt) Unwrap() error { return e.Stop }
@@ -80,14 +81,14 @@ func (e *activatedAt) Unwrap() error { return e.Stop }
 // activatedElsewhere looks for such paths. Where a campaign put values it notes
 // at the end of each batch; one that gave up before that has left what it
 // staged, and the paths that it knew.
-func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credential, staged vault.Staged) error {
+func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credential, staged ownmount.Staged) error {
 	if c.HandsOver() {
 		return nil // nobody reads it there by himself
 	}
-	var found []vault.Placed
+	var found []ownmount.Placed
 	for _, place := range slices.Sorted(maps.Keys(staged.Base)) {
 		p, err := credential.ParsePath(place)
-		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == vault.PlaceApart {
+		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == ownmount.PlaceApart {
 			continue
 		}
 		live, err := r.Store.ReadLive(ctx, p, 0)
@@ -95,7 +96,7 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 			return err
 		}
 		if live.Found && live.Value.Equal(staged.Secret) {
-			found = append(found, vault.Placed{Path: p, Version: live.Version, Written: live.Written})
+			found = append(found, ownmount.Placed{Path: p, Version: live.Version, Written: live.Written})
 		}
 	}
 	if len(found) == 0 {

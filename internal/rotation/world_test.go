@@ -10,7 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // fault is what becomes of one call to a server.
@@ -46,7 +46,7 @@ const (
 // can fail, and which looks after every call whether a promise was broken.
 type world struct {
 	servers  []*server
-	staging  map[string]*vault.Staged
+	staging  map[string]*ownmount.Staged
 	secrets  map[string]*kv
 	closed   map[string]bool          // campaigns that have ended
 	single   map[string]bool          // secrets of which Vault keeps one version
@@ -121,7 +121,7 @@ type version struct {
 // holds it, beside a field of somebody else.
 func newWorld(n int, value string) *world {
 	w := &world{
-		staging: map[string]*vault.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{}, foreign: map[string]bool{},
+		staging: map[string]*ownmount.Staged{}, secrets: map[string]*kv{}, closed: map[string]bool{}, foreign: map[string]bool{},
 		faults: map[int]fault{}, events: map[int]func(*world){},
 		ours: map[string]bool{}, theirs: map[string]bool{}, replayed: map[string]bool{}, intents: map[int]bool{},
 		cred:     credential.Credential{ID: "corp/" + subject, Kind: credential.LDAPPassword, Authority: "corp", Subject: subject, Name: "uid=svc"},

@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	requestTimeout = 10 * time.Second
+	// RequestTimeout is how long one request may take.
+	RequestTimeout = 10 * time.Second
 	poolSize       = 64 // most callers at once: Limits.Parallel × Limits.Concurrency by default
 )
 
@@ -36,9 +37,9 @@ func connect(lately *atomic.Int64) (*vaultapi.Client, error) {
 	tr := cfg.HttpClient.Transport.(*http.Transport)
 	if os.Getenv(vaultapi.EnvVaultClientTimeout) == "" {
 		// The client's own limit is for all tries of a request together.
-		cfg.Timeout = requestTimeout + throttlePatience
-		tr.ResponseHeaderTimeout = requestTimeout
-		tr.DialContext = (&net.Dialer{Timeout: requestTimeout, KeepAlive: 30 * time.Second}).DialContext
+		cfg.Timeout = RequestTimeout + throttlePatience
+		tr.ResponseHeaderTimeout = RequestTimeout
+		tr.DialContext = (&net.Dialer{Timeout: RequestTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
 	cfg.MaxRetries = math.MaxInt32 // until the time is up
 	cfg.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {

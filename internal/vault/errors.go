@@ -36,12 +36,12 @@ const (
 
 // Capabilities as Vault policies name them.
 const (
-	read   = "read"
-	list   = "list"
-	create = "create"
-	update = "update"
-	remove = "delete"
-	write  = "create, update" // KV v2 asks for one or the other, by whether the path exists
+	Read   = "read"
+	List   = "list"
+	Create = "create"
+	Update = "update"
+	Delete = "delete"
+	Write  = "create, update" // KV v2 asks for one or the other, by whether the path exists
 )
 
 // Error is a call to Vault that failed. Its message says what to do next and
@@ -84,7 +84,7 @@ func (e *Error) advice(place string) string {
 		return "Vault is sealed; unseal it"
 	case Unreachable:
 		said := "no answer"
-		if e.Capability != read && e.Capability != list {
+		if e.Capability != Read && e.Capability != List {
 			said += "; it may have been applied"
 		}
 		return said + "; check VAULT_ADDR, VAULT_CACERT and the network"
@@ -129,7 +129,7 @@ func badSegment(path string) string {
 // Stop keeps the credential open with the reason. Its text names the mount
 // but not the path below it, which may hold an account name.
 func (e *Error) Stop() *protocol.Stop {
-	place := publicPart(e.Path)
+	place := PublicPart(e.Path)
 	if e.Kind == NoMount || e.Kind == NotKV2 {
 		place, _, _ = strings.Cut(e.Path, "/") // where a mount would end is not known
 		place += "/…"
@@ -171,9 +171,9 @@ func (e *Error) reason() protocol.Reason {
 	return protocol.ReasonVaultRefuse
 }
 
-// publicPart cuts an API path after the parts that name no account:
+// PublicPart cuts an API path after the parts that name no account:
 // "kv/data/apps/svc" to "kv/data/…", "auth/approle/role/x" to "auth/approle/…".
-func publicPart(path string) string {
+func PublicPart(path string) string {
 	parts := strings.SplitN(path, "/", 3)
 	if len(parts) < 3 || parts[0] == "sys" {
 		return path
@@ -184,18 +184,22 @@ func publicPart(path string) string {
 // IsCASMismatch reports whether err is a check-and-set mismatch: the caller
 // reads the entry and decides whether it was its own write whose reply was
 // lost.
-func IsCASMismatch(err error) bool { return isKind(err, CASMismatch) }
+func IsCASMismatch(err error) bool { return IsKind(err, CASMismatch) }
 
 // IsDenied reports whether our login lacks a right for the call.
-func IsDenied(err error) bool { return isKind(err, PermissionDenied) }
+func IsDenied(err error) bool { return IsKind(err, PermissionDenied) }
 
-func isKind(err error, k ErrorKind) bool {
+// IsNotFound reports whether err says that Vault holds nothing there.
+func IsNotFound(err error) bool { return IsKind(err, NotFound) }
+
+// IsKind reports whether err is one of Vault of that kind.
+func IsKind(err error, k ErrorKind) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Kind == k
 }
 
-// fail turns what the API client returned into an *Error.
-func (s *Store) fail(op, path, capability string, err error) error {
+// Fail turns what the API client returned into an *Error.
+func (s *Client) Fail(op, path, capability string, err error) error {
 	e := wrap(s.api.Address(), op, path, capability, err)
 	if e.Kind == TokenExpired {
 		e.Hint = s.login.trouble()

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/vaulttest"
 )
 
 func TestAnswersOfVaultBecomeKinds(t *testing.T) {
@@ -35,9 +36,11 @@ func TestAnswersOfVaultBecomeKinds(t *testing.T) {
 }
 
 func TestAMissingRightIsNamedWithItsPath(t *testing.T) {
-	_, c := newStoreOf(t)
-	s := open(t, c, server.Address(), tokenWith(t, "default"))
-	_, _, err := s.Stage(t.Context(), "corp/x", staged("hunter2", "c"))
+	c := vaulttest.NewCampaign()
+	open(t, c, server.Address(), server.RootToken())
+	SetUp(t, c)
+	s := open(t, c, server.Address(), vaulttest.TokenWith(t, "default"))
+	_, err := s.Put(t.Context(), "stage a new value", c.Vault.Mount, "staging/corp/x", 0, map[string]any{"secret": "hunter2"})
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, PermissionDenied, e.Kind)
@@ -47,7 +50,7 @@ func TestAMissingRightIsNamedWithItsPath(t *testing.T) {
 }
 
 func TestAStopNamesNoAccount(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for _, row := range []struct {
 		path   string
 		status int
@@ -58,7 +61,7 @@ func TestAStopNamesNoAccount(t *testing.T) {
 		{"kv/data/apps/svc-backup", http.StatusTooManyRequests, protocol.ReasonThrottled},
 		{"auth/approle/role/svc-backup", http.StatusServiceUnavailable, protocol.ReasonVault},
 	} {
-		err := s.fail("do it", row.path, read, &vaultapi.ResponseError{StatusCode: row.status, Errors: []string{"about svc-backup"}})
+		err := s.Fail("do it", row.path, Read, &vaultapi.ResponseError{StatusCode: row.status, Errors: []string{"about svc-backup"}})
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		stop := e.Stop()
@@ -70,7 +73,7 @@ func TestAStopNamesNoAccount(t *testing.T) {
 }
 
 func TestTheCallersOwnEndShowsThroughTheError(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := s.ReadLive(ctx, credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)

@@ -3,14 +3,12 @@ package vault
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 )
 
@@ -95,7 +93,7 @@ const defaultVersions = 10
 const opKeeping = "read what Vault does with old versions"
 
 // Keeping reads the settings of a secret, present or absent, and of its mount.
-func (s *Store) Keeping(ctx context.Context, p credential.Path) (Keeping, error) {
+func (s *Client) Keeping(ctx context.Context, p credential.Path) (Keeping, error) {
 	place, err := s.placeOf(ctx, p)
 	if err != nil {
 		return Keeping{}, err
@@ -124,7 +122,7 @@ func (s *Store) Keeping(ctx context.Context, p credential.Path) (Keeping, error)
 
 // MountKeeping is Keeping by the mount's settings alone, which cost one read
 // for many secrets.
-func (s *Store) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
+func (s *Client) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
 	place, err := s.placeOf(ctx, p)
 	if err != nil {
 		return Keeping{}, err
@@ -140,8 +138,8 @@ func (s *Store) MountKeeping(ctx context.Context, p credential.Path) (Keeping, e
 	return k, nil
 }
 
-func (s *Store) placeOf(ctx context.Context, p credential.Path) (Place, error) {
-	if p.Mount == s.mount {
+func (s *Client) placeOf(ctx context.Context, p credential.Path) (Place, error) {
+	if p.Mount == s.own {
 		return Place{p.Mount, p.Path}, nil
 	}
 	return s.Cut(ctx, p.Mount+"/"+p.Path)
@@ -165,7 +163,7 @@ type mountAnswer struct {
 	seen bool
 }
 
-func (s *Store) mountSettings(ctx context.Context, mount string) (kvSettings, bool, error) {
+func (s *Client) mountSettings(ctx context.Context, mount string) (kvSettings, bool, error) {
 	s.settings.mu.Lock()
 	if s.settings.known == nil {
 		s.settings.known = map[string]*mountAnswer{}
@@ -191,10 +189,10 @@ func (s *Store) mountSettings(ctx context.Context, mount string) (kvSettings, bo
 
 // settingsAt reads the settings at an API path. A right that is missing is no
 // error: seen is false.
-func (s *Store) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
+func (s *Client) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
 	got, err := s.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		if failed := s.fail(opKeeping, at, read, err); !IsDenied(failed) {
+		if failed := s.Fail(opKeeping, at, Read, err); !IsDenied(failed) {
 			return kvSettings{}, false, failed
 		}
 		return kvSettings{}, false, nil
@@ -206,56 +204,8 @@ func settingsOf(got *vaultapi.Secret) (is kvSettings) {
 	if got == nil {
 		return is
 	}
-	is.versions, _ = number(got.Data["max_versions"])
+	is.versions, _ = Number(got.Data["max_versions"])
 	text, _ := got.Data["delete_version_after"].(string)
 	is.after, _ = time.ParseDuration(text)
 	return is
-}
-
-// settingsRules let the look before a rotation see whether a mount deletes what
-// is written. Without them a campaign runs all the same, and doctor says what
-// was not seen.
-func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
-	var out []rule
-	for _, p := range livePlaces(c, known) {
-		if r := (rule{p.mount + "/config", []string{read}}); !slices.ContainsFunc(out, func(have rule) bool { return have.path == r.path }) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// checkKeeping looks whether the mounts that the campaign file names keep what
-// is written there.
-func (s *Store) checkKeeping(ctx context.Context, c *config.Campaign, known []credential.Credential) (out []Check) {
-	const name = "vault versions kept"
-	seen, unseen := map[string]bool{}, []string{}
-	var kept []string
-	for i, p := range livePlaces(c, known) {
-		at := credential.Path{Mount: p.mount, Path: p.path}
-		place, err := s.Cut(ctx, p.mount+"/"+p.path)
-		if err != nil || seen[place.Mount] {
-			continue // what is wrong with a path that is on the roll is said there
-		}
-		seen[place.Mount] = true
-		at.Mount, at.Path = place.Mount, place.Path
-		k, err := s.MountKeeping(ctx, at)
-		switch {
-		case err != nil:
-			out = append(out, Check{Name: name, Detail: err.Error(), Do: givePolicy(WorkerPolicy)})
-		case len(k.Unseen) > 0:
-			unseen = append(unseen, place.Mount+"/config")
-		case k.Deletes() && i < len(livePlaces(c, nil)):
-			out = append(out, Check{Name: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
-		case !k.Deletes():
-			kept = append(kept, place.Mount+"/")
-		}
-	}
-	if len(unseen) > 0 {
-		out = append(out, Check{Name: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(WorkerPolicy))})
-	}
-	if len(out) == 0 && len(kept) > 0 {
-		out = append(out, Check{Name: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
-	}
-	return out
 }

@@ -1,29 +1,18 @@
 package vault
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
 )
-
-// kvMount makes a KV v2 mount of the test's own, with settings.
-func kvMount(t *testing.T, name string, settings map[string]any) {
-	t.Helper()
-	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), name, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
-	require.Eventually(t, func() bool { // a new mount is set up in the background
-		_, err := server.Client().Logical().WriteWithContext(t.Context(), name+"/config", settings)
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
-}
 
 // What Keeping says is held against what Vault then does with a version.
 func TestWhatVaultDoesByItselfIsToldBeforeItIsWritten(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for i, row := range []struct {
 		mount, secret any
 		after         time.Duration
@@ -40,7 +29,7 @@ func TestWhatVaultDoesByItselfIsToldBeforeItIsWritten(t *testing.T) {
 		{"-24h", nil, 0, false},
 	} {
 		name := "keeping" + string(rune('a'+i))
-		kvMount(t, name, map[string]any{"delete_version_after": row.mount, "cas_required": true})
+		vaulttest.KVMount(t, name, map[string]any{"delete_version_after": row.mount, "cas_required": true})
 		p := credential.Path{Mount: name, Path: "x", Field: "password"}
 		if row.secret != nil {
 			_, err := server.Client().Logical().WriteWithContext(t.Context(), name+"/metadata/x", map[string]any{"delete_version_after": row.secret})
@@ -60,19 +49,19 @@ func TestWhatVaultDoesByItselfIsToldBeforeItIsWritten(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, k.Deletes(), live.Ends, "Vault does it: %v %v", row.mount, row.secret)
 	}
-	_, err := server.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/"+newPath().Path, map[string]any{"delete_version_after": "-1s"})
+	_, err := server.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/"+vaulttest.NewPath().Path, map[string]any{"delete_version_after": "-1s"})
 	require.ErrorContains(t, err, "negative", "a secret has no such setting")
 }
 
 // Vault takes the larger one of a secret's max_versions and its mount's.
 func TestHowManyVersionsAreKeptIsBySecretAndMount(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for i, row := range []struct {
 		mount, secret int
 		keeps         bool
 	}{{0, 0, true}, {0, 1, false}, {1, 0, false}, {1, 1, false}, {5, 1, true}, {1, 5, true}} {
 		name := "versions" + string(rune('a'+i))
-		kvMount(t, name, map[string]any{"max_versions": row.mount})
+		vaulttest.KVMount(t, name, map[string]any{"max_versions": row.mount})
 		p := credential.Path{Mount: name, Path: "x", Field: "password"}
 		_, err := server.Client().Logical().WriteWithContext(t.Context(), name+"/metadata/x", map[string]any{"max_versions": row.secret})
 		require.NoError(t, err)
@@ -87,57 +76,4 @@ func TestHowManyVersionsAreKeptIsBySecretAndMount(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, k.KeepsOlder(), old.Found, "Vault does it: %+v", row)
 	}
-}
-
-// The policies that init writes let a worker see the settings of the mounts;
-// one whose policies are older goes on by the secrets alone, and doctor says
-// what was not looked at.
-func TestAMountWhoseSettingsAreNotOursToReadIsToldByDoctorAndHoldsUpNobody(t *testing.T) {
-	c := newCampaign()
-	p := newPath()
-	known := []credential.Credential{{ID: "corp/x", Paths: []credential.Path{p}}}
-	var worker, operator, ledgers string
-	for _, policy := range Policies(c, known) {
-		switch policy.Name {
-		case WorkerPolicy:
-			worker = policy.HCL
-		case OperatorPolicy:
-			operator = policy.HCL
-		default:
-			ledgers = policy.HCL
-		}
-	}
-	const config = `path "kv/config" { capabilities = ["read"] }`
-	require.Contains(t, worker, config)
-	require.Contains(t, operator, config)
-	require.NotContains(t, ledgers, config)
-
-	require.NoError(t, server.Client().Sys().PutPolicyWithContext(t.Context(), "keeping-worker", strings.ReplaceAll(worker, config+"\n", "")))
-	s := open(t, c, server.Address(), tokenWith(t, "keeping-worker"))
-	_, err := server.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/"+p.Path, map[string]any{"delete_version_after": "1h"})
-	require.NoError(t, err)
-	k, err := s.Keeping(t.Context(), p)
-	require.NoError(t, err)
-	require.Equal(t, []string{"its mount"}, k.Unseen)
-	require.True(t, k.Deletes(), "the secret's own setting is seen")
-	checks := s.checkKeeping(t.Context(), c, known)
-	require.Len(t, checks, 1)
-	require.True(t, checks[0].OK && checks[0].NotChecked, checks[0].Detail)
-	require.Contains(t, checks[0].Detail, "kv/config")
-}
-
-func TestDoctorTellsOfAMountThatDeletesWhatIsWrittenToIt(t *testing.T) {
-	kvMount(t, "fleeting", map[string]any{"delete_version_after": "1h"})
-	c := newCampaign()
-	c.Vault.Adopt = "fleeting/rollcall/{directory}/{account}#password"
-	checks := newStore(t).checkKeeping(t.Context(), c, nil)
-	wrong := 0
-	for _, check := range checks {
-		if !check.OK {
-			wrong++
-			require.Contains(t, check.Detail, "fleeting/ deletes what is written to it after 1h0m0s")
-			require.Contains(t, check.Do, "vault write fleeting/config delete_version_after=0s")
-		}
-	}
-	require.Equal(t, 1, wrong)
 }

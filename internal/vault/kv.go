@@ -10,23 +10,23 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 )
 
-// entry is one version of a KV v2 secret. Without data the secret, or this
-// version of it, is absent, deleted or destroyed; version is then still the
+// Entry is one version of a KV v2 secret. Without Data the secret, or this
+// version of it, is absent, deleted or destroyed; Version is then still the
 // one to compare-and-set against (0: the path never existed).
-type entry struct {
-	data    map[string]any // numbers are json.Number
-	version int
-	written time.Time         // zero if Vault did not say
+type Entry struct {
+	Data    map[string]any // numbers are json.Number
+	Version int
+	Written time.Time         // zero if Vault did not say
 	ends    bool              // Vault will delete this version, or has
 	gone    bool              // the version was destroyed: no undelete brings it back
 	custom  map[string]string // nil if Vault did not say: versions before 1.11 do not
 }
 
-// get reads a version, 0 for the current one.
-func (s *Store) get(ctx context.Context, op, mount, path string, version int) (entry, error) {
+// Get reads a version, 0 for the current one.
+func (s *Client) Get(ctx context.Context, op, mount, path string, version int) (Entry, error) {
 	place, err := s.at(ctx, mount, "data", path)
 	if err != nil {
-		return entry{}, err
+		return Entry{}, err
 	}
 	var params map[string][]string
 	if version > 0 {
@@ -34,21 +34,21 @@ func (s *Store) get(ctx context.Context, op, mount, path string, version int) (e
 	}
 	got, err := s.readSecret(ctx, place, params)
 	if err != nil {
-		return entry{}, s.fail(op, place, read, err)
+		return Entry{}, s.Fail(op, place, Read, err)
 	}
 	if got == nil {
-		return entry{}, nil
+		return Entry{}, nil
 	}
 	v, err := versionOf(nested(got, "metadata"))
 	if err != nil {
-		return entry{}, s.odd(op, place, err)
+		return Entry{}, s.Odd(op, place, err)
 	}
 	meta := nested(got, "metadata")
-	e := entry{data: nested(got, "data"), version: v, written: timeOf(meta["created_time"]), ends: !timeOf(meta["deletion_time"]).IsZero()}
+	e := Entry{Data: nested(got, "data"), Version: v, Written: timeOf(meta["created_time"]), ends: !timeOf(meta["deletion_time"]).IsZero()}
 	e.gone, _ = meta["destroyed"].(bool)
 	if custom, said := meta["custom_metadata"]; said {
 		m, _ := custom.(map[string]any)
-		e.custom = texts(m)
+		e.custom = Texts(m)
 	}
 	return e, nil
 }
@@ -60,7 +60,8 @@ func timeOf(v any) time.Time {
 	return at
 }
 
-func texts(m map[string]any) map[string]string {
+// Texts are those of the values that are texts.
+func Texts(m map[string]any) map[string]string {
 	out := map[string]string{}
 	for k, v := range m {
 		if text, ok := v.(string); ok {
@@ -70,51 +71,51 @@ func texts(m map[string]any) map[string]string {
 	return out
 }
 
-// put writes the next version if the current one is cas.
-func (s *Store) put(ctx context.Context, op, mount, path string, cas int, data map[string]any) (int, error) {
+// Put writes the next version if the current one is cas.
+func (s *Client) Put(ctx context.Context, op, mount, path string, cas int, data map[string]any) (int, error) {
 	e, err := s.write(ctx, op, mount, path, cas, data)
-	return e.version, err
+	return e.Version, err
 }
 
-// write is put that also tells when the version was written and whether it
+// write is Put that also tells when the version was written and whether it
 // ends.
-func (s *Store) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (entry, error) {
+func (s *Client) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (Entry, error) {
 	at, err := s.at(ctx, mount, "data", path)
 	if err != nil {
-		return entry{}, err
+		return Entry{}, err
 	}
 	got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{
 		"options": map[string]any{"cas": cas},
 		"data":    data,
 	})
 	if err != nil {
-		return entry{}, s.fail(op, at, write, err)
+		return Entry{}, s.Fail(op, at, Write, err)
 	}
 	if got == nil {
-		return entry{}, s.odd(op, at, fmt.Errorf("empty answer to a write"))
+		return Entry{}, s.Odd(op, at, fmt.Errorf("empty answer to a write"))
 	}
 	v, err := versionOf(got.Data)
 	if err != nil {
-		return entry{}, s.odd(op, at, err)
+		return Entry{}, s.Odd(op, at, err)
 	}
-	return entry{data: data, version: v, written: timeOf(got.Data["created_time"]), ends: !timeOf(got.Data["deletion_time"]).IsZero()}, nil
+	return Entry{Data: data, Version: v, Written: timeOf(got.Data["created_time"]), ends: !timeOf(got.Data["deletion_time"]).IsZero()}, nil
 }
 
-// purge deletes a secret with all its versions and metadata, as if it had
+// Purge deletes a secret with all its versions and metadata, as if it had
 // never been: the next cas=0 succeeds. An absent secret is no error.
-func (s *Store) purge(ctx context.Context, op, mount, path string) error {
+func (s *Client) Purge(ctx context.Context, op, mount, path string) error {
 	at, err := s.at(ctx, mount, "metadata", path)
 	if err != nil {
 		return err
 	}
 	if _, err := s.api.Logical().DeleteWithContext(ctx, at); err != nil {
-		return s.fail(op, at, remove, err)
+		return s.Fail(op, at, Delete, err)
 	}
 	return nil
 }
 
-// names lists one folder; subfolders end in "/". An absent folder is empty.
-func (s *Store) names(ctx context.Context, op, mount, folder string) ([]string, error) {
+// Names lists one folder; subfolders end in "/". An absent folder is empty.
+func (s *Client) Names(ctx context.Context, op, mount, folder string) ([]string, error) {
 	at := mount + "/metadata/"
 	if folder != "" {
 		var err error
@@ -125,7 +126,7 @@ func (s *Store) names(ctx context.Context, op, mount, folder string) ([]string, 
 	}
 	got, err := s.api.Logical().ListWithContext(ctx, at)
 	if err != nil {
-		return nil, s.fail(op, at, list, err)
+		return nil, s.Fail(op, at, List, err)
 	}
 	return listed(got), nil
 }
@@ -144,8 +145,8 @@ func listed(got *vaultapi.Secret) []string {
 	return out
 }
 
-// odd is an answer that no Vault should give.
-func (s *Store) odd(op, path string, err error) error {
+// Odd is an answer that no Vault should give.
+func (s *Client) Odd(op, path string, err error) error {
 	return &Error{Op: op, Path: path, Server: s.api.Address(), Kind: Other, Detail: "unexpected answer: " + err.Error()}
 }
 
@@ -175,4 +176,14 @@ func versionOf(meta map[string]any) (int, error) {
 	}
 	v, err := n.Int64()
 	return int(v), err
+}
+
+// Number reads a number of an answer.
+func Number(v any) (int, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	i, err := n.Int64()
+	return int(i), err == nil
 }

@@ -79,28 +79,28 @@ const maxActivateTries = 64
 // ReadLive reads a field at a version, 0 for the current one. An absent path or
 // version is Found false, and what is odd about the field is Problem: neither
 // is an error.
-func (s *Store) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
-	e, err := s.get(ctx, "read a live secret", p.Mount, p.Path, version)
+func (s *Client) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
+	e, err := s.Get(ctx, "read a live secret", p.Mount, p.Path, version)
 	if err != nil {
 		return Live{}, err
 	}
 	return liveOf(e, p.Field), nil
 }
 
-func liveOf(e entry, field string) Live {
-	l := Live{Version: e.version, Written: e.written, Ends: e.ends, data: e.data}
-	if e.data == nil {
-		if e.version > 0 && !e.gone {
+func liveOf(e Entry, field string) Live {
+	l := Live{Version: e.Version, Written: e.Written, Ends: e.ends, data: e.Data}
+	if e.Data == nil {
+		if e.Version > 0 && !e.gone {
 			l.Problem = credential.DeletedVersion
 		}
 		return l
 	}
-	l.Keys = slices.Sorted(maps.Keys(e.data))
-	l.Owner, _ = e.data[OwnerField].(string)
+	l.Keys = slices.Sorted(maps.Keys(e.Data))
+	l.Owner, _ = e.Data[OwnerField].(string)
 	if fields := (credential.Path{Field: field}).Fields(); len(fields) > 1 {
 		return l.ofParts(fields)
 	}
-	v, has := e.data[field]
+	v, has := e.Data[field]
 	if !has {
 		l.Problem = credential.NoField
 		return l
@@ -122,7 +122,7 @@ func liveOf(e entry, field string) Live {
 		return l
 	}
 	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
-	l.Also = alsoIn(e.data, field, secret)
+	l.Also = alsoIn(e.Data, field, secret)
 	l.More, l.Plainly = more(secret)
 	if p, ok := around.(padded); ok && l.More == "" {
 		l.Within = p.within()
@@ -189,7 +189,7 @@ func (l Live) Shows(secret credential.Secret) bool {
 // writes on top of them. If the field already holds value, a lost reply of an
 // earlier call explains it and that is success. If the field holds anything
 // else the error satisfies IsCASMismatch and nothing was written.
-func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
+func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
 	const op = "activate a new value"
 	now := from
 	for range maxActivateTries {
@@ -222,16 +222,16 @@ func (s *Store) Activate(ctx context.Context, p credential.Path, from Live, valu
 // replacedBy is what Activate wrote over l. A bare value of our own is not
 // searched for the forms of somebody else's, which costs more than all else
 // here.
-func (l Live) replacedBy(e entry, field string, value credential.Secret) Live {
+func (l Live) replacedBy(e Entry, field string, value credential.Secret) Live {
 	if l.around != nil {
 		out := liveOf(e, field)
 		out.Replaced = l.Version
 		return out
 	}
-	owner, _ := e.data[OwnerField].(string)
+	owner, _ := e.Data[OwnerField].(string)
 	return Live{
-		Value: value, Version: e.version, Written: e.written, Found: true, Ends: e.ends, Replaced: l.Version,
-		Keys: slices.Sorted(maps.Keys(e.data)), Owner: owner, data: e.data,
+		Value: value, Version: e.Version, Written: e.Written, Found: true, Ends: e.ends, Replaced: l.Version,
+		Keys: slices.Sorted(maps.Keys(e.Data)), Owner: owner, data: e.Data,
 	}
 }
 
@@ -310,7 +310,7 @@ func readsAs(text string, value credential.Secret) bool {
 // newest version, neither deleted nor destroyed, and written when we wrote it.
 // Where it is not, the caller must not give up its own copy of the value before
 // it has seen another one.
-func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
+func (s *Client) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
 	const op = "destroy old versions"
 	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
@@ -318,7 +318,7 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 	}
 	got, err := s.readSecret(ctx, at, nil)
 	if err != nil {
-		return false, s.fail(op, at, read, err)
+		return false, s.Fail(op, at, Read, err)
 	}
 	if got == nil {
 		return false, nil
@@ -333,7 +333,7 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 	if gone || !created.Equal(written) {
 		return false, nil
 	}
-	newest, _ := number(got.Data["current_version"])
+	newest, _ := Number(got.Data["current_version"])
 	meta, _ := known[fmt.Sprint(activated)].(map[string]any)
 	deleted := timeOf(meta["deletion_time"])
 	current = newest == activated && deleted.IsZero()
@@ -350,14 +350,14 @@ func (s *Store) Destroy(ctx context.Context, p credential.Path, versions []int, 
 		return false, err
 	}
 	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
-		return false, s.fail(op, at, update, err)
+		return false, s.Fail(op, at, Update, err)
 	}
 	return current, nil
 }
 
 // heldToo are those of versions all of whose other fields activated has as
 // well. The one right before it is one of them: Activate wrote over it.
-func (s *Store) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
+func (s *Client) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
 	var now *Live
 	for _, n := range versions {
 		if n == activated-1 {

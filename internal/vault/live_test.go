@@ -11,27 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
 )
 
-// newPath is a path that no other test uses.
-func newPath() credential.Path {
-	return credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/live-%d", mounts.Add(1)), Field: "password"}
-}
-
-func seedLive(t *testing.T, p credential.Path, data map[string]any) {
-	t.Helper()
-	require.NoError(t, server.SeedKV(t.Context(), map[string]map[string]any{p.Path: data}))
-}
-
-func rawData(t *testing.T, p credential.Path) map[string]any {
-	t.Helper()
-	got, err := server.Client().Logical().ReadWithContext(t.Context(), p.Mount+"/data/"+p.Path)
-	require.NoError(t, err)
-	return got.Data["data"].(map[string]any)
-}
-
 func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	client := server.Client().Logical()
 	for _, row := range []struct {
 		name    string
@@ -40,43 +24,43 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 		want    Live
 	}{
 		{"never written", func(credential.Path) {}, 0, Live{}},
-		{"a string", func(p credential.Path) { seedLive(t, p, map[string]any{"password": "x"}) }, 0,
+		{"a string", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": "x"}) }, 0,
 			Live{Value: credential.NewSecret("x"), Version: 1, Found: true}},
-		{"a number is a password too", func(p credential.Path) { seedLive(t, p, map[string]any{"password": 9007199254740991}) }, 0,
+		{"a number is a password too", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": 9007199254740991}) }, 0,
 			Live{Value: credential.NewSecret("9007199254740991"), Version: 1, Found: true}},
-		{"without the field", func(p credential.Path) { seedLive(t, p, map[string]any{"user": "x", "pw": "y"}) }, 0,
+		{"without the field", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"user": "x", "pw": "y"}) }, 0,
 			Live{Version: 1, Problem: credential.NoField, Keys: []string{"pw", "user"}}},
 		{"the same value in another field", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "hunter2-x", "app.yml": "user: svc\npassword: hunter2-x\n", "host": "h"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "hunter2-x", "app.yml": "user: svc\npassword: hunter2-x\n", "host": "h"})
 		}, 0, Live{Value: credential.NewSecret("hunter2-x"), Version: 1, Found: true, Also: []string{"app.yml"}}},
-		{"an empty field", func(p credential.Path) { seedLive(t, p, map[string]any{"password": ""}) }, 0, Live{Version: 1}},
+		{"an empty field", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": ""}) }, 0, Live{Version: 1}},
 		{"a nested object", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": map[string]any{"value": "x"}})
+			vaulttest.SeedLive(t, p, map[string]any{"password": map[string]any{"value": "x"}})
 		}, 0, Live{Version: 1, Problem: credential.UnusableValue}},
 		{"a document in which the secret is not known", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "user: svc\npassword: x\npw: y\n"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "user: svc\npassword: x\npw: y\n"})
 		}, 0, Live{Version: 1, Problem: credential.NotBare}},
 		{"an address with a secret in it", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "ldaps://svc:p%40ss@ldap.example.org/"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "ldaps://svc:p%40ss@ldap.example.org/"})
 		}, 0, Live{Value: credential.NewSecret("p@ss"), Version: 1, Found: true, More: "an address in which it may stand as it is, or percent-encoded"}},
 		{"an older version", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "old"})
-			seedLive(t, p, map[string]any{"password": "new"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "old"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "new"})
 		}, 1, Live{Value: credential.NewSecret("old"), Version: 1, Found: true}},
-		{"a version that was never", func(p credential.Path) { seedLive(t, p, map[string]any{"password": "x"}) }, 7, Live{}},
+		{"a version that was never", func(p credential.Path) { vaulttest.SeedLive(t, p, map[string]any{"password": "x"}) }, 7, Live{}},
 		{"deleted", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "x"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "x"})
 			_, err := client.DeleteWithContext(t.Context(), "kv/data/"+p.Path)
 			require.NoError(t, err)
 		}, 0, Live{Version: 1, Problem: credential.DeletedVersion, Ends: true}},
 		{"destroyed", func(p credential.Path) {
-			seedLive(t, p, map[string]any{"password": "x"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "x"})
 			_, err := client.WriteWithContext(t.Context(), "kv/destroy/"+p.Path, map[string]any{"versions": []int{1}})
 			require.NoError(t, err)
 		}, 1, Live{Version: 1}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			p := newPath()
+			p := vaulttest.NewPath()
 			row.prepare(p)
 			got, err := s.ReadLive(t.Context(), p, row.version)
 			require.NoError(t, err)
@@ -97,7 +81,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 }
 
 func TestAPathThatTheClientWouldRewriteIsRefused(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for _, path := range []string{"", "a//b", "a/../b", "./a", "a/"} {
 		_, err := s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: path, Field: "x"}, 0)
 		require.ErrorContains(t, err, "no path of a secret", path)
@@ -105,7 +89,7 @@ func TestAPathThatTheClientWouldRewriteIsRefused(t *testing.T) {
 }
 
 func TestActivateReplacesTheFieldAndNothingElse(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for _, row := range []struct {
 		name   string
 		before map[string]any
@@ -117,9 +101,9 @@ func TestActivateReplacesTheFieldAndNothingElse(t *testing.T) {
 		{"the path is new", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			p := newPath()
+			p := vaulttest.NewPath()
 			if row.before != nil {
-				seedLive(t, p, row.before)
+				vaulttest.SeedLive(t, p, row.before)
 			}
 			from, err := s.ReadLive(t.Context(), p, 0)
 			require.NoError(t, err)
@@ -136,13 +120,13 @@ func TestActivateReplacesTheFieldAndNothingElse(t *testing.T) {
 					want[k] = x
 				}
 			}
-			require.Equal(t, want, rawData(t, p))
+			require.Equal(t, want, vaulttest.RawData(t, p))
 		})
 	}
 }
 
 func TestActivateAfterAForeignWrite(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for _, row := range []struct {
 		name     string
 		foreign  map[string]any
@@ -159,42 +143,42 @@ func TestActivateAfterAForeignWrite(t *testing.T) {
 			map[string]any{"user": "u"}, true, map[string]any{"user": "u"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			p := newPath()
-			seedLive(t, p, map[string]any{"password": "old", "user": "u"})
+			p := vaulttest.NewPath()
+			vaulttest.SeedLive(t, p, map[string]any{"password": "old", "user": "u"})
 			from, err := s.ReadLive(t.Context(), p, 0)
 			require.NoError(t, err)
-			seedLive(t, p, row.foreign)
+			vaulttest.SeedLive(t, p, row.foreign)
 			_, err = s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
 			require.Equal(t, row.conflict, IsCASMismatch(err), "%v", err)
-			require.Equal(t, row.want, rawData(t, p))
+			require.Equal(t, row.want, vaulttest.RawData(t, p))
 		})
 	}
 }
 
 func TestALostReplyToActivateIsSuccessWhenAskedAgain(t *testing.T) {
-	_, c := newStoreOf(t)
-	hop := newLossy(t)
-	s, p := open(t, c, hop.URL, server.RootToken()), newPath()
-	seedLive(t, p, map[string]any{"password": "old"})
+	c := vaulttest.NewCampaign()
+	hop := vaulttest.NewLossy(t)
+	s, p := open(t, c, hop.URL, server.RootToken()), vaulttest.NewPath()
+	vaulttest.SeedLive(t, p, map[string]any{"password": "old"})
 	from, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 
-	hop.loseReplyTo("PUT", p.Path)
+	hop.LoseReplyTo("PUT", p.Path)
 	_, err = s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
-	require.True(t, isKind(err, Unreachable), "%v", err)
+	require.True(t, IsKind(err, Unreachable), "%v", err)
 	v, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
 	require.NoError(t, err)
 	require.Equal(t, 2, v.Version, "written once")
 }
 
 func TestManyFieldsOfOneSecretAreActivatedAtOnce(t *testing.T) {
-	s, p := newStore(t), newPath()
+	s, p := newClient(t), vaulttest.NewPath()
 	const n = 32
 	data := map[string]any{}
 	for i := range n {
 		data[fmt.Sprint("f", i)] = "old"
 	}
-	seedLive(t, p, data)
+	vaulttest.SeedLive(t, p, data)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
@@ -213,13 +197,13 @@ func TestManyFieldsOfOneSecretAreActivatedAtOnce(t *testing.T) {
 		require.NoError(t, errs[i])
 		data[fmt.Sprint("f", i)] = fmt.Sprint("new", i)
 	}
-	require.Equal(t, data, rawData(t, p))
+	require.Equal(t, data, vaulttest.RawData(t, p))
 }
 
 func TestOldVersionsAreDestroyedAndTheCurrentOneStays(t *testing.T) {
-	s, p := newStore(t), newPath()
+	s, p := newClient(t), vaulttest.NewPath()
 	for i := range 4 {
-		seedLive(t, p, map[string]any{"password": fmt.Sprint("v", i+1)})
+		vaulttest.SeedLive(t, p, map[string]any{"password": fmt.Sprint("v", i+1)})
 	}
 	now, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
@@ -231,12 +215,12 @@ func TestOldVersionsAreDestroyedAndTheCurrentOneStays(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, v == 2 || v == 4, got.Found, "version %d", v)
 	}
-	gone := newPath()
+	gone := vaulttest.NewPath()
 	requireDestroy(t, s, gone, []int{1}, 2, now.Written, false)
 	requireDestroy(t, s, gone, nil, 0, time.Time{}, false)
 }
 
-func requireDestroy(t *testing.T, s *Store, p credential.Path, versions []int, activated int, written time.Time, want bool) {
+func requireDestroy(t *testing.T, s *Client, p credential.Path, versions []int, activated int, written time.Time, want bool) {
 	t.Helper()
 	current, err := s.Destroy(t.Context(), p, versions, activated, written)
 	require.NoError(t, err)
@@ -261,25 +245,27 @@ func TestAnActivatedVersionThatIsNotWhatReadersGetIsNotCurrent(t *testing.T) {
 		want bool
 	}{
 		{"nothing happened", func(*testing.T, credential.Path, int) {}, true},
-		{"written over", func(t *testing.T, p credential.Path, _ int) { seedLive(t, p, map[string]any{"password": "theirs"}) }, false},
+		{"written over", func(t *testing.T, p credential.Path, _ int) {
+			vaulttest.SeedLive(t, p, map[string]any{"password": "theirs"})
+		}, false},
 		{"deleted", func(t *testing.T, p credential.Path, _ int) { admin(t, "delete", "kv/data/"+p.Path, nil) }, false},
 		{"destroyed", func(t *testing.T, p credential.Path, n int) {
 			admin(t, "write", "kv/destroy/"+p.Path, map[string]any{"versions": []int{n}})
 		}, false},
 		{"all its versions pushed out", func(t *testing.T, p credential.Path, _ int) {
 			admin(t, "write", "kv/metadata/"+p.Path, map[string]any{"max_versions": 1})
-			seedLive(t, p, map[string]any{"password": "theirs"})
+			vaulttest.SeedLive(t, p, map[string]any{"password": "theirs"})
 		}, false},
 		{"made anew", func(t *testing.T, p credential.Path, n int) {
 			admin(t, "delete", "kv/metadata/"+p.Path, nil)
 			for range n {
-				seedLive(t, p, map[string]any{"password": "theirs"})
+				vaulttest.SeedLive(t, p, map[string]any{"password": "theirs"})
 			}
 		}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, p := newStore(t), newPath()
-			seedLive(t, p, map[string]any{"password": "stolen"})
+			s, p := newClient(t), vaulttest.NewPath()
+			vaulttest.SeedLive(t, p, map[string]any{"password": "stolen"})
 			from, err := s.ReadLive(t.Context(), p, 0)
 			require.NoError(t, err)
 			now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
@@ -292,16 +278,16 @@ func TestAnActivatedVersionThatIsNotWhatReadersGetIsNotCurrent(t *testing.T) {
 
 // Terraform does this, and a clean may be a day late.
 func TestNothingIsDestroyedOfASecretThatWasDeletedAndMadeAnew(t *testing.T) {
-	s, p := newStore(t), newPath()
-	seedLive(t, p, map[string]any{"password": "stolen"})
+	s, p := newClient(t), vaulttest.NewPath()
+	vaulttest.SeedLive(t, p, map[string]any{"password": "stolen"})
 	from, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
 	require.NoError(t, err)
 	_, err = server.Client().Logical().DeleteWithContext(t.Context(), "kv/metadata/"+p.Path)
 	require.NoError(t, err)
-	seedLive(t, p, map[string]any{"password": "theirs"})
-	seedLive(t, p, map[string]any{"password": "theirs too"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "theirs"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "theirs too"})
 	requireDestroy(t, s, p, []int{1}, now.Version, now.Written, false)
 	first, err := s.ReadLive(t.Context(), p, 1)
 	require.NoError(t, err)
@@ -309,9 +295,9 @@ func TestNothingIsDestroyedOfASecretThatWasDeletedAndMadeAnew(t *testing.T) {
 }
 
 func TestAVersionWithAFieldThatIsNowhereElseIsNotDestroyed(t *testing.T) {
-	s, p := newStore(t), newPath()
-	seedLive(t, p, map[string]any{"password": "stolen", "tls_key": "only here"})
-	seedLive(t, p, map[string]any{"password": "stolen"})
+	s, p := newClient(t), vaulttest.NewPath()
+	vaulttest.SeedLive(t, p, map[string]any{"password": "stolen", "tls_key": "only here"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "stolen"})
 	from, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new"), "")
@@ -325,28 +311,28 @@ func TestAVersionWithAFieldThatIsNowhereElseIsNotDestroyed(t *testing.T) {
 }
 
 func TestADocumentKeepsAllButItsSecret(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	for before, after := range map[string]string{
 		"ldaps://svc:old@ldap.example.org/ou=x?uid":                         "ldaps://svc:n%40w%2F%3A%20%C3%BC@ldap.example.org/ou=x?uid",
 		`{"user": "svc", "port": 636, "auth": {"password": "old"} }` + "\n": `{"user": "svc", "port": 636, "auth": {"password": "n@w/: ü"} }` + "\n",
 		"Server=db;User Id=svc;Password=old;Encrypt=true":                   `Server=db;User Id=svc;Password="n@w/: ü";Encrypt=true`,
 		"host=db user=svc password=old sslmode=require":                     `host=db user=svc password='n@w/: ü' sslmode=require`,
 	} {
-		p := newPath()
-		seedLive(t, p, map[string]any{"password": before, "other": "x"})
+		p := vaulttest.NewPath()
+		vaulttest.SeedLive(t, p, map[string]any{"password": before, "other": "x"})
 		from, err := s.ReadLive(t.Context(), p, 0)
 		require.NoError(t, err)
 		require.Equal(t, "old", from.Value.Reveal(), before)
 		now, err := s.Activate(t.Context(), p, from, credential.NewSecret("n@w/: ü"), "")
 		require.NoError(t, err)
 		require.Equal(t, "n@w/: ü", now.Value.Reveal())
-		require.Equal(t, map[string]any{"password": after, "other": "x"}, rawData(t, p))
+		require.Equal(t, map[string]any{"password": after, "other": "x"}, vaulttest.RawData(t, p))
 	}
 }
 
 func TestAMountOfSeveralSegmentsIsAskedForAndNotGuessed(t *testing.T) {
-	s := newStore(t)
-	mount := fmt.Sprintf("team/kv%d", mounts.Add(1))
+	s := newClient(t)
+	mount := fmt.Sprintf("team/kv%d", vaulttest.Mounts.Add(1))
 	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), mount, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
 	ref, err := credential.ParsePath(mount + "/esg/mail#password")
 	require.NoError(t, err)
@@ -360,16 +346,16 @@ func TestAMountOfSeveralSegmentsIsAskedForAndNotGuessed(t *testing.T) {
 }
 
 func TestAMountThatIsNotThereAndOneOfVersion1AreToldApart(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	_, err := s.ReadLive(t.Context(), credential.Path{Mount: "nomount", Path: "svc-mail", Field: "password"}, 0)
-	require.True(t, isKind(err, NoMount), "%v", err)
+	require.True(t, IsKind(err, NoMount), "%v", err)
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	require.NotContains(t, e.Stop().Detail, "svc-mail", "it may be an account's name")
-	old := fmt.Sprintf("kv1-%d", mounts.Add(1))
+	old := fmt.Sprintf("kv1-%d", vaulttest.Mounts.Add(1))
 	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), old, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "1"}}))
 	_, err = s.Activate(t.Context(), credential.Path{Mount: old, Path: "apps/mail", Field: "password"}, Live{}, credential.NewSecret("x"), "")
-	require.True(t, isKind(err, NotKV2), "%v", err)
+	require.True(t, IsKind(err, NotKV2), "%v", err)
 	got, err := server.Client().Logical().ReadWithContext(t.Context(), old+"/data/apps/mail")
 	require.NoError(t, err)
 	require.Nil(t, got, "nothing was written there")

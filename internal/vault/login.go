@@ -19,9 +19,6 @@ const (
 	EnvSecretIDFile = "ROLLCALL_SECRET_ID_FILE"
 )
 
-// appRoleMount is where rollcall init makes our roles.
-const appRoleMount = "approle"
-
 // identity is one way to log in: an AppRole, or a token that a person holds.
 type identity struct {
 	roleID       string
@@ -31,6 +28,20 @@ type identity struct {
 }
 
 func (i identity) appRole() bool { return i.roleID != "" }
+
+// ChooseLogin takes the login that the environment names.
+func (s *Client) ChooseLogin() error {
+	who, err := chooseLogin()
+	if err != nil {
+		return err
+	}
+	s.login.init(who)
+	return nil
+}
+
+// AppRole reports whether we log in by an AppRole, and not with a token that a
+// person holds.
+func (s *Client) AppRole() bool { return s.login.who.appRole() }
 
 func chooseLogin() (identity, error) {
 	role, file := os.Getenv(EnvRoleID), os.Getenv(EnvSecretIDFile)
@@ -75,18 +86,18 @@ func readSecretID(file string) (credential.Secret, error) {
 	return credential.NewSecret(v), nil
 }
 
-// lease says how long the token lasts. Zero ttl: for ever.
-type lease struct {
-	ttl       time.Duration
-	renewable bool
+// Lease says how long the token lasts.
+type Lease struct {
+	TTL       time.Duration // 0: for ever
+	Renewable bool
 	periodic  bool          // it can be renewed without end
-	most      time.Duration // what is left of its life however often it is renewed; 0: not known
+	Most      time.Duration // what is left of its life however often it is renewed; 0: not known
 }
 
-// logIn makes sure of a token that Vault accepts and says how long it lasts. A
+// LogIn makes sure of a token that Vault accepts and says how long it lasts. A
 // secret-id that was refused is not offered again until the file holds another
 // one.
-func (s *Store) logIn(ctx context.Context) (lease, error) {
+func (s *Client) LogIn(ctx context.Context) (Lease, error) {
 	who := s.login.who
 	if !who.appRole() {
 		s.api.SetToken(who.token.Reveal())
@@ -100,31 +111,31 @@ func (s *Store) logIn(ctx context.Context) (lease, error) {
 	defer s.login.changing.Unlock()
 	secretID, err := readSecretID(who.secretIDFile)
 	if err != nil {
-		return lease{}, err
+		return Lease{}, err
 	}
 	if err := s.login.refusal(secretID); err != nil {
-		return lease{}, err
+		return Lease{}, err
 	}
 	auth, err := s.present(ctx, secretID)
 	if err != nil {
 		s.login.refuse(s, secretID, err)
-		return lease{}, err
+		return Lease{}, err
 	}
 	return s.take(auth, secretID), nil
 }
 
 // present offers a secret-id of our role to Vault.
-func (s *Store) present(ctx context.Context, secretID credential.Secret) (*vaultapi.SecretAuth, error) {
-	const path = "auth/" + appRoleMount + "/login"
+func (s *Client) present(ctx context.Context, secretID credential.Secret) (*vaultapi.SecretAuth, error) {
+	const path = "auth/" + AppRoleMount + "/login"
 	// A client without the old token: an expired one must not stand in the way.
 	bare, err := s.api.CloneWithHeaders()
 	if err != nil {
-		return nil, s.fail("log in", path, update, err)
+		return nil, s.Fail("log in", path, Update, err)
 	}
 	bare.ClearToken()
 	got, err := bare.Logical().WriteWithContext(ctx, path, map[string]any{"role_id": s.login.who.roleID, "secret_id": secretID.Reveal()})
 	if err != nil {
-		return nil, s.fail("log in by AppRole", path, update, err)
+		return nil, s.Fail("log in by AppRole", path, Update, err)
 	}
 	if got == nil || got.Auth == nil {
 		return nil, &Error{Op: "log in by AppRole", Path: path, Server: s.api.Address(), Kind: Other, Detail: "the answer holds no token"}
@@ -133,7 +144,7 @@ func (s *Store) present(ctx context.Context, secretID credential.Secret) (*vault
 }
 
 // take works with the token of a login from now on.
-func (s *Store) take(auth *vaultapi.SecretAuth, secretID credential.Secret) lease {
+func (s *Client) take(auth *vaultapi.SecretAuth, secretID credential.Secret) Lease {
 	s.api.SetToken(auth.ClientToken)
 	s.login.accept(auth.Metadata["role_name"], secretID)
 	l := leaseOf(auth)
@@ -143,7 +154,7 @@ func (s *Store) take(auth *vaultapi.SecretAuth, secretID credential.Secret) leas
 
 // keep holds the login until ctx ends. A token that cannot be kept shows
 // itself at the next call as TokenExpired, so failures here need no report.
-func (s *Store) keep(ctx context.Context, l lease) {
+func (s *Client) keep(ctx context.Context, l Lease) {
 	pause := time.Second
 	for due := s.dueAfter(l); ; {
 		next, ok := s.rest(ctx, due)
@@ -168,7 +179,7 @@ func (s *Store) keep(ctx context.Context, l lease) {
 
 // rest waits until due, or for what a look at our secret-id in Vault brings:
 // the lease of another login that was made meanwhile.
-func (s *Store) rest(ctx context.Context, due time.Time) (other *lease, ok bool) {
+func (s *Client) rest(ctx context.Context, due time.Time) (other *Lease, ok bool) {
 	look := time.Until(due)
 	switch {
 	case s.Role() != "":
@@ -200,43 +211,32 @@ const endless = 100 * 365 * 24 * time.Hour
 
 // dueAfter is when a token must be prolonged: two thirds of its life leaves
 // time for several tries before it ends.
-func (s *Store) dueAfter(l lease) time.Time {
+func (s *Client) dueAfter(l Lease) time.Time {
 	switch {
-	case l.ttl <= 0:
+	case l.TTL <= 0:
 		return time.Now().Add(endless)
-	case !l.renewable && !s.login.who.appRole():
+	case !l.Renewable && !s.login.who.appRole():
 		return time.Now().Add(endless) // nothing prolongs it: see anotherToken
 	}
-	return time.Now().Add(l.ttl * 2 / 3)
+	return time.Now().Add(l.TTL * 2 / 3)
 }
 
 // prolong renews, or logs in again where renewing gains less than half of the
 // last term: near its end of life (token_max_ttl) Vault grants ever shorter
 // ones.
-func (s *Store) prolong(ctx context.Context, l lease) (lease, error) {
-	if l.renewable {
+func (s *Client) prolong(ctx context.Context, l Lease) (Lease, error) {
+	if l.Renewable {
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, 0)
 		if err == nil && got != nil && got.Auth != nil {
 			next := leaseOf(got.Auth)
-			if next.ttl > l.ttl/2 || !s.login.who.appRole() {
+			if next.TTL > l.TTL/2 || !s.login.who.appRole() {
 				s.login.holds(next)
 				return next, nil
 			}
 		}
 		if !s.login.who.appRole() {
-			return lease{}, s.fail("renew our token", "auth/token/renew-self", update, err)
+			return Lease{}, s.Fail("renew our token", "auth/token/renew-self", Update, err)
 		}
 	}
-	return s.logIn(ctx)
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return s.LogIn(ctx)
 }

@@ -11,33 +11,13 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
+	"rollcall/internal/vault/vaulttest"
 )
 
-// newAppRole makes a role for our own login and returns its role-id and a file
-// with its secret-id.
-func newAppRole(t *testing.T, name string, settings map[string]any) (roleID, file string) {
-	t.Helper()
-	client := server.Client().Logical()
-	_, err := client.WriteWithContext(t.Context(), "auth/approle/role/"+name, settings)
-	require.NoError(t, err)
-	got, err := client.ReadWithContext(t.Context(), "auth/approle/role/"+name+"/role-id")
-	require.NoError(t, err)
-	id, err := client.WriteWithContext(t.Context(), "auth/approle/role/"+name+"/secret-id", nil)
-	require.NoError(t, err)
-	return got.Data["role_id"].(string), writeFile(t, id.Data["secret_id"].(string)+"\n", 0o600)
-}
-
-func asAppRole(t *testing.T, roleID, file string) {
-	t.Helper()
-	environment(t, server.Address(), credential.Secret{})
-	t.Setenv(EnvRoleID, roleID)
-	t.Setenv(EnvSecretIDFile, file)
-}
-
 func TestAnAppRoleTokenIsReplacedAtItsEndAndRevokedByClose(t *testing.T) {
-	roleID, file := newAppRole(t, "own-short", map[string]any{"token_ttl": "2s", "token_max_ttl": "3s"})
-	asAppRole(t, roleID, file)
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	roleID, file := vaulttest.NewAppRole(t, "own-short", map[string]any{"token_ttl": "2s", "token_max_ttl": "3s"})
+	vaulttest.AsAppRole(t, roleID, file)
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	first := s.api.Token()
 	require.Eventually(t, func() bool { return s.api.Token() != first }, 20*time.Second, 20*time.Millisecond)
@@ -58,11 +38,11 @@ func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		{"a secret-id without a role", func(t *testing.T) { t.Setenv(EnvSecretIDFile, "f") }, EnvRoleID + " is not"},
 		{"a secret-id file that others can read", func(t *testing.T) {
 			t.Setenv(EnvRoleID, "r")
-			t.Setenv(EnvSecretIDFile, writeFile(t, "hunter2", 0o644))
+			t.Setenv(EnvSecretIDFile, vaulttest.WriteFile(t, "hunter2", 0o644))
 		}, "chmod 0600"},
 		{"an empty secret-id file", func(t *testing.T) {
 			t.Setenv(EnvRoleID, "r")
-			t.Setenv(EnvSecretIDFile, writeFile(t, "\n", 0o600))
+			t.Setenv(EnvSecretIDFile, vaulttest.WriteFile(t, "\n", 0o600))
 		}, "is empty"},
 		{"a secret-id file that is not there", func(t *testing.T) {
 			t.Setenv(EnvRoleID, "r")
@@ -73,9 +53,9 @@ func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 		{"an address without a scheme", func(t *testing.T) { t.Setenv("VAULT_ADDR", "vault.example.org:8200") }, "write https://"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			environment(t, server.Address(), server.RootToken())
+			vaulttest.Environment(t, server.Address(), server.RootToken())
 			row.set(t)
-			_, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+			_, err := Open(t.Context(), "m")
 			require.ErrorContains(t, err, row.want)
 			require.NotContains(t, err.Error(), "hunter2")
 		})
@@ -83,9 +63,9 @@ func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestTheTokenFileOfTheVaultCommandServesToo(t *testing.T) {
-	environment(t, server.Address(), credential.Secret{})
+	vaulttest.Environment(t, server.Address(), credential.Secret{})
 	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), ".vault-token"), []byte(server.RootToken().Reveal()+"\n"), 0o600))
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	_, err = server.Client().Auth().Token().LookupSelfWithContext(t.Context())
@@ -93,15 +73,15 @@ func TestTheTokenFileOfTheVaultCommandServesToo(t *testing.T) {
 }
 
 func TestARefusedLoginSaysWhatToDoAndNeverTheSecret(t *testing.T) {
-	roleID, _ := newAppRole(t, "own-wrong", map[string]any{"secret_id_num_uses": 3})
-	asAppRole(t, roleID, writeFile(t, "wrong-secret-id", 0o600))
-	_, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	roleID, _ := vaulttest.NewAppRole(t, "own-wrong", map[string]any{"secret_id_num_uses": 3})
+	vaulttest.AsAppRole(t, roleID, vaulttest.WriteFile(t, "wrong-secret-id", 0o600))
+	_, err := Open(t.Context(), "m")
 	require.ErrorContains(t, err, "log in")
 	require.NotContains(t, err.Error(), "wrong-secret-id")
 
-	environment(t, server.Address(), credential.NewSecret("hvs.expired"))
-	_, err = Open(t.Context(), Settings{Mount: "m", Transit: "t"})
-	require.True(t, isKind(err, TokenExpired), "%v", err)
+	vaulttest.Environment(t, server.Address(), credential.NewSecret("hvs.expired"))
+	_, err = Open(t.Context(), "m")
+	require.True(t, IsKind(err, TokenExpired), "%v", err)
 	require.NotContains(t, err.Error(), "hvs.expired")
 }
 
@@ -109,7 +89,7 @@ func TestATokenWithAnEndIsRenewed(t *testing.T) {
 	admin := server.Client().Auth().Token()
 	got, err := admin.CreateWithContext(t.Context(), &vaultapi.TokenCreateRequest{TTL: "6s", Policies: []string{"default"}})
 	require.NoError(t, err)
-	open(t, newCampaign(), server.Address(), credential.NewSecret(got.Auth.ClientToken))
+	open(t, vaulttest.NewCampaign(), server.Address(), credential.NewSecret(got.Auth.ClientToken))
 	require.Eventually(t, func() bool {
 		token, err := admin.LookupWithContext(t.Context(), got.Auth.ClientToken)
 		return err == nil && token.Data["last_renewal_time"] != nil
@@ -123,24 +103,24 @@ func TestASealedVaultAndAWrongCertificateAreSaidAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	defer v.Kill()
 
-	environment(t, v.Address(), v.RootToken())
-	_, err = Open(t.Context(), Settings{Mount: "m", Transit: "t"})
-	require.True(t, isKind(err, Unreachable), "%v", err)
+	vaulttest.Environment(t, v.Address(), v.RootToken())
+	_, err = Open(t.Context(), "m")
+	require.True(t, IsKind(err, Unreachable), "%v", err)
 	require.ErrorContains(t, err, "VAULT_CACERT")
 
 	t.Setenv("VAULT_CACERT", v.CAFile())
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.NoError(t, v.Seal(t.Context()))
 	began := time.Now()
 	_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
-	require.True(t, isKind(err, Sealed), "%v", err)
+	require.True(t, IsKind(err, Sealed), "%v", err)
 	require.Less(t, time.Since(began), time.Second)
 
 	v.Kill()
 	began = time.Now()
-	_, _, err = s.ReadStaged(t.Context(), "corp/x")
-	require.True(t, isKind(err, Unreachable), "%v", err)
+	_, err = s.Get(t.Context(), "read a staged value", "m", "staging/corp/x", 0)
+	require.True(t, IsKind(err, Unreachable), "%v", err)
 	require.Less(t, time.Since(began), time.Second)
 }

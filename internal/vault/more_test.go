@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
 )
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -103,15 +104,15 @@ func TestTheSameValueIsFoundBesideItselfHoweverItIsWritten(t *testing.T) {
 }
 
 func TestAnAddressMayHoldItsSecretAsItIs(t *testing.T) {
-	require.NotEmpty(t, liveOf(entry{version: 1, data: map[string]any{"url": "ldaps://svc:p%40ss@h"}}, "url").More)
-	require.Empty(t, liveOf(entry{version: 1, data: map[string]any{"url": "ldaps://svc:hunter2@h"}}, "url").More)
+	require.NotEmpty(t, liveOf(Entry{Version: 1, Data: map[string]any{"url": "ldaps://svc:p%40ss@h"}}, "url").More)
+	require.Empty(t, liveOf(Entry{Version: 1, Data: map[string]any{"url": "ldaps://svc:hunter2@h"}}, "url").More)
 }
 
 func TestWhatStandsAroundASecretIsNotDestroyedWithIt(t *testing.T) {
-	s, p := newStore(t), newPath()
+	s, p := newClient(t), vaulttest.NewPath()
 	document := `{"user":"svc","password":"stolen-1","api_endpoint":"only here"}`
-	seedLive(t, p, map[string]any{"password": document})
-	seedLive(t, p, map[string]any{"password": "stolen-1"}) // by mistake
+	vaulttest.SeedLive(t, p, map[string]any{"password": document})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "stolen-1"}) // by mistake
 	from, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new-one"), "")
@@ -122,9 +123,9 @@ func TestWhatStandsAroundASecretIsNotDestroyedWithIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, stays, got.Found, "version %d", v)
 	}
-	kept := newPath()
-	seedLive(t, kept, map[string]any{"password": document})
-	seedLive(t, kept, map[string]any{"password": document})
+	kept := vaulttest.NewPath()
+	vaulttest.SeedLive(t, kept, map[string]any{"password": document})
+	vaulttest.SeedLive(t, kept, map[string]any{"password": document})
 	from, err = s.ReadLive(t.Context(), kept, 0)
 	require.NoError(t, err)
 	now, err = s.Activate(t.Context(), kept, from, credential.NewSecret("new-one"), "")
@@ -134,10 +135,10 @@ func TestWhatStandsAroundASecretIsNotDestroyedWithIt(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, first.Found, "all that stands in it stands in the new version too")
 
-	lines := newPath()
-	seedLive(t, lines, map[string]any{"password": "LDAP_HOST=only.here\nPASSWORD=stolen-1\n"})
-	seedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
-	seedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
+	lines := vaulttest.NewPath()
+	vaulttest.SeedLive(t, lines, map[string]any{"password": "LDAP_HOST=only.here\nPASSWORD=stolen-1\n"})
+	vaulttest.SeedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
+	vaulttest.SeedLive(t, lines, map[string]any{"password": "# new\nPASSWORD='stolen-1'\n"})
 	from, err = s.ReadLive(t.Context(), lines, 0)
 	require.NoError(t, err)
 	now, err = s.Activate(t.Context(), lines, from, credential.NewSecret("new-one"), "")

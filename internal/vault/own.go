@@ -12,30 +12,16 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// WorkerRole is the AppRole that init makes for the workers, as mount/role.
-// With vault.rotate_login it rotates its own secret-id.
-const WorkerRole = appRoleMount + "/" + WorkerPolicy
-
-// OperatorRole is the one for people.
-const OperatorRole = appRoleMount + "/" + OperatorPolicy
-
 // WatchEvery is how often a worker looks whether Vault holds another secret-id
 // of its role than the one it is logged in with.
 const WatchEvery = 15 * time.Second
-
-// OwnSecretID is where Vault keeps the secret-id of WorkerRole for all workers.
-// It is on our own mount, so that a worker that has no campaign file knows the
-// place.
-func OwnSecretID(mount string) credential.Path {
-	return credential.Path{Mount: mount, Path: "own/" + WorkerPolicy, Field: "secret_id"}
-}
 
 // ownLogin is how we log in, and as what.
 type ownLogin struct {
 	who identity
 
 	changing sync.Mutex // held while the file is read or replaced and the token changed
-	renewed  chan lease // of a login that was made beside the keeper
+	renewed  chan Lease // of a login that was made beside the keeper
 
 	mu       sync.Mutex
 	role     string            // role_name of the AppRole that we are logged in with
@@ -47,7 +33,7 @@ type ownLogin struct {
 	spurned credential.Secret // what our place in Vault held and Vault refused; the keeper's alone
 }
 
-func (o *ownLogin) init(who identity) { o.who, o.renewed = who, make(chan lease, 1) }
+func (o *ownLogin) init(who identity) { o.who, o.renewed = who, make(chan Lease, 1) }
 
 func (o *ownLogin) accept(role string, secretID credential.Secret) {
 	o.mu.Lock()
@@ -58,12 +44,12 @@ func (o *ownLogin) accept(role string, secretID credential.Secret) {
 // refuse remembers that Vault refused a secret-id, and adds what to do to err.
 // Vault locks a role out after a few wrong ones (user_lockout), with every
 // worker in it.
-func (o *ownLogin) refuse(s *Store, secretID credential.Secret, err error) {
+func (o *ownLogin) refuse(s *Client, secretID credential.Secret, err error) {
 	var e *Error
 	if !errors.As(err, &e) || e.Status != http.StatusBadRequest {
 		return
 	}
-	place := OwnSecretID(s.mount)
+	place := OwnSecretID(s.own)
 	e.Hint = fmt.Sprintf("the secret-id in %s has ended or was destroyed, and is not offered again until the file holds another one; "+
 		"if Rollcall rotated it, an administrator finds the one in force by `vault kv get -field=%s %s/%s`: write it there, and a worker that runs goes on by itself",
 		o.who.secretIDFile, place.Field, place.Mount, place.Path)
@@ -99,9 +85,15 @@ func (o *ownLogin) current() (role string, secretID credential.Secret) {
 	return o.role, o.secretID
 }
 
+// Uses reports whether a secret-id is the one that we are logged in with.
+func (s *Client) Uses(secretID credential.Secret) bool {
+	_, using := s.login.current()
+	return secretID.Equal(using)
+}
+
 // Role is WorkerRole if that is what we are logged in with, by a secret-id from
 // a file: a login that can be rotated by whoever uses it. Else empty.
-func (s *Store) Role() string {
+func (s *Client) Role() string {
 	if role, _ := s.login.current(); role == WorkerPolicy {
 		return WorkerRole
 	}
@@ -110,7 +102,7 @@ func (s *Store) Role() string {
 
 // Replaceable tries whether the secret-id file can be replaced, without doing
 // it. The error is a *protocol.Stop that says what is in the way.
-func (s *Store) Replaceable() error {
+func (s *Client) Replaceable() error {
 	tmp, err := prepareFile(s.login.who.secretIDFile, credential.Secret{})
 	if err != nil {
 		return s.notReplaceable(err)
@@ -119,7 +111,7 @@ func (s *Store) Replaceable() error {
 	return nil
 }
 
-func (s *Store) notReplaceable(err error) error {
+func (s *Client) notReplaceable(err error) error {
 	return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.api.Address(), Detail: fmt.Sprintf(
 		"the worker cannot replace its own secret-id file (%s): %v; the secret-id in it was not destroyed; let the worker write the file and its folder, or rotate this login by hand", EnvSecretIDFile, plainCause(err))}
 }
@@ -129,7 +121,7 @@ func (s *Store) notReplaceable(err error) error {
 // changed for one of it. The old token is revoked. A refused value, or a file
 // that cannot be written, leaves everything as it was. Doing it twice does no
 // harm.
-func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
+func (s *Client) Adopt(ctx context.Context, value credential.Secret) error {
 	o := &s.login
 	o.changing.Lock()
 	defer o.changing.Unlock()
@@ -165,12 +157,12 @@ func (s *Store) Adopt(ctx context.Context, value credential.Secret) error {
 // Offered is for how long our place in Vault has held a secret-id, by Vault's
 // clock, for those of machines differ; 0 if it does not hold it, or if Vault
 // does not say.
-func (s *Store) Offered(ctx context.Context, value credential.Secret) time.Duration {
-	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
+func (s *Client) Offered(ctx context.Context, value credential.Secret) time.Duration {
+	live, err := s.ReadLive(ctx, OwnSecretID(s.own), 0)
 	if err != nil || !live.Found || live.Written.IsZero() || !live.Value.Equal(value) {
 		return 0
 	}
-	now, said := s.serverTime(ctx)
+	now, said := s.ServerTime(ctx)
 	if !said {
 		return 0
 	}
@@ -179,7 +171,7 @@ func (s *Store) Offered(ctx context.Context, value credential.Secret) time.Durat
 
 // revoke ends a token of ours. One that stays ends by its lifetime, and a
 // rotation of the role revokes it.
-func (s *Store) revoke(ctx context.Context, token string) {
+func (s *Client) revoke(ctx context.Context, token string) {
 	holder, err := s.api.CloneWithHeaders()
 	if err != nil {
 		return
@@ -191,8 +183,8 @@ func (s *Store) revoke(ctx context.Context, token string) {
 // unknown reports whether Vault says that our role has no such secret-id.
 // Asking with the token in hand costs no wrong login, of which a few would lock
 // the role, with every worker in it. Where we may not ask, nobody knows.
-func (s *Store) unknown(ctx context.Context, value credential.Secret) bool {
-	got, err := s.api.Logical().WriteWithContext(ctx, "auth/"+appRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
+func (s *Client) unknown(ctx context.Context, value credential.Secret) bool {
+	got, err := s.api.Logical().WriteWithContext(ctx, "auth/"+AppRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
 		map[string]any{"secret_id": value.Reveal()})
 	return err == nil && (got == nil || got.Data == nil)
 }
@@ -201,10 +193,10 @@ func (s *Store) unknown(ctx context.Context, value credential.Secret) bool {
 // secret-id that Vault holds if that is another one than ours, and logs in
 // again where our token was revoked. It returns the lease of a login that it
 // made.
-func (s *Store) watch(ctx context.Context) *lease {
-	live, err := s.ReadLive(ctx, OwnSecretID(s.mount), 0)
-	if isKind(err, TokenExpired) {
-		if l, err := s.logIn(ctx); err == nil {
+func (s *Client) watch(ctx context.Context) *Lease {
+	live, err := s.ReadLive(ctx, OwnSecretID(s.own), 0)
+	if IsKind(err, TokenExpired) {
+		if l, err := s.LogIn(ctx); err == nil {
 			return &l
 		}
 		return nil

@@ -41,7 +41,7 @@ func TestASecretIDFileIsReplacedWithItsModeAndOwnerAndThroughALink(t *testing.T)
 }
 
 func TestAFileThatCannotBeReplacedIsFoundWithoutTouchingIt(t *testing.T) {
-	s := &Store{api: server.Client()}
+	s := &Client{api: server.Client()}
 	s.login.init(identity{roleID: "r", secretIDFile: "/proc/self/comm"}) // nobody makes files there, not even root
 	var stop *protocol.Stop
 	require.ErrorAs(t, s.Replaceable(), &stop)

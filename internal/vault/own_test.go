@@ -8,24 +8,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
 )
 
 // asWorker logs in with the role that init makes for workers.
-func asWorker(t *testing.T) (s *Store, file string) {
+func asWorker(t *testing.T) (s *Client, file string) {
 	t.Helper()
-	c := newCampaign()
+	c := vaulttest.NewCampaign()
 	c.Vault.RotateLogin = true
-	root := open(t, c, server.Address(), server.RootToken())
-	_, err := root.Setup(t.Context(), c, nil)
-	require.NoError(t, err)
+	open(t, c, server.Address(), server.RootToken())
+	SetUp(t, c)
 	at := "auth/approle/role/" + WorkerPolicy
 	id, err := server.Client().Logical().ReadWithContext(t.Context(), at+"/role-id")
 	require.NoError(t, err)
-	file = writeFile(t, newSecretID(t)+"\n", 0o600)
-	asAppRole(t, id.Data["role_id"].(string), file)
-	s, err = Open(t.Context(), Settings{Mount: c.Vault.Mount, Transit: c.Vault.Transit})
+	file = vaulttest.WriteFile(t, newSecretID(t)+"\n", 0o600)
+	vaulttest.AsAppRole(t, id.Data["role_id"].(string), file)
+	s, err = Open(t.Context(), c.Vault.Mount)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s, file
@@ -80,7 +79,7 @@ func TestARefusedSecretIDIsNotAdopted(t *testing.T) {
 func TestAWorkerFollowsWhatAnotherOneRotated(t *testing.T) {
 	s, file := asWorker(t)
 	first, next := s.api.Token(), newSecretID(t)
-	_, err := s.Activate(t.Context(), OwnSecretID(s.mount), Live{}, credential.NewSecret(next), "")
+	_, err := s.Activate(t.Context(), OwnSecretID(s.own), Live{}, credential.NewSecret(next), "")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return fileText(t, file) == next && s.api.Token() != first }, 2*WatchEvery, 50*time.Millisecond)
 	require.True(t, valid(t, s.api.Token()))
@@ -93,11 +92,11 @@ func TestAWorkerThatMissedTheRotationSaysWhatToDoAndGoesOnWhenItIsDone(t *testin
 	_, err := admin.Logical().WriteWithContext(t.Context(), "auth/approle/role/"+WorkerPolicy+"/secret-id/destroy", map[string]any{"secret_id": lost})
 	require.NoError(t, err)
 	require.NoError(t, admin.Auth().Token().RevokeTreeWithContext(t.Context(), s.api.Token()))
-	place := OwnSecretID(s.mount)
+	place := OwnSecretID(s.own)
 	require.Nil(t, s.watch(t.Context()))
 	_, err = s.ReadLive(t.Context(), place, 0)
 	require.ErrorContains(t, err, file)
-	require.ErrorContains(t, err, "vault kv get -field=secret_id "+s.mount+"/own/rollcall-worker")
+	require.ErrorContains(t, err, "vault kv get -field=secret_id "+s.own+"/own/rollcall-worker")
 	require.NotContains(t, err.Error(), lost)
 	var e *Error
 	require.ErrorAs(t, err, &e)
@@ -116,30 +115,12 @@ func TestAWorkerThatMissedTheRotationSaysWhatToDoAndGoesOnWhenItIsDone(t *testin
 }
 
 func TestOnlyTheWorkersRoleIsItsOwnToRotate(t *testing.T) {
-	roleID, file := newAppRole(t, "someone-else", map[string]any{"token_ttl": "1h"})
-	asAppRole(t, roleID, file)
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	roleID, file := vaulttest.NewAppRole(t, "someone-else", map[string]any{"token_ttl": "1h"})
+	vaulttest.AsAppRole(t, roleID, file)
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	require.Empty(t, s.Role())
 	require.NoError(t, s.Close())
-	s = open(t, newCampaign(), server.Address(), server.RootToken())
+	s = open(t, vaulttest.NewCampaign(), server.Address(), server.RootToken())
 	require.Empty(t, s.Role())
-}
-
-// The exact paths of its own role outweigh the pattern that denies our roles.
-func TestTheWorkersPolicyRotatesItsOwnRoleAndNoOtherOfOurs(t *testing.T) {
-	s, _ := asWorker(t)
-	c := &config.Campaign{Vault: config.Vault{Mount: s.mount, Transit: s.transit, Adopt: newCampaign().Vault.Adopt, RotateLogin: true}}
-	require.NoError(t, s.RequireRights(t.Context(), WorkerPolicy, c, nil))
-	own := "auth/approle/role/" + WorkerPolicy
-	_, err := s.api.Logical().ReadWithContext(t.Context(), own)
-	require.NoError(t, err)
-	_, err = s.api.Logical().WriteWithContext(t.Context(), own, map[string]any{"token_policies": LedgerPolicy})
-	denied(t, s.fail("widen its own role", "", update, err))
-	for _, other := range []string{LedgerPolicy, OperatorPolicy} {
-		_, err = s.api.Logical().WriteWithContext(t.Context(), "auth/approle/role/"+other+"/custom-secret-id", map[string]any{"secret_id": "mine"})
-		denied(t, s.fail("become another of ours", "", update, err))
-		_, err = s.api.Logical().ReadWithContext(t.Context(), "auth/approle/role/"+other+"/role-id")
-		denied(t, s.fail("become another of ours", "", update, err))
-	}
 }

@@ -44,7 +44,7 @@ func TestAQuickLookPassesOverNoForm(t *testing.T) {
 
 // BenchmarkLiveOf is what a value of a path is looked at, once in each rotation.
 func BenchmarkLiveOf(b *testing.B) {
-	e := entry{version: 1, data: map[string]any{"username": "svc-backup-0815", "password": "kT9vQ2xLm4RzW8bN3cYp7d"}}
+	e := Entry{Version: 1, Data: map[string]any{"username": "svc-backup-0815", "password": "kT9vQ2xLm4RzW8bN3cYp7d"}}
 	for b.Loop() {
 		liveOf(e, "password")
 	}

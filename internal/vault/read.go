@@ -13,7 +13,7 @@ import (
 // readSecret is the client's ReadWithDataWithContext for what a campaign reads
 // thousands of times: a plain answer is decoded as it comes in, of which the
 // client makes two copies first. Every other answer is the client's to judge.
-func (s *Store) readSecret(ctx context.Context, path string, params map[string][]string) (*vaultapi.Secret, error) {
+func (s *Client) readSecret(ctx context.Context, path string, params map[string][]string) (*vaultapi.Secret, error) {
 	ctx, cancel := context.WithCancel(ctx) // takes the client's own time-out of a raw read with it
 	defer cancel()
 	res, err := s.api.Logical().ReadRawWithDataWithContext(ctx, path, params)

@@ -39,7 +39,7 @@ func TestAnswersAreReadAsTheClientReadsThem(t *testing.T) {
 	conf.Address, conf.MaxRetries = srv.URL, 0
 	api, err := vaultapi.NewClient(conf)
 	require.NoError(t, err)
-	s := &Store{api: api}
+	s := &Client{api: api}
 	for name := range answers {
 		want, wantErr := api.Logical().ReadWithContext(t.Context(), name)
 		got, err := s.readSecret(t.Context(), name, nil)

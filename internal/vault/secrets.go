@@ -14,7 +14,7 @@ type SecretMeta struct {
 	Path   string            // below the mount
 	Custom map[string]string // custom_metadata
 
-	held *entry
+	held *Entry
 }
 
 // Live is a field as it is now; false if it was not read.
@@ -25,6 +25,9 @@ func (m SecretMeta) Live(field string) (Live, bool) {
 	return liveOf(*m.held, field), true
 }
 
+// readsAtOnce is how many secrets are read at a time.
+const readsAtOnce = 16
+
 const opListSecrets = "list secrets"
 
 // ListSecrets calls each for every KV v2 secret at or below prefix
@@ -32,7 +35,7 @@ const opListSecrets = "list secrets"
 // whose metadata is left are listed too: their accounts may live. An error of
 // each ends the listing and is returned. What cannot be listed is an error, so
 // nothing is forgotten.
-func (s *Store) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
+func (s *Client) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
 	place, err := s.Cut(ctx, prefix)
 	if err != nil {
 		return err
@@ -53,7 +56,7 @@ func (s *Store) ListSecrets(ctx context.Context, prefix string, each func(Secret
 	for len(folders) > 0 {
 		folder := folders[len(folders)-1]
 		folders = folders[:len(folders)-1]
-		names, err := s.names(ctx, opListSecrets, mount, folder)
+		names, err := s.Names(ctx, opListSecrets, mount, folder)
 		if err != nil {
 			return err
 		}
@@ -74,7 +77,7 @@ func (s *Store) ListSecrets(ctx context.Context, prefix string, each func(Secret
 }
 
 // eachMeta reads in chunks, so that a folder of any size takes little memory.
-func (s *Store) eachMeta(ctx context.Context, mount string, paths []string, each func(SecretMeta) error) error {
+func (s *Client) eachMeta(ctx context.Context, mount string, paths []string, each func(SecretMeta) error) error {
 	const chunk = 256
 	for len(paths) > 0 {
 		now := paths[:min(chunk, len(paths))]
@@ -104,16 +107,16 @@ func (s *Store) eachMeta(ctx context.Context, mount string, paths []string, each
 	return nil
 }
 
-func (s *Store) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
+func (s *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
 	// One read gives what the secret holds and its custom_metadata.
 	if !s.blind.Load() {
-		e, err := s.get(ctx, opListSecrets, mount, path, 0)
+		e, err := s.Get(ctx, opListSecrets, mount, path, 0)
 		switch {
-		case isKind(err, PermissionDenied):
+		case IsKind(err, PermissionDenied):
 			s.blind.Store(true) // an operator's login: metadata alone
 		case err != nil:
 			return SecretMeta{}, false, err
-		case e.version > 0 && e.custom != nil:
+		case e.Version > 0 && e.custom != nil:
 			return SecretMeta{Mount: mount, Path: path, Custom: e.custom, held: &e}, true, nil
 		}
 	}
@@ -123,10 +126,10 @@ func (s *Store) secretMeta(ctx context.Context, mount, path string) (SecretMeta,
 	}
 	got, err := s.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		return SecretMeta{}, false, s.fail(opListSecrets, at, read, err)
+		return SecretMeta{}, false, s.Fail(opListSecrets, at, Read, err)
 	}
 	if got == nil {
 		return SecretMeta{}, false, nil
 	}
-	return SecretMeta{Mount: mount, Path: path, Custom: texts(nested(got, "custom_metadata"))}, true, nil
+	return SecretMeta{Mount: mount, Path: path, Custom: Texts(nested(got, "custom_metadata"))}, true, nil
 }

@@ -9,13 +9,13 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/vaulttest"
 )
 
 func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
-	s := newStore(t)
-	root := fmt.Sprintf("listing-%d", mounts.Add(1))
+	s := newClient(t)
+	root := fmt.Sprintf("listing-%d", vaulttest.Mounts.Add(1))
 	data := map[string]map[string]any{}
 	for i := range 300 {
 		data[fmt.Sprintf("%s/apps/many/%03d", root, i)] = map[string]any{"password": "x"}
@@ -44,8 +44,8 @@ func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
 }
 
 func TestListingStopsAtTheCallersError(t *testing.T) {
-	s := newStore(t)
-	root := fmt.Sprintf("listing-%d", mounts.Add(1))
+	s := newClient(t)
+	root := fmt.Sprintf("listing-%d", vaulttest.Mounts.Add(1))
 	require.NoError(t, server.SeedKV(t.Context(), map[string]map[string]any{root + "/a": {"x": "y"}, root + "/b": {"x": "y"}}))
 	enough, calls := errors.New("enough"), 0
 	require.ErrorIs(t, s.ListSecrets(t.Context(), "kv/"+root, func(SecretMeta) error { calls++; return enough }), enough)
@@ -53,8 +53,8 @@ func TestListingStopsAtTheCallersError(t *testing.T) {
 }
 
 func TestAPrefixThatCannotBeListedIsAnError(t *testing.T) {
-	s := newStore(t)
-	old := fmt.Sprintf("kv-one-%d", mounts.Add(1))
+	s := newClient(t)
+	old := fmt.Sprintf("kv-one-%d", vaulttest.Mounts.Add(1))
 	require.NoError(t, server.Client().Sys().MountWithContext(t.Context(), old, &vaultapi.MountInput{Type: "kv"}))
 	each := func(SecretMeta) error { return nil }
 	require.ErrorContains(t, s.ListSecrets(t.Context(), old+"/apps", each), "KV version 2")
@@ -62,7 +62,7 @@ func TestAPrefixThatCannotBeListedIsAnError(t *testing.T) {
 }
 
 func TestPasswordsComeFromAVaultPolicy(t *testing.T) {
-	s := newStore(t)
+	s := newClient(t)
 	_, err := server.Client().Logical().WriteWithContext(t.Context(), "sys/policies/password/rollcall-test", map[string]any{
 		"policy": "length = 24\nrule \"charset\" { charset = \"abc123\" }"})
 	require.NoError(t, err)
@@ -86,28 +86,4 @@ func TestPasswordsComeFromAVaultPolicy(t *testing.T) {
 	require.ErrorAs(t, err, &stop)
 	require.Equal(t, protocol.ReasonNoGenerator, stop.Reason)
 	require.Contains(t, stop.Detail, `no password policy "no-such-policy"`)
-}
-
-// Whatever a policy makes goes into directories and files.
-func TestWhatAPolicyMakesIsLookedAt(t *testing.T) {
-	s, c := newStoreOf(t)
-	for name, policy := range map[string]string{
-		"has fewer than 12 characters": "length = 4\nrule \"charset\" { charset = \"abc\" }",
-		"has a blank at an end":        "length = 20\nrule \"charset\" { charset = \" \" }",
-	} {
-		_, err := server.Client().Logical().WriteWithContext(t.Context(), "sys/policies/password/rollcall-odd", map[string]any{"policy": policy})
-		require.NoError(t, err)
-		_, err = s.GeneratePassword(t.Context(), "rollcall-odd")
-		require.ErrorContains(t, err, name)
-	}
-	c.Directories = map[string]config.Directory{"corp": {Password: config.PasswordPolicy{VaultPolicy: "gone-policy"}}}
-	var stop *protocol.Stop
-	require.ErrorAs(t, s.RequirePasswordPolicies(t.Context(), c), &stop, "no campaign begins")
-	wrong := 0
-	for _, check := range s.checkPasswordPolicies(t.Context(), c) {
-		require.False(t, check.OK)
-		require.Contains(t, check.Detail, "gone-policy")
-		wrong++
-	}
-	require.Equal(t, 1, wrong, "and doctor says so")
 }

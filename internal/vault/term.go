@@ -16,18 +16,18 @@ import (
 // term is what is known of how long our login lasts.
 type term struct {
 	ends    time.Time     // zero: it does not end
-	full    time.Duration // the longest lease that it had
+	full    time.Duration // the longest Lease that it had
 	kept    bool          // it is prolonged, or made anew
 	refused bool          // Vault knows the token no longer, and nobody makes another
 }
 
 // holds takes note of a lease that begins now.
-func (o *ownLogin) holds(l lease) {
+func (o *ownLogin) holds(l Lease) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.term = term{full: max(o.term.full, l.ttl), kept: o.who.appRole() || l.renewable}
-	if l.ttl > 0 {
-		o.term.ends = time.Now().Add(l.ttl)
+	o.term = term{full: max(o.term.full, l.TTL), kept: o.who.appRole() || l.Renewable}
+	if l.TTL > 0 {
+		o.term.ends = time.Now().Add(l.TTL)
 	}
 }
 
@@ -42,7 +42,7 @@ func (o *ownLogin) refusedToken() {
 // EndsSoon says why nothing may be begun that needs the login to Vault for as
 // long as need; nil if it lasts. A login that is prolonged comes close to its
 // end only when that fails.
-func (s *Store) EndsSoon(need time.Duration) *protocol.Stop {
+func (s *Client) EndsSoon(need time.Duration) *protocol.Stop {
 	o := &s.login
 	o.mu.Lock()
 	t := o.term
@@ -60,11 +60,11 @@ func (s *Store) EndsSoon(need time.Duration) *protocol.Stop {
 	return s.loginStop(fmt.Sprintf("Rollcall's login to Vault ends in %s, too soon to set a value and activate it", left.Round(time.Second)))
 }
 
-func (s *Store) loginStop(what string) *protocol.Stop {
+func (s *Client) loginStop(what string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonVaultLogin, Server: s.api.Address(), Detail: what + "; " + s.logInAgain() + s.hint()}
 }
 
-func (s *Store) hint() string {
+func (s *Client) hint() string {
 	if text := s.login.trouble(); text != "" {
 		return "; " + text
 	}
@@ -72,7 +72,7 @@ func (s *Store) hint() string {
 }
 
 // logInAgain is what a person does about a login that has ended.
-func (s *Store) logInAgain() string {
+func (s *Client) logInAgain() string {
 	switch {
 	case s.login.who.appRole():
 		return "it is made anew by itself as soon as Vault takes the secret-id"
@@ -90,77 +90,77 @@ type Lasting struct {
 
 // LastFor makes the login last for d if Vault lets it, and says how long it
 // does.
-func (s *Store) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
+func (s *Client) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
 	if s.login.who.appRole() {
 		return Lasting{}, nil
 	}
 	l, err := s.lookUp(ctx, s.api.Token())
-	if err != nil || l.ttl == 0 || l.ttl >= d || l.periodic {
+	if err != nil || l.TTL == 0 || l.TTL >= d || l.periodic {
 		return Lasting{}, err
 	}
 	const op, at = "renew our token", "auth/token/renew-self"
-	if l.renewable {
+	if l.Renewable {
 		// Vault grants what is asked for, up to the end of the token's life.
 		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, int(d.Seconds())+1)
 		switch {
-		case err != nil && !isKind(s.fail(op, at, update, err), PermissionDenied):
-			return Lasting{}, s.fail(op, at, update, err)
+		case err != nil && !IsKind(s.Fail(op, at, Update, err), PermissionDenied):
+			return Lasting{}, s.Fail(op, at, Update, err)
 		case err == nil && got != nil && got.Auth != nil:
 			l = leaseOf(got.Auth)
 			s.login.holds(l)
 		}
-		if l.ttl >= d {
+		if l.TTL >= d {
 			return Lasting{}, nil
 		}
 	}
-	return Lasting{For: l.ttl, Remedy: s.logInAgain()}, nil
+	return Lasting{For: l.TTL, Remedy: s.logInAgain()}, nil
 }
 
 // leaseOf reads an answer to a login or a renewal. Vault rounds the last second
 // down to nothing, which elsewhere means that there is no end.
-func leaseOf(auth *vaultapi.SecretAuth) lease {
-	l := lease{ttl: time.Duration(auth.LeaseDuration) * time.Second, renewable: auth.Renewable}
-	if l.ttl == 0 && auth.Renewable {
-		l.ttl = time.Second
+func leaseOf(auth *vaultapi.SecretAuth) Lease {
+	l := Lease{TTL: time.Duration(auth.LeaseDuration) * time.Second, Renewable: auth.Renewable}
+	if l.TTL == 0 && auth.Renewable {
+		l.TTL = time.Second
 	}
 	return l
 }
 
 // ComesBack reports whether a login that has ended may be made anew in this
 // process: by itself, or by a person who logs in.
-func (s *Store) ComesBack() (byItself, byPerson bool) {
+func (s *Client) ComesBack() (byItself, byPerson bool) {
 	return s.login.who.appRole(), s.login.who.tokenFile != ""
 }
 
 // lookUp asks Vault about a token by itself, without working with it yet.
-func (s *Store) lookUp(ctx context.Context, token string) (lease, error) {
+func (s *Client) lookUp(ctx context.Context, token string) (Lease, error) {
 	const op, at = "check our token", "auth/token/lookup-self"
 	holder, err := s.api.CloneWithHeaders()
 	if err != nil {
-		return lease{}, s.fail(op, at, read, err)
+		return Lease{}, s.Fail(op, at, Read, err)
 	}
 	holder.SetToken(token)
 	self, err := holder.Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
-		return lease{}, wrap(s.api.Address(), op, at, read, err)
+		return Lease{}, wrap(s.api.Address(), op, at, Read, err)
 	}
-	l := lease{}
-	if l.ttl, err = self.TokenTTL(); err != nil {
-		return lease{}, s.odd(op, at, err)
+	l := Lease{}
+	if l.TTL, err = self.TokenTTL(); err != nil {
+		return Lease{}, s.Odd(op, at, err)
 	}
-	if l.renewable, err = self.TokenIsRenewable(); err != nil {
-		return lease{}, s.odd(op, at, err)
+	if l.Renewable, err = self.TokenIsRenewable(); err != nil {
+		return Lease{}, s.Odd(op, at, err)
 	}
 	longest, created, period := seconds(self.Data["explicit_max_ttl"]), seconds(self.Data["creation_time"]), seconds(self.Data["period"])
 	if longest > 0 {
-		l.most = time.Until(time.Unix(int64(created/time.Second), 0).Add(longest))
+		l.Most = time.Until(time.Unix(int64(created/time.Second), 0).Add(longest))
 	}
-	l.periodic = l.renewable && period > 0 && longest == 0
+	l.periodic = l.Renewable && period > 0 && longest == 0
 	return l, nil
 }
 
 func seconds(v any) time.Duration {
-	n, _ := number(v)
+	n, _ := Number(v)
 	return time.Duration(n) * time.Second
 }
 
@@ -174,7 +174,7 @@ const (
 // anotherToken works with the token that a person has put into the file since,
 // where ours has ended or is about to. As long as ours is good the file does
 // not matter: a person may log in as somebody else meanwhile.
-func (s *Store) anotherToken(ctx context.Context) *lease {
+func (s *Client) anotherToken(ctx context.Context) *Lease {
 	if s.EndsSoon(tokenLeast) == nil {
 		return nil
 	}
@@ -183,10 +183,10 @@ func (s *Store) anotherToken(ctx context.Context) *lease {
 			continue
 		}
 		l, err := s.lookUp(ctx, token.Reveal())
-		if isKind(err, TokenExpired) || isKind(err, PermissionDenied) {
+		if IsKind(err, TokenExpired) || IsKind(err, PermissionDenied) {
 			s.login.spurned = token
 		}
-		if err != nil || l.ttl > 0 && l.ttl < tokenLeast && token.Equal(credential.NewSecret(s.api.Token())) {
+		if err != nil || l.TTL > 0 && l.TTL < tokenLeast && token.Equal(credential.NewSecret(s.api.Token())) {
 			continue
 		}
 		s.api.SetToken(token.Reveal())
@@ -197,7 +197,7 @@ func (s *Store) anotherToken(ctx context.Context) *lease {
 }
 
 // inFile is the token that the file holds now; zero if it is from no file.
-func (s *Store) inFile() credential.Secret {
+func (s *Client) inFile() credential.Secret {
 	if s.login.who.tokenFile == "" {
 		return credential.Secret{}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/vaulttest"
 )
 
 func tokenOf(t *testing.T, in vaultapi.TokenCreateRequest) string {
@@ -27,10 +28,10 @@ func tokenOf(t *testing.T, in vaultapi.TokenCreateRequest) string {
 	return got.Auth.ClientToken
 }
 
-func openWith(t *testing.T, token string) *Store {
+func openWith(t *testing.T, token string) *Client {
 	t.Helper()
-	environment(t, server.Address(), credential.NewSecret(token))
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	vaulttest.Environment(t, server.Address(), credential.NewSecret(token))
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
@@ -66,27 +67,24 @@ func TestALoginIsSaidToEndInTime(t *testing.T) {
 			}
 		})
 	}
-	l := lease{ttl: time.Minute, renewable: true, most: time.Hour}
-	require.False(t, checkLease(l, identity{}, 4*time.Hour).OK, "doctor knows it too")
-	require.True(t, checkLease(l, identity{}, 30*time.Minute).OK)
 	s := openWith(t, server.RootToken().Reveal())
 	require.Nil(t, s.EndsSoon(time.Hour), "the root token does not end")
 }
 
 func TestATokenThatWasRevokedIsReplacedByTheOneThatAPersonLogsInWith(t *testing.T) {
 	first, second := tokenOf(t, vaultapi.TokenCreateRequest{TTL: "1h"}), tokenOf(t, vaultapi.TokenCreateRequest{TTL: "1h"})
-	environment(t, server.Address(), credential.Secret{})
+	vaulttest.Environment(t, server.Address(), credential.Secret{})
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	file := filepath.Join(home, ".vault-token")
 	require.NoError(t, os.WriteFile(file, []byte(first), 0o600))
-	s, err := Open(t.Context(), Settings{Mount: "m", Transit: "t"})
+	s, err := Open(t.Context(), "m")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 
 	require.NoError(t, server.Client().Auth().Token().RevokeTree(first))
 	_, err = s.ReadLive(t.Context(), credential.Path{Mount: "kv", Path: "a", Field: "b"}, 0)
-	require.True(t, isKind(err, TokenExpired), "%v", err)
+	require.True(t, IsKind(err, TokenExpired), "%v", err)
 	require.Contains(t, s.EndsSoon(time.Second).Detail, "has ended; log in again (`vault login`)")
 
 	require.NoError(t, os.WriteFile(file, []byte(second+"\n"), 0o600))
@@ -123,7 +121,7 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 				proxy.ServeHTTP(w, r)
 			}))
 			t.Cleanup(front.Close)
-			c := newCampaign()
+			c := vaulttest.NewCampaign()
 			s := open(t, c, front.URL, server.RootToken())
 			_, err = s.Cut(t.Context(), "kv/a") // asked once
 			require.NoError(t, err)

@@ -1,9 +1,8 @@
-// Package vault is Rollcall's view of HashiCorp Vault, its only store.
-//
-// On our own KV v2 mount: staged values (which are also the lock on a
-// credential), rolls, campaigns and ledger checkpoints. On our transit mount:
-// the key that signs checkpoints. On the customer's mounts: the live secrets
-// that consumers read, which are written with check-and-set and nothing else.
+// Package vault is the client for HashiCorp Vault: how Rollcall logs in and
+// stays logged in, what an error of Vault means, and the secrets on the
+// customer's mounts that consumers read, which are written with check-and-set
+// and nothing else. What Rollcall keeps on its own mount is vault/ownmount;
+// making that, and looking whether all is in order, is vault/setup.
 //
 // Every call either gives Vault's answer or an *Error. After an *Error of kind
 // Unreachable a write may have been applied: the caller observes before it
@@ -16,24 +15,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	vaultapi "github.com/hashicorp/vault/api"
 )
 
-// Settings name our own mounts. How to reach Vault and who we are comes from
-// the environment: see Open.
-type Settings struct {
-	Mount   string // KV v2, without slashes at the ends
-	Transit string
-}
-
-// Store is an open way to one Vault. It is safe for concurrent use; its
+// Client is an open way to one Vault. It is safe for concurrent use; its
 // connection pool is sized for 64 callers.
-type Store struct {
-	api     *vaultapi.Client
-	mount   string
-	transit string
-	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
+type Client struct {
+	api *vaultapi.Client
+	own string // Rollcall's own mount, which Vault need not be asked for
 
 	mounts   mountTable
 	settings mountsSettings
@@ -41,20 +30,14 @@ type Store struct {
 
 	login ownLogin
 
-	activated activated
-
 	throttled *atomic.Int64 // when a rate limit last turned us away, in Unix nanoseconds
 
 	stop context.CancelFunc // ends the login's keeper
 	done sync.WaitGroup
-	own  bool // the token is ours to revoke
 }
 
-// pagesCached bounds the decoded pages in memory: a page is at most 500
-// credentials, and a campaign works on few pages at a time.
-const pagesCached = 32
-
-// Open connects and logs in.
+// Open connects and logs in. own is Rollcall's own mount (KV v2, without
+// slashes at the ends).
 //
 // The server comes from Vault's own environment: VAULT_ADDR, VAULT_CACERT,
 // VAULT_NAMESPACE and the others that the vault command reads. The login is
@@ -67,43 +50,49 @@ const pagesCached = 32
 // Open fails with an *Error when Vault is sealed, out of reach or refuses the
 // login, and with a plain error when the environment makes no sense (no
 // login, http to another machine, a secret-id file that others can read).
-func Open(ctx context.Context, st Settings) (*Store, error) {
-	throttled := &atomic.Int64{}
-	api, err := connect(throttled)
+func Open(ctx context.Context, own string) (*Client, error) {
+	s, err := Connect(own)
 	if err != nil {
 		return nil, err
 	}
-	who, err := chooseLogin()
-	if err != nil {
+	if err := s.ChooseLogin(); err != nil {
 		return nil, err
 	}
-	pages, err := lru.New[string, rollPage](pagesCached)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{api: api, mount: st.Mount, transit: st.Transit, pages: pages, own: who.appRole(), throttled: throttled}
-	s.login.init(who)
-	ttl, err := s.logIn(ctx)
+	l, err := s.LogIn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	keep, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = cancel
-	s.done.Go(func() { s.keep(keep, ttl) })
+	s.done.Go(func() { s.keep(keep, l) })
 	return s, nil
 }
 
-// Close ends the renewal and revokes the token if Open obtained it.
-func (s *Store) Close() error {
-	s.stop()
+// Connect is the first step of Open alone: the way to the server that the
+// environment names, which nobody has gone yet. ChooseLogin and LogIn are the
+// others; what they log in is not kept.
+func Connect(own string) (*Client, error) {
+	throttled := &atomic.Int64{}
+	api, err := connect(throttled)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{api: api, own: own, throttled: throttled}, nil
+}
+
+// Close ends the renewal and revokes the token if it is of an AppRole login.
+func (s *Client) Close() error {
+	if s.stop != nil {
+		s.stop()
+	}
 	s.done.Wait()
-	if !s.own {
+	if !s.AppRole() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
 	defer cancel()
 	if err := s.api.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
-		return s.fail("revoke our own token", "auth/token/revoke-self", update, err)
+		return s.Fail("revoke our own token", "auth/token/revoke-self", Update, err)
 	}
 	return nil
 }
@@ -114,10 +103,22 @@ const throttledFor = 5 * time.Second
 
 // Throttled reports whether a rate limit of Vault turned us away a moment ago.
 // What it turned away was sent again, and may have been carried out since.
-func (s *Store) Throttled() bool {
+func (s *Client) Throttled() bool {
 	return time.Since(time.Unix(0, s.throttled.Load())) < throttledFor
 }
 
-// API is the client below the store, for the AppRole sources and the
+// Address is the server's.
+func (s *Client) Address() string { return s.api.Address() }
+
+// API is the client below, for the AppRole sources and the
 // approle-secret-id kind. Whoever uses it must not change its token or headers.
-func (s *Store) API() *vaultapi.Client { return s.api }
+func (s *Client) API() *vaultapi.Client { return s.api }
+
+// ServerTime is Vault's clock; said is false where it does not say.
+func (s *Client) ServerTime(ctx context.Context) (now time.Time, said bool) {
+	h, err := s.api.Sys().HealthWithContext(ctx)
+	if err != nil || h.ServerTimeUTC == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(h.ServerTimeUTC, 0), true
+}

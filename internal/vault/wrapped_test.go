@@ -86,7 +86,7 @@ var escaping = []string{"JDBC", "a quoted address", "ADO", "base64 of JSON"}
 
 func rewrites(t *rapid.T, name, old, next string) bool {
 	text := wrapped[name](old)
-	l := liveOf(entry{version: 1, data: map[string]any{"f": text, "other": "x"}}, "f")
+	l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text, "other": "x"}}, "f")
 	if l.Value.Reveal() != old {
 		require.True(t, strings.HasPrefix(name, "base64"), "%s: %q", name, text) // whether it is padded does not show
 		return false
@@ -95,7 +95,7 @@ func rewrites(t *rapid.T, name, old, next string) bool {
 	if err != nil {
 		return false // refused, and nothing written
 	}
-	now := liveOf(entry{version: 2, data: data}, "f")
+	now := liveOf(Entry{Version: 2, Data: data}, "f")
 	require.Equal(t, next, now.Value.Reveal(), "%s: %q", name, data["f"])
 	require.Equal(t, "x", data["other"])
 	if !slices.Contains(escaping, name) {
@@ -131,7 +131,7 @@ func TestWhatMayBeReadInTwoWaysIsNotRewritten(t *testing.T) {
 		"base64 of two secrets":    b64(`{"password":"a","api":{"password":"b"}} `),
 		"SQL Server, braces":       "jdbc:sqlserver://db;user=svc;password={a;b}",
 	} {
-		l := liveOf(entry{version: 1, data: map[string]any{"f": text}}, "f")
+		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
 		require.True(t, l.Problem == credential.NotBare || l.Found && l.More != "" && l.around == nil, "%s: %q", name, l.Value.Reveal())
 	}
 	for _, text := range []string{"hunter2", "Winter=2024!", "pw=x9", "svc;hunter2", "c29tZQ/zk+Lw9xQ==", "correct horse", "abc:def", `it"s`, "8c7dd922-ad47-494f-bc02-c388e00e5c9f", "hunter2\n", "hunter2\r\n", "aHVudGVyMi14"} {
@@ -145,13 +145,13 @@ func TestWhatMayBeReadInTwoWaysIsNotRewritten(t *testing.T) {
 func TestAValueThatWouldBeReadAsAnotherIsNotWritten(t *testing.T) {
 	for _, text := range []string{"password=aB3xyzaB3xyz", `"aB3xyzaB3xyz"`, " aB3xyz", b64("aB3xyz-aB3xyz-xy"), "Server=db;Pwd=x", "ldaps://a:b@c"} {
 		require.Error(t, Live{}.Takes("password", credential.NewSecret(text)), text)
-		require.Error(t, liveOf(entry{version: 1, data: map[string]any{"password": "old"}}, "password").Takes("password", credential.NewSecret(text)), text)
+		require.Error(t, liveOf(Entry{Version: 1, Data: map[string]any{"password": "old"}}, "password").Takes("password", credential.NewSecret(text)), text)
 	}
 }
 
 func TestWhatIsTakenOutOfQuotesMayBeTheWhole(t *testing.T) {
 	for text, within := range map[string]string{`"hunter2"`: "quotes", b64("hunter2-hunter2"): "", b64("hunter2-hunter2!"): "base64", " hunter2": "blanks or a byte order mark", "PASSWORD=hunter2": "", "hunter2": ""} {
-		l := liveOf(entry{version: 1, data: map[string]any{"f": text}}, "f")
+		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
 		require.Equal(t, within, l.Within, text)
 		require.Equal(t, within != "", l.around != nil && l.More != "", text)
 	}

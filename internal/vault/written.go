@@ -12,7 +12,7 @@ import (
 // if the secret has no such version any more because it was deleted with its
 // metadata, and made anew or not. known is false where newer versions have
 // driven it out.
-func (s *Store) WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error) {
+func (s *Client) WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error) {
 	const op = "look when a version was written"
 	place, err := s.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *Store) WrittenAt(ctx context.Context, p credential.Path, version int) (
 	}
 	got, err := s.api.Logical().ReadWithContext(ctx, place)
 	if err != nil {
-		return time.Time{}, false, s.fail(op, place, read, err)
+		return time.Time{}, false, s.Fail(op, place, Read, err)
 	}
 	if got == nil {
 		return time.Time{}, true, nil
@@ -28,6 +28,6 @@ func (s *Store) WrittenAt(ctx context.Context, p credential.Path, version int) (
 	if meta, ok := nested(got, "versions")[fmt.Sprint(version)].(map[string]any); ok {
 		return timeOf(meta["created_time"]), true, nil
 	}
-	newest, _ := number(got.Data["current_version"])
+	newest, _ := Number(got.Data["current_version"])
 	return time.Time{}, newest < version, nil
 }

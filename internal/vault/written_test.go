@@ -7,11 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/vaulttest"
 )
 
 func TestWhenAVersionWasWrittenTellsASecretThatWasMadeAnew(t *testing.T) {
-	s, p := newStore(t), newPath()
-	seedLive(t, p, map[string]any{"password": "stolen-1"})
+	s, p := newClient(t), vaulttest.NewPath()
+	vaulttest.SeedLive(t, p, map[string]any{"password": "stolen-1"})
 	from, err := s.ReadLive(t.Context(), p, 0)
 	require.NoError(t, err)
 	now, err := s.Activate(t.Context(), p, from, credential.NewSecret("new-one"), "")
@@ -24,21 +25,21 @@ func TestWhenAVersionWasWrittenTellsASecretThatWasMadeAnew(t *testing.T) {
 	}
 	at, known := look()
 	require.True(t, known && at.Equal(now.Written), "to the nanosecond, as the write said")
-	seedLive(t, p, map[string]any{"password": "by its owner"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "by its owner"})
 	at, known = look()
 	require.True(t, known && at.Equal(now.Written), "a newer version changes nothing")
 
-	require.NoError(t, s.purge(t.Context(), "test", p.Mount, p.Path))
+	require.NoError(t, s.Purge(t.Context(), "test", p.Mount, p.Path))
 	at, known = look()
 	require.True(t, known && at.IsZero())
-	seedLive(t, p, map[string]any{"password": "anew"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "anew"})
 	at, known = look()
 	require.True(t, known && at.IsZero(), "it has fewer versions")
-	seedLive(t, p, map[string]any{"password": "anew"})
+	vaulttest.SeedLive(t, p, map[string]any{"password": "anew"})
 	at, known = look()
 	require.True(t, known && !at.Equal(now.Written))
 	for range 12 {
-		seedLive(t, p, map[string]any{"password": "anew"})
+		vaulttest.SeedLive(t, p, map[string]any{"password": "anew"})
 	}
 	_, known = look()
 	require.False(t, known, "newer ones have driven it out")

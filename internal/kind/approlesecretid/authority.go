@@ -37,7 +37,7 @@ type Authority struct {
 	tokens *minted.Tokens
 }
 
-// Login is the AppRole login of the process itself. *vault.Store is one.
+// Login is the AppRole login of the process itself. *vault.Client is one.
 type Login interface {
 	// Role is what it is logged in with, as mount/role, if it may rotate that;
 	// else empty.

@@ -14,7 +14,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // server is one real Vault for all tests; worker holds a token with nothing
@@ -47,7 +47,7 @@ func run(m *testing.M) int {
 
 func workerClient() (*vaultapi.Client, error) {
 	c := &config.Campaign{Vault: config.Vault{Mount: "rollcall"}, Sources: []config.Source{{Type: "vault-approle"}}}
-	policy := vault.Policies(c, nil)[0]
+	policy := setup.Policies(c, nil)[0]
 	admin := server.Client()
 	if err := admin.Sys().PutPolicy(policy.Name, policy.HCL); err != nil {
 		return nil, err

@@ -22,8 +22,8 @@ import (
 	"rollcall/internal/kind/vaultlogin"
 	"rollcall/internal/postgres"
 	"rollcall/internal/postgres/settings"
-	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
 )
 
 // opener opens the authority of one kind.
@@ -49,7 +49,7 @@ var systems = map[string]func(r *Registry, name string, s authority.Settings) (a
 // limits hold for a directory as a whole, whatever campaign uses it. Safe for
 // concurrent use.
 type Registry struct {
-	store  *vault.Store
+	store  *ownmount.Store
 	tokens *minted.Tokens // of Vault, as logins mint them
 
 	mu   sync.Mutex
@@ -59,7 +59,7 @@ type Registry struct {
 }
 
 // New gives a registry whose authorities read their own logins from store.
-func New(store *vault.Store) *Registry {
+func New(store *ownmount.Store) *Registry {
 	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
 }
 

@@ -14,12 +14,14 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // reader is a thief who reads the place where the new value is left. Its
 // Activate looks what he could do at the moment of the write.
 type reader struct {
-	*vault.Store
+	*ownmount.Store
 	t      *testing.T
 	c      credential.Credential
 	stolen credential.Secret
@@ -112,15 +114,15 @@ func TestAStolenPasswordIsDeadBeforeTheNewOneIsWrittenWhereItReads(t *testing.T)
 }
 
 // openStore opens our mount as an administrator.
-func openStore(t *testing.T) *vault.Store {
+func openStore(t *testing.T) *ownmount.Store {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir())
 	server.UseIn(t, server.RootToken().Reveal())
 	spec := &config.Campaign{Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}
-	store, err := vault.Open(t.Context(), vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	_, err = store.Setup(t.Context(), spec, nil)
+	_, err = setup.Run(t.Context(), store, spec, nil)
 	require.NoError(t, err)
 	require.NoError(t, server.Client().Sys().PutPolicy("reads-device", `path "rollcall/data/device/*" { capabilities = ["read"] }`))
 	return store

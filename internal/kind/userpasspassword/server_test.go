@@ -14,7 +14,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
-	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // server is one real Vault for all tests; worker holds a token with nothing but
@@ -50,7 +50,7 @@ func seed() error {
 		return err
 	}
 	c := &config.Campaign{Vault: config.Vault{Mount: "rollcall"}, Sources: []config.Source{{Type: config.VaultUserpass, Mount: "userpass"}}}
-	policy := vault.Policies(c, nil)[0]
+	policy := setup.Policies(c, nil)[0]
 	if err := server.Client().Sys().PutPolicy(policy.Name, policy.HCL); err != nil {
 		return err
 	}

@@ -16,8 +16,9 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/lab"
-	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/setup"
 )
 
 // reader is what the policies of the mount let its users do in Vault.
@@ -30,7 +31,7 @@ path "auth/token/create" { capabilities = ["update"] }
 type world struct {
 	provider, replica *lab.Slapd
 	server            *lab.Vault
-	store             *vault.Store
+	store             *ownmount.Store
 	authority         *Authority
 	bare              *ldappassword.Authority
 
@@ -77,10 +78,10 @@ func (w *world) open(ctx context.Context, t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	w.server.UseIn(t, w.server.RootToken().Reveal())
 	var err error
-	w.store, err = vault.Open(ctx, vault.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
+	w.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.store.Close() })
-	_, err = w.store.Setup(ctx, &config.Campaign{Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}, nil)
+	_, err = setup.Run(ctx, w.store, &config.Campaign{Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.server.Client().Sys().PutPolicy("reads-device", reader))
 }
@@ -88,7 +89,7 @@ func (w *world) open(ctx context.Context, t *testing.T) {
 // worker has the rights that the product's own policy gives, and no more.
 func (w *world) worker(t *testing.T) *vaultapi.Client {
 	known := []credential.Credential{{ID: "corp/x", Kind: credential.LDAPPassword, Subject: "x", Logins: []credential.VaultLogin{{Mount: "ldap"}}}}
-	policy := vault.Policies(&config.Campaign{Vault: config.Vault{Mount: "rollcall"}, Directories: map[string]config.Directory{"corp": {}}}, known)[0]
+	policy := setup.Policies(&config.Campaign{Vault: config.Vault{Mount: "rollcall"}, Directories: map[string]config.Directory{"corp": {}}}, known)[0]
 	admin := w.server.Client()
 	require.NoError(t, admin.Sys().PutPolicy(policy.Name, policy.HCL))
 	got, err := admin.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{policy.Name}})

@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // In one world, one after the other: a directory and a Vault take longer to
@@ -61,7 +62,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 // thief watches the place of the new value with every token that he has, and
 // tries the stolen password in between.
 type thief struct {
-	*vault.Store
+	*ownmount.Store
 	w       *world
 	t       *testing.T
 	c       credential.Credential

@@ -1,0 +1,212 @@
+package ownmount
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// What became of the credentials of a roll is in the ledger, which whoever
+// lists may not have. So it is noted beside the roll as well, by page and
+// index: which are dead, and which of those were open again at the end. What is
+// not noted is not dead.
+
+const (
+	deadNotes     = "dead-"
+	reopenedNotes = "reopened-"
+)
+
+// LastRoll is the roll of a campaign of the device, and what became of it.
+type LastRoll struct {
+	Campaign    string
+	OpenedAt    time.Time
+	Credentials []credential.Credential
+	Excluded    []credential.Exclusion
+	Warnings    []credential.Finding
+
+	// Dead by ID: on every server of the campaign, and where consumers read.
+	// nil where nobody kept account: earlier versions did not.
+	Dead map[string]bool
+
+	// Sources of its campaign file; nil where it cannot be read.
+	Sources []config.Source
+
+	// Before are the newest rolls under other spellings and names of the
+	// device, the newest first, with what no later roll of it has: a campaign
+	// that did not know of the other name carried nothing of it on.
+	Before []LastRoll
+}
+
+// LastRoll reads the newest roll of the device besides campaign's own, under
+// its name or one that it had; nil if there is none.
+func (s *Store) LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*LastRoll, error) {
+	all, err := s.Campaigns(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(r CampaignRecord) bool { return !oneOf(r.Device, device, formerly) })
+	if i := slices.IndexFunc(all, func(r CampaignRecord) bool { return r.Campaign == campaign }); i >= 0 {
+		all = all[i+1:] // newest first
+	}
+	spellings := map[string]bool{} // of which the newest roll was not met yet
+	for _, rec := range all {
+		spellings[rec.Device] = true
+	}
+	var last *LastRoll
+	later := map[string]bool{} // ids that a later roll has
+	for _, rec := range all {
+		if len(spellings) == 0 {
+			break
+		}
+		idx, found, err := s.readIndex(ctx, rec.Campaign)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			continue
+		}
+		roll, err := s.lastRoll(ctx, rec.Campaign, idx)
+		if err != nil {
+			return nil, err
+		}
+		roll.OpenedAt = rec.OpenedAt
+		if last == nil {
+			last = roll
+		} else if spellings[rec.Device] {
+			last.Before = append(last.Before, roll.without(later))
+		}
+		delete(spellings, rec.Device)
+		for _, c := range roll.Credentials {
+			later[c.ID] = true
+		}
+	}
+	return last, nil
+}
+
+func (r LastRoll) without(ids map[string]bool) LastRoll {
+	r.Credentials = slices.DeleteFunc(slices.Clone(r.Credentials), func(c credential.Credential) bool { return ids[c.ID] })
+	r.Excluded = slices.DeleteFunc(slices.Clone(r.Excluded), func(x credential.Exclusion) bool { return ids[x.ID] })
+	return r
+}
+
+// oneOf reports whether a name is the device's, now or formerly.
+func oneOf(name, device string, formerly []string) bool {
+	return (&config.Campaign{Device: device, Formerly: formerly}).IsDevice(name)
+}
+
+func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {
+	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings}
+	var pages [][]credential.Credential
+	for n := range idx.Pages {
+		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, page)
+		last.Credentials = append(last.Credentials, page...)
+	}
+	var err error
+	if last.Excluded, err = s.ReadExcluded(ctx, campaign); err != nil {
+		return nil, err
+	}
+	if idx.Outcomes {
+		if last.Dead, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
+			return nil, err
+		}
+	}
+	spec, err := s.LoadSpec(ctx, CampaignSpec(campaign))
+	if vault.IsNotFound(err) || vault.IsDenied(err) {
+		return last, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var c config.Campaign
+	if json.Unmarshal(spec, &c) == nil {
+		last.Sources = c.Sources
+	}
+	return last, nil
+}
+
+// NoteDead notes credentials of a roll as dead; their outcome is in the ledger.
+func (s *Store) NoteDead(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, deadNotes, campaign, snapshot, refs)
+}
+
+// NoteReopened notes dead credentials of a roll as open again.
+func (s *Store) NoteReopened(ctx context.Context, campaign, snapshot string, refs credential.Refs) error {
+	return s.noteOutcomes(ctx, reopenedNotes, campaign, snapshot, refs)
+}
+
+func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot string, refs credential.Refs) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	body, err := json.Marshal(refs)
+	if err != nil {
+		return err
+	}
+	// A name of its own, for the worker may not change what is there: said
+	// twice does no harm.
+	at := rollPath(campaign, snapshot, sort+strings.ToLower(rand.Text()[:16]))
+	_, err = s.Put(ctx, "note what became of credentials", s.mount, at, 0, map[string]any{pageField: string(body)})
+	return err
+}
+
+func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (map[string]bool, error) {
+	const op = "read what became of the roll"
+	names, err := s.Names(ctx, op, s.mount, rollPath(campaign, snapshot))
+	if err != nil {
+		return nil, err
+	}
+	notes := make([]credential.Refs, len(names))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readsAtOnce)
+	for i, name := range names {
+		if !strings.HasPrefix(name, deadNotes) && !strings.HasPrefix(name, reopenedNotes) {
+			continue
+		}
+		g.Go(func() error {
+			at := rollPath(campaign, snapshot, name)
+			e, err := s.Get(gctx, op, s.mount, at, 1)
+			if err != nil || e.Data == nil {
+				return err
+			}
+			text, _ := e.Data[pageField].(string)
+			if err := json.Unmarshal([]byte(text), &notes[i]); err != nil {
+				return s.Odd(op, s.mount+"/data/"+at, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	dead, reopened := map[string]bool{}, map[string]bool{}
+	for i, name := range names {
+		for _, r := range notes[i] {
+			if r.Page >= len(pages) || r.Index >= len(pages[r.Page]) {
+				continue
+			}
+			id := pages[r.Page][r.Index].ID
+			if strings.HasPrefix(name, reopenedNotes) {
+				reopened[id] = true
+				continue
+			}
+			dead[id] = true
+		}
+	}
+	for id := range reopened {
+		delete(dead, id)
+	}
+	return dead, nil
+}

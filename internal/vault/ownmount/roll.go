@@ -1,0 +1,160 @@
+package ownmount
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// RollIndex is the table of contents of a stored roll, small enough for
+// anything: a run for each page, wave, authority and kind.
+type RollIndex struct {
+	Campaign string `json:"campaign"`
+	Device   string `json:"device"`
+	Snapshot string `json:"snapshot"` // which listing this is; the pages lie below it
+	Pages    int    `json:"pages"`
+	Listed   int    `json:"listed"`   // credentials
+	Excluded int    `json:"excluded"` // exclusions
+	Problems int    `json:"problems"` // credentials with a Problem; they are listed too
+	// Warnings of the listing, and how many of them say that something may be
+	// missing.
+	Warnings   []credential.Finding   `json:"warnings,omitempty"`
+	Incomplete int                    `json:"incomplete,omitempty"`
+	Waves      []credential.WaveIndex `json:"waves"` // lowest first
+
+	// Logins of the device to Vault, besides Rollcall's own.
+	Logins credential.Refs `json:"logins,omitempty"`
+
+	// Servers of each directory, the write server first: found once, so that
+	// every worker, retry and pass asks the same ones.
+	Servers map[string][]string `json:"servers,omitempty"`
+
+	// Addresses of those whose name had one, so that all ask the same machine.
+	Addresses map[string]string `json:"addresses,omitempty"`
+
+	ExclusionPages int `json:"exclusion_pages"`
+
+	// Outcomes: what becomes of the credentials is noted beside the roll
+	// (LastRoll).
+	Outcomes bool `json:"outcomes,omitempty"`
+}
+
+// rollPage is what one KV entry of a roll holds, as JSON in one field.
+type rollPage struct {
+	Credentials []credential.Credential         `json:"credentials,omitempty"`
+	Findings    map[string][]credential.Finding `json:"findings,omitempty"`
+	Exclusions  []credential.Exclusion          `json:"exclusions,omitempty"`
+
+	written time.Time // by Vault's clock
+}
+
+const (
+	rollFolder   = "rolls"
+	indexName    = "index"
+	credentials  = "credentials"
+	exclusions   = "exclusions"
+	pageField    = "page"
+	maxPage      = 500     // credentials on a page
+	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
+	opReadRoll   = "read the roll"
+	writesAtOnce = 8
+)
+
+// ReadIndex reads the index of a campaign's roll. Not listed yet: a
+// *vault.Error of kind NotFound.
+func (s *Store) ReadIndex(ctx context.Context, campaign string) (RollIndex, error) {
+	idx, found, err := s.readIndex(ctx, campaign)
+	if err == nil && !found {
+		err = &vault.Error{Op: opReadRoll, Path: s.mount + "/data/" + rollPath(campaign, indexName), Server: s.Address(), Kind: vault.NotFound,
+			Detail: "campaign " + campaign + " has no roll yet"}
+	}
+	return idx, err
+}
+
+// ReadPage reads one page of credentials, counted from 0.
+func (s *Store) ReadPage(ctx context.Context, campaign, snapshot string, page int) ([]credential.Credential, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.Credentials, err
+}
+
+// PageWritten is when a page was written, which was right after its credentials
+// were looked at.
+func (s *Store) PageWritten(ctx context.Context, campaign, snapshot string, page int) (time.Time, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.written, err
+}
+
+// ReadFindings reads the findings of the credentials on a page, by credential
+// ID. The last pages may also hold findings of credentials that are not listed.
+func (s *Store) ReadFindings(ctx context.Context, campaign, snapshot string, page int) (map[string][]credential.Finding, error) {
+	p, err := s.readRollPage(ctx, campaign, snapshot, credentials, page)
+	return p.Findings, err
+}
+
+// ReadExcluded reads all exclusions of a roll.
+func (s *Store) ReadExcluded(ctx context.Context, campaign string) ([]credential.Exclusion, error) {
+	idx, err := s.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	var all []credential.Exclusion
+	for i := range idx.ExclusionPages {
+		p, err := s.readRollPage(ctx, campaign, idx.Snapshot, exclusions, i)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p.Exclusions...)
+	}
+	return all, nil
+}
+
+func (s *Store) readIndex(ctx context.Context, campaign string) (RollIndex, bool, error) {
+	path := rollPath(campaign, indexName)
+	// Version 1, so that nothing written over it later is ever read.
+	e, err := s.Get(ctx, opReadRoll, s.mount, path, 1)
+	if err != nil || e.Data == nil {
+		return RollIndex{}, false, err
+	}
+	var idx RollIndex
+	text, _ := e.Data[pageField].(string)
+	if err := json.Unmarshal([]byte(text), &idx); err != nil {
+		return RollIndex{}, false, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	return idx, true, nil
+}
+
+// readRollPage returns a page that the caller must not change: it is shared.
+func (s *Store) readRollPage(ctx context.Context, campaign, snapshot, sort string, n int) (rollPage, error) {
+	path := rollPath(campaign, snapshot, fmt.Sprintf("%s-%d", sort, n))
+	if p, ok := s.pages.Get(path); ok {
+		return p, nil
+	}
+	e, err := s.Get(ctx, opReadRoll, s.mount, path, 1)
+	if err != nil {
+		return rollPage{}, err
+	}
+	if e.Data == nil {
+		return rollPage{}, &vault.Error{Op: opReadRoll, Path: s.mount + "/data/" + path, Server: s.Address(), Kind: vault.NotFound,
+			Detail: "a page of the roll is missing; the ledger still lists every credential"}
+	}
+	var p rollPage
+	text, _ := e.Data[pageField].(string)
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return rollPage{}, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	p.written = e.Written
+	s.pages.Add(path, p)
+	return p, nil
+}
+
+func rollPath(campaign string, names ...string) string {
+	p := rollFolder + "/" + encodeSegment(campaign)
+	for _, n := range names {
+		p += "/" + n
+	}
+	return p
+}

@@ -1,0 +1,89 @@
+package ownmount
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// Placed is where a value was activated, and as which version of its secret.
+// Vault counts a secret's versions from 1 again once it was deleted with its
+// metadata, so it takes the time as well.
+type Placed struct {
+	Path    credential.Path
+	Version int // 0: not known
+	Written time.Time
+}
+
+func (p Placed) is(l vault.Live) bool {
+	return p.Version == l.Version && p.known() && p.Written.Equal(l.Written)
+}
+
+func (p Placed) known() bool { return p.Version > 0 && !p.Written.IsZero() }
+
+// Since is what became of a path since Rollcall activated a value of a
+// credential there.
+type Since string
+
+const (
+	NotActivated Since = ""             // no note says that it ever did
+	AsActivated  Since = "as-activated" // it holds that very value, or nothing at all any more
+	WrittenSince Since = "written-since"
+	// Anothers: a later campaign activated another credential's value there,
+	// and it holds that.
+	Anothers Since = "anothers"
+	// NotSaid: the note is of a build that did not keep the version.
+	NotSaid Since = "not-said"
+)
+
+// SinceActivated says what became of a path, by what it holds now. The same
+// version, written at the same time, tells; and so does the same value in a
+// later one, for somebody may have changed another field of the secret. It
+// costs no call where the version is the noted one.
+func (s *Store) SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (Since, error) {
+	was, known, anothers, err := s.noted(ctx, id, p, live)
+	switch {
+	case err != nil:
+		return "", err
+	case !known:
+		return NotActivated, nil
+	case anothers:
+		return Anothers, nil
+	case live.Version == 0 || was.is(live):
+		return AsActivated, nil
+	case !was.known():
+		return NotSaid, nil
+	case live.Version < was.Version || !live.Found:
+		return WrittenSince, nil
+	}
+	then, err := s.ReadLive(ctx, p, was.Version)
+	if err != nil {
+		return "", err
+	}
+	if was.is(then) && then.Found && then.Value.Equal(live.Value) {
+		return AsActivated, nil
+	}
+	return WrittenSince, nil
+}
+
+// noted is the last note on a place. Another campaign may have added one since
+// the last look, so Vault is asked again unless what is known explains what is
+// there.
+func (s *Store) noted(ctx context.Context, id string, p credential.Path, live vault.Live) (was Placed, known, anothers bool, err error) {
+	a := &s.activated
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if has, known := a.places[id][p]; known && has.latest.is(live) {
+		return has.latest, true, false, nil
+	}
+	if err := s.readPlaces(ctx); err != nil {
+		return Placed{}, false, false, err
+	}
+	has, known := a.places[id][p]
+	for other, at := range a.places {
+		anothers = anothers || other != id && at[p].latest.is(live)
+	}
+	return has.latest, known, anothers && !has.latest.is(live), nil
+}

@@ -1,0 +1,321 @@
+package ownmount
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// Staged is a new value between its making and the proof that the old one is
+// dead. Its entry is also the lock on the credential: whoever created it owns
+// the rotation until Unstage.
+type Staged struct {
+	Secret   credential.Secret
+	Campaign string // the owner
+	Attempt  int    // 1, 2, …: another value each
+
+	// Base holds, by live path (credential.Path.String), the version that was
+	// in force before the rotation. 0: the path did not exist.
+	Base map[string]int
+
+	// Old holds, by live path, the value that was in force before the rotation;
+	// a path that Vault did not have is missing. It is kept here until the
+	// proof, so that no clean-up of the live path, ours for a sibling field or
+	// its max_versions, can take the stolen value from the proof.
+	Old map[string]credential.Secret
+
+	// Places says, by live path, which part a path takes that is not the usual
+	// one: see the constants. It is written before Set, so a path that is
+	// missing was seen to hold the account's value, or nothing at all.
+	Places map[string]string
+
+	// Doomed are versions of live paths, from before Base, that are destroyed
+	// once the proof is there: their values were seen to be the account's, or
+	// were ours.
+	Doomed map[string][]int
+
+	// PolicyRefused: the authority refused this value by policy.
+	PolicyRefused bool
+
+	// Outlived is how many attempts before this one were replaced because the
+	// old value outlived its retirement.
+	Outlived int
+
+	// Unsent: no server has this value. It was never sent, or every Set of it
+	// was clearly refused. Offering it would be a wrong login for nothing. A
+	// value is marked as sent, with check-and-set, before it is sent.
+	Unsent bool
+
+	// Asked: old values were offered before Set and none logged in. They are
+	// not offered again before Set, because wrong logins add up to a lock, and
+	// their refusal after it proves nothing. Changed is what that showed, if
+	// anything.
+	Asked   bool
+	Changed credential.FindingCode
+
+	// Retired is the write server's change mark after it refused the old values
+	// for the first time, if another server kept the credential open then. As
+	// long as the mark is that one there is nothing to retire again.
+	Retired string
+
+	// Before is the account's change mark when this value was staged; empty if
+	// not known.
+	Before string
+
+	// Closed: what the old value minted is dead, and nothing else logs in but
+	// this value. It is said of logins to Vault, for the sake of others whose
+	// places they could read.
+	Closed bool
+
+	// LivesOn is what of a login to Vault lives on after it was retired, if
+	// anything: a later pass that has nothing to retire still tells it.
+	LivesOn credential.FindingCode
+
+	CreatedAt time.Time // UTC
+
+	// Version is the KV version of the entry, the fence for Restage.
+	Version int
+}
+
+// Parts in Staged.Places.
+const (
+	// PlaceApart: nothing is written there.
+	PlaceApart = "apart"
+	// PlaceKept: it is written, and what it held is not destroyed: a person
+	// named it, or we made it, but the account was not seen to accept its
+	// value.
+	PlaceKept = "kept"
+)
+
+const (
+	stagingFolder = "staging"
+	opStage       = "stage a new value"
+	opReadStaged  = "read a staged value"
+	opUnstage     = "delete a staged value"
+	maxStageTries = 5
+)
+
+// Stage writes a new value for a credential that has none staged. created is
+// true only if this very call's write was answered, so that no server can have
+// seen the value. Otherwise got is what was there before: the caller's own from
+// a lost reply, an earlier attempt, or another campaign's. s.Version is
+// ignored. On an error of kind Unreachable the value may be staged: call again.
+func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
+	// The entry can go between the refused write and the read; then it is free
+	// again.
+	for range maxStageTries {
+		v, err := s.Put(ctx, opStage, s.mount, stagingPath(id), 0, st.encode())
+		if err == nil {
+			st.Version = v
+			return st, true, nil
+		}
+		if !vault.IsCASMismatch(err) {
+			return Staged{}, false, err
+		}
+		got, found, err := s.ReadStaged(ctx, id)
+		if err != nil || found {
+			return got, false, err
+		}
+	}
+	return Staged{}, false, &vault.Error{Op: opStage, Path: s.mount + "/data/" + stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch,
+		Detail: "the entry has no current version and yet refuses a first one; if somebody deleted its data by hand, delete its metadata too"}
+}
+
+// ReadStaged reads what is staged for a credential; false if nothing is.
+func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error) {
+	e, err := s.Get(ctx, opReadStaged, s.mount, stagingPath(id), 0)
+	if err != nil || e.Data == nil {
+		return Staged{}, false, err
+	}
+	st, err := decodeStaged(e)
+	if err != nil {
+		return Staged{}, false, s.Odd(opReadStaged, s.mount+"/data/"+stagingPath(id), err)
+	}
+	return st, true, nil
+}
+
+// Restage replaces what is staged, if it is still at next.Version: another
+// attempt, one of the marks, or the take-over from a closed campaign. It
+// returns next at its new version. On IsCASMismatch somebody else replaced it
+// (or our own reply was lost): read it again.
+func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
+	v, err := s.Put(ctx, "replace a staged value", s.mount, stagingPath(id), next.Version, next.encode())
+	if err != nil {
+		return Staged{}, err
+	}
+	next.Version = v
+	return next, nil
+}
+
+// OwnedBy reports whether this is what a campaign staged in an attempt. Attempt
+// 0 stands for any: a campaign that an earlier version began does not say.
+func (st Staged) OwnedBy(campaign string, attempt int) bool {
+	return st.Campaign == campaign && (attempt == 0 || st.Attempt == attempt)
+}
+
+// Unstage deletes what a campaign staged in an attempt with all its versions,
+// once the proof is in the ledger. Nothing staged is no error. If the entry is
+// another campaign's, or another attempt's, a later rotation has begun: it is
+// left alone and the error satisfies IsCASMismatch.
+//
+// Vault deletes without check-and-set, so a twin that is halted between this
+// check and the delete can still hit a later rotation's entry; that rotation
+// then finds its value gone and stages another one, as after any loss.
+func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) error {
+	now, found, err := s.ReadStaged(ctx, id)
+	if err != nil || !found {
+		return err
+	}
+	if !now.OwnedBy(campaign, attempt) {
+		return &vault.Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch}
+	}
+	return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+}
+
+// Release is Unstage without the look at the owner, at half its cost: for the
+// process that itself proved the credential dead moments ago, so that nobody
+// can have freed it since (rotation.PreparedCache.Proved). Nothing staged is no
+// error.
+func (s *Store) Release(ctx context.Context, id string) error {
+	return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+}
+
+// ListStaged returns the IDs of all credentials under rotation, in no order.
+func (s *Store) ListStaged(ctx context.Context) ([]string, error) {
+	var ids []string
+	folders := []string{stagingFolder + "/"}
+	for len(folders) > 0 {
+		folder := folders[0]
+		folders = folders[1:]
+		names, err := s.Names(ctx, "list staged values", s.mount, folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			if strings.HasSuffix(n, "/") {
+				folders = append(folders, folder+n)
+				continue
+			}
+			if id, ok := decodeID(strings.TrimPrefix(folder, stagingFolder+"/") + n); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// StagingAPIPath is where Vault's API has what is staged for a credential.
+func StagingAPIPath(mount, id string) string { return mount + "/data/" + stagingPath(id) }
+
+// StagingPath is where our mount has it, for people.
+func StagingPath(id string) string { return stagingPath(id) }
+
+func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
+
+func (st Staged) encode() map[string]any {
+	old := map[string]string{}
+	for path, value := range st.Old {
+		old[path] = value.Reveal()
+	}
+	out := map[string]any{
+		"secret":     st.Secret.Reveal(),
+		"campaign":   st.Campaign,
+		"attempt":    st.Attempt,
+		"base":       st.Base,
+		"old":        old,
+		"created_at": st.CreatedAt.UTC().Format(time.RFC3339Nano),
+	}
+	// What is not so is not said: nearly every entry has nothing of it, and
+	// Vault takes each apart, puts it together again and seals it.
+	for _, said := range []struct {
+		key   string
+		is    bool
+		value any
+	}{
+		{"places", len(st.Places) > 0, st.Places},
+		{"doomed", len(st.Doomed) > 0, st.Doomed},
+		{"policy_refused", st.PolicyRefused, true},
+		{"unsent", st.Unsent, true},
+		{"outlived", st.Outlived != 0, st.Outlived},
+		{"asked", st.Asked, true},
+		{"changed", st.Changed != "", string(st.Changed)},
+		{"retired", st.Retired != "", st.Retired},
+		{"closed", st.Closed, true},
+		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
+		{"before", st.Before != "", st.Before},
+	} {
+		if said.is {
+			out[said.key] = said.value
+		}
+	}
+	return out
+}
+
+// decodeStaged names a broken field but never its content.
+func decodeStaged(e vault.Entry) (Staged, error) {
+	st := Staged{Version: e.Version, Base: map[string]int{}, Old: map[string]credential.Secret{}}
+	value, ok := e.Data["secret"].(string)
+	if !ok || value == "" {
+		return st, fmt.Errorf("field secret is missing")
+	}
+	st.Secret = credential.NewSecret(value)
+	if st.Campaign, ok = e.Data["campaign"].(string); !ok || st.Campaign == "" {
+		return st, fmt.Errorf("field campaign is missing")
+	}
+	if st.Attempt, ok = vault.Number(e.Data["attempt"]); !ok {
+		return st, fmt.Errorf("field attempt is not a number")
+	}
+	base, _ := e.Data["base"].(map[string]any)
+	for path, v := range base {
+		if st.Base[path], ok = vault.Number(v); !ok {
+			return st, fmt.Errorf("field base holds something that is not a version")
+		}
+	}
+	old, _ := e.Data["old"].(map[string]any)
+	for path, v := range old {
+		text, ok := v.(string)
+		if !ok {
+			return st, fmt.Errorf("field old holds something that is not a value")
+		}
+		st.Old[path] = credential.NewSecret(text)
+	}
+	if places, _ := e.Data["places"].(map[string]any); len(places) > 0 {
+		st.Places = vault.Texts(places)
+	}
+	doomed, _ := e.Data["doomed"].(map[string]any)
+	for path, v := range doomed {
+		if st.Doomed == nil {
+			st.Doomed = map[string][]int{}
+		}
+		list, _ := v.([]any)
+		for _, n := range list {
+			version, ok := vault.Number(n)
+			if !ok {
+				return st, fmt.Errorf("field doomed holds something that is not a version")
+			}
+			st.Doomed[path] = append(st.Doomed[path], version)
+		}
+	}
+	st.PolicyRefused, _ = e.Data["policy_refused"].(bool)
+	st.Outlived, _ = vault.Number(e.Data["outlived"]) // absent: 0
+	st.Unsent, _ = e.Data["unsent"].(bool)
+	st.Asked, _ = e.Data["asked"].(bool)
+	changed, _ := e.Data["changed"].(string)
+	st.Changed = credential.FindingCode(changed)
+	st.Retired, _ = e.Data["retired"].(string) // absent: not known
+	st.Before, _ = e.Data["before"].(string)   // absent: not known
+	st.Closed, _ = e.Data["closed"].(bool)
+	livesOn, _ := e.Data["lives_on"].(string)
+	st.LivesOn = credential.FindingCode(livesOn)
+	at, _ := e.Data["created_at"].(string)
+	created, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return st, fmt.Errorf("field created_at is not a time")
+	}
+	st.CreatedAt = created
+	return st, nil
+}

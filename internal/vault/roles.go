@@ -1,0 +1,35 @@
+package vault
+
+import (
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// AppRoleMount is where rollcall init makes our roles.
+const AppRoleMount = "approle"
+
+// Names of the policies and AppRoles that rollcall init makes.
+const (
+	WorkerPolicy   = "rollcall-worker"   // lists and rotates; cannot sign or anchor
+	LedgerPolicy   = "rollcall-ledger"   // signs and anchors; cannot read a secret
+	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; reads no staged or live secret but the directories' bind passwords
+)
+
+// OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a
+// worker, or works with Rollcall.
+func OwnPolicy(name string) bool { return strings.HasPrefix(name, "rollcall-") }
+
+// WorkerRole is the AppRole that init makes for the workers, as mount/role.
+// With vault.rotate_login it rotates its own secret-id.
+const WorkerRole = AppRoleMount + "/" + WorkerPolicy
+
+// OperatorRole is the one for people.
+const OperatorRole = AppRoleMount + "/" + OperatorPolicy
+
+// OwnSecretID is where Vault keeps the secret-id of WorkerRole for all workers.
+// It is on our own mount, so that a worker that has no campaign file knows the
+// place.
+func OwnSecretID(mount string) credential.Path {
+	return credential.Path{Mount: mount, Path: "own/" + WorkerPolicy, Field: "secret_id"}
+}

@@ -1,0 +1,58 @@
+package setup
+
+import (
+	"path/filepath"
+	"testing"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/vaulttest"
+)
+
+func TestNoAuditDeviceMayKeepValuesAsTheyAre(t *testing.T) {
+	s, root, c := restricted(t, vault.WorkerPolicy)
+	ctx, sys := t.Context(), server.Client().Sys()
+	mount := c.Vault.Mount + "-live"
+	require.NoError(t, sys.Mount(mount, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
+	known := []credential.Credential{{ID: "corp/a", Kind: credential.LDAPPassword, Paths: []credential.Path{{Mount: mount, Path: "a", Field: "password"}}}}
+	device := func(name string, options map[string]string) {
+		options["file_path"] = filepath.Join(t.TempDir(), "log")
+		require.NoError(t, sys.EnableAuditWithOptions(name, &vaultapi.EnableAuditOptions{Type: "file", Options: options}))
+		t.Cleanup(func() { _ = sys.DisableAudit(name) })
+	}
+	tune := func(keys ...string) {
+		_, err := server.Client().Logical().Write("sys/mounts/"+mount+"/tune", map[string]any{"audit_non_hmac_response_keys": keys})
+		require.NoError(t, err)
+	}
+	tune("data")
+	require.NoError(t, RequireAudit(ctx, root, c, known), "nothing keeps anything")
+	device(mount+"-hashed", map[string]string{})
+	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "for the mount "+mount+"/ audit devices keep data as it is (audit_non_hmac_response_keys)")
+	require.NoError(t, RequireAudit(ctx, root, c, nil), "nothing of the campaign goes through it")
+	tune("metadata")
+	require.True(t, Audit(ctx, s, c, known).OK)
+	require.False(t, Audit(ctx, s, c, known).NotChecked)
+
+	at := mount + "-raw"
+	device(at, map[string]string{"log_raw": "True"})
+	err := RequireAudit(ctx, s, c, known)
+	require.ErrorContains(t, err, "the audit device sys/audit/"+at+" (file) keeps values as they are")
+	require.ErrorContains(t, err, "nothing was changed")
+	require.ErrorContains(t, err, `accept: - {vault: "sys/audit/`+at+`", reason: …}`)
+	require.False(t, Audit(ctx, s, c, known).OK)
+	c.Accept = []config.Accept{{Vault: "sys/audit/" + at, Reason: "the log is on this machine"}}
+	require.NoError(t, RequireAudit(ctx, s, c, known))
+	require.Contains(t, Audit(ctx, s, c, known).Detail, "accepted by the campaign file")
+
+	c.Accept = nil
+	blind := open(t, c, server.Address(), vaulttest.TokenWith(t, vault.LedgerPolicy))
+	require.NoError(t, RequireAudit(ctx, blind, c, known))
+	check := Audit(ctx, blind, c, known)
+	require.True(t, check.OK)
+	require.True(t, check.NotChecked)
+	require.Contains(t, check.Detail, "not checked")
+}

@@ -1,0 +1,60 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+)
+
+// settingsRules let the look before a rotation see whether a mount deletes what
+// is written. Without them a campaign runs all the same, and doctor says what
+// was not seen.
+func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
+	var out []rule
+	for _, p := range livePlaces(c, known) {
+		if r := (rule{p.mount + "/config", []string{read}}); !slices.ContainsFunc(out, func(have rule) bool { return have.path == r.path }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// checkKeeping looks whether the mounts that the campaign file names keep what
+// is written there.
+func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []credential.Credential) (out []Check) {
+	const name = "vault versions kept"
+	seen, unseen := map[string]bool{}, []string{}
+	var kept []string
+	for i, p := range livePlaces(c, known) {
+		at := credential.Path{Mount: p.mount, Path: p.path}
+		place, err := s.Cut(ctx, p.mount+"/"+p.path)
+		if err != nil || seen[place.Mount] {
+			continue // what is wrong with a path that is on the roll is said there
+		}
+		seen[place.Mount] = true
+		at.Mount, at.Path = place.Mount, place.Path
+		k, err := s.MountKeeping(ctx, at)
+		switch {
+		case err != nil:
+			out = append(out, Check{Name: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)})
+		case len(k.Unseen) > 0:
+			unseen = append(unseen, place.Mount+"/config")
+		case k.Deletes() && i < len(livePlaces(c, nil)):
+			out = append(out, Check{Name: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
+		case !k.Deletes():
+			kept = append(kept, place.Mount+"/")
+		}
+	}
+	if len(unseen) > 0 {
+		out = append(out, Check{Name: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(vault.WorkerPolicy))})
+	}
+	if len(out) == 0 && len(kept) > 0 {
+		out = append(out, Check{Name: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
+	}
+	return out
+}
