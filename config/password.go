@@ -2,8 +2,11 @@ package config
 
 import "strings"
 
-// defaultSymbols need no quoting in shells, URLs, INI files and LDAP filters.
-const defaultSymbols = "-_.~+=^%@"
+// defaultSymbols mean nothing of their own in shells, LDAP filters, and files of
+// settings: "%" begins a reference in INI files (Python's configparser) and
+// systemd's units, "~", "^" and "=" are operators in PHP's INI files, and "@" ends
+// the user's part of a URL.
+const defaultSymbols = "-_.+"
 
 func (l *loader) passwordPolicy(f fields) PasswordPolicy {
 	n := f.vals["password"]

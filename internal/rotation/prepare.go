@@ -88,8 +88,9 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, before str
 }
 
 // maxDraws bounds how many values are drawn until one fits all that surrounds
-// the secret.
-const maxDraws = 32
+// the secret. With nine symbols of which files of settings take five, one of
+// seven values fits.
+const maxDraws = 256
 
 // newValue draws a new value that each of the places can hold as it is: what
 // surrounds a secret may have no way to write some symbols. If none fits, that

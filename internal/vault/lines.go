@@ -97,8 +97,10 @@ var (
 	// words are values of several words, which no shell takes; a name before
 	// "=" or ":" would be another setting.
 	words = regexp.MustCompile(`^([^\s"'#\\$` + "`" + `|>&*!%@{}\[\]()<;,][^"'#\\$` + "`" + `;,=]*[^\s"'#\\$` + "`" + `:;,=])$`)
-	// safe are the values that are written without quotes.
-	safe = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.~+=^%@/:!-]*$`)
+	// safe are the values that are written without quotes: those which every
+	// reader of such files takes as they stand. Python's configparser and
+	// systemd expand "%", PHP's INI files compute with "~", "^", "!" and "=".
+	safe = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+@/:-]*$`)
 )
 
 // valueOf reads what stands behind a setting's sign: the secret, its text, what follows it on
@@ -120,10 +122,11 @@ func valueOf(text, sign string) (secret, value, rest string, put func(string) (s
 	}
 }
 
-// inQuotesOf writes a secret into quotes, if it needs no escape there that readers do not share.
+// inQuotesOf writes a secret into quotes, if it needs no escape there that
+// readers do not share: INI files expand "%" between quotes too.
 func inQuotesOf(quote string) func(string) (string, bool) {
 	return func(secret string) (string, bool) {
-		ok := secret != "" && !strings.ContainsAny(secret, quote+"\\\r\n") && (quote == "'" || !strings.ContainsAny(secret, "$`"))
+		ok := secret != "" && !strings.ContainsAny(secret, quote+"\\\r\n%") && (quote == "'" || !strings.ContainsAny(secret, "$`"))
 		return quote + secret + quote, ok
 	}
 }

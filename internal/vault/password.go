@@ -2,8 +2,11 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"math"
 	"strings"
+	"sync"
 	"unicode"
 
 	"rollcall/internal/credential"
@@ -27,9 +30,13 @@ func (s *Client) GeneratePassword(ctx context.Context, policy string) (credentia
 		return credential.Secret{}, err
 	}
 	v, _ := got.Data["password"].(string)
-	if why := unfit(v); why != "" {
+	why := unfit(v)
+	if why == "" && s.drawn.again(v) {
+		why = "makes the same value twice"
+	}
+	if why != "" {
 		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: s.api.Address(), Detail: fmt.Sprintf(
-			"what Vault makes by its password policy %q is no password: it %s; correct the policy", policy, why)}
+			"what Vault makes by its password policy %q is no password: it %s; see who changed the policy, and correct it", policy, why)}
 	}
 	return credential.NewSecret(v), nil
 }
@@ -46,6 +53,70 @@ func unfit(v string) string {
 		return "has a control character, such as the end of a line, in it"
 	case strings.TrimSpace(v) != v:
 		return "has a blank at an end, which many readers take off"
+	case bits(v, v) < oneLeastBits:
+		return "is made of so few characters that it can be guessed"
 	}
 	return ""
+}
+
+// A login that may write the policy (`sys/policies/password/…`) chooses what new
+// values look like, so that whoever stole it can guess them.
+const (
+	// leastBits is the least that an alphabet and a length must give. Vault
+	// draws each character of the whole alphabet alike (Vault docs: password
+	// policies).
+	leastBits = 64
+	// oneLeastBits is the least of what one value shows by itself: it holds a
+	// part of its alphabet only. Of 12 letters and digits fewer than 8 are
+	// different once in 10 million.
+	oneLeastBits = 36
+	// draws show an alphabet: of 16 values with 12 characters each one of 64 is
+	// missed once in 20, which costs 0.1 bits.
+	draws = 16
+)
+
+// bits are those of a value that is drawn from the characters that are seen.
+func bits(value, seen string) float64 {
+	different := map[rune]bool{}
+	for _, c := range seen {
+		different[c] = true
+	}
+	return float64(len([]rune(value))) * math.Log2(float64(max(1, len(different))))
+}
+
+// lastDrawn is a digest of the value that was made last: a policy that makes
+// one value makes it for every credential.
+type lastDrawn struct {
+	mu     sync.Mutex
+	digest [sha256.Size]byte
+}
+
+func (d *lastDrawn) again(v string) bool {
+	digest := sha256.Sum256([]byte(v))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	same := d.digest == digest
+	d.digest = digest
+	return same
+}
+
+// TryPasswordPolicy draws values by a policy, and looks at them together. The error is
+// a *protocol.Stop if they can be guessed.
+func (s *Client) TryPasswordPolicy(ctx context.Context, name string) error {
+	shortest, all := "", ""
+	for range draws {
+		v, err := s.GeneratePassword(ctx, name)
+		if err != nil {
+			return err
+		}
+		all += v.Reveal()
+		if shortest == "" || len(v.Reveal()) < len(shortest) {
+			shortest = v.Reveal()
+		}
+	}
+	if has := bits(shortest, all); has < leastBits {
+		return &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: s.api.Address(), Detail: fmt.Sprintf(
+			"what Vault makes by its password policy %q can be guessed: its length and its alphabet give some %.0f bits, and %d are the least; see who changed the policy, and correct it (a larger length, or more characters)", name, has, leastBits)}
+	}
+	return nil
 }

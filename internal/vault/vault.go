@@ -30,6 +30,8 @@ type Client struct {
 
 	login ownLogin
 
+	drawn lastDrawn
+
 	throttled *atomic.Int64 // when a rate limit last turned us away, in Unix nanoseconds
 
 	stop context.CancelFunc // ends the login's keeper

@@ -60,7 +60,7 @@ var wrapped = map[string]func(secret string) string{
 
 // What Rollcall makes by default has these at its ends and in its middle
 // (internal/password).
-const generated = `[A-Za-z0-9][A-Za-z0-9_.~+=^%@-]{14,30}[A-Za-z0-9]`
+const generated = `[A-Za-z0-9][A-Za-z0-9_.+-]{14,30}[A-Za-z0-9]`
 
 // What is written is read back as the new value, and all around it is as it
 // was.
@@ -146,6 +146,22 @@ func TestAValueThatWouldBeReadAsAnotherIsNotWritten(t *testing.T) {
 	for _, text := range []string{"password=aB3xyzaB3xyz", `"aB3xyzaB3xyz"`, " aB3xyz", b64("aB3xyz-aB3xyz-xy"), "Server=db;Pwd=x", "ldaps://a:b@c"} {
 		require.Error(t, Live{}.Takes("password", credential.NewSecret(text)), text)
 		require.Error(t, liveOf(Entry{Version: 1, Data: map[string]any{"password": "old"}}, "password").Takes("password", credential.NewSecret(text)), text)
+	}
+}
+
+// configparser expands "%" in INI files, between quotes too; PHP's INI files
+// compute with "~", "^" and "!".
+func TestAFileOfSettingsGetsNoSymbolThatItsReaderMayExpand(t *testing.T) {
+	for _, text := range []string{"[ldap]\nuser = x\npassword = old-1\n", "A=1\nPASSWORD=old-1\n", "a: 1\npassword: old-1\n", "[ldap]\npassword = \"old-1\"\n"} {
+		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
+		require.Equal(t, "old-1", l.Value.Reveal(), text)
+		require.Error(t, l.Takes("f", credential.NewSecret("aB3%xyz-aB3xyz")), text)
+		if !strings.Contains(text, `"`) {
+			for _, symbol := range []string{"~", "^", "!", "="} {
+				require.Error(t, l.Takes("f", credential.NewSecret("aB3"+symbol+"xyz-aB3xyz")), "%s: %s", text, symbol)
+			}
+		}
+		require.NoError(t, l.Takes("f", credential.NewSecret("aB3-_.+xyz")), text)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // error is a *protocol.Stop that names the one that is missing or unfit.
 func RequirePasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Campaign) error {
 	for _, name := range passwordPolicies(c) {
-		if _, err := s.GeneratePassword(ctx, name); err != nil {
+		if err := s.TryPasswordPolicy(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -41,7 +41,7 @@ func checkPasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Cam
 	for _, name := range passwordPolicies(c) {
 		check := Check{Name: "vault password policy", OK: true, Detail: name}
 		var stop *protocol.Stop
-		if _, err := s.GeneratePassword(ctx, name); errors.As(err, &stop) {
+		if err := s.TryPasswordPolicy(ctx, name); errors.As(err, &stop) {
 			check = Check{Name: check.Name, Detail: stop.Detail, Do: "no campaign begins without it"}
 		} else if err != nil {
 			check = Check{Name: check.Name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}

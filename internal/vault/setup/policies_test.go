@@ -52,7 +52,7 @@ func TestTheWorkersPolicyIsEnoughToListAndRotate(t *testing.T) {
 	s, _, c := restricted(t, vault.WorkerPolicy)
 	ctx := t.Context()
 	require.NoError(t, server.SeedKV(ctx, map[string]map[string]any{"rollcall-bind": {"password": "bind"}}))
-	_, err := server.Client().Logical().WriteWithContext(ctx, "sys/policies/password/rollcall-corp", map[string]any{"policy": "length = 20\nrule \"charset\" { charset = \"abc\" }"})
+	_, err := server.Client().Logical().WriteWithContext(ctx, "sys/policies/password/rollcall-corp", map[string]any{"policy": "length = 20\nrule \"charset\" { charset = \"abcdefghijklmnop\" }"})
 	require.NoError(t, err)
 
 	p := credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/worker-%d", vaulttest.Mounts.Add(1)), Field: "password"}
