@@ -38,6 +38,7 @@ type Rotation struct {
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
 	logins  closedLogins
+	uses    sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
 }
@@ -360,6 +361,7 @@ func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
+	rot.Hindering = r.usedByVault(spec, b.Campaign, b.Authority)
 	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
 		rot.Listed = at
 	}

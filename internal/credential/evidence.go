@@ -172,6 +172,9 @@ const (
 	// FindingOtherWays: a way into Vault that an account of the roll may open,
 	// and that is not closed.
 	FindingOtherWays FindingCode = "other-way-into-vault"
+	// FindingVaultHidden: what would tell which accounts Vault itself works
+	// with, or lets in, may not be read by this login.
+	FindingVaultHidden FindingCode = "vault-not-shown"
 	// FindingLoginExcluded: a login to Vault that the device had is left out.
 	// It may read what is set.
 	FindingLoginExcluded FindingCode = "login-excluded"
@@ -212,5 +215,5 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden
 }

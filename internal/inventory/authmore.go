@@ -22,7 +22,9 @@ var defaultGroups = []string{"", "(|(memberUid={{.Username}})(member={{.UserDN}}
 
 // whoGetsMore finds out whose login at a mount gets policies besides the
 // default one.
-func (l *lister) whoGetsMore(ctx context.Context, m *authMount, tokens []any, tokenGroups bool) error {
+func (l *lister) whoGetsMore(ctx context.Context, m *authMount, config map[string]any) error {
+	tokens, _ := config["token_policies"].([]any)
+	tokenGroups := config["use_token_groups"] == true || config["use_token_groups"] == "true"
 	ordinary, err := l.ordinary(ctx)
 	if err != nil {
 		return err

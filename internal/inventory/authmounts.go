@@ -34,14 +34,32 @@ type authMount struct {
 }
 
 // ldapMounts reads the auth mounts of type ldap that ask a directory of the
-// campaign. One whose configuration may not be read is a warning, as before
-// these were looked at.
+// campaign, and whose logins get policies there. One whose configuration may
+// not be read is a warning.
 func (l *lister) ldapMounts(ctx context.Context) error {
+	return l.eachLDAPMount(ctx, func(m *authMount, config map[string]any) error {
+		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
+			if len(m.servers[name]) == 0 {
+				url, _ := config["url"].(string)
+				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, strings.TrimSpace(url))
+			}
+		}
+		if err := l.whoGetsMore(ctx, m, config); err != nil {
+			return err
+		}
+		l.mounts = append(l.mounts, m)
+		return nil
+	})
+}
+
+// eachLDAPMount notes with whom each such mount binds, and hands it out with
+// its configuration.
+func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, config map[string]any) error) error {
 	if len(l.c.Directories) == 0 || l.vault == nil {
 		return nil
 	}
-	got, err := l.readVault(ctx, "sys/auth")
-	if err != nil || got == nil {
+	got, err := l.readMounts(ctx, "sys/auth", "with which passwords of the roll somebody logs in to Vault was not looked for")
+	if err != nil {
 		return err
 	}
 	for _, at := range slices.Sorted(maps.Keys(got)) {
@@ -55,7 +73,7 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 		tune, _ := tuned["token_type"].(string)
 		config, err := l.vault.API().Logical().ReadWithContext(ctx, "auth/"+m.name+"/config")
 		if refusedBy(err, http.StatusForbidden) {
-			l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and this login may not read its configuration: whether accounts of the roll log in there is not known, their tokens are not revoked, and each renewal of one is a wrong login that counts towards a lock of the account; run rollcall init again (docs/rights.md)", m.name)
+			l.notShown("auth/"+m.name, "it logs in to Vault with directory passwords, and this login may not read its configuration (auth/%s/config): whether accounts of the roll log in there is not known, their tokens are not revoked, each renewal of one is a wrong login that counts towards a lock of the account, and if Vault binds with one every login there ends with its new password", m.name)
 			continue
 		}
 		if err != nil {
@@ -74,20 +92,28 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 		if len(m.servers) == 0 {
 			continue // another directory's accounts
 		}
-		l.bindOf("auth/"+m.name+"/config", config.Data, m.servers)
-		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
-			if len(m.servers[name]) == 0 {
-				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, text("url"))
-			}
-		}
 		m.batch = minted.GivesBatch(text("token_type"), tune)
-		tokens, _ := config.Data["token_policies"].([]any)
-		if err := l.whoGetsMore(ctx, m, tokens, text("use_token_groups") == "true" || config.Data["use_token_groups"] == true); err != nil {
+		l.bindOf("auth/"+m.name+"/config", config.Data, m.servers)
+		if err := each(m, config.Data); err != nil {
 			return err
 		}
-		l.mounts = append(l.mounts, m)
 	}
 	return nil
+}
+
+// readMounts lists mounts; none, with a warning, where our login may not.
+func (l *lister) readMounts(ctx context.Context, at, missed string) (map[string]any, error) {
+	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	switch {
+	case refusedBy(err, http.StatusForbidden):
+		l.notShown(at, "this login may not list Vault's mounts (%s): %s", at, missed)
+		return nil, nil
+	case err != nil:
+		return nil, vaultError("read", at, err)
+	case got == nil:
+		return nil, nil
+	}
+	return got.Data, nil
 }
 
 // readVault is nil where our login may not read.

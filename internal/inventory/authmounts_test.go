@@ -183,6 +183,7 @@ func TestAMountThatMayNotBeReadIsSaid(t *testing.T) {
 	require.NoError(t, l.ldapMounts(t.Context()))
 	require.Empty(t, l.mounts)
 	require.Len(t, l.warnings, 1)
-	require.Equal(t, credential.FindingOtherWays, l.warnings[0].Code)
-	require.Contains(t, l.warnings[0].Detail, "auth/hidden logs in to Vault with directory passwords, and this login may not read its configuration")
+	require.Equal(t, credential.FindingVaultHidden, l.warnings[0].Code)
+	require.True(t, l.warnings[0].Code.Incomplete(), "its tokens may live and read what is written")
+	require.Contains(t, l.warnings[0].Detail, "auth/hidden: it logs in to Vault with directory passwords, and this login may not read its configuration")
 }

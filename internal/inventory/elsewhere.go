@@ -75,8 +75,7 @@ type unfound struct {
 
 	logins map[string][]credential.VaultLogin // what directory accounts have at Vault, by credential id
 
-	binds   []vaultBind // with whom Vault itself binds to directories
-	keepers []keeper    // where Vault itself keeps passwords of accounts
+	uses []vaultUse // accounts with which Vault itself works
 }
 
 // holder says who may hold an account that was not found here, if that is

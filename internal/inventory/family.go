@@ -52,9 +52,9 @@ func (l *lister) family(name string) family {
 			f.more = append(f.more, m.attr)
 		}
 	}
-	for _, k := range l.keepers {
-		if _, asked := k.directories[name]; asked && k.attr != "" && !slices.Contains(f.more, k.attr) {
-			f.more = append(f.more, k.attr)
+	for _, u := range l.uses {
+		if _, asked := u.in[name]; asked && u.attr != "" && !slices.Contains(f.more, u.attr) {
+			f.more = append(f.more, u.attr)
 		}
 	}
 	if len(f.more) > 0 {

@@ -186,7 +186,7 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 	if err := l.ldapMounts(ctx); err != nil {
 		return err
 	}
-	if err := l.engineBinds(ctx); err != nil {
+	if err := l.engineUses(ctx); err != nil {
 		return err
 	}
 	if err := l.collectAll(ctx, false); err != nil {
@@ -249,7 +249,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.binds, l.keepers})
+	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.uses})
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in
@@ -314,10 +314,10 @@ type lister struct {
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
-	mounts  []*authMount // of type ldap, that ask a directory of the campaign
-	binds   []vaultBind  // with whom Vault itself binds there
-	keepers []keeper     // where Vault itself keeps passwords of its accounts
-	past    past         // what earlier campaigns left
+	mounts []*authMount // of type ldap, that ask a directory of the campaign
+	uses   []vaultUse   // accounts with which Vault itself works
+	only   string       // the one authority whose accounts matter; empty: all
+	past   past         // what earlier campaigns left
 
 	held    map[credential.Path]held // what paths hold, as far as a source read it
 	rotates map[credential.Path]bool // what the roll rotates

@@ -48,7 +48,7 @@ type merger struct {
 	lost  unfound // where accounts may be that were not found
 	lines map[string]*line
 
-	keepers keeperIndex
+	uses usesIndex
 
 	leftOut []leftPath
 }
@@ -58,7 +58,7 @@ type merger struct {
 // that were not found. The error is about names in the campaign file that
 // cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
-	m := &merger{c: c, known: known, lost: lost, keepers: indexKeepers(lost.keepers), lines: map[string]*line{}}
+	m := &merger{c: c, known: known, lost: lost, uses: indexUses(lost.uses), lines: map[string]*line{}}
 	var loose, left []Candidate
 	for _, cand := range m.leavePathsOut(found) {
 		switch {
@@ -165,8 +165,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	l.hinder(a)
 	l.fromSystem(a.system)
-	l.servesVault(c.Authority, a, m.lost.binds)
-	l.keptByVault(m.keepers.of(c.Authority, a))
+	l.usedByVault(m.uses.of(c.Authority, a))
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
 	}

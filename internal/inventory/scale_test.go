@@ -132,10 +132,16 @@ func (s *serial) Find(ctx context.Context, server, base, filter string, attrs []
 // emptyVault serves every path and holds nothing.
 type emptyVault struct{ Vault }
 
-// refusing is a Vault that lets nobody read anything.
+// refusing is a Vault without mounts that lets nobody read anything.
 var refusing = sync.OnceValue(func() *vaultapi.Client {
 	conf := vaultapi.DefaultConfig()
-	conf.Address = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })).URL
+	conf.Address = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/sys/auth" || r.URL.Path == "/v1/sys/mounts" {
+			_, _ = w.Write([]byte(`{"data":{}}`)) // it has no mounts
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	})).URL
 	c, err := vaultapi.NewClient(conf)
 	if err != nil {
 		panic(err)

@@ -8,34 +8,25 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 )
-
-// vaultBind is an account with which Vault itself binds to a directory: every
-// login of an auth mount of type ldap goes through it, and so does what a
-// secrets engine for a directory does. It keeps the password in its own
-// configuration, where nobody reads it and Rollcall may not write.
-type vaultBind struct {
-	at          string // the configuration's path in Vault
-	dn          string // as it is there: a DN, or in a domain any name that binds
-	directories map[string][]string
-}
 
 // bindOf notes with whom a configuration binds.
 func (l *lister) bindOf(at string, config map[string]any, directories map[string][]string) {
 	dn, _ := config["binddn"].(string)
 	if dn = strings.TrimSpace(dn); dn != "" && len(directories) > 0 {
-		l.binds = append(l.binds, vaultBind{at, dn, directories})
+		l.uses = append(l.uses, vaultUse{at: at, names: []string{dn}, in: directories})
 	}
 }
 
-// engineBinds reads with whom secrets engines for directories bind, and whose
+// engineUses reads with whom secrets engines for directories bind, and whose
 // passwords they keep, as far as our login may.
-func (l *lister) engineBinds(ctx context.Context) error {
+func (l *lister) engineUses(ctx context.Context) error {
 	if len(l.c.Directories) == 0 || l.vault == nil {
 		return nil
 	}
-	engines, err := l.readVault(ctx, "sys/mounts")
+	engines, err := l.readMounts(ctx, "sys/mounts", "whether a secrets engine binds with an account of the roll, or keeps its password, was looked for only where this login has a right")
 	if err != nil {
 		return err
 	}
@@ -81,61 +72,33 @@ func (l *lister) engine(ctx context.Context, mount, kind string) error {
 	if len(directories) == 0 {
 		return nil // another directory's
 	}
+	var hidden []string
 	if denied {
-		l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read its configuration (%s): whether it binds with an account of the roll is not known, and with a new password of that one it would stop; run rollcall init again (docs/rights.md)", mount, at)
+		hidden = append(hidden, at)
 	}
-	hidden, err := l.keepersOf(ctx, mount, kind, strings.ToLower(attr), directories)
-	if err != nil {
-		return err
+	if l.concerns(directories) {
+		folders, err := l.keepersOf(ctx, mount, kind, strings.ToLower(attr), directories)
+		if err != nil {
+			return err
+		}
+		hidden = append(hidden, folders...)
 	}
 	if len(hidden) > 0 {
-		l.warn(credential.FindingOtherWays, "%s is a secrets engine of Vault for a directory, and this login may not read whose passwords it keeps (%s): if one is an account of the roll, what reads it there is cut off by a new password from here; run rollcall init again (docs/rights.md)", mount, strings.Join(hidden, ", "))
+		l.notShown(mount, "it is a secrets engine of Vault for a directory, and this login may not read there with which account Vault binds, or whose passwords it keeps (%s): if it is one of the roll, a new password from here ends what Vault does there, and cuts off what reads it there", strings.Join(hidden, ", "))
 	}
 	return nil
 }
 
-// is reports whether an account is the one that Vault binds with.
-func (b vaultBind) is(authority string, a Account) bool {
-	if _, asked := b.directories[authority]; !asked || a.facts == nil {
-		return false
+// notShown warns of a place in Vault that our login may not read, and by which
+// a rotation may do harm or leave something open, unless a person has accepted
+// it. The accounts are rotated all the same: who mounts an engine after init
+// would else keep every stolen password of a directory in force, and what it
+// costs is told, by list and plan too, before anything is set.
+func (l *lister) notShown(place, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Vault == place }); i >= 0 {
+		l.warn(credential.FindingAccepted, "%s in Vault: %s; the campaign file accepts that: %s", place, text, l.c.Accept[i].Reason)
+		return
 	}
-	if dnKey(a.Name) == dnKey(b.dn) {
-		return true
-	}
-	if !a.facts.domains || strings.Contains(b.dn, "=") {
-		return false
-	}
-	if fold(b.dn) == fold(a.facts.principal) {
-		return true
-	}
-	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(loginOf(b.dn)) })
-}
-
-// loginOf is the login in a name that binds to a domain: DOMAIN\login, or
-// login@domain, which a domain takes besides the principal that is stored.
-func loginOf(name string) string {
-	if _, short, ok := strings.Cut(name, `\`); ok {
-		name = short
-	}
-	name, _, _ = strings.Cut(name, "@")
-	return name
-}
-
-// servesVault marks a line whose account Vault binds with: with a new password
-// Vault would be refused.
-func (l *line) servesVault(authority string, a Account, binds []vaultBind) {
-	for _, b := range binds {
-		if !b.is(authority, a) {
-			continue
-		}
-		detail := fmt.Sprintf("Vault itself binds with it (binddn of %s): from its new password on every login or request there fails until Vault has it too. "+
-			"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s bindpass=… (the path of the account in Vault holds it)", b.at, b.at)
-		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
-			l.find(credential.FindingVaultsBind, "%s", detail)
-		}
-		if !slices.Contains(l.problems, credential.VaultsBind) {
-			l.problems = append(l.problems, credential.VaultsBind)
-		}
-		l.settle()
-	}
+	l.warn(credential.FindingVaultHidden, "%s: %s; run rollcall init again (docs/rights.md), or, once somebody has looked there: accept: - {vault: %q, reason: …}", place, text, place)
 }

@@ -72,12 +72,12 @@ func TestADomainKnowsTheAccountThatVaultBindsWithByEveryNameThatBinds(t *testing
 	in := map[string][]string{"ad": nil}
 	account := Account{Name: "CN=svc vault,OU=svc,DC=example,DC=org", facts: &facts{domains: true, login: []string{"svc-vault"}, principal: "vault@example.org"}}
 	for _, dn := range []string{"cn=svc vault,ou=svc,dc=example,dc=org", `EXAMPLE\svc-vault`, "SVC-VAULT@example.org", "Vault@example.org"} {
-		require.True(t, vaultBind{dn: dn, directories: in}.is("ad", account), dn)
+		require.True(t, vaultUse{names: []string{dn}, in: in}.is("ad", account), dn)
 	}
 	for _, dn := range []string{"cn=svc,ou=svc,dc=example,dc=org", `EXAMPLE\svc-vault2`, "svc@example.org"} {
-		require.False(t, vaultBind{dn: dn, directories: in}.is("ad", account), dn)
+		require.False(t, vaultUse{names: []string{dn}, in: in}.is("ad", account), dn)
 	}
-	require.False(t, vaultBind{dn: account.Name, directories: in}.is("corp", account))
+	require.False(t, vaultUse{names: []string{account.Name}, in: in}.is("corp", account))
 	account.facts.domains = false
-	require.False(t, vaultBind{dn: "svc-vault", directories: in}.is("ad", account), "elsewhere only a DN binds")
+	require.False(t, vaultUse{names: []string{"svc-vault"}, in: in}.is("ad", account), "elsewhere only a DN binds")
 }

@@ -30,25 +30,11 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err := Names(ctx, store, spec); err != nil {
 		return nil, nil, err
 	}
-	systems := map[string]authority.Finder{}
-	for name := range spec.Systems {
-		s, err := kinds.System(spec, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if finds, ok := s.(authority.Finder); ok {
-			systems[name] = finds
-		}
+	at, err := authorities(kinds, spec)
+	if err != nil {
+		return nil, nil, err
 	}
-	dirs := map[string]inventory.Directory{}
-	for name := range spec.Directories {
-		d, err := kinds.Directory(spec, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		dirs[name] = d
-	}
-	roll, _, err := inventory.List(ctx, spec, inventory.Authorities{Directories: dirs, Systems: systems}, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
+	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,6 +49,38 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	}
 	roll.Warnings = slices.Concat(found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil
+}
+
+// UsedByVault are the accounts of one authority with which Vault itself works
+// now, by credential id. spec has the servers that were found.
+func UsedByVault(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, name string) (map[string][]credential.Problem, error) {
+	at, err := authorities(kinds, spec)
+	if err != nil {
+		return nil, err
+	}
+	return inventory.UsedByVault(ctx, spec, at, Vault{store, kinds, spec}, name)
+}
+
+// authorities opens those of the campaign file.
+func authorities(kinds *registry.Registry, spec *config.Campaign) (inventory.Authorities, error) {
+	at := inventory.Authorities{Directories: map[string]inventory.Directory{}, Systems: map[string]authority.Finder{}}
+	for name := range spec.Systems {
+		s, err := kinds.System(spec, name)
+		if err != nil {
+			return at, err
+		}
+		if finds, ok := s.(authority.Finder); ok {
+			at.Systems[name] = finds
+		}
+	}
+	for name := range spec.Directories {
+		d, err := kinds.Directory(spec, name)
+		if err != nil {
+			return at, err
+		}
+		at.Directories[name] = d
+	}
+	return at, nil
 }
 
 // Vault is what a listing sees of Vault: with it goes what a directory shows of

@@ -20,7 +20,7 @@ import (
 // mayBeSet says why the account is left as it is, or nothing: by its entry, its
 // secrets in Vault, what Vault does with them, and who else could read them.
 func (j *job) mayBeSet(ctx context.Context) error {
-	if stop := j.hindered(j.c, &j.account); stop != nil {
+	if stop := j.hindered(ctx, j.c, &j.account); stop != nil {
 		return stop
 	}
 	if stop := copied(j.c, j.paths, j.lives); stop != nil {
@@ -40,8 +40,16 @@ func (j *job) mayBeSet(ctx context.Context) error {
 
 // hindered is why nothing is set for an account as it is now, or nil. What a
 // person accepted is taken out of the account.
-func (r *Rotator) hindered(c credential.Credential, a *kind.Account) *protocol.Stop {
-	a.Hindered = slices.DeleteFunc(slices.Clone(a.Hindered), func(p credential.Problem) bool { return slices.Contains(c.Accepted, p) })
+func (r *Rotator) hindered(ctx context.Context, c credential.Credential, a *kind.Account) *protocol.Stop {
+	hindered := slices.Clone(a.Hindered)
+	if r.Hindering != nil {
+		besides, err := r.Hindering(ctx)
+		if err != nil {
+			return asStop(err)
+		}
+		hindered = append(hindered, besides[c.ID]...)
+	}
+	a.Hindered = slices.DeleteFunc(hindered, func(p credential.Problem) bool { return slices.Contains(c.Accepted, p) })
 	if len(a.Hindered) == 0 {
 		return nil
 	}

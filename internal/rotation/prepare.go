@@ -25,7 +25,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		err = stopOf(account, r.writeServer())
 	}
 	if err == nil {
-		err = r.mayStage(ctx, c, r.hindered(c, &account))
+		err = r.mayStage(ctx, c, r.hindered(ctx, c, &account))
 	}
 	if err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}

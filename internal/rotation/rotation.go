@@ -87,6 +87,11 @@ type Rotator struct {
 	// nobody looks.
 	Unlisted func(ctx context.Context, c credential.Credential, left ownmount.Staged) *protocol.Stop
 
+	// Hindering is why accounts of the authority must not be set now, by
+	// credential id, besides what each shows itself. It is asked for each, and
+	// looks once for many. Nil: nobody looks.
+	Hindering func(context.Context) (map[string][]credential.Problem, error)
+
 	// Reach guards what opens Vault. Nil: nobody else's login is open.
 	Reach Reach
 

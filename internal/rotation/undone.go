@@ -38,7 +38,7 @@ func (j *job) setAgain(ctx context.Context, server string) error {
 	if j.again == maxSetAgain {
 		return stop
 	}
-	if hindered := j.hindered(j.c, &j.account); hindered != nil {
+	if hindered := j.hindered(ctx, j.c, &j.account); hindered != nil {
 		return hindered
 	}
 	j.again++

@@ -8,15 +8,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestAnIndexOfWhatVaultKeepsFindsWhatAskingEachFinds(t *testing.T) {
+func TestAnIndexOfWhatVaultWorksWithFindsWhatAskingEachFinds(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		word := rapid.SampledFrom([]string{"a", "B", "a b", "A  B", "c@x", `D\c`, `D\c@x`, "cn=c", "cn=a,dc=x", "CN=A, DC=X", "uid=b,dc=x", `cn=a\,b,dc=x`, ""})
 		words := rapid.SliceOfN(word, 0, 3)
 		attr := rapid.SampledFrom([]string{"", "mail", "uid"})
 		asked := map[string][]string{"corp": nil}
-		all := make([]keeper, rapid.IntRange(0, 6).Draw(r, "keepers"))
+		all := make([]vaultUse, rapid.IntRange(0, 6).Draw(r, "uses"))
 		for i := range all {
-			all[i] = keeper{at: fmt.Sprint(i), dn: word.Draw(r, "dn"), attr: attr.Draw(r, "attr"), directories: asked}
+			all[i] = vaultUse{at: fmt.Sprint(i), attr: attr.Draw(r, "attr"), in: asked}
+			if rapid.Bool().Draw(r, "keeps") {
+				all[i].rotate = "by hand"
+			}
 			for _, name := range words.Draw(r, "names") {
 				if name != "" {
 					all[i].names = append(all[i].names, name)
@@ -34,10 +37,10 @@ func TestAnIndexOfWhatVaultKeepsFindsWhatAskingEachFinds(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, k := range indexKeepers(all).of("corp", a) {
+		for _, k := range indexUses(all).of("corp", a) {
 			got = append(got, k.at)
 		}
 		require.Equal(r, want, got)
-		require.Empty(r, indexKeepers(all).of("other", a))
+		require.Empty(r, indexUses(all).of("other", a))
 	})
 }

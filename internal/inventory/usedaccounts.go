@@ -1,0 +1,115 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
+)
+
+// UsedByVault are the accounts of one authority with which Vault itself works
+// now, by credential id, and why a rotation from here would do harm. The
+// listing asks which accounts of the roll they are; here it is asked the other
+// way round, and so takes as few calls as Vault has such places, however long
+// the roll is. What our login may not read is left out: the listing says so.
+func UsedByVault(ctx context.Context, c *config.Campaign, at Authorities, v Vault, authority string) (map[string][]credential.Problem, error) {
+	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, vault: v, only: authority}
+	err := l.eachLDAPMount(ctx, func(*authMount, map[string]any) error { return nil })
+	if err == nil {
+		err = l.engineUses(ctx)
+	}
+	if err != nil {
+		return nil, notLookedAt(err)
+	}
+	out, uses := map[string][]credential.Problem{}, indexUses(l.uses)
+	note := func(a Account) error {
+		id := authority + "/" + a.Subject
+		for _, u := range uses.of(authority, a) {
+			if !slices.Contains(out[id], u.problem()) {
+				out[id] = append(out[id], u.problem())
+			}
+		}
+		return nil
+	}
+	return out, l.eachUsed(ctx, note)
+}
+
+// notLookedAt words an error of Vault where no text of its may go: it names
+// paths, and paths name accounts.
+func notLookedAt(err error) error {
+	const op = "look at which accounts Vault itself works with"
+	err = minted.Fail(credential.VaultAuthority, op, err)
+	var stop *protocol.Stop
+	if errors.Is(err, context.Canceled) || errors.As(err, &stop) {
+		return err
+	}
+	return &protocol.Stop{Reason: protocol.ReasonVault, Server: credential.VaultAuthority, Detail: op + ": Vault does not answer, or not as expected; nothing was changed"}
+}
+
+// concerns reports whether any of those authorities matters.
+func (l *lister) concerns(authorities map[string][]string) bool {
+	_, named := authorities[l.only]
+	return l.only == "" || named
+}
+
+// eachUsed looks up the accounts that Vault's places may name.
+func (l *lister) eachUsed(ctx context.Context, each func(Account) error) error {
+	d := l.dirs[l.only]
+	if d == nil {
+		return nil
+	}
+	f := l.family(l.only)
+	var clauses []string
+	for _, u := range l.uses {
+		if l.concerns(u.in) {
+			for _, name := range u.names {
+				clauses = append(clauses, f.mayMean(u, name)...)
+			}
+		}
+	}
+	slices.Sort(clauses)
+	for part := range slices.Chunk(slices.Compact(clauses), perSearch) {
+		_, err := d.Find(ctx, d.Servers()[0], l.c.Directories[l.only].Base, "(|"+strings.Join(part, "")+")", f.read, func(e directory.Entry) error {
+			a, err := f.accountOf(e)
+			if err != nil {
+				return err
+			}
+			return each(a)
+		})
+		if err != nil {
+			return l.lookupError(l.only, len(part), err)
+		}
+	}
+	return nil
+}
+
+// mayMean are filters that find whatever account a name is (vaultUse.is), and
+// perhaps others.
+func (f family) mayMean(u vaultUse, name string) []string {
+	if isDN(name) {
+		return []string{f.clause(mention{name, dnKey(name), byDN})}
+	}
+	if !f.domains && !u.keeps() {
+		return nil // only a DN binds
+	}
+	whole, short := ldap.EscapeFilter(name), ldap.EscapeFilter(loginOf(name))
+	out := []string{"(" + f.login + "=" + whole + ")"}
+	if f.domains {
+		out = append(out, "(userPrincipalName="+whole+")", "("+f.login+"="+short+")")
+	}
+	if u.keeps() {
+		out = append(out, "(cn="+whole+")")
+		if u.attr != "" {
+			out = append(out, "("+u.attr+"="+whole+")")
+		}
+	}
+	return out
+}

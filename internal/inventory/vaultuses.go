@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+)
+
+// vaultUse is an account with which Vault itself works at an authority: it
+// binds with it, or a secrets engine of Vault keeps its password.
+//
+// Vault's own login is kept in a configuration where nobody reads it and
+// Rollcall may not write: every login of an auth mount goes through it, and so
+// does what a secrets engine does. A password that is kept Vault sets itself,
+// and gives to whoever asks there: nobody else may write what it gives.
+type vaultUse struct {
+	at    string              // the place in Vault that says so
+	names []string            // of the account, as they are there: a DN, or any name that logs in
+	in    map[string][]string // the authorities where it may be
+
+	// rotate is how a person has Vault set another password; empty where Vault
+	// does not keep it but binds with it.
+	rotate string
+	attr   string // by which the engine looks for accounts
+}
+
+func (u vaultUse) keeps() bool { return u.rotate != "" }
+
+func (u vaultUse) problem() credential.Problem {
+	if u.keeps() {
+		return credential.KeptByVault
+	}
+	return credential.VaultsBind
+}
+
+// is reports whether the account is the one that is meant.
+func (u vaultUse) is(authority string, a Account) bool {
+	if _, asked := u.in[authority]; !asked || a.facts == nil {
+		return false
+	}
+	return slices.ContainsFunc(u.names, func(name string) bool {
+		return a.bindsAs(name) || u.keeps() && a.calledBy(u.attr, name)
+	})
+}
+
+// bindsAs reports whether a bind by a name is one of the account: by its DN,
+// and in a domain by any name that logs in.
+func (a Account) bindsAs(name string) bool {
+	if dnKey(a.Name) == dnKey(name) {
+		return true
+	}
+	if !a.facts.domains || strings.Contains(name, "=") {
+		return false
+	}
+	if fold(name) == fold(a.facts.principal) {
+		return true
+	}
+	short := loginOf(name)
+	return slices.ContainsFunc(a.facts.login, func(login string) bool { return fold(login) == fold(short) })
+}
+
+// loginOf is the login in a name that binds to a domain: DOMAIN\login, or
+// login@domain, which a domain takes besides the principal that is stored.
+func loginOf(name string) string {
+	if _, short, ok := strings.Cut(name, `\`); ok {
+		name = short
+	}
+	name, _, _ = strings.Cut(name, "@")
+	return name
+}
+
+// calledBy reports whether consumers log in as the account by a name, for an
+// entry that was moved since has another DN.
+func (a Account) calledBy(attr, name string) bool {
+	have := slices.Concat(a.facts.login, a.facts.named[attr], []string{a.facts.principal, rdnOf(a.Name)})
+	return slices.ContainsFunc(have, func(h string) bool { return fold(h) == fold(name) })
+}
+
+// rdnOf is the value of the leading RDN of a DN.
+func rdnOf(dn string) string {
+	_, value, _ := strings.Cut(strings.SplitN(dn, ",", 2)[0], "=")
+	return value
+}
+
+// told says what a rotation from here would do.
+func (u vaultUse) told() string {
+	if u.keeps() {
+		return fmt.Sprintf("Vault itself keeps its password (%s), sets it at its own times, and gives it to whoever asks there: after a reset from here it would go on giving the old one, and its next own reset would cut off what reads the new one elsewhere. "+
+			"Rotate it there: %s; then exclude it, or accept it if nothing reads it there any more", u.at, u.rotate)
+	}
+	return fmt.Sprintf("Vault itself binds with it (binddn of %s): from its new password on every login or request there fails until Vault has it too. "+
+		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s bindpass=… (the path of the account in Vault holds it)", u.at, u.at)
+}
+
+// usedByVault marks a line whose account Vault itself works with.
+func (l *line) usedByVault(uses []vaultUse) {
+	for _, u := range uses {
+		p, detail := u.problem(), u.told()
+		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
+			l.find(credential.FindingCode(p), "%s", detail)
+		}
+		if !slices.Contains(l.problems, p) {
+			l.problems = append(l.problems, p)
+		}
+		l.settle()
+	}
+}
