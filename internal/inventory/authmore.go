@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -21,125 +23,201 @@ import (
 var defaultGroups = []string{"", "(|(memberUid={{.Username}})(member={{.UserDN}})(uniqueMember={{.UserDN}}))"}
 
 // whoGetsMore finds out whose login at a mount gets policies besides the
-// default one.
+// default one, and which.
 func (l *lister) whoGetsMore(ctx context.Context, m *authMount, config map[string]any) error {
-	tokens, _ := config["token_policies"].([]any)
-	tokenGroups := config["use_token_groups"] == true || config["use_token_groups"] == "true"
 	ordinary, err := l.ordinary(ctx)
 	if err != nil {
 		return err
 	}
-	if m.all = !ordinary || more(tokens); m.all {
-		return nil
-	}
-	groups, err := l.groupsOfMore(ctx, m)
-	if err != nil || m.all {
+	m.gives = besides(config["token_policies"])
+	if err := l.groupsOfMore(ctx, m); err != nil {
 		return err
 	}
-	if err := l.usersOfMore(ctx, m, groups); err != nil || m.all || len(groups) == 0 {
+	if err := l.usersOfMore(ctx, m); err != nil {
 		return err
 	}
-	custom := true
-	for _, f := range defaultGroups {
-		custom = custom && m.filter != f
+	tokenGroups := config["use_token_groups"] == true || config["use_token_groups"] == "true"
+	switch {
+	case len(m.groups) == 0:
+	case tokenGroups || !slices.Contains(defaultGroups, m.filter):
+		m.untold = "it finds groups by a filter of its own, or by a domain's tokenGroups"
+	default:
+		for _, name := range slices.Sorted(maps.Keys(m.servers)) {
+			if err := l.membersOf(ctx, m, name); err != nil {
+				return err
+			}
+		}
 	}
-	if custom || tokenGroups {
-		m.all = true // who is in a group is not ours to tell
-		return nil
+	m.all = !ordinary || len(m.gives) > 0 || m.untold != "" || slices.ContainsFunc(m.hidden, m.isList)
+	return nil
+}
+
+// isList reports whether what is hidden may hold anybody's policies.
+func (m *authMount) isList(hidden string) bool {
+	return hidden == m.place("groups") || hidden == m.place("users") || hidden == groupAliases
+}
+
+const groupAliases = "identity/group-alias/id"
+
+// groupsOfMore are the groups that get policies: of the mount, and of Vault's
+// identities, which have the directory's groups as aliases.
+func (l *lister) groupsOfMore(ctx context.Context, m *authMount) error {
+	names, known, err := l.listVault(ctx, m.place("groups"))
+	if err != nil {
+		return err
 	}
-	for name := range m.servers {
-		if err := l.membersOf(ctx, m, name, groups); err != nil || m.all {
+	if !known {
+		m.hidden = append(m.hidden, m.place("groups"))
+	}
+	for _, name := range names {
+		policies, err := l.policiesAt(ctx, m, m.place("groups", name))
+		if err != nil {
 			return err
 		}
+		if len(policies) > 0 {
+			m.groups[fold(name)] = policies
+		}
+	}
+	aliases, err := l.vault.API().Logical().ListWithContext(ctx, groupAliases)
+	if refusedBy(err, 403) {
+		m.hidden = append(m.hidden, groupAliases)
+		return nil
+	}
+	if err != nil {
+		return vaultError("list", groupAliases, err)
+	}
+	if aliases == nil {
+		return nil
+	}
+	info, _ := aliases.Data["key_info"].(map[string]any)
+	for _, v := range info {
+		about, _ := v.(map[string]any)
+		name, _ := about["name"].(string)
+		if about["mount_accessor"] != m.accessor {
+			continue
+		}
+		id, _ := about["canonical_id"].(string)
+		policies, err := l.identityGroup(ctx, m, id, map[string]bool{})
+		if err != nil {
+			return err
+		}
+		// A group that gives none by now may do so at once: it counts as one
+		// that gives some.
+		m.groups[fold(name)] = append(append(m.groups[fold(name)], policies...), "default")
 	}
 	return nil
 }
 
-// groupsOfMore are the groups that get policies, folded: of the mount, and of
-// Vault's identities, which have the directory's groups as aliases.
-func (l *lister) groupsOfMore(ctx context.Context, m *authMount) (map[string]bool, error) {
-	out := map[string]bool{}
-	names, known, err := l.listVault(ctx, m.place("groups"))
+// policiesAt are those of a group or user of the mount; "" where our login may
+// not read it.
+func (l *lister) policiesAt(ctx context.Context, m *authMount, at string) ([]string, error) {
+	got, err := l.readVault(ctx, at)
 	if err != nil {
 		return nil, err
 	}
-	m.all = !known
-	for _, name := range names {
-		got, err := l.readVault(ctx, m.place("groups", name))
+	if got == nil {
+		m.hidden = append(m.hidden, at)
+		return []string{""}, nil
+	}
+	return besides(got["policies"]), nil
+}
+
+// identityGroup are the policies of a group of Vault's identities, and of those
+// that it is in.
+func (l *lister) identityGroup(ctx context.Context, m *authMount, id string, seen map[string]bool) ([]string, error) {
+	if id == "" || seen[id] {
+		return nil, nil
+	}
+	seen[id] = true
+	at := "identity/group/id/" + id
+	got, err := l.readVault(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	if got == nil {
+		m.hidden = append(m.hidden, at)
+		return []string{""}, nil
+	}
+	out := besides(got["policies"])
+	for _, parent := range texts(got["parent_group_ids"]) {
+		more, err := l.identityGroup(ctx, m, parent, seen)
 		if err != nil {
 			return nil, err
 		}
-		policies, _ := got["policies"].([]any)
-		if got == nil || more(policies) {
-			out[fold(name)] = true
-		}
-	}
-	aliases, err := l.vault.API().Logical().ListWithContext(ctx, "identity/group-alias/id")
-	if refusedBy(err, 403) {
-		m.all = true
-		return out, nil
-	}
-	if err != nil {
-		return nil, vaultError("list", "identity/group-alias/id", err)
-	}
-	if aliases != nil {
-		info, _ := aliases.Data["key_info"].(map[string]any)
-		for _, v := range info {
-			about, _ := v.(map[string]any)
-			if name, _ := about["name"].(string); about["mount_accessor"] == m.accessor {
-				out[fold(name)] = true
-			}
-		}
+		out = append(out, more...)
 	}
 	return out, nil
 }
 
 // usersOfMore are names that the mount itself gives policies or groups.
-func (l *lister) usersOfMore(ctx context.Context, m *authMount, groups map[string]bool) error {
+func (l *lister) usersOfMore(ctx context.Context, m *authMount) error {
 	names, known, err := l.listVault(ctx, m.place("users"))
 	if err != nil {
 		return err
 	}
-	m.all = m.all || !known
+	if !known {
+		m.hidden = append(m.hidden, m.place("users"))
+	}
 	for _, name := range names {
-		got, err := l.readVault(ctx, m.place("users", name))
+		at := m.place("users", name)
+		got, err := l.readVault(ctx, at)
 		if err != nil {
 			return &naming{err, "a user of an auth mount of type ldap cannot be read"}
 		}
-		policies, _ := got["policies"].([]any)
-		in, _ := got["groups"].(string)
-		m.names[fold(name)] = got == nil || more(policies)
-		for _, g := range strings.Split(in, ",") {
-			m.names[fold(name)] = m.names[fold(name)] || groups[fold(g)]
+		if got == nil {
+			m.hidden = append(m.hidden, at)
+			m.names[fold(name)] = append(m.names[fold(name)], "")
+			continue
 		}
+		policies := besides(got["policies"])
+		in, _ := got["groups"].(string)
+		for _, g := range strings.Split(in, ",") {
+			policies = append(policies, m.groups[fold(g)]...)
+		}
+		m.names[fold(name)] = append(m.names[fold(name)], policies...)
 	}
 	return nil
 }
 
 // membersOf asks a directory who is in the groups, as Vault does.
-func (l *lister) membersOf(ctx context.Context, m *authMount, name string, groups map[string]bool) error {
+func (l *lister) membersOf(ctx context.Context, m *authMount, name string) error {
 	attr := m.named
 	if attr == "" {
 		attr = "cn"
 	}
 	var filter strings.Builder
-	for g := range groups {
+	for _, g := range slices.Sorted(maps.Keys(m.groups)) {
 		filter.WriteString("(" + attr + "=" + ldap.EscapeFilter(g) + ")")
 	}
 	base := m.groupDN
 	if base == "" {
 		return nil // Vault searches for none
 	}
-	in := map[string]struct{}{}
+	in := map[string][]string{}
 	d := l.dirs[name]
-	_, err := d.Find(ctx, d.Servers()[0], base, "(|"+filter.String()+")", []string{"member", "uniqueMember", "memberUid"}, func(e directory.Entry) error {
+	_, err := d.Find(ctx, d.Servers()[0], base, "(|"+filter.String()+")", []string{attr, "member", "uniqueMember", "memberUid"}, func(e directory.Entry) error {
+		var policies []string
+		for _, called := range e.Attrs[attr] {
+			policies = append(policies, m.groups[fold(called)]...)
+		}
+		if len(policies) == 0 {
+			policies = []string{""} // the server takes it for one by a name that we do not see
+		}
+		policies = slices.Clip(policies) // members of one group share them
+		add := func(key string) {
+			if in[key] == nil {
+				in[key] = policies
+				return
+			}
+			in[key] = append(in[key], policies...)
+		}
 		for _, a := range []string{"member", "uniqueMember"} {
 			for _, dn := range e.Attrs[a] {
-				in[dnKey(dn)] = struct{}{}
+				add(dnKey(dn))
 			}
 		}
 		for _, uid := range e.Attrs["memberUid"] {
-			in[fold(uid)] = struct{}{}
+			add(fold(uid))
 		}
 		return nil
 	})
@@ -147,15 +225,15 @@ func (l *lister) membersOf(ctx context.Context, m *authMount, name string, group
 		return ctx.Err()
 	}
 	if err != nil {
-		m.all = true // hidden from us, and perhaps not from Vault
+		m.untold = "its groups are hidden from bind.dn, and perhaps not from Vault"
 		return nil
 	}
 	m.members[name] = in
 	return nil
 }
 
-// lookForIdentities marks the logins whose entity gets policies of its own or
-// is in a group: people of a company are given theirs so.
+// lookForIdentities adds what the entity of a login gets, by itself or in a
+// group: people of a company are given their policies so.
 func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]credential.VaultLogin) error {
 	accessors := map[string]string{}
 	for _, m := range l.mounts {
@@ -163,21 +241,16 @@ func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]cred
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
-	for _, of := range logins {
+	for id, of := range logins {
 		g.Go(func() error {
 			for i := range of {
-				if !of[i].Plain {
-					continue
-				}
 				for _, n := range of[i].Names {
-					more, err := l.identityGetsMore(gctx, accessors[of[i].Mount], n)
+					gets, err := l.identityGets(gctx, accessors[of[i].Mount], n)
 					if err != nil {
 						return err
 					}
-					if more {
-						of[i].Plain = false
-						break
-					}
+					l.got(id, gets...)
+					of[i].Plain = of[i].Plain && len(gets) == 0
 				}
 			}
 			return nil
@@ -186,18 +259,59 @@ func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]cred
 	return g.Wait()
 }
 
-func (l *lister) identityGetsMore(ctx context.Context, accessor, name string) (bool, error) {
+// identityGets are the policies of whoever Vault knows by a name at a mount; ""
+// where our login may not look.
+func (l *lister) identityGets(ctx context.Context, accessor, name string) ([]string, error) {
 	const at = "identity/lookup/entity"
 	got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"alias_name": name, "alias_mount_accessor": accessor})
 	switch {
 	case refusedBy(err, 403):
-		return true, nil
+		return []string{""}, nil
 	case err != nil:
-		return false, vaultError("look up", at, err)
+		return nil, vaultError("look up", at, err)
 	case got == nil:
-		return false, nil
+		return nil, nil
 	}
-	policies, _ := got.Data["policies"].([]any)
-	groups, _ := got.Data["group_ids"].([]any)
-	return more(policies) || len(groups) > 0, nil
+	out := besides(got.Data["policies"])
+	for _, group := range append(texts(got.Data["group_ids"]), texts(got.Data["inherited_group_ids"])...) {
+		policies, err := l.groupPolicies(ctx, group)
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(out, policies...), "default") // as above
+	}
+	return out, nil
+}
+
+// groupPolicies are those of one group of Vault's identities, which is asked
+// for once; "" where our login may not read it.
+func (l *lister) groupPolicies(ctx context.Context, id string) ([]string, error) {
+	if known, ok := l.groups.Load(id); ok {
+		return known.([]string), nil
+	}
+	got, err := l.readVault(ctx, "identity/group/id/"+id)
+	if err != nil {
+		return nil, err
+	}
+	policies := []string{""}
+	if got != nil {
+		policies = besides(got["policies"])
+	}
+	l.groups.Store(id, policies)
+	return policies, nil
+}
+
+// got notes policies that the logins of an account get.
+func (l *lister) got(id string, policies ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gets == nil {
+		l.gets = map[string]map[string]bool{}
+	}
+	for _, p := range policies {
+		if l.gets[id] == nil {
+			l.gets[id] = map[string]bool{}
+		}
+		l.gets[id][p] = true
+	}
 }

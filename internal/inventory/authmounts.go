@@ -27,10 +27,15 @@ type authMount struct {
 	accessor string
 	batch    bool // it gives batch tokens
 
-	// Whose login gets more than Vault's default policy.
-	all     bool
-	names   map[string]bool                // folded
-	members map[string]map[string]struct{} // by directory: DNs (dnKey) and names (fold) of groups that get more
+	// Policies that logins get there besides Vault's default one; "" stands for
+	// those that our login may not read.
+	gives   []string                       // each of them
+	groups  map[string][]string            // by group, folded
+	names   map[string][]string            // by name, folded: its own, and those of groups that the mount says it is in
+	members map[string]map[string][]string // by directory, DN (dnKey) or name (fold): of groups that the directory says it is in
+	all     bool                           // every login is taken to get some
+	untold  string                         // why who is in which group is not known; empty: it is
+	hidden  []string                       // what our login may not read of all this
 }
 
 // ldapMounts reads the auth mounts of type ldap that ask a directory of the
@@ -67,7 +72,7 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 		if about["type"] != "ldap" {
 			continue
 		}
-		m := &authMount{name: strings.Trim(at, "/"), names: map[string]bool{}, members: map[string]map[string]struct{}{}}
+		m := &authMount{name: strings.Trim(at, "/"), groups: map[string][]string{}, names: map[string][]string{}, members: map[string]map[string][]string{}}
 		m.accessor, _ = about["accessor"].(string)
 		tuned, _ := about["config"].(map[string]any)
 		tune, _ := tuned["token_type"].(string)
@@ -151,7 +156,9 @@ func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLo
 		if len(names) == 0 {
 			continue
 		}
-		out = append(out, credential.VaultLogin{Mount: m.name, Names: names, Servers: servers, Plain: !m.getsMore(authority, a.Name, names)})
+		gets := m.gets(authority, a.Name, names)
+		l.got(authority+"/"+a.Subject, gets...)
+		out = append(out, credential.VaultLogin{Mount: m.name, Names: names, Servers: servers, Plain: !m.all && len(gets) == 0})
 	}
 	return out
 }
@@ -221,15 +228,21 @@ func (l *lister) ordinary(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// more are policies besides the default one.
-func more(policies []any) bool {
-	return slices.ContainsFunc(policies, func(p any) bool { return p != "default" })
+// besides are policies besides the default one.
+func besides(v any) []string {
+	return slices.DeleteFunc(texts(v), func(p string) bool { return p == "default" })
 }
 
-func (m *authMount) getsMore(directory, dn string, names []string) bool {
+// gets are the policies that a login of an account gets besides the default
+// one, as far as they are known.
+func (m *authMount) gets(directory, dn string, names []string) []string {
 	in := m.members[directory]
-	has := func(key string) bool { _, ok := in[key]; return ok }
-	return m.all || has(dnKey(dn)) || slices.ContainsFunc(names, func(n string) bool { return m.names[fold(n)] || has(fold(n)) })
+	out := slices.Concat(m.gives, in[dnKey(dn)])
+	for _, n := range names {
+		out = append(append(out, m.names[fold(n)]...), in[fold(n)]...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (m *authMount) place(rest ...string) string {

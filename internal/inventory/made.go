@@ -28,10 +28,31 @@ type made struct {
 	logins []string // names
 }
 
+// madeBy gathers what logins may have made, by place.
+type madeBy struct {
+	at     map[string]*made
+	remade map[string]string
+}
+
+func (m madeBy) add(found []powers.Power, login string) {
+	for _, f := range found {
+		if !f.Lasts() || m.remade[f.Path] != "" {
+			continue
+		}
+		place, role := madeAt(f)
+		if m.at[place] == nil {
+			m.at[place] = &made{what: f.What, role: role}
+		}
+		if !slices.Contains(m.at[place].logins, login) {
+			m.at[place].logins = append(m.at[place].logins, login)
+		}
+	}
+}
+
 // couldHaveMade warns of what the logins of the roll may have made.
 func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error {
 	p := preview{api: l.vault.API(), policies: map[string]*string{}}
-	at, remade := map[string]*made{}, remadeBy(roll)
+	m := madeBy{map[string]*made{}, remadeBy(roll)}
 	for _, c := range roll.Credentials {
 		if !c.Kind.OpensVault() || c.Subject == "" || c.Own || c.Problem == credential.SameName {
 			continue
@@ -43,39 +64,31 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 		}
 		own := ownPaths(c)
 		if !shown {
-			l.warnMade(own[0], "what "+c.Name+" may have made or changed in Vault is not known, for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
+			l.warnMade(own[0], "what "+c.Name+" "+notKnown+", for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
 			continue
 		}
 		found, err := powers.In(own, texts...)
 		if err != nil {
-			l.warnMade(own[0], fmt.Sprintf("what %s may have made or changed in Vault is not known: %v", c.Name, err))
+			l.warnMade(own[0], fmt.Sprintf("what %s %s: %v", c.Name, notKnown, err))
 			continue
 		}
-		for _, f := range found {
-			if !f.Lasts() || remade[f.Path] != "" {
-				continue
-			}
-			place, role := madeAt(f)
-			if at[place] == nil {
-				at[place] = &made{what: f.What, role: role}
-			}
-			if !slices.Contains(at[place].logins, c.Name) {
-				at[place].logins = append(at[place].logins, c.Name)
-			}
-		}
+		m.add(found, c.Name)
 		l.beat()
 	}
-	for _, place := range slices.Sorted(maps.Keys(at)) {
-		if at[place].what == powers.Audit { // those that are there are looked at where our login is shown them
+	if err := l.accountsCouldHaveMade(ctx, &p, roll, m); err != nil {
+		return err
+	}
+	for _, place := range slices.Sorted(maps.Keys(m.at)) {
+		if m.at[place].what == powers.Audit { // those that are there are looked at where our login is shown them
 			if devices, err := l.readVault(ctx, "sys/audit"); err != nil || devices != nil {
 				continue
 			}
 		}
-		if err := l.tellMade(ctx, place, *at[place]); err != nil {
+		if err := l.tellMade(ctx, place, *m.at[place]); err != nil {
 			return err
 		}
 	}
-	l.madeBefore(at, remade)
+	l.madeBefore(m.at, m.remade)
 	return nil
 }
 
@@ -162,7 +175,7 @@ func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
 	for _, w := range l.past.last.Warnings {
 		place, text, ok := strings.Cut(w.Detail, ": ")
 		text, _, accepts := strings.Cut(text, acceptMade)
-		if w.Code != credential.FindingMade || !ok || !accepts || now[place] != nil || remade[place] != "" {
+		if w.Code != credential.FindingMade || !ok || !accepts || now[place] != nil || remade[place] != "" || strings.Contains(text, notKnown) {
 			continue
 		}
 		if !strings.HasPrefix(text, saidBefore) {
@@ -174,6 +187,10 @@ func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
 	}
 }
 
+// notKnown is in what is said of logins whose rights were not seen. Once they
+// are, nothing of it is said again.
+const notKnown = "may have made or changed in Vault is not known"
+
 const saidBefore = "(said by campaign "
 
 // secretIDsSince says which secret-ids of a role were made while the device was
@@ -183,8 +200,8 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 	switch {
 	case refusedBy(err, http.StatusForbidden):
 		return fmt.Sprintf("; when its secret-ids were made is not shown to this login (vault list %s/secret-id)", role), nil
-	case refusedBy(err, http.StatusNotFound):
-		return "", nil
+	case refusedBy(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+		return "", nil // no secret-id, or no such role (400), or a mount of another sort
 	case err != nil:
 		return "", vaultError("list", role+"/secret-id", err)
 	}
@@ -196,7 +213,7 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 		switch {
 		case refusedBy(err, http.StatusForbidden):
 			return fmt.Sprintf("; it has %d secret-ids, and when they were made is not shown to this login", len(accessors)), nil
-		case refusedBy(err, http.StatusNotFound) || err == nil && id == nil:
+		case refusedBy(err, http.StatusNotFound, http.StatusBadRequest) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:
 			return "", vaultError("update", at, err)
