@@ -80,28 +80,21 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 		}
 		return nil, nil
 	}
-	ours := map[string]bool{"secret " + c.Vault.Mount: true}
-	for _, k := range known {
-		for _, p := range k.Paths {
-			ours["secret "+p.Mount] = true
-		}
-		if i := strings.LastIndex(k.Subject, "/"); k.Kind.OpensVault() && i > 0 {
-			ours["auth "+k.Subject[:i]] = true
-		}
-	}
 	if got == nil {
 		return nil, nil
 	}
+	ours := valuesPass(c, known)
 	for _, sort := range []string{"secret", "auth"} {
 		mounts, _ := got.Data[sort].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(mounts)) {
-			if !ours[sort+" "+strings.Trim(name, "/")] {
+			fields, passes := ours[sort+" "+strings.Trim(name, "/")]
+			if !passes {
 				continue
 			}
 			about, _ := mounts[name].(map[string]any)
 			tuned, _ := about["config"].(map[string]any)
 			for _, key := range []string{"audit_non_hmac_request_keys", "audit_non_hmac_response_keys"} {
-				if plain := holdValues(tuned[key]); len(plain) > 0 {
+				if plain := holdValues(tuned[key], fields); len(plain) > 0 {
 					tune := map[string]string{"secret": "sys/mounts/", "auth": "sys/auth/"}[sort] + strings.Trim(name, "/") + "/tune"
 					out = append(out, Clear{tune, fmt.Sprintf("for the mount %s audit devices keep %s as it is (%s), and so each new value", name, strings.Join(plain, ", "), key),
 						fmt.Sprintf("find out who set it; vault write %s %s=", tune, key)})
@@ -112,12 +105,43 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 	return out, nil
 }
 
-// holdValues are those of a mount's keys under which requests and answers have
-// a value.
-func holdValues(keys any) (out []string) {
+// valuesPass are the mounts through which the campaign's values go, by "secret"
+// or "auth" and name, each with the fields that hold them there.
+func valuesPass(c *config.Campaign, known []credential.Credential) map[string]map[string]bool {
+	mounts := map[string]map[string]bool{"secret " + c.Vault.Mount: {}}
+	for _, k := range known {
+		for _, p := range k.Paths {
+			at := "secret " + p.Mount
+			if mounts[at] == nil {
+				mounts[at] = map[string]bool{}
+			}
+			for _, field := range p.Fields() {
+				mounts[at][field] = true
+			}
+		}
+		if i := strings.LastIndex(k.Subject, "/"); k.Kind.OpensVault() && i > 0 {
+			mounts["auth "+k.Subject[:i]] = map[string]bool{}
+		}
+	}
+	return mounts
+}
+
+// harmless are the keys under which no request and no answer has a value. The
+// name of the innermost field counts (Vault: audit/hashstructure.go), and a
+// secret's fields have any name: so all others are taken to hold one.
+var harmless = []string{
+	"accessor", "cas", "cas_required", "created_time", "creation_time", "current_version", "custom_metadata", "delete_version_after", "deletion_time",
+	"destroyed", "error", "errors", "expiration_time", "last_updated_time", "lease", "lease_duration", "lease_id", "max_versions", "metadata", "mount_type",
+	"oldest_version", "options", "policies", "renewable", "role_name", "secret_id_accessor", "secret_id_num_uses", "secret_id_ttl", "token_policies", "ttl",
+	"updated_time", "username", "version", "versions",
+}
+
+// holdValues are those of a mount's keys under which requests and answers may
+// have a value. fields are those of the campaign's paths there.
+func holdValues(keys any, fields map[string]bool) (out []string) {
 	list, _ := keys.([]any)
 	for _, k := range list {
-		if name, _ := k.(string); slices.Contains([]string{"data", "secret_id", "password"}, name) {
+		if name, _ := k.(string); name != "" && (fields[name] || !slices.Contains(harmless, strings.ToLower(name))) {
 			out = append(out, name)
 		}
 	}

@@ -33,13 +33,27 @@ func TestNoAuditDeviceMayKeepValuesAsTheyAre(t *testing.T) {
 	device(mount+"-hashed", map[string]string{})
 	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "for the mount "+mount+"/ audit devices keep data as it is (audit_non_hmac_response_keys)")
 	require.NoError(t, RequireAudit(ctx, root, c, nil), "nothing of the campaign goes through it")
+	// The name of a field of the secret counts, and so does any other one in it.
+	for _, field := range []string{"password", "bind_password", "value"} {
+		tune("version", field)
+		require.ErrorContains(t, RequireAudit(ctx, root, c, known), "keep "+field+" as it is")
+	}
+	known[0].Paths[0].Field = "version"
+	tune("version")
+	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "keep version as it is", "a secret may have a field of any name")
+	known[0].Paths[0].Field = "password"
+	_, err := server.Client().Logical().Write("sys/mounts/"+c.Vault.Mount+"/tune", map[string]any{"audit_non_hmac_request_keys": "secret"})
+	require.NoError(t, err)
+	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "for the mount "+c.Vault.Mount+"/ audit devices keep secret as it is", "values are staged there")
+	_, err = server.Client().Logical().Write("sys/mounts/"+c.Vault.Mount+"/tune", map[string]any{"audit_non_hmac_request_keys": ""})
+	require.NoError(t, err)
 	tune("metadata")
 	require.True(t, Audit(ctx, s, c, known).OK)
 	require.False(t, Audit(ctx, s, c, known).NotChecked)
 
 	at := mount + "-raw"
 	device(at, map[string]string{"log_raw": "True"})
-	err := RequireAudit(ctx, s, c, known)
+	err = RequireAudit(ctx, s, c, known)
 	require.ErrorContains(t, err, "the audit device sys/audit/"+at+" (file) keeps values as they are")
 	require.ErrorContains(t, err, "nothing was changed")
 	require.ErrorContains(t, err, `accept: - {vault: "sys/audit/`+at+`", reason: …}`)
