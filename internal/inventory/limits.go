@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault/minted"
@@ -62,8 +63,9 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 }
 
 // shared keeps a role open whose secret-ids are not one consumer's, as it
-// shows: two devices with one role have one each, told apart by metadata or by
-// the addresses that they are bound to. Which of them Vault's KV holds whoever
+// shows: two devices with one role have one each, told apart by metadata, by
+// the addresses that they are bound to, or by nothing but that there are two,
+// and that no thief made them. Which of them Vault's KV holds whoever
 // plans may not ask, and it does not matter: all but the new one are destroyed.
 func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int) []credential.Finding {
 	staged := slices.ContainsFunc(l.past.leftovers, func(left ownmount.Leftover) bool { return left.ID == c.ID })
@@ -74,10 +76,15 @@ func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int)
 	if all > limitsMost {
 		differ = append(differ, fmt.Sprintf("more than the first %d, which alone were looked at", limitsMost))
 	}
+	why := "differ in " + strings.Join(differ, ", ")
 	if len(differ) == 0 {
-		return nil
+		several := l.unexposed(ids)
+		if len(several) < 2 {
+			return alike(ids)
+		}
+		why = fmt.Sprintf("look alike, and %d of them were made when the device was in nobody else's hands (%s)", len(several), strings.Join(several, ", "))
 	}
-	what := fmt.Sprintf("its %d secret-ids differ in %s, so not all are the device's: with the rotation all but the new one are destroyed and their tokens revoked, and whoever logs in with one of the other %d is cut off", all, strings.Join(differ, ", "), all-1)
+	what := fmt.Sprintf("its %d secret-ids %s, so not all are the device's: with the rotation all but the new one are destroyed and their tokens revoked, and whoever logs in with one of the other %d is cut off", all, why, all-1)
 	if slices.Contains(c.Accepted, credential.SharedRole) {
 		return []credential.Finding{{Code: credential.FindingSharedRole, Detail: what}}
 	}
@@ -85,6 +92,31 @@ func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int)
 		c.Problem = credential.SharedRole
 	}
 	return []credential.Finding{{Code: credential.FindingSharedRole, Detail: fmt.Sprintf("%s. Give each of the others a role of its own; or ask them, and accept it by name (accept: - {account: %s, problem: %s, reason: …})", what, c.Name, credential.SharedRole)}}
+}
+
+// unexposed says when secret-ids were made that neither a thief made, by when
+// that was, nor Rollcall: two of them are two consumers', or one that was
+// forgotten.
+func (l *lister) unexposed(ids []map[string]any) (made []string) {
+	for _, id := range ids {
+		text, _ := id["creation_time"].(string)
+		at, err := time.Parse(time.RFC3339Nano, text)
+		given, _ := id["metadata"].(map[string]any)
+		if _, ours := given[markOfRollcall]; err == nil && !ours && !exposed(l.c.Exposure, at) {
+			made = append(made, at.UTC().Format(time.RFC3339))
+		}
+	}
+	slices.Sort(made)
+	return made
+}
+
+// alike is what is said of secret-ids that do not show whose they are.
+func alike(ids []map[string]any) []credential.Finding {
+	if len(ids) < 2 {
+		return nil
+	}
+	return []credential.Finding{{Code: credential.FindingExtraSecretIDs, Detail: fmt.Sprintf(
+		"it has %d secret-ids: whoever has one logs in as it. With the rotation all but the new one are destroyed; if one is another consumer's, give that one a role of its own first", len(ids))}}
 }
 
 // markOfRollcall is what a rotation adds to the metadata of a secret-id.

@@ -27,12 +27,13 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	make2("shared-by-address", map[string]any{}, map[string]any{"cidr_list": []string{"192.0.2.1/32"}}, map[string]any{"cidr_list": []string{"192.0.2.2/32"}})
 	make2("shared-by-tokens", map[string]any{}, nil, map[string]any{"token_bound_cidrs": []string{"192.0.2.2/32"}})
 	make2("alike", map[string]any{}, own, map[string]any{"metadata": `{"device":"esg-01"}`, "num_uses": 7, "ttl": "1h"})
+	make2("plain", map[string]any{}, nil, nil)
 	write(t, "auth/approle/role/asks-for-none", map[string]any{"bind_secret_id": false, "token_bound_cidrs": []string{"127.0.0.0/8"}})
 
 	c := campaign()
 	c.Directories = nil
 	c.Sources = []config.Source{manifestSource("kind,account", "approle-secret-id,approle/shared-by-metadata", "approle-secret-id,approle/shared-by-none", "approle-secret-id,approle/shared-by-address",
-		"approle-secret-id,approle/shared-by-tokens", "approle-secret-id,approle/alike", "approle-secret-id,approle/asks-for-none")}
+		"approle-secret-id,approle/shared-by-tokens", "approle-secret-id,approle/alike", "approle-secret-id,approle/asks-for-none", "approle-secret-id,approle/plain")}
 	list := func(v Vault) (map[string]credential.Credential, *credential.Roll) {
 		roll, _, err := listIn(t.Context(), c, nil, v, "c", time.Now(), nil)
 		require.NoError(t, err)
@@ -49,6 +50,9 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 		require.Contains(t, text, "accept: - {account: approle/shared-by-"+role+", problem: shared-role")
 	}
 	require.Empty(t, got["approle/alike"].Problem, "uses and lifetimes say nothing of whose it is, nor does Rollcall's mark")
+	require.Equal(t, credential.SharedRole, got["approle/plain"].Problem)
+	require.Contains(t, details(roll, "vault/approle/plain", credential.FindingSharedRole), "its 2 secret-ids look alike, and 2 of them were made when the device was in nobody else's hands")
+	require.Contains(t, details(roll, "vault/approle/alike", credential.FindingExtraSecretIDs), "it has 2 secret-ids")
 	require.Empty(t, got["approle/asks-for-none"].Problem)
 	none := details(roll, "vault/approle/asks-for-none", credential.FindingLimits)
 	require.Contains(t, none, "stays open (needs-no-secret)")
@@ -59,6 +63,16 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	require.Empty(t, got["approle/shared-by-none"].Problem)
 	require.Contains(t, details(roll, "vault/approle/shared-by-none", credential.FindingSharedRole), "is cut off", "it stays to be done")
 	require.Equal(t, credential.SharedRole, got["approle/shared-by-metadata"].Problem)
+
+	// What was made while the device was in foreign hands is likelier a thief's:
+	// it goes, and that there are two is said before.
+	was := c.Exposure
+	c.Exposure = []config.Interval{{From: time.Now().Add(-time.Hour)}}
+	got, roll = list(store)
+	require.Empty(t, got["approle/plain"].Problem)
+	require.Contains(t, details(roll, "vault/approle/plain", credential.FindingExtraSecretIDs), "if one is another consumer's, give that one a role of its own first")
+	require.Equal(t, credential.SharedRole, got["approle/shared-by-metadata"].Problem)
+	c.Exposure = was
 
 	// One that Rollcall itself has made, in a campaign that was ended, is no
 	// other consumer's.
