@@ -72,6 +72,9 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if err != nil {
 			return Roll{}, classifyListing(err)
 		}
+		if err := listing.RequireAnswers(spec, roll); err != nil {
+			return Roll{}, classifyListing(err)
+		}
 		if err := listing.Fit(ctx, r.Kinds, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
 			return Roll{}, classifyListing(err)
 		}

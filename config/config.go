@@ -26,6 +26,13 @@ type Campaign struct {
 	// Profile is what a device of its type can hold; nil where the file names
 	// none.
 	Profile *profile.Profile `json:"profile,omitempty"`
+	// Answers are what people say of its lines; nil where there are none yet.
+	Answers *profile.Answers `json:"answers,omitempty"`
+	// AnswersFile is their file as the campaign file has it.
+	AnswersFile string `json:"answers_file,omitempty"`
+	// Unanswered: whoever started the campaign goes on with lines that nobody
+	// has answered. No campaign file has it.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 
 	// Exposure are the intervals in which the device was in foreign hands.
 	Exposure []Interval `json:"exposure,omitempty"`
@@ -218,6 +225,9 @@ type Source struct {
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
+	// ProfileLines are the lines of the device's profile that all of what it
+	// finds answers.
+	ProfileLines []string `json:"lines,omitempty"`
 
 	// Kind, with manifest and directory: user-password if what it lists are
 	// people's accounts, which Active Directory alone has. Empty: what the

@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "profile", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "profile", "answers", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -68,6 +68,8 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Formerly = l.formerDevices(top, c.Device)
 	c.Exposure = l.exposure(top)
 	c.Profile = l.profile(top)
+	l.profileNamed = top.has("profile")
+	l.answers(top, c)
 	c.Vault = l.vault(top)
 	c.Directories = l.directories(top)
 	c.Systems = l.systems(top, c.Directories)

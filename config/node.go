@@ -19,6 +19,8 @@ type loader struct {
 	errs    Errors
 	refused refusedSet // values already refused as secrets: no second message
 	others  []error    // what is wrong with files that this one names
+
+	profileNamed bool // there is a profile, if perhaps one that cannot be read
 }
 
 func (l *loader) problem(line int, format string, args ...any) {

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/postgres/settings"
+	"rollcall/internal/profile"
 )
 
 // A worker gets its campaign as JSON: whatever Load can make must come back
@@ -98,7 +99,8 @@ func anyCampaign(t *rapid.T) Campaign {
 			Content: filled(rapid.SliceOf(rapid.Byte()).Draw(t, "content")), Prefix: text.Draw(t, "prefix"), Kind: credential.Kind(text.Draw(t, "kind")),
 			Directory: text.Draw(t, "directory"), Filter: text.Draw(t, "filter"), Base: text.Draw(t, "base"),
 			Mount: text.Draw(t, "mount"), Role: text.Draw(t, "role"), CIDR: text.Draw(t, "cidr"),
-			Metadata: map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
+			ProfileLines: filled(rapid.SliceOf(text).Draw(t, "lines")),
+			Metadata:     map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
 		}
 	})
 	interval := rapid.Custom(func(t *rapid.T) Interval {
@@ -118,7 +120,12 @@ func anyCampaign(t *rapid.T) Campaign {
 	exclude := rapid.Custom(func(t *rapid.T) Exclude {
 		return Exclude{Account: text.Draw(t, "account"), Path: text.Draw(t, "path"), Reason: text.Draw(t, "reason")}
 	})
+	door, err := BuiltInProfile(rapid.SampledFrom(ProfileNames()).Draw(t, "profile"))
+	require.NoError(t, err)
+	answers := &profile.Answers{File: text.Draw(t, "answers"), Device: "d", Profile: door.Name, By: text.Draw(t, "by"), On: when.Draw(t, "on"), List: []profile.Given{
+		{Line: text.Draw(t, "line"), At: 3, Answer: credential.Later, Reason: text.Draw(t, "why"), Owner: text.Draw(t, "owner"), Due: when.Draw(t, "due"), By: "b", On: when.Draw(t, "on")}}}
 	return Campaign{
+		Profile: door, Answers: answers, AnswersFile: text.Draw(t, "file"), Unanswered: &Unanswered{Reason: text.Draw(t, "reason"), By: text.Draw(t, "by")},
 		Device:      text.Draw(t, "device"),
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
 		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover"), RotateLogin: rapid.Bool().Draw(t, "login")},

@@ -51,7 +51,7 @@ func SourceTypes() (names []string) {
 
 // sourceKeys are the keys that sources may have.
 func sourceKeys() []string {
-	keys := []string{"name", "type"}
+	keys := []string{"name", "type", "line"}
 	for _, t := range sourceTypes {
 		for _, k := range t.keys {
 			if !slices.Contains(keys, k) {
@@ -82,6 +82,7 @@ func (l *loader) sources(top fields, c *Campaign) []Source {
 			}
 			names[s.Name] = n.Line
 		}
+		s.ProfileLines = l.profileLines(f, c)
 		if of.read != nil {
 			of.read(l, f, &s, c)
 		}
@@ -122,7 +123,7 @@ func (l *loader) sourceType(n *yaml.Node, f fields) sourceType {
 	}
 	of := sourceTypes[i]
 	for key := range f.vals {
-		if key != "name" && key != "type" && !slices.Contains(of.keys, key) {
+		if key != "name" && key != "type" && key != "line" && !slices.Contains(of.keys, key) {
 			f.problem(key, "does not belong to a source of type %s, which takes %s", t, strings.Join(of.keys, ", "))
 		}
 	}

@@ -114,6 +114,9 @@ func (s *session) preflight(ctx context.Context) error {
 	if a := setup.Audit(ctx, s.store, s.cfg, nil); !a.OK {
 		return fmt.Errorf("%s; nothing was started; %s", a.Detail, a.Do)
 	}
+	if err := s.requireAnswers(ctx); err != nil {
+		return err
+	}
 	return s.mayStart(ctx)
 }
 

@@ -11,6 +11,8 @@ import (
 var examples = map[string]string{
 	"rollcall accept-open":      `rollcall accept-open --login approle/esg-01 --reason "its batch tokens expire at 18:00"`,
 	"rollcall abort":            `rollcall abort -f esg.yaml`,
+	"rollcall answers check":    "rollcall answers check -f esg.yaml\nrollcall answers check -f esg.yaml --offline",
+	"rollcall answers init":     `rollcall answers init -f esg.yaml`,
 	"rollcall demo":             "rollcall demo\nrollcall demo --keep",
 	"rollcall doctor":           `rollcall doctor -f esg.yaml`,
 	"rollcall init":             "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",

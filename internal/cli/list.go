@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ Exit code 2 if a warning says that something may be missing from the roll or its
 			if asJSON {
 				err = printJSON(a.Out, roll)
 			} else {
+				printOpenLines(a.Out, roll.Profile, width)
 				err = printRoll(a.Out, roll, width)
 			}
 			if err == nil {
@@ -66,7 +68,8 @@ func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
 }
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
-	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, "dry-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	s.noProfile()
+	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, dryName(), nil)
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}
@@ -77,6 +80,15 @@ func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	roll.Reach, err = inventory.Preview(cmd.Context(), s.store, s.cfg.Vault.Mount, roll)
 	return roll, err
 }
+
+// listed is the roll without more.
+func (s *session) listed(ctx context.Context) (*credential.Roll, error) {
+	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, dryName(), nil)
+	return roll, err
+}
+
+// dryName stands for a campaign where there is none.
+func dryName() string { return "dry-" + time.Now().UTC().Format("20060102T150405Z") }
 
 // printReach says which logins to Vault of the roll will keep what waiting.
 func printReach(w io.Writer, reach []credential.Reach, of, width int) error {

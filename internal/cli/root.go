@@ -68,6 +68,8 @@ type app struct {
 	warns    bool             // log warnings without -v
 	metrics  *metrics.Metrics // nil: nobody listens
 
+	unanswered because // go on with lines of the profile that nobody answered
+
 	asStarted bool // rejoin a campaign whatever the file says by now
 }
 
@@ -129,7 +131,7 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 			root.AddCommand(c)
 		}
 	}
-	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.demoCommand())
+	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.answersCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.reportCommand(), a.ledgerCommand(), a.versionCommand())

@@ -31,7 +31,10 @@ since, run says so and does nothing, unless --as-started is given.
 A campaign of the device that somebody runs elsewhere is left alone: run says whose it
 is and when it was last seen. --take-over ends that one, once this one has listed and its
 ledger is in order, and goes on with what it left. One that gave no sign of life for
-4 minutes is taken over in any case.`,
+4 minutes is taken over in any case.
+
+Where the file names a profile, a campaign does not start before each of its lines has an
+answer: run lists those that have none and changes nothing (rollcall answers).`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stop, err := a.serveMetrics(metricsAt)
@@ -43,6 +46,7 @@ ledger is in order, and goes on with what it left. One that gave no sign of life
 		},
 	}
 	a.takeOverFlag(c)
+	a.unansweredFlag(c)
 	metricsFlag(c, &metricsAt)
 	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
 	return c

@@ -43,7 +43,9 @@ func (a *app) scheduleCreate() *cobra.Command {
 		Long: `create stores the campaign file in Vault and has Temporal start a campaign from it.
 Later changes to the file do not reach the schedule: delete and create it again.
 A run that is due while a campaign of the device runs is skipped. Its manifests
-stay as they are today; directories and Vault are read afresh each time.`,
+and the answers to the device's profile stay as they are today; directories and Vault are read
+afresh each time. A run ends before it changes anything where a newer build's profile has lines
+that nobody was asked about, or where an answer "later" has fallen due.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := client.ScheduleSpec{TimeZoneName: zone}
@@ -60,6 +62,7 @@ stay as they are today; directories and Vault are read afresh each time.`,
 			return a.withTemporal(cmd.Context(), false, errNeedsServer, func(s *session) error { return s.createSchedule(cmd, spec) })
 		},
 	}
+	a.unansweredFlag(c)
 	c.Flags().DurationVar(&every, "every", 0, "interval, such as 24h")
 	c.Flags().StringVar(&cron, "cron", "", "cron expression, such as \"30 2 * * 0\"")
 	c.Flags().StringVar(&zone, "time-zone", "UTC", "time zone of the cron expression")
@@ -70,6 +73,9 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	ctx, id := cmd.Context(), scheduleID(s.cfg.Device)
 	if s.engine.Local {
 		return errNeedsServer
+	}
+	if err := s.requireAnswers(ctx); err != nil {
+		return err
 	}
 	spec, err := json.Marshal(s.cfg)
 	if err != nil {

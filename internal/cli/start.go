@@ -31,5 +31,6 @@ runs. --take-over: see run.`,
 		},
 	}
 	a.takeOverFlag(c)
+	a.unansweredFlag(c)
 	return c
 }

@@ -82,6 +82,10 @@ type Credential struct {
 	// that found it.
 	Reasons []Reason `json:"reasons"`
 
+	// Lines are those of the device's profile that it answers, each by whoever
+	// says so.
+	Lines []LineRef `json:"lines,omitempty"`
+
 	// Logins are the auth mounts of type ldap at which the password logs in to
 	// Vault too.
 	Logins []VaultLogin `json:"logins,omitempty"`

@@ -196,6 +196,14 @@ const (
 	// FindingSmallerRoll: what the last campaign proved dead is not on this
 	// roll, by the campaign file.
 	FindingSmallerRoll FindingCode = "smaller-roll"
+	// FindingUnanswered: lines of the device's profile that nobody answered,
+	// and that a person went on without.
+	FindingUnanswered FindingCode = "unanswered-lines"
+	// FindingLater: lines of the device's profile that somebody sees to later.
+	FindingLater FindingCode = "answered-later"
+	// FindingUnknownLine: a secret's metadata names a line that the device's
+	// profile does not have.
+	FindingUnknownLine FindingCode = "unknown-line"
 	// FindingOwnLogin: a login of Rollcall itself stays as it is.
 	FindingOwnLogin FindingCode = "own-login"
 )
@@ -215,5 +223,5 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater
 }

@@ -35,6 +35,10 @@ type Roll struct {
 	// before anybody believes that the roll is all there is.
 	Warnings []Finding `json:"warnings,omitempty"`
 
+	// Profile is what a device of that type can hold, line by line, and what is
+	// known of each; nil where the campaign file names no profile.
+	Profile *Accounting `json:"profile,omitempty"`
+
 	// Reach is what logins to Vault of the roll could read of the rest, where
 	// somebody asked for that preview. It is not kept with the roll.
 	Reach []Reach `json:"reach,omitempty"`

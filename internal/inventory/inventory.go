@@ -106,6 +106,11 @@ type Candidate struct {
 
 	Reason credential.Reason
 
+	// Lines of the device's profile that the source says it answers, and one
+	// that the profile does not have.
+	Lines       []credential.LineRef
+	UnknownLine string
+
 	// Users are what the secret at Path says of a user, in a field of that
 	// name. It is a hint for a person: nothing is written anywhere because of
 	// it.

@@ -21,11 +21,12 @@ import (
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
 //	           mount/role for an AppRole, mount/name for a userpass user
 //	path       where Vault holds it, mount/path#field; may be left out
+//	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
 //
 // as a YAML list of mappings or as CSV with a header line (see readCSV). It
 // holds no secrets: a column that looks like one is refused.
-var columns = []string{"kind", "directory", "account", "path", "note"}
+var columns = []string{"kind", "directory", "account", "path", "line", "note"}
 
 // row is one line of a manifest as text.
 type row struct {
@@ -79,6 +80,7 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		Authority: r.cells["directory"],
 		Account:   r.cells["account"],
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: detail},
+		Lines:     t.lines(c, s, r),
 	}
 	if cand.Account == "" && r.cells["path"] == "" {
 		t.problem(r.line, "needs account or path, or it names nothing")
@@ -180,5 +182,5 @@ func (t *table) column(line int, name string, known int, read string) bool {
 // noColumn: nothing in the header is known, so it may be no header at all, and
 // is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, note")
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note")
 }

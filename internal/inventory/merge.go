@@ -213,7 +213,7 @@ func sortedText(names []string) string {
 }
 
 func (l *line) found(c Candidate) {
-	l.Reasons = append(l.Reasons, c.Reason)
+	l.reason(c)
 	if c.Path != nil {
 		l.Paths = append(l.Paths, *c.Path)
 	}
@@ -245,7 +245,7 @@ func (m *merger) loose(list []Candidate) {
 		}
 		if others := meantThere(c, named[placeOf(*c.Path)]); len(others) > 0 {
 			for _, l := range others {
-				l.Reasons = append(l.Reasons, c.Reason)
+				l.reason(c)
 			}
 			m.noteMaybe(c, known)
 			continue
@@ -264,7 +264,7 @@ func (m *merger) loose(list []Candidate) {
 	for _, c := range pathless {
 		r := refTo(m.c, c.Authority, c.Account)
 		for _, l := range byRef[r] {
-			l.Reasons = append(l.Reasons, c.Reason)
+			l.reason(c)
 		}
 		if len(byRef[r]) == 0 {
 			m.unmatched(unmatched+"/"+c.Authority+"/"+r.account, c)
@@ -307,7 +307,7 @@ func (m *merger) claimed(c Candidate, owners []*line) bool {
 	for _, l := range owners {
 		meant := c.Account == "" || slices.ContainsFunc(several, func(a Account) bool { return c.Authority+"/"+a.Subject == l.ID })
 		if meant && (c.AnyField && c.Account == "" || slices.Contains(l.Paths, *c.Path)) {
-			l.Reasons = append(l.Reasons, c.Reason)
+			l.reason(c)
 			hit = true
 		}
 	}
@@ -408,7 +408,7 @@ func (m *merger) finish(roll *credential.Roll) {
 
 // tidy sorts what is a set and drops repeats.
 func (l *line) tidy() {
-	l.Paths = sortedPaths(l.Paths)
+	l.Paths, l.Lines = sortedPaths(l.Paths), sortedLines(l.Lines)
 	slices.Sort(l.logins)
 	l.logins = slices.Compact(l.logins)
 	slices.SortFunc(l.Reasons, func(a, b credential.Reason) int {

@@ -18,6 +18,7 @@ const (
 	metaDirectory = "directory"
 	metaAccount   = "account"
 	metaField     = "field"
+	metaLine      = "line" // of the device's profile
 )
 
 // kv lists every secret below a prefix. One without metadata is a candidate
@@ -52,6 +53,16 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 		AnyField:  m.Custom[metaField] == "",
 		Path:      &credential.Path{Mount: m.Mount, Path: m.Path, Field: m.Custom[metaField]},
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: m.Mount + "/" + m.Path},
+	}
+	cand.Lines = sourceLines(s)
+	if c.Profile != nil {
+		for _, id := range strings.Fields(m.Custom[metaLine]) {
+			if c.Profile.Unknown(id) != "" {
+				cand.UnknownLine = c.Profile.Unknown(id)
+				continue
+			}
+			cand.Lines = append(cand.Lines, credential.LineRef{Line: id, By: credential.ByMetadata})
+		}
 	}
 	for key := range m.Custom {
 		for _, known := range []string{metaDirectory, metaAccount, metaField} {

@@ -47,7 +47,11 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll.Warnings = slices.Concat(found.warnings(), more, audit, roll.Warnings)
+	unsaid, err := account(spec, roll)
+	if err != nil {
+		return nil, nil, err
+	}
+	roll.Warnings = slices.Concat(unsaid, found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

@@ -36,6 +36,9 @@ type RollIndex struct {
 	// Addresses of those whose name had one, so that all ask the same machine.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Profile of the device, line by line, with the answers.
+	Profile *credential.Accounting `json:"profile,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 
 	// Outcomes: what becomes of the credentials is noted beside the roll

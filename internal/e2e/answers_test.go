@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+)
+
+// gateway is a profile of three lines: the estate's accounts are what the first
+// is about, and nothing of it can be the others.
+const gateway = `schema: rollcall.profile/1
+name: gateway
+title: A mail gateway
+reviewed: 2026-11-28
+sources: {manual: {url: "https://example.org/manual", mark: V, read: 2026-11-28}}
+lines:
+  - {id: lookup, kind: directory-bind, what: accounts for lookups, exposed: stored, where: LDAP page, authority: directory, group: 1, mark: V, sources: manual}
+  - {id: seal, kind: tls-key, what: the certificate, exposed: stored, where: TLS page, authority: ca, group: 2, mark: V, sources: manual}
+  - {id: users, kind: passing-user-password, what: users who typed, exposed: passing, where: log-in page, authority: directory, group: 3, mark: V, sources: manual}
+`
+
+// A campaign of a device with a profile does not start before each line has an
+// answer, and changes nothing until then.
+func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 3, AppRoles: 1})
+	require.NoError(t, os.WriteFile(filepath.Join(e.Dir, "gateway.yaml"), []byte(gateway), 0o644))
+	file, err := e.CampaignFile(nil, quick+"profile: gateway.yaml\n")
+	require.NoError(t, err)
+	u := newUser(t, e, file)
+	u.must("init")
+	answers := filepath.Join(filepath.Dir(file), "answers.yaml")
+	untouched := func() {
+		t.Helper()
+		for id, p := range e.Live {
+			require.Equal(t, 1, versions(t, e.Vault.Client(), p), id)
+		}
+		require.NoDirExists(t, filepath.Join(e.Dir, "ledger"))
+		kept, err := e.Vault.Client().Logical().List("rollcall/metadata/campaigns")
+		require.NoError(t, err)
+		require.Nil(t, kept, "no campaign was begun")
+	}
+
+	t.Run("list and plan show first what nobody has answered", func(t *testing.T) {
+		for _, command := range []string{"list", "plan"} {
+			r := u.run(command)
+			require.Equal(t, 2, r.code, r.out+r.err)
+			require.True(t, strings.HasPrefix(r.out, "2 of 3 lines of profile gateway are unanswered:\n  answers.yaml: seal (tls-key): has no answer\n  answers.yaml: users "), r.out)
+			require.Contains(t, r.out, "lookup: covered by 2 credentials, 2 of which because the profile has one line of its kind", "the third is tied by nothing but its secret's own word")
+			require.NotContains(t, r.err, "names no profile")
+		}
+	})
+	refused := func(want ...string) {
+		t.Helper()
+		r := u.run("run")
+		require.Equal(t, 1, r.code, r.out+r.err)
+		for _, w := range want {
+			require.Contains(t, r.err, w)
+		}
+		require.Empty(t, r.out)
+		untouched()
+	}
+	refused("2 of 3 lines of profile gateway have no answer that holds:\nanswers.yaml: seal (tls-key): has no answer\n", "`rollcall answers init` writes answers.yaml")
+
+	u.must("answers", "init")
+	text, err := os.ReadFile(answers)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\n  lookup: covered\n", "what the sources found is filled in")
+	r := u.run("answers", "check")
+	require.Equal(t, 1, r.code, r.out+r.err)
+	require.Regexp(t, `(?m)^answers.yaml:\d+: seal \(tls-key\): has no answer$`, r.out)
+	refused("answers.yaml:", "answer them in answers.yaml")
+
+	write := func(lookup, seal, users string) {
+		require.NoError(t, os.WriteFile(answers, []byte("device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n  lookup: "+lookup+"\n  seal: "+seal+"\n  users: "+users+"\n"), 0o644))
+	}
+	t.Run("an answer that the roll contradicts is refused, --unanswered or not", func(t *testing.T) {
+		write("{none: no directory}", "{none: no TLS}", "covered")
+		refused("answers.yaml:6: lookup (directory-bind): says none, and 2 credentials of the roll answer it", "answers.yaml:8: users (passing-user-password): says covered, and no credential of the roll answers it")
+		r := u.run("run", "--unanswered", "the night is short")
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.err, "not with answers that are wrong: correct them")
+		untouched()
+	})
+	t.Run("later that has fallen due is asked again", func(t *testing.T) {
+		write("covered", "{later: order it, owner: jo, due: 2026-01-02}", "{none: nobody logs in}")
+		refused("answers.yaml:7: seal (tls-key): was left for later and fell due on 2026-01-02 (jo)")
+	})
+	t.Run("answered in full it runs, and ends with exit code 0", func(t *testing.T) {
+		write("covered", "{none: it speaks no TLS}", "{none: nobody logs in}")
+		require.Contains(t, u.must("answers", "check"), "3 lines, 1 covered, 2 none, 0 later, 0 unanswered")
+		r := u.run("run")
+		require.Equal(t, 0, r.code, r.out+r.err)
+		requireConsumersServed(t, e)
+	})
+	t.Run("a person goes on without, which is exit code 2", func(t *testing.T) {
+		write("covered", "", "{later: ask them, owner: jo, due: 2999-01-02}")
+		r := u.run("run", "--unanswered", "the CA answers on Monday")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		state := u.ledger()
+		require.Len(t, state.Findings, 2)
+		require.Equal(t, credential.FindingUnanswered, state.Findings[0].Code)
+		require.Equal(t, credential.FindingLater, state.Findings[1].Code)
+		require.Contains(t, r.out, "perhaps not all: 1 of 3 lines of profile gateway have no answer: seal")
+	})
+}
