@@ -68,7 +68,7 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		return Roll{}, classify(errVault, err)
 	}
 	if err != nil {
-		roll, _, err := listing.List(ctx, r.Store, r.Kinds, spec, in.Campaign, nil)
+		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign)
 		if err != nil {
 			return Roll{}, classifyListing(err)
 		}

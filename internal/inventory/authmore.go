@@ -234,7 +234,8 @@ func (l *lister) membersOf(ctx context.Context, m *authMount, name string) error
 
 // lookForIdentities adds what the entity of a login gets, by itself or in a
 // group: people of a company are given their policies so.
-func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]credential.VaultLogin) error {
+func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]credential.VaultLogin) (knownEntities, error) {
+	entities := knownEntities{}
 	accessors := map[string]string{}
 	for _, m := range l.mounts {
 		accessors[m.name] = m.accessor
@@ -245,42 +246,51 @@ func (l *lister) lookForIdentities(ctx context.Context, logins map[string][]cred
 		g.Go(func() error {
 			for i := range of {
 				for _, n := range of[i].Names {
-					gets, err := l.identityGets(gctx, accessors[of[i].Mount], n)
+					gets, known, err := l.identityGets(gctx, accessors[of[i].Mount], n)
 					if err != nil {
 						return err
 					}
 					l.got(id, gets...)
+					l.mu.Lock()
+					for _, entity := range known {
+						entities[entity] = append(entities[entity], id)
+					}
+					l.mu.Unlock()
 					of[i].Plain = of[i].Plain && len(gets) == 0
 				}
 			}
 			return nil
 		})
 	}
-	return g.Wait()
+	return entities, g.Wait()
 }
 
 // identityGets are the policies of whoever Vault knows by a name at a mount; ""
-// where our login may not look.
-func (l *lister) identityGets(ctx context.Context, accessor, name string) ([]string, error) {
+// where our login may not look. entities are the ids that he has and had.
+func (l *lister) identityGets(ctx context.Context, accessor, name string) (gets, entities []string, err error) {
 	const at = "identity/lookup/entity"
 	got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"alias_name": name, "alias_mount_accessor": accessor})
 	switch {
 	case refusedBy(err, 403):
-		return []string{""}, nil
+		return []string{""}, nil, nil
 	case err != nil:
-		return nil, vaultError("look up", at, err)
+		return nil, nil, vaultError("look up", at, err)
 	case got == nil:
-		return nil, nil
+		return nil, nil, nil
 	}
-	out := besides(got.Data["policies"])
+	entities = texts(got.Data["merged_entity_ids"])
+	if id, _ := got.Data["id"].(string); id != "" {
+		entities = append(entities, id)
+	}
+	gets = besides(got.Data["policies"])
 	for _, group := range append(texts(got.Data["group_ids"]), texts(got.Data["inherited_group_ids"])...) {
 		policies, err := l.groupPolicies(ctx, group)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out = append(append(out, policies...), "default") // as above
+		gets = append(append(gets, policies...), "default") // as above
 	}
-	return out, nil
+	return gets, entities, nil
 }
 
 // groupPolicies are those of one group of Vault's identities, which is asked

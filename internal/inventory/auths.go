@@ -63,7 +63,11 @@ func (l *lister) logins(ctx context.Context, known accounts) (map[string][]crede
 			see(c.Authority, several[0])
 		}
 	}
-	return out, l.lookForIdentities(ctx, out)
+	entities, err := l.lookForIdentities(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	return out, l.mintedBefore(ctx, out, entities)
 }
 
 // givesBatch: of a login that gets more than Vault's default policy.

@@ -24,6 +24,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -145,6 +146,10 @@ type Warning = credential.Finding
 type Authorities struct {
 	Directories map[string]Directory
 	Systems     map[string]authority.Finder
+	// Tokens are those of Vault, for a listing after which something is set.
+	// Nil: nobody looks at them. A look ends, rarely, a token that Vault is
+	// just making (minted.NotLookedUp), so who lists for himself makes none.
+	Tokens *minted.Tokens
 }
 
 // List asks all sources and merges what they found into the roll of a
@@ -157,7 +162,7 @@ type Authorities struct {
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
 func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
+	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -305,6 +310,7 @@ type lister struct {
 	c          *config.Campaign
 	dirs       map[string]Directory
 	systems    map[string]authority.Finder
+	tokens     *minted.Tokens
 	vault      Vault
 	progress   func(int)
 	candidates []Candidate

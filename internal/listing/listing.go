@@ -16,12 +16,24 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
 
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
+	return list(ctx, store, kinds, spec, campaign, progress, nil)
+}
+
+// ForRun is List for a campaign that is about to run: it looks at the tokens of
+// Vault as well, which takes the worker's rights.
+func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, error) {
+	roll, _, err := list(ctx, store, kinds, spec, campaign, nil, kinds.Tokens())
+	return roll, err
+}
+
+func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int), tokens *minted.Tokens) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -34,6 +46,7 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
+	at.Tokens = tokens
 	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
 	if err != nil {
 		return nil, nil, err

@@ -63,6 +63,10 @@ func New(store *ownmount.Store) *Registry {
 	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
 }
 
+// Tokens are those of Vault, as the authorities look at them: what one has seen
+// the others need not.
+func (r *Registry) Tokens() *minted.Tokens { return r.tokens }
+
 // Authority opens the authority of a credential, or returns the one that is
 // open. It does no network I/O; the error means that the campaign's
 // specification is unusable.

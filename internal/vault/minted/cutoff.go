@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"rollcall/internal/credential"
 )
@@ -62,7 +63,7 @@ func (t *Tokens) RevokeMinted(ctx context.Context, mine func(Token) bool, alias 
 		}
 		maps.DeleteFunc(children, func(_ string, token Token) bool { _, known := sole[token.Entity]; return !known })
 		maps.Copy(found, children)
-		if found, err = t.living(ctx, found); err != nil {
+		if found, err = t.living(ctx, slices.Collect(maps.Keys(found))); err != nil {
 			return nil, err
 		}
 		out.Orphans = 0

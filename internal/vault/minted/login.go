@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func (t *Tokens) RevokeLogin(ctx context.Context, l Login, mint Mint) (Outcome, 
 			return nil, err
 		}
 		orphans = orphansOf(all)
-		found, err := t.living(ctx, l.candidates(all, entities))
+		found, err := t.living(ctx, slices.Collect(maps.Keys(l.candidates(all, entities))))
 		if err != nil {
 			return nil, err
 		}

@@ -59,6 +59,8 @@ type Tokens struct {
 	answers map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
 	texts   map[string]text     // of policies, by name
+
+	lists, metas sync.Map // what many tokens have in common is kept once
 }
 
 // New gives the tokens that api shows. serverName is how the ledger calls its
@@ -73,6 +75,16 @@ func (t *Tokens) Warm(ctx context.Context) error {
 	return err
 }
 
+// Each hands out all tokens that there are, and looks up those that it has not
+// seen.
+func (t *Tokens) Each(ctx context.Context, each func(Token)) error {
+	all, err := t.look(ctx)
+	for _, token := range all {
+		each(token)
+	}
+	return err
+}
+
 // Find gives the tokens that mine reports, by accessor. Each of them was there
 // just now.
 func (t *Tokens) Find(ctx context.Context, mine func(Token) bool) (map[string]Token, error) {
@@ -80,8 +92,13 @@ func (t *Tokens) Find(ctx context.Context, mine func(Token) bool) (map[string]To
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(all, func(_ string, token Token) bool { return !mine(token) })
-	return t.living(ctx, all)
+	var found []string
+	for accessor, token := range all {
+		if mine(token) {
+			found = append(found, accessor)
+		}
+	}
+	return t.living(ctx, found)
 }
 
 // RevokeAll revokes every token that mine reports and looks again until none is
@@ -126,7 +143,11 @@ func (t *Tokens) revoke(ctx context.Context, found map[string]Token) error {
 	return g.Wait()
 }
 
-// look lists all tokens and looks up those that are new.
+// lookedUpAtOnce bounds what a look has in hand besides what it keeps.
+const lookedUpAtOnce = 2000
+
+// look lists all tokens and looks up those that are new. The map is not to be
+// changed.
 func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
 	select {
 	case t.turn <- struct{}{}:
@@ -139,32 +160,34 @@ func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
 		return nil, t.fail("list token accessors", err)
 	}
 	listed := map[string]Token{}
-	fresh := map[string]Token{}
+	var fresh []string
 	for _, accessor := range keys(got) {
 		if token, known := t.seen[accessor]; known {
 			listed[accessor] = token
 		} else {
-			fresh[accessor] = Token{}
+			fresh = append(fresh, accessor)
 		}
 	}
-	fresh, err = t.living(ctx, fresh)
-	maps.Copy(listed, fresh)
-	if err != nil {
-		maps.Copy(t.seen, fresh)
-		return nil, err
+	for part := range slices.Chunk(fresh, lookedUpAtOnce) {
+		found, err := t.living(ctx, part)
+		maps.Copy(listed, found)
+		if err != nil {
+			maps.Copy(listed, t.seen)
+			t.seen = listed // they need not be looked up again
+			return nil, err
+		}
 	}
-	t.seen = maps.Clone(listed) // what is gone is forgotten
+	t.seen = listed // what is gone is forgotten
 	return listed, nil
 }
 
 // living looks tokens up by their accessors, and leaves out those that are
 // gone. On an error it gives what it has.
-func (t *Tokens) living(ctx context.Context, accessors map[string]Token) (map[string]Token, error) {
-	all := slices.Collect(maps.Keys(accessors))
-	found := make([]*Token, len(all))
+func (t *Tokens) living(ctx context.Context, accessors []string) (map[string]Token, error) {
+	found := make([]*Token, len(accessors))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookupsAtOnce)
-	for i, accessor := range all {
+	for i, accessor := range accessors {
 		g.Go(func() (err error) {
 			found[i], err = t.lookup(ctx, accessor)
 			return err
@@ -174,7 +197,7 @@ func (t *Tokens) living(ctx context.Context, accessors map[string]Token) (map[st
 	out := map[string]Token{}
 	for i, token := range found {
 		if token != nil {
-			out[all[i]] = *token
+			out[accessors[i]] = *token
 		}
 	}
 	return out, err
@@ -201,15 +224,10 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 	case got == nil:
 		return nil, nil
 	}
-	token := Token{Meta: map[string]string{}}
-	token.Path, _ = got.Data["path"].(string)
-	token.Entity, _ = got.Data["entity_id"].(string)
+	token := Token{Meta: t.meta(got.Data["meta"])}
+	token.Path, token.Entity = once(got.Data["path"]), once(got.Data["entity_id"])
 	token.Orphan, _ = got.Data["orphan"].(bool)
-	token.Policies, token.IdentityPolicies = texts(got.Data["policies"]), texts(got.Data["identity_policies"])
-	meta, _ := got.Data["meta"].(map[string]any)
-	for k, v := range meta {
-		token.Meta[k], _ = v.(string)
-	}
+	token.Policies, token.IdentityPolicies = t.list(got.Data["policies"]), t.list(got.Data["identity_policies"])
 	return &token, nil
 }
 
