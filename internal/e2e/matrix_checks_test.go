@@ -6,53 +6,45 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/faultproxy"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
 )
 
 // These look at the servers themselves, past the proxies.
 
-// accepts asks the authority whether a value logs in.
+// accepts asks whether a value logs in at the write server.
 func (b *bench) accepts(value credential.Secret) (bool, error) {
+	return b.acceptedAt(value, false)
+}
+
+// acceptedAt asks the write server, or all servers, of which the first that
+// lets the value in decides. Whoever is asked stands on the kind's contract
+// (kind.Authority), which is tested by itself.
+func (b *bench) acceptedAt(value credential.Secret, everywhere bool) (bool, error) {
 	if value.IsZero() {
 		return false, nil
 	}
-	if b.Credential.Kind.OpensVault() {
-		return b.acceptsLogin(value)
+	for n, server := range b.direct.Servers() {
+		if n > 0 && !everywhere {
+			break
+		}
+		answer, err := b.direct.Offer(context.Background(), server, kind.Account{Subject: b.Credential.Subject, Name: b.Credential.Name}, value)
+		if err != nil || answer == protocol.Accepted {
+			return err == nil, err
+		}
+		if answer != protocol.Refused {
+			return false, fmt.Errorf("a value is neither accepted nor refused: %s", answer)
+		}
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(b.Directory.CA))
-	conn, err := ldap.DialURL(b.stolen.Servers[0], ldap.DialWithTLSConfig(&tls.Config{RootCAs: pool}))
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	err = conn.Bind(b.stolen.DN, value.Reveal())
-	if b.Credential.HandsOver() && err != nil && strings.Contains(err.Error(), ", data 773,") {
-		return true, nil // the right one, which its owner must change
-	}
-	if ldap.IsErrorWithCode(err, ldap.LDAPResultInvalidCredentials) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (b *bench) acceptsLogin(value credential.Secret) (bool, error) {
-	api := b.e.Vault.Client()
-	api.ClearToken()
-	at, with := "auth/approle/login", map[string]any{"role_id": b.stolen.RoleID, "secret_id": value.Reveal()}
-	if b.Credential.Kind == credential.UserpassPassword {
-		at, with = "auth/userpass/login/"+b.stolen.User, map[string]any{"password": value.Reveal()}
-	}
-	got, err := api.Logical().WriteWithContext(context.Background(), at, with)
-	if err != nil {
-		return false, nil //nolint:nilerr // a refused login is the answer
-	}
-	api.SetToken(got.Auth.ClientToken)
-	return true, api.Auth().Token().RevokeSelfWithContext(context.Background(), "")
+	return false, nil
 }
 
 func (b *bench) read(path, name string) (credential.Secret, error) {
@@ -99,7 +91,7 @@ func (b *bench) notLost() error {
 // ended: the old value is dead, consumers have the new one, saw one change, and
 // the authority was set once.
 func (b *bench) ended() error {
-	old, err := b.accepts(credential.NewSecret(b.stolen.Password))
+	old, err := b.acceptedAt(credential.NewSecret(b.stolen.Password), true)
 	if err != nil {
 		return err
 	}
@@ -141,7 +133,7 @@ func (b *bench) ended() error {
 // mustBeChanged: the temporary value is the right one and lets nobody in.
 func (b *bench) mustBeChanged(value credential.Secret) error {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(b.Directory.CA))
+	pool.AppendCertsFromPEM(b.e.CA.PEM)
 	conn, err := ldap.DialURL(b.stolen.Servers[0], ldap.DialWithTLSConfig(&tls.Config{RootCAs: pool}))
 	if err != nil {
 		return err
@@ -153,40 +145,34 @@ func (b *bench) mustBeChanged(value credential.Secret) error {
 	return nil
 }
 
+// isSet reports whether a request sets a value, or completes that.
+func (b *bench) isSet(r faultproxy.Request) bool {
+	const passwordModify = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
+	return r.Applied && (r.Detail == passwordModify || r.Detail == "commit" ||
+		r.Kind == "modify" && b.Credential.Authority == estate.DomainName ||
+		b.Credential.Kind.OpensVault() && (strings.HasSuffix(r.Detail, "/custom-secret-id") || strings.HasSuffix(r.Detail, "/password")))
+}
+
 // setOnce counts the sets that a server answered. A domain controller is to get
 // two, and one more where it cannot be told whose value the first one replaced;
 // a reply lost to the last repeats both.
 func (b *bench) setOnce() error {
-	const passwordModify = "1.3.6.1.4.1.4203.1.11.1" // RFC 3062
 	n := 0
-	for _, r := range b.ldap.Requests() {
-		if r.Applied && r.Detail == passwordModify {
-			n++
-		}
-	}
-	if b.Credential.Kind.OpensVault() {
-		for _, r := range b.vault.Requests() {
-			if r.Applied && (strings.HasSuffix(r.Detail, "/custom-secret-id") || strings.HasSuffix(r.Detail, "/password")) {
+	for _, p := range append(slices.Clone(b.servers), b.vault) {
+		for _, r := range p.Requests() {
+			if b.isSet(r) {
 				n++
 			}
 		}
 	}
-	if b.Credential.Kind == credential.ADPassword || b.Credential.HandsOver() {
-		most := 5
+	least, most := 1, 1
+	if b.Credential.Authority == estate.DomainName {
+		least, most = 2, 5
 		if b.Credential.HandsOver() {
 			most += 2 // must-change, which is lost with the rest or done again
 		}
-		for _, r := range b.ldap.Requests() {
-			if r.Applied && r.Kind == "modify" {
-				n++
-			}
-		}
-		if n < 2 || n > most {
-			return fmt.Errorf("the account was changed %d times", n)
-		}
-		return nil
 	}
-	if n != 1 {
+	if n < least || n > most {
 		return fmt.Errorf("the authority was set %d times", n)
 	}
 	return nil

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,12 +20,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/faultproxy"
 	"rollcall/internal/intruder"
+	"rollcall/internal/kind"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
+	"rollcall/internal/postgres/settings"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault/ownmount"
 )
@@ -31,32 +37,40 @@ import (
 // and to Vault, something goes wrong. Whatever it is, nothing is lost, and
 // going on ends with the old value dead, one change for consumers and one set.
 
-// target is one credential and the way to it through proxies.
+// target is one credential and the way to it.
 type target struct {
 	Credential credential.Credential
-	Directory  config.Directory // behind a proxy
-	Vault      string           // URL of the proxy before Vault
+	Campaign   *config.Campaign // with the credential's authority
+	Vault      string           // URL
 	Token      string           // file
+}
+
+// authority opens what decides on the credential.
+func (g target) authority(ctx context.Context) (kind.Authority, *ownmount.Store, func(), error) {
+	store, err := openStore(ctx, g)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	kinds := registry.New(store)
+	authority, err := kinds.Authority(g.Campaign, g.Credential.Authority, g.Credential.Kind)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return authority, store, func() {
+		_ = kinds.Close()
+		_ = store.Close()
+	}, nil
 }
 
 // open gives a rotator that reaches everything through the proxies.
 func (g target) open(ctx context.Context) (*rotation.Rotator, func(), error) {
-	store, err := openStore(ctx, g)
-	if err != nil {
-		return nil, nil, err
-	}
-	kinds := registry.New(store)
-	spec := &config.Campaign{Device: estate.Device, Directories: map[string]config.Directory{g.Credential.Authority: g.Directory}}
-	authority, err := kinds.Authority(spec, g.Credential.Authority, g.Credential.Kind)
+	authority, store, done, err := g.authority(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	r := &rotation.Rotator{Store: store, Authority: authority, Campaign: "matrix", Now: time.Now, Cache: rotation.NewPreparedCache()}
 	r.StillOpen = func(context.Context) bool { return true } // as with the activities
-	return r, func() {
-		_ = kinds.Close()
-		_ = store.Close()
-	}, nil
+	return r, done, nil
 }
 
 // environment is held while a store reads its address from the environment.
@@ -113,12 +127,25 @@ func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *
 
 // bench is one credential behind proxies of its own.
 type bench struct {
-	target
+	target                 // through the proxies
+	direct  kind.Authority // past them
 	e       *estate.Estate
 	stolen  intruder.Stolen
-	ldap    *faultproxy.Proxy
+	keeps   func() (closed func() bool, err error) // opens a session with the stolen value; nil where a login gives none
+	servers []*faultproxy.Proxy                    // of the authority, the write server first
 	vault   *faultproxy.Proxy
 	through *faultproxy.Proxy // the one that the case is about
+}
+
+// proxy is the one at a seat.
+func (b *bench) proxy(at seat) *faultproxy.Proxy {
+	switch at {
+	case "vault":
+		return b.vault
+	case "replica":
+		return b.servers[1]
+	}
+	return b.servers[0]
 }
 
 // directoryOf is the configuration of the directory that decides on a kind.
@@ -143,19 +170,74 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 	return d
 }
 
+// campaignOf names the credential's authority, and nothing where that is Vault.
+func campaignOf(e *estate.Estate, c credential.Credential) *config.Campaign {
+	spec := &config.Campaign{Device: estate.Device}
+	switch {
+	case c.Kind.OpensVault():
+	case c.Authority == estate.PostgresName:
+		spec.Systems = config.Systems{c.Authority: settings.Cluster{
+			Servers: e.PostgresServers(), Database: "postgres", CA: e.Postgres.CA, Connections: 4, Timeout: time.Second,
+			Password: config.PasswordPolicy{Length: 24},
+			Bind:     []authority.Login{{Name: e.Postgres.Admin, Secret: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-db", Field: "password"}}},
+		}}
+	default:
+		spec.Directories = map[string]config.Directory{c.Authority: directoryOf(e, c.Kind)}
+	}
+	return spec
+}
+
+// behind puts a proxy before each server of the credential's authority.
+func (b *bench) behind(t *testing.T) *config.Campaign {
+	spec := campaignOf(b.e, b.Credential)
+	at := spec.Authority(b.Credential.Authority)
+	if at == nil {
+		return spec
+	}
+	var through []string
+	for n, server := range at.ServerNames() {
+		p := serverProxy(t, b.e, n, server)
+		b.servers, through = append(b.servers, p), append(through, p.URL())
+	}
+	switch a := at.WithServers(through, nil).(type) {
+	case config.Directory:
+		spec.Directories[b.Credential.Authority] = a
+	default:
+		spec.Systems[b.Credential.Authority] = a
+	}
+	return spec
+}
+
+// serverProxy puts a fault proxy before the nth server of an authority.
+func serverProxy(t *testing.T, e *estate.Estate, n int, server string) *faultproxy.Proxy {
+	t.Helper()
+	if !strings.HasPrefix(server, "postgresql://") {
+		return ldapProxy(t, e, server)
+	}
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(e.CA.PEM))
+	own, err := []*lab.Postgres{e.Postgres, e.PostgresReplica}[n].Certificate()
+	require.NoError(t, err)
+	p, err := faultproxy.StartPostgres(context.Background(), "127.0.0.1:0", server,
+		&tls.Config{Certificates: []tls.Certificate{own}}, &tls.Config{RootCAs: pool})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
 func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen intruder.Stolen) *bench {
 	t.Helper()
-	d := directoryOf(e, c.Kind)
-	b := &bench{e: e, stolen: stolen, ldap: ldapProxy(t, e, d.Servers[0])}
+	b := &bench{e: e, stolen: stolen}
 	var err error
 	b.vault, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(b.vault.Close)
-	d.Servers = []string{b.ldap.URL()}
-	b.target = target{
-		Credential: c, Directory: d, Vault: b.vault.URL(),
-		Token: filepath.Join(e.Dir, "vault", "root-token"),
-	}
+	b.target = target{Credential: c, Campaign: campaignOf(e, c), Vault: e.Vault.Address(), Token: filepath.Join(e.Dir, "vault", "root-token")}
+	var done func()
+	b.direct, _, done, err = b.authority(context.Background())
+	require.NoError(t, err)
+	t.Cleanup(done)
+	b.Vault, b.Campaign = b.vault.URL(), b.behind(t)
 	return b
 }
 
@@ -214,10 +296,7 @@ func walk(t *testing.T, pool *supply, k credential.Kind, at seat, m mishap) {
 		over := make([]bool, abreast)
 		for i := range abreast {
 			b := pool.take(t, k)
-			b.through = b.vault
-			if at == "directory" {
-				b.through = b.ldap
-			}
+			b.through = b.proxy(at)
 			g.Go(func() error {
 				happened, err := b.try(m, first+i)
 				over[i] = !happened
@@ -230,6 +309,7 @@ func walk(t *testing.T, pool *supply, k credential.Kind, at seat, m mishap) {
 		require.NoError(t, g.Wait())
 		if over[0] {
 			require.Greater(t, first, 1, "nothing ever happened")
+			t.Logf("%s, %s: %d requests or a few less", at, m.name, first-1)
 			return
 		}
 	}
@@ -241,6 +321,12 @@ func (b *bench) try(m mishap, n int) (happened bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	p := &progress{}
+	closed := func() bool { return true }
+	if b.keeps != nil {
+		if closed, err = b.keeps(); err != nil {
+			return false, err
+		}
+	}
 	match := func(r faultproxy.Request) bool { return !strings.Contains(r.Detail, "auth/token/") } // not our own login
 	if b.Credential.Kind == credential.UserpassPassword {
 		match = changes // each of its logins takes Vault a while
@@ -266,6 +352,9 @@ func (b *bench) try(m mishap, n int) (happened bool, err error) {
 	}
 	if err := b.ended(); err != nil {
 		return happened, fmt.Errorf("%s: %w", request, err)
+	}
+	if !closed() {
+		return happened, fmt.Errorf("%s: called dead, and a session of the stolen value lives on", request)
 	}
 	return happened, nil
 }
@@ -364,6 +453,8 @@ type supply struct {
 	e  *estate.Estate
 	mu sync.Mutex
 	n  map[credential.Kind]int
+
+	keeps func(intruder.Stolen) (func() bool, error) // bench.keeps of each
 }
 
 func (s *supply) take(t *testing.T, k credential.Kind) *bench {
@@ -376,7 +467,7 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 	authority := map[credential.Kind]string{
 		credential.LDAPPassword: "corp", credential.AppRoleSecretID: credential.VaultAuthority,
 		credential.ADPassword: estate.DomainName, credential.UserPassword: estate.DomainName,
-		credential.UserpassPassword: credential.VaultAuthority,
+		credential.UserpassPassword: credential.VaultAuthority, credential.PostgresPassword: estate.PostgresName,
 	}[k]
 	for seen, at := 0, s.n[k]; seen < len(s.e.Stolen); seen++ {
 		stolen := s.e.Stolen[seen]
@@ -385,17 +476,16 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 			continue
 		}
 		if !person {
-			path = s.e.Live[stolen.ID]
+			if path = s.e.Live[stolen.ID]; path == (credential.Path{}) {
+				continue
+			}
 		}
 		if at--; at >= 0 {
 			continue
 		}
 		s.n[k]++
 		subject := strings.TrimPrefix(stolen.ID, authority+"/")
-		name := stolen.DN
-		if name == "" {
-			name = subject
-		}
+		name := cmp.Or(stolen.DN, stolen.User, subject)
 		c := credential.Credential{
 			ID: stolen.ID, Kind: k, Authority: authority, Subject: subject, Name: name, Paths: []credential.Path{path},
 		}
@@ -406,7 +496,11 @@ func (s *supply) take(t *testing.T, k credential.Kind) *bench {
 			spare.Path += "-" + subject
 			c.Adopted, c.Named, c.Spare = true, c.Paths, &spare
 		}
-		return newBench(t, s.e, c, stolen)
+		b := newBench(t, s.e, c, stolen)
+		if s.keeps != nil {
+			b.keeps = func() (func() bool, error) { return s.keeps(stolen) }
+		}
+		return b
 	}
 	require.Fail(t, "the estate has too few credentials for the matrix")
 	return nil

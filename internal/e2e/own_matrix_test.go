@@ -106,10 +106,7 @@ func (p ownPair) try(b *bench, at seat, m mishap, n int) (happened bool, err err
 	if err != nil {
 		return false, err
 	}
-	b.through = b.vault
-	if at == "directory" {
-		b.through = b.ldap
-	}
+	b.through = b.proxy(at)
 	match := func(r faultproxy.Request) bool { return !strings.Contains(r.Detail, "auth/token/") } // not the login to Vault
 	state := &progress{}
 	if err := b.killedPass(ctx, m, n, match, state); err != nil {

@@ -1,9 +1,9 @@
-// Package faultproxy stands in front of a real LDAP server or Vault in tests
-// and breaks exactly one request, chosen by its number: it drops the request,
-// drops the reply after the server applied it, cuts the connection, or holds
-// the request for as long as the test wants. It understands where requests and
-// replies begin and end, so a test that walks n = 1, 2, 3, … meets every gap
-// between two calls.
+// Package faultproxy stands in front of a real LDAP server, PostgreSQL or Vault
+// in tests and breaks exactly one request, chosen by its number: it drops the
+// request, drops the reply after the server applied it, cuts the connection, or
+// holds the request for as long as the test wants. It understands where
+// requests and replies begin and end, so a test that walks n = 1, 2, 3, … meets
+// every gap between two calls.
 //
 // Requests are recorded by kind and target. Values, filters, bodies and query
 // strings are not.
@@ -44,10 +44,11 @@ type Request struct {
 	N int // 1, 2, … since the start, in the order of arrival over all connections
 
 	// Kind is the LDAP operation (bind, search, modify, add, delete, rename,
-	// compare, extended) or the HTTP method, with LIST for Vault's ?list=true.
+	// compare, extended), login or query of PostgreSQL, or the HTTP method, with
+	// LIST for Vault's ?list=true.
 	Kind string
-	// Detail is the entry or search base, the OID of an extended operation, or
-	// the URL's path.
+	// Detail is the entry or search base, the OID of an extended operation, the
+	// first words of statements, or the URL's path.
 	Detail string
 	// Applied says that a server's answer to it arrived at the proxy.
 	Applied bool

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -197,6 +198,12 @@ func (s *Postgres) SeededPassword(role string) string { return seededPassword(s.
 // LogFile is what the server wrote to its standard error, statements and logins
 // included.
 func (s *Postgres) LogFile() string { return s.path("postgres.log") }
+
+// Certificate is what the server shows, for whoever stands in front of it: SCRAM
+// binds a login to it (RFC 5929 section 4).
+func (s *Postgres) Certificate() (tls.Certificate, error) {
+	return tls.LoadX509KeyPair(s.path("postgres.crt"), s.path("postgres.key"))
+}
 
 // Connect logs in. The caller closes the connection.
 func (s *Postgres) Connect(ctx context.Context, role, password, database string) (*pgx.Conn, error) {
