@@ -41,15 +41,20 @@ type Account struct {
 	Name    string   // for people: what it is called now
 	Short   string   // for a segment of a path in Vault
 	Names   []string // all that people call it
-	// Problem keeps it from being rotated as it is listed; Detail says why, for
-	// people. Empty: nothing does.
-	Problem credential.Problem
-	Detail  string
+	// Problems keep it from being rotated as it is listed, the gravest first.
+	Problems []Problem
 	// Findings are what an investigator must look at.
 	Findings []credential.Finding
 	// Resets: it can reset the secrets of other accounts there, and so goes
 	// before them.
 	Resets bool
+}
+
+// Problem is one that a listing takes over, with what a person should know of
+// it.
+type Problem struct {
+	Code   credential.Problem
+	Detail string
 }
 
 // Found are the servers of an authority at one moment.

@@ -189,6 +189,9 @@ const (
 	// SharedRole: an AppRole has secret-ids that are not one consumer's. A
 	// person may accept it.
 	SharedRole Problem = "shared-role"
+	// MD5Stored: PostgreSQL keeps the password by md5, and would keep the new one
+	// by SCRAM, which not every client can do. A person may accept it.
+	MD5Stored Problem = "md5-stored"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside
 	// survives.
 	ComputerAccount Problem = "computer"

@@ -35,6 +35,7 @@ const (
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingKeptByVault      FindingCode = "kept-by-vault"
 	FindingSharedRole       FindingCode = "shared-role"
+	FindingMD5Stored        FindingCode = "md5-stored"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.

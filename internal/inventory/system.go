@@ -38,11 +38,11 @@ func (l *line) fromSystem(a *authority.Account) {
 	}
 	l.findings = append(l.findings, a.Findings...)
 	l.resets = l.resets || a.Resets
-	if a.Problem != "" {
-		l.find(credential.FindingCode(a.Problem), "%s", a.Detail)
-		if !slices.Contains(l.problems, a.Problem) {
-			l.problems = append(l.problems, a.Problem)
+	for _, p := range a.Problems {
+		l.find(credential.FindingCode(p.Code), "%s", p.Detail)
+		if !slices.Contains(l.problems, p.Code) {
+			l.problems = append(l.problems, p.Code)
 		}
-		l.settle()
 	}
+	l.settle()
 }

@@ -36,7 +36,7 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 		return authority.Account{Subject: id, Name: name, Short: name, Names: []string{name}}
 	}
 	none := role("16386", "peer")
-	none.Problem, none.Detail = credential.NoPassword, "it has no password"
+	none.Problems = []authority.Problem{{Code: credential.NoPassword, Detail: "it has no password"}}
 	admin := role("16387", "rollcall")
 	db := cluster{roles: map[string]authority.Account{"App": role("16384", "App"), "app": role("16385", "app"), "peer": none, "rollcall": admin}}
 	c := &config.Campaign{
@@ -73,6 +73,32 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 
 	_, _, err = List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now(), nil)
 	require.ErrorContains(t, err, "PostgreSQL cluster appdb is not connected")
+}
+
+func TestAPersonAcceptsThatARoleStoredByMD5BecomesSCRAM(t *testing.T) {
+	old := func(id, name string) authority.Account {
+		return authority.Account{Subject: id, Name: name, Short: name, Names: []string{name}, Problems: []authority.Problem{{Code: credential.MD5Stored, Detail: "it is stored by md5"}}}
+	}
+	db := cluster{roles: map[string]authority.Account{"app": old("16384", "app"), "batch": old("16385", "batch")}}
+	c := &config.Campaign{
+		Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"},
+		Systems: config.Systems{"appdb": settings.Cluster{Servers: db.Servers()}},
+		Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory\napp,appdb\nbatch,appdb\n")}},
+		Accept:  []config.Accept{{Account: "batch", Problem: credential.MD5Stored, Reason: "its driver is of 2024"}},
+	}
+	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	require.NoError(t, err)
+	require.Len(t, roll.Credentials, 2)
+	for _, x := range roll.Credentials {
+		if x.Name == "app" {
+			require.Equal(t, credential.MD5Stored, x.Problem)
+			require.Empty(t, x.Accepted)
+			continue
+		}
+		require.Empty(t, x.Problem)
+		require.Equal(t, []credential.Problem{credential.MD5Stored}, x.Accepted)
+		require.Contains(t, details(roll, x.ID, credential.FindingMD5Stored), "accepted by the campaign file: its driver is of 2024")
+	}
 }
 
 // listIn lists where all authorities are directories.

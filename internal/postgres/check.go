@@ -232,7 +232,7 @@ func (s *server) checkAccounts(ctx context.Context, conn *session, version int, 
 		case !may:
 			add("account", false, r.Name+": the worker's role may not set its password", "have a superuser do it: only one may change superusers and roles with REPLICATION (from version 16 on grant the role WITH ADMIN OPTION)")
 		case r.Stored == StoredMD5:
-			add("account", false, r.Name+": its password is stored by md5, and will be by SCRAM", "make sure that its consumers can do SCRAM (libpq 10, and drivers of after 2018); if not, accept that they are cut off, or update them first")
+			add("account", false, r.Name+": its password is stored by md5, and will be by SCRAM", "make sure that its consumers can do SCRAM (libpq 10, and drivers of after 2018); update those that cannot, then accept md5-stored by name")
 		case r.Stored == StoredNone:
 			add("account", false, r.Name+": it has no password, and a reset would give it a login", "take it off the roll")
 		case r.State == protocol.Expired:

@@ -16,30 +16,42 @@ import (
 // sslRequest is the message that asks for TLS (55.7).
 const sslRequest = 80877103
 
-func (s *server) startTLS(ctx context.Context) (tls.ConnectionState, error) {
+func (s *server) startTLS(ctx context.Context) (state tls.ConnectionState, err error) {
+	err = s.overTLS(ctx, func(c encrypted) error {
+		state = c.ConnectionState()
+		return nil
+	})
+	return state, err
+}
+
+// encrypted is a connection on which nothing but TLS was spoken yet.
+type encrypted = *tls.Conn
+
+// overTLS connects, asks for TLS, and closes the connection after f.
+func (s *server) overTLS(ctx context.Context, f func(encrypted) error) error {
 	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(s.address, strconv.Itoa(int(s.port))))
 	if err != nil {
-		return tls.ConnectionState{}, err
+		return err
 	}
 	defer tcp.Close()
 	stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
 	defer stop()
 	ask := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 8), sslRequest)
 	if _, err := tcp.Write(ask); err != nil {
-		return tls.ConnectionState{}, err
+		return err
 	}
 	answer := make([]byte, 1)
 	if _, err := io.ReadFull(tcp, answer); err != nil {
-		return tls.ConnectionState{}, err
+		return err
 	}
 	if answer[0] != 'S' {
-		return tls.ConnectionState{}, errors.New("server refused TLS connection")
+		return errors.New("server refused TLS connection")
 	}
 	c := tls.Client(tcp, s.tls)
 	if err := c.HandshakeContext(ctx); err != nil {
-		return tls.ConnectionState{}, err
+		return err
 	}
-	return c.ConnectionState(), nil
+	return f(c)
 }
 
 // checkRights looks at the worker's own rights. Those on roles count on the

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,35 +37,18 @@ var ways = []string{
 	"hostssl all +by_ldap 127.0.0.1/32 ldap ldapserver=127.0.0.1 ldapport=1 ldapprefix=x",
 }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rollcall-postgres")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := startAll(ctx, dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		_ = replica.Stop(context.Background())
-		_ = primary.Stop(context.Background())
-	}()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(lab.WithPostgresPair(lab.PostgresOptions{HBA: ways}, func(p lab.PostgresPair) int {
+		ca, primary, replica = p.CA, p.Primary, p.Replica
+		if err := prepareAll(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}))
 }
 
-func startAll(ctx context.Context, dir string) (err error) {
-	if ca, err = lab.NewCA(); err != nil {
-		return err
-	}
-	if primary, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(dir, "primary"), CA: ca, HBA: ways}); err != nil {
-		return err
-	}
+func prepareAll(ctx context.Context) (err error) {
 	statements := []string{"CREATE DATABASE closed ALLOW_CONNECTIONS false", "CREATE DATABASE shut", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC"}
 	for _, way := range ways {
 		group := strings.TrimPrefix(strings.Fields(way)[2], "+")
@@ -75,10 +57,10 @@ func startAll(ctx context.Context, dir string) (err error) {
 	if err := primary.Exec(ctx, statements...); err != nil {
 		return err
 	}
-	if asked.conn, err = primary.AdminConn(ctx); err != nil {
+	if err := replica.AwaitReplication(ctx); err != nil {
 		return err
 	}
-	replica, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(dir, "replica"), CA: ca, ReplicaOf: primary})
+	asked.conn, err = primary.AdminConn(ctx)
 	return err
 }
 

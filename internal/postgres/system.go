@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,15 +127,15 @@ func (s *System) Others(ctx context.Context, accepted ...string) (out authority.
 // another mean both, and are ambiguous.
 func (s *System) Find(ctx context.Context, references []string) (map[string][]authority.Account, error) {
 	server := s.Servers()[0]
-	out := map[string][]authority.Account{}
+	found := map[string][]Role{}
 	var ids []string
 	for _, ref := range references {
-		r, found, err := s.Client.Find(ctx, server, ref)
+		r, ok, err := s.Client.Find(ctx, server, ref)
 		if err != nil {
 			return nil, err
 		}
-		if found {
-			out[ref] = append(out[ref], account(r))
+		if ok {
+			found[ref] = append(found[ref], r)
 		}
 		if isID(ref) {
 			ids = append(ids, ref)
@@ -144,26 +145,26 @@ func (s *System) Find(ctx context.Context, references []string) (map[string][]au
 	if err != nil {
 		return nil, err
 	}
+	all := map[string]Role{}
 	for id, r := range byID {
-		if !slices.ContainsFunc(out[id], func(a authority.Account) bool { return a.Subject == r.ID }) {
-			out[id] = append(out[id], account(r))
+		if !slices.ContainsFunc(found[id], func(a Role) bool { return a.ID == r.ID }) {
+			found[id] = append(found[id], r)
+		}
+	}
+	for _, roles := range found {
+		for _, r := range roles {
+			all[r.ID] = r
+		}
+	}
+	shown, err := s.accounts(ctx, slices.Collect(maps.Values(all)))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]authority.Account{}
+	for ref, roles := range found {
+		for _, r := range roles {
+			out[ref] = append(out[ref], shown[r.ID])
 		}
 	}
 	return out, nil
 }
-
-// account is a role as a listing takes it.
-func account(r Role) authority.Account {
-	a := authority.Account{Subject: r.ID, Name: r.Name, Short: r.Name, Names: []string{r.Name}, Resets: r.Super || r.CreateRole}
-	switch {
-	case strings.HasPrefix(r.Name, "pg_"):
-		a.Problem, a.Detail = credential.NotAnAccount, "it is a role of PostgreSQL itself, which logs in nowhere"
-	case r.Stored == StoredNone:
-		a.Problem, a.Detail = credential.NoPassword, "it has no password: something else lets it in (a certificate, peer, Kerberos, ldap in pg_hba.conf), or nothing does"
-	}
-	return a
-}
-
-// Problem is why the password of a role must not be set now, as a listing says
-// it; empty if nothing is.
-func (r Role) Problem() credential.Problem { return account(r).Problem }

@@ -1,12 +1,14 @@
 package postgres
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/authority"
+	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/postgres/settings"
 )
@@ -32,4 +34,60 @@ func TestAStandbyThatNoFileNamesIsToldUntilAPersonAccountsForIt(t *testing.T) {
 	accepted := others([]*lab.Postgres{primary}, "replica@127.0.0.1", "another")
 	require.Empty(t, accepted.Names)
 	require.Equal(t, []string{"replica@127.0.0.1"}, accepted.Accepted)
+}
+
+// system is the cluster of all tests, with that login.
+func system(t *testing.T, role, password string) *System {
+	t.Helper()
+	s, err := OpenSystem("db", settings.Cluster{Servers: []string{primary.URL(), replica.URL()}, Database: "postgres", CA: primary.CA,
+		Bind: []authority.Login{{Name: role}}, Connections: 4, Timeout: 10 * time.Second}, held(password))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func problems(a authority.Account) (codes []credential.Problem) {
+	for _, p := range a.Problems {
+		codes = append(codes, p.Code)
+	}
+	return codes
+}
+
+// A role that is stored by md5 is told whether or not the worker's role may see
+// how roles are stored, and no login is tried for it.
+func TestARoleStoredByMD5IsToldWhenItIsListed(t *testing.T) {
+	t.Parallel()
+	_, old := newRoleWith(t, "IN ROLE by_md5")
+	exec(t, `SET LOCAL password_encryption = 'md5'; ALTER ROLE "`+old+`" PASSWORD 'of-before'`)
+	_, scram, _ := newRole(t, "IN ROLE by_md5")
+	_, none := newRoleWith(t, "IN ROLE by_md5")
+	_, barred, _ := newRole(t, "IN ROLE by_reject")
+	for name, s := range map[string]*System{
+		"a superuser":      system(t, primary.Super, primary.SuperPassword),
+		"CREATEROLE alone": system(t, primary.Admin, primary.AdminPassword),
+	} {
+		found, err := s.Find(t.Context(), []string{old, scram, none, barred, "svc-of-nobody"})
+		require.NoError(t, err, name)
+		require.Len(t, found, 4, name)
+		require.Equal(t, []credential.Problem{credential.MD5Stored}, problems(found[old][0]), name)
+		require.Empty(t, problems(found[scram][0]), name)
+		require.Empty(t, problems(found[barred][0]), name)
+		if name == "a superuser" {
+			require.Equal(t, []credential.Problem{credential.NoPassword}, problems(found[none][0]))
+		}
+	}
+	log, err := os.ReadFile(primary.LogFile())
+	require.NoError(t, err)
+	require.NotContains(t, string(log), `password authentication failed for user "`+old)
+
+	weak := system(t, primary.Admin, primary.AdminPassword)
+	for role, want := range map[string]Method{old: MD5, scram: SCRAM, barred: OtherMethod} {
+		got, err := weak.Asks(t.Context(), weak.Servers()[0], role)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, trusted, _ := newRole(t, "IN ROLE by_trust")
+	got, err := weak.Asks(t.Context(), weak.Servers()[0], trusted)
+	require.NoError(t, err)
+	require.Equal(t, NoPassword, got)
 }

@@ -121,6 +121,7 @@ const (
 	ReasonVaultsBind       Reason = "vaults-bind"   // Vault itself binds with it to the directory
 	ReasonKeptByVault      Reason = "kept-by-vault" // a secrets engine of Vault keeps its password
 	ReasonSharedRole       Reason = "shared-role"   // an AppRole has secret-ids that are not one consumer's
+	ReasonMD5Stored        Reason = "md5-stored"    // PostgreSQL keeps its password by md5
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
@@ -159,7 +160,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

@@ -86,7 +86,7 @@ func (j *job) reset(ctx context.Context) error {
 		}
 	}
 	account := j.account
-	account.LeftOut = j.LeftOut
+	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
 	if j.newRight {
 		account.Before = j.staged.Before
 	}

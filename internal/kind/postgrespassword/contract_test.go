@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,43 +23,26 @@ import (
 // One primary and its replica for all tests, each of which has roles of its
 // own.
 var (
-	ca               *lab.CA
+	servers          lab.PostgresPair
 	primary, replica *lab.Postgres
 	roles            atomic.Int64
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rollcall-postgres")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if ca, err = lab.NewCA(); err == nil {
-		primary, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(dir, "primary"), CA: ca})
-	}
-	if err == nil {
-		replica, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: filepath.Join(dir, "replica"), CA: ca, ReplicaOf: primary})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		_ = replica.Stop(context.Background())
-		_ = primary.Stop(context.Background())
-	}()
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(lab.WithPostgresPair(lab.PostgresOptions{HBA: []string{"hostssl all +by_md5 127.0.0.1/32 md5"}}, func(p lab.PostgresPair) int {
+		servers, primary, replica = p, p.Primary, p.Replica
+		if err := primary.Exec(context.Background(), "CREATE ROLE by_md5"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}))
 }
 
 // cluster is the lab's as a campaign file describes it, with that login.
 func cluster(role string) settings.Cluster {
 	return settings.Cluster{
-		Servers: []string{primary.URL(), replica.URL()}, Database: "postgres", CA: string(ca.PEM),
+		Servers: servers.URLs(), Database: "postgres", CA: primary.CA,
 		Bind:        []authority.Login{{Name: role, Secret: credential.Path{Mount: "kv", Path: "rollcall/db", Field: "password"}}},
 		Connections: 8, Timeout: 10 * time.Second,
 	}
@@ -79,13 +61,8 @@ func authorityAs(t *testing.T, role, password string) *Authority {
 func newRole(t *testing.T) (credential.Credential, credential.Secret) {
 	t.Helper()
 	name, value := fmt.Sprintf("svc-%03d", roles.Add(1)), credential.NewSecret(rand.Text())
-	exec(t, `CREATE ROLE "`+name+`" LOGIN PASSWORD '`+value.Reveal()+`'`)
-	conn, err := primary.AdminConn(t.Context())
+	id, err := servers.NewRole(t.Context(), name, `PASSWORD '`+value.Reveal()+`'`)
 	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	var id string
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT oid::text FROM pg_roles WHERE rolname = $1", name).Scan(&id))
-	require.NoError(t, replica.AwaitReplication(t.Context()))
 	return credential.Credential{ID: "appdb/" + id, Kind: credential.PostgresPassword, Authority: "appdb", Subject: id, Name: name}, value
 }
 

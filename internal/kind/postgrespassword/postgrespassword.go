@@ -30,6 +30,7 @@ type Authority struct {
 	arrives time.Duration // the longest wait for a replica in one pass
 
 	set sync.Map // by subject: the done of what this process set last
+	md5 sync.Map // by subject: the server asked for its password by md5
 }
 
 // done is a value that was set, and when.
@@ -77,8 +78,8 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 // password a dead one: whoever extends it brings it back.
 func shown(r postgres.Role) kind.Account {
 	a := kind.Account{Subject: r.ID, Name: r.Name, State: r.State, Changed: r.Mark, OnlyOne: true, Exact: r.Mark != ""}
-	if p := r.Problem(); p != "" {
-		a.Hindered = []credential.Problem{p}
+	for _, p := range r.Problems() {
+		a.Hindered = append(a.Hindered, p.Code)
 	}
 	return a
 }
@@ -146,9 +147,14 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 	if new.IsZero() {
 		return errors.New("an empty password is none: PostgreSQL takes no login with it")
 	}
+	if _, asked := a.md5.Load(acc.Subject); asked && !slices.Contains(acc.Accepted, credential.MD5Stored) {
+		return &protocol.Stop{Reason: protocol.ReasonMD5Stored, Server: a.Servers()[0],
+			Detail: "it was not seen when it was listed: the server asks for its password by md5, and would by SCRAM from now on; nothing was changed: update consumers that cannot do SCRAM, then accept md5-stored by name"}
+	}
 	change, err := a.db.SetPassword(ctx, acc.Subject, acc.Name, new)
 	if err == nil {
 		a.set.Store(acc.Subject, done{new, change})
+		a.md5.Delete(acc.Subject)
 	}
 	return a.notGone(ctx, acc, err)
 }
@@ -173,7 +179,20 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 		return protocol.Refused, nil
 	}
 	login, err := a.db.Try(ctx, server, acc.Subject, acc.Name, value)
+	a.learn(server, acc, login)
 	return login.Answer, err
+}
+
+// learn notes how the write server asked for a password that is right: by md5
+// only for one that is stored so.
+func (a *Authority) learn(server string, acc kind.Account, login postgres.Login) {
+	switch {
+	case login.Answer != protocol.Accepted || server != a.Servers()[0]:
+	case login.Method == postgres.MD5:
+		a.md5.Store(acc.Subject, true)
+	default:
+		a.md5.Delete(acc.Subject)
+	}
 }
 
 // Offer logs in once and looks no further.
@@ -182,6 +201,7 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 		return protocol.Refused, nil
 	}
 	login, err := a.db.Offer(ctx, server, acc.Name, value)
+	a.learn(server, acc, login)
 	return login.Answer, err
 }
 
