@@ -43,6 +43,7 @@ type target struct {
 	Campaign   *config.Campaign // with the credential's authority
 	Vault      string           // URL
 	Token      string           // file
+	Patience   time.Duration    // with one request to Vault
 }
 
 // authority opens what decides on the credential.
@@ -83,7 +84,7 @@ func openStore(ctx context.Context, g target) (*ownmount.Store, error) {
 	}
 	environment.Lock()
 	defer environment.Unlock()
-	for name, value := range map[string]string{"VAULT_ADDR": g.Vault, "VAULT_TOKEN": string(token), "VAULT_CLIENT_TIMEOUT": "2s"} {
+	for name, value := range map[string]string{"VAULT_ADDR": g.Vault, "VAULT_TOKEN": string(token), "VAULT_CLIENT_TIMEOUT": g.Patience.String()} {
 		if err := os.Setenv(name, value); err != nil {
 			return nil, err
 		}
@@ -128,6 +129,7 @@ func pass(ctx context.Context, r *rotation.Rotator, c credential.Credential, p *
 // bench is one credential behind proxies of its own.
 type bench struct {
 	target                 // through the proxies
+	calm    target         // the same, once nothing is broken any more
 	direct  kind.Authority // past them
 	e       *estate.Estate
 	stolen  intruder.Stolen
@@ -170,34 +172,43 @@ func directoryOf(e *estate.Estate, k credential.Kind) config.Directory {
 	return d
 }
 
+// judging is how long whoever looks past the proxies waits for an answer: it is
+// not to take a slow machine for a fault.
+const judging = time.Minute
+
 // campaignOf names the credential's authority, and nothing where that is Vault.
-func campaignOf(e *estate.Estate, c credential.Credential) *config.Campaign {
+// An operation takes patience at most, or what suits the server if it is 0.
+func campaignOf(e *estate.Estate, c credential.Credential, patience time.Duration) *config.Campaign {
 	spec := &config.Campaign{Device: estate.Device}
 	switch {
 	case c.Kind.OpensVault():
 	case c.Authority == estate.PostgresName:
 		spec.Systems = config.Systems{c.Authority: settings.Cluster{
-			Servers: e.PostgresServers(), Database: "postgres", CA: e.Postgres.CA, Connections: 4, Timeout: time.Second,
+			Servers: e.PostgresServers(), Database: "postgres", CA: e.Postgres.CA, Connections: 4, Timeout: cmp.Or(patience, time.Second),
 			Password: config.PasswordPolicy{Length: 24},
 			Bind:     []authority.Login{{Name: e.Postgres.Admin, Secret: credential.Path{Mount: "kv", Path: "infra/rollcall-bind-db", Field: "password"}}},
 		}}
 	default:
-		spec.Directories = map[string]config.Directory{c.Authority: directoryOf(e, c.Kind)}
+		d := directoryOf(e, c.Kind)
+		d.Timeout = cmp.Or(config.Duration(patience), d.Timeout)
+		spec.Directories = map[string]config.Directory{c.Authority: d}
 	}
 	return spec
 }
 
-// behind puts a proxy before each server of the credential's authority.
-func (b *bench) behind(t *testing.T) *config.Campaign {
-	spec := campaignOf(b.e, b.Credential)
+// behind puts a proxy before each server of the credential's authority, once.
+func (b *bench) behind(t *testing.T, patience time.Duration) *config.Campaign {
+	spec := campaignOf(b.e, b.Credential, patience)
 	at := spec.Authority(b.Credential.Authority)
 	if at == nil {
 		return spec
 	}
 	var through []string
 	for n, server := range at.ServerNames() {
-		p := serverProxy(t, b.e, n, server)
-		b.servers, through = append(b.servers, p), append(through, p.URL())
+		if n == len(b.servers) {
+			b.servers = append(b.servers, serverProxy(t, b.e, n, server))
+		}
+		through = append(through, b.servers[n].URL())
 	}
 	switch a := at.WithServers(through, nil).(type) {
 	case config.Directory:
@@ -232,12 +243,14 @@ func newBench(t *testing.T, e *estate.Estate, c credential.Credential, stolen in
 	b.vault, err = faultproxy.StartHTTP(context.Background(), "127.0.0.1:0", e.Vault.Address(), nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(b.vault.Close)
-	b.target = target{Credential: c, Campaign: campaignOf(e, c), Vault: e.Vault.Address(), Token: filepath.Join(e.Dir, "vault", "root-token")}
+	b.target = target{Credential: c, Campaign: campaignOf(e, c, judging), Vault: e.Vault.Address(), Token: filepath.Join(e.Dir, "vault", "root-token"), Patience: judging}
 	var done func()
 	b.direct, _, done, err = b.authority(context.Background())
 	require.NoError(t, err)
 	t.Cleanup(done)
-	b.Vault, b.Campaign = b.vault.URL(), b.behind(t)
+	b.Vault, b.Campaign, b.Patience = b.vault.URL(), b.behind(t, 0), 2*time.Second
+	b.calm = b.target
+	b.calm.Campaign, b.calm.Patience = b.behind(t, judging), judging
 	return b
 }
 
@@ -426,7 +439,7 @@ func passAsChild() int {
 // goOn does what the workflow would: it retries the activity that did not
 // return, then does passes until one ends it.
 func (b *bench) goOn(ctx context.Context, p *progress) error {
-	r, done, err := b.open(ctx)
+	r, done, err := b.calm.open(ctx)
 	if err != nil {
 		return err
 	}
