@@ -20,22 +20,22 @@ const partsMark = "rollcall-parts/1:"
 func NewParts(parts ...Secret) Secret {
 	texts := make([]string, 0, len(parts))
 	for _, p := range parts {
-		texts = append(texts, p.value)
+		texts = append(texts, p.Reveal())
 	}
 	text, _ := json.Marshal(texts) // strings always marshal
-	return Secret{partsMark + string(text)}
+	return NewSecret(partsMark + string(text))
 }
 
 // Parts are those of a value that has several, in order; false if it has not.
 func (s Secret) Parts() ([]Secret, bool) {
-	text, ok := strings.CutPrefix(s.value, partsMark)
+	text, ok := strings.CutPrefix(s.Reveal(), partsMark)
 	var texts []string
 	if !ok || json.Unmarshal([]byte(text), &texts) != nil {
 		return nil, false
 	}
 	out := make([]Secret, 0, len(texts))
 	for _, t := range texts {
-		out = append(out, Secret{t})
+		out = append(out, NewSecret(t))
 	}
 	return out, true
 }

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,4 +39,24 @@ func TestAReferenceNamesAFieldForEachPart(t *testing.T) {
 	require.Equal(t, "kv/web#crt,key,chain", p.String())
 	_, err = three.FieldsOf("crt")
 	require.EqualError(t, err, "certificate has 3 parts: name a field for each, in this order: #certificate,private_key,ca_chain")
+}
+
+// Package fmt calls no method of what stands in an unexported field.
+func TestASecretInAnUnexportedFieldIsNotPrinted(t *testing.T) {
+	type inner struct{ value Secret }
+	type outer struct {
+		inner  inner
+		values []Secret
+		named  map[string]Secret
+	}
+	value := NewSecret("PLANTED-secret")
+	held := outer{inner{value}, []Secret{value}, map[string]Secret{"a": NewParts(value, value)}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		require.NotContains(t, fmt.Sprintf(format, held)+fmt.Sprintf(format, &held), "PLANTED")
+		require.NotContains(t, fmt.Sprintf(format, held), fmt.Sprintf("%x", "PLANTED"))
+	}
+	require.Equal(t, value, NewSecret("PLANTED-"+"secret"), "they are compared by their values")
+	require.True(t, value == NewSecret("PLANTED-secret"))
+	require.Equal(t, Secret{}, NewSecret(""))
+	require.Empty(t, Secret{}.Reveal())
 }

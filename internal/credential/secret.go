@@ -4,27 +4,42 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 // Secret is a value that must never be printed, logged, marshalled or
 // compared by a hash that leaves the process. Every formatting and encoding
 // route gives "[redacted]" or an error; Reveal is the one way to the value, so
 // that a search for Reveal lists every place that handles it.
-type Secret struct{ value string }
+//
+// The value lies behind a pointer: package fmt calls no method of what stands in
+// an unexported field, and prints the address there. Secrets of one value are
+// equal, and the zero Secret is the empty one.
+type Secret struct{ value unique.Handle[string] }
 
 const redacted = "[redacted]"
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(value)}
+}
 
 // Reveal returns the value. Callers hand it to a server and keep no copy.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.IsZero() {
+		return ""
+	}
+	return s.value.Value()
+}
 
 // IsZero reports whether there is no value.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s == Secret{} }
 
 // Equal reports whether both hold the same, non-empty value.
-func (s Secret) Equal(o Secret) bool { return s.value != "" && s.value == o.value }
+func (s Secret) Equal(o Secret) bool { return !s.IsZero() && s == o }
 
 func (s Secret) String() string                { return redacted }
 func (s Secret) GoString() string              { return redacted }

@@ -124,6 +124,9 @@ func (h *hand) Generate(context.Context, credential.Credential) (credential.Secr
 	return call(h, "generate", errNoReply, func() (credential.Secret, error) {
 		h.w.made++
 		value := fmt.Sprintf("S%d", h.w.made)
+		if h.w.parts {
+			value = inParts(value)
+		}
 		h.w.ours[value] = true
 		return credential.NewSecret(value), nil
 	})

@@ -20,7 +20,7 @@ type story struct {
 	proof protocol.Proof
 }
 
-var stories = remembering([]story{
+var stories = remembering(append(pairs, []story{
 	{"one server", func() *world { return newWorld(1, "P0") }, protocol.ProofBind},
 	{"three servers", func() *world { return newWorld(3, "P0") }, protocol.ProofBind},
 	{"the old value keeps working for a while", func() *world {
@@ -162,7 +162,7 @@ var stories = remembering([]story{
 		w.strangerWrites(0, "Q")
 		return w
 	}, protocol.ProofBind},
-})
+}...))
 
 // remembering tells each story a second time, with a process that carries what
 // Prepare saw to Apply for as long as it lives.
@@ -187,15 +187,18 @@ func newPerson() *world {
 }
 
 // inherited has Q staged by a campaign that has ended.
-func inherited() *world {
-	w := newWorld(1, "P0")
+func inherited() *world { return leftBehind(newWorld(1, "P0"), "P0", "Q") }
+
+// leftBehind has next staged by a campaign that has ended, and the path holds
+// old.
+func leftBehind(w *world, old, next string) *world {
 	at := w.cred.Paths[0].String()
 	w.closed["campaign-1"] = true
 	w.staging[w.cred.ID] = &ownmount.Staged{
-		Secret: secret("Q"), Campaign: "campaign-1", Attempt: 1, Version: 1,
-		Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret("P0")},
+		Secret: secret(next), Campaign: "campaign-1", Attempt: 1, Version: 1,
+		Base: map[string]int{at: 1}, Old: map[string]credential.Secret{at: secret(old)},
 	}
-	w.stolen = append(w.stolen, "Q")
+	w.stolen = append(w.stolen, next)
 	return w
 }
 

@@ -105,7 +105,7 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 	}
 	v := vs[at-1]
 	l := vault.Live{Version: at, Written: v.at, Owner: v.fields["owner"]}
-	switch value, has := v.fields[p.Field]; {
+	switch value, has := v.value(p); {
 	case v.destroyed:
 		l.Owner = ""
 	case v.deleted:
@@ -160,7 +160,7 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 		} else if owner != "" {
 			next.fields["owner"] = owner
 		}
-		next.fields[p.Field] = value.Reveal()
+		next.put(p, value.Reveal())
 		s.versions = append(s.versions, next)
 		live := h.w.readLive(p, 0)
 		live.Replaced = now.Version
@@ -178,7 +178,7 @@ func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, act
 			if n >= activated {
 				continue
 			}
-			if value := vs[n-1].fields[p.Field]; !h.w.ours[value] && !slices.ContainsFunc(h.w.write().history, func(old string) bool { return standsFor(secret(value), secret(old)) }) {
+			if value, _ := vs[n-1].value(p); !h.w.ours[value] && !slices.ContainsFunc(h.w.write().history, func(old string) bool { return standsFor(secret(value), secret(old)) }) {
 				h.w.fail("version %d of %s was destroyed, and %q was never the account's", n, p, value)
 			}
 			vs[n-1].destroyed = true

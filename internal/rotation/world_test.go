@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -75,6 +76,9 @@ type world struct {
 	calls  int
 	upset  int // faults and events so far
 
+	field string // of live paths; empty: password
+	parts bool   // values have several
+
 	seen    string // in force on the write server when its account was last looked at
 	retired string // the change mark that the process saw after it retired; lost with it
 
@@ -143,7 +147,7 @@ func newWorld(n int, value string) *world {
 // addPath makes one more live path. An empty value is a path that does not
 // exist yet.
 func (w *world) addPath(name, value string) {
-	p := credential.Path{Mount: "kv", Path: name, Field: "password"}
+	p := credential.Path{Mount: "kv", Path: name, Field: cmp.Or(w.field, "password")}
 	w.cred.Paths = append(w.cred.Paths, p)
 	w.secrets[place(p)] = &kv{}
 	w.cred.Named = append(w.cred.Named, p)
@@ -177,7 +181,9 @@ func place(p credential.Path) string { return p.Mount + "/" + p.Path }
 func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
 	delete(w.foreign, place(w.cred.Paths[path])) // it may be the account's from now on
-	s.versions = append(s.versions, version{fields: map[string]string{"password": value, "username": "svc"}, strangers: true, at: time.Now()})
+	v := version{fields: map[string]string{"username": "svc"}, strangers: true, at: time.Now()}
+	v.put(w.cred.Paths[path], value)
+	s.versions = append(s.versions, v)
 }
 
 // strangerSets changes the password behind our back.
@@ -315,6 +321,7 @@ func (w *world) fail(format string, args ...any) {
 
 // check holds the world to what must be true at every moment.
 func (w *world) check() {
+	w.oneValue()
 	if now := w.write().inForce(); !w.theirs[now] && !w.inVault(now) {
 		w.fail("the value in force (%s) is nowhere in Vault", now)
 	}
@@ -347,7 +354,7 @@ func (w *world) inVault(value string) bool {
 	}
 	for _, p := range w.paths() {
 		for _, v := range w.secrets[place(p)].versions {
-			if !v.destroyed && v.fields[p.Field] == value {
+			if held, _ := v.value(p); !v.destroyed && held == value {
 				return true
 			}
 		}
@@ -374,7 +381,8 @@ func (w *world) at(p credential.Path) string {
 	if len(vs) == 0 {
 		return ""
 	}
-	return vs[len(vs)-1].fields[p.Field]
+	value, _ := vs[len(vs)-1].value(p)
+	return value
 }
 
 // judge holds a verdict of death against the servers.
