@@ -29,7 +29,7 @@ type Accept struct {
 }
 
 // acceptable are the problems that an account may be rotated with.
-var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ForcedChange)}
+var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.ForcedChange)}
 
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
@@ -71,7 +71,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			switch {
 			case directory || a.Server != "" && c.Authority(a.Directory) != nil:
 			case c.Authority(a.Directory) != nil:
-				f.problem("directory", "%s is searched by no source; what is accepted of it is a server that is not asked (server)", c.Called(a.Directory))
+				f.problem("directory", "%s has no parts; what is accepted of it is a server that is not asked (server)", c.Called(a.Directory))
 			default:
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}

@@ -221,7 +221,8 @@ type PasswordPolicy = authority.PasswordPolicy
 type Source struct {
 	// Name for provenance; default: the type, with a number if it repeats.
 	Name string `json:"name"`
-	// Type is manifest, vault-kv, directory, vault-approle or vault-userpass.
+	// Type is manifest, vault-kv, directory, vault-approle, vault-userpass or
+	// postgresql-roles.
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
@@ -260,6 +261,11 @@ type Source struct {
 	// vault-userpass: users of this auth mount (Mount, default "userpass") that
 	// match any of: a name glob, a CIDR that the user is bound to (CIDR).
 	User string `json:"user,omitempty"`
+
+	// postgresql-roles: roles of the cluster Directory that may log in and match
+	// any of: a name glob (Role), membership in a role, a network from which
+	// they are logged in now or which pg_hba.conf names for them (CIDR).
+	MemberOf string `json:"member_of,omitempty"`
 }
 
 // Exclude leaves out what it names and no more: one account, or one place in

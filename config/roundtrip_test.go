@@ -99,6 +99,7 @@ func anyCampaign(t *rapid.T) Campaign {
 			Content: filled(rapid.SliceOf(rapid.Byte()).Draw(t, "content")), Prefix: text.Draw(t, "prefix"), Kind: credential.Kind(text.Draw(t, "kind")),
 			Directory: text.Draw(t, "directory"), Filter: text.Draw(t, "filter"), Base: text.Draw(t, "base"),
 			Mount: text.Draw(t, "mount"), Role: text.Draw(t, "role"), CIDR: text.Draw(t, "cidr"),
+			User: text.Draw(t, "user"), MemberOf: text.Draw(t, "member of"),
 			ProfileLines: filled(rapid.SliceOf(text).Draw(t, "lines")),
 			Metadata:     map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
 		}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/postgres/settings"
 )
 
 // The types of source. Each has a line in sourceTypes below, and one in the
@@ -21,6 +22,7 @@ const (
 	FromLDAP      = "directory"
 	VaultAppRole  = "vault-approle"
 	VaultUserpass = "vault-userpass"
+	FromPostgres  = settings.Type + "-roles"
 )
 
 // sourceType is what the campaign file may say of a source.
@@ -38,6 +40,7 @@ var sourceTypes = []sourceType{
 	{FromLDAP, []string{"directory", "filter", "base", "kind"}, (*loader).search},
 	{VaultAppRole, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
 	{VaultUserpass, []string{"mount", "user", "cidr"}, (*loader).userpass},
+	{FromPostgres, []string{"directory", "role", "member_of", "cidr"}, (*loader).roles},
 }
 
 // SourceTypes are the types of source, in the order in which messages name
@@ -161,7 +164,7 @@ func (l *loader) search(f fields, s *Source, c *Campaign) {
 	switch {
 	case ok || s.Directory == "":
 	case c.Authority(s.Directory) != nil:
-		f.problem("directory", "%s has no entries to search: a manifest, or the metadata of a secret in Vault, names its accounts", c.Called(s.Directory))
+		f.problem("directory", "%s has no entries to search: a source of type "+FromPostgres+" lists its roles, or a manifest, or the metadata of a secret in Vault, names them", c.Called(s.Directory))
 	default:
 		f.unknownDirectory(c, s.Directory)
 	}
@@ -271,6 +274,27 @@ func (l *loader) userpass(f fields, s *Source, _ *Campaign) {
 	f.network(s)
 	if !f.has("user") && !f.has("cidr") {
 		l.problem(f.line, "%s: says nothing that ties a user to the device; give user or cidr", f.where)
+	}
+}
+
+// roles are those of a PostgreSQL cluster.
+func (l *loader) roles(f fields, s *Source, c *Campaign) {
+	s.Directory = f.required("directory", "the cluster, by its name under "+settings.Type)
+	switch a := c.Authority(s.Directory); {
+	case s.Directory == "":
+	case a == nil:
+		f.problem("directory", "no PostgreSQL cluster is called %s; %s names them", shown(s.Directory), settings.Type)
+	case a.Type() != settings.Type:
+		f.problem("directory", "%s is no PostgreSQL cluster: a source of type %s searches a directory", c.Called(s.Directory), FromLDAP)
+	}
+	s.Role = f.str("role")
+	if _, err := path.Match(s.Role, ""); err != nil {
+		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+	}
+	s.MemberOf = f.str("member_of")
+	f.network(s)
+	if !f.has("role") && !f.has("member_of") && !f.has("cidr") {
+		l.problem(f.line, "%s: says nothing that ties a role to the device; give role, member_of or cidr", f.where)
 	}
 }
 

@@ -35,6 +35,30 @@ type Finder interface {
 	Find(ctx context.Context, references []string) (map[string][]Account, error)
 }
 
+// Lister is a Finder that can say by itself which of its accounts tie to a
+// device.
+type Lister interface {
+	Finder
+	// Tied gives the accounts for which any of that is so, each with what it
+	// was. It fails as a whole, as Find does.
+	Tied(ctx context.Context, by Ties) (Tied, error)
+}
+
+// Ties are what may tie an account to a device. What is empty ties none.
+type Ties struct {
+	Name     string // a pattern (path.Match)
+	MemberOf string // a group there
+	Network  string // a CIDR from which it logs in
+}
+
+// Tied is what a Lister found.
+type Tied struct {
+	Accounts []Account
+	Why      map[string]string // by Subject, for people
+	// Warnings are what could not be looked at.
+	Warnings []credential.Finding
+}
+
 // Account is an account as a listing finds it.
 type Account struct {
 	Subject string   // immutable id, in lower case

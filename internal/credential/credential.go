@@ -192,6 +192,10 @@ const (
 	// MD5Stored: PostgreSQL keeps the password by md5, and would keep the new one
 	// by SCRAM, which not every client can do. A person may accept it.
 	MD5Stored Problem = "md5-stored"
+	// ServerRole: a superuser, or a role of replication, that nothing but a
+	// pattern ties to the device: the working of the servers may hang on its
+	// password. A person may accept it.
+	ServerRole Problem = "server-role"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside
 	// survives.
 	ComputerAccount Problem = "computer"

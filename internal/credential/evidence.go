@@ -3,7 +3,7 @@ package credential
 // Reason is the evidence with which one source tied a credential to the device.
 type Reason struct {
 	Source string `json:"source"` // the source's name in the campaign file
-	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, or own for what Rollcall itself works with
+	Type   string `json:"type"`   // manifest, vault-kv, directory, vault-approle, vault-userpass, postgresql-roles, or own for what Rollcall itself works with
 	Detail string `json:"detail"` // file and line, path, filter, CIDR: for people
 }
 
@@ -36,10 +36,16 @@ const (
 	FindingKeptByVault      FindingCode = "kept-by-vault"
 	FindingSharedRole       FindingCode = "shared-role"
 	FindingMD5Stored        FindingCode = "md5-stored"
+	FindingServerRole       FindingCode = "server-role"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.
 	FindingSameName FindingCode = "same-name"
+	// FindingNotAsked: the authority lets the account in without its password,
+	// or has somebody else check it.
+	FindingNotAsked FindingCode = "password-not-asked"
+	// FindingRulesHidden: how accounts are let in is not shown.
+	FindingRulesHidden FindingCode = "login-rules-hidden"
 	// FindingRootDN: the account may have a second password in the server's
 	// configuration.
 	FindingRootDN FindingCode = "perhaps-rootdn"

@@ -362,6 +362,7 @@ var collectors = map[string]func(*lister, context.Context, config.Source) error{
 	config.FromLDAP:      (*lister).search,
 	config.VaultAppRole:  (*lister).appRoles,
 	config.VaultUserpass: (*lister).userpass,
+	config.FromPostgres:  (*lister).roles,
 }
 
 func (l *lister) manifest(_ context.Context, s config.Source) error { return manifest(l.c, s, l.add) }

@@ -20,6 +20,10 @@ const asksAtOnce = 4
 // to the worker's role, the way in which the primary asks for it tells.
 func (s *System) accounts(ctx context.Context, roles []Role) (map[string]authority.Account, error) {
 	out := map[string]authority.Account{}
+	waysIn, err := s.waysIn(ctx, roles)
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	all, within := errgroup.WithContext(ctx)
 	all.SetLimit(asksAtOnce)
@@ -36,11 +40,60 @@ func (s *System) accounts(ctx context.Context, roles []Role) (map[string]authori
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out[r.ID] = account(r)
+			out[r.ID] = waysIn[r.ID].add(account(r))
 			return nil
 		})
 	}
 	return out, all.Wait()
+}
+
+// wayIn is how pg_hba.conf lets a role in by something else than its password.
+type wayIn struct {
+	lines []string // of each server that shows them
+	only  bool     // nowhere by its own password
+}
+
+func (w wayIn) add(a authority.Account) authority.Account {
+	if len(w.lines) == 0 {
+		return a
+	}
+	detail := strings.Join(w.lines, "; ")
+	a.Findings = append(a.Findings, credential.Finding{Code: credential.FindingNotAsked, Detail: detail})
+	if w.only && len(a.Problems) == 0 {
+		a.Problems = append(a.Problems, authority.Problem{Code: credential.CheckedElsewhere, Detail: "no line of pg_hba.conf asks for its own password, and somebody else checks the one that is asked for: change it there (" + detail + ")"})
+	}
+	return a
+}
+
+// waysIn reads pg_hba.conf of each server that shows it. One that does not
+// answer says nothing here: a campaign meets it by itself.
+func (s *System) waysIn(ctx context.Context, roles []Role) (map[string]wayIn, error) {
+	out := map[string]wayIn{}
+	var groups map[string][]string
+	for n, server := range s.servers {
+		rules, shown, err := s.Rules(ctx, server.name)
+		if err != nil && (n == 0 || !IsUnreachable(err) || ctx.Err() != nil) {
+			return nil, err
+		}
+		if !shown {
+			continue
+		}
+		if groups == nil {
+			if groups, err = s.groups(ctx); err != nil {
+				return nil, err
+			}
+		}
+		for _, r := range roles {
+			w := out[r.ID]
+			lines, only := Lines(rules, r.Name, groups[r.ID])
+			for _, line := range lines {
+				w.lines = append(w.lines, server.name+": "+line)
+			}
+			w.only = only && (w.only || n == 0)
+			out[r.ID] = w
+		}
+	}
+	return out, nil
 }
 
 // account is a role as a listing takes it.

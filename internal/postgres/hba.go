@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -14,7 +16,7 @@ type Rule struct {
 	Type      string // local, host, hostssl, hostnossl, hostgssenc, hostnogssenc
 	Databases []string
 	Roles     []string
-	Address   string
+	Address   string // a name, an address, or one with a prefix length
 	Method    string
 	Error     string // the line is of no use, and so is the whole file at the next reload
 }
@@ -40,26 +42,48 @@ func (c *Client) Rules(ctx context.Context, server string) ([]Rule, bool, error)
 
 func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	rows, err := c.Query(ctx, `SELECT line_number, coalesce(type, ''), coalesce(database, '{}'), coalesce(user_name, '{}'),
-		coalesce(address, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules ORDER BY line_number`)
+		coalesce(address, ''), coalesce(netmask, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules ORDER BY line_number`)
 	if err != nil {
 		return nil, err
 	}
 	var out []Rule
 	for rows.Next() {
 		var r Rule
-		if err := rows.Scan(&r.Line, &r.Type, &r.Databases, &r.Roles, &r.Address, &r.Method, &r.Error); err != nil {
+		var mask string
+		if err := rows.Scan(&r.Line, &r.Type, &r.Databases, &r.Roles, &r.Address, &mask, &r.Method, &r.Error); err != nil {
 			return nil, err
 		}
+		r.Address = withMask(r.Address, mask)
 		out = append(out, r)
 	}
 	return out, rows.Err()
 }
 
-// Admits reports whether a line may let a role in. Membership in a group
-// (+name) is not looked at: it may.
-func (r Rule) Admits(role string) bool {
+// withMask writes an address with its prefix length, where it has a mask that is
+// one.
+func withMask(address, mask string) string {
+	m, err := netip.ParseAddr(mask)
+	if err != nil {
+		return address
+	}
+	ones, bits := net.IPMask(m.AsSlice()).Size()
+	if bits == 0 || ones == bits {
+		return address
+	}
+	return fmt.Sprintf("%s/%d", address, ones)
+}
+
+// Admits reports whether a line may let a role in that is a member of groups.
+func (r Rule) Admits(role string, groups []string) bool {
+	return slices.Contains(r.Roles, "all") || r.names(role, groups)
+}
+
+// names reports whether a line names the role itself or a group of it. A pattern
+// (/…, from version 16 on) may.
+func (r Rule) names(role string, groups []string) bool {
 	return slices.ContainsFunc(r.Roles, func(name string) bool {
-		return name == "all" || name == role || strings.HasPrefix(name, "+") || strings.HasPrefix(name, "/")
+		group, isGroup := strings.CutPrefix(name, "+")
+		return name == role || isGroup && (group == role || slices.Contains(groups, group)) || strings.HasPrefix(name, "/")
 	})
 }
 
@@ -83,20 +107,30 @@ func (r Rule) Readable() bool {
 	return (r.Method == "password" || r.Elsewhere()) && (r.Type == "host" || r.Type == "hostnossl" || r.Type == "hostnogssenc")
 }
 
+// Passwordless reports whether a line asks for no password: for nothing, or for
+// another proof of who it is.
+func (r Rule) Passwordless() bool {
+	return slices.Contains([]string{"trust", "peer", "ident", "cert", "gss", "sspi"}, r.Method)
+}
+
 // Lines that admit a role by something else than its own password, with what
-// that means.
-func Lines(rules []Rule, role string) []string {
-	var out []string
+// that means. only reports that there is no line by which its own is asked for,
+// while somebody else checks one.
+func Lines(rules []Rule, role string, groups []string) (lines []string, only bool) {
+	own, elsewhere := false, false
 	for _, r := range rules {
 		switch {
-		case r.Error != "" || !r.Admits(role) || r.replication():
-		case r.Open():
-			out = append(out, fmt.Sprintf("line %d lets in from %s without a password (trust)", r.Line, r.from()))
+		case r.Error != "" || !r.Admits(role, groups) || r.replication() || r.Method == "reject":
+		case r.Passwordless():
+			lines = append(lines, fmt.Sprintf("line %d lets in from %s without a password (%s)", r.Line, r.from(), r.Method))
 		case r.Elsewhere():
-			out = append(out, fmt.Sprintf("line %d has the password checked elsewhere (%s)", r.Line, r.Method))
+			elsewhere = true
+			lines = append(lines, fmt.Sprintf("line %d has the password checked elsewhere (%s)", r.Line, r.Method))
+		default:
+			own = true
 		}
 	}
-	return out
+	return lines, elsewhere && !own
 }
 
 func (r Rule) from() string {

@@ -174,8 +174,23 @@ func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
 		"line 5 lets in from all without a password (trust)",
 		"line 6 is wrong, so that the file is not loaded: what is in force is an older one",
 	}, judgeRules(rules))
-	require.Equal(t, []string{"line 2 lets in from 10.0.0.0/8 without a password (trust)", "line 3 has the password checked elsewhere (ldap)"}, Lines(rules, "svc"))
-	require.Equal(t, []string{"line 3 has the password checked elsewhere (ldap)"}, Lines(rules, "other"))
+	const peer = "line 1 lets in from this machine without a password (peer)"
+	lines, only := Lines(rules, "svc", []string{"people"})
+	require.Equal(t, []string{peer, "line 2 lets in from 10.0.0.0/8 without a password (trust)", "line 3 has the password checked elsewhere (ldap)"}, lines)
+	require.False(t, only, "line 7 asks for its own")
+	lines, _ = Lines(rules, "other", nil)
+	require.Equal(t, []string{peer}, lines)
+	lines, only = Lines(rules[2:3], "svc", []string{"people"})
+	require.Len(t, lines, 1)
+	require.True(t, only)
+	lines, only = Lines(rules[2:3], "svc", []string{"others"})
+	require.Empty(t, lines)
+	require.False(t, only)
+
+	require.Equal(t, "10.0.0.0/8", withMask("10.0.0.0", "255.0.0.0"))
+	require.Equal(t, "2001:db8::/32", withMask("2001:db8::", "ffff:ffff::"))
+	require.Equal(t, "192.0.2.1", withMask("192.0.2.1", "255.255.255.255"))
+	require.Equal(t, "db.example.org", withMask("db.example.org", ""))
 }
 
 func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {

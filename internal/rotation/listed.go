@@ -40,6 +40,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.KeptByVault:      "a secrets engine of Vault keeps this password and sets it itself: what reads it there would be cut off; nothing was changed: rotate it there, its finding has the command",
 	credential.SharedRole:       "the role has secret-ids that differ in whose they are, and all but the new one would be destroyed; nothing was changed: its finding says in what they differ",
 	credential.MD5Stored:        "PostgreSQL keeps this password by md5 and would keep the new one by SCRAM, which not every client can do; nothing was changed: update those that cannot, then accept md5-stored by name",
+	credential.ServerRole:       "it is a superuser or a role of replication, and only what matches a pattern ties it to the device: standbys, backups or scripts of the servers may hang on its password; nothing was changed",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 

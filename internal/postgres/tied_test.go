@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+)
+
+// names are those of what was found, with why.
+func names(found authority.Tied) map[string]string {
+	out := map[string]string{}
+	for _, a := range found.Accounts {
+		out[a.Name] = found.Why[a.Subject]
+	}
+	return out
+}
+
+func codes(warnings []credential.Finding) (out []credential.FindingCode) {
+	for _, w := range warnings {
+		out = append(out, w.Code)
+	}
+	return out
+}
+
+func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
+	_, plain, _ := newRole(t, "")
+	mark := plain + "x" // of this test alone
+	exec(t, `CREATE ROLE "`+mark+`-group"`, `CREATE ROLE "`+mark+`-sub" IN ROLE "`+mark+`-group"`)
+	exec(t, `CREATE ROLE "`+mark+`-deep" LOGIN PASSWORD 'x' IN ROLE "`+mark+`-sub"`, `CREATE ROLE "`+mark+`-super" LOGIN SUPERUSER PASSWORD 'x'`,
+		`CREATE ROLE "`+mark+`-walsender" LOGIN REPLICATION PASSWORD 'x'`, `CREATE ROLE "`+mark+`-none" LOGIN`,
+		`CREATE ROLE "`+mark+`-cert" LOGIN PASSWORD 'x' IN ROLE by_cert`, `CREATE ROLE "`+mark+`-nologin" PASSWORD 'x'`)
+	require.NoError(t, replica.AwaitReplication(t.Context()))
+	super := system(t, primary.Super, primary.SuperPassword)
+	tied := func(s *System, by authority.Ties) authority.Tied {
+		found, err := s.Tied(t.Context(), by)
+		require.NoError(t, err)
+		return found
+	}
+	found := tied(super, authority.Ties{Name: mark + "-*"})
+	why := "role name matches " + mark + "-*"
+	require.Equal(t, map[string]string{mark + "-deep": why, mark + "-super": why, mark + "-walsender": why, mark + "-none": why, mark + "-cert": why}, names(found), "and none that logs in nowhere")
+	require.Empty(t, found.Warnings)
+	for _, a := range found.Accounts {
+		want := map[string][]credential.Problem{
+			"-super": {credential.ServerRole}, "-walsender": {credential.ServerRole}, "-none": {credential.NoPassword},
+		}[strings.TrimPrefix(a.Name, mark)]
+		require.Equal(t, want, problems(a), a.Name)
+		if a.Name == mark+"-cert" {
+			require.Len(t, a.Findings, 1)
+			require.Equal(t, credential.FindingNotAsked, a.Findings[0].Code)
+			require.Contains(t, a.Findings[0].Detail, "without a password (cert)")
+			require.Contains(t, a.Findings[0].Detail, replica.URL(), "each server has a file of its own")
+		} else {
+			require.Empty(t, a.Findings, a.Name)
+		}
+	}
+	require.Equal(t, map[string]string{mark + "-deep": "member of " + mark + "-group"}, names(tied(super, authority.Ties{MemberOf: mark + "-group"})), "through another role, and no superuser")
+	require.Empty(t, names(tied(super, authority.Ties{Name: strings.ToUpper(mark) + "-*"})), "names are compared by their very text")
+	_, err := super.Tied(t.Context(), authority.Ties{MemberOf: mark + "-of-nobody"})
+	require.ErrorContains(t, err, "no role is called as member_of says")
+	require.NotContains(t, err.Error(), mark)
+
+	// A worker that sees neither passwords nor pg_hba.conf says so.
+	weak := system(t, primary.Admin, primary.AdminPassword)
+	found = tied(weak, authority.Ties{Name: mark + "-*"})
+	require.Len(t, found.Accounts, 5)
+	require.Equal(t, []credential.FindingCode{credential.FindingPasswordHidden, credential.FindingRulesHidden}, codes(found.Warnings))
+	require.Contains(t, found.Warnings[0].Detail, "5 roles")
+
+	// Sessions on any server tie a role, and lines that name it.
+	conn, err := replica.Connect(t.Context(), mark+"-deep", "x", "postgres")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	from := names(tied(weak, authority.Ties{Network: "127.0.0.0/8"}))
+	require.Equal(t, "logged in at "+strings.TrimPrefix(replica.URL(), "postgresql://")+" from 127.0.0.1", from[mark+"-deep"])
+	require.NotContains(t, from, mark+"-none")
+	require.Empty(t, names(tied(weak, authority.Ties{Network: "192.0.2.0/24"})))
+	from = names(tied(super, authority.Ties{Network: "127.0.0.1/32"}))
+	require.Contains(t, from[mark+"-cert"], "of pg_hba.conf of "+primary.URL()+" lets it in from 127.0.0.1")
+	require.NotContains(t, from, mark+"-none", "a line for all ties nobody")
+
+	exec(t, `REVOKE pg_read_all_stats FROM "`+primary.Admin+`"`)
+	_, err = weak.Tied(t.Context(), authority.Ties{Network: "192.0.2.0/24"})
+	exec(t, `GRANT pg_read_all_stats TO "`+primary.Admin+`"`)
+	require.ErrorContains(t, err, "grant it pg_read_all_stats")
+}
