@@ -71,7 +71,7 @@ type PasswordPolicy struct {
 	// generates and the other fields are not allowed.
 	VaultPolicy string `json:"vault_policy,omitempty"`
 	Length      int    `json:"length,omitempty"`  // default 32, at least 16, at most 128
-	Symbols     string `json:"symbols,omitempty"` // allowed symbols; default "-_.+"; "" is not "none": use NoSymbols
+	Symbols     string `json:"symbols,omitempty"` // allowed symbols; default "-_."; "" is not "none": use NoSymbols
 	NoSymbols   bool   `json:"no_symbols,omitempty"`
 }
 

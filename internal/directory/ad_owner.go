@@ -83,7 +83,7 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	req := ldap.NewModifyRequest(dn, nil)
 	req.Replace("pwdLastSet", []string{"0"})
 	err := s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
-		return cn.do(ctx, "require a change of password", func(l *ldap.Conn) error { return l.Modify(req) })
+		return cn.change(ctx, "require a change of password", func(l *ldap.Conn) error { return l.Modify(req) })
 	})
 	if err == nil || !answered(err) {
 		return err

@@ -87,6 +87,22 @@ func (c *conn) do(ctx context.Context, what string, f func(*ldap.Conn) error) er
 	}
 }
 
+// change is do for what changes an entry. If the connection is given up before
+// the answer, or this process is killed, what was not yet sent is dropped with
+// it: the kernel would send it again for a minute and more (tcp(7),
+// tcp_orphan_retries), and an old reset would come after a newer one.
+func (c *conn) change(ctx context.Context, what string, f func(*ldap.Conn) error) error {
+	if tcp, ok := c.tcp.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+		defer func() {
+			if !c.broken.Load() {
+				_ = tcp.SetLinger(-1)
+			}
+		}()
+	}
+	return c.do(ctx, what, f)
+}
+
 // answered reports whether err is a result the server sent, not a lost answer.
 // go-ldap numbers its own errors from 200 (ldap.ErrorNetwork).
 func answered(err error) bool {

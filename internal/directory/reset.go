@@ -44,7 +44,7 @@ func (s *server) reset(ctx context.Context, dn string, new, old credential.Secre
 		if err := s.client.family.settle(ctx, cn, dn); err != nil {
 			return err
 		}
-		err := cn.do(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.family.reset(l, s.client.conf.Set, dn, new, old) })
+		err := cn.change(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.family.reset(l, s.client.conf.Set, dn, new, old) })
 		if err == nil {
 			s.client.family.landed(ctx, cn, dn)
 		}

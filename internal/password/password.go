@@ -15,7 +15,7 @@ const (
 	lower          = "abcdefghijklmnopqrstuvwxyz"
 	upper          = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	digits         = "0123456789"
-	defaultSymbols = "-_.+"
+	defaultSymbols = "-_."
 	defaultLength  = 32
 )
 

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +123,29 @@ func (c *session) setPassword(ctx context.Context, id, role string, verifier cre
 	if is != id {
 		return errAnother
 	}
+	defer c.dropUnsent()()
 	return tx.Commit(ctx)
+}
+
+// dropUnsent has what was not yet sent dropped with the connection, if it is
+// given up before the answer or this process is killed: the kernel would send a
+// COMMIT again for a minute and more (tcp(7), tcp_orphan_retries), after a
+// newer one.
+func (c *session) dropUnsent() (restore func()) {
+	wire, _ := c.PgConn().Conn().(*tls.Conn)
+	if wire == nil {
+		return func() {}
+	}
+	tcp, _ := wire.NetConn().(*net.TCPConn)
+	if tcp == nil {
+		return func() {}
+	}
+	_ = tcp.SetLinger(0)
+	return func() {
+		if !c.IsClosed() {
+			_ = tcp.SetLinger(-1)
+		}
+	}
 }
 
 // refusedChange says what a refused change means. Nothing was changed then.

@@ -37,6 +37,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 		var sealed *vault.Error
 		final := errors.As(err, &stop) || errors.As(err, &sealed) || ctx.Err() != nil
 		if final || lost == lostAnswers {
+			j.markLate(ctx)
 			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
 			return j.out
 		}
@@ -74,12 +75,15 @@ type job struct {
 	rationed  bool      // no old value was offered before Set, because that could have locked the account
 	again     int       // how often it was set again for a server that had refused the change
 	setAt     time.Time // in this look; zero if it did not set
+	began     time.Time // this look
+	sent      time.Time // the last Set that got no answer, unless it was seen to have arrived
 	lastLogin time.Time // on the write server, of the proof
 }
 
 // run looks once and goes forward as far as it can.
 func (j *job) run(ctx context.Context, fresh bool) error {
 	j.step, j.retired, j.afterRetire, j.setAt, j.newRight = protocol.Precheck, 0, "", time.Time{}, false
+	j.began = time.Now()
 	facts, err := j.observe(ctx, fresh)
 	if err != nil {
 		return err

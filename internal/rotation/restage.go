@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
@@ -15,13 +16,16 @@ import (
 // this pass ends here. code is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
+	if stop := j.mayReplace(j.staged); stop != nil {
+		return stop
+	}
 	value, err := j.newValue(ctx, j.c, j.paths, j.lives)
 	if err != nil {
 		return err
 	}
 	next := j.staged
 	next.Secret, next.Attempt, next.PolicyRefused, next.CreatedAt = value, j.staged.Attempt+1, false, j.Now().UTC()
-	next.Unsent, next.Retired, next.Closed, next.Before = true, "", false, j.account.Changed
+	next.Unsent, next.Retired, next.Closed, next.Before, next.Late = true, "", false, j.account.Changed, time.Time{}
 	switch code {
 	case "":
 	case credential.FindingOutlived:

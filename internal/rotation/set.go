@@ -90,8 +90,15 @@ func (j *job) reset(ctx context.Context) error {
 	if j.newRight {
 		account.Before = j.staged.Before
 	}
+	if slept(j.began, time.Now()) {
+		return errSlept
+	}
+	sent := j.Now()
 	err := j.Authority.Set(ctx, account, j.staged.Secret, old)
 	var stop *protocol.Stop
+	if err != nil && !(errors.As(err, &stop) && stop.Reason.NotSet()) {
+		j.sent = sent
+	}
 	if errors.As(err, &stop) && stop.Reason.NotSet() {
 		marked := j.staged
 		// A policy also refuses a value that a slow twin has just set, and a
@@ -106,6 +113,7 @@ func (j *job) reset(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		j.sent = time.Time{}
 		j.setAt = j.Now()
 		j.out.SetAt = j.setAt.UTC().Truncate(time.Millisecond)
 	}

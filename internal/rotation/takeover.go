@@ -31,6 +31,9 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, ownmount.Settles),
 			Until:  until}
 	}
+	if stop := r.mayReplace(staged); stop != nil {
+		return ownmount.Staged{}, stop
+	}
 	if err := r.activatedElsewhere(ctx, c, staged); err != nil {
 		return ownmount.Staged{}, err
 	}

@@ -60,7 +60,7 @@ var wrapped = map[string]func(secret string) string{
 
 // What Rollcall makes by default has these at its ends and in its middle
 // (internal/password).
-const generated = `[A-Za-z0-9][A-Za-z0-9_.+-]{14,30}[A-Za-z0-9]`
+const generated = `[A-Za-z0-9][A-Za-z0-9_.-]{14,30}[A-Za-z0-9]`
 
 // What is written is read back as the new value, and all around it is as it
 // was.

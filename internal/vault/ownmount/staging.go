@@ -77,6 +77,10 @@ type Staged struct {
 
 	CreatedAt time.Time // UTC
 
+	// Late is when this value was sent and no answer came, nor was it seen to
+	// have arrived: it may still do so.
+	Late time.Time
+
 	// Version is the KV version of the entry, the fence for Restage.
 	Version int
 }
@@ -247,6 +251,7 @@ func (st Staged) encode() map[string]any {
 		{"closed", st.Closed, true},
 		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
 		{"before", st.Before != "", st.Before},
+		{"late", !st.Late.IsZero(), st.Late.UTC().Format(time.RFC3339Nano)},
 	} {
 		if said.is {
 			out[said.key] = said.value
@@ -317,5 +322,10 @@ func decodeStaged(e vault.Entry) (Staged, error) {
 		return st, fmt.Errorf("field created_at is not a time")
 	}
 	st.CreatedAt = created
+	if at, said := e.Data["late"].(string); said {
+		if st.Late, err = time.Parse(time.RFC3339Nano, at); err != nil {
+			return st, fmt.Errorf("field late is not a time")
+		}
+	}
 	return st, nil
 }
