@@ -30,8 +30,12 @@ type Authority struct {
 	vault  string // as the ledger calls it
 
 	mu      sync.Mutex
+	many    int // see manyLogins
 	refused []refusal
 	took    map[string]time.Duration // by mount: what logins of ours that were good took lately
+
+	batch     map[string]mintsBatch  // by mount
+	standings map[[3]string]standing // by subject, mount and the places asked about
 }
 
 var (
@@ -45,7 +49,7 @@ var (
 // Around gives the authority of a directory with what is about Vault, tokens of
 // which serverName is the name.
 func Around(directory kind.Authority, tokens *minted.Tokens, serverName string) *Authority {
-	return &Authority{Authority: directory, tokens: tokens, vault: serverName}
+	return &Authority{Authority: directory, tokens: tokens, vault: serverName, many: manyLogins}
 }
 
 // Account adds the logins to what the directory shows.

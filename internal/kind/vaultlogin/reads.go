@@ -42,12 +42,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		if l.Plain {
 			continue
 		}
-		auth, end, err := au.logInWithOne(ctx, c.Subject, l, values)
-		if err != nil {
-			return nil, err
-		}
-		may, err := au.reach(ctx, l, auth, paths)
-		end()
+		may, err := au.readsAt(ctx, c.Subject, l, values, paths)
 		if err != nil {
 			return nil, err
 		}
@@ -60,14 +55,35 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	return out, nil
 }
 
-// reach asks about the live tokens of the account at the mount too.
-func (au *Authority) reach(ctx context.Context, l credential.VaultLogin, auth *vaultapi.SecretAuth, paths []string) ([]string, error) {
+// readsAt asks about one mount: a new token and the live ones of the account.
+// Where a mount gives policies to many accounts, those that get the same are
+// asked by one of them.
+func (au *Authority) readsAt(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret, paths []string) ([]string, error) {
 	at := "auth/" + l.Mount
-	own := []string{at + "/config", at + "/groups/" + minted.Probe, at + "/users/" + minted.Probe}
+	of := minted.Login{Mount: l.Mount, Names: l.Names}
+	w := minted.Whose{Login: of, Own: []string{at + "/config", at + "/groups/" + minted.Probe, at + "/users/" + minted.Probe}, Many: true}
 	for _, name := range l.Names {
-		own = append(own, at+"/users/"+name)
+		w.Own = append(w.Own, at+"/users/"+name)
 	}
-	return au.tokens.Reach(ctx, minted.Whose{Auth: auth, Mine: minted.Login{Mount: l.Mount, Names: l.Names}.Minted(auth.EntityID), Own: own, Many: true}, paths)
+	key := [3]string{subject, l.Mount, minted.Segments(paths)}
+	if s, ok := au.stands(key); ok {
+		w.Mine = of.Minted(s.Entity())
+		may, ok, err := au.tokens.ReachAs(ctx, w, s, paths)
+		if ok || err != nil {
+			return may, err
+		}
+	}
+	auth, end, err := au.logInWithOne(ctx, subject, l, values)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	w.Auth, w.Mine = auth, of.Minted(auth.EntityID)
+	may, s, err := au.tokens.ReachMany(ctx, w, paths)
+	if err == nil {
+		au.stood(key, s)
+	}
+	return may, err
 }
 
 func (au *Authority) logInWithOne(ctx context.Context, subject string, l credential.VaultLogin, values []credential.Secret) (*vaultapi.SecretAuth, func(), error) {
@@ -139,11 +155,41 @@ func (au *Authority) Outlasts(ctx context.Context, c credential.Credential) (kin
 		if l.Plain {
 			continue
 		}
-		if batch, err := au.mintsBatch(ctx, l); err != nil || batch {
+		if batch, err := au.mintsBatchLately(ctx, l); err != nil || batch {
 			return kind.Outlasts{Tokens: batch}, err
 		}
 	}
 	return kind.Outlasts{}, nil
+}
+
+// batchFor is how long an answer serves for the other accounts of a mount.
+const batchFor = 5 * time.Second
+
+// mintsBatchLately is mintsBatch for questions about many accounts at once.
+func (au *Authority) mintsBatchLately(ctx context.Context, l credential.VaultLogin) (bool, error) {
+	au.mu.Lock()
+	known, ok := au.batch[l.Mount]
+	au.mu.Unlock()
+	if ok && time.Since(known.at) < batchFor {
+		return known.mints, nil
+	}
+	at := time.Now()
+	mints, err := au.mintsBatch(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	au.mu.Lock()
+	defer au.mu.Unlock()
+	if au.batch == nil {
+		au.batch = map[string]mintsBatch{}
+	}
+	au.batch[l.Mount] = mintsBatch{mints, at}
+	return mints, nil
+}
+
+type mintsBatch struct {
+	mints bool
+	at    time.Time
 }
 
 // mintsBatch asks the mount's own configuration and its tuning.

@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -33,6 +34,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
 	t.Run("what one could read is not what another could", w.readsOfEach)
+	t.Run("of many logins that get the same one is asked", w.readsOfMany)
 	t.Run("a login that gets nothing waits for nothing, and its tokens are revoked", w.plain)
 	t.Run("a right that is missing shows before anything is set", w.rightsFirst)
 	t.Run("contract", func(t *testing.T) {
@@ -323,6 +325,99 @@ func (w *world) readsOfEach(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{paths[0], paths[2]}, got)
 	}
+}
+
+// A mount that gives policies to a company would else log in thousands for each
+// batch.
+func (w *world) readsOfMany(t *testing.T) {
+	policy := func(name, rules string) { require.NoError(t, w.server.Client().Sys().PutPolicy(name, rules)) }
+	policy("many", `path "kv/data/a/*" { capabilities = ["read"] } path "auth/token/create" { capabilities = ["update"] } path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`)
+	w.mount(t, "many", w.provider, map[string]any{"token_policies": "many"})
+	au := Around(w.bare, minted.New(w.worker(t), "vault"), "vault")
+	au.many = 4
+	var cs []credential.Credential
+	var values []credential.Secret
+	for range 4 {
+		c, v := w.credential(t)
+		c.Logins[0].Mount = "many"
+		cs, values = append(cs, c), append(values, v)
+	}
+	batch := func(n string) []string { return []string{"kv/data/a/" + n, "kv/data/b/" + n, "kv/data/c/" + n} }
+	// Whoever is not logged in for it needs no value.
+	asks := func(i int, n string, logsIn bool) []string {
+		t.Helper()
+		var with []credential.Secret
+		if logsIn {
+			with = values[i : i+1]
+		}
+		got, err := au.Reads(t.Context(), cs[i], with, batch(n))
+		require.NoError(t, err)
+		return got
+	}
+	for i := range cs {
+		require.Equal(t, []string{"kv/data/a/1"}, asks(i, "1", true))
+	}
+	_, err := au.Reads(t.Context(), cs[0], nil, batch("2"))
+	require.Error(t, err, "nobody was asked about these places")
+	require.Equal(t, []string{"kv/data/a/2"}, asks(0, "2", true))
+	for i := range cs[1:] {
+		require.Equal(t, []string{"kv/data/a/2"}, asks(1+i, "2", false))
+	}
+
+	// What a policy says by now is asked of each batch.
+	policy("many", `path "kv/data/+/3" { capabilities = ["read"] } path "auth/token/create" { capabilities = ["update"] } path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`)
+	require.Equal(t, batch("3"), asks(0, "3", true))
+	_, err = au.Reads(t.Context(), cs[1], nil, batch("3"))
+	require.Error(t, err, "it had another standing, and nobody of that was asked")
+	require.Equal(t, batch("3"), asks(1, "3", true))
+	require.Equal(t, batch("3"), asks(2, "3", true))
+	require.Equal(t, batch("3"), asks(3, "3", true))
+	policy("many", `path "kv/data/a/*" { capabilities = ["read"] } path "auth/token/create" { capabilities = ["update"] } path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`)
+	for i := range cs {
+		require.Equal(t, []string{"kv/data/a/4"}, asks(i, "4", true))
+	}
+
+	// A token from before has what its login gives no more; so has one that was
+	// made with it and cut off.
+	policy("once", `path "kv/data/b/*" { capabilities = ["read"] }`)
+	name := cs[1].Logins[0].Names[0]
+	w.write(t, "auth/many/users/"+name, map[string]any{"policies": "once"})
+	before := w.mustLogin(t, "many", strings.ToUpper(name), values[1])
+	child, err := before.Logical().Write("auth/token/create", map[string]any{"policies": []string{"once"}})
+	require.NoError(t, err)
+	_, err = w.server.Client().Logical().Delete("auth/many/users/" + name)
+	require.NoError(t, err)
+	au = Around(w.bare, minted.New(w.worker(t), "vault"), "vault")
+	au.many = 4
+	for i := range cs {
+		asks(i, "5", true)
+	}
+	both := []string{"kv/data/a/6", "kv/data/b/6"}
+	require.Equal(t, []string{"kv/data/a/6"}, asks(0, "6", true))
+	require.Equal(t, []string{"kv/data/a/6"}, asks(2, "6", false))
+	require.Equal(t, both, asks(1, "6", false))
+	_, err = before.Logical().Write("auth/token/revoke-orphan", map[string]any{"token": before.Token()})
+	require.NoError(t, err)
+	au.tokens = minted.New(w.worker(t), "vault")
+	for i := range cs {
+		asks(i, "6", true)
+	}
+	require.Equal(t, both, asks(1, "6", false))
+	require.NoError(t, w.server.Client().Auth().Token().RevokeAccessor(child.Auth.Accessor))
+
+	// A policy may name one of them, by which that one alone rises.
+	policy("many", `path "kv/data/a/*" { capabilities = ["read"] } path "auth/many/users/`+name+`" { capabilities = ["update"] }`)
+	au = Around(w.bare, minted.New(w.worker(t), "vault"), "vault")
+	au.many = 4
+	own := "auth/many/users/" + name
+	for i := range cs {
+		got := asks(i, "7", true)
+		require.Equal(t, i == 1, len(got) == len(batch("7"))+1, "%v", got)
+	}
+	require.Equal(t, []string{"kv/data/a/8", own}, asks(0, "8", true), "the caller knows whether it is retired too")
+	require.Equal(t, []string{"kv/data/a/8", own}, asks(2, "8", false))
+	_, err = au.Reads(t.Context(), cs[1], nil, batch("8"))
+	require.Error(t, err, "who rises is asked each time")
 }
 
 func (w *world) tokens(t *testing.T) int {

@@ -23,6 +23,11 @@ type Whose struct {
 	// Many logins may have the same rights: what one reaches of the secrets is
 	// remembered for the others. It costs the token a call.
 	Many bool
+	// Login is by what its tokens are found among all; without it each is asked
+	// whether it is Mine.
+	Login Login
+
+	stood bool // Auth is of an earlier token, and only its policies are known
 }
 
 // Reach gives those of the API paths that a token of a login could come to
@@ -38,38 +43,62 @@ type Whose struct {
 // Tokens with the same policies and entity are asked about once: nothing else
 // decides.
 func (t *Tokens) Reach(ctx context.Context, w Whose, paths []string) ([]string, error) {
+	out, _, err := t.reach(ctx, w, paths)
+	return out, err
+}
+
+// reach also gives the standing of a new token of one of many logins.
+func (t *Tokens) reach(ctx context.Context, w Whose, paths []string) ([]string, Standing, error) {
+	var standing Standing
 	asked, err := t.asking(ctx, w)
 	if err != nil {
-		return nil, err
+		return nil, standing, err
 	}
-	reached, named := map[string]bool{}, map[string]bool{}
-	for i, a := range asked {
-		by, exact, err := t.rises(ctx, a, w)
+	out := reached{paths: map[string]bool{}, named: map[string]bool{}}
+	for _, a := range asked {
+		by, exact, shown, err := t.rises(ctx, a, w)
 		if err != nil {
-			return nil, err
+			return nil, standing, err
 		}
 		if by != "" {
-			return append(slices.Clone(paths), by), nil
+			return append(slices.Clone(paths), by), Standing{}, nil
 		}
-		within, err := t.alike(ctx, a, paths, w.Many && i == 0)
+		rights := ""
+		if token, ok := a.whose["token"].(string); ok && w.Many {
+			rights = t.Rights(ctx, token, paths)
+		}
+		within, err := t.alike(ctx, a, paths, rights)
 		if err != nil {
-			return nil, err
+			return nil, standing, err
 		}
-		for _, p := range within {
-			reached[p] = true
+		if shown && rights != "" {
+			standing = t.stands(a, rights, paths, answer{within, exact, time.Now()})
 		}
-		for _, p := range exact {
-			named[p] = true
-		}
+		out.add(within, exact)
 	}
-	var out []string
+	return out.of(paths), standing, nil
+}
+
+// reached are paths that tokens of a login reach.
+type reached struct{ paths, named map[string]bool }
+
+func (r reached) add(within, exact []string) {
+	for _, p := range within {
+		r.paths[p] = true
+	}
+	for _, p := range exact {
+		r.named[p] = true
+	}
+}
+
+func (r reached) of(paths []string) (out []string) {
 	for _, p := range paths {
-		delete(named, p)
-		if reached[p] {
+		delete(r.named, p)
+		if r.paths[p] {
 			out = append(out, p)
 		}
 	}
-	return append(out, slices.Sorted(maps.Keys(named))...), nil
+	return append(out, slices.Sorted(maps.Keys(r.named))...)
 }
 
 // asker is a token, or the accessor of one, that Vault is asked about.
@@ -78,6 +107,7 @@ type asker struct {
 	whose    map[string]any
 	policies []string // those of its entity too
 	entity   string
+	own      []string // policies without those
 }
 
 func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
@@ -85,7 +115,9 @@ func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
 	if w.Auth == nil {
 		w.Auth = &vaultapi.SecretAuth{}
 	} else {
-		out = append(out, newest(w.Auth))
+		if !w.stood {
+			out = append(out, newest(w.Auth))
+		}
 	}
 	if w.Mine == nil {
 		return out, nil
@@ -94,10 +126,14 @@ func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
 		sorted := slices.Sorted(slices.Values(policies))
 		return entity + "\x00" + strings.Join(sorted, "\x00")
 	}
-	seen := map[string]bool{key(w.Auth.EntityID, w.Auth.TokenPolicies): len(out) > 0}
-	all, err := t.lately(ctx)
+	seen := map[string]bool{key(w.Auth.EntityID, w.Auth.TokenPolicies): len(out) > 0 || w.stood}
+	lately, err := t.lately(ctx)
 	if err != nil {
 		return nil, err
+	}
+	all := lately.all
+	if w.Login.Mount != "" {
+		all = lately.mayBeOf(w)
 	}
 	entities := map[string]bool{w.Auth.EntityID: w.Auth.EntityID != ""}
 	for _, token := range all {
@@ -111,13 +147,13 @@ func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
 			continue
 		}
 		seen[k] = true
-		out = append(out, asker{"sys/capabilities-accessor", map[string]any{"accessor": accessor}, append(slices.Clone(token.Policies), token.IdentityPolicies...), token.Entity})
+		out = append(out, asker{"sys/capabilities-accessor", map[string]any{"accessor": accessor}, append(slices.Clone(token.Policies), token.IdentityPolicies...), token.Entity, token.Policies})
 	}
 	return out, nil
 }
 
 func newest(auth *vaultapi.SecretAuth) asker {
-	return asker{"sys/capabilities", map[string]any{"token": auth.ClientToken}, append(slices.Clone(auth.TokenPolicies), auth.IdentityPolicies...), auth.EntityID}
+	return asker{"sys/capabilities", map[string]any{"token": auth.ClientToken}, append(slices.Clone(auth.TokenPolicies), auth.IdentityPolicies...), auth.EntityID, auth.TokenPolicies}
 }
 
 // goodFor is how long a look at all tokens serves questions about many logins.
@@ -125,23 +161,23 @@ func newest(auth *vaultapi.SecretAuth) asker {
 // itself.
 const goodFor = 5 * time.Second
 
-// lately is a look that may be as old as that. The map is not to be changed.
-func (t *Tokens) lately(ctx context.Context) (map[string]Token, error) {
+// lately is a look that may be as old as that.
+func (t *Tokens) lately(ctx context.Context) (*snapshot, error) {
 	t.mu.Lock()
-	all, at := t.last, t.lastAt
+	last := t.last
 	t.mu.Unlock()
-	if all != nil && time.Since(at) < goodFor {
-		return all, nil
+	if last != nil && time.Since(last.at) < goodFor {
+		return last, nil
 	}
-	at = time.Now()
+	at := time.Now()
 	all, err := t.look(ctx)
 	if err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last, t.lastAt = all, at
-	return all, nil
+	t.last = &snapshot{all: all, at: at}
+	return t.last, nil
 }
 
 // Probe is a name that nobody has. Who may write there may write under any
@@ -151,14 +187,16 @@ const Probe = "asked-by-rollcall"
 // rises gives a path by which a token may give itself, or a login that it
 // makes, other policies than it has; empty if Vault shows none. named are paths
 // of other logins, each named by a policy.
-func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named []string, err error) {
+//
+// shown reports whether all texts of its policies were read.
+func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named []string, shown bool, err error) {
 	found, shown, err := t.powers(ctx, a.policies, w.Own, w.Many)
 	if err != nil {
-		return "", nil, err
+		return "", nil, false, err
 	}
 	for _, p := range found {
 		if p.What != powers.Logins || !p.Exact() {
-			return p.Path, nil, nil
+			return p.Path, nil, shown, nil
 		}
 		named = append(named, p.Path)
 	}
@@ -175,7 +213,7 @@ func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named 
 	if !shown {
 		more, err := t.unseen(ctx)
 		if err != nil {
-			return "", nil, err
+			return "", nil, false, err
 		}
 		writes = append(writes, more...)
 	}
@@ -187,19 +225,19 @@ func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named 
 	sudo := []string{"auth/token/create", "auth/token/create-orphan", "sys/raw/" + Probe}
 	got, err := t.capabilities(ctx, a, append(slices.Clone(writes), sudo...))
 	if err != nil || got == nil {
-		return "", nil, err
+		return "", nil, false, err
 	}
 	for _, at := range writes {
 		if mayWrite(got.of(at)) {
-			return at, nil, nil
+			return at, nil, shown, nil
 		}
 	}
 	for _, at := range sudo {
 		if caps := got.of(at); slices.Contains(caps, "root") || slices.Contains(caps, "sudo") && (len(caps) > 1) {
-			return at, nil, nil
+			return at, nil, shown, nil
 		}
 	}
-	return "", named, nil
+	return "", named, shown, nil
 }
 
 // answersMost bounds what is kept of earlier questions.
@@ -208,11 +246,7 @@ const answersMost = 256
 // alike asks once for all tokens with the same rights: Vault takes half a
 // millisecond and more for each path, and a mount may give every account of a
 // company the same.
-func (t *Tokens) alike(ctx context.Context, a asker, paths []string, many bool) ([]string, error) {
-	rights := ""
-	if token, ok := a.whose["token"].(string); ok && many {
-		rights = t.Rights(ctx, token, paths)
-	}
+func (t *Tokens) alike(ctx context.Context, a asker, paths []string, rights string) ([]string, error) {
 	if rights == "" {
 		return t.within(ctx, a, paths)
 	}

@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"golang.org/x/sync/errgroup"
@@ -52,13 +51,14 @@ type Tokens struct {
 	turn chan struct{}    // one look at a time: what one has seen the next need not
 	seen map[string]Token // by accessor; whoever has the turn
 
-	mu     sync.Mutex
-	last   map[string]Token // what the last look for Reach saw
-	lastAt time.Time
+	mu   sync.Mutex
+	last *snapshot // what the last look for Reach saw
 
 	answers map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
-	texts   map[string]text     // of policies, by name
+
+	standings map[string]answer // what one login of each reaches, by the paths
+	texts     map[string]text   // of policies, by name
 
 	lists, metas sync.Map // what many tokens have in common is kept once
 }
