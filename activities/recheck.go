@@ -37,17 +37,10 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
 			continue
 		}
-		it := provedItem(i, page[i], line)
-		it.Paths = b.Span.To-b.Span.From <= lookedAtFew || time.Since(line.DeadAt) > rotation.PathsTTL
-		out = append(out, it)
+		out = append(out, provedItem(i, page[i], line))
 	}
 	return out, nil
 }
-
-// lookedAtFew is up to how many credentials of a run have their paths in Vault
-// looked at, a call each, whenever they were proved. Of more, those that were
-// proved a moment ago are not: that would be one call in thirteen.
-const lookedAtFew = 100
 
 func provedItem(i int, c credential.Credential, line *ledger.Line) ProvedItem {
 	it := ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
@@ -77,7 +70,7 @@ func (it ProvedItem) proved(c credential.Credential) rotation.Proved {
 	for server, mark := range it.Marks {
 		marks[server] = cmp.Or(mark, it.Mark)
 	}
-	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written, LookAtPaths: it.Paths}
+	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
 // stateHolds is how long the state of a ledger is taken to be so, for one batch

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 		}
 		return out
 	}
-	call("RecordRoll", Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: 3})
+	call("RecordRoll", Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: len(listed)})
 	dead := func(i int, to ...int) AppliedItem {
 		return AppliedItem{Index: i, Applied: rotation.Applied{
 			Attempt: 1, Proof: protocol.ProofBind, From: make([]int, len(to)), To: to,
@@ -51,7 +52,7 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 		}}
 	}
 	call("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: []AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
-	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}, Paths: true}, {Index: 2, Mark: "m", To: []int{0, 4}, Paths: true}}, call("Proved", b), "few enough to look at their paths, too")
+	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
 
 	require.Equal(t, rotation.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
 		ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}.proved(credential.Credential{}))
@@ -103,6 +104,10 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 		return nil
 	}))
 	const untouched, madeAnew, deletedOnly = 0, 1, 2
+	for n := range 100 { // and as many on the roll that nobody gets to
+		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", n)
+		listed = append(listed, credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: fmt.Sprintf("uid=esg%04d,ou=people,dc=example,dc=org", 1000+n)})
+	}
 	b := g.batch("c1", "esg-01", listed...)
 	b.Authority, b.Kind = "corp", credential.LDAPPassword
 	l := &Ledger{Store: g.store, Dir: t.TempDir()}
@@ -140,6 +145,14 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	remove(listed[madeAnew].Paths[0])
 	for range 2 { // both versions are his
 		write(listed[madeAnew].Paths[0], own)
+	}
+	// Right after the proof, and however many credentials the run has: their
+	// entries are as they were.
+	var atOnce Rechecked
+	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &atOnce))
+	require.Len(t, atOnce.Reopened, 2, "%+v", atOnce)
+	for _, it := range atOnce.Reopened {
+		require.Equal(t, protocol.ReasonMadeAnew, it.Reason)
 	}
 	require.NoError(t, c.ResetPassword(g.ctx, listed[madeAnew].Name, credential.NewSecret(own), credential.Secret{}))
 	for i := range proved {

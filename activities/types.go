@@ -204,8 +204,6 @@ type ProvedItem struct {
 	To    []int             `json:"to,omitempty"`
 	// Written is when Vault wrote each of To, if the ledger says so.
 	Written []time.Time `json:"w,omitempty"`
-	// Paths: what was activated is looked at again too.
-	Paths bool `json:"p,omitempty"`
 }
 
 // Cleaned are dead credentials that are open again: what their consumers get is

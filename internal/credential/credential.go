@@ -75,6 +75,10 @@ type Credential struct {
 	// their own.
 	Beside []Path `json:"beside,omitempty"`
 
+	// Users are names of the account that stand before a secret at Paths, as
+	// that text has them: of "svc:x" the part behind is the secret.
+	Users []string `json:"users,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 

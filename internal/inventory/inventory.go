@@ -230,6 +230,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
+	l.known = known
 	if err := l.lookForPasswords(ctx, known); err != nil {
 		return nil, nil, err
 	}
@@ -332,8 +333,12 @@ type lister struct {
 	only   string                     // the one authority whose accounts matter; empty: all
 	past   past                       // what earlier campaigns left
 
-	held    map[credential.Path]held // what paths hold, as far as a source read it
-	rotates map[credential.Path]bool // what the roll rotates
+	held map[credential.Path]held // what paths hold, as far as a source read it
+
+	known     accounts            // whom the candidates mean
+	names     map[string][]string // what accounts are called, by credential id
+	namesOnce sync.Once
+	rotates   map[credential.Path]bool // what the roll rotates
 }
 
 func (l *lister) warn(code credential.FindingCode, format string, args ...any) {

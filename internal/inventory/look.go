@@ -24,13 +24,14 @@ type held struct {
 	keys    []string
 	also    []string // other fields that hold the same value
 	more    string   // why it plainly looks like more than a bare secret
+	before  []string // what may be a user's name before the value, or a part of it
 }
 
 func heldOf(l vault.Live) held {
 	if !l.Plainly {
 		l.More = ""
 	}
-	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also, l.More}
+	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also, l.More, l.Before()}
 }
 
 // looksAtOnce bounds the reads of Vault that the look has in flight.
@@ -180,6 +181,7 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			h = heldOf(live)
 		}
 		saw(p, h.keys)
+		l.namesBefore(c, &h)
 		also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool {
 			at := credential.Path{Mount: p.Mount, Path: p.Path, Field: field}
 			if l.rotates[at] && !slices.Contains(c.Paths, at) {

@@ -90,6 +90,15 @@ func As[T any](a Authority) (T, bool) {
 	}
 }
 
+// Shorter is an Authority that can make a new value somewhat shorter than the
+// campaign file says, for a place that takes some lengths only. A longer one
+// might be more than a consumer takes.
+type Shorter interface {
+	// GenerateShorter is Generate by so many characters less. An error means
+	// that there is none: the length is not ours to choose, or the least one.
+	GenerateShorter(ctx context.Context, c credential.Credential, by int) (credential.Secret, error)
+}
+
 // Many is an Authority that reads many accounts in few calls.
 type Many interface {
 	// Accounts is Account for each of cs on one server, by credential ID. It

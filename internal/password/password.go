@@ -56,6 +56,19 @@ func New(p config.PasswordPolicy) (credential.Secret, error) {
 	}
 }
 
+// Shorter is New with so many characters less. A policy of Vault's makes its
+// own lengths.
+func Shorter(p config.PasswordPolicy, by int) (credential.Secret, error) {
+	if p.VaultPolicy != "" {
+		return credential.Secret{}, fmt.Errorf("its length is that of Vault's password policy %q", p.VaultPolicy)
+	}
+	if p.Length == 0 {
+		p.Length = defaultLength
+	}
+	p.Length -= by
+	return New(p)
+}
+
 // distinct drops repeated characters, which would come up more often.
 func distinct(s string) string {
 	var out []byte

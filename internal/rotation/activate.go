@@ -32,7 +32,7 @@ func (j *job) writePaths(ctx context.Context) error {
 		if vault.IsCASMismatch(err) && j.handed {
 			// What was taken over is older than a look of our own would be:
 			// look once more.
-			if j.lives[i], err = j.Store.ReadLive(ctx, p, 0); err == nil {
+			if j.lives[i], err = j.readPath(ctx, p); err == nil {
 				j.handed = false
 				err = j.writePath(ctx, i)
 			}
@@ -68,7 +68,9 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	if !standsFor(live.Value, j.inForce) && (!listed || j.parts[i] == kept) {
 		now.Replaced = 0 // whose value it held is not known
 	}
-	j.lives[i] = now
+	if j.lives[i] = now; now.Ends {
+		j.Gate.noteSettings(j.Now())
+	}
 	return nil
 }
 

@@ -72,6 +72,7 @@ type job struct {
 	held      []credential.Finding   // noted once the new value is written
 
 	newRight  bool      // the staged value was the right one before this look set anything
+	reread    bool      // a field is read otherwise than the staging entry has it
 	rationed  bool      // no old value was offered before Set, because that could have locked the account
 	again     int       // how often it was set again for a server that had refused the change
 	setAt     time.Time // in this look; zero if it did not set

@@ -119,7 +119,7 @@ func (j *job) stays(ctx context.Context) error {
 }
 
 func (j *job) keeping(ctx context.Context, p credential.Path, listed bool) (vault.Keeping, error) {
-	if listed && age(j.Listed, j.Now()) < listedTTL {
+	if listed && age(j.Listed, j.Now()) < listedTTL && !j.Gate.settingsMoved(j.Now()) {
 		return j.Store.MountKeeping(ctx, p)
 	}
 	return j.Store.Keeping(ctx, p)

@@ -142,6 +142,10 @@ func (w *world) ended() {
 		if !w.theirs[now] && !vs[len(vs)-1].strangers && w.live(i) != now {
 			w.fail("%s holds %q and %q is in force", p, w.live(i), now)
 		}
+		rewritten := slices.ContainsFunc(vs[min(1, len(vs)):], func(v version) bool { return v.strangers })
+		if first, last := vs[0].fields, vs[len(vs)-1].fields; !rewritten && !w.theirs[now] && first["other"] != "" && (last["other"] == "") != slices.Contains(w.stolen, first["other"]) {
+			w.fail("%s was read in one way and written in the other: %v", p, last)
+		}
 		// What was not seen to be the account's stays: that is for a person to
 		// destroy. So may a version that somebody else wrote meanwhile.
 		if w.twins || slices.ContainsFunc(vs[min(1, len(vs)):], func(v version) bool { return v.strangers }) {

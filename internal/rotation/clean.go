@@ -63,7 +63,7 @@ func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (l
 		}
 		// Another field of the secret may have been written since, with ours as
 		// it was.
-		live, err := r.Store.ReadLive(ctx, p, 0)
+		live, err := r.read(ctx, c, p, 0)
 		if err != nil {
 			return nil, err
 		}

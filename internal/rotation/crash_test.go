@@ -38,6 +38,16 @@ var stories = remembering(append(pairs, []story{
 		w.secrets["kv/app"].versions[0].fields["password"], w.theirs["P0"] = "P0\n", true
 		return w
 	}, protocol.ProofBind},
+	{"a path that may be read in two ways, and the account has the second", func() *world {
+		w := newWorld(2, "P0")
+		w.secrets["kv/app"].versions[0].fields["password"], w.secrets["kv/app"].versions[0].fields["other"] = "part", "P0"
+		return w
+	}, protocol.ProofBind},
+	{"a path that may be read in two ways, and the account has the first", func() *world {
+		w := newWorld(2, "P0")
+		w.secrets["kv/app"].versions[0].fields["other"] = "all of P0"
+		return w
+	}, protocol.ProofBind},
 	{"a policy that takes no value twice", func() *world {
 		w := newWorld(2, "P0")
 		w.binder.history = true

@@ -32,6 +32,8 @@ type Gate struct {
 	inside  map[string]entered // neither activated nor given up yet
 	owed    map[string]debt    // set, and not activated because of Vault
 	changed chan struct{}      // closed when any of these is another
+
+	settings time.Time // when a secret was last seen to delete what the listing said it would keep
 }
 
 // Writable is what the gate asks of Vault. *ownmount.Store is the real one.

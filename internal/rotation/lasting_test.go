@@ -1,20 +1,17 @@
 package rotation
 
 import (
-	"context"
-	"path/filepath"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault"
-	"rollcall/internal/vault/ownmount"
 )
 
 // TestNothingIsSetWhereVaultWouldDeleteTheNewValueByItself: once the old value
@@ -99,39 +96,103 @@ func TestAValueAtRollcallsOwnPathIsNotPushedOutOfVault(t *testing.T) {
 	})
 }
 
+// TestASecretThatGetsASettingWheneverItPleasesLosesNoValue: what no look before
+// Set can see is in staging until consumers get a version that stays.
+func TestASecretThatGetsASettingWheneverItPleasesLosesNoValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, first := range []bool{false, true} {
+			for fault := range 20 {
+				for at := 1; at <= 24; at++ {
+					w := newWorld(2, "P0")
+					w.first = first
+					if fault > 0 {
+						w.faults[fault+2] = allFaults[(fault+at)%len(allFaults)]
+					}
+					w.events[at] = func(w *world) { w.fleeting = map[string]bool{"kv/app": true} }
+					var a Applied
+					dead := false
+					for n := 0; n < 6 && !dead && (a.Stop == nil || a.Stop.Reason != protocol.ReasonDeletesItself); n++ {
+						a, dead = w.pass(true)
+					}
+					w.kept(t, "a setting")
+					ends := slices.ContainsFunc(w.secrets["kv/app"].versions, func(v version) bool { return v.ends })
+					require.Equal(t, ends, !dead, "%v\n%s", a.Stop, w.story())
+					if ends {
+						require.Equal(t, protocol.ReasonDeletesItself, a.Stop.Reason, w.story())
+						require.Equal(t, w.write().inForce(), w.staging[w.cred.ID].Secret.Reveal(), w.story())
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestASettingThatComesRightBeforeSetLosesNothing, on a real Vault: it deletes
+// what consumers read, and the next campaign goes on with what is staged.
+func TestASettingThatComesRightBeforeSetLosesNothing(t *testing.T) {
+	r := newReal(t, lab.SlapdOptions{})
+	v := startRealVault(t)
+	gate := NewGate(v.store)
+	rotate := func(n int, campaign string, then func(credential.Path)) (credential.Credential, Prepared, Applied) {
+		c := r.credential(n)
+		at := v.at("kv", fmt.Sprintf("late/%d", n))
+		c.Paths, c.Named, c.Spare = []credential.Path{at}, []credential.Path{at}, nil
+		if then != nil {
+			v.puts(at, r.accounts[n].Password)
+		}
+		rot := r.rotator()
+		rot.Store, rot.Listed, rot.Campaign, rot.Gate, rot.Slots = v.store, time.Now(), campaign, gate, 4
+		p := rot.Prepare(t.Context(), c)
+		require.Nil(t, p.Stop)
+		if then != nil {
+			then(at)
+		}
+		return c, p, rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+	}
+	var at credential.Path
+	c, _, a := rotate(0, us, func(p credential.Path) {
+		at = p
+		v.write("kv/metadata/"+p.Path, map[string]any{"delete_version_after": "1s"})
+	})
+	require.Equal(t, protocol.ReasonDeletesItself, a.Stop.Reason)
+	require.Contains(t, a.Stop.Detail, "also in staging")
+	require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
+	require.Eventually(t, func() bool {
+		live, err := v.store.ReadLive(t.Context(), at, 0)
+		return err == nil && live.Problem == credential.DeletedVersion
+	}, 10*time.Second, 20*time.Millisecond)
+	staged, found, err := v.store.ReadStaged(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.True(t, found && r.logsIn(r.slapd, c.Name, staged.Secret.Reveal()), "the one copy that is left")
+
+	// Whose setting comes after that one is asked, and nothing is set.
+	later, _, a := rotate(1, us, func(p credential.Path) {
+		v.write("kv/metadata/"+p.Path, map[string]any{"delete_version_after": "1s"})
+	})
+	require.Equal(t, protocol.ReasonDeletesItself, a.Stop.Reason)
+	require.Contains(t, a.Stop.Detail, "nothing was changed")
+	require.True(t, r.logsIn(r.slapd, later.Name, r.accounts[1].Password))
+
+	v.write("kv/metadata/"+at.Path, map[string]any{"delete_version_after": "0s"})
+	v.write("kv/undelete/"+at.Path, map[string]any{"versions": []int{2}})
+	_, _, a = rotate(0, "campaign-3", nil)
+	for range 3 {
+		if a.Dead() {
+			break
+		}
+		_, _, a = rotate(0, "campaign-3", nil)
+	}
+	require.True(t, a.Dead(), "%v", a.Stop)
+	require.True(t, r.logsIn(r.slapd, c.Name, v.gets(at)))
+	require.False(t, r.logsIn(r.slapd, c.Name, staged.Secret.Reveal()))
+}
+
 // TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet: settings that came
 // after the listing, on a mount and on a secret, are seen there too.
 func TestWhatARealVaultDeletesByItselfIsSeenRightBeforeSet(t *testing.T) {
-	v, err := lab.StartVault(t.Context(), lab.VaultOptions{Dir: filepath.Join(t.TempDir(), "vault")})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, v.Stop(context.Background())) })
 	r := newReal(t, lab.SlapdOptions{})
-	for _, name := range []string{vault.EnvRoleID, vault.EnvSecretIDFile, "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_SKIP_VERIFY"} {
-		t.Setenv(name, "")
-	}
-	t.Setenv("HOME", t.TempDir())
-	t.Setenv("VAULT_ADDR", v.Address())
-	t.Setenv("VAULT_TOKEN", v.RootToken().Reveal())
-	api := v.Client().Logical()
-	mount := func(name string) {
-		require.NoError(t, v.Client().Sys().MountWithContext(t.Context(), name, &vaultapi.MountInput{Type: "kv", Options: map[string]string{"version": "2"}}))
-		require.Eventually(t, func() bool {
-			_, err := api.WriteWithContext(t.Context(), name+"/config", map[string]any{"max_versions": 10})
-			return err == nil
-		}, 10*time.Second, 20*time.Millisecond)
-	}
-	mount("rollcall")
-	mount("fleeting")
-	store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "transit"})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	write := func(at string, data map[string]any) {
-		_, err := api.WriteWithContext(t.Context(), at, data)
-		require.NoError(t, err, at)
-	}
-	at := func(mount, path string) credential.Path {
-		return credential.Path{Mount: mount, Path: path, Field: "password"}
-	}
+	v := startRealVault(t, "fleeting")
+	store, write, at := v.store, v.write, v.at
 	type row struct {
 		name        string
 		path, spare credential.Path

@@ -16,6 +16,7 @@ import (
 // it which paths take part.
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f, err := j.offerAll(ctx, fresh)
+	j.settleReadings()
 	switch f.NewBinds {
 	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
 		if err == nil {
@@ -82,7 +83,7 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 // left out for that.
 func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, spared bool, err error) {
 	for i, old := range j.olds {
-		if j.apartOnly(old) {
+		if j.apartOnly(old) || j.firstRefused(old) {
 			last = protocol.Refused // by an earlier look
 			continue
 		}
@@ -167,7 +168,7 @@ func (j *job) ration() {
 func (j *job) apartOnly(value credential.Secret) bool {
 	some := false
 	for i, p := range j.paths {
-		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) {
+		if standsFor(j.lives[i].Value, value) || standsFor(j.staged.Old[p.String()], value) || j.lives[i].Other.Equal(value) {
 			if j.staged.Places[p.String()] != ownmount.PlaceApart {
 				return false
 			}
@@ -196,7 +197,7 @@ const clocksApart = 5 * time.Minute
 func (j *job) changedSince(old credential.Secret) bool {
 	earlier := false
 	for _, live := range j.lives {
-		if !standsFor(live.Value, old) {
+		if !standsFor(live.Value, old) && !live.Other.Equal(old) {
 			continue
 		}
 		if !j.account.Since.After(live.Written.Add(clocksApart)) {
@@ -222,8 +223,8 @@ func (j *job) stillStaged(ctx context.Context) error {
 // wrong logins could lock the account, and so may be the account's.
 func (j *job) undecided() bool {
 	for i, p := range j.paths {
-		value := j.lives[i].Value
-		if !value.IsZero() && j.staged.Places[p.String()] == "" && j.tried != nil && !j.wasTried(value) {
+		live := j.lives[i]
+		if !live.Value.IsZero() && j.staged.Places[p.String()] == "" && j.tried != nil && (!j.valueTried(p, live) || j.otherLeft(live)) {
 			return true
 		}
 	}
@@ -245,7 +246,11 @@ func (j *job) spared(ctx context.Context, first bool) error {
 		places = map[string]string{}
 	}
 	for i, p := range j.paths {
-		if value := j.lives[i].Value; !value.IsZero() && j.wasTried(value) {
+		switch live := j.lives[i]; {
+		case live.Value.IsZero() || !j.valueTried(p, live):
+		case j.otherLeft(live):
+			places[p.String()+firstRefused] = ownmount.PlaceApart // the other one is offered next
+		default:
 			places[p.String()] = ownmount.PlaceApart
 		}
 	}
@@ -255,7 +260,7 @@ func (j *job) spared(ctx context.Context, first bool) error {
 		}
 	}
 	if first || maps.Equal(places, j.staged.Places) {
-		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others"}
+		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign"}
 	}
 	marked := j.staged
 	marked.Places = places

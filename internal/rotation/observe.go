@@ -39,7 +39,7 @@ func (j *job) observeVault(ctx context.Context) error {
 	j.staged, j.out.Attempt, j.out.From = staged, staged.Attempt, versions(j.paths, staged.Base)
 	j.lives, j.olds, j.handed, j.inForce = nil, nil, false, credential.Secret{}
 	for _, p := range j.paths {
-		live, err := j.Store.ReadLive(ctx, p, 0)
+		live, err := j.readPath(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -72,6 +72,7 @@ func (j *job) observeVault(ctx context.Context) error {
 	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
 		j.addOld(staged.Old[place])
 	}
+	j.addOthers()
 	j.oddLast()
 	return nil
 }
@@ -80,6 +81,9 @@ func (j *job) observeVault(ctx context.Context) error {
 // is less likely the value in force, and wrong logins are few.
 func (j *job) oddLast() {
 	odd := func(value credential.Secret) int {
+		if j.isOther(value) {
+			return 2
+		}
 		for _, live := range j.lives {
 			if live.More != "" && standsFor(live.Value, value) {
 				return 1

@@ -28,7 +28,7 @@ func (j *job) odd(ctx context.Context) error {
 				return err
 			}
 			if since != ownmount.AsActivated {
-				return oddStop(i, live)
+				return oddStop(i, live, j.otherLeft(live))
 			}
 		}
 	}
@@ -46,7 +46,13 @@ func (j *job) livesElsewhere() bool {
 	return false
 }
 
-func oddStop(i int, live vault.Live) *protocol.Stop {
+func oddStop(i int, live vault.Live, left bool) *protocol.Stop {
+	if left {
+		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what path %d of this credential holds may be read in two ways, and one more wrong login could lock the account, so which it is was not asked; nothing was changed: raise the threshold for the time of the campaign, or give the secret a field of its own", i+1)}
+	}
+	if !live.Other.IsZero() {
+		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("what path %d of this credential holds may be a password as it stands, or hold one, and the account accepts neither: it may be stale, or a part of it in another form is the password; nothing was changed: find out what reads it there, and give the secret a field of its own, or exclude the path if it is not the account's", i+1)}
+	}
 	if live.Within != "" {
 		return &protocol.Stop{Reason: protocol.ReasonNotBare, Detail: fmt.Sprintf("the account does not accept what stands within %s at path %d of this credential: it may be stale, or all of the field is the password, or a part of it in another form; nothing was changed: find out what reads it there, and give the secret a field of its own, or exclude the path if it is not the account's", live.Within, i+1)}
 	}

@@ -153,7 +153,7 @@ func (j *job) decidePlaces(ctx context.Context) (unproved bool, err error) {
 	if j.c.Spare == nil {
 		return true, nil
 	}
-	live, err := j.Store.ReadLive(ctx, *j.c.Spare, 0)
+	live, err := j.read(ctx, j.c, *j.c.Spare, 0)
 	if err != nil {
 		return false, err
 	}

@@ -33,7 +33,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
 	var lives []vault.Live
 	for i, p := range c.Paths {
-		live, err := r.Store.ReadLive(ctx, p, 0)
+		live, err := r.read(ctx, c, p, 0)
 		if err != nil {
 			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 		}
@@ -93,19 +93,27 @@ func (r *Rotator) stage(ctx context.Context, c credential.Credential, before str
 const maxDraws = 256
 
 // newValue draws a new value that each of the places can hold as it is: what
-// surrounds a secret may have no way to write some symbols. If none fits, that
-// is said before Set.
+// surrounds a secret may have no way to write some symbols, or (base64 of which
+// it does not show whether it is padded) some lengths. If none fits, that is
+// said before Set.
 func (r *Rotator) newValue(ctx context.Context, c credential.Credential, paths []credential.Path, lives []vault.Live) (value credential.Secret, err error) {
+	fits := func(value credential.Secret) bool {
+		for i, live := range lives {
+			if live.Problem == "" && live.Takes(paths[i].Field, value) != nil {
+				return false
+			}
+		}
+		return true
+	}
+	shorter, _ := kind.As[kind.Shorter](r.Authority)
 	for range maxDraws {
-		if value, err = r.Authority.Generate(ctx, c); err != nil {
+		if value, err = r.Authority.Generate(ctx, c); err != nil || fits(value) {
 			return value, err
 		}
-		fits := true
-		for i, live := range lives {
-			fits = fits && (live.Problem != "" || live.Takes(paths[i].Field, value) == nil)
-		}
-		if fits {
-			break
+		for by := 1; by <= 2 && shorter != nil; by++ {
+			if less, err := shorter.GenerateShorter(ctx, c, by); err == nil && fits(less) {
+				return less, nil
+			}
 		}
 	}
 	return value, nil

@@ -160,6 +160,7 @@ func (j *job) fromPrepare(fresh bool) bool {
 	for _, old := range p.olds(j.c.Paths) {
 		j.addOld(old)
 	}
+	j.addOthers()
 	j.oddLast()
 	return true
 }

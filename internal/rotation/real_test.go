@@ -26,6 +26,7 @@ type shelf struct {
 	live   map[string]vault.Live
 	was    map[string]map[int]vault.Live // each version that was written
 	since  map[credential.Path]ownmount.Since
+	looks  int // at the versions of a secret
 }
 
 func newShelf() *shelf {
@@ -91,11 +92,15 @@ func (s *shelf) Activate(_ context.Context, p credential.Path, from vault.Live, 
 func (s *shelf) Destroy(context.Context, credential.Path, []int, int, time.Time) (bool, error) {
 	return true, nil
 }
-func (s *shelf) WrittenAt(_ context.Context, p credential.Path, version int) (time.Time, bool, error) {
+func (s *shelf) Versions(_ context.Context, p credential.Path) (vault.Versions, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, has := s.was[p.String()][version]
-	return l.Written, has || s.live[p.String()].Version < version, nil
+	out := vault.Versions{Newest: s.live[p.String()].Version, Written: map[int]time.Time{}}
+	for n, l := range s.was[p.String()] {
+		out.Written[n] = l.Written
+	}
+	s.looks++
+	return out, nil
 }
 
 func (s *shelf) Keeping(context.Context, credential.Path) (vault.Keeping, error) {

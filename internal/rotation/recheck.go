@@ -21,8 +21,6 @@ type Proved struct {
 	// when Vault wrote each; nil, or zero, in ledgers of earlier versions.
 	To      []int
 	Written []time.Time
-	// LookAtPaths: those versions are looked at too, a call to Vault each.
-	LookAtPaths bool
 }
 
 // Looked is what a later look at a dead credential found. The zero value:
@@ -257,7 +255,7 @@ func (r *Rotator) activatedValue(ctx context.Context, p Proved) (value credentia
 		if p.To[i] == 0 {
 			continue
 		}
-		live, err := r.Store.ReadLive(ctx, path, p.To[i])
+		live, err := r.read(ctx, p.Credential, path, p.To[i])
 		switch {
 		case err != nil:
 			failed = true

@@ -257,23 +257,28 @@ func TestTheLookAtTheEndSeesASecretThatWasMadeAnewBesideAnUntouchedEntry(t *test
 	for n, got := range r.run(cs, nothing) {
 		require.True(t, got.Dead(), "%+v", got)
 		proved[n] = provedOf(cs[n], got)
-		proved[n].LookAtPaths = true
 	}
-	const untouched, anew, gone, newer, notAsked = 0, 1, 2, 3, 4
-	for _, n := range []int{anew, gone, notAsked} {
+	const untouched, anew, gone, newer, tookNoPart = 0, 1, 2, 3, 4
+	for _, n := range []int{anew, gone, tookNoPart} {
 		r.store.deleteAll(cs[n].Paths[0])
 	}
 	for range proved[anew].To[0] {
 		r.store.put(cs[anew].Paths[0], "the thief's own")
 	}
 	r.store.put(cs[newer].Paths[0], "by its owner")
-	proved[notAsked].LookAtPaths = false
+	proved[tookNoPart].To = []int{0}
 	got := r.rotator().Recheck(t.Context(), proved)
-	for _, n := range []int{untouched, newer, notAsked} {
+	for _, n := range []int{untouched, newer, tookNoPart} {
 		require.Equal(t, Looked{}, got[n], n)
 	}
 	for _, n := range []int{anew, gone} {
 		require.NotNil(t, got[n].Stop, n)
 		require.Equal(t, protocol.ReasonMadeAnew, got[n].Stop.Reason)
 	}
+
+	// One look at a secret is for all credentials that live in it.
+	r.store.looks = 0
+	proved[newer] = proved[untouched]
+	r.rotator().Recheck(t.Context(), proved[:4])
+	require.Equal(t, 3, r.store.looks)
 }

@@ -30,7 +30,7 @@ type Store interface {
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	Activate(ctx context.Context, p credential.Path, from vault.Live, value credential.Secret, owner string) (vault.Live, error)
 	Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error)
-	WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error)
+	Versions(ctx context.Context, p credential.Path) (vault.Versions, error)
 	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
 	// Keeping is what Vault does by itself with what is written, by the
 	// settings of a secret and its mount; MountKeeping by those of the mount

@@ -50,7 +50,7 @@ func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	}
 	refused := facts.OldKnown && (facts.OldBinds == protocol.Refused || j.rationed)
 	places := j.places()
-	if !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
+	if !j.reread && !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
 		return nil
 	}
 	marked := j.staged
@@ -63,6 +63,7 @@ func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 
 func (j *job) replaceStaged(ctx context.Context, marked ownmount.Staged) (err error) {
 	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
+	j.reread = j.reread && err != nil
 	return err
 }
 

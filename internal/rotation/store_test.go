@@ -104,7 +104,7 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 		return vault.Live{}
 	}
 	v := vs[at-1]
-	l := vault.Live{Version: at, Written: v.at, Owner: v.fields["owner"]}
+	l := vault.Live{Version: at, Written: v.at, Ends: v.ends, Owner: v.fields["owner"]}
 	switch value, has := v.value(p); {
 	case v.destroyed:
 		l.Owner = ""
@@ -114,6 +114,7 @@ func (w *world) readLive(p credential.Path, at int) vault.Live {
 		l.Problem = credential.NoField
 	case value != "":
 		l.Value, l.Found, l.More = credential.NewSecret(value), true, v.fields["more"]
+		l.Other = credential.NewSecret(v.fields["other"])
 		if v.fields["copy"] == value {
 			l.Also = []string{"copy"}
 		}
@@ -141,7 +142,7 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 			if now.Value.Equal(value) {
 				return now, nil
 			}
-			if now.Found != from.Found || from.Found && !now.Value.Equal(from.Value) {
+			if now.Found != from.Found || from.Found && !now.Value.Equal(from.Value) && !now.Other.Equal(from.Value) {
 				return vault.Live{}, mismatch("activate")
 			}
 		}
@@ -154,13 +155,18 @@ func (h *hand) Activate(_ context.Context, p credential.Path, from vault.Live, v
 		if h.w.foreign[place(p)] {
 			h.w.fail("%s is not the account's and was written", p)
 		}
-		next := version{fields: map[string]string{}, at: time.Now()}
+		next := version{fields: map[string]string{}, at: time.Now(), ends: h.w.fleeting[place(p)]}
 		if n := len(s.versions); n > 0 && !s.versions[n-1].destroyed && !s.versions[n-1].deleted {
 			next.fields = maps.Clone(s.versions[n-1].fields)
 		} else if owner != "" {
 			next.fields["owner"] = owner
 		}
 		next.put(p, value.Reveal())
+		if other := next.fields["other"]; other != "" && from.Value.Reveal() == other {
+			delete(next.fields, "other")
+		} else if other != "" {
+			next.fields["other"] = "all of " + value.Reveal()
+		}
 		s.versions = append(s.versions, next)
 		live := h.w.readLive(p, 0)
 		live.Replaced = now.Version
@@ -178,18 +184,25 @@ func (h *hand) Destroy(_ context.Context, p credential.Path, versions []int, act
 			if n >= activated {
 				continue
 			}
-			if value, _ := vs[n-1].value(p); !h.w.ours[value] && !slices.ContainsFunc(h.w.write().history, func(old string) bool { return standsFor(secret(value), secret(old)) }) {
+			value, _ := vs[n-1].value(p)
+			if other := vs[n-1].fields["other"]; slices.Contains(h.w.write().history, other) {
+				value = other
+			}
+			if !h.w.ours[value] && !slices.ContainsFunc(h.w.write().history, func(old string) bool { return standsFor(secret(value), secret(old)) }) {
 				h.w.fail("version %d of %s was destroyed, and %q was never the account's", n, p, value)
 			}
 			vs[n-1].destroyed = true
 		}
-		return activated == len(vs) && !vs[activated-1].deleted, nil
+		return activated == len(vs) && !vs[activated-1].deleted && !vs[activated-1].ends, nil
 	})
 }
 
-func (h *hand) WrittenAt(_ context.Context, p credential.Path, version int) (time.Time, bool, error) {
-	l := h.w.readLive(p, version)
-	return l.Written, l.Version > 0, nil
+func (h *hand) Versions(_ context.Context, p credential.Path) (vault.Versions, error) {
+	out := vault.Versions{Written: map[int]time.Time{}}
+	for i, v := range h.w.secrets[place(p)].versions {
+		out.Newest, out.Written[i+1] = i+1, v.at
+	}
+	return out, nil
 }
 
 func (h *hand) Keeping(_ context.Context, p credential.Path) (vault.Keeping, error) {

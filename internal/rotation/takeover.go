@@ -47,6 +47,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		return ownmount.Staged{}, err
 	}
 	old = maps.Clone(old)
+	asRead(c, staged, lives, old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
 	for place, value := range staged.Old {
 		if staged.Places[place] == ownmount.PlaceApart {
@@ -94,7 +95,7 @@ func (r *Rotator) activatedElsewhere(ctx context.Context, c credential.Credentia
 		if err != nil || slices.Contains(c.Paths, p) || c.Spare != nil && p == *c.Spare || staged.Places[place] == ownmount.PlaceApart {
 			continue
 		}
-		live, err := r.Store.ReadLive(ctx, p, 0)
+		live, err := r.read(ctx, c, p, 0)
 		if err != nil {
 			return err
 		}

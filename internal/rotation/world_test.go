@@ -52,6 +52,7 @@ type world struct {
 	closed   map[string]bool          // campaigns that have ended
 	single   map[string]bool          // secrets of which Vault keeps one version
 	deletes  map[string]time.Duration // secrets whose new versions Vault deletes by itself; not nil: they were listed long ago
+	fleeting map[string]bool          // secrets that got such a setting after they were listed
 	foreign  map[string]bool          // secrets that are not the account's: nothing may be written there
 	noted    map[string]placed        // where an earlier campaign put a value, and as which version
 	cred     credential.Credential
@@ -117,6 +118,7 @@ type version struct {
 	fields    map[string]string
 	destroyed bool
 	deleted   bool // and can be undeleted
+	ends      bool // Vault will delete it
 	strangers bool // written by somebody else
 	at        time.Time
 }
@@ -354,7 +356,7 @@ func (w *world) inVault(value string) bool {
 	}
 	for _, p := range w.paths() {
 		for _, v := range w.secrets[place(p)].versions {
-			if held, _ := v.value(p); !v.destroyed && held == value {
+			if held, _ := v.value(p); !v.destroyed && !v.ends && (held == value || v.fields["other"] == value) {
 				return true
 			}
 		}

@@ -81,10 +81,21 @@ func locate(text string) (secret string, w wrapping) {
 // for.
 const another = "0zKq7vPmX3"
 
+// aroundAnother is a text with another secret in it; some take a secret of
+// certain lengths only.
+func aroundAnother(w wrapping) (text string, ok bool) {
+	for _, more := range []string{"", "x", "xx"} {
+		if text, ok = w.around(another + more); ok {
+			break
+		}
+	}
+	return text, ok
+}
+
 // once reports whether a document holds a secret in the one place that is
 // known, so that none is left behind in another one.
 func once(secret string, w wrapping) bool {
-	rest, ok := w.around(another)
+	rest, ok := aroundAnother(w)
 	if !ok {
 		return false
 	}

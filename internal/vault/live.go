@@ -63,8 +63,17 @@ type Live struct {
 	// secret.
 	Owner string
 
+	// Other is what the field means if Value is not what the account has: a
+	// second reading of the same text (readings.go). Zero: there is none.
+	Other credential.Secret
+
 	data   map[string]any // all fields, so that Activate keeps the others
 	around wrapping       // what surrounds Value in its field
+
+	field string
+	users []string // see Of
+	other wrapping // what surrounds Other
+	taken bool     // Value was the other reading
 }
 
 // OwnerField says in a secret that Rollcall makes whose it is. Whoever may
@@ -87,8 +96,10 @@ func (s *Client) ReadLive(ctx context.Context, p credential.Path, version int) (
 	return liveOf(e, p.Field), nil
 }
 
-func liveOf(e Entry, field string) Live {
-	l := Live{Version: e.Version, Written: e.Written, Ends: e.ends, data: e.Data}
+func liveOf(e Entry, field string) Live { return liveTo(e, field, nil) }
+
+func liveTo(e Entry, field string, users []string) Live {
+	l := Live{Version: e.Version, Written: e.Written, Ends: e.ends, data: e.Data, field: field, users: users}
 	if e.Data == nil {
 		if e.Version > 0 && !e.gone {
 			l.Problem = credential.DeletedVersion
@@ -121,15 +132,24 @@ func liveOf(e Entry, field string) Live {
 		l.Problem = credential.NotBare
 		return l
 	}
+	secret, around = behindUser(secret, around, users)
 	l.Value, l.around, l.Found = credential.NewSecret(secret), around, secret != ""
 	l.Also = alsoIn(e.Data, field, secret)
 	l.More, l.Plainly = more(secret)
-	if p, ok := around.(padded); ok && l.More == "" {
-		l.Within = p.within()
-		if l.More = l.Within; p.encodes(secret) {
-			l.More = "an address in which it may stand as it is, or percent-encoded"
+	switch p := around.(type) {
+	case padded:
+		if l.More == "" {
+			l.Within = p.within()
+			if l.More = l.Within; p.encodes(secret) {
+				l.More = "an address in which it may stand as it is, or percent-encoded"
+			}
+		}
+	case afterUser:
+		if l.More == "" {
+			l.More = "the account's own name before it"
 		}
 	}
+	l.Other, l.other = otherOf(text, secret, around)
 	return l
 }
 
@@ -175,7 +195,7 @@ func alsoAt(key string, v any, secret string) bool {
 // Shows reports whether the field can be read to hold a secret, in whatever
 // form.
 func (l Live) Shows(secret credential.Secret) bool {
-	return !secret.IsZero() && shows(l.Value.Reveal(), secret.Reveal())
+	return !secret.IsZero() && (shows(l.Value.Reveal(), secret.Reveal()) || shows(l.Other.Reveal(), secret.Reveal()))
 }
 
 // Activate makes value the one that consumers read, in exactly one write with
@@ -208,7 +228,7 @@ func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 		if now, err = s.ReadLive(ctx, p, 0); err != nil {
 			return Live{}, err
 		}
-		switch {
+		switch now = now.Like(from); {
 		case now.Value.Equal(value):
 			return now, nil
 		case now.Found != from.Found, from.Found && now.Value.Reveal() != from.Value.Reveal():
@@ -224,21 +244,24 @@ func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 // here.
 func (l Live) replacedBy(e Entry, field string, value credential.Secret) Live {
 	if l.around != nil {
-		out := liveOf(e, field)
+		out := liveTo(e, field, l.users)
 		out.Replaced = l.Version
 		return out
 	}
 	owner, _ := e.Data[OwnerField].(string)
 	return Live{
 		Value: value, Version: e.Version, Written: e.Written, Found: true, Ends: e.ends, Replaced: l.Version,
-		Keys: slices.Sorted(maps.Keys(e.Data)), Owner: owner, data: e.Data,
+		Keys: slices.Sorted(maps.Keys(e.Data)), Owner: owner, data: e.Data, field: field, users: l.users,
 	}
 }
 
 // Takes reports why the field could not hold a value, or nil: a document may
-// not be able to.
+// not be able to. Where it has two readings, either must hold it.
 func (l Live) Takes(field string, value credential.Secret) error {
 	_, err := l.with(field, value, "")
+	if err == nil && !l.Other.IsZero() {
+		_, err = l.AsOther().with(field, value, "")
+	}
 	return err
 }
 
@@ -256,7 +279,7 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 			}
 			return data, nil
 		}
-		if !readsAs(value.Reveal(), value) {
+		if !l.readsAs(value.Reveal(), value) {
 			return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
 		}
 		data := map[string]any{field: value.Reveal()}
@@ -280,7 +303,7 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 	}
 	// What is written has to be read as what was meant, also by a later
 	// process.
-	if !readsAs(text, value) {
+	if !l.readsAs(text, value) {
 		return nil, fmt.Errorf("in field %q the new value would be read as another one; nothing was written", field)
 	}
 	data := maps.Clone(l.data)
@@ -289,8 +312,9 @@ func (l Live) with(field string, value credential.Secret, owner string) (map[str
 }
 
 // readsAs reports whether a value is what a text is read as.
-func readsAs(text string, value credential.Secret) bool {
-	back, _, bare := unwrap(text)
+func (l Live) readsAs(text string, value credential.Secret) bool {
+	back, around, bare := unwrap(text)
+	back, _ = behindUser(back, around, l.users)
 	return bare && back == value.Reveal()
 }
 
@@ -403,5 +427,5 @@ func (l Live) surroundings() (string, bool) {
 	if l.around == nil {
 		return "", true
 	}
-	return l.around.around(another)
+	return aroundAnother(l.around)
 }

@@ -71,7 +71,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			if len(got.Also) == 0 {
 				got.Also = nil
 			}
-			got.data, got.around, got.Written = nil, nil, time.Time{}
+			got.data, got.around, got.field, got.Written = nil, nil, "", time.Time{}
 			if row.want.Keys == nil {
 				got.Keys = nil
 			}

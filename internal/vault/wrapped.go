@@ -77,8 +77,8 @@ func inBasic(text string) (string, wrapping) {
 type alphabets []*base64.Encoding
 
 // encode writes base64 in the form that was there. Where an older text does not
-// show which alphabet it was written in, only what is the same in both is
-// certain.
+// show which alphabet it was written in, or whether a longer or a shorter one
+// would be padded, only what is the same in all of them is certain.
 func (a alphabets) encode(plain string) (string, bool) {
 	text := ""
 	for i, e := range a {
@@ -91,17 +91,13 @@ func (a alphabets) encode(plain string) (string, bool) {
 	return text, text != ""
 }
 
-// encodings reads base64. in is empty for what is none, and for what does not
-// show whether a longer or a shorter text would be padded.
+// encodings reads base64. in is empty for what is none.
 func encodings(text string) (plain string, in alphabets) {
 	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		b, err := e.Strict().DecodeString(text)
 		if err == nil && len(b) > 0 && e.EncodeToString(b) == text {
 			plain, in = string(b), append(in, e)
 		}
-	}
-	if !strings.Contains(text, "=") && len(text)%4 == 0 {
-		return "", nil
 	}
 	return plain, in
 }
@@ -114,6 +110,10 @@ func inBase64(text string) (string, wrapping) {
 	if len(text) < 8 || len(text) < base64Least && !strings.HasSuffix(text, "=") {
 		return "", nil
 	}
+	return outOfBase64(text)
+}
+
+func outOfBase64(text string) (string, wrapping) {
 	plain, in := encodings(text)
 	if shown, ok := printable([]byte(plain)); !ok || shown != plain || len(in) == 0 {
 		return "", nil // UTF-16 too is left as it is

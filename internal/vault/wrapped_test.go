@@ -88,8 +88,9 @@ func rewrites(t *rapid.T, name, old, next string) bool {
 	text := wrapped[name](old)
 	l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text, "other": "x"}}, "f")
 	if l.Value.Reveal() != old {
-		require.True(t, strings.HasPrefix(name, "base64"), "%s: %q", name, text) // whether it is padded does not show
-		return false
+		// Short base64 is a password first.
+		require.True(t, strings.HasPrefix(name, "base64") && len(text) < base64Least && l.Other.Reveal() == old, "%s: %q", name, text)
+		l = l.AsOther()
 	}
 	data, err := l.with("f", credential.NewSecret(next), "")
 	if err != nil {
@@ -101,6 +102,9 @@ func rewrites(t *rapid.T, name, old, next string) bool {
 	if !slices.Contains(escaping, name) {
 		require.Equal(t, wrapped[name](next), data["f"], name)
 		return true
+	}
+	if name == "base64 of JSON" && !strings.HasSuffix(data["f"].(string), "=") {
+		return true // whether a longer one would be padded does not show any more
 	}
 	back, err := now.with("f", l.Value, "")
 	require.NoError(t, err)
@@ -166,7 +170,7 @@ func TestAFileOfSettingsGetsNoSymbolThatItsReaderMayExpand(t *testing.T) {
 }
 
 func TestWhatIsTakenOutOfQuotesMayBeTheWhole(t *testing.T) {
-	for text, within := range map[string]string{`"hunter2"`: "quotes", b64("hunter2-hunter2"): "", b64("hunter2-hunter2!"): "base64", " hunter2": "blanks or a byte order mark", "PASSWORD=hunter2": "", "hunter2": ""} {
+	for text, within := range map[string]string{`"hunter2"`: "quotes", b64("hunter2-hunter2"): "base64", b64("hunter2-hunter2!"): "base64", " hunter2": "blanks or a byte order mark", "PASSWORD=hunter2": "", "hunter2": ""} {
 		l := liveOf(Entry{Version: 1, Data: map[string]any{"f": text}}, "f")
 		require.Equal(t, within, l.Within, text)
 		require.Equal(t, within != "", l.around != nil && l.More != "", text)

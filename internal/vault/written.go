@@ -2,32 +2,47 @@ package vault
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"time"
 
 	"rollcall/internal/credential"
 )
 
-// WrittenAt is when Vault wrote a version that was seen before; the zero time
-// if the secret has no such version any more because it was deleted with its
-// metadata, and made anew or not. known is false where newer versions have
-// driven it out.
-func (s *Client) WrittenAt(ctx context.Context, p credential.Path, version int) (at time.Time, known bool, err error) {
-	const op = "look when a version was written"
+// Versions are those that Vault knows of a secret; none if it is not there.
+type Versions struct {
+	Newest  int
+	Written map[int]time.Time // by number; what newer ones have driven out is missing
+}
+
+// At is when Vault wrote a version that was seen before; the zero time if the
+// secret has no such version any more because it was deleted with its metadata,
+// and made anew or not. known is false where newer versions have driven it out.
+func (v Versions) At(version int) (at time.Time, known bool) {
+	at, has := v.Written[version]
+	return at, has || v.Newest < version
+}
+
+// Versions reads what Vault knows of a secret's versions.
+func (s *Client) Versions(ctx context.Context, p credential.Path) (Versions, error) {
+	const op = "look when versions were written"
 	place, err := s.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
-		return time.Time{}, false, err
+		return Versions{}, err
 	}
-	got, err := s.api.Logical().ReadWithContext(ctx, place)
+	got, err := s.readSecret(ctx, place, nil)
 	if err != nil {
-		return time.Time{}, false, s.Fail(op, place, Read, err)
+		return Versions{}, s.Fail(op, place, Read, err)
 	}
 	if got == nil {
-		return time.Time{}, true, nil
+		return Versions{}, nil
 	}
-	if meta, ok := nested(got, "versions")[fmt.Sprint(version)].(map[string]any); ok {
-		return timeOf(meta["created_time"]), true, nil
+	out := Versions{Written: map[int]time.Time{}}
+	out.Newest, _ = Number(got.Data["current_version"])
+	for text, v := range nested(got, "versions") {
+		meta, _ := v.(map[string]any)
+		if n, err := strconv.Atoi(text); err == nil {
+			out.Written[n] = timeOf(meta["created_time"])
+		}
 	}
-	newest, _ := Number(got.Data["current_version"])
-	return time.Time{}, newest < version, nil
+	return out, nil
 }

@@ -19,9 +19,9 @@ func TestWhenAVersionWasWrittenTellsASecretThatWasMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	look := func() (time.Time, bool) {
 		t.Helper()
-		at, known, err := s.WrittenAt(t.Context(), p, now.Version)
+		versions, err := s.Versions(t.Context(), p)
 		require.NoError(t, err)
-		return at, known
+		return versions.At(now.Version)
 	}
 	at, known := look()
 	require.True(t, known && at.Equal(now.Written), "to the nanosecond, as the write said")

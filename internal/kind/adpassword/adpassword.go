@@ -133,6 +133,11 @@ func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (cred
 	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
 }
 
+// GenerateShorter makes a value by the campaign file's own policy, shorter.
+func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
+	return password.Shorter(a.policy, by)
+}
+
 // resetsMost is how many resets to one value there may be before one more is
 // not tried: two that end the stolen value, and one for an administrator who
 // ticked must-change in between.

@@ -147,6 +147,11 @@ func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (cred
 	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
 }
 
+// GenerateShorter makes a value by the campaign file's own policy, shorter.
+func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
+	return password.Shorter(a.policy, by)
+}
+
 // Set resets the password on the write server.
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
 	if a.dir.IsBindIdentity(acc.Name) {

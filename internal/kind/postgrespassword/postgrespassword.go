@@ -136,6 +136,11 @@ func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (cred
 	return a.generate(ctx, a.policy.VaultPolicy)
 }
 
+// GenerateShorter makes a value by the campaign file's own policy, shorter.
+func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
+	return password.Shorter(a.policy, by)
+}
+
 // Set sets the password on the primary.
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential.Secret) error {
 	if a.db.IsIdentity(acc.Name) {

@@ -83,6 +83,11 @@ func (au *Authority) Generate(ctx context.Context, _ credential.Credential) (cre
 	return v, err
 }
 
+// GenerateShorter makes a value by the campaign file's own policy, shorter.
+func (au *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
+	return password.Shorter(au.policy, by)
+}
+
 // Account reads the user. It has no change mark.
 func (au *Authority) Account(ctx context.Context, _ string, c credential.Credential) (kind.Account, error) {
 	u, err := au.user(ctx, c.Subject)

@@ -62,7 +62,7 @@ func (s *Store) SinceActivated(ctx context.Context, id string, p credential.Path
 	if err != nil {
 		return "", err
 	}
-	if was.is(then) && then.Found && then.Value.Equal(live.Value) {
+	if then = then.Like(live); was.is(then) && then.Found && then.Value.Equal(live.Value) {
 		return AsActivated, nil
 	}
 	return WrittenSince, nil
