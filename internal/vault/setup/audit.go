@@ -110,7 +110,11 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 func valuesPass(c *config.Campaign, known []credential.Credential) map[string]map[string]bool {
 	mounts := map[string]map[string]bool{"secret " + c.Vault.Mount: {}}
 	for _, k := range known {
-		for _, p := range k.Paths {
+		paths := slices.Clone(k.Paths)
+		if k.Spare != nil {
+			paths = append(paths, *k.Spare)
+		}
+		for _, p := range paths {
 			at := "secret " + p.Mount
 			if mounts[at] == nil {
 				mounts[at] = map[string]bool{}

@@ -38,6 +38,8 @@ func TestNoAuditDeviceMayKeepValuesAsTheyAre(t *testing.T) {
 		tune("version", field)
 		require.ErrorContains(t, RequireAudit(ctx, root, c, known), "keep "+field+" as it is")
 	}
+	spare := []credential.Credential{{ID: "corp/a", Kind: credential.LDAPPassword, Spare: &credential.Path{Mount: mount, Path: "spare", Field: "password"}}}
+	require.ErrorContains(t, RequireAudit(ctx, root, c, spare), "keep value as it is", "Rollcall's own path for it is one too")
 	known[0].Paths[0].Field = "version"
 	tune("version")
 	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "keep version as it is", "a secret may have a field of any name")
