@@ -12,6 +12,7 @@ import (
 
 	"rollcall/internal/inventory"
 	"rollcall/internal/ledger"
+	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -22,7 +23,10 @@ import (
 const (
 	NoRoom = "NoRoom" // the ledger cannot grow: no room, or no right to write
 	Denied = "Denied" // the token lacks a right
-	Held   = "Held"   // another campaign of the device lives, and this one may not end it
+	// Unanswered: lines of the device's profile have no answer, and nobody said
+	// to go on without. Its text names lines, and no account.
+	Unanswered = "Unanswered"
+	Held       = "Held" // another campaign of the device lives, and this one may not end it
 )
 
 // Types of the errors with which an activity fails as a whole. Trouble with a
@@ -125,6 +129,9 @@ func classify(fallback string, err error) error {
 // person has to put right first is not tried again: nothing has begun, and
 // whoever started the campaign waits for the answer.
 func classifyListing(err error) error {
+	if open, ok := errors.AsType[*listing.NotAnswered](err); ok {
+		return temporal.NewNonRetryableApplicationError(open.Error()+"\nnothing was changed", Unanswered, nil)
+	}
 	typed := classify(errSources, err)
 	var app *temporal.ApplicationError
 	if !errors.As(typed, &app) {

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
 	"rollcall/internal/version"
@@ -43,7 +44,15 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
 		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
 	}
+	index, err := l.Store.ReadIndex(ctx, in.Campaign)
+	if err != nil {
+		return classify(errVault, err)
+	}
 	entries := []ledger.Entry{start}
+	for _, e := range ledger.ProfileEntries(in.Campaign, index.Profile) {
+		e.At = now
+		entries = append(entries, e)
+	}
 	for n := range in.Pages {
 		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, n)
 		if err != nil {
@@ -62,11 +71,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 		}
 		entries = nil
 	}
-	warnings, err := l.warnings(ctx, in.Campaign, now)
-	if err != nil {
-		return err
-	}
-	entries = append(entries, warnings...)
+	entries = append(entries, findings(in.Campaign, "", index.Warnings, now)...)
 	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)
@@ -83,22 +88,13 @@ func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
 	}))
 }
 
-// warnings are the findings of the listing as a whole.
-func (l *Ledger) warnings(ctx context.Context, campaign string, now time.Time) ([]ledger.Entry, error) {
-	index, err := l.Store.ReadIndex(ctx, campaign)
-	if err != nil {
-		return nil, classify(errVault, err)
-	}
-	return findings(campaign, "", index.Warnings, now), nil
-}
-
 // listed are the entries of one page of the roll: a line for each credential
 // and the findings of the listing.
 func listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry
 	for _, c := range page {
 		e := about(campaign, c, ledger.Listed, "", now)
-		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons
+		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
 		entries = append(entries, e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
@@ -234,6 +230,11 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 	closing := in.Event == ledger.CampaignClosed
 	if closing {
 		entries[0].Counts = &ledger.Counts{Listed: in.Listed, Dead: in.Dead, Open: in.Open}
+		end, err := l.end(ctx, in.Campaign)
+		if err != nil {
+			return err
+		}
+		entries[0].End = end
 		where := ledger.Entry{
 			ID: ledger.EntryID(in.Campaign, "", "", ledger.Anchored), At: e.At, Campaign: in.Campaign, Event: ledger.Anchored,
 			Detail: "every checkpoint of this ledger is copied to " + l.Store.AnchorPlace(in.Campaign) + " in Vault, each to a path of its own",
@@ -244,6 +245,31 @@ func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
 		return err
 	}
 	return classify(errLedger, l.release(in.Campaign))
+}
+
+// end is what the ledger so far makes of a campaign with a profile; nil without
+// one, and where the roll was not made.
+func (l *Ledger) end(ctx context.Context, campaign string) (*ledger.End, error) {
+	index, err := l.Store.ReadIndex(ctx, campaign)
+	switch {
+	case vault.IsNotFound(err) || err == nil && index.Profile == nil:
+		return nil, nil
+	case err != nil:
+		return nil, classify(errVault, err)
+	}
+	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))
+	if err != nil {
+		return nil, classify(errLedger, err)
+	}
+	state, err := reader.State(ctx)
+	if err != nil {
+		return nil, classify(errLedger, err)
+	}
+	if state.Profile == nil {
+		return nil, nil // it could not be recorded
+	}
+	end, _, _ := ledger.EndOf(state)
+	return &end, nil
 }
 
 // tookFrom adds what Vault has of a campaign that was taken over.

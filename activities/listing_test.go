@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/credential"
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 )
 
@@ -25,6 +27,7 @@ func TestAListingThatWaitsForAPersonIsNotTriedAgain(t *testing.T) {
 		{"a right missing", of(vault.PermissionDenied), true},
 		{"a mount missing", of(vault.NotFound), true},
 		{"a mistake in a manifest", errors.New("handover.csv:3: kind: missing"), true},
+		{"lines of the profile without an answer", &listing.NotAnswered{Profile: "gateway", Of: 3, Lines: []credential.LineAnswer{{Line: "seal", At: "answers.yaml:9", Why: "has no answer"}}}, true},
 		{"a wrong bind password", errors.New("directory corp: bind to ldaps://ldap is refused"), true},
 	} {
 		t.Run(row.name, func(t *testing.T) {

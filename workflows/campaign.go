@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -136,6 +137,10 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	toLedger := toTheEnd(ctx)
 	if cause != nil {
 		event.Detail = "ended early: the roll or its record could not be made"
+		var app *temporal.ApplicationError
+		if errors.As(cause, &app) && app.Type() == activities.Unanswered {
+			event.Detail = "ended early: " + strings.ReplaceAll(app.Message(), "\n", "; ")
+		}
 		toLedger = beforeAnySet(ctx)
 	}
 	err := workflow.ExecuteActivity(toLedger, recorder.RecordEvent, event).Get(ctx, nil)

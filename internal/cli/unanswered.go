@@ -46,7 +46,6 @@ func (s *session) requireAnswers(ctx context.Context) error {
 		if s.unanswered.text != "" {
 			return errors.New("--unanswered goes on with lines of a profile that have no answer, and the campaign file names no profile; nothing was started")
 		}
-		s.noProfile()
 		return nil
 	}
 	if s.unanswered.text != "" {

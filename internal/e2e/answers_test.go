@@ -10,6 +10,8 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/report"
 )
 
 // gateway is a profile of three lines: the estate's accounts are what the first
@@ -98,6 +100,15 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 		r := u.run("run")
 		require.Equal(t, 0, r.code, r.out+r.err)
 		requireConsumersServed(t, e)
+		require.Contains(t, r.out, "  complete  yes")
+		require.Contains(t, r.out, "  clean     yes")
+		require.Contains(t, r.out, "none       seal (tls-key): it speaks no TLS; said by jo@desk on 2026-11-28")
+		state := u.ledger()
+		require.Equal(t, []string{"lookup", "seal", "users"}, state.Profile.Lines)
+		require.Equal(t, &ledger.End{Complete: true, Clean: true}, state.End)
+		require.Len(t, state.Answering("lookup"), 2)
+		u.must("ledger", "verify")
+		require.True(t, decode[report.Document](t, u.must("report", "-o", "json")).Profile.Clean)
 	})
 	t.Run("a person goes on without, which is exit code 2", func(t *testing.T) {
 		write("covered", "", "{later: ask them, owner: jo, due: 2999-01-02}")
@@ -107,6 +118,10 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 		require.Len(t, state.Findings, 2)
 		require.Equal(t, credential.FindingUnanswered, state.Findings[0].Code)
 		require.Equal(t, credential.FindingLater, state.Findings[1].Code)
+		require.Equal(t, "the CA answers on Monday", state.Profile.Unanswered)
+		require.NotEmpty(t, state.Profile.UnansweredBy)
+		require.Equal(t, &ledger.End{}, state.End)
+		u.must("ledger", "verify")
 		require.Contains(t, r.out, "perhaps not all: 1 of 3 lines of profile gateway have no answer: seal")
 	})
 }

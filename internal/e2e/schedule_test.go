@@ -3,8 +3,10 @@ package e2e
 import (
 	"crypto/rand"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
@@ -84,6 +86,28 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		c.refuses("device esg-01 has no schedule", "schedule", "delete")
 		c.must("schedule", "create", "--cron", "30 2 * * 0", "--time-zone", "Europe/Vienna")
 		require.Contains(t, c.must("schedule", "list"), "schedule/esg-01")
+	})
+	t.Run("one of a device with a profile needs answers, and a run ends before anything when later has fallen due", func(t *testing.T) {
+		c := c.in(t)
+		c.must("schedule", "delete")
+		text, err := os.ReadFile(c.file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(c.file), "gateway.yaml"), []byte(gateway), 0o644))
+		require.NoError(t, os.WriteFile(c.file, append(text, "\nprofile: gateway.yaml\n"...), 0o644))
+		r := c.run("schedule", "create", "--every", "24h")
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.err, "answers.yaml: seal (tls-key): has no answer\n")
+		require.Empty(t, decode[[]scheduled](t, c.must("schedule", "list", "-o", "json")))
+
+		before, due := c.versions(), time.Now().Add(3*time.Second)
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(c.file), "answers.yaml"), []byte("device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n"+
+			"  seal: {later: order it, owner: jo, due: "+due.UTC().Format(time.RFC3339)+"}\n  users: {none: nobody logs in}\n"), 0o644))
+		c.must("schedule", "create", "--every", "24h")
+		require.Eventually(t, func() bool { return time.Now().After(due) }, patience, tick)
+		state := c.closed(c.trigger())
+		require.Empty(t, state.Credentials, "nothing was listed, and nothing changed")
+		require.Equal(t, before, c.versions())
+		require.Contains(t, c.run("ledger", "cat", "--ledger", filepath.Join(c.ledgers, state.Campaign)).out, "answers.yaml:6: seal (tls-key): was left for later and fell due on "+due.UTC().Format(time.DateOnly)+" (jo)")
 	})
 	requireBystandersUntouched(t, c.e)
 }

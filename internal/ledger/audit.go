@@ -10,17 +10,19 @@ import (
 // audit checks what the entries tell: hashes show that nothing was changed
 // since it was signed, this shows that what was signed is whole.
 type audit struct {
-	rep     *Report
-	state   *State
-	first   map[idKey]int64  // id -> index of the entry that counts
-	unknown map[string]int64 // credential -> first event about it that asks for a listing
-	deaths  []death
-	servers map[authority][]string // every server that gave evidence for an authority
-	left    map[place]int64        // servers that a person left out, and the entry that says so
-	intents map[announced]int64    // the first intent of each attempt
-	closed  int64                  // index of roll-closed, or noIndex
-	ended   int64                  // index of campaign-closed, or noIndex
-	gap     bool                   // entries could not be read, so what is missing may be in them
+	rep      *Report
+	state    *State
+	first    map[idKey]int64  // id -> index of the entry that counts
+	unknown  map[string]int64 // credential -> first event about it that asks for a listing
+	deaths   []death
+	servers  map[authority][]string // every server that gave evidence for an authority
+	left     map[place]int64        // servers that a person left out, and the entry that says so
+	intents  map[announced]int64    // the first intent of each attempt
+	closed   int64                  // index of roll-closed, or noIndex
+	ended    int64                  // index of campaign-closed, or noIndex
+	answers  map[string]bool        // lines of the profile that an entry answers
+	profiles int
+	gap      bool // entries could not be read, so what is missing may be in them
 }
 
 type authority struct {
@@ -47,11 +49,12 @@ var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
+	ProfileNamed: true, LineAnswered: true,
 }
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[place]int64{}, intents: map[announced]int64{}, closed: noIndex, ended: noIndex}
+		servers: map[authority][]string{}, left: map[place]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -83,6 +86,11 @@ func (a *audit) check(index int64, e Entry) {
 		if a.closed != noIndex {
 			a.rep.add(index, e.Credential, "listed after the roll was closed by entry %d", a.closed)
 		}
+		a.listedLines(index, e)
+	case ProfileNamed:
+		a.profile(index, e)
+	case LineAnswered:
+		a.line(index, e)
 	case RollClosed:
 		a.closed = index
 		if n := len(a.state.Credentials); e.Counts == nil {
@@ -164,6 +172,7 @@ func (a *audit) takeOver(index int64, e Entry) {
 
 func (a *audit) closing(index int64, e Entry) {
 	a.ended = index
+	a.claim(index, e)
 	listedNothing := e.Counts != nil && e.Counts.Listed == 0 && len(a.state.Credentials) == 0
 	if a.closed == noIndex && !a.gap && !listedNothing {
 		a.rep.add(index, "", "the campaign was closed, and its roll never was")
@@ -195,6 +204,7 @@ func (a *audit) finish() {
 			a.rep.add(index, cred, "this credential is not on the roll")
 		}
 	}
+	a.answered()
 	for _, d := range a.deaths {
 		a.judge(d)
 	}

@@ -24,6 +24,8 @@ const (
 	LoginAccepted   Event = "login-accepted"  // a person let new values go where Credential, a login to Vault that was not dead, could read them, with Detail as the reason
 	Listed          Event = "listed"          // one for each credential on the roll, with provenance
 	Excluded        Event = "excluded"        // found, and left out by a person, with Detail as the reason
+	ProfileNamed    Event = "profile"         // Profile: what such a device can hold, before anything is listed
+	LineAnswered    Event = "line"            // Line: the answer to one line of it
 	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below
 	Found           Event = "finding"         // Finding, Detail
 	Intending       Event = "intent"          // about to set: from here on a server may know the new value
@@ -58,6 +60,10 @@ type Entry struct {
 	Paths      []credential.Path   `json:"paths,omitempty"`
 	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
 
+	// Lines of the device's profile that a listed credential answers, and by
+	// whose word.
+	Lines []credential.LineRef `json:"lines,omitempty"`
+
 	Attempt int            `json:"attempt,omitempty"` // of the staged value: 1, 2, …
 	From    map[string]int `json:"from,omitempty"`    // live path -> version in force before
 	To      map[string]int `json:"to,omitempty"`      // live path -> version that we activated
@@ -88,6 +94,10 @@ type Entry struct {
 	Waves map[int]string `json:"waves,omitempty"`
 
 	TookFrom *TookFrom `json:"took_from,omitempty"` // of a take-over
+
+	Profile *DeviceProfile         `json:"profile,omitempty"`
+	Line    *credential.LineAnswer `json:"line,omitempty"`
+	End     *End                   `json:"end,omitempty"` // of a campaign with a profile
 
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`

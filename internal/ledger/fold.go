@@ -37,6 +37,14 @@ func (s *State) Add(index uint64, e Entry) {
 	case CampaignStarted:
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt = e.At, time.Time{}
+	case ProfileNamed:
+		if s.Profile == nil {
+			s.Profile = e.Profile
+		}
+	case LineAnswered:
+		if e.Line != nil && s.AnswerTo(e.Line.Line) == nil {
+			s.Answers = append(s.Answers, *e.Line)
+		}
 	case RollClosed:
 		s.rollClosed = true
 		if e.Counts != nil {
@@ -49,7 +57,7 @@ func (s *State) Add(index uint64, e Entry) {
 	case CampaignAborted:
 		s.aborted = true
 	case CampaignClosed:
-		s.ClosedAt = e.At
+		s.ClosedAt, s.End = e.At, e.End
 	case Excluded:
 		s.Excluded = append(s.Excluded, ExcludedLine{ID: e.Credential, Name: e.Name, Reason: e.Detail})
 	case ServerLeftOut:
@@ -137,7 +145,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	switch e.Event {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
-		l.Paths, l.Reasons = e.Paths, e.Reasons
+		l.Paths, l.Reasons, l.Lines = e.Paths, e.Reasons, e.Lines
 		if l.Since.IsZero() {
 			l.Since = e.At
 		}

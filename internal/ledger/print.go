@@ -95,10 +95,44 @@ func details(e Entry) []string {
 		}
 		out = append(out, from)
 	}
+	out = append(out, ofProfile(e)...)
 	if c := e.Counts; c != nil {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
 	}
 	return append(out, e.Detail)
+}
+
+// ofProfile words a profile, an answer to a line of it, and an end.
+func ofProfile(e Entry) (out []string) {
+	if p := e.Profile; p != nil {
+		out = append(out, fmt.Sprintf("%s, reviewed %s, %s", p.Name, p.Reviewed, count(len(p.Lines), "line", "lines")))
+		if p.Unanswered != "" {
+			out = append(out, "unanswered lines were passed over by "+p.UnansweredBy+": "+p.Unanswered)
+		}
+	}
+	for _, r := range e.Lines {
+		out = append(out, fmt.Sprintf("answers %s (%s)", r.Line, r.By))
+	}
+	if l := e.Line; l != nil {
+		answer := string(l.Answer)
+		if answer == "" {
+			answer = "UNANSWERED"
+		}
+		out = append(out, l.Line+" ("+string(l.Kind)+")", answer, l.Reason)
+		if l.Credentials > 0 {
+			out = append(out, count(l.Credentials, "credential", "credentials"))
+		}
+		if l.Owner != "" {
+			out = append(out, "owner "+l.Owner+", due "+l.Due.UTC().Format(time.DateOnly))
+		}
+		if l.By != "" {
+			out = append(out, "said by "+l.By+" on "+l.On.UTC().Format(time.DateOnly))
+		}
+	}
+	if e.End != nil {
+		out = append(out, fmt.Sprintf("complete %t, clean %t", e.End.Complete, e.End.Clean))
+	}
+	return out
 }
 
 // located are servers with the addresses at which they are asked.

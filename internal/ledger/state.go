@@ -30,6 +30,12 @@ type State struct {
 	Accepted    []AcceptedLogin
 	TookOver    []TookFrom // campaigns that this one ended
 
+	// Profile of the device, and the answers to its lines in their order; nil
+	// where no profile was named.
+	Profile *DeviceProfile
+	Answers []credential.LineAnswer
+	End     *End // as the campaign closed; nil before, and without a profile
+
 	byID       map[string]int   // into Credentials
 	seen       map[idKey]bool   // ids of the entries so far
 	early      map[string]*Line // told of before they were listed
@@ -69,6 +75,7 @@ type Line struct {
 	Paths     []credential.Path
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
+	Lines     []credential.LineRef // of the profile that it answers
 
 	Outcome Outcome
 	Step    protocol.Step   // where it stands when not dead: listed ones have "", intents Set, …

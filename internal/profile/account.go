@@ -65,6 +65,9 @@ func matchByKind(p *Profile, roll []credential.Credential) {
 	}
 	for i := range roll {
 		c := &roll[i]
+		if c.Own {
+			c.Lines = nil // it is no credential of the device
+		}
 		kind := c.Kind.Usual()
 		if len(c.Lines) == 0 && !c.Own && !c.Hearsay && c.Problem == "" && kind != "" && only[kind] != "" && !several[kind] {
 			c.Lines = []credential.LineRef{{Line: only[kind], By: credential.ByKind}}

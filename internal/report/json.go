@@ -24,6 +24,8 @@ type Document struct {
 	Roll      []DocumentLine      `json:"credentials"`
 	Excluded  []DocumentExclusion `json:"excluded"`
 	HandOver  []DocumentHandOver  `json:"hand_over"`
+	// Profile of the device, line by line; absent where none was named.
+	Profile *DocumentProfile `json:"profile,omitempty"`
 	// Findings of the campaign as a whole; those of a credential are with it.
 	Findings []credential.Finding `json:"findings"`
 	Verified DocumentVerified     `json:"verification"`
@@ -39,30 +41,32 @@ type DocumentTimes struct {
 
 // DocumentLine is one credential.
 type DocumentLine struct {
-	Credential string               `json:"credential"`
-	Name       string               `json:"name"`
-	Kind       credential.Kind      `json:"kind"`
-	Authority  string               `json:"authority"`
-	Wave       int                  `json:"wave"`
-	State      string               `json:"state"` // a key of by_state
-	Step       protocol.Step        `json:"step,omitempty"`
-	Reason     protocol.Reason      `json:"reason,omitempty"`
-	Server     string               `json:"server,omitempty"`
-	Detail     string               `json:"detail,omitempty"`
-	Next       string               `json:"next,omitempty"` // what to do about Reason
-	Since      string               `json:"since,omitempty"`
-	Attempt    int                  `json:"attempt,omitempty"`
-	Proof      protocol.Proof       `json:"proof,omitempty"`
-	SetAt      string               `json:"set_at,omitempty"`
-	DeadAt     string               `json:"dead_at,omitempty"`
-	Evidence   []protocol.Evidence  `json:"evidence,omitempty"`
-	LeftOut    []string             `json:"left_out,omitempty"` // servers that were not asked
-	Paths      []credential.Path    `json:"paths,omitempty"`
-	From       map[string]int       `json:"from,omitempty"`
-	To         map[string]int       `json:"to,omitempty"`
-	Reasons    []credential.Reason  `json:"reasons,omitempty"` // provenance
-	Findings   []credential.Finding `json:"findings,omitempty"`
-	Index      *uint64              `json:"ledger_index,omitempty"` // of the entry that ended it
+	Credential string              `json:"credential"`
+	Name       string              `json:"name"`
+	Kind       credential.Kind     `json:"kind"`
+	Authority  string              `json:"authority"`
+	Wave       int                 `json:"wave"`
+	State      string              `json:"state"` // a key of by_state
+	Step       protocol.Step       `json:"step,omitempty"`
+	Reason     protocol.Reason     `json:"reason,omitempty"`
+	Server     string              `json:"server,omitempty"`
+	Detail     string              `json:"detail,omitempty"`
+	Next       string              `json:"next,omitempty"` // what to do about Reason
+	Since      string              `json:"since,omitempty"`
+	Attempt    int                 `json:"attempt,omitempty"`
+	Proof      protocol.Proof      `json:"proof,omitempty"`
+	SetAt      string              `json:"set_at,omitempty"`
+	DeadAt     string              `json:"dead_at,omitempty"`
+	Evidence   []protocol.Evidence `json:"evidence,omitempty"`
+	LeftOut    []string            `json:"left_out,omitempty"` // servers that were not asked
+	Paths      []credential.Path   `json:"paths,omitempty"`
+	From       map[string]int      `json:"from,omitempty"`
+	To         map[string]int      `json:"to,omitempty"`
+	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
+	// Lines of the profile that it answers.
+	Lines    []credential.LineRef `json:"lines,omitempty"`
+	Findings []credential.Finding `json:"findings,omitempty"`
+	Index    *uint64              `json:"ledger_index,omitempty"` // of the entry that ended it
 }
 
 // DocumentExclusion is a credential that a person took off the roll.
@@ -92,7 +96,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	f := figuresOf(s)
 	d := Document{
 		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
-		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
+		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, Profile: documentProfile(s), ByProof: map[string]int{},
 		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
 		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
 	}
@@ -123,7 +127,7 @@ func documentLine(l *ledger.Line) DocumentLine {
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
-		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Findings: l.Findings,
+		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
 	}
 	if at == open || at == exception {
 		d.Next = adviceFor(l.Reason).Next

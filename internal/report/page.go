@@ -27,6 +27,7 @@ type pageData struct {
 	Proofs   []proofCount
 	LeftOut  []leftOut
 	Accepted []ledger.AcceptedLogin
+	Profile  *pageProfile // nil without
 	Open     []card
 	Findings []card
 	HandOver []*ledger.Line
@@ -128,7 +129,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		HandOver: f.HandOver, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
 	}
-	d.LeftOut, d.Accepted = leftOutOf(s), s.Accepted
+	d.LeftOut, d.Accepted, d.Profile = leftOutOf(s), s.Accepted, newPageProfile(s)
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
 	}

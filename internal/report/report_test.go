@@ -73,6 +73,7 @@ func TestTextAndJSONAreAsAgreed(t *testing.T) {
 		"running": {sample(false).fold(), Verification{Size: 40, Root: verified.Root}},
 		"failed":  {sample(true).fold(), failed},
 		"leftout": {sampleLeftOut().fold(), verified},
+		"profile": {sampleProfile(true, true).fold(), verified},
 		"empty":   {ledger.NewState(), Verification{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,6 +46,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	for _, f := range incomplete(s) {
 		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
 	}
+	profileText(&b, s, width)
 	leftOutText(&b, s, width)
 	acceptedText(&b, s, width)
 	openText(&b, f, width)
@@ -110,12 +111,7 @@ func timesLine(f figures) string {
 }
 
 func proofLine(f figures) string {
-	var parts []string
-	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata} {
-		if n := f.ByProof[p]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d by %s", n, p))
-		}
-	}
+	parts := byProof(f.ByProof)
 	if len(parts) == 0 {
 		return ""
 	}
@@ -124,6 +120,15 @@ func proofLine(f figures) string {
 		line += " (metadata is " + proofs[protocol.ProofMetadata] + ")"
 	}
 	return line
+}
+
+func byProof(n map[protocol.Proof]int) (parts []string) {
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata} {
+		if n[p] > 0 {
+			parts = append(parts, fmt.Sprintf("%d by %s", n[p], p))
+		}
+	}
+	return parts
 }
 
 func openText(b *strings.Builder, f figures, width int) {
