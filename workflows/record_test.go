@@ -38,8 +38,12 @@ import (
 // which runs no test. It takes a few minutes and needs what the tests of
 // internal/e2e need. Do it only when a change of the workflows is meant to
 // strand campaigns that run; otherwise TestEveryRecordedHistoryReplays must
-// stay green with the fixtures as they are.
-var recordFixtures = flag.Bool("record", false, "make the replay fixtures anew instead of testing")
+// stay green with the fixtures as they are. With -scene NAME it makes the files
+// of one scene and leaves the others.
+var (
+	recordFixtures = flag.Bool("record", false, "make the replay fixtures anew instead of testing")
+	recordScene    = flag.String("scene", "", "with -record: make those of this scene alone")
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -65,7 +69,9 @@ type stage struct {
 var scenes = []struct {
 	name     string
 	settings func(*Settings)
-	during   func(ctx context.Context, s *stage) error // after the first credential died
+	before   func(s *stage) error
+	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
+	during   func(ctx context.Context, s *stage) error // meanwhile
 	launched bool
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
@@ -93,6 +99,23 @@ var scenes = []struct {
 		}
 		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
 	}},
+	// A login to Vault that cannot be tried from here. What it could read waits
+	// until a person says that it may go on.
+	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
+		return st.Wave == 1 && w.Pass > 0
+	}, before: func(s *stage) error {
+		_, err := s.estate.Vault.Client().Logical().Write("auth/approle/role/"+s.role(), map[string]any{"secret_id_bound_cidrs": "192.0.2.7/32"})
+		return err
+	}, during: func(ctx context.Context, s *stage) error {
+		index, err := s.store.ReadIndex(ctx, fmt.Sprintf("%s-%d", estate.Device, s.n))
+		if err != nil {
+			return err
+		}
+		if len(index.Logins) != 1 {
+			return fmt.Errorf("%d logins are on the roll", len(index.Logins))
+		}
+		return s.tell(ctx, UpdateAcceptOpen, AcceptOpen{Login: index.Logins[0], Actor: operator, Reason: "its address is another one"})
+	}},
 }
 
 const operator = "operator@example.org"
@@ -110,13 +133,18 @@ func recordAll() error {
 		return err
 	}
 	defer stop()
-	if err := os.RemoveAll(fixtures); err != nil {
-		return err
+	if *recordScene == "" {
+		if err := os.RemoveAll(fixtures); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(fixtures, 0o755); err != nil {
 		return err
 	}
 	for _, scene := range scenes {
+		if *recordScene != "" && scene.name != *recordScene {
+			continue
+		}
 		began := time.Now()
 		in := settings
 		in.Batch, in.Parallel, in.Concurrency = 20, 1, 4
@@ -124,7 +152,12 @@ func recordAll() error {
 		if scene.settings != nil {
 			scene.settings(&in)
 		}
-		if err := s.play(ctx, in, scene.launched, scene.during); err != nil {
+		if scene.before != nil {
+			if err := scene.before(s); err != nil {
+				return fmt.Errorf("%s: %w", scene.name, err)
+			}
+		}
+		if err := s.play(ctx, in, scene.launched, scene.when, scene.during); err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
 		}
 		n, err := s.save(ctx, scene.name, began)
@@ -215,8 +248,21 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	return s, stop, nil
 }
 
+// role is the AppRole with which the device logs in.
+func (s *stage) role() string {
+	for _, stolen := range s.estate.Stolen {
+		if name, is := strings.CutPrefix(stolen.ID, "vault/approle/"); is {
+			return name
+		}
+	}
+	return ""
+}
+
 // play runs one campaign to its end.
-func (s *stage) play(ctx context.Context, in Settings, launched bool, during func(context.Context, *stage) error) error {
+func (s *stage) play(ctx context.Context, in Settings, launched bool, when func(Status, WaveStatus) bool, during func(context.Context, *stage) error) error {
+	if when == nil {
+		when = func(st Status, w WaveStatus) bool { return st.Wave == 1 && w.Dead > 0 }
+	}
 	s.n++
 	id := fmt.Sprintf("%s-%d", estate.Device, s.n)
 	var run client.WorkflowRun
@@ -235,7 +281,7 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, during fun
 		return err
 	}
 	if during != nil {
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return st.Wave == 1 && w.Dead > 0 || st.Phase == Finished }); err != nil {
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return when(st, w) || st.Phase == Finished }); err != nil {
 			return err
 		}
 		if err := during(ctx, s); err != nil {
