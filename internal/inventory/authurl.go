@@ -105,11 +105,15 @@ func (l *lister) addressesOf(ctx context.Context, host string) []netip.Addr {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}
 	}
+	if known, ok := l.hosts.Load(host); ok {
+		return known.([]netip.Addr)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	for i := range found {
 		found[i] = found[i].Unmap()
 	}
+	l.hosts.Store(host, found)
 	return found
 }

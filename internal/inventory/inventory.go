@@ -328,6 +328,7 @@ type lister struct {
 
 	mounts []*authMount               // of type ldap, that ask a directory of the campaign
 	uses   []vaultUse                 // accounts with which Vault itself works
+	hosts  sync.Map                   // addresses by host, as this machine sees them
 	groups sync.Map                   // policies of groups of Vault's identities, by id
 	gets   map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
 	only   string                     // the one authority whose accounts matter; empty: all

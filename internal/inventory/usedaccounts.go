@@ -64,7 +64,7 @@ func (l *lister) concerns(authorities map[string][]string) bool {
 func (l *lister) eachUsed(ctx context.Context, each func(Account) error) error {
 	d := l.dirs[l.only]
 	if d == nil {
-		return nil
+		return l.eachUsedRole(ctx, each)
 	}
 	f := l.family(l.only)
 	var clauses []string
@@ -86,6 +86,33 @@ func (l *lister) eachUsed(ctx context.Context, each func(Account) error) error {
 		})
 		if err != nil {
 			return l.lookupError(l.only, len(part), err)
+		}
+	}
+	return nil
+}
+
+// eachUsedRole does so at an authority that is no directory.
+func (l *lister) eachUsedRole(ctx context.Context, each func(Account) error) error {
+	var names []string
+	for _, u := range l.uses {
+		if l.concerns(u.in) {
+			names = append(names, u.names...)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if l.systems[l.only] == nil || len(names) == 0 {
+		return nil
+	}
+	found, err := l.systems[l.only].Find(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, several := range found {
+		for _, a := range several {
+			if err := each(Account{Subject: a.Subject, Name: a.Name, system: &a}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -36,12 +36,17 @@ func (u vaultUse) keys() (keys []string) {
 
 // of gives the uses of an account, in the order in which they were read.
 func (x usesIndex) of(authority string, a Account) []vaultUse {
-	if len(x.all) == 0 || a.facts == nil {
+	var names []string
+	switch {
+	case len(x.all) == 0:
 		return nil
-	}
-	names := slices.Concat([]string{a.facts.principal, rdnOf(a.Name)}, a.facts.login)
-	for _, attr := range x.attrs {
-		names = append(names, a.facts.named[attr]...)
+	case a.system != nil:
+		names = []string{a.system.Name}
+	case a.facts != nil:
+		names = slices.Concat([]string{a.facts.principal, rdnOf(a.Name)}, a.facts.login)
+		for _, attr := range x.attrs {
+			names = append(names, a.facts.named[attr]...)
+		}
 	}
 	may := slices.Clone(x.at[dnKey(a.Name)])
 	for _, name := range names {

@@ -20,10 +20,10 @@ func (l *lister) bindOf(at string, config map[string]any, directories map[string
 	}
 }
 
-// engineUses reads with whom secrets engines for directories bind, and whose
-// passwords they keep, as far as our login may.
+// engineUses reads with whom secrets engines for directories and databases log
+// in there, and whose passwords they keep, as far as our login may.
 func (l *lister) engineUses(ctx context.Context) error {
-	if len(l.c.Directories) == 0 || l.vault == nil {
+	if len(l.c.Directories)+len(l.c.Systems) == 0 || l.vault == nil {
 		return nil
 	}
 	engines, err := l.readMounts(ctx, "sys/mounts", "whether a secrets engine binds with an account of the roll, or keeps its password, was looked for only where this login has a right")
@@ -40,10 +40,13 @@ func (l *lister) engineUses(ctx context.Context) error {
 	for _, mount := range slices.Sorted(maps.Keys(engines)) {
 		about, _ := engines[mount].(map[string]any)
 		kind, _ := about["type"].(string)
-		if _, known := directoryEngines[kind]; !known {
-			continue
+		mount = strings.Trim(mount, "/")
+		if _, known := directoryEngines[kind]; known && len(l.c.Directories) > 0 {
+			err = l.engine(ctx, mount, kind)
+		} else if kind == databaseEngine {
+			err = l.databases(ctx, mount)
 		}
-		if err := l.engine(ctx, strings.Trim(mount, "/"), kind); err != nil {
+		if err != nil {
 			return err
 		}
 	}

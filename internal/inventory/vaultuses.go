@@ -24,6 +24,13 @@ type vaultUse struct {
 	// does not keep it but binds with it.
 	rotate string
 	attr   string // by which the engine looks for accounts
+
+	// write is what a person writes at the place after a rotation, where Vault
+	// binds; empty: bindpass.
+	write string
+	// unsure is the question where the place may be about another authority's
+	// account of that name; empty: it is about this one.
+	unsure string
 }
 
 func (u vaultUse) keeps() bool { return u.rotate != "" }
@@ -37,7 +44,13 @@ func (u vaultUse) problem() credential.Problem {
 
 // is reports whether the account is the one that is meant.
 func (u vaultUse) is(authority string, a Account) bool {
-	if _, asked := u.in[authority]; !asked || a.facts == nil {
+	if _, asked := u.in[authority]; !asked {
+		return false
+	}
+	if a.system != nil {
+		return slices.Contains(u.names, a.system.Name)
+	}
+	if a.facts == nil {
 		return false
 	}
 	return slices.ContainsFunc(u.names, func(name string) bool {
@@ -88,10 +101,14 @@ func rdnOf(dn string) string {
 func (u vaultUse) told() string {
 	if u.keeps() {
 		return fmt.Sprintf("Vault itself keeps its password (%s), sets it at its own times, and gives it to whoever asks there: after a reset from here it would go on giving the old one, and its next own reset would cut off what reads the new one elsewhere. "+
-			"Rotate it there: %s; then exclude it, or accept it if nothing reads it there any more", u.at, u.rotate)
+			"Rotate it there: %s; then exclude it, or accept it if nothing reads it there any more", u.at, u.rotate) + u.unsure
 	}
-	return fmt.Sprintf("Vault itself binds with it (binddn of %s): from its new password on every login or request there fails until Vault has it too. "+
-		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s bindpass=… (the path of the account in Vault holds it)", u.at, u.at)
+	field, write := "binddn", "bindpass=…"
+	if u.write != "" {
+		field, write = "username", u.write
+	}
+	return fmt.Sprintf("Vault itself binds with it (%s of %s): from its new password on every login or request there fails until Vault has it too. "+
+		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s %s (the path of the account in Vault holds it)", field, u.at, u.at, write) + u.unsure
 }
 
 // usedByVault marks a line whose account Vault itself works with.

@@ -10,13 +10,20 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// enginePlaces are, by the type of a secrets engine for a directory, what tells
-// with whom it binds and whose passwords it keeps.
+// enginePlaces are, by the type of a secrets engine for directories or
+// databases, what tells with whom it logs in there and whose passwords it
+// keeps; a folder has a slash at its end.
 var enginePlaces = map[string][]string{
-	"ldap":     {"config", "static-role", "library"},
-	"openldap": {"config", "static-role", "library"},
-	"ad":       {"config", "roles", "library"},
+	"ldap":     {"config", "static-role/", "library/"},
+	"openldap": {"config", "static-role/", "library/"},
+	"ad":       {"config", "roles/", "library/"},
+	"database": {connections, staticRoles},
 }
+
+const (
+	connections = "config/"
+	staticRoles = "static-roles/"
+)
 
 // EnginePlaces are those of the engines that there are, by mount. It needs an
 // administrator's token.
@@ -39,16 +46,23 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 // version 1 too. Without them a campaign runs all the same, and the listing
 // warns.
 func engineRules(c *config.Campaign, places []string) []rule {
-	if len(c.Directories) == 0 {
+	if len(c.Directories)+len(c.Systems) == 0 {
 		return nil
 	}
-	var out []rule
+	out := []rule{{"sys/mounts", []string{read}}} // which engines there are
 	for _, at := range places {
-		if strings.HasSuffix(at, "/config") {
-			out = append(out, rule{at, []string{read}})
-			continue
+		of := len(c.Directories)
+		if strings.HasSuffix(at, "/"+connections) || strings.HasSuffix(at, "/"+staticRoles) {
+			of = len(c.Systems)
 		}
-		out = append(out, rule{at, []string{list}}, rule{at + "/*", []string{list, read}})
+		folder, is := strings.CutSuffix(at, "/")
+		switch {
+		case of == 0:
+		case is:
+			out = append(out, rule{folder, []string{list}}, rule{folder + "/*", []string{list, read}})
+		default:
+			out = append(out, rule{at, []string{read}})
+		}
 	}
 	return out
 }
