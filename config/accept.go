@@ -13,7 +13,8 @@ import (
 
 // Accept is what a person takes upon himself, by name and with a reason: a
 // problem of one account, which is then rotated all the same, that a source
-// finds nothing, that a part of a directory is not searched, that one server
+// finds nothing, that a part of a directory is not searched, that by what a
+// cluster lets its roles in is not shown, that one server
 // which the directory knows of is not asked, or what somebody may have made at
 // a place in Vault. Exactly one of Account, Source, Directory and Vault is set;
 // Problem goes with Account, Server with Directory.
@@ -29,7 +30,7 @@ type Accept struct {
 }
 
 // acceptable are the problems that an account may be rotated with.
-var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.ForcedChange)}
+var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange)}
 
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
@@ -47,7 +48,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 		}
 		switch {
 		case named != 1:
-			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or with server, one server is not asked), vault (a place that a warning names) and device (of which something is open)", f.where)
+			l.problem(n.Line, "%s: needs one of account (with problem), source (which may find nothing), directory (of which a part is not searched, or by what it lets accounts in is not shown; with server, one server is not asked), vault (a place that a warning names) and device (of which something is open)", f.where)
 		case f.has("vault") && a.Vault == "":
 			f.problem("vault", "must name a place in Vault, as the warning does")
 		case f.has("device") && (!nameForm.MatchString(a.Device) || c.IsDevice(a.Device)):
@@ -69,9 +70,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 		case f.has("directory"):
 			_, directory := c.Directories[a.Directory]
 			switch {
-			case directory || a.Server != "" && c.Authority(a.Directory) != nil:
-			case c.Authority(a.Directory) != nil:
-				f.problem("directory", "%s has no parts; what is accepted of it is a server that is not asked (server)", c.Called(a.Directory))
+			case directory || c.Authority(a.Directory) != nil:
 			default:
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}

@@ -196,10 +196,18 @@ const (
 	// MD5Stored: PostgreSQL keeps the password by md5, and would keep the new one
 	// by SCRAM, which not every client can do. A person may accept it.
 	MD5Stored Problem = "md5-stored"
-	// ServerRole: a superuser, or a role of replication, that nothing but a
-	// pattern ties to the device: the working of the servers may hang on its
-	// password. A person may accept it.
+	// ServerRole: a superuser that nothing but a pattern ties to the device: the
+	// working of the servers may hang on its password. A person may accept it.
 	ServerRole Problem = "server-role"
+	// Replicates: servers of its authority replicate by it, or what takes their
+	// log does. A person may accept it: it then goes last of its authority.
+	Replicates Problem = "replicates"
+	// NotAsked: its authority lets it in by something else than its password, or
+	// has somebody else check that. A person may accept it.
+	NotAsked Problem = "password-not-asked"
+	// KeptElsewhere: the authority itself keeps its password a second time, for
+	// what it does as this account. A person may accept it.
+	KeptElsewhere Problem = "kept-elsewhere"
 	// ComputerAccount: a computer's or a trust's, which no reset from outside
 	// survives.
 	ComputerAccount Problem = "computer"

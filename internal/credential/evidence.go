@@ -37,6 +37,8 @@ const (
 	FindingSharedRole       FindingCode = "shared-role"
 	FindingMD5Stored        FindingCode = "md5-stored"
 	FindingServerRole       FindingCode = "server-role"
+	FindingReplicates       FindingCode = "replicates"
+	FindingKeptElsewhere    FindingCode = "kept-elsewhere"
 	FindingComputer         FindingCode = "computer"
 	FindingManaged          FindingCode = "managed-account"
 	// FindingSameName: see SameName.
@@ -44,8 +46,6 @@ const (
 	// FindingNotAsked: the authority lets the account in without its password,
 	// or has somebody else check it.
 	FindingNotAsked FindingCode = "password-not-asked"
-	// FindingRulesHidden: how accounts are let in is not shown.
-	FindingRulesHidden FindingCode = "login-rules-hidden"
 	// FindingRootDN: the account may have a second password in the server's
 	// configuration.
 	FindingRootDN FindingCode = "perhaps-rootdn"
@@ -107,6 +107,9 @@ const (
 	// FindingOrphanTokens: tokens live that a login may have made and that
 	// nothing ties to it.
 	FindingOrphanTokens FindingCode = "orphan-tokens"
+	// FindingFollows: what takes the servers' log by the account was not ended
+	// with the account's sessions.
+	FindingFollows FindingCode = "replication-goes-on"
 	// FindingProtected: the account is in a protected group of Active
 	// Directory, so rights delegated on its organizational unit do not reach
 	// it.
@@ -170,6 +173,11 @@ const (
 	FindingPasswordHidden FindingCode = "password-not-shown"
 	// FindingResetsHidden: who may reset whom is not shown.
 	FindingResetsHidden FindingCode = "resets-not-shown"
+	// FindingRulesHidden: by what an authority lets accounts in is not shown.
+	FindingRulesHidden FindingCode = "login-rules-hidden"
+	// FindingKeptHidden: which passwords an authority keeps a second time is not
+	// shown.
+	FindingKeptHidden FindingCode = "kept-passwords-hidden"
 	// FindingServers: something about how the servers of a directory were
 	// found.
 	FindingServers FindingCode = "servers"
@@ -230,5 +238,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
+		f == FindingRulesHidden
 }

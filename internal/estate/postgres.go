@@ -51,6 +51,10 @@ func (e *Estate) startPostgres(ctx context.Context) (err error) {
 	for _, a := range bystanders {
 		e.roleBystanders = append(e.roleBystanders, a.UID)
 	}
+	rights := fmt.Sprintf("GRANT SELECT ON pg_catalog.pg_hba_file_rules TO %[1]s, %[2]s; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO %[1]s, %[2]s", e.Postgres.Admin, e.Postgres.Partner)
+	if _, err := conn.Exec(ctx, rights); err != nil {
+		return fmt.Errorf("estate: letting the worker's roles read pg_hba.conf: %w", err)
+	}
 	for _, role := range []string{e.Postgres.Admin, e.Postgres.Partner} {
 		if e.ownRoles[role], err = oid(role); err != nil {
 			return fmt.Errorf("estate: reading the oid of %s: %w", role, err)

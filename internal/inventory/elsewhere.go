@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 )
@@ -70,6 +71,8 @@ type unfound struct {
 	past   past                         // what they left
 
 	resets map[string]directory.Resets // who may reset whom, by directory
+
+	around map[string]authority.Seen // what servers show of accounts, by authority
 
 	users []Account // of Vault's userpass mounts
 

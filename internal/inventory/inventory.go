@@ -252,6 +252,10 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
+	around, err := l.lookAround(ctx, known)
+	if err != nil {
+		return nil, nil, err
+	}
 	users, err := l.everyUser(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -260,7 +264,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, users, logins, l.uses})
+	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses})
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in

@@ -165,6 +165,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	l.hinder(a)
 	l.fromSystem(a.system)
+	l.seenAround(m.lost.around[c.Authority], a.Subject)
 	l.usedByVault(m.uses.of(c.Authority, a))
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")

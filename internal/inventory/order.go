@@ -27,6 +27,7 @@ const (
 	waveLogins = "logins-to-vault"
 	waveResets = "may-reset-others"
 	waveRest   = "the rest"
+	waveLast   = "what servers replicate by"
 	waveOwn    = "Rollcall's own, alone"
 )
 
@@ -46,8 +47,9 @@ func (l *line) rank() rank {
 // holds it to that). Then come the logins that they leave over, and the other
 // waves of the file with the rest behind them. Accounts that can reset others,
 // and that no wave of the file names, have waves of their own before these, or
-// right behind the wave of whoever can reset them; last is what Rollcall itself
-// works with. A wave of ours that nothing is in is not there at all.
+// right behind the wave of whoever can reset them. Behind the rest, whatever the
+// file says, is what servers replicate by and a person accepted; last is what
+// Rollcall itself works with. A wave of ours that nothing is in is not there at all.
 func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	leading := slices.IndexFunc(m.c.Waves, func(w config.Wave) bool { return !w.OfLogins() })
 	if leading < 0 {
@@ -60,11 +62,13 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	rest := len(m.c.Waves)
 	at := map[*line]spot{}
 	var ranked []*line
-	logins := false
+	logins, last := false, false
 	for _, l := range m.lines {
 		i := m.wave(l)
 		switch {
 		case ours(l):
+		case l.goesLast():
+			last = true
 		case l.rank() == toVault && i >= leading:
 			logins = true
 		case l.rank() == toVault:
@@ -109,12 +113,17 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 		}
 	}
 	place[named(rest)] = add(waveRest, 0)
+	if last {
+		add(waveLast, 0)
+	}
 	behind := len(waves)
 	for _, l := range m.lines {
 		s, ok := at[l]
 		switch {
 		case ours(l):
 			l.Wave = behind + own[l.ID]
+		case l.goesLast():
+			l.Wave = behind - 1
 		case !ok:
 			l.Wave = atLogins
 		default:

@@ -30,6 +30,10 @@ func (l *lister) roles(ctx context.Context, s config.Source) error {
 		})
 	}
 	for _, w := range found.Warnings {
+		if w.Code == credential.FindingRulesHidden {
+			l.warnHidden(s.Directory, authority.Hidden{Code: w.Code, Server: "source " + s.Name, Detail: w.Detail})
+			continue
+		}
 		l.warn(w.Code, "source %s: %s: %s", s.Name, l.c.Called(s.Directory), w.Detail)
 	}
 	return nil

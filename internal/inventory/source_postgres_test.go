@@ -35,7 +35,7 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 			{Name: "network", Type: config.FromPostgres, Directory: "appdb", CIDR: "10.1.0.0/16"},
 			{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory,path\nsvc0001,appdb,kv/apps/db#password\n")},
 		},
-		Accept: []config.Accept{{Account: p.Admin, Problem: credential.ServerRole, Reason: "it is none"}, {Account: "replicator", Problem: credential.ServerRole, Reason: "the standby gets it at once"}},
+		Accept: []config.Accept{{Account: p.Admin, Problem: credential.ServerRole, Reason: "it is none"}, {Account: "replicator", Problem: credential.Replicates, Reason: "the standby gets it at once"}},
 	}
 	list := func() (map[string]credential.Credential, *credential.Roll, []Warning) {
 		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
@@ -52,14 +52,14 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 	require.Empty(t, found["svc0001"].Problem)
 	require.Equal(t, []credential.Path{{Mount: "kv", Path: "apps/db", Field: "password"}}, found["svc0001"].Paths, "a manifest names where it lies")
 	require.Len(t, found["svc0001"].Reasons, 2, "it is listed once, with the evidence of both")
-	require.True(t, found["svc0002"].Adopted)
-	require.Contains(t, details(roll, found["svc0002"].ID, credential.FindingNotAsked), "lets in from 10.1.2.0/24 without a password (trust)")
+	require.Equal(t, credential.NotAsked, found["svc0002"].Problem)
+	require.Contains(t, details(roll, found["svc0002"].ID, credential.FindingNotAsked), "from 10.1.2.0/24) lets it in without a password (trust)")
 	require.Len(t, found["svc0002"].Reasons, 2)
 	require.Contains(t, found["svc0002"].Reasons[1].Detail, "lets it in from 10.1.2.0/24")
 	require.Equal(t, credential.OwnIdentity, found[p.Super].Problem, "what Rollcall itself logs in with")
 	require.Empty(t, found[p.Admin].Problem, "CREATEROLE alone is no reason")
 	require.Empty(t, found["replicator"].Problem)
-	require.Equal(t, []credential.Problem{credential.ServerRole}, found["replicator"].Accepted)
+	require.Equal(t, []credential.Problem{credential.Replicates}, found["replicator"].Accepted)
 	require.Less(t, found[p.Admin].Wave, found["svc0001"].Wave, "who can reset others goes first")
 	require.Contains(t, warningCodes(warnings), credential.FindingExcludeUnused, "nothing of %s is accepted", p.Admin)
 	said := 0
@@ -72,7 +72,7 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 
 	c.Accept = nil
 	found, _, _ = list()
-	require.Equal(t, credential.ServerRole, found["replicator"].Problem)
+	require.Equal(t, credential.Replicates, found["replicator"].Problem)
 
 	c.Sources = []config.Source{{Name: "none", Type: config.FromPostgres, Directory: "appdb", Role: "of-nobody*"}}
 	found, _, warnings = list()

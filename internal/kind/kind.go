@@ -283,14 +283,14 @@ type Account struct {
 	// of Set and Retire give them.
 	LeftOut []string
 
-	// Accepted are problems that a person accepted by name. The caller of Set
-	// gives them.
-	Accepted []credential.Problem
-
 	// Hindered is why the secret must not be set now, as the listing would say
 	// it. Set refuses an account that has any; the caller takes out what a
 	// person accepted.
 	Hindered []credential.Problem
+
+	// Accepted are the problems that a person accepted of the account. The
+	// callers of Set and Retire give them.
+	Accepted []credential.Problem
 
 	// ByItself: the last change was made by the account itself, as far as the
 	// server says.

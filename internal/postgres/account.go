@@ -48,6 +48,7 @@ func (s *System) accounts(ctx context.Context, roles []Role) (map[string]authori
 }
 
 // wayIn is how pg_hba.conf lets a role in by something else than its password.
+// That it does is a problem of its own (LookAt).
 type wayIn struct {
 	lines []string // of each server that shows them
 	only  bool     // nowhere by its own password
@@ -58,7 +59,6 @@ func (w wayIn) add(a authority.Account) authority.Account {
 		return a
 	}
 	detail := strings.Join(w.lines, "; ")
-	a.Findings = append(a.Findings, credential.Finding{Code: credential.FindingNotAsked, Detail: detail})
 	if w.only && len(a.Problems) == 0 {
 		a.Problems = append(a.Problems, authority.Problem{Code: credential.CheckedElsewhere, Detail: "no line of pg_hba.conf asks for its own password, and somebody else checks the one that is asked for: change it there (" + detail + ")"})
 	}

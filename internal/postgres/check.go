@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ import (
 type Check struct {
 	Server string
 	// What is connect, certificate, login, pooler, machine, servers, standbys,
-	// version, rights, pair, marks, pg_hba, settings, md5, account or clock.
+	// version, rights, pair, marks, pg_hba, followers, kept passwords,
+	// settings, md5, account or clock.
 	What string
 	OK   bool
 	// NotChecked: it could not be looked at. OK is true all the same.
@@ -36,6 +38,13 @@ const (
 	oldest            = 100000
 )
 
+// stopping are what no campaign begins with, if it is wrong.
+var stopping = []string{"machine", "version", "pooler", "pg_hba"}
+
+// mendTrust is what to do where the worker's own role is let in without its
+// password: so may be the roles of the roll, and nothing would be tried.
+const mendTrust = "no password was asked for: have pg_hba.conf ask for scram-sha-256 from this machine, or what is in Vault is never tried"
+
 type addCheck func(what string, ok bool, detail, do string)
 
 const notChecked = "not checked"
@@ -54,7 +63,7 @@ func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 				if ok {
 					k.Do = ""
 				}
-				k.Stops = !ok && (what == "machine" || what == "version" || what == "pooler")
+				k.Stops = !ok && (slices.Contains(stopping, what) || do == mendTrust)
 				of[i] = append(of[i], k)
 			}
 			machines[i] = s.check(ctx, i == 0, accounts, add)
@@ -89,8 +98,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 			continue
 		}
 		defer c.close(ctx)
-		add("login", c.method != NoPassword, fmt.Sprintf("logged in as %s, asked by %q", i.who.Role, c.method),
-			"no password was asked for: have pg_hba.conf ask for scram-sha-256 from this machine, or what is in Vault is never tried")
+		add("login", c.method != NoPassword, fmt.Sprintf("logged in as %s, asked by %q", i.who.Role, c.method), mendTrust)
 		if conn == nil {
 			conn = c
 		}
@@ -118,7 +126,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 	}
 	s.checkRights(ctx, conn, primary, add)
 	s.checkSettings(ctx, conn, primary, add)
-	s.checkRules(ctx, conn, add)
+	s.checkAround(ctx, conn, primary, add)
 	if primary {
 		s.checkAccounts(ctx, conn, m.Version, accounts, add)
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -125,19 +124,4 @@ func (s *server) checkSettings(ctx context.Context, conn *session, primary bool,
 	if err == nil {
 		add("md5", weak == 0, fmt.Sprintf("%d roles have a password that is stored by md5", weak), "have their passwords set anew; a stolen copy of pg_authid, or of a backup, logs in as them without cracking anything")
 	}
-}
-
-func (s *server) checkRules(ctx context.Context, conn *session, add addCheck) {
-	var rules []Rule
-	err := s.do(ctx, conn, "read pg_hba.conf", func(ctx context.Context) (err error) {
-		rules, err = conn.rules(ctx)
-		return err
-	})
-	if err != nil {
-		add("pg_hba", true, "who is let in how does not show: "+err.Error(), notChecked)
-		return
-	}
-	wrong := judgeRules(rules)
-	add("pg_hba", len(wrong) == 0, orDefault(strings.Join(wrong, "; "), fmt.Sprintf("%d lines, none of which lets in without a password or in clear text", len(rules))),
-		"correct those lines of pg_hba.conf: where no password is asked for, no rotation keeps anybody out")
 }

@@ -63,7 +63,11 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 // are where the server asks otherwise. What was offered before that was another
 // value then.
 func (s *server) present(ctx context.Context, role string, value credential.Secret) (*pgx.Conn, seen, error) {
-	text, database := value.Reveal(), s.client.conf.Database
+	return s.presentTo(ctx, role, value, s.client.conf.Database)
+}
+
+func (s *server) presentTo(ctx context.Context, role string, value credential.Secret, database string) (*pgx.Conn, seen, error) {
+	text := value.Reveal()
 	prepared := prepare(text)
 	conn, saw, err := s.logIn(ctx, role, prepared, database)
 	if prepared == text || saw.asked != MD5 && saw.asked != ClearText {

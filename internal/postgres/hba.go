@@ -42,7 +42,7 @@ func (c *Client) Rules(ctx context.Context, server string) ([]Rule, bool, error)
 
 func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	rows, err := c.Query(ctx, `SELECT line_number, coalesce(type, ''), coalesce(database, '{}'), coalesce(user_name, '{}'),
-		coalesce(address, ''), coalesce(netmask, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules ORDER BY line_number`)
+		coalesce(address, ''), coalesce(netmask, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules`) // in the order in which they are tried
 	if err != nil {
 		return nil, err
 	}
@@ -140,20 +140,28 @@ func (r Rule) from() string {
 	return r.Address
 }
 
-// judgeRules says what is wrong with the lines as a whole.
-func judgeRules(rules []Rule) []string {
-	var out []string
+// judgeRules says what is wrong with the lines as a whole, so that no campaign
+// begins with it, and what is worth knowing: the roles that those lines let in
+// are open by themselves. powerful are roles that may set the passwords of
+// others: whoever comes in as one of them, without a password and from another
+// machine, sets them again.
+func judgeRules(rules []Rule, powerful []Who) (wrong, known []string) {
 	for _, r := range rules {
 		switch {
 		case r.Error != "":
-			out = append(out, fmt.Sprintf("line %d is wrong, so that the file is not loaded: what is in force is an older one", r.Line))
+			wrong = append(wrong, fmt.Sprintf("line %d is wrong, so that the file is not loaded: what is in force is an older one", r.Line))
 		case r.Open():
-			out = append(out, fmt.Sprintf("line %d lets in from %s without a password (trust)", r.Line, r.from()))
+			text := fmt.Sprintf("line %d lets in from %s without a password (trust)", r.Line, r.from())
+			if !r.machine() && slices.ContainsFunc(powerful, r.lets) {
+				wrong = append(wrong, text+", also roles that set the passwords of others")
+			} else {
+				known = append(known, text)
+			}
 		case r.Readable():
-			out = append(out, fmt.Sprintf("line %d lets passwords cross the network in clear text (%s %s)", r.Line, r.Type, r.Method))
+			wrong = append(wrong, fmt.Sprintf("line %d lets passwords cross the network in clear text (%s %s)", r.Line, r.Type, r.Method))
 		case r.Elsewhere():
-			out = append(out, fmt.Sprintf("line %d has passwords checked elsewhere (%s): roles that log in by it are no accounts of this cluster", r.Line, r.Method))
+			known = append(known, fmt.Sprintf("line %d has passwords checked elsewhere (%s): roles that log in by it are no accounts of this cluster", r.Line, r.Method))
 		}
 	}
-	return out
+	return wrong, known
 }

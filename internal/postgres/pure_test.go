@@ -3,7 +3,9 @@ package postgres
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,13 +169,29 @@ func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
 		{Line: 6, Error: "invalid"},
 		{Line: 7, Type: "hostssl", Databases: all, Roles: all, Address: "all", Method: "scram-sha-256"},
 	}
+	wrong, known := judgeRules(rules, []Who{{Name: "postgres", Replicates: true}})
+	require.Equal(t, []string{
+		"line 4 lets passwords cross the network in clear text (host password)",
+		"line 5 lets in from all without a password (trust), also roles that set the passwords of others",
+		"line 6 is wrong, so that the file is not loaded: what is in force is an older one",
+	}, wrong)
 	require.Equal(t, []string{
 		"line 2 lets in from 10.0.0.0/8 without a password (trust)",
 		"line 3 has passwords checked elsewhere (ldap): roles that log in by it are no accounts of this cluster",
-		"line 4 lets passwords cross the network in clear text (host password)",
-		"line 5 lets in from all without a password (trust)",
-		"line 6 is wrong, so that the file is not loaded: what is in force is an older one",
-	}, judgeRules(rules))
+	}, known)
+	said := func(who Who) (lines []string) {
+		for _, line := range Otherwise(rules, who) {
+			_, what, _ := strings.Cut(line, ") ")
+			lines = append(lines, strings.Fields(line)[1]+" "+what)
+		}
+		return lines
+	}
+	require.Equal(t, []string{"2 lets it in without a password (trust)"}, said(Who{Name: "svc"}))
+	require.Equal(t, []string{"2 lets it in without a password (trust)", "3 has its password checked elsewhere (ldap)"}, said(Who{Name: "svc", Groups: []string{"people"}}))
+	require.Equal(t, []string{"3 has its password checked elsewhere (ldap)"}, said(Who{Name: "other", Groups: []string{"x", "people"}}))
+	require.Equal(t, []string{"5 lets it in without a password (trust)"}, said(Who{Name: "follower", Replicates: true}))
+	require.Empty(t, said(Who{Name: "other"}))
+
 	const peer = "line 1 lets in from this machine without a password (peer)"
 	lines, only := Lines(rules, "svc", []string{"people"})
 	require.Equal(t, []string{peer, "line 2 lets in from 10.0.0.0/8 without a password (trust)", "line 3 has the password checked elsewhere (ldap)"}, lines)
@@ -191,6 +209,89 @@ func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
 	require.Equal(t, "2001:db8::/32", withMask("2001:db8::", "ffff:ffff::"))
 	require.Equal(t, "192.0.2.1", withMask("192.0.2.1", "255.255.255.255"))
 	require.Equal(t, "db.example.org", withMask("db.example.org", ""))
+}
+
+// A line tells something of a role only where no earlier one decides each of its
+// logins (PostgreSQL 15 documentation, 21.1: the first that matches is used).
+func TestALineOfPgHbaCountsWhereItMayDecideALoginOfTheRole(t *testing.T) {
+	list := func(lines string) (out []Rule) {
+		for line := range strings.Lines(strings.TrimSpace(lines)) {
+			f := strings.Fields(line)
+			r := Rule{Line: len(out) + 1, Type: f[0], Databases: strings.Split(f[1], ","), Roles: strings.Split(f[2], ","), Method: f[len(f)-1]}
+			if r.Type != "local" {
+				address, mask, _ := strings.Cut(f[3], "/")
+				r.Address = withMask(address, mask)
+			}
+			out = append(out, r)
+		}
+		return out
+	}
+	svc := Who{Name: "svc", Groups: []string{"apps", "all-of-them"}}
+	replicates := Who{Name: "svc", Replicates: true}
+	for name, tc := range map[string]struct {
+		who   Who
+		lines string
+		want  []int
+	}{
+		"as Debian makes it": {svc, `
+			local all postgres peer
+			local all all peer
+			host all all 127.0.0.1/255.255.255.255 scram-sha-256
+			host all all ::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff scram-sha-256
+			local replication all peer
+			host replication all 127.0.0.1/255.255.255.255 scram-sha-256`, nil},
+		"as a container has it": {svc, `
+			local all all trust
+			host all all 127.0.0.1/255.255.255.255 trust
+			host all all all scram-sha-256`, []int{1, 2}},
+		"each way that is not the password": {svc, `
+			hostssl a svc all cert
+			hostssl b svc all ldap
+			hostssl c svc all pam
+			hostssl d svc all radius
+			host e svc all ident
+			host f svc all gss
+			host g svc all sspi
+			local h svc peer
+			hostssl i svc all some-new-one
+			host j svc all reject
+			host k svc all md5
+			host l svc all password`, []int{1, 2, 3, 4, 5, 6, 7, 8, 9}},
+		"by a group, by an expression, and not others": {svc, `
+			host a +apps all trust
+			host b +svc all trust
+			host c +others all trust
+			host d /^s.c$ all trust
+			host e SVC all trust
+			host f svc2,svc all trust
+			local a +apps peer`, []int{1, 2, 4, 6, 7}},
+		"an earlier line takes all of it": {svc, `
+			host all svc 10.0.0.0/255.0.0.0 reject
+			host app all 10.1.0.0/255.255.0.0 trust
+			hostssl app all 10.1.0.0/255.255.0.0 ldap`, nil},
+		"or some of it alone": {svc, `
+			hostssl all all 10.0.0.0/255.0.0.0 scram-sha-256
+			host app,other all 10.0.0.0/255.0.0.0 trust
+			host app all 11.0.0.0/255.0.0.0 scram-sha-256
+			host all all 11.0.0.0/255.0.0.0 trust
+			host all /x all scram-sha-256
+			host all all samenet trust`, []int{2, 4, 6}},
+		"replication is nothing to who does not":   {svc, "host replication all all trust", nil},
+		"and is to who does":                       {replicates, "host all all all scram-sha-256\nhost replication all all trust", []int{2}},
+		"unless an earlier line is about it":       {replicates, "host replication all all scram-sha-256\nhost replication all all trust", nil},
+		"all of a cluster, and replication as one": {replicates, "host all,replication all all scram-sha-256\nhost all,replication svc all trust", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []int
+			for _, line := range Otherwise(list(tc.lines), tc.who) {
+				var n int
+				_, err := fmt.Sscanf(line, "line %d of pg_hba.conf", &n)
+				require.NoError(t, err)
+				got = append(got, n)
+			}
+			require.Equal(t, tc.want, got)
+		})
+	}
 }
 
 func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {

@@ -28,6 +28,34 @@ const sessionPoll = 20 * time.Millisecond
 // *protocol.Stop (ReasonRights). Prepared transactions and what the session has
 // left in the database stay.
 func (c *Client) EndSessions(ctx context.Context, server, id, role string, before time.Time) (int, error) {
+	return c.endSessions(ctx, server, id, role, before, allSessions)
+}
+
+// EndAllButFollowers is EndSessions without those that take the server's log:
+// what follows by the role would be refused, and with it every later change of
+// the cluster. They are given, for a person to look at: a thief may be among
+// them.
+func (c *Client) EndAllButFollowers(ctx context.Context, server, id, role string, before time.Time) (left []Standby, err error) {
+	if _, err = c.endSessions(ctx, server, id, role, before, allButFollowers); err != nil {
+		return nil, err
+	}
+	a, err := c.around(ctx, server)
+	for _, f := range a.followers {
+		if f.role == id {
+			left = append(left, f.Standby)
+		}
+	}
+	return left, err
+}
+
+// What is ended. A base backup is no follower: it is begun anew.
+const (
+	allSessions     = `backend_type IN ('client backend', 'walsender')`
+	allButFollowers = `(backend_type = 'client backend' OR backend_type = 'walsender' AND pid NOT IN
+		(SELECT r.pid FROM pg_catalog.pg_stat_replication r WHERE r.state IN ('streaming', 'catchup')))`
+)
+
+func (c *Client) endSessions(ctx context.Context, server, id, role string, before time.Time, which string) (int, error) {
 	s, err := c.server(server)
 	if err != nil {
 		return 0, err
@@ -47,7 +75,7 @@ func (c *Client) EndSessions(ctx context.Context, server, id, role string, befor
 	err = s.admin(ctx, role, true, func(conn *session) error {
 		var waiting []int
 		for first := true; ; first = false {
-			left, logins, err := s.endOnce(ctx, conn, id, before, ended)
+			left, logins, err := s.endOnce(ctx, conn, id, before, which, ended)
 			if err != nil {
 				return err
 			}
@@ -77,7 +105,7 @@ func (c *Client) EndSessions(ctx context.Context, server, id, role string, befor
 // endOnce signals every session that is left, and gives the logins that are not
 // through. Logins are read first: what becomes a session between the two is
 // seen as one.
-func (s *server) endOnce(ctx context.Context, conn *session, id string, before time.Time, ended map[int]bool) (left int, logins []int, err error) {
+func (s *server) endOnce(ctx context.Context, conn *session, id string, before time.Time, which string, ended map[int]bool) (left int, logins []int, err error) {
 	err = s.do(ctx, conn, "end sessions", func(ctx context.Context) error {
 		logins = nil
 		err := conn.QueryRow(ctx, `SELECT coalesce(array_agg(pid), '{}') FROM pg_catalog.pg_locks
@@ -95,7 +123,7 @@ func (s *server) endOnce(ctx context.Context, conn *session, id string, before t
 				Detail: "the worker's role does not see when the account's sessions began: grant it pg_read_all_stats"}
 		}
 		rows, err := conn.Query(ctx, `SELECT pid, pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-			WHERE usesysid = $1::text::oid AND backend_start < $2 AND backend_type IN ('client backend', 'walsender')`, id, before)
+			WHERE usesysid = $1::text::oid AND backend_start < $2 AND `+which, id, before)
 		if err != nil {
 			return err
 		}

@@ -18,11 +18,13 @@ import (
 type System struct {
 	*Client
 	conf settings.Cluster
+	last lastView
 }
 
 var (
 	_ authority.Finder = (*System)(nil)
 	_ authority.Knower = (*System)(nil)
+	_ authority.Looker = (*System)(nil)
 )
 
 // OpenSystem opens the cluster that the campaign file calls name. It does no
@@ -41,7 +43,7 @@ func OpenSystem(name string, s settings.Cluster, passwords ...func(context.Conte
 	if err != nil {
 		return nil, err
 	}
-	return &System{c, s}, nil
+	return &System{Client: c, conf: s}, nil
 }
 
 // Discover is authority.System. A cluster has the servers that the file names,

@@ -64,7 +64,7 @@ func (s *System) Tied(ctx context.Context, by authority.Ties) (out authority.Tie
 		out.Warnings = append(out.Warnings, credential.Finding{Code: credential.FindingPasswordHidden, Detail: fmt.Sprintf(
 			"whether %d roles have a password is not shown to the worker's role, so one that has none would be given a login: log in as a superuser (docs/rights.md), or exclude those that log in by a certificate or by Kerberos", unseen)})
 	}
-	if hidden != "" && len(roles)+len(by.Network) > 0 {
+	if hidden != "" && by.Network != "" {
 		out.Warnings = append(out.Warnings, credential.Finding{Code: credential.FindingRulesHidden, Detail: hidden})
 	}
 	return out, nil
@@ -93,15 +93,10 @@ func whyRole(r Role, by authority.Ties, groups []string, from string) string {
 // serverRole keeps a role as it is that the servers themselves may need, until
 // somebody has looked.
 func (r Role) serverRole() (authority.Problem, bool) {
-	what := "a superuser"
-	switch {
-	case r.Super:
-	case r.Replication:
-		what = "a role with REPLICATION"
-	default:
+	if !r.Super { // REPLICATION is a problem of its own (LookAt)
 		return authority.Problem{}, false
 	}
-	return authority.Problem{Code: credential.ServerRole, Detail: "it is " + what + ": standbys (primary_conninfo), backups or scripts of the servers may log in with it and would be cut off. " +
+	return authority.Problem{Code: credential.ServerRole, Detail: "it is a superuser: standbys (primary_conninfo), backups or scripts of the servers may log in with it and would be cut off. " +
 		"Look what does; if the device had it, accept server-role by name, else narrow the source or exclude it"}, true
 }
 

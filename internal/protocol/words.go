@@ -118,11 +118,14 @@ const (
 	ReasonSecondCopy       Reason = "second-copy"
 	ReasonCopyBeside       Reason = "copy-beside" // the secret in Vault holds the same value in another field too
 	ReasonHasKeytab        Reason = "has-keytab"
-	ReasonVaultsBind       Reason = "vaults-bind"   // Vault itself binds with it to the directory
-	ReasonKeptByVault      Reason = "kept-by-vault" // a secrets engine of Vault keeps its password
-	ReasonSharedRole       Reason = "shared-role"   // an AppRole has secret-ids that are not one consumer's
-	ReasonMD5Stored        Reason = "md5-stored"    // PostgreSQL keeps its password by md5
-	ReasonServerRole       Reason = "server-role"   // a superuser or a role of replication, listed by a pattern
+	ReasonVaultsBind       Reason = "vaults-bind"        // Vault itself binds with it to the directory
+	ReasonKeptByVault      Reason = "kept-by-vault"      // a secrets engine of Vault keeps its password
+	ReasonSharedRole       Reason = "shared-role"        // an AppRole has secret-ids that are not one consumer's
+	ReasonMD5Stored        Reason = "md5-stored"         // PostgreSQL keeps its password by md5
+	ReasonServerRole       Reason = "server-role"        // a superuser, listed by a pattern
+	ReasonReplicates       Reason = "replicates"         // servers of its authority replicate by it
+	ReasonNotAsked         Reason = "password-not-asked" // its authority lets it in by something else than its password
+	ReasonKeptElsewhere    Reason = "kept-elsewhere"     // the authority itself keeps its password a second time
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
 	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
@@ -161,7 +164,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

@@ -40,7 +40,10 @@ var listedDetails = map[credential.Problem]string{
 	credential.KeptByVault:      "a secrets engine of Vault keeps this password and sets it itself: what reads it there would be cut off; nothing was changed: rotate it there, its finding has the command",
 	credential.SharedRole:       "the role has secret-ids that differ in whose they are, and all but the new one would be destroyed; nothing was changed: its finding says in what they differ",
 	credential.MD5Stored:        "PostgreSQL keeps this password by md5 and would keep the new one by SCRAM, which not every client can do; nothing was changed: update those that cannot, then accept md5-stored by name",
-	credential.ServerRole:       "it is a superuser or a role of replication, and only what matches a pattern ties it to the device: standbys, backups or scripts of the servers may hang on its password; nothing was changed",
+	credential.ServerRole:       "it is a superuser, and only what matches a pattern ties it to the device: standbys, backups or scripts of the servers may hang on its password; nothing was changed",
+	credential.Replicates:       "servers of its authority replicate by it, or what takes their log does, and would be refused from a new password on; nothing was changed: its finding says which, and what to do; accept it by name, and it goes last",
+	credential.NotAsked:         "its authority lets it in by something else than its password, or has somebody else check that, so that a new one keeps nobody out there; nothing was changed: its finding names the lines",
+	credential.KeptElsewhere:    "the authority itself keeps this password a second time, and what it does with it would be refused from a new one on; nothing was changed: its finding says where",
 	credential.ComputerAccount:  "it is the account of a computer or of a trust, which no reset from outside survives; nothing was changed",
 	credential.ManagedAccount:   "the domain itself makes this password; nothing was changed",
 

@@ -22,7 +22,7 @@ func (j *job) endOld(ctx context.Context) error {
 	if j.newRight && j.retired == 0 {
 		account.Before = j.staged.Before
 	}
-	account.LeftOut = j.LeftOut
+	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
 	j.afterRetire = mark
 	for _, f := range findings {

@@ -29,7 +29,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(lab.WithPostgresPair(lab.PostgresOptions{HBA: []string{"hostssl all +by_md5 127.0.0.1/32 md5"}}, func(p lab.PostgresPair) int {
+	os.Exit(lab.WithPostgresPair(lab.PostgresOptions{HBA: []string{"hostssl all +by_md5 127.0.0.1/32 md5", "hostssl replication all 127.0.0.1/32 scram-sha-256"}}, func(p lab.PostgresPair) int {
 		servers, primary, replica = p, p.Primary, p.Replica
 		if err := primary.Exec(context.Background(), "CREATE ROLE by_md5"); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -9,7 +9,10 @@ package postgrespassword
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,7 +74,14 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 	case a.db.IsIdentity(r.Name):
 		return kind.Account{}, a.self(server)
 	}
-	return shown(r), nil
+	acc := shown(r)
+	if server == a.Servers()[0] {
+		err = a.db.Hinders(ctx, []postgres.Role{r}, func(_ string, p credential.Problem) { acc.Hindered = append(acc.Hindered, p) })
+		if err != nil {
+			return kind.Account{}, a.unreachable(ctx, server, err)
+		}
+	}
+	return acc, nil
 }
 
 // shown is the account of a role. VALID UNTIL that is over does not make a
@@ -91,9 +101,18 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 	if err != nil {
 		return out
 	}
+	hinders := map[string][]credential.Problem{}
+	if server == a.Servers()[0] {
+		err := a.db.Hinders(ctx, slices.Collect(maps.Values(roles)), func(id string, p credential.Problem) { hinders[id] = append(hinders[id], p) })
+		if err != nil {
+			return out
+		}
+	}
 	for _, c := range cs {
 		if r, found := roles[c.Subject]; found && !a.db.IsIdentity(r.Name) {
-			out[c.ID] = shown(r)
+			acc := shown(r)
+			acc.Hindered = append(acc.Hindered, hinders[r.ID]...)
+			out[c.ID] = acc
 		}
 	}
 	return out
@@ -225,19 +244,38 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 		return "", nil, a.unreachable(ctx, a.Servers()[0], err)
 	}
 	var first error
+	var findings []credential.Finding
 	for _, server := range a.Servers() {
 		if slices.Contains(acc.LeftOut, server) {
 			continue
 		}
 		at, err := a.arrived(ctx, server, change)
-		if err == nil {
+		var follow []postgres.Standby
+		switch {
+		case err != nil:
+		case slices.Contains(acc.Accepted, credential.Replicates):
+			follow, err = a.db.EndAllButFollowers(ctx, server, acc.Subject, acc.Name, at)
+		default:
 			_, err = a.db.EndSessions(ctx, server, acc.Subject, acc.Name, at)
 		}
+		findings = append(findings, goOn(server, follow)...)
 		if err != nil && first == nil {
 			first = a.unreachable(ctx, server, err) // the others are not to wait for this one
 		}
 	}
-	return "", nil, first
+	return "", findings, first
+}
+
+// goOn says what of the stolen password's sessions was left to itself.
+func goOn(server string, follow []postgres.Standby) []credential.Finding {
+	if len(follow) == 0 {
+		return nil
+	}
+	var names []string
+	for _, f := range follow {
+		names = append(names, f.String())
+	}
+	return []credential.Finding{{Code: credential.FindingFollows, Detail: fmt.Sprintf("what takes the log of %s by it goes on as it was logged in before: %s. One that nobody knows is the thief's: end it (SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE …)", server, strings.Join(names, ", "))}}
 }
 
 // change is the moment of the change, and where this process did not make it, a

@@ -62,6 +62,11 @@ func TestASuperusersPasswordNeedsASuperuser(t *testing.T) {
 		exec(t, `ALTER ROLE "`+c.Name+`" `+power)
 		weak := asAdmin(t)
 		acc := account(t, weak, c)
+		if power == "REPLICATION" { // which a person accepts, or it is not set at all
+			require.Equal(t, []credential.Problem{credential.Replicates}, acc.Hindered)
+			requireStop(t, weak.Set(t.Context(), acc, credential.NewSecret("one-that-is-not-set"), credential.Secret{}), protocol.ReasonReplicates)
+		}
+		accept(&acc)
 		err := weak.Set(t.Context(), acc, credential.NewSecret("one-that-is-not-set"), credential.Secret{})
 		require.Contains(t, requireStop(t, err, protocol.ReasonRights).Detail, "superuser")
 		answer, err := weak.Try(t.Context(), primary.URL(), acc, old)

@@ -38,10 +38,14 @@ func account(t *testing.T, a *Authority, c credential.Credential) kind.Account {
 	return acc
 }
 
+// accept does as rotation does where a person accepted what hinders the role.
+func accept(acc *kind.Account) { acc.Hindered, acc.Accepted = nil, acc.Hindered }
+
 // setNew gives the role a new value.
 func setNew(t *testing.T, a *Authority, c credential.Credential) (kind.Account, credential.Secret) {
 	t.Helper()
 	acc := account(t, a, c)
+	accept(&acc)
 	new, err := a.Generate(t.Context(), c)
 	require.NoError(t, err)
 	require.NoError(t, a.Set(t.Context(), acc, new, credential.Secret{}))

@@ -1,0 +1,46 @@
+package authority
+
+import (
+	"context"
+
+	"rollcall/internal/credential"
+)
+
+// Looker is a System whose servers show by themselves what stands between an
+// account and a new secret, whatever the account itself shows: by which they
+// let it in, what they use it for, what it may become.
+type Looker interface {
+	System
+	// LookAt looks on every server at accounts, of which it takes Subject, Name
+	// and Names. An error means that the write server did not answer.
+	LookAt(ctx context.Context, accounts []Account) (Seen, error)
+}
+
+// Seen is what a Looker saw.
+type Seen struct {
+	// Problems keep accounts, by Subject, from being rotated as they are
+	// listed, the gravest first.
+	Problems map[string][]Problem
+	// Resets are the accounts, by Subject, that may come to reset others, with
+	// what shows it.
+	Resets map[string]string
+	// Hidden is what could not be looked at.
+	Hidden []Hidden
+}
+
+// Add notes a problem of an account.
+func (s *Seen) Add(subject string, p Problem) {
+	if s.Problems == nil {
+		s.Problems = map[string][]Problem{}
+	}
+	s.Problems[subject] = append(s.Problems[subject], p)
+}
+
+// Hidden is something that was not shown, or not all of it.
+type Hidden struct {
+	// Code is the warning that a listing makes of it; without one only doctor
+	// says it.
+	Code   credential.FindingCode
+	Server string
+	Detail string // what was not shown, and what to do
+}

@@ -1,0 +1,98 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"rollcall/config"
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+)
+
+// lookAround asks each authority what its servers show of the accounts that
+// were found, besides the accounts themselves. What a listing must not pass
+// over in silence, and was not shown, is a warning.
+func (l *lister) lookAround(ctx context.Context, known accounts) (map[string]authority.Seen, error) {
+	of := map[string]map[string]authority.Account{}
+	for _, c := range l.candidates {
+		found := known[refTo(l.c, c.Authority, c.Account)]
+		if c.Found != nil {
+			found = []Account{*c.Found}
+		}
+		for _, a := range found {
+			if of[c.Authority] == nil {
+				of[c.Authority] = map[string]authority.Account{}
+			}
+			of[c.Authority][a.Subject] = authority.Account{Subject: a.Subject, Name: a.Name, Names: a.Logins}
+		}
+	}
+	out := map[string]authority.Seen{}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		looks, ok := l.looker(name)
+		if !ok {
+			continue
+		}
+		var accounts []authority.Account
+		for _, subject := range slices.Sorted(maps.Keys(of[name])) {
+			accounts = append(accounts, of[name][subject])
+		}
+		seen, err := looks.LookAt(ctx, accounts)
+		if err != nil {
+			return nil, fmt.Errorf("looking at the servers of %s for %d accounts: %w; the listing was given up and nothing was changed: check that they answer (rollcall doctor), then list again", l.c.Called(name), len(accounts), err)
+		}
+		for _, h := range seen.Hidden {
+			l.warnHidden(name, h)
+		}
+		out[name] = seen
+		l.beat()
+	}
+	return out, nil
+}
+
+func (l *lister) looker(name string) (authority.Looker, bool) {
+	if d := l.dirs[name]; d != nil {
+		looks, ok := d.(authority.Looker)
+		return looks, ok
+	}
+	looks, ok := l.systems[name].(authority.Looker)
+	return looks, ok
+}
+
+func (l *lister) warnHidden(name string, h authority.Hidden) {
+	if h.Code == "" {
+		return // doctor says it
+	}
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Directory == name && a.Server == "" }); i >= 0 {
+		l.warn(credential.FindingAccepted, "%s, %s: %s; the campaign file accepts it: %s", l.c.Called(name), h.Server, h.Detail, l.c.Accept[i].Reason)
+		return
+	}
+	l.warn(h.Code, "%s, %s: %s; or look there by hand, and accept it: accept: - {directory: %s, reason: …}", l.c.Called(name), h.Server, h.Detail, name)
+}
+
+// seenAround takes over what the servers of its authority show of an account.
+func (l *line) seenAround(seen authority.Seen, subject string) {
+	for _, p := range seen.Problems[subject] {
+		if slices.ContainsFunc(l.findings, func(f credential.Finding) bool {
+			return f.Code == credential.FindingCode(p.Code) && f.Detail == p.Detail
+		}) {
+			continue
+		}
+		l.find(credential.FindingCode(p.Code), "%s", p.Detail)
+		if !slices.Contains(l.problems, p.Code) {
+			l.problems = append(l.problems, p.Code)
+		}
+	}
+	if why := seen.Resets[subject]; why != "" && !l.resets {
+		l.resets = true
+		l.find(credential.FindingResetsOthers, "%s: it goes before those that it could reset", why)
+	}
+	l.settle()
+}
+
+// goesLast: what replicates by it may stop with it, and then no change arrives
+// any more.
+func (l *line) goesLast() bool {
+	return slices.Contains(l.Accepted, credential.Replicates) && l.rank() != toVault
+}
