@@ -31,6 +31,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		c.noteConfig(ctx, add)
 	}
 	c.checkPolicy(ctx, write, add)
+	c.checkReplicators(ctx, add)
 	there, _ := c.serverTime(ctx)
 	addClock(there, "cn=monitor", add)
 }

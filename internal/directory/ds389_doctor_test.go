@@ -185,6 +185,7 @@ func TestDoctorSeesAPolicyOf389DirectoryServerThatKeepsCredentialsOpen(t *testin
 	t.Run("a server that takes no changes", func(t *testing.T) { takesNone389(t, supplier, consumer) })
 	t.Run("behind a balancer", func(t *testing.T) { behindABalancer389(t, supplier, consumer) })
 	t.Run("servers that replicate", func(t *testing.T) { others389(t, supplier, consumer) })
+	t.Run("accounts by which they do", func(t *testing.T) { replicators389(t, supplier, consumer) })
 }
 
 // takesNone389: a consumer that is named first, and a supplier that was made

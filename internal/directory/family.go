@@ -86,6 +86,8 @@ type family interface {
 	started() (dn, attribute string)
 	// others is what Client.Others says, without the names that accepted takes.
 	others(ctx context.Context, c *Client, accepted func(name string) bool) (Others, error)
+	// replicators are the accounts as which a server logs in to others.
+	replicators(ctx context.Context, c *Client, server string) (replicators, error)
 	// check looks at what only this family has, on a connection bound as the
 	// worker's identity. write says that it is the write server.
 	check(ctx context.Context, c *conn, write bool, add addCheck)

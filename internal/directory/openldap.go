@@ -111,6 +111,7 @@ func (openLDAP) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	}
 
 	c.checkReplication(ctx, write, add)
+	c.checkReplicators(ctx, add)
 	if write {
 		c.checkWrites(ctx, add)
 		c.notePolicies(ctx, add)
