@@ -67,6 +67,9 @@ type Account struct {
 	Names   []string // all that people call it
 	// Problems keep it from being rotated as it is listed, the gravest first.
 	Problems []Problem
+	// SecretHidden: whether it has a secret at all is not shown to Rollcall's
+	// login.
+	SecretHidden bool
 	// Findings are what an investigator must look at.
 	Findings []credential.Finding
 	// Resets: it can reset the secrets of other accounts there, and so goes

@@ -67,6 +67,8 @@ func wouldStay(c credential.Credential, a kind.Account) protocol.Reason {
 		return protocol.StopFor(a.State, "").Reason
 	case slices.Contains(a.Hindered, credential.ForcedChange) && !slices.Contains(c.Accepted, credential.ForcedChange):
 		return protocol.ReasonForced
+	case a.SecretHidden && c.Adopted && len(c.Ours) == 0 && !slices.Contains(c.Accepted, credential.PasswordHidden):
+		return protocol.ReasonPasswordHidden
 	case a.Locks > 0 && a.Locks-1-a.Failed <= 0 && len(c.Paths) > 0 && !c.Adopted && len(c.Confirmed) == 0:
 		return protocol.ReasonNearLock
 	}

@@ -184,6 +184,10 @@ const (
 	// has set changed at the next login, which its consumers cannot do. A
 	// person may accept it.
 	ForcedChange Problem = "forced-change"
+	// PasswordHidden: whether the account has a password at all is not shown,
+	// and Vault holds none that it accepts: one that has none would be given a
+	// login. A person may accept it.
+	PasswordHidden Problem = "password-not-shown"
 	// VaultsBind: Vault itself binds with it to the directory. A person may
 	// accept it.
 	VaultsBind Problem = "vaults-bind"

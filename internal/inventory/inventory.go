@@ -234,6 +234,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err := l.lookForPasswords(ctx, known); err != nil {
 		return nil, nil, err
 	}
+	l.secretsNotShown(known)
 	if err := l.lookForPassThrough(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -31,7 +31,7 @@ func (l *line) settle() {
 func (l *line) accept(a config.Accept) bool {
 	// The one is seen by the look at what its paths hold, the other by the read
 	// that precedes Set.
-	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange {
+	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange || a.Problem == credential.PasswordHidden {
 		l.Accepted = append(l.Accepted, a.Problem)
 		return true
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +100,37 @@ func TestAPersonAcceptsThatARoleStoredByMD5BecomesSCRAM(t *testing.T) {
 		require.Equal(t, []credential.Problem{credential.MD5Stored}, x.Accepted)
 		require.Contains(t, details(roll, x.ID, credential.FindingMD5Stored), "accepted by the campaign file: its driver is of 2024")
 	}
+}
+
+func TestAccountsThatMayHaveNoSecretAreToldByTheirNumber(t *testing.T) {
+	t.Parallel()
+	role := func(id, name string, hidden bool) authority.Account {
+		return authority.Account{Subject: id, Name: name, Short: name, Names: []string{name}, SecretHidden: hidden}
+	}
+	list := func(hidden bool) ([]credential.Credential, []Warning) {
+		db := cluster{roles: map[string]authority.Account{"one": role("16384", "one", hidden), "16385": role("16385", "two", hidden), "rollcall": role("16387", "rollcall", hidden)}}
+		c := &config.Campaign{
+			Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password", HandOver: "kv/rollcall/handover/{directory}/{account}#password"},
+			Systems: config.Systems{"appdb": settings.Cluster{
+				Servers: db.Servers(), Bind: []authority.Login{{Name: "rollcall", Secret: credential.Path{Mount: "kv", Path: "own", Field: "password"}}},
+			}},
+			Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory\none,appdb\n16385,appdb\nrollcall,appdb\n")}},
+			Accept:  []config.Accept{{Account: "one", Problem: credential.PasswordHidden, Reason: "its owner says that it has one"}},
+		}
+		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+		require.NoError(t, err)
+		return roll.Credentials, slices.DeleteFunc(warnings, func(w Warning) bool { return w.Code != credential.FindingPasswordHidden })
+	}
+	listed, warnings := list(true)
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0].Detail, "PostgreSQL cluster appdb: whether 2 of its accounts have a password", "its own login has one")
+	for _, c := range listed {
+		if c.Name == "one" {
+			require.Equal(t, []credential.Problem{credential.PasswordHidden}, c.Accepted)
+		}
+	}
+	_, warnings = list(false)
+	require.Empty(t, warnings)
 }
 
 // listIn lists where all authorities are directories.

@@ -50,7 +50,8 @@ type Postgres struct {
 	// Super is the superuser that made the cluster.
 	Super, SuperPassword string
 	// Admin may create and alter roles (CREATEROLE), end sessions
-	// (pg_signal_backend), see them (pg_read_all_stats), and nothing more.
+	// (pg_signal_backend), see them (pg_read_all_stats) and who has a password
+	// (in the database postgres), and nothing more.
 	// Partner has the same rights.
 	Admin, AdminPassword     string
 	Partner, PartnerPassword string

@@ -143,6 +143,10 @@ func (s *Postgres) seed(ctx context.Context) error {
 	for name, password := range map[string]string{s.Admin: s.AdminPassword, s.Partner: s.PartnerPassword} {
 		fmt.Fprintf(&b, "CREATE ROLE %s LOGIN CREATEROLE PASSWORD '%s' IN ROLE pg_signal_backend, pg_read_all_stats;", name, password)
 	}
+	b.WriteString(hasNoPassword)
+	for _, name := range []string{s.Admin, s.Partner} {
+		fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA rollcall TO %[1]s; GRANT EXECUTE ON FUNCTION rollcall.has_no_password(oid) TO %[1]s;", name)
+	}
 	for _, a := range s.opts.Accounts {
 		fmt.Fprintf(&b, "CREATE ROLE \"%s\" LOGIN PASSWORD '%s';", a.UID, a.Password)
 	}
@@ -154,3 +158,10 @@ func (s *Postgres) seed(ctx context.Context) error {
 	}
 	return nil
 }
+
+// hasNoPassword lets roles see who has a password (docs/rights.md), in the
+// database postgres.
+const hasNoPassword = `CREATE SCHEMA rollcall;
+	CREATE FUNCTION rollcall.has_no_password(oid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'SELECT rolpassword IS NULL FROM pg_catalog.pg_authid WHERE oid = $1';
+	REVOKE ALL ON FUNCTION rollcall.has_no_password(oid) FROM PUBLIC;`

@@ -98,7 +98,7 @@ func (s *System) waysIn(ctx context.Context, roles []Role) (map[string]wayIn, er
 
 // account is a role as a listing takes it.
 func account(r Role) authority.Account {
-	return authority.Account{Subject: r.ID, Name: r.Name, Short: r.Name, Names: []string{r.Name}, Resets: r.Super || r.CreateRole, Problems: r.Problems()}
+	return authority.Account{Subject: r.ID, Name: r.Name, Short: r.Name, Names: []string{r.Name}, Resets: r.Super || r.CreateRole, Problems: r.Problems(), SecretHidden: r.PasswordHidden}
 }
 
 // Problems are why the password of a role must not be set now, as a listing

@@ -125,6 +125,7 @@ func (s *server) check(ctx context.Context, primary bool, accounts []string, add
 			"name each machine behind the address by its own: postgresql://NAME:PORT@ADDRESS")
 	}
 	s.checkRights(ctx, conn, primary, add)
+	s.checkPresence(conn, primary, add)
 	s.checkSettings(ctx, conn, primary, add)
 	s.checkAround(ctx, conn, primary, add)
 	if primary {

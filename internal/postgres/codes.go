@@ -12,6 +12,8 @@ const (
 	codeInvalidAuthorization = "28000"
 	codeInsufficientRight    = "42501"
 	codeNoRole               = "42704"
+	codeNoFunction           = "42883"
+	codeNoSchema             = "3F000"
 	codeReservedName         = "42939"
 	codeReadOnly             = "25006"
 	codeTooManyConnections   = "53300"

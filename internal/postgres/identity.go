@@ -88,11 +88,13 @@ type session struct {
 type rights struct {
 	super            bool
 	verifier, change bool // rolpassword; xmin
+	none             bool // whether there is a password, by the function
 }
 
 const askRights = `SELECT rolsuper,
 	has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT') AND has_column_privilege('pg_catalog.pg_authid', 'oid', 'SELECT'),
-	has_column_privilege('pg_catalog.pg_authid', 'xmin', 'SELECT') AND has_column_privilege('pg_catalog.pg_authid', 'oid', 'SELECT')
+	has_column_privilege('pg_catalog.pg_authid', 'xmin', 'SELECT') AND has_column_privilege('pg_catalog.pg_authid', 'oid', 'SELECT'),
+	` + askPresence + `
 	FROM pg_catalog.pg_roles WHERE rolname = current_user`
 
 // dial logs in.
@@ -119,7 +121,7 @@ func (i *identity) dial(ctx context.Context) (*session, error) {
 	out := &session{Conn: conn, identity: i, method: saw.asked, bound: saw.bound}
 	ctx, cancel := context.WithTimeout(ctx, s.client.conf.Timeout)
 	defer cancel()
-	if err := conn.QueryRow(ctx, askRights).Scan(&out.rights.super, &out.rights.verifier, &out.rights.change); err != nil {
+	if err := conn.QueryRow(ctx, askRights).Scan(&out.rights.super, &out.rights.verifier, &out.rights.change, &out.rights.none); err != nil {
 		out.close(ctx)
 		return nil, s.plain(ctx, "look at the own rights", err)
 	}

@@ -35,6 +35,8 @@ type Role struct {
 	// Stored is how the password is kept; StoredUnknown where our identity may
 	// not read it.
 	Stored Stored
+	// PasswordHidden: whether the role has a password at all is not shown.
+	PasswordHidden bool
 	// Verifier is what is kept, where our identity may read it.
 	Verifier credential.Secret
 
@@ -108,6 +110,9 @@ func (c *Client) roles(ctx context.Context, server, where string, arg any) ([]Ro
 	var out []Role
 	err = s.read(ctx, "look for a role", func(ctx context.Context, conn *session) (err error) {
 		out, err = conn.roles(ctx, where, arg)
+		if conn.rights.lost(err) {
+			out, err = conn.roles(ctx, where, arg)
+		}
 		return err
 	})
 	return out, err
@@ -124,6 +129,7 @@ const (
 
 func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, error) {
 	verifier, mark, from := "NULL", "NULL", "pg_catalog.pg_roles r"
+	none := c.rights.presence()
 	if c.rights.verifier {
 		verifier = "coalesce(a.rolpassword, '')"
 	}
@@ -133,7 +139,7 @@ func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, err
 	if c.rights.verifier || c.rights.change {
 		from += " JOIN pg_catalog.pg_authid a ON a.oid = r.oid"
 	}
-	rows, err := c.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE %s", roleColumns, verifier, mark, from, where), arg)
+	rows, err := c.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s, %s FROM %s WHERE %s", roleColumns, none, verifier, mark, from, where), arg)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +147,9 @@ func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, err
 		var r Role
 		var canLogin, expired bool
 		var until *time.Time
+		var none *bool
 		var verifier, mark *string
-		err := row.Scan(&r.ID, &r.Name, &canLogin, &r.Super, &r.CreateRole, &r.Replication, &r.Limit, &expired, &until, &verifier, &mark)
+		err := row.Scan(&r.ID, &r.Name, &canLogin, &r.Super, &r.CreateRole, &r.Replication, &r.Limit, &expired, &until, &none, &verifier, &mark)
 		switch {
 		case !canLogin:
 			r.State = protocol.Disabled
@@ -153,6 +160,10 @@ func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, err
 		}
 		if until != nil {
 			r.ValidUntil = *until
+		}
+		r.PasswordHidden = none == nil
+		if none != nil && *none {
+			r.Stored = StoredNone
 		}
 		if verifier != nil {
 			r.Stored, r.Verifier = storedAs(*verifier), credential.NewSecret(*verifier)

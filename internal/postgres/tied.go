@@ -49,20 +49,12 @@ func (s *System) Tied(ctx context.Context, by authority.Ties) (out authority.Tie
 	if err != nil {
 		return out, err
 	}
-	unseen := 0
 	for _, r := range roles {
 		a := shown[r.ID]
 		if p, is := r.serverRole(); is {
 			a.Problems = append(a.Problems, p)
 		}
-		if r.Stored == StoredUnknown {
-			unseen++
-		}
 		out.Accounts = append(out.Accounts, a)
-	}
-	if unseen > 0 {
-		out.Warnings = append(out.Warnings, credential.Finding{Code: credential.FindingPasswordHidden, Detail: fmt.Sprintf(
-			"whether %d roles have a password is not shown to the worker's role, so one that has none would be given a login: log in as a superuser (docs/rights.md), or exclude those that log in by a certificate or by Kerberos", unseen)})
 	}
 	if hidden != "" && by.Network != "" {
 		out.Warnings = append(out.Warnings, credential.Finding{Code: credential.FindingRulesHidden, Detail: hidden})

@@ -69,13 +69,21 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	require.ErrorContains(t, err, "no role is called as member_of says")
 	require.NotContains(t, err.Error(), mark)
 
-	// A worker that sees neither passwords nor pg_hba.conf says so.
+	// A worker that sees no pg_hba.conf, and not who has a password, says so.
 	weak := system(t, primary.Admin, primary.AdminPassword)
 	found = tied(weak, authority.Ties{Name: mark + "-*"})
 	require.Len(t, found.Accounts, 5)
-	require.Equal(t, []credential.FindingCode{credential.FindingPasswordHidden}, codes(found.Warnings), "that pg_hba.conf is hidden LookAt says")
+	require.Empty(t, found.Warnings, "that pg_hba.conf is hidden LookAt says")
 	require.Contains(t, codes(tied(weak, authority.Ties{Network: "192.0.2.0/24"}).Warnings), credential.FindingRulesHidden, "a line there may tie a role")
-	require.Contains(t, found.Warnings[0].Detail, "5 roles")
+	for _, a := range found.Accounts {
+		require.False(t, a.SecretHidden, "it sees who has one (the function of the documents)")
+	}
+	blind := newWorker(t)
+	found = tied(system(t, blind, "of-the-blind"), authority.Ties{Name: mark + "-*"})
+	require.Len(t, found.Accounts, 5)
+	for _, a := range found.Accounts {
+		require.True(t, a.SecretHidden, "the listing warns of it")
+	}
 
 	// Sessions on any server tie a role, and lines that name it.
 	conn, err := replica.Connect(t.Context(), mark+"-deep", "x", "postgres")

@@ -128,22 +128,23 @@ const (
 	ReasonKeptElsewhere    Reason = "kept-elsewhere"     // the authority itself keeps its password a second time
 	ReasonComputer         Reason = "computer"
 	ReasonManaged          Reason = "managed-account"
-	ReasonUnproved         Reason = "unproved-path"     // nothing but the secret's own word says that the path is the account's
-	ReasonNoField          Reason = "no-field"          // the secret has no such field
-	ReasonNotBare          Reason = "not-a-bare-secret" // the field holds more than the secret, and which part is the secret is not known
-	ReasonUnusable         Reason = "unusable-value"    // the field is neither text nor a number
-	ReasonNoMount          Reason = "no-mount"          // no mount that our login sees serves the path
-	ReasonNotKV2           Reason = "not-kv2"           // the path's mount is no KV version 2
-	ReasonAPIPath          Reason = "api-path"          // mount/data/…: that is how the API writes it
-	ReasonMalformed        Reason = "malformed-path"    // an empty segment, "." or "..", an escape of a URL
-	ReasonDeletesItself    Reason = "deletes-itself"    // Vault would delete the new value after a time
-	ReasonDeleted          Reason = "deleted-version"   // the path's current version is deleted
-	ReasonPerhapsIts       Reason = "perhaps-its-path"  // a path may be the account's own, and nothing says so for certain
-	ReasonNotNamed         Reason = "no-longer-named"   // an earlier campaign left it open, and the file has no source that names it
-	ReasonManyPaths        Reason = "too-many-paths"    // more paths name the account than one credential may have
-	ReasonSameName         Reason = "same-name"         // a user of Vault's has the name of an account of the roll
-	ReasonForced           Reason = "forced-change"     // not set: its policy has each reset secret changed at the next login
-	ReasonNearLock         Reason = "near-lock"         // one more wrong login would lock the account
+	ReasonUnproved         Reason = "unproved-path"      // nothing but the secret's own word says that the path is the account's
+	ReasonNoField          Reason = "no-field"           // the secret has no such field
+	ReasonNotBare          Reason = "not-a-bare-secret"  // the field holds more than the secret, and which part is the secret is not known
+	ReasonUnusable         Reason = "unusable-value"     // the field is neither text nor a number
+	ReasonNoMount          Reason = "no-mount"           // no mount that our login sees serves the path
+	ReasonNotKV2           Reason = "not-kv2"            // the path's mount is no KV version 2
+	ReasonAPIPath          Reason = "api-path"           // mount/data/…: that is how the API writes it
+	ReasonMalformed        Reason = "malformed-path"     // an empty segment, "." or "..", an escape of a URL
+	ReasonDeletesItself    Reason = "deletes-itself"     // Vault would delete the new value after a time
+	ReasonDeleted          Reason = "deleted-version"    // the path's current version is deleted
+	ReasonPerhapsIts       Reason = "perhaps-its-path"   // a path may be the account's own, and nothing says so for certain
+	ReasonNotNamed         Reason = "no-longer-named"    // an earlier campaign left it open, and the file has no source that names it
+	ReasonManyPaths        Reason = "too-many-paths"     // more paths name the account than one credential may have
+	ReasonSameName         Reason = "same-name"          // a user of Vault's has the name of an account of the roll
+	ReasonForced           Reason = "forced-change"      // not set: its policy has each reset secret changed at the next login
+	ReasonPasswordHidden   Reason = "password-not-shown" // not set: it may have no password at all
+	ReasonNearLock         Reason = "near-lock"          // one more wrong login would lock the account
 )
 
 // Reasons that come of the look after the proof.

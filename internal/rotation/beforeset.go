@@ -23,6 +23,11 @@ func (j *job) mayBeSet(ctx context.Context) error {
 	if stop := j.hindered(ctx, j.c, &j.account); stop != nil {
 		return stop
 	}
+	if j.inForce.IsZero() && !j.newRight {
+		if stop := secretless(j.c, j.account, j.writeServer()); stop != nil {
+			return stop
+		}
+	}
 	if stop := copied(j.c, j.paths, j.lives); stop != nil {
 		return stop
 	}
@@ -59,6 +64,20 @@ func (r *Rotator) hindered(ctx context.Context, c credential.Credential, a *kind
 	if c.Problem != credential.ForcedChange { // the listing does not look for it
 		stop.Detail = "it was not so when it was listed: " + stop.Detail
 	}
+	return stop
+}
+
+// secretless is why nothing is set for an account that may have no secret at
+// all, or nil: it would be given a login that nobody asked for. It is asked
+// where the account accepts nothing that Vault holds, which would show that it
+// has one.
+func secretless(c credential.Credential, a kind.Account, server string) *protocol.Stop {
+	if !a.SecretHidden || slices.Contains(c.Accepted, credential.PasswordHidden) {
+		return nil
+	}
+	c.Problem = credential.PasswordHidden
+	stop := ProblemStop(c)
+	stop.Server = server
 	return stop
 }
 

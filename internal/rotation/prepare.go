@@ -49,6 +49,11 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		from = append(from, live.Version)
 		lives = append(lives, live)
 	}
+	if len(old) == 0 {
+		if err := r.mayStage(ctx, c, secretless(c, account, r.writeServer())); err != nil {
+			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+		}
+	}
 	if err := r.mayStage(ctx, c, copied(c, c.Paths, lives)); err != nil {
 		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
 	}

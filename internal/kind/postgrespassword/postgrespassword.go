@@ -87,7 +87,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 // shown is the account of a role. VALID UNTIL that is over does not make a
 // password a dead one: whoever extends it brings it back.
 func shown(r postgres.Role) kind.Account {
-	a := kind.Account{Subject: r.ID, Name: r.Name, State: r.State, Changed: r.Mark, OnlyOne: true, Exact: r.Mark != ""}
+	a := kind.Account{Subject: r.ID, Name: r.Name, State: r.State, Changed: r.Mark, OnlyOne: true, Exact: r.Mark != "", SecretHidden: r.PasswordHidden}
 	for _, p := range r.Problems() {
 		a.Hindered = append(a.Hindered, p.Code)
 	}
