@@ -32,6 +32,10 @@ var columns = []string{"kind", "directory", "account", "path", "line", "note"}
 type row struct {
 	line  int
 	cells map[string]string
+	// exact is the account with the blanks at its ends; loose: they stand there
+	// without quotes, so that they may be the layout's.
+	exact string
+	loose bool
 }
 
 // table is a manifest being read; mistakes collect in errs.
@@ -101,6 +105,9 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		}
 	default:
 		t.directory(c, &cand, r)
+		if _, exact := c.Systems[cand.Authority]; exact && cand.Account != "" {
+			cand.Account = t.exactly(c, cand.Authority, r)
+		}
 		usual := c.KindOf(cand.Authority)
 		takes := usual != "" && slices.Contains(c.Authority(cand.Authority).Kinds(), cand.Kind)
 		switch {
@@ -128,6 +135,15 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		cand.Path = &p
 	}
 	return cand
+}
+
+// exactly is the account of a row at an authority that knows names by their
+// very text.
+func (t *table) exactly(c *config.Campaign, authority string, r row) string {
+	if r.loose {
+		t.problem(r.line, "account: has a blank at an end, and in %s that makes another name: take it out; or, where it is part of the name, write the whole in double quotes or the account's number (oid)", c.Called(authority))
+	}
+	return r.exact
 }
 
 // anyKind names all kinds as a choice.

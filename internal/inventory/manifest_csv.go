@@ -63,7 +63,12 @@ func (t *table) readCSV(text, encoding string) {
 			return
 		}
 		line, _ := r.FieldPos(0)
+		exact, loose := exactAccount(r, lines, head, cells)
+		before := len(t.rows)
 		t.cells(line, head, cells, d)
+		if len(t.rows) > before {
+			t.rows[before].exact, t.rows[before].loose = exact, loose
+		}
 	}
 }
 
@@ -168,6 +173,22 @@ func shownColumn(name string) string {
 		return name
 	}
 	return "(a word of other characters)"
+}
+
+// exactAccount is the account of a row with the blanks at its ends, and whether
+// it has some outside of quotes. Those before it are gone from the cell.
+func exactAccount(r *csv.Reader, lines, head, cells []string) (exact string, loose bool) {
+	i := slices.Index(head, "account")
+	if i < 0 || i >= len(cells) {
+		return "", false
+	}
+	line, column := r.FieldPos(i)
+	text := lines[line-1]
+	if strings.HasPrefix(text[column-1:], `"`) {
+		return cells[i], false
+	}
+	before := text[:column-1]
+	return cells[i], strings.TrimSpace(cells[i]) != cells[i] || i == 0 && before != "" || i > 0 && !strings.HasSuffix(before, string(r.Comma))
 }
 
 // cells takes one row.

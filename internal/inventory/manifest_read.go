@@ -51,6 +51,9 @@ func (t *table) yamlRow(item *yaml.Node) row {
 			continue
 		}
 		r.cells[k.Value] = strings.TrimSpace(v.Value)
+		if k.Value == "account" {
+			r.exact = v.Value // only in quotes can it have blanks at its ends
+		}
 	}
 	return r
 }

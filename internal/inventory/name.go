@@ -85,10 +85,10 @@ func dnKey(s string) string {
 
 // refTo is an account as sources name it at an authority. Directories and Vault
 // know names whatever their case; other authorities are asked for the very
-// text.
+// text, in which a blank at an end makes another name.
 func refTo(c *config.Campaign, name, account string) reference {
 	if _, exact := c.Systems[name]; exact {
-		return reference{name, strings.TrimSpace(account)}
+		return reference{name, account}
 	}
 	return reference{name, accountKey(account)}
 }
