@@ -43,7 +43,7 @@ func (x usesIndex) of(authority string, a Account) []vaultUse {
 	case a.system != nil:
 		names = []string{a.system.Name}
 	case a.facts != nil:
-		names = slices.Concat([]string{a.facts.principal, rdnOf(a.Name)}, a.facts.login)
+		names = slices.Concat([]string{a.facts.principal}, rdnOf(a.Name), a.facts.login)
 		for _, attr := range x.attrs {
 			names = append(names, a.facts.named[attr]...)
 		}

@@ -44,3 +44,23 @@ func TestAnIndexOfWhatVaultWorksWithFindsWhatAskingEachFinds(t *testing.T) {
 		require.Empty(r, indexUses(all).of("other", a))
 	})
 }
+
+func TestAPasswordThatVaultKeepsIsFoundByANameWithACommaInIt(t *testing.T) {
+	kept := func(name string) vaultUse {
+		return vaultUse{at: "ldap/static-role/x", names: []string{name}, rotate: "by hand", in: map[string][]string{"corp": nil}}
+	}
+	for dn, names := range map[string][]string{
+		`cn=Meier\, Anna,ou=people,dc=x`:     {"Meier, Anna", "meier, anna"},
+		`cn=Meier\2C Anna,ou=people,dc=x`:    {"Meier, Anna"},
+		`cn=Anna+uid=anna,ou=people,dc=x`:    {"Anna", "anna"},
+		`cn=C\+\+ builds,ou=services,dc=x`:   {"C++ builds"},
+		`cn=plain,ou=a\, b,ou=services,dc=x`: {"plain"},
+	} {
+		a := Account{Name: dn, facts: &facts{}}
+		for _, name := range names {
+			require.True(t, kept(name).is("corp", a), "%s: %s", dn, name)
+			require.Len(t, indexUses([]vaultUse{kept(name)}).of("corp", a), 1, "%s: %s", dn, name)
+		}
+		require.False(t, kept(`Meier\`).is("corp", a))
+	}
+}

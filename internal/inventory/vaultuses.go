@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"rollcall/internal/credential"
 )
 
@@ -87,14 +89,21 @@ func loginOf(name string) string {
 // calledBy reports whether consumers log in as the account by a name, for an
 // entry that was moved since has another DN.
 func (a Account) calledBy(attr, name string) bool {
-	have := slices.Concat(a.facts.login, a.facts.named[attr], []string{a.facts.principal, rdnOf(a.Name)})
+	have := slices.Concat(a.facts.login, a.facts.named[attr], []string{a.facts.principal}, rdnOf(a.Name))
 	return slices.ContainsFunc(have, func(h string) bool { return fold(h) == fold(name) })
 }
 
-// rdnOf is the value of the leading RDN of a DN.
-func rdnOf(dn string) string {
-	_, value, _ := strings.Cut(strings.SplitN(dn, ",", 2)[0], "=")
-	return value
+// rdnOf are the values of the leading RDN of a DN, without its escapes: a
+// comma or a plus may be part of one (RFC 4514).
+func rdnOf(dn string) (values []string) {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil || len(parsed.RDNs) == 0 {
+		return nil
+	}
+	for _, a := range parsed.RDNs[0].Attributes {
+		values = append(values, a.Value)
+	}
+	return values
 }
 
 // told says what a rotation from here would do.
