@@ -22,7 +22,7 @@ type CampaignRecord struct {
 	Device   string
 	Actor    string    // who started it: a claim
 	OpenedAt time.Time // UTC, by Vault's clock: those of machines differ, and this decides which was first
-	ClosedAt time.Time // UTC; zero while it runs
+	ClosedAt time.Time // UTC, by Vault's clock; zero while it runs
 
 	// Starter tells whoever opened it, and may do so again, from another one of
 	// the same name.
@@ -156,8 +156,12 @@ func (s *Store) CampaignClosed(ctx context.Context, campaign string) (closed boo
 		return false, until, nil
 	}
 	until = rec.ClosedAt.Add(Settles)
-	return !rec.Superseded || rec.Settled || time.Now().After(until), until, nil
+	return !rec.Superseded || rec.Settled || rec.letsGo(s.clock(ctx)), until, nil
 }
+
+// letsGo: it was closed long enough ago. Both times are Vault's: a worker whose
+// clock is ahead would else take over at once.
+func (r CampaignRecord) letsGo(now time.Time) bool { return now.After(r.ClosedAt.Add(Settles)) }
 
 // EndedBy names the campaigns that one has taken over from.
 func (s *Store) EndedBy(ctx context.Context, device, campaign string) ([]string, error) {
@@ -268,6 +272,9 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 		r.Superseded, _ = e.Data["superseded"].(bool)
 		r.By, _ = e.Data["superseded_by"].(string)
 		r.Settled, _ = e.Data["settled"].(bool)
+		if !r.Settled && !e.Written.IsZero() {
+			r.ClosedAt = e.Written.UTC() // nothing is written after it but that it has settled
+		}
 	}
 	return r, nil
 }

@@ -77,13 +77,7 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 		require.NoError(t, err)
 		require.Equal(t, want.closed, closed, id)
 	}
-	old := CampaignRecord{Device: "esg-09", OpenedAt: time.Now().Add(-time.Hour), ClosedAt: time.Now().Add(-Settles - time.Second), Superseded: true}
-	_, err := s.Put(t.Context(), "test", s.mount, campaignPath("old"), 0, old.encode())
-	require.NoError(t, err)
-	closed, _, err := s.CampaignClosed(t.Context(), "old")
-	require.NoError(t, err)
-	require.True(t, closed)
-	_, err = s.Supersede(t.Context(), "unknown")
+	_, err := s.Supersede(t.Context(), "unknown")
 	require.ErrorContains(t, err, "no record")
 }
 
@@ -118,4 +112,25 @@ func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"first"}, names)
 	}
+}
+
+// The clock of whoever closed it says nothing, nor does that of whoever asks.
+func TestHowLongASupersededCampaignKeepsWhatItStagedIsVaultsTime(t *testing.T) {
+	s := newStore(t)
+	for name, wrong := range map[string]time.Duration{"behind": -time.Hour, "ahead": time.Hour} {
+		rec := CampaignRecord{Device: "esg-29", OpenedAt: time.Now().Add(wrong), ClosedAt: time.Now().Add(wrong), Superseded: true}
+		_, err := s.Put(t.Context(), "test", s.mount, campaignPath(name), 0, rec.encode())
+		require.NoError(t, err)
+		closed, until, err := s.CampaignClosed(t.Context(), name)
+		require.NoError(t, err)
+		require.False(t, closed, name)
+		require.WithinDuration(t, time.Now().Add(Settles), until, time.Minute, name)
+		require.NoError(t, s.CloseCampaign(t.Context(), name))
+		_, after, err := s.CampaignEnded(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, until, after.ClosedAt.Add(Settles), "what is written next keeps it")
+	}
+	rec := CampaignRecord{ClosedAt: time.Now()}
+	require.False(t, rec.letsGo(rec.ClosedAt.Add(Settles)))
+	require.True(t, rec.letsGo(rec.ClosedAt.Add(Settles+time.Nanosecond)))
 }
