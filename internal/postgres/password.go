@@ -50,6 +50,9 @@ func (c *Client) SetPassword(ctx context.Context, id, role string, value credent
 	var at Change
 	err = s.admin(ctx, role, false, func(conn *session) error {
 		err := s.do(ctx, conn, "set a password", func(ctx context.Context) error { return conn.setPassword(ctx, id, role, v) })
+		if errors.Is(err, errHeld) {
+			err = s.setAgain(ctx, conn, id, role, v)
+		}
 		if err == nil {
 			err = s.do(ctx, conn, "read the time of the change", func(ctx context.Context) error {
 				at, err = conn.moment(ctx)
@@ -117,7 +120,9 @@ func (c *session) setPassword(ctx context.Context, id, role string, verifier cre
 	b.Queue(fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", pgx.Identifier{role}.Sanitize(), verifier.Reveal()))
 	var is string
 	b.Queue("SELECT oid::text FROM pg_catalog.pg_roles WHERE rolname = $1::text", role).QueryRow(func(row pgx.Row) error { return row.Scan(&is) })
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+	if err := tx.SendBatch(ctx, b).Close(); codeOf(err) == codeLocked {
+		return errHeld
+	} else if err != nil {
 		return err
 	}
 	if is != id {

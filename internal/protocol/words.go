@@ -143,6 +143,7 @@ const (
 	ReasonManyPaths        Reason = "too-many-paths"     // more paths name the account than one credential may have
 	ReasonSameName         Reason = "same-name"          // a user of Vault's has the name of an account of the roll
 	ReasonForced           Reason = "forced-change"      // not set: its policy has each reset secret changed at the next login
+	ReasonHeld             Reason = "held"               // another session has an open change of the account, which keeps ours waiting
 	ReasonPasswordHidden   Reason = "password-not-shown" // not set: it may have no password at all
 	ReasonNearLock         Reason = "near-lock"          // one more wrong login would lock the account
 )

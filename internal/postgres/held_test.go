@@ -1,0 +1,55 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// One statement in a transaction that is never ended keeps every change of the
+// role waiting.
+func TestASessionOfTheRoleThatHoldsItsRowIsEndedAndNobodyElses(t *testing.T) {
+	t.Parallel()
+	id, name, value := newRole(t, "")
+	c := conf(primary)
+	c.Timeout, c.Connections = 2*time.Second, 1
+	client := open(t, c, primary.AdminPassword)
+	hold := func(role, password, statement string) *pgx.Conn {
+		t.Helper()
+		conn, err := primary.Connect(t.Context(), role, password, "postgres")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		_, err = conn.Exec(t.Context(), "BEGIN; "+statement, pgx.QueryExecModeSimpleProtocol)
+		require.NoError(t, err)
+		return conn
+	}
+	thief := hold(name, value.Reveal(), "ALTER ROLE CURRENT_USER PASSWORD 'of-the-thief'")
+	fresh := credential.NewSecret("a-new-one-for-all")
+	_, err := client.SetPassword(t.Context(), id, name, fresh)
+	require.NoError(t, err)
+	require.Error(t, thief.Ping(t.Context()), "it is ended")
+	for password, in := range map[string]bool{value.Reveal(): false, "of-the-thief": false, fresh.Reveal(): true} {
+		conn, err := primary.Connect(t.Context(), name, password, "postgres")
+		require.Equal(t, in, err == nil, password)
+		if conn != nil {
+			hangUp(t.Context(), conn)
+		}
+	}
+
+	other := hold(primary.Super, primary.SuperPassword, `ALTER ROLE "`+name+`" CONNECTION LIMIT 5`)
+	_, err = client.SetPassword(t.Context(), id, name, credential.NewSecret("not-set"))
+	requireStop(t, err, protocol.ReasonHeld)
+	require.ErrorContains(t, err, "holds the role's row")
+	require.NotContains(t, err.Error(), name)
+	require.NoError(t, other.Ping(t.Context()), "it is not ours to end")
+	_, err = other.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	_, err = client.SetPassword(t.Context(), id, name, credential.NewSecret("set-now"))
+	require.NoError(t, err)
+}
