@@ -13,11 +13,10 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
-	"rollcall/internal/lab"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
-	"rollcall/internal/vault/setup"
+	"rollcall/internal/vault/setup/setuptest"
 )
 
 // safe is a Vault with Rollcall's mounts, and activities that serve on it.
@@ -31,20 +30,8 @@ type safe struct {
 
 func newSafe(t *testing.T) *safe {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(server.Kill)
-	t.Setenv("HOME", t.TempDir())
-	server.UseIn(t, server.RootToken().Reveal())
-	s := &safe{T: t, ctx: ctx, api: server.Client(), spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
-	s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.store.Close() })
-	_, err = setup.Run(ctx, s.store, s.spec, nil)
-	require.NoError(t, err)
-	return s
+	s := setuptest.New(t)
+	return &safe{T: t, ctx: s.Context, api: s.Vault.Client(), store: s.Store, spec: s.Spec}
 }
 
 // batch opens a campaign with these on its roll.

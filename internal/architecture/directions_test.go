@@ -47,6 +47,7 @@ var layers = [][]string{
 var workshop = []string{
 	"internal/architecture", "internal/bench", "internal/demo", "internal/e2e", "internal/estate",
 	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab", "internal/vault/vaulttest",
+	"internal/vault/setup/setuptest",
 }
 
 func layerOf(pkg string) int {

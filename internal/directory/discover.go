@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/config"
+	"rollcall/internal/address"
 )
 
 // Discover names every server of the directory: those of the campaign file as
@@ -101,7 +102,7 @@ func (c *Client) inDNS(ctx context.Context, named Found) ([]string, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("directory %s: look for SRV records %s: %w", c.name, name, ctx.Err())
 	case errors.As(err, &unknown):
-		return nil, &unreachableError{server: "the DNS resolver", what: "directory " + c.name + ": look for SRV records " + name, err: err}
+		return nil, &address.Unreachable{Server: "the DNS resolver", What: "directory " + c.name + ": look for SRV records " + name, Err: err}
 	case err != nil:
 		return nil, fmt.Errorf("directory %s: look for SRV records %s: %w", c.name, name, err)
 	}

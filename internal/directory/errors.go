@@ -13,30 +13,15 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// unreachableError is a server that cannot be reached, or an answer that was
-// lost.
-type unreachableError struct {
-	server string
-	what   string
-	err    error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("%s at %s: the server does not answer: %v", e.what, e.server, e.err)
-}
-
-func (e *unreachableError) Unwrap() error { return e.err }
-
 // IsUnreachable reports whether err means that a server could not be reached or
 // that its answer was lost. After a reset the caller must look whether it was
 // applied.
 func IsUnreachable(err error) bool {
-	var u *unreachableError
-	return errors.As(err, &u)
+	return address.IsUnreachable(err)
 }
 
 func (s *server) unreachable(what string, err error) error {
-	return &unreachableError{server: s.name, what: what, err: err}
+	return &address.Unreachable{Server: s.name, What: what, Err: err}
 }
 
 // dialError says what to do about a connection that did not come up. What a

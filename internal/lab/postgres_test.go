@@ -4,24 +4,16 @@ import (
 	"context"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 func startTestPostgres(t *testing.T, o PostgresOptions) *Postgres {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	o.Dir = t.TempDir()
-	s, err := StartPostgres(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, s.Stop(ctx))
+	return started(t, func(ctx context.Context, dir string) (*Postgres, error) {
+		o.Dir = dir
+		return StartPostgres(ctx, o)
 	})
-	return s
 }
 
 func logsIn(t *testing.T, s *Postgres, role, password string) bool {

@@ -15,17 +15,10 @@ import (
 
 func startTestSlapd(t *testing.T, o SlapdOptions) *Slapd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	o.Dir = t.TempDir()
-	s, err := StartSlapd(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, s.Stop(ctx))
+	return started(t, func(ctx context.Context, dir string) (*Slapd, error) {
+		o.Dir = dir
+		return StartSlapd(ctx, o)
 	})
-	return s
 }
 
 func readAttr(t *testing.T, s *Slapd, dn, name string) string {

@@ -3,15 +3,13 @@ package listing
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
-	"rollcall/internal/lab"
 	"rollcall/internal/vault/ownmount"
-	"rollcall/internal/vault/setup"
+	"rollcall/internal/vault/setup/setuptest"
 )
 
 func TestANameStandsForTheServersThatItHad(t *testing.T) {
@@ -65,20 +63,8 @@ type safe struct {
 
 func newSafe(t *testing.T) *safe {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(server.Kill)
-	t.Setenv("HOME", t.TempDir())
-	server.UseIn(t, server.RootToken().Reveal())
-	s := &safe{ctx: ctx, spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
-	s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.spec.Vault.Mount, Transit: s.spec.Vault.Transit})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.store.Close() })
-	_, err = setup.Run(ctx, s.store, s.spec, nil)
-	require.NoError(t, err)
-	return s
+	s := setuptest.New(t)
+	return &safe{ctx: s.Context, store: s.Store, spec: s.Spec}
 }
 
 func TestOfTwoDirectoriesThatAreGivenOneNameAtOnceTheSecondIsRefused(t *testing.T) {

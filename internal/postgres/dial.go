@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"rollcall/internal/address"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 )
@@ -79,25 +80,11 @@ func (s *server) presentTo(ctx context.Context, role string, value credential.Se
 	return s.logIn(ctx, role, text, database)
 }
 
-// unreachableError is a server that cannot be reached, or an answer that was
-// lost.
-type unreachableError struct {
-	server, what string
-	err          error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("%s at %s: the server does not answer: %v", e.what, e.server, e.err)
-}
-
-func (e *unreachableError) Unwrap() error { return e.err }
-
 // IsUnreachable reports whether err means that a server could not be reached or
 // that its answer was lost. After a change the caller must look whether it was
 // applied.
 func IsUnreachable(err error) bool {
-	var u *unreachableError
-	return errors.As(err, &u)
+	return address.IsUnreachable(err)
 }
 
 // codeOf is the SQLSTATE of an error that the server sent; empty if it sent
@@ -126,15 +113,15 @@ func (s *server) plain(ctx context.Context, what string, err error) error {
 	case errors.As(err, &cert):
 		return &certificateError{server: s, err: cert.Err}
 	case forNow(code):
-		return &unreachableError{s.name, what, errors.New(meaning(code))}
+		return &address.Unreachable{Server: s.name, What: what, Err: errors.New(meaning(code))}
 	case code != "":
 		return &refusedError{server: s, what: what, code: code}
 	case strings.Contains(err.Error(), "server refused TLS connection"):
 		return fmt.Errorf("database %s: %s at %s: the server has no TLS (ssl = on in postgresql.conf), and without it values would be readable on the network", s.client.name, what, s.name)
 	case ctx.Err() != nil:
-		return &unreachableError{s.name, what, ctx.Err()}
+		return &address.Unreachable{Server: s.name, What: what, Err: ctx.Err()}
 	}
-	return &unreachableError{s.name, what, innermost(err)}
+	return &address.Unreachable{Server: s.name, What: what, Err: innermost(err)}
 }
 
 // innermost is the error below the library's own, which name the role.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rollcall/internal/address"
 	"rollcall/internal/protocol"
 )
 
@@ -91,7 +92,7 @@ func (c *Client) endSessions(ctx context.Context, server, id, role string, befor
 			case <-pause.C:
 			case <-ctx.Done():
 				pause.Stop()
-				return &unreachableError{s.name, fmt.Sprintf("wait until %d sessions and %d logins of before the change are gone", left, len(waiting)), ctx.Err()}
+				return &address.Unreachable{Server: s.name, What: fmt.Sprintf("wait until %d sessions and %d logins of before the change are gone", left, len(waiting)), Err: ctx.Err()}
 			}
 		}
 	})

@@ -1,7 +1,6 @@
 package approlesecretid
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/vault/vaulttest"
 )
 
 // server is one real Vault for all tests; worker holds a token with nothing
@@ -24,25 +24,11 @@ var (
 	worker *vaultapi.Client
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rollcall-approle")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if server, err = lab.StartVault(context.Background(), lab.VaultOptions{Dir: dir}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Kill()
-	if worker, err = workerClient(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(vaulttest.Run(m, &server, func() (err error) {
+		worker, err = workerClient()
+		return err
+	}))
 }
 
 func workerClient() (*vaultapi.Client, error) {

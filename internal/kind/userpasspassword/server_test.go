@@ -1,7 +1,6 @@
 package userpasspassword
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/vault/vaulttest"
 )
 
 // server is one real Vault for all tests; worker holds a token with nothing but
@@ -24,26 +24,7 @@ var (
 	worker *vaultapi.Client
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rollcall-userpass")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if server, err = lab.StartVault(context.Background(), lab.VaultOptions{Dir: dir}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Kill()
-	if err = seed(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(vaulttest.Run(m, &server, seed)) }
 
 func seed() error {
 	if err := server.Client().Sys().EnableAuthWithOptions("userpass", &vaultapi.EnableAuthOptions{Type: "userpass"}); err != nil {

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/vaulttest"
 )
 
 var (
@@ -22,25 +23,14 @@ var (
 	users  atomic.Int64
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(vaulttest.Run(m, &server, seed)) }
 
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "rollcall-minted")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if server, err = lab.StartVault(context.Background(), lab.VaultOptions{Dir: dir}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer server.Kill()
+// seed makes mounts and policies.
+func seed() error {
 	root := server.Client()
 	for _, mount := range []string{"userpass", "corp/people"} {
 		if err := root.Sys().EnableAuthWithOptions(mount, &vaultapi.EnableAuthOptions{Type: "userpass"}); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			return err
 		}
 	}
 	for name, hcl := range map[string]string{
@@ -50,11 +40,10 @@ func run(m *testing.M) int {
 		"cut":      `path "auth/token/create" { capabilities = ["update"] } path "auth/token/revoke-orphan" { capabilities = ["update", "sudo"] }`,
 	} {
 		if err := root.Sys().PutPolicy(name, hcl); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			return err
 		}
 	}
-	return m.Run()
+	return nil
 }
 
 const password = "right"

@@ -29,8 +29,9 @@ import (
 // its own.
 var server *lab.Vault
 
-// Run starts it, puts it into to, and runs the tests: the body of a TestMain.
-func Run(m *testing.M, to **lab.Vault) int {
+// Run starts it, puts it into to, prepares it, and runs the tests: the body of a
+// TestMain.
+func Run(m *testing.M, to **lab.Vault, prepare ...func() error) int {
 	dir, err := os.MkdirTemp("", "rollcall-vault")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,6 +44,12 @@ func Run(m *testing.M, to **lab.Vault) int {
 	}
 	defer server.Kill()
 	*to = server
+	for _, do := range prepare {
+		if err := do(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	return m.Run()
 }
 
