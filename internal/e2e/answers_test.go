@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -94,8 +95,24 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 		write("covered", "{later: order it, owner: jo, due: 2026-01-02}", "{none: nobody logs in}")
 		refused("answers.yaml:7: seal (tls-key): was left for later and fell due on 2026-01-02 (jo)")
 	})
-	t.Run("answered in full it runs, and ends with exit code 0", func(t *testing.T) {
+	t.Run("what metadata of a secret says of lines is a question to a person, and no answer", func(t *testing.T) {
 		write("covered", "{none: it speaks no TLS}", "{none: nobody logs in}")
+		said := func(line any) {
+			for _, p := range e.Live {
+				require.NoError(t, e.Vault.Client().KVv2(p.Mount).PatchMetadata(t.Context(), p.Path, api.KVMetadataPatchInput{CustomMetadata: map[string]any{"line": line}}))
+			}
+		}
+		said("seal")
+		r := u.run("list")
+		require.Equal(t, 0, r.code, r.out+r.err)
+		require.Contains(t, r.out, "unknown-line its custom_metadata names line seal, which is about a tls-key; ldap-password is none")
+		said("users")
+		r = u.run("answers", "check")
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.out, "answers.yaml:8: users (passing-user-password): says none, and metadata of ")
+		said(nil)
+	})
+	t.Run("answered in full it runs, and ends with exit code 0", func(t *testing.T) {
 		require.Contains(t, u.must("answers", "check"), "3 lines, 1 covered, 2 none, 0 later, 0 unanswered")
 		r := u.run("run")
 		require.Equal(t, 0, r.code, r.out+r.err)

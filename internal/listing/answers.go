@@ -20,6 +20,11 @@ func account(spec *config.Campaign, roll *credential.Roll) ([]credential.Finding
 	if err != nil {
 		return nil, err
 	}
+	for id, dropped := range profile.DropMisfits(spec.Profile, roll.Credentials) {
+		for _, what := range dropped {
+			roll.Findings[id] = append(roll.Findings[id], credential.Finding{Code: credential.FindingUnknownLine, Detail: what})
+		}
+	}
 	roll.Profile = profile.Account(spec.Profile, newer, spec.AnswersFile, spec.Answers, roll.Credentials, roll.ListedAt)
 	if spec.Unanswered != nil && len(roll.Profile.Open()) > 0 {
 		roll.Profile.Unanswered, roll.Profile.UnansweredBy = spec.Unanswered.Reason, spec.Unanswered.By

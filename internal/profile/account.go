@@ -44,6 +44,26 @@ func begin(p *Profile) *credential.Accounting {
 	return &credential.Accounting{Profile: p.Name, Title: p.Title, Reviewed: p.Reviewed, Digest: p.Digest}
 }
 
+// DropMisfits takes away lines that nothing but a secret's own metadata names
+// and that a credential of its kind cannot be what they are about: whoever had
+// the device may have written that, and a wrong line at a source ends every
+// campaign. It returns what was dropped, for people, by credential id.
+func DropMisfits(p *Profile, roll []credential.Credential) map[string][]string {
+	out := map[string][]string{}
+	for i := range roll {
+		c := &roll[i]
+		c.Lines = slices.DeleteFunc(c.Lines, func(r credential.LineRef) bool {
+			l, known := p.Line(r.Line)
+			misfit := r.By == credential.ByMetadata && known && !c.Kind.MayAnswer(l.Kind)
+			if misfit {
+				out[c.ID] = append(out[c.ID], fmt.Sprintf("its custom_metadata names line %s, which is about a %s; %s is none", r.Line, l.Kind, c.Kind))
+			}
+			return misfit
+		})
+	}
+	return out
+}
+
 // lineTally counts the credentials that answer a line.
 type lineTally struct {
 	firm    int // somebody other than the secret itself says so
@@ -134,6 +154,8 @@ func answerOf(l Line, file string, a *Answers, found lineTally, now time.Time) c
 		out.Wrong, out.Why = true, fmt.Sprintf("%s that it names cannot be what it is about: %s is no %s; correct line where it is named", creds(found.misfits), found.misfit, l.Kind)
 	case answer != credential.Unanswered && given.On.After(now.Add(24*time.Hour)):
 		out.Wrong, out.Why = true, fmt.Sprintf("was answered on %s, which has not come yet", given.On.Format(time.DateOnly))
+	case answer == credential.None && found.firm == 0 && found.hearsay > 0:
+		out.Why = fmt.Sprintf("says none, and metadata of %s in Vault, which the device may have written, says otherwise: exclude those paths, or take line out of their custom_metadata", secrets(found.hearsay))
 	case answer == credential.None && out.Credentials > 0:
 		out.Wrong, out.Why = true, fmt.Sprintf("says none, and %s of the roll answer it", creds(out.Credentials))
 	case answer == credential.Covered && out.Credentials == 0:
@@ -150,6 +172,13 @@ func answerOf(l Line, file string, a *Answers, found lineTally, now time.Time) c
 		out.Answer = answer
 	}
 	return out
+}
+
+func secrets(n int) string {
+	if n == 1 {
+		return "1 secret"
+	}
+	return fmt.Sprintf("%d secrets", n)
 }
 
 func creds(n int) string {

@@ -128,6 +128,17 @@ func TestWhatAnswersAndTheRollSayOfEachLine(t *testing.T) {
 		hearsay.Lines = ref("lookup", credential.BySource)
 		require.Equal(t, credential.Covered, of(account(nil, noon, hearsay), "lookup").Answer, "a person wrote the campaign file")
 	})
+	t.Run("what metadata says against a person is asked, and ends no campaign that goes on without", func(t *testing.T) {
+		user := credential.Credential{ID: "corp/u", Kind: credential.UserPassword, Lines: ref("users", credential.ByMetadata)}
+		got := of(account(a, noon, user), "users")
+		require.Equal(t, credential.Unanswered, got.Answer)
+		require.False(t, got.Wrong)
+		require.Contains(t, got.Why, "says none, and metadata of 1 secret in Vault, which the device may have written, says otherwise: exclude")
+
+		roll := []credential.Credential{{ID: "corp/s", Kind: credential.LDAPPassword, Lines: append(ref("seal", credential.ByMetadata), ref("lookup", credential.BySource)...)}}
+		require.Equal(t, map[string][]string{"corp/s": {"its custom_metadata names line seal, which is about a tls-key; ldap-password is none"}}, DropMisfits(p, roll))
+		require.Equal(t, ref("lookup", credential.BySource), roll[0].Lines)
+	})
 	t.Run("answers that the roll contradicts are wrong", func(t *testing.T) {
 		got := of(account(a, noon), "lookup")
 		require.True(t, got.Wrong)
