@@ -82,7 +82,7 @@ func TestACertificateThatIsNotGoodSaysWhatHelps(t *testing.T) {
 
 // The lab's second identity may not read cn=Monitor, as most may not.
 func TestAClockThatIsNotShownIsSaidNotToBeChecked(t *testing.T) {
-	s := startSlapd(t, lab.SlapdOptions{})
+	s := startSlapd(t, lab.SlapdOptions{ShowsConfig: true})
 	d := configOf(s)
 	d.Bind.DN = s.PartnerDN
 	k := byWhat(open(t, d, s.PartnerPassword).Check(t.Context()))["clock"]
