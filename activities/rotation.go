@@ -95,6 +95,10 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return Roll{}, classify(errVault, err)
 		}
+		// What has grown too long there holds up nothing.
+		if err := r.Store.CompactPlaces(ctx); err != nil {
+			activity.GetLogger(ctx).Warn("the notes on where values were activated were not made shorter", "error", err)
+		}
 	}
 	return Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,

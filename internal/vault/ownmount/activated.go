@@ -19,7 +19,8 @@ import (
 // Where Rollcall has put new values is kept on its own mount, where no device
 // writes: one account may be known to several devices, each with a path of its
 // own, and whoever rotates it next must keep the paths of all current. One
-// secret holds what a batch has added, and is never changed.
+// secret holds what a batch has added, and is never changed; CompactPlaces puts
+// many into few.
 
 // PlacesFolder is where that is, on our mount.
 const PlacesFolder = "places"
@@ -29,6 +30,7 @@ type activated struct {
 	mu     sync.Mutex
 	read   map[string]bool                          // names of the secrets that were read
 	places map[string]map[credential.Path]placeNote // by credential id
+	lines  map[string]int                           // by name of a secret that was read, how many it holds
 }
 
 // placeNote is what is known of one place.
@@ -51,7 +53,7 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 	a := &s.activated
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := s.readPlaces(ctx); err != nil {
+	if _, err := s.readPlaces(ctx); err != nil {
 		return nil, err
 	}
 	out := map[string][]credential.Path{}
@@ -70,30 +72,13 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 // known is not written again: a place with the version that was noted, or one
 // of which none is said. Call it before the credentials are freed.
 func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed) error {
-	const op = "note where values were activated"
 	a := &s.activated
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := s.readPlaces(ctx); err != nil {
+	if _, err := s.readPlaces(ctx); err != nil {
 		return err
 	}
-	var page []placedAt
-	size := 0
-	flush := func() error {
-		if len(page) == 0 {
-			return nil
-		}
-		body, err := json.Marshal(page)
-		if err != nil {
-			return err
-		}
-		name := strings.ToLower(rand.Text()[:20])
-		if _, err := s.Put(ctx, op, s.mount, PlacesFolder+"/"+name, 0, map[string]any{pageField: string(body)}); err != nil {
-			return err
-		}
-		page, size = nil, 0 // what was noted is read like the notes of others
-		return nil
-	}
+	var news []placedAt
 	for _, id := range slices.Sorted(maps.Keys(placed)) {
 		for _, p := range placed[id] {
 			was, known := a.places[id][p.Path]
@@ -104,16 +89,33 @@ func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed)
 			if p.known() {
 				at.Version, at.Written = p.Version, p.Written.UTC()
 			}
-			page = append(page, at)
-			// JSON in a JSON string, where each quote counts double.
-			if size += 2*(len(id)+len(p.Path.String())) + 130; size > pageBytes {
-				if err := flush(); err != nil {
-					return err
-				}
-			}
+			news = append(news, at)
 		}
 	}
-	return flush()
+	return s.writePlaces(ctx, news) // what was noted is read like the notes of others
+}
+
+// writePlaces writes lines, in secrets that Vault takes.
+func (s *Store) writePlaces(ctx context.Context, lines []placedAt) error {
+	const op = "note where values were activated"
+	for len(lines) > 0 {
+		size, n := 0, 0
+		for n < len(lines) && size <= pageBytes {
+			// JSON in a JSON string, where each quote counts double.
+			size += 2*(len(lines[n].ID)+len(lines[n].Path.String())) + 180
+			n++
+		}
+		body, err := json.Marshal(lines[:n])
+		if err != nil {
+			return err
+		}
+		name := strings.ToLower(rand.Text()[:20])
+		if _, err := s.Put(ctx, op, s.mount, PlacesFolder+"/"+name, 0, map[string]any{pageField: string(body)}); err != nil {
+			return err
+		}
+		lines = lines[n:]
+	}
+	return nil
 }
 
 // placedAt is a line of a secret below places.
@@ -123,6 +125,9 @@ type placedAt struct {
 	// Builds before 2026-11-28 did not say which version it was.
 	Version int       `json:"version,omitempty"`
 	Written time.Time `json:"written,omitzero"`
+	// First is when it was noted first; zero where that is when the secret was
+	// written.
+	First time.Time `json:"first,omitzero"`
 }
 
 func (a *activated) add(page []placedAt, noted time.Time) {
@@ -131,6 +136,10 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 			a.places[at.ID] = map[credential.Path]placeNote{}
 		}
 		now, known := a.places[at.ID][at.Path]
+		noted := noted
+		if !at.First.IsZero() && at.First.Before(noted) {
+			noted = at.First
+		}
 		// What is noted twice is as old as its first note, and holds what was
 		// written last.
 		if !known || noted.Before(now.first) {
@@ -143,19 +152,29 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 	}
 }
 
-// readPlaces takes up what was written since the last look. Called with mu
-// held.
-func (s *Store) readPlaces(ctx context.Context) error {
+// readPlaces takes up what was written since the last look, and gives the names
+// of all secrets that are there. Called with mu held.
+func (s *Store) readPlaces(ctx context.Context) ([]string, error) {
+	for {
+		names, gone, err := s.readPlacesOnce(ctx)
+		if err != nil || !gone {
+			return names, err
+		}
+		// It was put into another one meanwhile, which the list did not show.
+	}
+}
+
+func (s *Store) readPlacesOnce(ctx context.Context) (all []string, gone bool, err error) {
 	const op = "read where values were activated"
 	a := &s.activated
-	names, err := s.Names(ctx, op, s.mount, PlacesFolder)
-	if err != nil {
-		return err
+	if all, err = s.Names(ctx, op, s.mount, PlacesFolder); err != nil {
+		return nil, false, err
 	}
 	if a.read == nil {
-		a.read, a.places = map[string]bool{}, map[string]map[credential.Path]placeNote{}
+		a.read, a.places, a.lines = map[string]bool{}, map[string]map[credential.Path]placeNote{}, map[string]int{}
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return a.read[n] || strings.HasSuffix(n, "/") })
+	all = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, "/") })
+	names := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return a.read[n] })
 	pages, written := make([][]placedAt, len(names)), make([]time.Time, len(names))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
@@ -167,7 +186,7 @@ func (s *Store) readPlaces(ctx context.Context) error {
 				return err
 			}
 			if e.Data == nil {
-				return nil // somebody deleted it: what it said is not known
+				return nil // it was put into another one, or somebody deleted it
 			}
 			written[i] = e.Written
 			text, _ := e.Data[pageField].(string)
@@ -178,11 +197,15 @@ func (s *Store) readPlaces(ctx context.Context) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
+		return nil, false, err
 	}
 	for i, name := range names {
 		a.read[name] = true
+		if gone = gone || written[i].IsZero(); written[i].IsZero() {
+			continue
+		}
+		a.lines[name] = len(pages[i])
 		a.add(pages[i], written[i])
 	}
-	return nil
+	return all, gone, nil
 }

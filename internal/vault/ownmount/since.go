@@ -78,7 +78,7 @@ func (s *Store) noted(ctx context.Context, id string, p credential.Path, live va
 	if has, known := a.places[id][p]; known && has.latest.is(live) {
 		return has.latest, true, false, nil
 	}
-	if err := s.readPlaces(ctx); err != nil {
+	if _, err := s.readPlaces(ctx); err != nil {
 		return Placed{}, false, false, err
 	}
 	has, known := a.places[id][p]

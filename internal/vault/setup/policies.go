@@ -49,6 +49,11 @@ func Policies(c *config.Campaign, known []credential.Credential, places ...strin
 			rules = append(rules, settingsRules(c, known)...)
 			rules = append(rules, engineRules(c, places)...)
 		}
+		if name == vault.WorkerPolicy {
+			// Without it the notes on places grow, and nothing else: no campaign
+			// asks for it.
+			rules = append(rules, rule{c.Vault.Mount + "/metadata/" + ownmount.PlacesFolder + "/*", []string{remove}})
+		}
 		out = append(out, Policy{name, hcl(purposes[name], c.Device, rules)})
 	}
 	return out
