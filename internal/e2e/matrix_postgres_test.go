@@ -18,7 +18,7 @@ import (
 // replication, and Vault. A login is one request, and so is each transaction.
 func TestCrashMatrixOfPostgresRoles(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 1, Postgres: 340, PostgresBystanders: 1})
+	e := startEstate(t, estate.Options{Accounts: 1, Postgres: 700, PostgresBystanders: 1})
 	file, err := e.CampaignFile(nil, quick)
 	require.NoError(t, err)
 	newUser(t, e, file).must("init")
