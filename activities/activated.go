@@ -11,13 +11,14 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // noteActivated keeps where this batch put new values, before any of its
 // credentials is freed: another device may know the same account by another
 // path, and whoever rotates it next must keep this one current. What Vault did
 // not take stays open.
-func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []AppliedItem) {
+func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credential, out []wire.AppliedItem) {
 	placed := map[string][]ownmount.Placed{}
 	for _, a := range out {
 		c := page[a.Index]
@@ -45,11 +46,11 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 // noteElsewhere keeps where ended campaigns put values that gave up before they
 // could note it. It fails as a whole, so that it is tried again: the credential
 // is told to come back with the next roll.
-func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []PreparedItem) error {
+func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credential, out []wire.PreparedItem, elsewhere [][]ownmount.Placed) error {
 	placed := map[string][]ownmount.Placed{}
-	for _, p := range out {
-		if len(p.Elsewhere) > 0 {
-			placed[page[p.Index].ID] = p.Elsewhere
+	for i, p := range out {
+		if len(elsewhere[i]) > 0 {
+			placed[page[p.Index].ID] = elsewhere[i]
 		}
 	}
 	if len(placed) == 0 {
@@ -83,7 +84,7 @@ func placesOf(c credential.Credential) []credential.Path {
 // is not on this roll, since this campaign began: consumers read it there, and
 // a value that this one sets would never get to them. It is called when all are
 // staged, so the other one is done.
-func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []credential.Credential, out []PreparedItem) {
+func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []credential.Credential, out []wire.PreparedItem) {
 	var ids []string
 	for _, p := range out {
 		if p.Stop == nil && !page[p.Index].HandsOver() {
@@ -113,7 +114,7 @@ func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []cr
 	}
 }
 
-func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c credential.Credential, p PreparedItem) *protocol.Stop {
+func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c credential.Credential, p wire.PreparedItem) *protocol.Stop {
 	if p.Fresh {
 		// Nobody has seen that value. Left there it would be in the next
 		// campaign's way.
@@ -136,7 +137,7 @@ func (r *Rotation) unlisted(campaign, device string) func(context.Context, crede
 		if err != nil {
 			return vaultStop(err)
 		}
-		_, owner, err := r.Store.CampaignEnded(ctx, left.Campaign)
+		_, owner, err := r.Store.CampaignWasClosed(ctx, left.Campaign)
 		if err != nil {
 			return vaultStop(err)
 		}
@@ -170,7 +171,7 @@ func (r *Rotation) began(ctx context.Context, campaign string) (time.Time, error
 	if at, ok := r.opened.Load(campaign); ok {
 		return at.(time.Time), nil
 	}
-	_, rec, err := r.Store.CampaignEnded(ctx, campaign)
+	_, rec, err := r.Store.CampaignWasClosed(ctx, campaign)
 	if err == nil {
 		r.opened.Store(campaign, rec.OpenedAt)
 	}

@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // Two devices know one account, each by a path of its own, and their campaigns
@@ -26,15 +27,15 @@ func TestWhatAnotherCampaignActivatedAtAPathThatIsNotOnTheRollIsLeftAsItIs(t *te
 		require.NoError(t, err)
 	}
 	first, second := s.batch("first", "esg-01", mail), s.batch("second", "esg-02", vpn)
-	prepare := func(b Batch) PreparedItem {
-		var out []PreparedItem
-		require.NoError(t, s.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out))
+	prepare := func(b wire.Batch) wire.PreparedItem {
+		var out []wire.PreparedItem
+		require.NoError(t, s.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out))
 		return out[0]
 	}
 	p := prepare(first)
 	require.Nil(t, p.Stop)
-	var applied []AppliedItem
-	require.NoError(t, s.call("Apply", ApplyInput{Batch: first, Items: []ApplyItem{{Attempt: p.Attempt, Fresh: p.Fresh}}}, &applied))
+	var applied []wire.AppliedItem
+	require.NoError(t, s.call("Apply", wire.ApplyInput{Batch: first, Items: []wire.ApplyItem{{Attempt: p.Attempt, Fresh: p.Fresh}}}, &applied))
 	require.True(t, applied[0].Dead(), "%v", applied[0].Stop)
 	require.Equal(t, protocol.ReasonOtherOwner, prepare(second).Stop.Reason, "until it is cleaned it is the first one's")
 	require.NoError(t, s.store.Unstage(s.ctx, mail.ID, "first", p.Attempt))
@@ -62,7 +63,7 @@ func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) 
 	o := newOutage(t, 1)
 	first := o.campaign("esg-01-1", o.vault.RootToken().Reveal(), 0, 1)
 	store, c := first.rotation.Store, first.credentials[0]
-	batch := func(name string, paths ...credential.Path) (Batch, credential.Credential) {
+	batch := func(name string, paths ...credential.Path) (wire.Batch, credential.Credential) {
 		spec, err := json.Marshal(o.spec)
 		require.NoError(t, err)
 		require.NoError(t, Open(t.Context(), store, ownmount.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
@@ -70,11 +71,11 @@ func TestWhereACampaignActivatedThatGaveUpHalfWayIsFoundByTheNext(t *testing.T) 
 		listed.Paths = paths
 		index, err := store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: []credential.Credential{listed}})
 		require.NoError(t, err)
-		return Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 1}}, listed
+		return wire.Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 1}}, listed
 	}
-	prepare := func(b Batch) PreparedItem {
-		var out []PreparedItem
-		first.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out)
+	prepare := func(b wire.Batch) wire.PreparedItem {
+		var out []wire.PreparedItem
+		first.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out)
 		return out[0]
 	}
 	b := first.batches[1]
@@ -115,9 +116,9 @@ func TestAValueThatAnotherCampaignLeftStagedIsNotTakenOverWithoutItsPaths(t *tes
 		require.NoError(t, err)
 	}
 	first, second := s.batch("first", "esg-01", mail), s.batch("second", "esg-02", vpn)
-	prepare := func(b Batch) PreparedItem {
-		var out []PreparedItem
-		require.NoError(t, s.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out))
+	prepare := func(b wire.Batch) wire.PreparedItem {
+		var out []wire.PreparedItem
+		require.NoError(t, s.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &out))
 		return out[0]
 	}
 	require.Nil(t, prepare(first).Stop)

@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/wire"
 )
 
 // Behind an address stand in turn a replica that follows and one that stopped
@@ -109,14 +110,14 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 	for i := range listed {
 		all = append(all, i)
 	}
-	var prepared []PreparedItem
-	require.NoError(t, g.call("Prepare", PrepareInput{Batch: batch, Pass: 1, Items: all}, &prepared))
-	in := ApplyInput{Batch: batch}
+	var prepared []wire.PreparedItem
+	require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: batch, Pass: 1, Items: all}, &prepared))
+	in := wire.ApplyInput{Batch: batch}
 	for _, p := range prepared {
 		require.Nil(t, p.Stop)
-		in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt})
+		in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt})
 	}
-	var applied []AppliedItem
+	var applied []wire.AppliedItem
 	require.NoError(t, g.call("Apply", in, &applied))
 	for _, a := range applied {
 		require.False(t, a.Dead(), "%+v", a)
@@ -130,7 +131,7 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 	// With the server left out there is a proof on the other one.
 	batch.LeftOut = []string{balancer}
 	in.Batch = batch
-	var without []AppliedItem
+	var without []wire.AppliedItem
 	require.NoError(t, g.call("Apply", in, &without))
 	for _, a := range without {
 		require.True(t, a.Dead(), "%+v", a.Stop)

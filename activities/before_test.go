@@ -13,6 +13,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // The rights of a directory account at an auth mount were taken away before
@@ -60,8 +61,8 @@ func TestATokenFromBeforeTheListingReadsNoNewValue(t *testing.T) {
 	data, err := json.Marshal(g.spec)
 	require.NoError(t, err)
 	require.NoError(t, Open(g.ctx, g.store, ownmount.CampaignRecord{Campaign: "c", Device: "esg-01"}, data))
-	var roll Roll
-	require.NoError(t, g.call("List", ListInput{Campaign: "c"}, &roll))
+	var roll wire.Roll
+	require.NoError(t, g.call("List", wire.ListInput{Campaign: "c"}, &roll))
 	require.Len(t, roll.Logins, 1)
 	require.Equal(t, "logins-to-vault", roll.Waves[0].Name)
 	page, err := g.store.ReadPage(g.ctx, "c", roll.Snapshot, 0)
@@ -69,17 +70,17 @@ func TestATokenFromBeforeTheListingReadsNoNewValue(t *testing.T) {
 	login, other := roll.Logins[0].Index, 1-roll.Logins[0].Index
 	require.Contains(t, page[login].Name, accounts[0].UID)
 
-	b := Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: len(page)}, Logins: roll.Logins}
-	pass := func(i int) AppliedItem {
-		var prepared []PreparedItem
-		require.NoError(t, g.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{i}}, &prepared))
+	b := wire.Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: len(page)}, Logins: roll.Logins}
+	pass := func(i int) wire.AppliedItem {
+		var prepared []wire.PreparedItem
+		require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{i}}, &prepared))
 		if prepared[0].Stop != nil {
-			out := AppliedItem{}
+			out := wire.AppliedItem{}
 			out.Stop = prepared[0].Stop
 			return out
 		}
-		var out []AppliedItem
-		require.NoError(t, g.call("Apply", ApplyInput{Batch: b, Items: []ApplyItem{{Index: i, Attempt: prepared[0].Attempt, Fresh: prepared[0].Fresh}}}, &out))
+		var out []wire.AppliedItem
+		require.NoError(t, g.call("Apply", wire.ApplyInput{Batch: b, Items: []wire.ApplyItem{{Index: i, Attempt: prepared[0].Attempt, Fresh: prepared[0].Fresh}}}, &out))
 		return out[0]
 	}
 	require.Equal(t, protocol.ReasonWithinReach, pass(other).Stop.Reason)

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // accusing are findings that say that somebody changed a credential. It may
@@ -20,8 +21,8 @@ var accusing = []credential.FindingCode{credential.FindingChangedBefore, "path-r
 // nameEarlier adds to such findings which earlier campaign had the credential.
 // Where Vault cannot be asked, it names none, and takes a stale path of what
 // Rollcall has set before for one that it left behind.
-func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []AppliedItem) {
-	if !slices.ContainsFunc(out, func(it AppliedItem) bool { return slices.ContainsFunc(it.Findings, accuses) }) {
+func (r *Rotation) nameEarlier(ctx context.Context, campaign string, page []credential.Credential, out []wire.AppliedItem) {
+	if !slices.ContainsFunc(out, func(it wire.AppliedItem) bool { return slices.ContainsFunc(it.Findings, accuses) }) {
 		return
 	}
 	defer beat(ctx)()

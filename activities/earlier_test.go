@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 // Two devices had one service account, and each has a copy of its password: the
@@ -22,21 +22,21 @@ func TestAChangeByAnEarlierCampaignIsNotPutOnSomebodyElse(t *testing.T) {
 	first := o.campaign("esg-01-first", token, 0, 2)
 	require.Empty(t, first.pass(1))
 	for i, b := range first.batches {
-		first.call("Clean", CleanInput{Batch: b, Items: []CleanItem{{Index: i, Dead: rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}}}}, nil)
+		first.call("Clean", wire.CleanInput{Batch: b, Items: []wire.CleanItem{{Index: i, Dead: wire.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)}}}}, nil)
 	}
 
 	second := o.campaign("esg-02-second", token, 0, 3) // seeds the paths with the stolen values
 	findings := map[string][]credential.Finding{}
 	for _, b := range second.batches {
 		var items []int
-		var in []ApplyItem
+		var in []wire.ApplyItem
 		for i := b.Span.From; i < b.Span.To; i++ {
-			items, in = append(items, i), append(in, ApplyItem{Index: i, Attempt: 1, Fresh: true})
+			items, in = append(items, i), append(in, wire.ApplyItem{Index: i, Attempt: 1, Fresh: true})
 		}
-		var prepared []PreparedItem
-		second.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: items}, &prepared)
-		var applied []AppliedItem
-		second.call("Apply", ApplyInput{Batch: b, Items: in}, &applied)
+		var prepared []wire.PreparedItem
+		second.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: items}, &prepared)
+		var applied []wire.AppliedItem
+		second.call("Apply", wire.ApplyInput{Batch: b, Items: in}, &applied)
 		for _, a := range applied {
 			findings[second.credentials[a.Index].ID] = a.Findings
 		}

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // about starts an entry on one credential.
@@ -21,8 +22,8 @@ func about(campaign string, c credential.Credential, event ledger.Event, pass st
 	}
 }
 
-func open(in ResultInput, c credential.Credential, at OpenItem, detail string, now time.Time) ledger.Entry {
-	e := about(in.Batch.Campaign, c, ledger.StillOpen, fmt.Sprint(in.Pass), now)
+func open(in wire.ResultInput, c credential.Credential, at wire.OpenItem, detail string, now time.Time) ledger.Entry {
+	e := about(in.Batch.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Pass), now)
 	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
 	if at.Until > 0 {
 		e.Until = time.Unix(at.Until, 0).UTC()
@@ -54,7 +55,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	if f.Detail != "" {
 		which += fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(f.Detail)))
 	}
-	e := about(campaign, c, ledger.Found, which, now)
+	e := about(campaign, c, ledger.EventFinding, which, now)
 	e.Finding, e.Detail = f.Code, f.Detail
 	return e
 }
@@ -78,8 +79,8 @@ func namePaths(c credential.Credential, detail string) string {
 	return strings.Join(names, ", ") + of
 }
 
-func died(campaign string, c credential.Credential, a AppliedItem, now time.Time) ledger.Entry {
-	e := about(campaign, c, ledger.Died, fmt.Sprint(a.Attempt), now)
+func died(campaign string, c credential.Credential, a wire.AppliedItem, now time.Time) ledger.Entry {
+	e := about(campaign, c, ledger.EventOutcome, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
 	e.From, e.To, e.Written, e.LeftOut = byPath(c, a.From), written(c, a.To), writtenAt(c, a), a.LeftOut
 	return e
@@ -121,7 +122,7 @@ func written(c credential.Credential, versions []int) map[string]int {
 }
 
 // writtenAt is when Vault wrote the versions of written.
-func writtenAt(c credential.Credential, a AppliedItem) map[string]time.Time {
+func writtenAt(c credential.Credential, a wire.AppliedItem) map[string]time.Time {
 	out := map[string]time.Time{}
 	for i, p := range placesOf(c) {
 		if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 && !a.Written[i].IsZero() {

@@ -11,7 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 var (
@@ -24,28 +24,28 @@ var (
 
 func TestADeathIsRecordedWithItsProofAndTheVersionsByPath(t *testing.T) {
 	ev := []protocol.Evidence{{Server: "ldaps://a", Old: protocol.Refused, New: protocol.Accepted}}
-	e := died("c1", cred, AppliedItem{Applied: rotation.Applied{
+	e := died("c1", cred, wire.AppliedItem{Applied: wire.Applied{
 		Attempt: 3, Proof: protocol.ProofBind, Evidence: ev, SetAt: noon, From: []int{1, 7}, To: []int{2, 8},
 		LeftOut: []string{"ldaps://b"},
 	}}, noon)
 	require.Equal(t, []string{"ldaps://b"}, e.LeftOut)
 	require.Equal(t, "c1/corp/uuid-1/3/outcome", e.ID)
-	require.Equal(t, ledger.Died, e.Event)
+	require.Equal(t, ledger.EventOutcome, e.Event)
 	require.Equal(t, cred.Name, e.Name)
 	require.Equal(t, map[string]int{"kv/apps/a#password": 1, "kv/apps/b#password": 7}, e.From)
 	require.Equal(t, map[string]int{"kv/apps/a#password": 2, "kv/apps/b#password": 8}, e.To)
 	require.Equal(t, ev, e.Evidence)
 	require.Equal(t, noon, e.SetAt)
-	require.Equal(t, e.ID, died("c1", cred, AppliedItem{Applied: rotation.Applied{Attempt: 3}}, noon.Add(time.Hour)).ID,
+	require.Equal(t, e.ID, died("c1", cred, wire.AppliedItem{Applied: wire.Applied{Attempt: 3}}, noon.Add(time.Hour)).ID,
 		"a retried append collapses")
 }
 
 func TestAnOpenCredentialIsRecordedOnceForEachPass(t *testing.T) {
-	at := OpenItem{Index: 4, Step: protocol.Prove, Reason: protocol.ReasonLagging, Server: "ldaps://b"}
-	first := open(ResultInput{Batch: Batch{Campaign: "c1"}, Pass: 1}, cred, at, "lags", noon)
-	second := open(ResultInput{Batch: Batch{Campaign: "c1"}, Pass: 2}, cred, at, "lags", noon)
+	at := wire.OpenItem{Index: 4, Step: protocol.Prove, Reason: protocol.ReasonLagging, Server: "ldaps://b"}
+	first := open(wire.ResultInput{Batch: wire.Batch{Campaign: "c1"}, Pass: 1}, cred, at, "lags", noon)
+	second := open(wire.ResultInput{Batch: wire.Batch{Campaign: "c1"}, Pass: 2}, cred, at, "lags", noon)
 	require.NotEqual(t, first.ID, second.ID)
-	require.Equal(t, ledger.StillOpen, first.Event)
+	require.Equal(t, ledger.EventOpen, first.Event)
 	require.Equal(t, protocol.Prove, first.Step)
 	require.Equal(t, protocol.ReasonLagging, first.Reason)
 	require.Equal(t, "ldaps://b", first.Server)
@@ -83,8 +83,8 @@ func TestExposureIsWorded(t *testing.T) {
 // What crosses Temporal is read by whoever can read its database.
 func TestWhatTravelsNamesNoAccountAndHoldsNoSecret(t *testing.T) {
 	for _, v := range []any{
-		Roll{}, ListInput{}, ScheduledInput{}, Batch{}, PrepareInput{}, PreparedItem{}, ApplyInput{}, ApplyItem{},
-		AppliedItem{}, CleanInput{}, CleanItem{}, IntentInput{}, ResultInput{}, OpenItem{}, ExceptionInput{}, EventInput{},
+		wire.Roll{}, wire.ListInput{}, wire.ScheduledInput{}, wire.Batch{}, wire.PrepareInput{}, wire.PreparedItem{}, wire.ApplyInput{}, wire.ApplyItem{},
+		wire.AppliedItem{}, wire.CleanInput{}, wire.CleanItem{}, wire.IntentInput{}, wire.ResultInput{}, wire.OpenItem{}, wire.ExceptionInput{}, wire.EventInput{},
 	} {
 		b, err := json.Marshal(v)
 		require.NoError(t, err)

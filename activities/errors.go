@@ -1,3 +1,5 @@
+// Package activities is what Temporal calls: thin adapters between workflows
+// and the rooms that do the work. What crosses is in internal/wire.
 package activities
 
 import (
@@ -5,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"reflect"
 	"syscall"
 
 	"go.temporal.io/sdk/temporal"
@@ -16,50 +17,17 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
-// Types of errors that waiting rarely cures. The workflow decides whether to
-// wait all the same.
+// Types of the errors with which an activity fails: see wire.ReasonFor.
 const (
-	NoRoom = "NoRoom" // the ledger cannot grow: no room, or no right to write
-	Denied = "Denied" // the token lacks a right
-	// Unanswered: lines of the device's profile have no answer, and nobody said
-	// to go on without. Its text names lines, and no account.
-	Unanswered = "Unanswered"
-	Held       = "Held" // another campaign of the device lives, and this one may not end it
+	errVault    = wire.FailedVault
+	errLedger   = wire.FailedLedger
+	errSources  = wire.FailedSources
+	errSpec     = wire.FailedSpec
+	errInternal = wire.FailedInternal
 )
-
-// Types of the errors with which an activity fails as a whole. Trouble with a
-// single credential is a value and never gets here.
-const (
-	errVault    = "Vault"    // Vault as a whole: sealed, down
-	errLedger   = "Ledger"   // the ledger's folder or its anchor
-	errSources  = "Sources"  // the roll could not be listed
-	errSpec     = "Spec"     // the campaign's specification is unusable: no retry helps
-	errInternal = "Internal" // ours: a worker that stops, a mistake
-)
-
-// ReasonFor is why the credentials of a batch are open whose activity failed
-// with err for the last time.
-func ReasonFor(err error) (protocol.Reason, string) {
-	var app *temporal.ApplicationError
-	if !errors.As(err, &app) {
-		return protocol.ReasonInterrupted, "no worker finished the batch in time; the next pass looks at what was done"
-	}
-	switch app.Type() {
-	case reflect.TypeFor[brokenOff]().Name():
-		return protocol.ReasonInterrupted, app.Message()
-	case errVault:
-		return protocol.ReasonVault, app.Message()
-	case Denied:
-		return protocol.ReasonVaultRights, app.Message()
-	case string(protocol.ReasonThrottled), string(protocol.ReasonVaultLogin), string(protocol.ReasonVaultRefuse):
-		return protocol.Reason(app.Type()), app.Message()
-	case errLedger, NoRoom:
-		return protocol.ReasonLedger, app.Message()
-	}
-	return protocol.ReasonInternal, app.Message()
-}
 
 // ofVault is the type of an error for which Vault is the reason.
 func ofVault(r protocol.Reason) string {
@@ -67,14 +35,14 @@ func ofVault(r protocol.Reason) string {
 	case protocol.ReasonThrottled, protocol.ReasonVaultLogin, protocol.ReasonVaultRefuse:
 		return string(r)
 	case protocol.ReasonVaultRights:
-		return Denied
+		return wire.Denied
 	}
 	return errVault
 }
 
 // brokenOff is a cancelled activity. Where it was not the workflow that
 // cancelled it, but a worker that stops, Temporal takes it for a failure and
-// keeps no more of it than this type's name.
+// keeps no more of it than this type's name (wire.BrokenOff).
 type brokenOff struct{}
 
 func (brokenOff) Error() string { return "broken off before its end: its worker stopped" }
@@ -107,17 +75,17 @@ func classify(fallback string, err error) error {
 	case errors.As(err, &stop) && stop.Reason.OfVault():
 		kind = ofVault(stop.Reason)
 	case errors.Is(err, ledger.ErrFull):
-		kind = NoRoom
+		kind = wire.NoRoom
 	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)):
-		kind, text = NoRoom, text+"; let this user write there, or name another folder (ledger.dir, --ledger-dir)"
+		kind, text = wire.NoRoom, text+"; let this user write there, or name another folder (ledger.dir, --ledger-dir)"
 	case errors.Is(err, ledger.ErrWrongLedger), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrInvalid):
 		return temporal.NewNonRetryableApplicationError(text, errLedger, nil)
 	}
 	if _, lives := ownmount.AsLives(err); lives {
-		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
+		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", wire.Held, nil)
 	}
 	if _, ended := errors.AsType[*ownmount.Ended](err); ended || errors.Is(err, ownmount.ErrTaken) {
-		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", Held, nil)
+		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", wire.Held, nil)
 	}
 	if kind == errSpec {
 		return temporal.NewNonRetryableApplicationError(text, kind, nil)
@@ -130,7 +98,7 @@ func classify(fallback string, err error) error {
 // whoever started the campaign waits for the answer.
 func classifyListing(err error) error {
 	if open, ok := errors.AsType[*listing.NotAnswered](err); ok {
-		return temporal.NewNonRetryableApplicationError(open.Error()+"\nnothing was changed", Unanswered, nil)
+		return temporal.NewNonRetryableApplicationError(open.Error()+"\nnothing was changed", wire.Unanswered, nil)
 	}
 	typed := classify(errSources, err)
 	var app *temporal.ApplicationError

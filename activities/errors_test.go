@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/wire"
 )
 
 func TestClassify(t *testing.T) {
@@ -34,8 +35,8 @@ func TestClassify(t *testing.T) {
 		{"the ledger of another campaign", errLedger, fmt.Errorf("open: %w", ledger.ErrWrongLedger), errLedger, true, protocol.ReasonLedger},
 		{"a damaged ledger", errLedger, fmt.Errorf("open: %w", ledger.ErrDamaged), errLedger, true, protocol.ReasonLedger},
 		{"an invalid entry", errLedger, fmt.Errorf("append: %w", ledger.ErrInvalid), errLedger, true, protocol.ReasonLedger},
-		{"a full disk under the ledger", errLedger, fmt.Errorf("append: %w", ledger.ErrFull), NoRoom, false, protocol.ReasonLedger},
-		{"a folder that may not be written", errLedger, fmt.Errorf("creating: %w", &fs.PathError{Op: "mkdir", Path: "/srv/ledger", Err: syscall.EACCES}), NoRoom, false, protocol.ReasonLedger},
+		{"a full disk under the ledger", errLedger, fmt.Errorf("append: %w", ledger.ErrFull), wire.NoRoom, false, protocol.ReasonLedger},
+		{"a folder that may not be written", errLedger, fmt.Errorf("creating: %w", &fs.PathError{Op: "mkdir", Path: "/srv/ledger", Err: syscall.EACCES}), wire.NoRoom, false, protocol.ReasonLedger},
 		{"an unusable specification", errSpec, errors.New("no directory of that name"), errSpec, true, protocol.ReasonInternal},
 		{"anything else", errInternal, errors.New("what"), errInternal, false, protocol.ReasonInternal},
 		{"classified before", errLedger, temporal.NewNonRetryableApplicationError("x", errSpec, nil), errSpec, true, protocol.ReasonInternal},
@@ -47,7 +48,7 @@ func TestClassify(t *testing.T) {
 			require.Equal(t, row.kind, app.Type())
 			require.Equal(t, row.final, app.NonRetryable())
 			require.NotContains(t, app.Error(), "svc-mail", "what travels through Temporal names no account")
-			reason, detail := ReasonFor(fmt.Errorf("activity error: %w", got))
+			reason, detail := wire.ReasonFor(fmt.Errorf("activity error: %w", got))
 			require.Equal(t, row.reason, reason)
 			require.NotEmpty(t, detail)
 		})
@@ -70,7 +71,7 @@ func TestABatchThatNoWorkerFinishedIsLookedAtAgainAtOnce(t *testing.T) {
 		temporal.NewCanceledError(),
 		temporal.NewHeartbeatTimeoutError(),
 	} {
-		reason, detail := ReasonFor(err)
+		reason, detail := wire.ReasonFor(err)
 		require.Equal(t, protocol.ReasonInterrupted, reason)
 		require.True(t, reason.Immediate())
 		require.NotEmpty(t, detail)

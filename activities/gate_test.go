@@ -26,10 +26,10 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/wire"
 )
 
 // outage is one Vault and one slapd, on which something happens to Vault when
@@ -135,7 +135,7 @@ func (o *outage) token(in vaultapi.TokenCreateRequest) string {
 type outageCampaign struct {
 	*outage
 	rotation    *Rotation
-	batches     []Batch
+	batches     []wire.Batch
 	credentials []credential.Credential
 	dead        map[string]bool // by id
 }
@@ -172,7 +172,7 @@ func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 	require.NoError(t, err)
 	half := len(c.credentials) / 2
 	for _, span := range []credential.Span{{To: half}, {From: half, To: len(c.credentials)}} {
-		c.batches = append(c.batches, Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 16, Span: span})
+		c.batches = append(c.batches, wire.Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 16, Span: span})
 	}
 	return c
 }
@@ -205,22 +205,22 @@ func (c *outageCampaign) pass(n int) map[string]protocol.Stop {
 			if len(items) == 0 {
 				return
 			}
-			var prepared []PreparedItem
-			c.call("Prepare", PrepareInput{Batch: b, Pass: n, Items: items}, &prepared)
-			in := ApplyInput{Batch: b}
+			var prepared []wire.PreparedItem
+			c.call("Prepare", wire.PrepareInput{Batch: b, Pass: n, Items: items}, &prepared)
+			in := wire.ApplyInput{Batch: b}
 			mu.Lock()
 			for _, p := range prepared {
 				if p.Stop != nil {
 					open[c.credentials[p.Index].ID] = *p.Stop
 					continue
 				}
-				in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+				in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
 			}
 			mu.Unlock()
 			if len(in.Items) == 0 {
 				return
 			}
-			var applied []AppliedItem
+			var applied []wire.AppliedItem
 			c.call("Apply", in, &applied)
 			mu.Lock()
 			defer mu.Unlock()
@@ -376,11 +376,11 @@ func TestACampaignLivesWithARateLimitOfVault(t *testing.T) {
 	require.Empty(t, open, "nothing is given up that only has to wait for its turn")
 	require.True(t, c.rotation.Store.Throttled(), "it was turned away all the same")
 	for _, b := range c.batches {
-		var clean []CleanItem
+		var clean []wire.CleanItem
 		for i := b.Span.From; i < b.Span.To; i++ {
-			clean = append(clean, CleanItem{Index: i, Dead: rotation.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: [][]int{{1}}}})
+			clean = append(clean, wire.CleanItem{Index: i, Dead: wire.Dead{Attempt: 1, To: []int{2}, Written: make([]time.Time, 1), Doomed: [][]int{{1}}}})
 		}
-		c.call("Clean", CleanInput{Batch: b, Items: clean}, nil)
+		c.call("Clean", wire.CleanInput{Batch: b, Items: clean}, nil)
 	}
 	require.Eventually(t, func() bool { // the quota holds for this call too
 		_, err := o.admin.Logical().Delete("sys/quotas/rate-limit/all")

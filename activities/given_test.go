@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // A path of a login to Vault that an earlier campaign activated, and that was
@@ -46,13 +47,13 @@ func TestAPathOfALoginThatWasGivenToAnotherIsLeftAsItIs(t *testing.T) {
 				c.Paths = paths
 				b := s.batch(fmt.Sprintf("%s-%d", c.Kind, n), "esg-01", c)
 				b.Kind = c.Kind
-				var prepared []PreparedItem
-				require.NoError(t, s.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &prepared))
+				var prepared []wire.PreparedItem
+				require.NoError(t, s.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &prepared))
 				require.Nil(t, prepared[0].Stop)
-				var applied []AppliedItem
-				require.NoError(t, s.call("Apply", ApplyInput{Batch: b, Items: []ApplyItem{{Attempt: prepared[0].Attempt, Fresh: prepared[0].Fresh}}}, &applied))
+				var applied []wire.AppliedItem
+				require.NoError(t, s.call("Apply", wire.ApplyInput{Batch: b, Items: []wire.ApplyItem{{Attempt: prepared[0].Attempt, Fresh: prepared[0].Fresh}}}, &applied))
 				require.True(t, applied[0].Dead(), "%v", applied[0].Stop)
-				require.NoError(t, s.call("Clean", CleanInput{Batch: b, Items: []CleanItem{{Dead: applied[0].ToClean()}}}, nil))
+				require.NoError(t, s.call("Clean", wire.CleanInput{Batch: b, Items: []wire.CleanItem{{Dead: applied[0].ToClean()}}}, nil))
 				found = nil
 				for _, f := range applied[0].Findings {
 					if f.Code.Undelivered() || f.Code == credential.FindingStalePath {

@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/faultproxy"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // An abort cancels a batch in the middle of any of its calls. What is then left
@@ -44,7 +45,7 @@ func TestWhatABatchBreaksOffItselfReadsInterruptedAndNotUnreachable(t *testing.T
 		require.NoError(t, Open(t.Context(), c.rotation.Store, ownmount.CampaignRecord{Campaign: name, Device: "esg-01"}, spec))
 		index, err := c.rotation.Store.WriteRoll(t.Context(), &credential.Roll{Campaign: name, Device: "esg-01", Credentials: c.credentials})
 		require.NoError(t, err)
-		b := Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 2}}
+		b := wire.Batch{Campaign: name, Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 2}}
 		c.rotation = NewRotation(c.rotation.Store, c.rotation.Kinds)
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
@@ -71,22 +72,22 @@ func TestWhatABatchBreaksOffItselfReadsInterruptedAndNotUnreachable(t *testing.T
 			if err == nil {
 				return false
 			}
-			reason, detail := ReasonFor(err)
+			reason, detail := wire.ReasonFor(err)
 			require.Equal(t, protocol.ReasonInterrupted, reason, "at %d, %s: %s", at, broken, detail)
 			return true
 		}
 		ldap.OnRequest(see)
 		http.OnRequest(see)
-		var prepared []PreparedItem
-		var applied []AppliedItem
-		if !failed(call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1}}, &prepared)) {
-			in := ApplyInput{Batch: b}
+		var prepared []wire.PreparedItem
+		var applied []wire.AppliedItem
+		if !failed(call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1}}, &prepared)) {
+			in := wire.ApplyInput{Batch: b}
 			for _, p := range prepared {
 				if p.Stop != nil {
 					open[p.Index] = *p.Stop
 					continue
 				}
-				in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+				in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
 			}
 			if len(in.Items) > 0 && ctx.Err() == nil && !failed(call("Apply", in, &applied)) {
 				for _, a := range applied {

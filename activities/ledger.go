@@ -16,6 +16,7 @@ import (
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
 	"rollcall/internal/version"
+	"rollcall/internal/wire"
 )
 
 // Ledger serves the ledger's queue. It is the only writer: it knows names from
@@ -34,10 +35,10 @@ type Ledger struct {
 const rollChunk = 4000
 
 // RecordRoll writes every line of the roll with its provenance, then its count.
-func (l *Ledger) RecordRoll(ctx context.Context, in Roll) error {
+func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	defer beat(ctx)()
 	if err := setup.RequireLedgerRights(ctx, l.Store); err != nil {
-		return classify(Denied, err)
+		return classify(wire.Denied, err)
 	}
 	now := time.Now().UTC()
 	start := ledger.Entry{
@@ -113,8 +114,8 @@ func findings(campaign, id string, list []credential.Finding, now time.Time) []l
 			which += fmt.Sprintf(".%d", nth[f.Code]) // one code, said of several things
 		}
 		entries = append(entries, ledger.Entry{
-			ID: ledger.EntryID(campaign, id, which, ledger.Found), At: now, Campaign: campaign,
-			Event: ledger.Found, Credential: id, Finding: f.Code, Detail: f.Detail,
+			ID: ledger.EntryID(campaign, id, which, ledger.EventFinding), At: now, Campaign: campaign,
+			Event: ledger.EventFinding, Credential: id, Finding: f.Code, Detail: f.Detail,
 		})
 	}
 	return entries
@@ -122,7 +123,7 @@ func findings(campaign, id string, list []credential.Finding, now time.Time) []l
 
 // RecordIntents says that these are about to be set. Only once it has returned
 // may any of them be.
-func (l *Ledger) RecordIntents(ctx context.Context, in IntentInput) error {
+func (l *Ledger) RecordIntents(ctx context.Context, in wire.IntentInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
@@ -132,7 +133,7 @@ func (l *Ledger) RecordIntents(ctx context.Context, in IntentInput) error {
 	entries := make([]ledger.Entry, 0, len(in.Items))
 	for _, it := range in.Items {
 		c := page[it.Index]
-		e := about(in.Batch.Campaign, c, ledger.Intending, strconv.Itoa(it.Attempt), now)
+		e := about(in.Batch.Campaign, c, ledger.EventIntent, strconv.Itoa(it.Attempt), now)
 		e.Attempt, e.From = it.Attempt, byPath(c, it.From)
 		entries = append(entries, e)
 	}
@@ -141,13 +142,13 @@ func (l *Ledger) RecordIntents(ctx context.Context, in IntentInput) error {
 
 // RecordResults says how a pass over a batch ended for each credential. Only
 // once it has returned may what is dead be cleaned.
-func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
+func (l *Ledger) RecordResults(ctx context.Context, in wire.ResultInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
 		return err
 	}
-	known := map[int]OpenItem{}
+	known := map[int]wire.OpenItem{}
 	for _, k := range in.Known {
 		k.Before, k.Sent, k.Contradicts = nil, false, ""
 		known[k.Index] = k
@@ -155,7 +156,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 	now := time.Now().UTC()
 	var entries []ledger.Entry
 	for _, p := range in.Stopped {
-		at := OpenAs(p.Index, p.Step, p.Stop)
+		at := wire.OpenAs(p.Index, p.Step, p.Stop)
 		if known[p.Index] != at {
 			entries = append(entries, open(in, page[p.Index], at, p.Stop.Detail, now))
 		}
@@ -169,7 +170,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 			entries = append(entries, died(in.Batch.Campaign, c, a, now))
 			continue
 		}
-		at := OpenAs(a.Index, a.Step, a.Stop)
+		at := wire.OpenAs(a.Index, a.Step, a.Stop)
 		if known[a.Index] != at {
 			e := open(in, c, at, a.Stop.Detail, now)
 			e.SetAt = a.SetAt
@@ -180,7 +181,7 @@ func (l *Ledger) RecordResults(ctx context.Context, in ResultInput) error {
 }
 
 // RecordExceptions says which credentials stay open for good, and why.
-func (l *Ledger) RecordExceptions(ctx context.Context, in ExceptionInput) error {
+func (l *Ledger) RecordExceptions(ctx context.Context, in wire.ExceptionInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
@@ -204,7 +205,7 @@ func (l *Ledger) RecordExceptions(ctx context.Context, in ExceptionInput) error 
 
 // RecordEvent writes what happened to the campaign as a whole. After
 // campaign-closed the ledger's folder is released.
-func (l *Ledger) RecordEvent(ctx context.Context, in EventInput) error {
+func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 	defer beat(ctx)()
 	e := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
@@ -273,7 +274,7 @@ func (l *Ledger) end(ctx context.Context, campaign string) (*ledger.End, error) 
 }
 
 // tookFrom adds what Vault has of a campaign that was taken over.
-func (l *Ledger) tookFrom(ctx context.Context, in EventInput, e *ledger.Entry) error {
+func (l *Ledger) tookFrom(ctx context.Context, in wire.EventInput, e *ledger.Entry) error {
 	was, _, err := l.Store.LookAt(ctx, in.TookFrom)
 	if err != nil {
 		return classify(errVault, err)
@@ -366,7 +367,7 @@ func (l *Ledger) release(campaign string) error {
 	return log.Close(context.Background())
 }
 
-func (l *Ledger) page(ctx context.Context, b Batch) ([]credential.Credential, error) {
+func (l *Ledger) page(ctx context.Context, b wire.Batch) ([]credential.Credential, error) {
 	page, err := l.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
 	if err == nil && b.Span.To > len(page) {
 		err = fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To)

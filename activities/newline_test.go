@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // `vault kv put … password=@file` stores the end of the line too, and shells
@@ -25,14 +26,14 @@ func TestAValueStoredWithTheEndOfALineIsProvedByBind(t *testing.T) {
 	}
 	for _, b := range c.batches {
 		var items []int
-		var in []ApplyItem
+		var in []wire.ApplyItem
 		for i := b.Span.From; i < b.Span.To; i++ {
-			items, in = append(items, i), append(in, ApplyItem{Index: i, Attempt: 1, Fresh: true})
+			items, in = append(items, i), append(in, wire.ApplyItem{Index: i, Attempt: 1, Fresh: true})
 		}
-		var prepared []PreparedItem
-		c.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: items}, &prepared)
-		var applied []AppliedItem
-		c.call("Apply", ApplyInput{Batch: b, Items: in}, &applied)
+		var prepared []wire.PreparedItem
+		c.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: items}, &prepared)
+		var applied []wire.AppliedItem
+		c.call("Apply", wire.ApplyInput{Batch: b, Items: in}, &applied)
 		for _, a := range applied {
 			require.Nil(t, a.Stop)
 			require.Equal(t, protocol.ProofBind, a.Proof)

@@ -5,19 +5,20 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/wire"
 )
 
 // noteDead notes beside the roll what is dead and done with: the next listing
 // of the device keeps on its roll what is not, whether or not anything names
 // it. What was proved without a server that a person left out is not done with,
 // nor what lies at Rollcall's own path alone.
-func (r *Rotation) noteDead(ctx context.Context, in CleanInput, page []credential.Credential, cleaned Cleaned) error {
+func (r *Rotation) noteDead(ctx context.Context, in wire.CleanInput, page []credential.Credential, cleaned wire.Cleaned) error {
 	if len(in.Batch.LeftOut) > 0 {
 		return nil
 	}
 	var dead credential.Refs
 	for _, it := range in.Items {
-		if slices.ContainsFunc(cleaned.Reopened, func(o OpenItem) bool { return o.Index == it.Index }) {
+		if slices.ContainsFunc(cleaned.Reopened, func(o wire.OpenItem) bool { return o.Index == it.Index }) {
 			continue
 		}
 		delivered := false

@@ -13,10 +13,10 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/kind/registry"
-	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup/setuptest"
+	"rollcall/internal/wire"
 )
 
 // safe is a Vault with Rollcall's mounts, and activities that serve on it.
@@ -35,7 +35,7 @@ func newSafe(t *testing.T) *safe {
 }
 
 // batch opens a campaign with these on its roll.
-func (s *safe) batch(campaign, device string, listed ...credential.Credential) Batch {
+func (s *safe) batch(campaign, device string, listed ...credential.Credential) wire.Batch {
 	s.Helper()
 	spec := *s.spec
 	spec.Device = device
@@ -44,7 +44,7 @@ func (s *safe) batch(campaign, device string, listed ...credential.Credential) B
 	require.NoError(s, Open(s.ctx, s.store, ownmount.CampaignRecord{Campaign: campaign, Device: device, TakesOver: true}, data))
 	index, err := s.store.WriteRoll(s.ctx, &credential.Roll{Campaign: campaign, Device: device, Credentials: listed})
 	require.NoError(s, err)
-	return Batch{
+	return wire.Batch{
 		Campaign: campaign, Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 4,
 		Span: credential.Span{To: len(listed)},
 	}
@@ -86,8 +86,8 @@ func TestARepeatedCleanLeavesWhatAnotherCampaignOrAttemptStaged(t *testing.T) {
 		live, err = s.store.Activate(s.ctx, free.Paths[0], live, credential.NewSecret("first"), "")
 		require.NoError(t, err)
 	}
-	was := rotation.Dead{Attempt: 1, To: []int{live.Version}, Written: []time.Time{live.Written}, Doomed: [][]int{{1}}}
-	dead := CleanInput{Batch: batch, Items: []CleanItem{{Index: 0, Dead: was}, {Index: 1, Dead: was}}}
+	was := wire.Dead{Attempt: 1, To: []int{live.Version}, Written: []time.Time{live.Written}, Doomed: [][]int{{1}}}
+	dead := wire.CleanInput{Batch: batch, Items: []wire.CleanItem{{Index: 0, Dead: was}, {Index: 1, Dead: was}}}
 	stage := func(campaign string, attempt int) ownmount.Staged {
 		st, created, err := s.store.Stage(s.ctx, free.ID, ownmount.Staged{
 			Secret: credential.NewSecret(campaign), Campaign: campaign, Attempt: attempt, CreatedAt: time.Now().UTC(), Base: map[string]int{}, Old: map[string]credential.Secret{},

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // closedLogins remembers which logins to Vault were seen to be retired, by
@@ -41,7 +42,7 @@ func (c *closedLogins) has(campaign, id string) (ever, lately bool) {
 // reach is what the open logins of the roll could read of one batch.
 type reach struct {
 	r       *Rotation
-	batch   Batch
+	batch   wire.Batch
 	mount   string
 	readers map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
 	rises   map[string]string                  // by credential: the path by which a login may give itself other rights
@@ -56,7 +57,7 @@ type reach struct {
 // logins of a batch (docs/threat-model.md). begun: the staging place was asked
 // about before, so that a login need not be asked about itself alone, unless
 // what it minted outlives it.
-func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credential, begun bool) (*reach, error) {
+func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Credential, begun bool) (*reach, error) {
 	if len(b.Logins) == 0 {
 		return nil, nil
 	}
@@ -135,7 +136,7 @@ func (r *Rotation) reachOf(ctx context.Context, b Batch, cs []credential.Credent
 // reads asks one login, and what of it no rotation ends. Nothing is asked of
 // one that is closed already; of one that is alone only if its tokens outlast
 // it.
-func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credential, paths []string, alone bool) (readable []string, stays kind.Outlasts, shut bool, err error) {
+func (r *Rotation) reads(ctx context.Context, b wire.Batch, login credential.Credential, paths []string, alone bool) (readable []string, stays kind.Outlasts, shut bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	stays = kind.Outlasts{Tokens: login.Batch, Login: rotation.ProblemStop(login) != nil}
@@ -167,7 +168,7 @@ func (r *Rotation) reads(ctx context.Context, b Batch, login credential.Credenti
 }
 
 // loginValues are what may log in with a login now, and whether it is closed.
-func (r *Rotation) loginValues(ctx context.Context, b Batch, login credential.Credential) (closed bool, values []credential.Secret, err error) {
+func (r *Rotation) loginValues(ctx context.Context, b wire.Batch, login credential.Credential) (closed bool, values []credential.Secret, err error) {
 	ever, lately := r.logins.has(b.Campaign, login.ID)
 	if lately {
 		return true, nil, nil
@@ -364,7 +365,7 @@ func within(why string) *protocol.Stop {
 }
 
 // applicable are the credentials that Apply is asked for.
-func applicable(page []credential.Credential, items []ApplyItem) []credential.Credential {
+func applicable(page []credential.Credential, items []wire.ApplyItem) []credential.Credential {
 	var out []credential.Credential
 	for _, it := range items {
 		out = append(out, page[it.Index])

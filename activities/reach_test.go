@@ -18,6 +18,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/wire"
 )
 
 // reachable is a campaign on a real Vault with two logins of the device that
@@ -29,7 +30,7 @@ type reachable struct {
 	rotation         *Rotation
 	roll             *credential.Roll
 	index            ownmount.RollIndex
-	logins, accounts Batch
+	logins, accounts wire.Batch
 	write            func(path string, body map[string]any) *api.Secret
 	client           *api.Client
 }
@@ -92,8 +93,8 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 
 	w.store, w.roll, w.index = store, roll, index
 	w.restart()
-	w.logins = Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 1, Span: credential.Span{To: 2}, Logins: index.Logins}
-	w.accounts = Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{From: 2, To: 4}, Logins: index.Logins}
+	w.logins = wire.Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 1, Span: credential.Span{To: 2}, Logins: index.Logins}
+	w.accounts = wire.Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{From: 2, To: 4}, Logins: index.Logins}
 	return w
 }
 
@@ -113,8 +114,8 @@ func (w *reachable) call(name string, in, out any) {
 
 // reasons are why the accounts are open.
 func (w *reachable) reasons() (out []protocol.Reason) {
-	var prepared []PreparedItem
-	w.call("Prepare", PrepareInput{Batch: w.accounts, Pass: 1, Items: []int{2, 3}}, &prepared)
+	var prepared []wire.PreparedItem
+	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 1, Items: []int{2, 3}}, &prepared)
 	for _, p := range prepared {
 		out = append(out, p.Stop.Reason)
 	}
@@ -122,15 +123,15 @@ func (w *reachable) reasons() (out []protocol.Reason) {
 }
 
 // pass is one over some of the logins.
-func (w *reachable) pass(items ...int) (out []AppliedItem) {
-	var prepared []PreparedItem
-	w.call("Prepare", PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
-	var in []ApplyItem
+func (w *reachable) pass(items ...int) (out []wire.AppliedItem) {
+	var prepared []wire.PreparedItem
+	w.call("Prepare", wire.PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
+	var in []wire.ApplyItem
 	for _, p := range prepared {
 		require.Nil(w.t, p.Stop)
-		in = append(in, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+		in = append(in, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
 	}
-	w.call("Apply", ApplyInput{Batch: w.logins, Items: in}, &out)
+	w.call("Apply", wire.ApplyInput{Batch: w.logins, Items: in}, &out)
 	return out
 }
 
@@ -216,8 +217,8 @@ func (w *reachable) thief(role string) func(path string) error {
 // prepared are the stops of logins before anything is staged; nil where
 // something was.
 func (w *reachable) prepared(items ...int) (out []*protocol.Stop) {
-	var prepared []PreparedItem
-	w.call("Prepare", PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
+	var prepared []wire.PreparedItem
+	w.call("Prepare", wire.PrepareInput{Batch: w.logins, Pass: 1, Items: items}, &prepared)
 	for _, p := range prepared {
 		out = append(out, p.Stop)
 	}
@@ -261,7 +262,7 @@ func TestALoginOfWhichBatchTokensLiveOnIsNeverClosed(t *testing.T) {
 	w.restart()
 	require.Equal(t, waits, w.reasons())
 
-	w.call("Clean", CleanInput{Batch: w.logins, Items: []CleanItem{{Index: 0, Dead: out[0].ToClean()}}}, nil)
+	w.call("Clean", wire.CleanInput{Batch: w.logins, Items: []wire.CleanItem{{Index: 0, Dead: out[0].ToClean()}}}, nil)
 	require.Equal(t, waits, w.reasons(), "asked with the new secret-id, which is live")
 	w.restart()
 	require.Equal(t, waits, w.reasons())

@@ -15,13 +15,14 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 // Proved are the credentials of a batch that the ledger calls dead, with the
 // mark that their evidence holds of the write server, and the versions that the
 // outcome says were activated. What has no mark cannot be looked at again,
 // unless it needs none.
-func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
+func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, error) {
 	defer beat(ctx)()
 	page, err := l.page(ctx, b)
 	if err != nil {
@@ -31,7 +32,7 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	if err != nil {
 		return nil, classify(errLedger, err)
 	}
-	var out []ProvedItem
+	var out []wire.ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
 		line := state.Line(page[i].ID)
 		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
@@ -42,8 +43,8 @@ func (l *Ledger) Proved(ctx context.Context, b Batch) ([]ProvedItem, error) {
 	return out, nil
 }
 
-func provedItem(i int, c credential.Credential, line *ledger.Line) ProvedItem {
-	it := ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
+func provedItem(i int, c credential.Credential, line *ledger.Line) wire.ProvedItem {
+	it := wire.ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
 	for _, ev := range line.Evidence[1:] {
 		if ev.Changed == "" {
 			continue
@@ -65,7 +66,7 @@ func provedItem(i int, c credential.Credential, line *ledger.Line) ProvedItem {
 }
 
 // proved is what the look at the end goes by.
-func (it ProvedItem) proved(c credential.Credential) rotation.Proved {
+func proved(it wire.ProvedItem, c credential.Credential) rotation.Proved {
 	marks := map[string]string{}
 	for server, mark := range it.Marks {
 		marks[server] = cmp.Or(mark, it.Mark)
@@ -106,9 +107,9 @@ func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, err
 }
 
 // Recheck looks at dead credentials once more. It changes nothing.
-func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, error) {
+func (r *Rotation) Recheck(ctx context.Context, in wire.RecheckInput) (wire.Rechecked, error) {
 	defer beat(ctx)()
-	var out Rechecked
+	var out wire.Rechecked
 	if r.superseded(ctx, in.Batch.Campaign) != nil {
 		return out, nil // a later campaign of the device may be at them
 	}
@@ -118,7 +119,7 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	}
 	all := make([]rotation.Proved, 0, len(in.Items))
 	for _, it := range in.Items {
-		all = append(all, it.proved(page[it.Index]))
+		all = append(all, proved(it, page[it.Index]))
 	}
 	for i, looked := range rot.Recheck(ctx, all) {
 		if looked.Missed {
@@ -126,8 +127,8 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 		}
 		switch {
 		case looked.Stop != nil:
-			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
-			out.detail(in.Items[i].Index, looked.Stop.Detail)
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: looked.Stop.Reason, Server: looked.Stop.Server})
+			out.Tell(in.Items[i].Index, looked.Stop.Detail)
 		case looked.Finding != "":
 			if out.Told == nil {
 				out.Told = map[credential.FindingCode][]int{}
@@ -147,21 +148,9 @@ func (r *Rotation) Recheck(ctx context.Context, in RecheckInput) (Rechecked, err
 	return out, nil
 }
 
-// detail keeps one that many share only once.
-func (r *Rechecked) detail(index int, text string) {
-	switch {
-	case r.Detail == "":
-		r.Detail = text
-	case r.Detail != text && r.Details == nil:
-		r.Details = map[int]string{index: text}
-	case r.Detail != text:
-		r.Details[index] = text
-	}
-}
-
 // RecordCleaned says which dead credentials are open again, because what their
 // consumers get is not the new value any more.
-func (l *Ledger) RecordCleaned(ctx context.Context, in CleanedInput) error {
+func (l *Ledger) RecordCleaned(ctx context.Context, in wire.CleanedInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
@@ -179,7 +168,7 @@ func (l *Ledger) RecordCleaned(ctx context.Context, in CleanedInput) error {
 
 // RecordRechecked says which dead credentials are open again, and what else was
 // found.
-func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
+func (l *Ledger) RecordRechecked(ctx context.Context, in wire.RecheckedInput) error {
 	defer beat(ctx)()
 	page, err := l.page(ctx, in.Batch)
 	if err != nil {
@@ -205,8 +194,8 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in RecheckedInput) error {
 	}
 	if in.Result.Missed > 0 {
 		entries = append(entries, ledger.Entry{
-			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.Found), At: now, Campaign: campaign,
-			Event: ledger.Found, Finding: credential.FindingNotLookedAgain,
+			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.EventFinding), At: now, Campaign: campaign,
+			Event: ledger.EventFinding, Finding: credential.FindingNotLookedAgain,
 			Detail: fmt.Sprintf("%d dead credentials of %s were not looked at again at the end of the campaign", in.Result.Missed, in.Batch.Authority),
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 // What the look at the end may offer comes from the ledger: by index and
@@ -35,35 +36,35 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	env := suite.NewTestActivityEnvironment()
 	l := &Ledger{Store: s.store, Dir: t.TempDir()}
 	env.RegisterActivity(l)
-	call := func(name string, in any) []ProvedItem {
+	call := func(name string, in any) []wire.ProvedItem {
 		got, err := env.ExecuteActivity(name, in)
 		require.NoError(t, err)
-		var out []ProvedItem
+		var out []wire.ProvedItem
 		if got.HasValue() {
 			require.NoError(t, got.Get(&out))
 		}
 		return out
 	}
-	call("RecordRoll", Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: len(listed)})
-	dead := func(i int, to ...int) AppliedItem {
-		return AppliedItem{Index: i, Applied: rotation.Applied{
+	call("RecordRoll", wire.Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: len(listed)})
+	dead := func(i int, to ...int) wire.AppliedItem {
+		return wire.AppliedItem{Index: i, Applied: wire.Applied{
 			Attempt: 1, Proof: protocol.ProofBind, From: make([]int, len(to)), To: to,
 			Evidence: []protocol.Evidence{{Server: "ldap1", Changed: "m", At: time.Now().UTC().Format(time.RFC3339)}},
 		}}
 	}
-	call("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: []AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
-	require.Equal(t, []ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
+	call("RecordResults", wire.ResultInput{Batch: b, Pass: 1, Applied: []wire.AppliedItem{dead(1, 7, 0), dead(2, 0, 4)}})
+	require.Equal(t, []wire.ProvedItem{{Index: 1, Mark: "m", To: []int{7, 0}}, {Index: 2, Mark: "m", To: []int{0, 4}}}, call("Proved", b))
 
 	require.Equal(t, rotation.Proved{Mark: "m", Marks: map[string]string{"two": "m", "three": "n"}},
-		ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}.proved(credential.Credential{}))
+		proved(wire.ProvedItem{Mark: "m", Marks: map[string]string{"two": "", "three": "n"}}, credential.Credential{}))
 
-	reopened := func(i int) OpenItem {
-		return OpenItem{Index: i, Step: protocol.Outcome, Reason: protocol.ReasonChangedSince, Server: "ldap1"}
+	reopened := func(i int) wire.OpenItem {
+		return wire.OpenItem{Index: i, Step: protocol.Outcome, Reason: protocol.ReasonChangedSince, Server: "ldap1"}
 	}
-	found := Rechecked{Reopened: []OpenItem{reopened(1), reopened(2)}}
-	found.detail(1, "was changed")
-	found.detail(2, "could not be tried")
-	call("RecordRechecked", RecheckedInput{Batch: b, Result: found, Number: 1})
+	found := wire.Rechecked{Reopened: []wire.OpenItem{reopened(1), reopened(2)}}
+	found.Tell(1, "was changed")
+	found.Tell(2, "could not be tried")
+	call("RecordRechecked", wire.RecheckedInput{Batch: b, Result: found, Number: 1})
 	l.last = folded{}
 	state, err := l.state(t.Context(), "c1")
 	require.NoError(t, err)
@@ -121,18 +122,18 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 			require.NoError(t, got.Get(out))
 		}
 	}
-	record("RecordRoll", Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: 3}, nil)
-	var prepared []PreparedItem
-	require.NoError(t, g.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1, 2}}, &prepared))
-	record("RecordIntents", IntentInput{Batch: b, Items: prepared}, nil)
-	in := ApplyInput{Batch: b}
+	record("RecordRoll", wire.Roll{Campaign: "c1", Device: "esg-01", Snapshot: b.Snapshot, Pages: 1, Listed: 3}, nil)
+	var prepared []wire.PreparedItem
+	require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1, 2}}, &prepared))
+	record("RecordIntents", wire.IntentInput{Batch: b, Items: prepared}, nil)
+	in := wire.ApplyInput{Batch: b}
 	for _, p := range prepared {
-		in.Items = append(in.Items, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+		in.Items = append(in.Items, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
 	}
-	var applied []AppliedItem
+	var applied []wire.AppliedItem
 	require.NoError(t, g.call("Apply", in, &applied))
-	record("RecordResults", ResultInput{Batch: b, Pass: 1, Applied: applied}, nil)
-	var proved []ProvedItem
+	record("RecordResults", wire.ResultInput{Batch: b, Pass: 1, Applied: applied}, nil)
+	var proved []wire.ProvedItem
 	record("Proved", b, &proved)
 	require.Len(t, proved, 3)
 
@@ -148,8 +149,8 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	}
 	// Right after the proof, and however many credentials the run has: their
 	// entries are as they were.
-	var atOnce Rechecked
-	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &atOnce))
+	var atOnce wire.Rechecked
+	require.NoError(t, g.call("Recheck", wire.RecheckInput{Batch: b, Items: proved}, &atOnce))
 	require.Len(t, atOnce.Reopened, 2, "%+v", atOnce)
 	for _, it := range atOnce.Reopened {
 		require.Equal(t, protocol.ReasonMadeAnew, it.Reason)
@@ -161,12 +162,12 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 		set, _, _ := strings.Cut(c.Changed(entries[listed[i].Subject]), "/")
 		proved[i].Mark = set + "/0" // as if it was touched in the second of the reset
 	}
-	var found Rechecked
-	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &found))
+	var found wire.Rechecked
+	require.NoError(t, g.call("Recheck", wire.RecheckInput{Batch: b, Items: proved}, &found))
 	require.Len(t, found.Reopened, 2, "%+v", found)
 	require.Equal(t, []protocol.Reason{protocol.ReasonMadeAnew, protocol.ReasonChangedSince}, []protocol.Reason{found.Reopened[0].Reason, found.Reopened[1].Reason})
 	require.Equal(t, madeAnew, found.Reopened[0].Index)
-	record("RecordRechecked", RecheckedInput{Batch: b, Result: found, Number: 1}, nil)
+	record("RecordRechecked", wire.RecheckedInput{Batch: b, Result: found, Number: 1}, nil)
 	l.last = folded{}
 	state, err := l.state(g.ctx, "c1")
 	require.NoError(t, err)
@@ -181,7 +182,7 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	for i := range proved {
 		proved[i].Written = nil // an older ledger
 	}
-	found = Rechecked{}
-	require.NoError(t, g.call("Recheck", RecheckInput{Batch: b, Items: proved}, &found))
+	found = wire.Rechecked{}
+	require.NoError(t, g.call("Recheck", wire.RecheckInput{Batch: b, Items: proved}, &found))
 	require.Len(t, found.Reopened, 1, "the number alone is believed there")
 }

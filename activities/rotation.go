@@ -19,6 +19,7 @@ import (
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/wire"
 )
 
 // Rotation serves the rotation queue: listing and the steps that touch
@@ -51,56 +52,56 @@ func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
 // that is stored: a campaign has one roll, whatever is retried.
-func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
+func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, error) {
 	defer beat(ctx)()
 	spec, err := r.spec(ctx, in.Campaign)
 	if err != nil {
-		return Roll{}, err
+		return wire.Roll{}, err
 	}
 	if err := r.Store.MayBegin(ctx, in.Campaign); err != nil {
-		return Roll{}, classify(errVault, err)
+		return wire.Roll{}, classify(errVault, err)
 	}
 	if _, err := r.Store.SignOfLife(ctx, in.Campaign); err != nil {
-		return Roll{}, classify(errVault, err)
+		return wire.Roll{}, classify(errVault, err)
 	}
 	index, err := r.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil && !vault.IsNotFound(err) {
-		return Roll{}, classify(errVault, err)
+		return wire.Roll{}, classify(errVault, err)
 	}
 	if err != nil {
 		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign)
 		if err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if err := listing.RequireAnswers(spec, roll); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if err := listing.Fit(ctx, r.Kinds, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec)); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		// A right that is missing must show before anything is set: found
 		// midway, it would leave consumers with a value that no longer works.
 		if err := setup.RequireRights(ctx, r.Store, vault.WorkerPolicy, spec, roll.Credentials); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if err := setup.RequireAudit(ctx, r.Store, spec, roll.Credentials); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if err := setup.RequirePasswordPolicies(ctx, r.Store, spec); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if err := listing.KeepNames(ctx, r.Store, listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), in.Campaign); err != nil {
-			return Roll{}, classifyListing(err)
+			return wire.Roll{}, classifyListing(err)
 		}
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
-			return Roll{}, classify(errVault, err)
+			return wire.Roll{}, classify(errVault, err)
 		}
 		// What has grown too long there holds up nothing.
 		if err := r.Store.CompactPlaces(ctx); err != nil {
 			activity.GetLogger(ctx).Warn("the notes on where values were activated were not made shorter", "error", err)
 		}
 	}
-	return Roll{
+	return wire.Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
 		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses,
@@ -108,12 +109,12 @@ func (r *Rotation) List(ctx context.Context, in ListInput) (Roll, error) {
 }
 
 // Prepare checks and stages the credentials of a batch.
-func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem, error) {
+func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.PreparedItem, error) {
 	page, err := r.page(ctx, in.Batch)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]PreparedItem, len(in.Items))
+	out := make([]wire.PreparedItem, len(in.Items))
 	if hopeless(page, in.Items, out) {
 		return out, nil
 	}
@@ -129,20 +130,22 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 	if err != nil {
 		return nil, err
 	}
+	elsewhere := make([][]ownmount.Placed, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
-		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
+		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
 			out[i].Stop = reach.beforeStaging(ctx, c)
 		}
 		if out[i].Stop == nil {
-			out[i].Prepared = rot.Prepare(ctx, page[in.Items[i]])
+			prepared := rot.Prepare(ctx, page[in.Items[i]])
+			out[i].Prepared, elsewhere[i] = prepared.Prepared, prepared.Elsewhere
 		}
 		return out[i].Stop
 	}, func(i int, why *protocol.Stop) {
-		out[i] = PreparedItem{Index: in.Items[i], Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: why}}
+		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: why}}
 	})
 	defer beat(ctx)()
-	if err := r.noteElsewhere(ctx, page, out); err != nil {
+	if err := r.noteElsewhere(ctx, page, out, elsewhere); err != nil {
 		return nil, err
 	}
 	r.stopElsewhere(ctx, in.Batch.Campaign, page, out)
@@ -154,7 +157,7 @@ func (r *Rotation) Prepare(ctx context.Context, in PrepareInput) ([]PreparedItem
 
 // Apply carries staged credentials of a batch to the proof that the old values
 // are dead. Only the first attempt may believe that a staged value is fresh.
-func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, error) {
+func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.AppliedItem, error) {
 	rot, page, width, err := r.open(ctx, in.Batch)
 	if err != nil {
 		return nil, err
@@ -178,7 +181,13 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 		}
 	}
 	first := firstAttempt(ctx)
-	out := make([]AppliedItem, len(in.Items))
+	cs, done := make([]credential.Credential, len(in.Items)), make([]rotation.Applied, len(in.Items))
+	for i, it := range in.Items {
+		cs[i] = page[it.Index]
+	}
+	keptOpen := func(step protocol.Step, stop *protocol.Stop) rotation.Applied {
+		return rotation.Applied{Applied: wire.Applied{Step: step, Stop: stop}}
+	}
 	// Not begun in this attempt, but perhaps in an earlier one: Set says so to
 	// an abort.
 	notBegun := protocol.Intent
@@ -189,25 +198,29 @@ func (r *Rotation) Apply(ctx context.Context, in ApplyInput) ([]AppliedItem, err
 	rot.Slots = line.slots
 	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
-		out[i] = AppliedItem{Index: it.Index, Applied: rotation.Applied{Step: notBegun, Stop: r.superseded(ctx, in.Batch.Campaign)}}
-		if out[i].Stop == nil {
-			out[i].Applied = rot.Apply(ctx, page[it.Index], it.Attempt, it.Fresh && first)
+		done[i] = keptOpen(notBegun, r.superseded(ctx, in.Batch.Campaign))
+		if done[i].Stop == nil {
+			done[i] = rot.Apply(ctx, cs[i], it.Attempt, it.Fresh && first)
 		}
-		if out[i].Step == protocol.Prove {
+		if done[i].Step == protocol.Prove {
 			// Its write server answered. A replica that does not must not keep
 			// the rest of the batch from getting new values.
 			return nil
 		}
-		return out[i].Stop
+		return done[i].Stop
 	}, func(i int, why *protocol.Stop) {
 		step := notBegun
 		if why.Reason == protocol.ReasonInternal {
 			step = protocol.Set // it was begun, and how far it came is not known
 		}
-		out[i] = AppliedItem{Index: in.Items[i].Index, Applied: rotation.Applied{Step: step, Stop: why}}
+		done[i] = keptOpen(step, why)
 	})
-	confirm(ctx, rot, page, out)
-	r.steady(ctx, rot, page, out)
+	confirm(ctx, rot, cs, done)
+	r.steady(ctx, rot, cs, done)
+	out := make([]wire.AppliedItem, len(in.Items))
+	for i, it := range in.Items {
+		out[i] = wire.AppliedItem{Index: it.Index, Applied: done[i].Applied}
+	}
 	r.noteActivated(ctx, page, out)
 	now := time.Now()
 	for _, a := range out {
@@ -235,13 +248,13 @@ func (r *Rotation) count(k credential.Kind, step protocol.Step, why *protocol.St
 
 // confirm looks at the batch once more, whether or not it was told to stop: its
 // proofs are worth nothing without.
-func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Credential, out []AppliedItem) {
+func confirm(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
 	defer beat(ctx)()
 	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
 	defer cancel()
-	verdicts := make([]rotation.Verdict, 0, len(out))
-	for i := range out {
-		verdicts = append(verdicts, rotation.Verdict{Credential: page[out[i].Index], Applied: &out[i].Applied})
+	verdicts := make([]rotation.Verdict, 0, len(done))
+	for i := range done {
+		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})
 	}
 	rot.Confirm(steady, verdicts)
 }
@@ -249,8 +262,8 @@ func confirm(ctx context.Context, rot *rotation.Rotator, page []credential.Crede
 // Clean destroys the old versions of dead credentials and frees them. It gives
 // those of which consumers do not get the new value any more, which are open
 // again.
-func (r *Rotation) Clean(ctx context.Context, in CleanInput) (Cleaned, error) {
-	var out Cleaned
+func (r *Rotation) Clean(ctx context.Context, in wire.CleanInput) (wire.Cleaned, error) {
+	var out wire.Cleaned
 	rot, page, width, err := r.open(ctx, in.Batch)
 	if err != nil {
 		return out, err
@@ -268,7 +281,7 @@ func (r *Rotation) Clean(ctx context.Context, in CleanInput) (Cleaned, error) {
 		}
 		if lost[i] != nil {
 			out.Detail = lost[i].Detail
-			out.Reopened = append(out.Reopened, OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: lost[i].Reason})
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: in.Items[i].Index, Step: protocol.Outcome, Reason: lost[i].Reason})
 		}
 	}
 	return out, classify(errVault, r.noteDead(ctx, in, page, out))
@@ -286,7 +299,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	if at, ok := r.goOn.Load(campaign); ok && now.Sub(at.(time.Time)).Abs() < openTTL {
 		return nil
 	}
-	ended, by, err := r.Store.CampaignEnded(ctx, campaign)
+	ended, by, err := r.Store.CampaignWasClosed(ctx, campaign)
 	if err != nil {
 		return vaultStop(err)
 	}
@@ -307,7 +320,7 @@ func (r *Rotation) CloseCampaign(ctx context.Context, campaign string) error {
 }
 
 // OpenScheduled gives a new campaign the specification of its schedule.
-func (r *Rotation) OpenScheduled(ctx context.Context, in ScheduledInput) error {
+func (r *Rotation) OpenScheduled(ctx context.Context, in wire.ScheduledInput) error {
 	spec, err := r.Store.LoadSpec(ctx, ownmount.ScheduleSpec(in.Schedule))
 	if err != nil {
 		return classify(errVault, err)
@@ -337,7 +350,7 @@ func Open(ctx context.Context, store *ownmount.Store, rec ownmount.CampaignRecor
 	return nil
 }
 
-func (r *Rotation) open(ctx context.Context, b Batch) (rot *rotation.Rotator, page []credential.Credential, width int, err error) {
+func (r *Rotation) open(ctx context.Context, b wire.Batch) (rot *rotation.Rotator, page []credential.Credential, width int, err error) {
 	if page, err = r.page(ctx, b); err != nil {
 		return nil, nil, 0, err
 	}
@@ -345,7 +358,7 @@ func (r *Rotation) open(ctx context.Context, b Batch) (rot *rotation.Rotator, pa
 	return rot, page, width, err
 }
 
-func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, error) {
+func (r *Rotation) page(ctx context.Context, b wire.Batch) ([]credential.Credential, error) {
 	page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
 	if err == nil && b.Span.To > len(page) {
 		return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
@@ -355,7 +368,7 @@ func (r *Rotation) page(ctx context.Context, b Batch) ([]credential.Credential, 
 
 // rotator also gives how many credentials of the batch may be worked on at
 // once.
-func (r *Rotation) rotator(ctx context.Context, b Batch) (*rotation.Rotator, int, error) {
+func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator, int, error) {
 	spec, err := r.listedSpec(ctx, b.Campaign)
 	if err != nil {
 		return nil, 0, err
@@ -396,7 +409,7 @@ func (r *Rotation) lineOf(spec *config.Campaign, name string, width int) *line {
 // width keeps a rate limit from starving what is in hand: more credentials at
 // once than the rate can serve would wait for their turns between Set and
 // Activate until their time is up.
-func width(spec *config.Campaign, b Batch) int {
+func width(spec *config.Campaign, b wire.Batch) int {
 	a := spec.Authority(b.Authority)
 	if a == nil || a.Limits().RatePerSecond <= 0 {
 		return b.Concurrency
@@ -420,13 +433,13 @@ func rotatable(page []credential.Credential, items []int) []credential.Credentia
 
 // hopeless answers a batch in which nothing can be rotated as it is listed.
 // Such credentials may name an authority that does not exist.
-func hopeless(page []credential.Credential, items []int, out []PreparedItem) bool {
+func hopeless(page []credential.Credential, items []int, out []wire.PreparedItem) bool {
 	for i, index := range items {
 		stop := rotation.ProblemStop(page[index])
 		if stop == nil {
 			return false
 		}
-		out[i] = PreparedItem{Index: index, Prepared: rotation.Prepared{Step: protocol.Precheck, Stop: stop}}
+		out[i] = wire.PreparedItem{Index: index, Prepared: wire.Prepared{Step: protocol.Precheck, Stop: stop}}
 	}
 	return true
 }

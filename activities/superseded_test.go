@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
+	"rollcall/internal/wire"
 )
 
 // Two campaigns of one device on two Temporals that know nothing of each
@@ -29,22 +30,22 @@ func TestACampaignThatWasSupersededBeginsNothingAndKeepsItsValueForAWhile(t *tes
 	}
 
 	first, second := s.batch("first", "esg-01", login), s.batch("second", "esg-01", login)
-	var prepared []PreparedItem
-	call("Prepare", PrepareInput{Batch: first, Pass: 1, Items: []int{0}}, &prepared)
+	var prepared []wire.PreparedItem
+	call("Prepare", wire.PrepareInput{Batch: first, Pass: 1, Items: []int{0}}, &prepared)
 	require.Nil(t, prepared[0].Stop)
 
 	var ended []string
 	call("TakeOver", "second", &ended)
 	require.Equal(t, []string{"first"}, ended)
-	var applied []AppliedItem
-	call("Apply", ApplyInput{Batch: first, Items: []ApplyItem{{Attempt: 1, Fresh: true}}}, &applied)
+	var applied []wire.AppliedItem
+	call("Apply", wire.ApplyInput{Batch: first, Items: []wire.ApplyItem{{Attempt: 1, Fresh: true}}}, &applied)
 	require.Equal(t, protocol.ReasonSuperseded, applied[0].Stop.Reason)
 	require.True(t, applied[0].Stop.Reason.Final())
 	require.Equal(t, 1, secretIDs(), "nothing was set")
-	call("Prepare", PrepareInput{Batch: first, Pass: 2, Items: []int{0}}, &prepared)
+	call("Prepare", wire.PrepareInput{Batch: first, Pass: 2, Items: []int{0}}, &prepared)
 	require.Equal(t, protocol.ReasonSuperseded, prepared[0].Stop.Reason)
 
-	call("Prepare", PrepareInput{Batch: second, Pass: 1, Items: []int{0}}, &prepared)
+	call("Prepare", wire.PrepareInput{Batch: second, Pass: 1, Items: []int{0}}, &prepared)
 	require.Equal(t, protocol.ReasonOtherOwner, prepared[0].Stop.Reason, "a worker of the first may be about to set it")
 	staged, found, err := s.store.ReadStaged(s.ctx, login.ID)
 	require.NoError(t, err)
@@ -61,7 +62,7 @@ func TestARateLimitBoundsHowManyCredentialsAreInHand(t *testing.T) {
 	// Two servers take some twenty operations a credential; forty seconds of
 	// the rate are shared by four batches.
 	for name, want := range map[string]int{"slow": 1, "mild": 10, "free": 32, credential.VaultAuthority: 32} {
-		require.Equal(t, want, width(spec, Batch{Authority: name, Concurrency: 32}), name)
+		require.Equal(t, want, width(spec, wire.Batch{Authority: name, Concurrency: 32}), name)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // Somebody gives Vault an account of the roll after it was listed, before the
@@ -46,20 +47,20 @@ func TestAnAccountWithWhichVaultWorksByNowIsNotSet(t *testing.T) {
 		roll = append(roll, credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: g.first.AccountDN(uid),
 			Paths: []credential.Path{{Mount: "rollcall", Path: "device/" + uid, Field: "password"}}, Adopted: true, Named: []credential.Path{{Mount: "rollcall", Path: "device/" + uid, Field: "password"}}})
 	}
-	begun := func(campaign string) (Batch, []PreparedItem) {
+	begun := func(campaign string) (wire.Batch, []wire.PreparedItem) {
 		b := g.batch(campaign, "esg-01", roll...)
 		b.Authority, b.Kind = "corp", credential.LDAPPassword
-		var prepared []PreparedItem
-		require.NoError(t, g.call("Prepare", PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1}}, &prepared))
+		var prepared []wire.PreparedItem
+		require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0, 1}}, &prepared))
 		return b, prepared
 	}
-	apply := func(b Batch, items ...PreparedItem) (out []AppliedItem) {
-		var in []ApplyItem
+	apply := func(b wire.Batch, items ...wire.PreparedItem) (out []wire.AppliedItem) {
+		var in []wire.ApplyItem
 		for _, p := range items {
 			require.Nil(t, p.Stop)
-			in = append(in, ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
+			in = append(in, wire.ApplyItem{Index: p.Index, Attempt: p.Attempt, Fresh: p.Fresh})
 		}
-		require.NoError(t, g.call("Apply", ApplyInput{Batch: b, Items: in}, &out))
+		require.NoError(t, g.call("Apply", wire.ApplyInput{Batch: b, Items: in}, &out))
 		return out
 	}
 	before := map[string]string{}

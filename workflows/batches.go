@@ -1,8 +1,8 @@
 package workflows
 
 import (
-	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/wire"
 )
 
 // Sizes of a batch. A wave that continues as new cuts its batches again: a
@@ -36,7 +36,7 @@ func BatchSize(set int, kind credential.Kind, n int) int {
 // batches cuts the runs of a wave into batches; set is the campaign file's size
 // of them, or 0. It depends on its arguments alone: a wave that continues as
 // new cuts the same.
-func batches(roll activities.Roll, wave credential.WaveIndex, set, concurrency int) []activities.Batch {
+func batches(roll wire.Roll, wave credential.WaveIndex, set, concurrency int) []wire.Batch {
 	type lane struct {
 		authority string
 		kind      credential.Kind
@@ -45,11 +45,11 @@ func batches(roll activities.Roll, wave credential.WaveIndex, set, concurrency i
 	for _, run := range wave.Runs {
 		of[lane{run.Authority, run.Kind}] += run.To - run.From
 	}
-	var out []activities.Batch
+	var out []wire.Batch
 	for _, run := range wave.Runs {
 		size := BatchSize(set, run.Kind, of[lane{run.Authority, run.Kind}])
 		for from := run.From; from < run.To; from += size {
-			out = append(out, activities.Batch{
+			out = append(out, wire.Batch{
 				Campaign: roll.Campaign, Snapshot: roll.Snapshot,
 				Authority: run.Authority, Kind: run.Kind, Concurrency: concurrency,
 				Span: credential.Span{Page: run.Page, From: from, To: min(from+size, run.To)},

@@ -5,7 +5,8 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
+	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
 )
 
 // longestReason bounds what a ledger entry tells of a reason.
@@ -14,11 +15,11 @@ const longestReason = 500
 // byPerson records what a person asks for, and only then lets it take effect:
 // the running wave is told. A request that could not be recorded changes
 // nothing, and may be made again.
-func (c *campaign) byPerson(ctx workflow.Context, e activities.EventInput, effect func()) (Status, error) {
+func (c *campaign) byPerson(ctx workflow.Context, e wire.EventInput, effect func()) (Status, error) {
 	c.events++
 	e.Campaign, e.Device, e.Number = c.in.Campaign, c.in.Device, c.events
 	steady, _ := workflow.NewDisconnectedContext(ctx)
-	if err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, e).Get(steady, nil); err != nil {
+	if err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, e).Get(steady, nil); err != nil {
 		return c.status, err
 	}
 	effect()
@@ -42,7 +43,7 @@ func (c *campaign) mayBeMade(r request) error {
 		return refuse("the campaign has ended")
 	case c.control.Aborting:
 		return refuse("the campaign is being aborted")
-	case c.status.Phase == Listing:
+	case c.status.Phase == ledger.Listing:
 		return refuse("the campaign is still listing; its " + r.about + " are known once it runs")
 	case strings.TrimSpace(r.reason) == "":
 		return refuse("a reason is missing: it goes into the ledger, for whoever asks why " + r.why)

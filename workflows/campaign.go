@@ -7,9 +7,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
 )
 
 // Campaign lists, runs the waves in order, and closes. It ends in an error only
@@ -18,12 +18,12 @@ import (
 //
 // Cancelling it is an abort.
 func Campaign(ctx workflow.Context, in CampaignInput) (Result, error) {
-	c := &campaign{in: in, status: Status{Campaign: in.Campaign, Device: in.Device, Phase: Listing, Wave: -1}}
+	c := &campaign{in: in, status: Status{Campaign: in.Campaign, Device: in.Device, Phase: ledger.Listing, Wave: -1}}
 	if err := c.handlers(ctx); err != nil {
 		return Result{}, err
 	}
 	result, err := c.run(ctx)
-	c.status.Phase = Finished
+	c.status.Phase = ledger.Closed
 	if err != nil {
 		c.status.Problem = err.Error()
 	}
@@ -67,10 +67,10 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	owned := workflow.GetVersion(ctx, changeOwned, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	if owned {
 		// Nobody waits for it: it ends with the campaign.
-		workflow.ExecuteActivity(allTheWhile(steady), rotator.SignOfLife, c.in.Campaign)
+		workflow.ExecuteActivity(allTheWhile(steady), wire.DoSignOfLife, c.in.Campaign)
 	}
-	var roll activities.Roll
-	err := workflow.ExecuteActivity(onRotation(ctx), rotator.List, activities.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
+	var roll wire.Roll
+	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoList, wire.ListInput{Campaign: c.in.Campaign}).Get(ctx, &roll)
 	if err != nil {
 		return Result{}, c.close(steady, err)
 	}
@@ -80,21 +80,21 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	for _, w := range roll.Waves {
 		c.status.Waves = append(c.status.Waves, WaveStatus{Wave: w.Wave, Name: w.Name, Listed: listed(w)})
 	}
-	if err := workflow.ExecuteActivity(beforeAnySet(steady), recorder.RecordRoll, roll).Get(steady, nil); err != nil {
+	if err := workflow.ExecuteActivity(beforeAnySet(steady), wire.DoRecordRoll, roll).Get(steady, nil); err != nil {
 		return Result{}, c.close(steady, err)
 	}
 	if owned && !c.control.Aborting && ctx.Err() == nil {
 		// Only now: one that cannot list or record must not have ended another.
 		var ended []string
-		if err := workflow.ExecuteActivity(onRotation(steady), rotator.TakeOver, c.in.Campaign).Get(steady, &ended); err != nil {
+		if err := workflow.ExecuteActivity(onRotation(steady), wire.DoTakeOver, c.in.Campaign).Get(steady, &ended); err != nil {
 			return Result{}, c.close(steady, err)
 		}
 		if err := c.tookOver(steady, ended); err != nil {
 			return Result{}, c.close(steady, err)
 		}
 	}
-	if c.status.Phase == Listing {
-		c.status.Phase = Running
+	if c.status.Phase == ledger.Listing {
+		c.status.Phase = ledger.Running
 	}
 	if err := c.waves(ctx, steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
@@ -113,7 +113,7 @@ func (c *campaign) tookOver(ctx workflow.Context, ended []string) error {
 		return nil
 	}
 	for _, from := range ended {
-		err := workflow.ExecuteActivity(beforeAnySet(ctx), recorder.RecordEvent, activities.EventInput{
+		err := workflow.ExecuteActivity(beforeAnySet(ctx), wire.DoRecordEvent, wire.EventInput{
 			Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.TookOver, Actor: c.in.Actor, TookFrom: from,
 		}).Get(ctx, nil)
 		if err != nil {
@@ -130,7 +130,7 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	// after its end would never be closed for whoever reads the ledger.
 	c.closing = true
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	event := activities.EventInput{
+	event := wire.EventInput{
 		Campaign: c.in.Campaign, Device: c.in.Device, Event: ledger.CampaignClosed,
 		Listed: c.status.Listed, Dead: c.status.Dead, Open: c.status.Open,
 	}
@@ -138,13 +138,13 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	if cause != nil {
 		event.Detail = "ended early: the roll or its record could not be made"
 		var app *temporal.ApplicationError
-		if errors.As(cause, &app) && app.Type() == activities.Unanswered {
+		if errors.As(cause, &app) && app.Type() == wire.Unanswered {
 			event.Detail = "ended early: " + strings.ReplaceAll(app.Message(), "\n", "; ")
 		}
 		toLedger = beforeAnySet(ctx)
 	}
-	err := workflow.ExecuteActivity(toLedger, recorder.RecordEvent, event).Get(ctx, nil)
-	closed := workflow.ExecuteActivity(onRotation(ctx), rotator.CloseCampaign, c.in.Campaign).Get(ctx, nil)
+	err := workflow.ExecuteActivity(toLedger, wire.DoRecordEvent, event).Get(ctx, nil)
+	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, c.in.Campaign).Get(ctx, nil)
 	return endedBy(cause, err, closed)
 }
 
@@ -183,16 +183,16 @@ func (c *campaign) handlers(ctx workflow.Context) error {
 		allow func() error
 		do    func()
 	}{
-		{UpdatePause, ledger.CampaignPaused, c.mayPause, func() { c.control.Paused, c.status.Phase = true, Paused }},
-		{UpdateResume, ledger.CampaignResumed, c.mayResume, func() { c.control.Paused, c.status.Phase = false, Running }},
-		{UpdateAbort, ledger.CampaignAborted, c.mayAbort, func() { c.control.Aborting, c.status.Phase = true, Aborting }},
+		{UpdatePause, ledger.CampaignPaused, c.mayPause, func() { c.control.Paused, c.status.Phase = true, ledger.Paused }},
+		{UpdateResume, ledger.CampaignResumed, c.mayResume, func() { c.control.Paused, c.status.Phase = false, ledger.Running }},
+		{UpdateAbort, ledger.CampaignAborted, c.mayAbort, func() { c.control.Aborting, c.status.Phase = true, ledger.Aborting }},
 	} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, u.name, func(ctx workflow.Context, actor string) (Status, error) {
 			u.do()
 			c.events++
 			steady, _ := workflow.NewDisconnectedContext(ctx)
 			c.tell(steady)
-			err := workflow.ExecuteActivity(onLedger(steady), recorder.RecordEvent, activities.EventInput{
+			err := workflow.ExecuteActivity(onLedger(steady), wire.DoRecordEvent, wire.EventInput{
 				Campaign: c.in.Campaign, Device: c.in.Device, Event: u.event, Actor: actor, Number: c.events,
 			}).Get(steady, nil)
 			return c.status, err
@@ -215,7 +215,7 @@ func (c *campaign) mayPause() error {
 		return refuse("the campaign is being aborted")
 	case c.control.Paused:
 		return refuse("the campaign is paused already")
-	case c.status.Phase == Listing:
+	case c.status.Phase == ledger.Listing:
 		return refuse("the campaign is still listing; pause it once it runs, or abort it")
 	}
 	return nil

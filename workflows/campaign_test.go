@@ -8,9 +8,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
-	"rollcall/activities"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 var input = CampaignInput{Campaign: "c1", Device: "esg-01", Actor: "operator@example.org", Settings: settings}
@@ -78,11 +78,11 @@ func TestACampaignRunsItsWavesInOrderAndItsCountsAddUp(t *testing.T) {
 	require.Equal(t, Result{Listed: 20, Excluded: 1, Dead: 17, Open: 3}, out)
 	require.Equal(t, out.Listed, out.Dead+out.Open)
 	require.Equal(t, []ledger.Event{ledger.CampaignClosed}, f.told())
-	require.Equal(t, activities.EventInput{Campaign: "c1", Device: "esg-01", Event: ledger.CampaignClosed, Listed: 20, Dead: 17, Open: 3}, f.events[0])
+	require.Equal(t, wire.EventInput{Campaign: "c1", Device: "esg-01", Event: ledger.CampaignClosed, Listed: 20, Dead: 17, Open: 3}, f.events[0])
 	require.Equal(t, []string{"c1"}, f.closed)
 	require.Equal(t, "operator@example.org", f.recorded[0].Actor)
 	st := query[Status](t, env)
-	require.Equal(t, Finished, st.Phase)
+	require.Equal(t, ledger.Closed, st.Phase)
 	require.Equal(t, 17, st.Dead)
 	for _, w := range st.Waves {
 		require.True(t, w.Ended)
@@ -106,16 +106,16 @@ func TestACampaignSaysWhereItIsInEveryPhase(t *testing.T) {
 	aborting := statusAt(t, env, 230*time.Second)
 	env.ExecuteWorkflow(CampaignWorkflow, s)
 	out := result[Result](t, env)
-	require.Equal(t, Status{Campaign: "c1", Device: "esg-01", Phase: Listing, Wave: -1}, *listing)
-	require.Equal(t, Listing, recording.Phase)
+	require.Equal(t, Status{Campaign: "c1", Device: "esg-01", Phase: ledger.Listing, Wave: -1}, *listing)
+	require.Equal(t, ledger.Listing, recording.Phase)
 	require.Equal(t, 20, recording.Listed)
-	require.Equal(t, Running, running.Phase)
+	require.Equal(t, ledger.Running, running.Phase)
 	require.Equal(t, 0, running.Wave)
 	require.Equal(t, []WaveStatus{{Wave: 0, Listed: 20}}, running.Waves)
-	require.Equal(t, Paused, paused.Phase)
-	require.Equal(t, Running, resumed.Phase)
-	require.Equal(t, Aborting, aborting.Phase)
-	require.Equal(t, Finished, query[Status](t, env).Phase)
+	require.Equal(t, ledger.Paused, paused.Phase)
+	require.Equal(t, ledger.Running, resumed.Phase)
+	require.Equal(t, ledger.Aborting, aborting.Phase)
+	require.Equal(t, ledger.Closed, query[Status](t, env).Phase)
 	require.Equal(t, Result{Listed: 20, Excluded: 1, Dead: 10, Open: 10, Aborted: true}, out)
 	require.Equal(t, []ledger.Event{ledger.CampaignPaused, ledger.CampaignResumed, ledger.CampaignAborted, ledger.CampaignClosed}, f.told())
 	numbers := map[int]bool{}
@@ -136,7 +136,7 @@ func TestAPausedCampaignBeginsNoBatchAndGoesOnWhenResumed(t *testing.T) {
 	env.ExecuteWorkflow(CampaignWorkflow, in)
 	require.Equal(t, 40, result[Result](t, env).Dead)
 	require.True(t, pause.done)
-	require.Equal(t, Paused, pause.status.Phase)
+	require.Equal(t, ledger.Paused, pause.status.Phase)
 	require.Len(t, f.passes, 4)
 	require.Greater(t, f.passes[1].Sub(f.passes[0]), 9*time.Hour, "the batch in hand was finished, the next one waited")
 	require.Less(t, f.passes[3].Sub(f.passes[1]), time.Hour)
@@ -224,7 +224,7 @@ func TestACampaignThatCannotBeginClosesAndSaysWhy(t *testing.T) {
 		require.Equal(t, row.log, f.log, name)
 		require.NotEmpty(t, f.events[0].Detail, name)
 		st := query[Status](t, env)
-		require.Equal(t, Finished, st.Phase, name)
+		require.Equal(t, ledger.Closed, st.Phase, name)
 		require.Contains(t, st.Problem, "it is broken", name)
 	}
 }
@@ -278,7 +278,7 @@ func TestAnEarlierCampaignIsTakenOverOnceRollAndRecordAreInOrder(t *testing.T) {
 	}
 
 	f = newFake(waveOf(0, 10))
-	f.fails["TakeOver"] = broken(activities.Held)
+	f.fails["TakeOver"] = broken(wire.Held)
 	env = f.env(t)
 	env.ExecuteWorkflow(CampaignWorkflow, input)
 	require.ErrorContains(t, env.GetWorkflowError(), "it is broken")
@@ -288,7 +288,7 @@ func TestAnEarlierCampaignIsTakenOverOnceRollAndRecordAreInOrder(t *testing.T) {
 
 func TestAScheduleWhoseDeviceHasACampaignElsewhereStartsNone(t *testing.T) {
 	f := newFake(waveOf(0, 3))
-	f.fails["OpenScheduled"] = temporal.NewNonRetryableApplicationError("it lives", activities.Held, nil)
+	f.fails["OpenScheduled"] = temporal.NewNonRetryableApplicationError("it lives", wire.Held, nil)
 	env := f.env(t)
 	env.ExecuteWorkflow(LauncherWorkflow, firing)
 	require.Equal(t, Launched{Outcome: "already-running"}, result[Launched](t, env))

@@ -3,13 +3,13 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
+	"rollcall/internal/wire"
 )
 
 // cleanTodo are dead credentials of a batch that Vault has not let clean yet.
 type cleanTodo struct {
-	Batch int                    `json:"b"`
-	Items []activities.CleanItem `json:"i"`
+	Batch int              `json:"b"`
+	Items []wire.CleanItem `json:"i"`
 }
 
 // soonCleaned is how often cleaning is tried while there is other work.
@@ -30,8 +30,8 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 		soon := *retries
 		soon.MaximumAttempts = soonCleaned
 		in := w.toClean(t, again)
-		var out activities.Cleaned
-		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), rotator.Clean, in).Get(ctx, &out) != nil {
+		var out wire.Cleaned
+		if workflow.ExecuteActivity(workflow.WithRetryPolicy(onRotation(ctx), soon), wire.DoClean, in).Get(ctx, &out) != nil {
 			w.state.Unclean = append(w.state.Unclean, t)
 			return
 		}
@@ -41,8 +41,8 @@ func (w *wave) clean(ctx workflow.Context, t cleanTodo, again bool) {
 
 // toClean also says which servers a person left out by now: what was proved
 // without one is not done with for the next campaign.
-func (w *wave) toClean(t cleanTodo, again bool) activities.CleanInput {
-	in := activities.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
+func (w *wave) toClean(t cleanTodo, again bool) wire.CleanInput {
+	in := wire.CleanInput{Batch: w.batches[t.Batch], Items: t.Items, Again: again}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
 	return in
 }
@@ -56,11 +56,11 @@ func (w *wave) reopen(n int) {
 
 // recordCleaned gives how many dead credentials are open again, which the
 // ledger has by then.
-func recordCleaned(ctx workflow.Context, b activities.Batch, out activities.Cleaned) int {
+func recordCleaned(ctx workflow.Context, b wire.Batch, out wire.Cleaned) int {
 	if len(out.Reopened) == 0 {
 		return 0
 	}
-	err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordCleaned, activities.CleanedInput{Batch: b, Result: out}).Get(ctx, nil)
+	err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordCleaned, wire.CleanedInput{Batch: b, Result: out}).Get(ctx, nil)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("credentials that are open again could not be recorded", "credentials", len(out.Reopened), "error", err)
 	}
@@ -96,9 +96,9 @@ func (w *wave) cleanRest(ctx workflow.Context) error {
 // cleanAtLast: dead is dead. Should Vault refuse to clean for a whole day, old
 // versions and staging entries are left behind, which the next campaign takes
 // over, and the count stands. It gives how many are open again.
-func cleanAtLast(ctx workflow.Context, in activities.CleanInput) int {
-	var out activities.Cleaned
-	err := workflow.ExecuteActivity(forCleaning(ctx), rotator.Clean, in).Get(ctx, &out)
+func cleanAtLast(ctx workflow.Context, in wire.CleanInput) int {
+	var out wire.Cleaned
+	err := workflow.ExecuteActivity(forCleaning(ctx), wire.DoClean, in).Get(ctx, &out)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("old versions and staging entries are left in Vault", "credentials", len(in.Items), "error", err)
 	}

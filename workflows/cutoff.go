@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"rollcall/activities"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // cutOffWait is the longest wait before the next pass while consumers are cut
@@ -14,14 +14,14 @@ const cutOffWait = 30 * time.Second
 
 // cutOff reports whether the credential was set and Vault did not take its new
 // value, so that its consumers can log in nowhere.
-func cutOff(it activities.OpenItem) bool { return it.Reason == protocol.ReasonNotActive }
+func cutOff(it wire.OpenItem) bool { return it.Reason == protocol.ReasonNotActive }
 
 // inTurn orders the open credentials of a batch for a pass: those that are cut
 // off, then those whose new value may be in force, then the rest. Among these
 // each pass begins elsewhere, so that whatever makes a pass break off does not
 // always spare the same ones.
-func inTurn(items []activities.OpenItem, pass int) []activities.OpenItem {
-	var first, second, rest []activities.OpenItem
+func inTurn(items []wire.OpenItem, pass int) []wire.OpenItem {
+	var first, second, rest []wire.OpenItem
 	for _, it := range items {
 		switch {
 		case cutOff(it):
@@ -62,8 +62,8 @@ func byUrgency(todo []batchTodo) {
 // stillCutOff keeps the reason of a credential that an earlier pass left
 // between Set and Activate and that this one could not look at: that Vault does
 // not answer is not what its consumers suffer from.
-func stillCutOff(known []activities.OpenItem, stopped []activities.PreparedItem, applied []activities.AppliedItem) {
-	was := map[int]activities.OpenItem{}
+func stillCutOff(known []wire.OpenItem, stopped []wire.PreparedItem, applied []wire.AppliedItem) {
+	was := map[int]wire.OpenItem{}
 	for _, k := range known {
 		if cutOff(k) {
 			was[k.Index] = k

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 func TestAPassBeginsWithWhatIsCutOff(t *testing.T) {
@@ -48,7 +48,7 @@ func TestEveryPassBeginsElsewhereInABatch(t *testing.T) {
 }
 
 func TestWhatIsCutOffStaysSoWhileNobodyCanLook(t *testing.T) {
-	cut := activities.OpenItem{Index: 1, Step: protocol.Activate, Reason: protocol.ReasonNotActive, Server: "https://vault", Sent: true}
+	cut := wire.OpenItem{Index: 1, Step: protocol.Activate, Reason: protocol.ReasonNotActive, Server: "https://vault", Sent: true}
 	for _, row := range []struct {
 		name     string
 		step     protocol.Step
@@ -74,7 +74,7 @@ func TestWhatIsCutOffStaysSoWhileNobodyCanLook(t *testing.T) {
 			}
 			env := f.env(t)
 			in := batchOf(0, 1)
-			in.Known = []activities.OpenItem{cut}
+			in.Known = []wire.OpenItem{cut}
 			rotateOn(env, in)
 			out := result[rotationResult](t, env)
 			require.Len(t, out.Open, 2)

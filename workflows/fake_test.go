@@ -20,7 +20,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 // place is a credential of a roll.
@@ -32,7 +32,7 @@ type fake struct {
 	// outcome is what stops a credential in its nth try, and where; a zero
 	// Reason means dead. nil: all are dead at once.
 	outcome  func(at place, try int) (protocol.Step, protocol.Reason)
-	roll     activities.Roll
+	roll     wire.Roll
 	ended    []string                 // campaigns that it takes over from
 	until    func(at place) time.Time // when the lock ends that outcome says
 	gone     string                   // a server without an answer: no credential dies until it is left out
@@ -43,7 +43,7 @@ type fake struct {
 
 	writtenOver map[place]bool // after their proof, before they are cleaned
 	reopened    []place        // as the ledger has it
-	cleans      []activities.CleanInput
+	cleans      []wire.CleanInput
 
 	mu         sync.Mutex
 	now        func() time.Time
@@ -52,15 +52,15 @@ type fake struct {
 	prepared   []preparedOne
 	tries      map[place]int
 	died       map[place]int
-	results    []activities.ResultInput
-	intents    []activities.IntentInput
+	results    []wire.ResultInput
+	intents    []wire.IntentInput
 	cleaned    map[place]int
-	exceptions map[place]activities.OpenItem
+	exceptions map[place]wire.OpenItem
 	why        map[place]string
-	events     []activities.EventInput
+	events     []wire.EventInput
 	changed    map[place]bool // since their proof
-	rechecked  []activities.RecheckedInput
-	recorded   []activities.Roll
+	rechecked  []wire.RecheckedInput
+	recorded   []wire.Roll
 	closed     []string
 	inHand     int
 	most       int // batches at the same time
@@ -75,9 +75,9 @@ type preparedOne struct {
 func newFake(waves ...credential.WaveIndex) *fake {
 	f := &fake{
 		takes: map[string]time.Duration{}, fails: map[string]error{}, tries: map[place]int{}, died: map[place]int{},
-		cleaned: map[place]int{}, exceptions: map[place]activities.OpenItem{}, why: map[place]string{},
+		cleaned: map[place]int{}, exceptions: map[place]wire.OpenItem{}, why: map[place]string{},
 	}
-	f.roll = activities.Roll{Campaign: "c1", Snapshot: "s1", Device: "esg-01", Pages: 1, Excluded: 1, Waves: waves}
+	f.roll = wire.Roll{Campaign: "c1", Snapshot: "s1", Device: "esg-01", Pages: 1, Excluded: 1, Waves: waves}
 	for _, w := range waves {
 		f.roll.Listed += listed(w)
 	}
@@ -134,17 +134,17 @@ func (f *fake) begin(name string) error {
 	return f.fails[name]
 }
 
-func (f *fake) list(_ context.Context, in activities.ListInput) (activities.Roll, error) {
+func (f *fake) list(_ context.Context, in wire.ListInput) (wire.Roll, error) {
 	if err := f.begin("List"); err != nil {
-		return activities.Roll{}, err
+		return wire.Roll{}, err
 	}
 	if in.Campaign != f.roll.Campaign {
-		return activities.Roll{}, fmt.Errorf("no campaign %q", in.Campaign)
+		return wire.Roll{}, fmt.Errorf("no campaign %q", in.Campaign)
 	}
 	return f.roll, nil
 }
 
-func (f *fake) prepare(_ context.Context, in activities.PrepareInput) (out []activities.PreparedItem, err error) {
+func (f *fake) prepare(_ context.Context, in wire.PrepareInput) (out []wire.PreparedItem, err error) {
 	if err := f.begin("Prepare"); err != nil {
 		return nil, err
 	}
@@ -157,17 +157,17 @@ func (f *fake) prepare(_ context.Context, in activities.PrepareInput) (out []act
 		at := place{in.Batch.Span.Page, i}
 		f.tries[at]++
 		f.prepared = append(f.prepared, preparedOne{at, in.Batch.Logins})
-		p := rotation.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
+		p := wire.Prepared{Attempt: 1, Fresh: f.tries[at] == 1, From: []int{1}}
 		if step, reason := f.stop(at); step == protocol.Precheck || step == protocol.Stage {
 			stop := &protocol.Stop{Reason: reason}
 			if f.until != nil {
 				stop = stop.LockedUntil(f.until(at))
 			}
-			p = rotation.Prepared{Step: step, Stop: stop}
+			p = wire.Prepared{Step: step, Stop: stop}
 		} else if at.page != f.waitsFor.Page && slices.Contains(in.Batch.Logins, f.waitsFor) {
-			p = rotation.Prepared{Step: protocol.Precheck, Stop: &protocol.Stop{Reason: protocol.ReasonWithinReach}}
+			p = wire.Prepared{Step: protocol.Precheck, Stop: &protocol.Stop{Reason: protocol.ReasonWithinReach}}
 		}
-		out = append(out, activities.PreparedItem{Index: i, Prepared: p})
+		out = append(out, wire.PreparedItem{Index: i, Prepared: p})
 	}
 	return out, nil
 }
@@ -180,7 +180,7 @@ func (f *fake) stop(at place) (protocol.Step, protocol.Reason) {
 	return f.outcome(at, f.tries[at])
 }
 
-func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activities.AppliedItem, err error) {
+func (f *fake) apply(_ context.Context, in wire.ApplyInput) (out []wire.AppliedItem, err error) {
 	if err := f.begin("Apply"); err != nil {
 		return nil, err
 	}
@@ -188,25 +188,25 @@ func (f *fake) apply(_ context.Context, in activities.ApplyInput) (out []activit
 	defer f.mu.Unlock()
 	for _, it := range in.Items {
 		at := place{in.Batch.Span.Page, it.Index}
-		a := rotation.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
+		a := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {
-			a = rotation.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
+			a = wire.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
 		} else if f.gone != "" && !slices.Contains(in.Batch.LeftOut, f.gone) {
-			a = rotation.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: protocol.StopFor(protocol.Unreachable, f.gone)}
+			a = wire.Applied{Attempt: it.Attempt, Step: protocol.Prove, Stop: protocol.StopFor(protocol.Unreachable, f.gone)}
 		} else {
 			if code := f.finds[at]; code != "" {
 				a.Findings = []credential.Finding{{Code: code}}
 			}
 			f.died[at]++
 		}
-		out = append(out, activities.AppliedItem{Index: it.Index, Applied: a})
+		out = append(out, wire.AppliedItem{Index: it.Index, Applied: a})
 	}
 	return out, nil
 }
 
-func (f *fake) clean(_ context.Context, in activities.CleanInput) (activities.Cleaned, error) {
+func (f *fake) clean(_ context.Context, in wire.CleanInput) (wire.Cleaned, error) {
 	if err := f.begin("Clean"); err != nil {
-		return activities.Cleaned{}, err
+		return wire.Cleaned{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -219,16 +219,16 @@ func (f *fake) clean(_ context.Context, in activities.CleanInput) (activities.Cl
 
 // lost are the credentials of which consumers get something else after their
 // proof.
-func (f *fake) lost(in activities.CleanInput) (out activities.Cleaned) {
+func (f *fake) lost(in wire.CleanInput) (out wire.Cleaned) {
 	for _, it := range in.Items {
 		if f.writtenOver[place{in.Batch.Span.Page, it.Index}] {
-			out.Reopened = append(out.Reopened, activities.OpenItem{Index: it.Index, Step: protocol.Outcome, Reason: protocol.ReasonWrittenOver})
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: it.Index, Step: protocol.Outcome, Reason: protocol.ReasonWrittenOver})
 		}
 	}
 	return out
 }
 
-func (f *fake) recordCleaned(_ context.Context, in activities.CleanedInput) error {
+func (f *fake) recordCleaned(_ context.Context, in wire.CleanedInput) error {
 	if err := f.begin("RecordCleaned"); err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (f *fake) close(_ context.Context, campaign string) error {
 	return err
 }
 
-func (f *fake) open(context.Context, activities.ScheduledInput) error {
+func (f *fake) open(context.Context, wire.ScheduledInput) error {
 	return f.begin("OpenScheduled")
 }
 
@@ -256,21 +256,21 @@ func (f *fake) takeOver(context.Context, string) ([]string, error) {
 	return f.ended, f.begin("TakeOver")
 }
 
-func (f *fake) recordRoll(_ context.Context, in activities.Roll) error {
+func (f *fake) recordRoll(_ context.Context, in wire.Roll) error {
 	f.mu.Lock()
 	f.recorded = append(f.recorded, in)
 	f.mu.Unlock()
 	return f.begin("RecordRoll")
 }
 
-func (f *fake) recordIntents(_ context.Context, in activities.IntentInput) error {
+func (f *fake) recordIntents(_ context.Context, in wire.IntentInput) error {
 	f.mu.Lock()
 	f.intents = append(f.intents, in)
 	f.mu.Unlock()
 	return f.begin("RecordIntents")
 }
 
-func (f *fake) recordResults(_ context.Context, in activities.ResultInput) error {
+func (f *fake) recordResults(_ context.Context, in wire.ResultInput) error {
 	f.mu.Lock()
 	f.results = append(f.results, in)
 	f.inHand--
@@ -278,7 +278,7 @@ func (f *fake) recordResults(_ context.Context, in activities.ResultInput) error
 	return f.begin("RecordResults")
 }
 
-func (f *fake) recordExceptions(_ context.Context, in activities.ExceptionInput) error {
+func (f *fake) recordExceptions(_ context.Context, in wire.ExceptionInput) error {
 	if err := f.begin("RecordExceptions"); err != nil {
 		return err
 	}
@@ -294,7 +294,7 @@ func (f *fake) recordExceptions(_ context.Context, in activities.ExceptionInput)
 	return nil
 }
 
-func (f *fake) recordEvent(_ context.Context, in activities.EventInput) error {
+func (f *fake) recordEvent(_ context.Context, in wire.EventInput) error {
 	f.mu.Lock()
 	f.events = append(f.events, in)
 	f.mu.Unlock()
@@ -357,35 +357,35 @@ const anything = mock.Anything
 
 type ctx = workflow.Context
 
-func (f *fake) proved(_ context.Context, b activities.Batch) ([]activities.ProvedItem, error) {
+func (f *fake) proved(_ context.Context, b wire.Batch) ([]wire.ProvedItem, error) {
 	if err := f.begin("Proved"); err != nil {
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []activities.ProvedItem
+	var out []wire.ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
 		if f.died[place{b.Span.Page, i}] > 0 {
-			out = append(out, activities.ProvedItem{Index: i, Mark: "m"})
+			out = append(out, wire.ProvedItem{Index: i, Mark: "m"})
 		}
 	}
 	return out, nil
 }
 
-func (f *fake) recheck(_ context.Context, in activities.RecheckInput) (activities.Rechecked, error) {
+func (f *fake) recheck(_ context.Context, in wire.RecheckInput) (wire.Rechecked, error) {
 	if err := f.begin("Recheck"); err != nil {
-		return activities.Rechecked{}, err
+		return wire.Rechecked{}, err
 	}
-	var out activities.Rechecked
+	var out wire.Rechecked
 	for _, it := range in.Items {
 		if f.changed[place{in.Batch.Span.Page, it.Index}] {
-			out.Reopened = append(out.Reopened, activities.OpenItem{Index: it.Index, Reason: protocol.ReasonChangedSince})
+			out.Reopened = append(out.Reopened, wire.OpenItem{Index: it.Index, Reason: protocol.ReasonChangedSince})
 		}
 	}
 	return out, nil
 }
 
-func (f *fake) recordRechecked(_ context.Context, in activities.RecheckedInput) error {
+func (f *fake) recordRechecked(_ context.Context, in wire.RecheckedInput) error {
 	if err := f.begin("RecordRechecked"); err != nil {
 		return err
 	}

@@ -3,12 +3,11 @@ package workflows
 import (
 	"errors"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
-
-	enumspb "go.temporal.io/api/enums/v1"
+	"rollcall/internal/wire"
 )
 
 // LauncherInput is what a schedule starts with.
@@ -33,7 +32,7 @@ type Launched struct {
 // already is an outcome, not an error. The roll is listed afresh each time.
 func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 	id := in.Device + "-" + workflow.Now(ctx).UTC().Format("20060102T150405Z")
-	err := workflow.ExecuteActivity(onRotation(ctx), rotator.OpenScheduled, activities.ScheduledInput{
+	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoOpenScheduled, wire.ScheduledInput{
 		Schedule: in.Schedule, Campaign: id, Device: in.Device, Actor: in.Actor,
 	}).Get(ctx, nil)
 	if heldByAnother(err) {
@@ -44,7 +43,7 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 	}
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: CampaignID(in.Device),
-		TaskQueue:  activities.RotationQueue,
+		TaskQueue:  wire.RotationQueue,
 
 		TypedSearchAttributes: SearchAttributes(in.Searchable, in.Device, id),
 		// A launcher that is terminated leaves its campaign alone.
@@ -69,5 +68,5 @@ func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
 // heldByAnother: a campaign of the device lives, here or on another Temporal.
 func heldByAnother(err error) bool {
 	var app *temporal.ApplicationError
-	return errors.As(err, &app) && app.Type() == activities.Held
+	return errors.As(err, &app) && app.Type() == wire.Held
 }

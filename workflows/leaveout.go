@@ -6,9 +6,9 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
 )
 
 // leaveOut: a person takes a server out, and what is open comes back at once
@@ -19,7 +19,7 @@ func (c *campaign) leaveOut(ctx workflow.Context, in LeaveOut) (Status, error) {
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.leaving = append(c.leaving, in)
 	defer func() { c.leaving = slices.DeleteFunc(c.leaving, func(l LeaveOut) bool { return l == in }) }()
-	return c.byPerson(ctx, activities.EventInput{
+	return c.byPerson(ctx, wire.EventInput{
 		Event: ledger.ServerLeftOut, Actor: in.Actor, Authority: in.Directory, Server: in.Server, Detail: in.Reason,
 	}, func() {
 		c.status.LeftOut = append(c.status.LeftOut, in)

@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
+	"rollcall/internal/wire"
 )
 
 // heartbeat is how long a worker may be silent before its batch is given to
@@ -29,7 +29,7 @@ var retries = &temporal.RetryPolicy{
 // for them.
 func onRotation(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           activities.RotationQueue,
+		TaskQueue:           wire.RotationQueue,
 		StartToCloseTimeout: time.Hour,
 		HeartbeatTimeout:    heartbeat,
 		WaitForCancellation: true,
@@ -41,7 +41,7 @@ func onRotation(ctx workflow.Context) workflow.Context {
 // giving up would leave the clean-up to nobody.
 func forCleaning(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              activities.RotationQueue,
+		TaskQueue:              wire.RotationQueue,
 		StartToCloseTimeout:    time.Hour,
 		ScheduleToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:       heartbeat,
@@ -53,7 +53,7 @@ func forCleaning(ctx workflow.Context) workflow.Context {
 // onLedger addresses the ledger's own workers.
 func onLedger(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           activities.LedgerQueue,
+		TaskQueue:           wire.LedgerQueue,
 		StartToCloseTimeout: time.Hour,
 		HeartbeatTimeout:    heartbeat,
 		WaitForCancellation: true,
@@ -65,7 +65,7 @@ func onLedger(ctx workflow.Context) workflow.Context {
 // an exception because a disk was full or Vault was sealed for some minutes.
 func toTheEnd(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              activities.LedgerQueue,
+		TaskQueue:              wire.LedgerQueue,
 		StartToCloseTimeout:    time.Hour,
 		ScheduleToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:       heartbeat,
@@ -79,7 +79,7 @@ func toTheEnd(ctx workflow.Context) workflow.Context {
 // they are waited for.
 func beforeAnySet(ctx workflow.Context) workflow.Context {
 	p := *retries
-	p.NonRetryableErrorTypes = []string{activities.NoRoom, activities.Denied}
+	p.NonRetryableErrorTypes = []string{wire.NoRoom, wire.Denied}
 	return workflow.WithRetryPolicy(onLedger(ctx), p)
 }
 
@@ -88,15 +88,9 @@ func beforeAnySet(ctx workflow.Context) workflow.Context {
 // lost.
 func allTheWhile(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           activities.RotationQueue,
+		TaskQueue:           wire.RotationQueue,
 		StartToCloseTimeout: 24 * time.Hour, // then it is begun again
 		HeartbeatTimeout:    time.Minute,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 15 * time.Second},
 	})
 }
-
-// References only: methods of nil pointers name the activities.
-var (
-	rotator  *activities.Rotation
-	recorder *activities.Ledger
-)

@@ -6,10 +6,10 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // A wave with logins to Vault goes first and alone, for one pass. What stays
@@ -18,7 +18,7 @@ import (
 
 // waitsForLogins: it is retired, and waits for logins of the same pass that are
 // so by now.
-func waitsForLogins(it activities.OpenItem) bool {
+func waitsForLogins(it wire.OpenItem) bool {
 	return it.Reason == protocol.ReasonWithinReach && it.Step == protocol.Activate
 }
 
@@ -98,7 +98,7 @@ func (c *campaign) acceptOpen(ctx workflow.Context, in AcceptOpen) (Status, erro
 	in.Reason = strings.TrimSpace(in.Reason)
 	c.accepting = append(c.accepting, in.Login)
 	defer func() { c.accepting = less(c.accepting, credential.Refs{in.Login}) }()
-	return c.byPerson(ctx, activities.EventInput{
+	return c.byPerson(ctx, wire.EventInput{
 		Event: ledger.LoginAccepted, Actor: in.Actor, Detail: in.Reason, Snapshot: c.status.Snapshot, Login: &in.Login,
 	}, func() {
 		c.status.Accepted = append(c.status.Accepted, in)

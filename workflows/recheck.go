@@ -5,8 +5,8 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/wire"
 )
 
 // looksAgain: a campaign that an earlier version began looks at passwords of
@@ -18,7 +18,7 @@ func looksAgain(k credential.Kind, version workflow.Version) bool {
 // recheck looks at every dead credential once more, when all waves are done.
 // What was changed since its proof is open again. A look that fails takes no
 // proof back.
-func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
+func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	if c.status.Dead == 0 {
 		return
 	}
@@ -35,7 +35,7 @@ func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
 			if !looksAgain(run.Kind, version) {
 				continue
 			}
-			b := activities.Batch{
+			b := wire.Batch{
 				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
 				Span: run.Span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
 			}
@@ -53,27 +53,27 @@ func (c *campaign) recheck(ctx workflow.Context, roll activities.Roll) {
 }
 
 // recheckRun gives how many are open again, which the ledger has by then.
-func recheckRun(ctx workflow.Context, b activities.Batch, number int) (int, error) {
-	var proved []activities.ProvedItem
-	var found activities.Rechecked
-	failed := workflow.ExecuteActivity(onLedger(ctx), recorder.Proved, b).Get(ctx, &proved)
+func recheckRun(ctx workflow.Context, b wire.Batch, number int) (int, error) {
+	var proved []wire.ProvedItem
+	var found wire.Rechecked
+	failed := workflow.ExecuteActivity(onLedger(ctx), wire.DoProved, b).Get(ctx, &proved)
 	if failed != nil {
 		// Which of them are dead is not known.
 		found.Missed = b.Span.To - b.Span.From
-		err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordRechecked, activities.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
+		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordRechecked, wire.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
 		return 0, errors.Join(failed, err)
 	}
 	if len(proved) == 0 {
 		return 0, nil
 	}
-	failed = workflow.ExecuteActivity(onRotation(ctx), rotator.Recheck, activities.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
+	failed = workflow.ExecuteActivity(onRotation(ctx), wire.DoRecheck, wire.RecheckInput{Batch: b, Items: proved}).Get(ctx, &found)
 	if failed != nil {
-		found = activities.Rechecked{Missed: len(proved)}
+		found = wire.Rechecked{Missed: len(proved)}
 	}
 	if len(found.Reopened)+len(found.Locked)+len(found.Told)+found.Missed == 0 {
 		return 0, nil
 	}
-	err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordRechecked, activities.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
+	err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordRechecked, wire.RecheckedInput{Batch: b, Result: found, Number: number}).Get(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

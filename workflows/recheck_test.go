@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 func TestWhatWasChangedSinceItsProofIsOpenAgainInEveryCount(t *testing.T) {
@@ -46,7 +46,7 @@ func TestALookThatFailsTakesNoProofBackAndIsTold(t *testing.T) {
 			var got Result
 			require.NoError(t, env.GetWorkflowResult(&got))
 			require.Equal(t, 5, got.Dead)
-			require.Equal(t, []activities.Rechecked{{Missed: 5}}, []activities.Rechecked{f.rechecked[0].Result})
+			require.Equal(t, []wire.Rechecked{{Missed: 5}}, []wire.Rechecked{f.rechecked[0].Result})
 		})
 	}
 }

@@ -27,8 +27,10 @@ import (
 	"rollcall/internal/estate"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/wire"
 )
 
 // The replay fixtures are made anew, from campaigns on real servers, by
@@ -78,7 +80,7 @@ var scenes = []struct {
 		// A first pass that finds the replica behind, a later one that does
 		// not.
 		s.estate.Replica.PauseReplication()
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == Finished }); err != nil {
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
 			return err
 		}
 		return s.estate.Replica.ResumeReplication(ctx)
@@ -94,7 +96,7 @@ var scenes = []struct {
 	{name: "launched", launched: true},
 	{name: "leftout", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
 		s.estate.Replica.PauseReplication()
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == Finished }); err != nil {
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
 			return err
 		}
 		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
@@ -234,10 +236,10 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	stops = append(stops, func() { _ = kinds.Close() })
 	records := &activities.Ledger{Store: s.store, Dir: filepath.Join(dir, "ledger")}
 	stops = append(stops, func() { _ = activities.Shut(records) })
-	rotations := worker.New(s.Client, activities.RotationQueue, worker.Options{DisableRegistrationAliasing: true})
+	rotations := worker.New(s.Client, wire.RotationQueue, worker.Options{DisableRegistrationAliasing: true})
 	Register(rotations)
 	rotations.RegisterActivity(activities.NewRotation(s.store, kinds))
-	ledgers := worker.New(s.Client, activities.LedgerQueue, worker.Options{DisableRegistrationAliasing: true})
+	ledgers := worker.New(s.Client, wire.LedgerQueue, worker.Options{DisableRegistrationAliasing: true})
 	ledgers.RegisterActivity(records)
 	for _, w := range []worker.Worker{rotations, ledgers} {
 		if err = w.Start(); err != nil {
@@ -268,20 +270,20 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, when func(
 	var run client.WorkflowRun
 	var err error
 	if launched {
-		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: activities.RotationQueue},
+		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: wire.RotationQueue},
 			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
 	} else {
 		if err := activities.Open(ctx, s.store, ownmount.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, s.spec); err != nil {
 			return err
 		}
-		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: activities.RotationQueue},
+		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: wire.RotationQueue},
 			CampaignWorkflow, CampaignInput{Campaign: id, Device: estate.Device, Actor: operator, Settings: in})
 	}
 	if err != nil {
 		return err
 	}
 	if during != nil {
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return when(st, w) || st.Phase == Finished }); err != nil {
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return when(st, w) || st.Phase == ledger.Closed }); err != nil {
 			return err
 		}
 		if err := during(ctx, s); err != nil {

@@ -13,9 +13,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"pgregory.net/rapid"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // chain runs a wave until it ends, over as many runs as it takes: each is told
@@ -124,7 +124,7 @@ func TestAnAbortedWaveFinishesAndRecordsAllThereIsOverSeveralRuns(t *testing.T) 
 	s.Batch = 1
 	st := waveState{Index: f.roll.Waves[0], Settings: s, Control: control{Aborting: true}, Done: true, Pass: 3}
 	for i := range half {
-		st.Open = append(st.Open, batchTodo{Batch: i, Items: []activities.OpenItem{{Index: i, Step: protocol.Prove, Reason: protocol.ReasonLagging}}})
+		st.Open = append(st.Open, batchTodo{Batch: i, Items: []wire.OpenItem{{Index: i, Step: protocol.Prove, Reason: protocol.ReasonLagging}}})
 	}
 	for i := range untouched {
 		st.Todo = append(st.Todo, batchTodo{Batch: half + i})

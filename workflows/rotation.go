@@ -5,25 +5,24 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
 )
 
 // rotationInput is one pass over one batch.
 type rotationInput struct {
-	Batch activities.Batch
+	Batch wire.Batch
 	Pass  int
-	Items []int                 // indexes on the page
-	Known []activities.OpenItem // why they were open before
+	Items []int           // indexes on the page
+	Known []wire.OpenItem // why they were open before
 }
 
 type rotationResult struct {
 	Dead int
 	// Reopened counts those of Dead that are open again by now.
 	Reopened int
-	Open     []activities.OpenItem
+	Open     []wire.OpenItem
 	// LivesOn are logins to Vault that are dead, and of which batch tokens or
 	// perhaps orphans live on.
 	LivesOn []int
@@ -38,7 +37,7 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 	out, dead := turn(ctx, in)
 	if len(dead) > 0 {
 		steady, _ := workflow.NewDisconnectedContext(ctx)
-		out.Reopened = cleanAtLast(steady, activities.CleanInput{Batch: in.Batch, Items: dead})
+		out.Reopened = cleanAtLast(steady, wire.CleanInput{Batch: in.Batch, Items: dead})
 	}
 	return out
 }
@@ -50,31 +49,31 @@ func rotate(ctx workflow.Context, in rotationInput) rotationResult {
 //
 // When ctx is cancelled it begins no other credential. Those in hand are
 // finished and recorded; the rest are open, interrupted.
-func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []activities.CleanItem) {
+func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []wire.CleanItem) {
 	// What is recorded and cleaned is so whether or not it is cancelled.
 	steady, _ := workflow.NewDisconnectedContext(ctx)
 	if ctx.Err() != nil {
 		return rotationResult{Open: openAll(in.Items, protocol.ReasonInterrupted)}, nil
 	}
 
-	var prepared []activities.PreparedItem
-	err := workflow.ExecuteActivity(onRotation(ctx), rotator.Prepare, activities.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
+	var prepared []wire.PreparedItem
+	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoPrepare, wire.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
 	if err != nil {
 		return gaveUp(steady, in, protocol.Precheck, err), nil
 	}
 	ready, stopped := split(prepared)
 	ready, stopped = unlessCancelled(ctx, protocol.Stage, ready, stopped)
 
-	var applied []activities.AppliedItem
+	var applied []wire.AppliedItem
 	if len(ready) > 0 {
-		err = workflow.ExecuteActivity(onLedger(steady), recorder.RecordIntents, activities.IntentInput{Batch: in.Batch, Items: ready}).Get(steady, nil)
+		err = workflow.ExecuteActivity(onLedger(steady), wire.DoRecordIntents, wire.IntentInput{Batch: in.Batch, Items: ready}).Get(steady, nil)
 		if err != nil {
 			return gaveUp(steady, in, protocol.Intent, err), nil
 		}
 		ready, stopped = unlessCancelled(ctx, protocol.Intent, ready, stopped)
 	}
 	if len(ready) > 0 {
-		err = workflow.ExecuteActivity(onRotation(ctx), rotator.Apply, activities.ApplyInput{Batch: in.Batch, Items: toApply(ready, in.Known)}).Get(ctx, &applied)
+		err = workflow.ExecuteActivity(onRotation(ctx), wire.DoApply, wire.ApplyInput{Batch: in.Batch, Items: toApply(ready, in.Known)}).Get(ctx, &applied)
 		if err != nil {
 			return gaveUp(steady, in, protocol.Set, err), nil
 		}
@@ -89,7 +88,7 @@ func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []ac
 
 // unlessCancelled leaves open, at the step that was reached, what a cancelled
 // batch will not set.
-func unlessCancelled(ctx workflow.Context, at protocol.Step, ready, stopped []activities.PreparedItem) (goOn, open []activities.PreparedItem) {
+func unlessCancelled(ctx workflow.Context, at protocol.Step, ready, stopped []wire.PreparedItem) (goOn, open []wire.PreparedItem) {
 	if ctx.Err() == nil {
 		return ready, stopped
 	}
@@ -100,16 +99,16 @@ func unlessCancelled(ctx workflow.Context, at protocol.Step, ready, stopped []ac
 	return nil, stopped
 }
 
-func record(ctx workflow.Context, in rotationInput, stopped []activities.PreparedItem, applied []activities.AppliedItem) error {
-	return workflow.ExecuteActivity(onLedger(ctx), recorder.RecordResults, activities.ResultInput{
+func record(ctx workflow.Context, in rotationInput, stopped []wire.PreparedItem, applied []wire.AppliedItem) error {
+	return workflow.ExecuteActivity(onLedger(ctx), wire.DoRecordResults, wire.ResultInput{
 		Batch: in.Batch, Pass: in.Pass, Stopped: stopped, Applied: applied, Known: in.Known,
 	}).Get(ctx, nil)
 }
 
 // ended sorts the credentials of a pass whose results are recorded.
-func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) (out rotationResult, dead []activities.CleanItem) {
+func ended(stopped []wire.PreparedItem, applied []wire.AppliedItem) (out rotationResult, dead []wire.CleanItem) {
 	for _, p := range stopped {
-		out.Open = append(out.Open, activities.OpenAs(p.Index, p.Step, p.Stop))
+		out.Open = append(out.Open, wire.OpenAs(p.Index, p.Step, p.Stop))
 	}
 	for _, a := range applied {
 		if a.Dead() {
@@ -119,16 +118,16 @@ func ended(stopped []activities.PreparedItem, applied []activities.AppliedItem) 
 			if slices.ContainsFunc(a.Findings, func(f credential.Finding) bool { return f.Code.Undelivered() }) {
 				out.Aside++
 			}
-			dead = append(dead, activities.CleanItem{Index: a.Index, Dead: a.ToClean()})
+			dead = append(dead, wire.CleanItem{Index: a.Index, Dead: a.ToClean()})
 			continue
 		}
-		out.Open = append(out.Open, activities.OpenAs(a.Index, a.Step, a.Stop))
+		out.Open = append(out.Open, wire.OpenAs(a.Index, a.Step, a.Stop))
 	}
 	out.Dead = len(dead)
 	return out, dead
 }
 
-func split(items []activities.PreparedItem) (ready, stopped []activities.PreparedItem) {
+func split(items []wire.PreparedItem) (ready, stopped []wire.PreparedItem) {
 	for _, it := range items {
 		if it.Stop == nil {
 			ready = append(ready, it)
@@ -139,14 +138,14 @@ func split(items []activities.PreparedItem) (ready, stopped []activities.Prepare
 	return ready, stopped
 }
 
-func toApply(ready []activities.PreparedItem, known []activities.OpenItem) []activities.ApplyItem {
+func toApply(ready []wire.PreparedItem, known []wire.OpenItem) []wire.ApplyItem {
 	against := map[int]string{}
 	for _, k := range known {
 		against[k.Index] = k.Contradicts
 	}
-	out := make([]activities.ApplyItem, 0, len(ready))
+	out := make([]wire.ApplyItem, 0, len(ready))
 	for _, it := range ready {
-		out = append(out, activities.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index]})
+		out = append(out, wire.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index]})
 	}
 	return out
 }
@@ -156,17 +155,17 @@ func toApply(ready []activities.PreparedItem, known []activities.OpenItem) []act
 // told, unless it is the ledger that failed.
 func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err error) rotationResult {
 	workflow.GetLogger(ctx).Error("activity gave up", "step", step, "error", err)
-	reason, detail := activities.ReasonFor(err)
+	reason, detail := wire.ReasonFor(err)
 	var out rotationResult
-	var stopped []activities.PreparedItem
+	var stopped []wire.PreparedItem
 	for _, i := range in.Items {
-		stopped = append(stopped, activities.PreparedItem{Index: i, Prepared: rotation.Prepared{
+		stopped = append(stopped, wire.PreparedItem{Index: i, Prepared: wire.Prepared{
 			Step: step, Stop: &protocol.Stop{Reason: reason, Detail: detail},
 		}})
 	}
 	stillCutOff(in.Known, stopped, nil)
 	for _, p := range stopped {
-		out.Open = append(out.Open, activities.OpenAs(p.Index, p.Step, p.Stop))
+		out.Open = append(out.Open, wire.OpenAs(p.Index, p.Step, p.Stop))
 	}
 	if reason != protocol.ReasonLedger {
 		if err := record(ctx, in, stopped, nil); err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
-	"rollcall/activities"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 func batchOf(items ...int) rotationInput {
@@ -42,11 +42,11 @@ func TestAFailedCredentialIsAValueAndTheOthersGoOn(t *testing.T) {
 	}
 	env := f.env(t)
 	in := batchOf(0, 1, 2)
-	in.Known = []activities.OpenItem{{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked}}
+	in.Known = []wire.OpenItem{{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked}}
 	rotateOn(env, in)
 	out := result[rotationResult](t, env)
 	require.Equal(t, 1, out.Dead)
-	require.Equal(t, []activities.OpenItem{
+	require.Equal(t, []wire.OpenItem{
 		{Index: 1, Step: protocol.Precheck, Reason: protocol.ReasonLocked},
 		{Index: 2, Step: protocol.Set, Reason: protocol.ReasonRights},
 	}, out.Open)
@@ -90,7 +90,7 @@ func TestAnActivityThatGivesUpLeavesItsBatchOpen(t *testing.T) {
 			out := result[rotationResult](t, env)
 			require.Equal(t, row.log, f.log, "nothing follows a step that failed but telling the ledger, if that is not what failed")
 			require.Zero(t, out.Dead)
-			require.Equal(t, []activities.OpenItem{
+			require.Equal(t, []wire.OpenItem{
 				{Index: 3, Step: row.step, Reason: row.reason}, {Index: 4, Step: row.step, Reason: row.reason},
 			}, out.Open)
 			require.Empty(t, f.cleaned)
@@ -139,10 +139,10 @@ func TestACancelledBatchBeginsNothingAndSaysWhatMayBeHalfDone(t *testing.T) {
 }
 
 func TestAServerThatContradictedItselfIsRememberedWhateverKeepsTheCredentialOpenLater(t *testing.T) {
-	first := []activities.OpenItem{{Index: 4, Reason: protocol.ReasonContradicts, Server: "ldaps://a"}, {Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}}
+	first := []wire.OpenItem{{Index: 4, Reason: protocol.ReasonContradicts, Server: "ldaps://a"}, {Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}}
 	remember(first, nil)
-	later := []activities.OpenItem{{Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}, {Index: 4, Reason: protocol.ReasonUnreachable, Server: "ldaps://b"}}
+	later := []wire.OpenItem{{Index: 5, Reason: protocol.ReasonLagging, Server: "ldaps://b"}, {Index: 4, Reason: protocol.ReasonUnreachable, Server: "ldaps://b"}}
 	remember(later, first)
-	got := toApply([]activities.PreparedItem{{Index: 5}, {Index: 4}}, later)
+	got := toApply([]wire.PreparedItem{{Index: 5}, {Index: 4}}, later)
 	require.Equal(t, []string{"", "ldaps://a"}, []string{got[0].Against, got[1].Against})
 }

@@ -5,8 +5,9 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
 )
 
 // CampaignInput starts a campaign whose specification is in Vault already.
@@ -28,23 +29,11 @@ type Settings struct {
 	Deadline    time.Duration `json:"deadline"`
 }
 
-// Phase of a campaign as its workflow sees it.
-type Phase string
-
-// Phases.
-const (
-	Listing  Phase = "listing"
-	Running  Phase = "running"
-	Paused   Phase = "paused"
-	Aborting Phase = "aborting"
-	Finished Phase = "closed"
-)
-
 // Status answers QueryStatus and every update.
 type Status struct {
 	Campaign   string       `json:"campaign"`
 	Device     string       `json:"device"`
-	Phase      Phase        `json:"phase"`
+	Phase      ledger.Phase `json:"phase"`
 	Snapshot   string       `json:"snapshot,omitempty"`
 	Listed     int          `json:"listed"`
 	Excluded   int          `json:"excluded"`
@@ -144,7 +133,7 @@ func (c control) leftOut() (n int) {
 // continues as new. Its size is bounded by the number of batches and of open
 // credentials.
 type waveState struct {
-	Roll     activities.Roll      `json:"roll"`
+	Roll     wire.Roll            `json:"roll"`
 	Index    credential.WaveIndex `json:"index"`
 	Settings Settings             `json:"settings"`
 	Control  control              `json:"control"`
@@ -172,8 +161,8 @@ type waveState struct {
 
 // batchTodo is one batch and its open credentials; nil Items means all.
 type batchTodo struct {
-	Batch int                   `json:"b"`
-	Items []activities.OpenItem `json:"o,omitempty"`
+	Batch int             `json:"b"`
+	Items []wire.OpenItem `json:"o,omitempty"`
 }
 
 // waveResult is what a wave ends with.

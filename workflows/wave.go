@@ -6,8 +6,8 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // dispatches bounds the batches of one run of a wave, each of which leaves
@@ -42,7 +42,7 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 
 type wave struct {
 	state    waveState
-	batches  []activities.Batch
+	batches  []wire.Batch
 	started  int // batches of this run
 	inFlight int
 	cleaning int                         // batches that are cleaned beside the others
@@ -113,7 +113,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	}
 	var out rotationResult
 	if w.state.Urgent {
-		var dead []activities.CleanItem
+		var dead []wire.CleanItem
 		out, dead = turn(ctx, in)
 		w.clean(ctx, cleanTodo{Batch: todo.Batch, Items: dead}, false)
 	} else {
@@ -132,8 +132,8 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 // remember notes what a later pass would forget: that the new value may be in
 // force, which server contradicted itself, and what came before the staging of
 // a new attempt.
-func remember(open, before []activities.OpenItem) {
-	was := map[int]activities.OpenItem{}
+func remember(open, before []wire.OpenItem) {
+	was := map[int]wire.OpenItem{}
 	for _, b := range before {
 		was[b.Index] = b
 	}
@@ -152,7 +152,7 @@ func remember(open, before []activities.OpenItem) {
 
 // maySent reports whether the pass that ended so may have put the new value in
 // force. A clear refusal of Set did not.
-func maySent(it activities.OpenItem) bool {
+func maySent(it wire.OpenItem) bool {
 	switch it.Step {
 	case protocol.Set:
 		return !it.Reason.NotSet()
@@ -188,7 +188,7 @@ func (w *wave) again(ctx workflow.Context) {
 	open := w.state.Open
 	w.state.Todo, w.state.Open = nil, nil
 	for _, t := range open {
-		var more, rest []activities.OpenItem
+		var more, rest []wire.OpenItem
 		for _, it := range t.Items {
 			if it.Reason == protocol.ReasonUnproved && it.Step == protocol.Precheck && !it.Sent &&
 				workflow.GetVersion(ctx, "unproved-once", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
@@ -290,7 +290,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 				t.Items[i] = *it.Before
 			}
 		}
-		err := workflow.ExecuteActivity(toTheEnd(ctx), recorder.RecordExceptions, activities.ExceptionInput{
+		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
 		}).Get(ctx, nil)
 		if err != nil {
@@ -311,7 +311,7 @@ func (w *wave) full(ctx workflow.Context) bool {
 }
 
 // untried are the items of a batch that an abort kept from its turn.
-func (w *wave) untried(t batchTodo) []activities.OpenItem {
+func (w *wave) untried(t batchTodo) []wire.OpenItem {
 	if t.Items != nil {
 		return t.Items
 	}
@@ -331,7 +331,7 @@ func (w *wave) splitHalfDone() {
 	}
 	var rest []batchTodo
 	for _, t := range w.state.Open {
-		var h, r []activities.OpenItem
+		var h, r []wire.OpenItem
 		for _, it := range t.Items {
 			if halfDone(it) {
 				h = append(h, it)
@@ -351,7 +351,7 @@ func (w *wave) splitHalfDone() {
 	w.state.Split = true
 }
 
-func halfDone(it activities.OpenItem) bool {
+func halfDone(it wire.OpenItem) bool {
 	switch it.Step {
 	case protocol.Set, protocol.Verify, protocol.Activate, protocol.Retire, protocol.Prove, protocol.Outcome:
 		return true
@@ -396,10 +396,10 @@ func (w *wave) status() WaveStatus {
 	}
 }
 
-func openAll(items []int, r protocol.Reason) []activities.OpenItem {
-	var out []activities.OpenItem
+func openAll(items []int, r protocol.Reason) []wire.OpenItem {
+	var out []wire.OpenItem
 	for _, i := range items {
-		out = append(out, activities.OpenItem{Index: i, Step: protocol.Precheck, Reason: r})
+		out = append(out, wire.OpenItem{Index: i, Step: protocol.Precheck, Reason: r})
 	}
 	return out
 }

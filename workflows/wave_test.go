@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // wave runs the only wave of f's roll on env.
@@ -106,7 +106,7 @@ func TestOpenCredentialsComeBackWithBackOffUntilTheyAreDead(t *testing.T) {
 	require.Equal(t, waveResult{Dead: 3}, result[waveResult](t, env))
 	require.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 4 * time.Minute, 4 * time.Minute}, f.waits())
 	require.Equal(t, map[place]int{{0, 0}: 1, {0, 1}: 6, {0, 2}: 1}, f.tries, "the dead are not tried again")
-	require.Equal(t, []activities.OpenItem{{Index: 1, Step: protocol.Set, Reason: protocol.ReasonUnreachable, Sent: true}}, f.results[1].Known)
+	require.Equal(t, []wire.OpenItem{{Index: 1, Step: protocol.Set, Reason: protocol.ReasonUnreachable, Sent: true}}, f.results[1].Known)
 	require.Empty(t, f.exceptions)
 }
 

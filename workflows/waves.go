@@ -5,14 +5,15 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rollcall/activities"
 	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/wire"
 )
 
 // waves runs the waves of a roll in order. One with logins to Vault is waited
 // for until its first pass has ended, and goes on beside the others; what is
 // alone begins when all have ended.
-func (c *campaign) waves(ctx, steady workflow.Context, roll activities.Roll) error {
+func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
 	c.passed, c.loginsOf = map[int]bool{}, map[int]credential.Refs{}
 	for _, w := range roll.Waves {
@@ -51,13 +52,13 @@ func cmpErr(errs ...error) error {
 
 // begin starts a wave. It is not a child that a cancelled campaign cancels: it
 // is told to abort, and winds up.
-func (c *campaign) begin(ctx, steady workflow.Context, roll activities.Roll, w credential.WaveIndex, i int) (*runningWave, error) {
+func (c *campaign) begin(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) (*runningWave, error) {
 	if ctx.Err() != nil {
 		c.control.Aborting = true
 	}
 	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{
 		WorkflowID: WaveID(c.in.Campaign, w.Wave),
-		TaskQueue:  activities.RotationQueue,
+		TaskQueue:  wire.RotationQueue,
 	})
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
@@ -82,7 +83,7 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	cancelled.AddFuture(r.future, func(workflow.Future) {})
 	cancelled.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {
 		c.control.Aborting = true
-		c.status.Phase = Aborting
+		c.status.Phase = ledger.Aborting
 		c.tell(steady)
 	})
 	cancelled.Select(steady)

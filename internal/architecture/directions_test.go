@@ -1,6 +1,9 @@
 package architecture
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,14 +33,15 @@ var layers = [][]string{
 	{"internal/address", "internal/vault"},
 	// One outside system each, none knows another; what Rollcall keeps in Vault.
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/ledger", "internal/password"},
-	// A kind knows its authority and no other kind; set-up knows the own mount.
-	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword", "internal/vault/setup"},
+	// A kind knows its authority and no other kind; set-up knows the own mount;
+	// what crosses Temporal is nouns, steps and events of the ledger.
+	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword", "internal/vault/setup", "internal/wire"},
 	// But for this one: ad-password, and then must-change.
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
 	{"activities"}, // thin: what Temporal calls
-	{"workflows"},  // decides and waits; touches the world through activities only
+	{"workflows"},  // decides and waits; touches the world through activities, which it knows by what crosses
 	{"internal/cli"},
 	{"cmd/rollcall"},
 }
@@ -86,7 +90,7 @@ var bans = []struct {
 }{{
 	imports: []string{"github.com/hashicorp/vault/api", "github.com/hashicorp/vault/api/"},
 	only:    []string{"internal/vault", "internal/vault/minted", "internal/vault/setup", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/inventory"},
-	because: "one place speaks to Vault, so one place says what an error of it means and keeps values out of messages",
+	because: "who speaks to Vault gets its errors read by internal/vault, which says what they mean and keeps values out of messages",
 }, {
 	imports: []string{"github.com/go-ldap/", "github.com/go-asn1-ber/"},
 	only:    []string{"internal/directory", "internal/inventory"},
@@ -144,6 +148,58 @@ func TestWorkflowsAskTheMachineForNothing(t *testing.T) {
 	}
 }
 
+// What Vault says when it refuses may repeat a secret or name an account, and
+// one status has several meanings. internal/vault reads it for everybody:
+// AnswerIn, Fail, Refusal, Words.
+func TestOnePlaceReadsVaultsErrors(t *testing.T) {
+	uses := func(path string, source any) (at []string) {
+		files := token.NewFileSet()
+		parsed, err := parser.ParseFile(files, path, source, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "ResponseError" {
+				at = append(at, files.Position(s.Pos()).String())
+			}
+			return true
+		})
+		return at
+	}
+	require.Equal(t, []string{"p.go:2:7"}, uses("p.go", "package p\nvar _ vaultapi.ResponseError"))
+	found := false
+	for _, p := range packages(t) {
+		for _, name := range p.GoFiles {
+			at := uses(filepath.Join(p.Dir, name), nil)
+			if p.Name == "internal/vault" {
+				found = found || len(at) > 0
+				continue
+			}
+			if !slices.Contains(workshop, p.Name) && len(at) > 0 {
+				t.Errorf("%s: %v: ask vault.AnswerIn, or give it to vault.Refusal", p.Name, at)
+			}
+		}
+	}
+	require.True(t, found)
+}
+
+// behindActivities is what only activities do. Workflows know what crosses to
+// them (internal/wire), so that no change to how a credential is rotated, or to
+// what is kept of it in Vault, can change what a recorded history means.
+var behindActivities = []string{
+	"rollcall/activities", "rollcall/internal/rotation", "rollcall/internal/vault", "rollcall/internal/vault/",
+	"rollcall/internal/directory", "rollcall/internal/postgres", "rollcall/internal/inventory", "rollcall/internal/listing",
+	"rollcall/internal/kind", "rollcall/internal/kind/", "github.com/hashicorp/vault/", "github.com/go-ldap/", "github.com/jackc/",
+}
+
+func TestWorkflowsKnowOfTheirActivitiesOnlyWhatCrosses(t *testing.T) {
+	linked := dependencies(t, "workflows")
+	require.Contains(t, linked, "rollcall/internal/wire")
+	for _, dep := range linked {
+		if matches(dep, behindActivities) {
+			t.Errorf("workflows links %s: give what crosses a type in internal/wire", dep)
+		}
+	}
+}
+
 func TestIntruderKnowsNothingOfRollcall(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Name == "internal/intruder" {
@@ -153,7 +209,7 @@ func TestIntruderKnowsNothingOfRollcall(t *testing.T) {
 }
 
 func TestNoServerIsLinkedIn(t *testing.T) {
-	for _, dep := range dependencies(t) {
+	for _, dep := range dependencies(t, "cmd/rollcall") {
 		switch {
 		case strings.HasPrefix(dep, "go.temporal.io/server"):
 			t.Errorf("%s is linked in: the engine is a program of its own, so that rollcall stays small", dep)

@@ -66,10 +66,10 @@ var listOnce = sync.OnceValues(func() ([]pkg, error) {
 	}
 })
 
-// dependencies are all packages that rollcall links, in any depth.
-func dependencies(t *testing.T) []string {
+// dependencies are all packages that one links, in any depth.
+func dependencies(t *testing.T, of string) []string {
 	t.Helper()
-	out, err := goList("-deps", "./cmd/rollcall")
+	out, err := goList("-deps", "./"+of)
 	require.NoError(t, err)
 	return strings.Fields(string(out))
 }

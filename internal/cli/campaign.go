@@ -12,11 +12,11 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"rollcall/activities"
 	"rollcall/config"
 	"rollcall/internal/listing"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/wire"
 	"rollcall/workflows"
 )
 
@@ -40,7 +40,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 	}
 	_, err = s.engine.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       workflows.CampaignID(s.cfg.Device),
-		TaskQueue:                                activities.RotationQueue,
+		TaskQueue:                                wire.RotationQueue,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,

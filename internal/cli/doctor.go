@@ -109,7 +109,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 }
 
 func ofVault(c setup.Check) check {
-	return check{"vault", c.Name, c.OK, c.Detail, c.Do, c.NotChecked}
+	return check{"vault", c.What, c.OK, c.Detail, c.Do, c.NotChecked}
 }
 
 // lookedAt says how many credentials would stay open as they are listed. It is

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/config"
+	"rollcall/internal/ledger"
 	"rollcall/workflows"
 )
 
@@ -33,7 +34,7 @@ ledger: name neither a secret nor an account in it.`,
 			ask.Server, ask.Actor = url, actor()
 			return a.ask(cmd, &out, workflows.UpdateLeaveOut, ask, func(st workflows.Status) string {
 				when := "at once"
-				if st.Phase == workflows.Paused {
+				if st.Phase == ledger.Paused {
 					when = "when the campaign is resumed"
 				}
 				return fmt.Sprintf("left out: %s, campaign %s; what it kept open comes back %s", url, st.Campaign, when)

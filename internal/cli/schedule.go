@@ -13,9 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"rollcall/activities"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 	"rollcall/workflows"
 )
 
@@ -90,7 +90,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	_, err = s.engine.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID: id, Spec: when, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp,
 		Action: &client.ScheduleWorkflowAction{
-			ID: id, Workflow: workflows.LauncherWorkflow, TaskQueue: activities.RotationQueue,
+			ID: id, Workflow: workflows.LauncherWorkflow, TaskQueue: wire.RotationQueue,
 			Args: []any{workflows.LauncherInput{Schedule: id, Device: s.cfg.Device, Actor: actor(), Settings: settings(s.cfg), Searchable: s.engine.Searchable(ctx)}},
 		},
 	})

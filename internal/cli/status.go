@@ -101,7 +101,7 @@ func (a *app) statusFromTemporal(ctx context.Context, asJSON bool) error {
 // keys of the contract: Temporal knows counts and no names, so open is empty.
 func countsOnly(st workflows.Status) report.Status {
 	out := report.Status{
-		Campaign: st.Campaign, Device: st.Device, State: ledger.Phase(st.Phase), Listed: st.Listed,
+		Campaign: st.Campaign, Device: st.Device, State: st.Phase, Listed: st.Listed,
 		ByState:   map[string]int{"waiting": 0, "in_work": 0, "open": 0, "exception": 0, "dead": 0},
 		ByOutcome: map[string]int{"dead": 0, "exception": 0, "excluded": st.Excluded},
 		Open:      []report.StatusOpen{}, Waves: []report.StatusWave{}, LeftOut: []report.StatusLeftOut{},

@@ -9,7 +9,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 
-	"rollcall/activities"
+	"rollcall/internal/wire"
 )
 
 // polled is how lately a worker that lives has asked for work: it asks again
@@ -20,8 +20,8 @@ const polled = 80 * time.Second
 // worker that was killed a moment ago still counts as there.
 func (s *session) missingWorkers(ctx context.Context) (commands []string, err error) {
 	for _, q := range []struct{ queue, command string }{
-		{activities.RotationQueue, "rollcall worker"},
-		{activities.LedgerQueue, "rollcall worker --role ledger"},
+		{wire.RotationQueue, "rollcall worker"},
+		{wire.LedgerQueue, "rollcall worker --role ledger"},
 	} {
 		d, err := s.engine.DescribeTaskQueue(ctx, q.queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 		if err != nil {

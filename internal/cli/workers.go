@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 	"rollcall/workflows"
 )
 
@@ -28,7 +29,7 @@ func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Regi
 	var workers []worker.Worker
 	recorder := &activities.Ledger{Store: store, Dir: ledgerDir}
 	if rotation {
-		w := worker.New(e.Client, activities.RotationQueue, workerOptions(rotation && records))
+		w := worker.New(e.Client, wire.RotationQueue, workerOptions(rotation && records))
 		workflows.Register(w)
 		rotations := activities.NewRotation(store, kinds)
 		rotations.Metrics = a.metrics
@@ -36,7 +37,7 @@ func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Regi
 		workers = append(workers, w)
 	}
 	if records {
-		w := worker.New(e.Client, activities.LedgerQueue, workerOptions(rotation && records))
+		w := worker.New(e.Client, wire.LedgerQueue, workerOptions(rotation && records))
 		w.RegisterActivity(recorder)
 		workers = append(workers, w)
 	}

@@ -18,10 +18,10 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 
-	"rollcall/activities"
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 	"rollcall/internal/vault"
+	"rollcall/internal/wire"
 )
 
 func TestTwoWorkersAndALedgerWorkerEachWithItsOwnLoginEndACampaign(t *testing.T) {
@@ -224,7 +224,7 @@ func TestACampaignOutlivesWorkersThatAreStoppedAndKilled(t *testing.T) {
 		if s := ev.GetActivityTaskScheduledEventAttributes(); s != nil {
 			scheduled[ev.EventId] = s.TaskQueue.Name
 		}
-		if s := ev.GetActivityTaskStartedEventAttributes(); s != nil && scheduled[s.ScheduledEventId] == activities.RotationQueue {
+		if s := ev.GetActivityTaskStartedEventAttributes(); s != nil && scheduled[s.ScheduledEventId] == wire.RotationQueue {
 			rotated[s.Identity] = true
 		}
 	})

@@ -155,7 +155,7 @@ func openings(t *testing.T, u *user) map[string][]protocol.Reason {
 	require.NoError(t, err)
 	out := map[string][]protocol.Reason{}
 	require.NoError(t, r.Entries(t.Context(), 0, func(_ uint64, entry ledger.Entry) error {
-		if entry.Event == ledger.StillOpen {
+		if entry.Event == ledger.EventOpen {
 			out[entry.Credential] = append(out[entry.Credential], entry.Reason)
 		}
 		return nil

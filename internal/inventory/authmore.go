@@ -8,6 +8,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/vault"
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/sync/errgroup"
@@ -79,7 +80,7 @@ func (l *lister) groupsOfMore(ctx context.Context, m *authMount) error {
 		}
 	}
 	aliases, err := l.vault.API().Logical().ListWithContext(ctx, groupAliases)
-	if refusedBy(err, 403) {
+	if vault.Answered(err, 403) {
 		m.hidden = append(m.hidden, groupAliases)
 		return nil
 	}
@@ -271,7 +272,7 @@ func (l *lister) identityGets(ctx context.Context, accessor, name string) (gets,
 	const at = "identity/lookup/entity"
 	got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"alias_name": name, "alias_mount_accessor": accessor})
 	switch {
-	case refusedBy(err, 403):
+	case vault.Answered(err, 403):
 		return []string{""}, nil, nil
 	case err != nil:
 		return nil, nil, vaultError("look up", at, err)

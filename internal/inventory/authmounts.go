@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -77,7 +78,7 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 		tuned, _ := about["config"].(map[string]any)
 		tune, _ := tuned["token_type"].(string)
 		config, err := l.vault.API().Logical().ReadWithContext(ctx, "auth/"+m.name+"/config")
-		if refusedBy(err, http.StatusForbidden) {
+		if vault.Answered(err, http.StatusForbidden) {
 			l.notShown("auth/"+m.name, "it logs in to Vault with directory passwords, and this login may not read its configuration (auth/%s/config): whether accounts of the roll log in there is not known, their tokens are not revoked, each renewal of one is a wrong login that counts towards a lock of the account, and if Vault binds with one every login there ends with its new password", m.name)
 			continue
 		}
@@ -110,7 +111,7 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 func (l *lister) readMounts(ctx context.Context, at, missed string) (map[string]any, error) {
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
 	switch {
-	case refusedBy(err, http.StatusForbidden):
+	case vault.Answered(err, http.StatusForbidden):
 		l.notShown(at, "this login may not list Vault's mounts (%s): %s", at, missed)
 		return nil, nil
 	case err != nil:
@@ -125,7 +126,7 @@ func (l *lister) readMounts(ctx context.Context, at, missed string) (map[string]
 func (l *lister) readVault(ctx context.Context, at string) (map[string]any, error) {
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
 	switch {
-	case refusedBy(err, http.StatusForbidden), err == nil && got == nil:
+	case vault.Answered(err, http.StatusForbidden), err == nil && got == nil:
 		return nil, nil
 	case err != nil:
 		return nil, vaultError("read", at, err)
@@ -137,7 +138,7 @@ func (l *lister) readVault(ctx context.Context, at string) (map[string]any, erro
 func (l *lister) listVault(ctx context.Context, at string) (names []string, known bool, err error) {
 	got, err := l.vault.API().Logical().ListWithContext(ctx, at)
 	switch {
-	case refusedBy(err, http.StatusForbidden):
+	case vault.Answered(err, http.StatusForbidden):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, vaultError("list", at, err)

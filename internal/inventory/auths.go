@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // otherWays warns of ways into Vault that Rollcall does not close: a userpass
@@ -19,7 +20,7 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 	}
 	const at = "sys/auth"
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if refusedBy(err, http.StatusForbidden) {
+	if vault.Answered(err, http.StatusForbidden) {
 		return nil // its policy is of a version before this look
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
+	"rollcall/internal/vault"
 )
 
 // databaseEngine is the type of Vault's secrets engine for databases
@@ -52,7 +53,7 @@ func (l *lister) databases(ctx context.Context, mount string) error {
 			g.Go(func() error {
 				one, err := l.vault.API().Logical().ReadWithContext(gctx, at+"/"+name)
 				switch {
-				case refusedBy(err, http.StatusForbidden):
+				case vault.Answered(err, http.StatusForbidden):
 				case err != nil:
 					return vaultError("read", at, err) // its text may name a role
 				case one == nil:

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/vault"
 )
 
 // keptFolder is a folder of an engine whose entries name accounts whose
@@ -54,7 +56,7 @@ func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, direc
 				at := engine + "/" + in.folder + "/" + name
 				got, err := l.vault.API().Logical().ReadWithContext(gctx, at)
 				switch {
-				case refusedBy(err, http.StatusForbidden):
+				case vault.Answered(err, http.StatusForbidden):
 					return nil
 				case err != nil:
 					return vaultError("read", at, err)
@@ -91,7 +93,7 @@ func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, direc
 // all of them.
 func (l *lister) namesBelow(ctx context.Context, at, below string) (names []string, known bool, err error) {
 	got, known, err := l.listVault(ctx, at+"/"+below)
-	if refusedBy(err, http.StatusNotFound, http.StatusMethodNotAllowed) {
+	if vault.Answered(err, http.StatusNotFound, http.StatusMethodNotAllowed) {
 		return nil, true, nil // an engine without such a folder
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
@@ -26,7 +27,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 	mount, name, _ := cutRole(c.Subject)
 	at := "auth/" + mount + "/role/" + name
 	role, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if refusedBy(err, http.StatusForbidden) || err == nil && role == nil {
+	if vault.Answered(err, http.StatusForbidden) || err == nil && role == nil {
 		return nil, nil
 	}
 	if err != nil {
@@ -37,7 +38,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 		return nil, err
 	}
 	list, err := l.vault.API().Logical().ListWithContext(ctx, at+"/secret-id")
-	if refusedBy(err, http.StatusForbidden) {
+	if vault.Answered(err, http.StatusForbidden) {
 		return found, nil
 	}
 	if err != nil {
@@ -48,9 +49,9 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 	for _, accessor := range accessors[:min(len(accessors), limitsMost)] {
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
 		switch {
-		case refusedBy(err, http.StatusForbidden):
+		case vault.Answered(err, http.StatusForbidden):
 			return found, nil
-		case refusedBy(err, http.StatusNotFound) || err == nil && id == nil:
+		case vault.Answered(err, http.StatusNotFound) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:
 			return nil, vaultError("update", at+"/secret-id-accessor/lookup", err)
@@ -154,7 +155,7 @@ func differences(ids []map[string]any) []string {
 func (l *lister) batchTokens(ctx context.Context, c *credential.Credential, mount string, role map[string]any) ([]credential.Finding, error) {
 	at := "sys/internal/ui/mounts/auth/" + mount
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if err != nil && !refusedBy(err, http.StatusForbidden) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden) {
 		return nil, vaultError("read", at, err)
 	}
 	own, _ := role["token_type"].(string)

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/powers"
 )
 
@@ -198,9 +199,9 @@ const saidBefore = "(said by campaign "
 func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error) {
 	list, err := l.vault.API().Logical().ListWithContext(ctx, role+"/secret-id")
 	switch {
-	case refusedBy(err, http.StatusForbidden):
+	case vault.Answered(err, http.StatusForbidden):
 		return fmt.Sprintf("; when its secret-ids were made is not shown to this login (vault list %s/secret-id)", role), nil
-	case refusedBy(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+	case vault.Answered(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
 		return "", nil // no secret-id, or no such role (400), or a mount of another sort
 	case err != nil:
 		return "", vaultError("list", role+"/secret-id", err)
@@ -211,9 +212,9 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 		at := role + "/secret-id-accessor/lookup"
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
 		switch {
-		case refusedBy(err, http.StatusForbidden):
+		case vault.Answered(err, http.StatusForbidden):
 			return fmt.Sprintf("; it has %d secret-ids, and when they were made is not shown to this login", len(accessors)), nil
-		case refusedBy(err, http.StatusNotFound, http.StatusBadRequest) || err == nil && id == nil:
+		case vault.Answered(err, http.StatusNotFound, http.StatusBadRequest) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:
 			return "", vaultError("update", at, err)

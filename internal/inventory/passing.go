@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 
-	vaultapi "github.com/hashicorp/vault/api"
-
 	"rollcall/internal/directory"
 	"rollcall/internal/vault"
 )
@@ -20,9 +18,8 @@ func MayPass(err error) bool {
 	if errors.As(err, &v) {
 		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed || v.Kind == vault.Throttled
 	}
-	var answer *vaultapi.ResponseError
-	if errors.As(err, &answer) {
-		return answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests
+	if answer, came := vault.AnswerIn(err); came {
+		return answer.Status >= http.StatusInternalServerError || answer.Kind() == vault.Throttled
 	}
 	var lost *url.Error
 	return directory.IsUnreachable(err) || errors.As(err, &lost) ||

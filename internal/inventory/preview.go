@@ -10,6 +10,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/powers"
 )
@@ -215,7 +216,7 @@ func (p *preview) read(ctx context.Context, at string) (data map[string]any, sho
 // notShown: Vault answers that this login is not shown it, or that it has no
 // such thing.
 func notShown(err error) bool {
-	return refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed)
+	return vault.Answered(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed)
 }
 
 // Outlook words what a person should know of a login before the run: what will

@@ -2,16 +2,14 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
-	vaultapi "github.com/hashicorp/vault/api"
-
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // limitsOf says before the run what is known to keep a login from being
@@ -70,7 +68,7 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts
 				for _, r := range names {
 					roles[strings.ToLower(r)] = true
 				}
-			case !refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+			case !vault.Answered(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
 				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "the AppRoles of an auth mount cannot be listed"}
 			}
 			byMount[mount] = roles
@@ -80,7 +78,7 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts
 			var err error
 			there, err = l.readRole(ctx, mount, role)
 			switch {
-			case refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
+			case vault.Answered(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
 				known[reference{credential.VaultAuthority, ref.key}] = []Account{} // see accounts
 			case err != nil:
 				return &naming{fmt.Errorf("looking up the AppRole %s: %w", ref.text, err), "an AppRole cannot be read"}
@@ -105,12 +103,6 @@ func (l *lister) readRole(ctx context.Context, mount, role string) (bool, error)
 	}
 	_, is := got.Data["bind_secret_id"] // a path of another engine is no AppRole
 	return is, nil
-}
-
-// refusedBy reports whether Vault answered, with one of these.
-func refusedBy(err error, statuses ...int) bool {
-	var re *vaultapi.ResponseError
-	return errors.As(err, &re) && slices.Contains(statuses, re.StatusCode)
 }
 
 // cutRole splits "mount/role"; a mount may have several segments and a role has

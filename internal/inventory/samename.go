@@ -25,7 +25,7 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 	}
 	for _, mount := range mounts.of(credential.UserpassMethod) {
 		names, err := l.listUsers(ctx, mount)
-		if refusedBy(err, http.StatusForbidden) {
+		if vault.Answered(err, http.StatusForbidden) {
 			l.unlisted = append(l.unlisted, mount)
 			continue
 		}
@@ -131,7 +131,7 @@ func (l *lister) authMounts(ctx context.Context) (mountTypes, error) {
 	}
 	const at = "sys/auth"
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if err != nil && !refusedBy(err, http.StatusForbidden) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden) {
 		return nil, vaultError("read", at, err)
 	}
 	types := mountTypes(nil) // refused: its policy is of a version before this look
@@ -156,7 +156,7 @@ func (l *lister) authType(ctx context.Context, mount string) (string, error) {
 	}
 	at := "sys/internal/ui/mounts/auth/" + mount
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest) || err == nil && got == nil {
+	if vault.Answered(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest) || err == nil && got == nil {
 		return "", nil
 	}
 	if err != nil {
@@ -226,7 +226,7 @@ func (l *lister) ownUser(ctx context.Context, a Account, self string) (bool, err
 	mount, name, _ := cutRole(a.Subject)
 	at := "auth/" + mount + "/users/" + name
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if err != nil && !refusedBy(err, http.StatusForbidden) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden) {
 		return false, vaultError("read", at, err)
 	}
 	if got != nil && slices.ContainsFunc(texts(got.Data["token_policies"]), vault.OwnPolicy) {
@@ -241,7 +241,7 @@ func (l *lister) ownUser(ctx context.Context, a Account, self string) (bool, err
 	}
 	at = "identity/lookup/entity"
 	e, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"alias_name": name, "alias_mount_accessor": about.Data["accessor"]})
-	if err != nil && !refusedBy(err, http.StatusForbidden) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden) {
 		return false, vaultError("update", at, err)
 	}
 	return e != nil && e.Data["id"] == self, nil

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // appRoles lists the roles of an auth mount that tie to the device by their
@@ -87,8 +87,7 @@ func (l *lister) whySecretID(ctx context.Context, s config.Source, role string) 
 	for _, accessor := range keys(list) {
 		at := role + "/secret-id-accessor/lookup"
 		sec, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
-		var re *vaultapi.ResponseError
-		if errors.As(err, &re) && re.StatusCode == http.StatusNotFound {
+		if vault.Answered(err, http.StatusNotFound) {
 			continue // expired since it was listed
 		}
 		if err != nil {
@@ -176,11 +175,10 @@ func pairs(m map[string]string) string {
 // vaultError says what to do about a refused or failed read of Vault.
 func vaultError(capability, at string, err error) error {
 	const given = "; the listing was given up and nothing was changed"
-	var re *vaultapi.ResponseError
-	if errors.As(err, &re) && re.StatusCode == http.StatusForbidden {
+	if vault.Answered(err, http.StatusForbidden) {
 		return &refusal{fmt.Sprintf("the token lacks the capability %q on %s (or has expired)%s: grant it (rollcall init --print shows the policies), then list again", capability, at, given), err}
 	}
-	return fmt.Errorf("%s of %s in Vault: %w%s: check that Vault is unsealed and the mount exists (rollcall doctor), then list again", capability, at, err, given)
+	return &refusal{fmt.Sprintf("%s of %s in Vault: %s%s: check that Vault is unsealed and the mount exists (rollcall doctor), then list again", capability, at, vault.Words(err), given), err}
 }
 
 // refusal is Vault's answer in our words.

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // userpass lists the users of an auth mount that tie to the device by their
@@ -95,7 +96,7 @@ func userAccount(mount, user string) Account {
 // with roles.
 func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, known accounts) error {
 	users, err := l.listUsers(ctx, mount)
-	if err != nil && !refusedBy(err, http.StatusForbidden, http.StatusNotFound) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden, http.StatusNotFound) {
 		return &naming{fmt.Errorf("looking up the users of %s: %w", mount, err), "the users of an auth mount cannot be listed"}
 	}
 	for _, ref := range refs {
@@ -105,7 +106,7 @@ func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, 
 			at := "auth/" + mount + "/users/" + strings.ToLower(user)
 			got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
 			switch {
-			case refusedBy(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest):
+			case vault.Answered(err, http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest):
 				known[reference{credential.VaultAuthority, ref.key}] = []Account{} // see accounts
 			case err != nil:
 				return &naming{fmt.Errorf("looking up the user %s: %w", ref.text, vaultError("read", at, err)), "a user of an auth mount cannot be read"}
@@ -126,7 +127,7 @@ func (l *lister) userLimits(ctx context.Context, c *credential.Credential) ([]cr
 	mount, name, _ := cutRole(c.Subject)
 	at := "auth/" + mount + "/users/" + name
 	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	if refusedBy(err, http.StatusForbidden) || err == nil && got == nil {
+	if vault.Answered(err, http.StatusForbidden) || err == nil && got == nil {
 		return nil, nil
 	}
 	if err != nil {

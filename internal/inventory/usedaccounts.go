@@ -12,7 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault"
 )
 
 // UsedByVault are the accounts of one authority with which Vault itself works
@@ -46,7 +46,7 @@ func UsedByVault(ctx context.Context, c *config.Campaign, at Authorities, v Vaul
 // paths, and paths name accounts.
 func notLookedAt(err error) error {
 	const op = "look at which accounts Vault itself works with"
-	err = minted.Fail(credential.VaultAuthority, op, err)
+	err = vault.Refusal(credential.VaultAuthority, op, err)
 	var stop *protocol.Stop
 	if errors.Is(err, context.Canceled) || errors.As(err, &stop) {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // bindOf notes with whom a configuration binds.
@@ -56,7 +57,7 @@ func (l *lister) engineUses(ctx context.Context) error {
 func (l *lister) engine(ctx context.Context, mount, kind string) error {
 	at := mount + "/config"
 	read, err := l.vault.API().Logical().ReadWithContext(ctx, at)
-	denied := refusedBy(err, http.StatusForbidden)
+	denied := vault.Answered(err, http.StatusForbidden)
 	if err != nil && !denied {
 		return vaultError("read", at, err)
 	}

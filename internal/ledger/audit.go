@@ -47,7 +47,7 @@ type death struct {
 
 var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
-	Listed: true, Excluded: true, RollClosed: true, Found: true, Intending: true, Died: true, StillOpen: true,
+	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
 	ProfileNamed: true, LineAnswered: true,
 }
@@ -111,13 +111,13 @@ func (a *audit) check(index int64, e Entry) {
 		if l := a.state.Line(e.Credential); l == nil && !a.gap {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
 		}
-	case Intending, StillOpen, Exception, Reopened, Died:
-		if at := (announced{e.Credential, e.Attempt}); e.Event == Intending {
+	case EventIntent, EventOpen, Exception, Reopened, EventOutcome:
+		if at := (announced{e.Credential, e.Attempt}); e.Event == EventIntent {
 			if _, twice := a.intents[at]; !twice {
 				a.intents[at] = index
 			}
 		}
-		if a.ended != noIndex && (e.Event == Intending || e.Event == Died) {
+		if a.ended != noIndex && (e.Event == EventIntent || e.Event == EventOutcome) {
 			a.rep.add(index, e.Credential, "%s after the campaign was closed by entry %d", e.Event, a.ended)
 		}
 		if a.state.Line(e.Credential) == nil {
@@ -126,7 +126,7 @@ func (a *audit) check(index int64, e Entry) {
 			}
 			return
 		}
-		if e.Event == Died {
+		if e.Event == EventOutcome {
 			a.deaths = append(a.deaths, death{index, e})
 			at := a.authorityOf(e)
 			for _, ev := range e.Evidence {

@@ -23,7 +23,7 @@ func of(n int, pass string, event Event) Entry {
 }
 
 func dead(n int, servers ...string) Entry {
-	e := of(n, "1", Died)
+	e := of(n, "1", EventOutcome)
 	e.Attempt, e.Proof = 1, protocol.ProofBind
 	for i, s := range servers {
 		e.Evidence = append(e.Evidence, protocol.Evidence{
@@ -37,7 +37,7 @@ func dead(n int, servers ...string) Entry {
 func story() []Entry {
 	entries := []Entry{whole(CampaignStarted, nil), listed(0), listed(1), listed(2), whole(RollClosed, &Counts{Listed: 3})}
 	for n := range 3 {
-		intent := of(n, "1", Intending)
+		intent := of(n, "1", EventIntent)
 		intent.Attempt = 1
 		entries = append(entries, intent)
 	}
@@ -180,7 +180,7 @@ func TestStateFollowsACredential(t *testing.T) {
 		return s.Line(listed(0).Credential)
 	}
 	still := func(pass int, reason protocol.Reason) Entry {
-		e := of(0, strconv.Itoa(pass), StillOpen)
+		e := of(0, strconv.Itoa(pass), EventOpen)
 		e.Step, e.Reason, e.Server = protocol.Prove, reason, "ldap-2"
 		return e
 	}
@@ -194,7 +194,7 @@ func TestStateFollowsACredential(t *testing.T) {
 	add(whole(RollClosed, &Counts{Listed: 1}))
 	require.Equal(t, Running, s.Phase)
 
-	intent := of(0, "1", Intending)
+	intent := of(0, "1", EventIntent)
 	intent.Attempt, intent.From = 1, map[string]int{"kv/a#b": 3}
 	l = add(intent)
 	require.Equal(t, protocol.Set, l.Step)
@@ -207,7 +207,7 @@ func TestStateFollowsACredential(t *testing.T) {
 	l = add(still(3, protocol.ReasonUnreachable))
 	require.Equal(t, at, l.Since)
 
-	finding := of(0, "a", Found)
+	finding := of(0, "a", EventFinding)
 	finding.Finding = credential.FindingStalePath
 	add(finding)
 	finding.ID += "again"
@@ -231,7 +231,7 @@ func TestStateFollowsACredential(t *testing.T) {
 	require.Equal(t, time.Date(2026, 11, 23, 16, 0, 1, 0, time.UTC), l.DeadAt, "when the last server showed it")
 	require.Equal(t, map[string]int{"kv/a#b": 3}, l.From)
 
-	intent.ID, intent.Attempt = EntryID(campaign, l.ID, "2", Intending), 2
+	intent.ID, intent.Attempt = EntryID(campaign, l.ID, "2", EventIntent), 2
 	l = add(intent)
 	require.Equal(t, Dead, l.Outcome, "the stolen value stays dead")
 	exception.ID += "again"
@@ -242,7 +242,7 @@ func TestStateFollowsACredential(t *testing.T) {
 	add(whole(CampaignResumed, nil))
 	require.Equal(t, Running, s.Phase)
 	add(whole(CampaignAborted, nil))
-	require.Equal(t, Aborted, s.Phase)
+	require.Equal(t, Aborting, s.Phase)
 	add(whole(CampaignClosed, &Counts{Listed: 1, Dead: 1}))
 	require.Equal(t, Closed, s.Phase)
 	require.Equal(t, at, s.ClosedAt)

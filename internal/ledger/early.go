@@ -29,7 +29,7 @@ func EndedEarly(ctx context.Context, folder string) (*Early, error) {
 	listed, closed := false, false
 	err = r.Entries(ctx, 0, func(_ uint64, x Entry) error {
 		switch x.Event {
-		case Intending, Died:
+		case EventIntent, EventOutcome:
 			return errWorked
 		case RollClosed:
 			listed = true

@@ -27,10 +27,10 @@ const (
 	ProfileNamed    Event = "profile"         // Profile: what such a device can hold, before anything is listed
 	LineAnswered    Event = "line"            // Line: the answer to one line of it
 	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below
-	Found           Event = "finding"         // Finding, Detail
-	Intending       Event = "intent"          // about to set: from here on a server may know the new value
-	Died            Event = "outcome"         // the stolen value is proved dead: Proof, Evidence
-	StillOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
+	EventFinding    Event = "finding"         // Finding, Detail
+	EventIntent     Event = "intent"          // about to set: from here on a server may know the new value
+	EventOutcome    Event = "outcome"         // the stolen value is proved dead: Proof, Evidence
+	EventOpen       Event = "open"            // a pass ended with the credential open: Step, Reason, Server, Detail
 	Exception       Event = "exception"       // the deadline or an abort left it open
 	Reopened        Event = "reopened"        // dead, and found changed at the end of the campaign: Reason, Server, Detail
 	TookOver        Event = "took-over"       // it ended another campaign of the device (TookFrom), before anything is set

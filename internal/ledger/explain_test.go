@@ -18,14 +18,14 @@ func TestAnExceptionKeepsWhatWasSaidOfItsReason(t *testing.T) {
 		index++
 	}
 	say(Listed, "", "")
-	say(StillOpen, protocol.ReasonUnreachable, "no answer")
-	say(StillOpen, protocol.ReasonPolicy, "too young")
-	say(Intending, "", "")
-	say(StillOpen, protocol.ReasonRestaged, "attempt 2 is staged")
+	say(EventOpen, protocol.ReasonUnreachable, "no answer")
+	say(EventOpen, protocol.ReasonPolicy, "too young")
+	say(EventIntent, "", "")
+	say(EventOpen, protocol.ReasonRestaged, "attempt 2 is staged")
 	say(Exception, protocol.ReasonPolicy, "the deadline has passed")
 	require.Equal(t, "too young (the deadline has passed)", s.Line("corp/1").Detail)
 
-	say(Intending, "", "")
+	say(EventIntent, "", "")
 	say(Exception, protocol.ReasonLocked, "the campaign was aborted")
 	require.Equal(t, "the campaign was aborted", s.Line("corp/1").Detail)
 }
@@ -35,8 +35,8 @@ func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T)
 	s := NewState()
 	for i, e := range []Entry{
 		{Event: Listed},
-		{Event: StillOpen, Step: protocol.Prove, Reason: protocol.ReasonLagging, SetAt: set},
-		{Event: Died, Attempt: 1, Proof: protocol.ProofBind, At: set.Add(time.Minute)},
+		{Event: EventOpen, Step: protocol.Prove, Reason: protocol.ReasonLagging, SetAt: set},
+		{Event: EventOutcome, Attempt: 1, Proof: protocol.ProofBind, At: set.Add(time.Minute)},
 	} {
 		e.ID, e.Credential = fmt.Sprint(i), "corp/1"
 		s.Add(uint64(i), e)
@@ -49,8 +49,8 @@ func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T)
 func TestADeathIsTakenBackByWhatWasFoundSince(t *testing.T) {
 	s := NewState()
 	for i, e := range []Entry{
-		{Event: Listed}, {Event: Reopened, Reason: protocol.ReasonChangedSince}, {Event: Intending, Attempt: 1},
-		{Event: Died, Attempt: 1, Proof: protocol.ProofBind, Evidence: []protocol.Evidence{{Server: "a"}}},
+		{Event: Listed}, {Event: Reopened, Reason: protocol.ReasonChangedSince}, {Event: EventIntent, Attempt: 1},
+		{Event: EventOutcome, Attempt: 1, Proof: protocol.ProofBind, Evidence: []protocol.Evidence{{Server: "a"}}},
 		{Event: Reopened, Reason: protocol.ReasonChangedSince, Server: "a", Detail: "changed"},
 	} {
 		e.ID, e.Credential = fmt.Sprint(i), "corp/1"
@@ -65,6 +65,6 @@ func TestADeathIsTakenBackByWhatWasFoundSince(t *testing.T) {
 	l := s.Line("corp/1")
 	require.Equal(t, []any{IsException, protocol.ReasonChangedSince, "changed"}, []any{l.Outcome, l.Reason, l.Detail})
 	require.Zero(t, l.DeadAt)
-	s.Add(9, Entry{ID: "9", Event: Intending, Credential: "corp/1", Attempt: 2})
+	s.Add(9, Entry{ID: "9", Event: EventIntent, Credential: "corp/1", Attempt: 2})
 	require.Equal(t, NoOutcome, l.Outcome, "it can be tried again")
 }

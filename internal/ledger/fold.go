@@ -70,7 +70,7 @@ func (s *State) Add(index uint64, e Entry) {
 		if e.TookFrom != nil {
 			s.TookOver = append(s.TookOver, *e.TookFrom)
 		}
-	case Found:
+	case EventFinding:
 		s.Findings = addFinding(s.Findings, e)
 	}
 	s.Phase = s.phase()
@@ -93,7 +93,7 @@ func (s *State) phase() Phase {
 	case !s.ClosedAt.IsZero():
 		return Closed
 	case s.aborted:
-		return Aborted
+		return Aborting
 	case s.paused:
 		return Paused
 	case s.rollClosed:
@@ -149,11 +149,11 @@ func (s *State) addToLine(index uint64, e Entry) {
 		if l.Since.IsZero() {
 			l.Since = e.At
 		}
-	case Found:
+	case EventFinding:
 		l.Findings = addFinding(l.Findings, e)
-	case Intending:
+	case EventIntent:
 		l.intend(e)
-	case StillOpen:
+	case EventOpen:
 		l.stand(e)
 		l.explain(e)
 	case Exception:
@@ -166,7 +166,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 		}
 	case Reopened:
 		l.reopen(index, e)
-	case Died:
+	case EventOutcome:
 		l.die(index, e)
 	}
 }

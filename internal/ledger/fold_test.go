@@ -27,7 +27,7 @@ func events() *rapid.Generator[[]at] {
 		n := rapid.IntRange(0, 3).Draw(t, "credential")
 		pass := rapid.IntRange(1, 4).Draw(t, "pass")
 		event := rapid.SampledFrom([]Event{CampaignStarted, CampaignPaused, CampaignResumed, CampaignAborted, CampaignClosed,
-			Listed, Listed, Excluded, RollClosed, Found, Intending, Died, StillOpen, Exception, Anchored, "other"}).Draw(t, "event")
+			Listed, Listed, Excluded, RollClosed, EventFinding, EventIntent, EventOutcome, EventOpen, Exception, Anchored, "other"}).Draw(t, "event")
 		e := of(n, strconv.Itoa(pass), event)
 		switch event {
 		case Listed:
@@ -35,14 +35,14 @@ func events() *rapid.Generator[[]at] {
 		case CampaignStarted, CampaignPaused, CampaignResumed, CampaignAborted, CampaignClosed, RollClosed:
 			e = whole(event, &Counts{Listed: n})
 			e.ID += strconv.Itoa(pass)
-		case Died:
+		case EventOutcome:
 			e = dead(n, "ldap-1")
-			e.ID, e.Attempt = EntryID(campaign, e.Credential, strconv.Itoa(pass), Died), pass
-		case Found:
+			e.ID, e.Attempt = EntryID(campaign, e.Credential, strconv.Itoa(pass), EventOutcome), pass
+		case EventFinding:
 			e.Finding = rapid.SampledFrom([]credential.FindingCode{credential.FindingStalePath, credential.FindingTwoPaths}).Draw(t, "finding")
-		case Intending:
+		case EventIntent:
 			e.Attempt, e.From = pass, map[string]int{"kv/a#b": pass}
-		case StillOpen, Exception:
+		case EventOpen, Exception:
 			e.Step = rapid.SampledFrom([]protocol.Step{protocol.Set, protocol.Prove}).Draw(t, "step")
 			e.Reason = rapid.SampledFrom([]protocol.Reason{protocol.ReasonLagging, protocol.ReasonLocked}).Draw(t, "reason")
 		}

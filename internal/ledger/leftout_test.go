@@ -18,7 +18,7 @@ func storyWithout(server string) []Entry {
 	left.Authority, left.Server, left.Actor, left.Detail = "corp", server, "operator@bastion", "its disk burnt"
 	death := dead(0, "ldap-1")
 	death.LeftOut = []string{server}
-	return []Entry{started, listed(0), whole(RollClosed, &Counts{Listed: 1}), of(0, "1", Intending), left, death,
+	return []Entry{started, listed(0), whole(RollClosed, &Counts{Listed: 1}), of(0, "1", EventIntent), left, death,
 		whole(CampaignClosed, &Counts{Listed: 1, Dead: 1})}
 }
 

@@ -29,7 +29,7 @@ func storyOfAGateway() []Entry {
 	}
 	story = append(story, whole(RollClosed, &Counts{Listed: 2}))
 	for n := range 2 {
-		intent := of(n, "1", Intending)
+		intent := of(n, "1", EventIntent)
 		intent.Attempt = 1
 		story = append(story, intent)
 	}
@@ -125,7 +125,7 @@ func TestACleanEndNeedsAnAnswerToEachLineAndAnEndOfEachCredential(t *testing.T) 
 			return s
 		}, ends(true, false)), 0, ""},
 		{"a warning that something may be missing, and called clean", func(s []Entry) []Entry {
-			e := whole(Found, nil)
+			e := whole(EventFinding, nil)
 			e.Finding = credential.FindingSourceEmpty
 			return append(s[:rollClosed:rollClosed], append([]Entry{e}, s[rollClosed:]...)...)
 		}, ending + 1, "1 warning that something may be missing"},

@@ -81,7 +81,7 @@ func TestEntriesPrintAsOneLine(t *testing.T) {
 	l.Name = "uid=a\x1b[2J,dc=example,dc=org"
 	d := dead(3, "ldaps://ldap-1.example.org")
 	d.To = map[string]int{"kv/a#b": 4}
-	o := of(3, "2", StillOpen)
+	o := of(3, "2", EventOpen)
 	o.Step, o.Reason, o.Server, o.Detail = protocol.Prove, protocol.ReasonLagging, "ldap-2", "has not seen the change"
 	for _, c := range []struct {
 		entry Entry

@@ -49,11 +49,11 @@ type Phase string
 
 // Phases.
 const (
-	Listing Phase = "listing"
-	Running Phase = "running"
-	Paused  Phase = "paused"
-	Aborted Phase = "aborting" // until it closes
-	Closed  Phase = "closed"
+	Listing  Phase = "listing"
+	Running  Phase = "running"
+	Paused   Phase = "paused"
+	Aborting Phase = "aborting" // until it closes
+	Closed   Phase = "closed"
 )
 
 // Outcome of one credential.

@@ -58,7 +58,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	l.die("corp/a", time.Second, 2*time.Second, protocol.ProofBind, nil, nil, near)
 	l.die("corp/b", 15*time.Second, 16*time.Second, protocol.ProofBind, nil, nil, near)
 	l.die("corp/c", 17*time.Second, 18*time.Second, protocol.ProofBind, nil, nil, near)
-	l.open("corp/d", ledger.StillOpen, protocol.Precheck, protocol.ReasonLocked, near, "")
+	l.open("corp/d", ledger.EventOpen, protocol.Precheck, protocol.ReasonLocked, near, "")
 	p := ProgressOf(l.fold(), at(20*time.Second), nil)
 	require.InDelta(t, 0.2, p.Rate, 1e-9, "two deaths in the last ten seconds")
 	left, ok := p.eta()
@@ -75,7 +75,7 @@ func TestALockIsShownWithItsEndUntilThen(t *testing.T) {
 	for i, end := range []time.Duration{0, 40 * time.Minute, 30 * time.Minute} {
 		id := fmt.Sprintf("corp/%d", i)
 		l.list(id, id, "corp", 0, "ldap-password")
-		e := ledger.Entry{At: at(time.Second), Event: ledger.StillOpen, Credential: id, Step: protocol.Precheck, Reason: protocol.ReasonLocked, Server: near}
+		e := ledger.Entry{At: at(time.Second), Event: ledger.EventOpen, Credential: id, Step: protocol.Precheck, Reason: protocol.ReasonLocked, Server: near}
 		if end > 0 {
 			e.Until = at(end)
 		}
@@ -94,7 +94,7 @@ func TestInterruptedCredentialsAreInWorkAndNotOpen(t *testing.T) {
 	l.start()
 	l.list("corp/a", "a", "corp", 0, "ldap-password")
 	l.rollClosed(1)
-	l.open("corp/a", ledger.StillOpen, protocol.Stage, protocol.ReasonInterrupted, "", "")
+	l.open("corp/a", ledger.EventOpen, protocol.Stage, protocol.ReasonInterrupted, "", "")
 	require.Equal(t, 1, StatusOf(l.fold(), verified).ByState["in_work"])
 }
 

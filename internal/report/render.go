@@ -192,7 +192,7 @@ func rateAndETA(p Progress) string {
 
 func phaseColour(ph ledger.Phase) string {
 	switch ph {
-	case ledger.Paused, ledger.Aborted:
+	case ledger.Paused, ledger.Aborting:
 		return sgrYellow
 	case ledger.Closed:
 		return sgrGreen

@@ -48,7 +48,7 @@ func TestWhatSeveralHaveInCommonIsSaidOnce(t *testing.T) {
 		id := fmt.Sprintf("corp/%d", i)
 		l.list(id, "uid=svc-"+id, "corp", 0, credential.LDAPPassword, "kv/apps/x#password")
 		l.add(ledger.Entry{At: at(time.Minute), Event: ledger.Exception, Credential: id, Step: protocol.Precheck, Reason: protocol.ReasonSuperseded, Detail: detail}, "")
-		l.add(ledger.Entry{At: at(time.Minute), Event: ledger.Found, Credential: id, Finding: credential.FindingStalePath, Detail: "kv/old"}, "")
+		l.add(ledger.Entry{At: at(time.Minute), Event: ledger.EventFinding, Credential: id, Finding: credential.FindingStalePath, Detail: "kv/old"}, "")
 	}
 	l.rollClosed(5)
 	var text, page bytes.Buffer

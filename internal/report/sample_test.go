@@ -65,8 +65,8 @@ func (l *log) rollClosed(n int) {
 }
 
 func (l *log) die(id string, set, died time.Duration, proof protocol.Proof, from, to map[string]int, servers ...string) {
-	l.add(ledger.Entry{At: at(set), Event: ledger.Intending, Credential: id, Attempt: 1, From: from}, "1")
-	e := ledger.Entry{At: at(died), Event: ledger.Died, Credential: id, Attempt: 1, Proof: proof, SetAt: at(set), From: from, To: to}
+	l.add(ledger.Entry{At: at(set), Event: ledger.EventIntent, Credential: id, Attempt: 1, From: from}, "1")
+	e := ledger.Entry{At: at(died), Event: ledger.EventOutcome, Credential: id, Attempt: 1, Proof: proof, SetAt: at(set), From: from, To: to}
 	for _, s := range servers {
 		ev := protocol.Evidence{Server: s, At: at(died).Format("2006-01-02T15:04:05.000Z"), New: protocol.Accepted, Changed: "20261123120003.000001Z"}
 		if proof == protocol.ProofBind {
@@ -78,7 +78,7 @@ func (l *log) die(id string, set, died time.Duration, proof protocol.Proof, from
 }
 
 func (l *log) find(id string, code credential.FindingCode, detail string) {
-	l.add(ledger.Entry{At: at(2 * time.Second), Event: ledger.Found, Credential: id, Finding: code, Detail: detail}, string(code))
+	l.add(ledger.Entry{At: at(2 * time.Second), Event: ledger.EventFinding, Credential: id, Finding: code, Detail: detail}, string(code))
 }
 
 func (l *log) open(id string, e ledger.Event, s protocol.Step, r protocol.Reason, server, detail string) {
@@ -116,7 +116,7 @@ func sample(closed bool) *log {
 	l.die("corp/0002", 1600*time.Millisecond, 3*time.Second, protocol.ProofBind, v(1, "kv/apps/esg-01/scan", "kv/shared/scan"), v(2, "kv/apps/esg-01/scan", "kv/shared/scan"), near, far)
 	l.find("corp/0003", credential.FindingChangedBefore, "refused on both servers before anything was set")
 	l.die("corp/0003", 2*time.Second, 4*time.Second, protocol.ProofMetadata, v(1, "kv/apps/esg-01/changed"), v(2, "kv/apps/esg-01/changed"), near, far)
-	end := ledger.StillOpen
+	end := ledger.EventOpen
 	if closed {
 		end = ledger.Exception
 	}
@@ -128,7 +128,7 @@ func sample(closed bool) *log {
 		l.die("vault/approle/esg-01", 7*time.Second, 7200*time.Millisecond, protocol.ProofRevoked, v(1, "kv/apps/esg-01/vault"), v(2, "kv/apps/esg-01/vault"), "https://vault.example.org:8200")
 		l.add(ledger.Entry{At: at(20 * time.Second), Event: ledger.CampaignClosed, Counts: &ledger.Counts{Listed: 7, Excluded: 1, Dead: 5, Open: 2}}, "")
 	} else {
-		l.add(ledger.Entry{At: at(8 * time.Second), Event: ledger.Intending, Credential: "corp/0005", Attempt: 1}, "1")
+		l.add(ledger.Entry{At: at(8 * time.Second), Event: ledger.EventIntent, Credential: "corp/0005", Attempt: 1}, "1")
 	}
 	return l
 }
@@ -144,7 +144,7 @@ func sampleLeftOut() *log {
 	}
 	l.rollClosed(2)
 	l.die("corp/0000", time.Second, 2*time.Second, protocol.ProofBind, nil, nil, near, far)
-	l.open("corp/0001", ledger.StillOpen, protocol.Prove, protocol.ReasonUnreachable, far, "")
+	l.open("corp/0001", ledger.EventOpen, protocol.Prove, protocol.ReasonUnreachable, far, "")
 	l.add(ledger.Entry{At: at(10 * time.Second), Event: ledger.ServerLeftOut, Authority: "corp", Server: far, Actor: "operator@bastion", Detail: "its disk burnt, a new one comes on Monday"}, "1")
 	l.die("corp/0001", 3*time.Second, 11*time.Second, protocol.ProofBind, nil, nil, near)
 	l.entries[len(l.entries)-1].LeftOut = []string{far}

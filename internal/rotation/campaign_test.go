@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // passesMost is how many passes a credential may take. A reset that a policy
@@ -51,7 +52,7 @@ func (w *world) pass(again bool) (Applied, bool) {
 	}
 	if p.Stop != nil {
 		w.note("prepare stops: " + p.Stop.Error())
-		return Applied{Stop: p.Stop, Step: p.Step}, false
+		return Applied{Applied: wire.Applied{Stop: p.Stop, Step: p.Step}}, false
 	}
 	w.intents[p.Attempt] = true
 	a, ok := w.apply(p.Attempt, p.Fresh)

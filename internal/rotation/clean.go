@@ -4,22 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
-
-// Dead is what Clean needs to know of a credential whose outcome is in the
-// ledger: it is part of Applied.
-type Dead struct {
-	Attempt int         `json:"attempt,omitempty"` // the one that was proved
-	To      []int       `json:"to"`
-	Written []time.Time `json:"written,omitempty"`
-	Doomed  [][]int     `json:"doomed,omitempty"`
-}
 
 // Clean destroys the versions that the proof made worthless and frees the
 // credential. The caller has the outcome in the ledger. Repeating it does no
@@ -28,7 +19,7 @@ type Dead struct {
 // The staged value is the one copy that nobody else can write over, so it stays
 // as long as a path does not give its readers that value: then lost says which
 // state was left, and the credential is open again.
-func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d Dead) (lost *protocol.Stop, err error) {
+func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d wire.Dead) (lost *protocol.Stop, err error) {
 	paths := slices.Clone(c.Paths)
 	if c.Spare != nil && len(d.To) > len(paths) {
 		paths = append(paths, *c.Spare)

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // A staging entry is deleted without a look only by the process that proved its
@@ -46,7 +47,7 @@ func TestOnlyWhoProvedItMomentsAgoFreesItWithoutALook(t *testing.T) {
 			counted := &looking{Store: r.Store}
 			r.Store = counted
 			at := w.secrets[place(w.cred.Paths[0])].versions[0].at
-			lost, err := r.Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: []time.Time{at}, Doomed: make([][]int, 1)})
+			lost, err := r.Clean(context.Background(), w.cred, wire.Dead{Attempt: 1, To: []int{1}, Written: []time.Time{at}, Doomed: make([][]int, 1)})
 			require.NoError(t, err)
 			require.Nil(t, lost)
 			require.Equal(t, c.looks, counted.looked)

@@ -74,7 +74,7 @@ const (
 	general  debtKind = iota // Vault took no write, whoever's it was
 	specific                 // Vault did not take this write, and perhaps takes another
 	denied                   // a right on this path is missing: others are asked about before
-	own                      // as specific, and one that was let in after it was activated
+	isolated                 // as specific, and one that was let in after it was activated
 )
 
 const (
@@ -267,7 +267,7 @@ func (g *Gate) activated(id string, wrote bool) {
 		g.shut, g.why = false, nil
 		for id, d := range g.owed {
 			if d.why == specific && in.at.After(d.since) {
-				d.why = own
+				d.why = isolated
 				g.owed[id] = d
 			}
 		}
@@ -284,12 +284,12 @@ func (g *Gate) failed(id string, at places, why *protocol.Stop, kind debtKind) {
 		switch {
 		case kind == denied && g.inside[id].looked:
 			kind = specific // the right was there when it was asked for
-		case kind == specific && met && had.why == own:
-			kind = own
+		case kind == specific && met && had.why == isolated:
+			kind = isolated
 		}
 		delete(g.inside, id)
 		g.owed[id] = debt{places: at, why: kind, since: time.Now()}
-		g.shut, g.why = g.shut || kind != own, why
+		g.shut, g.why = g.shut || kind != isolated, why
 	})
 }
 

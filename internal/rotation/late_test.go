@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // held is a network that keeps resets, and brings them later.
@@ -51,7 +52,7 @@ func TestAResetWithoutAnAnswerKeepsItsValueWhileItMayStillArrive(t *testing.T) {
 				rot.Store, rot.Campaign, rot.Now = ended{r.store}, campaign, func() time.Time { return now }
 				p := rot.Prepare(t.Context(), c)
 				if p.Stop != nil {
-					return Applied{Stop: p.Stop, Step: p.Step}
+					return Applied{Applied: wire.Applied{Stop: p.Stop, Step: p.Step}}
 				}
 				a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
 				if a.Dead() {

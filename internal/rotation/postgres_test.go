@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/postgres"
 	"rollcall/internal/postgres/settings"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // cluster is a real server of PostgreSQL and a Vault in memory.
@@ -78,7 +79,7 @@ func (c *cluster) as(role, password string, timeout time.Duration) *Rotator {
 func rotate(ctx context.Context, rot *Rotator, x credential.Credential) Applied {
 	p := rot.Prepare(ctx, x)
 	if p.Stop != nil {
-		return Applied{Stop: p.Stop, Step: p.Step}
+		return Applied{Applied: wire.Applied{Stop: p.Stop, Step: p.Step}}
 	}
 	return rot.Apply(ctx, x, p.Attempt, p.Fresh)
 }

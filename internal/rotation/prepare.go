@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // Prepare checks the account, and stages a new value unless one is staged
@@ -18,7 +19,7 @@ import (
 // stop its batch.
 func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared {
 	if stop := ProblemStop(c); stop != nil {
-		return Prepared{Step: protocol.Precheck, Stop: stop}
+		return keptOpen(protocol.Precheck, stop)
 	}
 	account, read, err := r.account(ctx, c)
 	if err == nil && account.State != protocol.Accepted {
@@ -28,17 +29,17 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		err = r.mayStage(ctx, c, r.hindered(ctx, c, &account))
 	}
 	if err != nil {
-		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+		return keptOpen(protocol.Precheck, asStop(err))
 	}
 	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
 	var lives []vault.Live
 	for i, p := range c.Paths {
 		live, err := r.read(ctx, c, p, 0)
 		if err != nil {
-			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+			return keptOpen(protocol.Precheck, asStop(err))
 		}
 		if stop := placeStop(live.Problem, i); stop != nil && (c.Spare == nil || live.Problem != credential.DeletedVersion && !c.Adopted) {
-			return Prepared{Step: protocol.Precheck, Stop: stop}
+			return keptOpen(protocol.Precheck, stop)
 		}
 		base[p.String()] = live.Version
 		// What an earlier campaign left to hand over is not what the owner
@@ -51,16 +52,16 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	if len(old) == 0 {
 		if err := r.mayStage(ctx, c, secretless(c, account, r.writeServer())); err != nil {
-			return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+			return keptOpen(protocol.Precheck, asStop(err))
 		}
 	}
 	if err := r.mayStage(ctx, c, copied(c, c.Paths, lives)); err != nil {
-		return Prepared{Step: protocol.Precheck, Stop: asStop(err)}
+		return keptOpen(protocol.Precheck, asStop(err))
 	}
 	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old, lives)
 	if err != nil {
 		r.Gate.refused(err)
-		out := Prepared{Step: protocol.Stage, Stop: asStop(err)}
+		out := keptOpen(protocol.Stage, asStop(err))
 		if e, ok := errors.AsType[*activatedAt](err); ok {
 			out.Elsewhere = e.paths
 		}
@@ -71,7 +72,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	} else {
 		from = versions(pathsOf(c, staged), staged.Base)
 	}
-	return Prepared{Attempt: staged.Attempt, Fresh: fresh, From: from}
+	return Prepared{Prepared: wire.Prepared{Attempt: staged.Attempt, Fresh: fresh, From: from}}
 }
 
 // stage makes a value durable before any server sees it (rule 1). A value that

@@ -17,6 +17,7 @@ import (
 	"rollcall/internal/lab"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // shelf is a Vault in memory that never fails.
@@ -114,7 +115,7 @@ func (s *shelf) MountKeeping(context.Context, credential.Path) (vault.Keeping, e
 func (s *shelf) SinceActivated(_ context.Context, _ string, p credential.Path, _ vault.Live) (ownmount.Since, error) {
 	return s.since[p], nil
 }
-func (s *shelf) CampaignClosed(context.Context, string) (bool, time.Time, error) {
+func (s *shelf) CampaignReleased(context.Context, string) (bool, time.Time, error) {
 	return false, time.Time{}, nil
 }
 
@@ -261,7 +262,7 @@ func (r *real) run(cs []credential.Credential, then func()) []Applied {
 	out := make([]Applied, len(cs))
 	verdicts := make([]Verdict, len(cs))
 	for i, c := range cs {
-		if out[i] = (Applied{Stop: prepared[i].Stop, Step: prepared[i].Step}); prepared[i].Stop == nil {
+		if out[i] = (Applied{Applied: wire.Applied{Stop: prepared[i].Stop, Step: prepared[i].Step}}); prepared[i].Stop == nil {
 			out[i] = rot.Apply(r.Context(), c, prepared[i].Attempt, prepared[i].Fresh)
 		}
 		verdicts[i] = Verdict{c, &out[i]}

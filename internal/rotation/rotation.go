@@ -18,6 +18,7 @@ import (
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // Store is what a rotation needs of Vault. *ownmount.Store is the real one.
@@ -37,7 +38,7 @@ type Store interface {
 	// alone, which cost next to nothing.
 	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
 	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
-	CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error)
+	CampaignReleased(ctx context.Context, campaign string) (released bool, until time.Time, err error)
 }
 
 // Rotator rotates credentials of one authority for one campaign. It is safe
@@ -100,57 +101,24 @@ type Rotator struct {
 	unresponsive unresponsive
 }
 
-// Prepared is what Prepare learned. It travels through Temporal: no names, no
-// values.
+// Prepared is what Prepare learned.
 type Prepared struct {
-	// Attempt of the staged value.
-	Attempt int `json:"attempt"`
-	// Fresh: no server can have seen the staged value yet.
-	Fresh bool `json:"fresh,omitempty"`
-	// From are the versions in force before, in the order of Credential.Paths,
-	// and then of Credential.Spare if that takes part.
-	From []int `json:"from"`
-	// Stop keeps the credential open at Precheck or Stage; nothing was changed.
-	Stop *protocol.Stop `json:"stop,omitempty"`
-	Step protocol.Step  `json:"step,omitempty"`
+	wire.Prepared
 	// Elsewhere are paths that are not on this roll, at which an ended campaign
 	// has activated its value. They do not travel.
-	Elsewhere []ownmount.Placed `json:"-"`
+	Elsewhere []ownmount.Placed
 }
 
-// Applied is what Apply reached. It travels through Temporal: no names, no
-// values.
+// keptOpen is a credential of which nothing was changed.
+func keptOpen(step protocol.Step, stop *protocol.Stop) Prepared {
+	return Prepared{Prepared: wire.Prepared{Step: step, Stop: stop}}
+}
+
+// Applied is what Apply reached.
 type Applied struct {
-	Attempt  int                 `json:"attempt"`
-	Proof    protocol.Proof      `json:"proof,omitempty"` // set when dead
-	Evidence []protocol.Evidence `json:"evidence,omitempty"`
-	SetAt    time.Time           `json:"set_at,omitzero"`
-	From     []int               `json:"from,omitempty"`
-	// To are the activated versions, in the order of From; 0 for a path that
-	// was left as it is.
-	To []int `json:"to,omitempty"`
-	// Written is when Vault wrote each of To, and Doomed the versions that may
-	// be destroyed once the outcome is recorded.
-	Written  []time.Time          `json:"written,omitempty"`
-	Doomed   [][]int              `json:"doomed,omitempty"`
-	Findings []credential.Finding `json:"findings,omitempty"`
-	// LeftOut are the servers that were not asked, because a person had left
-	// them out.
-	LeftOut []string `json:"left_out,omitempty"`
+	wire.Applied
 
-	// Stop and Step say why and where it stays open.
-	Stop *protocol.Stop `json:"stop,omitempty"`
-	Step protocol.Step  `json:"step,omitempty"`
-
-	sight sight
-}
-
-// Dead reports whether the old value is proved dead.
-func (a Applied) Dead() bool { return a.Proof != "" && a.Stop == nil }
-
-// ToClean is what Clean needs of it.
-func (a Applied) ToClean() Dead {
-	return Dead{Attempt: a.Attempt, To: a.To, Written: a.Written, Doomed: a.Doomed}
+	sight sight // it does not travel
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }

@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
 )
 
 // row is one pass: what is odd about it, and where it ends.
@@ -376,11 +377,11 @@ func TestCleanLeavesWhatAnotherCampaignStaged(t *testing.T) {
 	w := plain()
 	w.closed[us] = true
 	w.staging[w.cred.ID] = &ownmount.Staged{Secret: secret("Q"), Campaign: "campaign-3", Attempt: 1, Version: 1}
-	lost, err := w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)})
+	lost, err := w.rotator().Clean(context.Background(), w.cred, wire.Dead{Attempt: 1, To: []int{1}, Written: make([]time.Time, 1), Doomed: make([][]int, 1)})
 	require.NoError(t, err)
 	require.Nil(t, lost, "another campaign's to say")
 	require.NotNil(t, w.staging[w.cred.ID])
-	_, err = w.rotator().Clean(context.Background(), w.cred, Dead{Attempt: 1})
+	_, err = w.rotator().Clean(context.Background(), w.cred, wire.Dead{Attempt: 1})
 	require.Error(t, err, "one version for each path")
 	require.Equal(t, "P0", w.live(0))
 }

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // front is an authority of one server, behind which several machines may stand.
@@ -40,11 +41,11 @@ func (f *front) after(t *testing.T, d *Doubts, a Applied, mark string) Applied {
 }
 
 func inOrder(mark string) Applied {
-	return Applied{Proof: protocol.ProofBind, Step: protocol.Prove, Evidence: []protocol.Evidence{{Server: "ldap1", Changed: mark}}}
+	return Applied{Applied: wire.Applied{Proof: protocol.ProofBind, Step: protocol.Prove, Evidence: []protocol.Evidence{{Server: "ldap1", Changed: mark}}}}
 }
 
 func brokenOff(r protocol.Reason) Applied {
-	return Applied{Step: protocol.Prove, Stop: &protocol.Stop{Reason: r, Server: "ldap1"}}
+	return Applied{Applied: wire.Applied{Step: protocol.Prove, Stop: &protocol.Stop{Reason: r, Server: "ldap1"}}}
 }
 
 func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
@@ -116,7 +117,7 @@ func TestOneGoodLookNeverTakesBackABadOne(t *testing.T) {
 	})
 	t.Run("what ended elsewhere is left alone", func(t *testing.T) {
 		f, d := &front{look: kind.Look{Contradicts: "x"}}, NewDoubts()
-		a := Applied{Step: protocol.Set, Stop: &protocol.Stop{Reason: protocol.ReasonRights}}
+		a := Applied{Applied: wire.Applied{Step: protocol.Set, Stop: &protocol.Stop{Reason: protocol.ReasonRights}}}
 		require.Equal(t, a, f.after(t, d, a, ""))
 		require.Empty(t, f.asked)
 	})

@@ -238,7 +238,7 @@ func (h *hand) SinceActivated(_ context.Context, id string, p credential.Path, l
 	})
 }
 
-func (h *hand) CampaignClosed(_ context.Context, campaign string) (bool, time.Time, error) {
+func (h *hand) CampaignReleased(_ context.Context, campaign string) (bool, time.Time, error) {
 	closed, err := call(h, "read campaign", lostVault("read campaign"), func() (bool, error) { return h.w.closed[campaign], nil })
 	return closed, time.Time{}, err
 }

@@ -22,7 +22,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
-	closed, until, err := r.Store.CampaignClosed(ctx, staged.Campaign)
+	closed, until, err := r.Store.CampaignReleased(ctx, staged.Campaign)
 	if err != nil {
 		return ownmount.Staged{}, err
 	}

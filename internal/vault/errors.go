@@ -210,8 +210,8 @@ func (s *Client) Fail(op, path, capability string, err error) error {
 
 func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) {
+	answer, came := AnswerIn(err)
+	if !came {
 		// A deadline is not among these: then Vault, or what is in between, was
 		// slow.
 		if errors.Is(err, context.Canceled) {
@@ -222,36 +222,13 @@ func wrap(server, op, path, capability string, err error) *Error {
 		return e
 	}
 	e.cause = nil // its text is Vault's, which Detail may have to leave out
-	e.Status = resp.StatusCode
-	text := strings.Join(resp.Errors, "; ")
-	e.Kind = classify(resp.StatusCode, text)
+	e.Status, e.Kind = answer.Status, answer.Kind()
 	// A login may be answered with the secret-id in the text, and a proxy's
 	// page may hold anything.
-	if !resp.RawError && !strings.HasSuffix(path, "/login") {
-		e.Detail = oneLine(text)
+	if !answer.page && !strings.HasSuffix(path, "/login") {
+		e.Detail = oneLine(answer.text)
 	}
 	return e
-}
-
-func classify(status int, text string) ErrorKind {
-	switch {
-	case status == http.StatusServiceUnavailable && strings.Contains(text, "sealed"):
-		return Sealed
-	case status == http.StatusTooManyRequests:
-		return Throttled
-	case status == http.StatusServiceUnavailable, status == http.StatusBadGateway,
-		status == http.StatusGatewayTimeout, status == http.StatusPreconditionFailed:
-		return Unreachable
-	case status == http.StatusForbidden && (strings.Contains(text, "invalid token") || strings.Contains(text, "bad token")):
-		return TokenExpired
-	case status == http.StatusForbidden:
-		return PermissionDenied
-	case status == http.StatusNotFound:
-		return NotFound
-	case status == http.StatusBadRequest && strings.Contains(text, "check-and-set parameter did not match"):
-		return CASMismatch
-	}
-	return Other
 }
 
 func transportDetail(err error) string {

@@ -25,6 +25,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -191,8 +192,8 @@ func (au *Authority) find(ctx context.Context, r role, value credential.Secret) 
 	return secretIDOf(got), nil
 }
 
-// fail says of a call that failed what may travel: see minted.Fail.
-func (au *Authority) fail(op string, err error) error { return minted.Fail(au.server, op, err) }
+// fail says of a call that failed what may travel: see vault.Refusal.
+func (au *Authority) fail(op string, err error) error { return vault.Refusal(au.server, op, err) }
 
 func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}

@@ -2,14 +2,12 @@ package approlesecretid
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
 
-	vaultapi "github.com/hashicorp/vault/api"
-
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // limits are what a secret-id has of its own, tighter than its role's:
@@ -140,8 +138,7 @@ const inheritedMost = 500
 // was listed.
 func (au *Authority) findAccessor(ctx context.Context, r role, accessor string) (*secretID, error) {
 	got, err := au.api.Logical().WriteWithContext(ctx, r.path()+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
-	var resp *vaultapi.ResponseError
-	if errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound {
+	if vault.Answered(err, http.StatusNotFound) {
 		return nil, nil
 	}
 	if err != nil {

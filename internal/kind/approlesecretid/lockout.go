@@ -2,11 +2,12 @@ package approlesecretid
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 
 	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/vault"
 )
 
 // locked reports whether Vault refuses every login of the role for now, which
@@ -24,8 +25,7 @@ func (au *Authority) locked(ctx context.Context, r role, roleID string) (bool, e
 	}
 	accessor, _ := mount.Data["accessor"].(string)
 	got, err := au.api.Logical().ReadWithDataWithContext(ctx, "sys/locked-users", map[string][]string{"mount_accessor": {accessor}})
-	var resp *vaultapi.ResponseError
-	if errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound || err == nil && got == nil {
+	if vault.Answered(err, http.StatusNotFound) || err == nil && got == nil {
 		return false, nil
 	}
 	if err != nil {

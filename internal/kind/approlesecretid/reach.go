@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -53,7 +54,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 	defer done()
 	auth, end, err := au.tokens.LogIn(ctx, "auth/"+r.mount+"/login", map[string]any{"role_id": roleID, "secret_id": value.Reveal()})
 	if err != nil {
-		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, minted.ErrSilence)
+		return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %w", au.server, vault.ErrNoAnswer)
 	}
 	defer end()
 	at := "auth/" + r.mount

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	vaultapi "github.com/hashicorp/vault/api"
 
@@ -50,12 +48,12 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 	if err == nil {
 		return nil
 	}
-	var resp *vaultapi.ResponseError
-	if errors.As(err, &resp) && strings.Contains(strings.Join(resp.Errors, " "), "already registered") {
+	answer, _ := vault.AnswerIn(err)
+	if answer.Says("already registered") {
 		return nil
 	}
 	// Vault 1.21 answers so with status 500.
-	if errors.As(err, &resp) && strings.Contains(strings.Join(resp.Errors, " "), "subset relationship between CIDR") {
+	if answer.Says("subset relationship between CIDR") {
 		return au.stop(protocol.ReasonPolicy, "the old secret-id is bound to addresses that its role no longer allows (secret_id_bound_cidrs, token_bound_cidrs), so a new one cannot be bound like it; nothing was changed; bring the role and its secret-ids in line")
 	}
 	return au.fail("set a secret-id", err)

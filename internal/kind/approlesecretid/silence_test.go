@@ -8,7 +8,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
-	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault"
 )
 
 // What an error says travels through Temporal and into its database.
@@ -21,12 +21,12 @@ func TestAVaultThatDoesNotAnswerIsSaidWithoutTheRole(t *testing.T) {
 	c := credential.Credential{Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/esg-01-login"}
 	acc := kind.Account{Subject: c.Subject}
 	_, err = au.Account(t.Context(), "vault", c)
-	require.ErrorIs(t, err, minted.ErrSilence)
+	require.ErrorIs(t, err, vault.ErrNoAnswer)
 	require.NotContains(t, err.Error(), "esg-01-login")
 	err = au.Set(t.Context(), acc, credential.NewSecret("new"), credential.Secret{})
-	require.ErrorIs(t, err, minted.ErrSilence)
+	require.ErrorIs(t, err, vault.ErrNoAnswer)
 	require.NotContains(t, err.Error(), "esg-01-login")
 	_, _, err = au.Retire(t.Context(), acc, credential.NewSecret("new"))
-	require.ErrorIs(t, err, minted.ErrSilence)
+	require.ErrorIs(t, err, vault.ErrNoAnswer)
 	require.NotContains(t, err.Error(), "esg-01-login")
 }

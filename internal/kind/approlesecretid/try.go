@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -13,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -29,7 +29,7 @@ import (
 func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	r, err := au.role(ctx, a.Subject)
 	switch {
-	case unreachable(ctx, err):
+	case vault.NoAnswer(ctx, err):
 		return protocol.Unreachable, nil
 	case err != nil:
 		return protocol.NotAsked, err
@@ -40,7 +40,7 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	}
 	id, err := au.find(ctx, *r, value)
 	switch {
-	case unreachable(ctx, err):
+	case vault.NoAnswer(ctx, err):
 		return protocol.Unreachable, nil
 	case err != nil:
 		return protocol.NotAsked, err
@@ -49,7 +49,7 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	}
 	roleID, err := au.roleID(ctx, *r)
 	switch {
-	case unreachable(ctx, err):
+	case vault.NoAnswer(ctx, err):
 		return protocol.Unreachable, nil
 	case err != nil:
 		return protocol.NotAsked, err
@@ -96,8 +96,7 @@ func (au *Authority) enter(ctx context.Context, r role, roleID string, value cre
 	if err == nil {
 		return protocol.Accepted, nil
 	}
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) || resp.StatusCode != http.StatusForbidden {
+	if !vault.Answered(err, http.StatusForbidden) {
 		return au.refusal(ctx, err)
 	}
 	// The token was minted a moment ago and may not look at itself: either its
@@ -121,33 +120,32 @@ func (au *Authority) enter(ctx context.Context, r role, roleID string, value cre
 // a policy that no login may have ("root") once the secret-id was found right,
 // and a binding of the secret-id that it cannot read.
 func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, error) {
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) {
+	answer, came := vault.AnswerIn(err)
+	if !came {
 		if ctx.Err() != nil {
 			return protocol.NotAsked, fmt.Errorf("vault %s: log in: %w", au.server, ctx.Err())
 		}
 		return protocol.Unreachable, nil
 	}
-	text := strings.Join(resp.Errors, " ")
 	switch {
-	case resp.StatusCode == http.StatusTooManyRequests:
+	case answer.Kind() == vault.Throttled:
 		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
-	case strings.Contains(text, "source address"):
+	case answer.Says("source address"):
 		return protocol.NotAsked, au.addressStop()
-	case resp.StatusCode == http.StatusBadRequest &&
-		(strings.Contains(text, "invalid role or secret ID") || strings.Contains(text, "invalid secret_id") || strings.Contains(text, "missing secret_id")):
+	case answer.Status == http.StatusBadRequest &&
+		answer.Says("invalid role or secret ID", "invalid secret_id", "missing secret_id"):
 		return protocol.Refused, nil
-	case resp.StatusCode == http.StatusBadRequest &&
-		(strings.Contains(text, "cannot create root tokens") || strings.Contains(text, "cannot assign policy")):
+	case answer.Status == http.StatusBadRequest &&
+		answer.Says("cannot create root tokens", "cannot assign policy"):
 		return protocol.NotAsked, au.stop(protocol.ReasonPolicy, "the role has a policy that no login may have (root, or one of Vault's own), so Vault turns away every login with the right secret-id too; take it out of the role's token_policies, or of its entity's and groups' policies")
-	case resp.StatusCode == http.StatusForbidden:
+	case answer.Status == http.StatusForbidden:
 		// Vault answers so, and not as to a wrong secret-id, after too many
 		// wrong ones.
 		return protocol.RoleLocked, nil
-	case resp.StatusCode == http.StatusServiceUnavailable:
+	case answer.Status == http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, resp.StatusCode)
+	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, answer.Status)
 }
 
 func (au *Authority) addressStop() *protocol.Stop {
@@ -164,17 +162,4 @@ func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth 
 		return
 	}
 	_ = au.api.Auth().Token().RevokeAccessorWithContext(ctx, auth.Accessor)
-}
-
-// unreachable reports whether err is Vault's silence, and not the caller's own
-// end.
-func unreachable(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil {
-		return false
-	}
-	var stop *protocol.Stop
-	if errors.As(err, &stop) {
-		return stop.Reason == protocol.ReasonVault
-	}
-	return errors.Is(err, minted.ErrSilence)
 }

@@ -15,7 +15,6 @@ package userpasspassword
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/password"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -159,23 +159,10 @@ func (au *Authority) user(ctx context.Context, subject string) (*user, error) {
 	return u, nil
 }
 
-func (au *Authority) fail(op string, err error) error { return minted.Fail(au.server, op, err) }
+func (au *Authority) fail(op string, err error) error { return vault.Refusal(au.server, op, err) }
 
 func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}
-}
-
-// unreachable reports whether err is Vault's silence, and not the caller's own
-// end.
-func unreachable(ctx context.Context, err error) bool {
-	if err == nil || ctx.Err() != nil {
-		return false
-	}
-	var stop *protocol.Stop
-	if errors.As(err, &stop) {
-		return stop.Reason == protocol.ReasonVault
-	}
-	return errors.Is(err, minted.ErrSilence)
 }
 
 func texts(v any) []string {

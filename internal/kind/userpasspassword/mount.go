@@ -3,11 +3,10 @@ package userpasspassword
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 
-	vaultapi "github.com/hashicorp/vault/api"
+	"rollcall/internal/vault"
 )
 
 // mount is what we need to know of an auth mount.
@@ -72,8 +71,7 @@ func (au *Authority) locked(ctx context.Context, m mount, u user) (bool, error) 
 		return false, nil
 	}
 	got, err := au.api.Logical().ReadWithDataWithContext(ctx, "sys/locked-users", map[string][]string{"mount_accessor": {m.accessor}})
-	var resp *vaultapi.ResponseError
-	if errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound || err == nil && got == nil {
+	if vault.Answered(err, http.StatusNotFound) || err == nil && got == nil {
 		return false, nil
 	}
 	if err != nil {

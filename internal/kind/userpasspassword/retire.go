@@ -9,6 +9,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -104,6 +105,6 @@ func (au *Authority) letLand(ctx context.Context, u user, new credential.Secret)
 	case <-wait.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("vault %s: wait for logins that are on their way: %w", au.server, errors.Join(minted.ErrSilence, ctx.Err()))
+		return fmt.Errorf("vault %s: wait for logins that are on their way: %w", au.server, errors.Join(vault.ErrNoAnswer, ctx.Err()))
 	}
 }

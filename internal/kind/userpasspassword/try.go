@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
@@ -13,6 +12,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -29,7 +29,7 @@ import (
 func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
 	u, err := au.user(ctx, a.Subject)
 	switch {
-	case unreachable(ctx, err):
+	case vault.NoAnswer(ctx, err):
 		return protocol.Unreachable, nil
 	case err != nil:
 		return protocol.NotAsked, err
@@ -92,8 +92,7 @@ func (au *Authority) once(ctx context.Context, u user, value credential.Secret, 
 	if err == nil {
 		return protocol.Accepted, nil
 	}
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) || resp.StatusCode != http.StatusForbidden {
+	if !vault.Answered(err, http.StatusForbidden) {
 		return au.refusal(ctx, u, err)
 	}
 	// The token was minted a moment ago and may not look at itself: its
@@ -143,20 +142,20 @@ func (au *Authority) enter(ctx context.Context, u user, value credential.Secret)
 
 // refusal reads why a login failed.
 func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.Answer, error) {
-	var resp *vaultapi.ResponseError
+	answer, came := vault.AnswerIn(err)
 	switch {
 	case errors.Is(err, errNoToken):
 		return protocol.NotAsked, err
 	case ctx.Err() != nil:
 		return protocol.NotAsked, fmt.Errorf("vault %s: log in: %w", au.server, ctx.Err())
-	case !errors.As(err, &resp):
+	case !came:
 		return protocol.Unreachable, nil
 	}
-	switch resp.StatusCode {
+	switch answer.Status {
 	case http.StatusTooManyRequests:
 		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
 	case http.StatusBadRequest:
-		if strings.Contains(strings.Join(resp.Errors, " "), "invalid username or password") {
+		if answer.Says("invalid username or password") {
 			return protocol.Refused, nil
 		}
 	case http.StatusForbidden:
@@ -164,7 +163,7 @@ func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.A
 	case http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, resp.StatusCode)
+	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, answer.Status)
 }
 
 // forbidden finds out what a 403 was for. Only who had the right password gets

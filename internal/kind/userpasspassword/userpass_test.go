@@ -15,7 +15,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/kind/kindtest"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault"
 )
 
 func TestContract(t *testing.T) {
@@ -338,10 +338,10 @@ func TestAVaultThatDoesNotAnswerIsSaidWithoutTheUser(t *testing.T) {
 	au := New(api, "vault", config.PasswordPolicy{}, nil)
 	acc := kind.Account{Subject: "userpass/esg-01"}
 	_, err = au.Account(t.Context(), "vault", credential.Credential{Subject: acc.Subject})
-	require.ErrorIs(t, err, minted.ErrSilence)
+	require.ErrorIs(t, err, vault.ErrNoAnswer)
 	require.NotContains(t, err.Error(), "esg-01")
 	for _, err := range []error{au.Set(t.Context(), acc, credential.NewSecret("new"), credential.Secret{}), retire(t, au, acc)} {
-		require.ErrorIs(t, err, minted.ErrSilence)
+		require.ErrorIs(t, err, vault.ErrNoAnswer)
 		require.NotContains(t, err.Error(), "esg-01")
 	}
 	got, err := au.Offer(t.Context(), "vault", acc, credential.NewSecret("new"))

@@ -13,6 +13,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
 
@@ -122,16 +123,15 @@ func (au *Authority) logIn(ctx context.Context, l credential.VaultLogin, value c
 	if err == nil || errors.Is(err, minted.ErrNoToken) {
 		au.measured(l.Mount, time.Since(began))
 	}
-	var resp *vaultapi.ResponseError
 	switch {
 	case err == nil:
 		return auth, end, nil
-	case errors.As(err, &resp) && (resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusForbidden):
+	case vault.Answered(err, http.StatusBadRequest, http.StatusForbidden):
 		return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, errRefused)
 	case errors.Is(err, minted.ErrNoToken):
 		return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, err)
 	}
-	return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, minted.ErrSilence)
+	return nil, nil, fmt.Errorf("vault %s: log in: %w", au.vault, vault.ErrNoAnswer)
 }
 
 func (au *Authority) wasRefused(subject, mount string, value credential.Secret) bool {

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"unicode"
 
-	vaultapi "github.com/hashicorp/vault/api"
-
 	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 )
 
 // Login is who logs in at auth/Mount/login/NAME.
@@ -257,7 +256,7 @@ func (t *Tokens) TokenType(ctx context.Context, at string) (string, error) {
 func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor string, err error) {
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/auth/"+mount)
 	if err != nil || got == nil {
-		if refused(err, http.StatusNotFound) || err == nil {
+		if vault.Answered(err, http.StatusNotFound) || err == nil {
 			return "", "", nil
 		}
 		return "", "", t.fail("read the auth mount", err)
@@ -266,11 +265,6 @@ func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor s
 	config, _ := got.Data["config"].(map[string]any)
 	tokenType, _ = config["token_type"].(string)
 	return tokenType, accessor, nil
-}
-
-func refused(err error, status int) bool {
-	resp, ok := err.(*vaultapi.ResponseError)
-	return ok && resp.StatusCode == status
 }
 
 // Findings words what an outcome is worth telling. They name no account.

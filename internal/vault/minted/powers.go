@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/powers"
 )
 
@@ -49,7 +50,7 @@ func (t *Tokens) policy(ctx context.Context, name string, many bool) (*string, e
 	}
 	read := text{at: time.Now()}
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/policies/acl/"+name)
-	if err != nil && !refused(err, http.StatusForbidden) {
+	if err != nil && !vault.Answered(err, http.StatusForbidden) {
 		return nil, t.fail("read the policies of a login", err)
 	}
 	if err == nil {
@@ -73,7 +74,7 @@ func (t *Tokens) policy(ctx context.Context, name string, many bool) (*string, e
 func (t *Tokens) unseen(ctx context.Context) ([]string, error) {
 	out := []string{"auth/token/create/" + Probe}
 	got, err := t.api.Logical().ReadWithContext(ctx, "sys/auth")
-	if refused(err, http.StatusForbidden) || err == nil && got == nil {
+	if vault.Answered(err, http.StatusForbidden) || err == nil && got == nil {
 		return out, nil
 	}
 	if err != nil {

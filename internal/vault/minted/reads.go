@@ -13,6 +13,8 @@ import (
 	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/internal/vault"
 )
 
 // ErrNoToken is a login that was right and gave no token: Vault waits for a
@@ -31,7 +33,7 @@ func (t *Tokens) LogIn(ctx context.Context, path string, body map[string]any) (a
 	bare.ClearToken()
 	got, err := bare.Logical().WriteWithContext(ctx, path, body)
 	if err == nil && (got == nil || got.Auth == nil) {
-		err = ErrSilence
+		err = vault.ErrNoAnswer
 	}
 	if err == nil && got.Auth.ClientToken == "" {
 		err = ErrNoToken

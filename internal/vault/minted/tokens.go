@@ -11,18 +11,17 @@ package minted
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 )
 
 const (
@@ -207,11 +206,10 @@ func (t *Tokens) living(ctx context.Context, accessors []string) (map[string]Tok
 func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 	const op, at = "look up a token by its accessor", "auth/token/lookup-accessor"
 	got, err := t.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
-	var resp *vaultapi.ResponseError
 	switch {
 	case vanished(err):
 		return nil, nil
-	case errors.As(err, &resp) && resp.StatusCode == http.StatusForbidden:
+	case vault.Answered(err, http.StatusForbidden):
 		// Vault says the same of a token that is gone before its accessor is,
 		// and of a right that we lack.
 		caps, askErr := t.api.Sys().CapabilitiesSelfWithContext(ctx, at)
@@ -233,12 +231,8 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 
 // vanished: the token has ended since it was listed.
 func vanished(err error) bool {
-	var resp *vaultapi.ResponseError
-	if !errors.As(err, &resp) {
-		return false
-	}
-	text := strings.Join(resp.Errors, " ")
-	return strings.Contains(text, "invalid accessor") || strings.Contains(text, "token not found")
+	answer, _ := vault.AnswerIn(err)
+	return answer.Says("invalid accessor", "token not found")
 }
 
 func keys(got *vaultapi.Secret) []string {

@@ -54,9 +54,10 @@ type CampaignRecord struct {
 }
 
 // Settles is how long a superseded campaign keeps what it staged. Its workers
-// ask CampaignEnded before each credential, at worst a little late, and bound
-// the one in hand to two minutes; so after it nobody is about to set a staged
-// value that another campaign has replaced. The rest is for clocks that differ.
+// ask CampaignWasClosed before each credential, at worst a little late, and
+// bound the one in hand to two minutes; so after it nobody is about to set a
+// staged value that another campaign has replaced. The rest is for clocks that
+// differ.
 //
 // One that comes to its own end meanwhile, as one does whose workers live, says
 // so (Settled) and lets go at once.
@@ -143,11 +144,11 @@ func (s *Store) contended(campaign string) error {
 		Detail: "its record keeps changing"}
 }
 
-// CampaignClosed reports whether a campaign no longer owns what it staged: it
+// CampaignReleased reports whether a campaign no longer owns what it staged: it
 // was closed, was superseded and has settled, or was superseded long enough
 // ago, or was never opened. Of one that lets go by itself until says when at
 // the latest.
-func (s *Store) CampaignClosed(ctx context.Context, campaign string) (closed bool, until time.Time, err error) {
+func (s *Store) CampaignReleased(ctx context.Context, campaign string) (released bool, until time.Time, err error) {
 	rec, found, err := s.readCampaign(ctx, campaign)
 	if err != nil || !found {
 		return err == nil, until, err
@@ -175,9 +176,9 @@ func (s *Store) EndedBy(ctx context.Context, device, campaign string) ([]string,
 	return out, err
 }
 
-// CampaignEnded reports whether a campaign was closed, by itself or by a later
-// one, which the record names. Its workers then begin nothing more.
-func (s *Store) CampaignEnded(ctx context.Context, campaign string) (bool, CampaignRecord, error) {
+// CampaignWasClosed reports whether a campaign was closed, by itself or by a
+// later one, which the record names. Its workers then begin nothing more.
+func (s *Store) CampaignWasClosed(ctx context.Context, campaign string) (bool, CampaignRecord, error) {
 	rec, _, err := s.readCampaign(ctx, campaign)
 	return !rec.ClosedAt.IsZero(), rec, err
 }

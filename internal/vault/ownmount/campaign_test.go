@@ -10,7 +10,7 @@ import (
 func TestACampaignIsOpenUntilItIsClosed(t *testing.T) {
 	s := newStore(t)
 	closed := func() bool {
-		is, _, err := s.CampaignClosed(t.Context(), "esg-01/1")
+		is, _, err := s.CampaignReleased(t.Context(), "esg-01/1")
 		require.NoError(t, err)
 		return is
 	}
@@ -70,10 +70,10 @@ func TestASupersededCampaignEndsAtOnceAndKeepsForAWhileWhatItStaged(t *testing.T
 		"other": {false, false},
 		"never": {false, true},
 	} {
-		ended, _, err := s.CampaignEnded(t.Context(), id)
+		ended, _, err := s.CampaignWasClosed(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, want.ended, ended, id)
-		closed, _, err := s.CampaignClosed(t.Context(), id)
+		closed, _, err := s.CampaignReleased(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, want.closed, closed, id)
 	}
@@ -90,20 +90,20 @@ func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 	}
 	_, err := s.Supersede(t.Context(), "second")
 	require.NoError(t, err)
-	closed, until, err := s.CampaignClosed(t.Context(), "first")
+	closed, until, err := s.CampaignReleased(t.Context(), "first")
 	require.NoError(t, err)
 	require.False(t, closed)
 	require.WithinDuration(t, time.Now().Add(Settles), until, 10*time.Second)
-	_, before, err := s.CampaignEnded(t.Context(), "first")
+	_, before, err := s.CampaignWasClosed(t.Context(), "first")
 	require.NoError(t, err)
 
 	for range 2 {
 		require.NoError(t, s.CloseCampaign(t.Context(), "first"))
-		closed, _, err = s.CampaignClosed(t.Context(), "first")
+		closed, _, err = s.CampaignReleased(t.Context(), "first")
 		require.NoError(t, err)
 		require.True(t, closed)
 	}
-	_, after, err := s.CampaignEnded(t.Context(), "first")
+	_, after, err := s.CampaignWasClosed(t.Context(), "first")
 	require.NoError(t, err)
 	require.Equal(t, before.ClosedAt, after.ClosedAt)
 	require.Equal(t, "second", after.By, "whose it was is not forgotten")
@@ -121,12 +121,12 @@ func TestHowLongASupersededCampaignKeepsWhatItStagedIsVaultsTime(t *testing.T) {
 		rec := CampaignRecord{Device: "esg-29", OpenedAt: time.Now().Add(wrong), ClosedAt: time.Now().Add(wrong), Superseded: true}
 		_, err := s.Put(t.Context(), "test", s.mount, campaignPath(name), 0, rec.encode())
 		require.NoError(t, err)
-		closed, until, err := s.CampaignClosed(t.Context(), name)
+		closed, until, err := s.CampaignReleased(t.Context(), name)
 		require.NoError(t, err)
 		require.False(t, closed, name)
 		require.WithinDuration(t, time.Now().Add(Settles), until, time.Minute, name)
 		require.NoError(t, s.CloseCampaign(t.Context(), name))
-		_, after, err := s.CampaignEnded(t.Context(), name)
+		_, after, err := s.CampaignWasClosed(t.Context(), name)
 		require.NoError(t, err)
 		require.Equal(t, until, after.ClosedAt.Add(Settles), "what is written next keeps it")
 	}

@@ -36,7 +36,7 @@ func TestACampaignThatLivesIsNotEndedUnlessAPersonAsksForIt(t *testing.T) {
 		require.Equal(t, "first", lives.Campaign)
 		require.ErrorContains(t, err, "`rollcall run --take-over` ends it")
 	}
-	ended, _, err := s.CampaignEnded(t.Context(), "first")
+	ended, _, err := s.CampaignWasClosed(t.Context(), "first")
 	require.NoError(t, err)
 	require.False(t, ended)
 	require.NoError(t, s.MayBegin(t.Context(), "first"), "the later one is not in the way of the earlier")
@@ -46,7 +46,7 @@ func TestACampaignThatLivesIsNotEndedUnlessAPersonAsksForIt(t *testing.T) {
 	names, err := s.Supersede(t.Context(), "third")
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"first", "second"}, names)
-	ended, rec, err := s.CampaignEnded(t.Context(), "first")
+	ended, rec, err := s.CampaignWasClosed(t.Context(), "first")
 	require.NoError(t, err)
 	require.True(t, ended)
 	require.Equal(t, "third", rec.By)

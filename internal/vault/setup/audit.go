@@ -163,19 +163,19 @@ func Audit(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []c
 	open, accepted, shown, err := InClear(ctx, s, c, known)
 	switch {
 	case err != nil:
-		return Check{Name: name, Detail: err.Error(), Do: "put that right: whether an audit device keeps values as they are was not seen"}
+		return Check{What: name, Detail: err.Error(), Do: "put that right: whether an audit device keeps values as they are was not seen"}
 	case len(open) > 0:
 		var why []string
 		for _, f := range open {
 			why = append(why, f.Why)
 		}
-		return Check{Name: name, Detail: strings.Join(why, "; "), Do: open[0].Do + "; " + open[0].acceptClear()}
+		return Check{What: name, Detail: strings.Join(why, "; "), Do: open[0].Do + "; " + open[0].acceptClear()}
 	case !shown:
-		return Check{Name: name, OK: true, NotChecked: true, Detail: "not checked: this login may not list audit devices (read and sudo on sys/audit, which rollcall init gives the worker). One with log_raw keeps each new value as it is: ask an administrator for vault audit list -detailed"}
+		return Check{What: name, OK: true, NotChecked: true, Detail: "not checked: this login may not list audit devices (read and sudo on sys/audit, which rollcall init gives the worker). One with log_raw keeps each new value as it is: ask an administrator for vault audit list -detailed"}
 	case len(accepted) > 0:
-		return Check{Name: name, OK: true, Detail: fmt.Sprintf("%d settings by which audit devices keep values as they are, accepted by the campaign file", len(accepted))}
+		return Check{What: name, OK: true, Detail: fmt.Sprintf("%d settings by which audit devices keep values as they are, accepted by the campaign file", len(accepted))}
 	}
-	return Check{Name: name, OK: true, Detail: "no audit device keeps values as they are"}
+	return Check{What: name, OK: true, Detail: "no audit device keeps values as they are"}
 }
 
 // RequireAudit is the check for whoever is about to stage values.

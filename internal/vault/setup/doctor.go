@@ -12,22 +12,14 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/config"
+	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
-// Check is one thing that doctor looked at. Detail says what was found; Do
-// says what to do about it and is empty when OK.
-type Check struct {
-	Name   string
-	OK     bool
-	Detail string
-	Do     string
-	// NotChecked: it could not be looked at. OK is true all the same, because
-	// nothing was seen to be wrong.
-	NotChecked bool
-}
+// Check is one thing that doctor looked at; What begins with "vault".
+type Check = authority.Check
 
 // maxClockSkew is the clock difference above which times in the ledger would
 // mislead an investigator.
@@ -40,7 +32,7 @@ const maxClockSkew = 5 * time.Second
 func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, policies ...string) []Check {
 	client, err := vault.Connect(c.Vault.Mount)
 	if err != nil {
-		return []Check{{Name: "vault environment", Detail: err.Error(), Do: "correct the environment variables that the message names"}}
+		return []Check{{What: "vault environment", Detail: err.Error(), Do: "correct the environment variables that the message names"}}
 	}
 	s := ownmount.On(client, ownmount.Settings{Mount: c.Vault.Mount, Transit: c.Vault.Transit})
 	out, serving := checkHealth(ctx, s)
@@ -48,11 +40,11 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 		return out
 	}
 	if err := s.ChooseLogin(); err != nil {
-		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in as the message says"})
+		return append(out, Check{What: "vault login", Detail: err.Error(), Do: "log in as the message says"})
 	}
 	l, err := s.LogIn(ctx)
 	if err != nil {
-		return append(out, Check{Name: "vault login", Detail: err.Error(), Do: "log in afresh; `rollcall init` makes the AppRoles"})
+		return append(out, Check{What: "vault login", Detail: err.Error(), Do: "log in afresh; `rollcall init` makes the AppRoles"})
 	}
 	defer func() { _ = s.Close() }()
 	out = append(out, checkLease(l, s.AppRole(), time.Duration(c.Limits.Deadline)))
@@ -75,20 +67,20 @@ func checkOwnLogin(ctx context.Context, s *ownmount.Store) Check {
 	const name = "vault own login"
 	place := vault.OwnSecretID(s.Mount())
 	if s.Role() == "" {
-		return Check{Name: name, OK: true, NotChecked: true, Detail: "this is no worker's AppRole login: run doctor with one to see whether its secret-id can be rotated"}
+		return Check{What: name, OK: true, NotChecked: true, Detail: "this is no worker's AppRole login: run doctor with one to see whether its secret-id can be rotated"}
 	}
 	if err := s.Replaceable(); err != nil {
-		return Check{Name: name, Detail: err.Error(), Do: "let the worker write its secret-id file and the folder of it"}
+		return Check{What: name, Detail: err.Error(), Do: "let the worker write its secret-id file and the folder of it"}
 	}
 	if live, err := s.ReadLive(ctx, place, 0); err == nil && s.Uses(live.Value) {
-		return Check{Name: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced, and Vault holds the same at %s", place)}
+		return Check{What: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced, and Vault holds the same at %s", place)}
 	}
-	return Check{Name: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced; Vault does not hold the one in use at %s, so its end will be proved by what Vault lists, not by a refused login", place)}
+	return Check{What: name, OK: true, Detail: fmt.Sprintf("the secret-id file can be replaced; Vault does not hold the one in use at %s, so its end will be proved by what Vault lists, not by a refused login", place)}
 }
 
 func checkHealth(ctx context.Context, s *ownmount.Store) (out []Check, serving bool) {
 	if os.Getenv(vaultapi.EnvVaultSkipVerify) != "" {
-		out = append(out, Check{Name: "vault certificate", Detail: "VAULT_SKIP_VERIFY is set, so anybody on the network can pose as Vault",
+		out = append(out, Check{What: "vault certificate", Detail: "VAULT_SKIP_VERIFY is set, so anybody on the network can pose as Vault",
 			Do: "unset it and set VAULT_CACERT"})
 	}
 	began := time.Now()
@@ -96,20 +88,20 @@ func checkHealth(ctx context.Context, s *ownmount.Store) (out []Check, serving b
 	took := time.Since(began)
 	if err != nil {
 		err = s.Fail("check health", "sys/health", read, err)
-		return append(out, Check{Name: "vault reachable", Detail: err.Error(), Do: "check VAULT_ADDR, VAULT_CACERT and the network"}), false
+		return append(out, Check{What: "vault reachable", Detail: err.Error(), Do: "check VAULT_ADDR, VAULT_CACERT and the network"}), false
 	}
-	out = append(out, Check{Name: "vault reachable", OK: true, Detail: fmt.Sprintf("%s, Vault %s, %s", s.Address(), h.Version, took.Round(time.Millisecond))})
+	out = append(out, Check{What: "vault reachable", OK: true, Detail: fmt.Sprintf("%s, Vault %s, %s", s.Address(), h.Version, took.Round(time.Millisecond))})
 	switch {
 	case !h.Initialized:
-		return append(out, Check{Name: "vault unsealed", Detail: "not initialised", Do: "vault operator init"}), false
+		return append(out, Check{What: "vault unsealed", Detail: "not initialised", Do: "vault operator init"}), false
 	case h.Sealed:
-		return append(out, Check{Name: "vault unsealed", Detail: "sealed", Do: "vault operator unseal"}), false
+		return append(out, Check{What: "vault unsealed", Detail: "sealed", Do: "vault operator unseal"}), false
 	}
-	out = append(out, Check{Name: "vault unsealed", OK: true, Detail: "serving"})
+	out = append(out, Check{What: "vault unsealed", OK: true, Detail: "serving"})
 
 	// Vault tells whole seconds, of some moment within the call.
 	skew := began.Add(took / 2).Sub(time.Unix(h.ServerTimeUTC, 0).Add(500 * time.Millisecond)).Round(time.Second)
-	clock := Check{Name: "vault clock", OK: skew.Abs() <= maxClockSkew, Detail: fmt.Sprintf("differs from this machine's by %s", skew.Abs())}
+	clock := Check{What: "vault clock", OK: skew.Abs() <= maxClockSkew, Detail: fmt.Sprintf("differs from this machine's by %s", skew.Abs())}
 	if !clock.OK {
 		clock.Do = "synchronise both clocks (NTP): the ledger's times would not match Vault's"
 	}
@@ -119,19 +111,19 @@ func checkHealth(ctx context.Context, s *ownmount.Store) (out []Check, serving b
 func checkLease(l vault.Lease, appRole bool, deadline time.Duration) Check {
 	switch {
 	case l.TTL == 0:
-		return Check{Name: "vault login", OK: true, Detail: "the token does not expire"}
+		return Check{What: "vault login", OK: true, Detail: "the token does not expire"}
 	case appRole:
-		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("AppRole; the token lasts %s and is replaced before it ends", l.TTL)}
+		return Check{What: "vault login", OK: true, Detail: fmt.Sprintf("AppRole; the token lasts %s and is replaced before it ends", l.TTL)}
 	case l.Renewable && l.Most > 0 && l.Most < deadline:
-		return Check{Name: "vault login", Detail: fmt.Sprintf("the token can be renewed for %s more and not longer; the campaign may take %s", l.Most.Round(time.Second), deadline),
+		return Check{What: "vault login", Detail: fmt.Sprintf("the token can be renewed for %s more and not longer; the campaign may take %s", l.Most.Round(time.Second), deadline),
 			Do: "use an AppRole (ROLLCALL_ROLE_ID, ROLLCALL_SECRET_ID_FILE) or a token with a longer life (explicit_max_ttl)"}
 	case l.Renewable:
-		return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s and is renewed", l.TTL)}
+		return Check{What: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s and is renewed", l.TTL)}
 	case l.TTL < deadline:
-		return Check{Name: "vault login", Detail: fmt.Sprintf("the token ends in %s and cannot be renewed; the campaign may take %s", l.TTL, deadline),
+		return Check{What: "vault login", Detail: fmt.Sprintf("the token ends in %s and cannot be renewed; the campaign may take %s", l.TTL, deadline),
 			Do: "use an AppRole (ROLLCALL_ROLE_ID, ROLLCALL_SECRET_ID_FILE) or a renewable token"}
 	}
-	return Check{Name: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s", l.TTL)}
+	return Check{What: "vault login", OK: true, Detail: fmt.Sprintf("the token lasts %s", l.TTL)}
 }
 
 // RequireRights is Doctor's check of the rights of one policy, for whoever is
@@ -180,14 +172,14 @@ func givePolicy(policy string) string {
 func checkRights(ctx context.Context, s *ownmount.Store, policy string, rules []rule) []Check {
 	missing, paths, err := missingRights(ctx, s, rules)
 	if err != nil {
-		return []Check{{Name: "vault rights", Detail: err.Error(), Do: `give the token the policy "default"`}}
+		return []Check{{What: "vault rights", Detail: err.Error(), Do: `give the token the policy "default"`}}
 	}
 	var out []Check
 	for _, m := range missing {
-		out = append(out, Check{Name: "vault rights", Detail: m.String(), Do: givePolicy(policy)})
+		out = append(out, Check{What: "vault rights", Detail: m.String(), Do: givePolicy(policy)})
 	}
 	if len(out) == 0 {
-		out = []Check{{Name: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
+		out = []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}
 	}
 	return out
 }

@@ -41,20 +41,20 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 		k, err := s.MountKeeping(ctx, at)
 		switch {
 		case err != nil:
-			out = append(out, Check{Name: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)})
+			out = append(out, Check{What: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)})
 		case len(k.Unseen) > 0:
 			unseen = append(unseen, place.Mount+"/config")
 		case k.Deletes() && i < len(livePlaces(c, nil)):
-			out = append(out, Check{Name: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
+			out = append(out, Check{What: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
 		case !k.Deletes():
 			kept = append(kept, place.Mount+"/")
 		}
 	}
 	if len(unseen) > 0 {
-		out = append(out, Check{Name: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(vault.WorkerPolicy))})
+		out = append(out, Check{What: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(vault.WorkerPolicy))})
 	}
 	if len(out) == 0 && len(kept) > 0 {
-		out = append(out, Check{Name: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
+		out = append(out, Check{What: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
 	}
 	return out
 }

@@ -20,13 +20,13 @@ func OwnMount(ctx context.Context, s *ownmount.Store) Check {
 	const name = "vault own mount"
 	err := requireOwnMount(ctx, s)
 	if err == nil {
-		return Check{Name: name, OK: true, Detail: fmt.Sprintf("%s/ keeps what is written to it", s.Mount())}
+		return Check{What: name, OK: true, Detail: fmt.Sprintf("%s/ keeps what is written to it", s.Mount())}
 	}
 	var unready *notReady
 	if errors.As(err, &unready) {
-		return Check{Name: name, Detail: unready.why, Do: unready.do}
+		return Check{What: name, Detail: unready.why, Do: unready.do}
 	}
-	return Check{Name: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
+	return Check{What: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
 }
 
 // notReady is the error of a mount of ours that is not as `init` leaves it.

@@ -39,12 +39,12 @@ func passwordPolicies(c *config.Campaign) []string {
 
 func checkPasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Campaign) (out []Check) {
 	for _, name := range passwordPolicies(c) {
-		check := Check{Name: "vault password policy", OK: true, Detail: name}
+		check := Check{What: "vault password policy", OK: true, Detail: name}
 		var stop *protocol.Stop
 		if err := s.TryPasswordPolicy(ctx, name); errors.As(err, &stop) {
-			check = Check{Name: check.Name, Detail: stop.Detail, Do: "no campaign begins without it"}
+			check = Check{What: check.What, Detail: stop.Detail, Do: "no campaign begins without it"}
 		} else if err != nil {
-			check = Check{Name: check.Name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
+			check = Check{What: check.What, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
 		}
 		out = append(out, check)
 	}

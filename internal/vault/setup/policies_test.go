@@ -141,7 +141,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	_, err = s.Anchored(ctx, "c")
 	require.NoError(t, err)
 	require.Equal(t, 10, listed(t, s, idx))
-	_, _, err = s.CampaignClosed(ctx, "c")
+	_, _, err = s.CampaignReleased(ctx, "c")
 	require.NoError(t, err)
 
 	_, _, err = s.ReadStaged(ctx, "corp/x")

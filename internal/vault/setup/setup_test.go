@@ -125,7 +125,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			row.set(t)
 			var hit bool
 			for _, ch := range Doctor(t.Context(), c, []credential.Credential{}, vault.WorkerPolicy) {
-				if ch.Name == row.check && !ch.OK {
+				if ch.What == row.check && !ch.OK {
 					require.NotEmpty(t, ch.Do)
 					hit = hit || strings.Contains(ch.Detail, row.detail)
 				}
@@ -159,7 +159,7 @@ func TestAMountThatDeletesWhatIsWrittenToItIsSetRightByInitAndRefusedBefore(t *t
 		}
 	}
 	require.Len(t, wrong, 1)
-	require.Equal(t, "vault own mount", wrong[0].Name)
+	require.Equal(t, "vault own mount", wrong[0].What)
 
 	_, err := Run(t.Context(), s, c, nil)
 	require.NoError(t, err)

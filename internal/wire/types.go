@@ -1,7 +1,9 @@
-// Package activities is what Temporal calls: thin adapters between workflows
-// and the rooms that do the work. Everything that crosses here is a reference,
-// a code or a count: no secret and no account name (rule 4).
-package activities
+// Package wire is what crosses Temporal between workflows and activities: the
+// names and the fields of running campaigns, of other workers and of recorded
+// histories. Everything here is a reference, a code or a count: no secret and
+// no account name (rule 4). It knows neither Vault nor how a credential is
+// rotated, so that workflows do not either.
+package wire
 
 import (
 	"time"
@@ -9,7 +11,6 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
-	"rollcall/internal/rotation"
 )
 
 // Task queues. The ledger has its own, so that rotation workers cannot write
@@ -80,7 +81,7 @@ type PrepareInput struct {
 // PreparedItem is what Prepare says of one credential.
 type PreparedItem struct {
 	Index int `json:"i"`
-	rotation.Prepared
+	Prepared
 }
 
 // ApplyInput carries what Prepare learned.
@@ -102,7 +103,7 @@ type ApplyItem struct {
 // AppliedItem is what Apply says of one credential.
 type AppliedItem struct {
 	Index int `json:"i"`
-	rotation.Applied
+	Applied
 }
 
 // CleanInput names dead credentials whose outcome is in the ledger.
@@ -115,7 +116,7 @@ type CleanInput struct {
 // CleanItem is one dead credential, and what may be destroyed of it.
 type CleanItem struct {
 	Index int `json:"i"`
-	rotation.Dead
+	Dead
 }
 
 // IntentInput is for the ledger: these are about to be set.
@@ -194,7 +195,7 @@ type EventInput struct {
 }
 
 // ProvedItem is a dead credential, the change marks that its evidence ends
-// with, and the versions that were activated, in the order of placesOf; 0 where
+// with, and the versions that were activated, in the order of its places; 0 where
 // a path took no part.
 type ProvedItem struct {
 	Index int    `json:"i"`
@@ -235,6 +236,18 @@ type Rechecked struct {
 	// Told are findings of what stays dead.
 	Told   map[credential.FindingCode][]int `json:"told,omitempty"`
 	Missed int                              `json:"missed,omitempty"` // could not be looked at
+}
+
+// Tell adds a detail, and keeps one that many share only once.
+func (r *Rechecked) Tell(index int, text string) {
+	switch {
+	case r.Detail == "":
+		r.Detail = text
+	case r.Detail != text && r.Details == nil:
+		r.Details = map[int]string{index: text}
+	case r.Detail != text:
+		r.Details[index] = text
+	}
 }
 
 // RecheckedInput is for the ledger.

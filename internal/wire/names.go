@@ -1,0 +1,27 @@
+package wire
+
+// Activities by name: the methods of activities.Rotation, which rotation
+// workers serve.
+const (
+	DoList          = "List"
+	DoOpenScheduled = "OpenScheduled"
+	DoTakeOver      = "TakeOver"
+	DoSignOfLife    = "SignOfLife"
+	DoCloseCampaign = "CloseCampaign"
+	DoPrepare       = "Prepare"
+	DoApply         = "Apply"
+	DoClean         = "Clean"
+	DoRecheck       = "Recheck"
+)
+
+// Those of activities.Ledger, which the ledger's one worker serves.
+const (
+	DoRecordRoll       = "RecordRoll"
+	DoRecordIntents    = "RecordIntents"
+	DoRecordResults    = "RecordResults"
+	DoRecordExceptions = "RecordExceptions"
+	DoRecordEvent      = "RecordEvent"
+	DoProved           = "Proved"
+	DoRecordRechecked  = "RecordRechecked"
+	DoRecordCleaned    = "RecordCleaned"
+)
