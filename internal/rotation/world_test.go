@@ -184,12 +184,22 @@ func (w *world) strangerWrites(path int, value string) {
 	s := w.secrets[place(w.cred.Paths[path])]
 	delete(w.foreign, place(w.cred.Paths[path])) // it may be the account's from now on
 	v := version{fields: map[string]string{"username": "svc"}, strangers: true, at: time.Now()}
-	v.put(w.cred.Paths[path], value)
+	v.put(w.cred.Paths[path], w.whole(value))
 	s.versions = append(s.versions, v)
+}
+
+// whole is a value as those of the world are: with one part missing, or in one
+// piece, it would be none.
+func (w *world) whole(value string) string {
+	if _, several := secret(value).Parts(); !w.parts || several {
+		return value
+	}
+	return inParts(value)
 }
 
 // strangerSets changes the password behind our back.
 func (w *world) strangerSets(value string) {
+	value = w.whole(value)
 	w.theirs[value] = true
 	w.change(value)
 }
