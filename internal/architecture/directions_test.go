@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/profile"},
+	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile"},
 	// A section of the campaign file, which config reads.
 	{"internal/postgres/settings"},
 	// The campaign file: types that every room above may take.
@@ -93,8 +93,8 @@ var bans = []struct {
 	because: "who speaks to Vault gets its errors read by internal/vault, which says what they mean and keeps values out of messages",
 }, {
 	imports: []string{"github.com/go-ldap/", "github.com/go-asn1-ber/"},
-	only:    []string{"internal/directory", "internal/inventory"},
-	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; inventory reads and writes DNs and filters as text",
+	only:    []string{"internal/directory", "internal/directory/ldapacl", "internal/inventory"},
+	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; inventory and ldapacl read and write DNs and filters as text",
 }, {
 	imports: []string{"github.com/jackc/"},
 	only:    []string{"internal/postgres"},

@@ -11,6 +11,9 @@ type Resets struct {
 	Hidden []string
 	// Why more is not known than Alike says; empty where all is.
 	Why string
+	// NotAsked is why the rules of a family that commonly hides them were not
+	// read; empty where they were. Nobody is put first for it then.
+	NotAsked string
 }
 
 // Alike are accounts, by immutable id, that the same others may reset. By holds
