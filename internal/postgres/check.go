@@ -45,6 +45,10 @@ var stopping = []string{"machine", "version", "pooler", "pg_hba"}
 // password: so may be the roles of the roll, and nothing would be tried.
 const mendTrust = "no password was asked for: have pg_hba.conf ask for scram-sha-256 from this machine, or what is in Vault is never tried"
 
+// mendSync is what to do where a change may be gone after a crash: the old
+// value, that was proved dead, would be in force again.
+const mendSync = "turn it on: after a crash the server may have the stolen password again"
+
 type addCheck func(what string, ok bool, detail, do string)
 
 const notChecked = "not checked"
@@ -63,7 +67,7 @@ func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 				if ok {
 					k.Do = ""
 				}
-				k.Stops = !ok && (slices.Contains(stopping, what) || do == mendTrust)
+				k.Stops = !ok && (slices.Contains(stopping, what) || do == mendTrust || do == mendSync)
 				of[i] = append(of[i], k)
 			}
 			machines[i] = s.check(ctx, i == 0, accounts, add)

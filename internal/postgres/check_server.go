@@ -108,7 +108,7 @@ func (s *server) checkSettings(ctx context.Context, conn *session, primary bool,
 	}
 	add("settings", encryption == "scram-sha-256", "password_encryption = "+encryption,
 		"set it to scram-sha-256: Rollcall stores by SCRAM whatever it says, and the next password that somebody else sets would be stored by md5, which whoever reads it can log in with")
-	add("settings", fsync == "on", "fsync = "+fsync, "turn it on: after a crash the server may have the stolen password again")
+	add("settings", fsync == "on", "fsync = "+fsync, mendSync)
 	if synchronous != "" {
 		add("settings", together > 0, fmt.Sprintf("changes wait for synchronous standbys (synchronous_standby_names), of which %d follow now", together),
 			"bring the standby back: until then every change takes as long as timeout says and ends without an answer")

@@ -123,7 +123,13 @@ func refuseClearText(addr string) error {
 	if err != nil || !slices.Contains([]string{"https", "http", "unix"}, u.Scheme) {
 		return fmt.Errorf("vault: VAULT_ADDR is not a URL: write https://host:8200")
 	}
-	if u.Scheme != "http" || loopback(u.Hostname()) {
+	if u.Scheme == "unix" || loopback(u.Hostname()) {
+		return nil
+	}
+	if skips, _ := strconv.ParseBool(os.Getenv(vaultapi.EnvVaultSkipVerify)); skips && u.Scheme == "https" {
+		return fmt.Errorf("vault: VAULT_SKIP_VERIFY is set, so anybody on the network can pose as %s and gets every new value; unset it, and set VAULT_CACERT for a private CA", u.Host)
+	}
+	if u.Scheme == "https" {
 		return nil
 	}
 	return fmt.Errorf("vault: VAULT_ADDR is http://%s: tokens and secrets would cross the network in clear text; use https:// (and VAULT_CACERT for a private CA)", u.Host)

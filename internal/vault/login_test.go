@@ -48,6 +48,10 @@ func TestALoginThatMakesNoSenseIsRefusedBeforeAnythingIsSent(t *testing.T) {
 			t.Setenv(EnvRoleID, "r")
 			t.Setenv(EnvSecretIDFile, filepath.Join(t.TempDir(), "none"))
 		}, "no such file"},
+		{"a certificate that nobody looks at", func(t *testing.T) {
+			t.Setenv("VAULT_ADDR", "https://vault.example.org:8200")
+			t.Setenv("VAULT_SKIP_VERIFY", "true")
+		}, "VAULT_SKIP_VERIFY is set"},
 		{"clear text to another machine", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://vault.example.org:8200") }, "clear text"},
 		{"an address that is no URL", func(t *testing.T) { t.Setenv("VAULT_ADDR", "http://[::1") }, "VAULT_"},
 		{"an address without a scheme", func(t *testing.T) { t.Setenv("VAULT_ADDR", "vault.example.org:8200") }, "write https://"},
