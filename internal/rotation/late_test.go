@@ -32,7 +32,7 @@ func (h held) Set(ctx context.Context, a kind.Account, next, old credential.Secr
 // ended is a Vault in which the campaign before has ended.
 type ended struct{ *shelf }
 
-func (ended) CampaignClosed(context.Context, string) (bool, time.Time, error) {
+func (ended) CampaignReleased(context.Context, string) (bool, time.Time, error) {
 	return true, time.Time{}, nil
 }
 
