@@ -193,5 +193,3 @@ func TestEncodedIDsAreSafeAndDecodeToTheSame(t *testing.T) {
 		require.Equal(t, id, got)
 	})
 }
-
-func listedAt() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }
