@@ -69,6 +69,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		return wire.Roll{}, classify(errVault, err)
 	}
 	if err != nil {
+		began := time.Now()
 		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign)
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
@@ -96,6 +97,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return wire.Roll{}, classify(errVault, err)
 		}
+		r.listedNow(spec, in.Campaign, began)
 		// What has grown too long there holds up nothing.
 		if err := r.Store.CompactPlaces(ctx); err != nil {
 			activity.GetLogger(ctx).Warn("the notes on where values were activated were not made shorter", "error", err)
