@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"rollcall/internal/profile"
+)
 
 // fromEnvironment are keys people expect in the file and that Vault's own
 // environment holds.
@@ -30,29 +34,9 @@ func nearest(got string, words []string) string {
 	}
 	best, word := 1+min(3, max(1, len(got)/2)), ""
 	for _, w := range words {
-		if d := distance(strings.ToLower(got), w); d < best {
+		if d := profile.Distance(strings.ToLower(got), w); d < best {
 			best, word = d, w
 		}
 	}
 	return word
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

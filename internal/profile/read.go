@@ -249,7 +249,7 @@ func shown(s string) string {
 func meant(got string, words []string) string {
 	best, near := 3, ""
 	for _, w := range words {
-		if d := distance(got, w); d < best {
+		if d := Distance(got, w); d < best {
 			best, near = d, w
 		}
 	}
@@ -262,8 +262,9 @@ func meant(got string, words []string) string {
 	return "; known: " + strings.Join(words, ", ")
 }
 
-// distance is the Levenshtein distance in bytes, of words that are not long.
-func distance(a, b string) int {
+// Distance is the Levenshtein distance in bytes of two words, for what a person
+// may have meant; 64 for longer ones.
+func Distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return 64
 	}
