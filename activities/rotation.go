@@ -383,7 +383,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
-	rot.Hindering = r.usedByVault(spec, b.Campaign, b.Authority)
+	rot.Hindering = r.hindered(spec, b.Campaign, b.Authority)
 	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
 		rot.Listed = at
 	}

@@ -40,11 +40,11 @@ func (r *Rotation) listedNow(spec *config.Campaign, campaign string, began time.
 	}
 }
 
-// usedByVault are the accounts of an authority that must not be set, because
-// Vault itself works with them by now: somebody may have given it one since the
-// roll was listed, and with a new password its logins, or what reads the
-// password there, would be cut off.
-func (r *Rotation) usedByVault(spec *config.Campaign, campaign, name string) func(context.Context) (map[string][]credential.Problem, error) {
+// hindered are the accounts of an authority that must not be set, because
+// Vault itself works with them by now, or its own servers do: somebody may have
+// given them one since the roll was listed, and with a new password their
+// logins, or what reads the password there, would be cut off.
+func (r *Rotation) hindered(spec *config.Campaign, campaign, name string) func(context.Context) (map[string][]credential.Problem, error) {
 	if spec.Authority(name) == nil {
 		return nil // Vault's own
 	}
@@ -57,7 +57,7 @@ func (r *Rotation) usedByVault(spec *config.Campaign, campaign, name string) fun
 		if u.by != nil && began.Before(u.till) {
 			return u.by, nil
 		}
-		by, err := listing.UsedByVault(ctx, r.Store, r.Kinds, spec, name)
+		by, err := listing.Hindered(ctx, r.Store, r.Kinds, spec, name)
 		if err != nil {
 			return nil, err
 		}

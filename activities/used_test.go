@@ -9,6 +9,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
 )
@@ -97,7 +98,7 @@ func TestTheListingOfThisProcessIsTheFirstLookAndServesAMinuteAtMost(t *testing.
 	r := &Rotation{}
 	spec := &config.Campaign{Directories: map[string]config.Directory{"corp": {}}}
 	r.listedNow(spec, "c", time.Now())
-	by, err := r.usedByVault(spec, "c", "corp")(t.Context()) // it has no Vault to ask
+	by, err := r.hindered(spec, "c", "corp")(t.Context()) // it has no Vault to ask
 	require.NoError(t, err)
 	require.Empty(t, by)
 
@@ -105,4 +106,27 @@ func TestTheListingOfThisProcessIsTheFirstLookAndServesAMinuteAtMost(t *testing.
 	r.listedNow(spec, "long", began)
 	u, _ := r.uses.Load([2]string{"long", "corp"})
 	require.Equal(t, began.Add(listedMost), u.(*used).till)
+}
+
+// Somebody gives a replica an account of the roll after the listing.
+func TestAnAccountByWhichServersReplicateByNowIsNotSet(t *testing.T) {
+	g := newGround(t)
+	replica := g.slapd(lab.SlapdOptions{ReplicaOf: g.first, ShowsReplicators: true})
+	g.spec.Directories = map[string]config.Directory{"corp": g.directory("dc=example,dc=org", g.first.LDAPS(), replica.LDAPS())}
+	d := g.spec.Directories["corp"]
+	d.Connections, d.Password = 2, config.PasswordPolicy{Length: 32}
+	g.spec.Directories["corp"] = d
+	conn, err := g.first.AdminConn(g.ctx)
+	require.NoError(t, err)
+	defer conn.Close()
+	dn := "cn=replicator,ou=services,dc=example,dc=org"
+	res, err := conn.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"entryUUID"}, nil))
+	require.NoError(t, err)
+	id := res.Entries[0].GetAttributeValue("entryUUID")
+	b := g.batch("c", "esg-01", credential.Credential{ID: "corp/" + id, Kind: credential.LDAPPassword, Authority: "corp", Subject: id, Name: dn})
+	b.Authority, b.Kind = "corp", credential.LDAPPassword
+	var prepared []wire.PreparedItem
+	require.NoError(t, g.call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{0}}, &prepared))
+	require.Equal(t, protocol.ReasonReplicates, prepared[0].Stop.Reason)
+	require.Contains(t, prepared[0].Stop.Detail, "it was not so when it was listed")
 }

@@ -17,16 +17,30 @@ import (
 // cluster lets its roles in is not shown, that one server
 // which the directory knows of is not asked, or what somebody may have made at
 // a place in Vault. Exactly one of Account, Source, Directory and Vault is set;
-// Problem goes with Account, Server with Directory.
+// Problem goes with Account, Server and Finding with Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`
 	Source    string             `json:"source,omitempty"` // its name
 	Directory string             `json:"directory,omitempty"`
 	Server    string             `json:"server,omitempty"` // as the warning more-servers names it
-	Vault     string             `json:"vault,omitempty"`  // a place, as the warning names it
-	Device    string             `json:"device,omitempty"` // another one, of which something is open
-	Reason    string             `json:"reason"`
+	// Finding narrows a Directory to one warning. Accepts says which
+	// of them need it.
+	Finding credential.FindingCode `json:"finding,omitempty"`
+	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
+	Device  string                 `json:"device,omitempty"` // another one, of which something is open
+	Reason  string                 `json:"reason"`
+}
+
+// hiddenFindings are the warnings that something of an authority is not shown,
+// or not looked at.
+var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingReplicatorsHidden)}
+
+// Accepts reports whether a is what a person said to that warning of an
+// authority. As whom servers replicate is accepted by the warning's name alone:
+// files that accept a directory whole were written before Rollcall asked.
+func (a Accept) Accepts(authority string, code credential.FindingCode) bool {
+	return a.Directory == authority && a.Server == "" && (a.Finding == code || a.Finding == "" && code != credential.FindingReplicatorsHidden)
 }
 
 // acceptable are the problems that an account may be rotated with.
@@ -35,7 +49,7 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "vault", "device", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
@@ -65,9 +79,12 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			f.problem("problem", "goes with account; what is accepted of a source is that it finds nothing, and of a directory that a part is not searched")
 		case f.has("server") && (!f.has("directory") || a.Server == ""):
 			f.problem("server", "goes with directory, and is a server that it knows of, as the warning names it")
+		case f.has("finding") && (!f.has("directory") || f.has("server")):
+			f.problem("finding", "goes with directory, without server: it is a warning that something of it is not shown, or not searched")
 		case f.has("source") && !c.hasSource(a.Source):
 			f.problem("source", "no source is called %s", shown(a.Source))
 		case f.has("directory"):
+			a.Finding = credential.FindingCode(f.oneOf("finding", "", hiddenFindings))
 			_, directory := c.Directories[a.Directory]
 			switch {
 			case directory || c.Authority(a.Directory) != nil:

@@ -16,6 +16,15 @@ type Looker interface {
 	LookAt(ctx context.Context, accounts []Account) (Seen, error)
 }
 
+// Again is a System that tells in a few questions, however long the roll is,
+// which of its accounts must not be set as they are used now: somebody may have
+// begun to use one since the roll was listed.
+type Again interface {
+	// Hindered are such accounts, by Subject. What does not show is left out: the
+	// listing says so. An error means that the write server did not answer.
+	Hindered(ctx context.Context) (map[string][]credential.Problem, error)
+}
+
 // Seen is what a Looker saw.
 type Seen struct {
 	// Problems keep accounts, by Subject, from being rotated as they are

@@ -178,6 +178,9 @@ const (
 	// FindingKeptHidden: which passwords an authority keeps a second time is not
 	// shown.
 	FindingKeptHidden FindingCode = "kept-passwords-hidden"
+	// FindingReplicatorsHidden: as which accounts the servers of a directory
+	// log in to each other is not shown.
+	FindingReplicatorsHidden FindingCode = "replicators-not-shown"
 	// FindingServers: something about how the servers of a directory were
 	// found.
 	FindingServers FindingCode = "servers"
@@ -239,5 +242,5 @@ func (f FindingCode) Undelivered() bool {
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
 	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden
+		f == FindingRulesHidden || f == FindingReplicatorsHidden
 }

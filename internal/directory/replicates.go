@@ -38,26 +38,18 @@ type replicators struct {
 // LookAt is authority.Looker: on every server, because each has a configuration
 // of its own.
 func (c *Client) LookAt(ctx context.Context, accounts []authority.Account) (seen authority.Seen, err error) {
-	found := make([]replicators, len(c.servers))
-	errs := make([]error, len(c.servers))
-	var all sync.WaitGroup
-	for i, s := range c.servers {
-		all.Go(func() { found[i], errs[i] = c.family.replicators(ctx, c, s.name) })
-	}
-	all.Wait()
-	if ctx.Err() != nil {
-		return seen, ctx.Err()
-	}
-	if errs[0] != nil {
-		return seen, errs[0]
+	found, err := c.replicators(ctx)
+	if err != nil {
+		return seen, err
 	}
 	at := map[string][]string{} // by account, what shows it
 	for i, s := range c.servers {
-		if errs[i] != nil {
-			found[i].hidden = "as which accounts it replicates does not show, because it does not answer"
-		}
 		if found[i].hidden != "" {
-			seen.Hidden = append(seen.Hidden, authority.Hidden{Server: s.name, Detail: found[i].hidden})
+			h := authority.Hidden{Server: s.name, Detail: found[i].hidden}
+			if len(c.servers) > 1 {
+				h.Code = credential.FindingReplicatorsHidden
+			}
+			seen.Hidden = append(seen.Hidden, h)
 		}
 		for _, r := range found[i].of {
 			id, err := c.meant(ctx, r)
@@ -78,6 +70,68 @@ func (c *Client) LookAt(ctx context.Context, accounts []authority.Account) (seen
 			"Give them an account of their own, that the device never had, and list again; or accept it by name: then it goes last, and a person writes the new password into each of these configurations at once and restarts replication once to see that it works"})
 	}
 	return seen, nil
+}
+
+// replicators asks every server. An error means that the write server did not
+// answer.
+func (c *Client) replicators(ctx context.Context) ([]replicators, error) {
+	found := make([]replicators, len(c.servers))
+	errs := make([]error, len(c.servers))
+	var all sync.WaitGroup
+	for i, s := range c.servers {
+		all.Go(func() { found[i], errs[i] = c.family.replicators(ctx, c, s.name) })
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errs[0] != nil {
+		return nil, errs[0]
+	}
+	for i := range found {
+		if errs[i] != nil {
+			found[i].hidden = "as which accounts it replicates does not show, because it does not answer"
+		}
+	}
+	return found, nil
+}
+
+// Hindered is authority.Again: the accounts by which servers log in to each
+// other now.
+func (c *Client) Hindered(ctx context.Context) (map[string][]credential.Problem, error) {
+	found, err := c.replicators(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]credential.Problem{}
+	for _, at := range found {
+		for _, r := range at.of {
+			ids, err := c.accountsOf(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range ids {
+				out[id] = []credential.Problem{credential.Replicates}
+			}
+		}
+	}
+	return out, nil
+}
+
+// accountsOf are the immutable ids of what a replicator may be.
+func (c *Client) accountsOf(ctx context.Context, r replicator) (ids []string, err error) {
+	if r.dn != "" {
+		id, err := c.meant(ctx, r)
+		if id == "" {
+			return nil, err
+		}
+		return []string{id}, err
+	}
+	err = c.Search(ctx, c.servers[0].name, c.conf.Base, "(uid="+ldap.EscapeFilter(r.login)+")", []string{"1.1"}, func(e Entry) error {
+		ids = append(ids, strings.ToLower(e.ID))
+		return nil
+	})
+	return ids, err
 }
 
 func few(lines []string) []string {
@@ -143,7 +197,7 @@ func (openLDAP) replicators(ctx context.Context, c *Client, server string) (out 
 		return out, err
 	}
 	if !shown {
-		out.hidden = "as which accounts it fetches changes, chains and proxies does not show (cn=config); if one is on the roll, exclude it, or rotate it by hand, last; or let bind.dn read " + strings.Join(bindSettings[:3], ", ") + " there for the time of the campaign (they hold those passwords: docs/rights.md)"
+		out.hidden = "as which accounts it fetches changes, chains and proxies does not show (cn=config); if one is on the roll, exclude it, or rotate it by hand, last; or let bind.dn read olcSyncrepl there, and where chain or a proxy is loaded olcDbIDAssertBind and olcDbACLBind, for the time of the campaign (they hold those passwords: docs/rights.md)"
 	}
 	return out, nil
 }

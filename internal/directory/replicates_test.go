@@ -60,6 +60,16 @@ func TestAnAccountByWhichOpenLDAPServersLogInToEachOtherIsSeenWhereTheConfigurat
 	row := byWhat(c.Check(t.Context()))[noteReplicators]
 	require.False(t, row.NotChecked, "%+v", row)
 
+	// Before Set it is asked again, of all accounts at once.
+	now, err := c.Hindered(t.Context())
+	require.NoError(t, err)
+	require.Len(t, now, 2)
+	for _, dn := range []string{replicator, provider.BinderDN} {
+		id, err := c.IDOf(t.Context(), dn)
+		require.NoError(t, err)
+		require.Equal(t, []credential.Problem{credential.Replicates}, now[id], dn)
+	}
+
 	// As usual, it is shown to nobody.
 	closed := startSlapd(t, lab.SlapdOptions{CA: ca, ReplicaOf: provider})
 	d.Servers = []string{provider.LDAPS(), closed.LDAPS()}
@@ -68,7 +78,11 @@ func TestAnAccountByWhichOpenLDAPServersLogInToEachOtherIsSeenWhereTheConfigurat
 	require.Empty(t, seen)
 	require.Len(t, hidden, 1)
 	require.Equal(t, closed.LDAPS(), hidden[0].Server)
-	require.Empty(t, hidden[0].Code, "doctor says it")
+	require.Equal(t, credential.FindingReplicatorsHidden, hidden[0].Code)
+	alone := d
+	alone.Servers = d.Servers[1:]
+	_, hidden = seenOf(t, open(t, alone, provider.BinderPassword), replicator)
+	require.Empty(t, hidden[0].Code, "nobody is known to replicate: doctor says it")
 	said := false
 	for _, k := range c.Check(t.Context()) {
 		if k.What == noteReplicators && k.Server == closed.LDAPS() {

@@ -38,13 +38,13 @@ func (e *Estate) startDS389(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if e.DS389, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, Policy: e.opts.DS389Policy, Accounts: seeded}); err != nil {
+	if e.DS389, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, Policy: e.opts.DS389Policy, Accounts: seeded, ShowsReplicators: true}); err != nil {
 		return err
 	}
 	if dir, err = os.MkdirTemp(e.Dir, "ds389-consumer-"); err != nil {
 		return err
 	}
-	if e.DS389Consumer, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, ReplicaOf: e.DS389}); err != nil {
+	if e.DS389Consumer, err = lab.StartDS389(ctx, lab.DS389Options{Dir: dir, CA: e.CA, ReplicaOf: e.DS389, ShowsReplicators: true}); err != nil {
 		return err
 	}
 	conn, err := e.DS389.AdminConn(ctx)

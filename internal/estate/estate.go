@@ -199,12 +199,12 @@ func (e *Estate) startServers(ctx context.Context) (err error) {
 		}
 		accounts = append(accounts, a.Account)
 	}
-	e.Slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd"), CA: e.CA, Policy: e.opts.Policy, Accounts: accounts})
+	e.Slapd, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd"), CA: e.CA, Policy: e.opts.Policy, Accounts: accounts, ShowsReplicators: true})
 	if err != nil {
 		return err
 	}
 	if e.opts.Replica {
-		e.Replica, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd-replica"), CA: e.CA, ReplicaOf: e.Slapd})
+		e.Replica, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: filepath.Join(e.Dir, "slapd-replica"), CA: e.CA, ReplicaOf: e.Slapd, ShowsReplicators: true})
 		if err != nil {
 			return err
 		}

@@ -64,11 +64,11 @@ func (l *lister) warnHidden(name string, h authority.Hidden) {
 	if h.Code == "" {
 		return // doctor says it
 	}
-	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Directory == name && a.Server == "" }); i >= 0 {
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, h.Code) }); i >= 0 {
 		l.warn(credential.FindingAccepted, "%s, %s: %s; the campaign file accepts it: %s", l.c.Called(name), h.Server, h.Detail, l.c.Accept[i].Reason)
 		return
 	}
-	l.warn(h.Code, "%s, %s: %s; or look there by hand, and accept it: accept: - {directory: %s, reason: …}", l.c.Called(name), h.Server, h.Detail, name)
+	l.warn(h.Code, "%s, %s: %s; or look there by hand, and accept it: accept: - {directory: %s, finding: %s, reason: …}", l.c.Called(name), h.Server, h.Detail, name, h.Code)
 }
 
 // seenAround takes over what the servers of its authority show of an account.

@@ -47,7 +47,7 @@ func TestWhatTheServersShowOfARoleIsOnTheRollBeforeAnythingIsSet(t *testing.T) {
 	require.Contains(t, details(roll, got["follows"].ID, credential.FindingReplicates), "it has REPLICATION")
 	require.Empty(t, got["trusted"].Problem, "the lines do not show to the worker's role")
 	require.Equal(t, 1, roll.Incomplete(), "which is a warning: %v", roll.Warnings)
-	require.Contains(t, roll.Warnings[0].Detail, "accept: - {directory: appdb, reason: …}")
+	require.Contains(t, roll.Warnings[0].Detail, "accept: - {directory: appdb, finding: login-rules-hidden, reason: …}")
 
 	require.Equal(t, "may-reset-others", roll.Waves[got["member"].Wave].Name)
 	require.Contains(t, details(roll, got["member"].ID, credential.FindingResetsOthers), "it may become dba, which has CREATEROLE")

@@ -50,7 +50,7 @@ func (l *lister) findParts(ctx context.Context) (parts, error) {
 			if dn != "" {
 				where = dn
 			}
-			if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Directory == name && a.Server == "" }); i >= 0 {
+			if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingNotSearched) }); i >= 0 {
 				l.warn(credential.FindingAccepted, "directory %s: %s is on another server (%s) and was not searched, which the campaign file accepts: %s", name, where, strings.Join(at[dn], ", "), l.c.Accept[i].Reason)
 				continue
 			}

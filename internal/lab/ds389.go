@@ -31,6 +31,9 @@ type DS389Options struct {
 	// behind a balancer have one.
 	LooksLike *DS389
 
+	// ShowsReplicators lets the binder read as whom servers replicate.
+	ShowsReplicators bool
+
 	Policy   DS389Policy
 	Accounts []Account // seeded when the server has started
 }

@@ -65,6 +65,16 @@ func (s *DS389) follow(ctx context.Context) error {
 			return fmt.Errorf("lab: set up replication: add %s: %w", e.dn, err)
 		}
 	}
+	for conn, at := range map[*ldap.Conn]*DS389{supplier: s.opts.ReplicaOf, consumer: s} {
+		if !at.opts.ShowsReplicators {
+			continue
+		}
+		req := ldap.NewModifyRequest("cn=mapping tree,cn=config", nil)
+		req.Add("aci", []string{`(targetattr="objectClass || nsDS5ReplicaBindDN || nsDS5ReplicaBindDNGroup")(version 3.0; acl "the binder sees who replicates"; allow (read, search) userdn="ldap:///` + s.BinderDN + `";)`})
+		if err := conn.Modify(req); err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultAttributeOrValueExists) {
+			return fmt.Errorf("lab: show as whom %s replicates: %w", at.LDAPS(), err)
+		}
+	}
 	return poll(ctx, "the consumer at "+s.LDAPS()+" was not initialised", func() (bool, string, error) {
 		res, err := supplier.Search(ldap.NewSearchRequest(agreement, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false,
 			"(objectClass=*)", []string{"nsDS5BeginReplicaRefresh", "nsDS5ReplicaLastInitStatus"}, nil))

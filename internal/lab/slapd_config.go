@@ -51,6 +51,12 @@ access to *
   by dn.exact="{{.BinderDN}}" read
   by * none
 
+{{else if .ShowsReplicators}}database config
+access to dn.subtree="cn=config" attrs=entry,olcSyncrepl
+  by dn.exact="{{.BinderDN}}" read
+  by * none
+access to * by * none
+
 {{end -}}
 database mdb
 suffix "{{.Base}}"
@@ -151,7 +157,7 @@ func (s *Slapd) writeConfig() error {
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
-		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "RefersTo": "",
+		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "RefersTo": "",
 	}
 	if s.opts.RefersTo != nil {
 		values["RefersTo"] = s.opts.RefersTo.LDAPS()

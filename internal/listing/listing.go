@@ -68,14 +68,28 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	return roll, roll.Warnings, nil
 }
 
-// UsedByVault are the accounts of one authority with which Vault itself works
-// now, by credential id. spec has the servers that were found.
-func UsedByVault(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, name string) (map[string][]credential.Problem, error) {
+// Hindered are the accounts of one authority that must not be set as things are
+// now, by credential id: Vault itself works with them, or its own servers do.
+// spec has the servers that were found.
+func Hindered(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, name string) (map[string][]credential.Problem, error) {
 	at, err := authorities(kinds, spec)
 	if err != nil {
 		return nil, err
 	}
-	return inventory.UsedByVault(ctx, spec, at, Vault{store, kinds, spec}, name)
+	by, err := inventory.UsedByVault(ctx, spec, at, Vault{store, kinds, spec}, name)
+	if err != nil {
+		return nil, err
+	}
+	again, ok := at.Directories[name].(authority.Again)
+	if !ok {
+		return by, nil
+	}
+	now, err := again.Hindered(ctx)
+	for subject, problems := range now {
+		id := name + "/" + subject
+		by[id] = append(by[id], problems...)
+	}
+	return by, err
 }
 
 // authorities opens those of the campaign file.
