@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,11 @@ type reachable struct {
 }
 
 func newReachable(t *testing.T, roles ...map[string]any) *reachable {
+	return reachableWith(t, func(*reachable) {}, roles...)
+}
+
+// reachableWith has before change what was made before the roll is written.
+func reachableWith(t *testing.T, before func(*reachable), roles ...map[string]any) *reachable {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir()})
@@ -87,11 +93,13 @@ func newReachable(t *testing.T, roles ...map[string]any) *reachable {
 	data, err := json.Marshal(spec)
 	require.NoError(t, err)
 	require.NoError(t, Open(ctx, store, ownmount.CampaignRecord{Campaign: "c", Device: "esg-01"}, data))
+	w.store, w.roll = store, roll
+	before(w)
 	index, err := store.WriteRoll(ctx, roll)
 	require.NoError(t, err)
 	require.Equal(t, credential.Refs{{Page: 0, Index: 0}, {Page: 0, Index: 1}}, index.Logins)
 
-	w.store, w.roll, w.index = store, roll, index
+	w.index = index
 	w.restart()
 	w.logins = wire.Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "vault", Kind: credential.AppRoleSecretID, Concurrency: 1, Span: credential.Span{To: 2}, Logins: index.Logins}
 	w.accounts = wire.Batch{Campaign: "c", Snapshot: index.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{From: 2, To: 4}, Logins: index.Logins}
@@ -421,4 +429,26 @@ func TestNoNewValueIsWrittenWhereATokenFromBeforeReads(t *testing.T) {
 	require.True(t, w.pass(1)[0].Dead())
 	require.Error(t, reads("kv/data/apps/esg-01/mta"))
 	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
+}
+
+// Consumers of an AppRole often have its role-id and secret-id in one field.
+func TestTheSecretIDBehindARoleIDIsReplacedAndTheRoleIDStays(t *testing.T) {
+	var roleID string
+	w := reachableWith(t, func(w *reachable) {
+		id, err := w.client.Logical().Read("auth/approle/role/esg-01-b/role-id")
+		require.NoError(t, err)
+		roleID = id.Data["role_id"].(string)
+		w.write("kv/data/apps/esg-01/esg-01-b", map[string]any{"data": map[string]any{"secret_id": roleID + ":stolen-esg-01-b"}})
+		w.roll.Credentials[1].Users = []string{roleID}
+	})
+	w.logins.Logins = nil
+	out := w.pass(1)
+	require.True(t, out[0].Dead(), "%+v", out[0].Stop)
+	role, secret, found := strings.Cut(w.live(1), ":")
+	require.True(t, found)
+	require.Equal(t, roleID, role)
+	_, err := w.client.Logical().Write("auth/approle/login", map[string]any{"role_id": role, "secret_id": secret})
+	require.NoError(t, err)
+	_, err = w.client.Logical().Write("auth/approle/login", map[string]any{"role_id": role, "secret_id": "stolen-esg-01-b"})
+	require.Error(t, err)
 }

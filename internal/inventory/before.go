@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -12,13 +13,17 @@ import (
 // namesBefore puts on a credential by which of the account's names a value at
 // one of its paths begins: of "svc:x" the part behind it is the secret, if the
 // account accepts that.
-func (l *lister) namesBefore(c *credential.Credential, h *held) {
+func (l *lister) namesBefore(ctx context.Context, c *credential.Credential, h *held) error {
 	if len(h.before) == 0 {
-		return
+		return nil
 	}
 	l.namesOnce.Do(l.nameAccounts)
+	alias, err := l.aliasOf(ctx, c)
+	if err != nil {
+		return err
+	}
 	for _, written := range h.before {
-		if !slices.ContainsFunc(l.names[c.ID], func(name string) bool { return callsBy(written, name) }) {
+		if written != alias && !slices.ContainsFunc(l.names[c.ID], func(name string) bool { return callsBy(written, name) }) {
 			continue
 		}
 		h.more = ""
@@ -27,6 +32,19 @@ func (l *lister) namesBefore(c *credential.Credential, h *held) {
 		}
 	}
 	slices.SortFunc(c.Users, func(a, b string) int { return len(b) - len(a) }) // a DN before its beginning
+	return nil
+}
+
+// aliasOf is by what a login to Vault is known there besides its name: an
+// AppRole's role-id, which consumers give with the secret-id. Empty where it
+// has none, or it may not be read.
+func (l *lister) aliasOf(ctx context.Context, c *credential.Credential) (string, error) {
+	mount, name, ok := cutRole(c.Subject)
+	if !ok || !c.Kind.OpensVault() {
+		return "", nil
+	}
+	alias, _, err := (&preview{api: l.vault.API()}).alias(ctx, c.Kind, mount, name)
+	return alias, err
 }
 
 // callsBy reports whether a text means an account of that name: as it is, in a

@@ -53,3 +53,25 @@ func lengths(texts []string) (out []int) {
 	}
 	return out
 }
+
+// An AppRole's consumers keep its role-id with the secret-id, often in one
+// field.
+func TestARoleIDBeforeASecretIDIsAName(t *testing.T) {
+	servers(t)
+	write(t, "auth/approle/role/both-in-one", map[string]any{})
+	id, err := realVault.Client().Logical().ReadWithContext(t.Context(), "auth/approle/role/both-in-one/role-id")
+	require.NoError(t, err)
+	roleID := id.Data["role_id"].(string)
+	secret := write(t, "auth/approle/role/both-in-one/secret-id", nil)["secret_id"].(string)
+	rows := []string{"kind,account,path"}
+	for name, text := range map[string]string{"id": roleID + ":" + secret, "name": "both-in-one:" + secret, "other": secret + ":" + secret} {
+		write(t, "kv/data/both/"+name, map[string]any{"data": map[string]any{"secret_id": text}})
+		rows = append(rows, "approle-secret-id,approle/both-in-one,kv/both/"+name+"#secret_id")
+	}
+	c := campaign()
+	c.Directories = nil
+	c.Sources = []config.Source{manifestSource(rows...)}
+	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{roleID, "both-in-one"}, byName(roll)["approle/both-in-one"].Users)
+}

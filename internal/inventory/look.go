@@ -181,7 +181,9 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			h = heldOf(live)
 		}
 		saw(p, h.keys)
-		l.namesBefore(c, &h)
+		if err := l.namesBefore(ctx, c, &h); err != nil {
+			return nil, 0, err
+		}
 		also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool {
 			at := credential.Path{Mount: p.Mount, Path: p.Path, Field: field}
 			if l.rotates[at] && !slices.Contains(c.Paths, at) {

@@ -148,13 +148,9 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 // false if they may not be looked up. One that nobody has logged in with has
 // none.
 func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name string) (names []string, shown bool, err error) {
-	alias := any(name)
-	if login := of.Traits().Login; login.AliasFrom != "" {
-		id, shown, err := p.read(ctx, login.Path(mount, name)+"/"+login.AliasFrom)
-		if err != nil || !shown || id == nil {
-			return nil, shown, err
-		}
-		alias = id[strings.ReplaceAll(login.AliasFrom, "-", "_")]
+	alias, shown, err := p.alias(ctx, of, mount, name)
+	if err != nil || alias == "" {
+		return nil, shown, err
 	}
 	about, shown, err := p.read(ctx, "sys/internal/ui/mounts/auth/"+mount)
 	if err != nil || !shown {
@@ -179,6 +175,19 @@ func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name 
 		names = append(names, texts(g["policies"])...)
 	}
 	return names, true, nil
+}
+
+// alias is by what Vault knows whoever logs in: the login's name, or what stands
+// below its path (an AppRole's role-id). Empty for a login that is gone, and
+// where it is not shown.
+func (p *preview) alias(ctx context.Context, of credential.Kind, mount, name string) (alias string, shown bool, err error) {
+	login := of.Traits().Login
+	if login.AliasFrom == "" {
+		return name, true, nil
+	}
+	data, shown, err := p.read(ctx, login.Path(mount, name)+"/"+login.AliasFrom)
+	alias, _ = data[strings.ReplaceAll(login.AliasFrom, "-", "_")].(string)
+	return alias, shown, err
 }
 
 // policy is the text of a policy, empty for one that is not there; nil if it
