@@ -60,6 +60,10 @@ func TestTheAccountDecidesHowWhatItsFieldHoldsIsRead(t *testing.T) {
 		{name: "short base64", holds: "aHVudGVyMi14", password: "hunter2-x", then: encoded(raw, "", "")},
 		{name: "a password that reads as short base64", holds: "aHVudGVyMi14", password: "aHVudGVyMi14", then: bare},
 		{name: "Basic", holds: "Basic " + b64.EncodeToString([]byte("svc0001:hunter2-x")), password: "hunter2-x", then: func(value string) string { return "Basic " + encoded(b64, "svc0001:", "")(value) }},
+		{name: "an address", holds: "ldap://svc:a%2Fb-PW@h:389/x", password: "a/b-PW", then: around("ldap://svc:", "@h:389/x")},
+		{name: "an address that nobody decodes", holds: "ldap://svc:a%2Fb-PW@h:389/x", password: "a%2Fb-PW", then: around("ldap://svc:", "@h:389/x")},
+		{name: "a parameter that nobody decodes", holds: "jdbc:postgresql://db/x?user=svc&password=a%2Fb-PW&ssl=true", password: "a%2Fb-PW", then: around("jdbc:postgresql://db/x?user=svc&password=", "&ssl=true")},
+		{name: "an address in quotes that nobody decodes", holds: `"ldap://svc:a%2Fb-PW@h:389/x"`, password: "a%2Fb-PW", open: true},
 	} {
 		// One account after the other stands for all of them.
 		c := r.credential(i % len(r.accounts))

@@ -138,11 +138,33 @@ func (itself) around(secret string) (string, bool) {
 
 func (itself) within() string { return "blanks or a byte order mark" }
 
-// encodes reports whether a secret stands in an address in another form than
-// its own: who reads it may take that form as it is.
-func (p padded) encodes(secret string) bool {
-	u, is := p.wrapping.(urlSecret)
-	return is && u.was != secret
+// encoded is a secret in an address, where it stands percent-encoded. Who reads
+// it may take that form as it is.
+type encoded interface {
+	// literal is that form, and what surrounds it.
+	literal() (secret string, in asItIs)
+}
+
+// literally reads an address so: where that is another secret.
+func (p padded) literally(secret string) (string, wrapping) {
+	if e, is := p.wrapping.(encoded); is {
+		if was, in := e.literal(); was != secret {
+			return was, padded{p.lead, in, p.trail}
+		}
+	}
+	return "", nil
+}
+
+// asItIs is the rest of an address in which the secret stands as it is.
+type asItIs struct{ before, after string }
+
+// unreserved are characters that nobody has to encode (RFC 3986 section 2.3).
+var unreserved = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+
+func (a asItIs) around(secret string) (string, bool) {
+	text := a.before + secret + a.after
+	back, w := locate(text)
+	return text, unreserved.MatchString(secret) && w != nil && back == secret
 }
 
 // isDocument reports whether text has several lines or parts, or is an address.
@@ -209,6 +231,8 @@ func (u urlSecret) around(secret string) (string, bool) {
 	back, w := inURL(text)
 	return text, w != nil && back == secret
 }
+
+func (u urlSecret) literal() (string, asItIs) { return u.was, asItIs{u.before, u.after} }
 
 // jsonSecret is the one string below a secret's name in a JSON object.
 type jsonSecret struct{ text, at string } // at: a JSON pointer (RFC 6901)

@@ -140,7 +140,8 @@ func liveTo(e Entry, field string, users []string) Live {
 	case padded:
 		if l.More == "" {
 			l.Within = p.within()
-			if l.More = l.Within; p.encodes(secret) {
+			l.More = l.Within
+			if _, in := p.literally(secret); in != nil {
 				l.More = "an address in which it may stand as it is, or percent-encoded"
 			}
 		}

@@ -42,7 +42,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 		}, 0, Live{Version: 1, Problem: credential.NotBare}},
 		{"an address with a secret in it", func(p credential.Path) {
 			vaulttest.SeedLive(t, p, map[string]any{"password": "ldaps://svc:p%40ss@ldap.example.org/"})
-		}, 0, Live{Value: credential.NewSecret("p@ss"), Version: 1, Found: true, More: "an address in which it may stand as it is, or percent-encoded"}},
+		}, 0, Live{Value: credential.NewSecret("p@ss"), Other: credential.NewSecret("p%40ss"), Version: 1, Found: true, More: "an address in which it may stand as it is, or percent-encoded"}},
 		{"an older version", func(p credential.Path) {
 			vaulttest.SeedLive(t, p, map[string]any{"password": "old"})
 			vaulttest.SeedLive(t, p, map[string]any{"password": "new"})
@@ -71,7 +71,7 @@ func TestReadLiveTellsWhatCanBeReadAndWhatToCompareWith(t *testing.T) {
 			if len(got.Also) == 0 {
 				got.Also = nil
 			}
-			got.data, got.around, got.field, got.Written = nil, nil, "", time.Time{}
+			got.data, got.around, got.other, got.field, got.Written = nil, nil, nil, "", time.Time{}
 			if row.want.Keys == nil {
 				got.Keys = nil
 			}

@@ -20,6 +20,11 @@ const otherMost = 128
 // first one.
 func otherOf(text, secret string, w wrapping) (credential.Secret, wrapping) {
 	whole := strings.TrimRight(text, "\r\n") // the end of a line is no password's
+	if p, is := w.(padded); is {
+		if was, in := p.literally(secret); in != nil {
+			return credential.NewSecret(was), in
+		}
+	}
 	switch {
 	case w == nil && len(whole) >= 8 && len(whole) < base64Least:
 		// Too short to be taken for base64 by its looks.

@@ -160,6 +160,7 @@ func inQuery(text string) (string, wrapping) {
 	}
 	put := func(secret string) (string, bool) { return secret, !strings.ContainsAny(secret, "{};\"' \t") }
 	secret := text[at[4]:at[5]]
+	was := secret
 	if encodes {
 		plain, err := url.PathUnescape(secret)
 		if err != nil || strings.Contains(secret, "+") {
@@ -172,5 +173,17 @@ func inQuery(text string) (string, wrapping) {
 	} else if strings.ContainsAny(secret, `{}"'`) {
 		return "", nil
 	}
-	return secret, spliced{text[:at[4]], text[at[5]:], put}
+	in := spliced{text[:at[4]], text[at[5]:], put}
+	if encodes {
+		return secret, inParameter{in, was}
+	}
+	return secret, in
 }
+
+// inParameter is a secret in the query of an address.
+type inParameter struct {
+	spliced
+	was string
+}
+
+func (i inParameter) literal() (string, asItIs) { return i.was, asItIs{i.before, i.after} }
