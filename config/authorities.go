@@ -196,7 +196,7 @@ func (l *loader) systems(top fields, directories map[string]Directory) Systems {
 // authorityName checks the name of an authority.
 func (l *loader) authorityName(n *yaml.Node, where, name string) {
 	switch {
-	case name == credential.VaultAuthority || name == unmatched:
+	case name == credential.VaultAuthority || name == credential.PersonAuthority || name == unmatched:
 		l.problem(n.Line, "%s: this name is taken by Rollcall itself; choose another", where)
 	case !nameForm.MatchString(name):
 		l.problem(n.Line, "%s: the name %s", where, nameRule)

@@ -69,7 +69,7 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 		}
 		w := Wave{
 			Name:      f.required("name", "a name for progress and reports"),
-			Kind:      credential.Kind(f.oneOf("kind", "", kindNames(func(credential.Traits) bool { return true }))),
+			Kind:      credential.Kind(f.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return t.ByHand == nil }))),
 			Directory: f.str("directory"),
 			Source:    f.str("source"),
 			Account:   f.str("account"),

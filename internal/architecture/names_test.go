@@ -65,7 +65,12 @@ func constantsOf(t *testing.T, values map[string]bool) map[string]bool {
 			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, 0)
 			require.NoError(t, err)
 			ast.Inspect(parsed, func(n ast.Node) bool {
-				if v, ok := n.(*ast.ValueSpec); ok && len(v.Names) == 1 && len(v.Values) == 1 && values[text(v.Values[0])] {
+				v, ok := n.(*ast.ValueSpec)
+				if !ok || len(v.Names) != 1 || len(v.Values) != 1 {
+					return true
+				}
+				// A kind of line has its own name, which may be that of a kind.
+				if of, typed := v.Type.(*ast.Ident); values[text(v.Values[0])] && !(typed && of.Name == "LineKind") {
 					out[v.Names[0].Name] = true
 				}
 				return true

@@ -181,6 +181,9 @@ func label(c credential.Credential) string {
 }
 
 func paths(c credential.Credential) string {
+	if c.Task != nil {
+		return fmt.Sprintf("by hand: %s by %s until %s", report.Plural(len(c.Task.Ends), "end", "ends"), strings.Join(c.Task.Owners(), ", "), c.Task.Due.UTC().Format(time.DateTime))
+	}
 	s := ""
 	for i, p := range c.Paths {
 		if i > 0 {

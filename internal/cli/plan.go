@@ -209,7 +209,10 @@ func (p plan) print(w io.Writer, width int) error {
 	for i, wave := range p.Waves {
 		for _, l := range wave.Lanes {
 			set, proved := "vault", "vault"
-			if len(l.Servers) > 0 {
+			switch {
+			case l.Kind.ByHand():
+				set, proved = "by people", "their word"
+			case len(l.Servers) > 0:
 				set, proved = l.Servers[0], report.Plural(len(l.Servers), "server", "servers")
 			}
 			fmt.Fprintf(t, "%d %s\t%s\t%s\t%d\t%s\t%s\n", i+1, wave.Name, l.Authority, l.Kind, l.Listed, set, proved)

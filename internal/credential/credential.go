@@ -17,12 +17,13 @@ type Credential struct {
 	Kind Kind `json:"kind"`
 
 	// Authority is the system that decides whether the credential is valid:
-	// the name of a directory in the campaign file, or VaultAuthority.
+	// the name of one in the campaign file, VaultAuthority or PersonAuthority.
 	Authority string `json:"authority"`
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
 	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
-	// for an AppRole, "mount/name" for a userpass user. Empty when no account
+	// for an AppRole, "mount/name" for a userpass user, the folded name of what
+	// only a person can change. Empty when no account
 	// was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
@@ -93,6 +94,9 @@ type Credential struct {
 	// Logins are the auth mounts of type ldap at which the password logs in to
 	// Vault too.
 	Logins []VaultLogin `json:"logins,omitempty"`
+
+	// Task is what a person has to do; nil for what Rollcall changes itself.
+	Task *Task `json:"task,omitempty"`
 
 	// Problem is set when the credential cannot be rotated as listed. It stays
 	// on the roll and ends as an open exception.

@@ -25,6 +25,16 @@ const (
 	UserpassPassword Kind = "userpass-password"
 	// PostgresPassword is the password of a role of a PostgreSQL cluster.
 	PostgresPassword Kind = "postgres-password"
+
+	// What only a person can change, in its forms: they differ in which lines of
+	// a profile they answer, and in whether Rollcall makes the new value.
+	AnyByHand          Kind = "by-hand"
+	SecretByHand       Kind = "shared-secret"
+	LocalAccountByHand Kind = "local-account"
+	APIKeyByHand       Kind = "api-key"
+	CloudAccountByHand Kind = "cloud-account"
+	MFASeedByHand      Kind = "mfa-seed"
+	PurgeByHand        Kind = "purge"
 )
 
 // The types of Vault's auth mounts whose logins are credentials of a kind.
@@ -48,7 +58,17 @@ var kinds = []Traits{
 		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
 		Makes: []string{"", "/password"}}, Answers: vaultLogins},
 	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true, Answers: []LineKind{Database, ServiceLogin}},
+	{Kind: AnyByHand, Word: "secret", Field: valueField, ByHand: &ByPerson{}, AnswersAny: true},
+	{Kind: SecretByHand, Word: "shared secret", Field: valueField, ByHand: &ByPerson{Makes: true}, Answers: []LineKind{SharedSecret, SNMP}},
+	{Kind: LocalAccountByHand, Word: "password", Field: valueField, ByHand: &ByPerson{Makes: true}, Answers: []LineKind{LocalAccount, ServiceLogin, BackupTarget, Database, SNMP}},
+	{Kind: APIKeyByHand, Word: "key", Field: valueField, ByHand: &ByPerson{}, Answers: []LineKind{APIKey, ServiceLogin, SAMLOIDC}},
+	{Kind: CloudAccountByHand, Word: "password", Field: valueField, ByHand: &ByPerson{Makes: true}, Answers: []LineKind{CloudAccount, ServiceLogin}},
+	{Kind: MFASeedByHand, Word: "seed", Field: valueField, ByHand: &ByPerson{}, Answers: []LineKind{MFASeed}},
+	{Kind: PurgeByHand, Word: "copy", Field: valueField, ByHand: &ByPerson{}, Answers: []LineKind{Content, Session, BackupTarget}},
 }
+
+// valueField is the key of a value that Rollcall hands over to a person.
+const valueField = "value"
 
 // What credentials of several kinds can be: an account of a directory is also
 // what a device copies files with, logs in to a database with, or a keytab's.
@@ -80,9 +100,21 @@ type Traits struct {
 	// Answers are the kinds of line of a device profile that such a credential
 	// can be what they are about, the usual one first.
 	Answers []LineKind
+	// AnswersAny: it can be what any line is about, and no kind of line makes it
+	// so by itself.
+	AnswersAny bool
+	// ByHand is set for what only a person can change, and nil for what Rollcall
+	// sets itself.
+	ByHand *ByPerson
 	// Login is set for logins to Vault, and nil for what Vault does not decide
 	// on.
 	Login *Login
+}
+
+// ByPerson is how a kind is changed that only a person can change.
+type ByPerson struct {
+	// Makes: Rollcall makes the new value where a row does not say.
+	Makes bool
 }
 
 // Login is how Vault keeps the logins of a kind: each at
@@ -126,6 +158,9 @@ func (k Kind) Traits() Traits {
 	}
 	return kinds[i]
 }
+
+// ByHand reports whether only a person can change credentials of the kind.
+func (k Kind) ByHand() bool { return k.Traits().ByHand != nil }
 
 // OpensVault reports whether credentials of the kind are logins to Vault.
 func (k Kind) OpensVault() bool { return k.Traits().Login != nil }

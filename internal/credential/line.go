@@ -40,7 +40,10 @@ func LineKinds() []LineKind {
 
 // MayAnswer reports whether a credential of the kind can be what a line of
 // that kind is about.
-func (k Kind) MayAnswer(l LineKind) bool { return slices.Contains(k.Traits().Answers, l) }
+func (k Kind) MayAnswer(l LineKind) bool {
+	t := k.Traits()
+	return t.AnswersAny || slices.Contains(t.Answers, l)
+}
 
 // Usual is the kind of line that credentials of the kind answer where nothing
 // says otherwise; empty where they are of none.

@@ -65,6 +65,8 @@ type Reach struct {
 type Wave struct {
 	Name  string `json:"name"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where nobody said so
+	// Tasks: people do what it holds, from the beginning of the campaign on.
+	Tasks bool `json:"tasks,omitempty"`
 }
 
 // Exclusion is a credential that a person left out, by name and with a reason.
@@ -142,6 +144,7 @@ type WaveIndex struct {
 	Name  string `json:"name,omitempty"`
 	Batch int    `json:"batch,omitempty"` // credentials in one dispatch; 0 where the campaign file leaves it open
 	Alone bool   `json:"alone,omitempty"` // it begins when all before it have ended
+	Tasks bool   `json:"tasks,omitempty"` // people do what it holds, from the beginning on
 	Runs  []Run  `json:"runs"`
 }
 

@@ -27,6 +27,7 @@ type past struct {
 	last      *ownmount.LastRoll
 	leftovers []ownmount.Leftover
 	kept      []kept
+	tasks     []kept // of people
 }
 
 // kept is a credential that an earlier campaign did not bring to its end.
@@ -67,7 +68,7 @@ func (p *past) choose(c *config.Campaign) {
 	for _, left := range p.leftovers {
 		if left.Listed != nil && c.IsDevice(left.Device) && !seen[left.ID] && left.Listed.Subject != "" {
 			seen[left.ID] = true
-			p.kept = append(p.kept, kept{*left.Listed, left.Campaign, true, true})
+			p.keep(kept{*left.Listed, left.Campaign, true, true})
 		}
 	}
 	if p.last == nil {
@@ -85,7 +86,7 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 			continue // a name is asked about for as long as an account of the roll has it
 		}
 		seen[was.ID] = true
-		p.kept = append(p.kept, kept{was, openedBy(was.Reasons, roll.Campaign), false, namedBy(was.Reasons, same)})
+		p.keep(kept{was, openedBy(was.Reasons, roll.Campaign), false, namedBy(was.Reasons, same)})
 	}
 	for _, x := range roll.Excluded {
 		authority, subject, ok := strings.Cut(x.ID, "/")
@@ -97,6 +98,14 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 			p.kept = append(p.kept, kept{k, from, false, false})
 		}
 	}
+}
+
+func (p *past) keep(k kept) {
+	if k.Task != nil {
+		p.tasks = append(p.tasks, k)
+		return
+	}
+	p.kept = append(p.kept, k)
 }
 
 // onlyListed: a person's list names it and no account was found, so taking the
@@ -244,6 +253,9 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	for _, left := range m.lost.past.leftovers {
 		authority, _, _ := strings.Cut(left.ID, "/")
+		if authority == credential.PersonAuthority {
+			continue // nothing reads it but its owner, whose task is kept (allTasks)
+		}
 		if ours := m.hasAuthority(authority); !ours && !m.c.IsDevice(left.Device) && authority != credential.VaultAuthority {
 			continue // of a directory that this campaign does not have
 		}

@@ -112,6 +112,9 @@ type Candidate struct {
 	Lines       []credential.LineRef
 	UnknownLine string
 
+	// Task is what a person has to do; nil for all else.
+	Task *credential.Task
+
 	// Users are what the secret at Path says of a user, in a field of that
 	// name. It is a hint for a person: nothing is written anywhere because of
 	// it.
@@ -173,6 +176,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err != nil {
 		return nil, nil, err
 	}
+	l.addTasks(roll, now)
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
 	}
@@ -265,7 +269,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return mergeAll(l.c, l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses})
+	return mergeAll(l.withoutTasks(), l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses})
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in
@@ -320,6 +324,7 @@ type lister struct {
 	vault      Vault
 	progress   func(int)
 	candidates []Candidate
+	tasks      []credential.Credential // of people
 	warnings   []Warning
 
 	mu        sync.Mutex
@@ -376,10 +381,20 @@ var collectors = map[string]func(*lister, context.Context, config.Source) error{
 	config.FromPostgres:  (*lister).roles,
 }
 
-func (l *lister) manifest(_ context.Context, s config.Source) error { return manifest(l.c, s, l.add) }
+func (l *lister) manifest(_ context.Context, s config.Source) error {
+	var twice error
+	err := manifest(l.c, s, func(c Candidate) {
+		if c.Task == nil {
+			l.add(c)
+		} else if err := l.addTask(s, c); twice == nil {
+			twice = err
+		}
+	})
+	return cmp.Or(err, twice)
+}
 
 func (l *lister) collect(ctx context.Context, s config.Source) error {
-	before := len(l.candidates)
+	before := len(l.candidates) + len(l.tasks)
 	of, ok := collectors[s.Type]
 	if !ok {
 		return fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
@@ -387,7 +402,7 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 	if err := of(l, ctx, s); err != nil {
 		return err
 	}
-	if len(l.candidates) == before {
+	if len(l.candidates)+len(l.tasks) == before {
 		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Source == s.Name }); i >= 0 {
 			l.warn(credential.FindingAccepted, "source %s found nothing, which the campaign file accepts: %s", s.Name, l.c.Accept[i].Reason)
 			return nil

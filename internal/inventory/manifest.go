@@ -24,9 +24,20 @@ import (
 //	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
 //
+// A row of what only a person can change (by-hand and its forms) has no account,
+// directory and path, but
+//
+//	name       what the task is called
+//	owner      who sees to it: an entity of Vault's, or a login, MOUNT/NAME
+//	due        until when: a time, a date, or how long after the start
+//	ends       where it has to be done, with semicolons between them, each
+//	           perhaps with an owner of its own: END = OWNER; the profile's line
+//	           says them where it is left out
+//	make       whether Rollcall makes the new value: true or false
+//
 // as a YAML list of mappings or as CSV with a header line (see readCSV). It
 // holds no secrets: a column that looks like one is refused.
-var columns = []string{"kind", "directory", "account", "path", "line", "note"}
+var columns = append([]string{"kind", "directory", "account", "path", "line", "note"}, taskColumns...)
 
 // row is one line of a manifest as text.
 type row struct {
@@ -36,12 +47,14 @@ type row struct {
 	// without quotes, so that they may be the layout's.
 	exact string
 	loose bool
+	ends  []credential.TaskEnd // where a row has them as a list
 }
 
 // table is a manifest being read; mistakes collect in errs.
 type table struct {
-	rows []row
-	errs *config.Errors
+	rows  []row
+	errs  *config.Errors
+	named map[string]int // tasks, folded, and their lines
 }
 
 func (t *table) problem(line int, format string, args ...any) {
@@ -85,6 +98,14 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		Account:   r.cells["account"],
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: detail},
 		Lines:     t.lines(c, s, r),
+	}
+	if cand.Kind.ByHand() {
+		return t.task(c, s, r, cand)
+	}
+	for _, column := range taskColumns {
+		if r.cells[column] != "" {
+			t.problem(r.line, "%s: belongs to what a person does: give the row a kind of those (%s), or leave it out", column, anyTask())
+		}
 	}
 	if cand.Account == "" && r.cells["path"] == "" {
 		t.problem(r.line, "needs account or path, or it names nothing")
@@ -146,6 +167,17 @@ func (t *table) exactly(c *config.Campaign, authority string, r row) string {
 	return r.exact
 }
 
+// anyTask names the kinds of what only a person can change.
+func anyTask() string {
+	var names []string
+	for _, k := range credential.Kinds() {
+		if k.ByHand() {
+			names = append(names, string(k))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // anyKind names all kinds as a choice.
 func anyKind() string {
 	var names []string
@@ -198,5 +230,5 @@ func (t *table) column(line int, name string, known int, read string) bool {
 // noColumn: nothing in the header is known, so it may be no header at all, and
 // is not repeated.
 func (t *table) noColumn(line int, read string) {
-	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note")
+	t.problem(line, "no column of the header is known, with commas, semicolons, tabs or bars between them (it was %s); the first line that is no comment must name the columns: call them account and path, and if need be %s", read, "kind, directory, line, note, or for what a person does "+strings.Join(taskColumns, ", "))
 }

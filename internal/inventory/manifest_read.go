@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
 )
 
 // readYAML reads a list of mappings. Messages never repeat text of the file.
@@ -34,6 +36,38 @@ func (t *table) readYAML(text string) {
 	}
 }
 
+// yamlEnds are the ends of a task as a list: each its name, or a mapping of name
+// and owner. Never nil.
+func (t *table) yamlEnds(list *yaml.Node) []credential.TaskEnd {
+	out := []credential.TaskEnd{}
+	plain := func(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Tag != "!!bool" }
+	for _, item := range list.Content {
+		switch {
+		case plain(item):
+			out = append(out, credential.TaskEnd{Name: strings.TrimSpace(item.Value)})
+		case item.Kind == yaml.MappingNode:
+			var e credential.TaskEnd
+			for i := 0; i+1 < len(item.Content); i += 2 {
+				k, v := item.Content[i], item.Content[i+1]
+				switch {
+				case !plain(v):
+					t.problem(v.Line, "ends: must be text; quote it if it looks like something else")
+				case k.Value == "name":
+					e.Name = strings.TrimSpace(v.Value)
+				case k.Value == "owner":
+					e.Owner = strings.TrimSpace(v.Value)
+				default:
+					t.problem(k.Line, "ends: an end has name and owner")
+				}
+			}
+			out = append(out, e)
+		default:
+			t.problem(item.Line, "ends: each is a name, or a mapping of name and owner")
+		}
+	}
+	return out
+}
+
 func (t *table) yamlRow(item *yaml.Node) row {
 	r := row{line: item.Line, cells: map[string]string{}}
 	for i := 0; i+1 < len(item.Content); i += 2 {
@@ -46,6 +80,14 @@ func (t *table) yamlRow(item *yaml.Node) row {
 			continue
 		}
 		r.cells[k.Value] = ""
+		if k.Value == "ends" && v.Kind == yaml.SequenceNode {
+			r.ends = t.yamlEnds(v)
+			continue
+		}
+		if k.Value == "make" && v.Kind == yaml.ScalarNode && v.Tag == "!!bool" {
+			r.cells[k.Value] = v.Value
+			continue
+		}
 		if v.Kind != yaml.ScalarNode || v.Tag == "!!null" || v.Tag == "!!bool" {
 			t.problem(v.Line, "%s: must be text; quote it if it looks like something else", k.Value)
 			continue

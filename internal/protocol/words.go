@@ -101,6 +101,7 @@ const (
 	ReasonNeedsNone   Reason = "needs-no-secret"    // an AppRole takes a login without any secret-id
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
 	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
+	ReasonByHand      Reason = "by-hand"            // only a person can change it, and has not said that it is done
 	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
 	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
 	ReasonInterrupted Reason = "interrupted"        // not reached, or broken off, before the worker stopped
@@ -178,7 +179,7 @@ func (r Reason) Listed() bool {
 // change, or the campaign is no longer the one. The credential ends as an
 // exception without waiting for the deadline.
 func (r Reason) Final() bool {
-	return r.Listed() || r == ReasonSuperseded || r == ReasonMorePaths
+	return r.Listed() || r == ReasonSuperseded || r == ReasonMorePaths || r == ReasonByHand
 }
 
 // OfAllVault reports whether Vault as a whole is the trouble, whatever the
@@ -293,6 +294,9 @@ const (
 	// ProofMetadata: the old value is unknown to us; the change time advanced
 	// on every server.
 	ProofMetadata Proof = "metadata"
+	// ProofAttested: no server was asked. At every end a person said, with a
+	// login of his own, that it is done.
+	ProofAttested Proof = "attested"
 )
 
 // Evidence is what one server showed when the old secret was proved dead.

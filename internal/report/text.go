@@ -123,7 +123,7 @@ func proofLine(f figures) string {
 }
 
 func byProof(n map[protocol.Proof]int) (parts []string) {
-	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata} {
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata, protocol.ProofAttested} {
 		if n[p] > 0 {
 			parts = append(parts, fmt.Sprintf("%d by %s", n[p], p))
 		}

@@ -39,6 +39,7 @@ var reasons = map[protocol.Reason]advice{
 	protocol.ReasonOtherOwner:     {"Another campaign is rotating it", "Let that campaign finish or abort it, then run again."},
 	protocol.ReasonMorePaths:      {"Another campaign put its value at a path that this one does not know", "Several devices know the account, each by a path of its own. Run again: the next campaign lists that path too and keeps all of them current."},
 	protocol.ReasonSelf:           {"It is Rollcall's own login", "Name two bind identities that reset each other, or rotate it by hand, last."},
+	protocol.ReasonByHand:         {"A person has to change it", "Its task says what is to be done at which end, by whom and until when (`rollcall tasks show NAME`). Whoever has done an end says so with a login to Vault of his own (`rollcall tasks done NAME --end END`); it is dead when all ends are. `rollcall tasks reassign` gives it to somebody else. Until then count the stolen value as good."},
 	protocol.ReasonWithinReach:    {"A stolen login to Vault could read the new value", "See the login of the roll that is still open, and mend that: this one follows by itself. If it has to go on before, accept it by name and with a reason (`rollcall accept-open`): whoever has that login then learns the new value."},
 	protocol.ReasonLedger:         {"The ledger could not be written", "Start the ledger worker or make room on its disk. Nothing is set that the ledger cannot record."},
 	protocol.ReasonRestaged:       {"A new attempt is staged", "Nothing; the next pass takes it."},
@@ -229,6 +230,7 @@ func weight(c credential.FindingCode) int {
 // proofs has an entry for each protocol.Proof.
 var proofs = map[protocol.Proof]string{
 	protocol.ProofBind:     "every server that was asked refused the stolen value as wrong and accepted the new one straight after",
+	protocol.ProofAttested: "no server was asked: at each end a person said, with a login to Vault of his own, that it is changed",
 	protocol.ProofRevoked:  "the authority has the old secret no longer, and its tokens are revoked",
 	protocol.ProofMetadata: "weaker: the stolen value was unknown, but the change time advanced on every server",
 }

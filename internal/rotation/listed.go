@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind/byhand"
 	"rollcall/internal/protocol"
 )
 
@@ -11,6 +12,9 @@ import (
 func ProblemStop(c credential.Credential) *protocol.Stop {
 	switch c.Problem {
 	case "":
+		if c.Kind.ByHand() {
+			return byhand.Stop()
+		}
 		return nil
 	case credential.NoAccount:
 		return &protocol.Stop{Reason: protocol.ReasonNoAccount, Detail: "a source names an account that its authority does not show: deleted, renamed, outside of base, hidden from bind.dn, or mistyped; nothing was changed"}

@@ -15,6 +15,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/kind/adpassword"
 	"rollcall/internal/kind/approlesecretid"
+	"rollcall/internal/kind/byhand"
 	"rollcall/internal/kind/ldappassword"
 	"rollcall/internal/kind/postgrespassword"
 	"rollcall/internal/kind/userpasspassword"
@@ -37,6 +38,14 @@ var kinds = map[credential.Kind]opener{
 	credential.AppRoleSecretID:  openAppRoleSecretID,
 	credential.UserpassPassword: openUserpassPassword,
 	credential.PostgresPassword: openPostgresPassword,
+
+	credential.AnyByHand:          openByHand,
+	credential.SecretByHand:       openByHand,
+	credential.LocalAccountByHand: openByHand,
+	credential.APIKeyByHand:       openByHand,
+	credential.CloudAccountByHand: openByHand,
+	credential.MFASeedByHand:      openByHand,
+	credential.PurgeByHand:        openByHand,
 }
 
 // systems has one line for each type of authority besides directories and
@@ -231,4 +240,8 @@ func openPostgresPassword(r *Registry, spec *config.Campaign, name string) (kind
 		return nil, err
 	}
 	return postgrespassword.New(db.(*postgres.System), spec.Authority(name).Passwords(), r.store.GeneratePassword), nil
+}
+
+func openByHand(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
+	return byhand.New(name, spec.Vault.Password, r.store.GeneratePassword), nil
 }

@@ -89,7 +89,7 @@ func (c *cutter) waves(named []credential.Wave) []credential.WaveIndex {
 	for _, w := range slices.Sorted(maps.Keys(c.runs)) {
 		index := credential.WaveIndex{Wave: w, Alone: c.alone[w], Runs: c.runs[w]}
 		if w < len(named) {
-			index.Name, index.Batch = named[w].Name, named[w].Batch
+			index.Name, index.Batch, index.Tasks = named[w].Name, named[w].Batch, named[w].Tasks
 		}
 		out = append(out, index)
 	}
