@@ -66,3 +66,18 @@ func TestAServerIsNamedAsTheFileNamesIt(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	}
 }
+
+// The campaign file may name one machine behind a name, and no login.
+func TestAServerBehindANameIsNoLogin(t *testing.T) {
+	file := func(server string) error {
+		_, err := load("c.yaml", t.TempDir(), []byte("device: esg-01\ndirectories:\n  corp:\n    driver: openldap\n    servers: ['"+server+"']\n    base: dc=example,dc=org\n    bind: {dn: 'cn=r,dc=example,dc=org', password: 'kv/bind#password'}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+		return err
+	}
+	require.NoError(t, file("ldaps://ldap.example.org@192.0.2.7"))
+	require.NoError(t, file("ldaps://ldap.example.org:636@2001:db8::7"))
+	for _, login := range []string{"ldaps://svc@192.0.2.7", "ldaps://svc:PLANTED@192.0.2.7", "ldaps://svc.x:PLANTED@192.0.2.7", "ldaps://svc.x@ldap.example.org", "https://svc.x@192.0.2.7"} {
+		err := file(login)
+		require.ErrorContains(t, err, "c.yaml:5: a URL with a login in it", login)
+		require.NotContains(t, err.Error(), "PLANTED")
+	}
+}

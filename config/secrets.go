@@ -55,7 +55,7 @@ func (l *loader) refuseSecrets(n *yaml.Node) {
 			l.refuseSecrets(c)
 		}
 	case yaml.ScalarNode:
-		if !l.refused[n] && inURL.MatchString(n.Value) {
+		if !l.refused[n] && inURL.MatchString(n.Value) && !oneMachine(n.Value) {
 			l.refused[n] = true
 			l.problem(n.Line, "a URL with a login in it: this file may not hold secrets; remove everything before the @, name the login under bind, and change that password")
 		}
@@ -63,6 +63,16 @@ func (l *loader) refuseSecrets(n *yaml.Node) {
 		l.refused[n] = true
 		l.problem(n.Line, "YAML aliases are not supported; write the value out")
 	}
+}
+
+// oneMachine reports whether a URL names one machine behind a name (ServerAt).
+// What stands before the @ is a host with a dot in it, and what stands behind
+// it an IP address: a login has a password or no dot more often than not, and
+// one without a password gives nothing away.
+func oneMachine(text string) bool {
+	server, err := ServerURL(text)
+	u, address := SplitServer(server)
+	return err == nil && address != "" && strings.Contains(u, ".")
 }
 
 func (l *loader) refuseUnder(key string, v *yaml.Node) {
