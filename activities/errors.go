@@ -100,6 +100,9 @@ func classifyListing(err error) error {
 	if open, ok := errors.AsType[*listing.NotAnswered](err); ok {
 		return temporal.NewNonRetryableApplicationError(open.Error()+"\nnothing was changed", wire.Unanswered, nil)
 	}
+	if n := listing.AsNotContained(err); n != nil {
+		return temporal.NewNonRetryableApplicationError(n.Error()+"\nnothing was changed", wire.NotContained, nil)
+	}
 	typed := classify(errSources, err)
 	var app *temporal.ApplicationError
 	if !errors.As(typed, &app) {

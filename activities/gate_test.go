@@ -29,6 +29,7 @@ import (
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
+	"rollcall/internal/vault/setup/setuptest"
 	"rollcall/internal/wire"
 )
 
@@ -79,7 +80,7 @@ func newOutage(t *testing.T, accounts int) *outage {
 	}))
 	t.Cleanup(o.front.Close)
 	o.spec = &config.Campaign{
-		Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"},
+		Device: "esg-01", Containment: setuptest.Contained, Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"},
 		Limits: config.Limits{Parallel: 4, Concurrency: 16},
 		Directories: map[string]config.Directory{"corp": {
 			Driver: config.OpenLDAP, Servers: []string{o.slapd.LDAPS()}, Base: o.slapd.BaseDN(), CA: o.slapd.CA, Set: "exop",

@@ -27,6 +27,7 @@ func TestAListingThatWaitsForAPersonIsNotTriedAgain(t *testing.T) {
 		{"a right missing", of(vault.PermissionDenied), true},
 		{"a mount missing", of(vault.NotFound), true},
 		{"a mistake in a manifest", errors.New("handover.csv:3: kind: missing"), true},
+		{"a device that answers", fmt.Errorf("listing: %w", &listing.NotContained{Device: "esg-01", Containment: &credential.Containment{How: credential.Off, Answers: []string{"192.0.2.10:443 accepts connections"}}}), true},
 		{"lines of the profile without an answer", &listing.NotAnswered{Profile: "gateway", Of: 3, Lines: []credential.LineAnswer{{Line: "seal", At: "answers.yaml:9", Why: "has no answer"}}}, true},
 		{"a wrong bind password", errors.New("directory corp: bind to ldaps://ldap is refused"), true},
 	} {

@@ -74,6 +74,9 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
+		if err := listing.RequireContained(spec, roll.Containment); err != nil {
+			return wire.Roll{}, classifyListing(err)
+		}
 		if err := listing.RequireAnswers(spec, roll); err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}

@@ -47,9 +47,9 @@ func (c *Campaign) AnswersIn(dir string) string {
 	return filepath.Join(dir, c.AnswersFile)
 }
 
-// Unanswered is a person's word that a campaign goes on with lines of the
-// profile that nobody has answered.
-type Unanswered struct {
+// Word is a person's word that a campaign goes on with what would keep it from
+// starting.
+type Word struct {
 	Reason string `json:"reason"`
 	By     string `json:"by"`
 }

@@ -23,6 +23,13 @@ type Campaign struct {
 	// Formerly are names that it had in earlier campaign files.
 	Formerly []string `json:"formerly,omitempty"`
 
+	// Containment says how and since when the device can reach nothing any more;
+	// nil where nobody says so.
+	Containment *Containment `json:"containment,omitempty"`
+	// Override: whoever started the campaign goes on although the device may not
+	// be contained. No campaign file has it.
+	Override *Word `json:"override,omitempty"`
+
 	// Profile is what a device of its type can hold; nil where the file names
 	// none.
 	Profile *profile.Profile `json:"profile,omitempty"`
@@ -32,7 +39,7 @@ type Campaign struct {
 	AnswersFile string `json:"answers_file,omitempty"`
 	// Unanswered: whoever started the campaign goes on with lines that nobody
 	// has answered. No campaign file has it.
-	Unanswered *Unanswered `json:"unanswered,omitempty"`
+	Unanswered *Word `json:"unanswered,omitempty"`
 
 	// Exposure are the intervals in which the device was in foreign hands.
 	Exposure []Interval `json:"exposure,omitempty"`

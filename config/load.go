@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "profile", "answers", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -67,6 +67,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	}
 	c.Formerly = l.formerDevices(top, c.Device)
 	c.Exposure = l.exposure(top)
+	c.Containment = l.containment(top, c)
 	c.Profile = l.profile(top)
 	l.profileNamed = top.has("profile")
 	l.answers(top, c)

@@ -126,8 +126,10 @@ func anyCampaign(t *rapid.T) Campaign {
 	answers := &profile.Answers{File: text.Draw(t, "answers"), Device: "d", Profile: door.Name, By: text.Draw(t, "by"), On: when.Draw(t, "on"), List: []profile.Given{
 		{Line: text.Draw(t, "line"), At: 3, Answer: credential.Later, Reason: text.Draw(t, "why"), Owner: text.Draw(t, "owner"), Due: when.Draw(t, "due"), By: "b", On: when.Draw(t, "on")}}}
 	return Campaign{
-		Profile: door, Answers: answers, AnswersFile: text.Draw(t, "file"), Unanswered: &Unanswered{Reason: text.Draw(t, "reason"), By: text.Draw(t, "by")},
+		Profile: door, Answers: answers, AnswersFile: text.Draw(t, "file"), Unanswered: &Word{Reason: text.Draw(t, "reason"), By: text.Draw(t, "by")},
 		Device:      text.Draw(t, "device"),
+		Containment: &Containment{How: credential.Isolated, At: when.Draw(t, "contained"), By: text.Draw(t, "who"), Note: text.Draw(t, "note"), Addresses: filled(rapid.SliceOf(text).Draw(t, "addresses")), Ports: filled(rapid.SliceOf(rapid.Int()).Draw(t, "ports")), File: text.Draw(t, "statement")},
+		Override:    &Word{Reason: text.Draw(t, "override"), By: text.Draw(t, "whose")},
 		Exposure:    filled(rapid.SliceOf(interval).Draw(t, "exposure")),
 		Vault:       Vault{Mount: text.Draw(t, "mount"), Transit: text.Draw(t, "transit"), Adopt: text.Draw(t, "adopt"), HandOver: text.Draw(t, "handover"), RotateLogin: rapid.Bool().Draw(t, "login")},
 		Directories: rapid.MapOf(text, directory).Draw(t, "directories"),

@@ -138,7 +138,7 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 	if cause != nil {
 		event.Detail = "ended early: the roll or its record could not be made"
 		var app *temporal.ApplicationError
-		if errors.As(cause, &app) && app.Type() == wire.Unanswered {
+		if errors.As(cause, &app) && (app.Type() == wire.Unanswered || app.Type() == wire.NotContained) {
 			event.Detail = "ended early: " + strings.ReplaceAll(app.Message(), "\n", "; ")
 		}
 		toLedger = beforeAnySet(ctx)

@@ -32,7 +32,7 @@ var layers = [][]string{
 	// Names of servers to where they are dialled; the one client of Vault.
 	{"internal/address", "internal/vault"},
 	// One outside system each, none knows another; what Rollcall keeps in Vault.
-	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/ledger", "internal/password"},
+	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
 	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword", "internal/kind/byhand", "internal/vault/setup", "internal/wire"},

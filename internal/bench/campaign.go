@@ -52,6 +52,7 @@ func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group st
 		return nil, err
 	}
 	text := fmt.Sprintf(`device: %s
+containment: {how: isolated, at: 2026-11-01T08:00:00Z, by: bench}
 directories:
   %s:
     driver: %s

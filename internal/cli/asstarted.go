@@ -55,7 +55,7 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	var parts [2]map[string]json.RawMessage
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
-		plain.Unanswered = nil // said when it was started
+		plain.Unanswered, plain.Override = nil, nil // said when it was started
 		if p, q := was.Profile, now.Profile; p != nil && q != nil && !p.Own && !q.Own && p.Name == q.Name {
 			plain.Profile = p // a newer build has a newer one
 		}

@@ -90,6 +90,9 @@ func (s *session) preflight(ctx context.Context) error {
 		return s.busy()
 	}
 	found, err := listing.FindServers(ctx, s.kinds, s.cfg)
+	if err := s.requireContainment(ctx, found); err != nil {
+		return err
+	}
 	spec := found.Of(s.cfg)
 	for _, name := range s.cfg.Authorities() {
 		if err != nil {

@@ -77,7 +77,7 @@ type check struct {
 func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	ctx := cmd.Context()
 	rows := []check{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
-		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}}
+		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, a.checkContainment(ctx, cfg)}
 	s, err := a.openVault(ctx)
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {

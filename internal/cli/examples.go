@@ -13,6 +13,7 @@ var examples = map[string]string{
 	"rollcall abort":            `rollcall abort -f esg.yaml`,
 	"rollcall answers check":    "rollcall answers check -f esg.yaml\nrollcall answers check -f esg.yaml --offline",
 	"rollcall answers init":     `rollcall answers init -f esg.yaml`,
+	"rollcall contain":          "rollcall contain --how isolated --at 2026-11-28T21:40:00Z --note \"both ports of switch 7 are down\"\nrollcall contain --how off --at 2026-11-28T22:40:00+01:00 -f esg.yaml",
 	"rollcall demo":             "rollcall demo\nrollcall demo --keep",
 	"rollcall doctor":           `rollcall doctor -f esg.yaml`,
 	"rollcall init":             "rollcall init -f esg.yaml\nrollcall init -f esg.yaml --print",

@@ -46,7 +46,7 @@ Exit code 2 if a warning says that something may be missing from the roll or its
 			if asJSON {
 				err = printJSON(a.Out, roll)
 			} else {
-				printOpenLines(a.Out, roll.Profile, width)
+				printHead(a.Out, roll.Containment, roll.Profile, width)
 				err = printRoll(a.Out, roll, width)
 			}
 			if err == nil {

@@ -104,7 +104,9 @@ type plan struct {
 	Findings []planFinding `json:"findings,omitempty"`
 	// Profile of the device, line by line, with the answers.
 	Profile *credential.Accounting `json:"profile,omitempty"`
-	Wrong   []check                `json:"wrong"` // the lines of doctor on directories that are not in order
+	// Containment of the device.
+	Containment *credential.Containment `json:"containment,omitempty"`
+	Wrong       []check                 `json:"wrong"` // the lines of doctor on directories that are not in order
 }
 
 // planFinding is what the listing found about a credential that a campaign
@@ -135,7 +137,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Wrong: []check{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Wrong: []check{}}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}
@@ -201,7 +203,7 @@ func pick(v, otherwise int) int {
 }
 
 func (p plan) print(w io.Writer, width int) error {
-	printOpenLines(w, p.Profile, width)
+	printHead(w, p.Containment, p.Profile, width)
 	fmt.Fprintln(w, report.Wrap(fmt.Sprintf("device %s: %d listed, %d to rotate, %d of which at a new path, %d that cannot be rotated as listed, %d excluded",
 		p.Device, p.Listed, p.Rotate, p.Adopt, p.Problems, p.Excluded), "", width))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

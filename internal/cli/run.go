@@ -47,6 +47,7 @@ answer: run lists those that have none and changes nothing (rollcall answers).`,
 	}
 	a.takeOverFlag(c)
 	a.unansweredFlag(c)
+	a.overrideFlag(c)
 	metricsFlag(c, &metricsAt)
 	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
 	return c

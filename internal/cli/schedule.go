@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/listing"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -63,6 +64,7 @@ that nobody was asked about, or where an answer "later" has fallen due.`,
 		},
 	}
 	a.unansweredFlag(c)
+	a.overrideFlag(c)
 	c.Flags().DurationVar(&every, "every", 0, "interval, such as 24h")
 	c.Flags().StringVar(&cron, "cron", "", "cron expression, such as \"30 2 * * 0\"")
 	c.Flags().StringVar(&zone, "time-zone", "UTC", "time zone of the cron expression")
@@ -73,6 +75,10 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	ctx, id := cmd.Context(), scheduleID(s.cfg.Device)
 	if s.engine.Local {
 		return errNeedsServer
+	}
+	found, _ := listing.FindServers(ctx, s.kinds, s.cfg) // each run looks for them, and says so
+	if err := s.requireContainment(ctx, found); err != nil {
+		return err
 	}
 	if err := s.requireAnswers(ctx); err != nil {
 		return err

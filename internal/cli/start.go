@@ -32,5 +32,6 @@ runs. --take-over: see run.`,
 	}
 	a.takeOverFlag(c)
 	a.unansweredFlag(c)
+	a.overrideFlag(c)
 	return c
 }

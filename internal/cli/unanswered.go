@@ -49,7 +49,7 @@ func (s *session) requireAnswers(ctx context.Context) error {
 		return nil
 	}
 	if s.unanswered.text != "" {
-		s.cfg.Unanswered = &config.Unanswered{Reason: s.unanswered.text, By: actor()}
+		s.cfg.Unanswered = &config.Word{Reason: s.unanswered.text, By: actor()}
 	}
 	roll, err := s.listed(ctx)
 	if err != nil {

@@ -219,6 +219,9 @@ const (
 	FindingUnanswered FindingCode = "unanswered-lines"
 	// FindingLater: lines of the device's profile that somebody sees to later.
 	FindingLater FindingCode = "answered-later"
+	// FindingNotContained: the device may not be contained, and a person went on
+	// all the same.
+	FindingNotContained FindingCode = "not-contained"
 	// FindingUnknownLine: a secret's metadata names a line that the device's
 	// profile does not have.
 	FindingUnknownLine FindingCode = "unknown-line"
@@ -242,5 +245,5 @@ func (f FindingCode) Undelivered() bool {
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
 	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingReplicatorsHidden
+		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingNotContained
 }

@@ -35,6 +35,9 @@ type Roll struct {
 	// before anybody believes that the roll is all there is.
 	Warnings []Finding `json:"warnings,omitempty"`
 
+	// Containment of the device, as it was when the roll was listed.
+	Containment *Containment `json:"containment,omitempty"`
+
 	// Profile is what a device of that type can hold, line by line, and what is
 	// known of each; nil where the campaign file names no profile.
 	Profile *Accounting `json:"profile,omitempty"`

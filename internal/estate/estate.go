@@ -23,6 +23,9 @@ import (
 // Device is the appliance.
 const Device = "esg-01"
 
+// Contained says how and since when it is contained, as campaign files say it.
+const Contained = "{how: isolated, at: 2023-06-08T09:00:00Z, by: estate}"
+
 // Options say how large the estate is and what is odd in it.
 type Options struct {
 	Dir         string
@@ -283,7 +286,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\n\n", Device)
+	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\ncontainment: %s\n\n", Device, Contained)
 	fmt.Fprintf(&b, "directories:\n  corp:\n    driver: openldap\n    servers:\n")
 	for _, s := range servers {
 		fmt.Fprintf(&b, "      - %s\n", s)

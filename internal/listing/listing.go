@@ -39,6 +39,8 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	spec = found.Of(spec)
+	asked := make(chan *credential.Containment, 1)
+	go func() { asked <- Contained(ctx, spec) }() // beside the listing: silence takes its time
 	if err := Names(ctx, store, spec); err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +66,9 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll.Warnings = slices.Concat(unsaid, found.warnings(), more, audit, roll.Warnings)
+	roll.Containment = <-asked
+	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
+	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil
 }
 

@@ -198,6 +198,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingPlace:             {10, advice{"Something about a path in Vault", "See the detail: it names the path, what is there and what to do."}},
 	credential.FindingConfirmed:         {13, advice{"Written where a person said that it belongs", "The account refused what the path held. What was there before was not destroyed: destroy it by hand once nobody needs it."}},
 	credential.FindingNeverHeld:         {15, advice{"The stolen value was never in Vault", "Bring the new value to what uses the account, which is cut off until then: the detail names where it lies. The death of the old one is shown by the change time on every server, not by a refused login; whoever holds it can confirm with one try."}},
+	credential.FindingNotContained:      {1, advice{"The device may not be contained", "Whoever is still on it reads every new value that it can reach. Contain it, say so (`rollcall contain`), and run again: what was set meanwhile counts as stolen once more."}},
 
 	// Of the look at the end.
 	credential.FindingLoginSince:     {1, advice{"A login to Vault was changed after its proof", "Treat as hostile until explained: somebody with a right on the role did so. Vault's audit log says who."}},

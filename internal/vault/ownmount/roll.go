@@ -36,6 +36,9 @@ type RollIndex struct {
 	// Addresses of those whose name had one, so that all ask the same machine.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Containment of the device, as it was when the roll was listed.
+	Containment *credential.Containment `json:"containment,omitempty"`
+
 	// Profile of the device, line by line, with the answers.
 	Profile *credential.Accounting `json:"profile,omitempty"`
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/lab"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -22,6 +23,9 @@ type Safe struct {
 	Spec    *config.Campaign
 }
 
+// Contained is what the campaign files of tests say of their device.
+var Contained = &config.Containment{How: credential.Isolated, At: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC), By: "test"}
+
 // New starts one. It sets the environment of the test.
 func New(t *testing.T) Safe {
 	t.Helper()
@@ -32,7 +36,7 @@ func New(t *testing.T) Safe {
 	t.Cleanup(server.Kill)
 	t.Setenv("HOME", t.TempDir())
 	server.UseIn(t, server.RootToken().Reveal())
-	s := Safe{Context: ctx, Vault: server, Spec: &config.Campaign{Device: "esg-01", Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
+	s := Safe{Context: ctx, Vault: server, Spec: &config.Campaign{Device: "esg-01", Containment: Contained, Vault: config.Vault{Mount: "rollcall", Transit: "rollcall-transit"}}}
 	s.Store, err = ownmount.Open(ctx, ownmount.Settings{Mount: s.Spec.Vault.Mount, Transit: s.Spec.Vault.Transit})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.Store.Close() })

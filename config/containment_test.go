@@ -1,0 +1,72 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+)
+
+func withContainment(t *testing.T, section, statement string) (*Campaign, error) {
+	t.Helper()
+	dir := t.TempDir()
+	if statement != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "contained-esg-01.yaml"), []byte(statement), 0o600))
+	}
+	return load("c.yaml", dir, []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\n"+section+"\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+}
+
+func TestContainmentIsSaidInTheFileOrBesideIt(t *testing.T) {
+	at := time.Date(2026, 11, 28, 21, 40, 0, 0, time.UTC)
+	c, err := withContainment(t, `containment: {how: off, at: 2026-11-28T22:40:00+01:00, note: unplugged, addresses: [192.0.2.10, "ESG.example.org."], ports: [443, 22]}`, "")
+	require.NoError(t, err)
+	require.Equal(t, &Containment{How: credential.Off, At: at, Note: "unplugged", Addresses: []string{"192.0.2.10", "esg.example.org"}, Ports: []int{443, 22}}, c.Containment)
+	require.Equal(t, []int{22, 443}, c.DevicePorts())
+
+	c, err = withContainment(t, "containment: {addresses: [192.0.2.10]}", "device: ESG-01\nhow: isolated\nat: 2026-11-28T21:40:00Z\nby: \"jo@desk\"\n")
+	require.NoError(t, err)
+	require.Equal(t, &Containment{How: credential.Isolated, At: at, By: "jo@desk", File: "contained-esg-01.yaml", Addresses: []string{"192.0.2.10"}}, c.Containment)
+
+	c, err = withContainment(t, "containment: {addresses: [192.0.2.10]}\nprofile: ivanti-connect-secure", "")
+	require.NoError(t, err, "who contains it may say so later")
+	require.False(t, c.Containment.Said())
+	require.Equal(t, []int{443}, c.DevicePorts(), "those of its profile")
+	c, err = withContainment(t, "", "")
+	require.NoError(t, err)
+	require.Nil(t, c.Containment)
+	require.False(t, c.Containment.Said())
+	require.Equal(t, usualPorts, c.DevicePorts())
+}
+
+func TestAStatementThatDoesNotHoldIsToldWithItsFileAndLine(t *testing.T) {
+	now := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for statement, want := range map[string]string{
+		"device: esg-02\nhow: off\nat: 2026-11-28T21:40:00Z\n":               "contained-esg-01.yaml:1: device: this is about esg-02, and the campaign is of esg-01",
+		"device: esg-01\nhow: of\nat: 2026-11-28T21:40:00Z\n":                "contained-esg-01.yaml:2: how: unknown: of; did you mean off?",
+		"device: esg-01\nhow: gone\nat: 2026-11-28T21:40:00Z\n":              "contained-esg-01.yaml:2: how: unknown: gone; one of replaced, isolated, off",
+		"device: esg-01\nat: 2026-11-28T21:40:00Z\n":                         "contained-esg-01.yaml:1: how: missing: one of replaced, isolated, off",
+		"device: esg-01\nhow: off\n":                                         "contained-esg-01.yaml:1: at: missing: since when the device is contained",
+		"device: esg-01\nhow: off\nat: 2026-11-28T21:40:00\n":                "contained-esg-01.yaml:3: at: needs a time with its zone",
+		"device: esg-01\nhow: off\nat: 2026-11-28\n":                         "contained-esg-01.yaml:3: at: needs a time with its zone",
+		"device: esg-01\nhow: off\nat: last night\n":                         "contained-esg-01.yaml:3: at: not a time",
+		"device: esg-01\nhow: off\nat: " + now + "\n":                        "contained-esg-01.yaml:3: at: lies in the future",
+		"device: esg-01\nhow: off\nat: 2020-11-28T21:40:00Z\n":               "contained-esg-01.yaml:3: at: lies before the device was in foreign hands",
+		"device: esg-01\nhow: off\nat: 2026-11-28T21:40:00Z\npassword: PL\n": "contained-esg-01.yaml:4: password: a secret may not be written into this file",
+		"[]\n": "contained-esg-01.yaml:1: must be a mapping with device, how and at",
+		"\t\n": "contained-esg-01.yaml:",
+	} {
+		_, err := withContainment(t, "", statement)
+		require.ErrorContains(t, err, want, statement)
+		require.NotContains(t, err.Error(), "PL\n")
+	}
+	_, err := withContainment(t, "containment: {how: off, at: 2026-11-28T21:40:00Z}", "device: esg-01\nhow: off\nat: 2026-11-28T21:40:00Z\n")
+	require.ErrorContains(t, err, "c.yaml:3: containment.how: contained-esg-01.yaml says how and since when as well: take one of the two out")
+	_, err = withContainment(t, "containment: {ports: [22]}", "")
+	require.ErrorContains(t, err, "c.yaml:3: containment.ports: goes with addresses")
+	_, err = withContainment(t, "containment: yes", "")
+	require.ErrorContains(t, err, "c.yaml:3: containment: is a single value, but this must be a mapping")
+}

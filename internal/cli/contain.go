@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/listing"
+	"rollcall/internal/report"
+)
+
+func (a *app) overrideFlag(c *cobra.Command) {
+	c.Flags().Var(&a.override, "override", "go on although the device may not be contained, for this reason; the ledger has it, and the campaign ends with exit code 2")
+}
+
+func (a *app) containCommand() *cobra.Command {
+	var how, at, note string
+	c := &cobra.Command{
+		Use:   "contain",
+		Short: "Say how and since when the device is contained",
+		Long: `A campaign does not start before the device is contained: whoever is still on it reads every new
+value. contain writes that beside the campaign file, in contained-DEVICE.yaml, where run, start and
+schedule create read it; containment: in the campaign file says the same. The ledger of each
+campaign has it.
+
+Where the campaign file names the device's addresses (containment.addresses) they are asked at the
+ports of its profile. If one answers, nothing is written. They are asked again when a campaign
+starts and while it runs.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.contain(cmd.Context(), how, at, note) },
+	}
+	c.Flags().StringVar(&how, "how", "", "replaced, isolated or off")
+	c.Flags().StringVar(&at, "at", "", "since when: a time with its zone, such as 2026-11-28T21:40:00Z")
+	c.Flags().StringVar(&note, "note", "", "what was done, in a line")
+	return c
+}
+
+func (a *app) contain(ctx context.Context, how, at, note string) error {
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return err
+	}
+	said, err := statement(cfg, how, at, note)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was written", err)
+	}
+	name := config.StatementFile(cfg.Device)
+	file := filepath.Join(filepath.Dir(a.file), name)
+	if cfg.Containment.Said() && cfg.Containment.File == "" {
+		return fmt.Errorf("%s says how and since when the device is contained (containment), so %s would say it twice: change it there; nothing was written", a.file, name)
+	}
+	if cfg.Containment != nil {
+		said.Addresses, said.Ports = cfg.Containment.Addresses, cfg.Containment.Ports
+	}
+	before := cfg.Containment
+	cfg.Containment = said
+	c := listing.Contained(ctx, cfg)
+	if err := listing.RequireContained(cfg, c); err != nil {
+		return fmt.Errorf("%w\nnothing was written; %s", err, mendContainment(c))
+	}
+	if err := replaceFile(file, statementText(cfg.Device, said)); err != nil {
+		return err
+	}
+	if before.Said() {
+		a.say("%s said %s since %s before", name, before.How, before.At.Format(time.RFC3339))
+	}
+	fmt.Fprintln(a.Out, file)
+	a.say("%s", containmentLine(c))
+	return nil
+}
+
+// statement is what the flags say.
+func statement(cfg *config.Campaign, how, at, note string) (*config.Containment, error) {
+	c := &config.Containment{How: credential.How(how), By: actor(), Note: strings.TrimSpace(note)}
+	switch {
+	case how == "":
+		return nil, errors.New("--how is missing: one of " + strings.Join(credential.Hows(), ", "))
+	case !slices.Contains(credential.Hows(), how):
+		return nil, fmt.Errorf("--how takes one of %s", strings.Join(credential.Hows(), ", "))
+	case at == "":
+		return nil, errors.New("--at is missing: since when the device is contained, such as " + time.Now().UTC().Format(time.RFC3339))
+	case strings.ContainsFunc(c.Note, unicode.IsControl) || len(c.Note) > 1000:
+		return nil, errors.New("--note must be one line of at most 1000 bytes")
+	}
+	var err error
+	if c.At, err = config.ParseSince(at, time.Now(), cfg.Exposure); err != nil {
+		return nil, fmt.Errorf("--at %w", err)
+	}
+	return c, nil
+}
+
+// statementText is the file that the campaign file's reader takes up.
+func statementText(device string, c *config.Containment) string {
+	text := fmt.Sprintf("# Written by rollcall contain; the campaign file is beside it.\ndevice: %s\nhow: %s\nat: %s\nby: %s\n", device, c.How, c.At.Format(time.RFC3339), strconv.Quote(c.By))
+	if c.Note != "" {
+		text += "note: " + strconv.Quote(c.Note) + "\n"
+	}
+	return text
+}
+
+// replaceFile writes a file as a whole or not at all.
+func replaceFile(file, text string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".contained-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	_, err = tmp.WriteString(text)
+	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
+}
+
+// requireContainment refuses to begin unless the device is contained and nothing
+// of the campaign is at an address of it, or a person goes on all the same.
+// found are the servers; it may be empty where they are not known.
+func (s *session) requireContainment(ctx context.Context, found listing.Servers) error {
+	if s.override.text != "" {
+		s.cfg.Override = &config.Word{Reason: s.override.text, By: actor()}
+	}
+	others := map[string]string{"Vault": s.store.Address()}
+	if s.engine != nil && !s.engine.Local {
+		others["Temporal"] = s.engine.Address
+	}
+	c := listing.Contained(ctx, s.cfg)
+	c.Against = append(c.Against, listing.Pointing(c, found, others)...)
+	if err := listing.RequireContained(s.cfg, c); err != nil {
+		return fmt.Errorf("%w\nnothing was started; %s", err, mendContainment(c))
+	}
+	return nil
+}
+
+// mendContainment is what to do about a device that may not be contained.
+func mendContainment(c *credential.Containment) string {
+	do := "correct the campaign file"
+	switch {
+	case c.How == "":
+		do = "contain it, then `rollcall contain --how replaced|isolated|off --at TIME`"
+	case len(c.Answers) > 0:
+		do = "contain it; where a firewall refuses in its place, let that drop; where another machine has the address by now, take it out of containment.addresses"
+	}
+	return do + "; or go on with --override \"reason\""
+}
+
+// containmentLine says how the device is contained, and what it answered.
+func containmentLine(c *credential.Containment) string {
+	text := "nobody says that the device is contained"
+	if c.How != "" {
+		text = fmt.Sprintf("the device is contained (%s) since %s", c.How, c.At.Format(time.RFC3339))
+		if c.By != "" {
+			text += ", says " + c.By
+		}
+		if c.Note != "" {
+			text += ": " + c.Note
+		}
+	}
+	switch {
+	case len(c.Answers) > 0:
+		text += "; it ANSWERS: " + strings.Join(c.Answers, ", ")
+	case !c.AskedAt.IsZero():
+		text += fmt.Sprintf("; %s at %s: no answer", report.Plural(len(c.Addresses), "address", "addresses"), report.Plural(len(c.Ports), "port", "ports"))
+	case len(c.Named) == 0:
+		text += "; the campaign file names no address of it (containment.addresses), so it was not asked"
+	}
+	if c.How != "" {
+		for _, a := range c.Against {
+			text += "; " + a
+		}
+	}
+	return text
+}
+
+// printHead shows first what would keep a campaign from starting.
+func printHead(w io.Writer, c *credential.Containment, acc *credential.Accounting, width int) {
+	said := ""
+	if c != nil {
+		said = report.Wrap(report.Clean(containmentLine(c)), "containment: ", width)
+	}
+	if !c.Holds() {
+		fmt.Fprint(w, said)
+		said = ""
+	}
+	printOpenLines(w, acc, width)
+	fmt.Fprint(w, said)
+}
+
+// checkContainment is doctor's row.
+func (a *app) checkContainment(ctx context.Context, cfg *config.Campaign) check {
+	c := listing.Contained(ctx, cfg)
+	row := check{Where: "device", What: "containment", OK: c.Holds(), Detail: containmentLine(c)}
+	if !row.OK {
+		row.Do = mendContainment(c)
+	}
+	return row
+}

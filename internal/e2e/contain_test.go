@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/lab"
+)
+
+// A campaign starts only when the device is contained: somebody says so, and
+// nothing answers at the addresses that it had.
+func TestACampaignStartsOnlyWhenTheDeviceIsContained(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2, AppRoles: 1})
+	device, err := lab.StartAppliance("127.0.0.77")
+	require.NoError(t, err)
+	t.Cleanup(device.Close)
+	file, err := e.CampaignFile(nil, quick)
+	require.NoError(t, err)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	write := func(containment string) {
+		require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "containment: "+estate.Contained, containment, 1)), 0o600))
+	}
+	at := fmt.Sprintf("addresses: [127.0.0.77], ports: [%d]", device.Port)
+	u := newUser(t, e, file)
+	u.must("init")
+	refused := func(want string, args ...string) {
+		t.Helper()
+		r := u.run(args...)
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.err, want)
+		require.Empty(t, r.out)
+		for id, p := range e.Live {
+			require.Equal(t, 1, versions(t, e.Vault.Client(), p), id)
+		}
+		require.NoDirExists(t, filepath.Join(e.Dir, "ledger"))
+		kept, err := e.Vault.Client().Logical().List("rollcall/metadata/campaigns")
+		require.NoError(t, err)
+		require.Nil(t, kept, "no campaign was begun")
+	}
+	place := fmt.Sprintf("127.0.0.77:%d accepts connections", device.Port)
+
+	t.Run("nobody says so", func(t *testing.T) {
+		write("")
+		refused("device esg-01 is not contained: nobody says that the device is contained\nnothing was started; contain it, then `rollcall contain --how", "run")
+		r := u.run("list")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		require.Contains(t, r.out, "containment: nobody says that the device is contained; the campaign file names no address of it")
+		require.Contains(t, r.err, "warning: not-contained: nobody says that the device is contained")
+	})
+	t.Run("it answers", func(t *testing.T) {
+		device.Answer()
+		write("containment: {" + at + "}")
+		refused("device esg-01 is not contained: the device answers: "+place+"\nnothing was written", "contain", "--how", "off", "--at", "2023-06-08T08:00:00Z")
+		write("containment: {how: replaced, at: 2023-06-08T08:00:00Z, " + at + "}")
+		refused("device esg-01 is not contained: the device answers: "+place+"\nnothing was started; contain it; where a firewall", "run")
+		r := u.run("plan")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		require.Contains(t, r.out, "containment: the device is contained (replaced) since 2023-06-08T08:00:00Z; it ANSWERS:")
+		require.Contains(t, r.out, place)
+		r = u.run("doctor")
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.out, "it ANSWERS")
+	})
+	t.Run("a server of the roll, and Vault, at an address of the device", func(t *testing.T) {
+		write("containment: {how: off, at: 2023-06-08T08:00:00Z, addresses: [localhost], ports: [1]}")
+		refused("address of the device: what answers there may be the thief's", "run")
+	})
+	t.Run("it stopped, and it is said", func(t *testing.T) {
+		require.NoError(t, device.Silence())
+		write("containment: {" + at + "}")
+		u.must("contain", "--how", "isolated", "--at", "2023-06-08T08:00:00Z", "--note", "its ports are down")
+		require.Contains(t, u.must("doctor"), "its ports are down; 1 address at 1 port: no answer")
+		require.Contains(t, u.must("list"), "containment: the device is contained (isolated) since 2023-06-08T08:00:00Z, says ")
+		u.must("run")
+		require.Empty(t, u.ledger().Findings)
+		requireConsumersServed(t, e)
+	})
+	t.Run("a person goes on all the same, which is exit code 2", func(t *testing.T) {
+		device.Answer()
+		r := u.run("run", "--override", "the mail must flow until six")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		state := u.ledger()
+		require.Len(t, state.Findings, 1)
+		require.Equal(t, credential.FindingNotContained, state.Findings[0].Code)
+		require.Regexp(t, "^the device answers: "+place+"; .+ went on all the same: the mail must flow until six$", state.Findings[0].Detail)
+		u.must("ledger", "verify")
+		requireConsumersServed(t, e)
+	})
+}

@@ -1,0 +1,151 @@
+package listing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/device"
+)
+
+// Contained asks the device and says what is known of its containment. What
+// keeps it from being asked counts against it: it was not seen to be silent.
+func Contained(ctx context.Context, spec *config.Campaign) *credential.Containment {
+	out := &credential.Containment{}
+	if o := spec.Override; o != nil {
+		out.Override, out.OverrideBy = o.Reason, o.By
+	}
+	c := spec.Containment
+	if !c.Said() {
+		out.Against = append(out.Against, "nobody says that the device is contained")
+	}
+	if c == nil {
+		return out
+	}
+	out.How, out.At, out.By, out.Note, out.Named = c.How, c.At, c.By, c.Note, c.Addresses
+	if len(c.Addresses) == 0 {
+		return out
+	}
+	var err error
+	if out.Addresses, err = device.Addresses(ctx, c.Addresses); err != nil {
+		out.Against = append(out.Against, err.Error())
+		return out
+	}
+	out.Ports, out.AskedAt = spec.DevicePorts(), time.Now().UTC().Truncate(time.Second)
+	if out.Answers, err = device.Ask(ctx, out.Addresses, out.Ports); err != nil {
+		out.Against = append(out.Against, err.Error())
+	}
+	return out
+}
+
+// Pointing is what a campaign would be sent to at an address of the device: a
+// server of an authority, or one of others, by what people call it.
+func Pointing(c *credential.Containment, found Servers, others map[string]string) (out []string) {
+	if c == nil || len(c.Named) == 0 {
+		return nil
+	}
+	at := func(what string, hosts ...string) {
+		for _, h := range hosts {
+			if h != "" && (slices.Contains(c.Addresses, h) || slices.Contains(c.Named, h)) {
+				out = append(out, fmt.Sprintf("%s is at %s, an address of the device: what answers there may be the thief's", what, h))
+				return
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(found.Servers)) {
+		for _, server := range found.Servers[name] {
+			u, address := config.SplitServer(server)
+			at(fmt.Sprintf("server %s of %s", server, name), plain(address), plain(found.Addresses[server]), hostOf(u))
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(others)) {
+		at(what, hostOf(others[what]))
+	}
+	return out
+}
+
+// hostOf is the host of a URL, or of host:port.
+func hostOf(text string) string {
+	if !strings.Contains(text, "://") {
+		text = "tcp://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return plain(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."))
+}
+
+// plain writes an IP address in its one form.
+func plain(host string) string {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().String()
+	}
+	return host
+}
+
+// notContained is the warning of a listing whose device may not be contained.
+func notContained(c *credential.Containment) []credential.Finding {
+	if c.Holds() && c.Override == "" {
+		return nil
+	}
+	detail := (&NotContained{Containment: c}).why()
+	if detail == "" {
+		detail = "nothing answered when the roll was listed"
+	}
+	if c.Override != "" {
+		detail += fmt.Sprintf("; %s went on all the same: %s", c.OverrideBy, c.Override)
+	}
+	return []credential.Finding{{Code: credential.FindingNotContained, Detail: detail}}
+}
+
+// NotContained keeps a campaign from starting: a thief who is still on the
+// device reads every new value. Its text names places on the network, and no
+// account.
+type NotContained struct {
+	Device      string
+	Containment *credential.Containment
+}
+
+// Most of the places that a message names.
+const mostAnswers = 8
+
+func (n *NotContained) why() string {
+	c := n.Containment
+	var parts []string
+	if len(c.Answers) > 0 {
+		shown := c.Answers[:min(mostAnswers, len(c.Answers))]
+		parts = append(parts, "the device answers: "+strings.Join(shown, ", "))
+		if more := len(c.Answers) - len(shown); more > 0 {
+			parts[0] += fmt.Sprintf(", and at %d more places", more)
+		}
+	}
+	return strings.Join(append(parts, c.Against...), "; ")
+}
+
+func (n *NotContained) Error() string {
+	return fmt.Sprintf("device %s is not contained: %s", n.Device, n.why())
+}
+
+// RequireContained is *NotContained unless the device is contained, or a person
+// goes on all the same.
+func RequireContained(spec *config.Campaign, c *credential.Containment) error {
+	if c.Holds() || spec.Override != nil {
+		return nil
+	}
+	return &NotContained{Device: spec.Device, Containment: c}
+}
+
+// AsNotContained finds it in an error.
+func AsNotContained(err error) *NotContained {
+	n, _ := errors.AsType[*NotContained](err)
+	return n
+}
