@@ -33,7 +33,7 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	}
 	// What was activated is noted, also when the batch was told to stop.
 	defer beat(ctx)()
-	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	err := r.Store.RecordActivated(steady, placed)
 	for i := range out {

@@ -12,15 +12,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// inHand is how long a credential that was begun may take to come to a safe
+// stopGrace is how long a credential that was begun may take to come to a safe
 // place after its worker was told to stop.
-const inHand = 2 * time.Minute
+const stopGrace = 2 * time.Minute
 
-// silent is how many credentials in a row must find their authority or Vault
+// unreachableLimit is how many credentials in a row must find their authority or Vault
 // unreachable before the rest of the batch is not tried. The next pass begins
 // elsewhere in the batch, so that nothing which only some of them meet keeps
 // the others from their turn.
-const silent = 8
+const unreachableLimit = 8
 
 // each works through n credentials, at most width at once. It begins none after
 // the activity is cancelled or its worker stops, and lets those in hand finish:
@@ -30,12 +30,12 @@ const silent = 8
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	eachIn(ctx, n, width, newLine(width), "", do, skipped)
+	eachIn(ctx, n, width, newFairQueue(width), "", do, skipped)
 }
 
-// eachIn is each in a line that other batches may stand in. What waits in it is
+// eachIn is each in a queue that other batches may stand in. What waits in it is
 // not begun.
-func eachIn(ctx context.Context, n, width int, in *line, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+func eachIn(ctx context.Context, n, width int, in *fairQueue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
 
@@ -56,7 +56,7 @@ func eachIn(ctx context.Context, n, width int, in *line, campaign string, do fun
 }
 
 // oneIn waits for a slot and does i in it, unless none is begun any more.
-func oneIn(ctx context.Context, i int, in *line, batch int, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+func oneIn(ctx context.Context, i int, in *fairQueue, batch int, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	if in.take(ctx, batch, activity.GetWorkerStopChannel(ctx)) {
 		defer in.leave()
 	}
@@ -64,7 +64,7 @@ func oneIn(ctx context.Context, i int, in *line, batch int, b *breaker, do func(
 		skipped(i, why)
 		return
 	}
-	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	b.saw(guarded(steady, i, do, skipped))
 }
@@ -119,7 +119,7 @@ func (b *breaker) saw(s *protocol.Stop) {
 }
 
 func (b *breaker) open() *protocol.Stop {
-	if b.bad.Load() < silent {
+	if b.bad.Load() < unreachableLimit {
 		return nil
 	}
 	return b.last.Load()

@@ -84,7 +84,7 @@ func classify(fallback string, err error) error {
 	if _, lives := ownmount.AsLives(err); lives {
 		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", wire.Held, nil)
 	}
-	if _, ended := errors.AsType[*ownmount.Ended](err); ended || errors.Is(err, ownmount.ErrTaken) {
+	if _, ended := errors.AsType[*ownmount.ClosedMeanwhile](err); ended || errors.Is(err, ownmount.ErrTaken) {
 		return temporal.NewNonRetryableApplicationError(text+"; nothing was changed", wire.Held, nil)
 	}
 	if kind == errSpec {

@@ -34,7 +34,7 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	}
 	var out []wire.ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
-		line := state.Line(page[i].ID)
+		line := state.Credential(page[i].ID)
 		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
 			continue
 		}
@@ -43,7 +43,7 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	return out, nil
 }
 
-func provedItem(i int, c credential.Credential, line *ledger.Line) wire.ProvedItem {
+func provedItem(i int, c credential.Credential, line *ledger.CredentialState) wire.ProvedItem {
 	it := wire.ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
 	for _, ev := range line.Evidence[1:] {
 		if ev.Changed == "" {
@@ -74,9 +74,9 @@ func proved(it wire.ProvedItem, c credential.Credential) rotation.Proved {
 	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
 }
 
-// stateHolds is how long the state of a ledger is taken to be so, for one batch
+// stateTTL is how long the state of a ledger is taken to be so, for one batch
 // after another.
-const stateHolds = 30 * time.Second
+const stateTTL = 30 * time.Second
 
 // folded is the state of a campaign's ledger, and when it was read.
 type folded struct {
@@ -89,7 +89,7 @@ func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, err
 	l.mu.Lock()
 	have := l.last
 	l.mu.Unlock()
-	if have.campaign == campaign && time.Since(have.at) < stateHolds {
+	if have.campaign == campaign && time.Since(have.at) < stateTTL {
 		return have.state, nil
 	}
 	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))

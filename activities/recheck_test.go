@@ -69,8 +69,8 @@ func TestTheLookAtTheEndKnowsWhichVersionsWereActivated(t *testing.T) {
 	state, err := l.state(t.Context(), "c1")
 	require.NoError(t, err)
 	for id, want := range map[string]string{"corp/2": "was changed", "corp/3": "could not be tried"} {
-		require.Equal(t, ledger.IsException, state.Line(id).Outcome)
-		require.Equal(t, want, state.Line(id).Detail)
+		require.Equal(t, ledger.IsException, state.Credential(id).Outcome)
+		require.Equal(t, want, state.Credential(id).Detail)
 	}
 }
 
@@ -171,8 +171,8 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	l.last = folded{}
 	state, err := l.state(g.ctx, "c1")
 	require.NoError(t, err)
-	require.Equal(t, ledger.Dead, state.Line(listed[untouched].ID).Outcome)
-	line := state.Line(listed[madeAnew].ID)
+	require.Equal(t, ledger.Dead, state.Credential(listed[untouched].ID).Outcome)
+	line := state.Credential(listed[madeAnew].ID)
 	require.Equal(t, protocol.ReasonMadeAnew, line.Reason)
 	require.Equal(t, credential.FindingMadeAnew, line.Findings[len(line.Findings)-1].Code)
 	kept, err := g.store.ReadLive(g.ctx, listed[madeAnew].Paths[0], 1)

@@ -34,7 +34,7 @@ type Rotation struct {
 
 	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	lines   sync.Map // authority.System -> *line: see lineOf
+	queues  sync.Map // authority.System -> *fairQueue: see queueOf
 	opened  sync.Map // campaign -> time.Time at which it was opened
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
@@ -199,7 +199,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	if !first {
 		notBegun = protocol.Set
 	}
-	line := r.lineOf(spec, in.Batch.Authority, width)
+	line := r.queueOf(spec, in.Batch.Authority, width)
 	rot.Slots = line.slots
 	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
@@ -255,7 +255,7 @@ func (r *Rotation) count(k credential.Kind, step protocol.Step, why *protocol.St
 // proofs are worth nothing without.
 func confirm(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
 	defer beat(ctx)()
-	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	verdicts := make([]rotation.Verdict, 0, len(done))
 	for i := range done {
@@ -311,7 +311,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	if ended {
 		why := "the campaign was closed by a failure"
 		if by.Superseded {
-			why = (&ownmount.Ended{CampaignRecord: by}).Error()
+			why = (&ownmount.ClosedMeanwhile{CampaignRecord: by}).Error()
 		}
 		return &protocol.Stop{Reason: protocol.ReasonSuperseded, Detail: why + "; nothing was changed by this pass"}
 	}
@@ -393,22 +393,22 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	return rot, width(spec, b), nil
 }
 
-// lineOf bounds how many credentials of an authority are between Set and the
+// queueOf bounds how many credentials of an authority are between Set and the
 // proof, in all batches together and whatever their kind: with more than it has
 // connections each only waits longer for its turns, and its consumers with it.
 // width of a batch, which knows the rate limit, holds for all parallel ones
 // too. At Vault a batch stands in a line of its own.
-func (r *Rotation) lineOf(spec *config.Campaign, name string, width int) *line {
+func (r *Rotation) queueOf(spec *config.Campaign, name string, width int) *fairQueue {
 	a := spec.Authority(name)
 	if a == nil {
-		return newLine(width)
+		return newFairQueue(width)
 	}
 	system, err := r.Kinds.System(spec, name)
 	if err != nil {
-		return newLine(width)
+		return newFairQueue(width)
 	}
-	shared, _ := r.lines.LoadOrStore(system, newLine(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
-	return shared.(*line)
+	shared, _ := r.queues.LoadOrStore(system, newFairQueue(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
+	return shared.(*fairQueue)
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at
@@ -420,7 +420,7 @@ func width(spec *config.Campaign, b wire.Batch) int {
 		return b.Concurrency
 	}
 	operations := float64(8 + 6*len(a.ServerNames())) // of one credential at the authority
-	each := a.Limits().RatePerSecond * (inHand / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
+	each := a.Limits().RatePerSecond * (stopGrace / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
 	return max(1, min(b.Concurrency, int(each)))
 }
 

@@ -12,7 +12,7 @@ import (
 // hand.
 func (r *Rotation) steady(ctx context.Context, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
 	defer beat(ctx)()
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), inHand)
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	rot.Steady(within, cs, done)
 }

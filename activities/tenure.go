@@ -22,7 +22,7 @@ func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, err
 		return nil, classify(errVault, err)
 	}
 	// An earlier try may have ended them, and its answer been lost.
-	ended, err := r.Store.EndedBy(ctx, own.Device, campaign)
+	ended, err := r.Store.SupersededBy(ctx, own.Device, campaign)
 	return ended, classify(errVault, err)
 }
 

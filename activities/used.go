@@ -26,15 +26,15 @@ type used struct {
 	till time.Time
 }
 
-// listedMost is how long at most the listing serves as such a look: where it is
+// listedTTL is how long at most the listing serves as such a look: where it is
 // long it is so for the accounts, not for Vault's places.
-const listedMost = time.Minute
+const listedTTL = time.Minute
 
 // listedNow has the listing of a campaign serve as the first look, for as long
 // as a look of its length does: it asked the same, of all of Vault's places,
 // and marked on the roll what it found.
 func (r *Rotation) listedNow(spec *config.Campaign, campaign string, began time.Time) {
-	till := began.Add(min(listedMost, max(usedTTL, usedShare*time.Since(began))))
+	till := began.Add(min(listedTTL, max(usedTTL, usedShare*time.Since(began))))
 	for _, name := range spec.Authorities() {
 		r.uses.LoadOrStore([2]string{campaign, name}, &used{by: map[string][]credential.Problem{}, till: till})
 	}

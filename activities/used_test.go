@@ -105,7 +105,7 @@ func TestTheListingOfThisProcessIsTheFirstLookAndServesAMinuteAtMost(t *testing.
 	began := time.Now().Add(-2 * time.Hour)
 	r.listedNow(spec, "long", began)
 	u, _ := r.uses.Load([2]string{"long", "corp"})
-	require.Equal(t, began.Add(listedMost), u.(*used).till)
+	require.Equal(t, began.Add(listedTTL), u.(*used).till)
 }
 
 // Somebody gives a replica an account of the roll after the listing.

@@ -111,7 +111,7 @@ type Vault struct {
 
 // Directory is one LDAP directory with all its servers.
 type Directory struct {
-	// Driver is the server family: OpenLDAP, DS389 or ActiveDirectory.
+	// Driver is the sort of server: OpenLDAP, DS389 or ActiveDirectory.
 	Driver string `json:"driver"`
 	// Servers are ldaps:// or ldap:// URLs, as ServerAt writes them. The first
 	// is the write server; the stolen value is proved dead on every one.
@@ -154,7 +154,7 @@ type Directory struct {
 	Timeout Duration `json:"timeout"`
 }
 
-// Server families.
+// Drivers.
 const (
 	OpenLDAP        = "openldap"
 	DS389           = "389ds"

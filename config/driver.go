@@ -2,7 +2,7 @@ package config
 
 import "rollcall/internal/credential"
 
-// driver is what a campaign file has to know of a family of servers. What
+// driver is what a campaign file has to know of a driver. What
 // else differs is internal/directory's.
 type driver struct {
 	// kinds of credential that its accounts can have, the usual one first.
@@ -22,7 +22,7 @@ type driver struct {
 	domains bool
 }
 
-// drivers has one line for each family of servers.
+// drivers has one row for each driver.
 var drivers = map[string]driver{
 	OpenLDAP: {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"exop", "replace"}, discover: []string{FromDNS}},
 	DS389:    {kinds: []credential.Kind{credential.LDAPPassword}, sets: []string{"replace", "exop"}, discover: []string{FromDNS}},

@@ -122,7 +122,7 @@ func TestAnAbortedWaveFinishesAndRecordsAllThereIsOverSeveralRuns(t *testing.T) 
 	f := newFake(waveOf(0, half+untouched))
 	s := settings
 	s.Batch = 1
-	st := waveState{Index: f.roll.Waves[0], Settings: s, Control: control{Aborting: true}, Done: true, Pass: 3}
+	st := waveState{Index: f.roll.Waves[0], Settings: s, Control: control{Aborting: true}, Planned: true, Pass: 3}
 	for i := range half {
 		st.Open = append(st.Open, batchTodo{Batch: i, Items: []wire.OpenItem{{Index: i, Step: protocol.Prove, Reason: protocol.ReasonLagging}}})
 	}

@@ -138,19 +138,19 @@ type waveState struct {
 	Settings Settings             `json:"settings"`
 	Control  control              `json:"control"`
 
-	Pass   int             `json:"pass"`           // 1, 2, …
-	Todo   []batchTodo     `json:"todo,omitempty"` // of this pass, not yet dispatched
-	Open   []batchTodo     `json:"open,omitempty"` // of this pass, to come again
-	Half   []batchTodo     `json:"half,omitempty"` // of an aborted wave, for one more pass
-	Split  bool            `json:"split,omitempty"`
-	Ended  int             `json:"ended,omitempty"` // exceptions that are recorded
-	Dead   int             `json:"dead"`
-	Aside  int             `json:"aside,omitempty"`
-	Done   bool            `json:"started"`          // Todo was filled once
-	Began  time.Time       `json:"began,omitzero"`   // when this pass began; zero in the first
-	Heard  int             `json:"heard,omitempty"`  // control.relief when this pass began
-	Closed credential.Refs `json:"closed,omitempty"` // logins of this wave that are dead
-	Since  time.Time       `json:"since,omitzero"`   // when the first pass ended: the deadline counts from there
+	Pass    int             `json:"pass"`           // 1, 2, …
+	Todo    []batchTodo     `json:"todo,omitempty"` // of this pass, not yet dispatched
+	Open    []batchTodo     `json:"open,omitempty"` // of this pass, to come again
+	Half    []batchTodo     `json:"half,omitempty"` // of an aborted wave, for one more pass
+	Split   bool            `json:"split,omitempty"`
+	Ended   int             `json:"ended,omitempty"` // exceptions that are recorded
+	Dead    int             `json:"dead"`
+	Aside   int             `json:"aside,omitempty"`
+	Planned bool            `json:"started"`          // Todo was filled once
+	Began   time.Time       `json:"began,omitzero"`   // when this pass began; zero in the first
+	Heard   int             `json:"heard,omitempty"`  // control.relief when this pass began
+	Closed  credential.Refs `json:"closed,omitempty"` // logins of this wave that are dead
+	Since   time.Time       `json:"since,omitzero"`   // when the first pass ended: the deadline counts from there
 
 	// Urgent: passes begin with what is cut off, and no pass waits for
 	// cleaning. A wave that began before there was this order goes on without

@@ -26,8 +26,8 @@ func Wave(ctx workflow.Context, st waveState) (waveResult, error) {
 		size = set
 	}
 	w.batches = batches(st.Roll, st.Index, size, st.Settings.Concurrency)
-	if !st.Done {
-		w.state.Done, w.state.Pass, w.state.Heard = true, 1, st.Control.relief()
+	if !st.Planned {
+		w.state.Planned, w.state.Pass, w.state.Heard = true, 1, st.Control.relief()
 		for b := range w.batches {
 			w.state.Todo = append(w.state.Todo, batchTodo{Batch: b})
 		}

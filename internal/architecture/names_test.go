@@ -20,7 +20,7 @@ import (
 // Adding a kind once cost 41 files, because they compared its name with others:
 // what forgets the new one there compiles, and is wrong. What a room must know
 // of a kind or a driver is a column of their tables (credential.Traits, the
-// drivers of config, the families of internal/directory), in which a line
+// drivers of config, the drivers of internal/directory), in which a line
 // without it does not go unseen.
 func TestNoRoomComparesTheNameOfAKindOrADriver(t *testing.T) {
 	names := map[string]bool{config.OpenLDAP: true, config.DS389: true, config.ActiveDirectory: true}

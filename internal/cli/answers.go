@@ -132,7 +132,7 @@ func (a *app) printCheck(acc *credential.Accounting, names map[string][]string) 
 		if l.Ask != "" {
 			fmt.Fprint(a.Out, report.Wrap(report.Clean(l.Ask), "    ? ", width))
 		}
-		for _, name := range names[l.Line][:min(openMost, len(names[l.Line]))] {
+		for _, name := range names[l.Line][:min(maxOpen, len(names[l.Line]))] {
 			fmt.Fprint(a.Out, report.Wrap(report.Clean(name), "    found: ", width))
 		}
 	}

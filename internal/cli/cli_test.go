@@ -93,7 +93,7 @@ func TestThePayloadKeyItselfIsNeverRepeated(t *testing.T) {
 func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{Streams: Streams{Out: &out}}
-	n := a.printChecks([]check{
+	n := a.printChecks([]doctorRow{
 		{Where: "corp", What: "bind", OK: true, Detail: "bound"},
 		{Where: "corp", What: "clock", OK: true, NotChecked: true, Detail: "the server's time is not shown"},
 		{Where: "corp", What: "kept connections", OK: true, Detail: "they stay"},
@@ -112,7 +112,7 @@ func TestWhatCouldNotBeCheckedHasAMarkOfItsOwn(t *testing.T) {
 func TestDoctorHasALineForEachCheckInAPipe(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{Streams: Streams{Out: &out}}
-	require.Equal(t, tally{checked: 3, wrong: 1}, a.printChecks([]check{
+	require.Equal(t, tally{checked: 3, wrong: 1}, a.printChecks([]doctorRow{
 		{Where: "vault", What: "vault unsealed", OK: true, Detail: "serving"},
 		{Where: "vault", What: "vault rights", Detail: "create is missing on kv/data/apps", Do: "give the token the policy"},
 		{Where: "temporal", What: "connect", OK: true, Detail: "127.0.0.1:7233"},

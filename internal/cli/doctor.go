@@ -62,8 +62,8 @@ nothing. Exit code 1 if anything is wrong.`,
 	return c
 }
 
-// check is one thing that doctor looked at. Its JSON keys are stable.
-type check struct {
+// doctorRow is one thing that doctor looked at. Its JSON keys are stable.
+type doctorRow struct {
 	Where  string `json:"where"`
 	What   string `json:"what"`
 	OK     bool   `json:"ok"`
@@ -74,9 +74,9 @@ type check struct {
 	NotChecked bool `json:"not_checked,omitempty"`
 }
 
-func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
+func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 	ctx := cmd.Context()
-	rows := []check{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
+	rows := []doctorRow{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
 		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, a.checkContainment(ctx, cfg)}
 	s, err := a.openVault(ctx)
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
@@ -105,16 +105,16 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []check {
 	for _, c := range setup.Doctor(ctx, cfg, nil, policies...) {
 		rows = append(rows, ofVault(c))
 	}
-	return append(rows, check{Where: "directories", What: "all of them", OK: true, NotChecked: true, Detail: "their bind passwords are in Vault, which cannot be used yet: mend Vault first"})
+	return append(rows, doctorRow{Where: "directories", What: "all of them", OK: true, NotChecked: true, Detail: "their bind passwords are in Vault, which cannot be used yet: mend Vault first"})
 }
 
-func ofVault(c setup.Check) check {
-	return check{"vault", c.What, c.OK, c.Detail, c.Do, c.NotChecked}
+func ofVault(c setup.Check) doctorRow {
+	return doctorRow{"vault", c.What, c.OK, c.Detail, c.Do, c.NotChecked}
 }
 
 // lookedAt says how many credentials would stay open as they are listed. It is
 // no fault of the surroundings, and a campaign begins all the same.
-func lookedAt(roll []credential.Credential) []check {
+func lookedAt(roll []credential.Credential) []doctorRow {
 	if len(roll) == 0 {
 		return nil
 	}
@@ -134,15 +134,15 @@ func lookedAt(roll []credential.Credential) []check {
 		}
 		detail += fmt.Sprintf("; %d would stay open as listed (%s): rollcall plan says which, and what to do", n, strings.Join(why, ", "))
 	}
-	return []check{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
+	return []doctorRow{{Where: "roll", What: "credentials", OK: true, Detail: detail}}
 }
 
 // leftStaged are values that may be in force, and that nobody but their staging
 // entry has.
-func leftStaged(warnings []credential.Finding) (rows []check) {
+func leftStaged(warnings []credential.Finding) (rows []doctorRow) {
 	for _, w := range warnings {
 		if w.Code == credential.FindingLeftStaged {
-			rows = append(rows, check{Where: "roll", What: "left staged", Detail: w.Detail, Do: "bring it to its end before anything else: its consumers may be cut off"})
+			rows = append(rows, doctorRow{Where: "roll", What: "left staged", Detail: w.Detail, Do: "bring it to its end before anything else: its consumers may be cut off"})
 		}
 	}
 	return rows
@@ -150,8 +150,8 @@ func leftStaged(warnings []credential.Finding) (rows []check) {
 
 // notListed says that the roll cannot be listed. Where what is wrong already
 // may be why, one line for it is enough.
-func notListed(err error, wrong []check) check {
-	row := check{Where: "roll", What: "listing", Detail: strings.ReplaceAll(err.Error(), "\n", "; ")}
+func notListed(err error, wrong []doctorRow) doctorRow {
+	row := doctorRow{Where: "roll", What: "listing", Detail: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	if len(wrong) > 0 {
 		row.OK, row.NotChecked = true, true
 		row.Detail = "the roll cannot be listed until what is wrong is put right: " + row.Detail
@@ -162,15 +162,15 @@ func notListed(err error, wrong []check) check {
 }
 
 // ownMount looks whether Vault was set up for Rollcall.
-func (s *session) ownMount(ctx context.Context) check {
+func (s *session) ownMount(ctx context.Context) doctorRow {
 	c := setup.OwnMount(ctx, s.store)
 	return ofVault(c)
 }
 
 // checkDirectories looks at every server that the file names and that is found,
 // and at the accounts of a roll, which may be nil.
-func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []check {
-	var rows []check
+func (s *session) checkDirectories(ctx context.Context, roll []credential.Credential) []doctorRow {
+	var rows []doctorRow
 	spec := s.cfg
 	for _, name := range s.cfg.Authorities() {
 		look := s.checkSystem
@@ -182,11 +182,11 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 	}
 	var misnamed *listing.NameError
 	if errors.As(listing.Names(ctx, s.store, spec), &misnamed) {
-		rows = append(rows, check{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
+		rows = append(rows, doctorRow{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
 	}
 	var twice *listing.TwiceError
 	if errors.As(listing.Twice(ctx, s.kinds, spec), &twice) {
-		rows = append(rows, check{Where: "directories", What: "twice", Detail: twice.What, Do: listing.MendTwice})
+		rows = append(rows, doctorRow{Where: "directories", What: "twice", Detail: twice.What, Do: listing.MendTwice})
 	}
 	return rows
 }
@@ -194,7 +194,7 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 // checkOthers asks each directory which servers it knows of. A listing makes a
 // warning of the same, so plan does not repeat it. In a domain the check
 // "servers" has said it.
-func (s *session) checkOthers(ctx context.Context) (rows []check) {
+func (s *session) checkOthers(ctx context.Context) (rows []doctorRow) {
 	for _, name := range slices.Sorted(maps.Keys(s.cfg.Directories)) {
 		if s.cfg.Directories[name].HasDomains() {
 			continue
@@ -208,7 +208,7 @@ func (s *session) checkOthers(ctx context.Context) (rows []check) {
 			continue
 		}
 		spec := listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}.Of(s.cfg)
-		row := check{Where: name, What: "all servers"}
+		row := doctorRow{Where: name, What: "all servers"}
 		switch o, err := listing.Others(ctx, s.kinds, spec, name); {
 		case err != nil:
 			continue // its write server has its own line
@@ -225,18 +225,18 @@ func (s *session) checkOthers(ctx context.Context) (rows []check) {
 }
 
 // checkDirectory also says which servers it has looked at.
-func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []check, known listing.Servers) {
+func (s *session) checkDirectory(ctx context.Context, name string, roll []credential.Credential) (rows []doctorRow, known listing.Servers) {
 	d, err := s.kinds.Directory(s.cfg, name)
 	if err != nil {
-		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
+		return []doctorRow{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
 	}
 	found, notFound := d.Discover(ctx)
 	known = listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
 	if d, err = s.kinds.Directory(known.Of(s.cfg), name); err != nil {
-		return []check{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}, known
+		return []doctorRow{{Where: name, What: "discover", Detail: err.Error(), Do: "correct what names that server, or name every server and take discover out"}}, known
 	}
 	for _, n := range found.Notes {
-		rows = append(rows, check{Where: name, What: "address", OK: true, Detail: n})
+		rows = append(rows, doctorRow{Where: name, What: "address", OK: true, Detail: n})
 	}
 	var accounts, people []string
 	for _, c := range roll {
@@ -260,7 +260,7 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 		checks = slices.Insert(checks, at, step)
 	}
 	if len(people) > 0 {
-		checks = append(checks, d.CheckOwners(ctx, people)...)
+		checks = append(checks, d.CheckPasswordFlags(ctx, people)...)
 	}
 	if !slices.ContainsFunc(checks, func(c directory.Check) bool {
 		return !c.OK && (c.What == "connect" || c.What == "bind") && c.Server == d.Servers()[0]
@@ -269,16 +269,16 @@ func (s *session) checkDirectory(ctx context.Context, name string, roll []creden
 	}
 	healthy := true
 	for _, c := range checks {
-		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
+		rows = append(rows, doctorRow{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
 		healthy = healthy && c.OK
 	}
 	switch place := s.cfg.Directories[name].Discover; {
 	case place == "":
 	case notFound == nil:
-		rows = append(rows, check{Where: name, What: "discover", OK: true, Detail: fmt.Sprintf("%s and the file: %s", place, strings.Join(found.Servers, ", "))})
+		rows = append(rows, doctorRow{Where: name, What: "discover", OK: true, Detail: fmt.Sprintf("%s and the file: %s", place, strings.Join(found.Servers, ", "))})
 	case healthy:
 		// Else what is wrong with its servers has been said.
-		rows = append(rows, check{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})
+		rows = append(rows, doctorRow{Where: name, What: "discover", Detail: notFound.Error(), Do: "until its servers are known, no campaign begins"})
 	}
 	return rows, known
 }
@@ -290,21 +290,21 @@ func (s *session) own(c credential.Credential) bool {
 }
 
 // checkSystem looks at an authority that is neither a directory nor Vault.
-func (s *session) checkSystem(ctx context.Context, name string, roll []credential.Credential) (rows []check, known listing.Servers) {
+func (s *session) checkSystem(ctx context.Context, name string, roll []credential.Credential) (rows []doctorRow, known listing.Servers) {
 	a, err := s.kinds.System(s.cfg, name)
 	if err != nil {
-		return []check{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
+		return []doctorRow{{Where: name, What: "settings", Detail: err.Error(), Do: "correct the campaign file"}}, known
 	}
 	found, err := a.Discover(ctx)
 	if err != nil {
-		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "until its servers are known, no campaign begins"}}, known
+		return []doctorRow{{Where: name, What: "address", Detail: err.Error(), Do: "until its servers are known, no campaign begins"}}, known
 	}
 	known = listing.Servers{Servers: map[string][]string{name: found.Servers}, Addresses: found.Addresses}
 	if a, err = s.kinds.System(known.Of(s.cfg), name); err != nil {
-		return []check{{Where: name, What: "address", Detail: err.Error(), Do: "correct what names that server"}}, known
+		return []doctorRow{{Where: name, What: "address", Detail: err.Error(), Do: "correct what names that server"}}, known
 	}
 	for _, n := range found.Notes {
-		rows = append(rows, check{Where: name, What: "address", OK: true, Detail: n})
+		rows = append(rows, doctorRow{Where: name, What: "address", OK: true, Detail: n})
 	}
 	var subjects []string
 	for _, c := range roll {
@@ -313,31 +313,31 @@ func (s *session) checkSystem(ctx context.Context, name string, roll []credentia
 		}
 	}
 	for _, c := range a.Check(ctx, subjects...) {
-		rows = append(rows, check{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
+		rows = append(rows, doctorRow{name + " " + c.Server, c.What, c.OK, c.Detail, c.Do, c.NotChecked})
 	}
 	return rows, known
 }
 
-func (a *app) checkTemporal(ctx context.Context, s *session) []check {
-	row := check{Where: "temporal", What: "connect"}
+func (a *app) checkTemporal(ctx context.Context, s *session) []doctorRow {
+	r := doctorRow{Where: "temporal", What: "connect"}
 	err := s.connect(ctx, false)
 	switch {
 	case err == engine.ErrNotRunning:
-		row.OK, row.Detail = true, "none is configured; rollcall run starts one on this machine"
+		r.OK, r.Detail = true, "none is configured; rollcall run starts one on this machine"
 	case err != nil:
-		row.Detail, row.Do = err.Error(), "correct the TEMPORAL_ settings"
+		r.Detail, r.Do = err.Error(), "correct the TEMPORAL_ settings"
 	default:
-		row.OK, row.Detail = true, s.engine.Address
+		r.OK, r.Detail = true, s.engine.Address
 	}
-	rows := []check{row}
+	rows := []doctorRow{r}
 	if err == nil && !s.engine.Local {
 		rows = append(rows, s.checkWorkers(ctx))
 	}
 	return rows
 }
 
-func (s *session) checkWorkers(ctx context.Context) check {
-	row := check{Where: "temporal", What: "workers"}
+func (s *session) checkWorkers(ctx context.Context) doctorRow {
+	row := doctorRow{Where: "temporal", What: "workers"}
 	missing, err := s.missingWorkers(ctx)
 	switch {
 	case err != nil:

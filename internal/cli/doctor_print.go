@@ -26,7 +26,7 @@ func (t tally) String() string {
 }
 
 // printChecks groups by place, in lines that fit the terminal, and counts.
-func (a *app) printChecks(rows []check) (n tally) {
+func (a *app) printChecks(rows []doctorRow) (n tally) {
 	width, tty := terminal(a.Out)
 	if !tty {
 		width = math.MaxInt // a line each, for grep

@@ -46,7 +46,7 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 	case !found:
 		return life{Words: "Vault knows no campaign of that name, so nobody works on it with this Vault"}
 	case !rec.ClosedAt.IsZero():
-		return life{Seen: rec.Seen, Nobody: true, Words: (&ownmount.Ended{CampaignRecord: rec.CampaignRecord}).Error() + ", and this ledger was not told: nobody works on it"}
+		return life{Seen: rec.Seen, Nobody: true, Words: (&ownmount.ClosedMeanwhile{CampaignRecord: rec.CampaignRecord}).Error() + ", and this ledger was not told: nobody works on it"}
 	}
 	out := life{Seen: rec.Seen}
 	ago := max(rec.Ago, 0).Round(time.Second)
@@ -63,7 +63,7 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 	case why == "":
 		out.Nobody, out.Words = true, "nobody works on it: "+seen+"; a worker is there and says nothing: look at its own messages, and whether it reaches Vault"
 	default:
-		out.Nobody, out.Words = true, fmt.Sprintf("nobody works on it: %s, and %s; %s. `rollcall run` elsewhere takes over %s after the last sign of life", seen, why, do, ownmount.Settles)
+		out.Nobody, out.Words = true, fmt.Sprintf("nobody works on it: %s, and %s; %s. `rollcall run` elsewhere takes over %s after the last sign of life", seen, why, do, ownmount.SupersededGrace)
 	}
 	return out
 }

@@ -46,8 +46,8 @@ func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
 	}
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
-	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r check) bool { return !r.OK || !directory.IsNote(r.What) })
-	p.Wrong = onlyWrong(append([]check{s.ownMount(cmd.Context()), ofVault(setup.Audit(cmd.Context(), s.store, s.cfg, roll.Credentials))}, checks...))
+	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r doctorRow) bool { return !r.OK || !directory.IsNote(r.What) })
+	p.Wrong = onlyWrong(append([]doctorRow{s.ownMount(cmd.Context()), ofVault(setup.Audit(cmd.Context(), s.store, s.cfg, roll.Credentials))}, checks...))
 	var err error
 	switch {
 	case asJSON:
@@ -74,8 +74,8 @@ func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
 	return complete(roll)
 }
 
-func onlyWrong(rows []check) []check {
-	return slices.DeleteFunc(rows, func(r check) bool { return r.OK })
+func onlyWrong(rows []doctorRow) []doctorRow {
+	return slices.DeleteFunc(rows, func(r doctorRow) bool { return r.OK })
 }
 
 // errNotReady ends a plan that shows what is wrong.
@@ -99,14 +99,14 @@ type plan struct {
 	// of their policies.
 	Reach   []credential.Reach `json:"reach,omitempty"`
 	rotated int
-	Notes   []check `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
+	Notes   []doctorRow `json:"notes,omitempty"` // the lines of doctor that are in order and worth knowing
 	// Findings on single credentials that are not among Left, by their name.
 	Findings []planFinding `json:"findings,omitempty"`
 	// Profile of the device, line by line, with the answers.
 	Profile *credential.Accounting `json:"profile,omitempty"`
 	// Containment of the device.
 	Containment *credential.Containment `json:"containment,omitempty"`
-	Wrong       []check                 `json:"wrong"` // the lines of doctor on directories that are not in order
+	Wrong       []doctorRow             `json:"wrong"` // the lines of doctor on directories that are not in order
 }
 
 // planFinding is what the listing found about a credential that a campaign
@@ -137,7 +137,7 @@ type planLane struct {
 }
 
 func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
-	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Wrong: []check{}}
+	p := plan{Device: cfg.Device, Listed: len(roll.Credentials), Excluded: len(roll.Excluded), Warnings: roll.Warnings, Reach: roll.Reach, rotated: inventory.Rotated(roll), Profile: roll.Profile, Containment: roll.Containment, Wrong: []doctorRow{}}
 	for _, w := range roll.Waves {
 		p.Waves = append(p.Waves, planWave{Name: w.Name, Batch: pick(w.Batch, batchOf(cfg)), indexed: map[string]*planLane{}})
 	}

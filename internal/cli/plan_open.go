@@ -12,9 +12,9 @@ import (
 	"rollcall/internal/report"
 )
 
-// openMost is how many credentials plan names for one reason or finding: list
+// maxOpen is how many credentials plan names for one reason or finding: list
 // names all.
-const openMost = 8
+const maxOpen = 8
 
 // staysOf words a credential that stays open: a name that means several
 // accounts, or none, is told apart by the path that uses it.
@@ -41,15 +41,15 @@ func (p plan) printLeft(w io.Writer, width int) {
 		of := p.left[problem]
 		title, next := report.Advice(protocol.Reason(problem))
 		fmt.Fprint(w, report.Wrap(title, fmt.Sprintf("stays open: %s (%d): ", problem, len(of)), width))
-		for _, s := range of[:min(openMost, len(of))] {
+		for _, s := range of[:min(maxOpen, len(of))] {
 			text := s.name
 			if s.detail != "" {
 				text += ": " + s.detail
 			}
 			fmt.Fprint(w, report.Wrap(report.Clean(text), "    ", width))
 		}
-		if len(of) > openMost {
-			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-openMost)
+		if len(of) > maxOpen {
+			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-maxOpen)
 		}
 		fmt.Fprint(w, report.Wrap(next, "  → ", width))
 	}
@@ -64,15 +64,15 @@ func (p plan) printFindings(w io.Writer, width int) {
 	for _, code := range slices.Sorted(maps.Keys(by)) {
 		of := by[code]
 		fmt.Fprintf(w, "look at: %s (%d)\n", code, len(of))
-		for _, f := range of[:min(openMost, len(of))] {
+		for _, f := range of[:min(maxOpen, len(of))] {
 			text := f.Credential
 			if f.Detail != "" {
 				text += ": " + f.Detail
 			}
 			fmt.Fprint(w, report.Wrap(report.Clean(text), "    ", width))
 		}
-		if len(of) > openMost {
-			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-openMost)
+		if len(of) > maxOpen {
+			fmt.Fprintf(w, "    and %d more: rollcall list\n", len(of)-maxOpen)
 		}
 	}
 }

@@ -259,10 +259,10 @@ const (
 	// NotNamed: an earlier campaign of the device left it open, and the
 	// campaign file has no source any more that names it.
 	NotNamed Problem = "no-longer-named"
-	// TooManyPaths: more paths than PathsMost name the account.
+	// TooManyPaths: more paths than MaxPaths name the account.
 	TooManyPaths Problem = "too-many-paths"
 )
 
-// PathsMost bounds the paths that one credential may gather: whoever writes
+// MaxPaths bounds the paths that one credential may gather: whoever writes
 // Vault could otherwise make an entry of the roll that nothing can hold.
-const PathsMost = 32
+const MaxPaths = 32

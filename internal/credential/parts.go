@@ -12,9 +12,9 @@ import (
 // each part, in the order in which the kind has them (Traits.Field,
 // Traits.More).
 
-// partsMark begins the text of a Secret with parts. No authority of a kind
+// partsPrefix begins the text of a Secret with parts. No authority of a kind
 // without parts would take it.
-const partsMark = "rollcall-parts/1:"
+const partsPrefix = "rollcall-parts/1:"
 
 // NewParts is a value of several parts.
 func NewParts(parts ...Secret) Secret {
@@ -23,12 +23,12 @@ func NewParts(parts ...Secret) Secret {
 		texts = append(texts, p.Reveal())
 	}
 	text, _ := json.Marshal(texts) // strings always marshal
-	return NewSecret(partsMark + string(text))
+	return NewSecret(partsPrefix + string(text))
 }
 
 // Parts are those of a value that has several, in order; false if it has not.
 func (s Secret) Parts() ([]Secret, bool) {
-	text, ok := strings.CutPrefix(s.Reveal(), partsMark)
+	text, ok := strings.CutPrefix(s.Reveal(), partsPrefix)
 	var texts []string
 	if !ok || json.Unmarshal([]byte(text), &texts) != nil {
 		return nil, false

@@ -20,7 +20,7 @@ func TestPartsAreWhatWasPutTogether(t *testing.T) {
 		require.Equal(t, parts, got)
 		require.Equal(t, "[redacted]", NewParts(parts...).String())
 	})
-	for _, plain := range []string{"", "hunter2", `["a"]`, partsMark, partsMark + "x"} {
+	for _, plain := range []string{"", "hunter2", `["a"]`, partsPrefix, partsPrefix + "x"} {
 		_, ok := NewSecret(plain).Parts()
 		require.False(t, ok, plain)
 	}

@@ -236,5 +236,5 @@ func (d *demo) stop() error {
 	if gone := os.RemoveAll(d.temp); gone != nil {
 		err = errors.Join(err, fmt.Errorf("the temporary folder holds throw-away passwords and could not be removed: %w", gone))
 	}
-	return errors.Join(err, d.handOver())
+	return errors.Join(err, d.chown())
 }

@@ -41,7 +41,7 @@ func TestInsideTheDemo(t *testing.T) {
 
 	t.Run("one reset leaves the stolen password in force, two do not", func(t *testing.T) {
 		require.Greater(t, d.hour.left, d.lastIn(estate.DomainName+"/"), "the one still got in at the end, the others no longer than until their second reset")
-		require.Nil(t, d.state.Line(d.estate.Single.ID), "Rollcall has nothing to do with it")
+		require.Nil(t, d.state.Credential(d.estate.Single.ID), "Rollcall has nothing to do with it")
 		require.Len(t, d.state.Excluded, 1)
 		require.Equal(t, d.estate.Single.ID, d.state.Excluded[0].ID)
 		for _, r := range d.results {

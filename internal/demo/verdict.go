@@ -31,7 +31,7 @@ var planted = map[string]struct {
 }
 
 // expectedOpen says why a credential is one of them; empty if it is not.
-func expectedOpen(l *ledger.Line) (why string) {
+func expectedOpen(l *ledger.CredentialState) (why string) {
 	for name, p := range planted {
 		if l.Outcome == ledger.IsException && l.Reason == p.reason && strings.Contains(l.Name, name) {
 			return p.why
@@ -41,8 +41,8 @@ func expectedOpen(l *ledger.Line) (why string) {
 }
 
 // open are the credentials that are not dead.
-func (d *demo) open() []*ledger.Line {
-	var out []*ledger.Line
+func (d *demo) open() []*ledger.CredentialState {
+	var out []*ledger.CredentialState
 	for _, l := range d.state.Credentials {
 		if l.Outcome != ledger.Dead {
 			out = append(out, l)
@@ -69,7 +69,7 @@ func (d *demo) checkCampaign(code int) {
 		d.wrong("rollcall run ended with exit code %d, not 2", code)
 	}
 	for _, s := range d.estate.Stolen {
-		if d.state.Line(s.ID) == nil {
+		if d.state.Credential(s.ID) == nil {
 			d.wrong("the roll lacks %s", s.ID)
 		}
 	}
@@ -120,7 +120,7 @@ func (d *demo) judgeOverheard(deaths []intruder.Death) {
 	const few = 3
 	known := d.overheard.Judge(deaths)
 	for _, v := range known[:min(few, len(known))] {
-		if l := d.state.Line(v.ID); l != nil {
+		if l := d.state.Credential(v.ID); l != nil {
 			v.ID = l.Name
 		}
 		d.wrong("the intruder knows a value in force: %s", v)
@@ -139,7 +139,7 @@ func (d *demo) judgeOverheard(deaths []intruder.Death) {
 func (d *demo) lastIn(prefix string) time.Duration {
 	since := time.Duration(-1)
 	for _, r := range d.results {
-		if l := d.state.Line(r.ID); strings.HasPrefix(r.ID, prefix) && l != nil && !l.SetAt.IsZero() && !r.LastSuccess.IsZero() {
+		if l := d.state.Credential(r.ID); strings.HasPrefix(r.ID, prefix) && l != nil && !l.SetAt.IsZero() && !r.LastSuccess.IsZero() {
 			since = max(since, r.LastSuccess.Sub(l.SetAt))
 		}
 	}

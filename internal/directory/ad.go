@@ -113,8 +113,8 @@ func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, erro
 	return "", fmt.Errorf("bind at %s is refused with sub-code %s, which says nothing about the password", s.name, code[1])
 }
 
-func (activeDirectory) settle(context.Context, *conn, string) error { return nil }
-func (activeDirectory) landed(context.Context, *conn, string)       {}
+func (activeDirectory) beforeReset(context.Context, *conn, string) error { return nil }
+func (activeDirectory) landed(context.Context, *conn, string)            {}
 
 // withoutSelf: Active Directory refuses the bind itself of an account that may
 // do nothing until its password is changed (773), so a successful one is

@@ -24,7 +24,7 @@ func (activeDirectory) checkAccounts(ctx context.Context, c *conn, ids []string,
 	var seen int
 	var missing, protected []string
 	for chunk := range slices.Chunk(ids, accountsChunk) {
-		entries, err := c.described(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(c.server.client.family, chunk), accountsChunk, "adminCount")
+		entries, err := c.described(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(c.server.client.driver, chunk), accountsChunk, "adminCount")
 		if err != nil {
 			add("rights", false, "the access control lists of the accounts on the roll cannot be read: "+found(nil, err, ""), "let bind.dn read below base")
 			return

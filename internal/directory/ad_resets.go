@@ -79,7 +79,7 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 
 // resettable reads the accounts with what tells of rights.
 func (c *conn) resettable(ctx context.Context, ids []string) ([]*ldap.Entry, error) {
-	f := c.server.client.family
+	f := c.server.client.driver
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !f.idForm().MatchString(id) })
 	var out []*ldap.Entry
 	for chunk := range slices.Chunk(ids, accountsChunk) {

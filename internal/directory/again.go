@@ -37,7 +37,7 @@ func (c *Client) LookAgain(ctx context.Context, server string, uuids []string, n
 		return Again{Contradicts: odd}, err
 	}
 	defer closeAll(conns)
-	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.family.idForm().MatchString(id) })
+	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.driver.idForm().MatchString(id) })
 	var sights []sight
 	for _, cn := range conns {
 		seen, err := cn.introduce(ctx)
@@ -89,7 +89,7 @@ func (c *Client) entriesOver(ctx context.Context, cn *conn, uuids []string) (map
 	found := map[string]Entry{}
 	for chunk := range slices.Chunk(uuids, accountsChunk) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,
-			anyID(c.family, chunk), attrs, c.family.searchControls())
+			anyID(c.driver, chunk), attrs, c.driver.searchControls())
 		var res *ldap.SearchResult
 		err := cn.do(ctx, "look at accounts again", func(l *ldap.Conn) (err error) {
 			res, err = l.Search(req)
@@ -102,7 +102,7 @@ func (c *Client) entriesOver(ctx context.Context, cn *conn, uuids []string) (map
 			return nil, err
 		}
 		for _, e := range res.Entries {
-			found[c.family.identity(e)] = c.entry(e, attrs)
+			found[c.driver.identity(e)] = c.entry(e, attrs)
 		}
 	}
 	return found, nil

@@ -18,7 +18,7 @@ import (
 // refused.
 //
 // The real operation is reading the own entry. Where access rules forbid that,
-// the family decides what else tells.
+// the driver decides what else tells.
 //
 // A server that does not answer is Unreachable, not an error. Refused means
 // result 49 and nothing more: slapd says the same of accounts that are locked,
@@ -74,7 +74,7 @@ func (c *Client) bind(ctx context.Context, server, dn string, value credential.S
 func (c *conn) try(ctx context.Context, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind with a value under test", func(l *ldap.Conn) (err error) {
-		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), c.server.client.family.bindControls()))
+		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), c.server.client.driver.bindControls()))
 		return err
 	})
 	switch {
@@ -89,7 +89,7 @@ func (c *conn) try(ctx context.Context, dn string, value credential.Secret, boun
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return c.server.client.family.refusedLogin(c.server, err)
+	return c.server.client.driver.refusedLogin(c.server, err)
 }
 
 // unknownRefusal is the error of a refused bind that tells nothing of the
@@ -120,7 +120,7 @@ func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, En
 	}
 	switch resultCode(err) {
 	case ldap.LDAPResultSuccess, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights:
-		return c.server.client.family.withoutSelf(ctx, c, dn, id)
+		return c.server.client.driver.withoutSelf(ctx, c, dn, id)
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return protocol.Unreachable, Entry{}, nil
 	}
@@ -129,12 +129,12 @@ func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, En
 
 // markedAttributes are the immutable id and what the change mark is made of.
 func (c *Client) markedAttributes() []string {
-	return append([]string{c.family.idAttribute()}, c.family.markAttributes()...)
+	return append([]string{c.driver.idAttribute()}, c.driver.markAttributes()...)
 }
 
 // selfAttributes are the immutable id and what tells of the account's state.
 func (c *Client) selfAttributes() []string {
-	return append([]string{c.family.idAttribute()}, c.family.stateAttributes()...)
+	return append([]string{c.driver.idAttribute()}, c.driver.stateAttributes()...)
 }
 
 // sameEntry holds the id of an entry that was read by its name against the one

@@ -30,7 +30,7 @@ const (
 // Check looks at every server: connection and certificate, bind, base, password
 // policy, rights on passwords, clock. It changes nothing. What depends on a
 // failed check is left out. accounts are the immutable ids of those that are to
-// be rotated: where a family shows rights by account, they are looked at one by
+// be rotated: where a driver shows rights by account, they are looked at one by
 // one, and without them a sample below base is.
 func (c *Client) Check(ctx context.Context, accounts ...string) []Check {
 	of := make([][]Check, len(c.servers))
@@ -71,7 +71,7 @@ func (s *server) at() string {
 	return ", at " + s.address
 }
 
-// accountChecker is a family that shows rights by account.
+// accountChecker is a driver that shows rights by account.
 type accountChecker interface {
 	checkAccounts(ctx context.Context, c *conn, ids []string, add addCheck)
 }
@@ -117,7 +117,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 	add("base", err == nil && len(base) == 1, found(base, err, "the base is there"),
 		fmt.Sprintf("correct base (%q), or let bind.dn read below it", s.client.conf.Base))
 
-	s.client.family.check(ctx, cn, write, add)
+	s.client.driver.check(ctx, cn, write, add)
 	if !cn.alive() {
 		// It went away meanwhile, and what was not seen is no mistake of the
 		// file.
@@ -129,7 +129,7 @@ func (s *server) check(ctx context.Context, write bool, accounts []string) (out 
 		// A base that is not there is no news at the wrong server.
 		out = slices.DeleteFunc(out, func(k Check) bool { return k.What == "base" && !k.OK })
 	}
-	by, shown := s.client.family.(accountChecker)
+	by, shown := s.client.driver.(accountChecker)
 	sample := func(k Check) bool { return k.What == "rights" || k.What == "protected" }
 	if shown && write && len(accounts) > 0 && slices.ContainsFunc(out, sample) {
 		out = slices.DeleteFunc(out, sample)

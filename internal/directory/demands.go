@@ -66,7 +66,7 @@ func (d demand) refuses(sample credential.Secret) string {
 func (c *Client) CheckValues(ctx context.Context, samples []credential.Secret) []Check {
 	server := c.Servers()[0]
 	var why []string
-	for _, d := range c.family.demands(ctx, c, server) {
+	for _, d := range c.driver.demands(ctx, c, server) {
 		for _, s := range samples {
 			if said := d.refuses(s); said != "" {
 				why = append(why, fmt.Sprintf("%s would refuse new values: %s", d.which, said))
@@ -79,7 +79,7 @@ func (c *Client) CheckValues(ctx context.Context, samples []credential.Secret) [
 	}
 	check := Check{Server: server, What: noteValues, Detail: strings.Join(why, "; "),
 		Do: "make them longer or of more classes: password in the campaign file, or Vault's password policy that it names"}
-	if exempt := c.family.exempt(c.conf.Set); exempt != "" {
+	if exempt := c.driver.exempt(c.conf.Set); exempt != "" {
 		check.OK, check.Detail, check.Do = true, check.Detail+"; "+exempt, ""
 	}
 	return []Check{check}

@@ -35,7 +35,7 @@ import (
 type Client struct {
 	name      string
 	conf      config.Directory
-	family    family
+	driver    driver
 	timeout   time.Duration
 	limiter   *rate.Limiter // nil when there is no limit
 	servers   []*server
@@ -54,8 +54,8 @@ type Client struct {
 // d.Identities; they are called for every new connection, so that a rotated
 // password is picked up.
 func Open(name string, d config.Directory, passwords ...func(context.Context) (credential.Secret, error)) (*Client, error) {
-	c := &Client{name: name, conf: d, family: families[d.Driver], timeout: time.Duration(d.Timeout)}
-	if c.family == nil {
+	c := &Client{name: name, conf: d, driver: drivers[d.Driver], timeout: time.Duration(d.Timeout)}
+	if c.driver == nil {
 		return nil, fmt.Errorf("directory %s: driver %q is unknown", name, d.Driver)
 	}
 	if c.timeout <= 0 {

@@ -100,7 +100,7 @@ func TestDoctorOn389DirectoryServer(t *testing.T) {
 		got = byWhat(open(t, d, s.SeededPassword("user0001")).Check(t.Context()))
 		require.True(t, got["rights"].OK, got["rights"].Detail)
 	})
-	t.Run("the driver of another family", func(t *testing.T) {
+	t.Run("the driver of another sort of server", func(t *testing.T) {
 		other := startSlapd(t, lab.SlapdOptions{})
 		d := configOf(other)
 		d.Driver = config.DS389

@@ -15,9 +15,9 @@ import (
 
 // node is a server of the file as replication calls it.
 type node struct {
-	hosts  []string // of the file, the address that it is dialled at, what it calls itself
-	places []string // host:port
-	itself bool     // it says how replication calls it
+	hosts     []string // of the file, the address that it is dialled at, what it calls itself
+	addresses []string // host:port
+	itself    bool     // it says how replication calls it
 }
 
 // known389 is what one server knows of others, as "host:port" in lower case.
@@ -89,7 +89,7 @@ func (c *Client) oneNodeEach(ctx context.Context, nodes []node) (each []node, of
 		for _, s := range machine {
 			i := slices.Index(c.servers, s)
 			of[i] = m
-			one.hosts, one.places = append(one.hosts, nodes[i].hosts...), append(one.places, nodes[i].places...)
+			one.hosts, one.addresses = append(one.hosts, nodes[i].hosts...), append(one.addresses, nodes[i].addresses...)
 			one.itself = one.itself || nodes[i].itself
 		}
 		each = append(each, one)
@@ -121,7 +121,7 @@ func (c *conn) replicas(ctx context.Context) (known389, error) {
 		}
 		out.shown = true
 		if host := e.GetEqualFoldAttributeValue("nsDS5ReplicaHost"); host != "" {
-			out.takers = append(out.takers, place(host, e.GetEqualFoldAttributeValue("nsDS5ReplicaPort")))
+			out.takers = append(out.takers, hostPort(host, e.GetEqualFoldAttributeValue("nsDS5ReplicaPort")))
 		}
 		for _, element := range e.GetEqualFoldAttributeValues("nsds50ruv") {
 			if at := writerIn(element); at != "" {
@@ -144,15 +144,15 @@ func writerIn(element string) string {
 	if err != nil {
 		return ""
 	}
-	return place(u.Hostname(), u.Port())
+	return hostPort(u.Hostname(), u.Port())
 }
 
-func place(host, port string) string { return strings.ToLower(net.JoinHostPort(host, port)) }
+func hostPort(host, port string) string { return strings.ToLower(net.JoinHostPort(host, port)) }
 
 // node is how a server may be called: netscapemdsuffix in its root entry is
 // "cn=ldap://dc=host:port".
 func (s *server) node(ctx context.Context) node {
-	n := node{hosts: []string{s.host}, places: []string{place(s.host, s.port)}}
+	n := node{hosts: []string{s.host}, addresses: []string{hostPort(s.host, s.port)}}
 	cn, err := s.dial(ctx)
 	if err != nil {
 		return n
@@ -165,7 +165,7 @@ func (s *server) node(ctx context.Context) node {
 	if err == nil && len(roots) == 1 {
 		_, self, _ := strings.Cut(roots[0].GetEqualFoldAttributeValue("netscapemdsuffix"), "dc=")
 		if host, port, err := net.SplitHostPort(self); err == nil {
-			n.hosts, n.places, n.itself = append(n.hosts, host), append(n.places, place(host, port)), true
+			n.hosts, n.addresses, n.itself = append(n.hosts, host), append(n.addresses, hostPort(host, port)), true
 		}
 	}
 	return n
@@ -179,7 +179,7 @@ func (c *Client) unreached(ctx context.Context, places []string, nodes []node, b
 	at := map[string][]string{}
 	slices.Sort(places)
 	for _, p := range slices.Compact(places) {
-		i := slices.IndexFunc(left, func(n node) bool { return slices.Contains(n.places, p) })
+		i := slices.IndexFunc(left, func(n node) bool { return slices.Contains(n.addresses, p) })
 		if i >= 0 {
 			left = slices.Delete(left, i, i+1)
 			continue

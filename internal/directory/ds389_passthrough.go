@@ -15,11 +15,11 @@ func (ds389) passThrough() []string {
 
 // PassesThrough names the plug-ins that are on and ask another system about
 // passwords, whatever an entry's userPassword holds (389 Directory Server).
-// Empty for other families, and where bind.dn may not see the configuration, as
+// Empty for other drivers, and where bind.dn may not see the configuration, as
 // is usual.
 func (c *Client) PassesThrough(ctx context.Context, server string) ([]string, error) {
 	var on []string
-	for _, name := range c.family.passThrough() {
+	for _, name := range c.driver.passThrough() {
 		e, found, err := c.one(ctx, server, "", "cn="+name+",cn=plugins,cn=config", ldap.ScopeBaseObject, "(nsslapd-pluginEnabled=on)", []string{"nsslapd-pluginEnabled"})
 		if IsUnreachable(err) || ctx.Err() != nil {
 			return nil, err

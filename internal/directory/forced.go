@@ -22,7 +22,7 @@ import (
 func (c *Client) Forced(ctx context.Context, server string, e Entry) bool {
 	policy := e.First("pwdPolicySubentry")
 	l, err := c.policy(server, "forced\x00"+policy, func() (lockout, error) {
-		forces, err := c.family.forces(ctx, c, server, policy)
+		forces, err := c.driver.forces(ctx, c, server, policy)
 		if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
 			return lockout{}, nil // it is not shown
 		}
@@ -35,7 +35,7 @@ func (c *Client) Forced(ctx context.Context, server string, e Entry) bool {
 // mend is what to do.
 func (c *Client) Forcing(ctx context.Context) (policies []string, mend string, err error) {
 	server := c.servers[0].name
-	policies, mend, err = c.family.forcing(ctx, c, server)
+	policies, mend, err = c.driver.forcing(ctx, c, server)
 	if err != nil && !IsUnreachable(err) && ctx.Err() == nil {
 		err = nil // policies are commonly hidden, and so is what they say
 	}

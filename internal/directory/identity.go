@@ -188,7 +188,7 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	s, dn := c.server, i.bind.DN
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind as the worker's identity", func(l *ldap.Conn) (err error) {
-		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), s.client.family.bindControls()))
+		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), s.client.driver.bindControls()))
 		return err
 	})
 	switch {
@@ -199,7 +199,7 @@ func (c *conn) bindAs(ctx context.Context, i *identity, value credential.Secret)
 	case !answered(err):
 		return err
 	}
-	answer, unknown := s.client.family.refusedLogin(s, err)
+	answer, unknown := s.client.driver.refusedLogin(s, err)
 	if resultCode(err) == ldap.LDAPResultInvalidCredentials || unknown == nil && answer != protocol.Unreachable {
 		why := "the password that Vault holds is wrong, or the identity is locked or not there; put the right one there, or correct its dn"
 		until := time.Now().Add(refusalTTL)

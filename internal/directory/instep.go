@@ -16,16 +16,16 @@ import (
 // resets accounts on the write server and can prove none. So doctor compares
 // what the servers have before.
 
-// followsWithin is how long a replica may take to get what the write server
+// followTimeout is how long a replica may take to get what the write server
 // had.
-const followsWithin = 3 * time.Second
+const followTimeout = 3 * time.Second
 
 // CheckInStep compares contextCSN (slapo-syncprov(5)) of each server with the
 // write server's, in OpenLDAP. A server that shows none while it shows entryCSN
 // has never followed another one. No campaign is refused for it: a replica may
 // come back, and its accounts wait for that.
 func (c *Client) CheckInStep(ctx context.Context) (out []Check) {
-	if _, has := c.family.(openLDAP); !has || len(c.servers) < 2 {
+	if _, has := c.driver.(openLDAP); !has || len(c.servers) < 2 {
 		return nil
 	}
 	want, _, err := c.servers[0].has(ctx)
@@ -44,7 +44,7 @@ func (c *Client) CheckInStep(ctx context.Context) (out []Check) {
 func (s *server) inStepWith(ctx context.Context, want map[string]string) []Check {
 	row := Check{Server: s.name, What: noteReplication,
 		Do: "repair replication to it: what is set now would not come there, and each stolen value would stay good on that server (lagging)"}
-	for until := time.Now().Add(followsWithin); ; {
+	for until := time.Now().Add(followTimeout); ; {
 		got, shown, err := s.has(ctx)
 		behind := missing(want, got)
 		switch {

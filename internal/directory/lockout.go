@@ -32,14 +32,14 @@ type lockout struct {
 // ByID has read on server, and how many are counted now. most is 0 where none
 // do, or where the policy is not shown.
 func (c *Client) Locks(ctx context.Context, server string, e Entry) (most, failed int) {
-	return c.family.locks(ctx, c, server, e)
+	return c.driver.locks(ctx, c, server, e)
 }
 
 // LockedUntil is when the lock of an entry that ByID has read on server ends by
 // itself, with room for clocks that differ. Zero: never, or it is not shown. It
 // is asked of locked accounts alone.
 func (c *Client) LockedUntil(ctx context.Context, server string, e Entry) time.Time {
-	end := c.family.lockEnds(ctx, c, server, e)
+	end := c.driver.lockEnds(ctx, c, server, e)
 	if end.IsZero() {
 		return end
 	}

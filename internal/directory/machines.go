@@ -121,12 +121,12 @@ func (c *conn) look(ctx context.Context) (sight, error) {
 	if err != nil {
 		return seen, err
 	}
-	if _, has := c.server.client.family.(openLDAP); has {
-		if err := c.lookAtState(ctx, &seen, strings.Split(seen.fixed["namingContexts"], suffixMark)); err != nil {
+	if _, has := c.server.client.driver.(openLDAP); has {
+		if err := c.lookAtState(ctx, &seen, strings.Split(seen.fixed["namingContexts"], suffixSeparator)); err != nil {
 			return seen, err
 		}
 	}
-	dn, attribute := c.server.client.family.started()
+	dn, attribute := c.server.client.driver.started()
 	if dn == "" {
 		return seen, nil
 	}
@@ -140,8 +140,8 @@ func (c *conn) look(ctx context.Context) (sight, error) {
 	return seen, nil
 }
 
-// suffixMark stands between DNs in a text.
-const suffixMark = " | "
+// suffixSeparator stands between DNs in a text.
+const suffixSeparator = " | "
 
 // introduce reads what a server says of itself to anybody: its certificate and
 // root entry.
@@ -161,7 +161,7 @@ func (c *conn) introduce(ctx context.Context) (sight, error) {
 				seen.grew(name, values)
 				continue
 			}
-			seen.fixed[name] = strings.Join(values, suffixMark)
+			seen.fixed[name] = strings.Join(values, suffixSeparator)
 		}
 	}
 	return seen, nil

@@ -34,11 +34,11 @@ func (c *Client) many(ctx context.Context, server string, uuids, attrs []string)
 	if err != nil {
 		return nil
 	}
-	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.family.idForm().MatchString(id) })
+	uuids = slices.DeleteFunc(slices.Clone(uuids), func(id string) bool { return !c.driver.idForm().MatchString(id) })
 	found := map[string]Entry{}
 	for chunk := range slices.Chunk(uuids, accountsChunk) {
 		req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 2*len(chunk), 0, false,
-			anyID(c.family, chunk), attrs, c.family.searchControls())
+			anyID(c.driver, chunk), attrs, c.driver.searchControls())
 		res, err := s.read(ctx, "", req)
 		if err != nil {
 			return found
@@ -52,10 +52,10 @@ func (c *Client) many(ctx context.Context, server string, uuids, attrs []string)
 func (c *Client) keepSingle(found map[string]Entry, entries []*ldap.Entry, attrs []string) {
 	times := map[string]int{}
 	for _, e := range entries {
-		times[c.family.identity(e)]++
+		times[c.driver.identity(e)]++
 	}
 	for _, e := range entries {
-		id := c.family.identity(e)
+		id := c.driver.identity(e)
 		if id != "" && times[id] == 1 && !c.isIdentity(e.DN) {
 			found[id] = c.entry(e, attrs)
 		}
@@ -68,7 +68,7 @@ func (c *Client) isIdentity(dn string) bool {
 }
 
 // anyID is the filter that finds the entries with these immutable ids.
-func anyID(f family, ids []string) string {
+func anyID(f driver, ids []string) string {
 	var b strings.Builder
 	b.WriteString("(|")
 	for _, id := range ids {

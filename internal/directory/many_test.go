@@ -51,7 +51,7 @@ func TestManyEntriesAreReadInFewSearchesAsEachOneIs(t *testing.T) {
 
 func TestAFilterForManyFindsEachByItsID(t *testing.T) {
 	id := "01020304-0506-0708-090a-0b0c0d0e0f10"
-	for driver, f := range families {
+	for driver, f := range drivers {
 		require.Equal(t, fmt.Sprintf("(|%s%s)", f.idFilter(id), f.idFilter(id)), anyID(f, []string{id, id}), driver)
 	}
 }

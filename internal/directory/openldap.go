@@ -40,8 +40,8 @@ func (openLDAP) keptAttributes() []string { return KeptAttributes }
 func (openLDAP) bindControls() []ldap.Control   { return policyControls() }
 func (openLDAP) searchControls() []ldap.Control { return nil }
 
-func (openLDAP) settle(context.Context, *conn, string) error { return nil }
-func (openLDAP) landed(context.Context, *conn, string)       {}
+func (openLDAP) beforeReset(context.Context, *conn, string) error { return nil }
+func (openLDAP) landed(context.Context, *conn, string)            {}
 
 func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
 	if resultCode(err) != ldap.LDAPResultInvalidCredentials {

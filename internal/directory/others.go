@@ -26,7 +26,7 @@ type Others = authority.Others
 // write server did not answer.
 func (c *Client) Others(ctx context.Context, accepted ...string) (Others, error) {
 	var used []string
-	out, err := c.family.others(ctx, c, func(name string) bool {
+	out, err := c.driver.others(ctx, c, func(name string) bool {
 		i := slices.IndexFunc(accepted, func(a string) bool { return strings.EqualFold(a, name) })
 		if i >= 0 {
 			used = append(used, accepted[i])

@@ -71,7 +71,7 @@ func (s *server) checkPair(ctx context.Context, write bool, add addCheck) {
 			continue
 		}
 		if other := s.partnerOf(i.bind.DN); write {
-			s.client.family.mayReset(ctx, c, other.bind.DN, add)
+			s.client.driver.mayReset(ctx, c, other.bind.DN, add)
 		}
 		c.close()
 		if base := s.client.conf.Base; write && !Within(i.bind.DN, base) {

@@ -37,7 +37,7 @@ func (c *conn) complete(ctx context.Context, e *ldap.Entry) error {
 // part reads one range of an entry's attribute. A server that has no more says
 // so with an empty one.
 func (c *conn) part(ctx context.Context, dn, attr string) (*ldap.EntryAttribute, error) {
-	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{attr}, c.server.client.family.searchControls())
+	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", []string{attr}, c.server.client.driver.searchControls())
 	var res *ldap.SearchResult
 	err := c.do(ctx, "read the values of an attribute", func(l *ldap.Conn) (err error) {
 		res, err = l.Search(req)

@@ -21,6 +21,6 @@ func (c *Client) Ready(ctx context.Context) error {
 // IDOf is the immutable id of an entry at the write server; empty if the server
 // does not show it.
 func (c *Client) IDOf(ctx context.Context, dn string) (string, error) {
-	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
+	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.driver.idAttribute()})
 	return e.ID, err
 }

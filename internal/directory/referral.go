@@ -15,7 +15,7 @@ func (c *Client) Referrals(ctx context.Context, server string) (map[string][]str
 		return nil, err
 	}
 	req := ldap.NewSearchRequest(c.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=referral)", []string{"ref"}, append(c.family.searchControls(), ldap.NewControlManageDsaIT(true)))
+		"(objectClass=referral)", []string{"ref"}, append(c.driver.searchControls(), ldap.NewControlManageDsaIT(true)))
 	res, err := s.read(ctx, "", req)
 	if err != nil {
 		return nil, s.searchError(c.conf.Base, err)

@@ -79,7 +79,7 @@ func (c *Client) replicators(ctx context.Context) ([]replicators, error) {
 	errs := make([]error, len(c.servers))
 	var all sync.WaitGroup
 	for i, s := range c.servers {
-		all.Go(func() { found[i], errs[i] = c.family.replicators(ctx, c, s.name) })
+		all.Go(func() { found[i], errs[i] = c.driver.replicators(ctx, c, s.name) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
@@ -343,7 +343,7 @@ func (activeDirectory) replicators(context.Context, *Client, string) (replicator
 // checkReplicators is the doctor's line of it.
 func (c *conn) checkReplicators(ctx context.Context, add addCheck) {
 	client := c.server.client
-	found, err := client.family.replicators(ctx, client, c.server.name)
+	found, err := client.driver.replicators(ctx, client, c.server.name)
 	switch {
 	case err != nil:
 		add(noteReplicators, true, "not checked, because of this: "+err.Error(), notChecked)

@@ -33,20 +33,20 @@ func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credenti
 		if err == nil || !answered(err) {
 			return err
 		}
-		return s.client.family.refusal(s, err, true)
+		return s.client.driver.refusal(s, err, true)
 	}
-	return s.client.family.refusal(s, err, false)
+	return s.client.driver.refusal(s, err, false)
 }
 
 // reset sends one operation. The server's answer comes back as *ldap.Error.
 func (s *server) reset(ctx context.Context, dn string, new, old credential.Secret) error {
 	return s.admin(ctx, dn, (*pool).use, func(cn *conn) error {
-		if err := s.client.family.settle(ctx, cn, dn); err != nil {
+		if err := s.client.driver.beforeReset(ctx, cn, dn); err != nil {
 			return err
 		}
-		err := cn.change(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.family.reset(l, s.client.conf.Set, dn, new, old) })
+		err := cn.change(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.driver.reset(l, s.client.conf.Set, dn, new, old) })
 		if err == nil {
-			s.client.family.landed(ctx, cn, dn)
+			s.client.driver.landed(ctx, cn, dn)
 		}
 		return err
 	})

@@ -11,7 +11,7 @@ type Resets struct {
 	Hidden []string
 	// Why more is not known than Alike says; empty where all is.
 	Why string
-	// NotAsked is why the rules of a family that commonly hides them were not
+	// NotAsked is why the rules of a driver that commonly hides them were not
 	// read; empty where they were. Nobody is put first for it then.
 	NotAsked string
 }
@@ -22,11 +22,11 @@ type Resets struct {
 type Alike struct{ Accounts, By []string }
 
 // Resets works out which of the accounts with these immutable ids may set the
-// passwords of which others, in few searches. It changes nothing. A family that
+// passwords of which others, in few searches. It changes nothing. A driver that
 // does not show it gives nothing. An error means that the server was not
 // reached, or does not answer.
 func (c *Client) Resets(ctx context.Context, server string, ids []string) (Resets, error) {
-	f, ok := c.family.(interface {
+	f, ok := c.driver.(interface {
 		resets(ctx context.Context, c *conn, ids []string) (Resets, error)
 	})
 	if !ok || len(ids) < 2 {

@@ -16,7 +16,7 @@ type idAndDN struct{ id, dn string }
 
 // namedBy reads the names of accounts.
 func (c *conn) namedBy(ctx context.Context, ids []string) (out []idAndDN, err error) {
-	f := c.server.client.family
+	f := c.server.client.driver
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !f.idForm().MatchString(id) })
 	for chunk := range slices.Chunk(ids, accountsChunk) {
 		entries, err := c.readMany(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, anyID(f, chunk), f.idAttribute())

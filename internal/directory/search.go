@@ -58,13 +58,13 @@ func (c *Client) Find(ctx context.Context, server, base, filter string, attrs []
 	if _, err := ldap.CompileFilter(filter); err != nil {
 		return nil, fmt.Errorf("directory %s: filter %q is not an LDAP filter (RFC 4515): %w", c.name, filter, errors.Unwrap(err))
 	}
-	attrs = append([]string{c.family.idAttribute()}, attrs...)
+	attrs = append([]string{c.driver.idAttribute()}, attrs...)
 	err = s.admin(ctx, "", (*pool).use, func(cn *conn) error {
 		elsewhere = nil // another identity may begin anew
 		paging := ldap.NewControlPaging(pageSize)
 		for {
 			req := ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-				filter, attrs, append(c.family.searchControls(), paging))
+				filter, attrs, append(c.driver.searchControls(), paging))
 			var page *ldap.SearchResult
 			err := cn.do(ctx, "search", func(l *ldap.Conn) (err error) {
 				page, err = l.Search(req)
@@ -115,7 +115,7 @@ func (s *server) searchError(base string, err error) error {
 }
 
 func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
-	out := Entry{DN: e.DN, ID: c.family.identity(e), Attrs: make(map[string][]string, len(attrs))}
+	out := Entry{DN: e.DN, ID: c.driver.identity(e), Attrs: make(map[string][]string, len(attrs))}
 	for _, name := range attrs {
 		v := e.GetEqualFoldAttributeValues(name)
 		switch {
@@ -139,22 +139,22 @@ var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // dn is what the entry was called when it was listed: one of a pair of bind
 // identities is read as the other, because its own password may be in rotation.
 func (c *Client) ByID(ctx context.Context, server, uuid, dn string) (e Entry, found bool, err error) {
-	if !c.family.idForm().MatchString(uuid) {
-		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.family.idAttribute())
+	if !c.driver.idForm().MatchString(uuid) {
+		return Entry{}, false, fmt.Errorf("directory %s: %q is no %s", c.name, uuid, c.driver.idAttribute())
 	}
-	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(uuid), c.accountAttributes())
+	return c.one(ctx, server, dn, c.conf.Base, ldap.ScopeWholeSubtree, c.driver.idFilter(uuid), c.accountAttributes())
 }
 
 // accountAttributes are the immutable id, what tells of the account's state,
 // and how it keeps its password.
 func (c *Client) accountAttributes() []string {
-	return append(c.selfAttributes(), c.family.keptAttributes()...)
+	return append(c.selfAttributes(), c.driver.keptAttributes()...)
 }
 
 // Holder is the immutable id of the entry that has a name on one server now;
 // empty if the server shows none.
 func (c *Client) Holder(ctx context.Context, server, dn string) (string, error) {
-	e, _, err := c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.family.idAttribute()})
+	e, _, err := c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.driver.idAttribute()})
 	return e.ID, err
 }
 
@@ -164,7 +164,7 @@ func (c *Client) one(ctx context.Context, server, dn, base string, scope int, fi
 	if err != nil {
 		return Entry{}, false, err
 	}
-	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, c.family.searchControls())
+	req := ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 2, 0, false, filter, attrs, c.driver.searchControls())
 	res, err := s.read(ctx, dn, req)
 	switch {
 	case err != nil && scope == ldap.ScopeBaseObject && resultCode(err) == ldap.LDAPResultNoSuchObject:

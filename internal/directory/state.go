@@ -8,10 +8,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// userPasswordFamily is a family whose accounts keep userPassword. What the
+// userPasswordDriver is a driver whose accounts keep userPassword. What the
 // account of an Active Directory domain is like is known to its kind of
 // credential, the one there is.
-type userPasswordFamily interface {
+type userPasswordDriver interface {
 	// state is Accepted for an account in order, or what makes every login
 	// fail. A lock whose end cannot be told counts as a lock: to call a locked
 	// account open would let a refusal pass for a proof.
@@ -25,7 +25,7 @@ type userPasswordFamily interface {
 // Accepted, Locked, Disabled or Expired. It may read the entry's password
 // policy.
 func (c *Client) State(ctx context.Context, server string, e Entry, now time.Time) (protocol.Answer, error) {
-	f, ok := c.family.(userPasswordFamily)
+	f, ok := c.driver.(userPasswordDriver)
 	if !ok {
 		return "", fmt.Errorf("directory %s: its accounts keep no userPassword", c.name)
 	}
@@ -36,7 +36,7 @@ func (c *Client) State(ctx context.Context, server string, e Entry, now time.Tim
 // has read. It may grow for other reasons; a server whose mark is below
 // another's has not seen the change. Empty where accounts keep no userPassword.
 func (c *Client) Changed(e Entry) string {
-	f, ok := c.family.(userPasswordFamily)
+	f, ok := c.driver.(userPasswordDriver)
 	if !ok {
 		return ""
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestOfASecretOnlyHowItIsKeptLeavesThisPackage(t *testing.T) {
-	c := &Client{family: families[config.OpenLDAP]}
+	c := &Client{driver: drivers[config.OpenLDAP]}
 	for value, want := range map[string]Stored{
 		"{SSHA}PLANTED": {Scheme: "SSHA"}, "{sasl}PLANTED": {Scheme: "SASL"}, "PLANTED": {}, "!PLANTED": {},
 		"{CRYPT}$6$PLANTED": {Scheme: "CRYPT"}, "{CRYPT}!$6$PLANTED": {Scheme: "CRYPT", Void: true}, "{CRYPT}*": {Scheme: "CRYPT", Void: true},

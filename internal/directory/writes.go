@@ -65,7 +65,7 @@ func (c *Client) Writes(ctx context.Context) (at string, s Standing, err error) 
 }
 
 func (c *conn) writes(ctx context.Context) (Standing, error) {
-	return c.server.client.family.standing(ctx, c)
+	return c.server.client.driver.standing(ctx, c)
 }
 
 // asked is what a server answers to a change of an entry that nobody has.

@@ -95,8 +95,8 @@ func TestWhatAServerSaysToAChangeIsReadByItsWords(t *testing.T) {
 		got := standingOf(row.err)
 		got.Detail = ""
 		require.Equal(t, row.want, got, "%v", row.err)
-		for driver, f := range families {
-			c := &Client{conf: config.Directory{Driver: driver}, family: f}
+		for driver, f := range drivers {
+			c := &Client{conf: config.Directory{Driver: driver}, driver: f}
 			stop := (&server{client: c, name: "ldaps://one"}).takesNone(row.err)
 			require.Equal(t, row.want.Refuses(), stop != nil, driver)
 		}

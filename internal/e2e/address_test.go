@@ -44,14 +44,14 @@ func TestANameOfTwoAddressesIsTwoServersInRollLedgerAndProof(t *testing.T) {
 	e.Replica.PauseReplication()
 	cmd, said := u.begin("run")
 	requireSoon(t, "every credential waits for the second machine", said, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonLagging && l.Server == replica }) == 3
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging && l.Server == replica }) == 3
 	})
-	require.Zero(t, u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }))
+	require.Zero(t, u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }))
 	u.refuses("that name stands for several servers of corp: name one of "+write+", "+replica, "leave-out", "--server", name, "--reason", "x")
 	u.refuses(write+" is the write server of corp", "leave-out", "--server", write, "--reason", "x")
 	dns.Host(lab.Name, [4]byte{127, 0, 0, 1})
 	require.Never(t, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 0
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) > 0
 	}, time.Second, 100*time.Millisecond, "DNS forgot the second machine, the campaign did not")
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
 	require.NoError(t, cmd.Wait(), said.String())
@@ -113,7 +113,7 @@ func TestABalancerIsNoServerAndOneGoodAnswerOfItNeverBeatsABadOne(t *testing.T) 
 	cmd, said := u.begin("run")
 	open := func(r protocol.Reason) func() bool {
 		return func() bool {
-			return u.count(func(l *ledger.Line) bool { return l.Reason == r && l.Server == address }) == accounts
+			return u.count(func(l *ledger.CredentialState) bool { return l.Reason == r && l.Server == address }) == accounts
 		}
 	}
 	requireSoon(t, "every credential waits for it", said, open(protocol.ReasonLagging))
@@ -133,7 +133,7 @@ func TestABalancerIsNoServerAndOneGoodAnswerOfItNeverBeatsABadOne(t *testing.T) 
 	requireSoon(t, "it is rejoined", said, func() bool { return strings.Contains(said.String(), "rejoining campaign") })
 	before := u.entries()
 	require.Never(t, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 0
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) > 0
 	}, 2*time.Second, 100*time.Millisecond)
 	require.GreaterOrEqual(t, u.entries(), before)
 	require.Contains(t, strings.Join(strings.Fields(u.must("report")), " "), "Several machines answer as one server")

@@ -38,7 +38,7 @@ func TestWhatBatchTokensCouldReadWaitsForAPersonAndIsSaidBeforeTheRun(t *testing
 
 	cmd, said := u.begin("run")
 	waiting := func() int {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonWithinReach })
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonWithinReach })
 	}
 	requireSoon(t, "what it reads waits", said, func() bool { return waiting() == len(reads) })
 	for _, s := range e.Stolen {

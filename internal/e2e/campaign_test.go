@@ -41,7 +41,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	r.requireNothingOverheard(state)
 	requireConsumersServed(t, e)
 	require.NoError(t, e.CheckBystanders(t.Context()), "the account that the thief named, and the place where he named it, among them")
-	require.Equal(t, protocol.ReasonUnproved, state.Line(e.ID(estate.Planted)).Reason)
+	require.Equal(t, protocol.ReasonUnproved, state.Credential(e.ID(estate.Planted)).Reason)
 	requireClean(t, e)
 	for id, p := range e.Live {
 		require.Equal(t, 2, versions(t, e.Vault.Client(), p), "consumers of %s see one change", id)
@@ -57,7 +57,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	for uid, code := range map[string]credential.FindingCode{
 		estate.Changed: credential.FindingPathRefused, estate.Adopted: credential.FindingNeverHeld, estate.TwoPaths: credential.FindingTwoPaths,
 	} {
-		require.Contains(t, codes(state.Line(e.ID(uid))), code, uid)
+		require.Contains(t, codes(state.Credential(e.ID(uid))), code, uid)
 	}
 	t.Run("the ledger verifies with the key and the checkpoint that Vault has", func(t *testing.T) {
 		key, anchor := filepath.Join(e.Dir, "ledger.key"), filepath.Join(e.Dir, "anchor")
@@ -89,7 +89,7 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	})
 }
 
-func codes(l *ledger.Line) []credential.FindingCode {
+func codes(l *ledger.CredentialState) []credential.FindingCode {
 	var out []credential.FindingCode
 	for _, f := range l.Findings {
 		out = append(out, f.Code)

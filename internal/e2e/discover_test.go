@@ -77,7 +77,7 @@ func TestServersFoundInDNSAreFoundOnceForEachCampaignAndAskedLikeThoseOfTheFile(
 	e.Replica.PauseReplication()
 	cmd, said := u.begin("run")
 	lagging := func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonLagging && l.Server == replica }) == 4
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging && l.Server == replica }) == 4
 	}
 	requireSoon(t, "every credential waits for the server that was found", said, lagging)
 
@@ -90,7 +90,7 @@ func TestServersFoundInDNSAreFoundOnceForEachCampaignAndAskedLikeThoseOfTheFile(
 	before := u.entries()
 	requireSoon(t, "it is rejoined", said, func() bool { return strings.Contains(said.String(), "rejoining campaign") })
 	require.Never(t, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 0
+		return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) > 0
 	}, 2*time.Second, 100*time.Millisecond, "the server that lags was dropped")
 	require.GreaterOrEqual(t, u.entries(), before)
 	require.NoError(t, e.Replica.ResumeReplication(t.Context()))
@@ -143,9 +143,13 @@ func TestADomainControllerThatIsFoundAndDoesNotAnswerIsNeverPassedOver(t *testin
 
 	cmd, said := u.begin("run")
 	requireSoon(t, "the accounts of the domain wait for it", said, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonUnreachable && l.Server == gone }) == 3
+		return u.count(func(l *ledger.CredentialState) bool {
+			return l.Reason == protocol.ReasonUnreachable && l.Server == gone
+		}) == 3
 	})
-	require.Zero(t, u.count(func(l *ledger.Line) bool { return l.Kind == credential.ADPassword && l.Outcome == ledger.Dead }))
+	require.Zero(t, u.count(func(l *ledger.CredentialState) bool {
+		return l.Kind == credential.ADPassword && l.Outcome == ledger.Dead
+	}))
 	u.must("leave-out", "--server", gone, "--reason", "scrapped last year, its metadata was left behind")
 	_ = cmd.Wait()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())

@@ -50,7 +50,7 @@ func TestACampaignOn389DirectoryServerLeavesNothingAliveOnSupplierAndConsumer(t 
 	requireClean(t, e)
 	adopted := 0
 	for _, s := range on389(e) {
-		l := state.Line(s.ID)
+		l := state.Credential(s.ID)
 		require.Equal(t, credential.LDAPPassword, l.Kind)
 		require.Len(t, l.Evidence, 2, "supplier and consumer")
 		if p, held := e.Live[s.ID]; held {

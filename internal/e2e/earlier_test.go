@@ -220,7 +220,7 @@ func readNow(t *testing.T, e *estate.Estate, p credential.Path) credential.Secre
 
 func requireKept(t *testing.T, s *ledger.State, a stolenAccount, campaign string, outcome ledger.Outcome, reason protocol.Reason) {
 	t.Helper()
-	l := s.Line(a.ID)
+	l := s.Credential(a.ID)
 	require.NotNil(t, l, a.DN)
 	require.Equal(t, outcome, l.Outcome, "%s: %s at %s, %s", a.DN, l.Reason, l.Step, l.Detail)
 	require.Equal(t, reason, l.Reason, l.Detail)
@@ -358,7 +358,7 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	for range 2 {
 		again := u.run("run")
 		require.Equal(t, 2, again.code, again.out+again.err)
-		require.Contains(t, codes(u.ledger().Line(b.ID)), credential.FindingLeftBehind)
+		require.Contains(t, codes(u.ledger().Credential(b.ID)), credential.FindingLeftBehind)
 		require.True(t, binds(t, e, b.Servers[0], b.DN, readNow(t, e, e.Live[b.ID])))
 	}
 	// A person answers whose the path is.
@@ -381,7 +381,7 @@ func TestWhatOneDeviceLeftStagedIsBroughtToItsConsumersByAnother(t *testing.T) {
 	for range 2 {
 		again := u.run("run")
 		require.Equal(t, 2, again.code, again.out+again.err)
-		line := u.ledger().Line(b.ID)
+		line := u.ledger().Credential(b.ID)
 		at := slices.IndexFunc(line.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingPathRefused })
 		require.GreaterOrEqual(t, at, 0, "%v", line.Findings)
 		require.Contains(t, line.Findings[at].Detail, given.String()+"; an earlier campaign put a value of this credential there, and somebody has written it since")

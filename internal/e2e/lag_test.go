@@ -63,7 +63,7 @@ type lag struct {
 func (u *user) heldOpen(g lag, said fmt.Stringer) (changed map[string]string) {
 	t, e := u.t, u.e
 	t.Helper()
-	isHeld := func(l *ledger.Line) bool {
+	isHeld := func(l *ledger.CredentialState) bool {
 		return l.Outcome != ledger.Dead && l.Reason == protocol.ReasonLagging && l.Server == g.far &&
 			slices.ContainsFunc(g.stolen, func(s intruder.Stolen) bool { return s.ID == l.ID })
 	}
@@ -123,7 +123,7 @@ func TestAReplicaThatDoesNotAnswerKeepsItsCredentialsOpenWithItsName(t *testing.
 
 	r := u.run("run")
 	require.Equal(t, 2, r.code, r.out+r.err)
-	require.Equal(t, 4, u.count(func(l *ledger.Line) bool {
+	require.Equal(t, 4, u.count(func(l *ledger.CredentialState) bool {
 		return l.Outcome == ledger.IsException && l.Reason == protocol.ReasonUnreachable && l.Server == gone
 	}), r.out)
 	require.Contains(t, r.out, gone)
@@ -145,7 +145,7 @@ func TestALockedAccountIsNeverCalledDeadAndNothingIsChangedOnIt(t *testing.T) {
 	require.Equal(t, 2, r.code, r.out+r.err)
 	state := u.ledger()
 	requireAllDead(t, state, deadOnly(t, u, e), victim.DN)
-	require.Equal(t, protocol.ReasonLocked, state.Line(victim.ID).Reason)
+	require.Equal(t, protocol.ReasonLocked, state.Credential(victim.ID).Reason)
 	require.Equal(t, 1, versions(t, e.Vault.Client(), e.Live[victim.ID]))
 	require.True(t, staged(t, e, victim.ID).IsZero(), "nothing was staged for it")
 }
@@ -168,7 +168,7 @@ func deadOnly(t *testing.T, u *user, e *estate.Estate) []intruder.Result {
 }
 
 // count counts lines of the campaign's ledger; none before there is one.
-func (u *user) count(is func(*ledger.Line) bool) int {
+func (u *user) count(is func(*ledger.CredentialState) bool) int {
 	if u.entries() == 0 {
 		return 0
 	}

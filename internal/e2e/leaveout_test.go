@@ -40,7 +40,9 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 
 	cmd, said := u.begin("run")
 	requireSoon(t, "every credential waits for the server", said, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonUnreachable && l.Server == gone }) == accounts
+		return u.count(func(l *ledger.CredentialState) bool {
+			return l.Reason == protocol.ReasonUnreachable && l.Server == gone
+		}) == accounts
 	})
 	for _, s := range e.Stolen {
 		require.False(t, binds(t, e, e.Slapd.LDAPS(), s.DN, credential.NewSecret(s.Password)), "a server that is gone keeps nobody from a new value")
@@ -52,7 +54,7 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 	u.refuses("is no server of the campaign; its servers are "+e.Slapd.LDAPS()+", "+gone, "leave-out", "--server", "ldaps://other.example.org", "--reason", "x")
 	u.refuses("is the write server of corp", "leave-out", "--server", e.Slapd.LDAPS(), "--reason", "x")
 	u.refuses("no directory nowhere", "leave-out", "--server", gone, "--reason", "x", "--directory", "nowhere")
-	require.Zero(t, u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }))
+	require.Zero(t, u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }))
 	require.Empty(t, u.ledger().LeftOut)
 
 	const reason = "its disk burnt; a new one comes on Monday"

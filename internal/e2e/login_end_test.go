@@ -42,7 +42,7 @@ func TestALoginToVaultThatEndsIsSaidInTime(t *testing.T) {
 		require.Eventually(t, is, time.Minute, 50*time.Millisecond, "%s: %s", what, run.errors())
 	}
 	soon("it waits for the replica", func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonLagging }) > 0
+		return u.count(func(l *ledger.CredentialState) bool { return l.Reason == protocol.ReasonLagging }) > 0
 	})
 	require.NoError(t, e.Vault.Seal(t.Context()))
 	soon("what it waits for is said, though nothing can be recorded", func() bool { return run.said("Vault is sealed; unseal it") })

@@ -60,7 +60,7 @@ func TestACampaignRotatesItsOwnBindPairsLastEachByTheOther(t *testing.T) {
 		}
 	}
 	for _, id := range own {
-		l := state.Line(id)
+		l := state.Credential(id)
 		require.False(t, l.SetAt.Before(last), "%s was set before the one before it was dead", l.Name)
 		last = l.DeadAt
 	}

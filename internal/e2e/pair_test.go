@@ -85,12 +85,12 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 			setByIntruder(t, e, cut.far, victim.DN, theirs)
 		}
 		requireSoon(t, "it is seen", said, func() bool {
-			l := u.ledger().Line(victim.ID)
+			l := u.ledger().Credential(victim.ID)
 			return l.Reason == protocol.ReasonNewRefused && l.Server == cut.far
 		})
 		u.healed(late, changed, cmd, said)
 		requireNotLockedInDomain(t, e)
-		require.Contains(t, codes(u.ledger().Line(victim.ID)), credential.FindingChangedAfter)
+		require.Contains(t, codes(u.ledger().Credential(victim.ID)), credential.FindingChangedAfter)
 		for _, server := range victim.Servers {
 			require.False(t, binds(t, e, server, victim.DN, theirs), server)
 		}
@@ -123,7 +123,7 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		cmd, said := u.begin("run")
 		open := func(r protocol.Reason) func() bool {
 			return func() bool {
-				return u.count(func(l *ledger.Line) bool { return l.Reason == r && l.Server == address }) == len(inDomain(e))
+				return u.count(func(l *ledger.CredentialState) bool { return l.Reason == r && l.Server == address }) == len(inDomain(e))
 			}
 		}
 		requireSoon(t, "every credential waits for it", said, open(protocol.ReasonLagging))
@@ -134,14 +134,16 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		}
 		b.Behind(e.Controllers.First.LDAPS())
 		require.NoError(t, e.Controllers.Heal(t.Context()))
-		require.Never(t, func() bool { return u.count(func(l *ledger.Line) bool { return l.Outcome == ledger.Dead }) > 1 },
+		require.Never(t, func() bool {
+			return u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }) > 1
+		},
 			time.Second, 100*time.Millisecond, "good answers do not help any more; one is not of the domain")
 		u.must("leave-out", "--server", address, "--reason", "the balancer goes; its machines are named in the next campaign")
 		_ = cmd.Wait()
 		require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 		for _, s := range inDomain(e) {
-			require.Equal(t, ledger.Dead, u.ledger().Line(s.ID).Outcome)
-			require.Equal(t, []string{address}, u.ledger().Line(s.ID).LeftOut)
+			require.Equal(t, ledger.Dead, u.ledger().Credential(s.ID).Outcome)
+			require.Equal(t, []string{address}, u.ledger().Credential(s.ID).LeftOut)
 		}
 	})
 }

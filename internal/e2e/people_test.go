@@ -49,7 +49,7 @@ func TestPeopleAreHandedATemporaryPasswordAndTheStolenOneDies(t *testing.T) {
 	require.Len(t, handed, people)
 	secrets := map[string]string{}
 	for id, p := range e.HandOver {
-		l := state.Line(id)
+		l := state.Credential(id)
 		require.Equal(t, protocol.ProofMetadata, l.Proof, "Vault never held it")
 		require.Equal(t, p.String(), handed[id])
 		require.Contains(t, ran.out, p.String()+"\n")
@@ -85,7 +85,7 @@ func TestPeopleAreHandedATemporaryPasswordAndTheStolenOneDies(t *testing.T) {
 		require.Zero(t, again.code, again.out+again.err)
 		state := u.ledger()
 		for id, p := range e.HandOver {
-			require.Equal(t, []credential.FindingCode{credential.FindingNeverHeld}, codes(state.Line(id)))
+			require.Equal(t, []credential.FindingCode{credential.FindingNeverHeld}, codes(state.Credential(id)))
 			next := live(t, e, p)
 			require.NotEqual(t, secrets["the temporary value of "+id], next.Reveal())
 			requirePersonMustChange(t, e, id, next)

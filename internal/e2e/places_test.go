@@ -101,7 +101,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 	require.Equal(t, 2, ran.code, ran.out+ran.err)
 	state := u.ledger()
 	for i, o := range oddPlaces {
-		l, s := state.Line(account[i].ID), account[i]
+		l, s := state.Credential(account[i].ID), account[i]
 		stolen := credential.NewSecret(s.Password)
 		if o.reason != "" {
 			require.Equal(t, ledger.IsException, l.Outcome, o.name)
@@ -151,7 +151,7 @@ func TestAPlaceInVaultIsAnAccountsOnlyIfThatWasSeen(t *testing.T) {
 			if o.name != "refused" {
 				continue
 			}
-			l := u.ledger().Line(account[i].ID)
+			l := u.ledger().Credential(account[i].ID)
 			require.Equal(t, ledger.Dead, l.Outcome)
 			require.Subset(t, codes(l), o.findings)
 			for _, f := range l.Findings {
@@ -238,7 +238,7 @@ func answerClaims(t *testing.T, u *user, account []stolenAccount) {
 			if a.name != o.name {
 				continue
 			}
-			s, l := account[i], v.ledger().Line(account[i].ID)
+			s, l := account[i], v.ledger().Credential(account[i].ID)
 			require.Equal(t, ledger.Dead, l.Outcome, "%s: %s at %s, %s", o.name, l.Reason, l.Step, l.Detail)
 			require.False(t, binds(t, u.e, s.Servers[0], s.DN, credential.NewSecret(s.Password)), o.name)
 			require.True(t, binds(t, u.e, s.Servers[0], s.DN, a.place(s).value(t, api)), "%s: what %s holds logs in", o.name, a.place(s).path)
@@ -297,7 +297,7 @@ func placesUser(t *testing.T, e *estate.Estate) (*user, []stolenAccount) {
 	}
 	secrets["apps/"+estate.Device+"/cache"] = map[string]any{"password": "planted"}
 	metadata["apps/"+estate.Device+"/cache"] = map[string]any{"account": "app-0002"}
-	for i := range credential.PathsMost + 8 { // whoever writes there can name an account as often as he likes
+	for i := range credential.MaxPaths + 8 { // whoever writes there can name an account as often as he likes
 		path := fmt.Sprintf("apps/%s/many-%02d", estate.Device, i)
 		secrets[path], metadata[path] = map[string]any{"password": "planted"}, map[string]any{"account": account[17].uid()}
 	}

@@ -75,7 +75,7 @@ func TestACampaignOverAPostgreSQLClusterEndsWhatWasStolenOfItAndItsSessions(t *t
 
 	cmd, said := u.begin("run")
 	requireSoon(t, "the roles wait for the replica", said, func() bool {
-		return u.count(func(l *ledger.Line) bool {
+		return u.count(func(l *ledger.CredentialState) bool {
 			return l.Authority == estate.PostgresName && l.Reason == protocol.ReasonLagging && l.Server == e.PostgresReplica.URL()
 		}) == len(roles(e))
 	})
@@ -101,7 +101,7 @@ func TestACampaignOverAPostgreSQLClusterEndsWhatWasStolenOfItAndItsSessions(t *t
 	}
 	require.Equal(t, 2*len(roles(e)), sessions, "it held one of each role at each server")
 	for _, s := range roles(e) {
-		l := state.Line(s.ID)
+		l := state.Credential(s.ID)
 		require.Equal(t, credential.PostgresPassword, l.Kind)
 		require.Len(t, l.Evidence, 2, "primary and replica")
 		p, held := e.Live[s.ID]
@@ -157,7 +157,9 @@ func requireLeftOutOfTheCluster(t *testing.T, u *user) {
 	require.NoError(t, e.PostgresReplica.Stop(context.Background()))
 	cmd, said := u.begin("run")
 	requireSoon(t, "the roles wait for the replica", said, func() bool {
-		return u.count(func(l *ledger.Line) bool { return l.Reason == protocol.ReasonUnreachable && l.Server == gone }) == len(roles(e))
+		return u.count(func(l *ledger.CredentialState) bool {
+			return l.Reason == protocol.ReasonUnreachable && l.Server == gone
+		}) == len(roles(e))
 	})
 	require.Contains(t, u.must("leave-out", "--server", gone, "--reason", "its disk burnt"), "left out: "+gone)
 	began := time.Now()
@@ -165,7 +167,7 @@ func requireLeftOutOfTheCluster(t *testing.T, u *user) {
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())
 	require.Less(t, time.Since(began), time.Minute)
 	for _, s := range roles(e) {
-		l := u.ledger().Line(s.ID)
+		l := u.ledger().Credential(s.ID)
 		require.Equal(t, ledger.Dead, l.Outcome)
 		require.Equal(t, []string{gone}, l.LeftOut)
 		require.Len(t, l.Evidence, 1)

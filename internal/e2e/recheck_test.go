@@ -48,7 +48,7 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	const remade = "svc-esg-0003"
 	require.Eventually(t, func() bool { return outcomeOf(e, remade) == ledger.Dead }, 30*time.Second, 50*time.Millisecond)
 	api := e.Vault.Client()
-	place := u.ledger().Line(e.ID(remade)).Paths[0]
+	place := u.ledger().Credential(e.ID(remade)).Paths[0]
 	require.Eventually(t, func() bool {
 		got, err := api.Logical().Read(place.Mount + "/metadata/" + place.Path)
 		require.NoError(t, err)
@@ -65,14 +65,14 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 	require.Equal(t, 2, ended.code, ended.out+ended.err)
 
 	state := u.ledger()
-	require.Equal(t, ledger.IsException, state.Line(e.ID(remade)).Outcome)
-	require.Equal(t, protocol.ReasonMadeAnew, state.Line(e.ID(remade)).Reason)
+	require.Equal(t, ledger.IsException, state.Credential(e.ID(remade)).Outcome)
+	require.Equal(t, protocol.ReasonMadeAnew, state.Credential(e.ID(remade)).Reason)
 	require.Equal(t, ledger.Closed, state.Phase)
-	line := state.Line(e.ID(victim))
+	line := state.Credential(e.ID(victim))
 	require.Equal(t, ledger.IsException, line.Outcome)
 	require.Equal(t, protocol.ReasonChangedSince, line.Reason)
 	require.Contains(t, codes(line), credential.FindingChangedAfter)
-	require.Equal(t, ledger.IsException, state.Line(e.ID(other)).Outcome)
+	require.Equal(t, ledger.IsException, state.Credential(e.ID(other)).Outcome)
 	st := decode[report.Status](t, u.must("status", "-o", "json"))
 	require.Equal(t, []int{4, 3}, []int{st.Listed, len(st.Open)})
 	require.Contains(t, u.must("report"), "4 listed · 1 dead · 3 open")
@@ -82,7 +82,7 @@ func TestWhatAKeptConnectionChangesAfterTheProofIsOpenAgainAtTheEnd(t *testing.T
 
 	again := u.run("run")
 	require.Equal(t, 2, again.code, "the locked one is open still:\n%s%s", again.out, again.err)
-	require.Equal(t, ledger.Dead, u.ledger().Line(e.ID(victim)).Outcome, again.out)
+	require.Equal(t, ledger.Dead, u.ledger().Credential(e.ID(victim)).Outcome, again.out)
 	require.False(t, binds(t, e, e.Slapd.LDAPS(), dn, credential.NewSecret("the thief's own")))
 	requireBystandersUntouched(t, e)
 }
@@ -98,8 +98,8 @@ func outcomeOf(e *estate.Estate, uid string) ledger.Outcome {
 		return ""
 	}
 	state, err := r.State(context.Background())
-	if err != nil || state.Line(e.ID(uid)) == nil {
+	if err != nil || state.Credential(e.ID(uid)) == nil {
 		return ""
 	}
-	return state.Line(e.ID(uid)).Outcome
+	return state.Credential(e.ID(uid)).Outcome
 }

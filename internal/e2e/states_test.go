@@ -107,7 +107,7 @@ func TestAccountsThatAreLockedDisabledExpiredOrMustChangeAreOpenUntilTheyAreMend
 		}
 	}
 	requireSoon(t, "each is open for its own reason, and all others are dead", said, func() bool {
-		return u.count(func(l *ledger.Line) bool {
+		return u.count(func(l *ledger.CredentialState) bool {
 			v, is := open[l.ID]
 			return is && l.Outcome == "" && l.Reason == v.reason || !is && l.Outcome == ledger.Dead
 		}) == len(e.Stolen)

@@ -70,10 +70,10 @@ func TestAUserpassUserWithTheNameOfAStolenAccountShowsTheThiefNothingNew(t *test
 	ran := u.run("run")
 	require.Equal(t, 2, ran.code, ran.out+ran.err)
 	state := u.ledger()
-	require.Equal(t, protocol.ReasonSameName, state.Line(id).Reason)
-	require.Equal(t, protocol.ReasonSameName, state.Line("vault/userpass/svc-esg-0002").Reason)
-	require.Equal(t, protocol.ReasonWithinReach, state.Line(e.ID(name)).Reason, "its own account too: with it the answer would change")
-	require.Equal(t, protocol.ReasonWithinReach, state.Line(e.ID("svc-esg-0002")).Reason, "what the first one reads")
+	require.Equal(t, protocol.ReasonSameName, state.Credential(id).Reason)
+	require.Equal(t, protocol.ReasonSameName, state.Credential("vault/userpass/svc-esg-0002").Reason)
+	require.Equal(t, protocol.ReasonWithinReach, state.Credential(e.ID(name)).Reason, "its own account too: with it the answer would change")
+	require.Equal(t, protocol.ReasonWithinReach, state.Credential(e.ID("svc-esg-0002")).Reason, "what the first one reads")
 
 	// Listed, and the other one excluded, all of it dies.
 	text, err := os.ReadFile(file)
@@ -86,7 +86,7 @@ func TestAUserpassUserWithTheNameOfAStolenAccountShowsTheThiefNothingNew(t *test
 	results, state := r.end(), u.ledger()
 	requireAllDead(t, state, results)
 	r.requireNothingOverheard(state)
-	require.Equal(t, protocol.ProofRevoked, state.Line(id).Proof, "its password was in Vault for another account")
+	require.Equal(t, protocol.ProofRevoked, state.Credential(id).Proof, "its password was in Vault for another account")
 	require.NotContains(t, ran.out+ran.err, "login-excluded")
 	require.Equal(t, 0, ran.code, ran.out+ran.err)
 }

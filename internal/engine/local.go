@@ -51,7 +51,7 @@ func findOrStart(ctx context.Context, stateDir, device string, mayStart bool) (*
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		lock, err := own(dir)
+		lock, err := lockDir(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -102,8 +102,8 @@ func joined(dir, addr string) *local {
 
 const ownerLock = "owner.lock"
 
-// own takes the lock of dir, or returns nil if another process has it.
-func own(dir string) (*os.File, error) {
+// lockDir takes the lock of dir, or returns nil if another process has it.
+func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, ownerLock), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("the engine's folder: %w; name another with --state-dir, or set TEMPORAL_ADDRESS", err)

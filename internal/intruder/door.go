@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// hands is the most connections to one server at a time.
-	hands = 4
+	// maxConns is the most connections to one server at a time.
+	maxConns = 4
 	// patience is for one connect or one try.
 	patience = 5 * time.Second
 )
@@ -25,7 +25,7 @@ const (
 	untried  answer = ""
 	accepted answer = "accepted"
 	refused  answer = "refused"
-	silent   answer = "unreachable" // no answer that says anything about the credential
+	noAnswer answer = "unreachable" // no answer that says anything about the credential
 )
 
 // opener tries targets over one connection. It belongs to one goroutine.
@@ -62,14 +62,14 @@ func newDoor(key doorKey) (*door, error) {
 	if !want[key.kind+u.Scheme] {
 		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, postgresql:// for postgres, http(s):// for the others", u.Scheme, u.Host, key.kind)
 	}
-	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, hands)}
+	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, maxConns)}
 	if key.ca != "" {
 		d.tls.RootCAs = x509.NewCertPool()
 		if !d.tls.RootCAs.AppendCertsFromPEM([]byte(key.ca)) {
 			return nil, fmt.Errorf("ca_pem for server %s holds no certificate", u.Host)
 		}
 	}
-	for range hands {
+	for range maxConns {
 		switch key.kind {
 		case LDAP:
 			d.pool <- &ldapOpener{door: d}
@@ -135,7 +135,7 @@ func (d *door) pass(ctx context.Context, r *raid, which scope) {
 	pass, give := context.WithCancel(ctx)
 	defer give()
 	var working sync.WaitGroup
-	for range min(hands, len(queue)) {
+	for range min(maxConns, len(queue)) {
 		working.Go(func() {
 			o := <-d.pool
 			defer func() { d.pool <- o }()
@@ -143,7 +143,7 @@ func (d *door) pass(ctx context.Context, r *raid, which scope) {
 				if pass.Err() != nil {
 					return
 				}
-				if d.once(ctx, r, o, t) == silent {
+				if d.once(ctx, r, o, t) == noAnswer {
 					give()
 				}
 			}
@@ -154,7 +154,7 @@ func (d *door) pass(ctx context.Context, r *raid, which scope) {
 
 // hangUp closes all connections. No pass may be running.
 func (d *door) hangUp() {
-	for range hands {
+	for range maxConns {
 		o := <-d.pool
 		o.close()
 		d.pool <- o
@@ -166,8 +166,8 @@ func (d *door) once(ctx context.Context, r *raid, o opener, t *target) answer {
 	within, cancel := context.WithTimeout(ctx, patience)
 	a, detail, token := o.try(within, t)
 	cancel()
-	if a == silent && ctx.Err() != nil {
-		return silent // we hung up: no news of the server
+	if a == noAnswer && ctx.Err() != nil {
+		return noAnswer // we hung up: no news of the server
 	}
 	if c, changed := t.note(a, detail, began); changed {
 		r.out.write(c)

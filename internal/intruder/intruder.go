@@ -320,7 +320,7 @@ func (r *raid) knock(ctx context.Context, d *door, t *target) {
 func (r *raid) tryOnce(ctx context.Context, s Stolen, server string) answer {
 	d, _, err := r.doorOf(Stolen{Kind: s.Kind, CAPEM: s.CAPEM, Known: true}, server)
 	if err != nil {
-		return silent
+		return noAnswer
 	}
 	o := <-d.pool
 	defer func() { d.pool <- o }()

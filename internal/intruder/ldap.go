@@ -21,7 +21,7 @@ func (o *ldapOpener) try(ctx context.Context, t *target) (answer, string, string
 	// finds out: so a broken old connection is worth a second dial.
 	fresh := o.conn == nil || o.conn.IsClosing()
 	a, detail := o.bind(ctx, t)
-	if a == silent && !fresh && ctx.Err() == nil {
+	if a == noAnswer && !fresh && ctx.Err() == nil {
 		a, detail = o.bind(ctx, t)
 	}
 	return a, detail, ""
@@ -30,7 +30,7 @@ func (o *ldapOpener) try(ctx context.Context, t *target) (answer, string, string
 func (o *ldapOpener) bind(ctx context.Context, t *target) (answer, string) {
 	if o.conn == nil || o.conn.IsClosing() {
 		if err := o.dial(); err != nil {
-			return silent, "cannot connect"
+			return noAnswer, "cannot connect"
 		}
 	}
 	conn := o.conn
@@ -43,7 +43,7 @@ func (o *ldapOpener) bind(ctx context.Context, t *target) (answer, string) {
 	var le *ldap.Error
 	if !errors.As(err, &le) || le.ResultCode >= ldap.ErrorNetwork || temporary[le.ResultCode] {
 		o.close()
-		return silent, "no usable answer to the bind"
+		return noAnswer, "no usable answer to the bind"
 	}
 	return refused, ldap.LDAPResultCodeMap[le.ResultCode]
 }

@@ -68,7 +68,7 @@ func (o *postgresOpener) ask(ctx context.Context, word string) (answer, string, 
 	case conn.IsClosed() && ctx.Err() == nil:
 		return refused, "the session was ended", ""
 	}
-	return silent, "no usable answer in the session", ""
+	return noAnswer, "no usable answer in the session", ""
 }
 
 func (o *postgresOpener) connect(ctx context.Context, t *target) (*pgx.Conn, error) {
@@ -103,11 +103,11 @@ func postgresAnswer(err error) (answer, string) {
 	var e *pgconn.PgError
 	switch {
 	case !errors.As(err, &e):
-		return silent, "cannot connect"
+		return noAnswer, "cannot connect"
 	case strings.HasPrefix(e.Code, "28"): // a wrong password, or a role that may not log in
 		return refused, "SQLSTATE " + e.Code
 	}
-	return silent, "SQLSTATE " + e.Code // it starts, stops, or has no room
+	return noAnswer, "SQLSTATE " + e.Code // it starts, stops, or has no room
 }
 
 // close keeps the sessions: the last try of all comes after it.

@@ -65,7 +65,7 @@ func (o *vaultOpener) login(ctx context.Context, path, token string, with map[st
 		} `json:"auth"`
 	}
 	if json.Unmarshal(body, &login) != nil || login.Auth.Token == "" {
-		return silent, "answered a login without a token", ""
+		return noAnswer, "answered a login without a token", ""
 	}
 	return accepted, "", login.Auth.Token
 }
@@ -75,30 +75,30 @@ func (o *vaultOpener) call(ctx context.Context, method, path, token string, body
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return silent, "cannot write the request", nil
+			return noAnswer, "cannot write the request", nil
 		}
 		payload = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(o.door.key.server, "/")+"/v1/"+path, payload)
 	if err != nil {
-		return silent, "cannot write the request", nil
+		return noAnswer, "cannot write the request", nil
 	}
 	if token != "" {
 		req.Header.Set("X-Vault-Token", token)
 	}
 	res, err := o.client.Do(req)
 	if err != nil {
-		return silent, "cannot connect", nil
+		return noAnswer, "cannot connect", nil
 	}
 	defer res.Body.Close()
 	answered, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	switch {
 	case err != nil:
-		return silent, "the answer was cut short", nil
+		return noAnswer, "the answer was cut short", nil
 	case res.StatusCode < 300:
 		return accepted, "", answered
 	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests: // sealed, standby, overloaded
-		return silent, http.StatusText(res.StatusCode), nil
+		return noAnswer, http.StatusText(res.StatusCode), nil
 	default:
 		return refused, http.StatusText(res.StatusCode), nil
 	}

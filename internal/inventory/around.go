@@ -72,7 +72,7 @@ func (l *lister) warnHidden(name string, h authority.Hidden) {
 }
 
 // seenAround takes over what the servers of its authority show of an account.
-func (l *line) seenAround(seen authority.Seen, subject string) {
+func (l *draft) seenAround(seen authority.Seen, subject string) {
 	for _, p := range seen.Problems[subject] {
 		if slices.ContainsFunc(l.findings, func(f credential.Finding) bool {
 			return f.Code == credential.FindingCode(p.Code) && f.Detail == p.Detail
@@ -88,11 +88,11 @@ func (l *line) seenAround(seen authority.Seen, subject string) {
 		l.resets = true
 		l.find(credential.FindingResetsOthers, "%s: it goes before those that it could reset", why)
 	}
-	l.settle()
+	l.nameProblem()
 }
 
 // goesLast: what replicates by it may stop with it, and then no change arrives
 // any more.
-func (l *line) goesLast() bool {
+func (l *draft) goesLast() bool {
 	return slices.Contains(l.Accepted, credential.Replicates) && l.rank() != toVault
 }

@@ -14,19 +14,19 @@ import (
 // custom_metadata names one account and field, and teams keep several
 // credentials of a device in one secret.
 type beside struct {
-	taken map[place][]string // fields that the roll has, or that are left out by name
-	there map[place][]string // fields that are there
+	taken map[secretPath][]string // fields that the roll has, or that are left out by name
+	there map[secretPath][]string // fields that are there
 }
 
 func (l *lister) newBeside(roll *credential.Roll) *beside {
-	b := &beside{map[place][]string{}, map[place][]string{}}
+	b := &beside{map[secretPath][]string{}, map[secretPath][]string{}}
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
-			b.taken[placeOf(p)] = append(b.taken[placeOf(p)], p.Field)
+			b.taken[secretPathOf(p)] = append(b.taken[secretPathOf(p)], p.Field)
 		}
 	}
 	for p, h := range l.held {
-		if b.taken[placeOf(p)] != nil {
+		if b.taken[secretPathOf(p)] != nil {
 			b.see(p, h.keys)
 		}
 	}
@@ -40,24 +40,24 @@ func (l *lister) newBeside(roll *credential.Roll) *beside {
 	return b
 }
 
-func (b *beside) see(p credential.Path, fields []string) { b.there[placeOf(p)] = fields }
+func (b *beside) see(p credential.Path, fields []string) { b.there[secretPathOf(p)] = fields }
 
-// tell warns of fields that look like credentials and are on no line, and says
+// tell warns of fields that look like credentials and are on no credential, and says
 // of secrets without an owner what they hold.
 func (b *beside) tell(l *lister, roll *credential.Roll) {
-	var places []place
+	var places []secretPath
 	for at := range b.there {
 		places = append(places, at)
 	}
-	slices.SortFunc(places, func(a, b place) int {
+	slices.SortFunc(places, func(a, b secretPath) int {
 		return cmp.Or(strings.Compare(a.mount, b.mount), strings.Compare(a.path, b.path))
 	})
-	ownerless := map[place]bool{}
+	ownerless := map[secretPath]bool{}
 	for _, c := range roll.Credentials {
 		for _, p := range c.Paths {
 			if c.Problem == credential.NoOwner {
-				ownerless[placeOf(p)] = true
-				has := "the secret has " + quoted(b.there[placeOf(p)])
+				ownerless[secretPathOf(p)] = true
+				has := "the secret has " + quoted(b.there[secretPathOf(p)])
 				if l.held[p].problem == credential.DeletedVersion {
 					has = "the secret's current version is deleted, which stops nobody who has read it before: `vault kv undelete` brings it back, if somebody has to see what it was"
 				}

@@ -52,14 +52,14 @@ func ownField(c *credential.Credential, p credential.Path) string {
 // namedBeside reports whether somebody named another field of the same secret.
 func namedBeside(c *credential.Credential, p credential.Path) bool {
 	return slices.ContainsFunc(c.Paths, func(q credential.Path) bool {
-		return q != p && placeOf(q) == placeOf(p) && !claim(c, q)
+		return q != p && secretPathOf(q) == secretPathOf(p) && !claim(c, q)
 	})
 }
 
 // keepNamed takes off what secrets say of themselves, where a person said that
 // the paths he named are all that the account has. Else whoever writes below
 // the device's prefix could name an account in one secret after the other.
-func (l *line) keepNamed() {
+func (l *draft) keepNamed() {
 	var kept, left []credential.Path
 	for _, p := range sortedPaths(slices.Concat(l.Paths, l.maybe)) {
 		if slices.Contains(l.named, p) || slices.Contains(l.Ours, p) {
@@ -75,17 +75,17 @@ func (l *line) keepNamed() {
 	}
 }
 
-// settleGuesses drops the usual field of a secret where a person named the one
+// dropGuesses drops the usual field of a secret where a person named the one
 // that the account has in it.
-func (l *line) settleGuesses(named credential.Path) {
+func (l *draft) dropGuesses(named credential.Path) {
 	l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(p credential.Path) bool {
-		return p != named && placeOf(p) == placeOf(named) && slices.Contains(l.guesses, p) && !slices.Contains(l.named, p)
+		return p != named && secretPathOf(p) == secretPathOf(named) && slices.Contains(l.guesses, p) && !slices.Contains(l.named, p)
 	})
 }
 
 // manyPaths is what is said of an account that more paths name than one
 // credential can have.
-func manyPaths(l *line, all int) string {
+func manyPaths(l *draft, all int) string {
 	text := fmt.Sprintf("%d paths name it: the first %d are shown", all, len(l.Paths))
 	if slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return claim(&l.Credential, p) }) {
 		text += fmt.Sprintf("; of most, only the secrets' own metadata says that they are the account's, and a thief may have written that: leave out those that are not (exclude: - {path: …, reason: …}), "+

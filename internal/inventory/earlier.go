@@ -168,7 +168,7 @@ func (m *merger) keep() {
 		if k.Subject != "" && k.Hearsay && len(k.Paths) > 0 && len(paths) == 0 {
 			continue // a person left out the only place that names it
 		}
-		l := m.lineOf(k)
+		l := m.draftOf(k)
 		l.Paths, l.named, l.kept = paths, k.Named, k.campaign
 		l.Reasons = []credential.Reason{k.candidate().Reason}
 		for _, r := range k.Reasons {
@@ -200,11 +200,11 @@ func notNamedDo(k kept) string {
 // off again.
 func (m *merger) isNamed(k kept) bool {
 	if k.Subject != "" {
-		return m.lines[k.ID] != nil
+		return m.drafts[k.ID] != nil
 	}
 	for _, p := range k.Paths {
-		for _, l := range m.lines {
-			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return placeOf(p) == placeOf(q) }) {
+		for _, l := range m.drafts {
+			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p) == secretPathOf(q) }) {
 				return true
 			}
 		}
@@ -229,21 +229,21 @@ func (m *merger) withoutLeftOut(k kept) []credential.Path {
 	return out
 }
 
-// lineOf makes the line, of the account if that is still there.
-func (m *merger) lineOf(k kept) *line {
+// draftOf makes the draft, of the account if that is still there.
+func (m *merger) draftOf(k kept) *draft {
 	if found := m.accounts(k.candidate()); k.Subject != "" && len(found) == 1 {
 		m.matched(Candidate{Kind: k.Kind, Authority: k.Authority, Reason: k.candidate().Reason}, found[0])
-		l := m.lines[k.ID]
+		l := m.drafts[k.ID]
 		l.told = !k.Hearsay
 		return l
 	}
-	l := &line{Credential: credential.Credential{ID: k.ID, Kind: k.Kind, Authority: k.Authority, Name: k.Name, Problem: k.Problem}}
+	l := &draft{Credential: credential.Credential{ID: k.ID, Kind: k.Kind, Authority: k.Authority, Name: k.Name, Problem: k.Problem}}
 	if k.Subject != "" {
 		l.Problem = credential.NoAccount
 		l.find(credential.FindingNoAccount, "the account is not in %s: deleted, outside of base, or hidden from bind.dn, or the campaign file has no such directory", k.Authority)
 		l.logins = []string{k.Subject}
 	}
-	m.lines[k.ID] = l
+	m.drafts[k.ID] = l
 	return l
 }
 
@@ -281,7 +281,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 				fmt.Errorf("exclude: %s: %s %s, and it was meant for that path: nothing was listed; take the exclude out, let a campaign finish it, then exclude it", roll.Excluded[j].Name, from, alone),
 				"an exclude names a path for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
 			}
-		case m.lines[left.ID] != nil:
+		case m.drafts[left.ID] != nil:
 		case left.Device != "" && !m.c.IsDevice(left.Device):
 			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s: run a campaign of that device, which goes on with it", name, from, left.Device, alone)})
 		default:

@@ -10,7 +10,7 @@ import (
 )
 
 // wave is the index of the first wave that matches, or one past the last.
-func (m *merger) wave(l *line) int {
+func (m *merger) wave(l *draft) int {
 	for i, w := range m.c.Waves {
 		if waveMatches(w, l) {
 			return i
@@ -19,7 +19,7 @@ func (m *merger) wave(l *line) int {
 	return len(m.c.Waves)
 }
 
-func waveMatches(w config.Wave, l *line) bool {
+func waveMatches(w config.Wave, l *draft) bool {
 	if w.Kind != "" && w.Kind != l.Kind || w.Directory != "" && w.Directory != l.Authority {
 		return false
 	}

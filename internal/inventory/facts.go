@@ -15,7 +15,7 @@ import (
 // facts are what an entry shows of being an account, and of what a reset would
 // do to it.
 type facts struct {
-	rootpw  bool // family.rootpw
+	rootpw  bool // driver.rootpw
 	domains bool
 	classes []string // objectClass, in lower case
 	login   []string
@@ -71,7 +71,7 @@ func classes(names string) map[string]bool {
 	return set
 }
 
-func (f family) factsOf(e directory.Entry) *facts {
+func (f driver) factsOf(e directory.Entry) *facts {
 	out := &facts{rootpw: f.rootpw, domains: f.domains, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
 	for _, a := range f.more {
 		if out.named == nil {

@@ -246,7 +246,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	own, err := l.ownIdentities(ctx, known)
+	own, err := l.findOwnIdentities(ctx, known)
 	if err != nil {
 		return nil, nil, err
 	}

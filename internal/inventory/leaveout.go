@@ -39,7 +39,7 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 	return kept
 }
 
-// exclude moves lines to Roll.Excluded, and notes the paths that were left out.
+// exclude moves drafts to Roll.Excluded, and notes the paths that were left out.
 // An exclude that takes off nothing is a warning: the person who wrote it
 // believes in a credential that is not there. One that means several is an
 // error, because leaving out more than was meant would let a stolen credential
@@ -61,7 +61,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			continue
 		}
 		if e.Campaign != "" {
-			for id, l := range m.lines {
+			for id, l := range m.drafts {
 				if l.kept == e.Campaign && l.Problem != "" {
 					why[id] = cmp.Or(why[id], e.Reason)
 				}
@@ -80,13 +80,13 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		}
 	}
 	for id, reason := range why {
-		l := m.lines[id]
+		l := m.drafts[id]
 		l.tidy()
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
 		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
-		delete(m.lines, id)
+		delete(m.drafts, id)
 	}
 	warnings = append(warnings, m.notePaths(roll, why)...)
 	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
@@ -103,7 +103,7 @@ func loginExcluded(name, reason string) Warning {
 // makesNoPath refuses a path that is left out and that we would write to:
 // vault.adopt and vault.handover make it for an account that has none.
 func (m *merger) makesNoPath(e config.Exclude) error {
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		if l.Adopted && slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return names(e, p) }) {
 			return &naming{
 				fmt.Errorf("exclude %s: that is where the new value of %s: %s goes, which no source gives another place: nothing was listed; exclude the account by its DN, or name a path for it in a manifest", name(e), l.Authority, l.Name),
@@ -124,7 +124,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		if a := m.accounts(p.Candidate); len(a) == 1 {
 			x.ID, x.Name = p.Authority+"/"+a[0].Subject, a[0].Name
 		}
-		if l := m.lines[x.ID]; l != nil || excluded[x.ID] != "" {
+		if l := m.drafts[x.ID]; l != nil || excluded[x.ID] != "" {
 			x.ID, x.Name = "path/"+p.Path.String(), p.Path.String()
 			if l != nil {
 				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
@@ -141,7 +141,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
 	}
 	for _, x := range byID {
-		found := line{Credential: credential.Credential{Reasons: x.Found}}
+		found := draft{Credential: credential.Credential{Reasons: x.Found}}
 		found.tidy()
 		x.Found = found.Reasons
 		roll.Excluded = append(roll.Excluded, *x)
@@ -159,7 +159,7 @@ func name(e config.Exclude) string {
 	return "path " + e.Path
 }
 
-// acceptances marks problems that a person accepted, by account: their lines
+// acceptances marks problems that a person accepted, by account: their drafts
 // are rotated.
 func (m *merger) acceptances() ([]Warning, error) {
 	var warnings []Warning
@@ -173,7 +173,7 @@ func (m *merger) acceptances() ([]Warning, error) {
 		}
 		used := false
 		for _, t := range one {
-			used = m.lines[t.id].accept(a) || used
+			used = m.drafts[t.id].accept(a) || used
 		}
 		if !used {
 			warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("accept account %s: nothing on the roll has the problem %s by that name: correct it or remove it", a.Account, a.Problem)})
@@ -183,13 +183,13 @@ func (m *merger) acceptances() ([]Warning, error) {
 }
 
 // isBeside reports whether an exclude takes off a field beside one that is on
-// the roll: it is on no line by itself.
+// the roll: it is on no credential by itself.
 func (m *merger) isBeside(e config.Exclude) bool {
 	p, err := credential.ParsePath(e.Path)
 	if err != nil {
 		return false
 	}
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		for _, q := range l.Paths {
 			if p.Mount+"/"+p.Path == q.Mount+"/"+q.Path {
 				return true

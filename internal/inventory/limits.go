@@ -16,8 +16,8 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// limitsMost bounds the secret-ids that are looked at for each role.
-const limitsMost = 1000
+// maxLimits bounds the secret-ids that are looked at for each role.
+const maxLimits = 1000
 
 // secretIDLimits says before the run what a new secret-id cannot take over from
 // the old ones, or what will be in the way of proving it
@@ -46,7 +46,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 	}
 	var seen []map[string]any
 	accessors := keys(list)
-	for _, accessor := range accessors[:min(len(accessors), limitsMost)] {
+	for _, accessor := range accessors[:min(len(accessors), maxLimits)] {
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at+"/secret-id-accessor/lookup", map[string]any{"secret_id_accessor": accessor})
 		switch {
 		case vault.Answered(err, http.StatusForbidden):
@@ -74,8 +74,8 @@ func (l *lister) shared(c *credential.Credential, ids []map[string]any, all int)
 		return nil
 	}
 	differ := differences(ids)
-	if all > limitsMost {
-		differ = append(differ, fmt.Sprintf("more than the first %d, which alone were looked at", limitsMost))
+	if all > maxLimits {
+		differ = append(differ, fmt.Sprintf("more than the first %d, which alone were looked at", maxLimits))
 	}
 	why := "differ in " + strings.Join(differ, ", ")
 	if len(differ) == 0 {
@@ -103,7 +103,7 @@ func (l *lister) unexposed(ids []map[string]any) (made []string) {
 		text, _ := id["creation_time"].(string)
 		at, err := time.Parse(time.RFC3339Nano, text)
 		given, _ := id["metadata"].(map[string]any)
-		if _, ours := given[markOfRollcall]; err == nil && !ours && !exposed(l.c.Exposure, at) {
+		if _, ours := given[tagOfRollcall]; err == nil && !ours && !exposed(l.c.Exposure, at) {
 			made = append(made, at.UTC().Format(time.RFC3339))
 		}
 	}
@@ -120,8 +120,8 @@ func alike(ids []map[string]any) []credential.Finding {
 		"it has %d secret-ids: whoever has one logs in as it. With the rotation all but the new one are destroyed; if one is another consumer's, give that one a role of its own first", len(ids))}}
 }
 
-// markOfRollcall is what a rotation adds to the metadata of a secret-id.
-const markOfRollcall = "rollcall"
+// tagOfRollcall is what a rotation adds to the metadata of a secret-id.
+const tagOfRollcall = "rollcall"
 
 // differences names what tells secret-ids of a role apart by whose they are.
 // Uses and lifetimes do not.
@@ -131,7 +131,7 @@ func differences(ids []map[string]any) []string {
 	for _, id := range ids {
 		given, _ := id["metadata"].(map[string]any)
 		for k := range given {
-			keys[k] = k != markOfRollcall
+			keys[k] = k != tagOfRollcall
 		}
 	}
 	differs := func(of func(map[string]any) any) bool {

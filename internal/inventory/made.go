@@ -208,7 +208,7 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 	}
 	accessors := keys(list)
 	var within []time.Time
-	for _, accessor := range accessors[:min(len(accessors), limitsMost)] {
+	for _, accessor := range accessors[:min(len(accessors), maxLimits)] {
 		at := role + "/secret-id-accessor/lookup"
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
 		switch {

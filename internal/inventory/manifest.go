@@ -41,8 +41,8 @@ var columns = append([]string{"kind", "directory", "account", "path", "line", "n
 
 // row is one line of a manifest as text.
 type row struct {
-	line  int
-	cells map[string]string
+	fileLine int
+	cells    map[string]string
 	// exact is the account with the blanks at its ends; loose: they stand there
 	// without quotes, so that they may be the layout's.
 	exact string
@@ -88,7 +88,7 @@ func manifest(c *config.Campaign, s config.Source, add func(Candidate)) error {
 }
 
 func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate {
-	detail := fmt.Sprintf("%s:%d", s.File, r.line)
+	detail := fmt.Sprintf("%s:%d", s.File, r.fileLine)
 	if n := r.cells["note"]; n != "" {
 		detail += ", " + n
 	}
@@ -97,32 +97,32 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		Authority: r.cells["directory"],
 		Account:   r.cells["account"],
 		Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: detail},
-		Lines:     t.lines(c, s, r),
+		Lines:     t.profileLines(c, s, r),
 	}
 	if cand.Kind.ByHand() {
 		return t.task(c, s, r, cand)
 	}
 	for _, column := range taskColumns {
 		if r.cells[column] != "" {
-			t.problem(r.line, "%s: belongs to what a person does: give the row a kind of those (%s), or leave it out", column, anyTask())
+			t.problem(r.fileLine, "%s: belongs to what a person does: give the row a kind of those (%s), or leave it out", column, anyTask())
 		}
 	}
 	if cand.Account == "" && r.cells["path"] == "" {
-		t.problem(r.line, "needs account or path, or it names nothing")
+		t.problem(r.fileLine, "needs account or path, or it names nothing")
 	}
 	if cand.Kind == "" {
 		cand.Kind = s.Kind
 	}
 	switch traits := cand.Kind.Traits(); {
 	case cand.Kind != "" && traits.Kind == "":
-		t.problem(r.line, "kind: must be %s", anyKind())
+		t.problem(r.fileLine, "kind: must be %s", anyKind())
 	case traits.Login != nil:
 		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
-			t.problem(r.line, "directory: leave it out, Vault itself decides on %s", traits.Login.What)
+			t.problem(r.fileLine, "directory: leave it out, Vault itself decides on %s", traits.Login.What)
 		}
 		cand.Authority = credential.VaultAuthority
 		if _, _, ok := cutRole(cand.Account); !ok && cand.Account != "" {
-			t.problem(r.line, "account: %s is written as mount/name, for example %s", traits.Login.What, traits.Login.Example)
+			t.problem(r.fileLine, "account: %s is written as mount/name, for example %s", traits.Login.What, traits.Login.Example)
 		}
 	default:
 		t.directory(c, &cand, r)
@@ -136,22 +136,22 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 			cand.Kind = usual
 		case usual == "": // no such authority, which is said
 		case traits.HandsOver && !takes:
-			t.problem(r.line, "kind: accounts of this directory have %s; %s is for people in Active Directory", usual, cand.Kind)
+			t.problem(r.fileLine, "kind: accounts of this directory have %s; %s is for people in Active Directory", usual, cand.Kind)
 		case !takes:
-			t.problem(r.line, "kind: accounts of %s have %s; leave it out", t.called(c, cand.Authority), usual)
+			t.problem(r.fileLine, "kind: accounts of %s have %s; leave it out", t.called(c, cand.Authority), usual)
 		}
 		if traits.HandsOver && r.cells["path"] != "" {
-			t.problem(r.line, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", usual)
+			t.problem(r.fileLine, "path: leave it out, a person's password is in no path that anything reads; if something does, the account is a service's and has %s", usual)
 		}
 	}
 	if text := r.cells["path"]; text != "" {
 		p, ok := config.ParseReference(text)
 		if !ok {
-			t.problem(r.line, "path: must be a Vault reference, mount/path#field")
+			t.problem(r.fileLine, "path: must be a Vault reference, mount/path#field")
 		}
 		var err error
 		if p.Field, err = cand.Kind.Traits().FieldsOf(p.Field); err != nil {
-			t.problem(r.line, "path: %v", err)
+			t.problem(r.fileLine, "path: %v", err)
 		}
 		cand.Path = &p
 	}
@@ -162,7 +162,7 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 // very text.
 func (t *table) exactly(c *config.Campaign, authority string, r row) string {
 	if r.loose {
-		t.problem(r.line, "account: has a blank at an end, and in %s that makes another name: take it out; or, where it is part of the name, write the whole in double quotes or the account's number (oid)", c.Called(authority))
+		t.problem(r.fileLine, "account: has a blank at an end, and in %s that makes another name: take it out; or, where it is part of the name, write the whole in double quotes or the account's number (oid)", c.Called(authority))
 	}
 	return r.exact
 }
@@ -192,12 +192,12 @@ func (t *table) directory(c *config.Campaign, cand *Candidate, r row) {
 	if cand.Authority == "" {
 		cand.Authority = onlyAuthority(c)
 		if cand.Authority == "" {
-			t.problem(r.line, "directory: missing, and the campaign file does not have exactly one")
+			t.problem(r.fileLine, "directory: missing, and the campaign file does not have exactly one")
 		}
 		return
 	}
 	if c.Authority(cand.Authority) == nil {
-		t.problem(r.line, "directory: not in the campaign file, which has: %s", strings.Join(c.Authorities(), ", "))
+		t.problem(r.fileLine, "directory: not in the campaign file, which has: %s", strings.Join(c.Authorities(), ", "))
 	}
 }
 

@@ -213,7 +213,7 @@ func (t *table) cells(line int, head, cells []string, d dialect) {
 		t.problem(line, "has %s where the header has %d (%s): write its separators to the end, which Excel leaves out, or complete it if the file was cut off", cellCount(len(cells)), len(head), d)
 		return
 	}
-	out := row{line: line, cells: map[string]string{}}
+	out := row{fileLine: line, cells: map[string]string{}}
 	for i, c := range cells {
 		if head[i] == "" && c != "" {
 			t.problem(line, "has a value in column %d, which has no name in the header", i+1)

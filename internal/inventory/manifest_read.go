@@ -69,7 +69,7 @@ func (t *table) yamlEnds(list *yaml.Node) []credential.TaskEnd {
 }
 
 func (t *table) yamlRow(item *yaml.Node) row {
-	r := row{line: item.Line, cells: map[string]string{}}
+	r := row{fileLine: item.Line, cells: map[string]string{}}
 	for i := 0; i+1 < len(item.Content); i += 2 {
 		k, v := item.Content[i], item.Content[i+1]
 		if !t.column(k.Line, k.Value, 1, "") {

@@ -16,15 +16,15 @@ import (
 // so.
 const unmatched = "unmatched"
 
-// line is a credential in the making.
-type line struct {
+// draft is a credential in the making.
+type draft struct {
 	credential.Credential
 	logins   []string          // what else people call the account
 	guesses  []credential.Path // paths whose field nobody named
 	short    string            // for an adopted path
 	findings []credential.Finding
 	problems []credential.Problem // of its account
-	like     []string             // ids of the lines whose name it has (sameNames)
+	like     []string             // ids of the drafts whose name it has (sameNames)
 	resets   bool                 // it can reset other accounts of its authority
 
 	protected bool // it is of a protected group
@@ -40,13 +40,13 @@ type line struct {
 	people, services []string // the sources that list it as a person's account, and as a service's
 }
 
-// merger holds the lines by credential id. Everything in it is a set or is
+// merger holds the drafts by credential id. Everything in it is a set or is
 // sorted at the end, so the order of sources and entries does not matter.
 type merger struct {
-	c     *config.Campaign
-	known accounts
-	lost  unfound // where accounts may be that were not found
-	lines map[string]*line
+	c      *config.Campaign
+	known  accounts
+	lost   unfound // where accounts may be that were not found
+	drafts map[string]*draft
 
 	uses usesIndex
 
@@ -58,7 +58,7 @@ type merger struct {
 // that were not found. The error is about names in the campaign file that
 // cannot be carried out.
 func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
-	m := &merger{c: c, known: known, lost: lost, uses: indexUses(lost.uses), lines: map[string]*line{}}
+	m := &merger{c: c, known: known, lost: lost, uses: indexUses(lost.uses), drafts: map[string]*draft{}}
 	var loose, left []Candidate
 	for _, cand := range m.leavePathsOut(found) {
 		switch {
@@ -73,11 +73,11 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 			loose = append(loose, cand)
 		}
 	}
-	m.settleFields()
+	m.applyDefaultFields()
 	m.loose(loose)
 	m.keep()
 	for _, cand := range left {
-		if l := m.lines[cand.Authority+"/"+cand.Found.Subject]; l != nil && l.kept != "" {
+		if l := m.drafts[cand.Authority+"/"+cand.Found.Subject]; l != nil && l.kept != "" {
 			m.matched(cand, *cand.Found)
 		}
 	}
@@ -98,7 +98,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		return nil, nil, err
 	}
 	m.sameNames(lost.users, own)
-	warnings := m.ownIdentities(own)
+	warnings := m.leaveOwnIdentities(own)
 	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
 	more, err := m.exclude(roll)
 	if err != nil {
@@ -127,13 +127,13 @@ func (m *merger) accounts(c Candidate) []Account {
 	return preferAccounts(m.known[refTo(m.c, c.Authority, c.Account)])
 }
 
-// matched adds a candidate to the line of its account.
+// matched adds a candidate to the draft of its account.
 func (m *merger) matched(c Candidate, a Account) {
 	id := c.Authority + "/" + a.Subject
 	if a.kind != "" {
 		c.Kind = a.kind
 	}
-	l := m.lines[id]
+	l := m.drafts[id]
 	if c.Earlier || c.Left {
 		if l != nil { // else all that names it is left out
 			l.Paths = append(l.Paths, *c.Path)
@@ -147,8 +147,8 @@ func (m *merger) matched(c Candidate, a Account) {
 		return
 	}
 	if l == nil {
-		l = &line{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name, Logins: m.lost.logins[id]}, short: a.Short}
-		m.lines[id] = l
+		l = &draft{Credential: credential.Credential{ID: id, Kind: c.Kind, Authority: c.Authority, Subject: a.Subject, Name: a.Name, Logins: m.lost.logins[id]}, short: a.Short}
+		m.drafts[id] = l
 	}
 	// An entry renamed during the listing may show two names.
 	l.Name, l.short = min(l.Name, a.Name), min(l.short, a.Short)
@@ -184,12 +184,12 @@ func (m *merger) matched(c Candidate, a Account) {
 	l.found(c)
 }
 
-// settleFields takes the usual field of a secret only where no source names
+// applyDefaultFields takes the usual field of a secret only where no source names
 // the field that this account has in it.
-func (m *merger) settleFields() {
-	for _, l := range m.lines {
+func (m *merger) applyDefaultFields() {
+	for _, l := range m.drafts {
 		for _, g := range sortedPaths(l.guesses) {
-			if !slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return placeOf(p) == placeOf(g) }) {
+			if !slices.ContainsFunc(l.Paths, func(p credential.Path) bool { return secretPathOf(p) == secretPathOf(g) }) {
 				l.Paths = append(l.Paths, g)
 			}
 		}
@@ -199,7 +199,7 @@ func (m *merger) settleFields() {
 // peopleAndServices keeps must-change off accounts that anything but their
 // owner logs in with: it would cut that off.
 func (m *merger) peopleAndServices() {
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		if len(l.people) == 0 || len(l.services) == 0 {
 			continue
 		}
@@ -213,30 +213,30 @@ func sortedText(names []string) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-func (l *line) found(c Candidate) {
+func (l *draft) found(c Candidate) {
 	l.reason(c)
 	if c.Path != nil {
 		l.Paths = append(l.Paths, *c.Path)
 	}
 }
 
-// place is a secret without its field.
-type place struct{ mount, path string }
+// secretPath is a secret without its field.
+type secretPath struct{ mount, path string }
 
-func placeOf(p credential.Path) place { return place{p.Mount, p.Path} }
+func secretPathOf(p credential.Path) secretPath { return secretPath{p.Mount, p.Path} }
 
 // loose deals with candidates that do not lead to exactly one account.
 func (m *merger) loose(list []Candidate) {
-	owners := map[place][]*line{}
-	for _, l := range m.lines {
+	owners := map[secretPath][]*draft{}
+	for _, l := range m.drafts {
 		for _, p := range l.Paths {
-			owners[placeOf(p)] = append(owners[placeOf(p)], l)
+			owners[secretPathOf(p)] = append(owners[secretPathOf(p)], l)
 		}
 	}
 	known := m.named()
 	var pathless []Candidate
-	byRef := map[reference][]*line{}
-	named := map[place][]*line{} // paths that a source names for an account which was not found
+	byRef := map[reference][]*draft{}
+	named := map[secretPath][]*draft{} // paths that a source names for an account which was not found
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b Candidate) int { return cmp.Compare(min(1, len(b.Account)), min(1, len(a.Account))) })
 	for _, c := range list {
@@ -244,14 +244,14 @@ func (m *merger) loose(list []Candidate) {
 			pathless = append(pathless, c)
 			continue
 		}
-		if others := meantThere(c, named[placeOf(*c.Path)]); len(others) > 0 {
+		if others := meantThere(c, named[secretPathOf(*c.Path)]); len(others) > 0 {
 			for _, l := range others {
 				l.reason(c)
 			}
 			m.noteMaybe(c, known)
 			continue
 		}
-		if m.claimed(c, owners[placeOf(*c.Path)]) {
+		if m.claimed(c, owners[secretPathOf(*c.Path)]) {
 			continue
 		}
 		m.noteMaybe(c, known)
@@ -259,7 +259,7 @@ func (m *merger) loose(list []Candidate) {
 		if c.Account != "" {
 			r := refTo(m.c, c.Authority, c.Account)
 			byRef[r] = append(byRef[r], l)
-			named[placeOf(*c.Path)] = append(named[placeOf(*c.Path)], l)
+			named[secretPathOf(*c.Path)] = append(named[secretPathOf(*c.Path)], l)
 		}
 	}
 	for _, c := range pathless {
@@ -273,13 +273,13 @@ func (m *merger) loose(list []Candidate) {
 	}
 }
 
-// meantThere are the lines of a secret that say whose it is, for a candidate
+// meantThere are the drafts of a secret that say whose it is, for a candidate
 // that does not.
-func meantThere(c Candidate, there []*line) []*line {
+func meantThere(c Candidate, there []*draft) []*draft {
 	if c.Account != "" {
 		return nil
 	}
-	var out []*line
+	var out []*draft
 	for _, l := range there {
 		if c.AnyField || slices.Contains(l.Paths, *c.Path) {
 			out = append(out, l)
@@ -299,7 +299,7 @@ func inRow(c Candidate) string {
 // claimed gives a candidate to the accounts that other sources found for its
 // path: when it names no account itself, or an ambiguous one that the path
 // settles.
-func (m *merger) claimed(c Candidate, owners []*line) bool {
+func (m *merger) claimed(c Candidate, owners []*draft) bool {
 	several := m.accounts(c)
 	if c.Account != "" && len(several) == 0 {
 		return false // it names an account, and another one
@@ -315,11 +315,11 @@ func (m *merger) claimed(c Candidate, owners []*line) bool {
 	return hit
 }
 
-func (m *merger) unmatched(id string, c Candidate) *line {
-	l := m.lines[id]
+func (m *merger) unmatched(id string, c Candidate) *draft {
+	l := m.drafts[id]
 	if l == nil {
-		l = &line{Credential: credential.Credential{ID: id}}
-		m.lines[id] = l
+		l = &draft{Credential: credential.Credential{ID: id}}
+		m.drafts[id] = l
 		l.Kind, l.Authority, l.Name = c.Kind, c.Authority, c.Account
 	}
 	l.found(c)
@@ -383,13 +383,13 @@ func firstText(a, b string) string {
 	return a
 }
 
-func (l *line) find(code credential.FindingCode, format string, args ...any) {
+func (l *draft) find(code credential.FindingCode, format string, args ...any) {
 	l.findings = append(l.findings, credential.Finding{Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
 // finish sorts everything and fills the roll.
 func (m *merger) finish(roll *credential.Roll) {
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		l.tidy()
 		if l.Authority == "" {
 			l.Authority = unmatched
@@ -408,7 +408,7 @@ func (m *merger) finish(roll *credential.Roll) {
 }
 
 // tidy sorts what is a set and drops repeats.
-func (l *line) tidy() {
+func (l *draft) tidy() {
 	l.Paths, l.Lines = sortedPaths(l.Paths), sortedLines(l.Lines)
 	slices.Sort(l.logins)
 	l.logins = slices.Compact(l.logins)

@@ -12,10 +12,10 @@ import (
 )
 
 // target is what a name in the campaign file means: the id of an account, on
-// the roll or not, or of a line without one.
+// the roll or not, or of a credential without one.
 type target struct {
 	id, name string
-	account  *Account // nil for a line without one, and for an AppRole
+	account  *Account // nil for a credential without one, and for an AppRole
 }
 
 // meant is all that a name means, in every directory and on the roll. The
@@ -30,7 +30,7 @@ func (m *merger) meant(name string) []target {
 			found[id] = target{id, authority + ": " + a.Name, &a}
 		}
 	}
-	for id, l := range m.lines {
+	for id, l := range m.drafts {
 		if l.Authority == credential.VaultAuthority && l.Subject != "" && accountKey(l.Subject) == key {
 			found[id] = target{id: id, name: l.Name}
 		}
@@ -64,7 +64,7 @@ func (m *merger) theOne(where, name string) ([]target, error) {
 		}
 	}
 	for _, t := range all {
-		if t.account == nil || m.lines[t.id] == nil || t.account.mainName(name) {
+		if t.account == nil || m.drafts[t.id] == nil || t.account.mainName(name) {
 			continue
 		}
 		return nil, &naming{
@@ -72,7 +72,7 @@ func (m *merger) theOne(where, name string) ([]target, error) {
 			"a name in the campaign file means an account by a name that can be added to an entry; name it by its DN or immutable id",
 		}
 	}
-	return slices.DeleteFunc(all, func(t target) bool { return m.lines[t.id] == nil }), nil
+	return slices.DeleteFunc(all, func(t target) bool { return m.drafts[t.id] == nil }), nil
 }
 
 // bears reports whether any of the account's logins is that text.

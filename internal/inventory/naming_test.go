@@ -10,7 +10,7 @@ import (
 )
 
 func TestAnErrorThatNamesAnAccountCanBeSaidWithoutIt(t *testing.T) {
-	_, err := (&lister{c: campaign()}).family("corp").accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
+	_, err := (&lister{c: campaign()}).driver("corp").accountOf(directory.Entry{DN: "uid=svc-mail,dc=example,dc=org"})
 	require.ErrorContains(t, err, "uid=svc-mail")
 	public, ok := Public(fmt.Errorf("looking up: %w", err))
 	require.True(t, ok)

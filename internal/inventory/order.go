@@ -31,7 +31,7 @@ const (
 	waveOwn    = "Rollcall's own, alone"
 )
 
-func (l *line) rank() rank {
+func (l *draft) rank() rank {
 	switch {
 	case l.ReachesVault():
 		return toVault
@@ -41,7 +41,7 @@ func (l *line) rank() rank {
 	return plain
 }
 
-// order puts every line into its wave and names the waves. It does no I/O.
+// order puts every credential into its wave and names the waves. It does no I/O.
 //
 // The waves of the file that name logins to Vault are its first ones (config
 // holds it to that). Then come the logins that they leave over, and the other
@@ -55,15 +55,15 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	if leading < 0 {
 		leading = len(m.c.Waves)
 	}
-	ours := func(l *line) bool { place, is := own[l.ID]; return is && place != notByUs }
-	for _, l := range m.lines {
+	ours := func(l *draft) bool { place, is := own[l.ID]; return is && place != notByUs }
+	for _, l := range m.drafts {
 		_, l.Own = own[l.ID]
 	}
 	rest := len(m.c.Waves)
-	at := map[*line]spot{}
-	var ranked []*line
+	at := map[*draft]spot{}
+	var ranked []*draft
 	logins, last := false, false
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		i := m.wave(l)
 		switch {
 		case ours(l):
@@ -117,7 +117,7 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 		add(waveLast, 0)
 	}
 	behind := len(waves)
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		s, ok := at[l]
 		switch {
 		case ours(l):
@@ -130,7 +130,7 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 			l.Wave = place[s]
 		}
 	}
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		for ours(l) && l.Wave >= len(waves) {
 			add(waveOwn, 1)
 		}
@@ -171,10 +171,10 @@ func (s spot) next() spot {
 // no later than one that could reset it is refused. Accounts that can reset
 // each other, in a circle of any length, are not held to any order among
 // themselves: what the file leaves over of them goes together.
-func (m *merger) resettersFirst(lines []*line, at map[*line]spot, leading int) error {
+func (m *merger) resettersFirst(drafts []*draft, at map[*draft]spot, leading int) error {
 	rest := named(len(m.c.Waves))
-	slices.SortFunc(lines, func(a, b *line) int { return strings.Compare(a.ID, b.ID) })
-	g := m.resetGraph(lines)
+	slices.SortFunc(drafts, func(a, b *draft) int { return strings.Compare(a.ID, b.ID) })
+	g := m.resetGraph(drafts)
 	for _, comp := range g.components() { // whoever can reset a component stands before it
 		by, after := g.latest(comp)
 		first := spot{2 * leading, 0}
@@ -182,7 +182,7 @@ func (m *merger) resettersFirst(lines []*line, at map[*line]spot, leading int) e
 			first = after.next()
 		}
 		for _, n := range comp {
-			l := g.line(n)
+			l := g.draft(n)
 			if l == nil {
 				continue
 			}
@@ -197,7 +197,7 @@ func (m *merger) resettersFirst(lines []*line, at map[*line]spot, leading int) e
 				}
 			}
 		}
-		g.settle(comp, at)
+		g.noteLatest(comp, at)
 	}
 	return nil
 }

@@ -84,11 +84,11 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// ownIdentities finds them. Those that are rotated get a wave each, after all
+// findOwnIdentities finds them. Those that are rotated get a wave each, after all
 // else: the first of a pair is dead before the second is touched, and no other
 // credential is in those waves. The workers' own login to Vault, which
 // everything needs, is the last.
-func (l *lister) ownIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
+func (l *lister) findOwnIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
 	own := ownIdentities{}
 	last := 0
 	for _, name := range l.c.Authorities() {
@@ -124,12 +124,12 @@ func isOwnLogin(c Candidate) bool {
 	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == ownSource
 }
 
-// ownIdentities marks what nobody but a person can rotate. It stays on the roll
+// leaveOwnIdentities marks what nobody but a person can rotate. It stays on the roll
 // as an open exception, since the device may know it too.
-func (m *merger) ownIdentities(own ownIdentities) []Warning {
+func (m *merger) leaveOwnIdentities(own ownIdentities) []Warning {
 	var warnings []Warning
 	for id, place := range own {
-		l := m.lines[id]
+		l := m.drafts[id]
 		if l == nil || place != notByUs {
 			continue
 		}

@@ -30,7 +30,7 @@ func listed(t *testing.T, c *config.Campaign, found []Candidate, known accounts)
 	t.Helper()
 	l := &lister{c: c, candidates: found}
 	require.NoError(t, l.addOwn(t.Context()))
-	own, err := l.ownIdentities(t.Context(), known)
+	own, err := l.findOwnIdentities(t.Context(), known)
 	require.NoError(t, err)
 	roll, warnings, err := merge(c, l.candidates, known, own)
 	require.NoError(t, err)

@@ -13,8 +13,8 @@ import (
 // value cannot be the password of two accounts: were both rotated, the second
 // would overwrite the first in Vault and lose it.
 func (m *merger) sharedPaths() {
-	owners := map[credential.Path][]*line{}
-	for _, l := range m.lines {
+	owners := map[credential.Path][]*draft{}
+	for _, l := range m.drafts {
 		l.Paths = sortedPaths(l.Paths)
 		if l.Subject == "" && l.Problem != credential.Ambiguous || l.Problem == credential.TooManyPaths {
 			continue
@@ -36,7 +36,7 @@ func (m *merger) sharedPaths() {
 		}
 		slices.Sort(names)
 		earlier := ""
-		if slices.ContainsFunc(ls, func(l *line) bool { return slices.Contains(l.Ours, p) }) {
+		if slices.ContainsFunc(ls, func(l *draft) bool { return slices.Contains(l.Ours, p) }) {
 			earlier = fmt.Sprintf(", or, where an earlier campaign put the value of one there, say whose it is now (confirm: - {account: …, path: %q, reason: …})", strings.ReplaceAll(p.String(), `"`, ""))
 		}
 		for _, l := range ls {
@@ -64,22 +64,22 @@ func pathList(paths []credential.Path) string {
 // Those with a path get the default one with their immutable id as a spare:
 // where a new value goes if the account refuses what its paths hold.
 func (m *merger) adopt(own ownIdentities) error {
-	plain := map[*line]credential.Path{}
-	taken := map[place]int{} // secrets, for one of ours has one owner
-	for _, l := range m.lines {
+	plain := map[*draft]credential.Path{}
+	taken := map[secretPath]int{} // secrets, for one of ours has one owner
+	for _, l := range m.drafts {
 		for _, p := range l.Paths {
-			taken[placeOf(p)]++
+			taken[secretPathOf(p)]++
 		}
 		if len(l.Paths) == 0 && l.Subject != "" && l.Problem == "" {
 			p, err := m.adopted(l, l.short)
 			if err != nil {
 				return err
 			}
-			taken[placeOf(p)]++
+			taken[secretPathOf(p)]++
 			plain[l] = p
 		}
 	}
-	for id, l := range m.lines {
+	for id, l := range m.drafts {
 		if _, ours := own[id]; ours || l.Subject == "" || l.Problem != "" || l.Hearsay {
 			continue
 		}
@@ -89,7 +89,7 @@ func (m *merger) adopt(own ownIdentities) error {
 		}
 		if p, adopted := plain[l]; adopted {
 			l.Adopted, l.Paths = true, []credential.Path{p}
-			if taken[placeOf(p)] > 1 {
+			if taken[secretPathOf(p)] > 1 {
 				l.Paths, l.Confirmed = []credential.Path{spare}, []credential.Path{spare}
 			}
 			l.Named = l.Paths
@@ -102,7 +102,7 @@ func (m *merger) adopt(own ownIdentities) error {
 	return nil
 }
 
-func (m *merger) adopted(l *line, account string) (credential.Path, error) {
+func (m *merger) adopted(l *draft, account string) (credential.Path, error) {
 	key, template := "vault.adopt", m.c.Vault.Adopt
 	if l.HandsOver() {
 		key, template = "vault.handover", m.c.Vault.HandOver

@@ -14,13 +14,13 @@ import (
 // new value at a path of Rollcall's own meanwhile, they would be cut off, and
 // the report would say that Vault had never held the password.
 
-// calledSo are lines with an account, by authority and every name that a secret
+// calledSo are drafts with an account, by authority and every name that a secret
 // may call it.
-type calledSo map[reference][]*line
+type calledSo map[reference][]*draft
 
 func (m *merger) named() calledSo {
 	out := calledSo{}
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		if l.Subject == "" {
 			continue
 		}
@@ -43,7 +43,7 @@ func (m *merger) named() calledSo {
 // it may mean.
 func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	for _, a := range m.accounts(c) {
-		if l := m.lines[c.Authority+"/"+a.Subject]; l != nil {
+		if l := m.drafts[c.Authority+"/"+a.Subject]; l != nil {
 			l.maybe = append(l.maybe, *c.Path)
 		}
 	}
@@ -75,10 +75,10 @@ func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+
 // although one in Vault may be its own, and says so of one that has others.
 // Whoever excludes the path, or names its account there, has answered.
 func (m *merger) perhapsIts() {
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		alone := len(l.Paths) == 0
 		for _, p := range sortedPaths(l.maybe) {
-			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return placeOf(p) == placeOf(q) }) {
+			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p) == secretPathOf(q) }) {
 				continue
 			}
 			at := p.Mount + "/" + p.Path

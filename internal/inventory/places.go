@@ -24,7 +24,7 @@ func (m *merger) confirmed() ([]Warning, error) {
 		}
 		done := false
 		for _, t := range one {
-			l := m.lines[t.id]
+			l := m.drafts[t.id]
 			if l.Subject == "" {
 				continue
 			}
@@ -32,7 +32,7 @@ func (m *merger) confirmed() ([]Warning, error) {
 			l.told = true
 			l.Paths, l.named = append(l.Paths, c.Path), append(l.named, c.Path)
 			l.Confirmed = append(l.Confirmed, c.Path)
-			l.settleGuesses(c.Path)
+			l.dropGuesses(c.Path)
 			l.only = l.only || c.Only
 			l.Reasons = append(l.Reasons, credential.Reason{Source: "campaign file", Type: "confirm", Detail: c.Path.String() + ": " + c.Reason})
 		}
@@ -40,7 +40,7 @@ func (m *merger) confirmed() ([]Warning, error) {
 			warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: fmt.Sprintf("confirm account %s: no account of that name is on the roll: correct it or remove it", c.Account)})
 		}
 	}
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		if l.only {
 			l.keepNamed()
 		}
@@ -51,7 +51,7 @@ func (m *merger) confirmed() ([]Warning, error) {
 // ownPlaces leaves to what Rollcall itself logs in with the one path of the
 // campaign file, whatever a secret says: its new value opens whole directories.
 func (m *merger) ownPlaces(own ownIdentities) {
-	for id, l := range m.lines {
+	for id, l := range m.drafts {
 		if _, ours := own[id]; !ours || l.ownPath == nil {
 			continue
 		}
@@ -68,7 +68,7 @@ func (m *merger) ownPlaces(own ownIdentities) {
 // tellPlaces marks what is known by a secret's own word alone, and bounds what
 // one account may gather.
 func (m *merger) tellPlaces() {
-	for _, l := range m.lines {
+	for _, l := range m.drafts {
 		if l.Subject == "" {
 			continue
 		}
@@ -86,31 +86,31 @@ func (m *merger) tellPlaces() {
 	}
 }
 
-// What one line of the roll may hold: an entry of the ledger has at most 64
+// What one credential of the roll may hold: an entry of the ledger has at most 64
 // KiB, and names in Vault may be long.
 const (
-	pathBytesMost   = 16 << 10
-	reasonBytesMost = 300
+	maxPathBytes   = 16 << 10
+	maxReasonBytes = 300
 )
 
 // fitting is how many of paths one credential may have.
 func fitting(paths []credential.Path) int {
 	size := 0
 	for n, p := range paths {
-		if size += len(p.String()); n == credential.PathsMost || size > pathBytesMost {
+		if size += len(p.String()); n == credential.MaxPaths || size > maxPathBytes {
 			return n
 		}
 	}
 	return len(paths)
 }
 
-func (l *line) boundReasons() {
+func (l *draft) boundReasons() {
 	for i, r := range l.Reasons {
-		if len(r.Detail) > reasonBytesMost {
-			l.Reasons[i].Detail = strings.ToValidUTF8(r.Detail[:reasonBytesMost], "") + "…"
+		if len(r.Detail) > maxReasonBytes {
+			l.Reasons[i].Detail = strings.ToValidUTF8(r.Detail[:maxReasonBytes], "") + "…"
 		}
 	}
-	if n, most := len(l.Reasons), 2*credential.PathsMost; n > most {
+	if n, most := len(l.Reasons), 2*credential.MaxPaths; n > most {
 		l.tidy()
 		l.Reasons = append(l.Reasons[:most:most], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-most)})
 	}
@@ -130,8 +130,8 @@ func keepOf(paths, some []credential.Path) []credential.Path {
 // believed settles whose a path is that several accounts are said to have:
 // where a person named it for one of them, a secret's own word for others
 // counts for nothing.
-func believed(p credential.Path, ls []*line) []*line {
-	named := slices.DeleteFunc(slices.Clone(ls), func(l *line) bool {
+func believed(p credential.Path, ls []*draft) []*draft {
+	named := slices.DeleteFunc(slices.Clone(ls), func(l *draft) bool {
 		byPerson := l.Subject == "" && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != config.VaultKV })
 		return !byPerson && !slices.Contains(l.named, p)
 	})

@@ -74,12 +74,12 @@ func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
 
 // matching calls each for those of the entries that match a condition.
 func (l *lister) matching(ctx context.Context, name, condition string, ids []string, each func(id string)) error {
-	d, f := l.dirs[name], l.family(name)
+	d, f := l.dirs[name], l.driver(name)
 	for chunk := range slices.Chunk(ids, perSearch) {
 		var b strings.Builder
 		b.WriteString("(&" + condition + "(|")
 		for _, id := range chunk {
-			b.WriteString(directory.FilterByID(f.driver, id))
+			b.WriteString(directory.FilterByID(f.name, id))
 		}
 		b.WriteString("))")
 		_, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), []string{"1.1"}, func(e directory.Entry) error {

@@ -7,28 +7,28 @@ import (
 	"rollcall/internal/credential"
 )
 
-// hinder marks a line whose account cannot be rotated as it is listed.
-func (l *line) hinder(a Account) {
+// hinder marks a draft whose account cannot be rotated as it is listed.
+func (l *draft) hinder(a Account) {
 	for _, p := range a.facts.problems() {
 		l.find(credential.FindingCode(p.code), "%s", p.detail)
 		if !slices.Contains(l.problems, p.code) {
 			l.problems = append(l.problems, p.code)
 		}
 	}
-	l.settle()
+	l.nameProblem()
 }
 
-// settle takes the first problem that nobody accepted.
-func (l *line) settle() {
+// nameProblem takes the first problem that nobody accepted.
+func (l *draft) nameProblem() {
 	l.Problem = ""
 	if len(l.problems) > 0 {
 		l.Problem = l.problems[0]
 	}
 }
 
-// accept takes a problem off the line. What it is stays a finding, with the
+// accept takes a problem off the draft. What it is stays a finding, with the
 // name of nobody: the campaign file is whoever's who started it.
-func (l *line) accept(a config.Accept) bool {
+func (l *draft) accept(a config.Accept) bool {
 	// The one is seen by the look at what its paths hold, the other by the read
 	// that precedes Set.
 	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange || a.Problem == credential.PasswordHidden {
@@ -47,13 +47,13 @@ func (l *line) accept(a config.Accept) bool {
 	l.problems = slices.Delete(l.problems, i, i+1)
 	l.Accepted = append(l.Accepted, a.Problem)
 	l.find(credential.FindingCode(a.Problem), "accepted by the campaign file: %s", a.Reason)
-	l.settle()
+	l.nameProblem()
 	return true
 }
 
-// unfound marks a line that no account was found for. Several sources may say
+// unfound marks a draft that no account was found for. Several sources may say
 // different things of it: the one that knows most decides, whatever came first.
-func (l *line) unfound(c Candidate, holder string) {
+func (l *draft) unfound(c Candidate, holder string) {
 	p := credential.NoAccount
 	switch {
 	case c.Account == "":

@@ -7,28 +7,28 @@ import (
 	"rollcall/internal/credential"
 )
 
-// resetGraph is who can reset whom. Its nodes are lines and, behind them,
-// crowds: lines that the same ones can reset. An edge goes from a line to a
-// crowd that it can reset, and from a crowd to each of its lines, so that its
+// resetGraph is who can reset whom. Its nodes are drafts and, behind them,
+// crowds: drafts that the same ones can reset. An edge goes from a draft to a
+// crowd that it can reset, and from a crowd to each of its drafts, so that its
 // size is that of the roll and not of its square.
 type resetGraph struct {
-	lines []*line
-	to    [][]int
-	from  [][]int
-	comp  []int  // by node, the component
-	late  []late // by node, once it is settled
+	drafts []*draft
+	to     [][]int
+	from   [][]int
+	comp   []int  // by node, the component
+	late   []late // by node, once it is settled
 }
 
-// late is the last spot, among the lines before and in a node that can reset
+// late is the last spot, among the drafts before and in a node that can reset
 // on, and whose.
 type late struct {
-	by *line
+	by *draft
 	at spot
 }
 
-func (g *resetGraph) line(n int) *line {
-	if n < len(g.lines) {
-		return g.lines[n]
+func (g *resetGraph) draft(n int) *draft {
+	if n < len(g.drafts) {
+		return g.drafts[n]
 	}
 	return nil
 }
@@ -36,10 +36,10 @@ func (g *resetGraph) line(n int) *line {
 // resetGraph is made of what the directories show, and of this: an account of a
 // protected group can reset all of its authority that are not. Lines that
 // cannot be rotated as listed keep nobody waiting, since they are not changed.
-func (m *merger) resetGraph(lines []*line) *resetGraph {
-	g := &resetGraph{lines: lines, to: make([][]int, len(lines)), from: make([][]int, len(lines))}
+func (m *merger) resetGraph(drafts []*draft) *resetGraph {
+	g := &resetGraph{drafts: drafts, to: make([][]int, len(drafts)), from: make([][]int, len(drafts))}
 	nodes, protected, others := map[string]int{}, map[string][]int{}, map[string][]int{}
-	for n, l := range lines {
+	for n, l := range drafts {
 		nodes[l.ID] = n
 		switch {
 		case l.Authority == "" || l.Subject == "":
@@ -68,7 +68,7 @@ func (m *merger) resetGraph(lines []*line) *resetGraph {
 	for _, authority := range slices.Sorted(maps.Keys(m.lost.resets)) {
 		find := func(ids []string, alone bool) (out []int) {
 			for _, id := range ids {
-				if n, ok := nodes[authority+"/"+id]; ok && (!alone || lines[n].Problem == "") {
+				if n, ok := nodes[authority+"/"+id]; ok && (!alone || drafts[n].Problem == "") {
 					out = append(out, n)
 				}
 			}
@@ -122,9 +122,9 @@ func (g *resetGraph) components() (out [][]int) {
 	return out
 }
 
-// latest is the last of those that can reset the lines of a component,
+// latest is the last of those that can reset the drafts of a component,
 // themselves not in it; nil if there is none.
-func (g *resetGraph) latest(comp []int) (by *line, where spot) {
+func (g *resetGraph) latest(comp []int) (by *draft, where spot) {
 	for _, n := range comp {
 		for _, f := range g.from[n] {
 			l := g.late[f]
@@ -136,11 +136,11 @@ func (g *resetGraph) latest(comp []int) (by *line, where spot) {
 	return by, where
 }
 
-// settle notes where a component's lines stand, for those that it can reset.
-func (g *resetGraph) settle(comp []int, at map[*line]spot) {
+// noteLatest notes where a component's drafts stand, for those that it can reset.
+func (g *resetGraph) noteLatest(comp []int, at map[*draft]spot) {
 	var last late
 	for _, n := range comp {
-		if l := g.line(n); l != nil && (last.by == nil || at[l].compare(last.at) > 0) {
+		if l := g.draft(n); l != nil && (last.by == nil || at[l].compare(last.at) > 0) {
 			last = late{l, at[l]}
 		}
 	}
@@ -152,7 +152,7 @@ func (g *resetGraph) settle(comp []int, at map[*line]spot) {
 	}
 }
 
-// noteResets marks the lines that can reset others, and says so of each. What
+// noteResets marks the drafts that can reset others, and says so of each. What
 // Rollcall works with can by its nature.
 func (m *merger) noteResets(own ownIdentities) {
 	for authority, shown := range m.lost.resets {
@@ -160,7 +160,7 @@ func (m *merger) noteResets(own ownIdentities) {
 		for _, x := range shown.Alike {
 			listed, logins := map[string]bool{}, 0
 			for _, id := range x.Accounts {
-				if l := m.lines[authority+"/"+id]; l != nil {
+				if l := m.drafts[authority+"/"+id]; l != nil {
 					listed[id] = true
 					if l.rank() == toVault {
 						logins++
@@ -176,7 +176,7 @@ func (m *merger) noteResets(own ownIdentities) {
 			}
 		}
 		for by, n := range may {
-			l := m.lines[authority+"/"+by]
+			l := m.drafts[authority+"/"+by]
 			if _, ours := own[authority+"/"+by]; l == nil || ours || n == 0 {
 				continue
 			}

@@ -161,11 +161,11 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 func (l *lister) lookupError(name string, n int, err error) error {
 	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
-		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, l.family(name).shown())
+		n, name, l.dirs[name].Servers()[0], l.c.Directories[name].Base, err, l.driver(name).shown())
 }
 
 func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) (map[string][]Account, error) {
-	f := l.family(name)
+	f := l.driver(name)
 	var b strings.Builder
 	b.WriteString("(|")
 	asked := map[string]bool{}
@@ -195,7 +195,7 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 // searchOne asks for one reference and takes the server's word for what
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
-	f := l.family(name)
+	f := l.driver(name)
 	filter := "(|" + f.clause(ref) + ")"
 	if ref.form == byDN {
 		// The server compares DNs by schema (RFC 5020); the leading RDN is

@@ -47,8 +47,8 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 // written where it could read (activities/reach.go). It is asked with what
 // Vault holds for the account.
 func (m *merger) sameNames(users []Account, own ownIdentities) {
-	named := map[string][]*line{}
-	for id, l := range m.lines {
+	named := map[string][]*draft{}
+	for id, l := range m.drafts {
 		if _, ours := own[id]; ours || l.Authority == credential.VaultAuthority || l.Subject == "" {
 			continue
 		}
@@ -62,11 +62,11 @@ func (m *merger) sameNames(users []Account, own ownIdentities) {
 	}
 	for _, u := range users {
 		id, like := credential.VaultAuthority+"/"+u.Subject, named[u.Short]
-		if m.lines[id] != nil || len(like) == 0 || u.Short == "" || m.leftOutByPath(u) {
+		if m.drafts[id] != nil || len(like) == 0 || u.Short == "" || m.leftOutByPath(u) {
 			continue
 		}
-		slices.SortFunc(like, func(a, b *line) int { return strings.Compare(a.ID, b.ID) })
-		l := &line{Credential: credential.Credential{ID: id, Kind: u.kind, Authority: credential.VaultAuthority, Subject: u.Subject, Name: u.Name, Problem: credential.SameName}, short: u.Short}
+		slices.SortFunc(like, func(a, b *draft) int { return strings.Compare(a.ID, b.ID) })
+		l := &draft{Credential: credential.Credential{ID: id, Kind: u.kind, Authority: credential.VaultAuthority, Subject: u.Subject, Name: u.Name, Problem: credential.SameName}, short: u.Short}
 		var whose []string
 		for _, a := range like {
 			l.like = append(l.like, a.ID)
@@ -81,7 +81,7 @@ func (m *merger) sameNames(users []Account, own ownIdentities) {
 		l.find(credential.FindingSameName, "no source lists it, and it has the name of an account of the roll: if the device had its password too, it is a way into Vault. "+
 			"Then list it (a source of type vault-userpass with user: %s, or a line of a manifest with kind userpass-password and account %s), and it is rotated before all else; "+
 			"if it has nothing to do with the device, exclude account %s. Until then nothing is set that it could read", u.Short, u.Subject, u.Subject)
-		m.lines[id] = l
+		m.drafts[id] = l
 	}
 }
 
@@ -97,9 +97,9 @@ func (m *merger) leftOutByPath(u Account) bool {
 
 // forgetNames takes users off again whose namesakes were all excluded.
 func (m *merger) forgetNames() {
-	for id, l := range m.lines {
-		if l.Problem == credential.SameName && !slices.ContainsFunc(l.like, func(id string) bool { return m.lines[id] != nil }) {
-			delete(m.lines, id)
+	for id, l := range m.drafts {
+		if l.Problem == credential.SameName && !slices.ContainsFunc(l.like, func(id string) bool { return m.drafts[id] != nil }) {
+			delete(m.drafts, id)
 		}
 	}
 }

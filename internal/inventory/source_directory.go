@@ -15,7 +15,7 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 	if base == "" {
 		base = l.c.Directories[s.Directory].Base
 	}
-	server, f := d.Servers()[0], l.family(s.Directory)
+	server, f := d.Servers()[0], l.driver(s.Directory)
 	kind := s.Kind
 	if kind == "" {
 		kind = l.c.Directories[s.Directory].Kind()

@@ -32,7 +32,7 @@ func (l *lister) lookUpAccounts(ctx context.Context, name string, refs []mention
 }
 
 // fromSystem takes over what the authority says of the account.
-func (l *line) fromSystem(a *authority.Account) {
+func (l *draft) fromSystem(a *authority.Account) {
 	if a == nil {
 		return
 	}
@@ -44,5 +44,5 @@ func (l *line) fromSystem(a *authority.Account) {
 			l.problems = append(l.problems, p.Code)
 		}
 	}
-	l.settle()
+	l.nameProblem()
 }

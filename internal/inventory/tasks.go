@@ -42,23 +42,23 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 	by := cand.Kind.Traits().ByHand
 	for _, column := range []string{"account", "directory", "path"} {
 		if r.cells[column] != "" {
-			t.problem(r.line, "%s: leave it out: %s is what a person does, which has a name, and Rollcall makes the place for a new value. What stands there is not repeated; if it is a secret, treat it as disclosed", column, cand.Kind)
+			t.problem(r.fileLine, "%s: leave it out: %s is what a person does, which has a name, and Rollcall makes the place for a new value. What stands there is not repeated; if it is a secret, treat it as disclosed", column, cand.Kind)
 		}
 	}
 	task := &credential.Task{Make: by.Makes}
 	cand.Authority, cand.Account, cand.Task = credential.PersonAuthority, r.cells["name"], task
 	switch name := r.cells["name"]; {
 	case name == "":
-		t.problem(r.line, "name: missing: what the task is called, for example radius-secret")
+		t.problem(r.fileLine, "name: missing: what the task is called, for example radius-secret")
 	case !taskName.MatchString(name):
-		t.problem(r.line, "name: must be 1 to 64 letters, digits, blanks, dots, hyphens and brackets, a letter or digit first")
+		t.problem(r.fileLine, "name: must be 1 to 64 letters, digits, blanks, dots, hyphens and brackets, a letter or digit first")
 	case t.named[segment(name)] > 0:
-		t.problem(r.line, "name: the row on line %d has this name already", t.named[segment(name)])
+		t.problem(r.fileLine, "name: the row on line %d has this name already", t.named[segment(name)])
 	default:
 		if t.named == nil {
 			t.named = map[string]int{}
 		}
-		t.named[segment(name)] = r.line
+		t.named[segment(name)] = r.fileLine
 	}
 	owner := t.owner(r, "owner", r.cells["owner"])
 	t.due(r, task)
@@ -67,7 +67,7 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 	case "true", "yes", "false", "no":
 		task.Make = text == "true" || text == "yes"
 	default:
-		t.problem(r.line, "make: must be true or false: whether Rollcall makes the new value")
+		t.problem(r.fileLine, "make: must be true or false: whether Rollcall makes the new value")
 	}
 	task.Do, task.Ends = fromProfile(c, cand.Lines)
 	if n := r.cells["note"]; n != "" {
@@ -81,13 +81,13 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 			task.Ends[i].Owner = owner
 		}
 		if task.Ends[i].Owner == "" {
-			t.problem(r.line, "owner: missing: who sees to it, the name of an entity in Vault or a login, for example userpass/alice")
+			t.problem(r.fileLine, "owner: missing: who sees to it, the name of an entity in Vault or a login, for example userpass/alice")
 			break
 		}
 	}
 	for _, text := range append([]string{r.cells["note"], r.cells["name"]}, endNames(task.Ends)...) {
 		if hasLogin.MatchString(text) {
-			t.problem(r.line, "an address with a login in it: a manifest may not hold secrets; take out what stands before the @, and change that password")
+			t.problem(r.fileLine, "an address with a login in it: a manifest may not hold secrets; take out what stands before the @, and change that password")
 			break
 		}
 	}
@@ -100,7 +100,7 @@ func (t *table) owner(r row, what, text string) string {
 	case text == "":
 		return ""
 	case len(text) > 128 || !taskOwner.MatchString(text):
-		t.problem(r.line, "%s: must be the name of an entity in Vault, or a login there as MOUNT/NAME, for example userpass/alice", what)
+		t.problem(r.fileLine, "%s: must be the name of an entity in Vault, or a login there as MOUNT/NAME, for example userpass/alice", what)
 		return ""
 	}
 	return text
@@ -111,7 +111,7 @@ func (t *table) owner(r row, what, text string) string {
 func (t *table) due(r row, task *credential.Task) {
 	text := r.cells["due"]
 	if text == "" {
-		t.problem(r.line, "due: missing: a time (2026-12-05T18:00:00Z), a date (2026-12-05), or how long after the start (8h, 3d)")
+		t.problem(r.fileLine, "due: missing: a time (2026-12-05T18:00:00Z), a date (2026-12-05), or how long after the start (8h, 3d)")
 		return
 	}
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
@@ -125,9 +125,9 @@ func (t *table) due(r row, task *credential.Task) {
 	within, err := duration(text)
 	switch {
 	case err != nil:
-		t.problem(r.line, "due: must be a time (2026-12-05T18:00:00Z), a date (2026-12-05), or how long after the start (8h, 3d)")
+		t.problem(r.fileLine, "due: must be a time (2026-12-05T18:00:00Z), a date (2026-12-05), or how long after the start (8h, 3d)")
 	case within < time.Minute || within > longestDue:
-		t.problem(r.line, "due: must be from a minute to a year after the start")
+		t.problem(r.fileLine, "due: must be from a minute to a year after the start")
 	default:
 		task.Within = within
 	}
@@ -160,20 +160,20 @@ func (t *table) ends(r row) (out []credential.TaskEnd) {
 		e.Owner = t.owner(r, "ends: owner", e.Owner)
 		switch {
 		case e.Name == "":
-			t.problem(r.line, "ends: one has no name; write END or END = OWNER, with semicolons between them")
+			t.problem(r.fileLine, "ends: one has no name; write END or END = OWNER, with semicolons between them")
 		case len(e.Name) > mostEndText:
-			t.problem(r.line, "ends: a name is longer than %d bytes", mostEndText)
+			t.problem(r.fileLine, "ends: a name is longer than %d bytes", mostEndText)
 		case slices.ContainsFunc(out, func(have credential.TaskEnd) bool { return strings.EqualFold(have.Name, e.Name) }):
-			t.problem(r.line, "ends: the same end is named twice")
+			t.problem(r.fileLine, "ends: the same end is named twice")
 		default:
 			out = append(out, e)
 		}
 	}
 	switch {
 	case len(named) == 0:
-		t.problem(r.line, "ends: names none; leave it out, and the profile's line says them")
+		t.problem(r.fileLine, "ends: names none; leave it out, and the profile's line says them")
 	case len(out) > mostEnds:
-		t.problem(r.line, "ends: %d, and a task has %d at most", len(out), mostEnds)
+		t.problem(r.fileLine, "ends: %d, and a task has %d at most", len(out), mostEnds)
 		out = out[:mostEnds]
 	}
 	return out

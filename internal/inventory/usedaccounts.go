@@ -66,7 +66,7 @@ func (l *lister) eachUsed(ctx context.Context, each func(Account) error) error {
 	if d == nil {
 		return l.eachUsedRole(ctx, each)
 	}
-	f := l.family(l.only)
+	f := l.driver(l.only)
 	var clauses []string
 	for _, u := range l.uses {
 		if l.concerns(u.in) {
@@ -120,7 +120,7 @@ func (l *lister) eachUsedRole(ctx context.Context, each func(Account) error) err
 
 // mayMean are filters that find whatever account a name is (vaultUse.is), and
 // perhaps others.
-func (f family) mayMean(u vaultUse, name string) []string {
+func (f driver) mayMean(u vaultUse, name string) []string {
 	if isDN(name) {
 		return []string{f.clause(mention{name, dnKey(name), byDN})}
 	}

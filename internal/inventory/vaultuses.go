@@ -120,8 +120,8 @@ func (u vaultUse) told() string {
 		"Give Vault an account of its own, that the device never had, and list again; or accept it, and right after the rotation: vault write %s %s (the path of the account in Vault holds it)", field, u.at, u.at, write) + u.unsure
 }
 
-// usedByVault marks a line whose account Vault itself works with.
-func (l *line) usedByVault(uses []vaultUse) {
+// usedByVault marks a draft whose account Vault itself works with.
+func (l *draft) usedByVault(uses []vaultUse) {
 	for _, u := range uses {
 		p, detail := u.problem(), u.told()
 		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
@@ -130,6 +130,6 @@ func (l *line) usedByVault(uses []vaultUse) {
 		if !slices.Contains(l.problems, p) {
 			l.problems = append(l.problems, p)
 		}
-		l.settle()
+		l.nameProblem()
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // whoResets asks each directory which of the accounts that were found may set
-// the passwords of which others, where its family shows that. What is not shown
+// the passwords of which others, where its driver shows that. What is not shown
 // is a warning: the order of those accounts is then up to the campaign file.
 func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]directory.Resets, error) {
 	ids := map[string]map[string]bool{}

@@ -27,7 +27,7 @@ func (s *Postgres) makeCluster(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(s.SuperPassword+"\n"), 0o600); err != nil {
 		return fmt.Errorf("lab: write the superuser's password: %w", err)
 	}
-	if err := s.handOver(); err != nil {
+	if err := s.chown(); err != nil {
 		return err
 	}
 	var err error
@@ -41,8 +41,8 @@ func (s *Postgres) makeCluster(ctx context.Context) error {
 	return errors.Join(err, os.Remove(file))
 }
 
-// handOver gives the folder to the user as whom the server runs.
-func (s *Postgres) handOver() error {
+// chown gives the folder to the user as whom the server runs.
+func (s *Postgres) chown() error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (s *Postgres) writeConfig() error {
 	if err := s.write("data/pg_hba.conf", strings.Join(hba, "\n")+"\n"); err != nil {
 		return err
 	}
-	return s.handOver()
+	return s.chown()
 }
 
 func (s *Postgres) write(name, text string) error {

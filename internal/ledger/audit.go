@@ -15,12 +15,12 @@ type audit struct {
 	first    map[idKey]int64  // id -> index of the entry that counts
 	unknown  map[string]int64 // credential -> first event about it that asks for a listing
 	deaths   []death
-	servers  map[authority][]string // every server that gave evidence for an authority
-	left     map[place]int64        // servers that a person left out, and the entry that says so
-	intents  map[announced]int64    // the first intent of each attempt
-	closed   int64                  // index of roll-closed, or noIndex
-	ended    int64                  // index of campaign-closed, or noIndex
-	answers  map[string]bool        // lines of the profile that an entry answers
+	servers  map[authority][]string    // every server that gave evidence for an authority
+	left     map[authorityServer]int64 // servers that a person left out, and the entry that says so
+	intents  map[announced]int64       // the first intent of each attempt
+	closed   int64                     // index of roll-closed, or noIndex
+	ended    int64                     // index of campaign-closed, or noIndex
+	answers  map[string]bool           // lines of the profile that an entry answers
 	profiles int
 	gap      bool // entries could not be read, so what is missing may be in them
 }
@@ -30,8 +30,8 @@ type authority struct {
 	kind credential.Kind
 }
 
-// place is a server of an authority, by the authority's name.
-type place struct{ authority, server string }
+// authorityServer is a server of an authority, by the authority's name.
+type authorityServer struct{ authority, server string }
 
 // announced is an attempt at a credential that the ledger was told of before
 // anything was set.
@@ -54,7 +54,7 @@ var known = map[Event]bool{
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[place]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -108,7 +108,7 @@ func (a *audit) check(index int64, e Entry) {
 		if e.Actor == "" || e.Detail == "" {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted, and the entry does not say by whom and why")
 		}
-		if l := a.state.Line(e.Credential); l == nil && !a.gap {
+		if l := a.state.Credential(e.Credential); l == nil && !a.gap {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
 		}
 	case EventIntent, EventOpen, Exception, Reopened, EventOutcome:
@@ -120,7 +120,7 @@ func (a *audit) check(index int64, e Entry) {
 		if a.ended != noIndex && (e.Event == EventIntent || e.Event == EventOutcome) {
 			a.rep.add(index, e.Credential, "%s after the campaign was closed by entry %d", e.Event, a.ended)
 		}
-		if a.state.Line(e.Credential) == nil {
+		if a.state.Credential(e.Credential) == nil {
 			if _, had := a.unknown[e.Credential]; !had {
 				a.unknown[e.Credential] = index
 			}
@@ -147,8 +147,8 @@ func (a *audit) leaveOut(index int64, e Entry) {
 	if named := a.state.Servers[e.Authority]; len(named) > 0 && e.Server == named[0] {
 		a.rep.add(index, "", "server %s of %s was left out, and it is the write server", e.Server, e.Authority)
 	}
-	if _, twice := a.left[place{e.Authority, e.Server}]; !twice {
-		a.left[place{e.Authority, e.Server}] = index
+	if _, twice := a.left[authorityServer{e.Authority, e.Server}]; !twice {
+		a.left[authorityServer{e.Authority, e.Server}] = index
 	}
 }
 
@@ -192,7 +192,7 @@ func (a *audit) closing(index int64, e Entry) {
 }
 
 func (a *audit) authorityOf(e Entry) authority {
-	l := a.state.Line(e.Credential)
+	l := a.state.Credential(e.Credential)
 	return authority{name: l.Authority, kind: l.Kind}
 }
 
@@ -200,7 +200,7 @@ func (a *audit) authorityOf(e Entry) authority {
 func (a *audit) finish() {
 	a.rep.Closed = a.state.Phase == Closed
 	for cred, index := range a.unknown {
-		if a.state.Line(cred) == nil && !a.gap {
+		if a.state.Credential(cred) == nil && !a.gap {
 			a.rep.add(index, cred, "this credential is not on the roll")
 		}
 	}
@@ -229,7 +229,7 @@ func (a *audit) asked(d death) []string {
 		}
 	}
 	for _, s := range d.entry.LeftOut {
-		since, said := a.left[place{at.name, s}]
+		since, said := a.left[authorityServer{at.name, s}]
 		if !said || since > d.index {
 			a.rep.add(d.index, d.entry.Credential, "called dead without %s, which nobody had left out", s)
 			continue

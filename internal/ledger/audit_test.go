@@ -172,12 +172,12 @@ func TestStateFollowsACredential(t *testing.T) {
 	at := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	s := NewState()
 	index := uint64(0)
-	add := func(e Entry) *Line {
+	add := func(e Entry) *CredentialState {
 		at = at.Add(time.Minute)
 		e.At = at
 		s.Add(index, e)
 		index++
-		return s.Line(listed(0).Credential)
+		return s.Credential(listed(0).Credential)
 	}
 	still := func(pass int, reason protocol.Reason) Entry {
 		e := of(0, strconv.Itoa(pass), EventOpen)

@@ -23,11 +23,11 @@ func TestAnExceptionKeepsWhatWasSaidOfItsReason(t *testing.T) {
 	say(EventIntent, "", "")
 	say(EventOpen, protocol.ReasonRestaged, "attempt 2 is staged")
 	say(Exception, protocol.ReasonPolicy, "the deadline has passed")
-	require.Equal(t, "too young (the deadline has passed)", s.Line("corp/1").Detail)
+	require.Equal(t, "too young (the deadline has passed)", s.Credential("corp/1").Detail)
 
 	say(EventIntent, "", "")
 	say(Exception, protocol.ReasonLocked, "the campaign was aborted")
-	require.Equal(t, "the campaign was aborted", s.Line("corp/1").Detail)
+	require.Equal(t, "the campaign was aborted", s.Credential("corp/1").Detail)
 }
 
 func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T) {
@@ -41,8 +41,8 @@ func TestWhenAValueWasSetIsKnownToTheEndThoughALaterPassOnlyProves(t *testing.T)
 		e.ID, e.Credential = fmt.Sprint(i), "corp/1"
 		s.Add(uint64(i), e)
 	}
-	require.Equal(t, set, s.Line("corp/1").SetAt)
-	require.Equal(t, set.Add(time.Minute), s.Line("corp/1").DeadAt)
+	require.Equal(t, set, s.Credential("corp/1").SetAt)
+	require.Equal(t, set.Add(time.Minute), s.Credential("corp/1").DeadAt)
 	require.Equal(t, set.Add(time.Minute), s.LatestAt)
 }
 
@@ -57,12 +57,12 @@ func TestADeathIsTakenBackByWhatWasFoundSince(t *testing.T) {
 		s.Add(uint64(i), e)
 		switch i {
 		case 1:
-			require.Equal(t, NoOutcome, s.Line("corp/1").Outcome, "it was not dead")
+			require.Equal(t, NoOutcome, s.Credential("corp/1").Outcome, "it was not dead")
 		case 3:
-			require.Equal(t, Dead, s.Line("corp/1").Outcome)
+			require.Equal(t, Dead, s.Credential("corp/1").Outcome)
 		}
 	}
-	l := s.Line("corp/1")
+	l := s.Credential("corp/1")
 	require.Equal(t, []any{IsException, protocol.ReasonChangedSince, "changed"}, []any{l.Outcome, l.Reason, l.Detail})
 	require.Zero(t, l.DeadAt)
 	s.Add(9, Entry{ID: "9", Event: EventIntent, Credential: "corp/1", Attempt: 2})

@@ -11,7 +11,7 @@ import (
 
 // NewState is the state of an empty ledger.
 func NewState() *State {
-	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]bool{}, early: map[string]*Line{}}
+	return &State{Phase: Listing, byID: map[string]int{}, seen: map[idKey]bool{}, early: map[string]*CredentialState{}}
 }
 
 // Add folds in the next entry. An entry whose ID came before changes nothing.
@@ -59,7 +59,7 @@ func (s *State) Add(index uint64, e Entry) {
 	case CampaignClosed:
 		s.ClosedAt, s.End = e.At, e.End
 	case Excluded:
-		s.Excluded = append(s.Excluded, ExcludedLine{ID: e.Credential, Name: e.Name, Reason: e.Detail})
+		s.Excluded = append(s.Excluded, ExcludedCredential{ID: e.Credential, Name: e.Name, Reason: e.Detail})
 	case ServerLeftOut:
 		s.leaveOut(e)
 	case LoginAccepted:
@@ -102,8 +102,8 @@ func (s *State) phase() Phase {
 	return Listing
 }
 
-// Line is the credential with this id, or nil if it was not listed.
-func (s *State) Line(id string) *Line {
+// Credential is the credential with this id, or nil if it was not listed.
+func (s *State) Credential(id string) *CredentialState {
 	if i, ok := s.byID[id]; ok {
 		return s.Credentials[i]
 	}
@@ -111,8 +111,8 @@ func (s *State) Line(id string) *Line {
 }
 
 // Open are the listed credentials that have not been brought to an end.
-func (s *State) Open() []*Line {
-	var open []*Line
+func (s *State) Open() []*CredentialState {
+	var open []*CredentialState
 	for _, l := range s.Credentials {
 		if l.Outcome == NoOutcome {
 			open = append(open, l)
@@ -121,15 +121,15 @@ func (s *State) Open() []*Line {
 	return open
 }
 
-// line finds the credential's line. What is told of a credential before it is
+// credential finds the state of an entry's credential. What is told of a credential before it is
 // listed waits aside: it is not on the roll until then.
-func (s *State) line(e Entry) *Line {
-	if l := s.Line(e.Credential); l != nil {
+func (s *State) credential(e Entry) *CredentialState {
+	if l := s.Credential(e.Credential); l != nil {
 		return l
 	}
 	l := s.early[e.Credential]
 	if l == nil {
-		l = &Line{ID: e.Credential}
+		l = &CredentialState{ID: e.Credential}
 		s.early[e.Credential] = l
 	}
 	if e.Event == Listed {
@@ -141,7 +141,7 @@ func (s *State) line(e Entry) *Line {
 }
 
 func (s *State) addToLine(index uint64, e Entry) {
-	l := s.line(e)
+	l := s.credential(e)
 	switch e.Event {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
@@ -173,7 +173,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 
 // intend notes that a server may know a new value from here on. It opens an
 // exception again; a dead credential stays dead, for the stolen value is.
-func (l *Line) intend(e Entry) {
+func (l *CredentialState) intend(e Entry) {
 	l.Attempt = max(l.Attempt, e.Attempt)
 	if l.Outcome == Dead {
 		return
@@ -187,7 +187,7 @@ func (l *Line) intend(e Entry) {
 }
 
 // stand notes where the credential stands. Since moves only when that changes.
-func (l *Line) stand(e Entry) {
+func (l *CredentialState) stand(e Entry) {
 	if l.Outcome != NoOutcome {
 		return // what a slow pass says of an ended credential is late
 	}
@@ -203,7 +203,7 @@ func (l *Line) stand(e Entry) {
 
 // explain keeps what was said of a reason: the entry that ends the credential
 // as an exception tells only that nothing came of it any more.
-func (l *Line) explain(e Entry) {
+func (l *CredentialState) explain(e Entry) {
 	if e.Detail == "" {
 		return
 	}
@@ -213,7 +213,7 @@ func (l *Line) explain(e Entry) {
 	l.said[e.Reason] = e.Detail
 }
 
-func (l *Line) die(index uint64, e Entry) {
+func (l *CredentialState) die(index uint64, e Entry) {
 	if l.Outcome == Dead && e.Attempt < l.Attempt {
 		return
 	}
@@ -236,7 +236,7 @@ func (l *Line) die(index uint64, e Entry) {
 
 // reopen takes a death back: the account was changed after its proof. The
 // evidence stays, for the stolen value was dead then.
-func (l *Line) reopen(index uint64, e Entry) {
+func (l *CredentialState) reopen(index uint64, e Entry) {
 	if l.Outcome != Dead {
 		return
 	}

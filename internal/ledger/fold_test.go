@@ -126,8 +126,8 @@ func TestHowCredentialsInterleaveMakesNoDifference(t *testing.T) {
 		}
 		one, other := fold(log), fold(merged)
 		for _, s := range []*State{one, other} { // the order of listing is the log's
-			slices.SortFunc(s.Credentials, func(a, b *Line) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
-			slices.SortFunc(s.Excluded, func(a, b ExcludedLine) int { return slices.Compare([]byte(fmt.Sprint(a)), []byte(fmt.Sprint(b))) })
+			slices.SortFunc(s.Credentials, func(a, b *CredentialState) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
+			slices.SortFunc(s.Excluded, func(a, b ExcludedCredential) int { return slices.Compare([]byte(fmt.Sprint(a)), []byte(fmt.Sprint(b))) })
 		}
 		require.Equal(t, shown(t, one), shown(t, other))
 	})

@@ -129,7 +129,7 @@ func (s *State) AnswerTo(id string) *credential.LineAnswer {
 
 // Answering are the credentials of the roll that a line of the profile is
 // about.
-func (s *State) Answering(id string) (out []*Line) {
+func (s *State) Answering(id string) (out []*CredentialState) {
 	for _, l := range s.Credentials {
 		if slices.ContainsFunc(l.Lines, func(r credential.LineRef) bool { return r.Line == id }) {
 			out = append(out, l)

@@ -19,9 +19,9 @@ type State struct {
 	ClosedAt  time.Time // zero while it runs
 	LatestAt  time.Time // of the latest entry
 
-	Listed      int     // as the roll-closed entry counts; 0 before it
-	Credentials []*Line // in the order of listing
-	Excluded    []ExcludedLine
+	Listed      int                // as the roll-closed entry counts; 0 before it
+	Credentials []*CredentialState // in the order of listing
+	Excluded    []ExcludedCredential
 	Exposure    string               // for people
 	Findings    []credential.Finding // of the campaign as a whole
 	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
@@ -36,9 +36,9 @@ type State struct {
 	Answers []credential.LineAnswer
 	End     *End // as the campaign closed; nil before, and without a profile
 
-	byID       map[string]int   // into Credentials
-	seen       map[idKey]bool   // ids of the entries so far
-	early      map[string]*Line // told of before they were listed
+	byID       map[string]int              // into Credentials
+	seen       map[idKey]bool              // ids of the entries so far
+	early      map[string]*CredentialState // told of before they were listed
 	rollClosed bool
 	paused     bool
 	aborted    bool
@@ -66,8 +66,8 @@ const (
 	IsException Outcome = "exception"
 )
 
-// Line is one credential of the roll and all that is known of it.
-type Line struct {
+// CredentialState is one credential of the roll and all that is known of it.
+type CredentialState struct {
 	ID, Name  string
 	Kind      credential.Kind
 	Authority string
@@ -114,5 +114,5 @@ type LeftOutServer struct {
 	At                               time.Time
 }
 
-// ExcludedLine is a credential that a person took off the roll.
-type ExcludedLine struct{ ID, Name, Reason string }
+// ExcludedCredential is a credential that a person took off the roll.
+type ExcludedCredential struct{ ID, Name, Reason string }

@@ -10,25 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"rollcall/internal/authority"
 	"rollcall/internal/protocol"
 )
 
-// Check is one thing that a doctor looked at on one server.
-type Check struct {
-	Server string
-	// What is connect, certificate, login, pooler, machine, servers, standbys,
-	// version, rights, pair, marks, pg_hba, followers, kept passwords,
-	// settings, md5, account or clock.
-	What string
-	OK   bool
-	// NotChecked: it could not be looked at. OK is true all the same.
-	NotChecked bool
-	Detail     string
-	Do         string // what to do; empty when OK
-	// Stops: no campaign begins with this, because no waiting mends it and no
-	// proof would hold.
-	Stops bool
-}
+// Check is one thing that a doctor looked at on one server. What is connect,
+// certificate, login, pooler, machine, servers, standbys, version, rights, pair,
+// marks, pg_hba, followers, kept passwords, settings, md5, account or clock.
+type Check = authority.Check
 
 // Limits beyond which a check fails.
 const (

@@ -138,7 +138,7 @@ func FuzzExchange(f *testing.F) {
 		for rest := range slices.Chunk(stream, piece) {
 			pieces.feed(rest)
 		}
-		if whole.seen() != pieces.seen() || len(whole.mechanisms) > mechanismsMost {
+		if whole.seen() != pieces.seen() || len(whole.mechanisms) > maxMechanisms {
 			t.Fatal(whole.seen(), pieces.seen())
 		}
 	})

@@ -75,11 +75,8 @@ func (s *System) Ready(ctx context.Context) error {
 }
 
 // Check is authority.System.
-func (s *System) Check(ctx context.Context, subjects ...string) (out []authority.Check) {
-	for _, c := range s.Client.Check(ctx, subjects...) {
-		out = append(out, authority.Check(c))
-	}
-	return out
+func (s *System) Check(ctx context.Context, subjects ...string) []authority.Check {
+	return s.Client.Check(ctx, subjects...)
 }
 
 // Others is authority.Knower: standbys that follow one of the servers, and are

@@ -54,7 +54,7 @@ func (t tapped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-const mechanismsMost = 4096
+const maxMechanisms = 4096
 
 // feed takes the next bytes of the server, in pieces of any length.
 func (e *exchange) feed(b []byte) {
@@ -64,7 +64,7 @@ func (e *exchange) feed(b []byte) {
 		switch {
 		case e.list > 0:
 			n := min(e.list, uint32(len(b)))
-			e.mechanisms = append(e.mechanisms, b[:min(int(n), mechanismsMost-len(e.mechanisms))]...)
+			e.mechanisms = append(e.mechanisms, b[:min(int(n), maxMechanisms-len(e.mechanisms))]...)
 			e.list -= n
 			b = b[n:]
 			if e.list == 0 {

@@ -42,7 +42,7 @@ const (
 	dead      standing = "dead"
 )
 
-func standingOf(l *ledger.Line) standing {
+func standingOf(l *ledger.CredentialState) standing {
 	switch {
 	case l.Outcome == ledger.Dead:
 		return dead
@@ -84,7 +84,7 @@ type figures struct {
 	ByProof   map[protocol.Proof]int
 	ByReason  []reasonGroup // of open ones and exceptions: accepted stolen values first, then by number
 	ByFinding []findingGroup
-	HandOver  []*ledger.Line // dead, with a temporary password for the owner at its path
+	HandOver  []*ledger.CredentialState // dead, with a temporary password for the owner at its path
 
 	FirstDead, LastDead time.Duration // after the campaign's start; 0 if none is dead
 	Median, P99         time.Duration // from Set to the proof on the last server
@@ -93,7 +93,7 @@ type figures struct {
 
 type reasonGroup struct {
 	Reason protocol.Reason
-	Lines  []*ledger.Line
+	Lines  []*ledger.CredentialState
 }
 
 type findingGroup struct {
@@ -102,7 +102,7 @@ type findingGroup struct {
 }
 
 type foundLine struct {
-	*ledger.Line
+	*ledger.CredentialState
 	Detail string
 }
 
@@ -171,7 +171,7 @@ func group[K comparable, G any](in map[K]*G, k K, make func() *G) *G {
 	return in[k]
 }
 
-func (g *findingGroup) add(l *ledger.Line, detail string) {
+func (g *findingGroup) add(l *ledger.CredentialState, detail string) {
 	g.Lines = append(g.Lines, foundLine{l, detail})
 }
 

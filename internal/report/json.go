@@ -121,7 +121,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	return writeJSON(w, d)
 }
 
-func documentLine(l *ledger.Line) DocumentLine {
+func documentLine(l *ledger.CredentialState) DocumentLine {
 	at := standingOf(l)
 	d := DocumentLine{
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),

@@ -48,7 +48,7 @@ func onFewer(s *ledger.State) (n int) {
 
 // shareOf says on how many servers of its authority a credential is dead: "1 of
 // 2 servers".
-func shareOf(l *ledger.Line) string {
+func shareOf(l *ledger.CredentialState) string {
 	asked := len(l.Evidence)
 	return fmt.Sprintf("%d of %d servers", asked, asked+len(l.LeftOut))
 }
@@ -64,7 +64,7 @@ func leftOutText(b *strings.Builder, s *ledger.State, width int) {
 		b.WriteString(Wrap(Clean(fmt.Sprintf("by %s at %s, because: %s", l.Actor, clock(l.At), l.Reason)), "    ", width))
 		b.WriteString(Wrap(l.Words(), "    ", width))
 	}
-	var fewer []*ledger.Line
+	var fewer []*ledger.CredentialState
 	for _, l := range s.Credentials {
 		if l.Outcome == ledger.Dead && len(l.LeftOut) > 0 {
 			fewer = append(fewer, l)

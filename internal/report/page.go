@@ -30,7 +30,7 @@ type pageData struct {
 	Profile  *pageProfile // nil without
 	Open     []card
 	Findings []card
-	HandOver []*ledger.Line
+	HandOver []*ledger.CredentialState
 	Campaign []campaignCard
 	Rows     []row
 	Residual []string
@@ -64,7 +64,7 @@ type card struct {
 }
 
 type cardLine struct {
-	*ledger.Line
+	*ledger.CredentialState
 	Detail string // empty if Shared says it
 }
 
@@ -102,19 +102,19 @@ func newCard(code string, a advice, lines []cardLine) card {
 }
 
 type row struct {
-	*ledger.Line
+	*ledger.CredentialState
 	At      standing
 	Words   string // At, for people
 	Took    time.Duration
-	Places  []place
+	Places  []pathVersions
 	Advice  advice
 	HasNext bool
 	Share   string // on how many servers it is dead, where that is not all
 	Unasked string // what stands for an old value that no server was asked about
 }
 
-// place is one path in Vault and its versions; 0 is unknown.
-type place struct {
+// pathVersions is one path in Vault and its versions; 0 is unknown.
+type pathVersions struct {
 	Path     string
 	From, To int
 }
@@ -208,8 +208,8 @@ func tilesOf(f figures) []tile {
 	return out
 }
 
-func newRow(l *ledger.Line) row {
-	r := row{Line: l, At: standingOf(l), Unasked: "not known here"}
+func newRow(l *ledger.CredentialState) row {
+	r := row{CredentialState: l, At: standingOf(l), Unasked: "not known here"}
 	if l.Proof == protocol.ProofRevoked {
 		r.Unasked = "no longer listed"
 	}
@@ -224,7 +224,7 @@ func newRow(l *ledger.Line) row {
 		r.Advice, r.HasNext = adviceFor(l.Reason), true
 	}
 	for _, p := range l.Paths {
-		r.Places = append(r.Places, place{p.String(), version(l.From, p), version(l.To, p)})
+		r.Places = append(r.Places, pathVersions{p.String(), version(l.From, p), version(l.To, p)})
 	}
 	return r
 }

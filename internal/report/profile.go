@@ -15,7 +15,7 @@ import (
 // of the credentials that it is about.
 type profileLine struct {
 	credential.LineAnswer
-	Credentials []*ledger.Line
+	Credentials []*ledger.CredentialState
 	Dead, Open  int
 	ByProof     map[protocol.Proof]int
 }

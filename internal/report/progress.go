@@ -69,7 +69,7 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 		t := f.ByWave[n]
 		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions})
 	}
-	var died []*ledger.Line
+	var died []*ledger.CredentialState
 	late := 0
 	for _, l := range s.Credentials {
 		p.Finds += len(l.Findings)
@@ -84,7 +84,7 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	if since := min(rateWindow, p.Now.Sub(s.StartedAt)); since >= time.Second {
 		p.Rate = float64(late) / since.Seconds()
 	}
-	slices.SortStableFunc(died, func(a, b *ledger.Line) int { return cmp.Compare(b.DeadAt.UnixNano(), a.DeadAt.UnixNano()) })
+	slices.SortStableFunc(died, func(a, b *ledger.CredentialState) int { return cmp.Compare(b.DeadAt.UnixNano(), a.DeadAt.UnixNano()) })
 	for _, l := range died[:min(recentDeaths, len(died))] {
 		r := RecentDeath{Name: nameOf(l), At: l.DeadAt}
 		if !l.SetAt.IsZero() {

@@ -148,7 +148,7 @@ func openText(b *strings.Builder, f figures, width int) {
 			b.WriteString(Wrap(Clean(shared), "    ", width))
 		}
 		before := ""
-		for _, l := range byDetail(g.Lines, func(l *ledger.Line) string { return l.Detail })[:min(named, len(g.Lines))] {
+		for _, l := range byDetail(g.Lines, func(l *ledger.CredentialState) string { return l.Detail })[:min(named, len(g.Lines))] {
 			b.WriteString(Wrap(nameOf(l), "    ", width))
 			var facts []string
 			if l.Step != "" {
@@ -208,7 +208,7 @@ func byDetail[T any](lines []T, detail func(T) string) []T {
 }
 
 // sharedDetail is the detail of several lines if it is the same for all.
-func sharedDetail(lines []*ledger.Line) string {
+func sharedDetail(lines []*ledger.CredentialState) string {
 	for _, l := range lines {
 		if len(lines) == 1 || l.Detail != lines[0].Detail {
 			return ""
@@ -226,7 +226,7 @@ func findingsText(b *strings.Builder, s *ledger.State, f figures, width int) {
 		b.WriteString(Wrap(fmt.Sprintf("%s (%d): %s", g.Code, len(g.Lines), findingAdvice(g.Code).Title), "  ", width))
 		before := ""
 		for _, l := range byDetail(g.Lines, func(l foundLine) string { return l.Detail })[:min(named, len(g.Lines))] {
-			text := nameOf(l.Line)
+			text := nameOf(l.CredentialState)
 			switch {
 			case l.Detail == "":
 			case l.Detail == before:
@@ -290,7 +290,7 @@ func more(b *strings.Builder, indent string, n int) {
 
 // nameOf is the credential's name and, where that does not show it, its
 // authority.
-func nameOf(l *ledger.Line) string {
+func nameOf(l *ledger.CredentialState) string {
 	name := l.Name
 	if name == "" {
 		name = l.ID

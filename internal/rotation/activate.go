@@ -61,7 +61,7 @@ func (j *job) writePath(ctx context.Context, i int) error {
 		// in force, ours is: consumers need ours.
 		j.note(credential.FindingChangedDuring)
 	}
-	now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.owner(p))
+	now, err := j.Store.Activate(ctx, p, live, j.staged.Secret, j.ownerField(p))
 	if err != nil {
 		return err
 	}
@@ -74,9 +74,9 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	return nil
 }
 
-// owner is what Rollcall's own paths carry, so that no other credential's value
+// ownerField is what Rollcall's own paths carry, so that no other credential's value
 // is ever written over it.
-func (j *job) owner(p credential.Path) string {
+func (j *job) ownerField(p credential.Path) string {
 	if j.c.Adopted || j.c.Spare != nil && p == *j.c.Spare {
 		return j.c.Subject
 	}

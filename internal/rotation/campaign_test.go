@@ -13,9 +13,9 @@ import (
 	"rollcall/internal/wire"
 )
 
-// passesMost is how many passes a credential may take. A reset that a policy
+// maxPasses is how many passes a credential may take. A reset that a policy
 // keeps refusing costs refused logins, and those lock the account for a while.
-const passesMost = 40
+const maxPasses = 40
 
 // pause lies between passes: longer than any lag that is meant to end.
 const pause = time.Minute
@@ -24,7 +24,7 @@ const pause = time.Minute
 // dead and cleaned. again says what follows a killed Apply: the same activity
 // once more, or a whole new pass.
 func (w *world) run(again bool) (Applied, bool) {
-	for range passesMost {
+	for range maxPasses {
 		a, dead := w.pass(again)
 		if dead {
 			return a, true

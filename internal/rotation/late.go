@@ -47,8 +47,8 @@ func (r *Rotator) mayReplace(staged ownmount.Staged) *protocol.Stop {
 // errSlept is no stop: what was seen is looked at again.
 var errSlept = errors.New("the machine stood still since the account was looked at; nothing was changed")
 
-// sleptMost is what the two clocks may differ by, for one that is set right.
-const sleptMost = 5 * time.Second
+// maxSlept is what the two clocks may differ by, for one that is set right.
+const maxSlept = 5 * time.Second
 
 // slept reports whether the machine was suspended in between: the clock on the
 // wall went on, and the one that deadlines go by stood still (clock_gettime(2),
@@ -57,4 +57,4 @@ func slept(from, to time.Time) bool {
 	return stoodStill(to.Round(0).Sub(from.Round(0)), to.Sub(from))
 }
 
-func stoodStill(wall, ran time.Duration) bool { return wall-ran > sleptMost }
+func stoodStill(wall, ran time.Duration) bool { return wall-ran > maxSlept }

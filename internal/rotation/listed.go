@@ -68,7 +68,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.PerhapsIts:     "a path in Vault may be this account's, and nothing says so for certain; nothing was changed: name the account there by its DN or immutable id, or exclude the path, then list again",
 	credential.SameName:       "no source lists this login to Vault, and it has the name of an account of the roll, whose password may be its own too; nothing was changed: list it, and it is rotated first, or exclude it",
 	credential.NotNamed:       "an earlier campaign of the device left it open, and the campaign file has no source any more that names it; nothing was changed: name it again, or exclude it with a reason, then list again",
-	credential.TooManyPaths:   fmt.Sprintf("more than %d paths name the account; find out who wrote them, exclude those that are not its own, then list again", credential.PathsMost),
+	credential.TooManyPaths:   fmt.Sprintf("more than %d paths name the account; find out who wrote them, exclude those that are not its own, then list again", credential.MaxPaths),
 }
 
 // placeStop is why a path cannot take part whatever the account says, or nil.

@@ -16,7 +16,7 @@ import (
 // it which paths take part.
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f, err := j.offerAll(ctx, fresh)
-	j.settleReadings()
+	j.takeAcceptedReadings()
 	switch f.NewBinds {
 	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
 		if err == nil {

@@ -112,7 +112,7 @@ func (j *job) ask(ctx context.Context) (due, error) {
 // made once more.
 func (j *job) hasChange(ctx context.Context, server, mark, written string) (again bool, err error) {
 	if server == j.writeServer() {
-		if err := j.asLeft(mark); err != nil {
+		if err := j.asAfterRetire(mark); err != nil {
 			return false, err
 		}
 	}
@@ -209,11 +209,11 @@ func (r *Rotator) asked() (asked, leftOut []string) {
 // now proves nothing.
 func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
 
-// asLeft holds the write server's change mark against the one that Retire left.
+// asAfterRetire holds the write server's change mark against the one that Retire left.
 // If somebody has changed the secret since, ours may be no more than the one
 // before, which is accepted for a while: the caller looks again, and retires
 // theirs.
-func (j *job) asLeft(mark string) error {
+func (j *job) asAfterRetire(mark string) error {
 	if !j.account.Exact || j.afterRetire == "" || mark == j.afterRetire {
 		return nil
 	}

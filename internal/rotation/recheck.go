@@ -82,10 +82,10 @@ func (l Looked) and(other Looked) Looked {
 // sighted are the accounts that one search showed. What it did not is read by
 // itself, until the server turns out to be silent.
 type sighted struct {
-	r        *Rotator
-	server   string
-	accounts map[string]kind.Account
-	silent   error
+	r           *Rotator
+	server      string
+	accounts    map[string]kind.Account
+	unreachable error
 }
 
 func (r *Rotator) sightOf(ctx context.Context, server string, cs []credential.Credential, all []Proved, evidence bool) *sighted {
@@ -101,13 +101,13 @@ func (s *sighted) account(ctx context.Context, c credential.Credential) (kind.Ac
 	if a, ok := s.accounts[c.ID]; ok {
 		return a, nil
 	}
-	if s.silent != nil {
-		return kind.Account{}, s.silent
+	if s.unreachable != nil {
+		return kind.Account{}, s.unreachable
 	}
 	a, err := s.r.Authority.Account(ctx, s.server, c)
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason == protocol.ReasonUnreachable {
-		s.silent = err
+		s.unreachable = err
 	}
 	return a, err
 }

@@ -28,7 +28,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	}
 	if !closed {
 		return ownmount.Staged{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner,
-			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, ownmount.Settles),
+			Detail: fmt.Sprintf("campaign %s is rotating it; let it finish or abort it; a superseded one lets go when its workers have finished what they hold, and after %s at the latest", staged.Campaign, ownmount.SupersededGrace),
 			Until:  until}
 	}
 	if stop := r.mayReplace(staged); stop != nil {

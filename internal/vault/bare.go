@@ -50,14 +50,14 @@ func init() { // what is within one is held against all of them
 	forms = []form{{"{", inJSON}, {"/", inURL}, {"/;", inQuery}, {"=:", inLines}, {";\r\n\t ", inPairs}, {`"'`, inQuotes}, {" \t", inBasic}, {"", inBase64}}
 }
 
-// mark is the byte order mark that some editors put before a text.
-const mark = "\ufeff"
+// byteOrderMark is the byte order mark that some editors put before a text.
+const byteOrderMark = "\ufeff"
 
 // locate is unwrap without a look at how often the secret is there. Of what a
 // text may mean it takes one reading, by the text alone: each other one would
 // be a wrong login. nil: none is certain.
 func locate(text string) (secret string, w wrapping) {
-	trimmed := strings.TrimSpace(strings.TrimPrefix(text, mark))
+	trimmed := strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark))
 	if trimmed == "" {
 		return "", nil
 	}

@@ -73,7 +73,7 @@ const throttlePatience = 45 * time.Second
 // Waits between the tries of a request that was turned away.
 const (
 	backOffLeast = 100 * time.Millisecond
-	backOffMost  = 2 * time.Second
+	maxBackOff   = 2 * time.Second
 )
 
 // retryRefusedOnly retries what Vault certainly did not carry out: rate limits
@@ -89,7 +89,7 @@ func retryRefusedOnly(ctx context.Context, resp *http.Response, err error) (bool
 	}
 	// To run out of time while waiting would hide what Vault said.
 	end, ok := ctx.Deadline()
-	return !ok || time.Until(end) > max(backOffMost, retryAfter(resp)), nil
+	return !ok || time.Until(end) > max(maxBackOff, retryAfter(resp)), nil
 }
 
 func turnedAway(resp *http.Response) bool {
@@ -103,7 +103,7 @@ func backOff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration
 	if asked := retryAfter(resp); asked > 0 {
 		return asked + rand.N(backOffLeast)
 	}
-	longest := min(backOffLeast<<min(attempt, 10), backOffMost)
+	longest := min(backOffLeast<<min(attempt, 10), maxBackOff)
 	return longest/2 + rand.N(longest/2)
 }
 

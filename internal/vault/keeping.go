@@ -145,9 +145,9 @@ func (s *Client) placeOf(ctx context.Context, p credential.Path) (Place, error) 
 	return s.Cut(ctx, p.Mount+"/"+p.Path)
 }
 
-// mountHolds is how long the settings of a mount are taken to be as they were
+// mountTTL is how long the settings of a mount are taken to be as they were
 // read.
-const mountHolds = 5 * time.Second
+const mountTTL = 5 * time.Second
 
 // mountsSettings remembers them. Whoever asks while they are read waits for
 // that answer.
@@ -176,7 +176,7 @@ func (s *Client) mountSettings(ctx context.Context, mount string) (kvSettings, b
 	s.settings.mu.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.at.IsZero() && time.Since(a.at) < mountHolds {
+	if !a.at.IsZero() && time.Since(a.at) < mountTTL {
 		return a.is, a.seen, nil
 	}
 	began := time.Now()

@@ -13,8 +13,8 @@ import (
 // (internal/rotation/readings.go); never more than two, for each that is wrong
 // is a wrong login.
 
-// otherMost is how long a text is at most that may be a password as a whole.
-const otherMost = 128
+// maxOther is how long a text is at most that may be a password as a whole.
+const maxOther = 128
 
 // otherOf is the other reading of a field's text, of which secret and w are the
 // first one.
@@ -31,7 +31,7 @@ func otherOf(text, secret string, w wrapping) (credential.Secret, wrapping) {
 		if s, around := outOfBase64(whole); around != nil && once(s, around) {
 			return credential.NewSecret(s), padded{"", around, text[len(whole):]}
 		}
-	case w == nil, whole == secret, len(whole) > otherMost, strings.ContainsAny(whole, "\r\n"),
+	case w == nil, whole == secret, len(whole) > maxOther, strings.ContainsAny(whole, "\r\n"),
 		strings.Contains(whole, "://"), strings.HasPrefix(strings.TrimSpace(whole), "{"):
 	default:
 		return credential.NewSecret(whole), nil

@@ -57,15 +57,15 @@ type lineEnd string
 
 func (l lineEnd) around(secret string) (string, bool) { return secret + string(l), true }
 
-// userMost is how long what may be a user's name is at most.
-const userMost = 256
+// maxUser is how long what may be a user's name is at most.
+const maxUser = 256
 
 // Before are what may be a user's name before the secret, each as the text has
 // it. It may be a part of a password: compare it, and do not print it.
 func (l Live) Before() (names []string) {
 	text := l.Value.Reveal()
 	for i := range text {
-		if i > userMost {
+		if i > maxUser {
 			break
 		}
 		if i > 0 && separator.MatchString(text[i:]) && !separator.MatchString(text[i-1:i]) {

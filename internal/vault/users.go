@@ -18,8 +18,8 @@ func isUserKey(name string) bool {
 }
 
 const (
-	usersMost     = 64
-	userBytesMost = 512 // a DN
+	maxUsers     = 64
+	maxUserBytes = 512 // a DN
 )
 
 // setting is a line of a .env file, of properties, of YAML or of an INI file.
@@ -42,7 +42,7 @@ type users struct{ found []string }
 
 func (u *users) add(text string) {
 	text = strings.TrimSpace(strings.Trim(strings.TrimSpace(text), `'"{}`))
-	if text != "" && len(text) <= userBytesMost && len(u.found) < usersMost {
+	if text != "" && len(text) <= maxUserBytes && len(u.found) < maxUsers {
 		u.found = append(u.found, text)
 	}
 }

@@ -138,14 +138,14 @@ func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, 
 	return password.Shorter(a.policy, by)
 }
 
-// resetsMost is how many resets to one value there may be before one more is
+// maxResets is how many resets to one value there may be before one more is
 // not tried: two that end the stolen value, and one for an administrator who
 // ticked must-change in between.
-const resetsMost = 2
+const maxResets = 2
 
 // Set resets the password on the write server.
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential.Secret) error {
-	if version(acc.Before) != 0 && version(acc.Changed)-version(acc.Before) > resetsMost {
+	if version(acc.Before) != 0 && version(acc.Changed)-version(acc.Before) > maxResets {
 		return &protocol.Stop{Reason: protocol.ReasonMustChange, Server: a.Servers()[0],
 			Detail: "the new value is right and has expired each time it was set, so it is not set again: each further reset makes the tries of consumers that still have the stolen value count, and lock the account; set pwdLastSet to -1 by hand, and grant bind.dn the right Unexpire Password on the domain"}
 	}

@@ -59,13 +59,13 @@ func TestALoginWhoseTokenIsGoneAtOnceIsMadeAgainAndIsNoRefusal(t *testing.T) {
 	au := New(revoking(t, &next), "vault")
 	c, value := newRole(t, nil)
 	a := account(t, au, c)
-	for gone := range int64(minted.LoginsMost) {
+	for gone := range int64(minted.MaxLogins) {
 		next.Store(gone)
 		answer, err := au.Try(t.Context(), "vault", a, value)
 		require.NoError(t, err)
 		require.Equal(t, protocol.Accepted, answer)
 	}
-	next.Store(minted.LoginsMost)
+	next.Store(minted.MaxLogins)
 	answer, err := au.Try(t.Context(), "vault", a, value)
 	require.ErrorIs(t, err, minted.ErrTokenGone)
 	require.Equal(t, protocol.NotAsked, answer)

@@ -115,7 +115,7 @@ func (au *Authority) inherited(ctx context.Context, r role, new, old credential.
 		return limits{}, err
 	}
 	var all []limits
-	for _, accessor := range accessors[:min(len(accessors), inheritedMost)] {
+	for _, accessor := range accessors[:min(len(accessors), maxInherited)] {
 		id, err := au.findAccessor(ctx, r, accessor)
 		if err != nil {
 			return limits{}, err
@@ -130,9 +130,9 @@ func (au *Authority) inherited(ctx context.Context, r role, new, old credential.
 	return together(all).within(r), nil
 }
 
-// inheritedMost bounds the look at secret-ids of which none is known: each
+// maxInherited bounds the look at secret-ids of which none is known: each
 // costs a call.
-const inheritedMost = 500
+const maxInherited = 500
 
 // findAccessor looks a secret-id up by its accessor; nil if it ended since it
 // was listed.

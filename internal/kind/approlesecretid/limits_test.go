@@ -70,8 +70,8 @@ func TestANewSecretIDHasTheLimitsOfTheOldOneAndNotMore(t *testing.T) {
 			require.Equal(t, row.uses, integer(seen["secret_id_num_uses"]), "and proving it cost none")
 			require.Equal(t, row.ttl, integer(seen["secret_id_ttl"]))
 			metadata := seen["metadata"].(map[string]any)
-			require.NotEmpty(t, metadata[markKey])
-			delete(metadata, markKey)
+			require.NotEmpty(t, metadata[tagKey])
+			delete(metadata, tagKey)
 			require.Len(t, metadata, len(row.metadata))
 			for k, v := range row.metadata {
 				require.Equal(t, v, metadata[k])

@@ -63,8 +63,8 @@ func readMark(mark string) (out seenRole) {
 	return out
 }
 
-// leftMark is the mark of a role that has one secret-id.
-func (au *Authority) leftMark(ctx context.Context, r role, accessor string) (string, error) {
+// markAfterRetire is the mark of a role that has one secret-id.
+func (au *Authority) markAfterRetire(ctx context.Context, r role, accessor string) (string, error) {
 	roleID, err := au.roleID(ctx, r)
 	return markOf([]string{accessor}, roleID, r.bindSecretID), err
 }

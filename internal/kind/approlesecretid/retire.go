@@ -31,11 +31,11 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		return "", nil, au.stop(protocol.ReasonNewRefused, "the role does not have the new secret-id any more, so the others were left alone")
 	}
 	if au.own(r) {
-		if err := au.moveOver(ctx, r, new, keep.metadata[markKey]); err != nil {
+		if err := au.moveOver(ctx, r, new, keep.metadata[tagKey]); err != nil {
 			return "", nil, err
 		}
 	}
-	left, err := au.leftMark(ctx, r, keep.accessor)
+	left, err := au.markAfterRetire(ctx, r, keep.accessor)
 	if err != nil {
 		return "", nil, err
 	}
@@ -51,7 +51,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		findings = append(findings, credential.Finding{Code: credential.FindingExtraSecretIDs,
 			Detail: fmt.Sprintf("the role had %d more secret-ids than the one that was rotated; all were destroyed, and whoever logged in with one of them is cut off", extra)})
 	}
-	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[markKey]), func(ctx context.Context) (minted.Alias, error) {
+	ended, err := au.tokens.RevokeMinted(ctx, notOf(r, keep.metadata[tagKey]), func(ctx context.Context) (minted.Alias, error) {
 		id, err := au.roleID(ctx, r)
 		return minted.Alias{Mount: r.mount, Name: id}, err
 	})

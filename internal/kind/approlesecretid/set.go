@@ -15,9 +15,9 @@ import (
 	"rollcall/internal/vault"
 )
 
-// markKey is the metadata key of the mark. Its value differs for each Set, so
+// tagKey is the metadata key of the mark. Its value differs for each Set, so
 // that the tokens of a secret-id from an earlier campaign are told apart too.
-const markKey = "rollcall"
+const tagKey = "rollcall"
 
 // Set adds new to the role's secret-ids, with the addresses, the lifetime, the
 // metadata and the uses that are left of the one that it replaces (see limits):
@@ -37,7 +37,7 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 	}
 	given := map[string]string{}
 	maps.Copy(given, l.metadata)
-	given[markKey] = rand.Text()
+	given[tagKey] = rand.Text()
 	metadata, err := json.Marshal(given)
 	if err != nil {
 		return err

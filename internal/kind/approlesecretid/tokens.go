@@ -8,6 +8,6 @@ import (
 // mint.
 func notOf(r role, mark string) func(minted.Token) bool {
 	return func(t minted.Token) bool {
-		return t.Path == "auth/"+r.mount+"/login" && t.Meta["role_name"] == r.name && (mark == "" || t.Meta[markKey] != mark)
+		return t.Path == "auth/"+r.mount+"/login" && t.Meta["role_name"] == r.name && (mark == "" || t.Meta[tagKey] != mark)
 	}
 }

@@ -68,7 +68,7 @@ func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, v
 // login logs in again where the token of a good login was gone before it could
 // be used.
 func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (answer protocol.Answer, err error) {
-	for range minted.LoginsMost {
+	for range minted.MaxLogins {
 		answer, err = au.enter(ctx, r, roleID, value)
 		if !errors.Is(err, minted.ErrTokenGone) {
 			break

@@ -68,7 +68,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		if au.refused.has(u.subject(), v) {
 			continue
 		}
-		if au.refused.count(u.subject()) >= refusedMost {
+		if au.refused.count(u.subject()) >= maxRefused {
 			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: more wrong passwords could lock the user", au.server)
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
@@ -147,9 +147,9 @@ type refusal struct {
 	at    time.Time
 }
 
-// refusedMost leaves room for the wrong passwords of others and of a proof
+// maxRefused leaves room for the wrong passwords of others and of a proof
 // below Vault's five.
-const refusedMost = 3
+const maxRefused = 3
 
 const countedFor = 20 * time.Minute // Vault's lockout_counter_reset is 15 minutes
 

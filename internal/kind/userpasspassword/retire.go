@@ -13,9 +13,9 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// inFlightMost bounds the wait for logins that were on their way when the
+// maxInFlight bounds the wait for logins that were on their way when the
 // password was set.
-const inFlightMost = 20 * time.Second
+const maxInFlight = 20 * time.Second
 
 // Retire revokes every service token of the user. Nothing tells those of the
 // old password from those of the new one, and it comes before anybody else may
@@ -99,7 +99,7 @@ func (au *Authority) letLand(ctx context.Context, u user, new credential.Secret)
 		}
 		last, _ = au.entered.Load(u.subject())
 	}
-	wait := time.NewTimer(min(inFlightMost, 3*last.(entry).took-time.Since(since)))
+	wait := time.NewTimer(min(maxInFlight, 3*last.(entry).took-time.Since(since)))
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -64,7 +64,7 @@ func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value 
 // login logs in again where the token of a good login was gone before it could
 // be used.
 func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (answer protocol.Answer, err error) {
-	for range minted.LoginsMost {
+	for range minted.MaxLogins {
 		answer, err = au.once(ctx, u, value, operate)
 		if !errors.Is(err, minted.ErrTokenGone) {
 			break

@@ -164,12 +164,12 @@ func TestWithoutTheRightToPwdLastSetTheStolenValueIsDeadAndTheDelegationIsNamed(
 	require.Empty(t, subCode(t, c.Name, next))
 
 	person, _ := person(t)
-	checks := a.dir.CheckOwners(t.Context(), []string{c.Subject, person.Subject})
+	checks := a.dir.CheckPasswordFlags(t.Context(), []string{c.Subject, person.Subject})
 	require.False(t, checks[0].OK)
 	require.Contains(t, checks[0].Detail, "1 of 2")
 	require.Contains(t, checks[0].Do, "WP;pwdLastSet;user")
 	require.Contains(t, checks[1].Detail, "1 have a password that never expires")
-	checks = a.dir.CheckOwners(t.Context(), []string{person.Subject})
+	checks = a.dir.CheckPasswordFlags(t.Context(), []string{person.Subject})
 	require.Len(t, checks, 1)
 	require.True(t, checks[0].OK, checks[0].Detail)
 }

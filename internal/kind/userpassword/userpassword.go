@@ -27,10 +27,10 @@ type Authority struct {
 	*adpassword.Authority
 	dir *directory.Client
 
-	// left holds how Retire left an account (state), by subject. Without it
+	// afterRetire holds how Retire left an account (state), by subject. Without it
 	// (the process began later) Retire is done again, and overrules a change
 	// without a word.
-	left sync.Map
+	afterRetire sync.Map
 }
 
 // state is an account after Retire.
@@ -54,7 +54,7 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 
 // Set resets the password on the write server.
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
-	a.left.Delete(acc.Subject)
+	a.afterRetire.Delete(acc.Subject)
 	return a.Authority.Set(ctx, acc, new, old)
 }
 
@@ -74,7 +74,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 		return answer, err
 	}
 	var left state
-	if s, retired := a.left.Load(acc.Subject); retired {
+	if s, retired := a.afterRetire.Load(acc.Subject); retired {
 		left = s.(state)
 	} else if answer == protocol.Accepted {
 		return answer, nil
@@ -89,7 +89,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	case now.State == protocol.Gone:
 		return protocol.Gone, nil
 	case left.mark != "" && left.mark != now.Changed:
-		a.left.Store(acc.Subject, state{})
+		a.afterRetire.Store(acc.Subject, state{})
 		return "", errors.New("the temporary password was changed at " + server + " after it was retired; look again")
 	case adpassword.MustChange(now.Changed):
 		return protocol.Accepted, nil
@@ -114,7 +114,7 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 // password that never expires, is a finding.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential.Secret) (string, []credential.Finding, error) {
 	var findings []credential.Finding
-	if left, ok := a.left.Load(acc.Subject); ok {
+	if left, ok := a.afterRetire.Load(acc.Subject); ok {
 		now, err := a.mark(ctx, acc)
 		if err != nil {
 			return "", nil, err
@@ -122,7 +122,7 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 		if s := left.(state); now == s.mark {
 			return s.mark, s.findings, nil
 		}
-		a.left.Delete(acc.Subject)
+		a.afterRetire.Delete(acc.Subject)
 		findings = append(findings, credential.Finding{Code: credential.FindingChangedAfter,
 			Detail: "the temporary password was changed before it was proved; it is set again, and handed over once it is proved"})
 	}
@@ -131,7 +131,7 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 	if err != nil {
 		return "", findings, err
 	}
-	owner, err := a.dir.Owner(ctx, acc.Name)
+	owner, err := a.dir.PasswordFlags(ctx, acc.Name)
 	if err != nil {
 		return "", findings, fmt.Errorf("look how the owner stands to his password: %w", err)
 	}
@@ -148,7 +148,7 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, new credential
 		return "", findings, errors.New("somebody else changed the password while it was retired, or bind.dn may not read msDS-KeyVersionNumber; look again")
 	}
 	left := state{mark, notForced(owner)}
-	a.left.Store(acc.Subject, left)
+	a.afterRetire.Store(acc.Subject, left)
 	return mark, append(findings, left.findings...), nil
 }
 
@@ -175,7 +175,7 @@ func (a *Authority) Tell(proved string, now kind.Account) kind.Told {
 }
 
 // notForced says why nothing makes the owner change the temporary value, if so.
-func notForced(o directory.Owner) []credential.Finding {
+func notForced(o directory.PasswordFlags) []credential.Finding {
 	var why string
 	switch {
 	case o.MayNotChange:

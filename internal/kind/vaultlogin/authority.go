@@ -140,7 +140,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 }
 
 type revoked struct {
-	minted.Outcome
+	minted.Revocation
 	batch bool
 }
 

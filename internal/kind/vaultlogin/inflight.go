@@ -10,7 +10,7 @@ import (
 
 const (
 	inFlightLeast = 250 * time.Millisecond
-	inFlightMost  = 20 * time.Second
+	maxInFlight   = 20 * time.Second
 	// unmeasured is what a login is taken to need at a mount at which ours was
 	// not good.
 	unmeasured = time.Second
@@ -40,7 +40,7 @@ func (au *Authority) inFlight(ctx context.Context, a kind.Account, new credentia
 		}
 		longest = max(longest, took)
 	}
-	return min(inFlightMost, max(inFlightLeast, slower*longest))
+	return min(maxInFlight, max(inFlightLeast, slower*longest))
 }
 
 func (au *Authority) known(mount string) (time.Duration, bool) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	followsWithin = time.Second
+	followTimeout = time.Second
 	followsLook   = 50 * time.Millisecond
 )
 
@@ -77,7 +77,7 @@ func (au *Authority) asked(a kind.Account, l credential.VaultLogin) (out []strin
 // has waits a while for a server to have the account's change mark.
 func (au *Authority) has(ctx context.Context, a kind.Account, server, want string) (bool, error) {
 	at := credential.Credential{Subject: a.Subject, Name: a.Name}
-	for end := time.Now().Add(followsWithin); ; {
+	for end := time.Now().Add(followTimeout); ; {
 		now, err := au.Authority.Account(ctx, server, at)
 		if err != nil {
 			return false, err

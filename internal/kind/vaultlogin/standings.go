@@ -13,8 +13,8 @@ const (
 	standsFor = 15 * time.Minute
 	// manyLogins is from how many on: fewer are each logged in for each batch.
 	manyLogins = 50
-	// standingsMost bounds what a process keeps of ended campaigns.
-	standingsMost = 50_000
+	// maxStandings bounds what a process keeps of ended campaigns.
+	maxStandings = 50_000
 )
 
 // standing is what a login got, and when.
@@ -37,7 +37,7 @@ func (au *Authority) stands(key [3]string) (minted.Standing, bool) {
 func (au *Authority) stood(key [3]string, s minted.Standing) {
 	au.mu.Lock()
 	defer au.mu.Unlock()
-	if au.standings == nil || len(au.standings) >= standingsMost {
+	if au.standings == nil || len(au.standings) >= maxStandings {
 		au.standings = map[[3]string]standing{}
 	}
 	au.standings[key] = standing{s, time.Now()}

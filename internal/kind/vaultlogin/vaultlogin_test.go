@@ -525,7 +525,7 @@ func TestTheWaitForLoginsOnTheirWayGoesByWhatOneTakes(t *testing.T) {
 	au, a := &Authority{}, kind.Account{Logins: []credential.VaultLogin{{Mount: "ldap"}, {Mount: "plain", Plain: true}}}
 	au.measured("plain", time.Minute)
 	for _, of := range []struct{ took, waits time.Duration }{
-		{10 * time.Millisecond, inFlightLeast}, {2 * time.Second, 6 * time.Second}, {time.Minute, inFlightMost}, {time.Second, inFlightMost},
+		{10 * time.Millisecond, inFlightLeast}, {2 * time.Second, 6 * time.Second}, {time.Minute, maxInFlight}, {time.Second, maxInFlight},
 	} {
 		au.measured("ldap", of.took)
 		require.Equal(t, of.waits, au.inFlight(t.Context(), a, credential.Secret{}), of.took)

@@ -25,8 +25,8 @@ type Alias struct {
 // has others they are counted in Orphans: another login of the entity may have
 // made them. alias is called only where there are tokens that other tokens
 // made.
-func (t *Tokens) RevokeMinted(ctx context.Context, mine func(Token) bool, alias func(context.Context) (Alias, error)) (Outcome, error) {
-	var out Outcome
+func (t *Tokens) RevokeMinted(ctx context.Context, mine func(Token) bool, alias func(context.Context) (Alias, error)) (Revocation, error) {
+	var out Revocation
 	sole := map[string]bool{} // by entity of the login: nobody else has it
 	asked := false
 	var err error

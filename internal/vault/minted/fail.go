@@ -15,9 +15,9 @@ func (t *Tokens) fail(op string, err error) error { return vault.Refusal(t.serve
 // used.
 var ErrTokenGone = errors.New("the login was good, and its token was revoked before it could be used, so what it opens was not seen; it is tried again")
 
-// LoginsMost is how often a login is made whose token is gone each time. A good
+// MaxLogins is how often a login is made whose token is gone each time. A good
 // login counts against nobody.
-const LoginsMost = 3
+const MaxLogins = 3
 
 // NotLookedUp turns the error of looking up, by its accessor, the token that a
 // login gave a moment before. It is no refusal of the login. Such a token may

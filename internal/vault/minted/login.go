@@ -23,8 +23,8 @@ type Login struct {
 // Mint logs in with the new secret and gives the token, and what ends it again.
 type Mint func(ctx context.Context) (token string, end func(), err error)
 
-// Outcome is what RevokeLogin did, and what it could not reach.
-type Outcome struct {
+// Revocation is what RevokeLogin did, and what it could not reach.
+type Revocation struct {
 	Revoked int
 	// Orphans are living tokens that may have been made with one of the
 	// login's: they are orphans, made where it may make such. Nothing ties a
@@ -43,12 +43,12 @@ type Outcome struct {
 //
 // mint is called only where orphans are found, to ask whether the login may
 // make such. Where it is nil or fails they are counted.
-func (t *Tokens) RevokeLogin(ctx context.Context, l Login, mint Mint) (Outcome, error) {
+func (t *Tokens) RevokeLogin(ctx context.Context, l Login, mint Mint) (Revocation, error) {
 	entities, err := t.entities(ctx, l)
 	if err != nil {
-		return Outcome{}, err
+		return Revocation{}, err
 	}
-	var out Outcome
+	var out Revocation
 	var orphans map[string]int
 	places := map[string]bool{} // at which tokens of the login may make orphans
 	out.Revoked, err = t.sweep(ctx, func() (map[string]Token, error) {
@@ -268,7 +268,7 @@ func (t *Tokens) mount(ctx context.Context, mount string) (tokenType, accessor s
 }
 
 // Findings words what an outcome is worth telling. They name no account.
-func (o Outcome) Findings() []credential.Finding {
+func (o Revocation) Findings() []credential.Finding {
 	var out []credential.Finding
 	if o.Revoked > 0 {
 		detail := fmt.Sprintf("%d live tokens that logins to Vault with the old secret had minted were revoked", o.Revoked)

@@ -89,7 +89,7 @@ func alive(c *vaultapi.Client) bool {
 	return err == nil
 }
 
-func revoked(t *testing.T, l Login, mint Mint) Outcome {
+func revoked(t *testing.T, l Login, mint Mint) Revocation {
 	t.Helper()
 	got, err := New(server.Client(), "vault").RevokeLogin(t.Context(), l, mint)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestTokensOfEverySpellingOfANameDieWithTheirChildrenAndNobodyElses(t *testi
 		}
 		require.True(t, alive(longer))
 		require.True(t, alive(bystander))
-		require.Equal(t, Outcome{}, revoked(t, l, nil), "there is nothing left to do")
+		require.Equal(t, Revocation{}, revoked(t, l, nil), "there is nothing left to do")
 	}
 }
 
@@ -185,13 +185,13 @@ func TestOrphansAreCountedWhereTheLoginMayMakeThem(t *testing.T) {
 	made(t, login(t, "userpass", mayNot.Names[0]), "auth/token/create")
 
 	first := revoked(t, may, mintsAs(t, may))
-	require.Equal(t, Outcome{Revoked: 1, Orphans: 1}, first)
+	require.Equal(t, Revocation{Revoked: 1, Orphans: 1}, first)
 	require.True(t, alive(orphan), "nothing says that it is this login's")
 	require.Equal(t, []credential.FindingCode{credential.FindingTokensRevoked, credential.FindingOrphanTokens}, codes(first.Findings()))
-	require.Equal(t, Outcome{Orphans: 1}, revoked(t, may, mintsAs(t, may)), "its tokens are gone, and what it may is asked by a new one")
-	require.Equal(t, Outcome{Revoked: 1, Orphans: 1}, revoked(t, mayByRole, mintsAs(t, mayByRole)), "of the role's making")
-	require.Equal(t, Outcome{Revoked: 1}, revoked(t, mayNot, mintsAs(t, mayNot)))
-	require.Equal(t, Outcome{Orphans: 2}, revoked(t, mayNot, nil), "who cannot be asked may have made all")
+	require.Equal(t, Revocation{Orphans: 1}, revoked(t, may, mintsAs(t, may)), "its tokens are gone, and what it may is asked by a new one")
+	require.Equal(t, Revocation{Revoked: 1, Orphans: 1}, revoked(t, mayByRole, mintsAs(t, mayByRole)), "of the role's making")
+	require.Equal(t, Revocation{Revoked: 1}, revoked(t, mayNot, mintsAs(t, mayNot)))
+	require.Equal(t, Revocation{Orphans: 2}, revoked(t, mayNot, nil), "who cannot be asked may have made all")
 }
 
 func codes(all []credential.Finding) (out []credential.FindingCode) {

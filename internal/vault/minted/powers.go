@@ -61,7 +61,7 @@ func (t *Tokens) policy(ctx context.Context, name string, many bool) (*string, e
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.texts == nil || len(t.texts) >= answersMost {
+	if t.texts == nil || len(t.texts) >= maxAnswers {
 		t.texts = map[string]text{}
 	}
 	t.texts[name] = read

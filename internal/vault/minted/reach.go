@@ -240,8 +240,8 @@ func (t *Tokens) rises(ctx context.Context, a asker, w Whose) (by string, named 
 	return "", named, shown, nil
 }
 
-// answersMost bounds what is kept of earlier questions.
-const answersMost = 256
+// maxAnswers bounds what is kept of earlier questions.
+const maxAnswers = 256
 
 // alike asks once for all tokens with the same rights: Vault takes half a
 // millisecond and more for each path, and a mount may give every account of a
@@ -263,7 +263,7 @@ func (t *Tokens) alike(ctx context.Context, a asker, paths []string, rights stri
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.answers == nil || len(t.answers) >= answersMost {
+	if t.answers == nil || len(t.answers) >= maxAnswers {
 		t.answers = map[string][]string{}
 	}
 	t.answers[key] = within

@@ -36,7 +36,7 @@ func (t *Tokens) stands(a asker, rights string, paths []string, found answer) St
 	s := Standing{rights: rights, policies: strings.Join(names, "\x00"), segments: segmentsOf(paths), auth: vaultapi.SecretAuth{EntityID: a.entity, TokenPolicies: a.own}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.standings == nil || len(t.standings) >= answersMost {
+	if t.standings == nil || len(t.standings) >= maxAnswers {
 		t.standings = map[string]answer{}
 	}
 	t.standings[s.key(paths)] = found

@@ -37,9 +37,9 @@ type CampaignRecord struct {
 	Superseded bool
 	By         string
 
-	// Settled: a superseded campaign came to its own end since, so that no
+	// EndedItself: a superseded campaign came to its own end since, so that no
 	// worker has anything of it in hand any more.
-	Settled bool
+	EndedItself bool
 
 	// Begun: a worker took it up. Until then nothing is staged for it, and a
 	// process that died before it could start it has left no more than the
@@ -53,24 +53,24 @@ type CampaignRecord struct {
 	version int
 }
 
-// Settles is how long a superseded campaign keeps what it staged. Its workers
+// SupersededGrace is how long a superseded campaign keeps what it staged. Its workers
 // ask CampaignWasClosed before each credential, at worst a little late, and
 // bound the one in hand to two minutes; so after it nobody is about to set a
 // staged value that another campaign has replaced. The rest is for clocks that
 // differ.
 //
 // One that comes to its own end meanwhile, as one does whose workers live, says
-// so (Settled) and lets go at once.
+// so (EndedItself) and lets go at once.
 //
 // It is also how long a campaign that gives no sign of life is taken to live.
-const Settles = 4 * time.Minute
+const SupersededGrace = 4 * time.Minute
 
 // SeenEvery is how often a campaign that runs gives a sign of life.
 const SeenEvery = 15 * time.Second
 
 const (
 	campaignFolder = "campaigns"
-	closeTriesMost = 8 // a sign of life may come in between
+	maxCloseTries  = 8 // a sign of life may come in between
 )
 
 // ErrTaken: another campaign has that name.
@@ -105,7 +105,7 @@ func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 // CloseCampaign records that a campaign runs no more: others may take over
 // what it left staged. Closing it again does no harm.
 func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
-	for range closeTriesMost {
+	for range maxCloseTries {
 		rec, found, err := s.readCampaign(ctx, campaign)
 		if err != nil {
 			return err
@@ -113,9 +113,9 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 		if !found {
 			return fmt.Errorf("vault: campaign %s has no record", campaign)
 		}
-		if rec.Superseded && !rec.Settled {
+		if rec.Superseded && !rec.EndedItself {
 			// Whoever took over need not wait any longer.
-			rec.Settled = true
+			rec.EndedItself = true
 			if _, err := s.Put(ctx, "close the campaign", s.mount, campaignPath(campaign), rec.version, rec.encode()); !vault.IsCASMismatch(err) {
 				return err
 			}
@@ -156,16 +156,16 @@ func (s *Store) CampaignReleased(ctx context.Context, campaign string) (released
 	if rec.ClosedAt.IsZero() {
 		return false, until, nil
 	}
-	until = rec.ClosedAt.Add(Settles)
-	return !rec.Superseded || rec.Settled || rec.letsGo(s.clock(ctx)), until, nil
+	until = rec.ClosedAt.Add(SupersededGrace)
+	return !rec.Superseded || rec.EndedItself || rec.letsGo(s.clock(ctx)), until, nil
 }
 
 // letsGo: it was closed long enough ago. Both times are Vault's: a worker whose
 // clock is ahead would else take over at once.
-func (r CampaignRecord) letsGo(now time.Time) bool { return now.After(r.ClosedAt.Add(Settles)) }
+func (r CampaignRecord) letsGo(now time.Time) bool { return now.After(r.ClosedAt.Add(SupersededGrace)) }
 
-// EndedBy names the campaigns that one has taken over from.
-func (s *Store) EndedBy(ctx context.Context, device, campaign string) ([]string, error) {
+// SupersededBy names the campaigns that one has taken over from.
+func (s *Store) SupersededBy(ctx context.Context, device, campaign string) ([]string, error) {
 	all, err := s.Campaigns(ctx, device)
 	var out []string
 	for _, r := range all {
@@ -241,7 +241,7 @@ func (r CampaignRecord) encode() map[string]any {
 	m := map[string]any{"device": r.Device, "actor": r.Actor, "starter": r.Starter, "opened_at": r.OpenedAt.Format(time.RFC3339Nano), "takes_over": r.TakesOver, "begun": r.Begun}
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
-		m["superseded"], m["superseded_by"], m["settled"] = r.Superseded, r.By, r.Settled
+		m["superseded"], m["superseded_by"], m["settled"] = r.Superseded, r.By, r.EndedItself
 	}
 	return m
 }
@@ -272,8 +272,8 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 		}
 		r.Superseded, _ = e.Data["superseded"].(bool)
 		r.By, _ = e.Data["superseded_by"].(string)
-		r.Settled, _ = e.Data["settled"].(bool)
-		if !r.Settled && !e.Written.IsZero() {
+		r.EndedItself, _ = e.Data["settled"].(bool)
+		if !r.EndedItself && !e.Written.IsZero() {
 			r.ClosedAt = e.Written.UTC() // nothing is written after it but that it has settled
 		}
 	}

@@ -93,7 +93,7 @@ func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 	closed, until, err := s.CampaignReleased(t.Context(), "first")
 	require.NoError(t, err)
 	require.False(t, closed)
-	require.WithinDuration(t, time.Now().Add(Settles), until, 10*time.Second)
+	require.WithinDuration(t, time.Now().Add(SupersededGrace), until, 10*time.Second)
 	_, before, err := s.CampaignWasClosed(t.Context(), "first")
 	require.NoError(t, err)
 
@@ -108,7 +108,7 @@ func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 	require.Equal(t, before.ClosedAt, after.ClosedAt)
 	require.Equal(t, "second", after.By, "whose it was is not forgotten")
 	for range 2 {
-		names, err := s.EndedBy(t.Context(), "esg-19", "second")
+		names, err := s.SupersededBy(t.Context(), "esg-19", "second")
 		require.NoError(t, err)
 		require.Equal(t, []string{"first"}, names)
 	}
@@ -124,13 +124,13 @@ func TestHowLongASupersededCampaignKeepsWhatItStagedIsVaultsTime(t *testing.T) {
 		closed, until, err := s.CampaignReleased(t.Context(), name)
 		require.NoError(t, err)
 		require.False(t, closed, name)
-		require.WithinDuration(t, time.Now().Add(Settles), until, time.Minute, name)
+		require.WithinDuration(t, time.Now().Add(SupersededGrace), until, time.Minute, name)
 		require.NoError(t, s.CloseCampaign(t.Context(), name))
 		_, after, err := s.CampaignWasClosed(t.Context(), name)
 		require.NoError(t, err)
-		require.Equal(t, until, after.ClosedAt.Add(Settles), "what is written next keeps it")
+		require.Equal(t, until, after.ClosedAt.Add(SupersededGrace), "what is written next keeps it")
 	}
 	rec := CampaignRecord{ClosedAt: time.Now()}
-	require.False(t, rec.letsGo(rec.ClosedAt.Add(Settles)))
-	require.True(t, rec.letsGo(rec.ClosedAt.Add(Settles+time.Nanosecond)))
+	require.False(t, rec.letsGo(rec.ClosedAt.Add(SupersededGrace)))
+	require.True(t, rec.letsGo(rec.ClosedAt.Add(SupersededGrace+time.Nanosecond)))
 }

@@ -80,7 +80,7 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 		if !found || len(idx.Servers) == 0 {
 			continue
 		}
-		if read++; read > earlierMost {
+		if read++; read > maxEarlier {
 			break
 		}
 		for _, name := range asked {

@@ -6,8 +6,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// earlierMost is how many campaigns are looked through for a credential.
-const earlierMost = 10
+// maxEarlier is how many campaigns are looked through for a credential.
+const maxEarlier = 10
 
 // Earlier is what earlier rolls say of a credential.
 type Earlier struct {
@@ -30,7 +30,7 @@ func (s *Store) EarlierRolls(ctx context.Context, campaign string) (map[string]E
 			behind = true
 			continue
 		}
-		if !behind || read == earlierMost {
+		if !behind || read == maxEarlier {
 			continue
 		}
 		idx, found, err := s.readIndex(ctx, rec.Campaign)

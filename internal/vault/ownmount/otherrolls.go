@@ -37,7 +37,7 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 		}
 		key := strings.ToLower(r.Device)
 		ofDevice[key] = append(ofDevice[key], r)
-		lives[key] = lives[key] || r.ClosedAt.IsZero() && now.Sub(r.Seen) < Settles
+		lives[key] = lives[key] || r.ClosedAt.IsZero() && now.Sub(r.Seen) < SupersededGrace
 	}
 	rolls := make(chan OtherRoll, len(ofDevice))
 	g, gctx := errgroup.WithContext(ctx)

@@ -10,12 +10,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// SpecOwner is what a stored specification belongs to.
-type SpecOwner string
+// SpecKey is what a stored specification belongs to.
+type SpecKey string
 
 // CampaignSpec and ScheduleSpec name owners.
-func CampaignSpec(campaign string) SpecOwner { return SpecOwner("campaign/" + campaign) }
-func ScheduleSpec(schedule string) SpecOwner { return SpecOwner("schedule/" + schedule) }
+func CampaignSpec(campaign string) SpecKey { return SpecKey("campaign/" + campaign) }
+func ScheduleSpec(schedule string) SpecKey { return SpecKey("schedule/" + schedule) }
 
 const (
 	specFolder = "specs"
@@ -30,7 +30,7 @@ const (
 // is never changed, and saving over it satisfies IsCASMismatch, also when our
 // own reply was lost. It is stored in parts with the index last, so a crash
 // leaves nothing that LoadSpec would find.
-func (s *Store) SaveSpec(ctx context.Context, owner SpecOwner, data []byte) error {
+func (s *Store) SaveSpec(ctx context.Context, owner SpecKey, data []byte) error {
 	if _, found, err := s.specIndex(ctx, owner); err != nil || found {
 		return s.unlessStored(owner, err)
 	}
@@ -58,7 +58,7 @@ func (s *Store) SaveSpec(ctx context.Context, owner SpecOwner, data []byte) erro
 	return err
 }
 
-func (s *Store) unlessStored(owner SpecOwner, err error) error {
+func (s *Store) unlessStored(owner SpecKey, err error) error {
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (s *Store) unlessStored(owner SpecOwner, err error) error {
 
 // LoadSpec reads what SaveSpec stored. Nothing stored: a *vault.Error of kind
 // NotFound.
-func (s *Store) LoadSpec(ctx context.Context, owner SpecOwner) ([]byte, error) {
+func (s *Store) LoadSpec(ctx context.Context, owner SpecKey) ([]byte, error) {
 	idx, found, err := s.specIndex(ctx, owner)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (s *Store) LoadSpec(ctx context.Context, owner SpecOwner) ([]byte, error) {
 }
 
 // DeleteSpec removes a stored specification. None is no error.
-func (s *Store) DeleteSpec(ctx context.Context, owner SpecOwner) error {
+func (s *Store) DeleteSpec(ctx context.Context, owner SpecKey) error {
 	// The index first: what an interruption leaves is then found by nobody.
 	if err := s.Purge(ctx, opDeleteSpec, s.mount, specPath(owner, "index")); err != nil {
 		return err
@@ -125,7 +125,7 @@ type specIndex struct {
 
 func (x specIndex) part(i int) string { return fmt.Sprintf("%s/%d", x.snapshot, i) }
 
-func (s *Store) specIndex(ctx context.Context, owner SpecOwner) (specIndex, bool, error) {
+func (s *Store) specIndex(ctx context.Context, owner SpecKey) (specIndex, bool, error) {
 	path := specPath(owner, "index")
 	e, err := s.Get(ctx, opReadSpec, s.mount, path, 1)
 	if err != nil || e.Data == nil {
@@ -140,6 +140,6 @@ func (s *Store) specIndex(ctx context.Context, owner SpecOwner) (specIndex, bool
 	return idx, true, nil
 }
 
-func specPath(owner SpecOwner, name string) string {
+func specPath(owner SpecKey, name string) string {
 	return specFolder + "/" + encodeID(string(owner)) + "/" + name
 }

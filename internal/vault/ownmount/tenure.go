@@ -18,7 +18,7 @@ type Running struct {
 
 // Lives reports whether a worker took it up and it gave a sign of life lately.
 // What gives none any more was lost: its process, its Temporal or its machine.
-func (o Running) Lives() bool { return o.Begun && o.Ago < Settles }
+func (o Running) Lives() bool { return o.Begun && o.Ago < SupersededGrace }
 
 // String says whose it is and when it was last seen.
 func (o Running) String() string {
@@ -106,11 +106,11 @@ func (s *Store) MayBegin(ctx context.Context, campaign string) error {
 // and has not ended, and names them: a device has one campaign at a time. One
 // that lives is closed only if this one takes over; otherwise none is, and the
 // error satisfies AsLives. Their workers stop at the next credential, and what
-// they staged may be taken over once Settles has passed. Call it when the roll
+// they staged may be taken over once SupersededGrace has passed. Call it when the roll
 // and its record are in order.
 func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error) {
 	var ended []string
-	for range closeTriesMost {
+	for range maxCloseTries {
 		own, others, err := s.earlier(ctx, campaign)
 		if err != nil {
 			return ended, err
@@ -132,7 +132,7 @@ func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error
 // SupersedeLost closes a campaign that whoever calls knows to have ended,
 // though its last sign of life is not old.
 func (s *Store) SupersedeLost(ctx context.Context, lost CampaignRecord) error {
-	for range closeTriesMost {
+	for range maxCloseTries {
 		if err := s.end(ctx, lost, true, ""); !vault.IsCASMismatch(err) {
 			return err
 		}
@@ -154,7 +154,7 @@ func (s *Store) earlier(ctx context.Context, campaign string) (own CampaignRecor
 	case !found:
 		return own, nil, fmt.Errorf("vault: campaign %s has no record", campaign)
 	case !own.ClosedAt.IsZero():
-		return own, nil, &Ended{own}
+		return own, nil, &ClosedMeanwhile{own}
 	}
 	others, err := s.Others(ctx, own.Device, campaign)
 	if err != nil {
@@ -172,10 +172,10 @@ func (s *Store) earlier(ctx context.Context, campaign string) (own CampaignRecor
 	return own, before, nil
 }
 
-// Ended is the error of a campaign that was closed while it worked.
-type Ended struct{ CampaignRecord }
+// ClosedMeanwhile is the error of a campaign that was closed while it worked.
+type ClosedMeanwhile struct{ CampaignRecord }
 
-func (e *Ended) Error() string {
+func (e *ClosedMeanwhile) Error() string {
 	if e.Superseded && e.By == "" {
 		return fmt.Sprintf("campaign %s was ended at %s UTC by a later one of the device", e.Campaign, e.ClosedAt.UTC().Format(time.DateTime))
 	}

@@ -60,8 +60,8 @@ func TestACampaignThatLivesIsNotEndedUnlessAPersonAsksForIt(t *testing.T) {
 }
 
 func TestWhatWasNeverBegunOrIsSilentForMinutesIsTakenForLost(t *testing.T) {
-	require.False(t, Running{CampaignRecord{Begun: true}, Settles}.Lives())
-	require.True(t, Running{CampaignRecord{Begun: true}, Settles - time.Second}.Lives())
+	require.False(t, Running{CampaignRecord{Begun: true}, SupersededGrace}.Lives())
+	require.True(t, Running{CampaignRecord{Begun: true}, SupersededGrace - time.Second}.Lives())
 	require.False(t, Running{CampaignRecord{}, 0}.Lives())
 
 	s := newStore(t)

@@ -16,7 +16,7 @@ import (
 // was not seen.
 func settingsRules(c *config.Campaign, known []credential.Credential) []rule {
 	var out []rule
-	for _, p := range livePlaces(c, known) {
+	for _, p := range liveGrants(c, known) {
 		if r := (rule{p.mount + "/config", []string{read}}); !slices.ContainsFunc(out, func(have rule) bool { return have.path == r.path }) {
 			out = append(out, r)
 		}
@@ -30,7 +30,7 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 	const name = "vault versions kept"
 	seen, unseen := map[string]bool{}, []string{}
 	var kept []string
-	for i, p := range livePlaces(c, known) {
+	for i, p := range liveGrants(c, known) {
 		at := credential.Path{Mount: p.mount, Path: p.path}
 		place, err := s.Cut(ctx, p.mount+"/"+p.path)
 		if err != nil || seen[place.Mount] {
@@ -44,7 +44,7 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 			out = append(out, Check{What: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)})
 		case len(k.Unseen) > 0:
 			unseen = append(unseen, place.Mount+"/config")
-		case k.Deletes() && i < len(livePlaces(c, nil)):
+		case k.Deletes() && i < len(liveGrants(c, nil)):
 			out = append(out, Check{What: name, Detail: fmt.Sprintf("%s/ deletes what is written to it after %s (delete_version_after): no new value is written there, and what would be stays open", place.Mount, k.After), Do: k.Mend(at)})
 		case !k.Deletes():
 			kept = append(kept, place.Mount+"/")

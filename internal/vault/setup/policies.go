@@ -92,7 +92,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			// What another worker rotated, it follows.
 			{m + "/data/" + vault.OwnSecretID(m).Path, []string{read}},
 		}
-		for _, p := range livePlaces(c, known) {
+		for _, p := range liveGrants(c, known) {
 			rs = append(rs, under(p, "data", create, read, update)...)
 			rs = append(rs, under(p, "metadata", list, read)...)
 			rs = append(rs, under(p, "destroy", update)...)
@@ -142,7 +142,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 		{m + "/data/" + payloadKey, []string{read}},
 	}
 	rs = append(rs, powersRules...)
-	for _, p := range livePlaces(c, known) {
+	for _, p := range liveGrants(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
 	rs = append(rs, bindRules(c)...)
@@ -163,8 +163,8 @@ func bindRules(c *config.Campaign) []rule {
 	return rs
 }
 
-// place is a path in a KV v2 mount. A folder covers what is below it too.
-type place struct {
+// grant is a path in a KV v2 mount. A folder covers what is below it too.
+type grant struct {
 	mount, path string
 	folder      bool
 }
@@ -173,15 +173,15 @@ type place struct {
 // folders: Vault evaluates and stores a policy as a whole.
 const maxNamedPaths = 500
 
-// livePlaces are where the campaign reads and writes live secrets, and leaves
+// liveGrants are where the campaign reads and writes live secrets, and leaves
 // temporary ones of people in a domain. The bind passwords of a pair and the
 // workers' own secret-id are among them.
-func livePlaces(c *config.Campaign, known []credential.Credential) []place {
-	var out []place
+func liveGrants(c *config.Campaign, known []credential.Credential) []grant {
+	var out []grant
 	for _, s := range c.Sources {
 		if s.Type == config.VaultKV {
 			mount, path := cutAt(strings.Trim(s.Prefix, "/"), known)
-			out = append(out, place{mount, path, true})
+			out = append(out, grant{mount, path, true})
 		}
 	}
 	templates := []string{c.Vault.Adopt}
@@ -198,29 +198,29 @@ func livePlaces(c *config.Campaign, known []credential.Credential) []place {
 			if varies {
 				fixed = fixed[:strings.LastIndex(fixed, "/")+1]
 			}
-			out = append(out, place{p.Mount, strings.Trim(fixed, "/"), varies})
+			out = append(out, grant{p.Mount, strings.Trim(fixed, "/"), varies})
 		}
 	}
 	if own := vault.OwnSecretID(c.Vault.Mount); c.Vault.RotateLogin {
-		out = append(out, place{own.Mount, own.Path, false})
+		out = append(out, grant{own.Mount, own.Path, false})
 	}
 	for _, name := range c.Authorities() {
 		if pair := c.Authority(name).Logins(); len(pair) == 2 {
 			for _, login := range pair {
-				out = append(out, place{login.Secret.Mount, login.Secret.Path, false})
+				out = append(out, grant{login.Secret.Mount, login.Secret.Path, false})
 			}
 		}
 	}
-	var single []place
+	var single []grant
 	for _, k := range known {
 		for _, p := range k.Paths {
-			single = append(single, place{p.Mount, p.Path, false})
+			single = append(single, grant{p.Mount, p.Path, false})
 		}
 	}
 	if len(single) > maxNamedPaths {
 		for i, p := range single {
 			if at := strings.LastIndex(p.path, "/"); at > 0 {
-				single[i] = place{p.mount, p.path[:at], true}
+				single[i] = grant{p.mount, p.path[:at], true}
 			}
 		}
 	}
@@ -245,7 +245,7 @@ func cutAt(full string, known []credential.Credential) (mount, path string) {
 	return mount, path
 }
 
-func under(p place, part string, caps ...string) []rule {
+func under(p grant, part string, caps ...string) []rule {
 	base := p.mount + "/" + part
 	switch {
 	case p.path == "":

@@ -25,8 +25,8 @@ const (
 // log-on.
 const grantMustChange = `grant it on the organizational unit: dsacls "OU=…" /I:S /G "DOMAIN\account:WP;pwdLastSet;user"`
 
-// Owner is how a person stands to the password of his account.
-type Owner struct {
+// PasswordFlags is how a person stands to the password of his account.
+type PasswordFlags struct {
 	// NeverExpires: must-change at the next log-on is ignored.
 	NeverExpires bool
 	// MayNotChange: the access control list denies him to change it ("user
@@ -35,12 +35,12 @@ type Owner struct {
 	MayNotChange bool
 }
 
-// Owner reads from the write server of an Active Directory domain how the owner
+// PasswordFlags reads from the write server of an Active Directory domain how the owner
 // of the account dn stands to its password. It changes nothing.
-func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
+func (c *Client) PasswordFlags(ctx context.Context, dn string) (PasswordFlags, error) {
 	s := c.servers[0]
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
-		[]string{"userAccountControl", "nTSecurityDescriptor", "objectSid"}, append(c.family.searchControls(), accessListControl(withDACL)))
+		[]string{"userAccountControl", "nTSecurityDescriptor", "objectSid"}, append(c.driver.searchControls(), accessListControl(withDACL)))
 	var res *ldap.SearchResult
 	err := s.admin(ctx, dn, (*pool).useTwice, func(cn *conn) error {
 		return cn.do(ctx, "read who may change a password", func(l *ldap.Conn) (err error) {
@@ -50,11 +50,11 @@ func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 	})
 	switch {
 	case resultCode(err) == ldap.LDAPResultNoSuchObject || err == nil && len(res.Entries) != 1:
-		return Owner{}, protocol.StopFor(protocol.Gone, s.name)
+		return PasswordFlags{}, protocol.StopFor(protocol.Gone, s.name)
 	case err != nil && answered(err):
-		return Owner{}, fmt.Errorf("directory %s: bind.dn may not read the entry at %s (%s); grant it read", c.name, s.name, describe(err))
+		return PasswordFlags{}, fmt.Errorf("directory %s: bind.dn may not read the entry at %s (%s); grant it read", c.name, s.name, describe(err))
 	case err != nil:
-		return Owner{}, err
+		return PasswordFlags{}, err
 	}
 	e := res.Entries[0]
 	control, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("userAccountControl"), 10, 64)
@@ -63,7 +63,7 @@ func (c *Client) Owner(ctx context.Context, dn string) (Owner, error) {
 		adacl.Everyone: true, adacl.Authenticated: true, adacl.Self: true,
 		string(e.GetEqualFoldRawAttributeValue("objectSid")): true,
 	}
-	return Owner{
+	return PasswordFlags{
 		NeverExpires: control&(dontExpirePassword|smartcardRequired) != 0,
 		MayNotChange: len(sd) > 0 && !adacl.MayControl(sd, self, adacl.ChangePassword),
 	}, nil
@@ -99,22 +99,22 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	return fmt.Errorf("require a change of password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }
 
-// CheckOwners looks on the write server of an Active Directory domain whether
+// CheckPasswordFlags looks on the write server of an Active Directory domain whether
 // bind.dn may make the owners of accounts, named by their immutable ids, change
 // their passwords, and counts those whom that would not reach. It looks at the
 // first few, because delegation commonly holds for a whole organizational unit,
 // and changes nothing.
-func (c *Client) CheckOwners(ctx context.Context, ids []string) []Check {
+func (c *Client) CheckPasswordFlags(ctx context.Context, ids []string) []Check {
 	ids = ids[:min(len(ids), sampled)]
 	s := c.servers[0]
 	check := Check{Server: s.name, What: "must-change", Do: grantMustChange}
 	granted, ignored, denied := 0, 0, 0
 	for _, id := range ids {
 		// The attributes that the identity may write ([MS-ADTS] 3.1.1.4.5.7).
-		e, found, err := c.one(ctx, s.name, "", c.conf.Base, ldap.ScopeWholeSubtree, c.family.idFilter(id), []string{c.family.idAttribute(), "allowedAttributesEffective"})
+		e, found, err := c.one(ctx, s.name, "", c.conf.Base, ldap.ScopeWholeSubtree, c.driver.idFilter(id), []string{c.driver.idAttribute(), "allowedAttributesEffective"})
 		if err == nil && found {
-			var owner Owner
-			if owner, err = c.Owner(ctx, e.DN); owner.NeverExpires {
+			var owner PasswordFlags
+			if owner, err = c.PasswordFlags(ctx, e.DN); owner.NeverExpires {
 				ignored++
 			} else if owner.MayNotChange {
 				denied++

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// line hands out the slots of an authority: a free one goes to the batch of a
+// fairQueue hands out the slots of an authority: a free one goes to the batch of a
 // campaign that came first, and campaigns take turns. So batches end one after
 // the other, what was done is recorded as it goes, and while one is at the
 // directory the others are at Vault.
-type line struct {
+type fairQueue struct {
 	slots   int // in all
 	mu      sync.Mutex
 	free    int
@@ -24,14 +24,14 @@ type waiter struct {
 	slot  chan struct{} // closed when it has one
 }
 
-func newLine(slots int) *line {
-	return &line{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
+func newFairQueue(slots int) *fairQueue {
+	return &fairQueue{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
 }
 
 // join gives a batch its place: behind those of its campaign, and for the first
 // of a campaign beside the one that is being served. Batches with one place
 // take turns.
-func (l *line) join(campaign string) int {
+func (l *fairQueue) join(campaign string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last[campaign] = max(l.last[campaign]+1, l.now)
@@ -39,7 +39,7 @@ func (l *line) join(campaign string) int {
 }
 
 // take waits for a slot; false when ctx or stop ended the wait.
-func (l *line) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
+func (l *fairQueue) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
 	l.mu.Lock()
 	if l.free > 0 {
 		l.free--
@@ -68,13 +68,13 @@ func (l *line) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
 }
 
 // leave gives a slot back.
-func (l *line) leave() {
+func (l *fairQueue) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next()
 }
 
-func (l *line) next() {
+func (l *fairQueue) next() {
 	if len(l.waiting) == 0 {
 		l.free++
 		return

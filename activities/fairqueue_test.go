@@ -13,7 +13,7 @@ import (
 
 func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(1)
+		l := newFairQueue(1)
 		first, second, third := l.join("a"), l.join("a"), l.join("a")
 		require.True(t, l.take(t.Context(), third, nil), "nobody else is there")
 		var got []int
@@ -38,7 +38,7 @@ func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 // A small campaign must not wait until a large one beside it is over.
 func TestCampaignsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(1)
+		l := newFairQueue(1)
 		var large []int
 		for range 5 {
 			large = append(large, l.join("large"))
@@ -82,7 +82,7 @@ func TestCampaignsTakeTurns(t *testing.T) {
 func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 	for _, by := range []string{"context", "stop"} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLine(1)
+			l := newFairQueue(1)
 			batch := l.join("a")
 			require.True(t, l.take(t.Context(), batch, nil))
 			ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 func TestNoSlotIsLostOrGivenTwice(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		slots := rapid.IntRange(1, 4).Draw(r, "slots")
-		l := newLine(slots)
+		l := newFairQueue(slots)
 		var inside, most atomic.Int64
 		var all sync.WaitGroup
 		for range rapid.IntRange(1, 5).Draw(r, "batches") {

@@ -20,7 +20,7 @@ func sourceLines(s config.Source) (out []credential.LineRef) {
 
 // reason takes over what a source says, and which lines of the profile it
 // answers by it.
-func (l *line) reason(c Candidate) {
+func (l *draft) reason(c Candidate) {
 	l.Reasons = append(l.Reasons, c.Reason)
 	l.Lines = append(l.Lines, c.Lines...)
 	if c.UnknownLine != "" {
@@ -35,17 +35,17 @@ func sortedLines(refs []credential.LineRef) []credential.LineRef {
 	return slices.Compact(refs)
 }
 
-// lines are those that a row names, with those of its source.
-func (t *table) lines(c *config.Campaign, s config.Source, r row) []credential.LineRef {
+// profileLines are the lines of the profile that a row names, with those of its source.
+func (t *table) profileLines(c *config.Campaign, s config.Source, r row) []credential.LineRef {
 	out := sourceLines(s)
 	named := strings.Fields(r.cells["line"])
 	if len(named) > 0 && c.Profile == nil {
-		t.problem(r.line, "line: names a line of a profile, and the campaign file names no profile")
+		t.problem(r.fileLine, "line: names a line of a profile, and the campaign file names no profile")
 		return out
 	}
 	for _, id := range named {
 		if why := c.Profile.Unknown(id); why != "" {
-			t.problem(r.line, "line: %s", why)
+			t.problem(r.fileLine, "line: %s", why)
 			continue
 		}
 		out = append(out, credential.LineRef{Line: id, By: credential.ByManifest})

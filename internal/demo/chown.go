@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// handOver gives what survives to whoever ran the demo by sudo, so that the
+// chown gives what survives to whoever ran the demo by sudo, so that the
 // report opens without it. SUDO_UID and SUDO_GID are set by sudo(8); without
 // them it does nothing.
-func (d *demo) handOver() error {
+func (d *demo) chown() error {
 	uid, noUID := strconv.Atoi(os.Getenv("SUDO_UID"))
 	gid, noGID := strconv.Atoi(os.Getenv("SUDO_GID"))
 	if noUID != nil || noGID != nil || os.Geteuid() != 0 {

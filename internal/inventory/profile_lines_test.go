@@ -52,7 +52,7 @@ func TestARowThatNamesALineThatIsNotThereIsAMistake(t *testing.T) {
 
 // Several sources find one account: it answers the lines of all of them, once.
 func TestTheLinesOfAnAccountAreThoseOfAllThatFoundIt(t *testing.T) {
-	l := &line{}
+	l := &draft{}
 	l.found(Candidate{Lines: []credential.LineRef{{Line: "b", By: credential.BySource}, {Line: "a", By: credential.BySource}}})
 	l.reason(Candidate{Lines: []credential.LineRef{{Line: "a", By: credential.BySource}, {Line: "a", By: credential.ByMetadata}}, UnknownLine: "no line c"})
 	l.tidy()

@@ -11,9 +11,9 @@ import (
 	"rollcall/internal/directory"
 )
 
-// family is how the directories of one family name their accounts.
-type family struct {
-	driver  string
+// driver is how the directories of one driver name their accounts.
+type driver struct {
+	name    string
 	domains bool     // config.Directory.HasDomains
 	rootpw  bool     // the rootdn may have a password in the configuration besides that of its entry
 	domain  string   // of Active Directory, as in DNS
@@ -26,7 +26,7 @@ type family struct {
 	more    []string // attributes that auth mounts of Vault go by, besides
 }
 
-var families = map[string]family{
+var drivers = map[string]driver{
 	config.OpenLDAP: {
 		rootpw: true, login: "uid", mails: []string{"mail", "uid"}, dn: "entryDN", id: "entryUUID",
 		read: append([]string{"uid", "cn", "mail"}, ldapFacts...),
@@ -42,10 +42,10 @@ var families = map[string]family{
 	},
 }
 
-func (l *lister) family(name string) family {
+func (l *lister) driver(name string) driver {
 	d := l.c.Directories[name]
-	f := families[d.Driver]
-	f.driver = d.Driver
+	f := drivers[d.Driver]
+	f.name = d.Driver
 	f.domains, f.domain = d.HasDomains(), d.Domain()
 	for _, m := range l.mounts {
 		if _, asked := m.servers[name]; asked && m.attr != "" && !slices.Contains(f.more, m.attr) {
@@ -64,18 +64,18 @@ func (l *lister) family(name string) family {
 }
 
 // shown are the attributes that the bind identity must be able to read.
-func (f family) shown() string {
+func (f driver) shown() string {
 	return strings.Join([]string{f.id, f.login, "cn", "mail", "objectClass"}, ", ")
 }
 
 // clause is the filter that finds a reference. For a DN it asks for the
 // leading RDN, which a server can look up in its index; the caller compares
 // the whole DN.
-func (f family) clause(m mention) string {
+func (f driver) clause(m mention) string {
 	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
 	switch {
 	case m.form == byID:
-		return directory.FilterByID(f.driver, m.key)
+		return directory.FilterByID(f.name, m.key)
 	case m.form == byMail && f.localPart(m.text) != "":
 		return "(|" + anyOf(f.mails, value) + "(" + f.login + "=" + ldap.EscapeFilter(f.localPart(m.text)) + "))"
 	case m.form == byMail:
@@ -93,7 +93,7 @@ func (f family) clause(m mention) string {
 // localPart is the account in account@domain, which a domain takes for the
 // account's name whether or not it has a userPrincipalName ([MS-ADTS]
 // 5.1.1.1.1); empty if it is another domain's.
-func (f family) localPart(text string) string {
+func (f driver) localPart(text string) string {
 	account, domain, _ := strings.Cut(strings.TrimSpace(text), "@")
 	if f.domain == "" || !strings.EqualFold(domain, f.domain) {
 		return ""
@@ -112,7 +112,7 @@ func anyOf(attributes []string, value string) string {
 }
 
 // keysOf are the folded references that mean the entry.
-func (f family) keysOf(e directory.Entry) []string {
+func (f driver) keysOf(e directory.Entry) []string {
 	keys := []string{dnKey(e.DN), fold(e.ID)}
 	for _, name := range append([]string{f.login}, f.others...) {
 		for _, v := range e.Attrs[name] {
@@ -135,7 +135,7 @@ func (f family) keysOf(e directory.Entry) []string {
 
 // accountOf reads an entry. An entry whose immutable id is hidden from us
 // cannot be told from another one of the same name, so it ends the listing.
-func (f family) accountOf(e directory.Entry) (Account, error) {
+func (f driver) accountOf(e directory.Entry) (Account, error) {
 	if e.ID == "" {
 		return Account{}, &naming{
 			fmt.Errorf("the entry %s shows no %s: let the bind DN read that attribute", e.DN, f.id),

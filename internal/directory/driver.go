@@ -12,9 +12,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// family is what differs between the families of servers that a directory can
+// driver is what differs between the sorts of servers that a directory can
 // be of (driver in the campaign file).
-type family interface {
+type driver interface {
 	// idAttribute holds an entry's immutable identity; identity reads it, in
 	// the usual text form and in lower case, and idFilter finds the entry by
 	// it.
@@ -58,10 +58,10 @@ type family interface {
 	// given where the worker read it.
 	withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error)
 
-	// settle runs before a reset: what the family has to see, or to wait for,
+	// beforeReset runs before a reset: what the driver has to see, or to wait for,
 	// first. A refusal of the server (*ldap.Error) ends the reset, and nothing
 	// was changed.
-	settle(ctx context.Context, c *conn, dn string) error
+	beforeReset(ctx context.Context, c *conn, dn string) error
 	// reset sends one operation that sets a password. old may be zero.
 	reset(l *ldap.Conn, set, dn string, new, old credential.Secret) error
 	// landed runs after a reset that the server has said is done, until it is.
@@ -88,7 +88,7 @@ type family interface {
 	others(ctx context.Context, c *Client, accepted func(name string) bool) (Others, error)
 	// replicators are the accounts as which a server logs in to others.
 	replicators(ctx context.Context, c *Client, server string) (replicators, error)
-	// check looks at what only this family has, on a connection bound as the
+	// check looks at what only this driver has, on a connection bound as the
 	// worker's identity. write says that it is the write server.
 	check(ctx context.Context, c *conn, write bool, add addCheck)
 	// mayReset looks whether the identity of c may reset the entry dn, as far
@@ -100,12 +100,12 @@ type family interface {
 type addCheck func(what string, ok bool, detail, do string)
 
 // FilterByID is the filter that finds an entry by its immutable id in a
-// directory of that driver. id must be in the form that the driver's family
+// directory of that driver. id must be in the form that the driver
 // gives it.
-func FilterByID(driver, id string) string { return families[driver].idFilter(id) }
+func FilterByID(driver, id string) string { return drivers[driver].idFilter(id) }
 
-// families by the name of the driver.
-var families = map[string]family{
+// drivers by their name in the campaign file.
+var drivers = map[string]driver{
 	config.OpenLDAP:        openLDAP{},
 	config.DS389:           ds389{},
 	config.ActiveDirectory: activeDirectory{},
