@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,8 +44,9 @@ func (a *app) answersInit() *cobra.Command {
 		Use:   "init",
 		Short: "Write a file with a question for each line, and with what the sources found",
 		Long: `init asks the sources and writes the file of answers: a question for each line of the profile, in
-its order, with where it is configured, what changes with it, and what was found. A file that
-is there already is left alone.`,
+its order, with where it is configured, what changes with it, and what was found. To a file that is
+there already it adds the lines that it lacks, such as those of a newer profile, and leaves all that
+a person wrote as it is.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withProfile(cmd.Context(), offline, func(cfg *config.Campaign, roll *credential.Roll) error {
@@ -52,12 +54,13 @@ is there already is left alone.`,
 				if roll != nil {
 					acc = roll.Profile
 				}
-				text := profile.Template(cfg.Profile, acc, namesByLine(roll), cfg.Device, actor(), time.Now())
 				file := cfg.AnswersIn(filepath.Dir(a.file))
-				if err := writeNew(file, text); err != nil {
-					if errors.Is(err, fs.ErrExist) {
-						return fmt.Errorf("%s is there already and was left as it is: `rollcall answers check` lists what is open in it", cfg.AnswersFile)
-					}
+				text := profile.Template(cfg.Profile, acc, namesByLine(roll), cfg.Device, actor(), time.Now())
+				err := writeNew(file, text)
+				if errors.Is(err, fs.ErrExist) {
+					return a.addAnswers(cfg, acc, namesByLine(roll), file)
+				}
+				if err != nil {
 					return err
 				}
 				if acc == nil {
@@ -71,6 +74,53 @@ is there already is left alone.`,
 	}
 	offlineFlag(c, &offline, ": every line is left open")
 	return c
+}
+
+// addAnswers adds to a file that is there what it lacks.
+func (a *app) addAnswers(cfg *config.Campaign, acc *credential.Accounting, names map[string][]string, file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	more, added, err := profile.AddMissing(cfg.AnswersFile, text, cfg.Profile, acc, names, cfg.Device, time.Now())
+	switch {
+	case err != nil:
+		return err
+	case len(added) == 0:
+		a.say("%s has every line of profile %s already and was left as it is: `rollcall answers check` lists what is open in it", cfg.AnswersFile, cfg.Profile.Name)
+		return nil
+	}
+	if err := replace(file, more); err != nil {
+		return fmt.Errorf("%w; %s was left as it is", err, cfg.AnswersFile)
+	}
+	fmt.Fprintln(a.Out, file)
+	a.say("added to %s, and nothing else changed: %s. `rollcall answers check` lists what is open", cfg.AnswersFile, strings.Join(added, ", "))
+	return nil
+}
+
+// replace writes a file anew, whole or not at all, with its rights.
+func replace(file string, text []byte) error {
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	was, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".answers-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(was.Mode().Perm()), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
 }
 
 // writeNew writes a file that was not there.
@@ -135,6 +185,7 @@ func (a *app) printCheck(acc *credential.Accounting, names map[string][]string) 
 		for _, name := range names[l.Line][:min(maxOpen, len(names[l.Line]))] {
 			fmt.Fprint(a.Out, report.Wrap(report.Clean(name), "    found: ", width))
 		}
+		printMay(a.Out, l, width)
 	}
 	fmt.Fprintln(a.Out, answeredCount(acc))
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -95,6 +96,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 			rows = append(rows, leftStaged(listed.Warnings)...)
 		}
 		rows = append(rows, lookedAt(roll)...)
+		rows = append(rows, checkAnswers(cfg, listed, time.Now()))
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		if unlisted != nil {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
@@ -105,6 +107,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 	for _, c := range setup.Doctor(ctx, cfg, nil, policies...) {
 		rows = append(rows, ofVault(c))
 	}
+	rows = append(rows, checkAnswers(cfg, nil, time.Now()))
 	return append(rows, doctorRow{Where: "directories", What: "all of them", OK: true, NotChecked: true, Detail: "their bind passwords are in Vault, which cannot be used yet: mend Vault first"})
 }
 

@@ -71,10 +71,14 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 			if err != nil {
 				return err
 			}
+			var profile string
+			if p := found.Profile; p != nil {
+				p.ThisBuild, profile = thisBuild(p.Name, p.Reviewed, p.SHA256)
+			}
 			if asJSON {
 				err = printJSON(a.Out, found)
 			} else {
-				a.printVerified(found)
+				a.printVerified(found, profile)
 			}
 			if err == nil && !found.OK() {
 				err = &exit{code: exitError}
@@ -88,7 +92,7 @@ Exit code 0 if nothing is wrong, 1 otherwise.`,
 	return c
 }
 
-func (a *app) printVerified(r ledger.Report) {
+func (a *app) printVerified(r ledger.Report, profile string) {
 	verdict := "VERIFIED"
 	if !r.OK() {
 		verdict = "NOT VERIFIED"
@@ -108,6 +112,9 @@ func (a *app) printVerified(r ledger.Report) {
 		fmt.Fprintln(a.Out, "anchor: what was given is of no use, see below")
 	default:
 		fmt.Fprintln(a.Out, "anchor: none given, so a ledger that was cut short cannot be told from a younger one")
+	}
+	if profile != "" {
+		fmt.Fprintln(a.Out, report.Clean(profile))
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(a.Out, "problem:", problemText(p))

@@ -55,8 +55,15 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		return err
 	}
 	alive := a.lifeOf(ctx, state)
+	var compared, profile string
+	if p := state.Profile; p != nil {
+		compared, profile = thisBuild(p.Name, p.Reviewed, p.Digest)
+	}
 	if asJSON {
 		out := report.StatusOf(state, verified)
+		if out.Profile != nil {
+			out.Profile.ThisBuild = compared
+		}
 		if out.NobodyWorks = alive.Nobody; !alive.Seen.IsZero() {
 			out.LastSeen = alive.Seen.UTC().Format(time.RFC3339)
 		}
@@ -68,6 +75,12 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(alive.Words), "", width))
 	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
+	if line := report.ProfileLine(state); line != "" {
+		fmt.Fprint(a.Out, report.Wrap(line, "", width))
+	}
+	if compared == buildDiffers {
+		fmt.Fprint(a.Out, report.Wrap(report.Clean(profile), "", width))
+	}
 	fmt.Fprintln(a.Out, report.LedgerLine(verified))
 	return nil
 }

@@ -71,7 +71,18 @@ func refusal(err error, cfg *config.Campaign) error {
 	case cfg.Unanswered != nil:
 		do = "--unanswered goes on with lines that nobody has answered, and not with answers that are wrong: correct them"
 	}
-	return fmt.Errorf("%w\nnothing was started; %s", err, do)
+	return fmt.Errorf("%w%s\nnothing was started; %s", err, hints(open.Lines), do)
+}
+
+// hints say of open lines which sources found what may be them.
+func hints(open []credential.LineAnswer) string {
+	var b strings.Builder
+	for _, l := range open {
+		if l.May != "" {
+			b.WriteString("\n" + l.Line + ": " + l.May)
+		}
+	}
+	return b.String()
 }
 
 // printOpenLines shows first of all what nobody has answered, and then in a
@@ -84,6 +95,7 @@ func printOpenLines(w io.Writer, acc *credential.Accounting, width int) {
 		fmt.Fprintf(w, "%d of %d lines of profile %s are unanswered:\n", len(open), len(acc.Lines), acc.Profile)
 		for _, l := range open {
 			fmt.Fprint(w, report.Wrap(report.Clean(listing.OpenLine(l)), "  ", width))
+			printMay(w, l, width)
 		}
 	}
 	for _, l := range acc.Lines {
@@ -93,6 +105,13 @@ func printOpenLines(w io.Writer, acc *credential.Accounting, width int) {
 		fmt.Fprint(w, report.Wrap(report.Clean(answered(l)), "  ", width))
 	}
 	fmt.Fprintf(w, "%s\n\n", answeredCount(acc))
+}
+
+// printMay says below an open line what may be it.
+func printMay(w io.Writer, l credential.LineAnswer, width int) {
+	if l.May != "" {
+		fmt.Fprint(w, report.Wrap(report.Clean(l.May), "    -> ", width))
+	}
 }
 
 // answered words the answer to a line.

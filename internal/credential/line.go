@@ -107,6 +107,9 @@ type LineAnswer struct {
 	// Wrong: the answer contradicts the roll. Nobody may go on with it.
 	Wrong bool   `json:"wrong,omitempty"`
 	Ask   string `json:"ask,omitempty"` // what the profile asks of a person
+	// May is what the sources found that may be it, and what to write at which
+	// source if it is. The ledger does not have it.
+	May string `json:"may,omitempty"`
 }
 
 // Accounting is the profile of the device, line by line. It travels with the

@@ -44,7 +44,7 @@ const patience = 5 * time.Minute
 
 // company is what the demo plays on.
 var company = estate.Options{
-	Accounts: 36, Replica: true, Odd: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
+	Accounts: 36, Replica: true, Odd: true, Profile: true, AppRoles: 2, Users: 2, Bystanders: 6, Plant: true, Postgres: 6, PostgresBystanders: 2,
 	Policy: lab.SlapdPolicy{
 		History: 5, MinAge: 24 * time.Hour,
 		// The intruder stays below it, as a careful one would, and so does
@@ -177,6 +177,8 @@ func (d *demo) tell(ctx context.Context) error {
 			"and esg-01, a mail gateway that knew some of the logins and was broken into.", d.startEstate},
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
+		{"rollcall answers check", "What else can such a gateway hold? Its profile asks of each line, and a campaign does not start before each " +
+			"is covered by credentials, none for a reason, or left to somebody for later.", d.answers},
 		{"rollcall intruder", "A process of its own that holds every value esg-01 knew and learns nothing of Rollcall. " +
 			"From now on it tries them all, on every server, again and again, and reads in Vault whatever they let it read.", d.breakIn},
 		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value." + beside, d.rotate},

@@ -34,6 +34,8 @@ func (d *demo) lastScreen() {
 	if found := d.findings(); found != "" {
 		line("findings", "%s", found)
 	}
+	line("profile", "%s", d.profileLine())
+	line("covered", "%s", strings.Join(d.covered(), ", "))
 	line("intruder", "%s", d.intruderLine())
 	line("eavesdrop", "%s", d.eavesdropLine())
 	line("sessions", "%s", d.sessionsLine())

@@ -68,6 +68,9 @@ func (d *demo) checkCampaign(code int) {
 	if code != 2 {
 		d.wrong("rollcall run ended with exit code %d, not 2", code)
 	}
+	if d.state.Profile == nil || d.unanswered() > 0 {
+		d.wrong("not every line of the device's profile has an answer in the record")
+	}
 	for _, s := range d.estate.Stolen {
 		if d.state.Credential(s.ID) == nil {
 			d.wrong("the roll lacks %s", s.ID)

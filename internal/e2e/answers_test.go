@@ -79,6 +79,9 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 	require.Equal(t, 1, r.code, r.out+r.err)
 	require.Regexp(t, `(?m)^answers.yaml:\d+: seal \(tls-key\): has no answer$`, r.out)
 	refused("answers.yaml:", "answer them in answers.yaml")
+	doctor := u.run("doctor")
+	require.Equal(t, 1, doctor.code, doctor.out+doctor.err)
+	require.Regexp(t, `WRONG +answers +profile gateway: 3 lines, 1 covered, 0 none, 0 later, 2 unanswered, in answers.yaml; open: seal, users\n`, doctor.out)
 
 	write := func(lookup, seal, users string) {
 		require.NoError(t, os.WriteFile(answers, []byte("device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n  lookup: "+lookup+"\n  seal: "+seal+"\n  users: "+users+"\n"), 0o644))
@@ -124,8 +127,13 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 		require.Equal(t, []string{"lookup", "seal", "users"}, state.Profile.Lines)
 		require.Equal(t, &ledger.End{Complete: true, Clean: true}, state.End)
 		require.Len(t, state.Answering("lookup"), 2)
-		u.must("ledger", "verify")
+		require.Contains(t, u.must("ledger", "verify"), "profile: gateway, reviewed 2026-11-28; this build has none of that name")
 		require.True(t, decode[report.Document](t, u.must("report", "-o", "json")).Profile.Clean)
+		status := decode[report.Status](t, u.must("status", "-o", "json"))
+		require.True(t, status.Profile.Clean)
+		require.Equal(t, "none", status.Profile.ThisBuild)
+		require.Len(t, status.Profile.Lines, 3)
+		require.Contains(t, u.must("status"), "profile gateway: 3 lines, 1 covered, 2 none, 0 later, 0 unanswered; complete: yes; clean: yes")
 	})
 	t.Run("a person goes on without, which is exit code 2", func(t *testing.T) {
 		write("covered", "", "{later: ask them, owner: jo, due: 2999-01-02}")

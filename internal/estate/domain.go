@@ -129,6 +129,9 @@ func (e *Estate) seedDomain(secrets, metadata map[string]map[string]any) {
 	for _, a := range e.domain {
 		kv := "apps/" + Device + "/" + a.uid
 		held(kv, a.uid)
+		if e.opts.Profile {
+			metadata[kv]["line"] = backups
+		}
 		e.Live[a.id] = credential.Path{Mount: "kv", Path: kv, Field: "password"}
 		e.Stolen = append(e.Stolen, e.stolenFromDomain(a, e.Domain.AccountDN(a.uid)))
 	}

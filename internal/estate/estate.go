@@ -45,6 +45,7 @@ type Options struct {
 	DS389       int // accounts of a 389 Directory Server and its consumer that are tied to the device
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
+	Profile     bool // the campaign file names the device's profile, and every line has an answer
 	Plant       bool // the thief wrote a bystander's name into the metadata of a secret of the device
 
 	Postgres           int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
@@ -261,8 +262,12 @@ func (e *Estate) writeManifest() error {
 		return err
 	}
 	w := csv.NewWriter(f)
-	_ = w.Write([]string{"kind", "directory", "account", "path", "note"})
-	_ = w.WriteAll(e.rows)
+	head := []string{"kind", "directory", "account", "path", "note"}
+	if e.opts.Profile {
+		head = append(head, "line")
+	}
+	_ = w.Write(head)
+	_ = w.WriteAll(e.answered(e.rows))
 	if err := w.Error(); err != nil {
 		return err
 	}
@@ -286,7 +291,7 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\ncontainment: %s\n\n", Device, Contained)
+	fmt.Fprintf(&b, "device: %s\nexposure:\n  - {from: 2022-10-10, to: 2023-06-08}\ncontainment: %s\n%s\n", Device, Contained, e.profileYAML())
 	fmt.Fprintf(&b, "directories:\n  corp:\n    driver: openldap\n    servers:\n")
 	for _, s := range servers {
 		fmt.Fprintf(&b, "      - %s\n", s)
@@ -294,9 +299,9 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 	fmt.Fprintf(&b, "    base: %s\n    ca_file: ca.pem\n%s", e.Slapd.BaseDN(), e.bindYAML(e.Slapd.BinderDN, e.Slapd.PartnerDN, "kv/infra/rollcall-bind"))
 	b.WriteString(e.Directory + "\n")
 	b.WriteString(e.domainYAML() + e.ds389YAML() + e.postgresYAML())
-	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n", Device)
+	fmt.Fprintf(&b, "sources:\n  - name: vault\n    type: vault-kv\n    prefix: kv/apps/%s\n%s", Device, e.lineYAML(lookups))
 	if slices.ContainsFunc(e.plan, func(a account) bool { return a.tagged }) { // a source that finds nothing is a warning
-		fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n", Device)
+		fmt.Fprintf(&b, "  - name: directory\n    type: directory\n    directory: corp\n    filter: (description=*%s*)\n%s", Device, e.lineYAML(lookups))
 	}
 	b.WriteString(e.ds389Source() + e.peopleYAML())
 	if len(e.rows) > 0 {
@@ -309,6 +314,9 @@ func (e *Estate) CampaignFile(servers []string, more string) (string, error) {
 		fmt.Fprintf(&b, "  - name: users\n    type: vault-userpass\n    user: %s-*\n", Device)
 	}
 	b.WriteString("\n" + e.singleYAML() + more)
+	if err := e.writeAnswers(); err != nil {
+		return "", err
+	}
 	path := filepath.Join(e.Dir, "campaign.yaml")
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }

@@ -113,6 +113,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	if roll.Waves, err = m.order(own); err != nil {
 		return nil, nil, err
 	}
+	m.fitLines()
 	m.finish(roll)
 	return roll, slices.Concat(warnings, more, staged, unaccepted, unconfirmed), nil
 }

@@ -28,6 +28,47 @@ func (l *draft) reason(c Candidate) {
 	}
 }
 
+// fitLines takes the line of a source from what it found and cannot be what the
+// line is about, as long as something else of that source can: a prefix in
+// Vault holds accounts of directories beside roles of a database. A line that
+// nothing of its source fits stays, and is told as the mistake that it is.
+func (m *merger) fitLines() {
+	type at struct{ source, line string }
+	named, fits := map[at]bool{}, map[at]bool{}
+	kind := map[string]credential.LineKind{}
+	for _, s := range m.c.Sources {
+		for _, id := range s.ProfileLines {
+			named[at{s.Name, id}] = true
+			if l, known := m.c.Profile.Line(id); known {
+				kind[id] = l.Kind
+			}
+		}
+	}
+	if len(named) == 0 {
+		return
+	}
+	for _, l := range m.drafts {
+		for _, r := range l.Reasons {
+			for id := range kind {
+				if named[at{r.Source, id}] && l.Kind.MayAnswer(kind[id]) {
+					fits[at{r.Source, id}] = true
+				}
+			}
+		}
+	}
+	for _, l := range m.drafts {
+		l.Lines = slices.DeleteFunc(l.Lines, func(ref credential.LineRef) bool {
+			if ref.By != credential.BySource || l.Kind.MayAnswer(kind[ref.Line]) {
+				return false
+			}
+			return !slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool {
+				k := at{r.Source, ref.Line}
+				return named[k] && !fits[k]
+			})
+		})
+	}
+}
+
 func sortedLines(refs []credential.LineRef) []credential.LineRef {
 	slices.SortFunc(refs, func(a, b credential.LineRef) int {
 		return cmp.Or(strings.Compare(a.Line, b.Line), strings.Compare(string(a.By), string(b.By)))

@@ -59,3 +59,31 @@ func TestTheLinesOfAnAccountAreThoseOfAllThatFoundIt(t *testing.T) {
 	require.Equal(t, []credential.LineRef{{Line: "a", By: credential.ByMetadata}, {Line: "a", By: credential.BySource}, {Line: "b", By: credential.BySource}}, l.Lines)
 	require.Equal(t, credential.FindingUnknownLine, l.findings[0].Code)
 }
+
+// A prefix in Vault holds accounts beside logins to Vault. Its line is theirs
+// that can be what it is about; one that nothing of its source fits stays a
+// mistake, whatever another source finds.
+func TestALineOfASourceIsForWhatItFits(t *testing.T) {
+	c := withProfile(t, campaign())
+	c.Sources = []config.Source{{Name: "vault", ProfileLines: []string{"ldap-lookup"}}, {Name: "logins", ProfileLines: []string{"ldap-lookup"}}}
+	found := []Candidate{from(t, "vault alice kv/a#p"), from(t, "vault approle/esg kv/b#p"), from(t, "vault bob -"), from(t, "list bob kv/c#p")}
+	for i := range found[:3] {
+		found[i].Lines = []credential.LineRef{{Line: "ldap-lookup", By: credential.BySource}}
+	}
+	lines := func(found []Candidate) map[string]int {
+		t.Helper()
+		roll, _, err := merge(c, found, people(), ownIdentities{})
+		require.NoError(t, err)
+		out := map[string]int{}
+		for _, one := range roll.Credentials {
+			out[one.Name] = len(one.Lines)
+		}
+		return out
+	}
+	alice, bob := person("alice").Name, person("bob").Name
+	require.Equal(t, map[string]int{alice: 1, bob: 1, "approle/esg": 0}, lines(found))
+
+	alone := from(t, "logins approle/esg -")
+	alone.Lines = found[0].Lines
+	require.Equal(t, map[string]int{alice: 1, bob: 1, "approle/esg": 1}, lines(append(found, alone)), "nothing of source logins can be it: said, not passed over")
+}

@@ -199,6 +199,9 @@ func (a *audit) authorityOf(e Entry) authority {
 // finish checks what only the whole shows.
 func (a *audit) finish() {
 	a.rep.Closed = a.state.Phase == Closed
+	if p := a.state.Profile; p != nil {
+		a.rep.Profile = &VerifiedProfile{Name: p.Name, Reviewed: p.Reviewed, SHA256: p.Digest}
+	}
 	for cred, index := range a.unknown {
 		if a.state.Credential(cred) == nil && !a.gap {
 			a.rep.add(index, cred, "this credential is not on the roll")

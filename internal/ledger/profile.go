@@ -148,7 +148,7 @@ func ProfileEntries(campaign string, acc *credential.Accounting) []Entry {
 	entries := []Entry{{ID: EntryID(campaign, "", "", ProfileNamed), Campaign: campaign, Event: ProfileNamed, Profile: p}}
 	for _, l := range acc.Lines {
 		p.Lines = append(p.Lines, l.Line)
-		l.Ask = "" // the profile has it
+		l.Ask, l.May = "", "" // the profile has the one, and the other is advice
 		entries = append(entries, Entry{ID: EntryID(campaign, "", "line."+l.Line, LineAnswered), Campaign: campaign, Event: LineAnswered, Line: &l})
 	}
 	return entries

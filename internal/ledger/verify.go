@@ -31,9 +31,21 @@ type Report struct {
 	Anchors     int       `json:"anchors,omitempty"`  // anchored checkpoints that were given
 	Closed      bool      `json:"closed"`             // the campaign is over
 
+	Profile *VerifiedProfile `json:"profile,omitempty"` // of the device, as the ledger names it; absent where it names none
+
 	Problems []Problem        `json:"problems"`
 	More     int              `json:"more_problems,omitempty"` // beyond those that Problems lists
 	Open     []OpenCredential `json:"open"`                    // listed and not brought to an end; problems too once the campaign is closed
+}
+
+// VerifiedProfile is the profile that a ledger names. ThisBuild compares it
+// with the one of that name in the program that verifies: same, differs or
+// none. Whoever has the profiles says it; it is no fault of the ledger.
+type VerifiedProfile struct {
+	Name      string `json:"name"`
+	Reviewed  string `json:"reviewed"`
+	SHA256    string `json:"sha256"`
+	ThisBuild string `json:"this_build,omitempty"`
 }
 
 // Problem is one thing that should not be.

@@ -26,6 +26,7 @@ func account(spec *config.Campaign, roll *credential.Roll) ([]credential.Finding
 		}
 	}
 	roll.Profile = profile.Account(spec.Profile, newer, spec.AnswersFile, spec.Answers, roll.Credentials, roll.ListedAt)
+	maybe(spec, roll)
 	if spec.Unanswered != nil && len(roll.Profile.Open()) > 0 {
 		roll.Profile.Unanswered, roll.Profile.UnansweredBy = spec.Unanswered.Reason, spec.Unanswered.By
 	}

@@ -22,18 +22,25 @@ func Template(p *Profile, acc *credential.Accounting, names map[string][]string,
 	b.WriteString("# An answer may have by and on of its own. No secret belongs here.\n")
 	b.WriteString("# `rollcall answers check` lists what is open.\n\n")
 	fmt.Fprintf(&b, "device: %s\nprofile: %s\nby: %q\non: %s\n\nanswers:\n", device, p.Name, by, now.UTC().Format(time.DateOnly))
-	due := now.UTC().AddDate(0, 0, 7).Format(time.DateOnly)
 	for _, l := range p.Lines {
-		b.WriteString("\n")
-		comment(&b, fmt.Sprintf("%s, order %d [%s]: %s", l.Kind, l.Group, l.Mark, l.What))
-		comment(&b, prefixed("where: ", strings.Join(l.Where, "; ")))
-		comment(&b, prefixed("changes together with: ", strings.Join(l.Together, "; ")))
-		comment(&b, prefixed("to revoke besides: ", strings.Join(l.Revoke, "; ")))
-		comment(&b, prefixed("keeps the old one: ", l.Residue))
-		comment(&b, prefixed("? ", l.Ask))
-		question(&b, l, acc, names[l.ID], due)
+		writeLine(&b, l, acc, names[l.ID], due(now))
 	}
 	return b.String()
+}
+
+// due is a date to write over.
+func due(now time.Time) string { return now.UTC().AddDate(0, 0, 7).Format(time.DateOnly) }
+
+// writeLine writes a line of the profile as comments, and the question below.
+func writeLine(b *strings.Builder, l Line, acc *credential.Accounting, names []string, due string) {
+	b.WriteString("\n")
+	comment(b, fmt.Sprintf("%s, order %d [%s]: %s", l.Kind, l.Group, l.Mark, l.What))
+	comment(b, prefixed("where: ", strings.Join(l.Where, "; ")))
+	comment(b, prefixed("changes together with: ", strings.Join(l.Together, "; ")))
+	comment(b, prefixed("to revoke besides: ", strings.Join(l.Revoke, "; ")))
+	comment(b, prefixed("keeps the old one: ", l.Residue))
+	comment(b, prefixed("? ", l.Ask))
+	question(b, l, acc, names, due)
 }
 
 // question writes the line itself, answered if the sources did.
@@ -44,6 +51,9 @@ func question(b *strings.Builder, l Line, acc *credential.Accounting, names []st
 			if one.Line == l.ID && one.Credentials > 0 {
 				comment(b, found(one, names))
 				answered = one.Answer == credential.Covered
+			}
+			if one.Line == l.ID {
+				comment(b, one.May)
 			}
 		}
 	}

@@ -24,8 +24,6 @@ type Document struct {
 	Roll      []DocumentLine      `json:"credentials"`
 	Excluded  []DocumentExclusion `json:"excluded"`
 	HandOver  []DocumentHandOver  `json:"hand_over"`
-	// Profile of the device, line by line; absent where none was named.
-	Profile *DocumentProfile `json:"profile,omitempty"`
 	// Findings of the campaign as a whole; those of a credential are with it.
 	Findings []credential.Finding `json:"findings"`
 	Verified DocumentVerified     `json:"verification"`
@@ -96,7 +94,7 @@ func JSON(w io.Writer, s *ledger.State, v Verification) error {
 	f := figuresOf(s)
 	d := Document{
 		Status: StatusOf(s, v), StartedAt: rfc3339(s.StartedAt), ClosedAt: rfc3339(s.ClosedAt),
-		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, Profile: documentProfile(s), ByProof: map[string]int{},
+		Actor: s.Actor, TookOver: s.TookOver, Program: s.Program, Exposure: s.Exposure, ByProof: map[string]int{},
 		Roll: []DocumentLine{}, Excluded: []DocumentExclusion{}, HandOver: []DocumentHandOver{}, Findings: append([]credential.Finding{}, s.Findings...),
 		Verified: DocumentVerified{At: rfc3339(v.At), VerifierKey: v.VerifierKey, Problems: append([]string{}, v.Problems...)},
 	}

@@ -135,12 +135,31 @@ func profileText(b *strings.Builder, s *ledger.State, width int) {
 	}
 }
 
+// ProfileLine is the profile in a line: how many lines have which answer, and
+// the two words; empty where none was named.
+func ProfileLine(s *ledger.State) string {
+	if s.Profile == nil {
+		return ""
+	}
+	n := map[credential.Answer]int{}
+	for _, l := range profileOf(s) {
+		n[l.Answer]++
+	}
+	complete, clean := ends(s)
+	return Clean(fmt.Sprintf("profile %s: %s, %d covered, %d none, %d later, %d unanswered; complete: %s; clean: %s", s.Profile.Name,
+		Plural(len(s.Profile.Lines), "line", "lines"), n[credential.Covered], n[credential.None], n[credential.Later], n[credential.Unanswered], complete, clean))
+}
+
 // DocumentProfile is the profile line by line.
 type DocumentProfile struct {
-	Name         string         `json:"name"`
-	Title        string         `json:"title"`
-	Reviewed     string         `json:"reviewed"`
-	SHA256       string         `json:"sha256"` // of the profile's file
+	Name     string `json:"name"`
+	Title    string `json:"title"`
+	Reviewed string `json:"reviewed"`
+	SHA256   string `json:"sha256"` // of the profile's file
+	// ThisBuild compares it with the profile of that name in this program:
+	// same, differs or none. The ledger does not have it: who has the profiles
+	// sets it.
+	ThisBuild    string         `json:"this_build,omitempty"`
 	Complete     bool           `json:"complete"`
 	Clean        bool           `json:"clean"`
 	Against      []string       `json:"against"` // what speaks against complete and clean

@@ -32,7 +32,9 @@ type Status struct {
 	// Accepted are logins to Vault that a person accepted as open.
 	Accepted []StatusAccepted `json:"accepted,omitempty"`
 	Waves    []StatusWave     `json:"waves"`
-	Ledger   StatusLedger     `json:"ledger"`
+	// Profile of the device, line by line; absent where none was named.
+	Profile *DocumentProfile `json:"profile,omitempty"`
+	Ledger  StatusLedger     `json:"ledger"`
 
 	// LastSeen is when a campaign that has not ended gave its last sign of life
 	// (RFC 3339), and NobodyWorks that no worker has it in hand. Neither is in
@@ -100,6 +102,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		Open:      []StatusOpen{},
 		LeftOut:   []StatusLeftOut{},
 		Waves:     []StatusWave{},
+		Profile:   documentProfile(s),
 		Ledger:    StatusLedger{v.Size, v.Root},
 	}
 	for _, l := range s.Credentials {
