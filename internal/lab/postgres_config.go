@@ -116,17 +116,65 @@ func (s *Postgres) follows() string {
 		s.opts.ReplicaOf.port, s.path("ca.crt"), filepath.Base(s.opts.Dir))
 }
 
-// SetHBA puts other lines before the lab's own and has the running server read
-// them.
+// SetHBA puts other lines before the lab's own and has the running server load
+// them. It returns once it has.
 func (s *Postgres) SetHBA(ctx context.Context, lines ...string) error {
+	if err := s.rewriteHBA(lines...); err != nil {
+		return err
+	}
+	return s.LoadHBA(ctx)
+}
+
+func (s *Postgres) rewriteHBA(lines ...string) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.opts.HBA = lines
-	err := s.writeConfig()
-	s.mu.Unlock()
+	return s.writeConfig()
+}
+
+// LoadHBA has the running server load its files, and waits until it has.
+func (s *Postgres) LoadHBA(ctx context.Context) error {
+	before, err := s.loadTime(ctx)
 	if err != nil {
 		return err
 	}
-	return s.Exec(ctx, "SELECT pg_reload_conf()")
+	if err := s.Exec(ctx, "SELECT pg_reload_conf()"); err != nil {
+		return err
+	}
+	for {
+		switch now, err := s.loadTime(ctx); {
+		case err != nil:
+			return err
+		case now.After(before):
+			return nil
+		}
+	}
+}
+
+// loadTime is when the server loaded its files, which a new session shows.
+func (s *Postgres) loadTime(ctx context.Context) (at time.Time, err error) {
+	conn, err := s.AdminConn(ctx)
+	if err != nil {
+		return at, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := conn.QueryRow(ctx, "SELECT pg_conf_load_time()").Scan(&at); err != nil {
+		return at, fmt.Errorf("lab: reading when the server loaded its files: %w", err)
+	}
+	return at, nil
+}
+
+// SetHBANotLoaded writes other lines before the lab's own, and nobody has the
+// server load them. The file bears the time at: now and a second if it is to be
+// seen as changed at once, for servers show whole seconds.
+func (s *Postgres) SetHBANotLoaded(at time.Time, lines ...string) error {
+	if err := s.rewriteHBA(lines...); err != nil {
+		return err
+	}
+	if err := os.Chtimes(s.path("data/pg_hba.conf"), at, at); err != nil {
+		return fmt.Errorf("lab: set the time of pg_hba.conf: %w", err)
+	}
+	return nil
 }
 
 // seed makes the roles. What log_statement writes must have no password in it,
@@ -143,9 +191,9 @@ func (s *Postgres) seed(ctx context.Context) error {
 	for name, password := range map[string]string{s.Admin: s.AdminPassword, s.Partner: s.PartnerPassword} {
 		fmt.Fprintf(&b, "CREATE ROLE %s LOGIN CREATEROLE PASSWORD '%s' IN ROLE pg_signal_backend, pg_read_all_stats;", name, password)
 	}
-	b.WriteString(hasNoPassword)
+	b.WriteString(hasNoPassword + hbaFile)
 	for _, name := range []string{s.Admin, s.Partner} {
-		fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA rollcall TO %[1]s; GRANT EXECUTE ON FUNCTION rollcall.has_no_password(oid) TO %[1]s;", name)
+		fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA rollcall TO %[1]s; GRANT EXECUTE ON FUNCTION rollcall.has_no_password(oid), rollcall.hba_file() TO %[1]s;", name)
 	}
 	for _, a := range s.opts.Accounts {
 		fmt.Fprintf(&b, "CREATE ROLE \"%s\" LOGIN PASSWORD '%s';", a.UID, a.Password)
@@ -165,3 +213,11 @@ const hasNoPassword = `CREATE SCHEMA rollcall;
 	CREATE FUNCTION rollcall.has_no_password(oid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'SELECT rolpassword IS NULL FROM pg_catalog.pg_authid WHERE oid = $1';
 	REVOKE ALL ON FUNCTION rollcall.has_no_password(oid) FROM PUBLIC;`
+
+// hbaFile lets roles see when pg_hba.conf was changed (docs/rights.md).
+const hbaFile = `CREATE FUNCTION rollcall.hba_file(OUT modified timestamptz, OUT changed timestamptz, OUT others boolean)
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	SELECT s.modification, s.change,
+	regexp_replace(encode(pg_read_binary_file(current_setting('hba_file')), 'escape'), '#[^\n]*', '', 'g') ~ '(^|[\s,])@|(^|\n)\s*include'
+	FROM pg_catalog.pg_stat_file(current_setting('hba_file')) s $$;
+	REVOKE ALL ON FUNCTION rollcall.hba_file() FROM PUBLIC;`

@@ -16,7 +16,9 @@ import (
 type around struct {
 	rules      []Rule
 	rulesShown bool
-	unloaded   bool // pg_hba.conf was changed since it was loaded, as far as that shows
+	// older says why another file than rules is in force, unsure why it may be
+	// and doLoad what to do about that.
+	older, unsure, doLoad string
 
 	followers []follower
 	upstream  string // the role as which it follows another server
@@ -61,16 +63,7 @@ func (c *Client) around(ctx context.Context, server string) (around, error) {
 	if err != nil || !out.rulesShown {
 		return out, err
 	}
-	err = s.read(ctx, "look when pg_hba.conf was loaded", func(ctx context.Context, conn *session) error {
-		if !conn.rights.super {
-			return nil
-		}
-		return conn.QueryRow(ctx, `SELECT coalesce((pg_stat_file(current_setting('hba_file'), true)).modification > pg_conf_load_time(), false)`).Scan(&out.unloaded)
-	})
-	if refusal(err) != "" { // a file that is not where it was
-		err = nil
-	}
-	return out, err
+	return out, s.inForce(ctx, &out)
 }
 
 func (c *session) replication(ctx context.Context, out *around) error {
@@ -153,7 +146,7 @@ func resetsBy(role string, super, create bool) string {
 // hides says what a server did not show of how roles are let in.
 func hides(server, why string) authority.Hidden {
 	return authority.Hidden{Code: credential.FindingRulesHidden, Server: server, Detail: "how roles are let in there does not show (pg_hba.conf), " + why +
-		": a role that is let in by something else than its password, for any database or from any address, would be called dead all the same; " + showRules}
+		": a role that is let in by something else than its password, for any database or from any address, would be called dead all the same; " + showRules + "; and " + showFile}
 }
 
 // showRules lets the worker's role read the lines (docs/rights.md).
@@ -232,6 +225,11 @@ func (s *System) view(ctx context.Context, ids []string) (view, []authority.Hidd
 		case !a.rulesShown:
 			hidden = append(hidden, hides(v.servers[i], "because the worker's role may not read it"))
 		}
+		if a != nil && a.rulesShown {
+			if h, is := a.mayBeOlder(v.servers[i]); is {
+				hidden = append(hidden, h)
+			}
+		}
 		if a != nil && a.hidden {
 			hidden = append(hidden, authority.Hidden{Server: v.servers[i], Detail: "as which role it follows does not show now (primary_conninfo shows to superusers and pg_read_all_settings)"})
 		}
@@ -253,6 +251,9 @@ func (v view) problems(r Role) (out []authority.Problem) {
 	for i, a := range v.of {
 		if a == nil {
 			continue
+		}
+		if why := a.notInForce(); why != "" {
+			lines = append(lines, v.servers[i]+": "+why)
 		}
 		for _, line := range Otherwise(a.rules, who) {
 			lines = append(lines, v.servers[i]+": "+line)
@@ -347,11 +348,13 @@ func (s *System) Hinders(ctx context.Context, roles []Role, add func(id string, 
 	return nil
 }
 
-// aboutGroups reports whether whom a line is about depends on groups.
+// aboutGroups reports whether what the lines say of a role depends on groups: a
+// line for one may let its members in, and may also decide before a later one
+// does.
 func (v view) aboutGroups() bool {
 	return slices.ContainsFunc(v.of, func(a *around) bool {
 		return a != nil && slices.ContainsFunc(a.rules, func(r Rule) bool {
-			return !slices.Contains(asking, r.Method) && slices.ContainsFunc(r.Roles, func(n string) bool { return strings.HasPrefix(n, "+") })
+			return slices.ContainsFunc(r.Roles, func(n string) bool { return strings.HasPrefix(n, "+") })
 		})
 	})
 }

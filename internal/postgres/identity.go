@@ -91,7 +91,7 @@ type rights struct {
 	none             bool // whether there is a password, by the function
 }
 
-const askRights = `SELECT rolsuper,
+var askRights = `SELECT rolsuper,
 	has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT') AND has_column_privilege('pg_catalog.pg_authid', 'oid', 'SELECT'),
 	has_column_privilege('pg_catalog.pg_authid', 'xmin', 'SELECT') AND has_column_privilege('pg_catalog.pg_authid', 'oid', 'SELECT'),
 	` + askPresence + `

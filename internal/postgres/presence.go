@@ -22,16 +22,22 @@ func Presence(role string) []string {
 	}
 }
 
-// askPresence: whoever owns a function has it do as us what he likes, and
-// whoever owns its schema may put another one in its place. So it counts only
-// if both are a superuser's, and if it runs as its owner.
-const askPresence = `EXISTS (SELECT FROM pg_catalog.pg_proc p
+// askPresence asks whether the function is there.
+var askPresence = askFunction("has_no_password", "p.pronargs = 1 AND p.proargtypes[0] = 'pg_catalog.oid'::regtype AND p.prorettype = 'pg_catalog.bool'::regtype")
+
+// askFunction asks whether a function of docs/rights.md is there for us. Whoever
+// owns a function has it do as us what he likes, and whoever owns its schema may
+// put another one in its place. So it counts only if both are a superuser's, and
+// if it runs as its owner.
+func askFunction(name, form string) string {
+	return `EXISTS (SELECT FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 		JOIN pg_catalog.pg_roles po ON po.oid = p.proowner
 		JOIN pg_catalog.pg_roles no ON no.oid = n.nspowner
-		WHERE n.nspname = 'rollcall' AND p.proname = 'has_no_password' AND p.prosecdef AND po.rolsuper AND no.rolsuper
-		AND p.pronargs = 1 AND p.proargtypes[0] = 'pg_catalog.oid'::regtype AND p.prorettype = 'pg_catalog.bool'::regtype AND NOT p.proretset
+		WHERE n.nspname = 'rollcall' AND p.proname = '` + name + `' AND p.prosecdef AND po.rolsuper AND no.rolsuper
+		AND NOT p.proretset AND ` + form + `
 		AND has_function_privilege(p.oid, 'EXECUTE') AND has_schema_privilege(n.oid, 'USAGE'))`
+}
 
 // presence is the column that says whether a role has no password; NULL where
 // that is not shown.
