@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -161,34 +160,6 @@ func (c *Client) Connections() int { return c.conf.Connections }
 // it.
 func (c *Client) IsBindIdentity(dn string) bool {
 	return !c.conf.Paired() && SameDN(dn, c.conf.Bind.DN)
-}
-
-// SameDN reports whether two DNs name the same entry, whatever their case and
-// spacing.
-func SameDN(a, b string) bool {
-	if plainDN(a) && plainDN(b) && !strings.EqualFold(a, b) {
-		return false // nearly always, and each entry that is read is held against some
-	}
-	da, err := ldap.ParseDN(a)
-	if err != nil {
-		return false
-	}
-	db, err := ldap.ParseDN(b)
-	return err == nil && da.EqualFold(db)
-}
-
-// plainDN reports whether a DN has one spelling, but for upper and lower case:
-// no blanks, escapes, quotes or encoded values, and no second sign between
-// parts (RFC 4514).
-func plainDN(dn string) bool {
-	for i := range len(dn) {
-		switch b := dn[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '=', b == ',', b == '-', b == '_', b == '.':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // Close drops every idle connection. Those in use are dropped when their

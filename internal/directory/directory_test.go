@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -85,18 +84,20 @@ func TestOpenRefusesWhatCannotBeSafeOrRight(t *testing.T) {
 	}
 }
 
-// A DN that has one spelling is not parsed to tell it from another.
+// A DN that has one spelling is not parsed to tell it from another: its types
+// are named as servers write them.
 func TestDNsWithOneSpellingAreComparedAsTheyStand(t *testing.T) {
-	part := rapid.StringMatching(`[acnAou1.]{0,2}=?[ab.A_-]{0,2}`)
+	whole := rapid.StringMatching(`(cn|OU|uid|Dc)=[ab.A_-]{0,2}`)
+	part := rapid.OneOf(whole, rapid.StringMatching(`[acnAou1.]{0,2}=?[ab.A_-]{0,2}`), rapid.StringMatching(`(commonName|userid|0.9.2342.19200300.100.1.1)=[ab.A_-]{0,2}`))
 	rapid.Check(t, func(t *rapid.T) {
+		require.True(t, plainDN(strings.Join(rapid.SliceOfN(whole, 0, 3).Draw(t, "plain"), ",")))
 		a := strings.Join(rapid.SliceOfN(part, 0, 3).Draw(t, "a"), ",")
 		b := strings.Join(rapid.SliceOfN(part, 0, 3).Draw(t, "b"), ",")
 		if rapid.Bool().Draw(t, "alike") {
 			b = strings.ToUpper(a)
 		}
-		require.True(t, plainDN(a) && plainDN(b))
-		da, err := ldap.ParseDN(a)
-		db, err2 := ldap.ParseDN(b)
+		da, err := ParseDN(a)
+		db, err2 := ParseDN(b)
 		require.Equal(t, err == nil && err2 == nil && da.EqualFold(db), SameDN(a, b), "%q %q", a, b)
 	})
 }
@@ -104,5 +105,7 @@ func TestDNsWithOneSpellingAreComparedAsTheyStand(t *testing.T) {
 func TestSameDN(t *testing.T) {
 	require.True(t, SameDN("cn=Rollcall, ou=Services,dc=example,dc=org", "CN=rollcall,ou=services,dc=example,dc=org"))
 	require.False(t, SameDN("cn=rollcall,dc=example,dc=org", "cn=rollcall,ou=services,dc=example,dc=org"))
+	require.True(t, SameDN("userid=a,dc=x", "uid=A,domainComponent=x"))
+	require.False(t, SameDN("userid=a,dc=x", "uid=b,dc=x"))
 	require.False(t, SameDN("nonsense", "nonsense"))
 }

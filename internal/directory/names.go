@@ -6,16 +6,6 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// Within reports whether a DN is another or below it.
-func Within(dn, ancestor string) bool {
-	a, err := ldap.ParseDN(ancestor)
-	if err != nil {
-		return false
-	}
-	d, err := ldap.ParseDN(dn)
-	return err == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
-}
-
 // hostNames are what the file calls the servers, and what they call themselves
 // if they answer: it may name one by an address or an alias.
 func hostNames(ctx context.Context, servers []*server) []string {

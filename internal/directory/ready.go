@@ -24,3 +24,10 @@ func (c *Client) IDOf(ctx context.Context, dn string) (string, error) {
 	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.driver.idAttribute()})
 	return e.ID, err
 }
+
+// NameOf is what the write server calls the entry that it knows by a DN in
+// whatever spelling; empty if the server does not show one.
+func (c *Client) NameOf(ctx context.Context, dn string) (string, error) {
+	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{c.driver.idAttribute()})
+	return e.DN, err
+}

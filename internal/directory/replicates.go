@@ -157,7 +157,7 @@ func (r replicator) means(a authority.Account, id string) bool {
 // meant is the immutable id of the entry of that name; empty for one that is
 // not in the directory, or that bind.dn may not see.
 func (c *Client) meant(ctx context.Context, r replicator) (string, error) {
-	if r.dn == "" || !Within(r.dn, c.conf.Base) {
+	if r.dn == "" || Comparable(r.dn) && !Within(r.dn, c.conf.Base) {
 		return "", nil
 	}
 	id, err := c.IDOf(ctx, r.dn)

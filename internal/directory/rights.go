@@ -87,7 +87,7 @@ func (c *conn) members(ctx context.Context, groups []string) (in map[string]map[
 
 // foldDN is a DN as it is compared.
 func foldDN(dn string) string {
-	if parsed, err := ldap.ParseDN(dn); err == nil {
+	if parsed, err := ParseDN(dn); err == nil {
 		dn = parsed.String()
 	}
 	return strings.ToLower(dn)
@@ -125,7 +125,7 @@ func alikeBy(accounts []idAndDN, rulesOf func(dn string) string, may func(target
 // resets reads the access rules of the database (olcAccess), if bind.dn may see
 // them, and who is in the groups that they name.
 func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
-	base, err := ldap.ParseDN(c.server.client.conf.Base)
+	base, err := ParseDN(c.server.client.conf.Base)
 	if err != nil {
 		return Resets{}, nil
 	}
@@ -140,7 +140,7 @@ func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, erro
 			frontend = e.GetAttributeValues("olcAccess")
 		}
 		for _, suffix := range e.GetAttributeValues("olcSuffix") {
-			if at, err := ldap.ParseDN(suffix); err == nil && (at.EqualFold(base) || at.AncestorOfFold(base)) {
+			if at, err := ParseDN(suffix); err == nil && (at.EqualFold(base) || at.AncestorOfFold(base)) {
 				ours, root = e.GetAttributeValues("olcAccess"), e.GetAttributeValue("olcRootDN")
 			}
 		}

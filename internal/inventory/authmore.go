@@ -182,9 +182,9 @@ func (l *lister) usersOfMore(ctx context.Context, m *authMount) error {
 
 // membersOf asks a directory who is in the groups, as Vault does.
 func (l *lister) membersOf(ctx context.Context, m *authMount, name string) error {
-	attr := m.named
-	if attr == "" {
-		attr = "cn"
+	attr := "cn"
+	if m.named != "" {
+		attr, _ = directory.AttributeType(m.named)
 	}
 	var filter strings.Builder
 	for _, g := range slices.Sorted(maps.Keys(m.groups)) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 )
@@ -22,6 +23,7 @@ type authMount struct {
 	attr     string              // userattr: the alias is the first value of it
 	upn      string              // upndomain
 	below    string              // userdn
+	lies     map[string]asked    // what each directory calls that entry
 	groupDN  string
 	named    string // groupattr
 	filter   string // groupfilter; empty: Vault's default
@@ -49,6 +51,9 @@ func (l *lister) ldapMounts(ctx context.Context) error {
 				url, _ := config["url"].(string)
 				l.warn(credential.FindingOtherWays, "auth/%s logs in to Vault with directory passwords, and whether %s is the directory that it asks cannot be told by its url (%s): its accounts are taken to log in there, and that a server which it asks has a new password is not checked; name that server in the campaign file if it is one of the directory's", m.name, name, strings.TrimSpace(url))
 			}
+		}
+		if err := l.liesIn(ctx, m); err != nil {
+			return err
 		}
 		if err := l.whoGetsMore(ctx, m, config); err != nil {
 			return err
@@ -89,17 +94,22 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 			continue // nobody logs in yet
 		}
 		text := func(key string) string { v, _ := config.Data[key].(string); return strings.TrimSpace(v) }
-		m.attr, m.upn, m.below = strings.ToLower(text("userattr")), text("upndomain"), text("userdn")
+		m.attr, _ = directory.AttributeType(text("userattr"))
+		m.upn, m.below = text("upndomain"), text("userdn")
 		m.groupDN, m.named, m.filter = text("groupdn"), text("groupattr"), text("groupfilter")
 		if m.below == "" && m.upn == "" && text("binddn") == "" && config.Data["discoverdn"] != true {
 			continue // not configured: there is no name to bind with
 		}
-		m.servers = l.asks(ctx, strings.Split(text("url"), ","), m)
+		if m.servers, err = l.asks(ctx, strings.Split(text("url"), ","), m); err != nil {
+			return err
+		}
 		if len(m.servers) == 0 {
 			continue // another directory's accounts
 		}
 		m.batch = minted.GivesBatch(text("token_type"), tune)
-		l.bindOf("auth/"+m.name+"/config", config.Data, m.servers)
+		if err := l.bindOf(ctx, "auth/"+m.name, config.Data, m.servers); err != nil {
+			return err
+		}
 		if err := each(m, config.Data); err != nil {
 			return err
 		}
@@ -150,7 +160,7 @@ func (l *lister) listVault(ctx context.Context, at string) (names []string, know
 func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLogin) {
 	for _, m := range l.mounts {
 		servers, asked := m.servers[authority]
-		if !asked || a.facts == nil || a.facts.noAccount().code != "" || !m.holds(a.Name) {
+		if !asked || a.facts == nil || a.facts.noAccount().code != "" || !m.holds(authority, a.Name) {
 			continue
 		}
 		names := m.namesOf(a)
@@ -164,9 +174,11 @@ func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLo
 	return out
 }
 
-// holds reports whether an entry lies where the mount looks for accounts.
-func (m *authMount) holds(dn string) bool {
-	return m.below == "" || within(dn, m.below)
+// holds reports whether an entry of a directory lies where the mount looks for
+// accounts.
+func (m *authMount) holds(directory, dn string) bool {
+	at := m.lies[directory]
+	return !at.known || at.as == "" || within(dn, at.as)
 }
 
 // within compares two DNs as text: dnKey has folded what does not count.
@@ -198,7 +210,7 @@ func (m *authMount) namesOf(a Account) []string {
 func namingValue(dn, attr string) string {
 	first, _, _ := strings.Cut(dn, ",")
 	name, value, ok := strings.Cut(first, "=")
-	if !ok || !strings.EqualFold(strings.TrimSpace(name), attr) || strings.Contains(value, `\`) {
+	if as, _ := directory.AttributeType(name); !ok || as != attr || strings.Contains(value, `\`) {
 		return ""
 	}
 	return strings.TrimSpace(value)

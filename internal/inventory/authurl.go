@@ -16,8 +16,8 @@ import (
 // and of each the servers: by address and port, as rule and proof know them. A
 // url that is no server of the campaign may be a balancer of theirs or another
 // name, so it is taken for a directory's whose tree holds the mount's accounts.
-func (l *lister) asks(ctx context.Context, urls []string, m *authMount) map[string][]string {
-	out := map[string][]string{}
+func (l *lister) asks(ctx context.Context, urls []string, m *authMount) (out map[string][]string, err error) {
+	out = map[string][]string{}
 	unknown := false
 	for _, raw := range urls {
 		hit := false
@@ -35,27 +35,31 @@ func (l *lister) asks(ctx context.Context, urls []string, m *authMount) map[stri
 		unknown = unknown || !hit
 	}
 	if !unknown {
-		return out
+		return out, nil
 	}
+	hit := len(out) > 0
 	for name, d := range l.c.Directories {
-		_, told := out[name]
-		if !told && len(out) > 0 {
-			continue
+		_, may := out[name]
+		if !may && !hit {
+			if may, err = l.mayAsk(ctx, m, name, d); err != nil {
+				return nil, err
+			}
 		}
-		if told || m.mayAsk(d) {
+		if may {
 			out[name] = nil // one of the servers is not known
 		}
 	}
-	return out
+	return out, nil
 }
 
 // mayAsk reports whether the accounts that a mount looks for lie in the
 // directory's tree.
-func (m *authMount) mayAsk(d config.Directory) bool {
+func (l *lister) mayAsk(ctx context.Context, m *authMount, name string, d config.Directory) (bool, error) {
 	if m.upn != "" && d.HasDomains() {
-		return strings.EqualFold(m.upn, d.Domain())
+		return strings.EqualFold(m.upn, d.Domain()), nil
 	}
-	return m.below == "" || within(m.below, d.Base) || within(d.Base, m.below)
+	below, known, err := l.spelled(ctx, name, m.below)
+	return !known || below == "" || within(below, d.Base) || within(d.Base, below), err
 }
 
 // usualPorts are those of one machine's directory: with TLS, without, and of

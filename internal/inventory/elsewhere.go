@@ -86,7 +86,7 @@ type unfound struct {
 func (p parts) holder(authority, account string) string {
 	at := p[authority]
 	for _, dn := range slices.Sorted(maps.Keys(at)) {
-		if dn != "" && formOf(account) == byDN && under(account, dn) {
+		if dn != "" && formOf(account) == byDN && directory.Within(account, dn) {
 			return fmt.Sprintf("it lies below %s, which is on another server: %s", dn, strings.Join(at[dn], ", "))
 		}
 	}

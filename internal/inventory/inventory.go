@@ -336,13 +336,14 @@ type lister struct {
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
-	mounts []*authMount               // of type ldap, that ask a directory of the campaign
-	uses   []vaultUse                 // accounts with which Vault itself works
-	hosts  sync.Map                   // addresses by host, as this machine sees them
-	groups sync.Map                   // policies of groups of Vault's identities, by id
-	gets   map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
-	only   string                     // the one authority whose accounts matter; empty: all
-	past   past                       // what earlier campaigns left
+	mounts    []*authMount               // of type ldap, that ask a directory of the campaign
+	uses      []vaultUse                 // accounts with which Vault itself works
+	hosts     sync.Map                   // addresses by host, as this machine sees them
+	spellings sync.Map                   // what directories call entries, by reference: asked
+	groups    sync.Map                   // policies of groups of Vault's identities, by id
+	gets      map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
+	only      string                     // the one authority whose accounts matter; empty: all
+	past      past                       // what earlier campaigns left
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 

@@ -84,7 +84,11 @@ func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, direc
 		if !known || slices.Contains(seen, false) {
 			hidden = append(hidden, engine+"/"+in.folder)
 		}
-		l.uses = append(l.uses, found...)
+		for _, u := range found {
+			if err := l.noteUse(ctx, engine, u); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return hidden, nil
 }

@@ -2,10 +2,14 @@ package inventory
 
 import (
 	"regexp"
-	"rollcall/config"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+	"golang.org/x/text/unicode/norm"
+
+	"rollcall/config"
+	"rollcall/internal/directory"
 )
 
 // form is how a reference names an LDAP account.
@@ -55,14 +59,17 @@ func isDN(s string) bool {
 }
 
 // fold makes two spellings of one uid or mail equal, as caseIgnoreMatch does
-// (RFC 4517 section 4.2.11): case aside, blanks at the ends dropped, several
-// inside taken as one.
-func fold(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+// (RFC 4517 section 4.2.11, RFC 4518): case aside, blanks at the ends dropped,
+// several inside taken as one, letters composed.
+func fold(s string) string {
+	return strings.ToLower(norm.NFKC.String(strings.Join(strings.Fields(s), " ")))
+}
 
-// dnKey makes two spellings of one DN equal: case, blanks around separators
-// and escapes aside. Text that is no DN is folded as it is.
+// dnKey makes two spellings of one DN equal: case, blanks around separators,
+// escapes, the order within an RDN and other names of a type aside. Text that is
+// no DN is folded as it is.
 func dnKey(s string) string {
-	dn, err := ldap.ParseDN(s)
+	dn, err := directory.ParseDN(s)
 	if err != nil {
 		return fold(s)
 	}
@@ -71,14 +78,12 @@ func dnKey(s string) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
+		parts := make([]string, len(rdn.Attributes))
 		for j, a := range rdn.Attributes {
-			if j > 0 {
-				b.WriteByte('+')
-			}
-			b.WriteString(strings.ToLower(a.Type))
-			b.WriteByte('=')
-			b.WriteString(ldap.EscapeDN(fold(a.Value)))
+			parts[j] = a.Type + "=" + ldap.EscapeDN(fold(a.Value))
 		}
+		slices.Sort(parts)
+		b.WriteString(strings.Join(parts, "+"))
 	}
 	return b.String()
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-ldap/ldap/v3"
-
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
@@ -97,13 +95,6 @@ func (l *lister) matching(ctx context.Context, name, condition string, ids []str
 // isIdentity: what bind.dn itself is was shown by its login.
 func (l *lister) isIdentity(authority string, a Account) bool {
 	return slices.ContainsFunc(l.c.Directories[authority].Identities(), func(b config.Bind) bool { return directory.SameDN(b.DN, a.Name) })
-}
-
-// under reports whether dn is ancestor, or lies below it.
-func under(dn, ancestor string) bool {
-	d, err := ldap.ParseDN(dn)
-	a, err2 := ldap.ParseDN(ancestor)
-	return err == nil && err2 == nil && (a.EqualFold(d) || a.AncestorOfFold(d))
 }
 
 // passers are directories that can say whether they ask another system about

@@ -36,7 +36,7 @@ type mention struct {
 // no other one: who may choose a login could make it stand for an entry that
 // was deleted.
 func (m mention) asLogin(base string) (mention, bool) {
-	if m.form != byDN || under(m.text, base) {
+	if m.form != byDN || directory.Within(m.text, base) {
 		return m, false
 	}
 	m.form = byUID

@@ -48,6 +48,10 @@ func notLookedAt(err error) error {
 	const op = "look at which accounts Vault itself works with"
 	err = vault.Refusal(credential.VaultAuthority, op, err)
 	var stop *protocol.Stop
+	var at *atDirectory
+	if errors.As(err, &at) {
+		return at.error
+	}
 	if errors.Is(err, context.Canceled) || errors.As(err, &stop) {
 		return err
 	}

@@ -8,17 +8,17 @@ import (
 	"slices"
 	"strings"
 
-	"rollcall/config"
-	"rollcall/internal/credential"
+	"rollcall/internal/directory"
 	"rollcall/internal/vault"
 )
 
 // bindOf notes with whom a configuration binds.
-func (l *lister) bindOf(at string, config map[string]any, directories map[string][]string) {
+func (l *lister) bindOf(ctx context.Context, place string, config map[string]any, directories map[string][]string) error {
 	dn, _ := config["binddn"].(string)
-	if dn = strings.TrimSpace(dn); dn != "" && len(directories) > 0 {
-		l.uses = append(l.uses, vaultUse{at: at, names: []string{dn}, in: directories})
+	if dn = strings.TrimSpace(dn); dn == "" || len(directories) == 0 {
+		return nil
 	}
+	return l.noteUse(ctx, place, vaultUse{at: place + "/config", names: []string{dn}, in: directories})
 }
 
 // engineUses reads with whom secrets engines for directories and databases log
@@ -66,8 +66,13 @@ func (l *lister) engine(ctx context.Context, mount, kind string) error {
 		url, _ := read.Data["url"].(string)
 		below, _ := read.Data["userdn"].(string)
 		attr, _ = read.Data["userattr"].(string)
-		directories = l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)})
-		l.bindOf(at, read.Data, directories)
+		directories, err = l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)})
+		if err == nil {
+			err = l.bindOf(ctx, mount, read.Data, directories)
+		}
+		if err != nil {
+			return err
+		}
 	} else { // it may be any
 		for name := range l.c.Directories {
 			directories[name] = nil
@@ -81,7 +86,8 @@ func (l *lister) engine(ctx context.Context, mount, kind string) error {
 		hidden = append(hidden, at)
 	}
 	if l.concerns(directories) {
-		folders, err := l.keepersOf(ctx, mount, kind, strings.ToLower(attr), directories)
+		attr, _ = directory.AttributeType(attr)
+		folders, err := l.keepersOf(ctx, mount, kind, attr, directories)
 		if err != nil {
 			return err
 		}
@@ -99,10 +105,5 @@ func (l *lister) engine(ctx context.Context, mount, kind string) error {
 // would else keep every stolen password of a directory in force, and what it
 // costs is told, by list and plan too, before anything is set.
 func (l *lister) notShown(place, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Vault == place }); i >= 0 {
-		l.warn(credential.FindingAccepted, "%s in Vault: %s; the campaign file accepts that: %s", place, text, l.c.Accept[i].Reason)
-		return
-	}
-	l.warn(credential.FindingVaultHidden, "%s: %s; run rollcall init again (docs/rights.md), or, once somebody has looked there: accept: - {vault: %q, reason: …}", place, text, place)
+	l.unsure(place, fmt.Sprintf(format, args...), "run rollcall init again (docs/rights.md)")
 }
