@@ -50,6 +50,13 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		return classify(errVault, err)
 	}
 	entries := []ledger.Entry{start}
+	if c := index.Containment; c != nil {
+		entries[0].Rules = ledger.RulesContained
+		if c.By == "" {
+			c.By = in.Actor
+		}
+		entries = append(entries, ledger.ContainmentEntry(in.Campaign, c, now))
+	}
 	for _, e := range ledger.ProfileEntries(in.Campaign, index.Profile) {
 		e.At = now
 		entries = append(entries, e)
@@ -210,7 +217,10 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 	e := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
 		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: time.Now().UTC(),
-		Authority: in.Authority, Server: in.Server,
+		Authority: in.Authority, Server: in.Server, Finding: in.Finding,
+	}
+	if in.Finding != "" {
+		e.ID = ledger.EntryID(in.Campaign, "", string(in.Finding), in.Event)
 	}
 	if in.TookFrom != "" {
 		if err := l.tookFrom(ctx, in, &e); err != nil {

@@ -39,6 +39,7 @@ type Rotation struct {
 	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
 	logins  closedLogins
+	watches sync.Map // campaign -> *device.Watch, nil where its device is not asked
 	uses    sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
@@ -109,7 +110,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 	return wire.Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
-		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses,
+		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(),
 	}, nil
 }
 
@@ -138,6 +139,9 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	elsewhere := make([][]ownmount.Placed, len(in.Items))
 	each(ctx, len(in.Items), width, func(ctx context.Context, i int) *protocol.Stop {
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
+		if out[i].Stop == nil && !slices.Contains(in.Sent, in.Items[i]) {
+			out[i].Stop = r.deviceAnswers(ctx, in.Batch.Campaign)
+		}
 		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
 			out[i].Stop = reach.beforeStaging(ctx, c)
 		}
@@ -204,6 +208,9 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		done[i] = keptOpen(notBegun, r.superseded(ctx, in.Batch.Campaign))
+		if done[i].Stop == nil && first && !it.Sent {
+			done[i].Stop = r.deviceAnswers(ctx, in.Batch.Campaign)
+		}
 		if done[i].Stop == nil {
 			done[i] = rot.Apply(ctx, cs[i], it.Attempt, it.Fresh && first)
 		}

@@ -47,6 +47,7 @@ type campaign struct {
 	loginsOf  map[int]credential.Refs // of each wave
 	passed    map[int]bool            // waves with logins whose first pass has ended
 	accepting credential.Refs         // asked for and not yet in the ledger
+	cameBack  bool                    // something was not set because the device answered
 	failed    error                   // of the first wave that failed
 }
 
@@ -101,6 +102,9 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	c.status.Wave = -1
 	c.recheck(steady, roll)
+	if err := c.askDevice(steady, roll); err != nil {
+		return Result{}, c.close(steady, err)
+	}
 	return Result{
 		Listed: c.status.Listed, Excluded: c.status.Excluded, Dead: c.status.Dead, Open: c.status.Open,
 		LeftOut: c.control.leftOut(), Accepted: len(c.status.Accepted), Incomplete: c.status.Incomplete, Aside: c.status.Aside, LivesOn: c.livesOn(), Aborted: c.control.Aborting,

@@ -45,6 +45,9 @@ type fake struct {
 	reopened    []place        // as the ledger has it
 	cleans      []wire.CleanInput
 
+	deviceSays wire.DeviceAnswers // at the end
+	sent       []int              // of the last Prepare that said so
+
 	mu         sync.Mutex
 	now        func() time.Time
 	log        []string // activities in the order of their start
@@ -113,6 +116,7 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	f.now = env.Now
 	for name, serve := range map[string]any{
 		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) error { return nil },
+		"AskDevice":  f.askDevice,
 		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
@@ -151,6 +155,9 @@ func (f *fake) prepare(_ context.Context, in wire.PrepareInput) (out []wire.Prep
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.passes = append(f.passes, f.now())
+	if in.Sent != nil {
+		f.sent = in.Sent
+	}
 	f.inHand++
 	f.most = max(f.most, f.inHand)
 	for _, i := range in.Items {
@@ -246,6 +253,10 @@ func (f *fake) close(_ context.Context, campaign string) error {
 	defer f.mu.Unlock()
 	f.closed = append(f.closed, campaign)
 	return err
+}
+
+func (f *fake) askDevice(context.Context, string) (wire.DeviceAnswers, error) {
+	return f.deviceSays, f.begin("AskDevice")
 }
 
 func (f *fake) open(context.Context, wire.ScheduledInput) error {

@@ -26,6 +26,8 @@ type rotationResult struct {
 	// LivesOn are logins to Vault that are dead, and of which batch tokens or
 	// perhaps orphans live on.
 	LivesOn []int
+	// CameBack: something was not set because the device answers.
+	CameBack bool
 	// Aside counts the dead whose new value consumers may not read: it lies at
 	// Rollcall's own path, because the account refused what its paths hold, or
 	// it is not at one that an earlier campaign wrote.
@@ -57,7 +59,7 @@ func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []wi
 	}
 
 	var prepared []wire.PreparedItem
-	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoPrepare, wire.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items}).Get(ctx, &prepared)
+	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoPrepare, wire.PrepareInput{Batch: in.Batch, Pass: in.Pass, Items: in.Items, Sent: sent(in.Known)}).Get(ctx, &prepared)
 	if err != nil {
 		return gaveUp(steady, in, protocol.Precheck, err), nil
 	}
@@ -124,7 +126,18 @@ func ended(stopped []wire.PreparedItem, applied []wire.AppliedItem) (out rotatio
 		out.Open = append(out.Open, wire.OpenAs(a.Index, a.Step, a.Stop))
 	}
 	out.Dead = len(dead)
+	out.CameBack = slices.ContainsFunc(out.Open, func(it wire.OpenItem) bool { return it.Reason == protocol.ReasonDeviceAnswers })
 	return out, dead
+}
+
+// sent are those whose new value may be in force.
+func sent(known []wire.OpenItem) (out []int) {
+	for _, k := range known {
+		if halfDone(k) {
+			out = append(out, k.Index)
+		}
+	}
+	return out
 }
 
 func split(items []wire.PreparedItem) (ready, stopped []wire.PreparedItem) {
@@ -139,13 +152,13 @@ func split(items []wire.PreparedItem) (ready, stopped []wire.PreparedItem) {
 }
 
 func toApply(ready []wire.PreparedItem, known []wire.OpenItem) []wire.ApplyItem {
-	against := map[int]string{}
+	against, began := map[int]string{}, sent(known)
 	for _, k := range known {
 		against[k.Index] = k.Contradicts
 	}
 	out := make([]wire.ApplyItem, 0, len(ready))
 	for _, it := range ready {
-		out = append(out, wire.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index]})
+		out = append(out, wire.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index], Sent: slices.Contains(began, it.Index)})
 	}
 	return out
 }

@@ -155,8 +155,10 @@ type waveState struct {
 	// Urgent: passes begin with what is cut off, and no pass waits for
 	// cleaning. A wave that began before there was this order goes on without
 	// it.
-	Urgent  bool        `json:"urgent,omitempty"`
-	Unclean []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
+	Urgent bool `json:"urgent,omitempty"`
+	// CameBack: something was not set because the device answered.
+	CameBack bool        `json:"came_back,omitempty"`
+	Unclean  []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
 }
 
 // batchTodo is one batch and its open credentials; nil Items means all.
@@ -170,4 +172,6 @@ type waveResult struct {
 	Dead  int `json:"dead"`
 	Open  int `json:"open"`
 	Aside int `json:"aside,omitempty"`
+	// CameBack: something was not set because the device answered.
+	CameBack bool `json:"came_back,omitempty"`
 }

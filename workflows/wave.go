@@ -123,6 +123,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	w.state.Dead += out.Dead
 	w.reopen(out.Reopened)
 	w.state.Aside += out.Aside
+	w.state.CameBack = w.state.CameBack || out.CameBack
 	w.loginsDied(in, out)
 	if len(out.Open) > 0 {
 		w.state.Open = append(w.state.Open, batchTodo{Batch: todo.Batch, Items: out.Open})
@@ -302,7 +303,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack}, nil
 }
 
 // full reports whether this run has done enough for one history.

@@ -156,32 +156,7 @@ func mendContainment(c *credential.Containment) string {
 }
 
 // containmentLine says how the device is contained, and what it answered.
-func containmentLine(c *credential.Containment) string {
-	text := "nobody says that the device is contained"
-	if c.How != "" {
-		text = fmt.Sprintf("the device is contained (%s) since %s", c.How, c.At.Format(time.RFC3339))
-		if c.By != "" {
-			text += ", says " + c.By
-		}
-		if c.Note != "" {
-			text += ": " + c.Note
-		}
-	}
-	switch {
-	case len(c.Answers) > 0:
-		text += "; it ANSWERS: " + strings.Join(c.Answers, ", ")
-	case !c.AskedAt.IsZero():
-		text += fmt.Sprintf("; %s at %s: no answer", report.Plural(len(c.Addresses), "address", "addresses"), report.Plural(len(c.Ports), "port", "ports"))
-	case len(c.Named) == 0:
-		text += "; the campaign file names no address of it (containment.addresses), so it was not asked"
-	}
-	if c.How != "" {
-		for _, a := range c.Against {
-			text += "; " + a
-		}
-	}
-	return text
-}
+func containmentLine(c *credential.Containment) string { return strings.Join(c.Words(), "; ") }
 
 // printHead shows first what would keep a campaign from starting.
 func printHead(w io.Writer, c *credential.Containment, acc *credential.Accounting, width int) {

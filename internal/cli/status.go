@@ -74,6 +74,9 @@ func (a *app) statusFromLedger(ctx context.Context, folder string, asJSON bool) 
 	if alive.Words != "" {
 		fmt.Fprint(a.Out, report.Wrap(report.Clean(alive.Words), "", width))
 	}
+	if state.Containment != nil {
+		fmt.Fprint(a.Out, report.Wrap(report.Clean(containmentLine(state.Containment)), "", width))
+	}
 	fmt.Fprint(a.Out, report.RenderProgress(report.ProgressOf(state, time.Now(), state.Waves), width, tty))
 	if line := report.ProfileLine(state); line != "" {
 		fmt.Fprint(a.Out, report.Wrap(line, "", width))

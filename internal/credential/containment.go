@@ -1,6 +1,10 @@
 package credential
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // How a device was contained.
 type How string
@@ -43,4 +47,49 @@ type Containment struct {
 // Holds reports whether the device is contained as far as anybody can tell.
 func (c *Containment) Holds() bool {
 	return c != nil && c.How != "" && len(c.Answers) == 0 && len(c.Against) == 0
+}
+
+// Watched reports whether the device is asked while the campaign runs: it has
+// addresses, and nobody went on whatever it answers.
+func (c *Containment) Watched() bool {
+	return c != nil && len(c.Addresses) > 0 && c.Override == ""
+}
+
+// NobodySays is what is wrong where no statement is.
+const NobodySays = "nobody says that the device is contained"
+
+// Words say it for people: the statement, what became of asking, what else
+// speaks against it, and who went on all the same.
+func (c *Containment) Words() []string {
+	said := NobodySays
+	if c.How != "" {
+		said = fmt.Sprintf("the device is contained (%s) since %s", c.How, c.At.UTC().Format(time.RFC3339))
+		if c.By != "" {
+			said += ", says " + c.By
+		}
+		if c.Note != "" {
+			said += ": " + c.Note
+		}
+	}
+	out := []string{said}
+	switch {
+	case len(c.Answers) > 0:
+		out = append(out, "it ANSWERS: "+strings.Join(c.Answers, ", "))
+	case !c.AskedAt.IsZero():
+		out = append(out, fmt.Sprintf("%s at %s: no answer", counted(len(c.Addresses), "address", "addresses"), counted(len(c.Ports), "port", "ports")))
+	case len(c.Named) == 0:
+		out = append(out, "the campaign file names no address of it (containment.addresses), so it was not asked")
+	}
+	out = append(out, c.Against...)
+	if c.Override != "" {
+		out = append(out, fmt.Sprintf("%s went on all the same: %s", c.OverrideBy, c.Override))
+	}
+	return out
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

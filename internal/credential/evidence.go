@@ -222,6 +222,8 @@ const (
 	// FindingNotContained: the device may not be contained, and a person went on
 	// all the same.
 	FindingNotContained FindingCode = "not-contained"
+	// FindingCameBack: the device answered while the campaign ran.
+	FindingCameBack FindingCode = "device-came-back"
 	// FindingUnknownLine: a secret's metadata names a line that the device's
 	// profile does not have.
 	FindingUnknownLine FindingCode = "unknown-line"
@@ -245,5 +247,5 @@ func (f FindingCode) Undelivered() bool {
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
 	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingNotContained
+		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingNotContained || f == FindingCameBack
 }

@@ -6,12 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/lab"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/report"
 )
 
 // A campaign starts only when the device is contained: somebody says so, and
@@ -81,7 +85,14 @@ func TestACampaignStartsOnlyWhenTheDeviceIsContained(t *testing.T) {
 		require.Contains(t, u.must("doctor"), "its ports are down; 1 address at 1 port: no answer")
 		require.Contains(t, u.must("list"), "containment: the device is contained (isolated) since 2023-06-08T08:00:00Z, says ")
 		u.must("run")
-		require.Empty(t, u.ledger().Findings)
+		state := u.ledger()
+		require.Empty(t, state.Findings)
+		require.Equal(t, credential.Isolated, state.Containment.How)
+		require.Equal(t, []string{"127.0.0.77"}, state.Containment.Addresses)
+		require.False(t, state.Containment.AskedAt.IsZero())
+		u.must("ledger", "verify")
+		require.Equal(t, state.Containment, decode[report.Document](t, u.must("report", "-o", "json")).Containment)
+		require.Contains(t, u.must("status"), "the device is contained (isolated) since")
 		requireConsumersServed(t, e)
 	})
 	t.Run("a person goes on all the same, which is exit code 2", func(t *testing.T) {
@@ -91,8 +102,62 @@ func TestACampaignStartsOnlyWhenTheDeviceIsContained(t *testing.T) {
 		state := u.ledger()
 		require.Len(t, state.Findings, 1)
 		require.Equal(t, credential.FindingNotContained, state.Findings[0].Code)
+		require.Equal(t, "the mail must flow until six", state.Containment.Override)
+		require.NotEmpty(t, state.Containment.OverrideBy)
 		require.Regexp(t, "^the device answers: "+place+"; .+ went on all the same: the mail must flow until six$", state.Findings[0].Detail)
 		u.must("ledger", "verify")
 		requireConsumersServed(t, e)
 	})
+}
+
+// A device that comes back while its campaign runs: what is in hand is brought
+// to its end, nothing else is set until it is silent again, and the rest
+// follows then.
+func TestNothingIsSetWhileTheDeviceIsOnTheNetworkAgain(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: accounts})
+	device, err := lab.StartAppliance("127.0.0.88")
+	require.NoError(t, err)
+	t.Cleanup(device.Close)
+	c := &controlled{}
+	c.directory, c.store = proxied(t, e)
+	file, err := e.CampaignFile([]string{c.directory.URL()}, "limits: {retry_min: 200ms, retry_max: 1s, deadline: 2m, batch: 2, parallel: 1, concurrency: 1}\n")
+	require.NoError(t, err)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), estate.Contained,
+		fmt.Sprintf("{how: off, at: 2023-06-08T08:00:00Z, by: jo, addresses: [%s], ports: [%d]}", device.Address, device.Port), 1)), 0o600))
+	c.cluster = startCluster(t, e, file)
+	c.ledgerWorker()
+	c.worker("VAULT_ADDR=" + c.store.URL())
+
+	run, campaign, release := c.runUntil(protocol.Set)
+	device.Answer()
+	asked := c.state(campaign).Containment.AskedAt
+	require.Eventually(t, func() bool { return time.Since(asked) > 7*time.Second }, patience, tick, "an answer is believed for 5 s")
+	release()
+	waiting := func() (n int) {
+		for _, l := range c.state(campaign).Credentials {
+			if l.Reason == protocol.ReasonDeviceAnswers {
+				n++
+			}
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return waiting() >= accounts-2 }, patience, tick)
+	require.GreaterOrEqual(t, len(deaths(t, c.state(campaign))), 1, "what was in hand is dead")
+	for _, l := range c.state(campaign).Credentials {
+		if l.Reason == protocol.ReasonDeviceAnswers {
+			require.Equal(t, 1, versions(t, e.Vault.Client(), e.Live[l.ID]), "nothing new is where the device reads")
+			require.Contains(t, l.Detail, fmt.Sprintf("the device answers: 127.0.0.88:%d accepts connections", device.Port))
+		}
+	}
+	require.NoError(t, device.Silence())
+	ended := run.wait()
+	require.Equal(t, 2, ended.code, run.errors())
+	state := c.state(campaign)
+	require.Len(t, deaths(t, state), accounts)
+	require.Equal(t, []credential.FindingCode{credential.FindingCameBack}, []credential.FindingCode{state.Findings[0].Code})
+	require.Equal(t, ledger.Closed, state.Phase)
+	requireConsumersServed(t, e)
 }

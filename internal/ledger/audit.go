@@ -10,19 +10,20 @@ import (
 // audit checks what the entries tell: hashes show that nothing was changed
 // since it was signed, this shows that what was signed is whole.
 type audit struct {
-	rep      *Report
-	state    *State
-	first    map[idKey]int64  // id -> index of the entry that counts
-	unknown  map[string]int64 // credential -> first event about it that asks for a listing
-	deaths   []death
-	servers  map[authority][]string    // every server that gave evidence for an authority
-	left     map[authorityServer]int64 // servers that a person left out, and the entry that says so
-	intents  map[announced]int64       // the first intent of each attempt
-	closed   int64                     // index of roll-closed, or noIndex
-	ended    int64                     // index of campaign-closed, or noIndex
-	answers  map[string]bool           // lines of the profile that an entry answers
-	profiles int
-	gap      bool // entries could not be read, so what is missing may be in them
+	rep       *Report
+	state     *State
+	first     map[idKey]int64  // id -> index of the entry that counts
+	unknown   map[string]int64 // credential -> first event about it that asks for a listing
+	deaths    []death
+	servers   map[authority][]string    // every server that gave evidence for an authority
+	left      map[authorityServer]int64 // servers that a person left out, and the entry that says so
+	intents   map[announced]int64       // the first intent of each attempt
+	closed    int64                     // index of roll-closed, or noIndex
+	ended     int64                     // index of campaign-closed, or noIndex
+	answers   map[string]bool           // lines of the profile that an entry answers
+	profiles  int
+	contained int64 // index of contained, or noIndex
+	gap       bool  // entries could not be read, so what is missing may be in them
 }
 
 type authority struct {
@@ -49,12 +50,12 @@ var known = map[Event]bool{
 	CampaignStarted: true, CampaignPaused: true, CampaignResumed: true, CampaignAborted: true, CampaignClosed: true,
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
-	ProfileNamed: true, LineAnswered: true,
+	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
 }
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -87,6 +88,8 @@ func (a *audit) check(index int64, e Entry) {
 			a.rep.add(index, e.Credential, "listed after the roll was closed by entry %d", a.closed)
 		}
 		a.listedLines(index, e)
+	case DeviceContained:
+		a.containment(index, e)
 	case ProfileNamed:
 		a.profile(index, e)
 	case LineAnswered:
@@ -113,6 +116,9 @@ func (a *audit) check(index int64, e Entry) {
 		}
 	case EventIntent, EventOpen, Exception, Reopened, EventOutcome:
 		if at := (announced{e.Credential, e.Attempt}); e.Event == EventIntent {
+			if len(a.intents) == 0 {
+				a.uncontained(index)
+			}
 			if _, twice := a.intents[at]; !twice {
 				a.intents[at] = index
 			}

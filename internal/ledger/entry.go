@@ -26,6 +26,7 @@ const (
 	Excluded        Event = "excluded"        // found, and left out by a person, with Detail as the reason
 	ProfileNamed    Event = "profile"         // Profile: what such a device can hold, before anything is listed
 	LineAnswered    Event = "line"            // Line: the answer to one line of it
+	DeviceContained Event = "contained"       // Containment: how the device is contained, and whether it answered, before anything is listed
 	RollClosed      Event = "roll-closed"     // Counts.Listed credentials were listed: none can be missing below
 	EventFinding    Event = "finding"         // Finding, Detail
 	EventIntent     Event = "intent"          // about to set: from here on a server may know the new value
@@ -51,6 +52,9 @@ type Entry struct {
 	Actor  string `json:"actor,omitempty"` // who asked for it: user@host of the operator
 	// Program is the build that opened the ledger (version.Info.String).
 	Program string `json:"program,omitempty"`
+	// Rules that the writer keeps to, of a campaign's start; 0 in ledgers of
+	// builds that asked for no containment.
+	Rules int `json:"rules,omitempty"`
 
 	Credential string              `json:"credential,omitempty"` // credential.Credential.ID
 	Name       string              `json:"name,omitempty"`       // for people: DN, role
@@ -94,6 +98,8 @@ type Entry struct {
 	Waves map[int]string `json:"waves,omitempty"`
 
 	TookFrom *TookFrom `json:"took_from,omitempty"` // of a take-over
+
+	Containment *credential.Containment `json:"containment,omitempty"`
 
 	Profile *DeviceProfile         `json:"profile,omitempty"`
 	Line    *credential.LineAnswer `json:"line,omitempty"`

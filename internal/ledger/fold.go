@@ -36,7 +36,11 @@ func (s *State) Add(index uint64, e Entry) {
 	switch e.Event {
 	case CampaignStarted:
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
-		s.StartedAt, s.ClosedAt = e.At, time.Time{}
+		s.StartedAt, s.ClosedAt, s.Rules = e.At, time.Time{}, e.Rules
+	case DeviceContained:
+		if s.Containment == nil {
+			s.Containment = e.Containment
+		}
 	case ProfileNamed:
 		if s.Profile == nil {
 			s.Profile = e.Profile

@@ -95,6 +95,9 @@ func details(e Entry) []string {
 		}
 		out = append(out, from)
 	}
+	if e.Containment != nil {
+		out = append(out, e.Containment.Words()...)
+	}
 	out = append(out, ofProfile(e)...)
 	if c := e.Counts; c != nil {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))

@@ -37,7 +37,7 @@ type End struct {
 // The rules of both words, for people.
 const (
 	CompleteRule = "each line of the profile is answered, covered or none, and each credential has an end"
-	CleanRule    = "complete, each credential is dead by a proof on every server, and nothing may be missing"
+	CleanRule    = "complete, each credential is dead by a proof on every server, the device is contained, and nothing may be missing"
 )
 
 // EndOf works out how a campaign stands, and what speaks against it: the first
@@ -93,7 +93,7 @@ func againstClean(s *State) (out []string) {
 	}
 	missing := 0
 	for _, f := range s.Findings {
-		if f.Code.Incomplete() {
+		if f.Code.Incomplete() && f.Code != credential.FindingNotContained {
 			missing++
 		}
 	}
@@ -109,7 +109,7 @@ func againstClean(s *State) (out []string) {
 			out = append(out, count(g.n, g.one, g.many)+" "+g.what)
 		}
 	}
-	return out
+	return append(out, againstContained(s)...)
 }
 
 func count(n int, one, many string) string {

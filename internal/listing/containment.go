@@ -24,9 +24,6 @@ func Contained(ctx context.Context, spec *config.Campaign) *credential.Containme
 		out.Override, out.OverrideBy = o.Reason, o.By
 	}
 	c := spec.Containment
-	if !c.Said() {
-		out.Against = append(out.Against, "nobody says that the device is contained")
-	}
 	if c == nil {
 		return out
 	}
@@ -121,12 +118,16 @@ const mostAnswers = 8
 func (n *NotContained) why() string {
 	c := n.Containment
 	var parts []string
+	if c.How == "" {
+		parts = append(parts, credential.NobodySays)
+	}
 	if len(c.Answers) > 0 {
 		shown := c.Answers[:min(mostAnswers, len(c.Answers))]
-		parts = append(parts, "the device answers: "+strings.Join(shown, ", "))
+		text := "the device answers: " + strings.Join(shown, ", ")
 		if more := len(c.Answers) - len(shown); more > 0 {
-			parts[0] += fmt.Sprintf(", and at %d more places", more)
+			text += fmt.Sprintf(", and at %d more places", more)
 		}
+		parts = append(parts, text)
 	}
 	return strings.Join(append(parts, c.Against...), "; ")
 }

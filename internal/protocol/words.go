@@ -101,12 +101,14 @@ const (
 	ReasonNeedsNone   Reason = "needs-no-secret"    // an AppRole takes a login without any secret-id
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
 	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet could read the new value
-	ReasonByHand      Reason = "by-hand"            // only a person can change it, and has not said that it is done
-	ReasonLedger      Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
-	ReasonRestaged    Reason = "restaged"           // a new attempt is staged and awaits its intent
-	ReasonInterrupted Reason = "interrupted"        // not reached, or broken off, before the worker stopped
-	ReasonSuperseded  Reason = "superseded"         // a later campaign of the device took over
-	ReasonInternal    Reason = "internal"           // a bug or an answer nobody expected
+	// ReasonDeviceAnswers: the compromised device is on the network again.
+	ReasonDeviceAnswers Reason = "device-answers"
+	ReasonByHand        Reason = "by-hand"            // only a person can change it, and has not said that it is done
+	ReasonLedger        Reason = "ledger-unavailable" // nothing is set that the ledger cannot record
+	ReasonRestaged      Reason = "restaged"           // a new attempt is staged and awaits its intent
+	ReasonInterrupted   Reason = "interrupted"        // not reached, or broken off, before the worker stopped
+	ReasonSuperseded    Reason = "superseded"         // a later campaign of the device took over
+	ReasonInternal      Reason = "internal"           // a bug or an answer nobody expected
 
 	// What the listing saw, see credential.Problem.
 	ReasonSharedPath       Reason = "shared-path"

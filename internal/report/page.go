@@ -17,25 +17,27 @@ type pageData struct {
 	CSS template.CSS
 	JS  template.JS
 
-	State    *ledger.State
-	Made     time.Time
-	Took     time.Duration // 0 while it runs
-	All      tally
-	Verdict  verdict
-	Bar      []barPart
-	Times    []tile
-	Proofs   []proofCount
-	LeftOut  []leftOut
-	Accepted []ledger.AcceptedLogin
-	Profile  *pageProfile // nil without
-	Open     []card
-	Findings []card
-	HandOver []*ledger.CredentialState
-	Campaign []campaignCard
-	Rows     []row
-	Residual []string
-	Ledger   Verification
-	Verified bool
+	State *ledger.State
+	Made  time.Time
+	Took  time.Duration // 0 while it runs
+	// Containment of the device, in words; empty where the ledger has none.
+	Containment string
+	All         tally
+	Verdict     verdict
+	Bar         []barPart
+	Times       []tile
+	Proofs      []proofCount
+	LeftOut     []leftOut
+	Accepted    []ledger.AcceptedLogin
+	Profile     *pageProfile // nil without
+	Open        []card
+	Findings    []card
+	HandOver    []*ledger.CredentialState
+	Campaign    []campaignCard
+	Rows        []row
+	Residual    []string
+	Ledger      Verification
+	Verified    bool
 }
 
 type verdict struct{ Class, Title, Text string }
@@ -128,6 +130,9 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 
 		State: s, Made: made, All: f.All, Verdict: verdictOf(s, f.All), Bar: barOf(f.All), Times: tilesOf(f),
 		HandOver: f.HandOver, Residual: residualOf(s, f), Ledger: v, Verified: !v.At.IsZero() && len(v.Problems) == 0,
+	}
+	if s.Containment != nil {
+		d.Containment = containment(s)
 	}
 	d.LeftOut, d.Accepted, d.Profile = leftOutOf(s), s.Accepted, newPageProfile(s)
 	for _, f := range s.Findings {

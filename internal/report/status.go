@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
 )
@@ -35,6 +36,10 @@ type Status struct {
 	// Profile of the device, line by line; absent where none was named.
 	Profile *DocumentProfile `json:"profile,omitempty"`
 	Ledger  StatusLedger     `json:"ledger"`
+
+	// Containment of the device when the roll was listed; absent in ledgers of
+	// builds that did not ask.
+	Containment *credential.Containment `json:"containment,omitempty"`
 
 	// LastSeen is when a campaign that has not ended gave its last sign of life
 	// (RFC 3339), and NobodyWorks that no worker has it in hand. Neither is in
@@ -104,6 +109,8 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		Waves:     []StatusWave{},
 		Profile:   documentProfile(s),
 		Ledger:    StatusLedger{v.Size, v.Root},
+
+		Containment: s.Containment,
 	}
 	for _, l := range s.Credentials {
 		if at := standingOf(l); at == open || at == exception {

@@ -40,6 +40,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	if line := proofLine(f); line != "" {
 		b.WriteString(Wrap(line, "  ", width))
 	}
+	if s.Containment != nil {
+		b.WriteString(Wrap(Clean(containment(s)), "  ", width))
+	}
 	for _, from := range s.TookOver {
 		b.WriteString(Wrap(tookOver(from), "  ", width))
 	}
@@ -65,6 +68,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	}
 	return nil
 }
+
+// containment says how the device was contained when the roll was listed.
+func containment(s *ledger.State) string { return strings.Join(s.Containment.Words(), "; ") }
 
 // tookOver says which campaign was ended, whose, and why.
 func tookOver(t ledger.TookFrom) string {

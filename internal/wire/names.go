@@ -12,6 +12,7 @@ const (
 	DoApply         = "Apply"
 	DoClean         = "Clean"
 	DoRecheck       = "Recheck"
+	DoAskDevice     = "AskDevice"
 )
 
 // Those of activities.Ledger, which the ledger's one worker serves.

@@ -41,6 +41,14 @@ type Roll struct {
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
+	// Watched: the device has addresses, which are asked while the campaign runs.
+	// Rolls of workers of before have it not, and their device is not asked.
+	Watched bool `json:"watched,omitempty"`
+}
+
+// DeviceAnswers is what became of asking the device; empty where it was silent.
+type DeviceAnswers struct {
+	Detail string `json:"detail,omitempty"` // places on the network
 }
 
 // ListInput names the campaign whose specification is in Vault.
@@ -76,6 +84,9 @@ type PrepareInput struct {
 	Batch Batch `json:"batch"`
 	Pass  int   `json:"pass"`
 	Items []int `json:"items"`
+	// Sent are those of Items of which an earlier pass may have put the new value
+	// in force: they are brought to their end whatever the device answers.
+	Sent []int `json:"sent,omitempty"`
 }
 
 // PreparedItem is what Prepare says of one credential.
@@ -95,6 +106,7 @@ type ApplyItem struct {
 	Index   int  `json:"i"`
 	Attempt int  `json:"attempt"` // whose intent is in the ledger: no other is set
 	Fresh   bool `json:"fresh,omitempty"`
+	Sent    bool `json:"sent,omitempty"` // as in PrepareInput
 	// Against is a server that contradicted itself about this credential in an
 	// earlier pass.
 	Against string `json:"against,omitempty"`
@@ -189,9 +201,11 @@ type EventInput struct {
 	Authority string `json:"authority,omitempty"`
 	Server    string `json:"server,omitempty"`
 	Detail    string `json:"detail,omitempty"`
-	Listed    int    `json:"listed,omitempty"`
-	Dead      int    `json:"dead,omitempty"`
-	Open      int    `json:"open,omitempty"`
+	// Finding of a finding about the campaign as a whole.
+	Finding credential.FindingCode `json:"finding,omitempty"`
+	Listed  int                    `json:"listed,omitempty"`
+	Dead    int                    `json:"dead,omitempty"`
+	Open    int                    `json:"open,omitempty"`
 }
 
 // ProvedItem is a dead credential, the change marks that its evidence ends

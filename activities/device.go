@@ -1,0 +1,76 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rollcall/internal/device"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// watchOf is the look-out for the device of a campaign; nil where it has no
+// address to ask, or a person went on whatever it does.
+func (r *Rotation) watchOf(ctx context.Context, campaign string) (*device.Watch, error) {
+	if known, ok := r.watches.Load(campaign); ok {
+		return known.(*device.Watch), nil
+	}
+	index, err := r.Store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	var w *device.Watch
+	if c := index.Containment; c.Watched() {
+		w = device.NewWatch(c.Addresses, c.Ports, c.AskedAt)
+	}
+	first, _ := r.watches.LoadOrStore(campaign, w)
+	return first.(*device.Watch), nil
+}
+
+// deviceAnswers says why nothing more is set: the device is on the network
+// again, and whoever is on it could read what is set.
+func (r *Rotation) deviceAnswers(ctx context.Context, campaign string) *protocol.Stop {
+	w, err := r.watchOf(ctx, campaign)
+	switch {
+	case err != nil:
+		return vaultStop(err)
+	case w == nil:
+		return nil
+	}
+	answers, err := w.Look(ctx)
+	return answering(answers, err)
+}
+
+func answering(answers []string, err error) *protocol.Stop {
+	switch {
+	case len(answers) > 0:
+		return &protocol.Stop{Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers: " + strings.Join(answers, ", ") + "; this pass set nothing"}
+	case err != nil:
+		return &protocol.Stop{Reason: protocol.ReasonDeviceAnswers, Detail: fmt.Sprintf("whether the device answers is not known: %v; this pass set nothing", err)}
+	}
+	return nil
+}
+
+// AskDevice asks the device at the end of its campaign, and says what it
+// answered then or while this worker had the campaign in hand.
+func (r *Rotation) AskDevice(ctx context.Context, campaign string) (wire.DeviceAnswers, error) {
+	defer beat(ctx)()
+	w, err := r.watchOf(ctx, campaign)
+	if err != nil || w == nil {
+		return wire.DeviceAnswers{}, classify(errVault, err)
+	}
+	var out wire.DeviceAnswers
+	now, err := w.Now(ctx)
+	seen, at := w.Seen()
+	switch stop := answering(now, err); {
+	case len(now) == 0 && len(seen) > 0:
+		out.Detail = fmt.Sprintf("at %s the device answered: %s; it is silent now", at.UTC().Format(time.RFC3339), strings.Join(seen, ", "))
+	case len(now) > 0:
+		out.Detail = "the device answers at the end of the campaign: " + strings.Join(now, ", ")
+	case stop != nil:
+		out.Detail = fmt.Sprintf("whether the device answers at the end of the campaign is not known: %v", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,119 @@
+package activities
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/kind/registry"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+)
+
+// The device is silent when the roll is listed, comes back, and is silent
+// again: nothing new is set while it answers, and what was sent goes on.
+func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
+	g := newGround(t)
+	accounts := lab.SeedAccounts("svc", 3)
+	dir := g.slapd(lab.SlapdOptions{Accounts: accounts})
+	d := g.directory(dir.BaseDN(), dir.LDAPS())
+	d.Connections, d.Password = 2, config.PasswordPolicy{Length: 32}
+	d.Bind = config.Bind{DN: dir.BinderDN, Password: credential.Path{Mount: "rollcall", Path: "bind-svc", Field: "password"}}
+	_, err := g.store.Activate(g.ctx, d.Bind.Password, vault.Live{}, credential.NewSecret(dir.BinderPassword), "")
+	require.NoError(t, err)
+	rows := "account,path\n"
+	for _, a := range accounts {
+		_, err := g.api.Logical().Write("rollcall/data/device/"+a.UID, map[string]any{"data": map[string]any{"password": a.Password}})
+		require.NoError(t, err)
+		rows += a.UID + ",rollcall/device/" + a.UID + "#password\n"
+	}
+	device, err := lab.StartAppliance("127.0.0.66")
+	require.NoError(t, err)
+	t.Cleanup(device.Close)
+	said := *g.spec.Containment
+	said.Addresses, said.Ports = []string{device.Address}, []int{device.Port}
+	g.spec.Containment = &said
+	g.spec.Directories = map[string]config.Directory{"corp": d}
+	g.spec.Vault.Adopt = "rollcall/adopted/{directory}/{account}#password"
+	g.spec.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "m.csv", Content: []byte(rows)}}
+
+	version := func(c credential.Credential) int {
+		live, err := g.store.ReadLive(g.ctx, c.Paths[0], 0)
+		require.NoError(t, err)
+		return live.Version
+	}
+	rotation := NewRotation(g.store, registry.New(g.store)) // one worker, which remembers
+	call := func(name string, in, out any) error {
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestActivityEnvironment()
+		env.RegisterActivity(rotation)
+		got, err := env.ExecuteActivity(name, in)
+		if err == nil {
+			require.NoError(t, got.Get(out))
+		}
+		return err
+	}
+	open := func(campaign string) {
+		data, err := json.Marshal(g.spec)
+		require.NoError(t, err)
+		require.NoError(t, Open(g.ctx, g.store, ownmount.CampaignRecord{Campaign: campaign, Device: "esg-01"}, data))
+	}
+	t.Run("a roll of a device that answers is not made", func(t *testing.T) {
+		device.Answer()
+		open("before")
+		var roll wire.Roll
+		require.ErrorContains(t, call("List", wire.ListInput{Campaign: "before"}, &roll), fmt.Sprintf("device esg-01 is not contained: the device answers: 127.0.0.66:%d accepts connections", device.Port))
+		require.NoError(t, g.store.CloseCampaign(g.ctx, "before"))
+		require.NoError(t, device.Silence())
+	})
+	open("c")
+	var roll wire.Roll
+	require.NoError(t, call("List", wire.ListInput{Campaign: "c"}, &roll))
+	require.True(t, roll.Watched)
+	b := wire.Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 3}}
+	prepare := func(i int, sent ...int) wire.PreparedItem {
+		var out []wire.PreparedItem
+		require.NoError(t, call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{i}, Sent: sent}, &out))
+		return out[0]
+	}
+	apply := func(i int, p wire.PreparedItem, sent bool) wire.AppliedItem {
+		var out []wire.AppliedItem
+		require.NoError(t, call("Apply", wire.ApplyInput{Batch: b, Items: []wire.ApplyItem{{Index: i, Attempt: p.Attempt, Fresh: p.Fresh, Sent: sent}}}, &out))
+		return out[0]
+	}
+	first, second := prepare(0), prepare(1)
+	require.Nil(t, first.Stop)
+	require.Nil(t, second.Stop)
+	require.True(t, apply(0, first, false).Dead())
+
+	device.Answer()
+	require.Eventually(t, func() bool {
+		p := prepare(2)
+		return p.Stop != nil && p.Stop.Reason == protocol.ReasonDeviceAnswers && p.Step == protocol.Precheck
+	}, 20*time.Second, 100*time.Millisecond)
+	stopped := apply(1, second, false)
+	require.Equal(t, protocol.ReasonDeviceAnswers, stopped.Stop.Reason, "it was staged before, and set by nobody")
+	require.Equal(t, protocol.Intent, stopped.Step)
+	require.Contains(t, stopped.Stop.Detail, fmt.Sprintf("the device answers: 127.0.0.66:%d accepts connections", device.Port))
+	page, err := g.store.ReadPage(g.ctx, "c", roll.Snapshot, 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, version(page[1]), "what consumers read is as it was")
+	sent := prepare(1, 1)
+	require.Nil(t, sent.Stop)
+	require.True(t, apply(1, sent, true).Dead(), "what may be in force is brought to its end")
+
+	require.NoError(t, device.Silence())
+	require.Eventually(t, func() bool { p := prepare(2); return p.Stop == nil && apply(2, p, false).Dead() }, 20*time.Second, 100*time.Millisecond)
+	var end wire.DeviceAnswers
+	require.NoError(t, call("AskDevice", "c", &end))
+	require.Regexp(t, `^at .+Z the device answered: 127.0.0.66:\d+ accepts connections; it is silent now$`, end.Detail)
+}
