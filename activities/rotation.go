@@ -229,14 +229,15 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	})
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
-	out := make([]wire.AppliedItem, len(in.Items))
+	out, late := make([]wire.AppliedItem, len(in.Items)), map[int]bool{}
 	for i, it := range in.Items {
 		out[i] = wire.AppliedItem{Index: it.Index, Applied: done[i].Applied}
+		late[it.Index] = done[i].Late
 	}
 	r.noteActivated(ctx, page, out)
 	now := time.Now()
 	for _, a := range out {
-		if a.Dead() {
+		if a.Dead() && !late[a.Index] {
 			r.prepared.Proved(in.Batch.Campaign, page[a.Index].ID, a.Attempt, now)
 		}
 	}

@@ -77,6 +77,17 @@ var (
 	vaultLogins = []LineKind{APIKey, ServiceLogin, CloudAccount}
 )
 
+// LoginMethods are the types of Vault's auth mounts whose logins are
+// credentials.
+func LoginMethods() (out []string) {
+	for _, k := range kinds {
+		if k.Login != nil {
+			out = append(out, k.Login.Method)
+		}
+	}
+	return out
+}
+
 // Traits are what the rest of Rollcall must know of a kind besides its
 // authority's methods (kind.Authority). The zero value is that of no kind.
 type Traits struct {

@@ -59,7 +59,8 @@ type Authority interface {
 	// Called after activation, or before it where RetiresFirst says so; doing
 	// it twice does no harm. mark is the write server's change mark
 	// (Account.Changed) as Retire left it, if the authority can tell that
-	// nobody else changed the secret meanwhile; else empty.
+	// nobody else changed the secret meanwhile; else empty. Where it sets the
+	// value again and gets no answer, the error is Unanswered.
 	Retire(ctx context.Context, a Account, new credential.Secret) (mark string, findings []credential.Finding, err error)
 
 	// RetiresFirst reports whether Retire comes before activation for c. It
@@ -309,3 +310,12 @@ type Account struct {
 	// server says.
 	ByItself bool
 }
+
+// Unanswered is the error of a Retire that sent the value again and does not
+// know whether it was set: it may still arrive.
+type Unanswered struct{ Err error }
+
+func (u Unanswered) Error() string { return u.Err.Error() }
+
+// Unwrap gives the reason.
+func (u Unanswered) Unwrap() error { return u.Err }

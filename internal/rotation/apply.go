@@ -31,13 +31,20 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 	for lost := 0; ; lost++ {
 		err := j.run(ctx, fresh && lost == 0)
 		if err == nil {
-			return j.out
+			if err = j.markLate(ctx); err == nil {
+				j.out.Late = !j.staged.Late.IsZero()
+				return j.out
+			}
+			lost = lostAnswers // proved, and what may come is not written down
 		}
 		var stop *protocol.Stop
 		var sealed *vault.Error
 		final := errors.As(err, &stop) || errors.As(err, &sealed) || ctx.Err() != nil
 		if final || lost == lostAnswers {
-			j.markLate(ctx)
+			// Where Vault does not take the mark either, the value stays staged:
+			// only another campaign, which first has to end this one, would
+			// replace it.
+			_ = j.markLate(ctx)
 			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
 			return j.out
 		}
@@ -77,7 +84,7 @@ type job struct {
 	again     int       // how often it was set again for a server that had refused the change
 	setAt     time.Time // in this look; zero if it did not set
 	began     time.Time // this look
-	sent      time.Time // the last Set that got no answer, unless it was seen to have arrived
+	late      unanswered
 	lastLogin time.Time // on the write server, of the proof
 }
 

@@ -10,25 +10,50 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// lateFor is how long a reset without an answer may still arrive: what stands
-// between us and the server may hold it (a balancer, a firewall that keeps
-// connections itself). Our own kernel does not, see directory.conn.change.
-const lateFor = 2 * time.Minute
+// unanswered counts what this Apply sent without an answer.
+type unanswered struct {
+	n        int
+	last     time.Time
+	answered bool // another one was answered
+}
+
+// send notes what became of a reset that was sent at a time.
+func (u *unanswered) send(at time.Time, err error) {
+	var stop *protocol.Stop
+	switch {
+	case err == nil:
+		u.answered = true
+	case errors.As(err, &stop) && stop.Reason.NotSet():
+	default:
+		u.n, u.last = u.n+1, at
+	}
+}
+
+// arrived: the value is in force, and it is the one that was sent without an
+// answer if there is no other from which it can be. Of two either may be it.
+func (u *unanswered) arrived(before ownmount.Staged) {
+	if u.n == 1 && !u.answered && before.Late.IsZero() {
+		u.n = 0
+	}
+}
 
 // markLate makes durable that the staged value was sent and no answer came. It
 // is said at the end of an Apply that did not see it arrive: whoever would
-// replace the value waits for it (mayReplace).
-func (j *job) markLate(ctx context.Context) {
-	if j.sent.IsZero() {
-		return
+// replace the value waits for it (mayReplace), and so does who comes after the
+// proof (ownmount.Store.Unstage).
+func (j *job) markLate(ctx context.Context) error {
+	if j.late.n == 0 {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWrite)
 	defer cancel()
 	marked := j.staged
-	marked.Late = j.sent
-	// Where Vault does not take the mark either, the value stays staged: only
-	// another campaign, which first has to end this one, would replace it.
-	_ = j.replaceStaged(ctx, marked)
+	marked.Late = j.late.last
+	err := j.replaceStaged(ctx, marked)
+	if err == nil {
+		j.late.n = 0
+	}
+	return err
 }
 
 const lateWrite = 10 * time.Second
@@ -36,11 +61,11 @@ const lateWrite = 10 * time.Second
 // mayReplace keeps a staged value from being replaced by another one while it
 // may still arrive: it would then be in force, and lie nowhere any more.
 func (r *Rotator) mayReplace(staged ownmount.Staged) *protocol.Stop {
-	end := staged.Late.Add(lateFor)
-	if staged.Late.IsZero() || !r.Now().Before(end) {
+	until := staged.MayArrive(r.Now())
+	if until.IsZero() {
 		return nil
 	}
-	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Server: r.writeServer(), Until: end.UTC().Truncate(time.Second).Add(time.Second), Detail: fmt.Sprintf(
+	return &protocol.Stop{Reason: protocol.ReasonUnreachable, Server: r.writeServer(), Until: until.UTC().Truncate(time.Second).Add(time.Second), Detail: fmt.Sprintf(
 		"a reset that was sent at %s got no answer and may still arrive; what it sets is kept until it cannot any more, and nothing was changed", staged.Late.UTC().Format(time.RFC3339))}
 }
 

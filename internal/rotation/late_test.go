@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"rollcall/internal/kind"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -71,12 +73,12 @@ func TestAResetWithoutAnAnswerKeepsItsValueWhileItMayStillArrive(t *testing.T) {
 			b := step("esg-01/next")
 			require.Equal(t, protocol.ReasonUnreachable, b.Stop.Reason)
 			require.Contains(t, b.Stop.Detail, "may still arrive")
-			require.WithinDuration(t, now.Add(lateFor), b.Stop.Until, 2*time.Second)
+			require.WithinDuration(t, now.Add(ownmount.LateFor), b.Stop.Until, 2*time.Second)
 			require.True(t, r.store.staged[c.ID].Secret.Equal(sent.Secret), "it is kept")
 			if arrives {
 				require.NoError(t, late[0]())
 			}
-			now = now.Add(lateFor + time.Second)
+			now = now.Add(ownmount.LateFor + time.Second)
 			for range 3 {
 				if b = step("esg-01/next"); b.Dead() {
 					break
@@ -89,6 +91,130 @@ func TestAResetWithoutAnAnswerKeepsItsValueWhileItMayStillArrive(t *testing.T) {
 			require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
 		})
 	}
+}
+
+// once is a network that keeps the first reset and brings it later, of which it
+// says nothing, or that there was no answer.
+type once struct {
+	meddled
+	kept    *bool
+	late    *func() error
+	answers error
+	retires bool // the first one of Retire, which resets once more
+}
+
+func (o once) Set(ctx context.Context, a kind.Account, next, old credential.Secret) error {
+	if o.retires || *o.kept {
+		return o.meddled.Set(ctx, a, next, old)
+	}
+	*o.kept, *o.late = true, func() error { return o.meddled.Set(context.WithoutCancel(ctx), a, next, old) }
+	return o.answers
+}
+
+func (o once) Retire(ctx context.Context, a kind.Account, next credential.Secret) (string, []credential.Finding, error) {
+	again := func() error {
+		return o.meddled.Set(context.WithoutCancel(ctx), a, next, credential.Secret{})
+	}
+	switch {
+	case !o.retires:
+		return o.meddled.Retire(ctx, a, next)
+	case *o.kept:
+		return "", nil, again()
+	}
+	*o.kept, *o.late = true, again
+	return "", nil, kind.Unanswered{Err: o.answers}
+}
+
+// What was sent is sent again, and that arrives: dead, and clean. What the
+// first one sets would lie nowhere once the next campaign has set its own.
+func TestAResetThatWasSentAgainMayStillArriveAfterTheProof(t *testing.T) {
+	t.Parallel()
+	silent := errors.New("no answer within 10s")
+	stop := &protocol.Stop{Reason: protocol.ReasonUnreachable, Detail: "no answer within 10s"}
+	for name, row := range map[string]once{
+		"again in the same Apply":    {answers: silent},
+		"again in the next pass":     {answers: stop},
+		"that of Retire, same Apply": {answers: silent, retires: true},
+		"that of Retire, next pass":  {answers: stop, retires: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, lab.SlapdOptions{})
+			c := r.credential(0)
+			late, now := func() error { return nil }, time.Now()
+			row.kept, row.late = new(bool), &late
+			step := func(campaign string) (a Applied) {
+				rot := r.rotator()
+				row.meddled = rot.Authority.(meddled)
+				rot.Authority, rot.Store, rot.Campaign, rot.Now = row, ended{r.store}, campaign, func() time.Time { return now }
+				for range 4 {
+					now = now.Add(time.Second)
+					p := rot.Prepare(t.Context(), c)
+					if p.Stop != nil {
+						return Applied{Applied: wire.Applied{Stop: p.Stop, Step: p.Step}}
+					}
+					if a = rot.Apply(t.Context(), c, p.Attempt, p.Fresh); a.Dead() {
+						_, err := rot.Clean(t.Context(), c, a.ToClean())
+						require.NoError(t, err)
+						break
+					}
+				}
+				return a
+			}
+			a := step(us)
+			require.True(t, a.Dead(), "%+v", a.Stop)
+			require.True(t, a.Late)
+			_, found, err := r.store.ReadStaged(t.Context(), c.ID)
+			require.NoError(t, err)
+			require.False(t, found)
+			require.True(t, r.store.staged[c.ID].Secret.IsZero(), "the value is not kept, only that it may arrive")
+
+			for _, campaign := range []string{"esg-01/next", us} {
+				b := step(campaign)
+				require.False(t, b.Dead(), campaign)
+				require.Contains(t, b.Stop.Detail, "may still arrive")
+			}
+			require.NoError(t, late())
+			require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[0].String()].Value.Reveal()))
+			now = now.Add(ownmount.LateFor)
+			b := step("esg-01/next")
+			require.True(t, b.Dead(), "%+v", b.Stop)
+			require.False(t, b.Late)
+			require.NotContains(t, r.store.staged, c.ID)
+			require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[0].String()].Value.Reveal()))
+		})
+	}
+}
+
+// An answer that was lost, of a reset that was made, holds nobody up.
+func TestAResetThatWasSeenToHaveArrivedHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{})
+	c := r.credential(0)
+	rot := r.rotator()
+	lost := false
+	rot.Authority = lostAnswer{rot.Authority.(meddled), &lost}
+	p := rot.Prepare(t.Context(), c)
+	require.Nil(t, p.Stop)
+	a := rot.Apply(t.Context(), c, p.Attempt, p.Fresh)
+	require.True(t, a.Dead(), "%+v", a.Stop)
+	require.True(t, lost)
+	require.False(t, a.Late)
+}
+
+// lostAnswer makes the first reset and loses what the server said to it.
+type lostAnswer struct {
+	meddled
+	lost *bool
+}
+
+func (l lostAnswer) Set(ctx context.Context, a kind.Account, next, old credential.Secret) error {
+	err := l.meddled.Set(ctx, a, next, old)
+	if err == nil && !*l.lost {
+		*l.lost = true
+		return errors.New("the connection broke")
+	}
+	return err
 }
 
 func TestAResetIsNotSentOnWhatWasSeenBeforeTheMachineStoodStill(t *testing.T) {

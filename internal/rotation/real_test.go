@@ -49,6 +49,9 @@ func (s *shelf) ReadStaged(_ context.Context, id string) (ownmount.Staged, bool,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, ok := s.staged[id]
+	if have.Freed {
+		return ownmount.Staged{}, false, nil
+	}
 	return have, ok, nil
 }
 
@@ -63,7 +66,15 @@ func (s *shelf) Restage(_ context.Context, id string, next ownmount.Staged) (own
 	return next, nil
 }
 
-func (s *shelf) Unstage(ctx context.Context, id, _ string, _ int) error { return s.Release(ctx, id) }
+func (s *shelf) Unstage(ctx context.Context, id, _ string, _ int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left, stays := s.staged[id].AfterProof(time.Now())
+	if delete(s.staged, id); stays {
+		s.staged[id] = left
+	}
+	return nil
+}
 
 func (s *shelf) Release(_ context.Context, id string) error {
 	s.mu.Lock()

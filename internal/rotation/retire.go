@@ -2,7 +2,9 @@ package rotation
 
 import (
 	"context"
+	"errors"
 
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
@@ -23,7 +25,11 @@ func (j *job) endOld(ctx context.Context) error {
 		account.Before = j.staged.Before
 	}
 	account.LeftOut, account.Accepted = j.LeftOut, j.c.Accepted
+	sent := j.Now()
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
+	if _, again := errors.AsType[kind.Unanswered](err); again {
+		j.late.send(sent, err)
+	}
 	j.afterRetire = mark
 	for _, f := range findings {
 		j.noteDetail(f)

@@ -118,7 +118,10 @@ func keptOpen(step protocol.Step, stop *protocol.Stop) Prepared {
 type Applied struct {
 	wire.Applied
 
-	sight sight // it does not travel
+	// Late: a reset of it may still arrive, so that its staging entry is not
+	// simply deleted. Like the rest it does not travel.
+	Late  bool
+	sight sight
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }

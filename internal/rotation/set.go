@@ -96,10 +96,8 @@ func (j *job) reset(ctx context.Context) error {
 	}
 	sent := j.Now()
 	err := j.Authority.Set(ctx, account, j.staged.Secret, old)
+	j.late.send(sent, err)
 	var stop *protocol.Stop
-	if err != nil && !(errors.As(err, &stop) && stop.Reason.NotSet()) {
-		j.sent = sent
-	}
 	if errors.As(err, &stop) && stop.Reason.NotSet() {
 		marked := j.staged
 		// A policy also refuses a value that a slow twin has just set, and a
@@ -114,7 +112,6 @@ func (j *job) reset(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		j.sent = time.Time{}
 		j.setAt = j.Now()
 		j.out.SetAt = j.setAt.UTC().Truncate(time.Millisecond)
 	}

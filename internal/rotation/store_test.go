@@ -40,7 +40,7 @@ func (h *hand) Stage(_ context.Context, id string, s ownmount.Staged) (ownmount.
 
 func (h *hand) ReadStaged(_ context.Context, id string) (ownmount.Staged, bool, error) {
 	s, err := call(h, "read staged", lostVault("read staged"), func() (*ownmount.Staged, error) {
-		if have := h.w.staging[id]; have != nil {
+		if have := h.w.staging[id]; have != nil && !have.Freed {
 			copied := *have
 			copied.Base, copied.Old, copied.Places = maps.Clone(have.Base), maps.Clone(have.Old), maps.Clone(have.Places)
 			return &copied, nil
@@ -74,7 +74,10 @@ func (h *hand) Unstage(_ context.Context, id, campaign string, attempt int) erro
 		if !have.OwnedBy(campaign, attempt) {
 			return struct{}{}, mismatch("unstage")
 		}
-		delete(h.w.staging, id)
+		left, stays := have.AfterProof(time.Now())
+		if delete(h.w.staging, id); stays {
+			h.w.staging[id] = &left
+		}
 		return struct{}{}, nil
 	})
 	return err

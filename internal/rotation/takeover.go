@@ -19,6 +19,9 @@ import (
 // still logs in, so it is kept, and consumers may have read it since, so it
 // must die with the rest. base and old are what the live paths hold now.
 func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged ownmount.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, error) {
+	if staged.Freed {
+		return r.afterFreed(ctx, c, staged, before, base, old, lives)
+	}
 	if staged.Campaign == r.Campaign {
 		return staged, nil
 	}
@@ -66,6 +69,22 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
 		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
 		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
+	})
+}
+
+// afterFreed stages where the last rotation is over, and a reset of it could
+// still have come for a while.
+func (r *Rotator) afterFreed(ctx context.Context, c credential.Credential, freed ownmount.Staged, before string, base map[string]int, old map[string]credential.Secret, lives []vault.Live) (ownmount.Staged, error) {
+	if stop := r.mayReplace(freed); stop != nil {
+		return ownmount.Staged{}, stop
+	}
+	value, err := r.newValue(ctx, c, c.Paths, lives)
+	if err != nil {
+		return ownmount.Staged{}, err
+	}
+	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
+		Secret: value, Campaign: r.Campaign, Attempt: freed.Attempt + 1, Base: base, Old: old,
+		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: freed.Version,
 	})
 }
 

@@ -44,7 +44,9 @@ func (j *job) setAgain(ctx context.Context, server string) error {
 	j.again++
 	j.note(credential.FindingUndone)
 	// A server that wants the value in force with a reset gets it.
+	sent := j.Now()
 	err := j.Authority.Set(ctx, j.account, j.staged.Secret, j.staged.Secret)
+	j.late.send(sent, err)
 	var refused *protocol.Stop
 	if errors.As(err, &refused) && refused.Reason == protocol.ReasonPolicy {
 		stop.Detail += "; the policy does not let bind.dn set the same value again: grant it manage on userPassword, or change any attribute of the entry at the write server"

@@ -24,7 +24,7 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	}
 	j.Brake.verified(j.c.ID, err)
 	if err == nil {
-		j.sent = time.Time{} // it has arrived
+		j.late.arrived(j.staged)
 		j.note(j.suspected)
 	}
 	return err

@@ -114,6 +114,22 @@ func (s *Client) Purge(ctx context.Context, op, mount, path string) error {
 	return nil
 }
 
+// DestroyBefore destroys the versions of a secret before one.
+func (s *Client) DestroyBefore(ctx context.Context, op, mount, path string, version int) error {
+	at, err := s.at(ctx, mount, "destroy", path)
+	if err != nil || version < 2 {
+		return err
+	}
+	versions := make([]int, version-1)
+	for i := range versions {
+		versions[i] = i + 1
+	}
+	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": versions}); err != nil {
+		return s.Fail(op, at, Update, err)
+	}
+	return nil
+}
+
 // Names lists one folder; subfolders end in "/". An absent folder is empty.
 func (s *Client) Names(ctx context.Context, op, mount, folder string) ([]string, error) {
 	at := mount + "/metadata/"

@@ -259,7 +259,12 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	}
 	for range resets {
 		if err := a.reset(ctx, acc, new); err != nil {
-			return "", findings, fmt.Errorf("retire the password before: %w", err)
+			err = fmt.Errorf("retire the password before: %w", err)
+			var stop *protocol.Stop
+			if !errors.As(err, &stop) || !stop.Reason.NotSet() {
+				err = kind.Unanswered{Err: err}
+			}
+			return "", findings, err
 		}
 	}
 	mark, err = a.mark(ctx, acc)

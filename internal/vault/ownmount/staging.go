@@ -77,12 +77,37 @@ type Staged struct {
 
 	CreatedAt time.Time // UTC
 
-	// Late is when this value was sent and no answer came, nor was it seen to
-	// have arrived: it may still do so.
+	// Late is when this value was last sent without an answer, nor was each that
+	// was sent seen to have arrived: it may still do so, for LateFor.
 	Late time.Time
+
+	// Freed: the old value was proved dead, and the entry stays for Late alone.
+	// It holds no value.
+	Freed bool
 
 	// Version is the KV version of the entry, the fence for Restage.
 	Version int
+}
+
+// LateFor is how long a reset without an answer may still arrive: what stands
+// between us and the server may hold it (a balancer, a firewall that keeps
+// connections itself). Our own kernel does not, see directory.conn.change.
+const LateFor = 2 * time.Minute
+
+// MayArrive is until when what was sent without an answer may still arrive;
+// zero if by now it cannot.
+func (st Staged) MayArrive(now time.Time) (until time.Time) {
+	if until = st.Late.Add(LateFor); st.Late.IsZero() || !now.Before(until) {
+		return time.Time{}
+	}
+	return until
+}
+
+// AfterProof is what Unstage leaves of an entry: nothing, or where a reset may
+// still arrive its time, for whoever would set another value.
+func (st Staged) AfterProof(now time.Time) (left Staged, stays bool) {
+	return Staged{Campaign: st.Campaign, Attempt: st.Attempt, CreatedAt: st.CreatedAt, Late: st.Late, Freed: true, Version: st.Version},
+		!st.MayArrive(now).IsZero()
 }
 
 // Parts in Staged.Places.
@@ -106,8 +131,8 @@ const (
 // Stage writes a new value for a credential that has none staged. created is
 // true only if this very call's write was answered, so that no server can have
 // seen the value. Otherwise got is what was there before: the caller's own from
-// a lost reply, an earlier attempt, or another campaign's. s.Version is
-// ignored. On an error of kind Unreachable the value may be staged: call again.
+// a lost reply, an earlier attempt, another campaign's, or one that is Freed.
+// s.Version is ignored. On an error of kind Unreachable the value may be staged: call again.
 func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
 	// The entry can go between the refused write and the read; then it is free
 	// again.
@@ -120,7 +145,7 @@ func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, cr
 		if !vault.IsCASMismatch(err) {
 			return Staged{}, false, err
 		}
-		got, found, err := s.ReadStaged(ctx, id)
+		got, found, err := s.readStaged(ctx, id)
 		if err != nil || found {
 			return got, false, err
 		}
@@ -129,8 +154,17 @@ func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, cr
 		Detail: "the entry has no current version and yet refuses a first one; if somebody deleted its data by hand, delete its metadata too"}
 }
 
-// ReadStaged reads what is staged for a credential; false if nothing is.
+// ReadStaged reads what is staged for a credential; false if nothing is, or
+// nothing any more.
 func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error) {
+	st, found, err := s.readStaged(ctx, id)
+	if st.Freed {
+		return Staged{}, false, nil
+	}
+	return st, found, err
+}
+
+func (s *Store) readStaged(ctx context.Context, id string) (Staged, bool, error) {
 	e, err := s.Get(ctx, opReadStaged, s.mount, stagingPath(id), 0)
 	if err != nil || e.Data == nil {
 		return Staged{}, false, err
@@ -162,7 +196,8 @@ func (st Staged) OwnedBy(campaign string, attempt int) bool {
 }
 
 // Unstage deletes what a campaign staged in an attempt with all its versions,
-// once the proof is in the ledger. Nothing staged is no error. If the entry is
+// once the proof is in the ledger. Where a reset may still arrive, its time
+// stays (Freed). Nothing staged is no error. If the entry is
 // another campaign's, or another attempt's, a later rotation has begun: it is
 // left alone and the error satisfies IsCASMismatch.
 //
@@ -170,19 +205,44 @@ func (st Staged) OwnedBy(campaign string, attempt int) bool {
 // check and the delete can still hit a later rotation's entry; that rotation
 // then finds its value gone and stages another one, as after any loss.
 func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) error {
-	now, found, err := s.ReadStaged(ctx, id)
+	now, found, err := s.readStaged(ctx, id)
 	if err != nil || !found {
 		return err
 	}
 	if !now.OwnedBy(campaign, attempt) {
+		if now.Freed {
+			return nil
+		}
 		return &vault.Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch}
 	}
-	return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+	left, stays := now.AfterProof(time.Now())
+	if !stays {
+		return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+	}
+	if !now.Freed {
+		if left, err = s.Restage(ctx, id, left); err != nil {
+			return err
+		}
+	}
+	err = s.DestroyBefore(ctx, opUnstage, s.mount, stagingPath(id), left.Version)
+	if !vault.IsDenied(err) {
+		return err
+	}
+	// Policies of before there was such a thing.
+	if err := s.Purge(ctx, opUnstage, s.mount, stagingPath(id)); err != nil {
+		return err
+	}
+	_, err = s.Put(ctx, opUnstage, s.mount, stagingPath(id), 0, left.encode())
+	if vault.IsCASMismatch(err) {
+		return nil // somebody has begun
+	}
+	return err
 }
 
 // Release is Unstage without the look at the owner, at half its cost: for the
 // process that itself proved the credential dead moments ago, so that nobody
-// can have freed it since (rotation.PreparedCache.Proved). Nothing staged is no
+// can have freed it since (rotation.PreparedCache.Proved), and that had an
+// answer to each reset. Nothing staged is no
 // error.
 func (s *Store) Release(ctx context.Context, id string) error {
 	return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
@@ -251,6 +311,7 @@ func (st Staged) encode() map[string]any {
 		{"closed", st.Closed, true},
 		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
 		{"before", st.Before != "", st.Before},
+		{"freed", st.Freed, true},
 		{"late", !st.Late.IsZero(), st.Late.UTC().Format(time.RFC3339Nano)},
 	} {
 		if said.is {
@@ -263,8 +324,9 @@ func (st Staged) encode() map[string]any {
 // decodeStaged names a broken field but never its content.
 func decodeStaged(e vault.Entry) (Staged, error) {
 	st := Staged{Version: e.Version, Base: map[string]int{}, Old: map[string]credential.Secret{}}
+	st.Freed, _ = e.Data["freed"].(bool)
 	value, ok := e.Data["secret"].(string)
-	if !ok || value == "" {
+	if !st.Freed && (!ok || value == "") {
 		return st, fmt.Errorf("field secret is missing")
 	}
 	st.Secret = credential.NewSecret(value)

@@ -193,3 +193,43 @@ func TestEncodedIDsAreSafeAndDecodeToTheSame(t *testing.T) {
 		require.Equal(t, id, got)
 	})
 }
+
+// A reset that got no answer may arrive after the proof: whoever would set
+// another value has to know, and nothing else of the entry stays.
+func TestUnstageLeavesOnlyWhenAResetThatMayStillArriveWasSent(t *testing.T) {
+	s, _, _ := restricted(t, vault.WorkerPolicy)
+	id := "corp/arrives"
+	sent := time.Now().UTC().Truncate(time.Millisecond)
+	first := staged("one", "c1")
+	first, _, err := s.Stage(t.Context(), id, first)
+	require.NoError(t, err)
+	first.Late = sent
+	first, err = s.Restage(t.Context(), id, first)
+	require.NoError(t, err)
+	for range 2 { // done again after a lost answer
+		require.NoError(t, s.Unstage(t.Context(), id, first.Campaign, first.Attempt))
+	}
+	_, found, err := s.ReadStaged(t.Context(), id)
+	require.NoError(t, err)
+	require.False(t, found)
+	for version := 1; version <= first.Version; version++ {
+		e, err := s.Get(t.Context(), "test", s.mount, stagingPath(id), version)
+		require.NoError(t, err)
+		require.Nil(t, e.Data, "version %d", version)
+	}
+
+	next := staged("two", "c2")
+	got, created, err := s.Stage(t.Context(), id, next)
+	require.NoError(t, err)
+	require.False(t, created)
+	require.True(t, got.Freed && got.Secret.IsZero() && got.Late.Equal(sent), "%+v", got)
+	require.Zero(t, got.MayArrive(sent.Add(LateFor)))
+	next.Version = got.Version
+	next, err = s.Restage(t.Context(), id, next)
+	require.NoError(t, err)
+	require.True(t, vault.IsCASMismatch(s.Unstage(t.Context(), id, first.Campaign, first.Attempt)))
+	require.NoError(t, s.Unstage(t.Context(), id, next.Campaign, next.Attempt))
+	_, created, err = s.Stage(t.Context(), id, staged("three", "c3"))
+	require.NoError(t, err)
+	require.True(t, created)
+}

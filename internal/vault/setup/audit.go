@@ -83,15 +83,25 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 	if got == nil {
 		return nil, nil
 	}
+	// What that shows of auth mounts are those below which our token may do
+	// something.
+	all, err := s.API().Logical().ReadWithContext(ctx, authMounts)
+	if err != nil {
+		if failed := s.Fail("list auth mounts", authMounts, read, err); !vault.IsDenied(failed) {
+			return nil, failed
+		}
+	} else if all != nil {
+		got.Data["auth"] = all.Data
+	}
 	ours := valuesPass(c, known)
 	for _, sort := range []string{"secret", "auth"} {
 		mounts, _ := got.Data[sort].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(mounts)) {
+			about, _ := mounts[name].(map[string]any)
 			fields, passes := ours[sort+" "+strings.Trim(name, "/")]
-			if !passes {
+			if method, _ := about["type"].(string); !passes && (sort != "auth" || !takesSecrets(method)) {
 				continue
 			}
-			about, _ := mounts[name].(map[string]any)
 			tuned, _ := about["config"].(map[string]any)
 			for _, key := range []string{"audit_non_hmac_request_keys", "audit_non_hmac_response_keys"} {
 				if plain := holdValues(tuned[key], fields); len(plain) > 0 {
@@ -103,6 +113,17 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 		}
 	}
 	return out, nil
+}
+
+const authMounts = "sys/auth"
+
+// takesSecrets reports whether the logins of an auth method bring what a
+// campaign sets, or what Rollcall itself logs in with: a consumer's first login
+// with its new password would stand in the log, and our secret-id, with which
+// all that is staged is read. A directory's password may be asked for by any
+// method that has somebody else check it.
+func takesSecrets(method string) bool {
+	return slices.Contains(credential.LoginMethods(), method) || slices.Contains([]string{"ldap", "radius", "okta"}, method)
 }
 
 // valuesPass are the mounts through which the campaign's values go, by "secret"

@@ -72,3 +72,42 @@ func TestNoAuditDeviceMayKeepValuesAsTheyAre(t *testing.T) {
 	require.True(t, check.NotChecked)
 	require.Contains(t, check.Detail, "not checked")
 }
+
+// A directory account that logs in to Vault sends its new password there
+// (auth/MOUNT/login/NAME, key "password"), and Rollcall's own worker its
+// secret-id: the mounts' keys count as those of a secret's mount do.
+func TestNoAuditDeviceKeepsWhatDirectoryAccountsLogInWith(t *testing.T) {
+	_, root, c := restricted(t, vault.WorkerPolicy)
+	ctx, sys := t.Context(), server.Client().Sys()
+	mount := c.Vault.Mount + "-ldap"
+	require.NoError(t, sys.EnableAuthWithOptions(mount, &vaultapi.EnableAuthOptions{Type: "ldap"}))
+	t.Cleanup(func() { _ = sys.DisableAuth(mount) })
+	name := c.Vault.Mount + "-plain"
+	require.NoError(t, sys.EnableAuditWithOptions(name, &vaultapi.EnableAuditOptions{Type: "file", Options: map[string]string{"file_path": filepath.Join(t.TempDir(), "log")}}))
+	t.Cleanup(func() { _ = sys.DisableAudit(name) })
+	known := []credential.Credential{{ID: "corp/a", Kind: credential.LDAPPassword, Authority: "corp", Subject: "a",
+		Paths: []credential.Path{{Mount: "kv", Path: "a", Field: "password"}}, Logins: []credential.VaultLogin{{Mount: mount, Names: []string{"svc"}}}}}
+	require.NoError(t, RequireAudit(ctx, root, c, known))
+	_, err := server.Client().Logical().Write("sys/auth/"+mount+"/tune", map[string]any{"audit_non_hmac_request_keys": []string{"password"}})
+	require.NoError(t, err)
+	require.Error(t, RequireAudit(ctx, root, c, known), "each login with the new password is in the log as it is")
+}
+
+// So does the mount where Rollcall's own worker logs in: who has its secret-id
+// from the log reads what is staged and every new value.
+func TestNoAuditDeviceKeepsTheSecretIDThatWorkersLogInWith(t *testing.T) {
+	_, root, c := restricted(t, vault.WorkerPolicy)
+	ctx, sys := t.Context(), server.Client().Sys()
+	name := c.Vault.Mount + "-own"
+	require.NoError(t, sys.EnableAuditWithOptions(name, &vaultapi.EnableAuditOptions{Type: "file", Options: map[string]string{"file_path": filepath.Join(t.TempDir(), "log")}}))
+	t.Cleanup(func() { _ = sys.DisableAudit(name) })
+	known := []credential.Credential{{ID: "corp/a", Kind: credential.LDAPPassword, Authority: "corp", Subject: "a", Paths: []credential.Path{{Mount: "kv", Path: "a", Field: "password"}}}}
+	require.NoError(t, RequireAudit(ctx, root, c, known))
+	tune := func(keys string) {
+		_, err := server.Client().Logical().Write("sys/auth/approle/tune", map[string]any{"audit_non_hmac_request_keys": keys})
+		require.NoError(t, err)
+	}
+	tune("secret_id")
+	t.Cleanup(func() { tune("") })
+	require.Error(t, RequireAudit(ctx, root, c, known), "rollcall-worker's secret-id is in the log as it is")
+}

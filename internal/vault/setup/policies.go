@@ -75,6 +75,7 @@ func rulesOf(policy string, c *config.Campaign, known []credential.Credential) [
 			ours,
 			{m + "/data/staging/*", []string{create, read, update}},
 			{m + "/metadata/staging/*", []string{list, remove}},
+			{m + "/destroy/staging/*", []string{update}},
 			{m + "/data/campaigns/*", []string{create, read, update}},
 			{m + "/metadata/campaigns/*", []string{list}},
 			// No update: a roll, once written, is not the worker's to change.
