@@ -100,6 +100,14 @@ type Shorter interface {
 	GenerateShorter(ctx context.Context, c credential.Credential, by int) (credential.Secret, error)
 }
 
+// Limited is an Authority whose logins cannot carry every text. A value that
+// they cannot is offered to no server: its path is treated as one whose value
+// the account refused, and nothing is proved by it.
+type Limited interface {
+	// CannotOffer says why a value cannot be offered, or is empty.
+	CannotOffer(value credential.Secret) (why string)
+}
+
 // Many is an Authority that reads many accounts in few calls.
 type Many interface {
 	// Accounts is Account for each of cs on one server, by credential ID. It

@@ -6,6 +6,8 @@ import (
 
 	"github.com/xdg-go/stringprep"
 	"golang.org/x/text/secure/precis"
+
+	"rollcall/internal/credential"
 )
 
 // saslprep is RFC 4013 as PostgreSQL has it (src/common/saslprep.c): U+200B,
@@ -39,6 +41,19 @@ func prepare(value string) string {
 func survives(prepared string) bool {
 	out, err := precis.OpaqueString.String(prepared)
 	return err != nil || out == prepared
+}
+
+// CannotOffer says why a login from here cannot carry a value, or is empty: in
+// clear text a value ends at a zero byte (it is a C string), and so does what
+// the server prepares.
+func CannotOffer(value credential.Secret) string {
+	switch text := value.Reveal(); {
+	case strings.ContainsRune(text, 0):
+		return "no login can carry a zero byte"
+	case !survives(prepare(text)):
+		return "its characters (marks apart from their letters, beside some that are newer than Unicode 3.2) cannot be offered from here as the server takes them"
+	}
+	return ""
 }
 
 func ascii(s string) bool {

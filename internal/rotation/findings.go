@@ -72,6 +72,9 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 		if err != nil {
 			return nil, err
 		}
+		if no := j.cannotOffer(j.lives[i].Value); no != "" && why == "" {
+			why = "what it holds was offered to no server, because " + no
+		}
 		n := fmt.Sprint(i + 1)
 		if left = append(left, n); since == ownmount.NotActivated {
 			stale = append(stale, n)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 )
@@ -97,10 +98,20 @@ func (j *job) oddLast() {
 // addOld adds what a value from Vault may stand for to what has to die.
 func (j *job) addOld(value credential.Secret) {
 	for _, old := range variants(value) {
-		if !old.IsZero() && !old.Equal(j.staged.Secret) && !slices.ContainsFunc(j.olds, old.Equal) {
+		if !old.IsZero() && j.cannotOffer(old) == "" && !old.Equal(j.staged.Secret) && !slices.ContainsFunc(j.olds, old.Equal) {
 			j.olds = append(j.olds, old)
 		}
 	}
+}
+
+// cannotOffer says why no login can carry a value, or is empty. Whoever writes
+// the device's part of Vault may have left it there, and that must not look like
+// a server that does not answer.
+func (j *job) cannotOffer(value credential.Secret) string {
+	if limited, ok := kind.As[kind.Limited](j.Authority); ok {
+		return limited.CannotOffer(value)
+	}
+	return ""
 }
 
 func (j *job) observeAccount(ctx context.Context) error {

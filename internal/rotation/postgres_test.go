@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -126,4 +127,27 @@ func TestARoleThatMayHaveNoPasswordIsGivenNone(t *testing.T) {
 	accepted.Accepted = []credential.Problem{credential.PasswordHidden}
 	got = rotate(t.Context(), blind(), accepted)
 	require.True(t, got.Dead(), "a person said that it has one: %+v", got)
+}
+
+// What no login can carry was asked of nobody: it is no server that does not
+// answer, and no proof.
+func TestAValueThatNoLoginCanCarryIsToldForWhatItIs(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.exec("CREATE ROLE worker SUPERUSER LOGIN PASSWORD 'worker'")
+	for name, row := range map[string]struct{ holds, why string }{
+		"zero":  {"abcdefgh\x00ijkl", "no login can carry a zero byte"},
+		"marks": {"e\u0301\U0001F511-x-y-z", "its characters"},
+	} {
+		x := c.role(name, "LOGIN PASSWORD 'stolen-"+name+"'", row.holds)
+		spare := credential.Path{Mount: "rollcall", Path: "device/" + name, Field: "password"}
+		x.Confirmed, x.Spare = nil, &spare
+		a := rotate(t.Context(), c.as("worker", "worker", 5*time.Second), x)
+		require.True(t, a.Dead(), "%+v", a.Stop)
+		require.Equal(t, row.holds, c.store.live[x.Paths[0].String()].Value.Reveal(), "it is left as it is")
+		require.Equal(t, protocol.ProofMetadata, a.Proof, "nobody was asked about the value")
+		refused := slices.IndexFunc(a.Findings, func(f credential.Finding) bool { return f.Code == credential.FindingPathRefused })
+		require.GreaterOrEqual(t, refused, 0)
+		require.Contains(t, a.Findings[refused].Detail, "was offered to no server, because "+row.why)
+	}
 }

@@ -64,6 +64,7 @@ func TestTheAccountDecidesHowWhatItsFieldHoldsIsRead(t *testing.T) {
 		{name: "an address that nobody decodes", holds: "ldap://svc:a%2Fb-PW@h:389/x", password: "a%2Fb-PW", then: around("ldap://svc:", "@h:389/x")},
 		{name: "a parameter that nobody decodes", holds: "jdbc:postgresql://db/x?user=svc&password=a%2Fb-PW&ssl=true", password: "a%2Fb-PW", then: around("jdbc:postgresql://db/x?user=svc&password=", "&ssl=true")},
 		{name: "an address in quotes that nobody decodes", holds: `"ldap://svc:a%2Fb-PW@h:389/x"`, password: "a%2Fb-PW", open: true},
+		{name: "more than a server takes in a login", holds: strings.Repeat("x", 300_000), open: true},
 	} {
 		// One account after the other stands for all of them.
 		c := r.credential(i % len(r.accounts))

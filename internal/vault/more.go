@@ -23,6 +23,9 @@ func more(text string) (why string, plain bool) {
 	if text == "" {
 		return "", false
 	}
+	if len(text) > longest {
+		return "longer than a password is", true
+	}
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
 		return "control characters or a byte order mark", true
 	}
@@ -55,6 +58,11 @@ func more(text string) (why string, plain bool) {
 	}
 	return "", false
 }
+
+// longest is how many bytes a password has at most. No server of a directory
+// keeps more (Active Directory 256 characters, PostgreSQL 1,000), and slapd ends
+// the connection at 256 KiB before a login.
+const longest = 4096
 
 // looks are signs of a form, the most telling first. has are characters of
 // which any text of the form has one: nearly every password is done with after

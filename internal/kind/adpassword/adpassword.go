@@ -106,6 +106,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 // in $ ([MS-ADTS] 3.1.1.6.1).
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
 
+// CannotOffer is kind.Limited.
+func (a *Authority) CannotOffer(value credential.Secret) string {
+	return directory.CannotOffer(value)
+}
+
 // LookAgain reads many accounts over several connections.
 func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
 	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, changed)

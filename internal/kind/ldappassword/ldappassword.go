@@ -114,6 +114,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
 }
 
+// CannotOffer is kind.Limited.
+func (a *Authority) CannotOffer(value credential.Secret) string {
+	return directory.CannotOffer(value)
+}
+
 // LookAgain reads many accounts over several connections.
 func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
 	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, a.dir.Changed)

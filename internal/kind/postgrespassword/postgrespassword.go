@@ -229,6 +229,9 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 	return login.Answer, err
 }
 
+// CannotOffer is kind.Limited.
+func (a *Authority) CannotOffer(value credential.Secret) string { return postgres.CannotOffer(value) }
+
 // looks is how often a replica is asked whether it has the change.
 const looks = 50 * time.Millisecond
 
