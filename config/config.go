@@ -292,7 +292,7 @@ type Wave struct {
 	Kind      credential.Kind `json:"kind,omitempty"`
 	Directory string          `json:"directory,omitempty"`
 	Source    string          `json:"source,omitempty"`
-	Account   string          `json:"account,omitempty"` // glob (path.Match) on uid or DN
+	Account   string          `json:"account,omitempty"` // pattern (Matches) on uid or DN
 	Batch     int             `json:"batch,omitempty"`   // credentials in one dispatch; 1 for the careful lane; default Limits.Batch
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -245,7 +244,7 @@ func below(dn, base string) bool {
 func (l *loader) appRole(f fields, s *Source, _ *Campaign) {
 	f.authMount(s, "approle", "an AppRole")
 	s.Role = f.str("role")
-	if _, err := path.Match(s.Role, ""); err != nil {
+	if _, err := Matches(s.Role, ""); err != nil {
 		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 	}
 	f.network(s)
@@ -268,7 +267,7 @@ func (l *loader) appRole(f fields, s *Source, _ *Campaign) {
 func (l *loader) userpass(f fields, s *Source, _ *Campaign) {
 	f.authMount(s, "userpass", "a userpass")
 	s.User = f.str("user")
-	if _, err := path.Match(s.User, ""); err != nil {
+	if _, err := Matches(s.User, ""); err != nil {
 		f.problem("user", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 	}
 	f.network(s)
@@ -288,7 +287,7 @@ func (l *loader) roles(f fields, s *Source, c *Campaign) {
 		f.problem("directory", "%s is no PostgreSQL cluster: a source of type %s searches a directory", c.Called(s.Directory), FromLDAP)
 	}
 	s.Role = f.str("role")
-	if _, err := path.Match(s.Role, ""); err != nil {
+	if _, err := Matches(s.Role, ""); err != nil {
 		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 	}
 	s.MemberOf = f.str("member_of")

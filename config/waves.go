@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +87,7 @@ func (l *loader) waves(top fields, c *Campaign) []Wave {
 		if w.Source != "" && !c.hasSource(w.Source) {
 			f.problem("source", "no source is called %s", shown(w.Source))
 		}
-		if _, err := path.Match(w.Account, ""); err != nil {
+		if _, err := Matches(w.Account, ""); err != nil {
 			f.problem("account", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 		}
 		switch {

@@ -46,7 +46,7 @@ type Lister interface {
 
 // Ties are what may tie an account to a device. What is empty ties none.
 type Ties struct {
-	Name     string // a pattern (path.Match)
+	Name     string // a pattern (config.Matches)
 	MemberOf string // a group there
 	Network  string // a CIDR from which it logs in
 }

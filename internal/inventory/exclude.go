@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"path"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func waveMatches(w config.Wave, l *draft) bool {
 	}
 	pattern := strings.ToLower(w.Account)
 	for _, n := range append([]string{l.Name}, l.logins...) {
-		if ok, err := path.Match(pattern, strings.ToLower(n)); err == nil && ok {
+		if ok, err := config.Matches(pattern, strings.ToLower(n)); err == nil && ok {
 			return true
 		}
 	}

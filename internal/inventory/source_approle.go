@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -58,7 +57,7 @@ func roleAccount(mount, role string) Account {
 // whyRole is the first evidence that ties the role to the device, or "".
 func (l *lister) whyRole(ctx context.Context, s config.Source, role string) (string, error) {
 	if s.Role != "" {
-		if ok, err := path.Match(strings.ToLower(s.Role), strings.ToLower(role)); err != nil || ok {
+		if ok, err := config.Matches(strings.ToLower(s.Role), strings.ToLower(role)); err != nil || ok {
 			return "role name matches " + s.Role, err
 		}
 	}

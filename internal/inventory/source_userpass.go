@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func (l *lister) userpass(ctx context.Context, s config.Source) error {
 // whyUser is the first evidence that ties the user to the device, or "".
 func (l *lister) whyUser(ctx context.Context, s config.Source, user string) (string, error) {
 	if s.User != "" {
-		if ok, err := path.Match(strings.ToLower(s.User), user); err != nil || ok {
+		if ok, err := config.Matches(strings.ToLower(s.User), user); err != nil || ok {
 			return "user name matches " + s.User, err
 		}
 	}

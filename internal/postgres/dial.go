@@ -45,8 +45,10 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	c.KerberosSrvName, c.KerberosSpn = "", ""
 	c.TLSConfig = s.tls.Clone()
 	// Whoever may create functions in a schema could have ours call his
-	// (CVE-2018-1058).
-	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8", "search_path": "pg_catalog, pg_temp"}
+	// (CVE-2018-1058), and whoever owns the database could end each of our
+	// statements or have us be another role (ALTER DATABASE … SET).
+	c.RuntimeParams = map[string]string{"application_name": application, "client_encoding": "UTF8", "search_path": "pg_catalog, pg_temp",
+		"role": "none", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
 	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {

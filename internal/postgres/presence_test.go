@@ -111,6 +111,31 @@ func TestAFunctionThatNoSuperuserOwnsIsNotCalled(t *testing.T) {
 	require.True(t, r.PasswordHidden)
 }
 
+// Whoever owns the database where the worker logs in decides nothing of what the
+// worker does there.
+func TestTheOwnerOfADatabaseDoesNotHinderTheWorker(t *testing.T) {
+	t.Parallel()
+	_, thief, value := newRole(t, "")
+	exec(t, `CREATE DATABASE owned OWNER "`+thief+`"`)
+	conn, err := primary.Connect(t.Context(), thief, value.Reveal(), "owned")
+	require.NoError(t, err)
+	defer hangUp(t.Context(), conn)
+	for _, set := range []string{"statement_timeout = 1", "lock_timeout = 1", "idle_in_transaction_session_timeout = 1", `role = "` + thief + `"`, "default_transaction_read_only = on", "search_path = public"} {
+		_, err := conn.Exec(t.Context(), "ALTER DATABASE owned SET "+set)
+		require.NoError(t, err, set)
+	}
+	for role, password := range map[string]string{primary.Super: primary.SuperPassword, primary.Admin: primary.AdminPassword} {
+		c := worker(t, role, password, "owned")
+		id, name, _ := newRole(t, "")
+		_, err = c.SetPassword(t.Context(), id, name, credential.NewSecret("of-the-worker"))
+		require.NoError(t, err, role)
+		r, found, err := c.ByID(t.Context(), primary.URL(), id)
+		require.NoError(t, err, role)
+		require.True(t, found)
+		require.Equal(t, role == primary.Super, r.Mark != "", "it is the role that it logged in as")
+	}
+}
+
 func problemOf(r Role) credential.Problem {
 	for _, p := range account(r).Problems {
 		return p.Code

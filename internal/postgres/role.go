@@ -97,9 +97,13 @@ func (c *Client) Find(ctx context.Context, server, name string) (Role, bool, err
 	return roles[0], true, nil
 }
 
-// List gives every role that may log in, but for those of PostgreSQL itself.
+// List gives every role that may log in, and those that may not just now and
+// have a password, which whoever lets them in again brings back; but none of
+// PostgreSQL itself. Where it is not shown who has one, a role that may not log
+// in counts unless it has members: those are groups.
 func (c *Client) List(ctx context.Context, server string) ([]Role, error) {
-	return c.roles(ctx, server, "r.rolcanlogin AND r.rolname !~ $1::text", "^pg_")
+	return c.roles(ctx, server, `r.rolname !~ $1::text AND (r.rolcanlogin OR
+		NOT coalesce(p.none, EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid)))`, "^pg_")
 }
 
 func (c *Client) roles(ctx context.Context, server, where string, arg any) ([]Role, error) {
@@ -129,7 +133,6 @@ const (
 
 func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, error) {
 	verifier, mark, from := "NULL", "NULL", "pg_catalog.pg_roles r"
-	none := c.rights.presence()
 	if c.rights.verifier {
 		verifier = "coalesce(a.rolpassword, '')"
 	}
@@ -139,7 +142,8 @@ func (c *session) roles(ctx context.Context, where string, arg any) ([]Role, err
 	if c.rights.verifier || c.rights.change {
 		from += " JOIN pg_catalog.pg_authid a ON a.oid = r.oid"
 	}
-	rows, err := c.Query(ctx, fmt.Sprintf("SELECT %s, %s, %s, %s FROM %s WHERE %s", roleColumns, none, verifier, mark, from, where), arg)
+	from += " CROSS JOIN LATERAL (SELECT " + c.rights.presence() + " AS none) p"
+	rows, err := c.Query(ctx, fmt.Sprintf("SELECT %s, p.none, %s, %s FROM %s WHERE %s", roleColumns, verifier, mark, from, where), arg)
 	if err != nil {
 		return nil, err
 	}

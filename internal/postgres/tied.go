@@ -4,17 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 )
 
 var _ authority.Lister = (*System)(nil)
 
-// Tied is authority.Lister: roles that may log in, by their name, a role that
+// Tied is authority.Lister: roles that may log in, or might again with the
+// password that they have (List), by their name, a role that
 // they are members of (as PostgreSQL counts it, through others too; a superuser
 // is a member of nothing by that alone), and a network from which they are
 // logged in now, at any of the servers, or which a line of pg_hba.conf names for
@@ -72,7 +73,7 @@ func orErr(err error, text string) error {
 // whyRole is the first evidence that ties the role to the device, or "".
 func whyRole(r Role, by authority.Ties, groups []string, from string) string {
 	if by.Name != "" {
-		if ok, err := path.Match(by.Name, r.Name); err == nil && ok {
+		if ok, err := config.Matches(by.Name, r.Name); err == nil && ok {
 			return "role name matches " + by.Name
 		}
 	}

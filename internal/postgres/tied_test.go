@@ -33,7 +33,8 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	exec(t, `CREATE ROLE "`+mark+`-group"`, `CREATE ROLE "`+mark+`-sub" IN ROLE "`+mark+`-group"`)
 	exec(t, `CREATE ROLE "`+mark+`-deep" LOGIN PASSWORD 'x' IN ROLE "`+mark+`-sub"`, `CREATE ROLE "`+mark+`-super" LOGIN SUPERUSER PASSWORD 'x'`,
 		`CREATE ROLE "`+mark+`-walsender" LOGIN REPLICATION PASSWORD 'x'`, `CREATE ROLE "`+mark+`-none" LOGIN`,
-		`CREATE ROLE "`+mark+`-cert" LOGIN PASSWORD 'x' IN ROLE by_cert`, `CREATE ROLE "`+mark+`-nologin" PASSWORD 'x'`)
+		`CREATE ROLE "`+mark+`-cert" LOGIN PASSWORD 'x' IN ROLE by_cert`, `CREATE ROLE "`+mark+`-nologin" PASSWORD 'x' IN ROLE "`+mark+`-group"`,
+		`CREATE ROLE "`+mark+`-/host@EXAMPLE.ORG" LOGIN PASSWORD 'x'`, `CREATE ROLE "`+mark+`-owner" IN ROLE "`+mark+`-group"`)
 	require.NoError(t, replica.AwaitReplication(t.Context()))
 	super := system(t, primary.Super, primary.SuperPassword)
 	tied := func(s *System, by authority.Ties) authority.Tied {
@@ -43,7 +44,8 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	}
 	found := tied(super, authority.Ties{Name: mark + "-*"})
 	why := "role name matches " + mark + "-*"
-	require.Equal(t, map[string]string{mark + "-deep": why, mark + "-super": why, mark + "-walsender": why, mark + "-none": why, mark + "-cert": why}, names(found), "and none that logs in nowhere")
+	require.Equal(t, map[string]string{mark + "-deep": why, mark + "-super": why, mark + "-walsender": why, mark + "-none": why, mark + "-cert": why,
+		mark + "-nologin": why, mark + "-/host@EXAMPLE.ORG": why}, names(found), "and none that has no password to log in with, whoever lets it")
 	require.Empty(t, found.Warnings)
 	for _, a := range found.Accounts {
 		want := map[string][]credential.Problem{
@@ -63,7 +65,7 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 			require.Empty(t, seen.Problems, a.Name)
 		}
 	}
-	require.Equal(t, map[string]string{mark + "-deep": "member of " + mark + "-group"}, names(tied(super, authority.Ties{MemberOf: mark + "-group"})), "through another role, and no superuser")
+	require.Equal(t, map[string]string{mark + "-deep": "member of " + mark + "-group", mark + "-nologin": "member of " + mark + "-group"}, names(tied(super, authority.Ties{MemberOf: mark + "-group"})), "through another role, and no superuser")
 	require.Empty(t, names(tied(super, authority.Ties{Name: strings.ToUpper(mark) + "-*"})), "names are compared by their very text")
 	_, err := super.Tied(t.Context(), authority.Ties{MemberOf: mark + "-of-nobody"})
 	require.ErrorContains(t, err, "no role is called as member_of says")
@@ -72,7 +74,7 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	// A worker that sees no pg_hba.conf, and not who has a password, says so.
 	weak := system(t, primary.Admin, primary.AdminPassword)
 	found = tied(weak, authority.Ties{Name: mark + "-*"})
-	require.Len(t, found.Accounts, 5)
+	require.Len(t, found.Accounts, 7)
 	require.Empty(t, found.Warnings, "that pg_hba.conf is hidden LookAt says")
 	require.Contains(t, codes(tied(weak, authority.Ties{Network: "192.0.2.0/24"}).Warnings), credential.FindingRulesHidden, "a line there may tie a role")
 	for _, a := range found.Accounts {
@@ -80,7 +82,9 @@ func TestRolesAreListedByNameMembershipAndWhereTheyLogInFrom(t *testing.T) {
 	}
 	blind := newWorker(t)
 	found = tied(system(t, blind, "of-the-blind"), authority.Ties{Name: mark + "-*"})
-	require.Len(t, found.Accounts, 5)
+	require.Len(t, found.Accounts, 8)
+	require.Contains(t, names(found), mark+"-owner", "it may have a password")
+	require.NotContains(t, names(found), mark+"-group", "a group")
 	for _, a := range found.Accounts {
 		require.True(t, a.SecretHidden, "the listing warns of it")
 	}
