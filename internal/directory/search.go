@@ -99,8 +99,8 @@ func (s *server) searchError(base string, err error) error {
 	switch resultCode(err) {
 	case ldap.LDAPResultNoSuchObject:
 		return fmt.Errorf("directory %s: base %q is not at %s, or bind.dn may not see it", s.client.name, base, s.name)
-	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return fmt.Errorf("directory %s: %s stops the search at its size limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited; 389 Directory Server: nsSizeLimit and nsLookThroughLimit -1 in its entry)",
+	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultTimeLimitExceeded:
+		return searchRefused("directory %s: %s stops the search at its limit (%s), so the list would be incomplete; lift it for bind.dn (OpenLDAP: limits dn.exact=\"…\" size=unlimited; 389 Directory Server: nsSizeLimit and nsLookThroughLimit -1 in its entry)",
 			s.client.name, s.name, describe(err))
 	case ldap.LDAPResultReferral:
 		return fmt.Errorf("directory %s: %s refers to another server for %q and no referral is followed, because that would hand the bind password to a server the campaign file does not name; correct base, or name the domain that has it as a directory of its own",
@@ -108,10 +108,40 @@ func (s *server) searchError(base string, err error) error {
 	case ldap.LDAPResultInsufficientAccessRights:
 		return fmt.Errorf("directory %s: bind.dn may not search %q at %s; grant it read", s.client.name, base, s.name)
 	}
-	if answered(err) {
-		return fmt.Errorf("directory %s: search below %q at %s is refused (%s)", s.client.name, base, s.name, describe(err))
+	switch {
+	case resultCode(err) == ldap.LDAPResultBusy, resultCode(err) == ldap.LDAPResultUnavailable:
+		return fmt.Errorf("directory %s: %s takes no search just now (%s)", s.client.name, s.name, describe(err))
+	case answered(err):
+		return searchRefused("directory %s: search below %q at %s is refused (%s)", s.client.name, base, s.name, describe(err))
 	}
 	return err
+}
+
+// refused is a server's answer to what was searched for, and to nothing else.
+type refused struct{ text string }
+
+func (r *refused) Error() string { return r.text }
+
+func searchRefused(format string, args ...any) error {
+	return &refused{fmt.Sprintf(format, args...)}
+}
+
+// IsRefused reports whether a server answered and gives no result for this very
+// filter: it stops at a limit, or does not take it.
+func IsRefused(err error) bool {
+	var r *refused
+	return errors.As(err, &r)
+}
+
+// Named is the entry of a name on one server, with attrs besides the immutable
+// id; found is false where the server shows none. Nothing but the entry itself
+// has to be shown for that.
+func (c *Client) Named(ctx context.Context, server, dn string, attrs []string) (e Entry, found bool, err error) {
+	e, found, err = c.one(ctx, server, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", append([]string{c.driver.idAttribute()}, attrs...))
+	if IsRefused(err) {
+		return Entry{}, false, nil
+	}
+	return e, found, err
 }
 
 func (c *Client) entry(e *ldap.Entry, attrs []string) Entry {
@@ -171,7 +201,7 @@ func (c *Client) one(ctx context.Context, server, dn, base string, scope int, fi
 		return Entry{}, false, nil
 	case answered(err) && scope == ldap.ScopeBaseObject:
 		// base is the entry's own name here, which an error must not carry.
-		return Entry{}, false, fmt.Errorf("directory %s: bind.dn may not read the entry at %s (%s); grant it read", c.name, s.name, describe(err))
+		return Entry{}, false, searchRefused("directory %s: bind.dn may not read the entry at %s (%s); grant it read", c.name, s.name, describe(err))
 	case err != nil:
 		return Entry{}, false, s.searchError(base, err)
 	case len(res.Entries) == 0:

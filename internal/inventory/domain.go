@@ -35,7 +35,7 @@ func (l *lister) withoutDomains(ctx context.Context, name string, refs []mention
 			out = append(out, m)
 		case strings.EqualFold(domain, own), strings.EqualFold(domain, dns):
 			short[m.key] = fold(account)
-			out = append(out, mention{account, fold(account), byUID})
+			out = append(out, mention{account, fold(account), byUID, m.ours})
 		case own == "":
 			l.hint(name, m.key, fmt.Sprintf("bind.dn may not see the name of the domain (CN=Partitions of the configuration), so the part before the backslash cannot be checked: write the account without it, or as account@%s", dns))
 		default:

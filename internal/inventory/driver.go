@@ -68,9 +68,10 @@ func (f driver) shown() string {
 	return strings.Join([]string{f.id, f.login, "cn", "mail", "objectClass"}, ", ")
 }
 
-// clause is the filter that finds a reference. For a DN it asks for the
-// leading RDN, which a server can look up in its index; the caller compares
-// the whole DN.
+// clause is the filter that finds a reference. A DN is asked for as a whole,
+// which servers look up without a search (entryDN, RFC 5020;
+// distinguishedName). Its leading RDN may fit every entry that there is, and
+// whoever writes a secret's metadata chooses it.
 func (f driver) clause(m mention) string {
 	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
 	switch {
@@ -81,9 +82,7 @@ func (f driver) clause(m mention) string {
 	case m.form == byMail:
 		return anyOf(f.mails, value)
 	case m.form == byDN:
-		dn, _ := ldap.ParseDN(m.text) // isDN saw that it parses
-		a := dn.RDNs[0].Attributes[0]
-		return "(" + a.Type + "=" + ldap.EscapeFilter(a.Value) + ")"
+		return "(" + f.dn + "=" + value + ")"
 	case strings.Contains(m.text, "/") && len(f.others) > 0: // a servicePrincipalName is service/host
 		return anyOf(append([]string{f.login}, f.others...), value)
 	}

@@ -353,7 +353,7 @@ func (l *lister) stillThere(ctx context.Context, list []credential.Credential) (
 	asked := map[string][]mention{}
 	for _, c := range list {
 		if l.dirs[c.Authority] != nil {
-			asked[c.Authority] = append(asked[c.Authority], mention{c.Subject, accountKey(c.Subject), byID})
+			asked[c.Authority] = append(asked[c.Authority], mention{c.Subject, accountKey(c.Subject), byID, true})
 		}
 	}
 	for name, refs := range asked {

@@ -34,6 +34,8 @@ type Directory interface {
 	// error of each ends the search and is returned. elsewhere are servers that
 	// hold a part which was not searched.
 	Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) (elsewhere []string, err error)
+	// Named is the entry of a name; found is false where the server shows none.
+	Named(ctx context.Context, server, dn string, attrs []string) (e directory.Entry, found bool, err error)
 	// Referrals are the entries below which another server takes over, with its
 	// URLs.
 	Referrals(ctx context.Context, server string) (map[string][]string, error)

@@ -3,13 +3,13 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/credential"
@@ -29,6 +29,7 @@ type mention struct {
 	text string
 	key  string // folded
 	form form
+	ours bool // the campaign file names it: without it nothing can be listed
 }
 
 // asLogin is a mention that reads like a DN as what people call an account: a
@@ -49,12 +50,16 @@ func (m mention) asLogin(base string) (mention, bool) {
 const (
 	perSearch = 50 // references in one OR filter
 	searches  = 4  // at once, on one directory
+
+	perReference = 20   // entries of one reference that are taken in: two are ambiguous already
+	longestName  = 2000 // of an account: what is longer names none
 )
 
 // resolve looks up every reference once.
 func (l *lister) resolve(ctx context.Context) (accounts, error) {
 	asked := map[string][]mention{} // by authority
 	seen := map[reference]bool{}
+	ours := true
 	ask := func(authority, account string) {
 		if authority == "" || account == "" {
 			return
@@ -62,12 +67,7 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		r := refTo(l.c, authority, account)
 		if !seen[r] {
 			seen[r] = true
-			asked[authority] = append(asked[authority], mention{account, r.account, formOf(account)})
-		}
-	}
-	for _, c := range l.candidates {
-		if c.Found == nil {
-			ask(c.Authority, c.Account)
+			asked[authority] = append(asked[authority], mention{account, r.account, formOf(account), ours})
 		}
 	}
 	for _, name := range l.c.Authorities() {
@@ -82,6 +82,12 @@ func (l *lister) resolve(ctx context.Context) (accounts, error) {
 		}
 		for _, a := range l.c.Accept {
 			ask(name, a.Account)
+		}
+	}
+	ours = false
+	for _, c := range l.candidates {
+		if c.Found == nil {
+			ask(c.Authority, c.Account)
 		}
 	}
 	known := accounts{}
@@ -118,10 +124,23 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 			known[reference{name, written}] = known[reference{name, key}]
 		}
 	}()
+	refs = slices.DeleteFunc(refs, func(m mention) bool {
+		long := len(m.text) > longestName && !m.ours
+		if long {
+			l.hint(name, m.key, fmt.Sprintf("it has %d characters", len(m.text)))
+		}
+		return long
+	})
 	var mu sync.Mutex
 	var left []mention
 	err = parallel(ctx, slices.Chunk(refs, perSearch), func(ctx context.Context, batch []mention) error {
 		found, err := l.searchBatch(ctx, name, batch)
+		if breaksAlone(err) {
+			mu.Lock()
+			defer mu.Unlock()
+			left = append(left, batch...) // one of them is at fault
+			return nil
+		}
 		if err != nil {
 			return l.lookupError(name, len(batch), err)
 		}
@@ -145,6 +164,10 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 		if plain, ok := one[0].asLogin(l.c.Directories[name].Base); err == nil && len(found) == 0 && ok {
 			found, err = l.searchOne(ctx, name, plain)
 		}
+		if breaksAlone(err) && !one[0].ours {
+			l.hint(name, one[0].key, err.Error()+"; nothing else of the listing waits for it: if nobody knows this name, ask who wrote it there")
+			found, err = nil, nil
+		}
 		if err != nil {
 			return l.lookupError(name, 1, err)
 		}
@@ -158,6 +181,16 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 	})
 }
 
+// breaksAlone reports whether an error of a look-up is about what was asked
+// for, and not about the server: another reference may well be found. Whoever
+// writes a secret's metadata chooses what is asked here.
+func breaksAlone(err error) bool {
+	var hides *naming
+	return directory.IsRefused(err) || errors.Is(err, errTooMany) || errors.As(err, &hides)
+}
+
+var errTooMany = errors.New("more entries answer to these names than accounts can have them")
+
 func (l *lister) lookupError(name string, n int, err error) error {
 	return fmt.Errorf("looking up %d accounts in directory %s on %s below %q: %w; the listing was given up and nothing was changed: "+
 		"check that the server answers and that the bind DN may read %s there (rollcall doctor), then list again",
@@ -168,7 +201,7 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 	f := l.driver(name)
 	var b strings.Builder
 	b.WriteString("(|")
-	asked := map[string]bool{}
+	asked, n := map[string]bool{}, 0
 	for _, r := range batch {
 		b.WriteString(f.clause(r))
 		asked[r.key] = true
@@ -177,6 +210,9 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 	found := map[string][]Account{}
 	d := l.dirs[name]
 	elsewhere, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, b.String(), f.read, func(e directory.Entry) error {
+		if n++; n > perReference*len(batch) {
+			return errTooMany
+		}
 		a, err := f.accountOf(e)
 		if err != nil {
 			return err
@@ -196,23 +232,33 @@ func (l *lister) searchBatch(ctx context.Context, name string, batch []mention) 
 // matches it.
 func (l *lister) searchOne(ctx context.Context, name string, ref mention) ([]Account, error) {
 	f := l.driver(name)
-	filter := "(|" + f.clause(ref) + ")"
-	if ref.form == byDN {
-		// The server compares DNs by schema (RFC 5020); the leading RDN is
-		// there for its index.
-		filter = "(&" + f.clause(ref) + "(" + f.dn + "=" + ldap.EscapeFilter(ref.text) + "))"
-	}
 	var found []Account
+	enough := errors.New("enough")
 	d := l.dirs[name]
-	elsewhere, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, filter, f.read, func(e directory.Entry) error {
+	elsewhere, err := d.Find(ctx, d.Servers()[0], l.c.Directories[name].Base, "(|"+f.clause(ref)+")", f.read, func(e directory.Entry) error {
+		if len(found) == perReference {
+			return enough
+		}
 		a, err := f.accountOf(e)
 		if err == nil {
 			found = addAccount(found, a)
 		}
 		return err
 	})
+	if errors.Is(err, enough) {
+		err = nil
+	}
 	l.referred(name, elsewhere)
-	return found, err
+	if err != nil || len(found) > 0 || ref.form != byDN || !directory.Within(ref.text, l.c.Directories[name].Base) {
+		return found, err
+	}
+	// An access rule may show the entry and not the attribute that has its DN.
+	e, there, err := d.Named(ctx, d.Servers()[0], ref.text, f.read)
+	if err != nil || !there {
+		return nil, err
+	}
+	a, err := f.accountOf(e)
+	return []Account{a}, err
 }
 
 func addAccount(list []Account, a Account) []Account {

@@ -46,9 +46,13 @@ func newCrowd(n int) *crowd {
 
 func (c *crowd) Servers() []string { return []string{"ldaps://ldap1.example.org:636"} }
 
-var equality = regexp.MustCompile(`\(uid=([^)]*)\)`)
+var equality = regexp.MustCompile(`\((?:entryDN=)?uid=([^,)]*)`)
 
 func (c *crowd) DomainName(context.Context, string) (string, error) { return "", nil }
+
+func (c *crowd) Named(context.Context, string, string, []string) (e directory.Entry, found bool, err error) {
+	return e, false, nil
+}
 
 func (c *crowd) Referrals(context.Context, string) (map[string][]string, error) { return nil, nil }
 

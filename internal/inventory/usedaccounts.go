@@ -126,7 +126,9 @@ func (l *lister) eachUsedRole(ctx context.Context, each func(Account) error) err
 // perhaps others.
 func (f driver) mayMean(u vaultUse, name string) []string {
 	if isDN(name) {
-		return []string{f.clause(mention{name, dnKey(name), byDN})}
+		dn, _ := ldap.ParseDN(name) // isDN saw that it parses
+		first := dn.RDNs[0].Attributes[0]
+		return []string{"(" + first.Type + "=" + ldap.EscapeFilter(first.Value) + ")"}
 	}
 	if !f.domains && !u.keeps() {
 		return nil // only a DN binds
