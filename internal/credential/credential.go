@@ -188,6 +188,10 @@ const (
 	// has set changed at the next login, which its consumers cannot do. A
 	// person may accept it.
 	ForcedChange Problem = "forced-change"
+	// Restricted: the account may log in at some hours or from some computers
+	// only, so that it may not be seen whether a new password works. A person may
+	// accept it.
+	Restricted Problem = "restricted"
 	// PasswordHidden: whether the account has a password at all is not shown,
 	// and Vault holds none that it accepts: one that has none would be given a
 	// login. A person may accept it.

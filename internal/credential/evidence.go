@@ -31,6 +31,7 @@ const (
 	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
 	FindingSecondCopy       FindingCode = "second-copy"
 	FindingCopyBeside       FindingCode = "copy-beside"
+	FindingRestricted       FindingCode = "restricted"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingKeptByVault      FindingCode = "kept-by-vault"

@@ -64,3 +64,18 @@ func named(dns []string) string {
 func domainDN(dn string) string {
 	return "DC=" + strings.ReplaceAll(config.Domain(dn), ".", ",DC=")
 }
+
+// Restricts says what keeps an account of a domain from logging in at any hour
+// and from anywhere ([MS-ADA1] logonHours, [MS-ADA3] userWorkstations), or is
+// empty. A bit of the hours is one hour of the week; a value that is missing,
+// empty or all ones forbids none.
+func Restricts(e Entry) string {
+	hours := []byte(e.First("logonHours"))
+	switch {
+	case slices.ContainsFunc(hours, func(b byte) bool { return b != 0xff }):
+		return "logonHours"
+	case e.First("userWorkstations") != "":
+		return "userWorkstations"
+	}
+	return ""
+}

@@ -15,13 +15,14 @@ import (
 // facts are what an entry shows of being an account, and of what a reset would
 // do to it.
 type facts struct {
-	rootpw  bool // driver.rootpw
-	domains bool
-	classes []string // objectClass, in lower case
-	login   []string
-	stored  []directory.Stored // its passwords; none if bind.dn may not read them
-	copies  []string           // attributes that hold the same secret once more
-	spn     []string
+	rootpw    bool // driver.rootpw
+	domains   bool
+	classes   []string // objectClass, in lower case
+	login     []string
+	stored    []directory.Stored // its passwords; none if bind.dn may not read them
+	copies    []string           // attributes that hold the same secret once more
+	spn       []string
+	restricts string // what keeps it from logging in at any hour and from anywhere
 
 	domain, principal string // of Active Directory: as in DNS; userPrincipalName
 	aliased           string
@@ -45,7 +46,7 @@ type problem struct {
 // The attributes besides names that tell these facts.
 var (
 	ldapFacts   = append([]string{"aliasedObjectName"}, directory.KeptAttributes...)
-	domainFacts = []string{"objectClass", "userAccountControl"}
+	domainFacts = []string{"objectClass", "userAccountControl", "logonHours", "userWorkstations"}
 )
 
 // smartCardRequired is ADS_UF_SMARTCARD_REQUIRED ([MS-ADTS] 2.2.16).
@@ -89,6 +90,7 @@ func (f driver) factsOf(e directory.Entry) *facts {
 	}
 	control, _ := strconv.Atoi(e.First("userAccountControl"))
 	out.smartCard = control&smartCardRequired != 0
+	out.restricts = directory.Restricts(e)
 	out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
 	return out
 }
@@ -110,6 +112,10 @@ func (a *facts) problems() []problem {
 	if len(a.copies) > 0 {
 		out = append(out, problem{credential.SecondCopy, "the entry keeps the same secret a second time, in " + strings.Join(a.copies, ", ") +
 			", which a new userPassword does not change unless the server does it (OpenLDAP: overlay smbk5pwd); what reads it goes on with the stolen value"})
+	}
+	if a.restricts != "" {
+		out = append(out, problem{credential.Restricted, "it may log in at some hours or from some computers only (" + a.restricts +
+			"), so that it may not be seen whether a new password works: lift that for the time of the campaign, and list again"})
 	}
 	if len(a.spn) > 0 {
 		out = append(out, problem{credential.HasKeytab, "it has the principals " + some(a.spn) +

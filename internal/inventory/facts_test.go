@@ -37,6 +37,7 @@ func TestWhetherAnEntryIsAnAccountWithAPasswordOfItsOwn(t *testing.T) {
 		"an alias":                              {facts{classes: []string{"alias", "extensibleobject"}, stored: hash}, credential.IsAlias},
 		"a user of a domain":                    {facts{domains: true, classes: []string{"person", "user"}}, ""},
 		"one with principals":                   {facts{domains: true, classes: []string{"user"}, spn: []string{"HTTP/x"}}, credential.HasKeytab},
+		"one that logs in at some hours":        {facts{domains: true, classes: []string{"user"}, restricts: "logonHours"}, credential.Restricted},
 		"a computer with principals":            {facts{domains: true, classes: []string{"computer", "user"}, spn: []string{"HOST/x"}}, credential.ComputerAccount},
 		"a group managed service account":       {facts{domains: true, classes: []string{"computer", "msds-groupmanagedserviceaccount", "user"}}, credential.ManagedAccount},
 		"a trust":                               {facts{domains: true, classes: []string{"user"}, login: []string{"PARTNER$"}}, credential.ComputerAccount},

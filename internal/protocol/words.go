@@ -199,7 +199,7 @@ func (r Reason) OfVault() bool {
 // WorksNot reports whether a value that was set does not do what it is for,
 // which may be so for every one that is set there.
 func (r Reason) WorksNot() bool {
-	return r == ReasonNewRefused || r == ReasonMustChange || r == ReasonRestricted
+	return r == ReasonNewRefused || r == ReasonMustChange
 }
 
 // NotSet reports whether the authority has clearly refused to set the value, so

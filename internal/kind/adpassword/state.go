@@ -57,6 +57,9 @@ func hindrances(e directory.Entry) (out []credential.Problem) {
 	if len(e.Attrs["servicePrincipalName"]) > 0 {
 		out = append(out, credential.HasKeytab)
 	}
+	if directory.Restricts(e) != "" {
+		out = append(out, credential.Restricted)
+	}
 	return out
 }
 

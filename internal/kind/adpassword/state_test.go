@@ -1,6 +1,7 @@
 package adpassword
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,34 +15,42 @@ import (
 // No refusal of an account in one of these states may pass for a wrong
 // password.
 func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
+	restricted := []credential.Problem{credential.Restricted}
 	for name, row := range map[string]struct {
 		apply        func(t *testing.T, dn string)
 		state        protocol.Answer
 		right, wrong protocol.Answer
 		reason       protocol.Reason
+		hindered     []credential.Problem // before Set
 	}{
-		"locked":   {lock, protocol.Locked, protocol.Locked, protocol.Locked, protocol.ReasonLocked},
-		"disabled": {disable, protocol.Disabled, protocol.Disabled, protocol.Disabled, protocol.ReasonDisabled},
-		"expired":  {expire, protocol.Expired, protocol.Expired, protocol.Expired, protocol.ReasonExpired},
+		"locked":   {lock, protocol.Locked, protocol.Locked, protocol.Locked, protocol.ReasonLocked, nil},
+		"disabled": {disable, protocol.Disabled, protocol.Disabled, protocol.Disabled, protocol.ReasonDisabled, nil},
+		"expired":  {expire, protocol.Expired, protocol.Expired, protocol.Expired, protocol.ReasonExpired, nil},
 		// A reset lifts it, so a wrong password is told from the right one.
-		"must change": {mustChange, protocol.Accepted, protocol.PasswordExpired, protocol.Refused, protocol.ReasonMustChange},
+		"must change": {mustChange, protocol.Accepted, protocol.PasswordExpired, protocol.Refused, protocol.ReasonMustChange, nil},
 		"only from another computer": {func(t *testing.T, dn string) { put(t, dn, "userWorkstations", "ELSEWHERE") },
-			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
+			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted, restricted},
 		"at no hour": {func(t *testing.T, dn string) { put(t, dn, "logonHours", string(make([]byte, 21))) },
-			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted},
+			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted, restricted},
 		"a protected user": {func(t *testing.T, dn string) {
 			add(t, "CN=Protected Users,CN=Users,"+dc(t).BaseDN(), "member", dn)
-		}, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, protocol.ReasonRestricted},
+		}, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, protocol.ReasonRestricted, nil},
+		"at every hour": {func(t *testing.T, dn string) { put(t, dn, "logonHours", strings.Repeat("\xff", 21)) },
+			protocol.Accepted, protocol.Accepted, protocol.Refused, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := authority(t)
 			c, inForce := account(t)
 			acc := show(t, a, c)
 			row.apply(t, c.Name)
-			require.Equal(t, row.state, show(t, a, c).State)
+			shown := show(t, a, c)
+			require.Equal(t, row.state, shown.State)
+			require.Equal(t, row.hindered, shown.Hindered)
 			require.Equal(t, row.right, try(t, a, acc, inForce))
 			require.Equal(t, row.wrong, try(t, a, acc, fresh(t, a)))
-			require.Equal(t, row.reason, protocol.StopFor(row.right, "").Reason)
+			if row.reason != "" {
+				require.Equal(t, row.reason, protocol.StopFor(row.right, "").Reason)
+			}
 		})
 	}
 }
