@@ -213,6 +213,7 @@ func (s sectionFields) Boolean(key string) bool               { return s.f.boole
 func (s sectionFields) CA(key string) string                  { return s.f.certificates(key) }
 func (s sectionFields) Problem(key, f string, a ...any)       { s.f.problem(key, f, a...) }
 func (s sectionFields) Passwords() PasswordPolicy             { return s.f.l.passwordPolicy(s.f) }
+func (s sectionFields) Rehearsal() authority.Rehearsal        { return s.f.rehearsal(keyCreate) }
 func (s sectionFields) Number(key string, hi float64) float64 { return s.f.number(key, hi) }
 func (s sectionFields) OneOf(key, def string, words []string) string {
 	return s.f.oneOf(key, def, words)

@@ -107,6 +107,8 @@ type Vault struct {
 	RotateLogin bool `json:"rotate_login,omitempty"`
 	// Password is the policy for new passwords of userpass users.
 	Password PasswordPolicy `json:"password,omitzero"`
+	// Rehearsal is what a rehearsal may work with.
+	Rehearsal VaultRehearsal `json:"rehearsal,omitzero"`
 }
 
 // Directory is one LDAP directory with all its servers.
@@ -144,6 +146,9 @@ type Directory struct {
 	Set string `json:"set,omitempty"`
 	// Password is the policy for new values.
 	Password PasswordPolicy `json:"password"`
+	// Rehearse is where a bogus account to rehearse with may be made, or which
+	// one an administrator made.
+	Rehearse authority.Rehearsal `json:"rehearsal,omitzero"`
 	// RatePerSecond limits operations on the directory as a whole; 0 means
 	// none.
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`

@@ -44,7 +44,7 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 		return Directory{}
 	}
 	f := l.mapping(n, where, "driver", "servers", "formerly", "discover", "base", "starttls", "insecure", "ca_file", "bind", "set",
-		"password", "rate_per_second", "connections", "timeout")
+		"password", "rehearsal", "rate_per_second", "connections", "timeout")
 	if len(f.vals) == 0 && n.Kind != yaml.MappingNode {
 		return Directory{}
 	}
@@ -77,6 +77,9 @@ func (l *loader) directory(n *yaml.Node, where string) Directory {
 	d.CA = f.certificates("ca_file")
 	l.binds(f, &d)
 	d.Password = l.passwordPolicy(f)
+	if d.Rehearse = f.rehearsal(keyUnder); d.Rehearse.Under != "" && d.Base != "" && !below(d.Rehearse.Under, d.Base) {
+		f.problem("rehearsal", "under is not below the directory's base, where accounts are found")
+	}
 	d.RatePerSecond = f.number("rate_per_second", 1e6)
 	return d
 }

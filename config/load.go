@@ -119,12 +119,16 @@ func (l *loader) exposure(top fields) []Interval {
 }
 
 func (l *loader) vault(top fields) Vault {
-	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login", "password")
+	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login", "password", "rehearsal")
 	v := Vault{
 		Mount:   f.mount("mount", "rollcall"),
 		Transit: f.mount("transit", "rollcall-transit"),
 
 		RotateLogin: f.boolean("rotate_login"),
+		Rehearsal:   l.vaultRehearsal(f),
+	}
+	if strings.HasPrefix(v.Rehearsal.Path, v.Mount+"/") {
+		f.problem("rehearsal", "path is on Rollcall's own mount: leave it out for that, and Rollcall has a place of its own there")
 	}
 	if v.Mount == v.Transit {
 		f.problem("transit", "must be another mount than vault.mount")

@@ -118,6 +118,8 @@ type Fields interface {
 	Logins(key, name, why string) []Login
 	// Passwords reads the key "password".
 	Passwords() PasswordPolicy
+	// Rehearsal reads the key "rehearsal": create, or account.
+	Rehearsal() Rehearsal
 	// Problem notes a mistake at a key, which the message names first.
 	Problem(key, format string, args ...any)
 }

@@ -28,6 +28,7 @@ var examples = map[string]string{
 	"rollcall plan":             `rollcall plan -f esg.yaml`,
 	"rollcall profiles list":    `rollcall profiles list`,
 	"rollcall profiles show":    "rollcall profiles show barracuda-esg\nrollcall profiles show barracuda-esg -o json | jq -r '.lines[] | select(.ask) | .id'",
+	"rollcall rehearse":         "rollcall rehearse -f esg.yaml\nrollcall rehearse -f esg.yaml --clean",
 	"rollcall report":           `rollcall report -f esg.yaml --html report.html`,
 	"rollcall resume":           `rollcall resume -f esg.yaml`,
 	"rollcall run":              "rollcall run -f esg.yaml\nrollcall run -f esg.yaml --take-over",

@@ -132,7 +132,7 @@ a server left out or with something perhaps missing from the list, 3 not finishe
 			root.AddCommand(c)
 		}
 	}
-	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.answersCommand(), a.containCommand(), a.demoCommand())
+	add("prepare", a.initCommand(), a.doctorCommand(), a.profilesCommand(), a.answersCommand(), a.rehearseCommand(), a.containCommand(), a.demoCommand())
 	add("campaign", a.listCommand(), a.planCommand(), a.runCommand(), a.startCommand(), a.statusCommand(), a.watchCommand(),
 		a.pauseCommand(), a.resumeCommand(), a.abortCommand(), a.leaveOutCommand(), a.acceptOpenCommand(), a.workerCommand(), a.scheduleCommand())
 	add("record", a.reportCommand(), a.ledgerCommand(), a.versionCommand())

@@ -72,6 +72,10 @@ type driver interface {
 	// the entry.
 	refusal(s *server, err error, oldSent bool) error
 
+	// bogus is how a bogus account of that name is made below a place, and what
+	// enables it once it has a password (nil: nothing has to).
+	bogus(name, under string) (dn string, add *ldap.AddRequest, enable *ldap.ModifyRequest)
+
 	// passThrough are the plug-ins that ask somebody else about a password.
 	passThrough() []string
 	// forces and forcing are what Client.Forced and Client.Forcing say. policy

@@ -86,6 +86,15 @@ func TestACampaignDoesNotStartBeforeEachLineOfItsProfileHasAnAnswer(t *testing.T
 	write := func(lookup, seal, users string) {
 		require.NoError(t, os.WriteFile(answers, []byte("device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n  lookup: "+lookup+"\n  seal: "+seal+"\n  users: "+users+"\n"), 0o644))
 	}
+	t.Run("a rehearsal says what it needs, and touches nothing", func(t *testing.T) {
+		r := u.run("rehearse")
+		require.Equal(t, 2, r.code, r.out+r.err)
+		require.Contains(t, r.out, "corp (ldap-password)\n  not rehearsed  give corp a place in the campaign file where a bogus account may be made")
+		require.Contains(t, r.out, "{approle: approle/rollcall-rehearsal}")
+		require.Contains(t, r.out, "0 passed, 0 would have failed, 2 not rehearsed; nothing of the roll was touched\n")
+		require.Equal(t, "nothing is left of an earlier rehearsal\n", u.must("rehearse", "--clean"))
+		untouched()
+	})
 	t.Run("an answer that the roll contradicts is refused, --unanswered or not", func(t *testing.T) {
 		write("{none: no directory}", "{none: no TLS}", "covered")
 		refused("answers.yaml:6: lookup (directory-bind): says none, and 2 credentials of the roll answer it", "answers.yaml:8: users (passing-user-password): says covered, and no credential of the roll answers it")

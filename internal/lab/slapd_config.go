@@ -89,6 +89,19 @@ access to dn.subtree="ou=people,{{.Base}}" attrs=userPassword
   by self =xw
   by anonymous auth
   by * none
+access to dn.subtree="ou=rehearsal,{{.Base}}" attrs=userPassword
+  by dn.exact="{{.BinderDN}}" manage
+  by dn.exact="{{.WriterDN}}" write
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by self =xw
+  by anonymous auth
+  by * none
+access to dn.subtree="ou=rehearsal,{{.Base}}"
+  by dn.exact="{{.BinderDN}}" write
+  by dn.exact="{{.WriterDN}}" write
+  by dn.exact="cn=replicator,ou=services,{{.Base}}" read
+  by self read
+  by * none
 access to dn.exact="{{.BinderDN}}" attrs=userPassword
   by dn.exact="{{.PartnerDN}}" manage
   by dn.exact="cn=replicator,ou=services,{{.Base}}" read

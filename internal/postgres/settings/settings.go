@@ -29,7 +29,7 @@ var Section = authority.Section{
 	Type:  Type,
 	What:  "PostgreSQL cluster",
 	Ports: ports,
-	Keys:  []string{"servers", "formerly", "database", "ca_file", "bind", "password", "connections", "timeout"},
+	Keys:  []string{"servers", "formerly", "database", "ca_file", "bind", "password", "rehearsal", "connections", "timeout"},
 	Read:  read,
 	Decode: func(text []byte) (authority.Settings, error) {
 		var c Cluster
@@ -57,6 +57,8 @@ type Cluster struct {
 	Bind []authority.Login `json:"bind"`
 	// Password is the policy for new values.
 	Password authority.PasswordPolicy `json:"password"`
+	// Rehearse is a bogus role to rehearse with, or leave to make one.
+	Rehearse authority.Rehearsal `json:"rehearsal,omitzero"`
 	// Connections of each role of the worker's at each server. Default 8.
 	Connections int `json:"connections"`
 	// Timeout of one operation. Default 10s.
@@ -74,6 +76,7 @@ func read(f authority.Fields) authority.Settings {
 		Database: cmp.Or(f.Text("database"), "postgres"), CA: f.CA("ca_file"),
 		Bind:        f.Logins("bind", "role", "the role with which the worker sets passwords"),
 		Password:    f.Passwords(),
+		Rehearse:    f.Rehearsal(),
 		Connections: f.Integer("connections", 8, 1, 256),
 		Timeout:     f.Duration("timeout", 10*time.Second, 100*time.Millisecond, 10*time.Minute),
 	}
@@ -109,6 +112,9 @@ func (c Cluster) Logins() []authority.Login { return slices.Clone(c.Bind) }
 
 // Passwords is authority.Settings.
 func (c Cluster) Passwords() authority.PasswordPolicy { return c.Password }
+
+// Rehearsal is authority.Rehearsed.
+func (c Cluster) Rehearsal() authority.Rehearsal { return c.Rehearse }
 
 // Limits is authority.Settings.
 func (c Cluster) Limits() authority.Limits {

@@ -137,7 +137,7 @@ func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, cr
 	// The entry can go between the refused write and the read; then it is free
 	// again.
 	for range maxStageTries {
-		v, err := s.Put(ctx, opStage, s.mount, stagingPath(id), 0, st.encode())
+		v, err := s.Put(ctx, opStage, s.mount, s.stagingPath(id), 0, st.encode())
 		if err == nil {
 			st.Version = v
 			return st, true, nil
@@ -150,7 +150,7 @@ func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, cr
 			return got, false, err
 		}
 	}
-	return Staged{}, false, &vault.Error{Op: opStage, Path: s.mount + "/data/" + stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch,
+	return Staged{}, false, &vault.Error{Op: opStage, Path: s.mount + "/data/" + s.stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch,
 		Detail: "the entry has no current version and yet refuses a first one; if somebody deleted its data by hand, delete its metadata too"}
 }
 
@@ -165,13 +165,13 @@ func (s *Store) ReadStaged(ctx context.Context, id string) (Staged, bool, error)
 }
 
 func (s *Store) readStaged(ctx context.Context, id string) (Staged, bool, error) {
-	e, err := s.Get(ctx, opReadStaged, s.mount, stagingPath(id), 0)
+	e, err := s.Get(ctx, opReadStaged, s.mount, s.stagingPath(id), 0)
 	if err != nil || e.Data == nil {
 		return Staged{}, false, err
 	}
 	st, err := decodeStaged(e)
 	if err != nil {
-		return Staged{}, false, s.Odd(opReadStaged, s.mount+"/data/"+stagingPath(id), err)
+		return Staged{}, false, s.Odd(opReadStaged, s.mount+"/data/"+s.stagingPath(id), err)
 	}
 	return st, true, nil
 }
@@ -181,7 +181,7 @@ func (s *Store) readStaged(ctx context.Context, id string) (Staged, bool, error)
 // returns next at its new version. On IsCASMismatch somebody else replaced it
 // (or our own reply was lost): read it again.
 func (s *Store) Restage(ctx context.Context, id string, next Staged) (Staged, error) {
-	v, err := s.Put(ctx, "replace a staged value", s.mount, stagingPath(id), next.Version, next.encode())
+	v, err := s.Put(ctx, "replace a staged value", s.mount, s.stagingPath(id), next.Version, next.encode())
 	if err != nil {
 		return Staged{}, err
 	}
@@ -213,26 +213,26 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) e
 		if now.Freed {
 			return nil
 		}
-		return &vault.Error{Op: opUnstage, Path: s.mount + "/data/" + stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch}
+		return &vault.Error{Op: opUnstage, Path: s.mount + "/data/" + s.stagingPath(id), Server: s.Address(), Kind: vault.CASMismatch}
 	}
 	left, stays := now.AfterProof(time.Now())
 	if !stays {
-		return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+		return s.Purge(ctx, opUnstage, s.mount, s.stagingPath(id))
 	}
 	if !now.Freed {
 		if left, err = s.Restage(ctx, id, left); err != nil {
 			return err
 		}
 	}
-	err = s.DestroyBefore(ctx, opUnstage, s.mount, stagingPath(id), left.Version)
+	err = s.DestroyBefore(ctx, opUnstage, s.mount, s.stagingPath(id), left.Version)
 	if !vault.IsDenied(err) {
 		return err
 	}
 	// Policies of before there was such a thing.
-	if err := s.Purge(ctx, opUnstage, s.mount, stagingPath(id)); err != nil {
+	if err := s.Purge(ctx, opUnstage, s.mount, s.stagingPath(id)); err != nil {
 		return err
 	}
-	_, err = s.Put(ctx, opUnstage, s.mount, stagingPath(id), 0, left.encode())
+	_, err = s.Put(ctx, opUnstage, s.mount, s.stagingPath(id), 0, left.encode())
 	if vault.IsCASMismatch(err) {
 		return nil // somebody has begun
 	}
@@ -245,7 +245,7 @@ func (s *Store) Unstage(ctx context.Context, id, campaign string, attempt int) e
 // answer to each reset. Nothing staged is no
 // error.
 func (s *Store) Release(ctx context.Context, id string) error {
-	return s.Purge(ctx, opUnstage, s.mount, stagingPath(id))
+	return s.Purge(ctx, opUnstage, s.mount, s.stagingPath(id))
 }
 
 // ListStaged returns the IDs of all credentials under rotation, in no order.
@@ -279,6 +279,15 @@ func StagingAPIPath(mount, id string) string { return mount + "/data/" + staging
 func StagingPath(id string) string { return stagingPath(id) }
 
 func stagingPath(id string) string { return stagingFolder + "/" + encodeID(id) }
+
+// stagingPath is where this store has it: a rehearsal's has a folder of its
+// own, for what it stages is no credential's.
+func (s *Store) stagingPath(id string) string {
+	if s.rehearsal != "" {
+		return rehearsalFolder(s.rehearsal) + "/" + stagingPath(id)
+	}
+	return stagingPath(id)
+}
 
 func (st Staged) encode() map[string]any {
 	old := map[string]string{}

@@ -30,6 +30,8 @@ type Store struct {
 	pages   *lru.Cache[string, rollPage] // rolls never change, so entries never go stale
 
 	activated activated
+
+	rehearsal string // its id, if this is the store of one
 }
 
 // pagesCached bounds the decoded pages in memory: a page is at most 500

@@ -53,6 +53,7 @@ func Policies(c *config.Campaign, known []credential.Credential, places ...strin
 			// Without it the notes on places grow, and nothing else: no campaign
 			// asks for it.
 			rules = append(rules, rule{c.Vault.Mount + "/metadata/" + ownmount.PlacesFolder + "/*", []string{remove}})
+			rules = append(rules, rehearsalRules(c)...)
 		}
 		out = append(out, Policy{name, hcl(purposes[name], c.Device, rules)})
 	}
