@@ -64,7 +64,7 @@ func TestInABatchBehindABalancerOf389DirectoryServersNothingIsDead(t *testing.T)
 	d.Bind = config.Bind{DN: supplier.BinderDN, Password: g.secretAt("unix", supplier.BinderPassword)}
 	g.nothingIsDead(d, accounts, func() {
 		b.Behind(supplier.LDAPS(), consumer.LDAPS())
-		kinds := registry.New(g.store)
+		kinds := registry.New(g.store.Client)
 		defer kinds.Close()
 		require.ErrorContains(t, listing.Fit(g.ctx, kinds, g.spec), "several machines answer at this address: its netscapemdsuffix was")
 	}, supplier.SeededPassword)
@@ -86,7 +86,7 @@ func (g *ground) nothingIsDead(d config.Directory, accounts int, begun func(), p
 	d.Connections, d.Password = 4, config.PasswordPolicy{Length: 24}
 	balancer := d.Servers[1]
 	g.spec.Directories = map[string]config.Directory{"corp": d}
-	kinds := registry.New(g.store)
+	kinds := registry.New(g.store.Client)
 	defer kinds.Close()
 	require.NoError(t, listing.Fit(g.ctx, kinds, g.spec), "nothing tells yet")
 	c, err := kinds.Directory(g.spec, "corp")

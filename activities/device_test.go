@@ -51,7 +51,7 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 		require.NoError(t, err)
 		return live.Version
 	}
-	rotation := NewRotation(g.store, registry.New(g.store)) // one worker, which remembers
+	rotation := NewRotation(g.store, registry.New(g.store.Client)) // one worker, which remembers
 	call := func(name string, in, out any) error {
 		var suite testsuite.WorkflowTestSuite
 		env := suite.NewTestActivityEnvironment()

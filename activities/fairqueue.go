@@ -31,55 +31,55 @@ func newFairQueue(slots int) *fairQueue {
 // join gives a batch its place: behind those of its campaign, and for the first
 // of a campaign beside the one that is being served. Batches with one place
 // take turns.
-func (l *fairQueue) join(campaign string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last[campaign] = max(l.last[campaign]+1, l.now)
-	return l.last[campaign]
+func (q *fairQueue) join(campaign string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.last[campaign] = max(q.last[campaign]+1, q.now)
+	return q.last[campaign]
 }
 
 // take waits for a slot; false when ctx or stop ended the wait.
-func (l *fairQueue) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
-	l.mu.Lock()
-	if l.free > 0 {
-		l.free--
-		l.now = max(l.now, batch)
-		l.mu.Unlock()
+func (q *fairQueue) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
+	q.mu.Lock()
+	if q.free > 0 {
+		q.free--
+		q.now = max(q.now, batch)
+		q.mu.Unlock()
 		return true
 	}
 	w := waiter{batch, make(chan struct{})}
-	at, _ := slices.BinarySearchFunc(l.waiting, batch+1, func(have waiter, next int) int { return have.batch - next })
-	l.waiting = slices.Insert(l.waiting, at, w)
-	l.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(q.waiting, batch+1, func(have waiter, next int) int { return have.batch - next })
+	q.waiting = slices.Insert(q.waiting, at, w)
+	q.mu.Unlock()
 	select {
 	case <-w.slot:
 		return true
 	case <-ctx.Done():
 	case <-stop:
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at = slices.Index(l.waiting, w); at < 0 {
-		l.next() // it was given one in this very moment
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if at = slices.Index(q.waiting, w); at < 0 {
+		q.next() // it was given one in this very moment
 	} else {
-		l.waiting = slices.Delete(l.waiting, at, at+1)
+		q.waiting = slices.Delete(q.waiting, at, at+1)
 	}
 	return false
 }
 
 // leave gives a slot back.
-func (l *fairQueue) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.next()
+func (q *fairQueue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.next()
 }
 
-func (l *fairQueue) next() {
-	if len(l.waiting) == 0 {
-		l.free++
+func (q *fairQueue) next() {
+	if len(q.waiting) == 0 {
+		q.free++
 		return
 	}
-	l.now = max(l.now, l.waiting[0].batch)
-	close(l.waiting[0].slot)
-	l.waiting = slices.Delete(l.waiting, 0, 1)
+	q.now = max(q.now, q.waiting[0].batch)
+	close(q.waiting[0].slot)
+	q.waiting = slices.Delete(q.waiting, 0, 1)
 }

@@ -63,7 +63,7 @@ func (g *ground) fit(directories map[string]config.Directory) error {
 	g.Helper()
 	spec := *g.spec
 	spec.Directories = maps.Clone(directories)
-	kinds := registry.New(g.store)
+	kinds := registry.New(g.store.Client)
 	defer kinds.Close()
 	found, err := listing.FindServers(g.ctx, kinds, &spec)
 	require.NoError(g, err)
@@ -122,7 +122,7 @@ func TestWhatDoctorKnowsToBeWrongWithAServerBeginsNoCampaign(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	stale.PauseReplication()
-	kinds := registry.New(g.store)
+	kinds := registry.New(g.store.Client)
 	t.Cleanup(func() { _ = kinds.Close() })
 	spec := *g.spec
 	spec.Directories = alone(g.first.LDAPS())
@@ -163,9 +163,9 @@ func TestServersThatTheDirectoryKnowsOfAndNobodyAsksAreAWarningUntilAPersonAccou
 	spec.Vault.Adopt = "rollcall/adopted/{authority}/{name}#password"
 	spec.Sources = []config.Source{{Name: "people", Type: config.FromLDAP, Directory: "corp", Filter: "(uid=user*)"}}
 	list := func() *credential.Roll {
-		kinds := registry.New(g.store)
+		kinds := registry.New(g.store.Client)
 		defer kinds.Close()
-		roll, _, err := listing.List(g.ctx, g.store, kinds, &spec, "dry", nil)
+		roll, _, err := listing.List(g.ctx, g.store, kinds, &spec, "dry")
 		require.NoError(t, err)
 		require.Len(t, roll.Credentials, 1)
 		return roll

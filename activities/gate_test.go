@@ -147,7 +147,7 @@ func (o *outage) campaign(name, token string, from, to int) *outageCampaign {
 	store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = store.Close() })
-	kinds := registry.New(store)
+	kinds := registry.New(store.Client)
 	t.Cleanup(func() { _ = kinds.Close() })
 	c := &outageCampaign{outage: o, rotation: NewRotation(store, kinds), dead: map[string]bool{}}
 	conn, err := o.slapd.AdminConn(t.Context())
@@ -297,7 +297,7 @@ func TestNothingIsSetThatVaultDoesNotTake(t *testing.T) {
 			store, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = store.Close() })
-			kinds := registry.New(store)
+			kinds := registry.New(store.Client)
 			t.Cleanup(func() { _ = kinds.Close() })
 			c.rotation = NewRotation(store, kinds)
 		}, []protocol.Reason{protocol.ReasonVaultLogin}, "log in again"},

@@ -18,7 +18,7 @@ import (
 // no account back.
 func TestAStagedValueOfAnAccountThatIsAsItWasIsNotLeftOver(t *testing.T) {
 	g := newGround(t)
-	kinds := registry.New(g.store)
+	kinds := registry.New(g.store.Client)
 	t.Cleanup(func() { _ = kinds.Close() })
 	spec := *g.spec
 	spec.Directories = map[string]config.Directory{"corp": g.directory("dc=example,dc=org", g.first.LDAPS())}

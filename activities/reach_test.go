@@ -107,7 +107,7 @@ func reachableWith(t *testing.T, before func(*reachable), roles ...map[string]an
 }
 
 // restart is another process, which remembers nothing.
-func (w *reachable) restart() { w.rotation = NewRotation(w.store, registry.New(w.store)) }
+func (w *reachable) restart() { w.rotation = NewRotation(w.store, registry.New(w.store.Client)) }
 
 func (w *reachable) call(name string, in, out any) {
 	var suite testsuite.WorkflowTestSuite

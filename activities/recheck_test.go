@@ -93,7 +93,7 @@ func TestTheLookAtTheEndGoesByWhenVaultWroteAVersion(t *testing.T) {
 	d.Bind, d.Connections, d.Password = config.Bind{DN: server.BinderDN, Password: at("binder")}, 4, config.PasswordPolicy{Length: 24}
 	write(at("binder"), server.BinderPassword)
 	g.spec.Directories = map[string]config.Directory{"corp": d}
-	kinds := registry.New(g.store)
+	kinds := registry.New(g.store.Client)
 	defer kinds.Close()
 	c, err := kinds.Directory(g.spec, "corp")
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/wire"
 )
 
@@ -31,7 +32,7 @@ type Launched struct {
 // the schedule's overlap policy sees it. A campaign of the device that runs
 // already is an outcome, not an error. The roll is listed afresh each time.
 func Launcher(ctx workflow.Context, in LauncherInput) (Launched, error) {
-	id := in.Device + "-" + workflow.Now(ctx).UTC().Format("20060102T150405Z")
+	id := credential.CampaignID(in.Device, workflow.Now(ctx))
 	err := workflow.ExecuteActivity(onRotation(ctx), wire.DoOpenScheduled, wire.ScheduledInput{
 		Schedule: in.Schedule, Campaign: id, Device: in.Device, Actor: in.Actor,
 	}).Get(ctx, nil)

@@ -232,7 +232,7 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 		return nil, stop, err
 	}
 	stops = append(stops, s.Close)
-	kinds := registry.New(s.store)
+	kinds := registry.New(s.store.Client)
 	stops = append(stops, func() { _ = kinds.Close() })
 	records := &activities.Ledger{Store: s.store, Dir: filepath.Join(dir, "ledger")}
 	stops = append(stops, func() { _ = activities.Shut(records) })

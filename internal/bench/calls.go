@@ -150,7 +150,7 @@ func newSteps(ctx context.Context, g *ground, d *dirServer, ldapURL, vaultURL st
 	if err != nil {
 		return nil, err
 	}
-	kinds := registry.New(store)
+	kinds := registry.New(store.Client)
 	conf := config.Directory{
 		Driver: d.driver, Servers: []string{ldapURL}, Base: d.base, CA: d.ca,
 		Bind: config.Bind{DN: d.binderDN, Password: credential.Path{Mount: "kv", Path: d.bindPath(), Field: "password"}},

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/listing"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -66,7 +67,7 @@ func (s *session) start(ctx context.Context) (string, error) {
 // earlier one has taken is left to it.
 func newCampaign(device string, now time.Time, earlier []ownmount.CampaignRecord) string {
 	for ; ; now = now.Add(time.Second) {
-		id := device + "-" + now.Format("20060102T150405Z")
+		id := credential.CampaignID(device, now)
 		if !slices.ContainsFunc(earlier, func(c ownmount.CampaignRecord) bool { return c.Campaign == id }) {
 			return id
 		}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +79,6 @@ func (s *session) known(cmd *cobra.Command) []credential.Credential {
 }
 
 func (s *session) dryRoll(ctx context.Context) (*credential.Roll, error) {
-	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, "init-"+time.Now().UTC().Format("20060102T150405Z"), nil)
+	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, dryName())
 	return roll, err
 }

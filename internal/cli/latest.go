@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 )
 
@@ -46,7 +47,7 @@ func latestLedger(ctx context.Context, cfg *config.Campaign) (folder string, new
 	var names []string
 	for _, e := range entries {
 		stamp, ok := strings.CutPrefix(e.Name(), cfg.Device+"-")
-		if _, err := time.Parse("20060102T150405Z", stamp); ok && err == nil {
+		if _, err := time.Parse(credential.CampaignStamp, stamp); ok && err == nil {
 			names = append(names, e.Name())
 		}
 	}

@@ -69,7 +69,7 @@ func (a *app) list(cmd *cobra.Command) (roll *credential.Roll, err error) {
 
 func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 	s.noProfile()
-	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, dryName(), nil)
+	roll, warnings, err := listing.List(cmd.Context(), s.store, s.kinds, s.cfg, dryName())
 	for _, w := range warnings {
 		s.say("warning: %s: %s", w.Code, w.Detail)
 	}
@@ -83,12 +83,12 @@ func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 
 // listed is the roll without more.
 func (s *session) listed(ctx context.Context) (*credential.Roll, error) {
-	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, dryName(), nil)
+	roll, _, err := listing.List(ctx, s.store, s.kinds, s.cfg, dryName())
 	return roll, err
 }
 
 // dryName stands for a campaign where there is none.
-func dryName() string { return "dry-" + time.Now().UTC().Format("20060102T150405Z") }
+func dryName() string { return credential.CampaignID("dry", time.Now()) }
 
 // printReach says which logins to Vault of the roll will keep what waiting.
 func printReach(w io.Writer, reach []credential.Reach, of, width int) error {

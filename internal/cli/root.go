@@ -1,4 +1,4 @@
-// Package cli is the command line: one file per command.
+// Package cli is the command line.
 //
 // The rules of the interface: results go to standard output, human words and
 // progress to standard error. Messages start in lower case and have no full

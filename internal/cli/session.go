@@ -33,7 +33,7 @@ func (a *app) openVault(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{app: a, cfg: cfg, store: store, kinds: registry.New(store)}, nil
+	return &session{app: a, cfg: cfg, store: store, kinds: registry.New(store.Client)}, nil
 }
 
 func (a *app) warnInsecure(cfg *config.Campaign) {

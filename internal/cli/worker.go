@@ -53,7 +53,7 @@ SIGTERM or Ctrl-C lets it finish the credentials in hand.`,
 				return err
 			}
 			defer e.Stop()
-			kinds := registry.New(store)
+			kinds := registry.New(store.Client)
 			defer kinds.Close()
 			dir, err := filepath.Abs(ledgerDir)
 			if err != nil {

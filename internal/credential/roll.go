@@ -5,6 +5,15 @@ import (
 	"time"
 )
 
+// CampaignStamp is how the id of a campaign ends, as package time writes it:
+// when it was started, in UTC.
+const CampaignStamp = "20060102T150405Z"
+
+// CampaignID is the id of a campaign over a device that starts at a time.
+func CampaignID(device string, at time.Time) string {
+	return device + "-" + at.UTC().Format(CampaignStamp)
+}
+
 // Roll is the merged list of one campaign. Once written to Vault it is never
 // changed; a later listing is another roll.
 type Roll struct {

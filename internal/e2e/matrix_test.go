@@ -52,7 +52,7 @@ func (g target) authority(ctx context.Context) (kind.Authority, *ownmount.Store,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	kinds := registry.New(store)
+	kinds := registry.New(store.Client)
 	authority, err := kinds.Authority(g.Campaign, g.Credential.Authority, g.Credential.Kind)
 	if err != nil {
 		return nil, nil, nil, err

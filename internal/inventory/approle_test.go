@@ -57,7 +57,7 @@ func TestAppRolesTieToTheDeviceByNameAddressOrMetadata(t *testing.T) {
 			c.Directories = nil
 			tc.source.Name, tc.source.Type, tc.source.Mount = "roles", config.VaultAppRole, "approle"
 			c.Sources = []config.Source{tc.source}
-			roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+			roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 			require.NoError(t, err)
 			got := map[string]string{}
 			for _, x := range roll.Credentials {
@@ -75,7 +75,7 @@ func TestAnAppRoleOfAManifestMustExist(t *testing.T) {
 	c := campaign()
 	c.Directories = nil
 	c.Sources = []config.Source{manifestSource("kind,account", "approle-secret-id,approle/Listed", "approle-secret-id,approle/none")}
-	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	got := byName(roll)
 	require.Equal(t, credential.Problem(""), got["approle/listed"].Problem)
@@ -97,7 +97,7 @@ path "rollcall/metadata/places/*" { capabilities = ["list"] }`})
 	c := campaign()
 	c.Directories = nil
 	c.Sources = []config.Source{{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "work*"}}
-	roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, login.Auth.ClientToken), "c", time.Now(), nil)
+	roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, login.Auth.ClientToken), "c", time.Now())
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 1)
 	require.Equal(t, credential.OwnIdentity, roll.Credentials[0].Problem)
@@ -121,7 +121,7 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	c.Directories, c.Sources = nil, nil
 	c.Waves = []config.Wave{{Name: "logins", Kind: credential.AppRoleSecretID}}
 	list := func(token string) (*credential.Roll, []Warning) {
-		roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now(), nil)
+		roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		return roll, warnings
 	}
@@ -162,7 +162,7 @@ func TestARoleThatMetadataNamesNeedsNoRightToListRoles(t *testing.T) {
 	c.Directories = nil
 	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/seventeen"}}
 	list := func(token string) map[string]credential.Credential {
-		roll, _, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		return byName(roll)
 	}
@@ -213,7 +213,7 @@ func TestWhatANewSecretIDCannotTakeOverIsSaidBeforeTheRun(t *testing.T) {
 	c := campaign()
 	c.Directories = nil
 	c.Sources = []config.Source{{Name: "roles", Type: config.VaultAppRole, Mount: "approle", Role: "lim-*"}}
-	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 5)
 	said := map[string]string{}

@@ -46,7 +46,6 @@ func (l *lister) lookAround(ctx context.Context, known accounts) (map[string]aut
 			l.warnHidden(name, h)
 		}
 		out[name] = seen
-		l.beat()
 	}
 	return out, nil
 }
@@ -72,27 +71,27 @@ func (l *lister) warnHidden(name string, h authority.Hidden) {
 }
 
 // seenAround takes over what the servers of its authority show of an account.
-func (l *draft) seenAround(seen authority.Seen, subject string) {
+func (d *draft) seenAround(seen authority.Seen, subject string) {
 	for _, p := range seen.Problems[subject] {
-		if slices.ContainsFunc(l.findings, func(f credential.Finding) bool {
+		if slices.ContainsFunc(d.findings, func(f credential.Finding) bool {
 			return f.Code == credential.FindingCode(p.Code) && f.Detail == p.Detail
 		}) {
 			continue
 		}
-		l.find(credential.FindingCode(p.Code), "%s", p.Detail)
-		if !slices.Contains(l.problems, p.Code) {
-			l.problems = append(l.problems, p.Code)
+		d.find(credential.FindingCode(p.Code), "%s", p.Detail)
+		if !slices.Contains(d.problems, p.Code) {
+			d.problems = append(d.problems, p.Code)
 		}
 	}
-	if why := seen.Resets[subject]; why != "" && !l.resets {
-		l.resets = true
-		l.find(credential.FindingResetsOthers, "%s: it goes before those that it could reset", why)
+	if why := seen.Resets[subject]; why != "" && !d.resets {
+		d.resets = true
+		d.find(credential.FindingResetsOthers, "%s: it goes before those that it could reset", why)
 	}
-	l.nameProblem()
+	d.nameProblem()
 }
 
 // goesLast: what replicates by it may stop with it, and then no change arrives
 // any more.
-func (l *draft) goesLast() bool {
-	return slices.Contains(l.Accepted, credential.Replicates) && l.rank() != toVault
+func (d *draft) goesLast() bool {
+	return slices.Contains(d.Accepted, credential.Replicates) && d.rank() != toVault
 }

@@ -38,7 +38,7 @@ func TestWhatTheServersShowOfARoleIsOnTheRollBeforeAnythingIsSet(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { require.NoError(t, db.Close()) }()
 		c.Accept = accept
-		roll, _, err := List(ctx, c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+		roll, _, err := List(ctx, c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 		require.NoError(t, err)
 		return byName(roll), roll
 	}

@@ -61,7 +61,7 @@ path "sys/policies/acl/theirs" { capabilities = ["update"] }`})
 		if looks {
 			at.Tokens = minted.New(v.API(), credential.VaultAuthority)
 		}
-		roll, _, err := List(t.Context(), c, at, v, "c", time.Now(), nil)
+		roll, _, err := List(t.Context(), c, at, v, "c", time.Now())
 		require.NoError(t, err)
 		for _, c := range roll.Credentials {
 			require.Len(t, c.Logins, 1)

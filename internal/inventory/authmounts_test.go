@@ -34,7 +34,7 @@ func listOf(t *testing.T, token string, accounts ...string) (*credential.Roll, [
 	c := campaign()
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource(append([]string{"account"}, accounts...)...)}
-	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
+	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now())
 	require.NoError(t, err)
 	return roll, warnings
 }

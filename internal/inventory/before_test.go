@@ -39,7 +39,7 @@ func TestTheListingSaysByWhichOfItsNamesASecretBegins(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	one := byName(roll)[dn]
 	require.Empty(t, one.Problem)
@@ -71,7 +71,7 @@ func TestARoleIDBeforeASecretIDIsAName(t *testing.T) {
 	c := campaign()
 	c.Directories = nil
 	c.Sources = []config.Source{manifestSource(rows...)}
-	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{roleID, "both-in-one"}, byName(roll)["approle/both-in-one"].Users)
 }

@@ -59,27 +59,27 @@ func namedBeside(c *credential.Credential, p credential.Path) bool {
 // keepNamed takes off what secrets say of themselves, where a person said that
 // the paths he named are all that the account has. Else whoever writes below
 // the device's prefix could name an account in one secret after the other.
-func (l *draft) keepNamed() {
+func (d *draft) keepNamed() {
 	var kept, left []credential.Path
-	for _, p := range sortedPaths(slices.Concat(l.Paths, l.maybe)) {
-		if slices.Contains(l.named, p) || slices.Contains(l.Ours, p) {
+	for _, p := range sortedPaths(slices.Concat(d.Paths, d.maybe)) {
+		if slices.Contains(d.named, p) || slices.Contains(d.Ours, p) {
 			kept = append(kept, p)
 		} else {
 			left = append(left, p)
 		}
 	}
-	if l.Paths, l.maybe = kept, nil; len(left) > 0 {
+	if d.Paths, d.maybe = kept, nil; len(left) > 0 {
 		const most = 10
-		l.find(credential.FindingPathLeftOut, "the campaign file says that its places are those alone that it names; %d that say of themselves that they are, or may be, stay as they are, and what reads them is cut off: %s%s",
+		d.find(credential.FindingPathLeftOut, "the campaign file says that its places are those alone that it names; %d that say of themselves that they are, or may be, stay as they are, and what reads them is cut off: %s%s",
 			len(left), pathList(left[:min(most, len(left))]), map[bool]string{true: " …"}[len(left) > most])
 	}
 }
 
 // dropGuesses drops the usual field of a secret where a person named the one
 // that the account has in it.
-func (l *draft) dropGuesses(named credential.Path) {
-	l.Paths = slices.DeleteFunc(slices.Clone(l.Paths), func(p credential.Path) bool {
-		return p != named && secretPathOf(p) == secretPathOf(named) && slices.Contains(l.guesses, p) && !slices.Contains(l.named, p)
+func (d *draft) dropGuesses(named credential.Path) {
+	d.Paths = slices.DeleteFunc(slices.Clone(d.Paths), func(p credential.Path) bool {
+		return p != named && secretPathOf(p) == secretPathOf(named) && slices.Contains(d.guesses, p) && !slices.Contains(d.named, p)
 	})
 }
 

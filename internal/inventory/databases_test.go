@@ -129,7 +129,7 @@ func TestARoleWithWhichVaultWorksIsOpenUntilAPersonAnswers(t *testing.T) {
 		api.SetToken(token)
 		c.Accept = accept
 		store := databaseVault{api: api}
-		roll, _, err := List(t.Context(), c, at, store, "c", time.Now(), nil)
+		roll, _, err := List(t.Context(), c, at, store, "c", time.Now())
 		require.NoError(t, err)
 		now, err := UsedByVault(t.Context(), c, at, store, "appdb")
 		require.NoError(t, err)

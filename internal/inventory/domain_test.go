@@ -54,7 +54,7 @@ func listDomain(t *testing.T, s *lab.Samba, accept []config.Accept, filter strin
 	if filter != "" {
 		c.Sources = append(c.Sources, config.Source{Name: "filter", Type: config.FromLDAP, Directory: "ad", Filter: filter})
 	}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"ad": client}, openVault(t, realVault.RootToken().Reveal()), "esg-01-1", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"ad": client}, openVault(t, realVault.RootToken().Reveal()), "esg-01-1", time.Now())
 	require.NoError(t, err)
 	return roll
 }

@@ -64,37 +64,37 @@ func (l *lister) driver(name string) driver {
 }
 
 // shown are the attributes that the bind identity must be able to read.
-func (f driver) shown() string {
-	return strings.Join([]string{f.id, f.login, "cn", "mail", "objectClass"}, ", ")
+func (d driver) shown() string {
+	return strings.Join([]string{d.id, d.login, "cn", "mail", "objectClass"}, ", ")
 }
 
 // clause is the filter that finds a reference. A DN is asked for as a whole,
 // which servers look up without a search (entryDN, RFC 5020;
 // distinguishedName). Its leading RDN may fit every entry that there is, and
 // whoever writes a secret's metadata chooses it.
-func (f driver) clause(m mention) string {
+func (d driver) clause(m mention) string {
 	value := ldap.EscapeFilter(strings.TrimSpace(m.text))
 	switch {
 	case m.form == byID:
-		return directory.FilterByID(f.name, m.key)
-	case m.form == byMail && f.localPart(m.text) != "":
-		return "(|" + anyOf(f.mails, value) + "(" + f.login + "=" + ldap.EscapeFilter(f.localPart(m.text)) + "))"
+		return directory.FilterByID(d.name, m.key)
+	case m.form == byMail && d.localPart(m.text) != "":
+		return "(|" + anyOf(d.mails, value) + "(" + d.login + "=" + ldap.EscapeFilter(d.localPart(m.text)) + "))"
 	case m.form == byMail:
-		return anyOf(f.mails, value)
+		return anyOf(d.mails, value)
 	case m.form == byDN:
-		return "(" + f.dn + "=" + value + ")"
-	case strings.Contains(m.text, "/") && len(f.others) > 0: // a servicePrincipalName is service/host
-		return anyOf(append([]string{f.login}, f.others...), value)
+		return "(" + d.dn + "=" + value + ")"
+	case strings.Contains(m.text, "/") && len(d.others) > 0: // a servicePrincipalName is service/host
+		return anyOf(append([]string{d.login}, d.others...), value)
 	}
-	return "(" + f.login + "=" + value + ")"
+	return "(" + d.login + "=" + value + ")"
 }
 
 // localPart is the account in account@domain, which a domain takes for the
 // account's name whether or not it has a userPrincipalName ([MS-ADTS]
 // 5.1.1.1.1); empty if it is another domain's.
-func (f driver) localPart(text string) string {
+func (d driver) localPart(text string) string {
 	account, domain, _ := strings.Cut(strings.TrimSpace(text), "@")
-	if f.domain == "" || !strings.EqualFold(domain, f.domain) {
+	if d.domain == "" || !strings.EqualFold(domain, d.domain) {
 		return ""
 	}
 	return account
@@ -111,16 +111,16 @@ func anyOf(attributes []string, value string) string {
 }
 
 // keysOf are the folded references that mean the entry.
-func (f driver) keysOf(e directory.Entry) []string {
+func (d driver) keysOf(e directory.Entry) []string {
 	keys := []string{dnKey(e.DN), fold(e.ID)}
-	for _, name := range append([]string{f.login}, f.others...) {
+	for _, name := range append([]string{d.login}, d.others...) {
 		for _, v := range e.Attrs[name] {
 			keys = append(keys, fold(v))
 		}
 	}
-	for _, v := range e.Attrs[f.login] {
-		if f.domain != "" {
-			keys = append(keys, fold(v+"@"+f.domain))
+	for _, v := range e.Attrs[d.login] {
+		if d.domain != "" {
+			keys = append(keys, fold(v+"@"+d.domain))
 		}
 	}
 	for _, v := range e.Attrs["mail"] {
@@ -134,15 +134,15 @@ func (f driver) keysOf(e directory.Entry) []string {
 
 // accountOf reads an entry. An entry whose immutable id is hidden from us
 // cannot be told from another one of the same name, so it ends the listing.
-func (f driver) accountOf(e directory.Entry) (Account, error) {
+func (d driver) accountOf(e directory.Entry) (Account, error) {
 	if e.ID == "" {
 		return Account{}, &naming{
-			fmt.Errorf("the entry %s shows no %s: let the bind DN read that attribute", e.DN, f.id),
-			fmt.Sprintf("an entry shows no %s: let the bind DN read that attribute", f.id),
+			fmt.Errorf("the entry %s shows no %s: let the bind DN read that attribute", e.DN, d.id),
+			fmt.Sprintf("an entry shows no %s: let the bind DN read that attribute", d.id),
 		}
 	}
-	a := Account{Subject: strings.ToLower(e.ID), Name: e.DN, Protected: e.First("adminCount") == "1", facts: f.factsOf(e)}
-	for _, name := range append([]string{f.login}, f.others...) {
+	a := Account{Subject: strings.ToLower(e.ID), Name: e.DN, Protected: e.First("adminCount") == "1", facts: d.factsOf(e)}
+	for _, name := range append([]string{d.login}, d.others...) {
 		a.Logins = append(a.Logins, e.Attrs[name]...)
 	}
 	slices.Sort(a.Logins)
@@ -150,7 +150,7 @@ func (f driver) accountOf(e directory.Entry) (Account, error) {
 	if cn := slices.Sorted(slices.Values(e.Attrs["cn"])); len(cn) > 0 {
 		a.Short = cn[0]
 	}
-	if logins := slices.Sorted(slices.Values(e.Attrs[f.login])); len(logins) > 0 {
+	if logins := slices.Sorted(slices.Values(e.Attrs[d.login])); len(logins) > 0 {
 		a.Short = logins[0]
 	}
 	return a, nil

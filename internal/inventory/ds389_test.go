@@ -71,7 +71,7 @@ func TestAccountsOf389DirectoryServerAreFoundByAllTheirNamesAndFromEverySource(t
 		{Name: "vault", Type: config.VaultKV, Prefix: "kv/apps/ds389"},
 		{Name: "filter", Type: config.FromLDAP, Directory: "ds", Filter: "(description=*esg-01*)"},
 	}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"ds": client}, openVault(t, realVault.RootToken().Reveal()), "esg-01-1", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"ds": client}, openVault(t, realVault.RootToken().Reveal()), "esg-01-1", time.Now())
 	require.NoError(t, err)
 	got := byName(roll)
 	for _, uid := range []string{"svc0001", "svc0002", "svc0003", "svc0004", "svc0005"} {

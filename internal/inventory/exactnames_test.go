@@ -46,7 +46,7 @@ func TestARoleWhoseNameEndsWithABlankIsAnotherRole(t *testing.T) {
 			Systems: config.Systems{"appdb": cluster}, Exclude: exclude,
 			Sources: []config.Source{{Name: "list", Type: config.Manifest, File: file, Content: []byte(content)}},
 		}
-		roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+		roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 		found := map[string]credential.Credential{}
 		if err == nil {
 			for _, x := range roll.Credentials {

@@ -72,9 +72,9 @@ func classes(names string) map[string]bool {
 	return set
 }
 
-func (f driver) factsOf(e directory.Entry) *facts {
-	out := &facts{rootpw: f.rootpw, domains: f.domains, domain: f.domain, login: e.Attrs[f.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
-	for _, a := range f.more {
+func (d driver) factsOf(e directory.Entry) *facts {
+	out := &facts{rootpw: d.rootpw, domains: d.domains, domain: d.domain, login: e.Attrs[d.login], stored: e.Stored["userPassword"], aliased: e.First("aliasedObjectName"), principal: e.First("userPrincipalName")}
+	for _, a := range d.more {
 		if out.named == nil {
 			out.named = map[string][]string{}
 		}
@@ -84,7 +84,7 @@ func (f driver) factsOf(e directory.Entry) *facts {
 		out.classes = append(out.classes, strings.ToLower(c))
 	}
 	slices.Sort(out.classes)
-	if !f.domains {
+	if !d.domains {
 		out.copies = directory.Copies(e)
 		return out
 	}

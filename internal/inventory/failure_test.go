@@ -52,7 +52,7 @@ func TestAFailingSourceFailsTheListing(t *testing.T) {
 			c := campaign()
 			c.Directories["corp"] = tc.corp
 			c.Sources = []config.Source{tc.source}
-			roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, token.Auth.ClientToken), "c", time.Now(), nil)
+			roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, token.Auth.ClientToken), "c", time.Now())
 			require.Nil(t, roll)
 			require.Error(t, err)
 			t.Log(err)
@@ -71,13 +71,13 @@ func TestACancelledListingIsAnError(t *testing.T) {
 	c.Sources = []config.Source{manifestSource("account", "alice")}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	roll, _, err := listIn(ctx, c, openDirectory(t, corp()), emptyVault{}, "c", time.Now(), nil)
+	roll, _, err := listIn(ctx, c, openDirectory(t, corp()), emptyVault{}, "c", time.Now())
 	require.Nil(t, roll)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestADirectoryThatIsNotConnectedIsAnError(t *testing.T) {
-	_, _, err := listIn(t.Context(), campaign(), nil, emptyVault{}, "c", time.Now(), nil)
+	_, _, err := listIn(t.Context(), campaign(), nil, emptyVault{}, "c", time.Now())
 	require.EqualError(t, err, "directory corp is not connected")
 }
 

@@ -158,16 +158,14 @@ type Authorities struct {
 }
 
 // List asks all sources and merges what they found into the roll of a
-// campaign. now becomes Roll.ListedAt. progress, if not nil, is called with the
-// number of candidates found so far, from one goroutine at a time, often enough
-// to serve as a heartbeat.
+// campaign. now becomes Roll.ListedAt.
 //
 // One source or lookup that fails fails the whole listing: a roll with a hole
 // in it would let a stolen credential live. The error names the source, the
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
-func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, vault: v, progress: progress, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
+func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time) (*credential.Roll, []Warning, error) {
+	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, vault: v, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -324,7 +322,6 @@ type lister struct {
 	systems    map[string]authority.Finder
 	tokens     *minted.Tokens
 	vault      Vault
-	progress   func(int)
 	candidates []Candidate
 	tasks      []credential.Credential // of people
 	warnings   []Warning
@@ -417,15 +414,6 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 
 func (l *lister) add(c Candidate) {
 	l.candidates = append(l.candidates, c)
-	if len(l.candidates)%100 == 0 {
-		l.beat()
-	}
-}
-
-func (l *lister) beat() {
-	if l.progress != nil {
-		l.progress(len(l.candidates))
-	}
 }
 
 func sortWarnings(w []Warning) []Warning {

@@ -44,7 +44,7 @@ func TestAnAccountWhosePasswordVaultKeepsIsOpenUntilItIsRotatedThere(t *testing.
 		used, err := UsedByVault(t.Context(), c, Authorities{Directories: openDirectory(t, corp())}, openVault(t, token), "corp")
 		require.NoError(t, err)
 		now = used
-		roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		return byName(roll), roll
 	}

@@ -56,7 +56,7 @@ func TestTheListingSeesWhatVaultWouldDeleteByItself(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	list := func(token string) *credential.Roll {
 		t.Helper()
-		roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		return roll
 	}

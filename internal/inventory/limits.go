@@ -57,7 +57,6 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 			return nil, vaultError("update", at+"/secret-id-accessor/lookup", err)
 		}
 		seen = append(seen, id.Data)
-		l.beat()
 	}
 	found = append(found, limitsFindings(role.Data, seen)...)
 	return append(found, l.shared(c, seen, len(accessors))...), nil

@@ -81,7 +81,7 @@ func listCorp(t *testing.T, d config.Directory, password string, c *config.Campa
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	c.Directories = map[string]config.Directory{"corp": d}
 	counted := &counter{Directory: client}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": counted}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": counted}, emptyVault{}, "esg-01-1", time.Now())
 	return roll, counted, err
 }
 

@@ -74,7 +74,6 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 			continue
 		}
 		m.add(found, c.Name)
-		l.beat()
 	}
 	if err := l.accountsCouldHaveMade(ctx, &p, roll, m); err != nil {
 		return err
@@ -223,7 +222,6 @@ func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error
 		if made, err := time.Parse(time.RFC3339Nano, text); err == nil && exposed(l.c.Exposure, made) {
 			within = append(within, made)
 		}
-		l.beat()
 	}
 	if len(l.c.Exposure) == 0 {
 		return fmt.Sprintf("; it has %d secret-ids (the file names no exposure to tell which are from then)", len(accessors)), nil

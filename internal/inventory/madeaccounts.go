@@ -41,7 +41,6 @@ func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *cr
 			known[key] = found
 		}
 		m.add(known[key], c.Name)
-		l.beat()
 	}
 	for _, at := range l.mounts {
 		if !mounts[at.name] {

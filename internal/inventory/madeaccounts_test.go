@@ -47,7 +47,7 @@ func TestWhatDirectoryAccountsMayHaveMadeInVaultIsToldToo(t *testing.T) {
 		c := campaign()
 		c.Directories["corp"], c.Accept = corp(), accept
 		c.Sources = []config.Source{manifestSource("account", "alice", "bob", "carol", "esg0001", "esg0002", "esg0003")}
-		roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
+		roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		out := map[string]string{}
 		for _, w := range warnings {

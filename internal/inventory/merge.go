@@ -214,10 +214,10 @@ func sortedText(names []string) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-func (l *draft) found(c Candidate) {
-	l.reason(c)
+func (d *draft) found(c Candidate) {
+	d.reason(c)
 	if c.Path != nil {
-		l.Paths = append(l.Paths, *c.Path)
+		d.Paths = append(d.Paths, *c.Path)
 	}
 }
 
@@ -384,8 +384,8 @@ func firstText(a, b string) string {
 	return a
 }
 
-func (l *draft) find(code credential.FindingCode, format string, args ...any) {
-	l.findings = append(l.findings, credential.Finding{Code: code, Detail: fmt.Sprintf(format, args...)})
+func (d *draft) find(code credential.FindingCode, format string, args ...any) {
+	d.findings = append(d.findings, credential.Finding{Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
 // finish sorts everything and fills the roll.
@@ -409,18 +409,18 @@ func (m *merger) finish(roll *credential.Roll) {
 }
 
 // tidy sorts what is a set and drops repeats.
-func (l *draft) tidy() {
-	l.Paths, l.Lines = sortedPaths(l.Paths), sortedLines(l.Lines)
-	slices.Sort(l.logins)
-	l.logins = slices.Compact(l.logins)
-	slices.SortFunc(l.Reasons, func(a, b credential.Reason) int {
+func (d *draft) tidy() {
+	d.Paths, d.Lines = sortedPaths(d.Paths), sortedLines(d.Lines)
+	slices.Sort(d.logins)
+	d.logins = slices.Compact(d.logins)
+	slices.SortFunc(d.Reasons, func(a, b credential.Reason) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Type, b.Type), strings.Compare(a.Detail, b.Detail))
 	})
-	l.Reasons = slices.Compact(l.Reasons)
-	slices.SortFunc(l.findings, func(a, b credential.Finding) int {
+	d.Reasons = slices.Compact(d.Reasons)
+	slices.SortFunc(d.findings, func(a, b credential.Finding) int {
 		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Detail, b.Detail))
 	})
-	l.findings = slices.Compact(l.findings)
+	d.findings = slices.Compact(d.findings)
 }
 
 func sortedPaths(p []credential.Path) []credential.Path {

@@ -31,11 +31,11 @@ const (
 	waveOwn    = "Rollcall's own, alone"
 )
 
-func (l *draft) rank() rank {
+func (d *draft) rank() rank {
 	switch {
-	case l.ReachesVault():
+	case d.ReachesVault():
 		return toVault
-	case l.resets:
+	case d.resets:
 		return resets
 	}
 	return plain

@@ -85,7 +85,7 @@ func TestASecretThatNamesItsUserBesideThePasswordKeepsThatAccountFromAnotherPath
 		{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/perhaps"},
 		{Name: "ldap", Type: config.FromLDAP, Directory: "corp", Filter: "(|(uid=alice)(uid=bob)(uid=carol))"},
 	}
-	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	got := byName(roll)
 	for uid, want := range map[string]credential.Problem{"alice": credential.PerhapsIts, "bob": credential.PerhapsIts, "carol": ""} {

@@ -104,15 +104,15 @@ func fitting(paths []credential.Path) int {
 	return len(paths)
 }
 
-func (l *draft) boundReasons() {
-	for i, r := range l.Reasons {
+func (d *draft) boundReasons() {
+	for i, r := range d.Reasons {
 		if len(r.Detail) > maxReasonBytes {
-			l.Reasons[i].Detail = strings.ToValidUTF8(r.Detail[:maxReasonBytes], "") + "…"
+			d.Reasons[i].Detail = strings.ToValidUTF8(r.Detail[:maxReasonBytes], "") + "…"
 		}
 	}
-	if n, most := len(l.Reasons), 2*credential.MaxPaths; n > most {
-		l.tidy()
-		l.Reasons = append(l.Reasons[:most:most], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-most)})
+	if n, most := len(d.Reasons), 2*credential.MaxPaths; n > most {
+		d.tidy()
+		d.Reasons = append(d.Reasons[:most:most], credential.Reason{Source: "rollcall", Type: "note", Detail: fmt.Sprintf("and %d more", n-most)})
 	}
 }
 

@@ -66,7 +66,7 @@ func TestNoNameInMetadataEndsTheListing(t *testing.T) {
 	c.Directories = map[string]config.Directory{"corp": d}
 	c.Sources = []config.Source{{Name: "device", Type: config.VaultKV, Prefix: "kv/planted"}}
 	odd := &oddAnswers{Directory: client}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	for _, uid := range []string{"svc0002", "svc0005", "svc0006"} {
 		require.Empty(t, byName(roll)[s.AccountDN(uid)].Problem)
@@ -82,11 +82,11 @@ func TestNoNameInMetadataEndsTheListing(t *testing.T) {
 
 	// What the file itself names has to be known.
 	c.Exclude = []config.Exclude{{Account: "svc0004", Reason: "x"}}
-	_, _, err = listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	_, _, err = listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.ErrorContains(t, err, "the listing was given up and nothing was changed")
 	c.Exclude = nil
 	odd.down = true
-	_, _, err = listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	_, _, err = listIn(t.Context(), c, map[string]Directory{"corp": odd}, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.ErrorContains(t, err, "the line is cut", "a server that does not answer ends it")
 }
 

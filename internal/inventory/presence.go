@@ -87,7 +87,6 @@ func (l *lister) matching(ctx context.Context, name, condition string, ids []str
 		if err != nil {
 			return l.lookupError(name, len(chunk), err)
 		}
-		l.beat()
 	}
 	return nil
 }

@@ -8,52 +8,52 @@ import (
 )
 
 // hinder marks a draft whose account cannot be rotated as it is listed.
-func (l *draft) hinder(a Account) {
+func (d *draft) hinder(a Account) {
 	for _, p := range a.facts.problems() {
-		l.find(credential.FindingCode(p.code), "%s", p.detail)
-		if !slices.Contains(l.problems, p.code) {
-			l.problems = append(l.problems, p.code)
+		d.find(credential.FindingCode(p.code), "%s", p.detail)
+		if !slices.Contains(d.problems, p.code) {
+			d.problems = append(d.problems, p.code)
 		}
 	}
-	l.nameProblem()
+	d.nameProblem()
 }
 
 // nameProblem takes the first problem that nobody accepted.
-func (l *draft) nameProblem() {
-	l.Problem = ""
-	if len(l.problems) > 0 {
-		l.Problem = l.problems[0]
+func (d *draft) nameProblem() {
+	d.Problem = ""
+	if len(d.problems) > 0 {
+		d.Problem = d.problems[0]
 	}
 }
 
 // accept takes a problem off the draft. What it is stays a finding, with the
 // name of nobody: the campaign file is whoever's who started it.
-func (l *draft) accept(a config.Accept) bool {
+func (d *draft) accept(a config.Accept) bool {
 	// The one is seen by the look at what its paths hold, the other by the read
 	// that precedes Set.
 	if a.Problem == credential.CopyBeside || a.Problem == credential.ForcedChange || a.Problem == credential.PasswordHidden {
-		l.Accepted = append(l.Accepted, a.Problem)
+		d.Accepted = append(d.Accepted, a.Problem)
 		return true
 	}
-	if login := l.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.Method == credential.AppRoleMethod {
-		l.Accepted = append(l.Accepted, a.Problem) // seen when its secret-ids are looked at
-		l.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)
+	if login := d.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.Method == credential.AppRoleMethod {
+		d.Accepted = append(d.Accepted, a.Problem) // seen when its secret-ids are looked at
+		d.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)
 		return true
 	}
-	i := slices.Index(l.problems, a.Problem)
+	i := slices.Index(d.problems, a.Problem)
 	if i < 0 {
 		return false
 	}
-	l.problems = slices.Delete(l.problems, i, i+1)
-	l.Accepted = append(l.Accepted, a.Problem)
-	l.find(credential.FindingCode(a.Problem), "accepted by the campaign file: %s", a.Reason)
-	l.nameProblem()
+	d.problems = slices.Delete(d.problems, i, i+1)
+	d.Accepted = append(d.Accepted, a.Problem)
+	d.find(credential.FindingCode(a.Problem), "accepted by the campaign file: %s", a.Reason)
+	d.nameProblem()
 	return true
 }
 
 // unfound marks a draft that no account was found for. Several sources may say
 // different things of it: the one that knows most decides, whatever came first.
-func (l *draft) unfound(c Candidate, holder string) {
+func (d *draft) unfound(c Candidate, holder string) {
 	p := credential.NoAccount
 	switch {
 	case c.Account == "":
@@ -62,8 +62,8 @@ func (l *draft) unfound(c Candidate, holder string) {
 		p = credential.BehindReferral
 	}
 	order := []credential.Problem{"", credential.NoOwner, credential.NoAccount, credential.BehindReferral}
-	if slices.Index(order, p) > slices.Index(order, l.Problem) && slices.Contains(order, l.Problem) {
-		l.Problem = p
+	if slices.Index(order, p) > slices.Index(order, d.Problem) && slices.Contains(order, d.Problem) {
+		d.Problem = p
 	}
 }
 

@@ -20,11 +20,11 @@ func sourceLines(s config.Source) (out []credential.LineRef) {
 
 // reason takes over what a source says, and which lines of the profile it
 // answers by it.
-func (l *draft) reason(c Candidate) {
-	l.Reasons = append(l.Reasons, c.Reason)
-	l.Lines = append(l.Lines, c.Lines...)
+func (d *draft) reason(c Candidate) {
+	d.Reasons = append(d.Reasons, c.Reason)
+	d.Lines = append(d.Lines, c.Lines...)
 	if c.UnknownLine != "" {
-		l.find(credential.FindingUnknownLine, "its custom_metadata has a line that is not there: %s", c.UnknownLine)
+		d.find(credential.FindingUnknownLine, "its custom_metadata has a line that is not there: %s", c.UnknownLine)
 	}
 }
 

@@ -153,7 +153,6 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 				left = append(left, r)
 			}
 		}
-		l.beat()
 		return nil
 	})
 	if err != nil {
@@ -176,7 +175,6 @@ func (l *lister) lookUpEntries(ctx context.Context, name string, refs []mention,
 		if len(found) > 0 {
 			known[reference{name, one[0].key}] = found
 		}
-		l.beat()
 		return nil
 	})
 }

@@ -87,7 +87,6 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts
 		if there {
 			known[reference{credential.VaultAuthority, ref.key}] = []Account{roleAccount(mount, role)}
 		}
-		l.beat()
 	}
 	return nil
 }

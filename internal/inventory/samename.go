@@ -35,7 +35,6 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 		for _, name := range names {
 			users = append(users, userAccount(mount, name))
 		}
-		l.beat()
 	}
 	return users, nil
 }

@@ -99,17 +99,13 @@ func TestAHundredThousandAccountsAreListedInReasonableTimeAndMemory(t *testing.T
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	began, last := time.Now(), 0
-	roll, warnings, err := listIn(t.Context(), c, map[string]Directory{"corp": locked}, emptyVault{}, "esg-01", began, func(found int) {
-		require.GreaterOrEqual(t, found, last)
-		last = found
-	})
+	began := time.Now()
+	roll, warnings, err := listIn(t.Context(), c, map[string]Directory{"corp": locked}, emptyVault{}, "esg-01", began)
 	took := time.Since(began)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
 	require.Empty(t, warnings)
 	require.Len(t, roll.Credentials, n)
-	require.Equal(t, 2*n, last)
 	for _, x := range roll.Credentials {
 		require.Len(t, x.Reasons, 2)
 		require.False(t, x.Adopted)

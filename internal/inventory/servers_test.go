@@ -157,15 +157,13 @@ func TestASearchOfManyPagesListsEveryAccountOnceAndNoBystander(t *testing.T) {
 		{Name: "people", Type: config.FromLDAP, Directory: "corp", Filter: "(uid=esg*)", Base: slapd.PeopleDN()},
 		{Name: "nobody", Type: config.FromLDAP, Directory: "corp", Filter: "(uid=nobody)"},
 	}
-	beats := 0
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "esg-01-1", now, func(int) { beats++ })
+	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "esg-01-1", now)
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 1200)
 	require.Equal(t, "esg-01-1", roll.Campaign)
 	require.Equal(t, "esg-01", roll.Device)
 	require.Equal(t, now, roll.ListedAt)
-	require.Positive(t, beats)
 	for _, x := range roll.Credentials {
 		require.NotContains(t, x.Name, "bystander")
 		require.Len(t, x.Reasons, 2)
@@ -208,7 +206,7 @@ func TestAccountsAreFoundByWhateverNamePeopleWrite(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c.Sources = []config.Source{manifestSource("account,path", `"`+tc.account+`",kv/x#password`)}
-			roll, _, err := listIn(t.Context(), c, dirs, emptyVault{}, "c", time.Now(), nil)
+			roll, _, err := listIn(t.Context(), c, dirs, emptyVault{}, "c", time.Now())
 			require.NoError(t, err)
 			require.Len(t, roll.Credentials, 1)
 			got := roll.Credentials[0]
@@ -238,7 +236,7 @@ func TestManyNamesAreLookedUpInFewSearches(t *testing.T) {
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource(rows...)}
 	counted := &counter{Directory: openDirectory(t, corp())["corp"]}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": counted}, emptyVault{}, "c", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": counted}, emptyVault{}, "c", time.Now())
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 1200)
 	for _, x := range roll.Credentials {
@@ -273,7 +271,7 @@ func TestWhatElseLiesInASecretOfTheRollIsSaidByItsNames(t *testing.T) {
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/beside"}, manifestSource("account,path", "bob,kv/apps/beside/mail#smtp_password")}
 	c.Exclude = []config.Exclude{{Path: "kv/apps/beside/mail#dsn", Reason: "no credential"}}
-	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	var said []string
 	for _, w := range warnings {
@@ -331,7 +329,7 @@ waves:
 `), 0o600))
 	c, err := config.Load(file)
 	require.NoError(t, err)
-	roll, warnings, err := listIn(ctx, c, openDirectory(t, c.Directories["corp"]), openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, warnings, err := listIn(ctx, c, openDirectory(t, c.Directories["corp"]), openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 
 	got := byName(roll)

@@ -35,7 +35,7 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	c.Sources = []config.Source{manifestSource("kind,account", "approle-secret-id,approle/shared-by-metadata", "approle-secret-id,approle/shared-by-none", "approle-secret-id,approle/shared-by-address",
 		"approle-secret-id,approle/shared-by-tokens", "approle-secret-id,approle/alike", "approle-secret-id,approle/asks-for-none", "approle-secret-id,approle/plain")}
 	list := func(v Vault) (map[string]credential.Credential, *credential.Roll) {
-		roll, _, err := listIn(t.Context(), c, nil, v, "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, nil, v, "c", time.Now())
 		require.NoError(t, err)
 		return byName(roll), roll
 	}

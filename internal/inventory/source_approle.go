@@ -32,7 +32,6 @@ func (l *lister) appRoles(ctx context.Context, s config.Source) error {
 				fmt.Sprintf("source %s: an AppRole of auth mount %s cannot be read", s.Name, s.Mount),
 			}
 		}
-		l.beat()
 		if why == "" {
 			continue
 		}
@@ -101,7 +100,6 @@ func (l *lister) whySecretID(ctx context.Context, s config.Source, role string) 
 		if len(s.Metadata) > 0 && holds(sec.Data["metadata"], s.Metadata) {
 			return "a secret-id has the metadata " + pairs(s.Metadata), nil
 		}
-		l.beat()
 	}
 	return "", nil
 }

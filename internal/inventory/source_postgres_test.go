@@ -38,7 +38,7 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 		Accept: []config.Accept{{Account: p.Admin, Problem: credential.ServerRole, Reason: "it is none"}, {Account: "replicator", Problem: credential.Replicates, Reason: "the standby gets it at once"}},
 	}
 	list := func() (map[string]credential.Credential, *credential.Roll, []Warning) {
-		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 		require.NoError(t, err)
 		found := map[string]credential.Credential{}
 		for _, x := range roll.Credentials {
@@ -81,7 +81,7 @@ func TestTheRolesOfAClusterAreListedAndItsOwnAreGuarded(t *testing.T) {
 
 	require.NoError(t, pair.Replica.Stop(t.Context()))
 	c.Sources[0] = config.Source{Name: "network", Type: config.FromPostgres, Directory: "appdb", CIDR: "10.1.0.0/16"}
-	_, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	_, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 	require.ErrorContains(t, err, "source network: listing roles of PostgreSQL cluster appdb")
 	require.ErrorContains(t, err, pair.Replica.URL())
 }

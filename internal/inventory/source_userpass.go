@@ -27,7 +27,6 @@ func (l *lister) userpass(ctx context.Context, s config.Source) error {
 				fmt.Sprintf("source %s: a user of auth mount %s cannot be read", s.Name, s.Mount),
 			}
 		}
-		l.beat()
 		if why == "" {
 			continue
 		}
@@ -115,7 +114,6 @@ func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, 
 		if there {
 			known[reference{credential.VaultAuthority, ref.key}] = []Account{userAccount(mount, user)}
 		}
-		l.beat()
 	}
 	return nil
 }

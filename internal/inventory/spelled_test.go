@@ -80,7 +80,7 @@ func TestWhomVaultsConfigurationNamesIsFoundByEverySpelling(t *testing.T) {
 	c.Sources = []config.Source{manifestSource(rows...)}
 	root := realVault.RootToken().Reveal()
 	dirs := openDirectory(t, corp())
-	roll, warnings, err := listIn(t.Context(), c, dirs, openVault(t, root), "c", time.Now(), nil)
+	roll, warnings, err := listIn(t.Context(), c, dirs, openVault(t, root), "c", time.Now())
 	require.NoError(t, err)
 	now, err := UsedByVault(t.Context(), c, Authorities{Directories: dirs}, openVault(t, root), "corp")
 	require.NoError(t, err)

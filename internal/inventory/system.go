@@ -26,23 +26,22 @@ func (l *lister) lookUpAccounts(ctx context.Context, name string, refs []mention
 			at := reference{name, r.key}
 			known[at] = addAccount(known[at], Account{Subject: a.Subject, Name: a.Name, Short: a.Short, Logins: a.Names, system: &a})
 		}
-		l.beat()
 	}
 	return nil
 }
 
 // fromSystem takes over what the authority says of the account.
-func (l *draft) fromSystem(a *authority.Account) {
+func (d *draft) fromSystem(a *authority.Account) {
 	if a == nil {
 		return
 	}
-	l.findings = append(l.findings, a.Findings...)
-	l.resets = l.resets || a.Resets
+	d.findings = append(d.findings, a.Findings...)
+	d.resets = d.resets || a.Resets
 	for _, p := range a.Problems {
-		l.find(credential.FindingCode(p.Code), "%s", p.Detail)
-		if !slices.Contains(l.problems, p.Code) {
-			l.problems = append(l.problems, p.Code)
+		d.find(credential.FindingCode(p.Code), "%s", p.Detail)
+		if !slices.Contains(d.problems, p.Code) {
+			d.problems = append(d.problems, p.Code)
 		}
 	}
-	l.nameProblem()
+	d.nameProblem()
 }

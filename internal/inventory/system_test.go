@@ -47,7 +47,7 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 		}},
 		Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory,kind\nApp,appdb,\napp,appdb,postgres-password\npeer,,\nrollcall,,\nAPP,,\n")}},
 	}
-	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 	require.NoError(t, err)
 	found := map[string]credential.Credential{}
 	for _, x := range roll.Credentials {
@@ -67,12 +67,12 @@ func TestAnAuthorityThatIsNoDirectoryIsAskedForTheVeryName(t *testing.T) {
 	// too, and is refused.
 	c.Sources[0].Content = []byte("account,directory\nApp,appdb\napp,appdb\n")
 	c.Exclude = []config.Exclude{{Account: "app", Reason: "stays"}}
-	roll, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err = List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 	require.NoError(t, err)
 	require.Len(t, roll.Excluded, 1)
 	require.Equal(t, "appdb/16385", roll.Excluded[0].ID)
 
-	_, _, err = List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	_, _, err = List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", time.Now())
 	require.ErrorContains(t, err, "PostgreSQL cluster appdb is not connected")
 }
 
@@ -87,7 +87,7 @@ func TestAPersonAcceptsThatARoleStoredByMD5BecomesSCRAM(t *testing.T) {
 		Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory\napp,appdb\nbatch,appdb\n")}},
 		Accept:  []config.Accept{{Account: "batch", Problem: credential.MD5Stored, Reason: "its driver is of 2024"}},
 	}
-	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 	require.NoError(t, err)
 	require.Len(t, roll.Credentials, 2)
 	for _, x := range roll.Credentials {
@@ -117,7 +117,7 @@ func TestAccountsThatMayHaveNoSecretAreToldByTheirNumber(t *testing.T) {
 			Sources: []config.Source{{Name: "list", Type: config.Manifest, File: "list.csv", Content: []byte("account,directory\none,appdb\n16385,appdb\nrollcall,appdb\n")}},
 			Accept:  []config.Accept{{Account: "one", Problem: credential.PasswordHidden, Reason: "its owner says that it has one"}},
 		}
-		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now(), nil)
+		roll, warnings, err := List(t.Context(), c, Authorities{Systems: map[string]authority.Finder{"appdb": db}}, emptyVault{}, "esg-01-1", time.Now())
 		require.NoError(t, err)
 		return roll.Credentials, slices.DeleteFunc(warnings, func(w Warning) bool { return w.Code != credential.FindingPasswordHidden })
 	}
@@ -134,6 +134,6 @@ func TestAccountsThatMayHaveNoSecretAreToldByTheirNumber(t *testing.T) {
 }
 
 // listIn lists where all authorities are directories.
-func listIn(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time, progress func(found int)) (*credential.Roll, []Warning, error) {
-	return List(ctx, c, Authorities{Directories: dirs}, v, campaign, now, progress)
+func listIn(ctx context.Context, c *config.Campaign, dirs map[string]Directory, v Vault, campaign string, now time.Time) (*credential.Roll, []Warning, error) {
+	return List(ctx, c, Authorities{Directories: dirs}, v, campaign, now)
 }

@@ -38,7 +38,7 @@ var listedAt = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 
 func listTasks(t *testing.T, c *config.Campaign) (*credential.Roll, error) {
 	t.Helper()
-	roll, _, err := List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", listedAt, nil)
+	roll, _, err := List(t.Context(), c, Authorities{}, emptyVault{}, "esg-01-1", listedAt)
 	return roll, err
 }
 

@@ -124,19 +124,19 @@ func (l *lister) eachUsedRole(ctx context.Context, each func(Account) error) err
 
 // mayMean are filters that find whatever account a name is (vaultUse.is), and
 // perhaps others.
-func (f driver) mayMean(u vaultUse, name string) []string {
+func (d driver) mayMean(u vaultUse, name string) []string {
 	if isDN(name) {
 		dn, _ := ldap.ParseDN(name) // isDN saw that it parses
 		first := dn.RDNs[0].Attributes[0]
 		return []string{"(" + first.Type + "=" + ldap.EscapeFilter(first.Value) + ")"}
 	}
-	if !f.domains && !u.keeps() {
+	if !d.domains && !u.keeps() {
 		return nil // only a DN binds
 	}
 	whole, short := ldap.EscapeFilter(name), ldap.EscapeFilter(loginOf(name))
-	out := []string{"(" + f.login + "=" + whole + ")"}
-	if f.domains {
-		out = append(out, "(userPrincipalName="+whole+")", "("+f.login+"="+short+")")
+	out := []string{"(" + d.login + "=" + whole + ")"}
+	if d.domains {
+		out = append(out, "(userPrincipalName="+whole+")", "("+d.login+"="+short+")")
 	}
 	if u.keeps() {
 		out = append(out, "(cn="+whole+")")

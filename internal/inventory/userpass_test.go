@@ -30,7 +30,7 @@ func listUserpass(t *testing.T, c *config.Campaign) (*credential.Roll, []Warning
 	if c.Directories["corp"].Driver == "" || len(c.Directories["corp"].Servers) == 0 {
 		c.Directories = nil
 	}
-	roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now(), nil)
+	roll, warnings, err := listIn(t.Context(), c, nil, openVault(t, realVault.RootToken().Reveal()), "c", time.Now())
 	require.NoError(t, err)
 	return roll, warnings
 }
@@ -190,7 +190,7 @@ path "rollcall/metadata/places/*" { capabilities = ["list"] }`})
 		c := campaign()
 		c.Directories = nil
 		c.Sources = []config.Source{{Name: "users", Type: config.VaultUserpass, Mount: "ops", User: "*"}}
-		roll, _, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, nil, openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		got := byName(roll)
 		require.Equal(t, credential.OwnIdentity, got["ops/bob"].Problem)

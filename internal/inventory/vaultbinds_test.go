@@ -28,7 +28,7 @@ func TestAnAccountThatVaultItselfBindsWithIsOpenUntilAPersonAcceptsIt(t *testing
 		c.Directories["corp"] = corp()
 		c.Accept = accept
 		c.Sources = []config.Source{manifestSource("account", "alice", "bob", "carol")}
-		roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now(), nil)
+		roll, _, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now())
 		require.NoError(t, err)
 		out := map[string]credential.Credential{}
 		for _, l := range roll.Credentials {

@@ -121,15 +121,15 @@ func (u vaultUse) told() string {
 }
 
 // usedByVault marks a draft whose account Vault itself works with.
-func (l *draft) usedByVault(uses []vaultUse) {
+func (d *draft) usedByVault(uses []vaultUse) {
 	for _, u := range uses {
 		p, detail := u.problem(), u.told()
-		if !slices.ContainsFunc(l.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
-			l.find(credential.FindingCode(p), "%s", detail)
+		if !slices.ContainsFunc(d.findings, func(f credential.Finding) bool { return f.Detail == detail }) {
+			d.find(credential.FindingCode(p), "%s", detail)
 		}
-		if !slices.Contains(l.problems, p) {
-			l.problems = append(l.problems, p)
+		if !slices.Contains(d.problems, p) {
+			d.problems = append(d.problems, p)
 		}
-		l.nameProblem()
+		d.nameProblem()
 	}
 }

@@ -44,7 +44,6 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
 		}
 		out[name] = got
-		l.beat()
 	}
 	return out, nil
 }

@@ -24,7 +24,7 @@ func whoGoesFirst(t *testing.T, d config.Directory, password, filter string) (fi
 	c := campaign()
 	c.Directories = map[string]config.Directory{"corp": d}
 	c.Sources = []config.Source{bySource(filter)}
-	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, emptyVault{}, "esg-01-1", time.Now(), nil)
+	roll, _, err := listIn(t.Context(), c, map[string]Directory{"corp": client}, emptyVault{}, "esg-01-1", time.Now())
 	require.NoError(t, err)
 	first = map[string]int{}
 	for _, cred := range roll.Credentials {

@@ -177,76 +177,76 @@ func (s *State) addToLine(index uint64, e Entry) {
 
 // intend notes that a server may know a new value from here on. It opens an
 // exception again; a dead credential stays dead, for the stolen value is.
-func (l *CredentialState) intend(e Entry) {
-	l.Attempt = max(l.Attempt, e.Attempt)
-	if l.Outcome == Dead {
+func (c *CredentialState) intend(e Entry) {
+	c.Attempt = max(c.Attempt, e.Attempt)
+	if c.Outcome == Dead {
 		return
 	}
 	if e.From != nil {
-		l.From = maps.Clone(e.From)
+		c.From = maps.Clone(e.From)
 	}
 	e.Step, e.Reason, e.Server, e.Detail = protocol.Set, "", "", ""
-	l.Outcome, l.Index = NoOutcome, 0
-	l.stand(e)
+	c.Outcome, c.Index = NoOutcome, 0
+	c.stand(e)
 }
 
 // stand notes where the credential stands. Since moves only when that changes.
-func (l *CredentialState) stand(e Entry) {
-	if l.Outcome != NoOutcome {
+func (c *CredentialState) stand(e Entry) {
+	if c.Outcome != NoOutcome {
 		return // what a slow pass says of an ended credential is late
 	}
-	if l.Step != e.Step || l.Reason != e.Reason || l.Server != e.Server || l.Since.IsZero() {
-		l.Since = e.At
+	if c.Step != e.Step || c.Reason != e.Reason || c.Server != e.Server || c.Since.IsZero() {
+		c.Since = e.At
 	}
-	l.Step, l.Reason, l.Server, l.Detail, l.Until = e.Step, e.Reason, e.Server, e.Detail, e.Until
-	l.Attempt = max(l.Attempt, e.Attempt)
+	c.Step, c.Reason, c.Server, c.Detail, c.Until = e.Step, e.Reason, e.Server, e.Detail, e.Until
+	c.Attempt = max(c.Attempt, e.Attempt)
 	if !e.SetAt.IsZero() {
-		l.SetAt = e.SetAt // a later pass only proves, and does not know it
+		c.SetAt = e.SetAt // a later pass only proves, and does not know it
 	}
 }
 
 // explain keeps what was said of a reason: the entry that ends the credential
 // as an exception tells only that nothing came of it any more.
-func (l *CredentialState) explain(e Entry) {
+func (c *CredentialState) explain(e Entry) {
 	if e.Detail == "" {
 		return
 	}
-	if l.said == nil {
-		l.said = map[protocol.Reason]string{}
+	if c.said == nil {
+		c.said = map[protocol.Reason]string{}
 	}
-	l.said[e.Reason] = e.Detail
+	c.said[e.Reason] = e.Detail
 }
 
-func (l *CredentialState) die(index uint64, e Entry) {
-	if l.Outcome == Dead && e.Attempt < l.Attempt {
+func (c *CredentialState) die(index uint64, e Entry) {
+	if c.Outcome == Dead && e.Attempt < c.Attempt {
 		return
 	}
-	if l.Outcome != Dead {
-		l.DeadAt = deadAt(e)
-		l.Since = l.DeadAt
+	if c.Outcome != Dead {
+		c.DeadAt = deadAt(e)
+		c.Since = c.DeadAt
 	}
-	l.Outcome, l.Index = Dead, index
-	l.Step, l.Reason, l.Server, l.Detail = protocol.Outcome, "", "", e.Detail
-	l.Attempt = max(l.Attempt, e.Attempt)
-	l.Proof, l.Evidence, l.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
+	c.Outcome, c.Index = Dead, index
+	c.Step, c.Reason, c.Server, c.Detail = protocol.Outcome, "", "", e.Detail
+	c.Attempt = max(c.Attempt, e.Attempt)
+	c.Proof, c.Evidence, c.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
 	if !e.SetAt.IsZero() {
-		l.SetAt = e.SetAt
+		c.SetAt = e.SetAt
 	}
 	if e.From != nil {
-		l.From = maps.Clone(e.From)
+		c.From = maps.Clone(e.From)
 	}
-	l.To, l.Written = maps.Clone(e.To), maps.Clone(e.Written)
+	c.To, c.Written = maps.Clone(e.To), maps.Clone(e.Written)
 }
 
 // reopen takes a death back: the account was changed after its proof. The
 // evidence stays, for the stolen value was dead then.
-func (l *CredentialState) reopen(index uint64, e Entry) {
-	if l.Outcome != Dead {
+func (c *CredentialState) reopen(index uint64, e Entry) {
+	if c.Outcome != Dead {
 		return
 	}
-	l.Outcome, l.DeadAt, l.Proof = NoOutcome, time.Time{}, ""
-	l.stand(e)
-	l.Outcome, l.Index = IsException, index
+	c.Outcome, c.DeadAt, c.Proof = NoOutcome, time.Time{}, ""
+	c.stand(e)
+	c.Outcome, c.Index = IsException, index
 }
 
 // deadAt is when the last server had shown the old value dead.

@@ -22,18 +22,18 @@ import (
 
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
-func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int)) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, progress, nil)
+func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, []inventory.Warning, error) {
+	return list(ctx, store, kinds, spec, campaign, nil)
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
 // Vault as well, which takes the worker's rights.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, nil, kinds.Tokens())
+	roll, _, err := list(ctx, store, kinds, spec, campaign, kinds.Tokens())
 	return roll, err
 }
 
-func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, progress func(int), tokens *minted.Tokens) (*credential.Roll, []inventory.Warning, error) {
+func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, tokens *minted.Tokens) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -49,7 +49,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	at.Tokens = tokens
-	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC(), progress)
+	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"net"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -156,11 +158,11 @@ func TestServersAreURLsWithAPortAndPerhapsAnAddress(t *testing.T) {
 		"postgresql://db1.example.org:0":                    "",
 		"postgresql://db1.example.org:5432@db2.example.org": "",
 	} {
-		got, err := ServerURL(in)
+		got, err := serverURL(in)
 		require.Equal(t, want, got, in)
 		require.Equal(t, want == "", err != nil, in)
 		if err == nil {
-			again, err := ServerURL(got)
+			again, err := serverURL(got)
 			require.NoError(t, err)
 			require.Equal(t, got, again)
 		}
@@ -168,4 +170,15 @@ func TestServersAreURLsWithAPortAndPerhapsAnAddress(t *testing.T) {
 	url, address := config.SplitServer("postgresql://db1.example.org:5432@192.0.2.7")
 	require.Equal(t, "192.0.2.7", address)
 	require.Equal(t, "postgresql://db1.example.org:5432", url)
+}
+
+// serverURL is a server in the form that Config.Servers has: lower case, port
+// given.
+func serverURL(text string) (string, error) {
+	host, port, _, err := parseServer(text)
+	if err != nil {
+		return "", err
+	}
+	_, address := config.SplitServer(text)
+	return config.ServerAt("postgresql://"+net.JoinHostPort(host, strconv.Itoa(int(port))), address), nil
 }

@@ -170,17 +170,6 @@ func parseServer(raw string) (host string, port uint16, address string, err erro
 	return host, uint16(n), address, nil
 }
 
-// ServerURL is a server in the form that Config.Servers has: lower case, port
-// given.
-func ServerURL(text string) (string, error) {
-	host, port, _, err := parseServer(text)
-	if err != nil {
-		return "", err
-	}
-	_, address := config.SplitServer(text)
-	return config.ServerAt("postgresql://"+net.JoinHostPort(host, strconv.Itoa(int(port))), address), nil
-}
-
 // Name is what the campaign file calls the cluster.
 func (c *Client) Name() string { return c.name }
 

@@ -1,26 +1,9 @@
 package postgres
 
-import "github.com/jackc/pgx/v5"
-
 // A role without a password logs in by a certificate, peer or Kerberos, and a
 // reset would give it a login that nobody asked for. pg_authid alone says which
 // those are, and shows the verifiers besides. A function that a superuser has
 // made says that and no more (docs/rights.md).
-
-// Presence is what a superuser runs, in the database that the campaign file
-// names, so that role may see who has no password. docs/rights.md has it.
-func Presence(role string) []string {
-	to := pgx.Identifier{role}.Sanitize()
-	return []string{
-		"CREATE SCHEMA IF NOT EXISTS rollcall",
-		`CREATE OR REPLACE FUNCTION rollcall.has_no_password(oid) RETURNS boolean
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  AS 'SELECT rolpassword IS NULL FROM pg_catalog.pg_authid WHERE oid = $1'`,
-		"REVOKE ALL ON FUNCTION rollcall.has_no_password(oid) FROM PUBLIC",
-		"GRANT USAGE ON SCHEMA rollcall TO " + to,
-		"GRANT EXECUTE ON FUNCTION rollcall.has_no_password(oid) TO " + to,
-	}
-}
 
 // askPresence asks whether the function is there.
 var askPresence = askFunction("has_no_password", "p.pronargs = 1 AND p.proargtypes[0] = 'pg_catalog.oid'::regtype AND p.prorettype = 'pg_catalog.bool'::regtype")

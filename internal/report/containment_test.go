@@ -29,7 +29,7 @@ func TestEveryReportSaysHowTheDeviceIsContained(t *testing.T) {
 	require.NoError(t, HTML(&page, s, Verification{}, noon))
 	require.Contains(t, page.String(), "<dt>Containment</dt><dd>the device is contained (off) since 2026-11-23T11:00:00Z, says jo@desk: &lt;unplugged&gt;; it ANSWERS")
 	require.NoError(t, JSON(&doc, s, Verification{}))
-	require.NoError(t, StatusJSON(&status, s, Verification{}))
+	require.NoError(t, writeJSON(&status, StatusOf(s, Verification{})))
 	for _, b := range [][]byte{doc.Bytes(), status.Bytes()} {
 		var d struct {
 			Containment *credential.Containment `json:"containment"`

@@ -80,7 +80,7 @@ func TestTextAndJSONAreAsAgreed(t *testing.T) {
 			var text, status, doc bytes.Buffer
 			require.NoError(t, Text(&text, row.state, row.v, 80))
 			golden(t, name+".txt", text.Bytes())
-			require.NoError(t, StatusJSON(&status, row.state, row.v))
+			require.NoError(t, writeJSON(&status, StatusOf(row.state, row.v)))
 			golden(t, name+".status.json", status.Bytes())
 			require.NoError(t, JSON(&doc, row.state, row.v))
 			golden(t, name+".report.json", doc.Bytes())
@@ -91,7 +91,7 @@ func TestTextAndJSONAreAsAgreed(t *testing.T) {
 func TestStatusHasTheContractsKeysAndItsCountsAddUp(t *testing.T) {
 	for _, s := range []*ledger.State{sample(true).fold(), sample(false).fold(), crowd(300), ledger.NewState()} {
 		var b bytes.Buffer
-		require.NoError(t, StatusJSON(&b, s, verified))
+		require.NoError(t, writeJSON(&b, StatusOf(s, verified)))
 		var got map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(b.Bytes(), &got))
 		keys := []string{}

@@ -131,11 +131,6 @@ func StatusOf(s *ledger.State, v Verification) Status {
 	return st
 }
 
-// StatusJSON writes the status, indented and with a final newline.
-func StatusJSON(w io.Writer, s *ledger.State, v Verification) error {
-	return writeJSON(w, StatusOf(s, v))
-}
-
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

@@ -199,11 +199,11 @@ func IsKind(err error, k ErrorKind) bool {
 }
 
 // Fail turns what the API client returned into an *Error.
-func (s *Client) Fail(op, path, capability string, err error) error {
-	e := wrap(s.api.Address(), op, path, capability, err)
+func (c *Client) Fail(op, path, capability string, err error) error {
+	e := wrap(c.api.Address(), op, path, capability, err)
 	if e.Kind == TokenExpired {
-		e.Hint = s.login.trouble()
-		s.login.refusedToken()
+		e.Hint = c.login.trouble()
+		c.login.refusedToken()
 	}
 	return e
 }

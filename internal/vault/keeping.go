@@ -93,8 +93,8 @@ const defaultVersions = 10
 const opKeeping = "read what Vault does with old versions"
 
 // Keeping reads the settings of a secret, present or absent, and of its mount.
-func (s *Client) Keeping(ctx context.Context, p credential.Path) (Keeping, error) {
-	place, err := s.placeOf(ctx, p)
+func (c *Client) Keeping(ctx context.Context, p credential.Path) (Keeping, error) {
+	place, err := c.placeOf(ctx, p)
 	if err != nil {
 		return Keeping{}, err
 	}
@@ -102,11 +102,11 @@ func (s *Client) Keeping(ctx context.Context, p credential.Path) (Keeping, error
 	if err != nil {
 		return Keeping{}, err
 	}
-	secret, seen, err := s.settingsAt(ctx, at)
+	secret, seen, err := c.settingsAt(ctx, at)
 	if err != nil {
 		return Keeping{}, err
 	}
-	mount, mountSeen, err := s.mountSettings(ctx, place.Mount)
+	mount, mountSeen, err := c.mountSettings(ctx, place.Mount)
 	if err != nil {
 		return Keeping{}, err
 	}
@@ -122,12 +122,12 @@ func (s *Client) Keeping(ctx context.Context, p credential.Path) (Keeping, error
 
 // MountKeeping is Keeping by the mount's settings alone, which cost one read
 // for many secrets.
-func (s *Client) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
-	place, err := s.placeOf(ctx, p)
+func (c *Client) MountKeeping(ctx context.Context, p credential.Path) (Keeping, error) {
+	place, err := c.placeOf(ctx, p)
 	if err != nil {
 		return Keeping{}, err
 	}
-	mount, seen, err := s.mountSettings(ctx, place.Mount)
+	mount, seen, err := c.mountSettings(ctx, place.Mount)
 	if err != nil {
 		return Keeping{}, err
 	}
@@ -138,11 +138,11 @@ func (s *Client) MountKeeping(ctx context.Context, p credential.Path) (Keeping, 
 	return k, nil
 }
 
-func (s *Client) placeOf(ctx context.Context, p credential.Path) (Place, error) {
-	if p.Mount == s.own {
+func (c *Client) placeOf(ctx context.Context, p credential.Path) (Place, error) {
+	if p.Mount == c.own {
 		return Place{p.Mount, p.Path}, nil
 	}
-	return s.Cut(ctx, p.Mount+"/"+p.Path)
+	return c.Cut(ctx, p.Mount+"/"+p.Path)
 }
 
 // mountTTL is how long the settings of a mount are taken to be as they were
@@ -163,24 +163,24 @@ type mountAnswer struct {
 	seen bool
 }
 
-func (s *Client) mountSettings(ctx context.Context, mount string) (kvSettings, bool, error) {
-	s.settings.mu.Lock()
-	if s.settings.known == nil {
-		s.settings.known = map[string]*mountAnswer{}
+func (c *Client) mountSettings(ctx context.Context, mount string) (kvSettings, bool, error) {
+	c.settings.mu.Lock()
+	if c.settings.known == nil {
+		c.settings.known = map[string]*mountAnswer{}
 	}
-	a := s.settings.known[mount]
+	a := c.settings.known[mount]
 	if a == nil {
 		a = &mountAnswer{}
-		s.settings.known[mount] = a
+		c.settings.known[mount] = a
 	}
-	s.settings.mu.Unlock()
+	c.settings.mu.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.at.IsZero() && time.Since(a.at) < mountTTL {
 		return a.is, a.seen, nil
 	}
 	began := time.Now()
-	is, seen, err := s.settingsAt(ctx, mount+"/config")
+	is, seen, err := c.settingsAt(ctx, mount+"/config")
 	if err == nil {
 		a.at, a.is, a.seen = began, is, seen
 	}
@@ -189,10 +189,10 @@ func (s *Client) mountSettings(ctx context.Context, mount string) (kvSettings, b
 
 // settingsAt reads the settings at an API path. A right that is missing is no
 // error: seen is false.
-func (s *Client) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
+func (c *Client) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		if failed := s.Fail(opKeeping, at, Read, err); !IsDenied(failed) {
+		if failed := c.Fail(opKeeping, at, Read, err); !IsDenied(failed) {
 			return kvSettings{}, false, failed
 		}
 		return kvSettings{}, false, nil

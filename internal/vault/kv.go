@@ -23,8 +23,8 @@ type Entry struct {
 }
 
 // Get reads a version, 0 for the current one.
-func (s *Client) Get(ctx context.Context, op, mount, path string, version int) (Entry, error) {
-	place, err := s.at(ctx, mount, "data", path)
+func (c *Client) Get(ctx context.Context, op, mount, path string, version int) (Entry, error) {
+	place, err := c.at(ctx, mount, "data", path)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -32,16 +32,16 @@ func (s *Client) Get(ctx context.Context, op, mount, path string, version int) (
 	if version > 0 {
 		params = map[string][]string{"version": {fmt.Sprint(version)}}
 	}
-	got, err := s.readSecret(ctx, place, params)
+	got, err := c.readSecret(ctx, place, params)
 	if err != nil {
-		return Entry{}, s.Fail(op, place, Read, err)
+		return Entry{}, c.Fail(op, place, Read, err)
 	}
 	if got == nil {
 		return Entry{}, nil
 	}
 	v, err := versionOf(nested(got, "metadata"))
 	if err != nil {
-		return Entry{}, s.Odd(op, place, err)
+		return Entry{}, c.Odd(op, place, err)
 	}
 	meta := nested(got, "metadata")
 	e := Entry{Data: nested(got, "data"), Version: v, Written: timeOf(meta["created_time"]), ends: !timeOf(meta["deletion_time"]).IsZero()}
@@ -72,44 +72,44 @@ func Texts(m map[string]any) map[string]string {
 }
 
 // Put writes the next version if the current one is cas.
-func (s *Client) Put(ctx context.Context, op, mount, path string, cas int, data map[string]any) (int, error) {
-	e, err := s.write(ctx, op, mount, path, cas, data)
+func (c *Client) Put(ctx context.Context, op, mount, path string, cas int, data map[string]any) (int, error) {
+	e, err := c.write(ctx, op, mount, path, cas, data)
 	return e.Version, err
 }
 
 // write is Put that also tells when the version was written and whether it
 // ends.
-func (s *Client) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (Entry, error) {
-	at, err := s.at(ctx, mount, "data", path)
+func (c *Client) write(ctx context.Context, op, mount, path string, cas int, data map[string]any) (Entry, error) {
+	at, err := c.at(ctx, mount, "data", path)
 	if err != nil {
 		return Entry{}, err
 	}
-	got, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{
+	got, err := c.api.Logical().WriteWithContext(ctx, at, map[string]any{
 		"options": map[string]any{"cas": cas},
 		"data":    data,
 	})
 	if err != nil {
-		return Entry{}, s.Fail(op, at, Write, err)
+		return Entry{}, c.Fail(op, at, Write, err)
 	}
 	if got == nil {
-		return Entry{}, s.Odd(op, at, fmt.Errorf("empty answer to a write"))
+		return Entry{}, c.Odd(op, at, fmt.Errorf("empty answer to a write"))
 	}
 	v, err := versionOf(got.Data)
 	if err != nil {
-		return Entry{}, s.Odd(op, at, err)
+		return Entry{}, c.Odd(op, at, err)
 	}
 	return Entry{Data: data, Version: v, Written: timeOf(got.Data["created_time"]), ends: !timeOf(got.Data["deletion_time"]).IsZero()}, nil
 }
 
 // Purge deletes a secret with all its versions and metadata, as if it had
 // never been: the next cas=0 succeeds. An absent secret is no error.
-func (s *Client) Purge(ctx context.Context, op, mount, path string) error {
-	at, err := s.at(ctx, mount, "metadata", path)
+func (c *Client) Purge(ctx context.Context, op, mount, path string) error {
+	at, err := c.at(ctx, mount, "metadata", path)
 	if err != nil {
 		return err
 	}
-	if _, err := s.api.Logical().DeleteWithContext(ctx, at); err != nil {
-		return s.Fail(op, at, Delete, err)
+	if _, err := c.api.Logical().DeleteWithContext(ctx, at); err != nil {
+		return c.Fail(op, at, Delete, err)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (s *Client) DestroyBefore(ctx context.Context, op, mount, path string, vers
 }
 
 // Names lists one folder; subfolders end in "/". An absent folder is empty.
-func (s *Client) Names(ctx context.Context, op, mount, folder string) ([]string, error) {
+func (c *Client) Names(ctx context.Context, op, mount, folder string) ([]string, error) {
 	at := mount + "/metadata/"
 	if folder != "" {
 		var err error
@@ -140,9 +140,9 @@ func (s *Client) Names(ctx context.Context, op, mount, folder string) ([]string,
 		}
 		at += "/"
 	}
-	got, err := s.api.Logical().ListWithContext(ctx, at)
+	got, err := c.api.Logical().ListWithContext(ctx, at)
 	if err != nil {
-		return nil, s.Fail(op, at, List, err)
+		return nil, c.Fail(op, at, List, err)
 	}
 	return listed(got), nil
 }
@@ -162,8 +162,8 @@ func listed(got *vaultapi.Secret) []string {
 }
 
 // Odd is an answer that no Vault should give.
-func (s *Client) Odd(op, path string, err error) error {
-	return &Error{Op: op, Path: path, Server: s.api.Address(), Kind: Other, Detail: "unexpected answer: " + err.Error()}
+func (c *Client) Odd(op, path string, err error) error {
+	return &Error{Op: op, Path: path, Server: c.api.Address(), Kind: Other, Detail: "unexpected answer: " + err.Error()}
 }
 
 // below joins an API path. The client cleans paths, so a segment that cleaning

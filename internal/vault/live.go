@@ -88,8 +88,8 @@ const maxActivateTries = 64
 // ReadLive reads a field at a version, 0 for the current one. An absent path or
 // version is Found false, and what is odd about the field is Problem: neither
 // is an error.
-func (s *Client) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
-	e, err := s.Get(ctx, "read a live secret", p.Mount, p.Path, version)
+func (c *Client) ReadLive(ctx context.Context, p credential.Path, version int) (Live, error) {
+	e, err := c.Get(ctx, "read a live secret", p.Mount, p.Path, version)
 	if err != nil {
 		return Live{}, err
 	}
@@ -210,15 +210,15 @@ func (l Live) Shows(secret credential.Secret) bool {
 // writes on top of them. If the field already holds value, a lost reply of an
 // earlier call explains it and that is success. If the field holds anything
 // else the error satisfies IsCASMismatch and nothing was written.
-func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
+func (c *Client) Activate(ctx context.Context, p credential.Path, from Live, value credential.Secret, owner string) (Live, error) {
 	const op = "activate a new value"
 	now := from
 	for range maxActivateTries {
 		data, err := now.with(p.Field, value, owner)
 		if err != nil {
-			return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: Other, Detail: err.Error()}
+			return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: c.api.Address(), Kind: Other, Detail: err.Error()}
 		}
-		e, err := s.write(ctx, op, p.Mount, p.Path, now.Version, data)
+		e, err := c.write(ctx, op, p.Mount, p.Path, now.Version, data)
 		if err == nil {
 			return now.replacedBy(e, p.Field, value), nil
 		}
@@ -226,7 +226,7 @@ func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 			return Live{}, err
 		}
 		mismatch := err
-		if now, err = s.ReadLive(ctx, p, 0); err != nil {
+		if now, err = c.ReadLive(ctx, p, 0); err != nil {
 			return Live{}, err
 		}
 		switch now = now.Like(from); {
@@ -236,7 +236,7 @@ func (s *Client) Activate(ctx context.Context, p credential.Path, from Live, val
 			return Live{}, mismatch
 		}
 	}
-	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: s.api.Address(), Kind: CASMismatch,
+	return Live{}, &Error{Op: op, Path: p.Mount + "/data/" + p.Path, Server: c.api.Address(), Kind: CASMismatch,
 		Detail: "other fields of the secret keep changing"}
 }
 
@@ -335,15 +335,15 @@ func (l Live) readsAs(text string, value credential.Secret) bool {
 // newest version, neither deleted nor destroyed, and written when we wrote it.
 // Where it is not, the caller must not give up its own copy of the value before
 // it has seen another one.
-func (s *Client) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
+func (c *Client) Destroy(ctx context.Context, p credential.Path, versions []int, activated int, written time.Time) (current bool, err error) {
 	const op = "destroy old versions"
-	at, err := s.at(ctx, p.Mount, "metadata", p.Path)
+	at, err := c.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
 		return false, err
 	}
-	got, err := s.readSecret(ctx, at, nil)
+	got, err := c.readSecret(ctx, at, nil)
 	if err != nil {
-		return false, s.Fail(op, at, Read, err)
+		return false, c.Fail(op, at, Read, err)
 	}
 	if got == nil {
 		return false, nil
@@ -368,21 +368,21 @@ func (s *Client) Destroy(ctx context.Context, p credential.Path, versions []int,
 			doomed = append(doomed, n)
 		}
 	}
-	if doomed, err = s.heldToo(ctx, p, doomed, activated); err != nil || len(doomed) == 0 {
+	if doomed, err = c.heldToo(ctx, p, doomed, activated); err != nil || len(doomed) == 0 {
 		return current, err
 	}
-	if at, err = s.at(ctx, p.Mount, "destroy", p.Path); err != nil {
+	if at, err = c.at(ctx, p.Mount, "destroy", p.Path); err != nil {
 		return false, err
 	}
-	if _, err := s.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
-		return false, s.Fail(op, at, Update, err)
+	if _, err := c.api.Logical().WriteWithContext(ctx, at, map[string]any{"versions": doomed}); err != nil {
+		return false, c.Fail(op, at, Update, err)
 	}
 	return current, nil
 }
 
 // heldToo are those of versions all of whose other fields activated has as
 // well. The one right before it is one of them: Activate wrote over it.
-func (s *Client) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
+func (c *Client) heldToo(ctx context.Context, p credential.Path, versions []int, activated int) (out []int, err error) {
 	var now *Live
 	for _, n := range versions {
 		if n == activated-1 {
@@ -390,13 +390,13 @@ func (s *Client) heldToo(ctx context.Context, p credential.Path, versions []int,
 			continue
 		}
 		if now == nil {
-			l, err := s.ReadLive(ctx, p, activated)
+			l, err := c.ReadLive(ctx, p, activated)
 			if err != nil {
 				return nil, err
 			}
 			now = &l
 		}
-		old, err := s.ReadLive(ctx, p, n)
+		old, err := c.ReadLive(ctx, p, n)
 		if err != nil {
 			return nil, err
 		}

@@ -30,18 +30,18 @@ type identity struct {
 func (i identity) appRole() bool { return i.roleID != "" }
 
 // ChooseLogin takes the login that the environment names.
-func (s *Client) ChooseLogin() error {
+func (c *Client) ChooseLogin() error {
 	who, err := chooseLogin()
 	if err != nil {
 		return err
 	}
-	s.login.init(who)
+	c.login.init(who)
 	return nil
 }
 
 // AppRole reports whether we log in by an AppRole, and not with a token that a
 // person holds.
-func (s *Client) AppRole() bool { return s.login.who.appRole() }
+func (c *Client) AppRole() bool { return c.login.who.appRole() }
 
 func chooseLogin() (identity, error) {
 	role, file := os.Getenv(EnvRoleID), os.Getenv(EnvSecretIDFile)
@@ -97,67 +97,67 @@ type Lease struct {
 // LogIn makes sure of a token that Vault accepts and says how long it lasts. A
 // secret-id that was refused is not offered again until the file holds another
 // one.
-func (s *Client) LogIn(ctx context.Context) (Lease, error) {
-	who := s.login.who
+func (c *Client) LogIn(ctx context.Context) (Lease, error) {
+	who := c.login.who
 	if !who.appRole() {
-		s.api.SetToken(who.token.Reveal())
-		l, err := s.lookUp(ctx, who.token.Reveal())
+		c.api.SetToken(who.token.Reveal())
+		l, err := c.lookUp(ctx, who.token.Reveal())
 		if err == nil {
-			s.login.holds(l)
+			c.login.holds(l)
 		}
 		return l, err
 	}
-	s.login.changing.Lock()
-	defer s.login.changing.Unlock()
+	c.login.changing.Lock()
+	defer c.login.changing.Unlock()
 	secretID, err := readSecretID(who.secretIDFile)
 	if err != nil {
 		return Lease{}, err
 	}
-	if err := s.login.refusal(secretID); err != nil {
+	if err := c.login.refusal(secretID); err != nil {
 		return Lease{}, err
 	}
-	auth, err := s.present(ctx, secretID)
+	auth, err := c.present(ctx, secretID)
 	if err != nil {
-		s.login.refuse(s, secretID, err)
+		c.login.refuse(c, secretID, err)
 		return Lease{}, err
 	}
-	return s.take(auth, secretID), nil
+	return c.take(auth, secretID), nil
 }
 
 // present offers a secret-id of our role to Vault.
-func (s *Client) present(ctx context.Context, secretID credential.Secret) (*vaultapi.SecretAuth, error) {
+func (c *Client) present(ctx context.Context, secretID credential.Secret) (*vaultapi.SecretAuth, error) {
 	const path = "auth/" + AppRoleMount + "/login"
 	// A client without the old token: an expired one must not stand in the way.
-	bare, err := s.api.CloneWithHeaders()
+	bare, err := c.api.CloneWithHeaders()
 	if err != nil {
-		return nil, s.Fail("log in", path, Update, err)
+		return nil, c.Fail("log in", path, Update, err)
 	}
 	bare.ClearToken()
-	got, err := bare.Logical().WriteWithContext(ctx, path, map[string]any{"role_id": s.login.who.roleID, "secret_id": secretID.Reveal()})
+	got, err := bare.Logical().WriteWithContext(ctx, path, map[string]any{"role_id": c.login.who.roleID, "secret_id": secretID.Reveal()})
 	if err != nil {
-		return nil, s.Fail("log in by AppRole", path, Update, err)
+		return nil, c.Fail("log in by AppRole", path, Update, err)
 	}
 	if got == nil || got.Auth == nil {
-		return nil, &Error{Op: "log in by AppRole", Path: path, Server: s.api.Address(), Kind: Other, Detail: "the answer holds no token"}
+		return nil, &Error{Op: "log in by AppRole", Path: path, Server: c.api.Address(), Kind: Other, Detail: "the answer holds no token"}
 	}
 	return got.Auth, nil
 }
 
 // take works with the token of a login from now on.
-func (s *Client) take(auth *vaultapi.SecretAuth, secretID credential.Secret) Lease {
-	s.api.SetToken(auth.ClientToken)
-	s.login.accept(auth.Metadata["role_name"], secretID)
+func (c *Client) take(auth *vaultapi.SecretAuth, secretID credential.Secret) Lease {
+	c.api.SetToken(auth.ClientToken)
+	c.login.accept(auth.Metadata["role_name"], secretID)
 	l := leaseOf(auth)
-	s.login.holds(l)
+	c.login.holds(l)
 	return l
 }
 
 // keep holds the login until ctx ends. A token that cannot be kept shows
 // itself at the next call as TokenExpired, so failures here need no report.
-func (s *Client) keep(ctx context.Context, l Lease) {
+func (c *Client) keep(ctx context.Context, l Lease) {
 	pause := time.Second
-	for due := s.dueAfter(l); ; {
-		next, ok := s.rest(ctx, due)
+	for due := c.dueAfter(l); ; {
+		next, ok := c.rest(ctx, due)
 		if !ok {
 			return
 		}
@@ -165,7 +165,7 @@ func (s *Client) keep(ctx context.Context, l Lease) {
 			continue
 		}
 		if next == nil {
-			got, err := s.prolong(ctx, l)
+			got, err := c.prolong(ctx, l)
 			if err != nil {
 				due = time.Now().Add(pause)
 				pause = min(2*pause, 30*time.Second)
@@ -173,18 +173,18 @@ func (s *Client) keep(ctx context.Context, l Lease) {
 			}
 			next = &got
 		}
-		l, due, pause = *next, s.dueAfter(*next), time.Second
+		l, due, pause = *next, c.dueAfter(*next), time.Second
 	}
 }
 
 // rest waits until due, or for what a look at our secret-id in Vault brings:
 // the lease of another login that was made meanwhile.
-func (s *Client) rest(ctx context.Context, due time.Time) (other *Lease, ok bool) {
+func (c *Client) rest(ctx context.Context, due time.Time) (other *Lease, ok bool) {
 	look := time.Until(due)
 	switch {
-	case s.Role() != "":
+	case c.Role() != "":
 		look = min(look, WatchEvery)
-	case !s.login.who.appRole():
+	case !c.login.who.appRole():
 		look = min(look, tokenLooked)
 	}
 	t := time.NewTimer(look)
@@ -192,17 +192,17 @@ func (s *Client) rest(ctx context.Context, due time.Time) (other *Lease, ok bool
 	select {
 	case <-ctx.Done():
 		return nil, false
-	case l := <-s.login.renewed:
+	case l := <-c.login.renewed:
 		return &l, true
 	case <-t.C:
 	}
 	switch {
 	case !time.Now().Before(due):
 		return nil, true
-	case s.Role() != "":
-		return s.watch(ctx), true
-	case !s.login.who.appRole():
-		return s.anotherToken(ctx), true
+	case c.Role() != "":
+		return c.watch(ctx), true
+	case !c.login.who.appRole():
+		return c.anotherToken(ctx), true
 	}
 	return nil, true
 }
@@ -211,11 +211,11 @@ const endless = 100 * 365 * 24 * time.Hour
 
 // dueAfter is when a token must be prolonged: two thirds of its life leaves
 // time for several tries before it ends.
-func (s *Client) dueAfter(l Lease) time.Time {
+func (c *Client) dueAfter(l Lease) time.Time {
 	switch {
 	case l.TTL <= 0:
 		return time.Now().Add(endless)
-	case !l.Renewable && !s.login.who.appRole():
+	case !l.Renewable && !c.login.who.appRole():
 		return time.Now().Add(endless) // nothing prolongs it: see anotherToken
 	}
 	return time.Now().Add(l.TTL * 2 / 3)
@@ -224,19 +224,19 @@ func (s *Client) dueAfter(l Lease) time.Time {
 // prolong renews, or logs in again where renewing gains less than half of the
 // last term: near its end of life (token_max_ttl) Vault grants ever shorter
 // ones.
-func (s *Client) prolong(ctx context.Context, l Lease) (Lease, error) {
+func (c *Client) prolong(ctx context.Context, l Lease) (Lease, error) {
 	if l.Renewable {
-		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, 0)
+		got, err := c.api.Auth().Token().RenewSelfWithContext(ctx, 0)
 		if err == nil && got != nil && got.Auth != nil {
 			next := leaseOf(got.Auth)
-			if next.TTL > l.TTL/2 || !s.login.who.appRole() {
-				s.login.holds(next)
+			if next.TTL > l.TTL/2 || !c.login.who.appRole() {
+				c.login.holds(next)
 				return next, nil
 			}
 		}
-		if !s.login.who.appRole() {
-			return Lease{}, s.Fail("renew our token", "auth/token/renew-self", Update, err)
+		if !c.login.who.appRole() {
+			return Lease{}, c.Fail("renew our token", "auth/token/renew-self", Update, err)
 		}
 	}
-	return s.LogIn(ctx)
+	return c.LogIn(ctx)
 }

@@ -48,40 +48,40 @@ type Place struct{ Mount, Path string }
 // Cut finds the mount that serves a path ("team/kv/apps/x"), which must be KV
 // version 2. The error is an *Error of kind NoMount or NotKV2 where that is the
 // trouble. What was found stays known for the life of the store.
-func (s *Client) Cut(ctx context.Context, full string) (Place, error) {
+func (c *Client) Cut(ctx context.Context, full string) (Place, error) {
 	full = strings.Trim(full, "/")
-	if mount, rest, ok := s.mounts.cut(full); ok {
+	if mount, rest, ok := c.mounts.cut(full); ok {
 		return Place{mount, rest}, nil
 	}
 	for _, seg := range strings.Split(full, "/") {
 		if seg == "" || seg == "." || seg == ".." {
-			return Place{}, &Error{Op: "name a secret", Path: full, Server: s.api.Address(), Kind: BadPath}
+			return Place{}, &Error{Op: "name a secret", Path: full, Server: c.api.Address(), Kind: BadPath}
 		}
 	}
 	op, at := "find the mount of a path", "sys/internal/ui/mounts/"+full
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		failed := s.Fail(op, at, Read, err)
+		failed := c.Fail(op, at, Read, err)
 		if IsKind(failed, PermissionDenied) {
-			return Place{}, s.noMount(ctx, full)
+			return Place{}, c.noMount(ctx, full)
 		}
 		return Place{}, failed
 	}
 	if got == nil {
-		return Place{}, s.Odd(op, at, fmt.Errorf("empty"))
+		return Place{}, c.Odd(op, at, fmt.Errorf("empty"))
 	}
 	name, _ := got.Data["path"].(string)
 	kind, _ := got.Data["type"].(string)
 	version, _ := nested(got, "options")["version"].(string)
 	mount := strings.Trim(name, "/")
 	if mount == "" || full != mount && !strings.HasPrefix(full, mount+"/") {
-		return Place{}, s.Odd(op, at, fmt.Errorf("it names a mount that does not serve the path"))
+		return Place{}, c.Odd(op, at, fmt.Errorf("it names a mount that does not serve the path"))
 	}
 	if kind != "kv" || version != "2" {
-		return Place{}, &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NotKV2,
+		return Place{}, &Error{Op: op, Path: full, Server: c.api.Address(), Kind: NotKV2,
 			Detail: fmt.Sprintf("the mount %s is of type %s%s", mount, kind, strings.TrimSuffix(", version "+version, ", version "))}
 	}
-	s.mounts.add(mount)
+	c.mounts.add(mount)
 	return Place{mount, strings.TrimPrefix(strings.TrimPrefix(full, mount), "/")}, nil
 }
 
@@ -89,25 +89,25 @@ func (s *Client) Cut(ctx context.Context, full string) (Place, error) {
 // right at all: Vault's answer to the question for the mount is the same. A
 // login without rights is refused before Vault looks for the mount, and so is
 // told nothing either.
-func (s *Client) noMount(ctx context.Context, full string) error {
+func (c *Client) noMount(ctx context.Context, full string) error {
 	const op = "read a secret"
-	if _, err := s.api.Logical().ReadWithContext(ctx, full); err != nil {
+	if _, err := c.api.Logical().ReadWithContext(ctx, full); err != nil {
 		mount, path, _ := strings.Cut(full, "/")
-		return s.Fail(op, mount+"/data/"+path, Read, err) // as policies write it, by the likeliest mount
+		return c.Fail(op, mount+"/data/"+path, Read, err) // as policies write it, by the likeliest mount
 	}
-	return &Error{Op: op, Path: full, Server: s.api.Address(), Kind: NoMount}
+	return &Error{Op: op, Path: full, Server: c.api.Address(), Kind: NoMount}
 }
 
 // at is the API path of a part ("data", "metadata", "destroy") of a secret.
 // mount and path are as a reference writes them, cut at its first segment.
-func (s *Client) at(ctx context.Context, mount, part, path string) (string, error) {
-	if mount == s.own {
+func (c *Client) at(ctx context.Context, mount, part, path string) (string, error) {
+	if mount == c.own {
 		return below(mount, part, path)
 	}
 	if at, err := below(mount, part, path); err != nil {
 		return at, err
 	}
-	p, err := s.Cut(ctx, mount+"/"+path)
+	p, err := c.Cut(ctx, mount+"/"+path)
 	if err != nil {
 		return "", err
 	}

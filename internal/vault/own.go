@@ -86,15 +86,15 @@ func (o *ownLogin) current() (role string, secretID credential.Secret) {
 }
 
 // Uses reports whether a secret-id is the one that we are logged in with.
-func (s *Client) Uses(secretID credential.Secret) bool {
-	_, using := s.login.current()
+func (c *Client) Uses(secretID credential.Secret) bool {
+	_, using := c.login.current()
 	return secretID.Equal(using)
 }
 
 // Role is WorkerRole if that is what we are logged in with, by a secret-id from
 // a file: a login that can be rotated by whoever uses it. Else empty.
-func (s *Client) Role() string {
-	if role, _ := s.login.current(); role == WorkerPolicy {
+func (c *Client) Role() string {
+	if role, _ := c.login.current(); role == WorkerPolicy {
 		return WorkerRole
 	}
 	return ""
@@ -102,17 +102,17 @@ func (s *Client) Role() string {
 
 // Replaceable tries whether the secret-id file can be replaced, without doing
 // it. The error is a *protocol.Stop that says what is in the way.
-func (s *Client) Replaceable() error {
-	tmp, err := prepareFile(s.login.who.secretIDFile, credential.Secret{})
+func (c *Client) Replaceable() error {
+	tmp, err := prepareFile(c.login.who.secretIDFile, credential.Secret{})
 	if err != nil {
-		return s.notReplaceable(err)
+		return c.notReplaceable(err)
 	}
 	tmp.drop()
 	return nil
 }
 
-func (s *Client) notReplaceable(err error) error {
-	return &protocol.Stop{Reason: protocol.ReasonRights, Server: s.api.Address(), Detail: fmt.Sprintf(
+func (c *Client) notReplaceable(err error) error {
+	return &protocol.Stop{Reason: protocol.ReasonRights, Server: c.api.Address(), Detail: fmt.Sprintf(
 		"the worker cannot replace its own secret-id file (%s): %v; the secret-id in it was not destroyed; let the worker write the file and its folder, or rotate this login by hand", EnvSecretIDFile, plainCause(err))}
 }
 
@@ -121,48 +121,48 @@ func (s *Client) notReplaceable(err error) error {
 // changed for one of it. The old token is revoked. A refused value, or a file
 // that cannot be written, leaves everything as it was. Doing it twice does no
 // harm.
-func (s *Client) Adopt(ctx context.Context, value credential.Secret) error {
-	o := &s.login
+func (c *Client) Adopt(ctx context.Context, value credential.Secret) error {
+	o := &c.login
 	o.changing.Lock()
 	defer o.changing.Unlock()
 	inFile, err := readSecretID(o.who.secretIDFile)
 	if err != nil {
-		return s.notReplaceable(err)
+		return c.notReplaceable(err)
 	}
 	_, using := o.current()
 	if using.Equal(value) && inFile.Equal(value) {
 		return nil
 	}
-	auth, err := s.present(ctx, value)
+	auth, err := c.present(ctx, value)
 	if err != nil {
 		return err
 	}
 	if !inFile.Equal(value) {
 		if err := replaceFile(o.who.secretIDFile, value); err != nil {
-			s.revoke(ctx, auth.ClientToken)
-			return s.notReplaceable(err)
+			c.revoke(ctx, auth.ClientToken)
+			return c.notReplaceable(err)
 		}
 	}
-	before := s.api.Token()
-	l := s.take(auth, value)
+	before := c.api.Token()
+	l := c.take(auth, value)
 	select { // the newest counts
 	case <-o.renewed:
 	default:
 	}
 	o.renewed <- l
-	s.revoke(ctx, before)
+	c.revoke(ctx, before)
 	return nil
 }
 
 // Offered is for how long our place in Vault has held a secret-id, by Vault's
 // clock, for those of machines differ; 0 if it does not hold it, or if Vault
 // does not say.
-func (s *Client) Offered(ctx context.Context, value credential.Secret) time.Duration {
-	live, err := s.ReadLive(ctx, OwnSecretID(s.own), 0)
+func (c *Client) Offered(ctx context.Context, value credential.Secret) time.Duration {
+	live, err := c.ReadLive(ctx, OwnSecretID(c.own), 0)
 	if err != nil || !live.Found || live.Written.IsZero() || !live.Value.Equal(value) {
 		return 0
 	}
-	now, said := s.ServerTime(ctx)
+	now, said := c.ServerTime(ctx)
 	if !said {
 		return 0
 	}
@@ -171,8 +171,8 @@ func (s *Client) Offered(ctx context.Context, value credential.Secret) time.Dura
 
 // revoke ends a token of ours. One that stays ends by its lifetime, and a
 // rotation of the role revokes it.
-func (s *Client) revoke(ctx context.Context, token string) {
-	holder, err := s.api.CloneWithHeaders()
+func (c *Client) revoke(ctx context.Context, token string) {
+	holder, err := c.api.CloneWithHeaders()
 	if err != nil {
 		return
 	}
@@ -183,8 +183,8 @@ func (s *Client) revoke(ctx context.Context, token string) {
 // unknown reports whether Vault says that our role has no such secret-id.
 // Asking with the token in hand costs no wrong login, of which a few would lock
 // the role, with every worker in it. Where we may not ask, nobody knows.
-func (s *Client) unknown(ctx context.Context, value credential.Secret) bool {
-	got, err := s.api.Logical().WriteWithContext(ctx, "auth/"+AppRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
+func (c *Client) unknown(ctx context.Context, value credential.Secret) bool {
+	got, err := c.api.Logical().WriteWithContext(ctx, "auth/"+AppRoleMount+"/role/"+WorkerPolicy+"/secret-id/lookup",
 		map[string]any{"secret_id": value.Reveal()})
 	return err == nil && (got == nil || got.Data == nil)
 }
@@ -193,31 +193,31 @@ func (s *Client) unknown(ctx context.Context, value credential.Secret) bool {
 // secret-id that Vault holds if that is another one than ours, and logs in
 // again where our token was revoked. It returns the lease of a login that it
 // made.
-func (s *Client) watch(ctx context.Context) *Lease {
-	live, err := s.ReadLive(ctx, OwnSecretID(s.own), 0)
+func (c *Client) watch(ctx context.Context) *Lease {
+	live, err := c.ReadLive(ctx, OwnSecretID(c.own), 0)
 	if IsKind(err, TokenExpired) {
-		if l, err := s.LogIn(ctx); err == nil {
+		if l, err := c.LogIn(ctx); err == nil {
 			return &l
 		}
 		return nil
 	}
-	_, using := s.login.current()
-	if err != nil || !live.Found || live.Value.IsZero() || live.Value.Equal(using) || live.Value.Equal(s.login.spurned) {
+	_, using := c.login.current()
+	if err != nil || !live.Found || live.Value.IsZero() || live.Value.Equal(using) || live.Value.Equal(c.login.spurned) {
 		return nil
 	}
-	if s.unknown(ctx, live.Value) {
-		s.login.spurned = live.Value
+	if c.unknown(ctx, live.Value) {
+		c.login.spurned = live.Value
 		return nil
 	}
-	if err := s.Adopt(ctx, live.Value); err != nil {
+	if err := c.Adopt(ctx, live.Value); err != nil {
 		var e *Error
 		if errors.As(err, &e) && e.Status == http.StatusBadRequest {
-			s.login.spurned = live.Value
+			c.login.spurned = live.Value
 		}
 		return nil
 	}
 	select {
-	case l := <-s.login.renewed:
+	case l := <-c.login.renewed:
 		return &l
 	default:
 		return nil

@@ -15,27 +15,27 @@ import (
 
 // GeneratePassword makes a value by a Vault password policy
 // (sys/policies/password). The error says if the policy does not exist.
-func (s *Client) GeneratePassword(ctx context.Context, policy string) (credential.Secret, error) {
+func (c *Client) GeneratePassword(ctx context.Context, policy string) (credential.Secret, error) {
 	const op = "generate a password"
 	at := "sys/policies/password/" + policy + "/generate"
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		err = s.Fail(op, at, Read, err)
+		err = c.Fail(op, at, Read, err)
 	}
 	switch {
 	case err == nil && got == nil, IsKind(err, NotFound):
-		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: s.api.Address(), Detail: fmt.Sprintf(
+		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: c.api.Address(), Detail: fmt.Sprintf(
 			"Vault has no password policy %q, by which new values are made; write it (`vault write sys/policies/password/%s policy=@FILE`) or correct password.vault_policy in the campaign file", policy, policy)}
 	case err != nil:
 		return credential.Secret{}, err
 	}
 	v, _ := got.Data["password"].(string)
 	why := unfit(v)
-	if why == "" && s.drawn.again(v) {
+	if why == "" && c.drawn.again(v) {
 		why = "makes the same value twice"
 	}
 	if why != "" {
-		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: s.api.Address(), Detail: fmt.Sprintf(
+		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: c.api.Address(), Detail: fmt.Sprintf(
 			"what Vault makes by its password policy %q is no password: it %s; see who changed the policy, and correct it", policy, why)}
 	}
 	return credential.NewSecret(v), nil
@@ -102,10 +102,10 @@ func (d *lastDrawn) again(v string) bool {
 
 // TryPasswordPolicy draws values by a policy, and looks at them together. The error is
 // a *protocol.Stop if they can be guessed.
-func (s *Client) TryPasswordPolicy(ctx context.Context, name string) error {
+func (c *Client) TryPasswordPolicy(ctx context.Context, name string) error {
 	shortest, all := "", ""
 	for range draws {
-		v, err := s.GeneratePassword(ctx, name)
+		v, err := c.GeneratePassword(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (s *Client) TryPasswordPolicy(ctx context.Context, name string) error {
 		}
 	}
 	if has := bits(shortest, all); has < leastBits {
-		return &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: s.api.Address(), Detail: fmt.Sprintf(
+		return &protocol.Stop{Reason: protocol.ReasonNoGenerator, Server: c.api.Address(), Detail: fmt.Sprintf(
 			"what Vault makes by its password policy %q can be guessed: its length and its alphabet give some %.0f bits, and %d are the least; see who changed the policy, and correct it (a larger length, or more characters)", name, has, leastBits)}
 	}
 	return nil

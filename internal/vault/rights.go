@@ -15,13 +15,13 @@ import (
 // MayWrite asks Vault whether our login may write the live paths, of which
 // those that exist have a version. Where it may not ask, nothing is known and
 // it is nil.
-func (s *Client) MayWrite(ctx context.Context, paths []credential.Path, versions []int) error {
+func (c *Client) MayWrite(ctx context.Context, paths []credential.Path, versions []int) error {
 	want := map[string][]string{}
 	var ask []string
 	for i, p := range paths {
 		place := p.Mount + "/data/" + p.Path
 		if trimmed(place) {
-			if err := s.tryWrite(ctx, place); err != nil {
+			if err := c.tryWrite(ctx, place); err != nil {
 				return err
 			}
 			continue
@@ -35,7 +35,7 @@ func (s *Client) MayWrite(ctx context.Context, paths []credential.Path, versions
 	if len(ask) == 0 {
 		return nil
 	}
-	missing, err := s.Lacking(ctx, want)
+	missing, err := c.Lacking(ctx, want)
 	if IsDenied(err) {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (s *Client) MayWrite(ctx context.Context, paths []credential.Path, versions
 	}
 	for _, place := range ask {
 		if len(missing[place]) > 0 {
-			return &Error{Op: opRights, Path: place, Server: s.Address(), Kind: PermissionDenied, Capability: want[place][0], Detail: "asked of " + capabilitiesSelf}
+			return &Error{Op: opRights, Path: place, Server: c.Address(), Kind: PermissionDenied, Capability: want[place][0], Detail: "asked of " + capabilitiesSelf}
 		}
 	}
 	return nil
@@ -54,14 +54,14 @@ const opRights, capabilitiesSelf = "ask for our rights", "sys/capabilities-self"
 
 // Lacking asks Vault which of the wanted capabilities our token lacks, by API
 // path. Paths of which it cannot be asked are left out: see Oddly.
-func (s *Client) Lacking(ctx context.Context, want map[string][]string) (map[string][]string, error) {
+func (c *Client) Lacking(ctx context.Context, want map[string][]string) (map[string][]string, error) {
 	const chunk = 200
 	missing := map[string][]string{}
 	ask := slices.DeleteFunc(slices.Sorted(maps.Keys(want)), trimmed)
 	for paths := range slices.Chunk(ask, chunk) {
-		got, err := s.api.Logical().WriteWithContext(ctx, capabilitiesSelf, map[string]any{"paths": paths})
+		got, err := c.api.Logical().WriteWithContext(ctx, capabilitiesSelf, map[string]any{"paths": paths})
 		if err != nil {
-			return nil, s.Fail(opRights, capabilitiesSelf, Update, err)
+			return nil, c.Fail(opRights, capabilitiesSelf, Update, err)
 		}
 		for _, path := range paths {
 			if caps := lacking(got, path, want[path]); len(caps) > 0 {
@@ -86,14 +86,14 @@ const neverReached = 1<<31 - 1
 
 // tryWrite tries a write that cannot succeed, because it asks for a version
 // that is not there: Vault looks at our rights before, and changes nothing.
-func (s *Client) tryWrite(ctx context.Context, place string) error {
-	_, err := s.api.Logical().WriteWithContext(ctx, place, map[string]any{
+func (c *Client) tryWrite(ctx context.Context, place string) error {
+	_, err := c.api.Logical().WriteWithContext(ctx, place, map[string]any{
 		"options": map[string]any{"cas": neverReached}, "data": map[string]any{},
 	})
 	if err == nil {
-		return s.Odd("try our rights", place, fmt.Errorf("a write was taken that could not be"))
+		return c.Odd("try our rights", place, fmt.Errorf("a write was taken that could not be"))
 	}
-	if err = s.Fail("try our rights", place, Write, err); IsCASMismatch(err) {
+	if err = c.Fail("try our rights", place, Write, err); IsCASMismatch(err) {
 		return nil
 	}
 	return err

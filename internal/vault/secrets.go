@@ -35,14 +35,14 @@ const opListSecrets = "list secrets"
 // whose metadata is left are listed too: their accounts may live. An error of
 // each ends the listing and is returned. What cannot be listed is an error, so
 // nothing is forgotten.
-func (s *Client) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
-	place, err := s.Cut(ctx, prefix)
+func (c *Client) ListSecrets(ctx context.Context, prefix string, each func(SecretMeta) error) error {
+	place, err := c.Cut(ctx, prefix)
 	if err != nil {
 		return err
 	}
 	mount, path := place.Mount, place.Path
 	if path != "" {
-		m, found, err := s.secretMeta(ctx, mount, path)
+		m, found, err := c.secretMeta(ctx, mount, path)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *Client) ListSecrets(ctx context.Context, prefix string, each func(Secre
 	for len(folders) > 0 {
 		folder := folders[len(folders)-1]
 		folders = folders[:len(folders)-1]
-		names, err := s.Names(ctx, opListSecrets, mount, folder)
+		names, err := c.Names(ctx, opListSecrets, mount, folder)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *Client) ListSecrets(ctx context.Context, prefix string, each func(Secre
 				leaves = append(leaves, full)
 			}
 		}
-		if err := s.eachMeta(ctx, mount, leaves, each); err != nil {
+		if err := c.eachMeta(ctx, mount, leaves, each); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Client) ListSecrets(ctx context.Context, prefix string, each func(Secre
 }
 
 // eachMeta reads in chunks, so that a folder of any size takes little memory.
-func (s *Client) eachMeta(ctx context.Context, mount string, paths []string, each func(SecretMeta) error) error {
+func (c *Client) eachMeta(ctx context.Context, mount string, paths []string, each func(SecretMeta) error) error {
 	const chunk = 256
 	for len(paths) > 0 {
 		now := paths[:min(chunk, len(paths))]
@@ -88,7 +88,7 @@ func (s *Client) eachMeta(ctx context.Context, mount string, paths []string, eac
 		g.SetLimit(readsAtOnce)
 		for i, p := range now {
 			g.Go(func() (err error) {
-				metas[i], found[i], err = s.secretMeta(gctx, mount, p)
+				metas[i], found[i], err = c.secretMeta(gctx, mount, p)
 				return err
 			})
 		}
@@ -107,13 +107,13 @@ func (s *Client) eachMeta(ctx context.Context, mount string, paths []string, eac
 	return nil
 }
 
-func (s *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
+func (c *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
 	// One read gives what the secret holds and its custom_metadata.
-	if !s.blind.Load() {
-		e, err := s.Get(ctx, opListSecrets, mount, path, 0)
+	if !c.blind.Load() {
+		e, err := c.Get(ctx, opListSecrets, mount, path, 0)
 		switch {
 		case IsKind(err, PermissionDenied):
-			s.blind.Store(true) // an operator's login: metadata alone
+			c.blind.Store(true) // an operator's login: metadata alone
 		case err != nil:
 			return SecretMeta{}, false, err
 		case e.Version > 0 && e.custom != nil:
@@ -124,9 +124,9 @@ func (s *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta
 	if err != nil {
 		return SecretMeta{}, false, err
 	}
-	got, err := s.api.Logical().ReadWithContext(ctx, at)
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
 	if err != nil {
-		return SecretMeta{}, false, s.Fail(opListSecrets, at, Read, err)
+		return SecretMeta{}, false, c.Fail(opListSecrets, at, Read, err)
 	}
 	if got == nil {
 		return SecretMeta{}, false, nil

@@ -42,8 +42,8 @@ func (o *ownLogin) refusedToken() {
 // EndsSoon says why nothing may be begun that needs the login to Vault for as
 // long as need; nil if it lasts. A login that is prolonged comes close to its
 // end only when that fails.
-func (s *Client) EndsSoon(need time.Duration) *protocol.Stop {
-	o := &s.login
+func (c *Client) EndsSoon(need time.Duration) *protocol.Stop {
+	o := &c.login
 	o.mu.Lock()
 	t := o.term
 	o.mu.Unlock()
@@ -53,30 +53,30 @@ func (s *Client) EndsSoon(need time.Duration) *protocol.Stop {
 	left := time.Until(t.ends)
 	switch {
 	case t.refused || !t.ends.IsZero() && left <= 0:
-		return s.loginStop("Rollcall's login to Vault has ended")
+		return c.loginStop("Rollcall's login to Vault has ended")
 	case t.ends.IsZero() || left > need:
 		return nil
 	}
-	return s.loginStop(fmt.Sprintf("Rollcall's login to Vault ends in %s, too soon to set a value and activate it", left.Round(time.Second)))
+	return c.loginStop(fmt.Sprintf("Rollcall's login to Vault ends in %s, too soon to set a value and activate it", left.Round(time.Second)))
 }
 
-func (s *Client) loginStop(what string) *protocol.Stop {
-	return &protocol.Stop{Reason: protocol.ReasonVaultLogin, Server: s.api.Address(), Detail: what + "; " + s.logInAgain() + s.hint()}
+func (c *Client) loginStop(what string) *protocol.Stop {
+	return &protocol.Stop{Reason: protocol.ReasonVaultLogin, Server: c.api.Address(), Detail: what + "; " + c.logInAgain() + c.hint()}
 }
 
-func (s *Client) hint() string {
-	if text := s.login.trouble(); text != "" {
+func (c *Client) hint() string {
+	if text := c.login.trouble(); text != "" {
 		return "; " + text
 	}
 	return ""
 }
 
 // logInAgain is what a person does about a login that has ended.
-func (s *Client) logInAgain() string {
+func (c *Client) logInAgain() string {
 	switch {
-	case s.login.who.appRole():
+	case c.login.who.appRole():
 		return "it is made anew by itself as soon as Vault takes the secret-id"
-	case s.login.who.tokenFile != "":
+	case c.login.who.tokenFile != "":
 		return "log in again (`vault login`), and it goes on with the new token"
 	}
 	return "give it another VAULT_TOKEN and run the same command, or use an AppRole (" + EnvRoleID + ", " + EnvSecretIDFile + ")"
@@ -90,30 +90,30 @@ type Lasting struct {
 
 // LastFor makes the login last for d if Vault lets it, and says how long it
 // does.
-func (s *Client) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
-	if s.login.who.appRole() {
+func (c *Client) LastFor(ctx context.Context, d time.Duration) (Lasting, error) {
+	if c.login.who.appRole() {
 		return Lasting{}, nil
 	}
-	l, err := s.lookUp(ctx, s.api.Token())
+	l, err := c.lookUp(ctx, c.api.Token())
 	if err != nil || l.TTL == 0 || l.TTL >= d || l.periodic {
 		return Lasting{}, err
 	}
 	const op, at = "renew our token", "auth/token/renew-self"
 	if l.Renewable {
 		// Vault grants what is asked for, up to the end of the token's life.
-		got, err := s.api.Auth().Token().RenewSelfWithContext(ctx, int(d.Seconds())+1)
+		got, err := c.api.Auth().Token().RenewSelfWithContext(ctx, int(d.Seconds())+1)
 		switch {
-		case err != nil && !IsKind(s.Fail(op, at, Update, err), PermissionDenied):
-			return Lasting{}, s.Fail(op, at, Update, err)
+		case err != nil && !IsKind(c.Fail(op, at, Update, err), PermissionDenied):
+			return Lasting{}, c.Fail(op, at, Update, err)
 		case err == nil && got != nil && got.Auth != nil:
 			l = leaseOf(got.Auth)
-			s.login.holds(l)
+			c.login.holds(l)
 		}
 		if l.TTL >= d {
 			return Lasting{}, nil
 		}
 	}
-	return Lasting{For: l.TTL, Remedy: s.logInAgain()}, nil
+	return Lasting{For: l.TTL, Remedy: c.logInAgain()}, nil
 }
 
 // leaseOf reads an answer to a login or a renewal. Vault rounds the last second
@@ -128,28 +128,28 @@ func leaseOf(auth *vaultapi.SecretAuth) Lease {
 
 // ComesBack reports whether a login that has ended may be made anew in this
 // process: by itself, or by a person who logs in.
-func (s *Client) ComesBack() (byItself, byPerson bool) {
-	return s.login.who.appRole(), s.login.who.tokenFile != ""
+func (c *Client) ComesBack() (byItself, byPerson bool) {
+	return c.login.who.appRole(), c.login.who.tokenFile != ""
 }
 
 // lookUp asks Vault about a token by itself, without working with it yet.
-func (s *Client) lookUp(ctx context.Context, token string) (Lease, error) {
+func (c *Client) lookUp(ctx context.Context, token string) (Lease, error) {
 	const op, at = "check our token", "auth/token/lookup-self"
-	holder, err := s.api.CloneWithHeaders()
+	holder, err := c.api.CloneWithHeaders()
 	if err != nil {
-		return Lease{}, s.Fail(op, at, Read, err)
+		return Lease{}, c.Fail(op, at, Read, err)
 	}
 	holder.SetToken(token)
 	self, err := holder.Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
-		return Lease{}, wrap(s.api.Address(), op, at, Read, err)
+		return Lease{}, wrap(c.api.Address(), op, at, Read, err)
 	}
 	l := Lease{}
 	if l.TTL, err = self.TokenTTL(); err != nil {
-		return Lease{}, s.Odd(op, at, err)
+		return Lease{}, c.Odd(op, at, err)
 	}
 	if l.Renewable, err = self.TokenIsRenewable(); err != nil {
-		return Lease{}, s.Odd(op, at, err)
+		return Lease{}, c.Odd(op, at, err)
 	}
 	longest, created, period := seconds(self.Data["explicit_max_ttl"]), seconds(self.Data["creation_time"]), seconds(self.Data["period"])
 	if longest > 0 {
@@ -174,34 +174,34 @@ const (
 // anotherToken works with the token that a person has put into the file since,
 // where ours has ended or is about to. As long as ours is good the file does
 // not matter: a person may log in as somebody else meanwhile.
-func (s *Client) anotherToken(ctx context.Context) *Lease {
-	if s.EndsSoon(tokenLeast) == nil {
+func (c *Client) anotherToken(ctx context.Context) *Lease {
+	if c.EndsSoon(tokenLeast) == nil {
 		return nil
 	}
-	for _, token := range []credential.Secret{s.inFile(), credential.NewSecret(s.api.Token())} {
-		if token.IsZero() || token.Equal(s.login.spurned) {
+	for _, token := range []credential.Secret{c.inFile(), credential.NewSecret(c.api.Token())} {
+		if token.IsZero() || token.Equal(c.login.spurned) {
 			continue
 		}
-		l, err := s.lookUp(ctx, token.Reveal())
+		l, err := c.lookUp(ctx, token.Reveal())
 		if IsKind(err, TokenExpired) || IsKind(err, PermissionDenied) {
-			s.login.spurned = token
+			c.login.spurned = token
 		}
-		if err != nil || l.TTL > 0 && l.TTL < tokenLeast && token.Equal(credential.NewSecret(s.api.Token())) {
+		if err != nil || l.TTL > 0 && l.TTL < tokenLeast && token.Equal(credential.NewSecret(c.api.Token())) {
 			continue
 		}
-		s.api.SetToken(token.Reveal())
-		s.login.holds(l)
+		c.api.SetToken(token.Reveal())
+		c.login.holds(l)
 		return &l
 	}
 	return nil
 }
 
 // inFile is the token that the file holds now; zero if it is from no file.
-func (s *Client) inFile() credential.Secret {
-	if s.login.who.tokenFile == "" {
+func (c *Client) inFile() credential.Secret {
+	if c.login.who.tokenFile == "" {
 		return credential.Secret{}
 	}
-	b, err := os.ReadFile(s.login.who.tokenFile)
+	b, err := os.ReadFile(c.login.who.tokenFile)
 	if err != nil {
 		return credential.Secret{}
 	}

@@ -83,18 +83,18 @@ func Connect(own string) (*Client, error) {
 }
 
 // Close ends the renewal and revokes the token if it is of an AppRole login.
-func (s *Client) Close() error {
-	if s.stop != nil {
-		s.stop()
+func (c *Client) Close() error {
+	if c.stop != nil {
+		c.stop()
 	}
-	s.done.Wait()
-	if !s.AppRole() {
+	c.done.Wait()
+	if !c.AppRole() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
 	defer cancel()
-	if err := s.api.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
-		return s.Fail("revoke our own token", "auth/token/revoke-self", Update, err)
+	if err := c.api.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
+		return c.Fail("revoke our own token", "auth/token/revoke-self", Update, err)
 	}
 	return nil
 }
@@ -105,20 +105,20 @@ const throttledFor = 5 * time.Second
 
 // Throttled reports whether a rate limit of Vault turned us away a moment ago.
 // What it turned away was sent again, and may have been carried out since.
-func (s *Client) Throttled() bool {
-	return time.Since(time.Unix(0, s.throttled.Load())) < throttledFor
+func (c *Client) Throttled() bool {
+	return time.Since(time.Unix(0, c.throttled.Load())) < throttledFor
 }
 
 // Address is the server's.
-func (s *Client) Address() string { return s.api.Address() }
+func (c *Client) Address() string { return c.api.Address() }
 
 // API is the client below, for the AppRole sources and the
 // approle-secret-id kind. Whoever uses it must not change its token or headers.
-func (s *Client) API() *vaultapi.Client { return s.api }
+func (c *Client) API() *vaultapi.Client { return c.api }
 
 // ServerTime is Vault's clock; said is false where it does not say.
-func (s *Client) ServerTime(ctx context.Context) (now time.Time, said bool) {
-	h, err := s.api.Sys().HealthWithContext(ctx)
+func (c *Client) ServerTime(ctx context.Context) (now time.Time, said bool) {
+	h, err := c.api.Sys().HealthWithContext(ctx)
 	if err != nil || h.ServerTimeUTC == 0 {
 		return time.Time{}, false
 	}

@@ -23,15 +23,15 @@ func (v Versions) At(version int) (at time.Time, known bool) {
 }
 
 // Versions reads what Vault knows of a secret's versions.
-func (s *Client) Versions(ctx context.Context, p credential.Path) (Versions, error) {
+func (c *Client) Versions(ctx context.Context, p credential.Path) (Versions, error) {
 	const op = "look when versions were written"
-	place, err := s.at(ctx, p.Mount, "metadata", p.Path)
+	place, err := c.at(ctx, p.Mount, "metadata", p.Path)
 	if err != nil {
 		return Versions{}, err
 	}
-	got, err := s.readSecret(ctx, place, nil)
+	got, err := c.readSecret(ctx, place, nil)
 	if err != nil {
-		return Versions{}, s.Fail(op, place, Read, err)
+		return Versions{}, c.Fail(op, place, Read, err)
 	}
 	if got == nil {
 		return Versions{}, nil

@@ -80,7 +80,7 @@ func work(address string) error {
 	}
 	rotations := worker.New(c, wire.RotationQueue, worker.Options{DisableRegistrationAliasing: true})
 	workflows.Register(rotations)
-	rotations.RegisterActivity(activities.NewRotation(store, registry.New(store)))
+	rotations.RegisterActivity(activities.NewRotation(store, registry.New(store.Client)))
 	records := worker.New(c, wire.LedgerQueue, worker.Options{DisableRegistrationAliasing: true})
 	records.RegisterActivity(&activities.Ledger{Store: store, Dir: os.Getenv("LEDGER_DIR")})
 	if err := rotations.Start(); err != nil {

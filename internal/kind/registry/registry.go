@@ -23,8 +23,8 @@ import (
 	"rollcall/internal/kind/vaultlogin"
 	"rollcall/internal/postgres"
 	"rollcall/internal/postgres/settings"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
-	"rollcall/internal/vault/ownmount"
 )
 
 // opener opens the authority of one kind.
@@ -58,7 +58,7 @@ var systems = map[string]func(r *Registry, name string, s authority.Settings) (a
 // limits hold for a directory as a whole, whatever campaign uses it. Safe for
 // concurrent use.
 type Registry struct {
-	store  *ownmount.Store
+	vault  *vault.Client
 	tokens *minted.Tokens // of Vault, as logins mint them
 
 	mu   sync.Mutex
@@ -67,9 +67,10 @@ type Registry struct {
 	sys  map[string]authority.System
 }
 
-// New gives a registry whose authorities read their own logins from store.
-func New(store *ownmount.Store) *Registry {
-	return &Registry{store: store, tokens: minted.New(store.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
+// New gives a registry whose authorities read their own logins from Vault. What
+// Rollcall keeps there is no business of theirs.
+func New(v *vault.Client) *Registry {
+	return &Registry{vault: v, tokens: minted.New(v.API(), credential.VaultAuthority), open: map[string]kind.Authority{}, dirs: map[string]*directory.Client{}, sys: map[string]authority.System{}}
 }
 
 // Tokens are those of Vault, as the authorities look at them: what one has seen
@@ -133,7 +134,7 @@ func (r *Registry) directory(spec *config.Campaign, name string) (*directory.Cli
 func (r *Registry) secrets(s authority.Settings) (out []func(context.Context) (credential.Secret, error)) {
 	for _, login := range s.Logins() {
 		out = append(out, func(ctx context.Context) (credential.Secret, error) {
-			live, err := r.store.ReadLive(ctx, login.Secret, 0)
+			live, err := r.vault.ReadLive(ctx, login.Secret, 0)
 			return live.Value, err // zero where Vault has none, which the authority reports
 		})
 	}
@@ -198,7 +199,7 @@ func openLDAPPassword(r *Registry, spec *config.Campaign, name string) (kind.Aut
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(ldappassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
+	return r.withVault(ldappassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 func openADPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
@@ -206,7 +207,7 @@ func openADPassword(r *Registry, spec *config.Campaign, name string) (kind.Autho
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(adpassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
+	return r.withVault(adpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 func openUserPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
@@ -214,7 +215,7 @@ func openUserPassword(r *Registry, spec *config.Campaign, name string) (kind.Aut
 	if err != nil {
 		return nil, err
 	}
-	return r.withVault(userpassword.New(c, spec.Directories[name].Password, r.store.GeneratePassword)), nil
+	return r.withVault(userpassword.New(c, spec.Directories[name].Password, r.vault.GeneratePassword)), nil
 }
 
 // withVault: accounts of a directory may log in to Vault too.
@@ -223,11 +224,11 @@ func (r *Registry) withVault(directory kind.Authority) kind.Authority {
 }
 
 func openAppRoleSecretID(r *Registry, _ *config.Campaign, name string) (kind.Authority, error) {
-	return approlesecretid.New(r.store.API(), name).WithLogin(r.store), nil
+	return approlesecretid.New(r.vault.API(), name).WithLogin(r.vault), nil
 }
 
 func openUserpassPassword(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
-	return userpasspassword.New(r.store.API(), name, spec.Vault.Password, r.store.GeneratePassword), nil
+	return userpasspassword.New(r.vault.API(), name, spec.Vault.Password, r.vault.GeneratePassword), nil
 }
 
 func openPostgres(r *Registry, name string, s authority.Settings) (authority.Finder, error) {
@@ -239,9 +240,9 @@ func openPostgresPassword(r *Registry, spec *config.Campaign, name string) (kind
 	if err != nil {
 		return nil, err
 	}
-	return postgrespassword.New(db.(*postgres.System), spec.Authority(name).Passwords(), r.store.GeneratePassword), nil
+	return postgrespassword.New(db.(*postgres.System), spec.Authority(name).Passwords(), r.vault.GeneratePassword), nil
 }
 
 func openByHand(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
-	return byhand.New(name, spec.Vault.Password, r.store.GeneratePassword), nil
+	return byhand.New(name, spec.Vault.Password, r.vault.GeneratePassword), nil
 }
