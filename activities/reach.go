@@ -47,6 +47,7 @@ type reach struct {
 	readers map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
 	rises   map[string]string                  // by credential: the path by which a login may give itself other rights
 	unknown []credential.Credential            // logins that could not be asked
+	sees    []credential.Credential            // accounts that are open and may read what the others of their authority are set to
 	shut    []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
@@ -85,6 +86,12 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 	if len(logins) == 0 || len(paths) == 0 {
 		return nil, nil
 	}
+	for _, l := range logins {
+		if l.ReadsOthers {
+			out.sees = append(out.sees, l)
+		}
+	}
+	logins = slices.DeleteFunc(logins, func(l credential.Credential) bool { return !l.ReachesVault() })
 	asked, remade := map[string]bool{}, map[string]string{}
 	for _, p := range paths {
 		asked[p] = true
@@ -237,12 +244,21 @@ func (o *reach) Opened(id string) { o.r.logins.drop(o.batch.Campaign, id) }
 // no other one that will be closed, and goes on where it was begun.
 func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
 	switch {
+	case o.seen(c) && !o.begun(ctx, c):
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "an account of the roll that is not dead yet may fetch the hashes of all passwords of the domain, this new one too, and a hash logs in; nothing was changed: its old value is good until that account is dead or has lost the right (DS-Replication-Get-Changes-All on the domain), or a person accepts it by name (rollcall accept-open)"}
 	case !c.ReachesVault():
 		return o.Within(ctx, c)
 	case o.begun(ctx, c):
 		return nil
 	}
 	return o.Before(ctx, c)
+}
+
+// seen reports whether an account that is open may read what c is set to. Those
+// that may themselves wait for none of their like, nor do logins to Vault, which
+// go first: Vault takes no hash.
+func (o *reach) seen(c credential.Credential) bool {
+	return !c.ReadsOthers && !c.ReachesVault() && slices.ContainsFunc(o.sees, func(l credential.Credential) bool { return l.Authority == c.Authority })
 }
 
 // begun reports whether a value of the campaign is staged for c, so that it may

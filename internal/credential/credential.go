@@ -47,6 +47,10 @@ type Credential struct {
 	// is changed about it meanwhile.
 	Batch bool `json:"batch,omitempty"`
 
+	// ReadsOthers: it may fetch the hashes of all passwords of its authority, and
+	// so what others are set to.
+	ReadsOthers bool `json:"reads_others,omitempty"`
+
 	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
 	// which the device may have written) ties the credential to its account. It
 	// is rotated only if the account accepts a value that the paths hold.

@@ -118,6 +118,10 @@ const (
 	// FindingResetsOthers: the account may set the passwords of others on the
 	// roll.
 	FindingResetsOthers FindingCode = "may-reset-others"
+	// FindingReadsOthers: the account may fetch the hashes of all passwords of
+	// its directory, and so what others are set to. As a warning: one that is
+	// left out may.
+	FindingReadsOthers FindingCode = "may-read-passwords"
 	// FindingPersonAndService: one source lists the account as a person's and
 	// another as a service's, so it was rotated as the latter.
 	FindingPersonAndService FindingCode = "person-and-service"
@@ -248,5 +252,5 @@ func (f FindingCode) Undelivered() bool {
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
 	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingNotContained || f == FindingCameBack
+		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack
 }

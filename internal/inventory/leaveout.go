@@ -86,6 +86,10 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
+		if m.readsOthers(&l.Credential) && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource }) {
+			warnings = append(warnings, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may fetch the hashes of all passwords of %s (%s) and is left out (%s): whoever stole it has each new one there, and a hash logs in; take that right from it, or take the exclude out and rotate it first",
+				l.Name, l.Authority, byReplication, reason)})
+		}
 		delete(m.drafts, id)
 	}
 	warnings = append(warnings, m.notePaths(roll, why)...)

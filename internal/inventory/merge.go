@@ -106,6 +106,7 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 	}
 	m.forgetNames()
 	m.noteResets(own)
+	m.noteReaders(own)
 	staged, err := m.leftStaged(roll)
 	if err != nil {
 		return nil, nil, err

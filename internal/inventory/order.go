@@ -191,7 +191,7 @@ func (m *merger) resettersFirst(drafts []*draft, at map[*draft]spot, leading int
 			}
 			if by != nil && l.Problem == "" && at[l].compare(after) <= 0 {
 				return &naming{
-					fmt.Errorf("waves: %s of %s can reset other accounts, and the file puts it into %s, no earlier than accounts that it could reset (%s, %s): whoever stole it would set their new passwords again; put a wave with such accounts first, or leave it to the order that there is without waves",
+					fmt.Errorf("waves: %s of %s can reset other accounts or read what they are set to, and the file puts it into %s, no earlier than accounts that it could reset (%s, %s): whoever stole it would set their new passwords again; put a wave with such accounts first, or leave it to the order that there is without waves",
 						by.Name, by.Authority, m.spotName(at[by]), l.Name, m.spotName(at[l])),
 					fmt.Sprintf("waves: the file puts an account of %s that can reset others no earlier than accounts that it could reset", by.Authority),
 				}

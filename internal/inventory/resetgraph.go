@@ -38,9 +38,10 @@ func (g *resetGraph) draft(n int) *draft {
 // cannot be rotated as listed keep nobody waiting, since they are not changed.
 func (m *merger) resetGraph(drafts []*draft) *resetGraph {
 	g := &resetGraph{drafts: drafts, to: make([][]int, len(drafts)), from: make([][]int, len(drafts))}
-	nodes, protected, others := map[string]int{}, map[string][]int{}, map[string][]int{}
+	nodes, protected, others, everyone := map[string]int{}, map[string][]int{}, map[string][]int{}, map[string][]int{}
 	for n, l := range drafts {
 		nodes[l.ID] = n
+		everyone[l.Authority] = append(everyone[l.Authority], n)
 		switch {
 		case l.Authority == "" || l.Subject == "":
 		case l.protected && l.Problem == "":
@@ -76,6 +77,9 @@ func (m *merger) resetGraph(drafts []*draft) *resetGraph {
 		}
 		for _, x := range m.lost.resets[authority].Alike {
 			crowd(find(x.By, true), find(x.Accounts, false))
+		}
+		if readers := find(m.lost.resets[authority].Readers, true); len(readers) > 0 {
+			crowd(readers, everyone[authority])
 		}
 	}
 	g.late, g.comp = make([]late, len(g.to)), make([]int, len(g.to))
@@ -186,5 +190,28 @@ func (m *merger) noteResets(own ownIdentities) {
 				l.find(credential.FindingResetsOthers, "%d of them log in to Vault and go first all the same: until it is dead, whoever stole it may set their passwords again and read with them; take the right from it before the run", ahead[by])
 			}
 		}
+	}
+}
+
+// byReplication is the right by which a domain hands out passwords.
+const byReplication = "DS-Replication-Get-Changes-All on the domain, or a right to take that"
+
+func (m *merger) readsOthers(c *credential.Credential) bool {
+	return slices.Contains(m.lost.resets[c.Authority].Readers, c.Subject)
+}
+
+// noteReaders marks the drafts that may read what the others of their directory
+// are set to. These wait for them (activities/reach.go).
+func (m *merger) noteReaders(own ownIdentities) {
+	listed := map[string]int{}
+	for _, l := range m.drafts {
+		listed[l.Authority]++
+	}
+	for id, l := range m.drafts {
+		if _, ours := own[id]; ours || listed[l.Authority] < 2 || !m.readsOthers(&l.Credential) {
+			continue
+		}
+		l.resets, l.ReadsOthers = true, true
+		l.find(credential.FindingReadsOthers, "it may fetch the hashes of all passwords of %s (%s), and a hash logs in: the others wait for it until it is dead. Whoever stole it has had all hashes of before, too, that of krbtgt among them", l.Authority, byReplication)
 	}
 }

@@ -250,4 +250,9 @@ func (s *Samba) answers(ctx context.Context) error {
 	return conn.Close()
 }
 
+// RunInside runs a program where the domain controller is.
+func (s *Samba) RunInside(ctx context.Context, program string, args ...string) ([]byte, error) {
+	return s.machine.run(ctx, program, args...)
+}
+
 func (s *Samba) path(name string) string { return filepath.Join(s.opts.Dir, name) }

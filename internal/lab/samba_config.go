@@ -46,9 +46,9 @@ func (s *Samba) writeConfig() error {
 	if err := os.MkdirAll(s.path("run"), 0o755); err != nil {
 		return fmt.Errorf("lab: make the folder of Samba's sockets: %w", err)
 	}
-	services := "ldap, cldap, kdc"
+	services := "ldap, cldap, kdc, rpc"
 	if !s.machine.alone() {
-		services += ", rpc, drepl"
+		services += ", drepl"
 	}
 	var conf strings.Builder
 	if err := smbConf.Execute(&conf, map[string]string{

@@ -16,6 +16,10 @@ import (
 const (
 	ResetPassword    = "00299570-246d-11d0-a768-00aa006e0529" // User-Force-Change-Password
 	UnexpirePassword = "ccc2dc7d-a6ad-4a7a-8846-c04e3cc53501" // Unexpire-Password
+
+	// ReplicateAll on the head of a domain hands out the hash of every password
+	// in it ([MS-DRSR] 4.1.10.5.2): DS-Replication-Get-Changes-All.
+	ReplicateAll = "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2"
 )
 
 // Security identifiers that are the same everywhere ([MS-DTYP] 2.4.2.4).
@@ -170,6 +174,12 @@ func MayReset(sd []byte, who map[string]bool) bool {
 	return MayRewrite(sd, who) ||
 		Grants(sd, who, ControlAccess|GenericAll, ResetPassword) ||
 		Grants(sd, who, WriteProperty|GenericAll|GenericWrite, UnicodePwd)
+}
+
+// MayReplicate reports whether the descriptor of a domain's head lets any of who
+// fetch every password in it, or give himself that right.
+func MayReplicate(sd []byte, who map[string]bool) bool {
+	return MayRewrite(sd, who) || MayControl(sd, who, ReplicateAll)
 }
 
 // MayRewrite reports whether a descriptor lets any of who change it.

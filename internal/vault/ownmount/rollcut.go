@@ -71,7 +71,7 @@ func (c *cutter) note(cr credential.Credential) {
 		if cr.Problem != credential.OwnIdentity {
 			c.alone[cr.Wave] = true
 		}
-	case cr.ReachesVault():
+	case cr.ReachesVault(), cr.ReadsOthers:
 		c.logins = append(c.logins, credential.Ref{Page: c.n, Index: at})
 	}
 	runs := c.runs[cr.Wave]
