@@ -171,9 +171,7 @@ func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, erro
 		if root != "" && SameDN(root, dn) {
 			return true
 		}
-		return slices.ContainsFunc(ldapacl.For(rules, target), func(n int) bool {
-			return rules[n].May(dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
-		})
+		return ldapacl.May(rules, target, dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
 	})
 	return out, nil
 }

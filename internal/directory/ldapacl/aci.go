@@ -38,7 +38,7 @@ func ACIOf(at, text string) (a ACI, writes bool) {
 	} else {
 		return a, false // it is about entries, and no attribute
 	}
-	a.applies = dnStyle("subtree", at)
+	a.applies, _ = dnStyle("subtree", at)
 	if m := aciTarget.FindStringSubmatch(text); m != nil {
 		below, target := a.applies, likeDN(m[2], true)
 		a.applies = func(dn string) bool { return below(dn) && target(dn) == (m[1] == "=") }
@@ -86,10 +86,12 @@ func unescaped(name string) string {
 func likeDN(name string, below bool) func(string) bool {
 	name = unescaped(name)
 	if !strings.Contains(name, "*") {
+		style := "exact"
 		if below {
-			return dnStyle("subtree", name)
+			style = "subtree"
 		}
-		return dnStyle("exact", name)
+		matches, _ := dnStyle(style, name)
+		return matches
 	}
 	parts := strings.Split(folded(name), "*")
 	for i := range parts {

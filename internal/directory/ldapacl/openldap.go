@@ -8,6 +8,8 @@ package ldapacl
 
 import (
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -28,11 +30,40 @@ type Rule struct {
 	bys     []by
 }
 
+// by is one "by WHO ACCESS CONTROL".
 type by struct {
-	who  Who
-	may  bool // write or manage
-	stop bool // nothing behind it is looked at for whom it matches
+	who     Who
+	certain bool // it matches whoever who says, and nobody else
+	rights  rights
+	then    control
 }
+
+// control says what is looked at behind a by that matched: nothing, the next by
+// of its rule, or the next rule.
+type control int
+
+const (
+	stop control = iota
+	goOn
+	toNextRule
+)
+
+// rights are those on a password that set one: adding a value, deleting one,
+// managing it. to is how a by changes those that were given before.
+type rights struct {
+	what byte
+	to   func(had, what byte) byte
+}
+
+const (
+	adds byte = 1 << iota
+	deletes
+	manages
+)
+
+func instead(_, what byte) byte   { return what }
+func besides(had, what byte) byte { return had | what }
+func without(had, what byte) byte { return had &^ what }
 
 var (
 	submatch = regexp.MustCompile(`\$(?:\d|\{)`) // of what the rule is about
@@ -79,17 +110,21 @@ func ruleTo(what []string) (r Rule, about bool) {
 		switch {
 		case w == "*":
 		case has && kind == "dn":
-			r.applies = dnStyle(style, value)
+			var sure bool
+			r.applies, sure = dnStyle(style, value)
+			r.Perhaps = r.Perhaps || !sure
 		case has && (kind == "attrs" || kind == "attr"):
-			about := false
+			named, class := false, false
 			for _, a := range strings.Split(value, ",") {
 				a = strings.TrimSpace(a)
+				named = named || a == "*" || strings.EqualFold(a, "userPassword") || a == "2.5.4.35"
 				// A class stands for the attributes that it allows.
-				about = about || strings.EqualFold(a, "userPassword") || strings.HasPrefix(a, "@") || strings.HasPrefix(a, "!")
+				class = class || strings.HasPrefix(a, "@") || strings.HasPrefix(a, "!")
 			}
-			if !about {
+			if !named && !class {
 				return r, false
 			}
+			r.Perhaps = r.Perhaps || !named
 		default:
 			r.Perhaps = true // filter, val
 		}
@@ -99,82 +134,113 @@ func ruleTo(what []string) (r Rule, about bool) {
 
 // byOf reads "WHO… [ACCESS [CONTROL]]".
 func byOf(words []string) by {
-	out := by{stop: true}
-	access := "none"
-	certain := true
+	out := by{certain: true, rights: rights{to: besides}} // without ACCESS: +0
+	whos := 0
 	for i, w := range words {
 		lower := strings.ToLower(w)
 		key, value, has := strings.Cut(w, "=")
 		value = strings.Trim(value, `"`)
 		kind, style, _ := strings.Cut(strings.ToLower(key), ".")
+		kind = strings.TrimPrefix(kind, "real")
 		switch {
-		case lower == "*" || lower == "users":
+		case lower == "*" || lower == "users" || lower == "realusers":
 			out.who.All = true
-		case lower == "anonymous", lower == "self" || strings.HasPrefix(lower, "self."):
+			whos++
+		case strings.HasSuffix(lower, "anonymous"), kind == "self" && !has:
 			// Nobody else's password.
 			out.who.DN = func(string) bool { return false }
+			whos++
 		case has && kind == "dn":
+			whos++
 			if strings.Contains(style, "expand") || submatch.MatchString(value) {
-				out.who.All, certain = true, false
+				out.who.All, out.certain = true, false
 				continue
 			}
-			out.who.DN = dnStyle(style, value)
+			var sure bool
+			out.who.DN, sure = dnStyle(style, value)
+			out.certain = out.certain && sure
 		case has && (kind == "group" || strings.HasPrefix(kind, "group/")):
+			whos++
 			if strings.Contains(style, "expand") {
-				out.who.All, certain = true, false
+				out.who.All, out.certain = true, false
 				continue
 			}
 			out.who.Group = value
 		case lower == "stop":
-		case lower == "continue" || lower == "break":
-			out.stop = false
+			out.then = stop
+		case lower == "continue":
+			out.then = goOn
+		case lower == "break":
+			out.then = toNextRule
 		case i > 0 && !has || strings.HasPrefix(w, "=") || strings.HasPrefix(w, "+") || strings.HasPrefix(w, "-"):
-			access = lower
+			out.rights = rightsOf(lower)
 		default: // peername, ssf, set, dnattr: a condition more
-			certain = false
+			out.certain = false
 		}
 	}
-	access = strings.TrimPrefix(strings.TrimPrefix(access, "self"), "real")
-	switch {
-	case strings.HasPrefix(access, "-"):
-	case strings.HasPrefix(access, "=") || strings.HasPrefix(access, "+"):
-		out.may = strings.ContainsAny(access, "wmaz")
-	default:
-		out.may = access == "write" || access == "manage" || access == "add"
-	}
-	out.stop = out.stop && certain
+	out.certain = out.certain && whos <= 1
 	return out
 }
 
-func dnStyle(style, value string) func(string) bool {
+func rightsOf(access string) rights {
+	access = strings.TrimPrefix(strings.TrimPrefix(access, "real"), "self")
+	if access == "" || !strings.ContainsAny(access[:1], "=+-") {
+		level := map[string]byte{"add": adds, "delete": deletes, "write": adds | deletes, "manage": adds | deletes | manages}
+		return rights{level[access], instead}
+	}
+	out := rights{to: map[byte]func(had, what byte) byte{'=': instead, '+': besides, '-': without}[access[0]]}
+	for _, letter := range access[1:] {
+		out.what |= map[rune]byte{'a': adds, 'z': deletes, 'w': adds | deletes, 'm': adds | deletes | manages}[letter]
+	}
+	return out
+}
+
+// dnStyle reads a pattern of DNs. sure is false where it may match others too.
+func dnStyle(style, value string) (matches func(string) bool, sure bool) {
 	style, _, _ = strings.Cut(style, ",")
+	all := func(string) bool { return true }
 	if style == "regex" || style == "" && strings.ContainsAny(value, "*^$[") {
 		re, err := regexp.Compile("(?i)" + value)
-		return func(dn string) bool { return err != nil || re.MatchString(dn) }
+		if err != nil {
+			return all, false
+		}
+		return re.MatchString, true
 	}
 	at, err := ldap.ParseDN(value)
+	if err != nil {
+		return all, false
+	}
+	level := -1
+	if n, ok := strings.CutPrefix(style, "level{"); ok {
+		if level, err = strconv.Atoi(strings.TrimSuffix(n, "}")); err != nil {
+			return all, false
+		}
+	}
 	return func(text string) bool {
-		dn, bad := ldap.ParseDN(text)
-		if err != nil || bad != nil {
+		dn, err := ldap.ParseDN(text)
+		if err != nil {
 			return true
 		}
-		switch style {
-		case "subtree", "sub":
+		switch {
+		case level >= 0:
+			return (at.EqualFold(dn) || at.AncestorOfFold(dn)) && len(dn.RDNs) == len(at.RDNs)+level
+		case style == "subtree" || style == "sub":
 			return at.EqualFold(dn) || at.AncestorOfFold(dn)
-		case "children":
+		case style == "children":
 			return at.AncestorOfFold(dn)
-		case "one", "onelevel":
+		case style == "one" || style == "onelevel":
 			return at.AncestorOfFold(dn) && len(dn.RDNs) == len(at.RDNs)+1
 		}
 		return at.EqualFold(dn)
-	}
+	}, true
 }
 
-// For are the numbers of the rules that decide on the password of dn.
+// For are the numbers of the rules that may decide on the password of dn: up to
+// the first that hands it on for nobody.
 func For(rules []Rule, dn string) (out []int) {
 	for n, r := range rules {
 		if r.applies(dn) {
-			if out = append(out, n); !r.Perhaps {
+			if out = append(out, n); !r.Perhaps && !slices.ContainsFunc(r.bys, func(b by) bool { return b.then == toNextRule }) {
 				break
 			}
 		}
@@ -182,27 +248,80 @@ func For(rules []Rule, dn string) (out []int) {
 	return out
 }
 
-// May reports whether who has a DN and is in groups may set a password on which
-// the rule decides.
-func (r Rule) May(dn string, inGroup func(group string) bool) bool {
-	for _, b := range r.bys {
-		if b.who.All || b.who.DN != nil && b.who.DN(dn) || b.who.Group != "" && inGroup(b.who.Group) {
-			if b.may {
-				return true
-			}
-			if b.stop {
-				return false
-			}
+// May reports whether who has a DN and is in groups may set the password of a
+// target, by the rules of its database in their order (slapd.access(5)). Where a
+// rule or a by may match or not, both are followed, and one way is enough.
+func May(rules []Rule, target, dn string, inGroup func(group string) bool) bool {
+	had := states{0: true}
+	for _, n := range For(rules, target) {
+		decided, onward := rules[n].walk(had, dn, inGroup)
+		if decided.any() {
+			return true
+		}
+		if rules[n].Perhaps {
+			onward.take(had)
+		}
+		if had = onward; len(had) == 0 {
+			return false
+		}
+	}
+	return had.any()
+}
+
+// states are the rights that somebody may have by now.
+type states map[byte]bool
+
+func (s states) take(o states) {
+	for had := range o {
+		s[had] = true
+	}
+}
+
+func (s states) any() bool {
+	for had := range s {
+		if had != 0 {
+			return true
 		}
 	}
 	return false
 }
 
-// Groups are those that the rules name.
+// walk follows the bys of a rule. decided are the rights where the rule is the
+// last, onward those with which the next one begins.
+func (r Rule) walk(had states, dn string, inGroup func(group string) bool) (decided, onward states) {
+	decided, onward = states{}, states{}
+	for _, b := range r.bys {
+		if !b.who.May(dn, inGroup) {
+			continue
+		}
+		got := states{}
+		for h := range had {
+			got[b.rights.to(h, b.rights.what)] = true
+		}
+		next := states{}
+		if !b.certain {
+			next.take(had)
+		}
+		switch b.then {
+		case stop:
+			decided.take(got)
+		case goOn:
+			next.take(got)
+		case toNextRule:
+			onward.take(got)
+		}
+		if had = next; len(had) == 0 {
+			return decided, onward
+		}
+	}
+	return decided, onward // whom none matched, or all handed on: by * none stop
+}
+
+// Groups are those that the rules name, where it matters who is in them.
 func Groups(rules []Rule) (out []string) {
 	for _, r := range rules {
 		for _, b := range r.bys {
-			if b.may && b.who.Group != "" {
+			if b.who.Group != "" && (b.then != stop || b.rights.what != 0) {
 				out = append(out, b.who.Group)
 			}
 		}
