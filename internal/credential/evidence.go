@@ -31,6 +31,7 @@ const (
 	FindingCheckedElsewhere FindingCode = "checked-elsewhere"
 	FindingSecondCopy       FindingCode = "second-copy"
 	FindingCopyBeside       FindingCode = "copy-beside"
+	FindingStoredAsSent     FindingCode = "stored-as-sent"
 	FindingRestricted       FindingCode = "restricted"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"

@@ -109,3 +109,5 @@ func (activeDirectory) refusal(s *server, err error, _ bool) error {
 	}
 	return fmt.Errorf("reset a password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }
+
+func (activeDirectory) mayStoreAsSent(string) bool { return false }

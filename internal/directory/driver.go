@@ -15,6 +15,10 @@ import (
 // driver is what differs between the sorts of servers that a directory can
 // be of (driver in the campaign file).
 type driver interface {
+	// mayStoreAsSent: what a reset of that sort (set of the campaign file) brings
+	// may be kept as it is.
+	mayStoreAsSent(set string) bool
+
 	// idAttribute holds an entry's immutable identity; identity reads it, in
 	// the usual text form and in lower case, and idFilter finds the entry by
 	// it.

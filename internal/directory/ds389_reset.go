@@ -58,3 +58,6 @@ func (ds389) refusal(s *server, err error, _ bool) error {
 	}
 	return fmt.Errorf("reset a password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }
+
+// A server that has passwordStorageScheme CLEAR does so however it is set.
+func (ds389) mayStoreAsSent(string) bool { return false }

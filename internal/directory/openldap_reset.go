@@ -20,6 +20,8 @@ func (openLDAP) reset(l *ldap.Conn, set, dn string, new, old credential.Secret) 
 	return exop(l, dn, new, old)
 }
 
+func (openLDAP) mayStoreAsSent(set string) bool { return set == "replace" }
+
 // exop lets the server hash the value by its own rule. go-ldap's own
 // PasswordModify cannot carry the policy control.
 func exop(l *ldap.Conn, dn string, new, old credential.Secret) error {

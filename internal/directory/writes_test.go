@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
 )
 
 func TestAServerThatTakesNoChangesIsToldBeforeAnythingIsSet(t *testing.T) {
@@ -101,4 +103,31 @@ func TestWhatAServerSaysToAChangeIsReadByItsWords(t *testing.T) {
 			require.Equal(t, row.want.Refuses(), stop != nil, driver)
 		}
 	}
+}
+
+// slapd keeps what a modify writes as it is, for whoever reads userPassword,
+// unless it is told to hash it.
+func TestAReplacedPasswordIsNotKeptReadable(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t, lab.SlapdOptions{KeepsClear: true, Accounts: lab.SeedAccounts("svc", 1)})
+	d := configOf(s)
+	d.Set = "replace"
+	c := open(t, d, s.BinderPassword)
+	dn, next := s.AccountDN("svc0001"), credential.NewSecret("a-new-value-of-some-length")
+	require.NoError(t, c.ResetPassword(t.Context(), dn, next, credential.Secret{}))
+	admin, err := s.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	res, err := admin.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"userPassword"}, nil))
+	require.NoError(t, err)
+	require.Regexp(t, `^\{[A-Z0-9]+\}`, res.Entries[0].GetAttributeValue("userPassword"))
+	require.False(t, c.StoredAsSent(t.Context(), dn))
+	answer, err := c.Offer(t.Context(), s.LDAPS(), dn, next)
+	require.NoError(t, err)
+	require.Equal(t, protocol.Accepted, answer)
+
+	m := ldap.NewModifyRequest(dn, nil)
+	m.Replace("userPassword", []string{"as it is"})
+	require.NoError(t, admin.Modify(m))
+	require.True(t, c.StoredAsSent(t.Context(), dn))
 }

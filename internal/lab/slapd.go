@@ -45,6 +45,8 @@ type SlapdOptions struct {
 	// (slapo-chain(5)), and hide the referral.
 	RefersTo *Slapd
 	Chains   bool
+	// KeepsClear: what a modify writes to userPassword is not hashed.
+	KeepsClear bool
 	// ReadOnly makes the database refuse every change (readonly on).
 	ReadOnly bool
 	// ShowsConfig lets the binder read cn=config.

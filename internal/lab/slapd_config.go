@@ -131,7 +131,8 @@ syncprov-sessionlog 10000
 {{end -}}
 overlay ppolicy
 ppolicy_default "cn=default,ou=policies,{{.Base}}"
-ppolicy_hash_cleartext
+{{if not .KeepsClear}}ppolicy_hash_cleartext
+{{end -}}
 {{if .TellLocked}}ppolicy_use_lockout
 {{end}}
 {{- if .Provider}}
@@ -170,7 +171,7 @@ func (s *Slapd) writeConfig() error {
 		"TellLocked": s.opts.Policy.TellLocked,
 		"ServerID":   1, "Provider": "", "ReplicatorPassword": s.replicator,
 		"Multi": s.opts.Provider, "LastBind": s.opts.LastBind, "Leaf": s.opts.Leaf,
-		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "RefersTo": "",
+		"Chains": s.opts.Chains, "BinderPassword": s.BinderPassword, "ReadOnly": s.opts.ReadOnly, "ShowsConfig": s.opts.ShowsConfig, "ShowsReplicators": s.opts.ShowsReplicators, "KeepsClear": s.opts.KeepsClear, "RefersTo": "",
 	}
 	if s.opts.RefersTo != nil {
 		values["RefersTo"] = s.opts.RefersTo.LDAPS()

@@ -182,6 +182,7 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingCopyBeside:        {23, advice{"Another field of the secret holds the stolen value", "It stays as it is, as the campaign file accepts: whatever reads it there is cut off. Take it out."}},
 	credential.FindingMD5Stored:         {24, advice{"A password that PostgreSQL keeps by md5", "The new one is stored by SCRAM: a client that cannot do that is cut off until it is updated."}},
 	credential.FindingServerRole:        {24, advice{"A superuser that a pattern found", "What the servers themselves do with it (primary_conninfo, backups, scripts) fails until it has the new password."}},
+	credential.FindingStoredAsSent:      {4, advice{"The directory keeps the new password as it is", "Whoever reads userPassword there, or a backup or log of changes, has it. Use set: exop, or have the server hash what is written (OpenLDAP: ppolicy_hash_cleartext), and run again."}},
 	credential.FindingRestricted:        {24, advice{"An account that may log in at some hours or from some computers only", "Where the worker may not log in with it, nobody sees whether the new password works, and it is not brought to its consumers. Lift logonHours and userWorkstations for the time of the campaign."}},
 	credential.FindingHasKeytab:         {24, advice{"An account with Kerberos principals", "Every keytab made from its password must be made anew after a reset."}},
 	credential.FindingComputer:          {25, advice{"A computer's account", "See the exceptions: it is changed on the computer."}},

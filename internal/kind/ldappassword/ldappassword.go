@@ -215,9 +215,13 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 
 // Retire has nothing to do: neither server accepts an old password. Connections
 // that are bound already stay so until they end; the directory offers no way to
-// cut them.
-func (a *Authority) Retire(context.Context, kind.Account, credential.Secret) (string, []credential.Finding, error) {
-	return "", nil, nil
+// cut them. A value that the entry shows as it is, is told.
+func (a *Authority) Retire(ctx context.Context, acc kind.Account, _ credential.Secret) (string, []credential.Finding, error) {
+	if !a.dir.StoredAsSent(ctx, acc.Name) {
+		return "", nil, nil
+	}
+	return "", []credential.Finding{{Code: credential.FindingStoredAsSent,
+		Detail: "its userPassword at " + a.Servers()[0] + " is the new value as it is (set: replace), and the server did not hash it when asked to"}}, nil
 }
 
 // ProofWithoutOld is the change time.
