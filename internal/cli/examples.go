@@ -50,26 +50,46 @@ var more = map[string]string{
 	"rollcall abort": `abort begins no further credential. What lies between set and proof is finished, because
 a new value may be in force there, and all the rest is recorded as open. The campaign
 then ends; the next one lists anew and goes on with what this one left.`,
+	"rollcall profiles":         `profiles are lists of what a type of device can hold, line by line, each line with its source. A campaign file names one, or a file of its own.`,
 	"rollcall profiles list":    `list names the device profiles of this build, with how many lines each has.`,
+	"rollcall schedule":         `schedule has Temporal start a campaign of the device again and again. Each run lists afresh, by the campaign file as it was when the schedule was created.`,
 	"rollcall schedule list":    `list shows every schedule of Rollcall on this Temporal: device, rhythm, the last and the next run.`,
 	"rollcall schedule trigger": `trigger starts a campaign from the schedule now, as the schedule itself would.`,
 	"rollcall schedule delete":  `delete ends the schedule of the campaign file's device. A campaign that runs goes on.`,
 	"rollcall watch":            `watch follows the running campaign on the screen until it ends or Ctrl-C, which changes nothing in it.`,
+	"rollcall ledger":           `ledger reads the record of a campaign: to verify it, to read it, and to show one entry of it alone. What verify needs from Vault, key and anchor fetch; the rest works offline.`,
 	"rollcall ledger cat":       `cat prints the ledger's entries in their order, for people or with --jsonl as they are written.`,
 	"rollcall ledger key":       `key prints the public key that verifies the ledger, as ` + "`ledger verify --key`" + ` takes it. Fetch it from Vault yourself, over a way that you trust.`,
 	"rollcall ledger anchor":    `anchor prints the copies of the ledger's checkpoints that Vault keeps, as ` + "`ledger verify --anchor`" + ` takes them.`,
 	"rollcall ledger prove":     `prove prints one entry with the path that ties it to a signed checkpoint, so that it can be shown alone.`,
 }
 
-// addExamples gives every command below root its examples.
+// whole is a campaign from its beginning to its end.
+var whole = []string{"rollcall init", "rollcall doctor", "rollcall list", "rollcall run", "rollcall report --html report.html"}
+
+// addExamples gives root and every command below it examples. A group has those
+// of its commands.
 func addExamples(root *cobra.Command) {
-	for _, c := range root.Commands() {
+	root.Example = "  " + strings.Join(whole, "\n  ")
+	addBelow(root)
+}
+
+func addBelow(group *cobra.Command) {
+	for _, c := range group.Commands() {
 		if text := examples[c.CommandPath()]; text != "" {
 			c.Example = "  " + strings.ReplaceAll(text, "\n", "\n  ")
 		}
 		if c.Long == "" {
 			c.Long = more[c.CommandPath()]
 		}
-		addExamples(c)
+		addBelow(c)
+		if c.HasSubCommands() {
+			var each []string
+			for _, sub := range c.Commands() {
+				first, _, _ := strings.Cut(sub.Example, "\n")
+				each = append(each, first)
+			}
+			c.Example = strings.Join(each, "\n")
+		}
 	}
 }
