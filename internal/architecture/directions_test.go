@@ -41,7 +41,7 @@ var layers = [][]string{
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
 	{"activities", "internal/rehearsal"}, // thin: what Temporal calls; the same rotation on a bogus account
-	{"workflows"},  // decides and waits; touches the world through activities, which it knows by what crosses
+	{"workflows"},                        // decides and waits; touches the world through activities, which it knows by what crosses
 	{"internal/cli"},
 	{"cmd/rollcall"},
 }

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/config"
@@ -53,7 +54,11 @@ func may(s config.Source, line string, n int) string {
 	if n > 1 {
 		found = fmt.Sprintf("%d credentials", n)
 	}
-	text := fmt.Sprintf("%s found %s that may be it: if so, write `line: %s` there", where, found, line)
+	write := line
+	if len(s.ProfileLines) > 0 {
+		write = "[" + strings.Join(append(slices.Clone(s.ProfileLines), line), ", ") + "]"
+	}
+	text := fmt.Sprintf("%s found %s that may be it: if so, write `line: %s` there", where, found, write)
 	if s.Type == config.Manifest {
 		text += ", or " + line + " in the column line of its rows"
 	}

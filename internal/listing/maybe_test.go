@@ -49,4 +49,8 @@ func TestWhatMayAnswerALineIsSaidWithTheLineToWrite(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, may("ldap-lookup"), "answered")
 	require.Contains(t, may("ldap-smtp-auth"), "vault (line 14 of the campaign file) found 1 credential ")
+	spec.Sources[0].ProfileLines = []string{"ldap-lookup"}
+	_, err = account(spec, roll)
+	require.NoError(t, err)
+	require.Contains(t, may("api-password"), "write `line: [ldap-lookup, api-password]` there", "it has one already")
 }

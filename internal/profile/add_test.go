@@ -81,3 +81,16 @@ func TestAnyMissingLinesAreAdded(t *testing.T) {
 		require.Len(t, now.List, len(p.Lines))
 	})
 }
+
+// Whoever takes the # away and writes nothing has answered nothing.
+func TestTheWordsOfAQuestionAreNoAnswer(t *testing.T) {
+	p := house(t)
+	whole := Template(p, nil, nil, "esg-01", "jo", noon)
+	_, err := ParseAnswers("a.yaml", []byte(strings.Replace(whole, "    #none: ", "    none: ", 1)), "esg-01", p)
+	require.ErrorContains(t, err, "lookup: still has the words of the question")
+	later := strings.NewReplacer("#later: what is to be done", "later: order it", "#owner", "owner", "#due", "due").Replace(whole)
+	_, err = ParseAnswers("a.yaml", []byte(later), "esg-01", p)
+	require.ErrorContains(t, err, "lookup: still has the words of the question")
+	_, err = ParseAnswers("a.yaml", []byte(strings.ReplaceAll(later, "owner: who", "owner: jo")), "esg-01", p)
+	require.NoError(t, err)
+}

@@ -148,6 +148,8 @@ func (r *reader) one(v *yaml.Node, g *Given) {
 	}
 	switch {
 	case len(r.bad.List) > before:
+	case g.Reason == blankNone || g.Reason == blankLater || g.Owner == blankOwner:
+		r.problem(v.Line, "%s: still has the words of the question (%s, %s, %s): write your own in their place", g.Line, blankNone, blankLater, blankOwner)
 	case g.Answer == credential.Unanswered && len(o.keys) > 0:
 		r.problem(v.Line, "%s: needs one of covered, none (why) and later (with owner and due)", g.Line)
 	case g.Answer == credential.Later && g.Owner == "":

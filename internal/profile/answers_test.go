@@ -228,11 +228,11 @@ func TestTheTemplateIsAFileOfAnswers(t *testing.T) {
 	// A person takes the marks away.
 	text = strings.Replace(text, "  database: covered", "  database:", 1)
 	text = strings.Replace(text, "seal:\n    #none: why there is none", "seal:\n    none: no door", 1)
-	text = strings.Replace(text, "users:\n    #none: why there is none\n    #later: what is to be done\n    #owner: who\n    #due:", "users:\n    #none: why there is none\n    later: what is to be done\n    owner: who\n    due:", 1)
+	text = strings.Replace(text, "users:\n    #none: why there is none\n    #later: what is to be done\n    #owner: who\n    #due:", "users:\n    #none: why there is none\n    later: ask them\n    owner: kim\n    due:", 1)
 	a, err = ParseAnswers("a.yaml", []byte(text), "esg-01", p)
 	require.NoError(t, err, text)
 	require.Equal(t, "no door", a.Of("seal").Reason)
-	require.Equal(t, "who", a.Of("users").Owner)
+	require.Equal(t, "kim", a.Of("users").Owner)
 }
 
 // Nothing makes ParseAnswers panic, and no message repeats a secret.

@@ -61,8 +61,15 @@ func question(b *strings.Builder, l Line, acc *credential.Accounting, names []st
 		fmt.Fprintf(b, "  %s: covered\n", l.ID)
 		return
 	}
-	fmt.Fprintf(b, "  %s:\n    #none: why there is none\n    #later: what is to be done\n    #owner: who\n    #due: %s\n", l.ID, due)
+	fmt.Fprintf(b, "  %s:\n    #none: %s\n    #later: %s\n    #owner: %s\n    #due: %s\n", l.ID, blankNone, blankLater, blankOwner, due)
 }
+
+// What stands where a person is to write. Left as it is, it is no answer.
+const (
+	blankNone  = "why there is none"
+	blankLater = "what is to be done"
+	blankOwner = "who"
+)
 
 // few is how many credentials a comment names.
 const few = 3

@@ -68,6 +68,11 @@ func (r *Rehearsal) has(k credential.Kind) bool {
 	return slices.ContainsFunc(r.Roll.Credentials, func(c credential.Credential) bool { return c.Kind == k })
 }
 
+// unfit is why nothing could be rehearsed, which says nothing of a campaign.
+type unfit struct{ why string }
+
+func (u *unfit) Error() string { return u.why }
+
 // stage is one authority, and what is made there.
 type stage struct {
 	authority string
@@ -152,7 +157,12 @@ func (r *Rehearsal) open(ctx context.Context, s *stage) (alive context.Context, 
 func (r *Rehearsal) rehearse(ctx context.Context, s *stage, out Result) Result {
 	all := s.kinds.Servers()
 	c, err := r.account(ctx, s)
-	if out.Account = c.Name; err != nil {
+	out.Account = c.Name
+	if unfit, ok := errors.AsType[*unfit](err); ok {
+		out.State, out.Cure = NotRehearsed, unfit.Error()
+		return out
+	}
+	if err != nil {
 		return r.judged(out, all, protocol.Precheck, asStop(err), nil)
 	}
 	rot := &rotation.Rotator{Store: s.store, Authority: s.kinds, Campaign: authority.Bogus + "-" + s.id, Pass: 1, Now: time.Now,
@@ -248,6 +258,9 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 		return found, err
 	}
 	found, err := find()
+	if s.in.Account != "" && !authority.IsBogus(baseName(s)) {
+		return c, &unfit{"no rehearsal touches an account whose name does not begin with " + authority.Bogus}
+	}
 	value, generated := s.kinds.Generate(ctx, c)
 	switch {
 	case err != nil:
@@ -255,10 +268,12 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 	case generated != nil:
 		return c, generated
 	case s.in.Makes() && found:
-		return c, fmt.Errorf("an account of the name %s is there already; nothing was touched", s.name)
+		return c, &unfit{fmt.Sprintf("an account of the name %s is there already and was left alone: rehearse again", s.name)}
 	case s.in.Makes():
 		s.made = true
-		if s.made, err = s.system.MakeBogus(ctx, s.in, s.name, value); err != nil {
+		if s.made, err = s.system.MakeBogus(ctx, s.in, s.name, value); err != nil && !s.made {
+			return c, &unfit{asStop(err).Detail}
+		} else if err != nil {
 			return c, err
 		}
 		if found, err = find(); err != nil {
@@ -266,7 +281,7 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 		}
 	}
 	if !found {
-		return c, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: s.kinds.Servers()[0], Detail: "the account that rehearsal names is not there, or Rollcall's identity may not see it"}
+		return c, &unfit{"the account that rehearsal names is not there, or Rollcall's identity may not see it: make it, or correct rehearsal"}
 	}
 	if err := r.notOnTheRoll(c); err != nil {
 		return c, err
@@ -274,7 +289,7 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 	if !s.in.Makes() {
 		a, err := s.kinds.Account(ctx, s.kinds.Servers()[0], c)
 		if err == nil && a.State != protocol.Accepted {
-			err = protocol.StopFor(a.State, s.kinds.Servers()[0])
+			return c, &unfit{fmt.Sprintf("the account that rehearsal names could not log in (%s): put it in order", a.State)}
 		}
 		if err == nil {
 			err = s.kinds.Set(ctx, a, value, credential.Secret{})
@@ -289,7 +304,7 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 		return c, err
 	}
 	if before.Found || before.Version > 0 {
-		return c, fmt.Errorf("something is at %s already, and was left alone", s.record.Live)
+		return c, &unfit{fmt.Sprintf("something is at %s already, and was left alone: name another folder in vault.rehearsal.path", s.record.Live)}
 	}
 	s.wrote = true
 	s.value = value
@@ -297,11 +312,20 @@ func (r *Rehearsal) account(ctx context.Context, s *stage) (credential.Credentia
 	return c, err
 }
 
+// baseName is the name of an administrator's account, without its mount where
+// it is a login to Vault.
+func baseName(s *stage) string {
+	if s.system == nil {
+		return s.in.Account[strings.LastIndex(s.in.Account, "/")+1:]
+	}
+	return s.in.Account
+}
+
 // notOnTheRoll: a bogus account that a source finds is no bogus account.
 func (r *Rehearsal) notOnTheRoll(c credential.Credential) error {
 	for _, on := range r.Roll.Credentials {
 		if on.ID == c.ID || on.Authority == c.Authority && strings.EqualFold(on.Name, c.Name) {
-			return errors.New("the account of the rehearsal is on the roll, and was left alone: name another one, or correct the source that finds it")
+			return &unfit{"the account of the rehearsal is on the roll, and was left alone: name another one, or correct the source that finds it"}
 		}
 	}
 	return nil

@@ -71,9 +71,9 @@ func open(t *testing.T, spec *config.Campaign) *ownmount.Store {
 func rehearsal(t *testing.T, spec *config.Campaign) *Rehearsal {
 	t.Helper()
 	store := open(t, spec)
-	kinds := registry.New(store)
+	kinds := registry.New(store.Client)
 	t.Cleanup(func() { _ = kinds.Close() })
-	roll, _, err := listing.List(t.Context(), store, kinds, spec, "dry-test", nil)
+	roll, _, err := listing.List(t.Context(), store, kinds, spec, "dry-test")
 	require.NoError(t, err)
 	return &Rehearsal{Store: store, Kinds: kinds, Spec: listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(spec), Roll: roll}
 }
@@ -167,7 +167,9 @@ func byAuthority(results []Result) map[string]Result {
 func TestARehearsalGoesThroughTheProtocolAndTouchesNothingOfTheRoll(t *testing.T) {
 	const live = "kv/apps/other/rehearsals"
 	e, spec := start(t, estate.Options{Accounts: 4, Replica: true, AppRoles: 1, Users: 1, Postgres: 2, DS389: 2, Policy: lab.SlapdPolicy{MinLength: 60}}, func(e *estate.Estate, text string) string {
-		in := func(name, what string) { text = strings.Replace(text, "  "+name+":\n", "  "+name+":\n    rehearsal: "+what+"\n", 1) }
+		in := func(name, what string) {
+			text = strings.Replace(text, "  "+name+":\n", "  "+name+":\n    rehearsal: "+what+"\n", 1)
+		}
 		in("corp", "{under: \""+place+"\"}")
 		in(estate.DS389Name, "{under: \""+place+"\"}")
 		in(estate.PostgresName, "{create: true}")
@@ -253,8 +255,8 @@ func TestARehearsalGoesThroughTheProtocolAndTouchesNothingOfTheRoll(t *testing.T
 	t.Run("an account of the roll is left alone", func(t *testing.T) {
 		s := stage{authority: "corp", kind: spec.KindOf("corp"), in: authority.Rehearsal{Account: e.Slapd.AccountDN("svc-esg-0001")}, store: r.Store}
 		res := r.at(t.Context(), s)
-		require.Equal(t, WouldFail, res.State)
-		require.Contains(t, res.Detail, "whose name does not begin with rollcall-rehearsal")
+		require.Equal(t, NotRehearsed, res.State)
+		require.Contains(t, res.Cure, "whose name does not begin with rollcall-rehearsal")
 		err := r.notOnTheRoll(credential.Credential{Authority: "corp", ID: e.ID("svc-esg-0001")})
 		require.ErrorContains(t, err, "is on the roll, and was left alone")
 		gone()
@@ -277,10 +279,23 @@ func TestARehearsalGoesThroughTheProtocolAndTouchesNothingOfTheRoll(t *testing.T
 		mod.Delete("aci", nil)
 		require.NoError(t, conn.Modify(mod))
 		res := one(r, estate.DS389Name)
-		require.Equal(t, WouldFail, res.State)
-		require.Equal(t, protocol.ReasonRights, res.Reason)
-		require.Contains(t, res.Detail, "make a bogus account below rehearsal.under")
+		require.Equal(t, NotRehearsed, res.State, "a campaign would not have met it")
+		require.Contains(t, res.Cure, "make a bogus account below rehearsal.under")
 		require.Empty(t, res.Left)
+		require.Equal(t, 2, Code([]Result{res}))
+	})
+	t.Run("the right to set passwords is missing", func(t *testing.T) {
+		conn, err := e.DS389.AdminConn(t.Context())
+		require.NoError(t, err)
+		defer conn.Close()
+		mod := ldap.NewModifyRequest(place, nil)
+		mod.Replace("aci", []string{`(targetattr="*")(version 3.0; acl "makes and removes"; allow (add, delete) userdn="ldap:///` + e.DS389.BinderDN + `";)`})
+		require.NoError(t, conn.Modify(mod))
+		res := one(r, estate.DS389Name)
+		require.Equal(t, WouldFail, res.State, "%+v", res)
+		require.Equal(t, protocol.ReasonRights, res.Reason)
+		require.Empty(t, res.Left)
+		require.Empty(t, below(t, e.DS389.AdminConn, place))
 	})
 	t.Run("the password policy refuses the generated value", func(t *testing.T) {
 		e.Vault.UseIn(t, e.Vault.RootToken().Reveal())
@@ -290,7 +305,7 @@ func TestARehearsalGoesThroughTheProtocolAndTouchesNothingOfTheRoll(t *testing.T
 		d.Bind = config.Bind{DN: e.Slapd.WriterDN, Password: credential.Path{Mount: "kv", Path: "infra/writer", Field: "password"}}
 		weaker := *spec
 		weaker.Directories = map[string]config.Directory{"corp": d}
-		res := one(&Rehearsal{Store: open(t, spec), Kinds: registry.New(open(t, spec)), Spec: &weaker, Roll: r.Roll}, "corp")
+		res := one(&Rehearsal{Store: open(t, spec), Kinds: registry.New(open(t, spec).Client), Spec: &weaker, Roll: r.Roll}, "corp")
 		require.Equal(t, WouldFail, res.State, "%+v", res)
 		require.Equal(t, protocol.ReasonPolicy, res.Reason, "an identity with write is bound by it, one with manage is not")
 		require.Empty(t, res.Left)
@@ -321,8 +336,8 @@ func TestARehearsalInADomain(t *testing.T) {
 	require.Equal(t, NotRehearsed, res["corp ldap-password"].State)
 	require.Contains(t, res["corp ldap-password"].Cure, "rehearsal")
 	refused := res[estate.DomainName+" ad-password"]
-	require.Equal(t, WouldFail, refused.State, "its login may reset passwords and make no accounts: %+v", refused)
-	require.Equal(t, protocol.ReasonRights, refused.Reason)
+	require.Equal(t, NotRehearsed, refused.State, "its login may reset passwords and make no accounts: %+v", refused)
+	require.Contains(t, refused.Cure, "docs/rights.md")
 
 	// What dsacls OU /G "EXAMPLE\rollcall:CCDC;user" and, below it, RPWP grant.
 	const user = "bf967aba-0de6-11d0-a285-00aa003049e2"
@@ -335,8 +350,8 @@ func TestARehearsalInADomain(t *testing.T) {
 
 	add(t, e.Domain.AdminConn, "CN=rollcall-rehearsal,"+e.Domain.ServicesDN(), map[string][]string{"objectClass": {"user"}, "sAMAccountName": {"rollcall-rehearsal"}, "userAccountControl": {"514"}})
 	theirs := r.at(t.Context(), stage{authority: estate.DomainName, kind: credential.ADPassword, in: authority.Rehearsal{Account: "CN=rollcall-rehearsal," + e.Domain.ServicesDN()}})
-	require.Equal(t, WouldFail, theirs.State)
-	require.Equal(t, protocol.ReasonDisabled, theirs.Reason)
+	require.Equal(t, NotRehearsed, theirs.State)
+	require.Contains(t, theirs.Cure, "disabled")
 	require.False(t, theirs.Made)
 	nothingLeft(t, e, r, "")
 	require.Equal(t, before, traces(t, r))

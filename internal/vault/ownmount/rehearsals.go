@@ -116,4 +116,3 @@ func (s *Store) EndRehearsal(ctx context.Context, id string) error {
 func (s *Store) RemoveLive(ctx context.Context, p credential.Path) error {
 	return s.Purge(ctx, "remove a rehearsal's live path", p.Mount, p.Path)
 }
-
