@@ -25,6 +25,8 @@ type Ledger struct {
 	Store *ownmount.Store
 	Dir   string // holds one folder per campaign
 
+	looking sync.Mutex // at what people say
+
 	mu   sync.Mutex
 	logs map[string]*ledger.Log
 	last folded
@@ -37,7 +39,7 @@ const rollChunk = 4000
 // RecordRoll writes every line of the roll with its provenance, then its count.
 func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	defer beat(ctx)()
-	if err := setup.RequireLedgerRights(ctx, l.Store); err != nil {
+	if err := setup.RequireLedgerRights(ctx, l.Store, slices.ContainsFunc(in.Waves, func(w credential.WaveIndex) bool { return w.Tasks })); err != nil {
 		return classify(wire.Denied, err)
 	}
 	now := time.Now().UTC()

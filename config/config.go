@@ -13,6 +13,12 @@ import (
 	"rollcall/internal/profile"
 )
 
+// Rollcall's own mounts where a file does not name them.
+const (
+	DefaultMount   = "rollcall"
+	DefaultTransit = "rollcall-transit"
+)
+
 // Campaign is a campaign file after Load: complete, with defaults filled in
 // and file references resolved. Marshalled to JSON it is what a worker needs
 // (besides its own login to Vault and Temporal), so any worker can serve any

@@ -121,8 +121,8 @@ func (l *loader) exposure(top fields) []Interval {
 func (l *loader) vault(top fields) Vault {
 	f := l.mapping(top.vals["vault"], "vault", "mount", "transit", "adopt", "handover", "rotate_login", "password", "rehearsal")
 	v := Vault{
-		Mount:   f.mount("mount", "rollcall"),
-		Transit: f.mount("transit", "rollcall-transit"),
+		Mount:   f.mount("mount", DefaultMount),
+		Transit: f.mount("transit", DefaultTransit),
 
 		RotateLogin: f.boolean("rotate_login"),
 		Rehearsal:   l.vaultRehearsal(f),

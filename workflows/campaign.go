@@ -49,12 +49,14 @@ type campaign struct {
 	accepting credential.Refs         // asked for and not yet in the ledger
 	cameBack  bool                    // something was not set because the device answered
 	failed    error                   // of the first wave that failed
+	looks     int                     // at what is dead
 }
 
 // runningWave is one that was begun.
 type runningWave struct {
 	future workflow.ChildWorkflowFuture
 	index  int // into status.Waves
+	people bool
 	ended  bool
 	err    error
 }
@@ -102,6 +104,9 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	c.status.Wave = -1
 	c.recheck(steady, roll)
+	if err := c.forPeople(steady, roll); err != nil {
+		return Result{}, c.close(steady, err)
+	}
 	if err := c.askDevice(steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
 	}

@@ -18,6 +18,7 @@ const (
 	CampaignWorkflow = "Campaign"
 	WaveWorkflow     = "Wave"
 	LauncherWorkflow = "Launcher"
+	TasksWorkflow    = "Tasks"
 
 	// Updates of a campaign; each answers with a Status.
 	UpdatePause  = "pause"
@@ -29,6 +30,10 @@ const (
 
 	// UpdateAcceptOpen takes an AcceptOpen and answers with a Status.
 	UpdateAcceptOpen = "accept-open"
+
+	// UpdateLook asks the tasks of a campaign for a look at what people have
+	// said. It takes a Look and answers with a TasksStatus.
+	UpdateLook = "look"
 
 	// SignalPassed tells a campaign, with a Passed, that a wave with logins to
 	// Vault has ended a pass.
@@ -51,6 +56,9 @@ func CampaignID(device string) string { return "campaign/" + device }
 // WaveID is the workflow id of a wave. It has the campaign's own id, so that
 // what a terminated campaign left running is not in the way of the next one.
 func WaveID(campaign string, wave int) string { return fmt.Sprintf("campaign/%s/w/%d", campaign, wave) }
+
+// TasksID is the workflow id of what people see to in a campaign.
+func TasksID(campaign string) string { return "campaign/" + campaign + "/tasks" }
 
 // Search attributes, for finding campaigns in Temporal's own tools. They are
 // never sealed. rollcall-engine registers them; on another cluster they are

@@ -26,9 +26,8 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 	if version == workflow.DefaultVersion {
 		return
 	}
-	looks := 0
 	for i, w := range roll.Waves {
-		if c.status.Waves[i].Dead == 0 {
+		if c.status.Waves[i].Dead == 0 || w.Tasks {
 			continue
 		}
 		for _, run := range w.Runs {
@@ -39,8 +38,8 @@ func (c *campaign) recheck(ctx workflow.Context, roll wire.Roll) {
 				Campaign: roll.Campaign, Snapshot: roll.Snapshot, Authority: run.Authority, Kind: run.Kind,
 				Span: run.Span, Concurrency: c.in.Settings.Concurrency, LeftOut: c.control.LeftOut[run.Authority],
 			}
-			looks++
-			reopened, err := recheckRun(ctx, b, looks)
+			c.looks++
+			reopened, err := recheckRun(ctx, b, c.looks)
 			if err != nil {
 				workflow.GetLogger(ctx).Error("dead credentials were not looked at again", "error", err)
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -28,6 +29,7 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
+	"rollcall/internal/people"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
 	"rollcall/internal/wire"
@@ -64,6 +66,7 @@ type stage struct {
 	estate *estate.Estate
 	store  *ownmount.Store
 	spec   []byte
+	tasks  []byte // the same, with a task of people
 	n      int
 }
 
@@ -75,6 +78,7 @@ var scenes = []struct {
 	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
 	during   func(ctx context.Context, s *stage) error // meanwhile
 	launched bool
+	people   bool // with a task of people
 }{
 	{name: "waves", during: func(ctx context.Context, s *stage) error {
 		// A first pass that finds the replica behind, a later one that does
@@ -118,6 +122,39 @@ var scenes = []struct {
 		}
 		return s.tell(ctx, UpdateAcceptOpen, AcceptOpen{Login: index.Logins[0], Actor: operator, Reason: "its address is another one"})
 	}},
+	// Two ends by two people, of whom one gives his to the other. People wake it,
+	// and its own timer does.
+	{name: "people", people: true, when: func(st Status, _ WaveStatus) bool { return st.People }, during: func(ctx context.Context, s *stage) error {
+		alice, err := s.store.Person(ctx, "people/alice")
+		if err != nil {
+			return err
+		}
+		bob, err := s.store.Person(ctx, "people/bob")
+		if err != nil {
+			return err
+		}
+		campaign, id := fmt.Sprintf("%s-%d", estate.Device, s.n), credential.PersonAuthority+"/"+estate.Device+"/radius"
+		for _, said := range []struct {
+			by string
+			st people.Statement
+		}{
+			{alice.ID, people.Statement{Does: people.Done, End: "gateway"}},
+			{bob.ID, people.Statement{Does: people.Reassign, End: "NPS", To: "people/alice", Note: "on leave"}},
+			{alice.ID, people.Statement{Does: people.Done, End: "NPS"}},
+		} {
+			if _, err := s.store.WriteStatement(ctx, said.by, campaign, id, said.st); err != nil {
+				return err
+			}
+			h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: TasksID(campaign), UpdateName: UpdateLook, Args: []any{Look{}}, WaitForStage: client.WorkflowUpdateStageCompleted})
+			if err == nil {
+				err = h.Get(ctx, nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
 }
 
 const operator = "operator@example.org"
@@ -159,7 +196,7 @@ func recordAll() error {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
 		}
-		if err := s.play(ctx, in, scene.launched, scene.when, scene.during); err != nil {
+		if err := s.play(ctx, in, scene.launched, scene.people, scene.when, scene.during); err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
 		}
 		n, err := s.save(ctx, scene.name, began)
@@ -208,6 +245,14 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	if s.spec, err = json.Marshal(cfg); err != nil {
 		return nil, stop, err
 	}
+	cfg.Sources = append(cfg.Sources, config.Source{Name: "people", Type: config.Manifest, File: "tasks.yaml",
+		Content: []byte("- {kind: shared-secret, name: radius, due: 9h, owner: people/alice, ends: [gateway, {name: NPS, owner: people/bob}]}\n")})
+	if s.tasks, err = json.Marshal(cfg); err != nil {
+		return nil, stop, err
+	}
+	if err = s.hire("alice", "bob"); err != nil {
+		return nil, stop, err
+	}
 	if s.store, err = ownmount.Open(ctx, ownmount.Settings{Mount: cfg.Vault.Mount, Transit: cfg.Vault.Transit}); err != nil {
 		return nil, stop, err
 	}
@@ -250,6 +295,23 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 	return s, stop, nil
 }
 
+// hire makes people with logins of their own.
+func (s *stage) hire(names ...string) error {
+	api := s.estate.Vault.Client()
+	if err := api.Sys().EnableAuthWithOptions("people", &vaultapi.EnableAuthOptions{Type: "userpass"}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := api.Logical().Write("auth/people/users/"+name, map[string]any{"password": "not-a-secret"}); err != nil {
+			return err
+		}
+		if _, err := api.Logical().Write("auth/people/login/"+name, map[string]any{"password": "not-a-secret"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // role is the AppRole with which the device logs in.
 func (s *stage) role() string {
 	for _, stolen := range s.estate.Stolen {
@@ -261,7 +323,7 @@ func (s *stage) role() string {
 }
 
 // play runs one campaign to its end.
-func (s *stage) play(ctx context.Context, in Settings, launched bool, when func(Status, WaveStatus) bool, during func(context.Context, *stage) error) error {
+func (s *stage) play(ctx context.Context, in Settings, launched, withTasks bool, when func(Status, WaveStatus) bool, during func(context.Context, *stage) error) error {
 	if when == nil {
 		when = func(st Status, w WaveStatus) bool { return st.Wave == 1 && w.Dead > 0 }
 	}
@@ -273,7 +335,11 @@ func (s *stage) play(ctx context.Context, in Settings, launched bool, when func(
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "schedule/weekly", TaskQueue: wire.RotationQueue},
 			LauncherWorkflow, LauncherInput{Schedule: "weekly", Device: estate.Device, Actor: "schedule", Settings: in})
 	} else {
-		if err := activities.Open(ctx, s.store, ownmount.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, s.spec); err != nil {
+		spec := s.spec
+		if withTasks {
+			spec = s.tasks
+		}
+		if err := activities.Open(ctx, s.store, ownmount.CampaignRecord{Campaign: id, Device: estate.Device, Actor: operator}, spec); err != nil {
 			return err
 		}
 		run, err = s.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: CampaignID(estate.Device), TaskQueue: wire.RotationQueue},

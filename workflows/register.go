@@ -11,6 +11,7 @@ func Register(w worker.WorkflowRegistry) {
 		CampaignWorkflow: Campaign,
 		WaveWorkflow:     Wave,
 		LauncherWorkflow: Launcher,
+		TasksWorkflow:    Tasks,
 	} {
 		w.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
 	}

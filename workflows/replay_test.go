@@ -105,9 +105,10 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		CampaignWorkflow, WaveWorkflow, LauncherWorkflow,
+		CampaignWorkflow, WaveWorkflow, LauncherWorkflow, TasksWorkflow,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
+		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks",
 	} {
 		require.True(t, seen[want], "no recorded history has %s: %v", want, seen)
 	}

@@ -46,6 +46,8 @@ type Status struct {
 	Incomplete int          `json:"incomplete,omitempty"` // as in Result
 	Aside      int          `json:"aside,omitempty"`      // as in Result
 	Problem    string       `json:"problem,omitempty"`    // why listing failed
+	// People: all else has ended, and people have tasks that are not done.
+	People bool `json:"people,omitempty"`
 }
 
 // LeaveOut takes a server of a directory out of the campaign, because a person

@@ -23,6 +23,16 @@ func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 		workflow.Go(steady, c.listenToWaves)
 	}
 	for i, w := range roll.Waves {
+		if w.Tasks {
+			if err := c.beginTasks(ctx, steady, roll, w, i); err != nil {
+				return err
+			}
+		}
+	}
+	for i, w := range roll.Waves {
+		if w.Tasks {
+			continue
+		}
 		if w.Alone {
 			if err := c.ends(steady); err != nil {
 				return err
@@ -103,9 +113,9 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
 }
 
-// ends waits for the end of every wave that was begun.
+// ends waits for the end of every wave that was begun, but not for people.
 func (c *campaign) ends(ctx workflow.Context) error {
-	err := workflow.Await(ctx, func() bool { return len(c.running) == 0 })
+	err := workflow.Await(ctx, func() bool { return !slices.ContainsFunc(c.running, func(r *runningWave) bool { return !r.people }) })
 	return cmpErr(err, c.failed)
 }
 

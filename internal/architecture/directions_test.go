@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile"},
+	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile", "internal/people"},
 	// A section of the campaign file, which config reads.
 	{"internal/postgres/settings"},
 	// The campaign file: types that every room above may take.

@@ -63,6 +63,8 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 	for _, p := range setup.Policies(cfg, known, places...) {
 		fmt.Fprintf(a.Out, "# policy %s\n%s\n", setup.DevicePolicy(p.Name, cfg.Device), p.HCL)
 	}
+	people := setup.TasksPolicy(cfg)
+	fmt.Fprintf(a.Out, "# policy %s\n%s\n", people.Name, people.HCL)
 	return nil
 }
 

@@ -34,7 +34,10 @@ ledger is in order, and goes on with what it left. One that gave no sign of life
 4 minutes is taken over in any case.
 
 Where the file names a profile, a campaign does not start before each of its lines has an
-answer: run lists those that have none and changes nothing (rollcall answers).`,
+answer: run lists those that have none and changes nothing (rollcall answers).
+
+What only people can do (rollcall tasks) may take days: when nothing else is left run ends with
+exit code 2, and the same command goes on with it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stop, err := a.serveMetrics(metricsAt)
@@ -82,6 +85,7 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.leavesPeople = true
 	return s.follow(ctx, campaign)
 }
 
@@ -119,6 +123,7 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 	view := s.newView(campaign)
 	unserved := time.NewTimer(noteAfter)
 	defer unserved.Stop()
+	people := &forPeople{session: s, campaign: campaign}
 	wait := s.newPatience(campaign, workflows.CampaignID(s.cfg.Device))
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -147,6 +152,10 @@ func (s *session) follow(ctx context.Context, campaign string) error {
 			}
 		case <-tick.C:
 			view.refresh(ctx)
+			if people.waits(ctx) {
+				view.finish(ctx)
+				return people.left(ctx)
+			}
 			said, err := wait.look(ctx, view.next)
 			if err != nil {
 				view.finish(context.WithoutCancel(ctx))

@@ -20,6 +20,8 @@ type session struct {
 	store  *ownmount.Store
 	kinds  *registry.Registry
 	engine *engine.Engine
+
+	leavesPeople bool // follow ends when nothing but people's tasks is left
 }
 
 // openVault loads the campaign file and logs in to Vault. The caller closes.

@@ -59,6 +59,9 @@ const (
 	// FindingTwoPaths: one account, several paths in Vault; all are kept
 	// current.
 	FindingTwoPaths FindingCode = "several-paths"
+	// FindingWordRefused: somebody said of a task that it is done, or gave it
+	// away, and it was not his to say.
+	FindingWordRefused FindingCode = "word-refused"
 	// FindingStalePath: a path's value was not the one the authority accepts,
 	// and another path's was; the path is left as it is.
 	FindingStalePath FindingCode = "stale-path"

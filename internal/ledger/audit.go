@@ -22,8 +22,9 @@ type audit struct {
 	ended     int64                     // index of campaign-closed, or noIndex
 	answers   map[string]bool           // lines of the profile that an entry answers
 	profiles  int
-	contained int64 // index of contained, or noIndex
-	gap       bool  // entries could not be read, so what is missing may be in them
+	contained int64           // index of contained, or noIndex
+	opened    map[string]bool // credentials whose task was opened
+	gap       bool            // entries could not be read, so what is missing may be in them
 }
 
 type authority struct {
@@ -44,6 +45,7 @@ type announced struct {
 type death struct {
 	index int64
 	entry Entry
+	task  *Task // as it stood by then; nil for what no person sees to
 }
 
 var known = map[Event]bool{
@@ -51,11 +53,12 @@ var known = map[Event]bool{
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
+	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true,
 }
 
 func newAudit(rep *Report) *audit {
 	return &audit{rep: rep, state: NewState(), first: map[idKey]int64{}, unknown: map[string]int64{},
-		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
+		servers: map[authority][]string{}, left: map[authorityServer]int64{}, intents: map[announced]int64{}, answers: map[string]bool{}, opened: map[string]bool{}, closed: noIndex, ended: noIndex, contained: noIndex}
 }
 
 func (a *audit) entry(index int64, line []byte) {
@@ -77,8 +80,12 @@ func (a *audit) entry(index int64, line []byte) {
 		return
 	}
 	a.first[keyOf(e.ID)] = index
+	end, seated := a.endBefore(e)
 	a.state.Add(uint64(index), e)
 	a.check(index, e)
+	if e.Event == EndAttested || e.Event == TaskReassigned {
+		a.word(index, e, end, seated)
+	}
 }
 
 func (a *audit) check(index int64, e Entry) {
@@ -114,7 +121,10 @@ func (a *audit) check(index int64, e Entry) {
 		if l := a.state.Credential(e.Credential); l == nil && !a.gap {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
 		}
-	case EventIntent, EventOpen, Exception, Reopened, EventOutcome:
+	case EventIntent, EventOpen, Exception, Reopened, EventOutcome, TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested:
+		if e.Event == TaskOpened {
+			a.taskOpened(index, e)
+		}
 		if at := (announced{e.Credential, e.Attempt}); e.Event == EventIntent {
 			if len(a.intents) == 0 {
 				a.uncontained(index)
@@ -133,7 +143,7 @@ func (a *audit) check(index int64, e Entry) {
 			return
 		}
 		if e.Event == EventOutcome {
-			a.deaths = append(a.deaths, death{index, e})
+			a.deaths = append(a.deaths, death{index, e, a.state.Credential(e.Credential).Task.copy()})
 			at := a.authorityOf(e)
 			for _, ev := range e.Evidence {
 				if !slices.Contains(a.servers[at], ev.Server) {
@@ -265,6 +275,13 @@ func (a *audit) judge(d death) {
 			a.rep.add(d.index, d.entry.Credential, "dead on evidence that names server %s twice", ev.Server)
 		}
 		named = append(named, ev.Server)
+	}
+	if d.entry.Proof == protocol.ProofAttested {
+		a.attested(d)
+		return
+	}
+	if a.state.Credential(d.entry.Credential).Kind.ByHand() {
+		a.rep.add(d.index, d.entry.Credential, "dead by %s, and only a person can change it", d.entry.Proof)
 	}
 	if !a.gap && !a.before(d, d.entry.Attempt) && !a.before(d, 0) {
 		a.rep.add(d.index, d.entry.Credential, "called dead in attempt %d, of which no intent stands before it", d.entry.Attempt)

@@ -35,6 +35,11 @@ const (
 	Exception       Event = "exception"       // the deadline or an abort left it open
 	Reopened        Event = "reopened"        // dead, and found changed at the end of the campaign: Reason, Server, Detail
 	TookOver        Event = "took-over"       // it ended another campaign of the device (TookFrom), before anything is set
+	TaskOpened      Event = "task-opened"     // Task: what people have to do about the credential
+	TaskReminded    Event = "task-reminded"   // Detail: it is due soon, or was
+	TaskOverdue     Event = "task-overdue"    // its time is over, and it is open
+	TaskReassigned  Event = "task-reassigned" // Word: somebody else sees to one of its ends
+	EndAttested     Event = "end-attested"    // Word: a person said that one of its ends is done
 	Anchored        Event = "anchored"        // where in Vault the checkpoints are copied: Detail names the place
 )
 
@@ -104,6 +109,9 @@ type Entry struct {
 	Profile *DeviceProfile         `json:"profile,omitempty"`
 	Line    *credential.LineAnswer `json:"line,omitempty"`
 	End     *End                   `json:"end,omitempty"` // of a campaign with a profile
+
+	Task *TaskOpening `json:"task,omitempty"`
+	Word *Word        `json:"word,omitempty"`
 
 	Counts *Counts `json:"counts,omitempty"`
 	Detail string  `json:"detail,omitempty"`

@@ -170,6 +170,8 @@ func (s *State) addToLine(index uint64, e Entry) {
 		}
 	case Reopened:
 		l.reopen(index, e)
+	case TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested:
+		l.task(e)
 	case EventOutcome:
 		l.die(index, e)
 	}

@@ -98,11 +98,32 @@ func details(e Entry) []string {
 	if e.Containment != nil {
 		out = append(out, e.Containment.Words()...)
 	}
-	out = append(out, ofProfile(e)...)
+	out = append(append(out, ofProfile(e)...), ofTask(e)...)
 	if c := e.Counts; c != nil {
 		out = append(out, fmt.Sprintf("listed %d, excluded %d, dead %d, open %d", c.Listed, c.Excluded, c.Dead, c.Open))
 	}
 	return append(out, e.Detail)
+}
+
+// ofTask words a task and what a person said of it.
+func ofTask(e Entry) (out []string) {
+	if t := e.Task; t != nil {
+		out = append(out, "due "+t.Due.UTC().Format(time.RFC3339))
+		for _, s := range t.Ends {
+			out = append(out, fmt.Sprintf("%s: %s (%s)", s.End, s.Owner, s.Entity))
+		}
+	}
+	if w := e.Word; w != nil {
+		out = append(out, w.End, fmt.Sprintf("by %s (%s, %s)", w.Name, w.Entity, strings.Join(w.Logins, " ")))
+		if w.To != "" {
+			out = append(out, fmt.Sprintf("given to %s (%s)", w.To, w.ToEntity))
+		}
+		if w.SHA256 != "" {
+			out = append(out, "evidence sha256 "+w.SHA256)
+		}
+		out = append(out, w.Note)
+	}
+	return out
 }
 
 // ofProfile words a profile, an answer to a line of it, and an end.

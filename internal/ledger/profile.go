@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 )
 
 // DeviceProfile is what a device of that type can hold, as the campaign was
@@ -28,16 +29,16 @@ type End struct {
 	// Complete: each line of the profile is answered, covered or none, and each
 	// credential has an end, dead or an exception with its reason.
 	Complete bool `json:"complete"`
-	// Clean: complete, and each credential is dead by a proof, on every server;
-	// nobody accepted a login as open, and no warning says that something may
-	// be missing.
+	// Clean: complete, and each credential is dead by a proof of servers, on
+	// every one; nobody accepted a login as open, and no warning says that
+	// something may be missing. What is dead by people's word is no such proof.
 	Clean bool `json:"clean"`
 }
 
 // The rules of both words, for people.
 const (
 	CompleteRule = "each line of the profile is answered, covered or none, and each credential has an end"
-	CleanRule    = "complete, each credential is dead by a proof on every server, the device is contained, and nothing may be missing"
+	CleanRule    = "complete, each credential is dead by a proof (bind, revoked or metadata, not a person's word) on every server, the device is contained, and nothing may be missing"
 )
 
 // EndOf works out how a campaign stands, and what speaks against it: the first
@@ -82,11 +83,13 @@ func againstComplete(s *State) (out []string) {
 }
 
 func againstClean(s *State) (out []string) {
-	open, fewer := 0, 0
+	open, fewer, attested := 0, 0, 0
 	for _, l := range s.Credentials {
 		switch {
 		case l.Outcome != Dead:
 			open++
+		case l.Proof == protocol.ProofAttested:
+			attested++
 		case len(l.LeftOut) > 0:
 			fewer++
 		}
@@ -102,7 +105,7 @@ func againstClean(s *State) (out []string) {
 		one, many string
 		what      string
 	}{
-		{open, "credential", "credentials", "not dead"}, {fewer, "credential", "credentials", "dead on fewer servers than there are"},
+		{open, "credential", "credentials", "not dead"}, {attested, "credential", "credentials", "dead by people's word alone (attested)"}, {fewer, "credential", "credentials", "dead on fewer servers than there are"},
 		{len(s.Accepted), "login to Vault", "logins to Vault", "accepted as open"}, {missing, "warning", "warnings", "that something may be missing"},
 	} {
 		if g.n > 0 {

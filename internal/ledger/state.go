@@ -82,6 +82,8 @@ type CredentialState struct {
 	Findings  []credential.Finding
 	Lines     []credential.LineRef // of the profile that it answers
 
+	Task *Task // what a person has to do; nil where nobody was asked to
+
 	Outcome Outcome
 	Step    protocol.Step   // where it stands when not dead: listed ones have "", intents Set, …
 	Reason  protocol.Reason // why it is open

@@ -48,7 +48,7 @@ func AcceptOthers(name string, o authority.Others) string {
 func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
 	var names []string
 	for _, c := range roll.Credentials {
-		if c.Authority != credential.VaultAuthority && c.Subject != "" {
+		if c.Authority != credential.VaultAuthority && c.Task == nil && c.Subject != "" {
 			names = append(names, c.Authority)
 		}
 	}

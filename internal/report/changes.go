@@ -7,6 +7,18 @@ import (
 	"rollcall/internal/protocol"
 )
 
+// taskChange is a task in the words of which a change is told; empty before it
+// is open.
+func taskChange(t StatusTask) string {
+	switch {
+	case t.OpenedAt == "":
+		return ""
+	case t.State == string(dead):
+		return t.Name + ": done at every end"
+	}
+	return TaskLine(t)
+}
+
 // ProgressLines tells in plain lines, for a pipe or a log file, what changed
 // between two moments: the phase, the counts, a wave that ended, a reason that
 // keeps more or fewer credentials open than before. before is the zero Progress
@@ -34,6 +46,15 @@ func ProgressLines(before, after Progress) []string {
 	for _, w := range after.Waves {
 		if w.done() && !ended[w.Wave] {
 			say("%s ended: %d dead, %s", w.Name, w.Dead, Plural(w.Exceptions, "exception", "exceptions"))
+		}
+	}
+	knew := map[string]string{}
+	for _, t := range before.Tasks {
+		knew[t.Credential] = taskChange(t)
+	}
+	for _, t := range after.Tasks {
+		if now := taskChange(t); now != "" && knew[t.Credential] != now {
+			say("person: %s", Clean(now))
 		}
 	}
 	counts := map[protocol.Reason]int{}

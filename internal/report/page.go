@@ -30,6 +30,7 @@ type pageData struct {
 	LeftOut     []leftOut
 	Accepted    []ledger.AcceptedLogin
 	Profile     *pageProfile // nil without
+	Tasks       []StatusTask // of people
 	Open        []card
 	Findings    []card
 	HandOver    []*ledger.CredentialState
@@ -134,7 +135,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	if s.Containment != nil {
 		d.Containment = containment(s)
 	}
-	d.LeftOut, d.Accepted, d.Profile = leftOutOf(s), s.Accepted, newPageProfile(s)
+	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksOf(s, s.LatestAt)
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})
 	}

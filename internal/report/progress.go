@@ -27,6 +27,7 @@ type Progress struct {
 	LeftOut []ledger.LeftOutServer
 
 	Warnings []credential.Finding // of the campaign as a whole
+	Tasks    []StatusTask         // what people see to
 }
 
 // WaveProgress counts one wave. What is in none of the counts below waits.
@@ -65,6 +66,7 @@ func ProgressOf(s *ledger.State, now time.Time, waves map[int]string) Progress {
 	if !s.ClosedAt.IsZero() {
 		p.Now = s.ClosedAt
 	}
+	p.Tasks = tasksOf(s, p.Now)
 	for _, n := range wavesOf(f) {
 		t := f.ByWave[n]
 		p.Waves = append(p.Waves, WaveProgress{n, WaveName(n, waves), t.Listed, t.Dead, t.InWork, t.Open, t.Exceptions})

@@ -94,8 +94,33 @@ func RenderProgress(p Progress, width int, colour bool) string {
 	for _, l := range p.LeftOut {
 		c.line(piece{"  ! left out  ", sgrYellow}, piece{Clean(l.Server), ""}, piece{"  by " + Clean(l.Actor+": "+l.Reason), sgrDim})
 	}
+	c.tasks(p.Tasks)
 	c.warnings(p.Warnings)
 	return c.b.String()
+}
+
+// tasks are those that wait for people, a line each: overdue ones first.
+func (c *canvas) tasks(all []StatusTask) {
+	const most = 5
+	n := 0
+	for _, late := range []bool{true, false} {
+		for _, t := range all {
+			if t.State == string(dead) || t.OpenedAt == "" || t.Overdue != late {
+				continue
+			}
+			if n++; n > most {
+				continue
+			}
+			sgr := ""
+			if late {
+				sgr = sgrRed
+			}
+			c.line(piece{"  ! person  ", sgrYellow}, piece{Clean(TaskLine(t)), sgr})
+		}
+	}
+	if n > most {
+		c.line(piece{"  ! person  ", sgrYellow}, piece{fmt.Sprintf("and %d more: rollcall tasks", n-most), ""})
+	}
 }
 
 // warnings are a few lines: the last screen has all of them, whole.

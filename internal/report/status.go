@@ -33,6 +33,9 @@ type Status struct {
 	// Accepted are logins to Vault that a person accepted as open.
 	Accepted []StatusAccepted `json:"accepted,omitempty"`
 	Waves    []StatusWave     `json:"waves"`
+	// Tasks are what people see to; absent where the roll has none. They count
+	// in ByState like all else.
+	Tasks []StatusTask `json:"tasks,omitempty"`
 	// Profile of the device, line by line; absent where none was named.
 	Profile *DocumentProfile `json:"profile,omitempty"`
 	Ledger  StatusLedger     `json:"ledger"`
@@ -124,6 +127,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 		st.Accepted = append(st.Accepted, StatusAccepted{l.ID, l.Name, l.Actor, l.Reason, rfc3339(l.At)})
 	}
 
+	st.Tasks = tasksOf(s, time.Now())
 	for _, w := range wavesOf(f) {
 		t := f.ByWave[w]
 		st.Waves = append(st.Waves, StatusWave{w, t.Listed, t.Waiting, t.InWork, t.Open, t.Exceptions, t.Dead})

@@ -50,6 +50,9 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 		b.WriteString(Wrap("perhaps not all: "+Clean(f.Detail), "  ! ", width))
 	}
 	profileText(&b, s, width)
+	if text := tasksText(tasksOf(s, s.LatestAt), width); text != "" {
+		b.WriteString("\n" + text)
+	}
 	leftOutText(&b, s, width)
 	acceptedText(&b, s, width)
 	openText(&b, f, width)

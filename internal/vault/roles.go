@@ -16,9 +16,16 @@ const (
 	OperatorPolicy = "rollcall-operator" // lists, plans, starts and reports; reads no staged or live secret but the directories' bind passwords
 )
 
+// TasksPolicy is for people who do what Rollcall cannot do itself: each reads
+// what is handed over to him, and says what is done. On another mount than
+// Rollcall's usual one it has that in its name.
+const TasksPolicy = "rollcall-tasks"
+
 // OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a
-// worker, or works with Rollcall.
-func OwnPolicy(name string) bool { return strings.HasPrefix(name, "rollcall-") }
+// worker, or works with Rollcall. Whoever does a task is neither.
+func OwnPolicy(name string) bool {
+	return strings.HasPrefix(name, "rollcall-") && name != TasksPolicy && !strings.HasPrefix(name, TasksPolicy+"-on-")
+}
 
 // WorkerRole is the AppRole that init makes for the workers, as mount/role.
 // With vault.rotate_login it rotates its own secret-id.

@@ -13,6 +13,8 @@ const (
 	DoClean         = "Clean"
 	DoRecheck       = "Recheck"
 	DoAskDevice     = "AskDevice"
+	DoOpenTasks     = "OpenTasks"
+	DoCloseTasks    = "CloseTasks"
 )
 
 // Those of activities.Ledger, which the ledger's one worker serves.
@@ -25,4 +27,8 @@ const (
 	DoProved           = "Proved"
 	DoRecordRechecked  = "RecordRechecked"
 	DoRecordCleaned    = "RecordCleaned"
+	DoRecordTasks      = "RecordTasks"
+	DoLookAtTasks      = "LookAtTasks"
+	DoRemindOfTasks    = "RemindOfTasks"
+	DoLeaveTasks       = "LeaveTasks"
 )

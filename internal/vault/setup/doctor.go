@@ -160,9 +160,13 @@ func RequireRights(ctx context.Context, s *ownmount.Store, policy string, c *con
 }
 
 // RequireLedgerRights is RequireRights of the ledger's worker, whose rights
-// depend on no campaign.
-func RequireLedgerRights(ctx context.Context, s *ownmount.Store) error {
-	return RequireRights(ctx, s, vault.LedgerPolicy, &config.Campaign{Vault: config.Vault{Mount: s.Mount(), Transit: s.Transit()}}, nil)
+// depend on no campaign but for the question whether people have tasks.
+func RequireLedgerRights(ctx context.Context, s *ownmount.Store, tasks bool) error {
+	var known []credential.Credential
+	if tasks {
+		known = []credential.Credential{{Task: &credential.Task{}}}
+	}
+	return RequireRights(ctx, s, vault.LedgerPolicy, &config.Campaign{Vault: config.Vault{Mount: s.Mount(), Transit: s.Transit()}}, known)
 }
 
 func givePolicy(policy string) string {

@@ -44,7 +44,7 @@ type rule struct {
 func Policies(c *config.Campaign, known []credential.Credential, places ...string) []Policy {
 	var out []Policy
 	for _, name := range []string{vault.WorkerPolicy, vault.LedgerPolicy, vault.OperatorPolicy} {
-		rules := rulesOf(name, c, known)
+		rules := append(rulesOf(name, c, known), taskRules[name](c.Vault.Mount)...)
 		if name != vault.LedgerPolicy {
 			rules = append(rules, settingsRules(c, known)...)
 			rules = append(rules, engineRules(c, places)...)
@@ -67,6 +67,14 @@ var purposes = map[string]string{
 }
 
 func rulesOf(policy string, c *config.Campaign, known []credential.Credential) []rule {
+	rules := ownRules(policy, c, known)
+	if slices.ContainsFunc(known, func(k credential.Credential) bool { return k.Task != nil }) {
+		rules = append(rules, taskRules[policy](c.Vault.Mount)...)
+	}
+	return rules
+}
+
+func ownRules(policy string, c *config.Campaign, known []credential.Credential) []rule {
 	m := c.Vault.Mount
 	// Whether what is written there stays.
 	ours := rule{m + "/config", []string{read}}

@@ -150,7 +150,7 @@ func TestTheLedgersPolicySignsAndAnchorsAndReadsNoSecret(t *testing.T) {
 	denied(t, err)
 	_, err = s.LoadSpec(ctx, ownmount.CampaignSpec("c"))
 	denied(t, err)
-	require.NoError(t, RequireLedgerRights(ctx, s))
+	require.NoError(t, RequireLedgerRights(ctx, s, true))
 	denied(t, s.Purge(ctx, "test", s.Mount(), "checkpoints/c/1"))
 	_, err = s.Destroy(ctx, credential.Path{Mount: s.Mount(), Path: "checkpoints/c/1", Field: "checkpoint"}, []int{1}, 2, time.Now())
 	denied(t, err)

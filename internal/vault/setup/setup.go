@@ -69,7 +69,12 @@ func Run(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []cre
 			done = append(done, line)
 		}
 	}
-	return done, nil
+	people := TasksPolicy(c)
+	line, err := ensurePolicy(ctx, s, people.Name, people.HCL)
+	if err != nil {
+		return done, err
+	}
+	return append(done, line+", for whoever does a task (give it to people, not to programs)"), nil
 }
 
 // runningOf names a campaign of the device that has not ended, or is empty.

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"rollcall/config"
+	"rollcall/internal/ledger"
+	"rollcall/internal/report"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/workflows"
+)
+
+// ledgerHere is the latest campaign of the device by its ledger, or nil where
+// that is not on this machine.
+func (a *app) ledgerHere(ctx context.Context) *ledger.State {
+	cfg, err := config.Load(a.file)
+	if err != nil {
+		return nil
+	}
+	folder, _, err := latestLedger(ctx, cfg)
+	if err != nil {
+		return nil
+	}
+	if _, err := os.Stat(folder); err != nil {
+		return nil
+	}
+	r, err := ledger.OpenReader(folder)
+	if err != nil {
+		return nil
+	}
+	state, err := r.State(ctx)
+	if err != nil {
+		return nil
+	}
+	return state
+}
+
+// taskInLedger is a task as whoever gives it to somebody else needs it.
+func (a *app) taskInLedger(ctx context.Context, name string) (ownmount.Card, bool) {
+	state := a.ledgerHere(ctx)
+	if state == nil {
+		return ownmount.Card{}, false
+	}
+	for _, l := range state.Tasks() {
+		if l.Task == nil || !strings.EqualFold(l.Name, name) && l.ID != name {
+			continue
+		}
+		c := ownmount.Card{Campaign: state.Campaign, Credential: l.ID, Name: l.Name}
+		for _, e := range l.Task.Ends {
+			c.Ends = append(c.Ends, e.End)
+		}
+		return c, true
+	}
+	return ownmount.Card{}, false
+}
+
+// lookAtTasks has a campaign take up what people have said.
+func (a *app) lookAtTasks(ctx context.Context, campaign, statement string) (st workflows.TasksStatus, err error) {
+	err = a.withTemporal(ctx, false, errNoCampaignHere, func(s *session) error {
+		st, err = s.lookAtTasks(ctx, campaign, statement)
+		return err
+	})
+	return st, err
+}
+
+func (s *session) lookAtTasks(ctx context.Context, campaign, statement string) (st workflows.TasksStatus, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	handle, err := s.engine.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: workflows.TasksID(campaign), UpdateName: workflows.UpdateLook, Args: []any{workflows.Look{Statement: statement}},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &st)
+	}
+	return st, err
+}
+
+// forPeople ends `run` when nothing is left but people's tasks: they may take
+// days, and the campaign waits for them without this process.
+type forPeople struct {
+	*session
+	campaign string
+	looked   time.Time
+	asked    bool
+}
+
+// waits reports whether only people's tasks are left. What people have said by
+// then is taken up first.
+func (p *forPeople) waits(ctx context.Context) bool {
+	if !p.leavesPeople || time.Since(p.looked) < time.Second {
+		return false
+	}
+	p.looked = time.Now()
+	if !p.onlyPeople(ctx) {
+		return false
+	}
+	if !p.asked {
+		p.asked = true
+		_, _ = p.lookAtTasks(ctx, p.campaign, "")
+		return false // it may have ended with that
+	}
+	return p.onlyPeople(ctx)
+}
+
+func (p *forPeople) onlyPeople(ctx context.Context) bool {
+	v, err := p.queryOnce(ctx)
+	if err != nil {
+		return false
+	}
+	var st workflows.Status
+	return v.Get(&st) == nil && st.Campaign == p.campaign && st.People
+}
+
+// left is the screen on which `run` leaves a campaign to people.
+func (p *forPeople) left(ctx context.Context) error {
+	if state := p.ledgerHere(ctx); state != nil && state.Campaign == p.campaign {
+		width, _ := terminal(p.Out)
+		fmt.Fprintf(p.Out, "campaign %s · %s\n", state.Campaign, report.Headline(state))
+		fmt.Fprint(p.Out, report.TasksText(state, time.Now(), width))
+	}
+	p.say("campaign %s waits for people, and for nothing else: each says `rollcall tasks done NAME --end END`, with a login to Vault of his own. Nothing has to run meanwhile; the same command goes on from here", p.campaign)
+	return &exit{code: exitExceptions}
+}

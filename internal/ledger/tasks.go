@@ -1,0 +1,238 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/protocol"
+)
+
+// TaskOpening is what an entry says when a task is opened: from then on its
+// owners can do it.
+type TaskOpening struct {
+	Do   []string   `json:"do,omitempty"`
+	Due  time.Time  `json:"due"`
+	Make bool       `json:"make,omitempty"` // Rollcall made a new value and handed it over
+	At   time.Time  `json:"at"`             // by Vault's clock
+	Ends []TaskSeat `json:"ends"`
+}
+
+// TaskSeat is one end of a task and who sees to it: as the campaign file or
+// another person calls him, and the entity that Vault knew by that.
+type TaskSeat struct {
+	End    string `json:"end"`
+	Owner  string `json:"owner"`
+	Entity string `json:"entity"`
+}
+
+// Word is what a person said with a login to Vault of his own.
+type Word struct {
+	Statement string    `json:"statement"` // its name in Vault, below attest/ENTITY/CAMPAIGN/CREDENTIAL
+	Entity    string    `json:"entity"`
+	Name      string    `json:"name"`   // of the entity, as Vault had it
+	Logins    []string  `json:"logins"` // by which that person comes, mount/name
+	At        time.Time `json:"at"`     // when Vault wrote it
+	End       string    `json:"end"`
+	Note      string    `json:"note,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"` // of a file that is kept as evidence
+	// To and ToEntity: who sees to the end from then on.
+	To       string `json:"to,omitempty"`
+	ToEntity string `json:"to_entity,omitempty"`
+}
+
+// Task is what is known of what a person has to do.
+type Task struct {
+	Do       []string
+	Due      time.Time
+	Make     bool
+	OpenedAt time.Time // by Vault's clock; zero: not opened yet
+	Ends     []TaskEnd
+	Overdue  time.Time // when that was noted; zero if it was not
+	Reminded time.Time // when that was noted last
+	Moved    []Word    // who gave ends to whom
+}
+
+// TaskEnd is one end and what became of it.
+type TaskEnd struct {
+	TaskSeat
+	Since time.Time // from when on this person sees to it
+	Done  *Word
+}
+
+// Left counts the ends that nobody has done.
+func (t *Task) Left() (n int) {
+	for _, e := range t.Ends {
+		if e.Done == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// End is the end of that name, or nil.
+func (t *Task) End(name string) *TaskEnd {
+	if t == nil {
+		return nil
+	}
+	if i := slices.IndexFunc(t.Ends, func(e TaskEnd) bool { return strings.EqualFold(e.End, name) }); i >= 0 {
+		return &t.Ends[i]
+	}
+	return nil
+}
+
+// Waiting are the owners of ends that nobody has done, each once.
+func (t *Task) Waiting() (out []string) {
+	for _, e := range t.Ends {
+		if e.Done == nil && !slices.Contains(out, e.Owner) {
+			out = append(out, e.Owner)
+		}
+	}
+	return out
+}
+
+// task takes up what an entry says of a task.
+func (l *CredentialState) task(e Entry) {
+	switch e.Event {
+	case TaskOpened:
+		if l.Task != nil || e.Task == nil {
+			return
+		}
+		l.Task = &Task{Do: e.Task.Do, Due: e.Task.Due, Make: e.Task.Make, OpenedAt: e.Task.At}
+		for _, s := range e.Task.Ends {
+			l.Task.Ends = append(l.Task.Ends, TaskEnd{TaskSeat: s, Since: e.Task.At})
+		}
+		l.stand(Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
+	case EndAttested:
+		if end := l.seat(e); end != nil && end.Done == nil {
+			end.Done = e.Word
+		}
+	case TaskReassigned:
+		if end := l.seat(e); end != nil && end.Done == nil {
+			end.Owner, end.Entity, end.Since = e.Word.To, e.Word.ToEntity, e.Word.At
+			l.Task.Moved = append(l.Task.Moved, *e.Word)
+		}
+	case TaskOverdue:
+		if l.Task != nil && l.Task.Overdue.IsZero() {
+			l.Task.Overdue = e.At
+		}
+	case TaskReminded:
+		if l.Task != nil {
+			l.Task.Reminded = e.At
+		}
+	}
+}
+
+func (l *CredentialState) seat(e Entry) *TaskEnd {
+	if e.Word == nil {
+		return nil
+	}
+	return l.Task.End(e.Word.End)
+}
+
+// Tasks are the credentials that people see to.
+func (s *State) Tasks() (out []*CredentialState) {
+	for _, l := range s.Credentials {
+		if l.Kind.ByHand() {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// copy is as it stands now; what comes later does not change it.
+func (t *Task) copy() *Task {
+	if t == nil {
+		return nil
+	}
+	out := *t
+	out.Ends = slices.Clone(t.Ends)
+	return &out
+}
+
+// endBefore is the end that a person's word is about, as it stands.
+func (a *audit) endBefore(e Entry) (TaskEnd, bool) {
+	l := a.state.Credential(e.Credential)
+	if l == nil || e.Word == nil {
+		return TaskEnd{}, false
+	}
+	end := l.Task.End(e.Word.End)
+	if end == nil {
+		return TaskEnd{}, false
+	}
+	return *end, true
+}
+
+// taskOpened asks of a task that is opened what it must say.
+func (a *audit) taskOpened(index int64, e Entry) {
+	l := a.state.Credential(e.Credential)
+	switch {
+	case e.Task == nil || len(e.Task.Ends) == 0 || e.Task.Due.IsZero() || e.Task.At.IsZero():
+		a.rep.add(index, e.Credential, "a task was opened, and the entry does not say its ends, when it is due and when it was opened")
+	case l != nil && !l.Kind.ByHand():
+		a.rep.add(index, e.Credential, "a task was opened for a %s, which Rollcall changes itself", l.Kind)
+	case a.opened[e.Credential]:
+		a.rep.add(index, e.Credential, "its task was opened twice")
+	}
+	a.opened[e.Credential] = true
+	if e.Task == nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, s := range e.Task.Ends {
+		if s.End == "" || s.Owner == "" || s.Entity == "" {
+			a.rep.add(index, e.Credential, "its task has an end without a name or an owner")
+		}
+		if seen[strings.ToLower(s.End)] {
+			a.rep.add(index, e.Credential, "its task names the end %q twice", s.End)
+		}
+		seen[strings.ToLower(s.End)] = true
+	}
+}
+
+// word asks of what a person said that it was his to say. before is the end as
+// it was before the entry.
+func (a *audit) word(index int64, e Entry, before TaskEnd, known bool) {
+	w := e.Word
+	say := func(format string, args ...any) {
+		a.rep.add(index, e.Credential, "%s: %s", e.Event, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case w == nil || w.Entity == "" || w.Name == "" || w.Statement == "" || w.At.IsZero():
+		say("the entry does not say who said it, by which statement and when")
+	case !known && !a.gap:
+		say("no task of it was opened with an end %q", w.End)
+	case !known:
+	case before.Done != nil:
+		say("the end %q was done already", w.End)
+	case w.At.Before(before.Since):
+		say("it was said before the end %q was that person's, or anybody's", w.End)
+	case e.Event == EndAttested && w.Entity != before.Entity:
+		say("the end %q is seen to by %s (%s), and not by %s (%s)", w.End, before.Owner, before.Entity, w.Name, w.Entity)
+	case e.Event == TaskReassigned && (w.To == "" || w.ToEntity == "" || w.Note == ""):
+		say("the entry does not say to whom and why")
+	case e.Event == TaskReassigned && w.ToEntity == w.Entity:
+		say("somebody took the end %q himself", w.End)
+	case a.ended != noIndex:
+		say("after the campaign was closed by entry %d", a.ended)
+	}
+}
+
+// attested asks of what is dead by people's word that each end was said to be
+// done before, by whoever saw to it.
+func (a *audit) attested(d death) {
+	t := d.task
+	switch {
+	case t == nil:
+		a.rep.add(d.index, d.entry.Credential, "dead by people's word, and no task of it was opened before")
+		return
+	case !a.state.Credential(d.entry.Credential).Kind.ByHand():
+		a.rep.add(d.index, d.entry.Credential, "dead by people's word, and Rollcall changes it itself")
+	}
+	for _, e := range t.Ends {
+		if e.Done == nil {
+			a.rep.add(d.index, d.entry.Credential, "dead by people's word, and at the end %q nobody had said that it is done", e.End)
+		}
+	}
+}

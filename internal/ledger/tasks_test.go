@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+var openedAt = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+
+// storyOfATask is a campaign of one shared secret with two ends, of which one
+// is given to somebody else before it is done.
+func storyOfATask() []Entry {
+	l := listed(0)
+	l.Kind, l.Authority = credential.SecretByHand, credential.PersonAuthority
+	opened := of(0, "", TaskOpened)
+	opened.Task = &TaskOpening{Due: openedAt.Add(time.Hour), Make: true, At: openedAt, Ends: []TaskSeat{{"gateway", "alice", "e-a"}, {"NPS", "bob", "e-b"}}}
+	word := func(statement string, event Event, w Word) Entry {
+		e := of(0, statement, event)
+		w.Statement, w.At = statement, openedAt.Add(10*time.Minute)
+		e.Word = &w
+		return e
+	}
+	moved := word("s2", TaskReassigned, Word{Entity: "e-b", Name: "bob", End: "NPS", To: "carol", ToEntity: "e-c", Note: "on leave"})
+	last := word("s3", EndAttested, Word{Entity: "e-c", Name: "carol", End: "NPS"})
+	last.Word.At = openedAt.Add(20 * time.Minute)
+	outcome := of(0, "1", EventOutcome)
+	outcome.Attempt, outcome.Proof = 1, protocol.ProofAttested
+	return []Entry{whole(CampaignStarted, nil), l, whole(RollClosed, &Counts{Listed: 1}), opened,
+		word("s1", EndAttested, Word{Entity: "e-a", Name: "alice", End: "gateway"}), moved, of(0, "2", TaskOverdue), last, outcome,
+		whole(CampaignClosed, &Counts{Listed: 1, Dead: 1})}
+}
+
+func TestWhatPeopleSaidIsAProofOnlyIfEachEndWasTheirsAndIsDone(t *testing.T) {
+	const (
+		line, opened, first, moved, last, death = 1, 3, 4, 5, 7, 8
+	)
+	without := func(n int) func([]Entry) []Entry {
+		return func(s []Entry) []Entry { return append(s[:n:n], s[n+1:]...) }
+	}
+	word := func(n int, change func(*Word)) func([]Entry) []Entry {
+		return func(s []Entry) []Entry { change(s[n].Word); return s }
+	}
+	for _, c := range []struct {
+		name  string
+		edit  func([]Entry) []Entry
+		index int64
+		what  string
+	}{
+		{"nothing wrong", func(s []Entry) []Entry { return s }, 0, ""},
+		{"an end that nobody did", without(last), death - 1, `at the end "NPS" nobody had said that it is done`},
+		{"a task that was never opened", without(opened), death - 1, "no task of it was opened before"},
+		{"another person", word(first, func(w *Word) { w.Entity, w.Name = "e-b", "bob" }), first, "is seen to by alice (e-a), and not by bob (e-b)"},
+		{"whose it was before", word(last, func(w *Word) { w.Entity, w.Name = "e-b", "bob" }), last, "is seen to by carol (e-c), and not by bob (e-b)"},
+		{"before it was opened", word(first, func(w *Word) { w.At = openedAt.Add(-time.Second) }), first, "it was said before the end"},
+		{"before it was given to him", word(last, func(w *Word) { w.At = openedAt.Add(time.Minute) }), last, "it was said before the end"},
+		{"an end that there is not", word(first, func(w *Word) { w.End = "moon" }), first, `no task of it was opened with an end "moon"`},
+		{"the same end twice", word(last, func(w *Word) { w.Entity, w.Name, w.End = "e-a", "alice", "gateway" }), last, "was done already"},
+		{"nobody", word(first, func(w *Word) { w.Entity = "" }), first, "does not say who said it"},
+		{"no statement", word(first, func(w *Word) { w.Statement = "" }), first, "does not say who said it"},
+		{"taken", word(moved, func(w *Word) { w.ToEntity = "e-b" }), moved, "somebody took the end"},
+		{"given away without a reason", word(moved, func(w *Word) { w.Note = "" }), moved, "does not say to whom and why"},
+		{"a task of a password", func(s []Entry) []Entry { s[line].Kind = credential.LDAPPassword; return s }, death, "Rollcall changes it itself"},
+		{"a proof of servers for a person's", func(s []Entry) []Entry { s[death].Proof = protocol.ProofRevoked; return s }, death, "dead by revoked, and only a person can change it"},
+		{"opened twice", func(s []Entry) []Entry {
+			e := of(0, "again", TaskOpened)
+			e.Task = s[opened].Task
+			return append(s[:opened+1:opened+1], append([]Entry{e}, s[opened+1:]...)...)
+		}, opened + 1, "opened twice"},
+		{"without its ends", func(s []Entry) []Entry { s[opened].Task = &TaskOpening{Due: openedAt, At: openedAt}; return s }, opened, "does not say its ends"},
+		{"said after the end", func(s []Entry) []Entry { return append(append(s[:last:last], s[last+1:]...), s[last]) }, 9, "after the campaign was closed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.open(t).Append(t.Context(), c.edit(storyOfATask()))
+			require.NoError(t, err)
+			rep, err := Verify(t.Context(), f.dir, f.vkey, f.vault.last())
+			require.NoError(t, err)
+			if c.what == "" {
+				require.Empty(t, rep.Problems)
+				return
+			}
+			require.True(t, rep.says(c.index, c.what), "%+v", rep.Problems)
+		})
+	}
+}
+
+// People's word makes a campaign complete, and never clean.
+func TestACampaignWithPeoplesWordIsCompleteAndNotClean(t *testing.T) {
+	story := storyOfAGateway()
+	s := NewState()
+	for i, e := range story[:len(story)-1] {
+		s.Add(uint64(i), e)
+	}
+	end, _, _ := EndOf(s)
+	require.Equal(t, End{Complete: true, Clean: true}, end)
+	s.Credentials[0].Proof = protocol.ProofAttested
+	end, incomplete, unclean := EndOf(s)
+	require.Equal(t, End{Complete: true}, end)
+	require.Empty(t, incomplete)
+	require.Equal(t, []string{"1 credential dead by people's word alone (attested)"}, unclean)
+}
+
+func TestTheStateOfATaskIsWhatItsEntriesTell(t *testing.T) {
+	s := NewState()
+	for i, e := range storyOfATask()[:7] {
+		e.At = openedAt.Add(time.Duration(i) * time.Minute)
+		s.Add(uint64(i), e)
+	}
+	require.Len(t, s.Tasks(), 1)
+	task := s.Tasks()[0].Task
+	require.Equal(t, 1, task.Left())
+	require.Equal(t, []string{"carol"}, task.Waiting())
+	require.False(t, task.Overdue.IsZero())
+	require.Equal(t, protocol.ReasonByHand, s.Tasks()[0].Reason)
+	require.Equal(t, "alice", task.End("GATEWAY").Done.Name)
+	require.Nil(t, (*Task)(nil).End("x"))
+}

@@ -1,0 +1,107 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"rollcall/internal/ledger"
+)
+
+// StatusTask is what a person has to do, in the answer of `rollcall status -o
+// json` and the report.
+type StatusTask struct {
+	Credential string          `json:"credential"`
+	Name       string          `json:"name"`
+	State      string          `json:"state"` // a key of by_state
+	Due        string          `json:"due,omitempty"`
+	Overdue    bool            `json:"overdue"`
+	OpenedAt   string          `json:"opened_at,omitempty"` // empty: it could not be opened yet
+	Made       bool            `json:"made"`                // Rollcall made a new value and handed it over
+	RemindedAt string          `json:"reminded_at,omitempty"`
+	Do         []string        `json:"do,omitempty"`
+	Ends       []StatusTaskEnd `json:"ends"`
+}
+
+// StatusTaskEnd is one end of a task.
+type StatusTaskEnd struct {
+	End    string `json:"end"`
+	Owner  string `json:"owner"`
+	Done   bool   `json:"done"`
+	By     string `json:"by,omitempty"`     // the name of the entity in Vault
+	Entity string `json:"entity,omitempty"` // its id
+	At     string `json:"at,omitempty"`     // when it said so, by Vault's clock
+	Note   string `json:"note,omitempty"`
+	SHA256 string `json:"sha256,omitempty"` // of a file kept as evidence
+}
+
+// tasksOf are what people see to. now decides what is overdue; the campaign's
+// end, where it has ended.
+func tasksOf(s *ledger.State, now time.Time) (out []StatusTask) {
+	if !s.ClosedAt.IsZero() {
+		now = s.ClosedAt
+	}
+	for _, l := range s.Tasks() {
+		t := StatusTask{Credential: l.ID, Name: l.Name, State: string(standingOf(l)), Ends: []StatusTaskEnd{}}
+		if w := l.Task; w != nil {
+			t.Due, t.OpenedAt, t.Made, t.RemindedAt, t.Do = rfc3339(w.Due), rfc3339(w.OpenedAt), w.Make, rfc3339(w.Reminded), w.Do
+			t.Overdue = l.Outcome != ledger.Dead && (!w.Overdue.IsZero() || now.After(w.Due))
+			for _, e := range w.Ends {
+				end := StatusTaskEnd{End: e.End, Owner: e.Owner, Done: e.Done != nil}
+				if d := e.Done; d != nil {
+					end.By, end.Entity, end.At, end.Note, end.SHA256 = d.Name, d.Entity, rfc3339(d.At), d.Note, d.SHA256
+				}
+				t.Ends = append(t.Ends, end)
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// tasksText says of each task where it stands: who has to do what until when.
+func tasksText(tasks []StatusTask, width int) string {
+	if len(tasks) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	done := 0
+	for _, t := range tasks {
+		if t.State == string(dead) {
+			done++
+		}
+	}
+	fmt.Fprintf(&b, "people    %d of %s done, by their word (attested)\n", done, Plural(len(tasks), "task", "tasks"))
+	for _, t := range tasks {
+		if t.State != string(dead) {
+			b.WriteString(Wrap(Clean(TaskLine(t)), "          ", width))
+		}
+	}
+	return b.String()
+}
+
+// TaskLine is a task that is not done, in one line.
+func TaskLine(t StatusTask) string {
+	if t.OpenedAt == "" {
+		return t.Name + ": not handed over yet; its reason is below, and in `rollcall status -o json`"
+	}
+	line := t.Name + ": due " + t.Due
+	if t.Overdue {
+		line = t.Name + ": OVERDUE since " + t.Due
+	}
+	var left []string
+	for _, e := range t.Ends {
+		if !e.Done {
+			left = append(left, fmt.Sprintf("%s (%s)", e.End, e.Owner))
+		}
+	}
+	return fmt.Sprintf("%s, %d of %s done, left: %s", line, len(t.Ends)-len(left), Plural(len(t.Ends), "end", "ends"), strings.Join(left, ", "))
+}
+
+// Tasks are what people see to, as of now.
+func Tasks(s *ledger.State, now time.Time) []StatusTask { return tasksOf(s, now) }
+
+// TasksText is Tasks for people.
+func TasksText(s *ledger.State, now time.Time, width int) string {
+	return tasksText(tasksOf(s, now), width)
+}

@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// Tasks refers to what people see to, on the roll of a campaign. Who they are
+// stays in Vault: no id of a person gets here.
+type Tasks struct {
+	Campaign string          `json:"campaign"`
+	Snapshot string          `json:"snapshot"`
+	Refs     credential.Refs `json:"refs"`
+	// Logins to Vault that are still open, and that nobody has accepted: nothing
+	// is handed over where one could read it.
+	Logins credential.Refs `json:"logins,omitempty"`
+	// Moved says of tasks that are open already how often they were given to
+	// somebody else: who has them by then is noted in Vault.
+	Moved []Moved `json:"moved,omitempty"`
+}
+
+// Moved is how often a task was given to somebody else.
+type Moved struct {
+	Ref   credential.Ref `json:"r"`
+	Times int            `json:"n"`
+}
+
+// OpenedTask is what became of a task that was to be opened.
+type OpenedTask struct {
+	Ref  credential.Ref `json:"r"`
+	Stop *protocol.Stop `json:"stop,omitempty"` // why it is not open
+	Due  time.Time      `json:"due"`
+}
+
+// TasksInput is for the ledger: these were opened, or could not be.
+type TasksInput struct {
+	Tasks Tasks        `json:"tasks"`
+	Items []OpenedTask `json:"items"`
+	// Round makes repeated entries of one task distinct.
+	Round int `json:"round"`
+}
+
+// TasksLook is what people have said since, as far as it counts.
+type TasksLook struct {
+	Dead credential.Refs `json:"dead,omitempty"`
+	// Moved are tasks that were given to somebody else.
+	Moved []Moved `json:"moved,omitempty"`
+	// Said is what each statement came to, by its key: empty where it counts.
+	Said map[string]string `json:"said,omitempty"`
+}
+
+// RemindInput is for the ledger: these are due soon, or their time is over.
+type RemindInput struct {
+	Tasks   Tasks `json:"tasks"`
+	Overdue bool  `json:"overdue,omitempty"`
+	Round   int   `json:"round"`
+}
+
+// LeaveInput is for the ledger: these stay open, because the campaign ends.
+type LeaveInput struct {
+	Tasks Tasks  `json:"tasks"`
+	Why   string `json:"why"`
+}

@@ -1,0 +1,425 @@
+package workflows
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// What only a person can change is a child of its campaign. It is opened when
+// the campaign begins, so that people can begin, and then costs a timer: what
+// people do they say in Vault, and whoever said it, or `rollcall run`, wakes it.
+
+const (
+	// lookEvery is how long a person's word waits at most where nobody wakes the
+	// workflow: his command could not reach Temporal.
+	lookEvery = time.Hour
+	// remindBefore and remindEvery: a reminder comes so long before a task is
+	// due, and again so often when it is over.
+	remindBefore = 24 * time.Hour
+	remindEvery  = 24 * time.Hour
+	// openAgain is how often a task is tried again that could not be opened.
+	openAgain = 10 * time.Minute
+	// taskRounds bounds the history of one run.
+	taskRounds = 200
+)
+
+// tasksState is the one input of the workflow, and what it carries over.
+type tasksState struct {
+	Roll    wire.Roll            `json:"roll"`
+	Index   credential.WaveIndex `json:"index"`
+	Control control              `json:"control"`
+
+	Begun bool         `json:"begun,omitempty"`
+	Items []taskItem   `json:"items,omitempty"` // not dead yet
+	Dead  int          `json:"dead"`
+	Ended int          `json:"ended,omitempty"` // exceptions that are recorded
+	Round int          `json:"round"`           // of writes, and so of entries' names
+	Unmet []wire.Moved `json:"unmet,omitempty"` // given to somebody who has no card yet
+	// Unclean are dead, and what was handed over is still there.
+	Unclean credential.Refs `json:"unclean,omitempty"`
+}
+
+// taskItem is one task that is not done.
+type taskItem struct {
+	Ref    credential.Ref  `json:"r"`
+	Due    time.Time       `json:"due,omitzero"`
+	Opened bool            `json:"o,omitempty"`
+	Reason protocol.Reason `json:"w,omitempty"` // why it could not be opened
+	Why    string          `json:"y,omitempty"`
+	Final  bool            `json:"f,omitempty"` // no waiting opens it
+	// Next is when people are reminded again.
+	Next    time.Time `json:"n,omitzero"`
+	Overdue bool      `json:"late,omitempty"`
+	Moved   int       `json:"m,omitempty"` // how often it was given to somebody else
+}
+
+// TasksStatus answers QueryStatus of the tasks of a campaign, and UpdateLook.
+type TasksStatus struct {
+	Listed  int `json:"listed"`
+	Dead    int `json:"dead"`
+	Waiting int `json:"waiting"` // not done
+	Shut    int `json:"shut"`    // of those, not opened
+	Overdue int `json:"overdue"`
+	// Known: the last look has met the statement that was asked about; Said is
+	// why it counts for nothing, and empty where it counts.
+	Known bool   `json:"known,omitempty"`
+	Said  string `json:"said,omitempty"`
+}
+
+// Look asks for a look at what people have said, and what a statement came to.
+type Look struct {
+	Statement string `json:"statement,omitempty"`
+}
+
+// Tasks waits for people.
+func Tasks(ctx workflow.Context, st tasksState) (waveResult, error) {
+	t := &tasks{state: st, said: map[string]string{}}
+	if !st.Begun {
+		t.state.Begun = true
+		for _, run := range st.Index.Runs {
+			for i := run.From; i < run.To; i++ {
+				t.state.Items = append(t.state.Items, taskItem{Ref: credential.Ref{Page: run.Page, Index: i}})
+			}
+		}
+	}
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (TasksStatus, error) { return t.status(""), nil }); err != nil {
+		return waveResult{}, err
+	}
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateLook, t.lookNow, workflow.UpdateHandlerOptions{Validator: func(_ workflow.Context, _ Look) error {
+		if t.ended {
+			return refuse("the campaign has ended")
+		}
+		return nil
+	}})
+	if err != nil {
+		return waveResult{}, err
+	}
+	workflow.Go(ctx, t.listen)
+	out, err := t.run(ctx)
+	t.ended = true
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	return out, err
+}
+
+type tasks struct {
+	state  tasksState
+	said   map[string]string // of the last looks
+	asked  int               // looks that somebody asked for
+	looked int               // of those, answered
+	rounds int               // of this run
+	ended  bool
+}
+
+// lookNow is UpdateLook: it answers when a look that began after it is done.
+func (t *tasks) lookNow(ctx workflow.Context, in Look) (TasksStatus, error) {
+	t.asked++
+	mine := t.asked
+	if err := workflow.Await(ctx, func() bool { return t.looked >= mine || t.ended }); err != nil {
+		return TasksStatus{}, err
+	}
+	return t.status(in.Statement), nil
+}
+
+func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
+	t.open(ctx)
+	for {
+		t.clean(ctx)
+		if len(t.state.Items) == 0 && len(t.state.Unclean) == 0 {
+			t.looked = t.asked
+			return waveResult{Dead: t.state.Dead, Open: t.state.Ended}, nil
+		}
+		if t.state.Control.Aborting {
+			return t.leave(ctx)
+		}
+		if t.rounds >= taskRounds || workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return waveResult{}, t.continueAsNew(ctx)
+		}
+		relief := t.state.Control.relief()
+		_, err := workflow.AwaitWithTimeout(ctx, t.sleep(ctx), func() bool {
+			return t.asked > t.looked || t.state.Control.Aborting || t.shut() > 0 && t.state.Control.relief() > relief
+		})
+		if err != nil {
+			return waveResult{}, err
+		}
+		t.rounds++
+		if t.state.Control.Aborting {
+			continue // what was said before the abort still counts: see leave
+		}
+		asked := t.asked
+		t.look(ctx)
+		t.looked = max(t.looked, asked)
+		t.open(ctx)
+		t.remind(ctx)
+	}
+}
+
+// sleep is until something is due.
+func (t *tasks) sleep(ctx workflow.Context) time.Duration {
+	d := lookEvery
+	for _, it := range t.state.Items {
+		if !it.Opened && !it.Final {
+			d = min(d, openAgain)
+		}
+		if !it.Next.IsZero() {
+			d = min(d, max(it.Next.Sub(workflow.Now(ctx)), time.Second))
+		}
+	}
+	if len(t.state.Unclean) > 0 {
+		d = min(d, openAgain)
+	}
+	return d
+}
+
+func (t *tasks) shut() (n int) {
+	for _, it := range t.state.Items {
+		if !it.Opened && !it.Final {
+			n++
+		}
+	}
+	return n
+}
+
+// of refers to some of the tasks.
+func (t *tasks) of(those func(taskItem) bool) wire.Tasks {
+	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Logins: slices.Clone(t.state.Control.Logins)}
+	for _, it := range t.state.Items {
+		if those(it) {
+			in.Refs = append(in.Refs, it.Ref)
+		}
+	}
+	return in
+}
+
+func (t *tasks) item(ref credential.Ref) *taskItem {
+	i := slices.IndexFunc(t.state.Items, func(it taskItem) bool { return it.Ref == ref })
+	if i < 0 {
+		return nil
+	}
+	return &t.state.Items[i]
+}
+
+// open opens what is not open yet, and hands over what was given to somebody
+// else. An activity that gives up leaves both for the next round.
+func (t *tasks) open(ctx workflow.Context) {
+	in := t.of(func(it taskItem) bool { return !it.Opened && !it.Final })
+	for _, s := range t.state.Unmet {
+		if t.item(s.Ref) != nil {
+			in.Refs, in.Moved = append(in.Refs, s.Ref), append(in.Moved, s)
+		}
+	}
+	if len(in.Refs) == 0 {
+		return
+	}
+	var opened []wire.OpenedTask
+	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoOpenTasks, in).Get(ctx, &opened); err != nil {
+		workflow.GetLogger(ctx).Error("tasks could not be opened", "error", err)
+		return
+	}
+	t.state.Round++
+	out := wire.TasksInput{Tasks: in, Round: t.state.Round}
+	out.Tasks.Refs = nil
+	for _, it := range opened {
+		have := t.item(it.Ref)
+		switch {
+		case have.Opened: // given on
+			if it.Stop == nil {
+				t.state.Unmet = slices.DeleteFunc(t.state.Unmet, func(s wire.Moved) bool { return s.Ref == it.Ref })
+			}
+			continue
+		case it.Stop != nil && it.Stop.Reason == have.Reason && it.Stop.Detail == have.Why:
+			continue // which is recorded
+		}
+		out.Tasks.Refs, out.Items = append(out.Tasks.Refs, it.Ref), append(out.Items, it)
+	}
+	if len(out.Items) == 0 {
+		return
+	}
+	if err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordTasks, out).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("the ledger was not told of tasks", "error", err)
+		return
+	}
+	for _, it := range out.Items {
+		have := t.item(it.Ref)
+		have.Due = it.Due
+		if have.Next.IsZero() {
+			have.Next = it.Due
+			if soon := it.Due.Add(-remindBefore); soon.After(workflow.Now(ctx)) {
+				have.Next = soon
+			}
+		}
+		if it.Stop != nil {
+			have.Reason, have.Why, have.Final = it.Stop.Reason, it.Stop.Detail, it.Stop.Reason.Listed()
+			continue
+		}
+		have.Opened, have.Reason, have.Why = true, "", ""
+	}
+	t.giveUp(ctx)
+}
+
+// giveUp ends what no waiting opens.
+func (t *tasks) giveUp(ctx workflow.Context) {
+	in := t.of(func(it taskItem) bool { return it.Final })
+	if len(in.Refs) == 0 {
+		return
+	}
+	err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoLeaveTasks, wire.LeaveInput{Tasks: in, Why: "trying again cannot help"}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("the ledger was not told of tasks", "error", err)
+		return
+	}
+	t.state.Items = slices.DeleteFunc(t.state.Items, func(it taskItem) bool { return it.Final })
+	t.state.Ended += len(in.Refs)
+}
+
+// look takes up what people have said.
+func (t *tasks) look(ctx workflow.Context) {
+	in := t.of(func(it taskItem) bool { return it.Opened })
+	if len(in.Refs) == 0 {
+		return
+	}
+	var found wire.TasksLook
+	if err := workflow.ExecuteActivity(onLedger(ctx), wire.DoLookAtTasks, in).Get(ctx, &found); err != nil {
+		workflow.GetLogger(ctx).Error("what people have said could not be taken up", "error", err)
+		return
+	}
+	t.said = found.Said
+	for _, m := range found.Moved {
+		it := t.item(m.Ref)
+		if it == nil || it.Moved >= m.Times {
+			continue
+		}
+		it.Moved = m.Times
+		t.state.Unmet = append(slices.DeleteFunc(t.state.Unmet, func(o wire.Moved) bool { return o.Ref == m.Ref }), m)
+	}
+	for _, ref := range found.Dead {
+		t.state.Items = slices.DeleteFunc(t.state.Items, func(it taskItem) bool { return it.Ref == ref })
+		t.state.Unclean = append(t.state.Unclean, ref)
+		t.state.Dead++
+	}
+}
+
+// clean takes back what was handed over for what is dead.
+func (t *tasks) clean(ctx workflow.Context) {
+	if len(t.state.Unclean) == 0 {
+		return
+	}
+	in := wire.Tasks{Campaign: t.state.Roll.Campaign, Snapshot: t.state.Roll.Snapshot, Refs: t.state.Unclean}
+	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseTasks, in).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("what was handed over is still there", "error", err)
+		return
+	}
+	t.state.Unclean = nil
+}
+
+// remind says what is due soon, or was.
+func (t *tasks) remind(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	due := func(it taskItem) bool { return !it.Next.IsZero() && !it.Next.After(now) }
+	for _, overdue := range []bool{true, false} {
+		in := t.of(func(it taskItem) bool { return due(it) && overdue == (!it.Overdue && !it.Due.After(now)) })
+		if len(in.Refs) == 0 {
+			continue
+		}
+		t.state.Round++
+		err := workflow.ExecuteActivity(onLedger(ctx), wire.DoRemindOfTasks, wire.RemindInput{Tasks: in, Overdue: overdue, Round: t.state.Round}).Get(ctx, nil)
+		if err != nil {
+			workflow.GetLogger(ctx).Error("nobody was reminded", "error", err)
+			continue
+		}
+		for _, ref := range in.Refs {
+			it := t.item(ref)
+			it.Overdue = it.Overdue || overdue
+			if it.Next = now.Add(remindEvery); !overdue && !it.Overdue {
+				it.Next = it.Due
+			}
+		}
+	}
+}
+
+// leave ends an aborted campaign: what was said counts, and the rest is open.
+func (t *tasks) leave(ctx workflow.Context) (waveResult, error) {
+	t.look(ctx)
+	t.clean(ctx)
+	t.looked = t.asked
+	in := t.of(func(taskItem) bool { return true })
+	out := waveResult{Dead: t.state.Dead, Open: t.state.Ended + len(in.Refs)}
+	if len(in.Refs) == 0 {
+		return out, nil
+	}
+	return out, workflow.ExecuteActivity(toTheEnd(ctx), wire.DoLeaveTasks, wire.LeaveInput{
+		Tasks: in, Why: "the campaign was aborted before a person had done it; what was handed over stays, and the next campaign goes on with it",
+	}).Get(ctx, nil)
+}
+
+// continueAsNew leaves no request unanswered and no signal unread.
+func (t *tasks) continueAsNew(ctx workflow.Context) error {
+	t.looked = t.asked
+	heard := false
+	workflow.Go(ctx, func(workflow.Context) { heard = true })
+	if err := workflow.Await(ctx, func() bool { return heard && workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	return workflow.NewContinueAsNewError(ctx, TasksWorkflow, t.state)
+}
+
+func (t *tasks) listen(ctx workflow.Context) {
+	signals := workflow.GetSignalChannel(ctx, SignalControl)
+	for {
+		signals.Receive(ctx, &t.state.Control)
+	}
+}
+
+func (t *tasks) status(statement string) TasksStatus {
+	out := TasksStatus{Dead: t.state.Dead, Waiting: len(t.state.Items)}
+	why, known := t.said[statement]
+	out.Said, out.Known = why, known
+	out.Listed = out.Dead + out.Waiting + t.state.Ended
+	for _, it := range t.state.Items {
+		if !it.Opened {
+			out.Shut++
+		}
+		if it.Overdue {
+			out.Overdue++
+		}
+	}
+	return out
+}
+
+// beginTasks starts what people see to. It is no child that a cancelled
+// campaign cancels: it is told to abort, and winds up.
+func (c *campaign) beginTasks(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) error {
+	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{WorkflowID: TasksID(c.in.Campaign), TaskQueue: wire.RotationQueue})
+	only := roll
+	only.Waves, only.Servers, only.Addresses = nil, nil, nil
+	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control})
+	r := &runningWave{future: future, index: i, people: true}
+	c.running = append(c.running, r)
+	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
+		return err
+	}
+	workflow.Go(steady, func(steady workflow.Context) { c.watch(ctx, steady, r) })
+	return nil
+}
+
+// forPeople waits for people, when all else has ended, and looks again then at
+// what is dead: that was days ago, perhaps.
+func (c *campaign) forPeople(steady workflow.Context, roll wire.Roll) error {
+	if len(c.running) == 0 {
+		return c.failed
+	}
+	c.status.People = true
+	defer func() { c.status.People = false }()
+	if err := workflow.Await(steady, func() bool { return len(c.running) == 0 }); err != nil {
+		return err
+	}
+	if c.failed == nil {
+		c.recheck(steady, roll)
+	}
+	return c.failed
+}

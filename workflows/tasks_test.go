@@ -1,0 +1,297 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// crowd stands for the activities of people's tasks.
+type crowd struct {
+	mu     sync.Mutex
+	due    time.Time
+	stops  map[int]*protocol.Stop // by index on the page: why it is not opened
+	dead   credential.Refs        // what the next look finds done
+	seats  []wire.Moved
+	fails  map[string]int // how often an activity fails from now on
+	opens  []wire.Tasks
+	told   []wire.TasksInput
+	looks  []wire.Tasks
+	closed credential.Refs
+	minded []wire.RemindInput
+	when   []time.Time // of reminders
+	left   []wire.LeaveInput
+	now    func() time.Time
+}
+
+func (c *crowd) fail(name string) error {
+	if c.fails[name] > 0 {
+		c.fails[name]--
+		return errors.New("not now")
+	}
+	return nil
+}
+
+func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
+	c.now = env.Now
+	for name, serve := range map[string]any{
+		wire.DoOpenTasks: func(_ context.Context, in wire.Tasks) (out []wire.OpenedTask, err error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err := c.fail(wire.DoOpenTasks); err != nil {
+				return nil, err
+			}
+			c.opens = append(c.opens, in)
+			for _, ref := range in.Refs {
+				out = append(out, wire.OpenedTask{Ref: ref, Stop: c.stops[ref.Index], Due: c.due})
+			}
+			return out, nil
+		},
+		wire.DoRecordTasks: func(_ context.Context, in wire.TasksInput) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.told = append(c.told, in)
+			return nil
+		},
+		wire.DoLookAtTasks: func(_ context.Context, in wire.Tasks) (wire.TasksLook, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err := c.fail(wire.DoLookAtTasks); err != nil {
+				return wire.TasksLook{}, err
+			}
+			c.looks = append(c.looks, in)
+			out := wire.TasksLook{Dead: c.dead, Moved: c.seats, Said: map[string]string{"s1": "the end is somebody else's"}}
+			c.dead, c.seats = nil, nil
+			return out, nil
+		},
+		wire.DoCloseTasks: func(_ context.Context, in wire.Tasks) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.closed = append(c.closed, in.Refs...)
+			return nil
+		},
+		wire.DoRemindOfTasks: func(_ context.Context, in wire.RemindInput) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.minded, c.when = append(c.minded, in), append(c.when, env.Now().UTC())
+			return nil
+		},
+		wire.DoLeaveTasks: func(_ context.Context, in wire.LeaveInput) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.left = append(c.left, in)
+			return nil
+		},
+	} {
+		env.OnActivity(name, mock.Anything, mock.Anything).Return(serve).Maybe()
+	}
+}
+
+// done: people have said by then that these are done.
+func (c *crowd) done(refs ...credential.Ref) func() {
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dead = append(c.dead, refs...)
+	}
+}
+
+func taskWave(wave, n int) credential.WaveIndex {
+	return credential.WaveIndex{Wave: wave, Name: "by people", Tasks: true, Runs: []credential.Run{{Authority: "person", Kind: credential.AnyByHand, Span: credential.Span{Page: 7, To: n}}}}
+}
+
+func at(n int) credential.Ref { return credential.Ref{Page: 7, Index: n} }
+
+func tasksEnv(t *testing.T, c *crowd) *testsuite.TestWorkflowEnvironment {
+	env := newFake().env(t)
+	env.SetTestTimeout(time.Minute)
+	if c.due.IsZero() {
+		c.due = env.Now().Add(72 * time.Hour).UTC()
+	}
+	c.serve(env)
+	return env
+}
+
+func (c *crowd) play(t *testing.T, env *testsuite.TestWorkflowEnvironment, n int) waveResult {
+	t.Helper()
+	env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, n)})
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+	var out waveResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	return out
+}
+
+// Days of waiting cost timers: people are reminded a day before, told when the
+// time is over, and each day after; nothing that is overdue is dropped.
+func TestPeopleAreRemindedAndWhatIsOverdueStaysOpen(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	begun := env.Now()
+	env.RegisterDelayedCallback(c.done(at(0)), 10*time.Hour)
+	env.RegisterDelayedCallback(c.done(at(1)), 5*24*time.Hour+30*time.Minute)
+	require.Equal(t, waveResult{Dead: 2}, c.play(t, env, 2))
+	require.Equal(t, credential.Refs{at(0), at(1)}, c.closed, "what was handed over is taken back")
+	require.Len(t, c.opens, 1)
+	require.Len(t, c.told, 1)
+	var hours []int
+	var overdue []bool
+	for i, m := range c.minded {
+		require.Equal(t, credential.Refs{at(1)}, m.Tasks.Refs, "what is done is nobody reminded of")
+		hours, overdue = append(hours, int(c.when[i].Sub(begun).Round(time.Hour).Hours())), append(overdue, m.Overdue)
+	}
+	require.Equal(t, []int{48, 72, 96, 120}, hours)
+	require.Equal(t, []bool{false, true, false, false}, overdue)
+	require.LessOrEqual(t, len(c.looks), 125, "a look each hour")
+}
+
+// A look that somebody asks for is answered with what his statement came to.
+func TestALookThatIsAskedForIsAnsweredAtOnce(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	var status TasksStatus
+	var answered time.Time
+	env.RegisterDelayedCallback(func() {
+		env.UpdateWorkflow(UpdateLook, "u1", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(v any, err error) {
+			require.NoError(t, err)
+			status, answered = v.(TasksStatus), env.Now()
+		}}, Look{Statement: "s1"})
+	}, 5*time.Minute)
+	begun := env.Now()
+	env.RegisterDelayedCallback(c.done(at(0), at(1)), 10*time.Minute)
+	require.Equal(t, waveResult{Dead: 2}, c.play(t, env, 2))
+	require.Equal(t, TasksStatus{Listed: 2, Waiting: 2, Known: true, Said: "the end is somebody else's"}, status)
+	require.Less(t, answered.Sub(begun), 10*time.Minute)
+}
+
+// What could not be opened is tried again: a login that was open is dead, an
+// owner has logged in. Nothing is said twice.
+func TestATaskThatCannotBeOpenedIsTriedAgain(t *testing.T) {
+	c := &crowd{stops: map[int]*protocol.Stop{1: {Reason: protocol.ReasonWithinReach, Detail: "a login is open"}}, fails: map[string]int{}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		c.stops = nil
+		c.mu.Unlock()
+		env.SignalWorkflow(SignalControl, control{})
+	}, 35*time.Minute)
+	env.RegisterDelayedCallback(c.done(at(0), at(1)), 3*time.Hour)
+	require.Equal(t, waveResult{Dead: 2}, c.play(t, env, 2))
+	require.Len(t, c.told, 2, "why it was not opened, once, and that it was")
+	require.Equal(t, credential.Refs{at(0), at(1)}, c.told[0].Tasks.Refs)
+	require.Equal(t, credential.Refs{at(1)}, c.told[1].Tasks.Refs)
+	require.Nil(t, c.told[1].Items[0].Stop)
+	require.Equal(t, credential.Refs{at(0)}, c.looks[0].Refs)
+}
+
+func TestWhatIsGivenToSomebodyElseIsHandedOverToHim(t *testing.T) {
+	c := &crowd{fails: map[string]int{}}
+	env := tasksEnv(t, c)
+	given := wire.Moved{Ref: at(0), Times: 1}
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.seats, c.fails[wire.DoOpenTasks] = []wire.Moved{given}, 9 // it gives up once
+	}, 30*time.Minute)
+	env.RegisterDelayedCallback(c.done(at(0)), 4*time.Hour)
+	require.Equal(t, waveResult{Dead: 1}, c.play(t, env, 1))
+	require.GreaterOrEqual(t, len(c.opens), 2)
+	require.Equal(t, []wire.Moved{given}, c.opens[1].Moved)
+	require.Len(t, c.opens, 2, "once is enough")
+}
+
+func TestAnAbortLeavesTasksOpenAndTakesWhatWasSaidBefore(t *testing.T) {
+	c := &crowd{stops: map[int]*protocol.Stop{2: {Reason: protocol.ReasonNotNamed, Detail: "no row"}}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(c.done(at(0)), 10*time.Minute)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(SignalControl, control{Aborting: true}) }, 20*time.Minute)
+	require.Equal(t, waveResult{Dead: 1, Open: 2}, c.play(t, env, 3))
+	require.Equal(t, credential.Refs{at(2)}, c.left[0].Tasks.Refs, "what no waiting opens ends at once")
+	require.Equal(t, credential.Refs{at(1)}, c.left[1].Tasks.Refs)
+	require.Equal(t, credential.Refs{at(0)}, c.closed)
+}
+
+// Trouble is no end: weeks of a ledger that cannot be read, and the task is
+// still there.
+func TestTasksOutliveActivitiesThatFail(t *testing.T) {
+	c := &crowd{fails: map[string]int{wire.DoOpenTasks: 20, wire.DoLookAtTasks: 40}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(c.done(at(0)), 40*time.Hour)
+	require.Equal(t, waveResult{Dead: 1}, c.play(t, env, 1))
+}
+
+// A long wait is many runs of the workflow, and each goes on where the one
+// before it was.
+func TestALongWaitContinuesAsNew(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, 1)})
+	err := env.GetWorkflowError()
+	require.ErrorContains(t, err, "continue as new")
+	require.Len(t, c.looks, taskRounds)
+	next := tasksState{Begun: true, Items: []taskItem{{Ref: at(0), Opened: true, Due: c.due, Overdue: true, Next: c.due.Add(9 * 24 * time.Hour)}}, Round: 11, Index: taskWave(1, 1), Roll: wire.Roll{Campaign: "c1"}}
+	c = &crowd{}
+	env = tasksEnv(t, c)
+	env.RegisterDelayedCallback(c.done(at(0)), time.Minute)
+	env.ExecuteWorkflow(TasksWorkflow, next)
+	require.NoError(t, env.GetWorkflowError())
+	require.Empty(t, c.opens, "it was opened")
+}
+
+// The campaign: people begin with it, nothing waits for them, and it ends when
+// they are done.
+func TestACampaignEndsWhenPeopleAreDone(t *testing.T) {
+	f := newFake(waveOf(0, 3), taskWave(1, 2))
+	c := &crowd{}
+	env := f.env(t)
+	c.due = env.Now().Add(72 * time.Hour)
+	c.serve(env)
+	waits := statusAt(t, env, 24*time.Hour)
+	env.RegisterDelayedCallback(c.done(at(0), at(1)), 30*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, env.GetWorkflowError())
+	var out Result
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, 5, out.Dead)
+	require.Equal(t, 0, out.Open)
+	require.True(t, waits.People)
+	require.Equal(t, 3, waits.Dead)
+	require.Len(t, f.died, 3)
+	require.Equal(t, 2, count(f.log, "Proved"), "what is dead is looked at again when people are done, days later perhaps")
+	require.Less(t, slices.Index(f.log, "Prepare"), slices.Index(f.log, "Proved"))
+}
+
+func TestAnAbortedCampaignLeavesPeoplesTasks(t *testing.T) {
+	f := newFake(waveOf(0, 1), taskWave(1, 1))
+	c := &crowd{}
+	env := f.env(t)
+	c.due = env.Now().Add(72 * time.Hour)
+	c.serve(env)
+	update(env, UpdateAbort, 24*time.Hour)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.NoError(t, env.GetWorkflowError())
+	var out Result
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, Result{Listed: 2, Excluded: 1, Dead: 1, Open: 1, Aborted: true}, out)
+	require.Len(t, c.left, 1)
+}
+
+func count(list []string, of string) (n int) {
+	for _, s := range list {
+		if s == of {
+			n++
+		}
+	}
+	return n
+}
