@@ -51,12 +51,19 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 	if err != nil {
 		return nil, err
 	}
+	var back *protocol.Stop // the device, on the network again
+	if len(hand) > 0 {
+		back = r.deviceAnswers(ctx, in.Campaign)
+	}
 	for i, c := range cs {
 		if out[i].Stop != nil {
 			continue
 		}
 		var value credential.Secret
 		if c.Task.Make {
+			if out[i].Stop = back; back != nil {
+				continue
+			}
 			c.Paths = r.cardPlaces(in.Campaign, c, seats[i])
 			if reach != nil {
 				if out[i].Stop = reach.Within(ctx, c); out[i].Stop != nil {

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,6 +86,11 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 			break
 		}
 	}
+	for _, e := range task.Ends {
+		if at := pointsAt(c, e.Name); at != "" {
+			t.problem(r.fileLine, "ends: points at %s, which is an address of the device (containment.addresses): what answers there may be the thief's", at)
+		}
+	}
 	for _, text := range append([]string{r.cells["note"], r.cells["name"]}, endNames(task.Ends)...) {
 		if hasLogin.MatchString(text) {
 			t.problem(r.fileLine, "an address with a login in it: a manifest may not hold secrets; take out what stands before the @, and change that password")
@@ -92,6 +98,27 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 		}
 	}
 	return cand
+}
+
+// pointsAt is the address of the device that an end names; empty if it names
+// none.
+func pointsAt(c *config.Campaign, end string) string {
+	if c.Containment == nil {
+		return ""
+	}
+	words := strings.FieldsFunc(strings.ToLower(end), func(r rune) bool { return strings.ContainsRune(" \t,;()[]<>\"'/@=", r) })
+	for _, at := range c.Containment.Addresses {
+		for _, w := range words {
+			w = strings.TrimRight(w, ".:")
+			if host, _, err := net.SplitHostPort(w); err == nil {
+				w = host
+			}
+			if w == strings.ToLower(at) {
+				return at
+			}
+		}
+	}
+	return ""
 }
 
 // owner is a person as Vault knows him; empty where nobody is named.

@@ -147,6 +147,20 @@ func TestMistakesInRowsOfTasksAreToldWithTheirLines(t *testing.T) {
 	}
 }
 
+// What is done at the device that was stolen from is done for the thief.
+func TestNoEndIsAtAnAddressOfTheDevice(t *testing.T) {
+	c := taskCampaign(t, "", "")
+	c.Containment = &config.Containment{Addresses: []string{"192.0.2.10", "esg-01.example.org"}}
+	for end, bad := range map[string]bool{"192.0.2.10": true, "the box (https://192.0.2.10:8000/)": true, "ESG-01.example.org": true, "192.0.2.100": false, "esg-02.example.org": false, "NPS": false} {
+		_, err := read(c, "m.yaml", "- {kind: shared-secret, name: a, owner: alice, due: 8h, ends: ['"+end+"']}\n")
+		if !bad {
+			require.NoError(t, err, end)
+			continue
+		}
+		require.ErrorContains(t, err, "m.yaml:1: ends: points at", end)
+	}
+}
+
 // Two manifests may not mean two things by one name.
 func TestTwoTasksOfOneNameAreRefusedAcrossManifests(t *testing.T) {
 	c := taskCampaign(t, "a.yaml", "- {kind: purge, name: Old backups, owner: a, due: 8h}\n")
