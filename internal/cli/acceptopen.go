@@ -20,7 +20,8 @@ func (a *app) acceptOpenCommand() *cobra.Command {
 		Long: `accept-open ends the wait for a login to Vault that is on the roll and does not die: an
 AppRole that is locked, say, or one that Rollcall may not rotate. Nothing is written where such
 a login could read it (reason within-reach), because whoever stole the login would have the new
-value too. With accept-open a person takes that upon himself: the ledger holds the login, who
+value too. So it is with an account of a domain that may fetch all its passwords
+(may-read-passwords): the others of the domain wait for it. With accept-open a person takes that upon himself: the ledger holds the login, who
 accepted it and why, before it takes effect, and the campaign ends with exit code 2. The
 login itself is tried on.
 
@@ -39,7 +40,7 @@ file instead.`,
 		},
 	}
 	out.flag(c)
-	c.Flags().StringVar(&login, "login", "", "the login, as list names it: mount/role of an AppRole, mount/name of a userpass user")
+	c.Flags().StringVar(&login, "login", "", "the login, as list names it: mount/role of an AppRole, mount/name of a userpass user, DN of an account of a domain")
 	c.Flags().StringVar(&reason, "reason", "", "why; it goes into the ledger")
 	_ = c.MarkFlagRequired("login")
 	_ = c.MarkFlagRequired("reason")
@@ -87,9 +88,9 @@ func (s *session) findLogin(ctx context.Context, name string) (credential.Ref, e
 		return credential.Ref{}, err
 	}
 	if len(names) == 0 {
-		return credential.Ref{}, fmt.Errorf("cannot %s: no login to Vault is on the roll of campaign %s", workflows.UpdateAcceptOpen, running.Campaign)
+		return credential.Ref{}, fmt.Errorf("cannot %s: no login to Vault, nor an account that may fetch a domain's passwords, is on the roll of campaign %s", workflows.UpdateAcceptOpen, running.Campaign)
 	}
-	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s; its logins are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
+	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s, nor an account that may fetch a domain's passwords; those are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
 }
 
 // loginLeftOut says of a login that the campaign file excludes why there is
