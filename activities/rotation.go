@@ -132,6 +132,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	reach, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
+	readers := r.livingReaders(ctx, rotatable(page, in.Items))
 	still()
 	if err != nil {
 		return nil, err
@@ -141,6 +142,9 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		out[i] = wire.PreparedItem{Index: in.Items[i], Prepared: wire.Prepared{Step: protocol.Precheck, Stop: r.superseded(ctx, in.Batch.Campaign)}}
 		if out[i].Stop == nil && !slices.Contains(in.Sent, in.Items[i]) {
 			out[i].Stop = r.deviceAnswers(ctx, in.Batch.Campaign)
+		}
+		if out[i].Stop == nil {
+			out[i].Stop = readByToken(page[in.Items[i]], readers)
 		}
 		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
 			out[i].Stop = reach.beforeStaging(ctx, c)

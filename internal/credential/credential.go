@@ -51,6 +51,11 @@ type Credential struct {
 	// so what others are set to.
 	ReadsOthers bool `json:"reads_others,omitempty"`
 
+	// ReadBy are accessors of tokens of Vault that name the device, that no
+	// login of the roll made, and that could read its new value: nothing is set
+	// while one of them lives.
+	ReadBy []string `json:"read_by,omitempty"`
+
 	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
 	// which the device may have written) ties the credential to its account. It
 	// is rotated only if the account accepts a value that the paths hold.

@@ -208,6 +208,10 @@ const (
 	// FindingMade: what a login to Vault of the roll may have made or changed
 	// there outlives it.
 	FindingMade FindingCode = "may-have-made"
+	// FindingReader: somebody who is not on the roll may read new values in
+	// Vault: by a token that no login of the roll made, or a login that is not
+	// followed.
+	FindingReader FindingCode = "other-reader"
 	// FindingAudit: whether an audit device of Vault writes values as they are
 	// is not known.
 	FindingAudit FindingCode = "audit-not-shown"
@@ -255,6 +259,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingUnanswered || f == FindingLater ||
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingUnanswered || f == FindingLater ||
 		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack
 }

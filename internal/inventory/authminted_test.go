@@ -90,9 +90,9 @@ path "sys/policies/acl/theirs" { capabilities = ["update"] }`})
 	spec := campaign()
 	spec.Vault = config.Vault{Mount: "rollcall", Adopt: "kv/rollcall/{directory}/{account}#password"}
 	spec.Directories["corp"] = corp()
-	for known, want := range map[int]int{1: 3, 0: 0} {
-		policy := setup.Policies(spec, roll.Credentials[:known])[0]
-		require.NoError(t, realVault.Client().Sys().PutPolicy("before-worker", policy.HCL))
+	for accessors, want := range map[string]int{"auth/token/accessors": 3, "auth/token/nothing": 0} {
+		policy := setup.Policies(spec, roll.Credentials[:1])[0]
+		require.NoError(t, realVault.Client().Sys().PutPolicy("before-worker", strings.ReplaceAll(policy.HCL, `"auth/token/accessors"`, `"`+accessors+`"`)))
 		got, err := realVault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"before-worker"}})
 		require.NoError(t, err)
 		first, roll := list(got.Auth.ClientToken, true)

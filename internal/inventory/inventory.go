@@ -290,6 +290,9 @@ func (l *lister) lookAtRoll(ctx context.Context, roll *credential.Roll) error {
 	if err := l.otherWays(ctx, roll); err != nil {
 		return err
 	}
+	if err := l.otherReaders(ctx, roll); err != nil {
+		return err
+	}
 	return l.couldHaveMade(ctx, roll)
 }
 

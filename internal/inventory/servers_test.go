@@ -114,11 +114,16 @@ func openDirectory(t *testing.T, d config.Directory) map[string]Directory {
 
 func openVault(t *testing.T, token string) *ownmount.Store {
 	t.Helper()
+	return openVaultAt(t, realVault.Address(), token)
+}
+
+func openVaultAt(t *testing.T, address, token string) *ownmount.Store {
+	t.Helper()
 	t.Setenv("HOME", t.TempDir())
 	for _, name := range []string{vault.EnvRoleID, vault.EnvSecretIDFile, "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_SKIP_VERIFY"} {
 		t.Setenv(name, "")
 	}
-	t.Setenv("VAULT_ADDR", realVault.Address())
+	t.Setenv("VAULT_ADDR", address)
 	t.Setenv("VAULT_TOKEN", token)
 	s, err := ownmount.Open(t.Context(), ownmount.Settings{Mount: "rollcall", Transit: "rollcall-transit"})
 	require.NoError(t, err)

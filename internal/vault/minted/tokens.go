@@ -11,6 +11,7 @@ package minted
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -35,6 +36,8 @@ type Token struct {
 	Meta   map[string]string
 	Entity string // id; empty: it has none
 	Orphan bool   // it outlives whoever made it
+	Name   string // display name
+	Made   int64  // seconds since 1970
 
 	Policies, IdentityPolicies []string // the latter as they were when it was first looked at
 }
@@ -225,6 +228,10 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 	token := Token{Meta: t.meta(got.Data["meta"])}
 	token.Path, token.Entity = once(got.Data["path"]), once(got.Data["entity_id"])
 	token.Orphan, _ = got.Data["orphan"].(bool)
+	token.Name = once(got.Data["display_name"])
+	if made, ok := got.Data["creation_time"].(json.Number); ok {
+		token.Made, _ = made.Int64()
+	}
 	token.Policies, token.IdentityPolicies = t.list(got.Data["policies"]), t.list(got.Data["identity_policies"])
 	return &token, nil
 }

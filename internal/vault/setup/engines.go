@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -25,7 +26,12 @@ const (
 	staticRoles = "static-roles/"
 )
 
-// EnginePlaces are those of the engines that there are, by mount. It needs an
+// rolePlaces are where auth mounts of other types (cert, jwt, kubernetes, aws,
+// …) say who gets which policies. None of them shows a secret.
+var rolePlaces = []string{"config", "role/", "roles/", "certs/", "users/", "groups/", "map/teams/", "map/users/"}
+
+// EnginePlaces are those of the engines that there are, by mount, and of the
+// auth mounts whose logins Rollcall does not follow. It needs an
 // administrator's token.
 func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 	mounts, err := s.API().Sys().ListMountsWithContext(ctx)
@@ -38,6 +44,17 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 			out = append(out, strings.Trim(at, "/")+"/"+p)
 		}
 	}
+	auths, err := s.API().Sys().ListAuthWithContext(ctx)
+	if err != nil {
+		return nil, s.Fail("list auth mounts", "sys/auth", read, err)
+	}
+	for _, at := range slices.Sorted(maps.Keys(auths)) {
+		if !slices.Contains([]string{credential.AppRoleMethod, credential.UserpassMethod, "ldap", "token", "ns_token"}, auths[at].Type) {
+			for _, p := range rolePlaces {
+				out = append(out, "auth/"+strings.Trim(at, "/")+"/"+p)
+			}
+		}
+	}
 	return out, nil
 }
 
@@ -46,14 +63,17 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 // version 1 too. Without them a campaign runs all the same, and the listing
 // warns.
 func engineRules(c *config.Campaign, places []string) []rule {
-	if len(c.Directories)+len(c.Systems) == 0 {
-		return nil
+	var out []rule
+	if len(c.Directories)+len(c.Systems) > 0 {
+		out = append(out, rule{"sys/mounts", []string{read}}) // which engines there are
 	}
-	out := []rule{{"sys/mounts", []string{read}}} // which engines there are
 	for _, at := range places {
 		of := len(c.Directories)
 		if strings.HasSuffix(at, "/"+connections) || strings.HasSuffix(at, "/"+staticRoles) {
 			of = len(c.Systems)
+		}
+		if strings.HasPrefix(at, "auth/") {
+			of = 1 // of whatever authority: it is about who reads
 		}
 		folder, is := strings.CutSuffix(at, "/")
 		switch {

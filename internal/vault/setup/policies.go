@@ -40,7 +40,8 @@ type rule struct {
 // Policies are the least rights with which the campaign of c works. known are
 // credentials found otherwise, by a manifest or an earlier listing: their
 // paths and AppRoles are granted too. places are those of
-// secrets engines for directories and databases (EnginePlaces).
+// secrets engines for directories and databases, and of auth mounts of other
+// types (EnginePlaces).
 func Policies(c *config.Campaign, known []credential.Credential, places ...string) []Policy {
 	var out []Policy
 	for _, name := range []string{vault.WorkerPolicy, vault.LedgerPolicy, vault.OperatorPolicy} {
@@ -50,8 +51,9 @@ func Policies(c *config.Campaign, known []credential.Credential, places ...strin
 			rules = append(rules, engineRules(c, places)...)
 		}
 		if name == vault.WorkerPolicy {
-			// Without it the notes on places grow, and nothing else: no campaign
-			// asks for it.
+			// Without this the notes on places grow, and nothing else: no
+			// campaign asks for it.
+			rules = append(rules, lookRules...) // nor for these: the listing warns
 			rules = append(rules, rule{c.Vault.Mount + "/metadata/" + ownmount.PlacesFolder + "/*", []string{remove}})
 			rules = append(rules, rehearsalRules(c)...)
 		}
@@ -324,15 +326,19 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	return rs
 }
 
-// tokenRules let the worker see and end what a login to Vault minted.
-var tokenRules = []rule{
-	{"sys/locked-users", []string{read}},
-	{"sys/capabilities", []string{update}},           // what a token of the device could read
-	{"sys/capabilities-accessor", []string{update}},  // whether it could make orphans
+// lookRules let the worker see which tokens there are and what they may read.
+var lookRules = []rule{
+	{"sys/capabilities-accessor", []string{update}},
 	{"auth/token/accessors", []string{list, "sudo"}}, // sudo: a root-protected path of Vault
 	{"auth/token/lookup-accessor", []string{update}},
-	{"auth/token/revoke-accessor", []string{update}},
 }
+
+// tokenRules let the worker see and end what a login to Vault minted.
+var tokenRules = append([]rule{
+	{"sys/locked-users", []string{read}},
+	{"sys/capabilities", []string{update}}, // what a token of the device could read
+	{"auth/token/revoke-accessor", []string{update}},
+}, lookRules...)
 
 // powersRules let the listing and the worker read what a login to Vault may
 // make or change there: the text of its policies, those of its entity and

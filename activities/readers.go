@@ -1,0 +1,41 @@
+package activities
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// livingReaders are those of the tokens that could read new values of cs, by
+// the listing, that live. Where Vault does not say they count as living.
+func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential) map[string]bool {
+	named := map[string]bool{}
+	for _, c := range cs {
+		for _, accessor := range c.ReadBy {
+			named[accessor] = true
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	found, err := r.Kinds.Tokens().Living(ctx, slices.Collect(maps.Keys(named)))
+	if err != nil {
+		return named
+	}
+	for accessor := range named {
+		_, named[accessor] = found[accessor]
+	}
+	return named
+}
+
+// readByToken says why nothing may be staged for c, or nil. What has ended never
+// lives again, so it is not asked later on.
+func readByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
+	if !slices.ContainsFunc(c.ReadBy, func(accessor string) bool { return living[accessor] }) {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a token of Vault that no login of the roll made names the device, and could read its new value where that goes or is staged; nothing was changed: the warning other-reader has its accessor. Revoke it (vault token revoke -accessor …), and this goes on by itself; if it is not the device's, accept it in the campaign file (accept: - {vault: auth/token/accessor/…, reason: …}) and run again"}
+}

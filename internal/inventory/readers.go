@@ -1,0 +1,226 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/vault/powers"
+)
+
+// Who is not on the roll may read new values too: whoever has a token of Vault
+// that no login of the roll made (the device may have had one in its
+// configuration), or logs in at an auth mount of another type. Rollcall does
+// not rotate those. Consumers have such tokens and logins as well, and nothing
+// in Vault tells the one from the other, so a person answers: by accessor, by
+// policy, or by mount.
+
+// readers finds out whose policies are about the places of the roll.
+type readers struct {
+	l     *lister
+	paths []string            // of the API: where a new value can be read, and a login of the roll made anew
+	main  map[string]string   // by path that is asked about: the one of paths that it stands for
+	of    map[string][]string // by path: the credentials whose new value it is
+	over  powers.Over
+
+	mu    sync.Mutex
+	known map[string]verdict // by policy
+}
+
+// verdict is what one policy may be about of the places of the roll.
+type verdict struct {
+	paths  []string
+	rises  bool // it may give more rights than it says
+	open   bool // it depends on who has it (templates)
+	hidden bool // its text is not shown
+}
+
+func (v verdict) reads() bool { return len(v.paths) > 0 || v.rises || v.hidden }
+
+// otherReaders warns of whoever is not on the roll and may read new values.
+func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error {
+	mounts, err := l.authMounts(ctx)
+	if err != nil {
+		return err
+	}
+	others := otherMethods(mounts)
+	if l.tokens == nil && len(others) == 0 {
+		return nil
+	}
+	r := l.newReaders(roll)
+	if r == nil {
+		return nil
+	}
+	if err := r.rolesThatRead(ctx, others); err != nil {
+		return err
+	}
+	return r.tokensThatRead(ctx, roll)
+}
+
+// newReaders is nil where nothing is rotated.
+func (l *lister) newReaders(roll *credential.Roll) *readers {
+	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}}
+	add := func(path, id string) {
+		if r.of[path] == nil {
+			r.paths = append(r.paths, path)
+			for _, p := range append(minted.Beside(path), path) {
+				r.main[p] = path
+			}
+		}
+		r.of[path] = append(r.of[path], id)
+	}
+	remade := map[string][]string{}
+	for path, id := range remadeBy(roll) {
+		remade[id] = append(remade[id], path)
+	}
+	for _, c := range roll.Credentials {
+		if c.Problem != "" || c.Task != nil || c.Subject == "" {
+			continue
+		}
+		for _, p := range places(c) {
+			add(p.Mount+"/data/"+p.Path, c.ID)
+		}
+		add(ownmount.StagingAPIPath(l.c.Vault.Mount, c.ID), c.ID)
+		for _, path := range remade[c.ID] {
+			add(path, c.ID)
+		}
+	}
+	slices.Sort(r.paths)
+	var all []string
+	for p := range r.main {
+		all = append(all, p)
+	}
+	r.over = powers.NewOver(all)
+	if len(r.paths) == 0 {
+		return nil
+	}
+	return r
+}
+
+// policy reads one policy, once.
+func (r *readers) policy(ctx context.Context, name string) (verdict, error) {
+	r.mu.Lock()
+	v, ok := r.known[name]
+	r.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	v, err := r.read(ctx, name)
+	if err != nil {
+		return verdict{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known[name] = v
+	return v, nil
+}
+
+func (r *readers) read(ctx context.Context, name string) (v verdict, err error) {
+	if name == "root" {
+		return verdict{rises: true}, nil
+	}
+	text, err := (&preview{api: r.l.vault.API(), policies: map[string]*string{}}).policy(ctx, name)
+	if err != nil || text == nil {
+		return verdict{hidden: true}, err
+	}
+	found, open, err := r.over.Of(*text)
+	if err != nil {
+		return verdict{hidden: true}, nil // of a form that only Vault knows
+	}
+	for _, p := range found {
+		if main := r.main[p]; !slices.Contains(v.paths, main) {
+			v.paths = append(v.paths, main)
+		}
+	}
+	more, err := powers.In(nil, *text)
+	v.open, v.rises, v.hidden = open, len(more) > 0, err != nil
+	return v, nil
+}
+
+// by gives those of policies that may be about places of the roll, and what
+// they may be about.
+func (r *readers) by(ctx context.Context, policies []string) (by []string, all verdict, err error) {
+	for _, name := range policies {
+		v, err := r.policy(ctx, name)
+		if err != nil {
+			return nil, all, err
+		}
+		if !v.reads() {
+			continue
+		}
+		by = append(by, name)
+		all.paths = append(all.paths, v.paths...)
+		all.rises, all.open, all.hidden = all.rises || v.rises, all.open || v.open, all.hidden || v.hidden
+	}
+	slices.Sort(all.paths)
+	all.paths = slices.Compact(all.paths)
+	if all.hidden {
+		all.paths = r.paths
+	}
+	return by, all, nil
+}
+
+// accepted gives the reason by which a person accepts one of places.
+func (l *lister) acceptedPlace(places ...string) (reason string, ok bool) {
+	for _, a := range l.c.Accept {
+		if a.Vault != "" && slices.Contains(places, a.Vault) {
+			return a.Reason, true
+		}
+	}
+	return "", false
+}
+
+// How a token is accepted: by its accessor, or by each policy by which it reads.
+const (
+	byAccessor = "auth/token/accessor/"
+	byPolicy   = "auth/token/policy/"
+)
+
+// policiesAccepted reports whether a person accepts that each of these policies
+// is had by others.
+func (l *lister) policiesAccepted(by []string) (reason string, ok bool) {
+	for _, name := range by {
+		if reason, ok = l.acceptedPlace(byPolicy + name); !ok {
+			return "", false
+		}
+	}
+	return reason, len(by) > 0
+}
+
+// acceptPolicies is how a person writes that.
+func acceptPolicies(by []string) string {
+	var out []string
+	for _, name := range by {
+		out = append(out, `{vault: "`+byPolicy+name+`", reason: …}`)
+	}
+	return "accept: - " + strings.Join(out, " and - ")
+}
+
+// ours reports whether all that a token has is Rollcall's own.
+func ours(t minted.Token) bool {
+	if t.Path == "auth/"+vault.AppRoleMount+"/login" && ownRole(t.Meta["role_name"]) {
+		return true
+	}
+	n := 0
+	for _, p := range slices.Concat(t.Policies, t.IdentityPolicies) {
+		if p == "default" {
+			continue
+		}
+		if n++; !ownRole(p) {
+			return false
+		}
+	}
+	return n > 0
+}
+
+// ownRole: of workers and operators, also those of one device.
+func ownRole(name string) bool {
+	return slices.ContainsFunc([]string{vault.WorkerPolicy, vault.LedgerPolicy, vault.OperatorPolicy}, func(own string) bool {
+		return name == own || strings.HasPrefix(name, own+"-")
+	})
+}

@@ -1,0 +1,440 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/vault/minted"
+)
+
+const (
+	askedOfEach  = 200 // places of the roll that Vault is asked about for one set of policies
+	toldOfEach   = 5   // tokens that a warning names
+	toldAlone    = 40  // tokens that name the device, and have a warning each
+	entitiesEach = 500 // entities that are asked about where it depends on who has a policy
+)
+
+// liveToken is a token that no login of the roll made.
+type liveToken struct {
+	minted.Token
+	accessor string
+	device   string // by what it names the device; empty: it does not
+	byPolicy bool   // only by the name of a policy
+	exposed  bool   // made while the device was exposed
+}
+
+// sameRights are such tokens with the same policies.
+type sameRights struct {
+	policies []string
+	tokens   []liveToken
+	by       []string // the policies by which they read
+	paths    []string // some that they may read
+	rises    string   // by which path they may come to more
+}
+
+// tokensThatRead warns of tokens that no login of the roll made and that may
+// read new values. It is for a listing after which something is set: the look
+// at all tokens takes the worker's rights.
+func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) error {
+	l := r.l
+	if l.tokens == nil {
+		return nil
+	}
+	groups, err := r.otherTokens(ctx, roll)
+	if err == nil {
+		err = r.ask(ctx, groups)
+	}
+	var stop *protocol.Stop
+	if errors.As(err, &stop) && stop.Reason == protocol.ReasonRights {
+		l.notShown("auth/token/accessors", "this login may not look at the tokens of Vault (auth/token/accessors, auth/token/lookup-accessor, sys/capabilities-accessor): whether one lives that no login of the roll made, such as one in the device's own configuration, and that reads what is written, is not known")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	reading := map[string]*sameRights{} // by the policies by which they read
+	waits := map[string][]string{}
+	alone := 0
+	for _, g := range groups {
+		if len(g.paths) == 0 && g.rises == "" {
+			continue
+		}
+		_, accepted := l.policiesAccepted(g.by)
+		for _, t := range g.tokens {
+			if reason, ok := l.acceptedPlace(byAccessor + t.accessor); ok {
+				l.warn(credential.FindingAccepted, "a token of Vault (%s%s) may read new values, which the campaign file accepts: %s", byAccessor, t.accessor, reason)
+				continue
+			}
+			if t.device != "" && (!t.byPolicy || !accepted) && alone < toldAlone {
+				alone++
+				if err := r.deviceToken(ctx, g, t, waits); err != nil {
+					return err
+				}
+				continue
+			}
+			key := strings.Join(g.by, "\x00")
+			if reading[key] == nil {
+				reading[key] = &sameRights{by: g.by, paths: g.paths, rises: g.rises}
+			}
+			reading[key].tokens = append(reading[key].tokens, t)
+		}
+	}
+	for i, c := range roll.Credentials {
+		roll.Credentials[i].ReadBy = slices.Sorted(slices.Values(waits[c.ID]))
+	}
+	for _, key := range slices.Sorted(maps.Keys(reading)) {
+		r.tellAlike(reading[key])
+	}
+	return nil
+}
+
+// otherTokens are all that no login of the roll made and that are not
+// Rollcall's own, by their policies.
+func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sameRights, error) {
+	all, err := r.l.tokens.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	self, err := r.l.tokens.Self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ordinary, err := r.l.ordinary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mine := loginsOfRoll(roll)
+	entities := map[string]bool{}
+	for _, t := range all {
+		if t.Entity != "" && mine.minted(t) {
+			entities[t.Entity] = true
+		}
+	}
+	groups := map[string]*sameRights{}
+	for accessor, t := range all {
+		live := r.l.seen(accessor, t)
+		if accessor == self || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
+			continue
+		}
+		policies := slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.Policies, t.IdentityPolicies))))
+		if ordinary {
+			policies = slices.DeleteFunc(policies, func(p string) bool { return p == "default" })
+		}
+		key := strings.Join(policies, "\x00")
+		if groups[key] == nil {
+			groups[key] = &sameRights{policies: policies}
+		}
+		groups[key].tokens = append(groups[key].tokens, live)
+	}
+	var out []*sameRights
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		g := groups[key]
+		slices.SortFunc(g.tokens, func(a, b liveToken) int {
+			return cmp.Or(-cmp.Compare(a.weight(), b.weight()), cmp.Compare(b.Made, a.Made), cmp.Compare(a.accessor, b.accessor))
+		})
+		out = append(out, g)
+	}
+	return out, r.dropChildren(ctx, roll, out)
+}
+
+// owners: a root token that came with Vault, or that its owners made with their
+// key shares. Whoever has one owns Vault (docs/threat-model.md).
+func (t liveToken) owners() bool {
+	return t.Path == "auth/token/root" && t.weight() == 0
+}
+
+// weight is more for what is rather the device's.
+func (t liveToken) weight() (n int) {
+	if t.device != "" {
+		n += 2
+	}
+	if t.exposed {
+		n++
+	}
+	return n
+}
+
+func (l *lister) seen(accessor string, t minted.Token) liveToken {
+	out := liveToken{Token: t, accessor: accessor, exposed: exposed(l.c.Exposure, time.Unix(t.Made, 0))}
+	names := append([]string{l.c.Device}, l.c.Formerly...)
+	if namesAny(t.Name, names) {
+		out.device = "its display name"
+		return out
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Meta)) {
+		if namesAny(t.Meta[key], names) {
+			out.device = "its metadata"
+			return out
+		}
+	}
+	for _, p := range slices.Concat(t.Policies, t.IdentityPolicies) {
+		if namesAny(p, names) {
+			out.device, out.byPolicy = "the name of its policy "+p, true
+		}
+	}
+	return out
+}
+
+// namesAny reports whether one of names stands in a text, in any case, and not
+// as a part of a longer name.
+func namesAny(text string, names []string) bool {
+	part := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	text = strings.ToLower(text)
+	for _, name := range names {
+		name = strings.ToLower(name)
+		for i := 0; name != ""; {
+			at := strings.Index(text[i:], name)
+			if at < 0 {
+				break
+			}
+			at += i
+			end := at + len(name)
+			if (at == 0 || !part(text[at-1])) && (end == len(text) || !part(text[end])) {
+				return true
+			}
+			i = at + 1
+		}
+	}
+	return false
+}
+
+// ask finds out which of the groups read, and drops what those that do not
+// have. Vault is asked once for each set of policies, or, where it depends on
+// who has them, for each entity.
+func (r *readers) ask(ctx context.Context, groups []*sameRights) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(looksAtOnce)
+	for _, a := range groups {
+		g.Go(func() error {
+			by, all, err := r.by(gctx, a.policies)
+			if err != nil || len(by) == 0 {
+				return err
+			}
+			a.by = by
+			asked, reads := map[string]bool{}, map[string]bool{} // by entity
+			for _, t := range a.tokens {
+				entity := ""
+				if all.open || len(t.IdentityPolicies) > 0 {
+					entity = t.Entity
+				}
+				if asked[entity] {
+					continue
+				}
+				if len(asked) == entitiesEach {
+					a.paths = all.paths // nobody asks about the rest
+					reads = nil
+					break
+				}
+				asked[entity] = true
+				within, rises, err := r.l.tokens.Within(gctx, t.accessor, t.Token, all.paths, askedOfEach)
+				if err != nil {
+					return err
+				}
+				if len(within) > 0 || rises != "" {
+					reads[entity], a.paths, a.rises = true, within, rises
+				}
+			}
+			if reads != nil {
+				a.tokens = slices.DeleteFunc(a.tokens, func(t liveToken) bool { return !reads[t.Entity] && !reads[""] })
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// deviceToken warns of a token that names the device. What it may read waits
+// until it is gone.
+func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, waits map[string][]string) error {
+	_, all, err := r.by(ctx, g.policies)
+	if err != nil {
+		return err
+	}
+	paths, rises, err := r.l.tokens.Within(ctx, t.accessor, t.Token, all.paths, 0)
+	if err != nil {
+		return err
+	}
+	if rises != "" {
+		paths = r.paths
+	}
+	if len(paths) == 0 {
+		return nil // it has ended
+	}
+	whose := map[string]bool{}
+	for _, p := range paths {
+		for _, id := range r.of[p] {
+			if !whose[id] {
+				whose[id] = true
+				waits[id] = append(waits[id], t.accessor)
+			}
+		}
+	}
+	also := ""
+	if t.byPolicy {
+		also = ", or for all that have its policies: " + acceptPolicies(g.by)
+	}
+	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
+		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
+	return nil
+}
+
+func (r *readers) tellAlike(a *sameRights) {
+	if reason, ok := r.l.policiesAccepted(a.by); ok {
+		r.l.warn(credential.FindingAccepted, "%d tokens of Vault that no login of the roll made may read new values (%s) by %s, which the campaign file accepts: %s", len(a.tokens), r.what(a.paths, a.rises), strings.Join(a.by, ", "), reason)
+		return
+	}
+	slices.SortStableFunc(a.tokens, func(x, y liveToken) int { return -cmp.Compare(x.weight(), y.weight()) })
+	n, named, first := 0, "", "tokens of Vault"
+	for _, t := range a.tokens {
+		if t.exposed {
+			n++
+		}
+	}
+	if n > 0 {
+		first = "made while the device was exposed, " + fmt.Sprintf("%d of these: tokens of Vault", n)
+	}
+	for i, t := range a.tokens[:min(toldOfEach, len(a.tokens))] {
+		named += []string{"", "; "}[min(i, 1)] + t.told()
+	}
+	if more := len(a.tokens) - toldOfEach; more > 0 {
+		named += fmt.Sprintf("; and %d more", more)
+	}
+	r.l.warn(credential.FindingReader, "%s with the policies %s that no login of the roll made may read new values (%s): %s. If the device had one, whoever stole it reads each of them: find out whose each is, revoke what nobody claims (vault token revoke -accessor …), and say so: %s; or name one: {vault: \"%sACCESSOR\", reason: …}",
+		first, strings.Join(a.by, ", "), r.what(a.paths, a.rises), named, acceptPolicies(a.by), byAccessor)
+}
+
+// told is a token as people look it up.
+func (t liveToken) told() string {
+	var about []string
+	for _, key := range slices.Sorted(maps.Keys(t.Meta)) {
+		about = append(about, key+"="+t.Meta[key])
+	}
+	meta := ""
+	if len(about) > 0 {
+		meta = fmt.Sprintf(", metadata %q", about)
+	}
+	return fmt.Sprintf("accessor %s, display name %q, policies %s, made %s at %s%s", t.accessor, t.Name,
+		strings.Join(slices.Concat(t.Policies, t.IdentityPolicies), " "), time.Unix(t.Made, 0).UTC().Format(time.RFC3339), t.Path, meta)
+}
+
+// what words some places that are read.
+func (r *readers) what(paths []string, rises string) string {
+	if rises != "" {
+		return "it may come to any right by " + rises
+	}
+	text := strings.Replace(paths[0], "/data/", "/", 1)
+	if len(paths) > 1 {
+		text += fmt.Sprintf(" and %d more places", len(paths)-1)
+	}
+	return text
+}
+
+// rollLogins are those of the roll, by mount and name.
+type rollLogins map[loginName]bool
+
+func loginsOfRoll(roll *credential.Roll) rollLogins {
+	out := rollLogins{}
+	for _, c := range roll.Credentials {
+		// Of a user that is there for his name alone nothing is revoked.
+		if mount, name, ok := cutRole(c.Subject); ok && c.Kind.OpensVault() && c.Problem != credential.SameName {
+			out[loginName{mount, fold(name)}] = true
+		}
+		for _, login := range c.Logins {
+			for _, name := range login.Names {
+				out[loginName{login.Mount, fold(name)}] = true
+			}
+		}
+	}
+	return out
+}
+
+// minted reports whether a login of the roll made a token itself.
+func (of rollLogins) minted(t minted.Token) bool {
+	at := strings.TrimPrefix(t.Path, "auth/")
+	if mount, ok := strings.CutSuffix(at, "/login"); ok {
+		return of[loginName{mount, fold(t.Meta["role_name"])}]
+	}
+	mount, typed, ok := strings.Cut(at, "/login/")
+	return ok && (of[loginName{mount, fold(typed)}] || t.Meta["username"] != "" && of[loginName{mount, fold(t.Meta["username"])}])
+}
+
+// dropChildren drops tokens that were made with one of a login of the roll that
+// has ended: they have its entity, and are revoked with it or counted there.
+func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, groups []*sameRights) error {
+	var mine rollLogins
+	known := map[string]bool{} // by entity
+	is := func(entity string) (bool, error) {
+		if entity == "" {
+			return false, nil
+		}
+		if is, ok := known[entity]; ok {
+			return is, nil
+		}
+		if mine == nil {
+			mine = loginsOfRoll(roll)
+			if err := r.addAliases(ctx, roll, mine); err != nil {
+				return false, err
+			}
+		}
+		const at = "identity/lookup/entity"
+		got, err := r.l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
+		if notShown(err) || err == nil && got == nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, vaultError("update", at, err)
+		}
+		aliases, _ := got.Data["aliases"].([]any)
+		for _, a := range aliases {
+			about, _ := a.(map[string]any)
+			mount, _ := about["mount_path"].(string)
+			name, _ := about["name"].(string)
+			known[entity] = known[entity] || mine[loginName{strings.Trim(strings.TrimPrefix(mount, "auth/"), "/"), fold(name)}]
+		}
+		return known[entity], nil
+	}
+	for _, g := range groups {
+		var failed error
+		g.tokens = slices.DeleteFunc(g.tokens, func(t liveToken) bool {
+			if failed != nil || !t.Child() {
+				return false
+			}
+			drop, err := is(t.Entity)
+			failed = err
+			return drop
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// addAliases adds by what Vault knows logins besides their names: role-ids.
+func (r *readers) addAliases(ctx context.Context, roll *credential.Roll, mine rollLogins) error {
+	p := preview{api: r.l.vault.API()}
+	for _, c := range roll.Credentials {
+		mount, name, ok := cutRole(c.Subject)
+		if !ok || !c.Kind.OpensVault() || c.Problem == credential.SameName {
+			continue
+		}
+		alias, _, err := p.alias(ctx, c.Kind, mount, name)
+		if err != nil {
+			return &naming{err, "a login to Vault cannot be read"}
+		}
+		if alias != "" {
+			mine[loginName{mount, fold(alias)}] = true
+		}
+	}
+	return nil
+}
