@@ -73,6 +73,7 @@ type demo struct {
 	estate   *estate.Estate
 	campaign string // campaign.yaml
 	env      []string
+	people   map[string]string // tokens of those whom the script plays
 	raid     *raid
 	crew     *crew // with Keep
 	hour     *hour // with ShowSingleReset, if there is a domain
@@ -181,7 +182,8 @@ func (d *demo) tell(ctx context.Context) error {
 			"is covered by credentials, none for a reason, or left to somebody for later.", d.answers},
 		{"rollcall intruder", "A process of its own that holds every value esg-01 knew and learns nothing of Rollcall. " +
 			"From now on it tries them all, on every server, again and again, and reads in Vault whatever they let it read.", d.breakIn},
-		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value." + beside, d.rotate},
+		{"rollcall run", "Find everything tied to esg-01, replace it, and let each server prove that it refuses the stolen value. " +
+			"Two things only people can do; a script plays them here, each with a login of its own." + beside, d.rotate},
 		{"Ask the intruder", "It is the judge: what the record calls dead must never have let it in since, and no value that " +
 			"is in force may be one that it has read.", d.ask},
 		{"Try the bystanders", "Accounts that had nothing to do with esg-01 must still have the passwords they had.", d.checkBystanders},
@@ -215,6 +217,9 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 	}
 	d.estate = e
 	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s", d.Dir, waves, limits)); err != nil {
+		return "", err
+	}
+	if err := d.listTasks(); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %d logins that esg-01 knew, %d it did not", servers, len(d.stolen()), len(e.Bystanders)), d.setEnvironment()

@@ -36,6 +36,7 @@ func (d *demo) lastScreen() {
 	}
 	line("profile", "%s", d.profileLine())
 	line("covered", "%s", strings.Join(d.covered(), ", "))
+	line("people", "%s", d.peopleLine())
 	line("intruder", "%s", d.intruderLine())
 	line("eavesdrop", "%s", d.eavesdropLine())
 	line("sessions", "%s", d.sessionsLine())
