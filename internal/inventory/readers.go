@@ -30,6 +30,14 @@ type readers struct {
 
 	mu    sync.Mutex
 	known map[string]verdict // by policy
+
+	within map[string]reach // of tokens that name the device, by policies and entity
+}
+
+// reach is what a token may read, and by what it may come to more.
+type reach struct {
+	paths []string
+	rises string
 }
 
 // verdict is what one policy may be about of the places of the roll.
@@ -64,7 +72,7 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 
 // newReaders is nil where nothing is rotated.
 func (l *lister) newReaders(roll *credential.Roll) *readers {
-	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}}
+	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}, within: map[string]reach{}}
 	add := func(path, id string) {
 		if r.of[path] == nil {
 			r.paths = append(r.paths, path)

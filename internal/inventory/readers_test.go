@@ -56,23 +56,25 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	for _, none := range []string{"rd-elsewhere", "rd-denied", "default"} {
 		token(none, vaultapi.TokenCreateRequest{Policies: []string{none}, DisplayName: "esg-01"})
 	}
-	write(t, "auth/approle/role/rd-login", map[string]any{"token_policies": "rd-role"})
-	login := func() *vaultapi.Client {
-		id, err := realVault.Client().Logical().Read("auth/approle/role/rd-login/role-id")
+	login := func(role, name string) *vaultapi.Client {
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": "rd-role"})
+		id, err := realVault.Client().Logical().Read("auth/approle/role/" + role + "/role-id")
 		require.NoError(t, err)
-		secret, err := realVault.Client().Logical().Write("auth/approle/role/rd-login/secret-id", nil)
+		secret, err := realVault.Client().Logical().Write("auth/approle/role/"+role+"/secret-id", nil)
 		require.NoError(t, err)
 		c := realVault.Client()
 		got, err := c.Logical().Write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": secret.Data["secret_id"]})
 		require.NoError(t, err)
-		accessors["login"] = got.Auth.Accessor
+		accessors[name] = got.Auth.Accessor
 		c.SetToken(got.Auth.ClientToken)
 		return c
 	}
 	policy("rd-role", reads+"\n"+`path "auth/token/create" { capabilities = ["update"] }`)
-	child, err := login().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"rd-role"}, DisplayName: "esg-01"})
+	child, err := login("rd-login", "login").Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"rd-role"}, DisplayName: "esg-01"})
 	require.NoError(t, err)
 	accessors["child"] = child.Auth.Accessor
+	login("rd-esg-01", "excluded")
+	login("other-esg-01", "of the device, and not on the roll")
 
 	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"readers/a": {"password": "x"}, "readers/b": {"password": "y"}}))
 	c := campaign()
@@ -81,6 +83,7 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	c.Exposure = []config.Interval{{From: time.Now().Add(-time.Hour)}}
 	c.Directories["corp"] = corp()
 	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/readers/a#password", "esg0202,kv/readers/b#password"), {Name: "logins", Type: config.VaultAppRole, Mount: "approle", Role: "rd-*"}}
+	c.Exclude = []config.Exclude{{Account: "approle/rd-esg-01", Reason: "kept"}}
 	list := func(v Vault) *credential.Roll {
 		at := Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), credential.VaultAuthority)}
 		roll, _, err := List(t.Context(), c, at, v, "c", time.Now())
@@ -116,23 +119,25 @@ func TestTokensThatNoLoginOfTheRollMadeAndThatReadItAreTold(t *testing.T) {
 	require.Contains(t, one(accessors["named"]), `metadata ["owner=mail"]`)
 	require.Contains(t, one(accessors["meta"]), `names the device by its metadata, and may read the new values of 1 credentials (kv/readers/b)`)
 	require.Contains(t, one(accessors["policy"]), `by the name of its policy rd-esg-01`)
+	other := accessors["of the device, and not on the roll"]
+	require.Contains(t, one(other), "names the device by its metadata")
 	apps := one("with the policies rd-apps ")
 	require.Contains(t, apps, "made while the device was exposed, 8 of these")
 	require.Contains(t, apps, "and 3 more", "consumers' own are one warning")
 	require.NotContains(t, apps, accessors["named"])
 	require.Contains(t, one("with the policies rd-rises "), "any right by sys/policies/acl/")
 	one("with the policies rd-stages ")
-	for _, none := range []string{"rd-elsewhere", "rd-denied", "default", "login", "child", "root"} {
+	for _, none := range []string{"rd-elsewhere", "rd-denied", "default", "login", "child", "root", "excluded"} {
 		require.NotContains(t, strings.Join(told, "\n"), accessors[none], none)
 	}
 	require.Contains(t, warned(roll), "tokens of Vault that no login of the roll made may read new values (it may come to any right by ")
 	require.NotEqual(t, roll.Incomplete(), 0)
 	readBy := func(roll *credential.Roll, uid string) []string { return byName(roll)[slapd.AccountDN(uid)].ReadBy }
-	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"]}, readBy(roll, "esg0201"), "what the device's could read waits, and consumers' hold up nobody")
-	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"], accessors["meta"]}, readBy(roll, "esg0202"))
+	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"], other}, readBy(roll, "esg0201"), "what the device's could read waits, and consumers' hold up nobody")
+	require.ElementsMatch(t, []string{accessors["named"], accessors["policy"], accessors["meta"], other}, readBy(roll, "esg0202"))
 
 	// Who accepts a policy does not accept a token that names the device.
-	for _, place := range []string{"policy/rd-apps", "policy/rd-esg-01", "policy/rd-rises", "policy/rd-stages", "accessor/" + accessors["meta"]} {
+	for _, place := range []string{"policy/rd-apps", "policy/rd-esg-01", "policy/rd-rises", "policy/rd-stages", "accessor/" + accessors["meta"], "accessor/" + other} {
 		c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/" + place, Reason: "looked at"})
 	}
 	told = nil

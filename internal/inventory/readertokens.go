@@ -140,7 +140,7 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		g := groups[key]
 		slices.SortFunc(g.tokens, func(a, b liveToken) int {
-			return cmp.Or(-cmp.Compare(a.weight(), b.weight()), cmp.Compare(b.Made, a.Made), cmp.Compare(a.accessor, b.accessor))
+			return cmp.Or(-cmp.Compare(a.weight(), b.weight()), cmp.Compare(a.Made, b.Made), cmp.Compare(a.accessor, b.accessor))
 		})
 		out = append(out, g)
 	}
@@ -235,14 +235,18 @@ func (r *readers) ask(ctx context.Context, groups []*sameRights) error {
 					reads = nil
 					break
 				}
-				asked[entity] = true
 				within, rises, err := r.l.tokens.Within(gctx, t.accessor, t.Token, all.paths, askedOfEach)
 				if err != nil {
 					return err
 				}
 				if len(within) > 0 || rises != "" {
 					reads[entity], a.paths, a.rises = true, within, rises
+				} else if lives, err := r.l.tokens.Living(gctx, []string{t.accessor}); err != nil {
+					return err
+				} else if len(lives) == 0 {
+					continue // it has ended since, so the next one is asked
 				}
+				asked[entity] = true
 			}
 			if reads != nil {
 				a.tokens = slices.DeleteFunc(a.tokens, func(t liveToken) bool { return !reads[t.Entity] && !reads[""] })
@@ -260,16 +264,25 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	if err != nil {
 		return err
 	}
-	paths, rises, err := r.l.tokens.Within(ctx, t.accessor, t.Token, all.paths, 0)
-	if err != nil {
-		return err
+	key := strings.Join(g.policies, "\x00")
+	if all.open || len(t.IdentityPolicies) > 0 {
+		key += "\x00\x00" + t.Entity
 	}
-	if rises != "" {
-		paths = r.paths
+	got, known := r.within[key]
+	if !known {
+		got.paths, got.rises, err = r.l.tokens.Within(ctx, t.accessor, t.Token, all.paths, 0)
+		if err != nil {
+			return err
+		}
+		if got.rises != "" {
+			got.paths = r.paths
+		}
+		if len(got.paths) == 0 {
+			return nil // it has ended
+		}
+		r.within[key] = got
 	}
-	if len(paths) == 0 {
-		return nil // it has ended
-	}
+	paths, rises := got.paths, got.rises
 	whose := map[string]bool{}
 	for _, p := range paths {
 		for _, id := range r.of[p] {
@@ -344,6 +357,12 @@ type rollLogins map[loginName]bool
 
 func loginsOfRoll(roll *credential.Roll) rollLogins {
 	out := rollLogins{}
+	for _, x := range roll.Excluded { // which has a warning of its own
+		authority, subject, _ := strings.Cut(x.ID, "/")
+		if mount, name, ok := cutRole(subject); ok && authority == credential.VaultAuthority {
+			out[loginName{mount, fold(name)}] = true
+		}
+	}
 	for _, c := range roll.Credentials {
 		// Of a user that is there for his name alone nothing is revoked.
 		if mount, name, ok := cutRole(c.Subject); ok && c.Kind.OpensVault() && c.Problem != credential.SameName {
