@@ -26,7 +26,22 @@ formatted() {
   [[ -z $files ]] || { echo "run gofmt -w on:"; echo "$files"; return 1; }
 }
 
+# Comments wrap at 80 columns, a tab being four, and the prose of documents at
+# 100. Addresses, tables and code have the length that they have.
+columns() {
+  local long
+  long=$(git ls-files -co --exclude-standard '*.go' '*.md' | xargs -r perl -CSD -ne '
+    if (/^\s*```/) { $code = !$code }
+    ($width = $_) =~ s/\t/    /g;
+    my $most = $ARGV =~ /[.]go$/ ? 80 : 100;
+    my $prose = $most == 80 ? m{^\t*// } : !$code && !/^\|/;
+    print "$ARGV:$.\n" if $prose && !m{https?:} && length($width) > $most + 1;
+    if (eof) { close ARGV; $code = 0 }')
+  [[ -z $long ]] || { echo "wrap these lines:"; echo "$long"; return 1; }
+}
+
 step "gofmt" formatted
+step "columns of comments and documents" columns
 step "go vet" go vet ./...
 step "go vet engine/ (minutes the first time)" nested engine go vet -trimpath ./...
 step "go vet devvault/ (minutes the first time)" nested devvault go vet -trimpath ./...

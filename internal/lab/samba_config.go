@@ -13,8 +13,8 @@ import (
 //   - rpc and drepl replicate: a single domain controller needs neither;
 //   - ldb:nosync, because a lab's domain need not survive a power cut (it does
 //     survive a kill);
-//   - the TLS files are ours, because those that Samba makes may have a negative
-//     serial number, which Go's crypto/x509 refuses.
+//   - the TLS files are ours, because those that Samba makes may have a
+//     negative serial number, which Go's crypto/x509 refuses.
 var smbConf = template.Must(template.New("smb.conf").Parse(`[global]
 	netbios name = {{.Host}}
 	realm = {{.Realm}}

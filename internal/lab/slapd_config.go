@@ -11,8 +11,8 @@ import (
 // slapdConf is slapd.conf(5). Points a reader may stumble over:
 //   - the rights of binder and partner end at ou=people, so they can reset no
 //     other service, but each other;
-//   - accounts below ou=sealed may not read their own entry, as on directories with
-//     tight access rules;
+//   - accounts below ou=sealed may not read their own entry, as on directories
+//     with tight access rules;
 //   - "by self =xw" lets people change their password but not read its hash;
 //   - sizelimit is OpenLDAP's default of 500, lifted for those who must page
 //     through the whole directory.

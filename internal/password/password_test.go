@@ -43,8 +43,8 @@ func TestDefaultAlphabetNeedsNoQuoting(t *testing.T) {
 	require.False(t, strings.ContainsAny(defaultSymbols, "'\"\\`$&|;<>(){}[]*?!# \t,/:"))
 }
 
-// A generator that favoured characters (a bare modulo, say) would show here: with
-// 71 characters the first 43 would come up a third more often.
+// A generator that favoured characters (a bare modulo, say) would show here:
+// with 71 characters the first 43 would come up a third more often.
 func TestEveryCharacterComesUpAlike(t *testing.T) {
 	const alphabet = lower + upper + digits + defaultSymbols
 	const n = 100_000

@@ -92,7 +92,8 @@ func deeper(rest, line string) bool {
 
 var (
 	quotedValue = regexp.MustCompile(`^("[^"\\$` + "`" + `]+"|'[^'\\]+')([ \t]*(?:[ \t]#.*|[;,])?)$`)
-	// plainValue is one that shells, dotenv files, properties and YAML read alike.
+	// plainValue is one that shells, dotenv files, properties and YAML read
+	// alike.
 	plainValue = regexp.MustCompile(`^([^\s"'#\\$` + "`" + `|>&*{}\[\]()<;,]+)((?:[ \t]+#.*)?)$`)
 	// words are values of several words, which no shell takes; a name before
 	// "=" or ":" would be another setting.
@@ -103,8 +104,9 @@ var (
 	safe = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+@/:-]*$`)
 )
 
-// valueOf reads what stands behind a setting's sign: the secret, its text, what follows it on
-// the line, and how another one is written there. put is nil where readers may differ.
+// valueOf reads what stands behind a setting's sign: the secret, its text, what
+// follows it on the line, and how another one is written there. put is nil
+// where readers may differ.
 func valueOf(text, sign string) (secret, value, rest string, put func(string) (string, bool)) {
 	if m := quotedValue.FindStringSubmatch(text); m != nil {
 		return m[1][1 : len(m[1])-1], m[1], m[2], inQuotesOf(m[1][:1])

@@ -42,7 +42,7 @@ func TestAQuickLookPassesOverNoForm(t *testing.T) {
 	})
 }
 
-// BenchmarkLiveOf is what a value of a path is looked at, once in each rotation.
+// BenchmarkLiveOf is how a value of a path is looked at, in each rotation.
 func BenchmarkLiveOf(b *testing.B) {
 	e := Entry{Version: 1, Data: map[string]any{"username": "svc-backup-0815", "password": "kT9vQ2xLm4RzW8bN3cYp7d"}}
 	for b.Loop() {
