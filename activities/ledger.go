@@ -98,7 +98,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 	}))
 }
 
-// listed are the entries of one page of the roll: a line for each credential
+// listed are the entries of one page of the roll: one for each credential
 // and the findings of the listing.
 func listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry

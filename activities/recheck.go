@@ -34,18 +34,18 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	}
 	var out []wire.ProvedItem
 	for i := b.Span.From; i < b.Span.To; i++ {
-		line := state.Credential(page[i].ID)
-		if line == nil || line.Outcome != ledger.Dead || len(line.Evidence) == 0 || line.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
+		cred := state.Credential(page[i].ID)
+		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || cred.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
 			continue
 		}
-		out = append(out, provedItem(i, page[i], line))
+		out = append(out, provedItem(i, page[i], cred))
 	}
 	return out, nil
 }
 
-func provedItem(i int, c credential.Credential, line *ledger.CredentialState) wire.ProvedItem {
-	it := wire.ProvedItem{Index: i, Mark: line.Evidence[0].Changed}
-	for _, ev := range line.Evidence[1:] {
+func provedItem(i int, c credential.Credential, cred *ledger.CredentialState) wire.ProvedItem {
+	it := wire.ProvedItem{Index: i, Mark: cred.Evidence[0].Changed}
+	for _, ev := range cred.Evidence[1:] {
 		if ev.Changed == "" {
 			continue
 		}
@@ -57,9 +57,9 @@ func provedItem(i int, c credential.Credential, line *ledger.CredentialState) wi
 		}
 	}
 	for _, p := range placesOf(c) {
-		it.To = append(it.To, line.To[p.String()])
-		if line.Written != nil {
-			it.Written = append(it.Written, line.Written[p.String()])
+		it.To = append(it.To, cred.To[p.String()])
+		if cred.Written != nil {
+			it.Written = append(it.Written, cred.Written[p.String()])
 		}
 	}
 	return it

@@ -207,9 +207,9 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	if !first {
 		notBegun = protocol.Set
 	}
-	line := r.queueOf(spec, in.Batch.Authority, width)
-	rot.Slots = line.slots
-	eachIn(ctx, len(in.Items), width, line, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
+	queue := r.queueOf(spec, in.Batch.Authority, width)
+	rot.Slots = queue.slots
+	eachIn(ctx, len(in.Items), width, queue, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		done[i] = keptOpen(notBegun, r.superseded(ctx, in.Batch.Campaign))
 		if done[i].Stop == nil && first && !it.Sent {
@@ -409,7 +409,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 // proof, in all batches together and whatever their kind: with more than it has
 // connections each only waits longer for its turns, and its consumers with it.
 // width of a batch, which knows the rate limit, holds for all parallel ones
-// too. At Vault a batch stands in a line of its own.
+// too. At Vault a batch has a queue of its own.
 func (r *Rotation) queueOf(spec *config.Campaign, name string, width int) *fairQueue {
 	a := spec.Authority(name)
 	if a == nil {

@@ -12,15 +12,12 @@ import (
 )
 
 // prove holds every server to the old value's refusal and the new one's
-// acceptance. Where another server keeps it open although the write server has
-// done its part, it leaves behind with which change mark of the write server
-// Retire did its own.
+// acceptance. If a replica is not ready yet, it saves the write server's change
+// mark from Retire, so that the next pass does not retire again.
 //
-// Retiring is a change of the secret at some authorities (Active Directory: one
-// more reset), which other servers have to follow in turn. A pass that retired
-// again what the one before had retired would so wait for a later change every
-// time, and a server that is slower than the passes would never be seen to
-// follow.
+// At some authorities each Retire is another change of the secret (Active
+// Directory: one more reset), which replicas must catch up with. Repeating it
+// in every pass would keep a slow replica behind for ever.
 func (j *job) prove(ctx context.Context) error {
 	j.noteActivated()
 	if j.retired == 0 {

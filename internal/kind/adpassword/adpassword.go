@@ -43,8 +43,7 @@ var (
 	_ kind.Named     = (*Authority)(nil)
 )
 
-// New makes the authority of one domain. Whoever opened c
-// closes it.
+// New makes the authority of one domain. Whoever opened c closes it.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {

@@ -37,8 +37,7 @@ var (
 	_ kind.Keeper    = (*Authority)(nil)
 )
 
-// New makes the authority of one directory. Whoever opened c
-// closes it.
+// New makes the authority of one directory. Whoever opened c closes it.
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
