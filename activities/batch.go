@@ -16,10 +16,10 @@ import (
 // place after its worker was told to stop.
 const stopGrace = 2 * time.Minute
 
-// unreachableLimit is how many credentials in a row must find their authority or Vault
-// unreachable before the rest of the batch is not tried. The next pass begins
-// elsewhere in the batch, so that nothing which only some of them meet keeps
-// the others from their turn.
+// unreachableLimit is how many credentials in a row must find their authority
+// or Vault unreachable before the rest of the batch is not tried. The next pass
+// begins elsewhere in the batch, so that nothing which only some of them meet
+// keeps the others from their turn.
 const unreachableLimit = 8
 
 // each works through n credentials, at most width at once. It begins none after
@@ -33,8 +33,8 @@ func each(ctx context.Context, n, width int, do func(ctx context.Context, i int)
 	eachIn(ctx, n, width, newFairQueue(width), "", do, skipped)
 }
 
-// eachIn is each in a queue that other batches may stand in. What waits in it is
-// not begun.
+// eachIn is each in a queue that other batches may stand in. What waits in it
+// is not begun.
 func eachIn(ctx context.Context, n, width int, in *fairQueue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// fairQueue hands out the slots of an authority: a free one goes to the batch of a
-// campaign that came first, and campaigns take turns. So batches end one after
-// the other, what was done is recorded as it goes, and while one is at the
-// directory the others are at Vault.
+// fairQueue hands out the slots of an authority: a free one goes to the batch
+// of a campaign that came first, and campaigns take turns. So batches end one
+// after the other, what was done is recorded as it goes, and while one is at
+// the directory the others are at Vault.
 type fairQueue struct {
 	slots   int // in all
 	mu      sync.Mutex

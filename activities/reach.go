@@ -255,8 +255,8 @@ func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *pro
 }
 
 // seen reports whether an account that is open may read what c is set to. Those
-// that may themselves wait for none of their like, nor do logins to Vault, which
-// go first: Vault takes no hash.
+// that may themselves wait for none of their like, nor do logins to Vault,
+// which go first: Vault takes no hash.
 func (o *reach) seen(c credential.Credential) bool {
 	return !c.ReadsOthers && !c.ReachesVault() && slices.ContainsFunc(o.sees, func(l credential.Credential) bool { return l.Authority == c.Authority })
 }

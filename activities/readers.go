@@ -31,8 +31,8 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 	return named
 }
 
-// readByToken says why nothing may be staged for c, or nil. What has ended never
-// lives again, so it is not asked later on.
+// readByToken says why nothing may be staged for c, or nil. What has ended
+// never lives again, so it is not asked later on.
 func readByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
 	if !slices.ContainsFunc(c.ReadBy, func(accessor string) bool { return living[accessor] }) {
 		return nil

@@ -29,11 +29,11 @@ type Campaign struct {
 	// Formerly are names that it had in earlier campaign files.
 	Formerly []string `json:"formerly,omitempty"`
 
-	// Containment says how and since when the device can reach nothing any more;
-	// nil where nobody says so.
+	// Containment says how and since when the device can reach nothing any
+	// more; nil where nobody says so.
 	Containment *Containment `json:"containment,omitempty"`
-	// Override: whoever started the campaign goes on although the device may not
-	// be contained. No campaign file has it.
+	// Override: whoever started the campaign goes on although the device may
+	// not be contained. No campaign file has it.
 	Override *Word `json:"override,omitempty"`
 
 	// Profile is what a device of its type can hold; nil where the file names
@@ -280,9 +280,9 @@ type Source struct {
 	// match any of: a name glob, a CIDR that the user is bound to (CIDR).
 	User string `json:"user,omitempty"`
 
-	// postgresql-roles: roles of the cluster Directory that may log in and match
-	// any of: a name glob (Role), membership in a role, a network from which
-	// they are logged in now or which pg_hba.conf names for them (CIDR).
+	// postgresql-roles: roles of the cluster Directory that may log in and
+	// match any of: a name glob (Role), membership in a role, a network from
+	// which they are logged in now or which pg_hba.conf names for them (CIDR).
 	MemberOf string `json:"member_of,omitempty"`
 }
 

@@ -2,10 +2,10 @@ package config
 
 import "strings"
 
-// defaultSymbols mean nothing of their own in shells, LDAP filters, and files of
-// settings: "%" begins a reference in INI files (Python's configparser) and
-// systemd's units, "~", "^" and "=" are operators in PHP's INI files, "@" ends the
-// user's part of a URL, and "+" is a blank in its query.
+// defaultSymbols mean nothing of their own in shells, LDAP filters, and files
+// of settings: "%" begins a reference in INI files (Python's configparser) and
+// systemd's units, "~", "^" and "=" are operators in PHP's INI files, "@" ends
+// the user's part of a URL, and "+" is a blank in its query.
 const defaultSymbols = "-_."
 
 func (l *loader) passwordPolicy(f fields) PasswordPolicy {

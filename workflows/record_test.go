@@ -122,8 +122,8 @@ var scenes = []struct {
 		}
 		return s.tell(ctx, UpdateAcceptOpen, AcceptOpen{Login: index.Logins[0], Actor: operator, Reason: "its address is another one"})
 	}},
-	// Two ends by two people, of whom one gives his to the other. People wake it,
-	// and its own timer does.
+	// Two ends by two people, of whom one gives his to the other. People wake
+	// it, and its own timer does.
 	{name: "people", people: true, when: func(st Status, _ WaveStatus) bool { return st.People }, during: func(ctx context.Context, s *stage) error {
 		alice, err := s.store.Person(ctx, "people/alice")
 		if err != nil {

@@ -13,11 +13,12 @@ import (
 
 // What only a person can change is a child of its campaign. It is opened when
 // the campaign begins, so that people can begin, and then costs a timer: what
-// people do they say in Vault, and whoever said it, or `rollcall run`, wakes it.
+// people do they say in Vault, and whoever said it, or `rollcall run`, wakes
+// it.
 
 const (
-	// lookEvery is how long a person's word waits at most where nobody wakes the
-	// workflow: his command could not reach Temporal.
+	// lookEvery is how long a person's word waits at most where nobody wakes
+	// the workflow: his command could not reach Temporal.
 	lookEvery = time.Hour
 	// remindBefore and remindEvery: a reminder comes so long before a task is
 	// due, and again so often when it is over.

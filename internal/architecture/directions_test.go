@@ -31,7 +31,8 @@ var layers = [][]string{
 	{"config"},
 	// Names of servers to where they are dialled; the one client of Vault.
 	{"internal/address", "internal/vault"},
-	// One outside system each, none knows another; what Rollcall keeps in Vault.
+	// One outside system each, none knows another; what Rollcall keeps in
+	// Vault.
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.

@@ -20,8 +20,8 @@ type Looker interface {
 // which of its accounts must not be set as they are used now: somebody may have
 // begun to use one since the roll was listed.
 type Again interface {
-	// Hindered are such accounts, by Subject. What does not show is left out: the
-	// listing says so. An error means that the write server did not answer.
+	// Hindered are such accounts, by Subject. What does not show is left out:
+	// the listing says so. An error means that the write server did not answer.
 	Hindered(ctx context.Context) (map[string][]credential.Problem, error)
 }
 

@@ -124,9 +124,9 @@ func replaceFile(file, text string) error {
 	return os.Rename(tmp.Name(), file)
 }
 
-// requireContainment refuses to begin unless the device is contained and nothing
-// of the campaign is at an address of it, or a person goes on all the same.
-// found are the servers; it may be empty where they are not known.
+// requireContainment refuses to begin unless the device is contained and
+// nothing of the campaign is at an address of it, or a person goes on all the
+// same. found are the servers; it may be empty where they are not known.
 func (s *session) requireContainment(ctx context.Context, found listing.Servers) error {
 	if s.override.text != "" {
 		s.cfg.Override = &config.Word{Reason: s.override.text, By: actor()}

@@ -28,8 +28,8 @@ type Containment struct {
 	By   string    `json:"by,omitempty"` // who says so; empty is whoever started the campaign
 	Note string    `json:"note,omitempty"`
 
-	// Named are its addresses as the campaign file has them, Addresses those that
-	// were asked, at Ports.
+	// Named are its addresses as the campaign file has them, Addresses those
+	// that were asked, at Ports.
 	Named     []string  `json:"named,omitempty"`
 	Addresses []string  `json:"addresses,omitempty"`
 	Ports     []int     `json:"ports,omitempty"`

@@ -26,8 +26,8 @@ const (
 	// PostgresPassword is the password of a role of a PostgreSQL cluster.
 	PostgresPassword Kind = "postgres-password"
 
-	// What only a person can change, in its forms: they differ in which lines of
-	// a profile they answer, and in whether Rollcall makes the new value.
+	// What only a person can change, in its forms: they differ in which lines
+	// of a profile they answer, and in whether Rollcall makes the new value.
 	AnyByHand          Kind = "by-hand"
 	SecretByHand       Kind = "shared-secret"
 	LocalAccountByHand Kind = "local-account"
@@ -111,11 +111,11 @@ type Traits struct {
 	// Answers are the kinds of line of a device profile that such a credential
 	// can be what they are about, the usual one first.
 	Answers []LineKind
-	// AnswersAny: it can be what any line is about, and no kind of line makes it
-	// so by itself.
+	// AnswersAny: it can be what any line is about, and no kind of line makes
+	// it so by itself.
 	AnswersAny bool
-	// ByHand is set for what only a person can change, and nil for what Rollcall
-	// sets itself.
+	// ByHand is set for what only a person can change, and nil for what
+	// Rollcall sets itself.
 	ByHand *ByPerson
 	// Login is set for logins to Vault, and nil for what Vault does not decide
 	// on.

@@ -12,9 +12,9 @@ import (
 // route gives "[redacted]" or an error; Reveal is the one way to the value, so
 // that a search for Reveal lists every place that handles it.
 //
-// The value lies behind a pointer: package fmt calls no method of what stands in
-// an unexported field, and prints the address there. Secrets of one value are
-// equal, and the zero Secret is the empty one.
+// The value lies behind a pointer: package fmt calls no method of what stands
+// in an unexported field, and prints the address there. Secrets of one value
+// are equal, and the zero Secret is the empty one.
 type Secret struct{ value unique.Handle[string] }
 
 const redacted = "[redacted]"

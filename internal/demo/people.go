@@ -20,8 +20,8 @@ import (
 // What only people can do, a script does in the demo, with logins to Vault of
 // two people that it makes up.
 
-// tasks is the list that the company keeps of it. Both lines are answered by it,
-// and by nothing else.
+// tasks is the list that the company keeps of it. Both lines are answered by
+// it, and by nothing else.
 const tasks = `- {kind: shared-secret, name: cluster, line: cluster-secret, owner: people/jo, due: 8h, ends: [the new node, {name: its partner, owner: people/kim}]}
 - {kind: purge, name: old backups, line: old-backups, owner: people/kim, due: 2d, ends: [the file server]}
 `

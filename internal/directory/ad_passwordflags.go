@@ -35,8 +35,8 @@ type PasswordFlags struct {
 	MayNotChange bool
 }
 
-// PasswordFlags reads from the write server of an Active Directory domain how the owner
-// of the account dn stands to its password. It changes nothing.
+// PasswordFlags reads from the write server of an Active Directory domain how
+// the owner of the account dn stands to its password. It changes nothing.
 func (c *Client) PasswordFlags(ctx context.Context, dn string) (PasswordFlags, error) {
 	s := c.servers[0]
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)",
@@ -99,11 +99,11 @@ func (c *Client) RequireChange(ctx context.Context, dn string) error {
 	return fmt.Errorf("require a change of password at %s: whether it was applied is unknown (%s)", s.name, describe(err))
 }
 
-// CheckPasswordFlags looks on the write server of an Active Directory domain whether
-// bind.dn may make the owners of accounts, named by their immutable ids, change
-// their passwords, and counts those whom that would not reach. It looks at the
-// first few, because delegation commonly holds for a whole organizational unit,
-// and changes nothing.
+// CheckPasswordFlags looks on the write server of an Active Directory domain
+// whether bind.dn may make the owners of accounts, named by their immutable
+// ids, change their passwords, and counts those whom that would not reach. It
+// looks at the first few, because delegation commonly holds for a whole
+// organizational unit, and changes nothing.
 func (c *Client) CheckPasswordFlags(ctx context.Context, ids []string) []Check {
 	ids = ids[:min(len(ids), sampled)]
 	s := c.servers[0]

@@ -147,9 +147,9 @@ func (s *server) sameEntry(e Entry, id string) error {
 		Detail: "another entry has the account's name: the account was renamed or moved while it was worked on; the next pass reads it by its id. Find out who put the other one there"}
 }
 
-// maxBindBytes is how many bytes of a value are offered at most. slapd reads 256 KiB
-// before a login (sockbuf_max_incoming) and then hangs up, which looks as if it
-// were down.
+// maxBindBytes is how many bytes of a value are offered at most. slapd reads
+// 256 KiB before a login (sockbuf_max_incoming) and then hangs up, which looks
+// as if it were down.
 const maxBindBytes = 64 << 10
 
 // CannotOffer says why a bind cannot carry a value, or is empty.

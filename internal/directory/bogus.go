@@ -32,7 +32,8 @@ func bogusEntry(dn, name string) *ldap.AddRequest {
 const shortest = 20
 
 // An account of a domain is made disabled, as it has no password yet, and
-// enabled once it has one ([MS-ADTS] 3.1.1.3.1.5, userAccountControl in 2.2.16).
+// enabled once it has one ([MS-ADTS] 3.1.1.3.1.5, userAccountControl in
+// 2.2.16).
 const (
 	normalDisabled = "514"
 	normalEnabled  = "512"

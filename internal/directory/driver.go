@@ -15,8 +15,8 @@ import (
 // driver is what differs between the sorts of servers that a directory can
 // be of (driver in the campaign file).
 type driver interface {
-	// mayStoreAsSent: what a reset of that sort (set of the campaign file) brings
-	// may be kept as it is.
+	// mayStoreAsSent: what a reset of that sort (set of the campaign file)
+	// brings may be kept as it is.
 	mayStoreAsSent(set string) bool
 
 	// idAttribute holds an entry's immutable identity; identity reads it, in
@@ -62,9 +62,9 @@ type driver interface {
 	// given where the worker read it.
 	withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error)
 
-	// beforeReset runs before a reset: what the driver has to see, or to wait for,
-	// first. A refusal of the server (*ldap.Error) ends the reset, and nothing
-	// was changed.
+	// beforeReset runs before a reset: what the driver has to see, or to wait
+	// for, first. A refusal of the server (*ldap.Error) ends the reset, and
+	// nothing was changed.
 	beforeReset(ctx context.Context, c *conn, dn string) error
 	// reset sends one operation that sets a password. old may be zero.
 	reset(l *ldap.Conn, set, dn string, new, old credential.Secret) error

@@ -8,15 +8,15 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// recent is how long after a change beforeReset asks the server for its time. It
-// allows for clocks that differ as much as doctor lets pass.
+// recent is how long after a change beforeReset asks the server for its time.
+// It allows for clocks that differ as much as doctor lets pass.
 const recent = clockSkew + time.Second
 
-// beforeReset waits until the second in which the entry was last changed is over:
-// the change mark has whole seconds, and two changes in one would look like
-// none. An entry that is not there ends the reset with noSuchObject, because to
-// a replace of it the server answers insufficientAccessRights, like to one that
-// it forbids (tried).
+// beforeReset waits until the second in which the entry was last changed is
+// over: the change mark has whole seconds, and two changes in one would look
+// like none. An entry that is not there ends the reset with noSuchObject,
+// because to a replace of it the server answers insufficientAccessRights, like
+// to one that it forbids (tried).
 func (ds389) beforeReset(ctx context.Context, c *conn, dn string) error {
 	e, err := c.read(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "modifyTimestamp")
 	switch {

@@ -50,8 +50,8 @@ func (ds389) state(ctx context.Context, c *Client, server string, e Entry, now t
 // passwordTrackUpdateTime is on; the second changes with each change of the
 // password and with others, but neither with failed logins nor when the server
 // hashes a password anew at a login (tried). Both are replicated. They have
-// whole seconds: see beforeReset. The CSN that replication keeps for each value is
-// shown to the Directory Manager alone, and together with the hashes
+// whole seconds: see beforeReset. The CSN that replication keeps for each value
+// is shown to the Directory Manager alone, and together with the hashes
 // (nscpEntryWSI).
 func (ds389) changed(e Entry) string {
 	return e.First("pwdUpdateTime") + "/" + e.First("modifyTimestamp")

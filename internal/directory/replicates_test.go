@@ -111,8 +111,8 @@ func TestTheNameInASettingOfSlapdIsReadAndThePasswordIsNot(t *testing.T) {
 	require.False(t, replicator{dn: "cn=a,dc=org"}.means(authority.Account{Name: "cn=a,dc=org", Subject: "1"}, "2"), "the directory says who that is")
 }
 
-// replicators389: an agreement, the DNs that a replica takes changes from, and a
-// group of such, with a group in it.
+// replicators389: an agreement, the DNs that a replica takes changes from, and
+// a group of such, with a group in it.
 func replicators389(t *testing.T, supplier, consumer *lab.DS389) {
 	admin, err := supplier.AdminConn(t.Context())
 	require.NoError(t, err)

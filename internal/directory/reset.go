@@ -39,8 +39,8 @@ func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credenti
 // StoredAsSent reports whether an entry holds its password as it was written,
 // for whoever reads userPassword: a server need not hash what a modify brings
 // (RFC 4519 section 2.41; OpenLDAP does with ppolicy_hash_cleartext). It is
-// asked only of OpenLDAP and where the campaign file has set: replace, and where bind.dn may
-// not see it, the answer is no.
+// asked only of OpenLDAP and where the campaign file has set: replace, and
+// where bind.dn may not see it, the answer is no.
 func (c *Client) StoredAsSent(ctx context.Context, dn string) bool {
 	if !c.driver.mayStoreAsSent(c.conf.Set) {
 		return false

@@ -7,8 +7,8 @@ import "context"
 type Resets struct {
 	// Alike are accounts that the same ones may reset.
 	Alike []Alike
-	// Readers are those of the accounts that were asked about that may read what
-	// each account of the directory is set to.
+	// Readers are those of the accounts that were asked about that may read
+	// what each account of the directory is set to.
 	Readers []string
 	// Hidden are accounts of which bind.dn is not shown who may reset them.
 	Hidden []string

@@ -64,8 +64,8 @@ func (p *people) waiting() *ledger.State {
 	return p.u.ledger()
 }
 
-// A shared secret has two ends, and each is one person's. The campaign is begun,
-// killed, left and gone on with, while people do what only they can do.
+// A shared secret has two ends, and each is one person's. The campaign is
+// begun, killed, left and gone on with, while people do what only they can do.
 func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	t.Parallel()
 	e := startEstate(t, estate.Options{Accounts: 2, AppRoles: 1, Bystanders: 1})
@@ -154,8 +154,8 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.Contains(t, strings.Join(refused, "\n"), "somebody else's")
 	require.Contains(t, strings.Join(refused, "\n"), "login of a machine")
 
-	// Bob goes on leave: nobody takes his end himself, and carol is given it. By
-	// now she has logged in, so that her own task is open.
+	// Bob goes on leave: nobody takes his end himself, and carol is given it.
+	// By now she has logged in, so that her own task is open.
 	carol := p.token("carol")
 	require.Zero(t, p.as(bob, "tasks", "reassign", "radius", "--to", "people/bob", "--reason", "mine").code)
 	require.Zero(t, p.as(bob, "tasks", "reassign", "radius", "--end", "NPS", "--to", "people/carol", "--reason", "on leave").code)

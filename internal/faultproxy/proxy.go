@@ -44,8 +44,8 @@ type Request struct {
 	N int // 1, 2, … since the start, in the order of arrival over all connections
 
 	// Kind is the LDAP operation (bind, search, modify, add, delete, rename,
-	// compare, extended), login or query of PostgreSQL, or the HTTP method, with
-	// LIST for Vault's ?list=true.
+	// compare, extended), login or query of PostgreSQL, or the HTTP method,
+	// with LIST for Vault's ?list=true.
 	Kind string
 	// Detail is the entry or search base, the OID of an extended operation, the
 	// first words of statements, or the URL's path.

@@ -42,8 +42,8 @@ func (l *lister) newBeside(roll *credential.Roll) *beside {
 
 func (b *beside) see(p credential.Path, fields []string) { b.there[secretPathOf(p)] = fields }
 
-// tell warns of fields that look like credentials and are on no credential, and says
-// of secrets without an owner what they hold.
+// tell warns of fields that look like credentials and are on no credential, and
+// says of secrets without an owner what they hold.
 func (b *beside) tell(l *lister, roll *credential.Roll) {
 	var places []secretPath
 	for at := range b.there {

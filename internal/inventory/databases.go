@@ -189,7 +189,8 @@ const defaultPort = "5432"
 
 // cutConnection gives the user and the hosts, with their ports, of a connection
 // string: a URL of one or several hosts, or key=value pairs (libpq, section
-// "Connection Strings"). Vault fills in {{username}}, so no URL parser takes it.
+// "Connection Strings"). Vault fills in {{username}}, so no URL parser takes
+// it.
 func cutConnection(text string) (user string, hosts []string) {
 	join := func(host, port string) {
 		if host = strings.Trim(host, "[] "); host != "" && !strings.HasPrefix(host, "/") {

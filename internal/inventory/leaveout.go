@@ -39,8 +39,8 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 	return kept
 }
 
-// exclude moves drafts to Roll.Excluded, and notes the paths that were left out.
-// An exclude that takes off nothing is a warning: the person who wrote it
+// exclude moves drafts to Roll.Excluded, and notes the paths that were left
+// out. An exclude that takes off nothing is a warning: the person who wrote it
 // believes in a credential that is not there. One that means several is an
 // error, because leaving out more than was meant would let a stolen credential
 // live.

@@ -24,8 +24,8 @@ import (
 //	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
 //
-// A row of what only a person can change (by-hand and its forms) has no account,
-// directory and path, but
+// A row of what only a person can change (by-hand and its forms) has no
+// account, directory and path, but
 //
 //	name       what the task is called
 //	owner      who sees to it: an entity of Vault's, or a login, MOUNT/NAME

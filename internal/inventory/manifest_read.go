@@ -36,8 +36,8 @@ func (t *table) readYAML(text string) {
 	}
 }
 
-// yamlEnds are the ends of a task as a list: each its name, or a mapping of name
-// and owner. Never nil.
+// yamlEnds are the ends of a task as a list: each its name, or a mapping of
+// name and owner. Never nil.
 func (t *table) yamlEnds(list *yaml.Node) []credential.TaskEnd {
 	out := []credential.TaskEnd{}
 	plain := func(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag != "!!null" && n.Tag != "!!bool" }

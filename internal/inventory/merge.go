@@ -186,8 +186,8 @@ func (m *merger) matched(c Candidate, a Account) {
 	l.found(c)
 }
 
-// applyDefaultFields takes the usual field of a secret only where no source names
-// the field that this account has in it.
+// applyDefaultFields takes the usual field of a secret only where no source
+// names the field that this account has in it.
 func (m *merger) applyDefaultFields() {
 	for _, l := range m.drafts {
 		for _, g := range sortedPaths(l.guesses) {

@@ -66,8 +66,8 @@ func fold(s string) string {
 }
 
 // dnKey makes two spellings of one DN equal: case, blanks around separators,
-// escapes, the order within an RDN and other names of a type aside. Text that is
-// no DN is folded as it is.
+// escapes, the order within an RDN and other names of a type aside. Text that
+// is no DN is folded as it is.
 func dnKey(s string) string {
 	dn, err := directory.ParseDN(s)
 	if err != nil {

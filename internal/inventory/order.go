@@ -41,15 +41,17 @@ func (d *draft) rank() rank {
 	return plain
 }
 
-// order puts every credential into its wave and names the waves. It does no I/O.
+// order puts every credential into its wave and names the waves. It does no
+// I/O.
 //
 // The waves of the file that name logins to Vault are its first ones (config
 // holds it to that). Then come the logins that they leave over, and the other
 // waves of the file with the rest behind them. Accounts that can reset others,
 // and that no wave of the file names, have waves of their own before these, or
-// right behind the wave of whoever can reset them. Behind the rest, whatever the
-// file says, is what servers replicate by and a person accepted; last is what
-// Rollcall itself works with. A wave of ours that nothing is in is not there at all.
+// right behind the wave of whoever can reset them. Behind the rest, whatever
+// the file says, is what servers replicate by and a person accepted; last is
+// what Rollcall itself works with. A wave of ours that nothing is in is not
+// there at all.
 func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	leading := slices.IndexFunc(m.c.Waves, func(w config.Wave) bool { return !w.OfLogins() })
 	if leading < 0 {

@@ -84,9 +84,9 @@ func (l *lister) loginRole(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// findOwnIdentities finds them. Those that are rotated get a wave each, after all
-// else: the first of a pair is dead before the second is touched, and no other
-// credential is in those waves. The workers' own login to Vault, which
+// findOwnIdentities finds them. Those that are rotated get a wave each, after
+// all else: the first of a pair is dead before the second is touched, and no
+// other credential is in those waves. The workers' own login to Vault, which
 // everything needs, is the last.
 func (l *lister) findOwnIdentities(ctx context.Context, known accounts) (ownIdentities, error) {
 	own := ownIdentities{}
@@ -124,8 +124,8 @@ func isOwnLogin(c Candidate) bool {
 	return c.Found != nil && c.Found.Subject == vault.WorkerRole && c.Reason.Type == ownSource
 }
 
-// leaveOwnIdentities marks what nobody but a person can rotate. It stays on the roll
-// as an open exception, since the device may know it too.
+// leaveOwnIdentities marks what nobody but a person can rotate. It stays on the
+// roll as an open exception, since the device may know it too.
 func (m *merger) leaveOwnIdentities(own ownIdentities) []Warning {
 	var warnings []Warning
 	for id, place := range own {

@@ -14,8 +14,8 @@ import (
 // new value at a path of Rollcall's own meanwhile, they would be cut off, and
 // the report would say that Vault had never held the password.
 
-// calledSo are drafts with an account, by authority and every name that a secret
-// may call it.
+// calledSo are drafts with an account, by authority and every name that a
+// secret may call it.
 type calledSo map[reference][]*draft
 
 func (m *merger) named() calledSo {

@@ -86,8 +86,8 @@ func (m *merger) tellPlaces() {
 	}
 }
 
-// What one credential of the roll may hold: an entry of the ledger has at most 64
-// KiB, and names in Vault may be long.
+// What one credential of the roll may hold: an entry of the ledger has at most
+// 64 KiB, and names in Vault may be long.
 const (
 	maxPathBytes   = 16 << 10
 	maxReasonBytes = 300

@@ -177,9 +177,9 @@ func (p *preview) identity(ctx context.Context, of credential.Kind, mount, name 
 	return names, true, nil
 }
 
-// alias is by what Vault knows whoever logs in: the login's name, or what stands
-// below its path (an AppRole's role-id). Empty for a login that is gone, and
-// where it is not shown.
+// alias is by what Vault knows whoever logs in: the login's name, or what
+// stands below its path (an AppRole's role-id). Empty for a login that is gone,
+// and where it is not shown.
 func (p *preview) alias(ctx context.Context, of credential.Kind, mount, name string) (alias string, shown bool, err error) {
 	login := of.Traits().Login
 	if login.AliasFrom == "" {

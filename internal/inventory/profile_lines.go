@@ -76,7 +76,8 @@ func sortedLines(refs []credential.LineRef) []credential.LineRef {
 	return slices.Compact(refs)
 }
 
-// profileLines are the lines of the profile that a row names, with those of its source.
+// profileLines are the lines of the profile that a row names, with those of its
+// source.
 func (t *table) profileLines(c *config.Campaign, s config.Source, r row) []credential.LineRef {
 	out := sourceLines(s)
 	named := strings.Fields(r.cells["line"])

@@ -36,9 +36,9 @@ var roleFolders = [][2]string{{"role", "role"}, {"roles", "role"}, {"roles", "ro
 // maxRoles bounds what is read of one mount.
 const maxRoles = 2000
 
-// rolesThatRead warns of each auth mount of another type by whose roles somebody
-// may read new values. Nobody can be logged in there from here, so the text of
-// the policies decides.
+// rolesThatRead warns of each auth mount of another type by whose roles
+// somebody may read new values. Nobody can be logged in there from here, so the
+// text of the policies decides.
 func (r *readers) rolesThatRead(ctx context.Context, mounts []string) error {
 	for _, mount := range mounts {
 		if err := r.mountThatReads(ctx, mount); err != nil {
@@ -150,8 +150,8 @@ func (r *readers) names(ctx context.Context, at string) (names []string, shown b
 	return keys(got), true, nil
 }
 
-// policiesIn are those that an entry of an auth mount gives, whatever its plugin
-// calls them.
+// policiesIn are those that an entry of an auth mount gives, whatever its
+// plugin calls them.
 func policiesIn(data map[string]any) (out []string) {
 	for _, key := range []string{"token_policies", "policies", "value", "unregistered_user_policies", "allowed_policies"} {
 		switch v := data[key].(type) {

@@ -183,7 +183,8 @@ func (l *lister) acceptedPlace(places ...string) (reason string, ok bool) {
 	return "", false
 }
 
-// How a token is accepted: by its accessor, or by each policy by which it reads.
+// How a token is accepted: by its accessor, or by each policy by which it
+// reads.
 const (
 	byAccessor = "auth/token/accessor/"
 	byPolicy   = "auth/token/policy/"

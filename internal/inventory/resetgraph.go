@@ -140,7 +140,8 @@ func (g *resetGraph) latest(comp []int) (by *draft, where spot) {
 	return by, where
 }
 
-// noteLatest notes where a component's drafts stand, for those that it can reset.
+// noteLatest notes where a component's drafts stand, for those that it can
+// reset.
 func (g *resetGraph) noteLatest(comp []int, at map[*draft]spot) {
 	var last late
 	for _, n := range comp {

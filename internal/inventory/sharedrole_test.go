@@ -64,8 +64,8 @@ func TestAnAppRoleOfSeveralConsumersIsOpenUntilAPersonAcceptsIt(t *testing.T) {
 	require.Contains(t, details(roll, "vault/approle/shared-by-none", credential.FindingSharedRole), "is cut off", "it stays to be done")
 	require.Equal(t, credential.SharedRole, got["approle/shared-by-metadata"].Problem)
 
-	// What was made while the device was in foreign hands is likelier a thief's:
-	// it goes, and that there are two is said before.
+	// What was made while the device was in foreign hands is likelier a
+	// thief's: it goes, and that there are two is said before.
 	was := c.Exposure
 	c.Exposure = []config.Interval{{From: time.Now().Add(-time.Hour)}}
 	got, roll = list(store)

@@ -117,9 +117,9 @@ func (l *lister) noteUse(ctx context.Context, place string, u vaultUse) error {
 	return nil
 }
 
-// liesIn notes what each directory that a mount asks calls the entry below which
-// it looks for accounts. Where neither it nor the text tells, all accounts are
-// taken to lie there.
+// liesIn notes what each directory that a mount asks calls the entry below
+// which it looks for accounts. Where neither it nor the text tells, all
+// accounts are taken to lie there.
 func (l *lister) liesIn(ctx context.Context, m *authMount) error {
 	for name := range m.servers {
 		as, known, err := l.spelled(ctx, name, m.below)

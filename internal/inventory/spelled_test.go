@@ -16,8 +16,8 @@ import (
 
 const teaDN = "drink=tea,ou=people,dc=example,dc=org"
 
-// teaPeople adds an entry whose DN has a type that only the schema of its server
-// knows by other names (cosine: drink is favouriteDrink).
+// teaPeople adds an entry whose DN has a type that only the schema of its
+// server knows by other names (cosine: drink is favouriteDrink).
 func teaPeople(t *testing.T) {
 	t.Helper()
 	conn, err := slapd.AdminConn(t.Context())

@@ -310,8 +310,8 @@ type Account struct {
 	// callers of Set and Retire give them.
 	Accepted []credential.Problem
 
-	// SecretHidden: whether the account has a secret at all is not shown. Nothing
-	// is set then unless Vault holds one that it accepts.
+	// SecretHidden: whether the account has a secret at all is not shown.
+	// Nothing is set then unless Vault holds one that it accepts.
 	SecretHidden bool
 
 	// ByItself: the last change was made by the account itself, as far as the

@@ -200,8 +200,8 @@ func (s *Postgres) SeededPassword(role string) string { return seededPassword(s.
 // included.
 func (s *Postgres) LogFile() string { return s.path("postgres.log") }
 
-// Certificate is what the server shows, for whoever stands in front of it: SCRAM
-// binds a login to it (RFC 5929 section 4).
+// Certificate is what the server shows, for whoever stands in front of it:
+// SCRAM binds a login to it (RFC 5929 section 4).
 func (s *Postgres) Certificate() (tls.Certificate, error) {
 	return tls.LoadX509KeyPair(s.path("postgres.crt"), s.path("postgres.key"))
 }

@@ -51,8 +51,8 @@ type SlapdOptions struct {
 	ReadOnly bool
 	// ShowsConfig lets the binder read cn=config.
 	ShowsConfig bool
-	// ShowsReplicators lets it read there as whom the server fetches changes, and
-	// nothing else.
+	// ShowsReplicators lets it read there as whom the server fetches changes,
+	// and nothing else.
 	ShowsReplicators bool
 	// LastBind writes each good login into the account's entry (slapd.conf(5)).
 	LastBind bool

@@ -125,8 +125,8 @@ func (s *State) Open() []*CredentialState {
 	return open
 }
 
-// credential finds the state of an entry's credential. What is told of a credential before it is
-// listed waits aside: it is not on the roll until then.
+// credential finds the state of an entry's credential. What is told of a
+// credential before it is listed waits aside: it is not on the roll until then.
 func (s *State) credential(e Entry) *CredentialState {
 	if l := s.Credential(e.Credential); l != nil {
 		return l

@@ -30,8 +30,8 @@ type State struct {
 	Accepted    []AcceptedLogin
 	TookOver    []TookFrom // campaigns that this one ended
 
-	// Rules that the writer keeps to: from RulesContained on nothing is announced
-	// before the ledger says that the device is contained.
+	// Rules that the writer keeps to: from RulesContained on nothing is
+	// announced before the ledger says that the device is contained.
 	Rules       int
 	Containment *credential.Containment // nil in ledgers that do not say
 

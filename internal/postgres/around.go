@@ -82,8 +82,8 @@ func (c *session) replication(ctx context.Context, out *around) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	// The setting shows to superusers and pg_read_all_settings; what it was when
-	// the receiver connected to pg_read_all_stats.
+	// The setting shows to superusers and pg_read_all_settings; what it was
+	// when the receiver connected to pg_read_all_stats.
 	var set, used string
 	var standby, shown bool
 	err = c.QueryRow(ctx, `SELECT pg_is_in_recovery(), coalesce((SELECT bool_or(true) FROM pg_catalog.pg_settings WHERE name = 'primary_conninfo'), false),
@@ -320,9 +320,9 @@ func (s *System) viewNow(ctx context.Context) (view, error) {
 	return s.last.view, nil
 }
 
-// Hinders adds to each of some accounts what its servers show now, or did within
-// the last minute, that keeps its role from being set. A server that does not
-// answer shows nothing: nothing is proved there either.
+// Hinders adds to each of some accounts what its servers show now, or did
+// within the last minute, that keeps its role from being set. A server that
+// does not answer shows nothing: nothing is proved there either.
 func (s *System) Hinders(ctx context.Context, roles []Role, add func(id string, p credential.Problem)) error {
 	if len(roles) == 0 {
 		return nil

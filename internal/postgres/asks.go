@@ -7,13 +7,13 @@ import (
 )
 
 // Asks is how a server asks for the password of a role, from here and for the
-// database of the campaign file. The connection ends before anything is offered,
-// as psql's does that has to ask its user first, so that nothing is refused and
-// nothing logged. MD5 says that the password is stored so: the server asks by
-// SCRAM for one that is stored by SCRAM, whatever pg_hba.conf says (PostgreSQL
-// 15, src/backend/libpq/auth.c, CheckPWChallengeAuth). NoPassword is also a
-// server that lets the role in without one, and OtherMethod one that does not
-// let it in from here.
+// database of the campaign file. The connection ends before anything is
+// offered, as psql's does that has to ask its user first, so that nothing is
+// refused and nothing logged. MD5 says that the password is stored so: the
+// server asks by SCRAM for one that is stored by SCRAM, whatever pg_hba.conf
+// says (PostgreSQL 15, src/backend/libpq/auth.c, CheckPWChallengeAuth).
+// NoPassword is also a server that lets the role in without one, and
+// OtherMethod one that does not let it in from here.
 func (c *Client) Asks(ctx context.Context, server, role string) (Method, error) {
 	s, err := c.server(server)
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 )
 
 // Check is one thing that a doctor looked at on one server. What is connect,
-// certificate, login, pooler, machine, servers, standbys, version, rights, pair,
-// marks, pg_hba, followers, kept passwords, settings, md5, account or clock.
+// certificate, login, pooler, machine, servers, standbys, version, rights,
+// pair, marks, pg_hba, followers, kept passwords, settings, md5, account or
+// clock.
 type Check = authority.Check
 
 // Limits beyond which a check fails.

@@ -33,8 +33,8 @@ func TestTheDoctorNamesWhatIsWrongAndWhatHelps(t *testing.T) {
 		require.Equal(t, k.OK, k.Do == "", "%+v", k)
 		require.Equal(t, k.Do == mendSync, k.Stops, "%+v", k) // the lab has none
 	}
-	// The lab has no fsync. pg_hba.conf of these tests lets in by trust and ldap,
-	// which keeps the roles open that come in so, and nobody else.
+	// The lab has no fsync. pg_hba.conf of these tests lets in by trust and
+	// ldap, which keeps the roles open that come in so, and nobody else.
 	require.False(t, find(checks, primary.URL(), "md5")[0].OK)
 	lines := find(checks, primary.URL(), "pg_hba")[0]
 	require.True(t, lines.OK)

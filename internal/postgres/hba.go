@@ -59,8 +59,8 @@ func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	return out, rows.Err()
 }
 
-// withMask writes an address with its prefix length, where it has a mask that is
-// one.
+// withMask writes an address with its prefix length, where it has a mask that
+// is one.
 func withMask(address, mask string) string {
 	m, err := netip.ParseAddr(mask)
 	if err != nil {
@@ -78,8 +78,8 @@ func (r Rule) Admits(role string, groups []string) bool {
 	return slices.Contains(r.Roles, "all") || r.names(role, groups)
 }
 
-// names reports whether a line names the role itself or a group of it. A pattern
-// (/…, from version 16 on) may.
+// names reports whether a line names the role itself or a group of it. A
+// pattern (/…, from version 16 on) may.
 func (r Rule) names(role string, groups []string) bool {
 	return slices.ContainsFunc(r.Roles, func(name string) bool {
 		group, isGroup := strings.CutPrefix(name, "+")

@@ -30,9 +30,9 @@ func (h holder) String() string {
 
 // setAgain sets a password on which another session has an open change, once
 // more. Whoever has a password may hold it alive so: one statement in a
-// transaction that is never ended. Sessions of the role itself that stand in the
-// way are ended: they end a moment later anyway. Those of others are not ours to
-// end.
+// transaction that is never ended. Sessions of the role itself that stand in
+// the way are ended: they end a moment later anyway. Those of others are not
+// ours to end.
 func (s *server) setAgain(ctx context.Context, conn *session, id, role string, v credential.Secret) error {
 	pid := conn.PgConn().PID()
 	ctx, cancel := context.WithCancel(ctx)

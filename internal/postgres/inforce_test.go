@@ -67,8 +67,8 @@ func TestWhichFileIsInForceIsToldByItsTimes(t *testing.T) {
 	}
 }
 
-// A server of its own, for its lines are changed: those that let in are the ones
-// that it loaded, whatever the file says by now.
+// A server of its own, for its lines are changed: those that let in are the
+// ones that it loaded, whatever the file says by now.
 func TestWhatLetsARoleInIsWhatTheServerLoaded(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

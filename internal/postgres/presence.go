@@ -8,10 +8,10 @@ package postgres
 // askPresence asks whether the function is there.
 var askPresence = askFunction("has_no_password", "p.pronargs = 1 AND p.proargtypes[0] = 'pg_catalog.oid'::regtype AND p.prorettype = 'pg_catalog.bool'::regtype")
 
-// askFunction asks whether a function of docs/rights.md is there for us. Whoever
-// owns a function has it do as us what he likes, and whoever owns its schema may
-// put another one in its place. So it counts only if both are a superuser's, and
-// if it runs as its owner.
+// askFunction asks whether a function of docs/rights.md is there for us.
+// Whoever owns a function has it do as us what he likes, and whoever owns its
+// schema may put another one in its place. So it counts only if both are a
+// superuser's, and if it runs as its owner.
 func askFunction(name, form string) string {
 	return `EXISTS (SELECT FROM pg_catalog.pg_proc p
 		JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -111,8 +111,8 @@ func TestAFunctionThatNoSuperuserOwnsIsNotCalled(t *testing.T) {
 	require.True(t, r.PasswordHidden)
 }
 
-// Whoever owns the database where the worker logs in decides nothing of what the
-// worker does there.
+// Whoever owns the database where the worker logs in decides nothing of what
+// the worker does there.
 func TestTheOwnerOfADatabaseDoesNotHinderTheWorker(t *testing.T) {
 	t.Parallel()
 	_, thief, value := newRole(t, "")

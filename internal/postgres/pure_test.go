@@ -211,8 +211,9 @@ func TestLinesOfPgHbaThatMakePasswordsWorthless(t *testing.T) {
 	require.Equal(t, "db.example.org", withMask("db.example.org", ""))
 }
 
-// A line tells something of a role only where no earlier one decides each of its
-// logins (PostgreSQL 15 documentation, 21.1: the first that matches is used).
+// A line tells something of a role only where no earlier one decides each of
+// its logins (PostgreSQL 15 documentation, 21.1: the first that matches is
+// used).
 func TestALineOfPgHbaCountsWhereItMayDecideALoginOfTheRole(t *testing.T) {
 	list := func(lines string) (out []Rule) {
 		for line := range strings.Lines(strings.TrimSpace(lines)) {

@@ -18,8 +18,8 @@ var _ authority.Lister = (*System)(nil)
 // password that they have (List), by their name, a role that
 // they are members of (as PostgreSQL counts it, through others too; a superuser
 // is a member of nothing by that alone), and a network from which they are
-// logged in now, at any of the servers, or which a line of pg_hba.conf names for
-// them.
+// logged in now, at any of the servers, or which a line of pg_hba.conf names
+// for them.
 func (s *System) Tied(ctx context.Context, by authority.Ties) (out authority.Tied, err error) {
 	all, err := s.List(ctx, s.Servers()[0])
 	if err != nil {
@@ -118,7 +118,8 @@ func (s *System) groups(ctx context.Context) (map[string][]string, error) {
 	return out, err
 }
 
-// from says, by role, what ties it to a network. hidden says what was not shown.
+// from says, by role, what ties it to a network. hidden says what was not
+// shown.
 func (s *System) from(ctx context.Context, network string, roles []Role, groups map[string][]string) (why map[string]string, hidden string, err error) {
 	why = map[string]string{}
 	var within netip.Prefix

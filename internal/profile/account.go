@@ -10,10 +10,10 @@ import (
 )
 
 // Account says of each line of p what is known of it: by the answers a, which
-// may be nil where there is no file yet, and by the credentials of a roll, to which it adds the lines
-// that only their kind gives them. newer is the profile of that name in this
-// build, or nil: what it has besides is asked as well. now decides what has
-// fallen due.
+// may be nil where there is no file yet, and by the credentials of a roll, to
+// which it adds the lines that only their kind gives them. newer is the profile
+// of that name in this build, or nil: what it has besides is asked as well. now
+// decides what has fallen due.
 func Account(p, newer *Profile, file string, a *Answers, roll []credential.Credential, now time.Time) *credential.Accounting {
 	out := begin(p)
 	matchByKind(p, roll)

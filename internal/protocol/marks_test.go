@@ -45,7 +45,8 @@ func TestAServerThatRefusedAChangeIsToldFromOneThatLags(t *testing.T) {
 	require.False(t, Reverted("0000000002 00000000000000000007", "0000000001 00000000000000000006"))
 }
 
-// A wrong login more where a mark is taken for a time would lock accounts of a domain.
+// A wrong login more where a mark is taken for a time would lock accounts of a
+// domain.
 func TestAMarkThatBeginsWithAVersionHasNoTime(t *testing.T) {
 	require.True(t, Dated("20261128191304Z/20261128191304.123456Z#000000#000#000000"))
 	require.True(t, Dated("20261128191304.123456Z/"))

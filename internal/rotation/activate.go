@@ -74,8 +74,8 @@ func (j *job) writePath(ctx context.Context, i int) error {
 	return nil
 }
 
-// ownerField is what Rollcall's own paths carry, so that no other credential's value
-// is ever written over it.
+// ownerField is what Rollcall's own paths carry, so that no other credential's
+// value is ever written over it.
 func (j *job) ownerField(p credential.Path) string {
 	if j.c.Adopted || j.c.Spare != nil && p == *j.c.Spare {
 		return j.c.Subject

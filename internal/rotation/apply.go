@@ -41,9 +41,9 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 		var sealed *vault.Error
 		final := errors.As(err, &stop) || errors.As(err, &sealed) || ctx.Err() != nil
 		if final || lost == lostAnswers {
-			// Where Vault does not take the mark either, the value stays staged:
-			// only another campaign, which first has to end this one, would
-			// replace it.
+			// Where Vault does not take the mark either, the value stays
+			// staged: only another campaign, which first has to end this one,
+			// would replace it.
 			_ = j.markLate(ctx)
 			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
 			return j.out

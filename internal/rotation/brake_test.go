@@ -99,7 +99,8 @@ func TestWhereNoValueWorksOneIsSetHoweverManyPasses(t *testing.T) {
 			mended = true
 			b.pass(t.Context(), 30, slots)
 			require.Empty(t, b.cut, "the one that was cut off is tried again in each pass")
-			// Some may have asked before it was seen to work, and were sent away.
+			// Some may have asked before it was seen to work, and were sent
+			// away.
 			b.pass(t.Context(), 30, slots)
 			require.Len(t, b.done, 30, "%d slots: the rest follows in the next pass at the latest", slots)
 		})

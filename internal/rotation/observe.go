@@ -105,8 +105,8 @@ func (j *job) addOld(value credential.Secret) {
 }
 
 // cannotOffer says why no login can carry a value, or is empty. Whoever writes
-// the device's part of Vault may have left it there, and that must not look like
-// a server that does not answer.
+// the device's part of Vault may have left it there, and that must not look
+// like a server that does not answer.
 func (j *job) cannotOffer(value credential.Secret) string {
 	if limited, ok := kind.As[kind.Limited](j.Authority); ok {
 		return limited.CannotOffer(value)

@@ -206,10 +206,10 @@ func (r *Rotator) asked() (asked, leftOut []string) {
 // now proves nothing.
 func (j *job) weak() bool { return len(j.olds) == 0 || j.staged.Asked || j.rationed }
 
-// asAfterRetire holds the write server's change mark against the one that Retire left.
-// If somebody has changed the secret since, ours may be no more than the one
-// before, which is accepted for a while: the caller looks again, and retires
-// theirs.
+// asAfterRetire holds the write server's change mark against the one that
+// Retire left. If somebody has changed the secret since, ours may be no more
+// than the one before, which is accepted for a while: the caller looks again,
+// and retires theirs.
 func (j *job) asAfterRetire(mark string) error {
 	if !j.account.Exact || j.afterRetire == "" || mark == j.afterRetire {
 		return nil

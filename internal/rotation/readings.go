@@ -93,9 +93,9 @@ func (j *job) valueTried(p credential.Path, live vault.Live) bool {
 	return j.wasTried(live.Value) || j.staged.Places[p.String()+firstRefused] != "" && live.Version == j.staged.Base[p.String()]
 }
 
-// takeAcceptedReadings takes the reading of each field that the account accepted. The
-// other one never was the password: its refusal in the proof would say nothing,
-// and is a wrong login.
+// takeAcceptedReadings takes the reading of each field that the account
+// accepted. The other one never was the password: its refusal in the proof
+// would say nothing, and is a wrong login.
 func (j *job) takeAcceptedReadings() {
 	for i, p := range j.paths {
 		live := j.lives[i]

@@ -60,8 +60,8 @@ func more(text string) (why string, plain bool) {
 }
 
 // longest is how many bytes a password has at most. No server of a directory
-// keeps more (Active Directory 256 characters, PostgreSQL 1,000), and slapd ends
-// the connection at 256 KiB before a login.
+// keeps more (Active Directory 256 characters, PostgreSQL 1,000), and slapd
+// ends the connection at 256 KiB before a login.
 const longest = 4096
 
 // looks are signs of a form, the most telling first. has are characters of

@@ -59,8 +59,8 @@ func unfit(v string) string {
 	return ""
 }
 
-// A login that may write the policy (`sys/policies/password/…`) chooses what new
-// values look like, so that whoever stole it can guess them.
+// A login that may write the policy (`sys/policies/password/…`) chooses what
+// new values look like, so that whoever stole it can guess them.
 const (
 	// leastBits is the least that an alphabet and a length must give. Vault
 	// draws each character of the whole alphabet alike (Vault docs: password
@@ -100,8 +100,8 @@ func (d *lastDrawn) again(v string) bool {
 	return same
 }
 
-// TryPasswordPolicy draws values by a policy, and looks at them together. The error is
-// a *protocol.Stop if they can be guessed.
+// TryPasswordPolicy draws values by a policy, and looks at them together. The
+// error is a *protocol.Stop if they can be guessed.
 func (c *Client) TryPasswordPolicy(ctx context.Context, name string) error {
 	shortest, all := "", ""
 	for range draws {

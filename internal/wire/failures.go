@@ -16,8 +16,8 @@ const (
 	// Unanswered: lines of the device's profile have no answer, and nobody said
 	// to go on without. Its text names lines, and no account.
 	Unanswered = "Unanswered"
-	// NotContained: the device may not be contained, and nobody said to go on all
-	// the same. Its text names places on the network, and no account.
+	// NotContained: the device may not be contained, and nobody said to go on
+	// all the same. Its text names places on the network, and no account.
 	NotContained = "NotContained"
 	Held         = "Held" // another campaign of the device lives, and this one may not end it
 )

@@ -13,8 +13,8 @@ type Tasks struct {
 	Campaign string          `json:"campaign"`
 	Snapshot string          `json:"snapshot"`
 	Refs     credential.Refs `json:"refs"`
-	// Logins to Vault that are still open, and that nobody has accepted: nothing
-	// is handed over where one could read it.
+	// Logins to Vault that are still open, and that nobody has accepted:
+	// nothing is handed over where one could read it.
 	Logins credential.Refs `json:"logins,omitempty"`
 	// Moved says of tasks that are open already how often they were given to
 	// somebody else: who has them by then is noted in Vault.

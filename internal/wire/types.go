@@ -41,8 +41,9 @@ type Roll struct {
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
-	// Watched: the device has addresses, which are asked while the campaign runs.
-	// Rolls of workers of before have it not, and their device is not asked.
+	// Watched: the device has addresses, which are asked while the campaign
+	// runs. Rolls of workers of before have it not, and their device is not
+	// asked.
 	Watched bool `json:"watched,omitempty"`
 }
 
@@ -84,8 +85,9 @@ type PrepareInput struct {
 	Batch Batch `json:"batch"`
 	Pass  int   `json:"pass"`
 	Items []int `json:"items"`
-	// Sent are those of Items of which an earlier pass may have put the new value
-	// in force: they are brought to their end whatever the device answers.
+	// Sent are those of Items of which an earlier pass may have put the new
+	// value in force: they are brought to their end whatever the device
+	// answers.
 	Sent []int `json:"sent,omitempty"`
 }
 
@@ -209,8 +211,8 @@ type EventInput struct {
 }
 
 // ProvedItem is a dead credential, the change marks that its evidence ends
-// with, and the versions that were activated, in the order of its places; 0 where
-// a path took no part.
+// with, and the versions that were activated, in the order of its places; 0
+// where a path took no part.
 type ProvedItem struct {
 	Index int    `json:"i"`
 	Mark  string `json:"m"` // of the write server

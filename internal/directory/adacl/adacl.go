@@ -176,8 +176,8 @@ func MayReset(sd []byte, who map[string]bool) bool {
 		Grants(sd, who, WriteProperty|GenericAll|GenericWrite, UnicodePwd)
 }
 
-// MayReplicate reports whether the descriptor of a domain's head lets any of who
-// fetch every password in it, or give himself that right.
+// MayReplicate reports whether the descriptor of a domain's head lets any of
+// who fetch every password in it, or give himself that right.
 func MayReplicate(sd []byte, who map[string]bool) bool {
 	return MayRewrite(sd, who) || MayControl(sd, who, ReplicateAll)
 }

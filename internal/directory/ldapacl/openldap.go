@@ -249,8 +249,8 @@ func For(rules []Rule, dn string) (out []int) {
 }
 
 // May reports whether who has a DN and is in groups may set the password of a
-// target, by the rules of its database in their order (slapd.access(5)). Where a
-// rule or a by may match or not, both are followed, and one way is enough.
+// target, by the rules of its database in their order (slapd.access(5)). Where
+// a rule or a by may match or not, both are followed, and one way is enough.
 func May(rules []Rule, target, dn string, inGroup func(group string) bool) bool {
 	had := states{0: true}
 	for _, n := range For(rules, target) {

@@ -77,8 +77,8 @@ func TestWhatTheRulesSayIsWhatSlapdSays(t *testing.T) {
 			}
 			rules = append(rules, rule)
 		}
-		// Who is handed on by the last one of all gets nothing; that is not held
-		// to it, for the rules behind it may be hidden.
+		// Who is handed on by the last one of all gets nothing; that is not
+		// held to it, for the rules behind it may be hidden.
 		return append(rules, "to * by * +0")
 	})
 	seed := time.Now().UnixNano()

@@ -27,8 +27,8 @@ type Authority struct {
 	*adpassword.Authority
 	dir *directory.Client
 
-	// afterRetire holds how Retire left an account (state), by subject. Without it
-	// (the process began later) Retire is done again, and overrules a change
+	// afterRetire holds how Retire left an account (state), by subject. Without
+	// it (the process began later) Retire is done again, and overrules a change
 	// without a word.
 	afterRetire sync.Map
 }

@@ -53,11 +53,11 @@ type CampaignRecord struct {
 	version int
 }
 
-// SupersededGrace is how long a superseded campaign keeps what it staged. Its workers
-// ask CampaignWasClosed before each credential, at worst a little late, and
-// bound the one in hand to two minutes; so after it nobody is about to set a
-// staged value that another campaign has replaced. The rest is for clocks that
-// differ.
+// SupersededGrace is how long a superseded campaign keeps what it staged. Its
+// workers ask CampaignWasClosed before each credential, at worst a little late,
+// and bound the one in hand to two minutes; so after it nobody is about to set
+// a staged value that another campaign has replaced. The rest is for clocks
+// that differ.
 //
 // One that comes to its own end meanwhile, as one does whose workers live, says
 // so (EndedItself) and lets go at once.

@@ -77,8 +77,8 @@ type Staged struct {
 
 	CreatedAt time.Time // UTC
 
-	// Late is when this value was last sent without an answer, nor was each that
-	// was sent seen to have arrived: it may still do so, for LateFor.
+	// Late is when this value was last sent without an answer, nor was each
+	// that was sent seen to have arrived: it may still do so, for LateFor.
 	Late time.Time
 
 	// Freed: the old value was proved dead, and the entry stays for Late alone.
@@ -132,7 +132,8 @@ const (
 // true only if this very call's write was answered, so that no server can have
 // seen the value. Otherwise got is what was there before: the caller's own from
 // a lost reply, an earlier attempt, another campaign's, or one that is Freed.
-// s.Version is ignored. On an error of kind Unreachable the value may be staged: call again.
+// s.Version is ignored. On an error of kind Unreachable the value may be
+// staged: call again.
 func (s *Store) Stage(ctx context.Context, id string, st Staged) (got Staged, created bool, err error) {
 	// The entry can go between the refused write and the read; then it is free
 	// again.

@@ -15,10 +15,10 @@ import (
 	"rollcall/internal/vault"
 )
 
-// What people's tasks need. Below HandoverFolder each person has a card for each
-// of his tasks, with the new value where Rollcall made one; below AttestFolder
-// he alone writes what he has done. TasksFolder says when a task was opened, by
-// Vault's clock.
+// What people's tasks need. Below HandoverFolder each person has a card for
+// each of his tasks, with the new value where Rollcall made one; below
+// AttestFolder he alone writes what he has done. TasksFolder says when a task
+// was opened, by Vault's clock.
 const (
 	HandoverFolder = "handover"
 	AttestFolder   = "attest"
@@ -52,7 +52,8 @@ func cardPath(entity, campaign, id string) string {
 	return HandoverFolder + "/" + encodeSegment(entity) + "/" + encodeSegment(campaign) + "/" + encodeSegment(id)
 }
 
-// CardPlace is where a person's card lies, as a place of the credential's value.
+// CardPlace is where a person's card lies, as a place of the credential's
+// value.
 func (s *Store) CardPlace(entity, campaign, id string) credential.Path {
 	return credential.Path{Mount: s.mount, Path: cardPath(entity, campaign, id), Field: credential.AnyByHand.Traits().Field}
 }

@@ -106,8 +106,8 @@ func (s *Store) MayBegin(ctx context.Context, campaign string) error {
 // and has not ended, and names them: a device has one campaign at a time. One
 // that lives is closed only if this one takes over; otherwise none is, and the
 // error satisfies AsLives. Their workers stop at the next credential, and what
-// they staged may be taken over once SupersededGrace has passed. Call it when the roll
-// and its record are in order.
+// they staged may be taken over once SupersededGrace has passed. Call it when
+// the roll and its record are in order.
 func (s *Store) Supersede(ctx context.Context, campaign string) ([]string, error) {
 	var ended []string
 	for range maxCloseTries {

@@ -33,7 +33,8 @@ func TestNoAuditDeviceMayKeepValuesAsTheyAre(t *testing.T) {
 	device(mount+"-hashed", map[string]string{})
 	require.ErrorContains(t, RequireAudit(ctx, root, c, known), "for the mount "+mount+"/ audit devices keep data as it is (audit_non_hmac_response_keys)")
 	require.NoError(t, RequireAudit(ctx, root, c, nil), "nothing of the campaign goes through it")
-	// The name of a field of the secret counts, and so does any other one in it.
+	// The name of a field of the secret counts, and so does any other one in
+	// it.
 	for _, field := range []string{"password", "bind_password", "value"} {
 		tune("version", field)
 		require.ErrorContains(t, RequireAudit(ctx, root, c, known), "keep "+field+" as it is")

@@ -27,8 +27,8 @@ const maxClockSkew = 5 * time.Second
 
 // Doctor looks at everything about Vault that a campaign needs, before the
 // day: way, seal, clock, login and every right of the named policies
-// (vault.WorkerPolicy, …) on the paths of this campaign. It changes nothing, and
-// later checks are left out when an earlier one makes them senseless.
+// (vault.WorkerPolicy, …) on the paths of this campaign. It changes nothing,
+// and later checks are left out when an earlier one makes them senseless.
 func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credential, policies ...string) []Check {
 	client, err := vault.Connect(c.Vault.Mount)
 	if err != nil {

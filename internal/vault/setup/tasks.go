@@ -6,14 +6,15 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// taskRules are what people's tasks need besides, by policy. No campaign without
-// tasks asks for them.
+// taskRules are what people's tasks need besides, by policy. No campaign
+// without tasks asks for them.
 var taskRules = map[string]func(mount string) []rule{
 	vault.WorkerPolicy: func(m string) []rule {
 		return []rule{
 			{m + "/data/" + ownmount.HandoverFolder + "/*", []string{create, read, update}},
 			{m + "/metadata/" + ownmount.HandoverFolder + "/*", []string{list, remove}},
-			// No update: when a task was opened, and for whom, is nobody's to change.
+			// No update: when a task was opened, and for whom, is nobody's to
+			// change.
 			{m + "/data/" + ownmount.TasksFolder + "/*", []string{create, read}},
 			{"identity/lookup/entity", []string{update}}, // it reads
 			{"sys/auth", []string{read}},

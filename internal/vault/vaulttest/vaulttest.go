@@ -29,8 +29,8 @@ import (
 // its own.
 var server *lab.Vault
 
-// Run starts it, puts it into to, prepares it, and runs the tests: the body of a
-// TestMain.
+// Run starts it, puts it into to, prepares it, and runs the tests: the body of
+// a TestMain.
 func Run(m *testing.M, to **lab.Vault, prepare ...func() error) int {
 	dir, err := os.MkdirTemp("", "rollcall-vault")
 	if err != nil {
