@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
@@ -74,4 +75,17 @@ func TestADeviceThatComesBackIsToldAndWaitedFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the ledger has of a campaign whose device was not contained when its
+// roll was to be made.
+func TestACampaignOfADeviceThatAnswersEndsEarlyAndSaysWhy(t *testing.T) {
+	f := newFake(waveOf(0, 4))
+	f.fails["List"] = temporal.NewNonRetryableApplicationError("device esg-01 is not contained: the device answers: 192.0.2.10:22 accepts connections\nnothing was changed", wire.NotContained, nil)
+	env := f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.ErrorContains(t, env.GetWorkflowError(), "192.0.2.10:22 accepts connections")
+	require.Equal(t, []ledger.Event{ledger.CampaignClosed}, f.told())
+	require.Equal(t, "ended early: device esg-01 is not contained: the device answers: 192.0.2.10:22 accepts connections; nothing was changed", f.events[0].Detail)
+	require.Zero(t, f.ranTimes("Prepare"))
 }

@@ -56,6 +56,14 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 	for i, c := range []*config.Campaign{was, now} {
 		plain := *c
 		plain.Unanswered, plain.Override = nil, nil // said when it was started
+		if s := plain.Containment; s != nil {
+			// What is said of it anew is for the next campaign; where it is asked is
+			// not.
+			plain.Containment = nil
+			if len(s.Addresses) > 0 {
+				plain.Containment = &config.Containment{Addresses: s.Addresses, Ports: s.Ports}
+			}
+		}
 		if p, q := was.Profile, now.Profile; p != nil && q != nil && !p.Own && !q.Own && p.Name == q.Name {
 			plain.Profile = p // a newer build has a newer one
 		}

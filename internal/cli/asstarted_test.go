@@ -12,7 +12,7 @@ import (
 func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
 	file := func() *config.Campaign {
 		return &config.Campaign{
-			Device: "esg-01", LedgerDir: "/here",
+			Device: "esg-01", LedgerDir: "/here", Containment: &config.Containment{Note: "once", Addresses: []string{"192.0.2.10"}},
 			Directories: map[string]config.Directory{"corp": {Servers: []string{"ldaps://a"}, Base: "dc=x"}, "far": {Servers: []string{"ldaps://b"}}},
 			Sources:     []config.Source{{Name: "list", Type: config.Manifest, Content: []byte("account\nsvc-a\n")}},
 		}
@@ -26,6 +26,8 @@ func TestWhatWasChangedInTheFileSinceTheStartIsNamed(t *testing.T) {
 	}{
 		{"nothing", func(*config.Campaign) {}, nil},
 		{"it lies elsewhere", func(c *config.Campaign) { c.LedgerDir = "/there" }, nil},
+		{"what is said of its containment", func(c *config.Campaign) { c.Containment.Note, c.Override = "again", &config.Word{Reason: "x"} }, nil},
+		{"where its device is asked", func(c *config.Campaign) { c.Containment.Ports = []int{22} }, []string{"containment"}},
 		{"an exclude", func(c *config.Campaign) { c.Exclude = []config.Exclude{{Account: "svc-a", Reason: "x"}} }, []string{"exclude"}},
 		{"a row of a manifest", func(c *config.Campaign) { c.Sources[0].Content = []byte("account\nsvc-b\n") }, []string{"sources"}},
 		{"a server and a limit", func(c *config.Campaign) {

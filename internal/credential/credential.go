@@ -190,6 +190,9 @@ const (
 	// CopyBeside: the secret in Vault holds the same value a second time, which
 	// stays as it is. A person may accept it.
 	CopyBeside Problem = "copy-beside"
+	// PointsAtDevice: whoever reads its secret would take the new value to an
+	// address of the compromised device. A person may accept it.
+	PointsAtDevice Problem = "points-at-device"
 	// HasKeytab: a reset makes the account's keytabs useless. A person may
 	// accept it.
 	HasKeytab Problem = "has-keytab"

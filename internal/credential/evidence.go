@@ -33,6 +33,7 @@ const (
 	FindingCopyBeside       FindingCode = "copy-beside"
 	FindingStoredAsSent     FindingCode = "stored-as-sent"
 	FindingRestricted       FindingCode = "restricted"
+	FindingPointsAtDevice   FindingCode = "points-at-device"
 	FindingHasKeytab        FindingCode = "has-keytab"
 	FindingVaultsBind       FindingCode = "vaults-bind"
 	FindingKeptByVault      FindingCode = "kept-by-vault"

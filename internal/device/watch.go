@@ -14,8 +14,10 @@ const (
 	stale = 20 * time.Second
 )
 
-// longest is how long one look at all places may take.
-const longest = 30 * time.Second
+// longest is how long one look at so many places may take.
+func longest(places int) time.Duration {
+	return 20*time.Second + time.Duration(places/atOnce+1)*2*patience
+}
 
 // Watch asks one device again and again while it is looked at, and costs
 // whoever looks next to nothing. It is safe for concurrent use.
@@ -98,7 +100,7 @@ func (w *Watch) begin(ctx context.Context) chan struct{} {
 	ended := make(chan struct{})
 	w.asking = ended
 	// Others wait for it too, whatever becomes of the one who began it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest(len(w.addresses)*len(w.ports)))
 	go func() {
 		defer cancel()
 		answers, err := Ask(ctx, w.addresses, w.ports)

@@ -160,4 +160,12 @@ func TestNothingIsSetWhileTheDeviceIsOnTheNetworkAgain(t *testing.T) {
 	require.Equal(t, []credential.FindingCode{credential.FindingCameBack}, []credential.FindingCode{state.Findings[0].Code})
 	require.Equal(t, ledger.Closed, state.Phase)
 	requireConsumersServed(t, e)
+
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "containment: "+estate.Contained, "", 1)), 0o600))
+	for _, command := range [][]string{{"start"}, {"schedule", "create", "--every", "24h"}} {
+		r := c.run(command...)
+		require.Equal(t, 1, r.code, r.out+r.err)
+		require.Contains(t, r.err, "device esg-01 is not contained: nobody says that the device is contained\nnothing was started;")
+		require.Empty(t, r.out)
+	}
 }

@@ -169,6 +169,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
+	l.device = deviceHosts(ctx, c)
 	if err := l.gather(ctx, campaign); err != nil {
 		return nil, nil, err
 	}
@@ -346,6 +347,8 @@ type lister struct {
 	gets      map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
 	only      string                     // the one authority whose accounts matter; empty: all
 	past      past                       // what earlier campaigns left
+
+	device []string // hosts of the compromised device
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 

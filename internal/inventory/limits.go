@@ -59,6 +59,7 @@ func (l *lister) secretIDLimits(ctx context.Context, c *credential.Credential) (
 		seen = append(seen, id.Data)
 	}
 	found = append(found, limitsFindings(role.Data, seen)...)
+	found = append(found, l.boundToDevice(append([]map[string]any{role.Data}, seen...))...)
 	return append(found, l.shared(c, seen, len(accessors))...), nil
 }
 

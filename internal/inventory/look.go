@@ -24,14 +24,17 @@ type held struct {
 	keys    []string
 	also    []string // other fields that hold the same value
 	more    string   // why it plainly looks like more than a bare secret
+	field   string   // by which whoever reads it would connect to the device, at
+	device  string   // this address of it
 	before  []string // what may be a user's name before the value, or a part of it
 }
 
-func heldOf(l vault.Live) held {
-	if !l.Plainly {
-		l.More = ""
+func (l *lister) heldOf(live vault.Live) held {
+	field, device := live.PointsAt(l.device)
+	if !live.Plainly {
+		live.More = ""
 	}
-	return held{l.Problem, l.Found, l.Version > 0, l.Ends && l.Problem == "", l.Keys, l.Also, l.More, l.Before()}
+	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, live.Before()}
 }
 
 // looksAtOnce bounds the reads of Vault that the look has in flight.
@@ -178,7 +181,7 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			case err != nil:
 				return nil, 0, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", p, err)
 			}
-			h = heldOf(live)
+			h = l.heldOf(live)
 		}
 		saw(p, h.keys)
 		if err := l.namesBefore(ctx, c, &h); err != nil {
@@ -191,6 +194,14 @@ func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(
 			}
 			return l.rotates[at]
 		})
+		if h.field != "" {
+			what := fmt.Sprintf("%s: its field %q sends whoever reads it to %s, an address of the device, with the new value", p, h.field, h.device)
+			if slices.Contains(c.Accepted, credential.PointsAtDevice) {
+				found = append(found, credential.Finding{Code: credential.FindingPointsAtDevice, Detail: what + ", as the campaign file accepts"})
+			} else {
+				trouble(credential.PointsAtDevice, "%s: name the machine that it is by now; or, if nothing reads it, say so (accept: - {account: %q, problem: points-at-device, reason: …})%s", what, c.Name, ways(c, p, "do that"))
+			}
+		}
 		if len(also) > 0 {
 			if slices.Contains(c.Accepted, credential.CopyBeside) {
 				found = append(found, credential.Finding{Code: credential.FindingCopyBeside, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(also), p.Field)})

@@ -30,7 +30,7 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 			return err
 		}
 		if live, read := m.Live(c.Path.Field); read {
-			l.held[*c.Path] = heldOf(live)
+			l.held[*c.Path] = l.heldOf(live)
 			if c.Account == "" {
 				c.Users = live.Users()
 			}

@@ -135,6 +135,7 @@ func (l *lister) userLimits(ctx context.Context, c *credential.Credential) ([]cr
 		return nil, err
 	}
 	if bound := bounds([]map[string]any{got.Data}); len(bound) > 0 {
+		found = append(found, l.boundToDevice([]map[string]any{got.Data})...)
 		found = append(found, credential.Finding{Code: credential.FindingLimits, Detail: "bound to the addresses " + strings.Join(bound, ", ") + ": a worker elsewhere can prove nothing, and the credential stays open (rights)"})
 	}
 	return found, nil

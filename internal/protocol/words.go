@@ -119,7 +119,8 @@ const (
 	ReasonBehindReferral   Reason = "behind-referral"
 	ReasonCheckedElsewhere Reason = "checked-elsewhere"
 	ReasonSecondCopy       Reason = "second-copy"
-	ReasonCopyBeside       Reason = "copy-beside" // the secret in Vault holds the same value in another field too
+	ReasonPointsAtDevice   Reason = "points-at-device" // whoever reads the secret would take the new value to the device
+	ReasonCopyBeside       Reason = "copy-beside"      // the secret in Vault holds the same value in another field too
 	ReasonHasKeytab        Reason = "has-keytab"
 	ReasonVaultsBind       Reason = "vaults-bind"        // Vault itself binds with it to the directory
 	ReasonKeptByVault      Reason = "kept-by-vault"      // a secrets engine of Vault keeps its password
@@ -169,7 +170,7 @@ const (
 func (r Reason) Listed() bool {
 	switch r {
 	case ReasonNoAccount, ReasonAmbiguous, ReasonSelf, ReasonSharedPath, ReasonNoOwner, ReasonNotAnAccount, ReasonNoPassword, ReasonAlias, ReasonBehindReferral,
-		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
+		ReasonCheckedElsewhere, ReasonSecondCopy, ReasonCopyBeside, ReasonPointsAtDevice, ReasonHasKeytab, ReasonVaultsBind, ReasonKeptByVault, ReasonSharedRole, ReasonMD5Stored, ReasonServerRole, ReasonReplicates, ReasonNotAsked, ReasonKeptElsewhere, ReasonComputer, ReasonManaged,
 		ReasonUnproved, ReasonNoField, ReasonNotBare, ReasonUnusable, ReasonNoMount, ReasonNotKV2,
 		ReasonAPIPath, ReasonMalformed, ReasonDeletesItself, ReasonDeleted, ReasonPerhapsIts, ReasonNotNamed, ReasonManyPaths, ReasonSameName:
 		return true

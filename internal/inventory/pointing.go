@@ -1,0 +1,49 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/device"
+)
+
+// deviceHosts are the addresses of the device as the campaign file has them, and
+// those that its names have now. A name without one still counts as a name.
+func deviceHosts(ctx context.Context, c *config.Campaign) []string {
+	if c.Containment == nil {
+		return nil
+	}
+	out := slices.Clone(c.Containment.Addresses)
+	for _, name := range c.Containment.Addresses {
+		if all, err := device.Addresses(ctx, []string{name}); err == nil {
+			out = append(out, all...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// boundToDevice tells of a login to Vault that is bound to the very address of
+// the device: a new value would be good there alone. A network that the device
+// was in besides others is no such binding.
+func (l *lister) boundToDevice(of []map[string]any) []credential.Finding {
+	var at []string
+	for _, b := range bounds(of) {
+		p, err := config.ParseCIDR(b)
+		if err != nil || !p.IsSingleIP() {
+			continue
+		}
+		if slices.ContainsFunc(l.device, func(host string) bool { a, err := netip.ParseAddr(host); return err == nil && a == p.Addr().Unmap() }) {
+			at = append(at, p.Addr().Unmap().String())
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	return []credential.Finding{{Code: credential.FindingPointsAtDevice, Detail: fmt.Sprintf("it is bound to %s, an address of the device: what it gets anew is good there, where only who has the device is; bind it to the machine that does its work by now", strings.Join(slices.Compact(at), ", "))}}
+}
