@@ -16,8 +16,8 @@ import (
 // finds nothing, that a part of a directory is not searched, that by what a
 // cluster lets its roles in is not shown, that one server
 // which the directory knows of is not asked, or what somebody may have made or
-// may read in Vault, by a place. Exactly one of Account, Source, Directory and Vault is set;
-// Problem goes with Account, Server and Finding with Directory.
+// may read in Vault, by a place. Exactly one of Account, Source, Directory and
+// Vault is set; Problem goes with Account, Server and Finding with Directory.
 type Accept struct {
 	Account   string             `json:"account,omitempty"` // as in Exclude
 	Problem   credential.Problem `json:"problem,omitempty"`

@@ -57,8 +57,8 @@ func differing(stored []byte, now *config.Campaign) ([]string, error) {
 		plain := *c
 		plain.Unanswered, plain.Override = nil, nil // said when it was started
 		if s := plain.Containment; s != nil {
-			// What is said of it anew is for the next campaign; where it is asked is
-			// not.
+			// What is said of it anew is for the next campaign; where it is
+			// asked is not.
 			plain.Containment = nil
 			if len(s.Addresses) > 0 {
 				plain.Containment = &config.Containment{Addresses: s.Addresses, Ports: s.Ports}

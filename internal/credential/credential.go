@@ -47,8 +47,8 @@ type Credential struct {
 	// is changed about it meanwhile.
 	Batch bool `json:"batch,omitempty"`
 
-	// ReadsOthers: it may fetch the hashes of all passwords of its authority, and
-	// so what others are set to.
+	// ReadsOthers: it may fetch the hashes of all passwords of its authority,
+	// and so what others are set to.
 	ReadsOthers bool `json:"reads_others,omitempty"`
 
 	// ReadBy are accessors of tokens of Vault that name the device, that no
@@ -201,8 +201,8 @@ const (
 	// person may accept it.
 	ForcedChange Problem = "forced-change"
 	// Restricted: the account may log in at some hours or from some computers
-	// only, so that it may not be seen whether a new password works. A person may
-	// accept it.
+	// only, so that it may not be seen whether a new password works. A person
+	// may accept it.
 	Restricted Problem = "restricted"
 	// PasswordHidden: whether the account has a password at all is not shown,
 	// and Vault holds none that it accepts: one that has none would be given a
@@ -217,17 +217,18 @@ const (
 	// SharedRole: an AppRole has secret-ids that are not one consumer's. A
 	// person may accept it.
 	SharedRole Problem = "shared-role"
-	// MD5Stored: PostgreSQL keeps the password by md5, and would keep the new one
-	// by SCRAM, which not every client can do. A person may accept it.
+	// MD5Stored: PostgreSQL keeps the password by md5, and would keep the new
+	// one by SCRAM, which not every client can do. A person may accept it.
 	MD5Stored Problem = "md5-stored"
-	// ServerRole: a superuser that nothing but a pattern ties to the device: the
-	// working of the servers may hang on its password. A person may accept it.
+	// ServerRole: a superuser that nothing but a pattern ties to the device:
+	// the working of the servers may hang on its password. A person may accept
+	// it.
 	ServerRole Problem = "server-role"
 	// Replicates: servers of its authority replicate by it, or what takes their
 	// log does. A person may accept it: it then goes last of its authority.
 	Replicates Problem = "replicates"
-	// NotAsked: its authority lets it in by something else than its password, or
-	// has somebody else check that. A person may accept it.
+	// NotAsked: its authority lets it in by something else than its password,
+	// or has somebody else check that. A person may accept it.
 	NotAsked Problem = "password-not-asked"
 	// KeptElsewhere: the authority itself keeps its password a second time, for
 	// what it does as this account. A person may accept it.

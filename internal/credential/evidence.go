@@ -185,8 +185,8 @@ const (
 	FindingResetsHidden FindingCode = "resets-not-shown"
 	// FindingRulesHidden: by what an authority lets accounts in is not shown.
 	FindingRulesHidden FindingCode = "login-rules-hidden"
-	// FindingKeptHidden: which passwords an authority keeps a second time is not
-	// shown.
+	// FindingKeptHidden: which passwords an authority keeps a second time is
+	// not shown.
 	FindingKeptHidden FindingCode = "kept-passwords-hidden"
 	// FindingReplicatorsHidden: as which accounts the servers of a directory
 	// log in to each other is not shown.
@@ -233,8 +233,8 @@ const (
 	FindingUnanswered FindingCode = "unanswered-lines"
 	// FindingLater: lines of the device's profile that somebody sees to later.
 	FindingLater FindingCode = "answered-later"
-	// FindingNotContained: the device may not be contained, and a person went on
-	// all the same.
+	// FindingNotContained: the device may not be contained, and a person went
+	// on all the same.
 	FindingNotContained FindingCode = "not-contained"
 	// FindingCameBack: the device answered while the campaign ran.
 	FindingCameBack FindingCode = "device-came-back"

@@ -190,14 +190,15 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	return roll, roll.Warnings, nil
 }
 
-// gather asks the sources, and adds what no source names: Rollcall's own logins,
-// and what earlier campaigns left.
+// gather asks the sources, and adds what no source names: Rollcall's own
+// logins, and what earlier campaigns left.
 func (l *lister) gather(ctx context.Context, campaign string) error {
 	// Manifests first: their mistakes cost no time on any server.
 	if err := l.collectAll(ctx, true); err != nil {
 		return err
 	}
-	// Before accounts are read, for their names at these mounts are read with them.
+	// Before accounts are read, for their names at these mounts are read with
+	// them.
 	if err := l.ldapMounts(ctx); err != nil {
 		return err
 	}

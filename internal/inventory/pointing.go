@@ -12,8 +12,8 @@ import (
 	"rollcall/internal/device"
 )
 
-// deviceHosts are the addresses of the device as the campaign file has them, and
-// those that its names have now. A name without one still counts as a name.
+// deviceHosts are the addresses of the device as the campaign file has them,
+// and those that its names have now. A name without one still counts as a name.
 func deviceHosts(ctx context.Context, c *config.Campaign) []string {
 	if c.Containment == nil {
 		return nil
