@@ -51,6 +51,7 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 	if err != nil {
 		return nil, err
 	}
+	living := r.livingReaders(ctx, hand)
 	var back *protocol.Stop // the device, on the network again
 	if len(hand) > 0 {
 		back = r.deviceAnswers(ctx, in.Campaign)
@@ -62,6 +63,9 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 		var value credential.Secret
 		if c.Task.Make {
 			if out[i].Stop = back; back != nil {
+				continue
+			}
+			if out[i].Stop = readByToken(c, living); out[i].Stop != nil {
 				continue
 			}
 			c.Paths = r.cardPlaces(in.Campaign, c, seats[i])

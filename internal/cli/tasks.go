@@ -275,37 +275,59 @@ func cardOf(ctx context.Context, s *ownmount.Store, me, name string) (ownmount.C
 	if err != nil {
 		return ownmount.Card{}, err
 	}
+	return cardNamed(cards, name)
+}
+
+// cardNamed is the card of a task, by its name or its id. Two devices may have
+// tasks of one name, and a word about the wrong one cannot be taken back.
+func cardNamed(cards []ownmount.Card, name string) (ownmount.Card, error) {
+	var found []ownmount.Card
 	var names []string
 	for _, c := range slices.Backward(cards) { // the newest campaign last
-		if strings.EqualFold(c.Name, name) || c.Credential == name {
+		if c.Credential == name {
 			return c, nil
+		}
+		if strings.EqualFold(c.Name, name) && !slices.ContainsFunc(found, func(f ownmount.Card) bool { return f.Credential == c.Credential }) {
+			found = append(found, c)
 		}
 		names = append(names, c.Name)
 	}
-	if len(names) == 0 {
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		var which []string
+		for _, c := range found {
+			which = append(which, fmt.Sprintf("%s (device %s)", c.Credential, c.Device))
+		}
+		return ownmount.Card{}, fmt.Errorf("%d tasks of the name %s are handed over to you; say which instead of the name: %s; nothing was said", len(found), name, strings.Join(which, ", "))
+	case len(names) == 0:
 		return ownmount.Card{}, fmt.Errorf("no task is handed over to you, so not %s either: it is somebody else's, done, or not open yet; whoever has it can give it to you (rollcall tasks reassign)", name)
 	}
 	return ownmount.Card{}, fmt.Errorf("no task %s is handed over to you; yours are %s. It is somebody else's, done, or not open yet; whoever has it can give it to you (rollcall tasks reassign)", name, strings.Join(names, ", "))
 }
 
 // endOf is the end that a person means: by its name, its beginning or its
-// number.
+// number. A number that is the name of another end as well means neither.
 func endOf(c ownmount.Card, text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" && len(c.Ends) == 1 {
 		return c.Ends[0], nil
 	}
-	var found []string
+	var exact, begin []string
 	for i, e := range c.Ends {
 		if strings.EqualFold(e, text) || text == strconv.Itoa(i+1) {
-			return e, nil
+			exact = append(exact, e)
 		}
 		if text != "" && strings.HasPrefix(strings.ToLower(e), strings.ToLower(text)) {
-			found = append(found, e)
+			begin = append(begin, e)
 		}
 	}
-	if len(found) == 1 {
-		return found[0], nil
+	switch {
+	case len(exact) == 1:
+		return exact[0], nil
+	case len(exact) == 0 && len(begin) == 1:
+		return begin[0], nil
 	}
 	return "", fmt.Errorf("--end: which of the ends of %s that are yours: %s; nothing was said", c.Name, strings.Join(c.Ends, ", "))
 }

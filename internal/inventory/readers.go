@@ -87,8 +87,11 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 		remade[id] = append(remade[id], path)
 	}
 	for _, c := range roll.Credentials {
-		if c.Problem != "" || c.Task != nil || c.Subject == "" {
+		if c.Problem != "" || c.Subject == "" || c.Task != nil && !c.Task.Make {
 			continue
+		}
+		if c.Task != nil {
+			add(ownmount.AnyCard(l.c.Vault.Mount, c.ID), c.ID)
 		}
 		for _, p := range places(c) {
 			add(p.Mount+"/data/"+p.Path, c.ID)

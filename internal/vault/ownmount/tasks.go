@@ -58,6 +58,11 @@ func (s *Store) CardPlace(entity, campaign, id string) credential.Path {
 	return credential.Path{Mount: s.mount, Path: cardPath(entity, campaign, id), Field: credential.AnyByHand.Traits().Field}
 }
 
+// AnyCard is the API path of a card that is nobody's and in no campaign. It
+// stands for all cards of a task, before it is known whose they will be: for
+// rules that are about the folder, and not about one person's.
+func AnyCard(mount, id string) string { return mount + "/data/" + cardPath("nobody", "any", id) }
+
 // WriteCard makes sure that a person has a card, and no other one of that task.
 func (s *Store) WriteCard(ctx context.Context, entity string, card Card) error {
 	body, err := json.Marshal(card)
