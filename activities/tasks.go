@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -145,7 +146,8 @@ func tasksOf(ctx context.Context, store *ownmount.Store, in wire.Tasks) ([]crede
 	return out, nil
 }
 
-// loginsOfRoll are the logins to Vault of all credentials of a campaign.
+// loginsOfRoll are the logins to Vault of all credentials of a campaign, and of
+// those that it leaves out.
 func loginsOfRoll(ctx context.Context, store *ownmount.Store, campaign string) (map[string]bool, error) {
 	index, err := store.ReadIndex(ctx, campaign)
 	if err != nil {
@@ -157,10 +159,13 @@ func loginsOfRoll(ctx context.Context, store *ownmount.Store, campaign string) (
 		if err != nil {
 			return nil, classify(errVault, err)
 		}
-		for login := range people.LoginsOf(page) {
-			out[login] = true
-		}
+		maps.Copy(out, people.LoginsOf(page, nil))
 	}
+	excluded, err := store.ReadExcluded(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	maps.Copy(out, people.LoginsOf(nil, excluded))
 	return out, nil
 }
 

@@ -3,6 +3,11 @@
 // ours and does no I/O.
 package credential
 
+import (
+	"slices"
+	"strings"
+)
+
 // VaultAuthority is the authority of every credential that Vault itself
 // decides on. Directories are named in the campaign file and may not take
 // this name.
@@ -132,6 +137,21 @@ func (c Credential) ReachesVault() bool {
 		}
 	}
 	return false
+}
+
+// VaultLogins are the logins to Vault that it is, or that its password opens,
+// as mount/name in lower case.
+func (c Credential) VaultLogins() (out []string) {
+	if c.Kind.OpensVault() {
+		out = append(out, strings.ToLower(c.Subject), strings.ToLower(c.Name))
+	}
+	for _, l := range c.Logins {
+		for _, name := range l.Names {
+			out = append(out, strings.ToLower(l.Mount+"/"+name))
+		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })
 }
 
 // VaultLogin is an auth mount of Vault that asks a directory, and takes an

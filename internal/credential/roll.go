@@ -87,6 +87,8 @@ type Exclusion struct {
 	Name   string   `json:"name"`
 	Reason string   `json:"reason"`
 	Found  []Reason `json:"found"` // why it was on the list at all
+	// Logins are the logins to Vault that it is, or that its password opens.
+	Logins []string `json:"logins,omitempty"`
 }
 
 // Span is a run of credentials on one page of a stored roll that share a wave,

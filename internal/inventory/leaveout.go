@@ -82,7 +82,7 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	for id, reason := range why {
 		l := m.drafts[id]
 		l.tidy()
-		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons})
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Logins: l.VaultLogins()})
 		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
@@ -127,6 +127,8 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		x := credential.Exclusion{ID: unmatched + "/" + p.Path.String(), Name: cmp.Or(p.Account, p.Path.String()), Reason: p.reason}
 		if a := m.accounts(p.Candidate); len(a) == 1 {
 			x.ID, x.Name = p.Authority+"/"+a[0].Subject, a[0].Name
+			of := credential.Credential{Kind: p.Kind, Subject: a[0].Subject, Name: a[0].Name, Logins: m.lost.logins[x.ID]}
+			x.Logins = of.VaultLogins()
 		}
 		if l := m.drafts[x.ID]; l != nil || excluded[x.ID] != "" {
 			x.ID, x.Name = "path/"+p.Path.String(), p.Path.String()

@@ -52,6 +52,8 @@ func TestALoginToVaultThatIsLeftOutMakesTheListingIncomplete(t *testing.T) {
 			require.Contains(t, warnings[0].Detail, "approle/esg is a login to Vault and is left out (later): whoever stole it, and its tokens, may read what is set")
 			roll.Warnings = warnings
 			require.Equal(t, 1, roll.Incomplete())
+			require.Len(t, roll.Excluded, 1)
+			require.Contains(t, roll.Excluded[0].Logins, "approle/esg", "whoever comes by it is not taken at his word (internal/people)")
 		})
 	}
 	c := campaign()

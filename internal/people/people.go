@@ -96,18 +96,18 @@ func hash(s string) bool {
 var machines = []string{credential.AppRoleMethod, "kubernetes", "aws", "gcp", "azure", "alicloud", "oci", "cf", "token"}
 
 // LoginsOf are the logins to Vault that the credentials of a roll are, or that
-// their passwords open: mount/name, folded.
-func LoginsOf(roll []credential.Credential) map[string]bool {
+// their passwords open: mount/name, folded. What a person left out is nobody's
+// alone either: it was found on the device, and lives on.
+func LoginsOf(roll []credential.Credential, excluded []credential.Exclusion) map[string]bool {
 	out := map[string]bool{}
 	for _, c := range roll {
-		if c.Kind.OpensVault() {
-			out[strings.ToLower(c.Subject)] = true
-			out[strings.ToLower(c.Name)] = true
+		for _, login := range c.VaultLogins() {
+			out[login] = true
 		}
-		for _, l := range c.Logins {
-			for _, name := range l.Names {
-				out[strings.ToLower(l.Mount+"/"+name)] = true
-			}
+	}
+	for _, x := range excluded {
+		for _, login := range x.Logins {
+			out[login] = true
 		}
 	}
 	return out
@@ -129,7 +129,7 @@ func (p Person) Doubt(roll map[string]bool) string {
 		case slices.Contains(machines, l.Method):
 			return "the entity has a login of a machine (" + l.Method + "): Rollcall's own, the device's, or another program's"
 		case roll[strings.ToLower(l.String())]:
-			return "the entity has a login that is on the roll: whoever stole it could have written this"
+			return "the entity has a login that is on the roll or was left out of it: whoever stole it could have written this"
 		}
 	}
 	return ""

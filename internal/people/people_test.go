@@ -40,7 +40,7 @@ func TestAWordThatCountsForNothing(t *testing.T) {
 	roll := LoginsOf([]credential.Credential{
 		{Kind: credential.UserpassPassword, Subject: "userpass/Mallory", Name: "userpass/mallory"},
 		{Kind: credential.UserPassword, Logins: []credential.VaultLogin{{Mount: "corp-ldap", Names: []string{"Eve", "eve@corp"}}}},
-	})
+	}, []credential.Exclusion{{ID: "vault/userpass/trent", Logins: []string{"userpass/trent"}}})
 	with := func(l ...Login) Person { return Person{ID: "e-alice", Name: "alice", Logins: l} }
 	done := Statement{Does: Done, End: "gateway"}
 	give := Statement{Does: Reassign, End: "gateway", To: "bob", Note: "why"}
@@ -67,6 +67,7 @@ func TestAWordThatCountsForNothing(t *testing.T) {
 		{"one of a machine besides", done, with(alice.Logins[0], Login{"kubernetes", "k8s", "x"}), nil, both, "login of a machine", true},
 		{"a login of the roll", done, with(Login{"userpass", "userpass", "mallory"}), nil, both, "on the roll", true},
 		{"a login of the roll, spelt otherwise", done, with(Login{"userpass", "userpass", "MALLORY"}), nil, both, "on the roll", true},
+		{"a login that was left out of the roll", done, with(Login{"userpass", "userpass", "Trent"}), nil, both, "left out of it", true},
 		{"a password of the roll opens it", done, with(Login{"ldap", "corp-ldap", "eve"}), nil, both, "on the roll", true},
 		{"to oneself", Statement{Does: Reassign, End: "NPS", To: "alice", Note: "why"}, alice, &alice, both, "nobody takes a task himself", true},
 		{"to nobody", give, alice, nil, both, "no entity and no login", false},
