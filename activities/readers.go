@@ -18,6 +18,7 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 			named[accessor] = true
 		}
 	}
+	delete(named, credential.MoreReaders)
 	if len(named) == 0 {
 		return nil
 	}
@@ -34,6 +35,9 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 // readByToken says why nothing may be staged for c, or nil. What has ended
 // never lives again, so it is not asked later on.
 func readByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
+	if slices.Contains(c.ReadBy, credential.MoreReaders) {
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "more tokens of Vault name the device and could read its new value than are watched one by one; nothing was changed: revoke those of the warnings other-reader (vault token revoke -accessor …), or accept their policies, and run again, which lists anew"}
+	}
 	if !slices.ContainsFunc(c.ReadBy, func(accessor string) bool { return living[accessor] }) {
 		return nil
 	}

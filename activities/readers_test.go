@@ -9,17 +9,15 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Whoever stole an account that may replicate a domain's secrets has each new
-// one of the domain until it is dead.
-func TestNothingIsSetThatAnOpenAccountOfTheDomainMayFetch(t *testing.T) {
-	w := reachableWith(t, func(w *reachable) { w.roll.Credentials[3].ReadsOthers = true })
-	reader := credential.Ref{Page: 0, Index: 3}
-	require.Contains(t, w.index.Logins, reader, "it is waited for, and a person may accept it by name")
-	w.accounts.Logins = credential.Refs{reader}
-	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons(), "it waits for none of its like")
-	// Of another authority nothing waits for it, nor do logins to Vault.
-	w.logins.Logins = credential.Refs{reader}
-	require.True(t, w.pass(0)[0].Dead())
-	w.accounts.Logins = nil // dead, or accepted
-	require.Equal(t, []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}, w.reasons())
+// What waits for tokens that are not watched by name waits for the next
+// listing, whichever of those that are lives.
+func TestWhatMoreTokensReadThanAreWatchedWaits(t *testing.T) {
+	t.Parallel()
+	with := func(accessors ...string) credential.Credential { return credential.Credential{ReadBy: accessors} }
+	require.Nil(t, readByToken(with(), nil))
+	require.Nil(t, readByToken(with("gone"), map[string]bool{"gone": false}))
+	require.Equal(t, protocol.ReasonWithinReach, readByToken(with("lives"), map[string]bool{"lives": true}).Reason)
+	stop := readByToken(with("gone", credential.MoreReaders), map[string]bool{"gone": false})
+	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
+	require.Contains(t, stop.Detail, "run again, which lists anew")
 }

@@ -121,6 +121,10 @@ type Credential struct {
 	Accepted []Problem `json:"accepted,omitempty"`
 }
 
+// MoreReaders stands in ReadBy for tokens beyond those that are watched by name:
+// what they could read waits for another listing.
+const MoreReaders = "more"
+
 // HandsOver reports whether Paths hold a temporary value for the account's
 // owner to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }

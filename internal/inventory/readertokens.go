@@ -20,7 +20,7 @@ import (
 const (
 	askedOfEach  = 200 // places of the roll that Vault is asked about for one set of policies
 	toldOfEach   = 5   // tokens that a warning names
-	toldAlone    = 40  // tokens that name the device, and have a warning each
+	toldAlone    = 40  // tokens that name the device, and have a warning each; the rest wait together
 	entitiesEach = 500 // entities that are asked about where it depends on who has a policy
 )
 
@@ -40,6 +40,7 @@ type sameRights struct {
 	by       []string // the policies by which they read
 	paths    []string // some that they may read
 	rises    string   // by which path they may come to more
+	more     bool     // what they could read waits without a name
 }
 
 // tokensThatRead warns of tokens that no login of the roll made and that may
@@ -75,12 +76,16 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 				l.warn(credential.FindingAccepted, "a token of Vault (%s%s) may read new values, which the campaign file accepts: %s", byAccessor, t.accessor, reason)
 				continue
 			}
-			if t.device != "" && (!t.byPolicy || !accepted) && alone < toldAlone {
-				alone++
-				if err := r.deviceToken(ctx, g, t, waits); err != nil {
+			if t.device != "" && (!t.byPolicy || !accepted) {
+				if alone++; alone <= toldAlone {
+					if err := r.deviceToken(ctx, g, t, waits); err != nil {
+						return err
+					}
+					continue
+				}
+				if err := r.unnamed(ctx, g, waits); err != nil {
 					return err
 				}
-				continue
 			}
 			key := strings.Join(g.by, "\x00")
 			if reading[key] == nil {
@@ -298,6 +303,32 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	}
 	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
 		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
+	return nil
+}
+
+// unnamed holds up what tokens could read that name the device and are too many
+// to be told, one by one: whoever stole one that may make others could hide it
+// behind those. Nothing of it goes on before the next listing.
+func (r *readers) unnamed(ctx context.Context, g *sameRights, waits map[string][]string) error {
+	if g.more {
+		return nil
+	}
+	g.more = true
+	_, all, err := r.by(ctx, g.policies)
+	if err != nil {
+		return err
+	}
+	paths := all.paths
+	if g.rises != "" {
+		paths = r.paths
+	}
+	for _, p := range paths {
+		for _, id := range r.of[p] {
+			if !slices.Contains(waits[id], credential.MoreReaders) {
+				waits[id] = append(waits[id], credential.MoreReaders)
+			}
+		}
+	}
 	return nil
 }
 
