@@ -44,6 +44,8 @@ type tasksState struct {
 	Unmet []wire.Moved `json:"unmet,omitempty"` // given to somebody who has no card yet
 	// Unclean are dead, and what was handed over is still there.
 	Unclean credential.Refs `json:"unclean,omitempty"`
+	// CameBack: something was not handed over because the device answered.
+	CameBack bool `json:"came_back,omitempty"`
 }
 
 // taskItem is one task that is not done.
@@ -133,7 +135,7 @@ func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
 		t.clean(ctx)
 		if len(t.state.Items) == 0 && len(t.state.Unclean) == 0 {
 			t.looked = t.asked
-			return waveResult{Dead: t.state.Dead, Open: t.state.Ended}, nil
+			return waveResult{Dead: t.state.Dead, Open: t.state.Ended, CameBack: t.state.CameBack}, nil
 		}
 		if t.state.Control.Aborting {
 			return t.leave(ctx)
@@ -227,6 +229,7 @@ func (t *tasks) open(ctx workflow.Context) {
 	out.Tasks.Refs = nil
 	for _, it := range opened {
 		have := t.item(it.Ref)
+		t.state.CameBack = t.state.CameBack || it.Stop != nil && it.Stop.Reason == protocol.ReasonDeviceAnswers
 		switch {
 		case have.Opened: // given on
 			if it.Stop == nil {
@@ -349,7 +352,7 @@ func (t *tasks) leave(ctx workflow.Context) (waveResult, error) {
 	t.clean(ctx)
 	t.looked = t.asked
 	in := t.of(func(taskItem) bool { return true })
-	out := waveResult{Dead: t.state.Dead, Open: t.state.Ended + len(in.Refs)}
+	out := waveResult{Dead: t.state.Dead, Open: t.state.Ended + len(in.Refs), CameBack: t.state.CameBack}
 	if len(in.Refs) == 0 {
 		return out, nil
 	}

@@ -295,3 +295,16 @@ func count(list []string, of string) (n int) {
 	}
 	return n
 }
+
+// Days may pass before people are done, and by then no process remembers it.
+func TestADeviceThatAnsweredWhileTasksWereOpenedIsRemembered(t *testing.T) {
+	c := &crowd{stops: map[int]*protocol.Stop{1: {Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers"}}, fails: map[string]int{}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		c.stops = nil
+		c.mu.Unlock()
+	}, 35*time.Minute)
+	env.RegisterDelayedCallback(c.done(at(0), at(1)), 3*time.Hour)
+	require.Equal(t, waveResult{Dead: 2, CameBack: true}, c.play(t, env, 2))
+}
