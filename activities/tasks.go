@@ -173,12 +173,14 @@ func loginsOfRoll(ctx context.Context, store *ownmount.Store, campaign string) (
 func (r *Rotation) owners(ctx context.Context, c credential.Credential, roll map[string]bool) ([]string, *protocol.Stop, error) {
 	known := map[string]string{}
 	for _, owner := range c.Task.Owners() {
+		// By number: names do not pass through Temporal.
+		n := 1 + slices.IndexFunc(c.Task.Ends, func(e credential.TaskEnd) bool { return e.Owner == owner })
 		p, err := r.Store.Person(ctx, owner)
 		if err != nil {
 			return nil, nil, err
 		}
 		if p == nil {
-			return nil, waits("Vault knows no entity and no login of the name of an owner: have that person log in to Vault once, or correct the row; nothing was handed over"), nil
+			return nil, waits(fmt.Sprintf("Vault knows no entity and no login of the name of the owner of end %d of the row: have that person log in to Vault once; or, if the name is wrong (a login is MOUNT/NAME, such as userpass/bob), abort, correct the row and run again; nothing was handed over", n)), nil
 		}
 		if why := p.Doubt(roll); why != "" {
 			return nil, waits("the word of an owner would count for nothing: " + why + "; name somebody else in the row; nothing was handed over"), nil

@@ -204,7 +204,11 @@ func (w *words) suspect(c credential.Credential, line *ledger.CredentialState, s
 	if name == "" {
 		name = "an unknown entity"
 	}
-	f := credential.Finding{Code: credential.FindingWordRefused, Detail: fmt.Sprintf("%s (%s) said at %s that an end is %s, and that counts for nothing: %s", name, s.Entity, s.At.UTC().Format(time.RFC3339), s.Does, why)}
+	what := "that an end is done"
+	if s.Does == people.Reassign {
+		what = "that somebody else sees to an end"
+	}
+	f := credential.Finding{Code: credential.FindingWordRefused, Detail: fmt.Sprintf("%s (%s) said at %s %s, and that counts for nothing: %s", name, s.Entity, s.At.UTC().Format(time.RFC3339), what, why)}
 	for _, have := range line.Findings {
 		if have == f {
 			return

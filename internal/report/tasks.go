@@ -20,6 +20,7 @@ type StatusTask struct {
 	Made       bool            `json:"made"`                // Rollcall made a new value and handed it over
 	RemindedAt string          `json:"reminded_at,omitempty"`
 	Do         []string        `json:"do,omitempty"`
+	Why        string          `json:"why,omitempty"` // why it could not be opened yet
 	Ends       []StatusTaskEnd `json:"ends"`
 }
 
@@ -33,6 +34,17 @@ type StatusTaskEnd struct {
 	At     string `json:"at,omitempty"`     // when it said so, by Vault's clock
 	Note   string `json:"note,omitempty"`
 	SHA256 string `json:"sha256,omitempty"` // of a file kept as evidence
+
+	Logins []string `json:"logins,omitempty"` // by which it comes, mount/name
+}
+
+// Who is who has done it, as people know each other: an entity that Vault made
+// has a name that says nothing, so its logins stand beside it.
+func (e StatusTaskEnd) Who() string {
+	if len(e.Logins) == 0 {
+		return e.By
+	}
+	return e.By + " (" + strings.Join(e.Logins, ", ") + ")"
 }
 
 // tasksOf are what people see to. now decides what is overdue; the campaign's
@@ -43,13 +55,16 @@ func tasksOf(s *ledger.State, now time.Time) (out []StatusTask) {
 	}
 	for _, l := range s.Tasks() {
 		t := StatusTask{Credential: l.ID, Name: l.Name, State: string(standingOf(l)), Ends: []StatusTaskEnd{}}
+		if l.Task == nil {
+			t.Why = l.Detail
+		}
 		if w := l.Task; w != nil {
 			t.Due, t.OpenedAt, t.Made, t.RemindedAt, t.Do = rfc3339(w.Due), rfc3339(w.OpenedAt), w.Make, rfc3339(w.Reminded), w.Do
 			t.Overdue = l.Outcome != ledger.Dead && (!w.Overdue.IsZero() || now.After(w.Due))
 			for _, e := range w.Ends {
 				end := StatusTaskEnd{End: e.End, Owner: e.Owner, Done: e.Done != nil}
 				if d := e.Done; d != nil {
-					end.By, end.Entity, end.At, end.Note, end.SHA256 = d.Name, d.Entity, rfc3339(d.At), d.Note, d.SHA256
+					end.By, end.Entity, end.At, end.Note, end.SHA256, end.Logins = d.Name, d.Entity, rfc3339(d.At), d.Note, d.SHA256, d.Logins
 				}
 				t.Ends = append(t.Ends, end)
 			}
@@ -82,8 +97,11 @@ func tasksText(tasks []StatusTask, width int) string {
 
 // TaskLine is a task that is not done, in one line.
 func TaskLine(t StatusTask) string {
-	if t.OpenedAt == "" {
-		return t.Name + ": not handed over yet; its reason is below, and in `rollcall status -o json`"
+	switch {
+	case t.OpenedAt == "" && t.Why == "":
+		return t.Name + ": not handed over yet; `rollcall report` has its reason"
+	case t.OpenedAt == "":
+		return t.Name + ": not handed over yet: " + t.Why
 	}
 	line := t.Name + ": due " + t.Due
 	if t.Overdue {
