@@ -41,7 +41,7 @@ func (s *session) requireAsStarted(ctx context.Context) error {
 	if err != nil || len(parts) == 0 {
 		return err
 	}
-	return fmt.Errorf("campaign %s runs with another campaign file than %s is now: %s. What was changed since it started takes no part in it; nothing was done. To go on with what it was started with, `rollcall run --as-started`; for the file as it is now, `rollcall abort`, then run",
+	return fmt.Errorf("campaign %s runs with another campaign file than %s is now: %s. What was changed since it started takes no part in it; nothing was done. To go on with what it was started with, `rollcall run --as-started`; for the file as it is now, `rollcall abort`, then run (where no run is alive, `rollcall run --as-started --stay` first, and abort in another terminal)",
 		id, s.file, strings.Join(parts, ", "))
 }
 

@@ -72,6 +72,7 @@ type app struct {
 	override   because // go on although the device may not be contained
 
 	asStarted bool // rejoin a campaign whatever the file says by now
+	stay      bool // follow a campaign that waits for people alone
 }
 
 // Run runs one command and returns the exit code. Cancelling ctx is the

@@ -37,7 +37,8 @@ Where the file names a profile, a campaign does not start before each of its lin
 answer: run lists those that have none and changes nothing (rollcall answers).
 
 What only people can do (rollcall tasks) may take days: when nothing else is left run ends with
-exit code 2, and the same command goes on with it.`,
+exit code 2, and the same command goes on with it. With --stay it does not end then: rollcall
+abort, in another terminal, needs a run that is alive.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stop, err := a.serveMetrics(metricsAt)
@@ -53,6 +54,7 @@ exit code 2, and the same command goes on with it.`,
 	a.overrideFlag(c)
 	metricsFlag(c, &metricsAt)
 	c.Flags().BoolVar(&a.asStarted, "as-started", false, "rejoin a running campaign although the campaign file was changed since it started")
+	c.Flags().BoolVar(&a.stay, "stay", false, "stay although only people are waited for, so that rollcall abort in another terminal finds the campaign")
 	return c
 }
 
@@ -85,7 +87,7 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.leavesPeople = true
+	s.leavesPeople = !s.stay
 	return s.follow(ctx, campaign)
 }
 

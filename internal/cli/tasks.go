@@ -199,8 +199,16 @@ it to him. The ledger holds who gave it to whom and why.`,
 					c = known
 				}
 				if end != "" {
-					if st.End, err = endOf(c, end); err != nil {
-						return err
+					st.End, err = endOf(c, end)
+					if err != nil {
+						// It may be somebody else's end.
+						known, there := a.taskInLedger(ctx, args[0])
+						if !there || known.Campaign != c.Campaign {
+							return err
+						}
+						if st.End, err = endOf(known, end); err != nil {
+							return fmt.Errorf("--end: which of the ends of %s: %s; nothing was said", known.Name, strings.Join(known.Ends, ", "))
+						}
 					}
 				}
 				return a.state(ctx, s, me, c.Campaign, c.Credential, c.Name, st)

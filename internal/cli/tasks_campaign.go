@@ -89,12 +89,13 @@ type forPeople struct {
 	campaign string
 	looked   time.Time
 	asked    bool
+	done     bool // nobody has anything left to say: the campaign ends by itself
 }
 
 // waits reports whether only people's tasks are left. What people have said by
 // then is taken up first.
 func (p *forPeople) waits(ctx context.Context) bool {
-	if !p.leavesPeople || time.Since(p.looked) < time.Second {
+	if !p.leavesPeople || p.done || time.Since(p.looked) < time.Second {
 		return false
 	}
 	p.looked = time.Now()
@@ -103,7 +104,8 @@ func (p *forPeople) waits(ctx context.Context) bool {
 	}
 	if !p.asked {
 		p.asked = true
-		_, _ = p.lookAtTasks(ctx, p.campaign, "")
+		st, err := p.lookAtTasks(ctx, p.campaign, "")
+		p.done = err == nil && st.Listed > 0 && st.Waiting == 0
 		return false // it may have ended with that
 	}
 	return p.onlyPeople(ctx)
