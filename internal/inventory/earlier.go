@@ -95,7 +95,11 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 			if of := c.KindOf(authority); of != "" {
 				k.Kind = of
 			}
-			p.kept = append(p.kept, kept{k, from, false, false})
+			if authority == credential.PersonAuthority {
+				// What was to be done its row said, and that is gone.
+				k.Kind, k.Task = credential.AnyByHand, &credential.Task{Ends: []credential.TaskEnd{{Name: itself}}}
+			}
+			p.keep(kept{k, from, false, false})
 		}
 	}
 }

@@ -196,6 +196,21 @@ func TestATaskThatWasLeftOpenStaysOnTheRollWithoutItsRow(t *testing.T) {
 	require.Equal(t, "it went with the box", list().Excluded[0].Reason)
 	c.Exclude = []config.Exclude{{Campaign: "esg-01-0", Reason: "all of them"}}
 	require.Len(t, list().Excluded, 1)
+	// The campaign after that one: it is a task still, while it is left out and
+	// when it is not any more.
+	l := &lister{c: c, vault: emptyVault{}, past: past{last: &ownmount.LastRoll{Campaign: "esg-01-1", Excluded: list().Excluded, Dead: map[string]bool{}}}}
+	l.past.choose(c)
+	require.Empty(t, l.past.kept, "it is no account")
+	for excluded := range 2 {
+		roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
+		l.addTasks(roll, listedAt)
+		require.Len(t, roll.Excluded, 1-excluded)
+		if c.Exclude = nil; excluded == 1 {
+			require.Equal(t, credential.NotNamed, roll.Credentials[0].Problem)
+			require.True(t, roll.Credentials[0].Kind.ByHand())
+			require.Equal(t, was.ID, roll.Credentials[0].ID)
+		}
+	}
 	c.Exclude, c.Sources[0].Content = nil, append(c.Sources[0].Content, "- {kind: local-account, name: CONSOLE, owner: b, due: 1d}\n"...)
 	require.Empty(t, list().Credentials[0].Problem, "it is named again")
 }
