@@ -246,5 +246,5 @@ func (c *conn) noteRules(ctx context.Context, base string, scope int, attribute 
 			return
 		}
 	}
-	add("who resets", true, "not checked ("+found(nil, err, "")+"): "+attribute+" below "+base+" is not shown, so accounts that may set others' passwords are not put first by themselves: let bind.dn read it (docs/rights.md), or name them in an early wave of the campaign file", "")
+	add("who resets", true, "not checked ("+found(nil, err, "")+"): "+attribute+" below "+base+" is not shown, so accounts that may set others' passwords are not put first by themselves: let bind.dn read it (docs/rights.md), or name them in an early wave of the campaign file", notChecked)
 }
