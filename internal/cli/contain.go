@@ -138,7 +138,7 @@ func (s *session) requireContainment(ctx context.Context, found listing.Servers)
 	c := listing.Contained(ctx, s.cfg)
 	c.Against = append(c.Against, listing.Pointing(c, found, others)...)
 	if err := listing.RequireContained(s.cfg, c); err != nil {
-		return fmt.Errorf("%w\nnothing was started; %s", err, mendContainment(c))
+		return fmt.Errorf("%w\nnothing was started; %s%s", err, mendContainment(c), s.mayOverride())
 	}
 	return nil
 }
@@ -152,7 +152,15 @@ func mendContainment(c *credential.Containment) string {
 	case len(c.Answers) > 0:
 		do = "contain it; where a firewall refuses in its place, let that drop; where another machine has the address by now, take it out of containment.addresses"
 	}
-	return do + "; or go on with --override \"reason\""
+	return do
+}
+
+// mayOverride words the way past, where the command has it.
+func (s *session) mayOverride() string {
+	if s.forEver {
+		return ""
+	}
+	return "; or go on with --override \"reason\""
 }
 
 // containmentLine says how the device is contained, and what it answered.

@@ -46,7 +46,8 @@ Later changes to the file do not reach the schedule: delete and create it again.
 A run that is due while a campaign of the device runs is skipped. Its manifests
 and the answers to the device's profile stay as they are today; directories and Vault are read
 afresh each time. A run ends before it changes anything where a newer build's profile has lines
-that nobody was asked about, or where an answer "later" has fallen due.`,
+that nobody was asked about, where an answer "later" has fallen due, or where the device answers
+at an address of it. There is no --override here: it would hold for every run to come.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec := client.ScheduleSpec{TimeZoneName: zone}
@@ -64,7 +65,6 @@ that nobody was asked about, or where an answer "later" has fallen due.`,
 		},
 	}
 	a.unansweredFlag(c)
-	a.overrideFlag(c)
 	c.Flags().DurationVar(&every, "every", 0, "interval, such as 24h")
 	c.Flags().StringVar(&cron, "cron", "", "cron expression, such as \"30 2 * * 0\"")
 	c.Flags().StringVar(&zone, "time-zone", "UTC", "time zone of the cron expression")
@@ -76,6 +76,7 @@ func (s *session) createSchedule(cmd *cobra.Command, when client.ScheduleSpec) e
 	if s.engine.Local {
 		return errNeedsServer
 	}
+	s.forEver = true
 	found, _ := listing.FindServers(ctx, s.kinds, s.cfg) // each run looks for them, and says so
 	if err := s.requireContainment(ctx, found); err != nil {
 		return err

@@ -22,6 +22,7 @@ type session struct {
 	engine *engine.Engine
 
 	leavesPeople bool // follow ends when nothing but people's tasks is left
+	forEver      bool // what is started goes on by itself, again and again
 }
 
 // openVault loads the campaign file and logs in to Vault. The caller closes.
