@@ -121,8 +121,8 @@ type Credential struct {
 	Accepted []Problem `json:"accepted,omitempty"`
 }
 
-// MoreReaders stands in ReadBy for tokens beyond those that are watched by name:
-// what they could read waits for another listing.
+// MoreReaders stands in ReadBy for tokens beyond those that are watched by
+// name: what they could read waits for another listing.
 const MoreReaders = "more"
 
 // HandsOver reports whether Paths hold a temporary value for the account's
