@@ -124,7 +124,31 @@ func (p *Process) Kill() {
 }
 
 // Pause freezes the child (SIGSTOP): its sockets stay open and nothing answers.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+func (p *Process) Pause() {
+	p.signal(syscall.SIGSTOP)
+	for range 1000 { // a thread that runs on another processor stops a while later
+		if p.stopped() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped reports whether no thread of the child runs (proc(5), state T).
+func (p *Process) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, file := range threads {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets a paused child go on (SIGCONT).
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
