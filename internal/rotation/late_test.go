@@ -222,3 +222,19 @@ func TestAResetIsNotSentOnWhatWasSeenBeforeTheMachineStoodStill(t *testing.T) {
 	require.False(t, stoodStill(-time.Hour, time.Second), "a clock that was set back")
 	require.True(t, stoodStill(time.Hour, time.Second))
 }
+
+// A value that was in force before Retire sent it again shows nothing of that.
+func TestOnlyASetThatIsAloneIsSeenToHaveArrived(t *testing.T) {
+	silent := errors.New("no answer")
+	var u unanswered
+	u.send(time.Now(), silent)
+	u.arrived(ownmount.Staged{})
+	require.Zero(t, u.n)
+	for name, u := range map[string]unanswered{"sent twice": {n: 2}, "another was answered, or it was in force": {n: 1, answered: true}} {
+		u.arrived(ownmount.Staged{})
+		require.NotZero(t, u.n, name)
+	}
+	u = unanswered{n: 1}
+	u.arrived(ownmount.Staged{Late: time.Now()})
+	require.NotZero(t, u.n, "an earlier pass sent it too")
+}

@@ -28,6 +28,7 @@ func (j *job) endOld(ctx context.Context) error {
 	sent := j.Now()
 	mark, findings, err := j.Authority.Retire(ctx, account, j.staged.Secret)
 	if _, again := errors.AsType[kind.Unanswered](err); again {
+		j.late.answered = true // it was in force before, which so shows nothing of this one
 		j.late.send(sent, err)
 	}
 	j.afterRetire = mark
