@@ -41,21 +41,13 @@ func TestACleanEndNeedsADeviceThatIsContained(t *testing.T) {
 	notClean := func(s []Entry) []Entry { s[len(s)-1].End = &End{Complete: true}; return s }
 	without := func(s []Entry) []Entry { return append(s[:said:said], s[said+1:]...) }
 	override := func(c *credential.Containment) { c.Override, c.OverrideBy = "the mail must flow", "jo@desk" }
-	all := func(edits ...func([]Entry) []Entry) func([]Entry) []Entry {
-		return func(s []Entry) []Entry {
-			for _, e := range edits {
-				s = e(s)
-			}
-			return s
-		}
-	}
 	for _, c := range []struct {
 		name  string
 		edit  func([]Entry) []Entry
 		index int64
 		what  string
 	}{
-		{"contained", all(), 0, ""},
+		{"contained", inTurn(), 0, ""},
 		{"not said", without, intent - 1, nothingSays},
 		{"not said, and called clean", without, ending - 1, calledClean + "nothing says that the device is contained"},
 		{"not said by a build that did not ask", func(s []Entry) []Entry { s[start].Rules = 0; return without(s) }, 0, ""},
@@ -88,9 +80,9 @@ func TestACleanEndNeedsADeviceThatIsContained(t *testing.T) {
 		{"it answered, and called clean", change(func(c *credential.Containment) { c.Answers = []string{"x"} }), ending, calledClean + "the device answered at 1 place"},
 		{"Vault is at its address", change(func(c *credential.Containment) { c.Against = []string{"Vault is at 192.0.2.10"} }), said, wentOnNot},
 		{"overridden, and called clean", change(override), ending, calledClean + wentOn},
-		{"overridden, and called so", all(change(override), notClean), 0, ""},
-		{"overridden without a statement", all(change(func(c *credential.Containment) { *c = credential.Containment{}; override(c) }), notClean), 0, ""},
-		{"overridden by nobody", all(change(func(c *credential.Containment) { c.Override = "x" }), notClean), said, "does not say who and why"},
+		{"overridden, and called so", inTurn(change(override), notClean), 0, ""},
+		{"overridden without a statement", inTurn(change(func(c *credential.Containment) { *c = credential.Containment{}; override(c) }), notClean), 0, ""},
+		{"overridden by nobody", inTurn(change(func(c *credential.Containment) { c.Override = "x" }), notClean), said, "does not say who and why"},
 		{"it came back, and called clean", func(s []Entry) []Entry {
 			e := whole(EventFinding, nil)
 			e.Finding = credential.FindingCameBack

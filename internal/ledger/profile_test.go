@@ -71,37 +71,29 @@ func TestACleanEndNeedsAnAnswerToEachLineAndAnEndOfEachCredential(t *testing.T) 
 			return s
 		}
 	}
-	all := func(edits ...func([]Entry) []Entry) func([]Entry) []Entry {
-		return func(s []Entry) []Entry {
-			for _, e := range edits {
-				s = e(s)
-			}
-			return s
-		}
-	}
 	for _, c := range []struct {
 		name  string
 		edit  func([]Entry) []Entry
 		index int64
 		what  string
 	}{
-		{"whole", all(), 0, ""},
+		{"whole", inTurn(), 0, ""},
 		{"a line without an entry", without(seal), whatever, "line seal of the profile has no entry: nobody was asked about it"},
 		{"a line without an entry, called clean", without(seal), ending - 1, "closed as complete, and the entries tell otherwise: 1 line without an answer: seal"},
 		{"a line without an answer", unanswered, seal, "has no answer, and nobody is said to have gone on without"},
-		{"gone on without, and called clean", all(unanswered, goneOn), ending, "closed as complete, and the entries tell otherwise: 1 line without an answer: seal"},
-		{"gone on without, and called so", all(unanswered, goneOn, ends(false, false)), 0, ""},
-		{"gone on by nobody", all(unanswered, goneOn, func(s []Entry) []Entry { s[named].Profile.UnansweredBy = ""; return s }), named, "does not say who and why"},
+		{"gone on without, and called clean", inTurn(unanswered, goneOn), ending, "closed as complete, and the entries tell otherwise: 1 line without an answer: seal"},
+		{"gone on without, and called so", inTurn(unanswered, goneOn, ends(false, false)), 0, ""},
+		{"gone on by nobody", inTurn(unanswered, goneOn, func(s []Entry) []Entry { s[named].Profile.UnansweredBy = ""; return s }), named, "does not say who and why"},
 		{"later, and called complete", line(seal, func(l *credential.LineAnswer) { l.Answer, l.Owner, l.Due = credential.Later, "jo", answeredOn }), ending, "1 line left for later: seal"},
-		{"later, and nobody sees to it", all(line(seal, func(l *credential.LineAnswer) { l.Answer = credential.Later }), ends(false, false)), seal, "does not say who sees to it"},
+		{"later, and nobody sees to it", inTurn(line(seal, func(l *credential.LineAnswer) { l.Answer = credential.Later }), ends(false, false)), seal, "does not say who sees to it"},
 		{"none, and nobody said so", line(seal, func(l *credential.LineAnswer) { l.By = "" }), seal, "does not say why, by whom and when"},
 		{"none, and the roll says otherwise", line(lookup, func(l *credential.LineAnswer) {
 			l.Answer, l.Reason, l.By, l.On = credential.None, "no directory", "jo@desk", answeredOn
 		}), whatever, "line lookup: none, and 2 credentials of the roll answer it"},
-		{"covered by nothing", all(line(seal, func(l *credential.LineAnswer) { l.Answer = credential.Covered })), whatever, "line seal: covered, and no credential of the roll answers it"},
+		{"covered by nothing", inTurn(line(seal, func(l *credential.LineAnswer) { l.Answer = credential.Covered })), whatever, "line seal: covered, and no credential of the roll answers it"},
 		{"an answer nobody knows", line(seal, func(l *credential.LineAnswer) { l.Answer = "perhaps" }), seal, `unknown answer "perhaps"`},
 		{"an answer to a line that is not there", line(seal, func(l *credential.LineAnswer) { l.Line = "roof" }), seal, "line roof was answered, which the profile does not have"},
-		{"a credential taken off the roll, and its count too", all(without(second), func(s []Entry) []Entry {
+		{"a credential taken off the roll, and its count too", inTurn(without(second), func(s []Entry) []Entry {
 			s = append(s[:death1-2:death1-2], s[death1-1:]...) // its intent
 			s = append(s[:death1-2:death1-2], s[death1-1:]...) // its death
 			s[rollClosed-1].Counts = &Counts{Listed: 1}
@@ -119,7 +111,7 @@ func TestACleanEndNeedsAnAnswerToEachLineAndAnEndOfEachCredential(t *testing.T) 
 			s[ending].Counts = &Counts{Listed: 2, Dead: 1, Open: 1}
 			return s
 		}, ending, "closed as clean, and the entries tell otherwise: 1 credential not dead"},
-		{"an exception is complete and not clean", all(func(s []Entry) []Entry {
+		{"an exception is complete and not clean", inTurn(func(s []Entry) []Entry {
 			s[death1] = of(1, "1", Exception)
 			s[ending].Counts = &Counts{Listed: 2, Dead: 1, Open: 1}
 			return s
@@ -174,4 +166,14 @@ func TestTheFoldTellsTheProfileLineByLine(t *testing.T) {
 	}
 	_, incomplete, _ = EndOf(NewState())
 	require.Equal(t, []string{"no profile of the device was named"}, incomplete)
+}
+
+// inTurn forges a record by one edit after the other.
+func inTurn(edits ...func([]Entry) []Entry) func([]Entry) []Entry {
+	return func(s []Entry) []Entry {
+		for _, e := range edits {
+			s = e(s)
+		}
+		return s
+	}
 }

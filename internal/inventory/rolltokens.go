@@ -1,0 +1,116 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
+)
+
+// rollLogins are those of the roll, by mount and name.
+type rollLogins map[loginName]bool
+
+func loginsOfRoll(roll *credential.Roll) rollLogins {
+	out := rollLogins{}
+	for _, x := range roll.Excluded { // which has a warning of its own
+		authority, subject, _ := strings.Cut(x.ID, "/")
+		if mount, name, ok := cutRole(subject); ok && authority == credential.VaultAuthority {
+			out[loginName{mount, fold(name)}] = true
+		}
+	}
+	for _, c := range roll.Credentials {
+		// Of a user that is there for his name alone nothing is revoked.
+		if mount, name, ok := cutRole(c.Subject); ok && c.Kind.OpensVault() && c.Problem != credential.SameName {
+			out[loginName{mount, fold(name)}] = true
+		}
+		for _, login := range c.Logins {
+			for _, name := range login.Names {
+				out[loginName{login.Mount, fold(name)}] = true
+			}
+		}
+	}
+	return out
+}
+
+// minted reports whether a login of the roll made a token itself.
+func (of rollLogins) minted(t minted.Token) bool {
+	at := strings.TrimPrefix(t.Path, "auth/")
+	if mount, ok := strings.CutSuffix(at, "/login"); ok {
+		return of[loginName{mount, fold(t.Meta["role_name"])}]
+	}
+	mount, typed, ok := strings.Cut(at, "/login/")
+	return ok && (of[loginName{mount, fold(typed)}] || t.Meta["username"] != "" && of[loginName{mount, fold(t.Meta["username"])}])
+}
+
+// dropChildren drops tokens that were made with one of a login of the roll that
+// has ended: they have its entity, and are revoked with it or counted there.
+func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, groups []*sameRights) error {
+	var mine rollLogins
+	known := map[string]bool{} // by entity
+	is := func(entity string) (bool, error) {
+		if entity == "" {
+			return false, nil
+		}
+		if is, ok := known[entity]; ok {
+			return is, nil
+		}
+		if mine == nil {
+			mine = loginsOfRoll(roll)
+			if err := r.addAliases(ctx, roll, mine); err != nil {
+				return false, err
+			}
+		}
+		const at = "identity/lookup/entity"
+		got, err := r.l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
+		if notShown(err) || err == nil && got == nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, vaultError("update", at, err)
+		}
+		aliases, _ := got.Data["aliases"].([]any)
+		for _, a := range aliases {
+			about, _ := a.(map[string]any)
+			mount, _ := about["mount_path"].(string)
+			name, _ := about["name"].(string)
+			known[entity] = known[entity] || mine[loginName{strings.Trim(strings.TrimPrefix(mount, "auth/"), "/"), fold(name)}]
+		}
+		return known[entity], nil
+	}
+	for _, g := range groups {
+		var failed error
+		g.tokens = slices.DeleteFunc(g.tokens, func(t liveToken) bool {
+			if failed != nil || !t.Child() {
+				return false
+			}
+			drop, err := is(t.Entity)
+			failed = err
+			return drop
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// addAliases adds by what Vault knows logins besides their names: role-ids.
+func (r *readers) addAliases(ctx context.Context, roll *credential.Roll, mine rollLogins) error {
+	p := preview{api: r.l.vault.API()}
+	for _, c := range roll.Credentials {
+		mount, name, ok := cutRole(c.Subject)
+		if !ok || !c.Kind.OpensVault() || c.Problem == credential.SameName {
+			continue
+		}
+		alias, _, err := p.alias(ctx, c.Kind, mount, name)
+		if err != nil {
+			return &naming{err, "a login to Vault cannot be read"}
+		}
+		if alias != "" {
+			mine[loginName{mount, fold(alias)}] = true
+		}
+	}
+	return nil
+}
