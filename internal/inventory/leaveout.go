@@ -139,12 +139,15 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 			warnings = append(warnings, loginExcluded(x.Name, x.Reason))
 		}
 		if byID[x.ID] == nil {
-			byID[x.ID] = &x
+			byID[x.ID] = &credential.Exclusion{ID: x.ID, Name: x.Name, Reason: x.Reason}
 		}
 		// Two accounts at one place are one that was left out: its name is the
 		// smaller.
 		byID[x.ID].Name, byID[x.ID].Reason = min(byID[x.ID].Name, x.Name), min(byID[x.ID].Reason, x.Reason)
 		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
+		logins := append(byID[x.ID].Logins, x.Logins...)
+		slices.Sort(logins)
+		byID[x.ID].Logins = slices.Compact(logins)
 	}
 	for _, x := range byID {
 		found := draft{Credential: credential.Credential{Reasons: x.Found}}

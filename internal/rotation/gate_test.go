@@ -309,8 +309,12 @@ func TestADebtThatSomebodyElsePaidIsForgotten(t *testing.T) {
 			}
 		}
 		g.todo = rest
-		time.Sleep(2 * time.Second)
-		g.pass(t.Context())
+		// Whoever comes while one asks about the debts is sent away, and comes
+		// again.
+		for range 2 {
+			time.Sleep(2 * time.Second)
+			g.pass(t.Context())
+		}
 		require.Empty(t, g.todo)
 	})
 }
