@@ -53,6 +53,23 @@ func answering(answers []string, err error) *protocol.Stop {
 	return nil
 }
 
+// WatchDevice asks the device while its campaign waits for people.
+func (r *Rotation) WatchDevice(ctx context.Context, campaign string) (wire.DeviceAnswers, error) {
+	defer beat(ctx)()
+	w, err := r.watchOf(ctx, campaign)
+	if err != nil || w == nil {
+		return wire.DeviceAnswers{}, classify(errVault, err)
+	}
+	_, err = w.Now(ctx)
+	if seen, at := w.Seen(); len(seen) > 0 {
+		return wire.DeviceAnswers{Detail: fmt.Sprintf("at %s, while the campaign ran, the device answered: %s", at.UTC().Format(time.RFC3339), strings.Join(seen, ", "))}, nil
+	}
+	if err != nil {
+		return wire.DeviceAnswers{}, classify(errInternal, fmt.Errorf("whether the device answers is not known: %w", err))
+	}
+	return wire.DeviceAnswers{}, nil
+}
+
 // AskDevice asks the device at the end of its campaign, and says what it
 // answered then or while this worker had the campaign in hand.
 func (r *Rotation) AskDevice(ctx context.Context, campaign string) (wire.DeviceAnswers, error) {

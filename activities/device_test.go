@@ -117,3 +117,57 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	require.NoError(t, call("AskDevice", "c", &end))
 	require.Regexp(t, `^at .+Z the device answered: 127.0.0.66:\d+ accepts connections; it is silent now$`, end.Detail)
 }
+
+// Whoever went on with --override has not said that the device may come back:
+// where it was silent it is asked as ever. What was said of one day does not
+// hold for a schedule's runs to come, also of one that a build before made.
+func TestAWayPastTurnsNoWatchOff(t *testing.T) {
+	g := newGround(t)
+	device, err := lab.StartAppliance("127.0.0.67")
+	require.NoError(t, err)
+	t.Cleanup(device.Close)
+	said := *g.spec.Containment
+	said.Addresses, said.Ports = []string{device.Address}, []int{device.Port}
+	g.spec.Containment, g.spec.Override = &said, &config.Word{Reason: "the mail must flow until six", By: "jo"}
+	g.spec.Sources = []config.Source{{Name: "list", Type: config.Manifest, File: "m.csv", Content: []byte("- {kind: shared-secret, name: radius, due: 9h, owner: people/alice, ends: [gateway]}\n")}}
+	g.spec.Sources[0].File = "m.yaml"
+	rotation := NewRotation(g.store, registry.New(g.store.Client))
+	call := func(name string, in, out any) error {
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestActivityEnvironment()
+		env.RegisterActivity(rotation)
+		got, err := env.ExecuteActivity(name, in)
+		if err == nil && out != nil {
+			require.NoError(t, got.Get(out))
+		}
+		return err
+	}
+	data, err := json.Marshal(g.spec)
+	require.NoError(t, err)
+	require.NoError(t, g.store.SaveSpec(g.ctx, ownmount.ScheduleSpec("schedule/esg-01"), data))
+
+	device.Answer()
+	require.NoError(t, call("OpenScheduled", wire.ScheduledInput{Schedule: "schedule/esg-01", Campaign: "weekly", Device: "esg-01"}, nil))
+	var roll wire.Roll
+	require.ErrorContains(t, call("List", wire.ListInput{Campaign: "weekly"}, &roll), "device esg-01 is not contained: the device answers")
+	require.NoError(t, g.store.CloseCampaign(g.ctx, "weekly"))
+	require.NoError(t, Open(g.ctx, g.store, ownmount.CampaignRecord{Campaign: "up", Device: "esg-01"}, data))
+	require.NoError(t, call("List", wire.ListInput{Campaign: "up"}, &roll))
+	require.False(t, roll.Watched, "a person goes on although it answers")
+	require.NoError(t, g.store.CloseCampaign(g.ctx, "up"))
+
+	require.NoError(t, device.Silence())
+	require.NoError(t, Open(g.ctx, g.store, ownmount.CampaignRecord{Campaign: "down", Device: "esg-01"}, data))
+	require.NoError(t, call("List", wire.ListInput{Campaign: "down"}, &roll))
+	require.True(t, roll.Watched)
+	var found wire.DeviceAnswers
+	require.NoError(t, call("WatchDevice", "down", &found))
+	require.Empty(t, found.Detail)
+	device.Answer()
+	require.NoError(t, call("WatchDevice", "down", &found))
+	require.Regexp(t, `^at .+Z, while the campaign ran, the device answered: 127.0.0.67:\d+ accepts connections$`, found.Detail)
+	require.NoError(t, device.Silence())
+	found = wire.DeviceAnswers{}
+	require.NoError(t, call("WatchDevice", "down", &found))
+	require.Contains(t, found.Detail, "the device answered", "what was seen is not forgotten")
+}

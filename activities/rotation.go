@@ -351,6 +351,9 @@ func (r *Rotation) OpenScheduled(ctx context.Context, in wire.ScheduledInput) er
 			return classify(errVault, &ownmount.Lives{Running: o})
 		}
 	}
+	if spec, err = withoutOverride(spec); err != nil {
+		return classify(errSpec, fmt.Errorf("schedule %s: its specification in Vault is unreadable: %w; delete it and create it again", in.Schedule, err))
+	}
 	rec := ownmount.CampaignRecord{Campaign: in.Campaign, Device: in.Device, Actor: in.Actor, Starter: activity.GetInfo(ctx).WorkflowExecution.RunID}
 	return classify(errVault, Open(ctx, r.Store, rec, spec))
 }

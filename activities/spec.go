@@ -41,3 +41,18 @@ func (r *Rotation) spec(ctx context.Context, campaign string) (*config.Campaign,
 	}
 	return spec, nil
 }
+
+// withoutOverride is the specification of a schedule without a person's word
+// that a campaign may run although the device is not contained: that was said
+// of one day, and builds before kept it for every run to come.
+func withoutOverride(spec []byte) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(spec, &fields); err != nil {
+		return nil, err
+	}
+	if _, has := fields["override"]; !has {
+		return spec, nil
+	}
+	delete(fields, "override")
+	return json.Marshal(fields)
+}

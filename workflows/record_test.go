@@ -29,7 +29,6 @@ import (
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/lab"
 	"rollcall/internal/ledger"
-	"rollcall/internal/people"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
 	"rollcall/internal/wire"
@@ -67,94 +66,8 @@ type stage struct {
 	store  *ownmount.Store
 	spec   []byte
 	tasks  []byte // the same, with a task of people
+	device *lab.Appliance
 	n      int
-}
-
-// scenes are campaigns on one estate, each of which rotates everything again.
-var scenes = []struct {
-	name     string
-	settings func(*Settings)
-	before   func(s *stage) error
-	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
-	during   func(ctx context.Context, s *stage) error // meanwhile
-	launched bool
-	people   bool // with a task of people
-}{
-	{name: "waves", during: func(ctx context.Context, s *stage) error {
-		// A first pass that finds the replica behind, a later one that does
-		// not.
-		s.estate.Replica.PauseReplication()
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
-			return err
-		}
-		return s.estate.Replica.ResumeReplication(ctx)
-	}},
-	{name: "paused", during: func(ctx context.Context, s *stage) error {
-		return errors.Join(s.tell(ctx, UpdatePause, operator), s.tell(ctx, UpdateResume, operator))
-	}},
-	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},
-	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
-		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")
-	}},
-	{name: "continued", settings: func(s *Settings) { s.Batch, s.Parallel = 1, 16 }},
-	{name: "launched", launched: true},
-	{name: "leftout", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
-		s.estate.Replica.PauseReplication()
-		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
-			return err
-		}
-		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
-	}},
-	// A login to Vault that cannot be tried from here. What it could read waits
-	// until a person says that it may go on.
-	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
-		return st.Wave == 1 && w.Pass > 0
-	}, before: func(s *stage) error {
-		_, err := s.estate.Vault.Client().Logical().Write("auth/approle/role/"+s.role(), map[string]any{"secret_id_bound_cidrs": "192.0.2.7/32"})
-		return err
-	}, during: func(ctx context.Context, s *stage) error {
-		index, err := s.store.ReadIndex(ctx, fmt.Sprintf("%s-%d", estate.Device, s.n))
-		if err != nil {
-			return err
-		}
-		if len(index.Logins) != 1 {
-			return fmt.Errorf("%d logins are on the roll", len(index.Logins))
-		}
-		return s.tell(ctx, UpdateAcceptOpen, AcceptOpen{Login: index.Logins[0], Actor: operator, Reason: "its address is another one"})
-	}},
-	// Two ends by two people, of whom one gives his to the other. People wake
-	// it, and its own timer does.
-	{name: "people", people: true, when: func(st Status, _ WaveStatus) bool { return st.People }, during: func(ctx context.Context, s *stage) error {
-		alice, err := s.store.Person(ctx, "people/alice")
-		if err != nil {
-			return err
-		}
-		bob, err := s.store.Person(ctx, "people/bob")
-		if err != nil {
-			return err
-		}
-		campaign, id := fmt.Sprintf("%s-%d", estate.Device, s.n), credential.PersonAuthority+"/"+estate.Device+"/radius"
-		for _, said := range []struct {
-			by string
-			st people.Statement
-		}{
-			{alice.ID, people.Statement{Does: people.Done, End: "gateway"}},
-			{bob.ID, people.Statement{Does: people.Reassign, End: "NPS", To: "people/alice", Note: "on leave"}},
-			{alice.ID, people.Statement{Does: people.Done, End: "NPS"}},
-		} {
-			if _, err := s.store.WriteStatement(ctx, said.by, campaign, id, said.st); err != nil {
-				return err
-			}
-			h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: TasksID(campaign), UpdateName: UpdateLook, Args: []any{Look{}}, WaitForStage: client.WorkflowUpdateStageCompleted})
-			if err == nil {
-				err = h.Get(ctx, nil)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
 }
 
 const operator = "operator@example.org"
@@ -195,6 +108,14 @@ func recordAll() error {
 			if err := scene.before(s); err != nil {
 				return fmt.Errorf("%s: %w", scene.name, err)
 			}
+		}
+		askOften = 10 * time.Minute
+		if scene.watched {
+			askOften = 3 * time.Second
+			if err := s.addressed(); err != nil {
+				return fmt.Errorf("%s: %w", scene.name, err)
+			}
+			defer s.device.Close()
 		}
 		if err := s.play(ctx, in, scene.launched, scene.people, scene.when, scene.during); err != nil {
 			return fmt.Errorf("%s: %w", scene.name, err)
@@ -293,6 +214,20 @@ func setStage(ctx context.Context, dir string) (s *stage, stop func(), err error
 		stops = append(stops, w.Stop)
 	}
 	return s, stop, nil
+}
+
+// addressed gives the device an address, where nothing answers yet.
+func (s *stage) addressed() (err error) {
+	if s.device, err = lab.StartAppliance("127.0.0.90"); err != nil {
+		return err
+	}
+	var cfg config.Campaign
+	if err := json.Unmarshal(s.tasks, &cfg); err != nil {
+		return err
+	}
+	cfg.Containment.Addresses, cfg.Containment.Ports = []string{s.device.Address}, []int{s.device.Port}
+	s.tasks, err = json.Marshal(&cfg)
+	return err
 }
 
 // hire makes people with logins of their own.

@@ -108,7 +108,7 @@ func TestTheRecordedHistoriesCoverWhatCampaignsDo(t *testing.T) {
 		CampaignWorkflow, WaveWorkflow, LauncherWorkflow, TasksWorkflow,
 		"Campaign WorkflowExecutionCancelRequested", "Wave WorkflowExecutionContinuedAsNew", "Wave WorkflowExecutionSignaled", "Wave TimerFired",
 		"List", "RecordRoll", "Prepare", "RecordIntents", "Apply", "RecordResults", "Clean", "RecordExceptions", "RecordEvent", "CloseCampaign", "OpenScheduled",
-		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks",
+		"OpenTasks", "RecordTasks", "LookAtTasks", "CloseTasks", "AskDevice", "WatchDevice",
 	} {
 		require.True(t, seen[want], "no recorded history has %s: %v", want, seen)
 	}

@@ -46,6 +46,9 @@ type tasksState struct {
 	Unclean credential.Refs `json:"unclean,omitempty"`
 	// CameBack: something was not handed over because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
+	// Watch is of the device; nil where it is not asked, as in campaigns that an
+	// earlier version began.
+	Watch *deviceWatch `json:"watch,omitempty"`
 }
 
 // taskItem is one task that is not done.
@@ -104,9 +107,13 @@ func Tasks(ctx workflow.Context, st tasksState) (waveResult, error) {
 		return waveResult{}, err
 	}
 	workflow.Go(ctx, t.listen)
+	if st.Watch != nil {
+		workflow.Go(ctx, t.watchDevice)
+	}
 	out, err := t.run(ctx)
 	t.ended = true
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !t.asking })
+	out.CameBack = t.state.CameBack
 	return out, err
 }
 
@@ -117,6 +124,7 @@ type tasks struct {
 	looked int               // of those, answered
 	rounds int               // of this run
 	ended  bool
+	asking bool // the device
 }
 
 // lookNow is UpdateLook: it answers when a look that began after it is done.
@@ -366,7 +374,7 @@ func (t *tasks) continueAsNew(ctx workflow.Context) error {
 	t.looked = t.asked
 	heard := false
 	workflow.Go(ctx, func(workflow.Context) { heard = true })
-	if err := workflow.Await(ctx, func() bool { return heard && workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return heard && workflow.AllHandlersFinished(ctx) && !t.asking }); err != nil {
 		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, TasksWorkflow, t.state)
@@ -401,7 +409,7 @@ func (c *campaign) beginTasks(ctx, steady workflow.Context, roll wire.Roll, w cr
 	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{WorkflowID: TasksID(c.in.Campaign), TaskQueue: wire.RotationQueue})
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
-	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control})
+	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control, Watch: watchFor(roll)})
 	r := &runningWave{future: future, index: i, people: true}
 	c.running = append(c.running, r)
 	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {

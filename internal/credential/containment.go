@@ -49,10 +49,11 @@ func (c *Containment) Holds() bool {
 	return c != nil && c.How != "" && len(c.Answers) == 0 && len(c.Against) == 0
 }
 
-// Watched reports whether the device is asked while the campaign runs: it has
-// addresses, and nobody went on whatever it answers.
+// Watched reports whether the device is asked while the campaign runs: it was
+// asked, and was silent. A person who went on because of something else, or to
+// be sure, has not said that it may answer.
 func (c *Containment) Watched() bool {
-	return c != nil && len(c.Addresses) > 0 && c.Override == ""
+	return c != nil && len(c.Addresses) > 0 && !c.AskedAt.IsZero() && len(c.Answers) == 0
 }
 
 // NobodySays is what is wrong where no statement is.

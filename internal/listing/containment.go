@@ -36,10 +36,13 @@ func Contained(ctx context.Context, spec *config.Campaign) *credential.Containme
 		out.Against = append(out.Against, err.Error())
 		return out
 	}
-	out.Ports, out.AskedAt = spec.DevicePorts(), time.Now().UTC().Truncate(time.Second)
+	asked := time.Now().UTC().Truncate(time.Second)
+	out.Ports = spec.DevicePorts()
 	if out.Answers, err = device.Ask(ctx, out.Addresses, out.Ports); err != nil {
 		out.Against = append(out.Against, err.Error())
+		return out // what was not asked was not seen to be silent
 	}
+	out.AskedAt = asked
 	return out
 }
 

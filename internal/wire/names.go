@@ -13,6 +13,7 @@ const (
 	DoClean         = "Clean"
 	DoRecheck       = "Recheck"
 	DoAskDevice     = "AskDevice"
+	DoWatchDevice   = "WatchDevice"
 	DoOpenTasks     = "OpenTasks"
 	DoCloseTasks    = "CloseTasks"
 )

@@ -1,0 +1,124 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/people"
+	"rollcall/internal/wire"
+)
+
+// scenes are campaigns on one estate, each of which rotates everything again.
+var scenes = []struct {
+	name     string
+	settings func(*Settings)
+	before   func(s *stage) error
+	when     func(st Status, w WaveStatus) bool        // when during is due; nil: when the first credential has died
+	during   func(ctx context.Context, s *stage) error // meanwhile
+	launched bool
+	people   bool // with a task of people
+	watched  bool // and a device that comes back while they are waited for
+}{
+	{name: "waves", during: func(ctx context.Context, s *stage) error {
+		// A first pass that finds the replica behind, a later one that does
+		// not.
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
+			return err
+		}
+		return s.estate.Replica.ResumeReplication(ctx)
+	}},
+	{name: "paused", during: func(ctx context.Context, s *stage) error {
+		return errors.Join(s.tell(ctx, UpdatePause, operator), s.tell(ctx, UpdateResume, operator))
+	}},
+	{name: "aborted", during: func(ctx context.Context, s *stage) error { return s.tell(ctx, UpdateAbort, operator) }},
+	{name: "cancelled", during: func(ctx context.Context, s *stage) error {
+		return s.CancelWorkflow(ctx, CampaignID(estate.Device), "")
+	}},
+	{name: "continued", settings: func(s *Settings) { s.Batch, s.Parallel = 1, 16 }},
+	{name: "launched", launched: true},
+	{name: "leftout", settings: func(s *Settings) { s.RetryMax, s.Deadline = time.Minute, time.Hour }, during: func(ctx context.Context, s *stage) error {
+		s.estate.Replica.PauseReplication()
+		if err := s.await(ctx, func(st Status, w WaveStatus) bool { return w.Pass > 1 || st.Phase == ledger.Closed }); err != nil {
+			return err
+		}
+		return s.tell(ctx, UpdateLeaveOut, LeaveOut{Server: s.estate.Replica.LDAPS(), Actor: operator, Reason: "it does not follow"})
+	}},
+	// A login to Vault that cannot be tried from here. What it could read waits
+	// until a person says that it may go on.
+	{name: "accepted", settings: func(s *Settings) { s.Deadline = 20 * time.Second }, when: func(st Status, w WaveStatus) bool {
+		return st.Wave == 1 && w.Pass > 0
+	}, before: func(s *stage) error {
+		_, err := s.estate.Vault.Client().Logical().Write("auth/approle/role/"+s.role(), map[string]any{"secret_id_bound_cidrs": "192.0.2.7/32"})
+		return err
+	}, during: func(ctx context.Context, s *stage) error {
+		index, err := s.store.ReadIndex(ctx, fmt.Sprintf("%s-%d", estate.Device, s.n))
+		if err != nil {
+			return err
+		}
+		if len(index.Logins) != 1 {
+			return fmt.Errorf("%d logins are on the roll", len(index.Logins))
+		}
+		return s.tell(ctx, UpdateAcceptOpen, AcceptOpen{Login: index.Logins[0], Actor: operator, Reason: "its address is another one"})
+	}},
+	// Two ends by two people, of whom one gives his to the other. People wake
+	// it, and its own timer does.
+	{name: "people", people: true, when: waitsForPeople, during: peopleDoIt},
+	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
+		s.device.Answer()
+		for told := false; !told; {
+			h := s.GetWorkflowHistory(ctx, TasksID(fmt.Sprintf("%s-%d", estate.Device, s.n)), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+			for h.HasNext() {
+				e, err := h.Next()
+				if err != nil {
+					return err
+				}
+				told = told || e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == wire.DoRecordEvent
+			}
+		}
+		return errors.Join(s.device.Silence(), peopleDoIt(ctx, s))
+	}},
+}
+
+func waitsForPeople(st Status, _ WaveStatus) bool { return st.People }
+
+// peopleDoIt is what alice and bob say.
+func peopleDoIt(ctx context.Context, s *stage) error {
+	alice, err := s.store.Person(ctx, "people/alice")
+	if err != nil {
+		return err
+	}
+	bob, err := s.store.Person(ctx, "people/bob")
+	if err != nil {
+		return err
+	}
+	campaign, id := fmt.Sprintf("%s-%d", estate.Device, s.n), credential.PersonAuthority+"/"+estate.Device+"/radius"
+	for _, said := range []struct {
+		by string
+		st people.Statement
+	}{
+		{alice.ID, people.Statement{Does: people.Done, End: "gateway"}},
+		{bob.ID, people.Statement{Does: people.Reassign, End: "NPS", To: "people/alice", Note: "on leave"}},
+		{alice.ID, people.Statement{Does: people.Done, End: "NPS"}},
+	} {
+		if _, err := s.store.WriteStatement(ctx, said.by, campaign, id, said.st); err != nil {
+			return err
+		}
+		h, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{WorkflowID: TasksID(campaign), UpdateName: UpdateLook, Args: []any{Look{}}, WaitForStage: client.WorkflowUpdateStageCompleted})
+		if err == nil {
+			err = h.Get(ctx, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
