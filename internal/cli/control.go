@@ -22,10 +22,6 @@ func (a *app) resumeCommand() *cobra.Command {
 	return a.control(workflows.UpdateResume, "Go on with a paused campaign", "resumed")
 }
 
-func (a *app) abortCommand() *cobra.Command {
-	return a.control(workflows.UpdateAbort, "End the campaign: finish what lies between set and proof, never go back", "aborting")
-}
-
 // control is the command of an update that takes nothing but who asks.
 func (a *app) control(update, short, done string) *cobra.Command {
 	var out output

@@ -54,7 +54,10 @@ var more = map[string]string{
 	"rollcall resume": `resume lets a paused campaign go on where it stopped.`,
 	"rollcall abort": `abort begins no further credential. What lies between set and proof is finished, because
 a new value may be in force there, and all the rest is recorded as open. The campaign
-then ends; the next one lists anew and goes on with what this one left.`,
+then ends; the next one lists anew and goes on with what this one left.
+
+Where run has left the campaign on this machine, because it waits for people or was stopped, abort
+starts the engine as run does, follows the campaign to its end, and has its exit code.`,
 	"rollcall profiles":         `profiles are lists of what a type of device can hold, line by line, each line with its source. A campaign file names one, or a file of its own.`,
 	"rollcall profiles list":    `list names the device profiles of this build, with how many lines each has.`,
 	"rollcall schedule":         `schedule has Temporal start a campaign of the device again and again. Each run lists afresh, by the campaign file as it was when the schedule was created.`,

@@ -11,6 +11,7 @@ import (
 	"rollcall/internal/rehearsal"
 	"rollcall/internal/report"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/setup"
 )
 
 // rehearsed is what `rollcall rehearse -o json` prints. Its keys are stable.
@@ -66,14 +67,22 @@ func (s *session) rehearse(ctx context.Context, clean bool) (found rehearsed, co
 	run := &rehearsal.Rehearsal{Store: s.store, Kinds: s.kinds, Spec: s.cfg}
 	removed, err := run.Leftovers(ctx)
 	found.Removed = append(found.Removed, removed...)
-	if vault.IsDenied(err) && !s.cfg.Rehearses() && !clean {
+	switch {
+	case vault.IsDenied(err) && !s.cfg.Rehearses() && !clean:
 		err = nil // init gives that right where the file allows a rehearsal
+	case vault.IsDenied(err):
+		err = fmt.Errorf("%w; nothing was rehearsed; %s", err, setup.GivePolicy(vault.WorkerPolicy))
 	}
 	if err != nil || clean {
 		return found, 0, err
 	}
 	if run.Roll, err = s.listed(ctx); err != nil {
 		return found, 0, fmt.Errorf("%w; nothing was rehearsed: without its roll nobody knows what must not be touched", err)
+	}
+	if s.cfg.Rehearses() { // a campaign asks for the same ones when it lists
+		if err := setup.RequireRights(ctx, s.store, vault.WorkerPolicy, s.cfg, run.Roll.Credentials); err != nil {
+			return found, 0, fmt.Errorf("nothing was rehearsed: %w", err)
+		}
 	}
 	run.Spec = listing.Servers{Servers: run.Roll.Servers, Addresses: run.Roll.Addresses}.Of(s.cfg)
 	found.Results = run.All(ctx)

@@ -26,7 +26,7 @@ func TestDemoTellsItsStoryInAPipeAndLeavesOnlyTheRecord(t *testing.T) {
 		`got in with 49 of 49, each on every server`,
 		`reads\s+[0-9]+\s+secrets\s+with\s+[0-9]+\s+tokens`,
 		`shut out of 49 of 49`,
-		`53 listed · 51 dead · 2 open\n`,
+		`53 listed · 49 dead · 2 attested by people · 2 open\n`,
 		`open +svc-esg-vanished: no-account\. The demo planted it`,
 		`open +uid=app-0001,ou=people,dc=example,dc=org: unproved-path\. The intruder\s+planted it`,
 		`every line answered: 24 lines, 4 covered, 17 none, 3 for later`,
@@ -113,7 +113,7 @@ func TestKeptServersAnswerTheCommandsOnTheScreenUntilCtrlC(t *testing.T) {
 	for _, want := range []string{
 		`got in with 58 of 58`,
 		`shut out of 57 of 57, after [0-9]+ tries; still in with svc-single-reset, which was reset once`,
-		`61 listed · 59 dead · 2 open`,
+		`61 listed · 57 dead · 2 attested by people · 2 open`,
 		`profile every line answered: barracuda-esg, 24 lines, 5 covered, 16 none, 3 for later; not complete: 3 lines left for later: `,
 		`covered ldap-lookup by [0-9]+ credentials, ldap-smtp-auth by 19 credentials, cluster-secret by 1 credential, backup-target by 8 credentials, old-backups by 1 credential`,
 		`eavesdrop 0 of 57 new values read with 4 stolen logins and [0-9]+ tokens in [0-9,]+ reads `,

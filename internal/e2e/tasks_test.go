@@ -173,7 +173,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.Zero(t, p.as(carol, "tasks", "done", "old backups", "--end", "tapes").code)
 	last := u.run("run")
 	require.Zero(t, last.code, last.out+last.err)
-	require.Contains(t, last.out, "2 by attested")
+	require.Contains(t, last.out, "attested: 2 (")
 	state = u.ledger()
 	require.Equal(t, protocol.ProofAttested, state.Credential(radius.ID).Proof)
 	require.Equal(t, ledger.Closed, state.Phase)

@@ -33,6 +33,13 @@ const binary = "rollcall-engine"
 // database needs seconds.
 const startTimeout = 60 * time.Second
 
+// Left reports whether a local engine has run in a state directory: what was
+// on it is there.
+func Left(stateDir string) bool {
+	_, err := os.Stat(filepath.Join(stateDir, "engine", "temporal.db"))
+	return err == nil
+}
+
 // findOrStart decides by a lock which process owns the engine of a state
 // directory: the kernel frees it the moment its owner dies, while an engine
 // whose owner was killed still answers for a while as it shuts down. Who gets

@@ -56,8 +56,9 @@ func standingOf(l *ledger.CredentialState) standing {
 	return waiting
 }
 
-// tally counts credentials by where they stand.
-type tally struct{ Listed, Dead, Waiting, InWork, Open, Exceptions int }
+// tally counts credentials by where they stand. Attested are those of Dead by
+// people's word alone: no server was asked.
+type tally struct{ Listed, Dead, Attested, Waiting, InWork, Open, Exceptions int }
 
 func (t *tally) add(s standing) {
 	t.Listed++
@@ -76,6 +77,9 @@ func (t *tally) add(s standing) {
 }
 
 func (t tally) notDead() int { return t.Listed - t.Dead }
+
+// Proved are those that are dead by what a server showed.
+func (t tally) Proved() int { return t.Dead - t.Attested }
 
 // figures are the numbers of a campaign.
 type figures struct {
@@ -127,6 +131,9 @@ func figuresOf(s *ledger.State) figures {
 			g.Lines = append(g.Lines, l)
 		case dead:
 			f.ByProof[l.Proof]++
+			if l.Proof == protocol.ProofAttested {
+				f.All.Attested++
+			}
 			if l.Kind.Traits().HandsOver && len(l.Paths) > 0 {
 				f.HandOver = append(f.HandOver, l)
 			}

@@ -182,6 +182,8 @@ func verdictOf(s *ledger.State, t tally) verdict {
 		return verdict{"warn", "Dead, but not on every server", Plural(onFewer(s), "credential was", "credentials were") + " proved dead without a server that a person left out. Count the stolen values as good there."}
 	case t.notDead() == 0 && len(incomplete(s)) > 0:
 		return verdict{"warn", "Dead, but perhaps not all", "Every listed credential is dead, and the list may be incomplete: " + Plural(len(incomplete(s)), "warning says", "warnings say") + " so below."}
+	case t.Attested > 0 && t.notDead() == 0:
+		return verdict{"warn", "Dead, in part by people's word", Plural(t.Attested, "credential is", "credentials are") + " attested: no server was asked, and each end is done by the word of a person. All others were refused on every server of their authority, or are revoked there."}
 	case t.notDead() == 0:
 		return verdict{"good", "Clean", "Every listed credential was refused on every server of its authority, as a wrong secret, or is revoked there."}
 	default:
@@ -190,10 +192,10 @@ func verdictOf(s *ledger.State, t tally) verdict {
 }
 
 func barOf(t tally) []barPart {
-	n := shares(1000, t.Listed, t.Dead, t.Open+t.Exceptions, t.InWork)
+	n := shares(1000, t.Listed, t.Proved(), t.Attested, t.Open+t.Exceptions, t.InWork)
 	var parts []barPart
 	x := 0
-	for i, class := range []string{"dead", "open", "work"} {
+	for i, class := range []string{"dead", "attested", "open", "work"} {
 		if n[i] > 0 {
 			parts = append(parts, barPart{class, x, n[i]})
 			x += n[i]

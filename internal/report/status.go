@@ -25,6 +25,8 @@ type Status struct {
 	// ByOutcome has dead, exception and excluded. Excluded ones are not in
 	// Listed.
 	ByOutcome map[string]int `json:"by_outcome"`
+	// Attested are those of dead by people's word alone: no server was asked.
+	Attested int `json:"attested,omitempty"`
 	// Open are the credentials that a pass or the campaign left without proof.
 	Open []StatusOpen `json:"open"`
 	// LeftOut are servers that a person took out of the campaign: what died
@@ -107,6 +109,7 @@ func StatusOf(s *ledger.State, v Verification) Status {
 			string(exception): f.All.Exceptions, string(dead): f.All.Dead,
 		},
 		ByOutcome: map[string]int{"dead": f.All.Dead, "exception": f.All.Exceptions, "excluded": len(s.Excluded)},
+		Attested:  f.All.Attested,
 		Open:      []StatusOpen{},
 		LeftOut:   []StatusLeftOut{},
 		Waves:     []StatusWave{},

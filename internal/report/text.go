@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,10 +99,15 @@ func incomplete(s *ledger.State) []credential.Finding {
 	return out
 }
 
-// Headline is the campaign in one line: "41 listed · 38 dead · 3 open".
+// Headline is the campaign in one line: "41 listed · 38 dead · 3 open". What is
+// dead by people's word alone is counted apart.
 func Headline(s *ledger.State) string {
 	t := figuresOf(s).All
-	line := fmt.Sprintf("%d listed · %d dead · %d open", t.Listed, t.Dead, t.notDead())
+	line := fmt.Sprintf("%d listed · %d dead", t.Listed, t.Proved())
+	if t.Attested > 0 {
+		line += fmt.Sprintf(" · %d attested by people", t.Attested)
+	}
+	line += fmt.Sprintf(" · %d open", t.notDead())
 	if t.Exceptions > 0 && t.Exceptions < t.notDead() {
 		line += fmt.Sprintf(" (%s)", Plural(t.Exceptions, "exception", "exceptions"))
 	}
@@ -120,15 +126,20 @@ func timesLine(f figures) string {
 }
 
 func proofLine(f figures) string {
-	parts := byProof(f.ByProof)
-	if len(parts) == 0 {
-		return ""
+	shown := maps.Clone(f.ByProof)
+	delete(shown, protocol.ProofAttested)
+	var lines []string
+	if parts := byProof(shown); len(parts) > 0 {
+		line := "proved dead: " + strings.Join(parts, ", ")
+		if f.ByProof[protocol.ProofMetadata] > 0 {
+			line += " (metadata is " + proofs[protocol.ProofMetadata] + ")"
+		}
+		lines = append(lines, line)
 	}
-	line := "proved dead: " + strings.Join(parts, ", ")
-	if f.ByProof[protocol.ProofMetadata] > 0 {
-		line += " (metadata is " + proofs[protocol.ProofMetadata] + ")"
+	if n := f.All.Attested; n > 0 {
+		lines = append(lines, fmt.Sprintf("attested: %d (%s)", n, proofs[protocol.ProofAttested]))
 	}
-	return line
+	return strings.Join(lines, "; ")
 }
 
 func byProof(n map[protocol.Proof]int) (parts []string) {

@@ -156,7 +156,7 @@ func RequireRights(ctx context.Context, s *ownmount.Store, policy string, c *con
 			text = append(text, line)
 		}
 	}
-	return fmt.Errorf("vault %s: the token lacks rights: %s; nothing was changed; %s", s.Address(), strings.Join(text, "; "), givePolicy(policy))
+	return fmt.Errorf("vault %s: the token lacks rights: %s; nothing was changed; %s", s.Address(), strings.Join(text, "; "), GivePolicy(policy))
 }
 
 // RequireLedgerRights is RequireRights of the ledger's worker, whose rights
@@ -169,7 +169,8 @@ func RequireLedgerRights(ctx context.Context, s *ownmount.Store, tasks bool) err
 	return RequireRights(ctx, s, vault.LedgerPolicy, &config.Campaign{Vault: config.Vault{Mount: s.Mount(), Transit: s.Transit()}}, known)
 }
 
-func givePolicy(policy string) string {
+// GivePolicy is what to do where a token lacks what a policy gives.
+func GivePolicy(policy string) string {
 	return fmt.Sprintf("give the token the policy %s; if it has it, run `rollcall init` again with this campaign file, with an administrator's token (`rollcall init --print` shows what it writes)", policy)
 }
 
@@ -180,7 +181,7 @@ func checkRights(ctx context.Context, s *ownmount.Store, policy string, rules []
 	}
 	var out []Check
 	for _, m := range missing {
-		out = append(out, Check{What: "vault rights", Detail: m.String(), Do: givePolicy(policy)})
+		out = append(out, Check{What: "vault rights", Detail: m.String(), Do: GivePolicy(policy)})
 	}
 	if len(out) == 0 {
 		out = []Check{{What: "vault rights", OK: true, Detail: fmt.Sprintf("all that %s needs, on %d paths", policy, paths)}}

@@ -41,7 +41,7 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 		k, err := s.MountKeeping(ctx, at)
 		switch {
 		case err != nil:
-			out = append(out, Check{What: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)})
+			out = append(out, Check{What: name, Detail: err.Error(), Do: GivePolicy(vault.WorkerPolicy)})
 		case len(k.Unseen) > 0:
 			unseen = append(unseen, place.Mount+"/config")
 		case k.Deletes() && i < len(liveGrants(c, nil)):
@@ -51,7 +51,7 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 		}
 	}
 	if len(unseen) > 0 {
-		out = append(out, Check{What: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, givePolicy(vault.WorkerPolicy))})
+		out = append(out, Check{What: name, OK: true, NotChecked: true, Detail: fmt.Sprintf("this login may not read %v: whether these mounts delete by themselves what is written (delete_version_after) was not looked at; %s", unseen, GivePolicy(vault.WorkerPolicy))})
 	}
 	if len(out) == 0 && len(kept) > 0 {
 		out = append(out, Check{What: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})

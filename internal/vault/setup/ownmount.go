@@ -26,7 +26,7 @@ func OwnMount(ctx context.Context, s *ownmount.Store) Check {
 	if errors.As(err, &unready) {
 		return Check{What: name, Detail: unready.why, Do: unready.do}
 	}
-	return Check{What: name, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
+	return Check{What: name, Detail: err.Error(), Do: GivePolicy(vault.WorkerPolicy)}
 }
 
 // notReady is the error of a mount of ours that is not as `init` leaves it.

@@ -44,7 +44,7 @@ func checkPasswordPolicies(ctx context.Context, s *ownmount.Store, c *config.Cam
 		if err := s.TryPasswordPolicy(ctx, name); errors.As(err, &stop) {
 			check = Check{What: check.What, Detail: stop.Detail, Do: "no campaign begins without it"}
 		} else if err != nil {
-			check = Check{What: check.What, Detail: err.Error(), Do: givePolicy(vault.WorkerPolicy)}
+			check = Check{What: check.What, Detail: err.Error(), Do: GivePolicy(vault.WorkerPolicy)}
 		}
 		out = append(out, check)
 	}
