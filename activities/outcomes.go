@@ -21,7 +21,7 @@ func (r *Rotation) noteDead(ctx context.Context, in wire.CleanInput, page []cred
 		if slices.ContainsFunc(cleaned.Reopened, func(o wire.OpenItem) bool { return o.Index == it.Index }) {
 			continue
 		}
-		delivered := false
+		delivered := page[it.Index].Kind.OnlyEnds()
 		for i, to := range it.To {
 			delivered = delivered || to > 0 && i < len(page[it.Index].Paths)
 		}

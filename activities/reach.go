@@ -69,6 +69,9 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 	out := &reach{r: r, batch: b, mount: spec.Vault.Mount, readers: map[string][]credential.Credential{}, rises: map[string]string{}, stays: map[string]kind.Outlasts{}}
 	var paths []string
 	for _, c := range cs {
+		if c.Kind.OnlyEnds() {
+			continue // nothing new of it lies anywhere
+		}
 		paths = append(paths, out.places(c)...)
 		paths = append(paths, makes(c)...)
 	}
@@ -244,6 +247,8 @@ func (o *reach) Opened(id string) { o.r.logins.drop(o.batch.Campaign, id) }
 // no other one that will be closed, and goes on where it was begun.
 func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *protocol.Stop {
 	switch {
+	case c.Kind.OnlyEnds():
+		return nil // nothing new of it lies anywhere
 	case o.seen(c) && !o.begun(ctx, c):
 		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "an account of the roll that is not dead yet may fetch the hashes of all passwords of the domain, this new one too, and a hash logs in; nothing was changed: its old value is good until that account is dead or has lost the right (DS-Replication-Get-Changes-All on the domain), or a person accepts it by name (rollcall accept-open)"}
 	case !c.ReachesVault():

@@ -239,8 +239,8 @@ type PasswordPolicy = authority.PasswordPolicy
 type Source struct {
 	// Name for provenance; default: the type, with a number if it repeats.
 	Name string `json:"name"`
-	// Type is manifest, vault-kv, directory, vault-approle, vault-userpass or
-	// postgresql-roles.
+	// Type is manifest, vault-kv, directory, vault-approle, vault-userpass,
+	// vault-tokens or postgresql-roles.
 	Type string `json:"type"`
 	// Line in the campaign file, for messages.
 	Line int `json:"-"`
@@ -279,6 +279,13 @@ type Source struct {
 	// vault-userpass: users of this auth mount (Mount, default "userpass") that
 	// match any of: a name glob, a CIDR that the user is bound to (CIDR).
 	User string `json:"user,omitempty"`
+
+	// vault-tokens: tokens of these accessors, and those that other tokens made
+	// and that fit all else that is named: globs of the display name and of a
+	// policy, metadata key=value (Metadata).
+	Accessors   []string `json:"accessors,omitempty"`
+	DisplayName string   `json:"display_name,omitempty"`
+	Policy      string   `json:"policy,omitempty"`
 
 	// postgresql-roles: roles of the cluster Directory that may log in and
 	// match any of: a name glob (Role), membership in a role, a network from

@@ -46,7 +46,7 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
-	require.Len(t, c.Sources, 7)
+	require.Len(t, c.Sources, 8)
 	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
 	require.Equal(t, DS389, c.Directories["campus"].Driver)
 	require.Equal(t, "replace", c.Directories["campus"].Set, "the extended operation is bound by the policy there")

@@ -101,7 +101,8 @@ func anyCampaign(t *rapid.T) Campaign {
 			Mount: text.Draw(t, "mount"), Role: text.Draw(t, "role"), CIDR: text.Draw(t, "cidr"),
 			User: text.Draw(t, "user"), MemberOf: text.Draw(t, "member of"),
 			ProfileLines: filled(rapid.SliceOf(text).Draw(t, "lines")),
-			Metadata:     map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
+			Accessors:    []string{text.Draw(t, "accessor")}, DisplayName: text.Draw(t, "display name"), Policy: text.Draw(t, "policy"),
+			Metadata: map[string]string{"k" + text.Draw(t, "key"): text.Draw(t, "value")},
 		}
 	})
 	interval := rapid.Custom(func(t *rapid.T) Interval {

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,6 +23,7 @@ const (
 	FromLDAP      = "directory"
 	VaultAppRole  = "vault-approle"
 	VaultUserpass = "vault-userpass"
+	VaultTokens   = "vault-tokens"
 	FromPostgres  = settings.Type + "-roles"
 )
 
@@ -39,6 +42,7 @@ var sourceTypes = []sourceType{
 	{FromLDAP, []string{"directory", "filter", "base", "kind"}, (*loader).search},
 	{VaultAppRole, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
 	{VaultUserpass, []string{"mount", "user", "cidr"}, (*loader).userpass},
+	{VaultTokens, []string{"accessor", "display_name", "policy", "metadata"}, (*loader).tokens},
 	{FromPostgres, []string{"directory", "role", "member_of", "cidr"}, (*loader).roles},
 }
 
@@ -248,21 +252,76 @@ func (l *loader) appRole(f fields, s *Source, _ *Campaign) {
 		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
 	}
 	f.network(s)
-	if f.has("metadata") {
-		m := l.mapping(f.vals["metadata"], f.at("metadata"))
-		for k := range m.vals {
-			if v, ok := m.scalar(k); ok {
-				if s.Metadata == nil {
-					s.Metadata = map[string]string{}
-				}
-				s.Metadata[k] = v
-			}
-		}
-	}
+	s.Metadata = l.metadata(f)
 	if !f.has("role") && !f.has("cidr") && !f.has("metadata") {
 		l.problem(f.line, "%s: says nothing that ties a role to the device; give role, cidr or metadata", f.where)
 	}
 }
+
+func (l *loader) metadata(f fields) map[string]string {
+	if !f.has("metadata") {
+		return nil
+	}
+	m := l.mapping(f.vals["metadata"], f.at("metadata"))
+	out := map[string]string{}
+	for k := range m.vals {
+		if v, ok := m.scalar(k); ok {
+			out[k] = v
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// tokens are ended, so what would take others than were meant is refused.
+func (l *loader) tokens(f fields, s *Source, _ *Campaign) {
+	for _, n := range f.list("accessor") {
+		text, why := Accessor(n.Value)
+		if n.Kind != yaml.ScalarNode || why != "" {
+			f.problem("accessor", "%s", cmp.Or(why, "must be a list of accessors"))
+			continue
+		}
+		s.Accessors = append(s.Accessors, text)
+	}
+	s.DisplayName, s.Policy, s.Metadata = f.str("display_name"), f.str("policy"), l.metadata(f)
+	for key, pattern := range map[string]string{"display_name": s.DisplayName, "policy": s.Policy} {
+		if _, err := Matches(pattern, ""); err != nil {
+			f.problem(key, "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
+		} else if pattern != "" && strings.Trim(pattern, "*?") == "" {
+			f.problem(key, "fits every token: all that fit are revoked, so say more")
+		}
+	}
+	if s.Policy == "default" {
+		f.problem("policy", "fits nearly every token: all that fit are revoked, so name another policy")
+	}
+	if len(s.Accessors) == 0 && s.DisplayName == "" && s.Policy == "" && s.Metadata == nil {
+		l.problem(f.line, "%s: says nothing that ties a token to the device; give accessor, display_name, policy or metadata", f.where)
+	}
+}
+
+// Accessor is the accessor of a token as people write it, or why it is none.
+// The text is not repeated: it may be a token.
+func Accessor(text string) (accessor, why string) {
+	text = strings.TrimSpace(text)
+	for _, prefix := range []string{"auth/", "token/", "accessor/"} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	switch {
+	case tokenForm.MatchString(text):
+		return "", "has the form of a token and is not repeated here: write its accessor (vault token lookup shows it); treat the token as disclosed and revoke it"
+	case !accessorForm.MatchString(text):
+		return "", "must be the accessor of a token, as vault token lookup shows it (never the token)"
+	}
+	return text, ""
+}
+
+// What accessors look like, and tokens, which must not stand in a file.
+var (
+	accessorForm = regexp.MustCompile(`^[A-Za-z0-9._-]{8,128}$`)
+	tokenForm    = regexp.MustCompile(`^(hv[sbr]|[sbr])\.`)
+)
 
 func (l *loader) userpass(f fields, s *Source, _ *Campaign) {
 	f.authMount(s, "userpass", "a userpass")

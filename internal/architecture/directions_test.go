@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
-	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword", "internal/kind/byhand", "internal/vault/setup", "internal/wire"},
+	{"internal/kind/ldappassword", "internal/kind/adpassword", "internal/kind/approlesecretid", "internal/kind/userpasspassword", "internal/kind/vaultlogin", "internal/kind/postgrespassword", "internal/kind/byhand", "internal/kind/vaulttoken", "internal/vault/setup", "internal/wire"},
 	// But for this one: ad-password, and then must-change.
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},

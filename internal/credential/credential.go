@@ -27,9 +27,9 @@ type Credential struct {
 
 	// Subject is the immutable identity at the authority: entryUUID (RFC 4530)
 	// for an LDAP entry, objectGUID for one of Active Directory, "mount/role"
-	// for an AppRole, "mount/name" for a userpass user, the folded name of what
-	// only a person can change. Empty when no account
-	// was found; Problem then says so.
+	// for an AppRole, "mount/name" for a userpass user, "token/accessor" for a
+	// token of Vault, the folded name of what only a person can change. Empty
+	// when no account was found; Problem then says so.
 	Subject string `json:"subject,omitempty"`
 
 	// Name is for people: the DN or the role as it was when it was listed.
@@ -37,7 +37,7 @@ type Credential struct {
 
 	// Paths are the places in Vault where consumers read the secret. All of
 	// them are kept current. Never empty once the roll is merged, unless
-	// Problem is set.
+	// Problem is set or nothing new is made (Kind.OnlyEnds).
 	Paths []Path `json:"paths,omitempty"`
 
 	// Adopted says that Vault held no path for the account and Paths is the
@@ -132,7 +132,7 @@ func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
 // ReachesVault reports whether it is a way into Vault: with it, a thief reads
 // what its policies let him.
 func (c Credential) ReachesVault() bool {
-	if c.Kind.OpensVault() && c.Subject != "" {
+	if (c.Kind.OpensVault() || c.Kind.OnlyEnds()) && c.Subject != "" {
 		return true
 	}
 	for _, l := range c.Logins {

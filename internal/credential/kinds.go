@@ -25,6 +25,9 @@ const (
 	UserpassPassword Kind = "userpass-password"
 	// PostgresPassword is the password of a role of a PostgreSQL cluster.
 	PostgresPassword Kind = "postgres-password"
+	// VaultToken is a token of Vault that the device has in its configuration:
+	// no login gave it, so it is ended, and nothing new is made.
+	VaultToken Kind = "vault-token"
 
 	// What only a person can change, in its forms: they differ in which lines
 	// of a profile they answer, and in whether Rollcall makes the new value.
@@ -58,6 +61,7 @@ var kinds = []Traits{
 		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
 		Makes: []string{"", "/password"}}, Answers: vaultLogins},
 	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true, Answers: []LineKind{Database, ServiceLogin}},
+	{Kind: VaultToken, Word: "token", Field: "token", OnlyEnds: true, Answers: vaultLogins},
 	{Kind: AnyByHand, Word: "secret", Field: valueField, ByHand: &ByPerson{}, AnswersAny: true},
 	{Kind: SecretByHand, Word: "shared secret", Field: valueField, ByHand: &ByPerson{Makes: true}, Answers: []LineKind{SharedSecret, SNMP}},
 	{Kind: LocalAccountByHand, Word: "password", Field: valueField, ByHand: &ByPerson{Makes: true}, Answers: []LineKind{LocalAccount, ServiceLogin, BackupTarget, Database, SNMP}},
@@ -117,6 +121,9 @@ type Traits struct {
 	// ByHand is set for what only a person can change, and nil for what
 	// Rollcall sets itself.
 	ByHand *ByPerson
+	// OnlyEnds: Rollcall ends it and sets nothing. Who needs another one gets
+	// that by a login of its own, so no place holds a new value.
+	OnlyEnds bool
 	// Login is set for logins to Vault, and nil for what Vault does not decide
 	// on.
 	Login *Login
@@ -172,6 +179,9 @@ func (k Kind) Traits() Traits {
 
 // ByHand reports whether only a person can change credentials of the kind.
 func (k Kind) ByHand() bool { return k.Traits().ByHand != nil }
+
+// OnlyEnds reports whether credentials of the kind are ended, and none is set.
+func (k Kind) OnlyEnds() bool { return k.Traits().OnlyEnds }
 
 // OpensVault reports whether credentials of the kind are logins to Vault.
 func (k Kind) OpensVault() bool { return k.Traits().Login != nil }

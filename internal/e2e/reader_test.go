@@ -2,12 +2,15 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/estate"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 )
 
 // An administrator once made a token for the device, and another one for a
@@ -60,4 +63,68 @@ func TestWhatATokenOfTheDeviceReadsWaitsUntilItIsGone(t *testing.T) {
 		require.Equal(t, "dead", string(line.Outcome), line.Name)
 	}
 	require.Equal(t, []credential.FindingCode{credential.FindingAccepted}, warningsOf(u.ledger()))
+}
+
+// A token that the campaign names goes first and alone: it is dead before
+// anything is set, whatever it could read.
+func TestATokenOfTheDeviceThatIsNamedEndsBeforeAnythingIsSet(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2, AppRoles: 1})
+	api := e.Vault.Client()
+	require.NoError(t, api.Sys().PutPolicy("esg-static", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }`))
+	token := func(req vaultapi.TokenCreateRequest) *vaultapi.SecretAuth {
+		req.Policies, req.Period, req.NoParent = []string{"esg-static"}, "72h", true
+		made, err := api.Auth().Token().Create(&req)
+		require.NoError(t, err)
+		return made.Auth
+	}
+	named := token(vaultapi.TokenCreateRequest{DisplayName: "esg-01"})
+	fits := token(vaultapi.TokenCreateRequest{Metadata: map[string]string{"device": "esg-01"}})
+	consumers := token(vaultapi.TokenCreateRequest{Metadata: map[string]string{"device": "other"}})
+	file, err := e.CampaignFile(nil, quick+"accept:\n  - {vault: auth/token/policy/esg-static, reason: another appliance has one too}\n")
+	require.NoError(t, err)
+	admin := newUser(t, e, file)
+	admin = admin.edited("sources:\n", "sources:\n  - {name: static, type: vault-tokens, accessor: ["+named.Accessor+"]}\n"+
+		"  - {name: alike, type: vault-tokens, policy: esg-*, metadata: {device: esg-01}}\n")
+	admin.must("init")
+	u := restrictedUser(t, e, admin)
+	listed := admin.run("list")
+	require.Contains(t, listed.out, named.Accessor)
+	require.Contains(t, listed.err, "the worker does, when a campaign starts")
+	require.NotContains(t, listed.out, fits.Accessor, "a look at all tokens is the worker's")
+
+	ran := u.run("run")
+	require.Zero(t, ran.code, ran.out+ran.err)
+	first := map[string]bool{"vault/token/" + named.Accessor: true, "vault/token/" + fits.Accessor: true}
+	state, n := u.ledger(), 0
+	var ended time.Time
+	for _, l := range state.Credentials {
+		require.Equal(t, ledger.Dead, l.Outcome, l.Name)
+		if first[l.ID] {
+			require.Equal(t, protocol.ProofRevoked, l.Proof)
+			require.Equal(t, protocol.Gone, l.Evidence[0].Old)
+			ended, n = l.DeadAt, n+1
+		}
+	}
+	require.Equal(t, 2, n)
+	for _, l := range state.Credentials {
+		require.True(t, first[l.ID] || l.SetAt.After(ended), "%s was set while a token could read it", l.Name)
+	}
+	for _, auth := range []*vaultapi.SecretAuth{named, fits} {
+		_, err := api.Auth().Token().LookupAccessor(auth.Accessor)
+		require.ErrorContains(t, err, "invalid accessor")
+	}
+	_, err = api.Auth().Token().LookupAccessor(consumers.Accessor)
+	require.NoError(t, err)
+	require.Contains(t, u.must("ledger", "verify"), "VERIFIED")
+	require.Contains(t, u.must("report", "-o", "json"), named.Accessor)
+
+	// It is named still, and has ended: that is no slip of the pen.
+	again := u.run("run")
+	require.Equal(t, 2, again.code, again.out+again.err)
+	require.Contains(t, again.err, "source alike found nothing")
+	require.NotContains(t, again.err, "no-account")
+	for _, l := range u.ledger().Credentials {
+		require.Equal(t, ledger.Dead, l.Outcome, l.Name)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -92,6 +93,9 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 		authority, subject, ok := strings.Cut(x.ID, "/")
 		if from := openedBy(x.Found, ""); ok && from != "" && !seen[x.ID] {
 			k := credential.Credential{ID: x.ID, Kind: credential.AppRoleSecretID, Authority: authority, Subject: subject, Name: x.Name, Reasons: x.Found}
+			if strings.HasPrefix(subject, minted.TokenPrefix) {
+				k.Kind = credential.VaultToken
+			}
 			if of := c.KindOf(authority); of != "" {
 				k.Kind = of
 			}

@@ -178,6 +178,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 		return nil, nil, err
 	}
 	l.addTasks(roll, now)
+	l.sayTokens(roll)
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
 	}
@@ -340,14 +341,15 @@ type lister struct {
 
 	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
 
-	mounts    []*authMount               // of type ldap, that ask a directory of the campaign
-	uses      []vaultUse                 // accounts with which Vault itself works
-	hosts     sync.Map                   // addresses by host, as this machine sees them
-	spellings sync.Map                   // what directories call entries, by reference: asked
-	groups    sync.Map                   // policies of groups of Vault's identities, by id
-	gets      map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
-	only      string                     // the one authority whose accounts matter; empty: all
-	past      past                       // what earlier campaigns left
+	mounts     []*authMount               // of type ldap, that ask a directory of the campaign
+	uses       []vaultUse                 // accounts with which Vault itself works
+	hosts      sync.Map                   // addresses by host, as this machine sees them
+	spellings  sync.Map                   // what directories call entries, by reference: asked
+	groups     sync.Map                   // policies of groups of Vault's identities, by id
+	gets       map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
+	only       string                     // the one authority whose accounts matter; empty: all
+	seenTokens []liveToken                // that a source names
+	past       past                       // what earlier campaigns left
 
 	device []string // hosts of the compromised device
 
@@ -385,6 +387,7 @@ var collectors = map[string]func(*lister, context.Context, config.Source) error{
 	config.FromLDAP:      (*lister).search,
 	config.VaultAppRole:  (*lister).appRoles,
 	config.VaultUserpass: (*lister).userpass,
+	config.VaultTokens:   (*lister).vaultTokens,
 	config.FromPostgres:  (*lister).roles,
 }
 

@@ -9,17 +9,19 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
 )
 
 // A manifest is a list that people keep of what a device knows. Each row has
 //
-//	kind       approle-secret-id, userpass-password, or what the directory's accounts have (default):
+//	kind       approle-secret-id, userpass-password, vault-token, or what the directory's accounts have (default):
 //	           ldap-password, or ad-password in Active Directory; user-password
 //	           there for a person's account, which then has no path
 //	directory  a directory of the campaign; may be left out where there is one
 //	account    DN, uid, mail or entryUUID (389 Directory Server: nsUniqueId); in Active Directory DN, sAMAccountName,
 //	           userPrincipalName, servicePrincipalName, mail or objectGUID;
-//	           mount/role for an AppRole, mount/name for a userpass user
+//	           mount/role for an AppRole, mount/name for a userpass user,
+//	           the accessor of a token of Vault
 //	path       where Vault holds it, mount/path#field; may be left out
 //	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
@@ -116,6 +118,9 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	switch traits := cand.Kind.Traits(); {
 	case cand.Kind != "" && traits.Kind == "":
 		t.problem(r.fileLine, "kind: must be %s", anyKind())
+	case traits.OnlyEnds:
+		t.token(&cand, r)
+		return cand
 	case traits.Login != nil:
 		if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
 			t.problem(r.fileLine, "directory: leave it out, Vault itself decides on %s", traits.Login.What)
@@ -156,6 +161,22 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 		cand.Path = &p
 	}
 	return cand
+}
+
+// token is a row of a token of Vault: it is ended, so it has no path.
+func (t *table) token(cand *Candidate, r row) {
+	if cand.Authority != "" && cand.Authority != credential.VaultAuthority {
+		t.problem(r.fileLine, "directory: leave it out, Vault itself decides on a token")
+	}
+	cand.Authority = credential.VaultAuthority
+	if r.cells["path"] != "" {
+		t.problem(r.fileLine, "path: leave it out, a token is ended and no new one is left anywhere")
+	}
+	accessor, why := config.Accessor(r.exact)
+	if why != "" {
+		t.problem(r.fileLine, "account: %s", why)
+	}
+	cand.Account = minted.TokenPrefix + accessor
 }
 
 // exactly is the account of a row at an authority that knows names by their

@@ -63,7 +63,7 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 				"m.csv:4: needs account or path, or it names nothing",
 				"m.csv:5: directory: not in the campaign file, which has: corp, plant",
 				"m.csv:6: directory: missing, and the campaign file does not have exactly one",
-				"m.csv:7: kind: must be ldap-password, ad-password, user-password, approle-secret-id, userpass-password, postgres-password, by-hand, shared-secret, local-account, api-key, cloud-account, mfa-seed or purge",
+				"m.csv:7: kind: must be ldap-password, ad-password, user-password, approle-secret-id, userpass-password, postgres-password, vault-token, by-hand, shared-secret, local-account, api-key, cloud-account, mfa-seed or purge",
 				"m.csv:8: account: an AppRole is written as mount/name, for example approle/esg-01",
 				"m.csv:9: directory: leave it out, Vault itself decides on an AppRole",
 			}},

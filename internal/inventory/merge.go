@@ -8,6 +8,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -126,7 +127,11 @@ func (m *merger) accounts(c Candidate) []Account {
 	if c.Account == "" {
 		return nil
 	}
-	return preferAccounts(m.known[refTo(m.c, c.Authority, c.Account)])
+	// A token is ended where a person names it as one, and not by the word of a
+	// secret: whoever may write that could have anybody's revoked.
+	return slices.DeleteFunc(slices.Clone(preferAccounts(m.known[refTo(m.c, c.Authority, c.Account)])), func(a Account) bool {
+		return a.kind.OnlyEnds() && !c.Kind.OnlyEnds()
+	})
 }
 
 // matched adds a candidate to the draft of its account.
@@ -359,6 +364,8 @@ func (m *merger) unmatched(id string, c Candidate) *draft {
 		l.find(credential.FindingNoAccount, "names the account %q and no directory, and the campaign has several: set custom_metadata directory", c.Account)
 	case c.Authority != credential.VaultAuthority && !m.hasAuthority(c.Authority):
 		l.find(credential.FindingNoAccount, "names the account %q in %s, an authority that the campaign file does not have", c.Account, c.Authority)
+	case c.Kind.OnlyEnds() && !m.unasked(c):
+		l.find(credential.FindingNoAccount, "Vault knows no token of the accessor %q%s, and no earlier roll of the device had it: it has ended, or the accessor is mistyped; find out which, and take it out", strings.TrimPrefix(c.Account, minted.TokenPrefix), inRow(c))
 	case m.unasked(c):
 		l.find(credential.FindingNoAccount, "names the login to Vault %q, which Rollcall may not look up: the auth mount is not there, or the worker's policy does not have it; if the device has this login, run rollcall init again, and if nobody knows it, ask who wrote this into the secret's metadata", c.Account)
 	case strings.Contains(c.Account, `\`) && !isDN(c.Account) && m.c.Directories[c.Authority].Driver != "":

@@ -24,6 +24,7 @@ const (
 
 // Names of the waves that no file has to name.
 const (
+	waveTokens = "tokens-of-vault"
 	waveLogins = "logins-to-vault"
 	waveResets = "may-reset-others"
 	waveRest   = "the rest"
@@ -45,7 +46,7 @@ func (d *draft) rank() rank {
 // I/O.
 //
 // The waves of the file that name logins to Vault are its first ones (config
-// holds it to that). Then come the logins that they leave over, and the other
+// holds it to that), behind tokens of Vault, which have the very first. Then come the logins that they leave over, and the other
 // waves of the file with the rest behind them. Accounts that can reset others,
 // and that no wave of the file names, have waves of their own before these, or
 // right behind the wave of whoever can reset them. Behind the rest, whatever
@@ -64,11 +65,13 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	rest := len(m.c.Waves)
 	at := map[*draft]spot{}
 	var ranked []*draft
-	logins, last := false, false
+	tokens, logins, last := false, false, false
 	for _, l := range m.drafts {
 		i := m.wave(l)
 		switch {
 		case ours(l):
+		case l.Kind.OnlyEnds():
+			tokens = true
 		case l.goesLast():
 			last = true
 		case l.rank() == toVault && i >= leading:
@@ -87,6 +90,9 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	add := func(name string, batch int) int {
 		waves = append(waves, credential.Wave{Name: name, Batch: batch})
 		return len(waves) - 1
+	}
+	if tokens {
+		add(waveTokens, 0)
 	}
 	between := map[spot]bool{} // waves of ours for accounts that can reset others
 	for _, s := range at {
@@ -124,6 +130,8 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 		switch {
 		case ours(l):
 			l.Wave = behind + own[l.ID]
+		case l.Kind.OnlyEnds():
+			l.Wave = 0
 		case l.goesLast():
 			l.Wave = behind - 1
 		case !ok:

@@ -70,7 +70,7 @@ func (m *merger) adopt(own ownIdentities) error {
 		for _, p := range l.Paths {
 			taken[secretPathOf(p)]++
 		}
-		if len(l.Paths) == 0 && l.Subject != "" && l.Problem == "" {
+		if len(l.Paths) == 0 && l.Subject != "" && l.Problem == "" && !l.Kind.OnlyEnds() {
 			p, err := m.adopted(l, l.short)
 			if err != nil {
 				return err
@@ -80,7 +80,7 @@ func (m *merger) adopt(own ownIdentities) error {
 		}
 	}
 	for id, l := range m.drafts {
-		if _, ours := own[id]; ours || l.Subject == "" || l.Problem != "" || l.Hearsay {
+		if _, ours := own[id]; ours || l.Kind.OnlyEnds() || l.Subject == "" || l.Problem != "" || l.Hearsay {
 			continue
 		}
 		spare, err := m.adopted(l, l.short+"-"+l.Subject)

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/powers"
 )
@@ -117,6 +118,9 @@ func (p *preview) texts(ctx context.Context, c credential.Credential, r *credent
 func (p *preview) names(ctx context.Context, c credential.Credential, r *credential.Reach) (all []string, shown bool, err error) {
 	mount, name, ok := cutRole(c.Subject)
 	switch {
+	case c.Kind.OnlyEnds():
+		token, err := minted.New(p.api, credential.VaultAuthority).Living(ctx, []string{name})
+		return slices.Concat(token[name].Policies, token[name].IdentityPolicies), true, err
 	case !c.Kind.OpensVault():
 		// A directory account at an auth mount: by its groups there, which only
 		// Vault and the directory know.

@@ -87,7 +87,7 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 		remade[id] = append(remade[id], path)
 	}
 	for _, c := range roll.Credentials {
-		if c.Problem != "" || c.Subject == "" || c.Task != nil && !c.Task.Make {
+		if c.Problem != "" || c.Subject == "" || c.Kind.OnlyEnds() || c.Task != nil && !c.Task.Make {
 			continue
 		}
 		if c.Task != nil {

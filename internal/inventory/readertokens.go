@@ -118,7 +118,7 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	if err != nil {
 		return nil, err
 	}
-	mine := loginsOfRoll(roll)
+	mine, listed := loginsOfRoll(roll), tokensOfRoll(roll)
 	entities := map[string]bool{}
 	for _, t := range all {
 		if t.Entity != "" && mine.minted(t) {
@@ -128,7 +128,7 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	groups := map[string]*sameRights{}
 	for accessor, t := range all {
 		live := r.l.seen(accessor, t)
-		if accessor == self || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
+		if accessor == self || listed[accessor] || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
 			continue
 		}
 		policies := slices.Compact(slices.Sorted(slices.Values(slices.Concat(t.Policies, t.IdentityPolicies))))
@@ -301,7 +301,7 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	if t.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
 	}
-	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
+	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
 		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 )
 
 // limitsOf says before the run what is known to keep a login from being
@@ -23,8 +24,12 @@ var limitsOf = map[string]func(*lister, context.Context, *credential.Credential)
 // type of its mount.
 func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known accounts) error {
 	users := map[string][]mention{} // by mount
-	var roles []mention
+	var roles, tokens []mention
 	for _, ref := range refs {
+		if strings.HasPrefix(ref.text, minted.TokenPrefix) {
+			tokens = append(tokens, ref)
+			continue
+		}
 		mount, _, ok := cutRole(ref.text)
 		kind := ""
 		if ok {
@@ -43,6 +48,9 @@ func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known account
 		if err := l.lookUpUsers(ctx, mount, users[mount], known); err != nil {
 			return err
 		}
+	}
+	if err := l.lookUpTokens(ctx, tokens, known); err != nil {
+		return err
 	}
 	return l.lookUpRoles(ctx, roles, known)
 }

@@ -34,6 +34,17 @@ func loginsOfRoll(roll *credential.Roll) rollLogins {
 	return out
 }
 
+// tokensOfRoll are the accessors of tokens that have a line of their own.
+func tokensOfRoll(roll *credential.Roll) map[string]bool {
+	out := map[string]bool{}
+	for _, c := range roll.Credentials {
+		if accessor, ok := strings.CutPrefix(c.Subject, minted.TokenPrefix); ok && c.Kind.OnlyEnds() {
+			out[accessor] = true
+		}
+	}
+	return out
+}
+
 // minted reports whether a login of the roll made a token itself.
 func (of rollLogins) minted(t minted.Token) bool {
 	at := strings.TrimPrefix(t.Path, "auth/")

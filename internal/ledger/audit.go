@@ -292,9 +292,23 @@ func (a *audit) judge(d death) {
 		a.rep.add(d.index, d.entry.Credential, "dead by an unknown proof %q", d.entry.Proof)
 		return
 	}
+	if a.state.Credential(d.entry.Credential).Kind.OnlyEnds() {
+		a.gone(d)
+		return
+	}
 	// What the change time was before is not in the ledger, so a change time
 	// must at least be there.
 	if _, stop := protocol.Dead(a.asked(d), d.entry.Evidence, d.entry.Proof == protocol.ProofBind, nil); stop != nil {
 		a.rep.add(d.index, d.entry.Credential, "called dead by %s without the evidence: %v", d.entry.Proof, stop)
+	}
+}
+
+// gone judges the death of what is only ended.
+func (a *audit) gone(d death) {
+	if d.entry.Proof != protocol.ProofRevoked {
+		a.rep.add(d.index, d.entry.Credential, "dead by %s, and it is only ended: nothing new is set", d.entry.Proof)
+	}
+	if stop := protocol.Ended(a.asked(d), d.entry.Evidence); stop != nil {
+		a.rep.add(d.index, d.entry.Credential, "called ended without the evidence: %v", stop)
 	}
 }

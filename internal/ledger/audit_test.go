@@ -47,6 +47,15 @@ func story() []Entry {
 		whole(CampaignClosed, &Counts{Listed: 3, Dead: 2, Open: 1}))
 }
 
+// ends makes the first credential one that is only ended, dead by such
+// evidence.
+func ends(s []Entry, death int, proof protocol.Proof, old, new protocol.Answer) {
+	s[1].Kind, s[death].Proof = credential.VaultToken, proof
+	for i := range s[death].Evidence {
+		s[death].Evidence[i].Old, s[death].Evidence[i].New = old, new
+	}
+}
+
 func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 	const (
 		rollClosed = 4
@@ -105,6 +114,17 @@ func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 		{"a take-over that nobody asked for", taken(5, &TookFrom{Campaign: "another", Asked: true}, ""), 5, "does not say who"},
 		{"a take-over before the roll was closed", taken(4, &TookFrom{Campaign: "another"}, "anna@vm"), 4, "before the roll was closed"},
 		{"a take-over in the middle", taken(7, &TookFrom{Campaign: "another"}, "anna@vm"), 7, "after something was announced"},
+		{"a token that was ended", with(func(s []Entry) { ends(s, death0, protocol.ProofRevoked, protocol.Gone, protocol.NotAsked) }), 0, ""},
+		{"a token that is there still", with(func(s []Entry) { ends(s, death0, protocol.ProofRevoked, protocol.Accepted, protocol.NotAsked) }), death0, "still knows what was to be ended"},
+		{"a token that was not looked up", with(func(s []Entry) { ends(s, death0, protocol.ProofRevoked, protocol.NotAsked, protocol.NotAsked) }), death0, "still knows what was to be ended"},
+		{"a token with a new value", with(func(s []Entry) { ends(s, death0, protocol.ProofRevoked, protocol.Gone, protocol.Accepted) }), death0, "called ended without the evidence"},
+		{"a token dead by bind", with(func(s []Entry) { ends(s, death0, protocol.ProofBind, protocol.Refused, protocol.Accepted) }), death0, "it is only ended"},
+		{"a password dead by being gone", with(func(s []Entry) {
+			s[death0].Proof = protocol.ProofRevoked
+			for i := range s[death0].Evidence {
+				s[death0].Evidence[i].Old, s[death0].Evidence[i].New = protocol.Gone, protocol.NotAsked
+			}
+		}), death0, "without the evidence"},
 		{"a death by hearsay", with(func(s []Entry) { s[death1].Proof = "hearsay" }), death1, `unknown proof "hearsay"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -53,3 +53,24 @@ func judge(e Evidence, oldKnown bool, before string) *Stop {
 	}
 	return nil
 }
+
+// Ended decides whether evidence proves that what is only ended, with nothing
+// new in its place, is there no more: on every server exactly once.
+func Ended(servers []string, ev []Evidence) *Stop {
+	seen := map[string]Evidence{}
+	for _, e := range ev {
+		seen[e.Server] = e
+	}
+	for _, s := range servers {
+		switch e, ok := seen[s]; {
+		case !ok:
+			return &Stop{Reason: ReasonUnreachable, Server: s, Detail: "no answer from this server yet"}
+		case e.Old != Gone || e.New != NotAsked:
+			return &Stop{Reason: ReasonOldAccepted, Server: s, Detail: "this server still knows what was to be ended"}
+		}
+	}
+	if len(servers) == 0 {
+		return &Stop{Reason: ReasonInternal, Detail: "the authority has no servers"}
+	}
+	return nil
+}

@@ -27,6 +27,9 @@ const lostAnswers = 2
 // context that outlives a polite stop. Killed in the middle, it is called
 // again and decides from what it sees.
 func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt int, fresh bool) Applied {
+	if c.Kind.OnlyEnds() {
+		return r.end(ctx, c, attempt)
+	}
 	j := &job{Rotator: r, c: c, intended: attempt}
 	for lost := 0; ; lost++ {
 		err := j.run(ctx, fresh && lost == 0)

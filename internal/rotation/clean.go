@@ -20,6 +20,9 @@ import (
 // as long as a path does not give its readers that value: then lost says which
 // state was left, and the credential is open again.
 func (r *Rotator) Clean(ctx context.Context, c credential.Credential, d wire.Dead) (lost *protocol.Stop, err error) {
+	if c.Kind.OnlyEnds() {
+		return nil, nil // nothing of it was staged or written
+	}
 	paths := slices.Clone(c.Paths)
 	if c.Spare != nil && len(d.To) > len(paths) {
 		paths = append(paths, *c.Spare)

@@ -21,6 +21,9 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	if stop := ProblemStop(c); stop != nil {
 		return keptOpen(protocol.Precheck, stop)
 	}
+	if c.Kind.OnlyEnds() {
+		return r.prepareEnd(ctx, c)
+	}
 	account, read, err := r.account(ctx, c)
 	if err == nil && account.State != protocol.Accepted {
 		err = stopOf(account, r.writeServer())

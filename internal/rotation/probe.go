@@ -44,7 +44,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 			return stopUnlessDead(*ev)
 		}
 	}
-	ev.At = j.Now().UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+	ev.At = evidenceTime(j.Now())
 	return nil
 }
 
@@ -120,3 +120,7 @@ func (j *job) named(a kind.Account, server string) error {
 }
 
 const renamed = "the account was renamed or moved while it was worked on; the next pass reads it again"
+
+func evidenceTime(at time.Time) string {
+	return at.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+}

@@ -21,6 +21,7 @@ import (
 	"rollcall/internal/kind/userpasspassword"
 	"rollcall/internal/kind/userpassword"
 	"rollcall/internal/kind/vaultlogin"
+	"rollcall/internal/kind/vaulttoken"
 	"rollcall/internal/postgres"
 	"rollcall/internal/postgres/settings"
 	"rollcall/internal/vault"
@@ -38,6 +39,7 @@ var kinds = map[credential.Kind]opener{
 	credential.AppRoleSecretID:  openAppRoleSecretID,
 	credential.UserpassPassword: openUserpassPassword,
 	credential.PostgresPassword: openPostgresPassword,
+	credential.VaultToken:       openVaultToken,
 
 	credential.AnyByHand:          openByHand,
 	credential.SecretByHand:       openByHand,
@@ -245,4 +247,8 @@ func openPostgresPassword(r *Registry, spec *config.Campaign, name string) (kind
 
 func openByHand(r *Registry, spec *config.Campaign, name string) (kind.Authority, error) {
 	return byhand.New(name, spec.Vault.Password, r.vault.GeneratePassword), nil
+}
+
+func openVaultToken(r *Registry, _ *config.Campaign, name string) (kind.Authority, error) {
+	return vaulttoken.New(r.tokens, name), nil
 }

@@ -114,7 +114,7 @@ func ownRules(policy string, c *config.Campaign, known []credential.Credential) 
 			rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 		}
 		rs = append(rs, loginRules(c)...)
-		if rotatesLogins(known) {
+		if rotatesLogins(known) || endsTokens(c, known) {
 			rs = append(rs, tokenRules...)
 		}
 		return append(append(rs, appRoleRules(c, known, true)...), userpassRules(c, known, true)...)
@@ -159,6 +159,9 @@ func ownRules(policy string, c *config.Campaign, known []credential.Credential) 
 	}
 	rs = append(rs, bindRules(c)...)
 	rs = append(rs, loginRules(c)...)
+	if endsTokens(c, known) {
+		rs = append(rs, rule{"auth/token/lookup-accessor", []string{update}}) // it shows no token
+	}
 	return append(append(rs, appRoleRules(c, known, false)...), userpassRules(c, known, false)...)
 }
 
@@ -416,6 +419,12 @@ func loginRules(c *config.Campaign) []rule {
 // as the listing found.
 func rotatesLogins(known []credential.Credential) bool {
 	return slices.ContainsFunc(known, func(k credential.Credential) bool { return len(k.Logins) > 0 })
+}
+
+// endsTokens reports whether tokens of Vault are ended.
+func endsTokens(c *config.Campaign, known []credential.Credential) bool {
+	return slices.ContainsFunc(c.Sources, func(s config.Source) bool { return s.Type == config.VaultTokens }) ||
+		slices.ContainsFunc(known, func(k credential.Credential) bool { return k.Kind.OnlyEnds() })
 }
 
 func hcl(purpose, device string, rules []rule) string {
