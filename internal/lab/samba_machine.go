@@ -45,10 +45,11 @@ mount --bind ` + mountPoint + `/machine/resolv.conf /etc/resolv.conf &&
 mount --bind ` + mountPoint + `/machine/nsswitch.conf /etc/nsswitch.conf &&
 shift 2 && exec "$@"`
 
-// inside is the command that runs program on the machine.
+// inside is the command that runs program on the machine. Databases are not
+// flushed to disk, also where no smb.conf says so yet (tdb's own switch).
 func (m *machine) inside(program string, args ...string) (string, []string) {
 	return "nsenter", append([]string{"--net=" + m.net.path(), "--", "unshare", "--mount", "--uts", "--", "sh", "-c", begin, "sh",
-		m.dir, m.host, "env", "KRB5_CONFIG=" + mountPoint + "/machine/krb5.conf", program}, args...)
+		m.dir, m.host, "env", "KRB5_CONFIG=" + mountPoint + "/machine/krb5.conf", "TDB_NO_FSYNC=1", program}, args...)
 }
 
 // run runs a program on the machine to its end and returns what it said. It is

@@ -144,18 +144,23 @@ func (p *SambaPair) Heal(ctx context.Context) error {
 
 // AwaitReplication makes each domain controller fetch what the other has, which
 // by themselves they do some seconds after a change. It is tried again until
-// ctx ends.
+// ctx ends: each is a single process, and when each waits for the other's
+// answer, both wait for a minute.
 func (p *SambaPair) AwaitReplication(ctx context.Context) error {
 	for _, way := range []struct{ to, from *Samba }{{p.Second, p.First}, {p.First, p.Second}} {
+		var said []byte // by the last try that came to its end
 		for {
 			out, err := way.to.machine.run(ctx, sambaTool, "drs", "replicate", way.to.machine.host, way.from.machine.host, sambaBase,
 				"--sync-forced", "-P", "-s", sambaConfig)
 			if err == nil {
 				break
 			}
+			if ctx.Err() == nil {
+				said = out
+			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("%w\n%s", err, out)
+				return fmt.Errorf("%w\n%s", err, said)
 			case <-time.After(200 * time.Millisecond):
 			}
 		}
