@@ -3,9 +3,11 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/device"
 	"rollcall/internal/protocol"
 	"rollcall/internal/wire"
@@ -40,7 +42,30 @@ func (r *Rotation) deviceAnswers(ctx context.Context, campaign string) *protocol
 		return nil
 	}
 	answers, err := w.Look(ctx)
+	_ = r.noteSeen(ctx, campaign, w) // AskDevice makes sure of it
 	return answering(answers, err)
+}
+
+// noteSeen keeps in Vault that the device answered, where people have tasks:
+// what lay in their hands by then is handed over by no later campaign.
+func (r *Rotation) noteSeen(ctx context.Context, campaign string, w *device.Watch) error {
+	if seen, _ := w.Seen(); len(seen) == 0 {
+		return nil
+	}
+	if _, noted := r.cameBack.Load(campaign); noted {
+		return nil
+	}
+	index, err := r.Store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(index.Waves, func(w credential.WaveIndex) bool { return w.Tasks }) {
+		if err := r.Store.NoteCameBack(ctx, campaign); err != nil {
+			return err
+		}
+	}
+	r.cameBack.Store(campaign, true)
+	return nil
 }
 
 func answering(answers []string, err error) *protocol.Stop {
@@ -61,6 +86,9 @@ func (r *Rotation) WatchDevice(ctx context.Context, campaign string) (wire.Devic
 		return wire.DeviceAnswers{}, classify(errVault, err)
 	}
 	_, err = w.Now(ctx)
+	if err := r.noteSeen(ctx, campaign, w); err != nil {
+		return wire.DeviceAnswers{}, classify(errVault, err)
+	}
 	if seen, at := w.Seen(); len(seen) > 0 {
 		return wire.DeviceAnswers{Detail: fmt.Sprintf("at %s, while the campaign ran, the device answered: %s", at.UTC().Format(time.RFC3339), strings.Join(seen, ", "))}, nil
 	}
@@ -80,6 +108,9 @@ func (r *Rotation) AskDevice(ctx context.Context, campaign string) (wire.DeviceA
 	}
 	var out wire.DeviceAnswers
 	now, err := w.Now(ctx)
+	if err := r.noteSeen(ctx, campaign, w); err != nil {
+		return wire.DeviceAnswers{}, classify(errVault, err)
+	}
 	seen, at := w.Seen()
 	switch stop := answering(now, err); {
 	case len(now) == 0 && len(seen) > 0:

@@ -32,13 +32,15 @@ type Rotation struct {
 	gate     *rotation.Gate
 	doubts   *rotation.Doubts
 
-	earlier sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
-	specs   sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	queues  sync.Map // authority.System -> *fairQueue: see queueOf
-	opened  sync.Map // campaign -> time.Time at which it was opened
-	goOn    sync.Map // campaign -> time.Time at which it was seen to be open
-	brakes  sync.Map // campaign, directory and kind -> *rotation.Brake
-	logins  closedLogins
+	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
+	specs    sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
+	queues   sync.Map // authority.System -> *fairQueue: see queueOf
+	opened   sync.Map // campaign -> time.Time at which it was opened
+	goOn     sync.Map // campaign -> time.Time at which it was seen to be open
+	brakes   sync.Map // campaign, directory and kind -> *rotation.Brake
+	logins   closedLogins
+	cameBack sync.Map // campaigns whose device was noted to have answered
+
 	watches sync.Map // campaign -> *device.Watch, nil where its device is not asked
 	uses    sync.Map // campaign and authority -> *used
 

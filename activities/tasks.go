@@ -3,9 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/people"
@@ -24,78 +22,51 @@ func (r *Rotation) OpenTasks(ctx context.Context, in wire.Tasks) ([]wire.OpenedT
 	if err != nil {
 		return nil, err
 	}
-	spec, err := r.spec(ctx, in.Campaign)
-	if err != nil {
-		return nil, err
-	}
-	roll, err := loginsOfRoll(ctx, r.Store, in.Campaign)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]wire.OpenedTask, len(cs))
-	seats := make([][]string, len(cs))
-	var hand []credential.Credential // with a value, and the places where it would lie
 	for i, c := range cs {
 		out[i] = wire.OpenedTask{Ref: in.Refs[i], Due: c.Task.Due}
-		if out[i].Stop = problemOf(c); out[i].Stop != nil {
-			continue
-		}
-		if seats[i], out[i].Stop, err = r.seatsOf(ctx, in, i, c, roll); err != nil {
-			return nil, classify(errVault, err)
-		}
-		if out[i].Stop == nil && c.Task.Make {
-			c.Paths = r.cardPlaces(in.Campaign, c, seats[i])
-			hand = append(hand, c)
-		}
 	}
-	reach, err := r.reachOf(ctx, wire.Batch{Campaign: in.Campaign, Snapshot: in.Snapshot, Logins: in.Logins}, hand, false)
+	if stop := r.superseded(ctx, in.Campaign); stop != nil {
+		for i := range out {
+			out[i].Stop = stop
+		}
+		return out, nil
+	}
+	h, err := r.handing(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	living := r.livingReaders(ctx, hand)
-	var back *protocol.Stop // the device, on the network again
-	if len(hand) > 0 {
-		back = r.deviceAnswers(ctx, in.Campaign)
-	}
 	for i, c := range cs {
+		if out[i].Stop = problemOf(c); out[i].Stop != nil {
+			if out[i].Findings, err = r.takeBack(ctx, in.Campaign, c); err != nil {
+				return nil, classify(errVault, err)
+			}
+			continue
+		}
+		var seats []string
+		if seats, out[i].Stop, err = r.seatsOf(ctx, in, i, c, h.roll); err == nil {
+			err = h.take(ctx, i, c, seats)
+		}
+		if err != nil {
+			return nil, classify(errVault, err)
+		}
+	}
+	if err := h.look(ctx, in); err != nil {
+		return nil, err
+	}
+	for i := range cs {
 		if out[i].Stop != nil {
 			continue
 		}
-		var value credential.Secret
-		if c.Task.Make {
-			if out[i].Stop = back; back != nil {
-				continue
-			}
-			if out[i].Stop = readByToken(c, living); out[i].Stop != nil {
-				continue
-			}
-			c.Paths = r.cardPlaces(in.Campaign, c, seats[i])
-			if reach != nil {
-				if out[i].Stop = reach.Within(ctx, c); out[i].Stop != nil {
-					continue
-				}
-			}
-			if value, out[i].Stop, err = r.made(ctx, in.Campaign, c); err != nil {
-				return nil, classify(errVault, err)
-			}
-			if out[i].Stop != nil {
-				continue
-			}
-		}
-		if moved(in, in.Refs[i]) == 0 {
-			if _, seats[i], err = r.Store.OpenTask(ctx, in.Campaign, c.ID, seats[i]); err != nil {
-				return nil, classify(errVault, err)
-			}
-		}
-		if err := r.handOver(ctx, spec.Device, in.Campaign, c, seats[i], value); err != nil {
+		if err := h.open(ctx, in, h.tasks[i], &out[i]); err != nil {
 			return nil, classify(errVault, err)
 		}
 	}
 	return out, nil
 }
 
-// moved is how often a task was given to somebody else; 0 for one that is to be
-// opened.
+// moved is how often something was said about who has a task, and which value;
+// 0 for one that is to be opened.
 func moved(in wire.Tasks, ref credential.Ref) int {
 	for _, m := range in.Moved {
 		if m.Ref == ref {
@@ -106,7 +77,7 @@ func moved(in wire.Tasks, ref credential.Ref) int {
 }
 
 // seatsOf are the entities that see to the ends of the ith task, by now.
-func (r *Rotation) seatsOf(ctx context.Context, in wire.Tasks, i int, c credential.Credential, roll map[string]bool) ([]string, *protocol.Stop, error) {
+func (r *Rotation) seatsOf(ctx context.Context, in wire.Tasks, i int, c credential.Credential, roll people.Roll) ([]string, *protocol.Stop, error) {
 	if n := moved(in, in.Refs[i]); n > 0 {
 		seats, err := r.Store.SeatsAfter(ctx, in.Campaign, c.ID, n)
 		return seats, nil, err
@@ -146,31 +117,30 @@ func tasksOf(ctx context.Context, store *ownmount.Store, in wire.Tasks) ([]crede
 	return out, nil
 }
 
-// loginsOfRoll are the logins to Vault of all credentials of a campaign, and of
-// those that it leaves out.
-func loginsOfRoll(ctx context.Context, store *ownmount.Store, campaign string) (map[string]bool, error) {
+// loginsOfRoll is what makes the word of a person count for nothing in a
+// campaign.
+func loginsOfRoll(ctx context.Context, store *ownmount.Store, campaign string) (people.Roll, error) {
 	index, err := store.ReadIndex(ctx, campaign)
 	if err != nil {
-		return nil, classify(errVault, err)
+		return people.Roll{}, classify(errVault, err)
 	}
-	out := map[string]bool{}
+	out := people.NewRoll(index.PeoplesOwn)
 	for n := range index.Pages {
 		page, err := store.ReadPage(ctx, campaign, index.Snapshot, n)
 		if err != nil {
-			return nil, classify(errVault, err)
+			return people.Roll{}, classify(errVault, err)
 		}
-		maps.Copy(out, people.LoginsOf(page, nil))
+		out.Take(page, nil)
 	}
 	excluded, err := store.ReadExcluded(ctx, campaign)
 	if err != nil {
-		return nil, classify(errVault, err)
+		return people.Roll{}, classify(errVault, err)
 	}
-	maps.Copy(out, people.LoginsOf(nil, excluded))
-	return out, nil
+	return out.Take(nil, excluded), nil
 }
 
 // owners are the entities that see to the ends of a task.
-func (r *Rotation) owners(ctx context.Context, c credential.Credential, roll map[string]bool) ([]string, *protocol.Stop, error) {
+func (r *Rotation) owners(ctx context.Context, c credential.Credential, roll people.Roll) ([]string, *protocol.Stop, error) {
 	known := map[string]string{}
 	for _, owner := range c.Task.Owners() {
 		// By number: names do not pass through Temporal.
@@ -198,80 +168,6 @@ func waits(detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: protocol.ReasonByHand, Detail: detail}
 }
 
-// cardPlaces are where the new value of a task would lie.
-func (r *Rotation) cardPlaces(campaign string, c credential.Credential, entities []string) (out []credential.Path) {
-	for _, e := range entities {
-		if p := r.Store.CardPlace(e, campaign, c.ID); e != "" && !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// made is the new value of a task, which is staged. One that an ended campaign
-// has handed over stays: somebody may have put it to one end already.
-func (r *Rotation) made(ctx context.Context, campaign string, c credential.Credential) (credential.Secret, *protocol.Stop, error) {
-	staged, found, err := r.Store.ReadStaged(ctx, c.ID)
-	if err != nil {
-		return credential.Secret{}, nil, err
-	}
-	if !found {
-		spec, err := r.spec(ctx, campaign)
-		if err != nil {
-			return credential.Secret{}, nil, err
-		}
-		authority, err := r.Kinds.Authority(spec, c.Authority, c.Kind)
-		if err != nil {
-			return credential.Secret{}, nil, err
-		}
-		value, err := authority.Generate(ctx, c)
-		if err != nil {
-			return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonNoGenerator, Detail: "no new value can be made (vault.password of the campaign file): " + err.Error()}, nil
-		}
-		// Sent: whoever it is handed to may use it at once.
-		if staged, _, err = r.Store.Stage(ctx, c.ID, ownmount.Staged{Secret: value, Campaign: campaign, Attempt: 1, CreatedAt: time.Now().UTC()}); err != nil {
-			return credential.Secret{}, nil, err
-		}
-	}
-	if staged.Campaign == campaign {
-		return staged.Secret, nil, nil
-	}
-	released, _, err := r.Store.CampaignReleased(ctx, staged.Campaign)
-	if err != nil {
-		return credential.Secret{}, nil, err
-	}
-	if !released {
-		return credential.Secret{}, &protocol.Stop{Reason: protocol.ReasonOtherOwner, Detail: fmt.Sprintf("campaign %s has handed it over; let it finish or abort it", staged.Campaign)}, nil
-	}
-	staged.Campaign, staged.Attempt = campaign, staged.Attempt+1
-	if staged, err = r.Store.Restage(ctx, c.ID, staged); vault.IsCASMismatch(err) {
-		return r.made(ctx, campaign, c) // a twin, or our own answer was lost
-	}
-	return staged.Secret, nil, err
-}
-
-// handOver gives each owner a card with his ends, and takes it from everybody
-// else.
-func (r *Rotation) handOver(ctx context.Context, device, campaign string, c credential.Credential, entities []string, value credential.Secret) error {
-	var has []string
-	for i, entity := range entities {
-		if entity == "" || slices.Contains(has, entity) {
-			continue
-		}
-		has = append(has, entity)
-		card := ownmount.Card{Campaign: campaign, Device: device, Credential: c.ID, Name: c.Name, Kind: c.Kind, Do: c.Task.Do, Due: c.Task.Due, Value: value}
-		for j := i; j < len(entities) && j < len(c.Task.Ends); j++ {
-			if entities[j] == entity {
-				card.Ends = append(card.Ends, c.Task.Ends[j].Name)
-			}
-		}
-		if err := r.Store.WriteCard(ctx, entity, card); err != nil {
-			return err
-		}
-	}
-	return r.Store.KeepCards(ctx, campaign, c.ID, has...)
-}
-
 // CloseTasks takes back what was handed over, once the ledger has the outcome,
 // and notes beside the roll what is done with.
 func (r *Rotation) CloseTasks(ctx context.Context, in wire.Tasks) error {
@@ -284,7 +180,7 @@ func (r *Rotation) CloseTasks(ctx context.Context, in wire.Tasks) error {
 		return classify(errVault, err)
 	}
 	for _, c := range cs {
-		if err := r.Store.KeepCards(ctx, in.Campaign, c.ID); err != nil {
+		if _, err := r.Store.KeepCards(ctx, in.Campaign, c.ID); err != nil {
 			return classify(errVault, err)
 		}
 		if err := r.Store.Unstage(ctx, c.ID, in.Campaign, 0); err != nil && !vault.IsCASMismatch(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,19 @@ func (l *Ledger) RecordTasks(ctx context.Context, in wire.TasksInput) error {
 	var entries []ledger.Entry
 	for i, it := range in.Items {
 		c := cs[i]
+		for _, f := range it.Findings {
+			e := about(in.Tasks.Campaign, c, ledger.EventFinding, string(f.Code), now)
+			e.Finding, e.Detail = f.Code, f.Detail
+			entries = append(entries, e)
+		}
+		if it.Again > 0 {
+			again, err := l.handedAgain(ctx, in.Tasks.Campaign, c, it.Again, now)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, again...)
+			continue
+		}
 		if it.Stop != nil {
 			e := about(in.Tasks.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Round), now)
 			e.Step, e.Reason, e.Detail = protocol.Precheck, it.Stop.Reason, it.Stop.Detail
@@ -46,6 +60,32 @@ func (l *Ledger) RecordTasks(ctx context.Context, in wire.TasksInput) error {
 		entries = append(entries, e)
 	}
 	return l.append(ctx, in.Tasks.Campaign, entries)
+}
+
+// handedAgain is the entry that another value was handed over, if the ledger
+// does not have it.
+func (l *Ledger) handedAgain(ctx context.Context, campaign string, c credential.Credential, n int, now time.Time) ([]ledger.Entry, error) {
+	state, err := l.stateNow(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	line := state.Credential(c.ID)
+	if line == nil || line.Task == nil || !line.Task.Renewing {
+		return nil, nil
+	}
+	at, found, err := l.Store.HandedAgainAt(ctx, campaign, c.ID, n)
+	if err == nil && !found {
+		err = fmt.Errorf("campaign %s: nothing in Vault says when another value of a %s was handed over", campaign, c.Kind)
+	}
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	e := about(campaign, c, ledger.TaskHandedOver, fmt.Sprint(n), now)
+	e.Task = &ledger.TaskOpening{Do: c.Task.Do, Due: c.Task.Due, Make: c.Task.Make, At: at}
+	for _, end := range line.Task.Ends {
+		e.Task.Ends = append(e.Task.Ends, end.TaskSeat)
+	}
+	return []ledger.Entry{e}, nil
 }
 
 // stateNow is the fold of a campaign's ledger, of the caller's own.
@@ -101,9 +141,9 @@ func (l *Ledger) LookAtTasks(ctx context.Context, in wire.Tasks) (wire.TasksLook
 			e.Step, e.Attempt, e.Proof = protocol.Outcome, 1, protocol.ProofAttested
 			w.entries = append(w.entries, e)
 			look.Dead = append(look.Dead, in.Refs[i])
-		case moved || len(line.Task.Moved) > 0:
+		case moved || line.Task.Changes() > 0:
 			// Also where an earlier look recorded it and was not heard.
-			look.Moved = append(look.Moved, wire.Moved{Ref: in.Refs[i], Times: len(line.Task.Moved)})
+			look.Moved = append(look.Moved, wire.Moved{Ref: in.Refs[i], Times: line.Task.Changes()})
 			given = append(given, i)
 		}
 	}
@@ -112,7 +152,12 @@ func (l *Ledger) LookAtTasks(ctx context.Context, in wire.Tasks) (wire.TasksLook
 	}
 	for _, i := range given {
 		t := state.Credential(cs[i].ID).Task
-		if err := l.Store.MoveTask(ctx, in.Campaign, cs[i].ID, len(t.Moved), seatsOf(t)); err != nil {
+		for n := range t.Renewed {
+			if err := l.Store.Discard(ctx, in.Campaign, cs[i].ID, n+1); err != nil {
+				return wire.TasksLook{}, classify(errVault, err)
+			}
+		}
+		if err := l.Store.MoveTask(ctx, in.Campaign, cs[i].ID, t.Changes(), seatsOf(t)); err != nil {
 			return wire.TasksLook{}, classify(errVault, err)
 		}
 	}
@@ -130,7 +175,7 @@ func seatsOf(t *ledger.Task) (out []string) {
 type words struct {
 	store    *Ledger
 	campaign string
-	roll     map[string]bool
+	roll     people.Roll
 	now      time.Time
 	said     map[string]string
 	persons  map[string]*people.Person // by what they were asked for
@@ -168,6 +213,14 @@ func (w *words) take(ctx context.Context, c credential.Credential, line *ledger.
 			}
 			continue
 		}
+		if s.Does == people.Renew {
+			word := wordOf(s, who, "")
+			t.Renew(*word)
+			e := about(w.campaign, c, ledger.TaskRenewed, s.Key(), w.now)
+			e.Word, moved = word, true
+			w.entries = append(w.entries, e)
+			continue
+		}
 		for _, i := range v.Ends {
 			w.entries = append(w.entries, w.word(c, t, i, s, who, to))
 			moved = moved || s.Does == people.Reassign
@@ -180,10 +233,7 @@ func (w *words) take(ctx context.Context, c credential.Credential, line *ledger.
 // entry leaves it.
 func (w *words) word(c credential.Credential, t *ledger.Task, i int, s people.Statement, who people.Person, to *people.Person) ledger.Entry {
 	end := &t.Ends[i]
-	word := &ledger.Word{Statement: s.ID, Entity: who.ID, Name: who.Name, At: s.At, End: end.End, Note: strings.TrimSpace(s.Note), SHA256: s.SHA256}
-	for _, login := range who.Logins {
-		word.Logins = append(word.Logins, login.String())
-	}
+	word := wordOf(s, who, end.End)
 	event := ledger.EndAttested
 	if s.Does == people.Reassign {
 		event, word.To, word.ToEntity = ledger.TaskReassigned, s.To, to.ID
@@ -197,6 +247,14 @@ func (w *words) word(c credential.Credential, t *ledger.Task, i int, s people.St
 	return e
 }
 
+func wordOf(s people.Statement, who people.Person, end string) *ledger.Word {
+	word := &ledger.Word{Statement: s.ID, Entity: who.ID, Name: who.Name, At: s.At, End: end, Note: strings.TrimSpace(s.Note), SHA256: s.SHA256}
+	for _, login := range who.Logins {
+		word.Logins = append(word.Logins, login.String())
+	}
+	return word
+}
+
 // suspect leaves a word that does not count, and that may be a thief's, to an
 // investigator.
 func (w *words) suspect(c credential.Credential, line *ledger.CredentialState, s people.Statement, who people.Person, why string) {
@@ -205,8 +263,11 @@ func (w *words) suspect(c credential.Credential, line *ledger.CredentialState, s
 		name = "an unknown entity"
 	}
 	what := "that an end is done"
-	if s.Does == people.Reassign {
+	switch s.Does {
+	case people.Reassign:
 		what = "that somebody else sees to an end"
+	case people.Renew:
+		what = "that its value is not to be used"
 	}
 	f := credential.Finding{Code: credential.FindingWordRefused, Detail: fmt.Sprintf("%s (%s) said at %s %s, and that counts for nothing: %s", name, s.Entity, s.At.UTC().Format(time.RFC3339), what, why)}
 	for _, have := range line.Findings {
@@ -240,7 +301,7 @@ func had(t *ledger.Task, s people.Statement) bool {
 			return true
 		}
 	}
-	for _, m := range t.Moved {
+	for _, m := range slices.Concat(t.Moved, t.Renewed) {
 		if m.Statement == s.ID && m.Entity == s.Entity {
 			return true
 		}
@@ -250,7 +311,7 @@ func had(t *ledger.Task, s people.Statement) bool {
 
 func endsOf(t *ledger.Task) (out []people.End) {
 	for _, e := range t.Ends {
-		out = append(out, people.End{Name: e.End, Entity: e.Entity, Since: e.Since, Done: e.Done != nil})
+		out = append(out, people.End{Name: e.End, Entity: e.Entity, Since: e.Since, Done: e.Done != nil, Made: t.Make, Renewing: t.Renewing, Renewed: len(t.Renewed) > 0})
 	}
 	return out
 }

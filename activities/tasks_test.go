@@ -67,7 +67,7 @@ func TestNothingIsHandedOverWhereAStolenLoginCouldRead(t *testing.T) {
 	// A campaign that has ended has handed it over: the value stays.
 	st, _, err := w.store.ReadStaged(t.Context(), "person/esg-01/radius")
 	require.NoError(t, err)
-	st.Campaign = "earlier"
+	st.Campaign, st.Looked = "earlier", "c" // while the logins were open
 	_, err = w.store.Restage(t.Context(), "person/esg-01/radius", st)
 	require.NoError(t, err)
 	require.Nil(t, open()[0].Stop)

@@ -2,11 +2,14 @@ package activities
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -23,7 +26,26 @@ func (r *Rotation) TakeOver(ctx context.Context, campaign string) ([]string, err
 	}
 	// An earlier try may have ended them, and its answer been lost.
 	ended, err := r.Store.SupersededBy(ctx, own.Device, campaign)
+	if err == nil {
+		err = r.takeBackLeftOut(ctx, campaign)
+	}
 	return ended, classify(errVault, err)
+}
+
+// takeBackLeftOut takes from people what was handed over of tasks that the
+// campaign leaves out; the listing has said so. The values stay staged: they
+// may be in force at one end.
+func (r *Rotation) takeBackLeftOut(ctx context.Context, campaign string) error {
+	left, err := r.Store.ReadExcluded(ctx, campaign)
+	for _, x := range left {
+		if err == nil && strings.HasPrefix(x.ID, credential.PersonAuthority+"/") {
+			_, err = r.Store.KeepCards(ctx, campaign, x.ID)
+		}
+	}
+	if vault.IsNotFound(err) {
+		return nil // nothing was listed
+	}
+	return err
 }
 
 // SignOfLife says in Vault, for as long as the campaign runs, that it does: who

@@ -181,7 +181,7 @@ func (t *tasks) sleep(ctx workflow.Context) time.Duration {
 			d = min(d, max(it.Next.Sub(workflow.Now(ctx)), time.Second))
 		}
 	}
-	if len(t.state.Unclean) > 0 {
+	if len(t.state.Unclean)+len(t.state.Unmet) > 0 {
 		d = min(d, openAgain)
 	}
 	return d
@@ -239,9 +239,11 @@ func (t *tasks) open(ctx workflow.Context) {
 		have := t.item(it.Ref)
 		t.state.CameBack = t.state.CameBack || it.Stop != nil && it.Stop.Reason == protocol.ReasonDeviceAnswers
 		switch {
+		case have.Opened && it.Stop == nil && it.Again > 0:
+			// Which the ledger is to know before anybody can do it again.
 		case have.Opened: // given on
 			if it.Stop == nil {
-				t.state.Unmet = slices.DeleteFunc(t.state.Unmet, func(s wire.Moved) bool { return s.Ref == it.Ref })
+				t.meet(it.Ref)
 			}
 			continue
 		case it.Stop != nil && it.Stop.Reason == have.Reason && it.Stop.Detail == have.Why:
@@ -258,6 +260,9 @@ func (t *tasks) open(ctx workflow.Context) {
 	}
 	for _, it := range out.Items {
 		have := t.item(it.Ref)
+		if it.Again > 0 {
+			t.meet(it.Ref)
+		}
 		have.Due = it.Due
 		if have.Next.IsZero() {
 			have.Next = it.Due
@@ -272,6 +277,11 @@ func (t *tasks) open(ctx workflow.Context) {
 		have.Opened, have.Reason, have.Why = true, "", ""
 	}
 	t.giveUp(ctx)
+}
+
+// meet: whoever sees to a task by now has it.
+func (t *tasks) meet(ref credential.Ref) {
+	t.state.Unmet = slices.DeleteFunc(t.state.Unmet, func(s wire.Moved) bool { return s.Ref == ref })
 }
 
 // giveUp ends what no waiting opens.
@@ -401,37 +411,4 @@ func (t *tasks) status(statement string) TasksStatus {
 		}
 	}
 	return out
-}
-
-// beginTasks starts what people see to. It is no child that a cancelled
-// campaign cancels: it is told to abort, and winds up.
-func (c *campaign) beginTasks(ctx, steady workflow.Context, roll wire.Roll, w credential.WaveIndex, i int) error {
-	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{WorkflowID: TasksID(c.in.Campaign), TaskQueue: wire.RotationQueue})
-	only := roll
-	only.Waves, only.Servers, only.Addresses = nil, nil, nil
-	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control, Watch: watchFor(roll)})
-	r := &runningWave{future: future, index: i, people: true}
-	c.running = append(c.running, r)
-	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {
-		return err
-	}
-	workflow.Go(steady, func(steady workflow.Context) { c.watch(ctx, steady, r) })
-	return nil
-}
-
-// forPeople waits for people, when all else has ended, and looks again then at
-// what is dead: that was days ago, perhaps.
-func (c *campaign) forPeople(steady workflow.Context, roll wire.Roll) error {
-	if len(c.running) == 0 {
-		return c.failed
-	}
-	c.status.People = true
-	defer func() { c.status.People = false }()
-	if err := workflow.Await(steady, func() bool { return len(c.running) == 0 }); err != nil {
-		return err
-	}
-	if c.failed == nil {
-		c.recheck(steady, roll)
-	}
-	return c.failed
 }

@@ -24,6 +24,7 @@ type crowd struct {
 	stops  map[int]*protocol.Stop // by index on the page: why it is not opened
 	dead   credential.Refs        // what the next look finds done
 	seats  []wire.Moved
+	again  int            // another value is handed over to whoever has it by then
 	fails  map[string]int // how often an activity fails from now on
 	opens  []wire.Tasks
 	told   []wire.TasksInput
@@ -54,13 +55,20 @@ func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
 			}
 			c.opens = append(c.opens, in)
 			for _, ref := range in.Refs {
-				out = append(out, wire.OpenedTask{Ref: ref, Stop: c.stops[ref.Index], Due: c.due})
+				it := wire.OpenedTask{Ref: ref, Stop: c.stops[ref.Index], Due: c.due}
+				if len(in.Moved) > 0 && it.Stop == nil {
+					it.Again = c.again
+				}
+				out = append(out, it)
 			}
 			return out, nil
 		},
 		wire.DoRecordTasks: func(_ context.Context, in wire.TasksInput) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			if err := c.fail(wire.DoRecordTasks); err != nil {
+				return err
+			}
 			c.told = append(c.told, in)
 			return nil
 		},
@@ -307,4 +315,30 @@ func TestADeviceThatAnsweredWhileTasksWereOpenedIsRemembered(t *testing.T) {
 	}, 35*time.Minute)
 	env.RegisterDelayedCallback(c.done(at(0), at(1)), 3*time.Hour)
 	require.Equal(t, waveResult{Dead: 2, CameBack: true}, c.play(t, env, 2))
+}
+
+// Another value is on its way until the ledger has that it was handed over:
+// what keeps it from that is tried again.
+func TestAnotherValueIsHandedOverAndTold(t *testing.T) {
+	c := &crowd{again: 1, fails: map[string]int{}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.seats = []wire.Moved{{Ref: at(0), Times: 1}}
+		c.stops = map[int]*protocol.Stop{0: {Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers"}}
+	}, 30*time.Minute)
+	begun := env.Now()
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.stops = nil
+	}, 75*time.Minute)
+	env.RegisterDelayedCallback(c.done(at(0)), 4*time.Hour)
+	require.Equal(t, waveResult{Dead: 1, CameBack: true}, c.play(t, env, 1))
+	require.Len(t, c.told, 2)
+	require.Equal(t, 1, c.told[1].Items[0].Again)
+	require.GreaterOrEqual(t, len(c.opens), 3, "it is tried again every ten minutes")
+	require.Less(t, len(c.opens), 8)
+	require.Less(t, env.Now().Sub(begun), 6*time.Hour)
 }

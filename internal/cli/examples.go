@@ -42,6 +42,7 @@ var examples = map[string]string{
 	"rollcall tasks done":       "rollcall tasks done radius --end 1 --note \"changed in the web interface\"\nrollcall tasks done radius --end \"NPS server\" --evidence ticket.pdf",
 	"rollcall tasks list":       `rollcall tasks list -o json | jq -r '.tasks[] | select(.overdue) | .name'`,
 	"rollcall tasks reassign":   `rollcall tasks reassign radius --to userpass/bob --reason "alice is on leave"`,
+	"rollcall tasks renew":      `rollcall tasks renew radius --reason "it was read out on the phone" --yes`,
 	"rollcall tasks show":       `rollcall tasks show radius`,
 	"rollcall version":          `rollcall version -o json`,
 	"rollcall watch":            `rollcall watch -f esg.yaml`,

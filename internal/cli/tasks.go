@@ -37,7 +37,7 @@ the next rollcall run, or within an hour.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTasks(cmd.Context(), &output{format: "text"}) },
 	}
-	c.AddCommand(a.tasksListCommand(), a.tasksShowCommand(), a.tasksDoneCommand(), a.tasksReassignCommand())
+	c.AddCommand(a.tasksListCommand(), a.tasksShowCommand(), a.tasksDoneCommand(), a.tasksReassignCommand(), a.tasksRenewCommand())
 	return c
 }
 
@@ -152,6 +152,9 @@ SHA-256 of the file that you keep as evidence. It cannot be taken back.`,
 			ctx := cmd.Context()
 			st := people.Statement{Does: people.Done, Note: strings.TrimSpace(note)}
 			if evidence != "" {
+				if len(evidence) > longestFile || !people.Printable(evidence) {
+					return errors.New("cannot say done: --evidence: must be the name of a file, of 1,024 bytes at most and without control characters; nothing was said")
+				}
 				sum, err := fileSum(evidence)
 				if err != nil {
 					return fmt.Errorf("cannot say done: --evidence: %w; nothing was said", err)
@@ -164,6 +167,9 @@ SHA-256 of the file that you keep as evidence. It cannot be taken back.`,
 					return err
 				}
 				if st.End, err = endOf(c, end); err != nil {
+					return err
+				}
+				if err := a.newWord(ctx, s, me, c, st); err != nil {
 					return err
 				}
 				return a.state(ctx, s, me, c.Campaign, c.Credential, c.Name, st)
@@ -211,6 +217,9 @@ it to him. The ledger holds who gave it to whom and why.`,
 						}
 					}
 				}
+				if err := a.newWord(ctx, s, me, c, st); err != nil {
+					return err
+				}
 				return a.state(ctx, s, me, c.Campaign, c.Credential, c.Name, st)
 			})
 		},
@@ -240,6 +249,8 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 		return fmt.Errorf("said, and it counts for nothing: %s", look.Said)
 	case !look.Known:
 		a.say("said, and not taken up: the task is not open any more, or not yet; `rollcall tasks list` where the ledger is says more")
+	case st.Does == people.Renew:
+		fmt.Fprintf(a.Out, "discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %q` has it then)\n", name, name)
 	case st.Does == people.Reassign:
 		fmt.Fprintf(a.Out, "given to %s: %s\n", st.To, name)
 	default:
@@ -340,8 +351,17 @@ func endOf(c ownmount.Card, text string) (string, error) {
 	return "", fmt.Errorf("--end: which of the ends of %s that are yours: %s; nothing was said", c.Name, strings.Join(c.Ends, ", "))
 }
 
+// longestFile bounds the name of a file that is kept as evidence.
+const longestFile = 1024
+
 // fileSum is the SHA-256 of a file.
 func fileSum(path string) (string, error) {
+	// What is no file (a pipe, a device) may never end.
+	if about, err := os.Stat(path); err != nil {
+		return "", err
+	} else if !about.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no file", filepath.Base(path))
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

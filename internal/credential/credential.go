@@ -94,6 +94,11 @@ type Credential struct {
 	// that text has them: of "svc:x" the part behind is the secret.
 	Users []string `json:"users,omitempty"`
 
+	// Names are those by which logins go to its account: uid, sAMAccountName,
+	// userPrincipalName, a role. They are kept where the roll has tasks of
+	// people, who may come to Vault by another way with the same password.
+	Names []string `json:"names,omitempty"`
+
 	// Wave orders the campaign: waves run one after the other, lowest first.
 	Wave int `json:"wave"`
 
@@ -153,6 +158,28 @@ func (c Credential) VaultLogins() (out []string) {
 		for _, name := range l.Names {
 			out = append(out, strings.ToLower(l.Mount+"/"+name))
 		}
+	}
+	slices.Sort(out)
+	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })
+}
+
+// AccountNames are what a login may be called that somebody makes with its
+// password elsewhere, folded: its names, the part of each before an @, and the
+// last part of a userpass user's. What a person does has no account.
+func (c Credential) AccountNames() (out []string) {
+	if c.Task != nil {
+		return nil
+	}
+	all := c.Names
+	if c.Kind.OpensVault() {
+		if login := c.Kind.Traits().Login; login != nil && login.BareName {
+			all = append(slices.Clone(all), c.Subject[strings.LastIndex(c.Subject, "/")+1:])
+		}
+	}
+	for _, name := range all {
+		name = strings.ToLower(strings.TrimSpace(name))
+		local, _, _ := strings.Cut(name, "@")
+		out = append(out, name, local)
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })

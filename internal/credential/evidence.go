@@ -63,6 +63,15 @@ const (
 	// FindingWordRefused: somebody said of a task that it is done, or gave it
 	// away, and it was not his to say.
 	FindingWordRefused FindingCode = "word-refused"
+	// FindingAnotherValue: what an ended campaign handed over of a task is not
+	// handed over again, and another value was made.
+	FindingAnotherValue FindingCode = "another-value-made"
+	// FindingTakenFromPeople: nobody is asked any more to do a task, and what
+	// was handed over was taken back.
+	FindingTakenFromPeople FindingCode = "taken-from-people"
+	// FindingAttestedThen: what an earlier campaign has as dead was said by
+	// somebody whose word counts for nothing by now.
+	FindingAttestedThen FindingCode = "attested-by-a-doubt"
 	// FindingStalePath: a path's value was not the one the authority accepts,
 	// and another path's was; the path is left as it is.
 	FindingStalePath FindingCode = "stale-path"

@@ -55,6 +55,10 @@ type Roll struct {
 	// somebody asked for that preview. It is not kept with the roll.
 	Reach []Reach `json:"reach,omitempty"`
 
+	// PeoplesOwn are logins to Vault, mount/name, of which a person said in the
+	// campaign file that they are somebody's own, whatever they are called.
+	PeoplesOwn []string `json:"peoples_own,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }
@@ -89,6 +93,8 @@ type Exclusion struct {
 	Found  []Reason `json:"found"` // why it was on the list at all
 	// Logins are the logins to Vault that it is, or that its password opens.
 	Logins []string `json:"logins,omitempty"`
+	// Names of its account, where the roll has tasks of people.
+	Names []string `json:"names,omitempty"`
 }
 
 // Span is a run of credentials on one page of a stored roll that share a wave,

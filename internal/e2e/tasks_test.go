@@ -3,8 +3,10 @@ package e2e
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,14 +128,18 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	thief := p.machine(e)
 	p.forge(thief, state.Campaign, radius.ID, `{"does":"done","end":"new gateway"}`)
 
-	// One end. Said twice it counts once.
+	// One end. Said twice it is said once.
 	evidence := filepath.Join(e.Dir, "ticket.pdf")
 	require.NoError(t, os.WriteFile(evidence, []byte("abc"), 0o600))
-	for range 2 {
-		said := p.as(alice, "tasks", "done", "radius", "--end", "new", "--note", "in the web interface", "--evidence", evidence)
-		require.Zero(t, said.code, said.err)
-		require.Contains(t, said.err, "not taken up yet")
-	}
+	done := []string{"tasks", "done", "radius", "--end", "new", "--note", "in the web interface", "--evidence", evidence}
+	said := p.as(alice, done...)
+	require.Zero(t, said.code, said.err)
+	require.Contains(t, said.err, "not taken up yet")
+	p.refused(alice, "you said so already", done...)
+	p.refused(alice, "is yourself", "tasks", "reassign", "radius", "--to", "PEOPLE/alice", "--reason", "mine")
+	p.refused(alice, "control character", "tasks", "reassign", "radius", "--to", "people/bob", "--reason", "on\x1b[2Kleave")
+	p.refused(alice, "longer than 500 bytes", "tasks", "renew", "radius", "--yes", "--reason", strings.Repeat("x", 501))
+	p.refused(alice, "is no file", append(done[:len(done)-1:len(done)-1], e.Dir)...)
 	cmd, _ := u.begin("run")
 	before := u.entries()
 	require.Eventually(t, func() bool { return u.entries() > before }, 30*time.Second, 20*time.Millisecond)
@@ -157,7 +163,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	// Bob goes on leave: nobody takes his end himself, and carol is given it.
 	// By now she has logged in, so that her own task is open.
 	carol := p.token("carol")
-	require.Zero(t, p.as(bob, "tasks", "reassign", "radius", "--to", "people/bob", "--reason", "mine").code)
+	p.forge(alice, state.Campaign, radius.ID, `{"does":"reassign","end":"NPS server","to":"people/alice","note":"mine"}`)
 	require.Zero(t, p.as(bob, "tasks", "reassign", "radius", "--end", "NPS", "--to", "people/carol", "--reason", "on leave").code)
 	state = p.waiting()
 	radius = state.Credential(radius.ID)
@@ -167,6 +173,19 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.NotNil(t, state.Credential(backups.ID).Task, "its owner has logged in")
 	require.Contains(t, p.as(bob, "tasks", "list").out, "nothing is handed over to you")
 	require.Equal(t, value, p.handed(carol), "the same value")
+
+	// Somebody read it over carol's shoulder: alice's end is to be done anew.
+	p.refused(carol, "say so with --yes", "tasks", "renew", "radius", "--reason", "it was seen")
+	require.Zero(t, p.as(carol, "tasks", "renew", "radius", "--reason", "it was seen", "--yes").code)
+	state = p.waiting()
+	radius = state.Credential(radius.ID)
+	require.False(t, radius.Task.Renewing)
+	require.Equal(t, 2, radius.Task.Left())
+	require.Equal(t, "it was seen", radius.Task.Renewed[0].Note)
+	other := p.handed(carol)
+	require.NotEqual(t, value, other)
+	require.Equal(t, other, p.handed(alice))
+	require.Zero(t, p.as(alice, done...).code, "it is said of another value")
 
 	// The last words, and nothing is left in Vault of what was handed over.
 	require.Zero(t, p.as(carol, "tasks", "done", "radius").code)
@@ -184,7 +203,59 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	again := u.run("run")
 	require.Equal(t, 2, again.code, "another campaign asks again: what people said was said of the one before")
 	require.Equal(t, 2, u.ledger().Credential(radius.ID).Task.Left())
-	require.NotEqual(t, value, p.handed(alice))
+	require.NotContains(t, []string{value, other}, p.handed(alice))
+	p.stays(alice, radius.ID)
+}
+
+// stays: whoever wants to abort a campaign that waits for people alone keeps it
+// at hand, and at once the campaign takes up what people say.
+func (p *people) stays(alice, id string) {
+	t := p.u.t
+	cmd, said := p.u.begin("run", "--stay")
+	here := p.u.with("VAULT_TOKEN=" + alice)
+	require.Eventually(t, func() bool { return strings.Contains(p.u.run("resume").err, "not paused") }, 30*time.Second, 50*time.Millisecond)
+	done := here.run("tasks", "done", "radius", "--end", "new gateway")
+	require.Zero(t, done.code, done.err)
+	require.Contains(t, done.out, "it is in the ledger")
+	require.Equal(t, 1, p.u.ledger().Credential(id).Task.Left())
+	p.refusedHere(here, "is done already", "tasks", "done", "radius", "--end", "1")
+	p.refusedHere(here, "people/bob sees to it already", "tasks", "reassign", "radius", "--end", "NPS", "--to", "people/bob", "--reason", "his")
+	p.refusedHere(here, "is yourself", "tasks", "reassign", "radius", "--end", "NPS", "--to", "people/alice", "--reason", "mine")
+	before := p.handed(alice)
+	renewed := here.run("tasks", "renew", "radius", "--reason", "it was seen", "--yes")
+	require.Zero(t, renewed.code, renewed.err)
+	require.Contains(t, renewed.out, "discarded")
+	var value string
+	require.Eventually(t, func() bool { value = p.handed(alice); return value != "" && value != before }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { l := p.u.ledger().Credential(id); return !l.Task.Renewing && l.Task.Left() == 2 }, 30*time.Second, 50*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.Signal(0)), "it stays: %s", said)
+	p.u.must("abort")
+	var exited *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exited)
+	require.Equal(t, 2, exited.ExitCode(), said)
+	require.Equal(t, ledger.IsException, p.u.ledger().Credential(id).Outcome)
+
+	// The next campaign hands over the same value, for nobody else has read it.
+	require.Equal(t, 2, p.u.run("run").code)
+	require.Equal(t, value, p.handed(alice))
+	require.Empty(t, p.u.ledger().Credential(id).Findings)
+}
+
+// refused is said to a person who gets one message, and nothing is written.
+func (p *people) refused(token, why string, args ...string) {
+	p.u.t.Helper()
+	r := p.as(token, args...)
+	require.Equal(p.u.t, 1, r.code, r.out+r.err)
+	require.Contains(p.u.t, r.err, why)
+}
+
+func (p *people) refusedHere(u *user, why string, args ...string) {
+	p.u.t.Helper()
+	before := p.u.entries()
+	r := u.run(args...)
+	require.Equal(p.u.t, 1, r.code, r.out+r.err)
+	require.Contains(p.u.t, r.err, why)
+	require.Equal(p.u.t, before, p.u.entries())
 }
 
 // handed is the value that a person finds in Vault.

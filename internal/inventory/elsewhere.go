@@ -79,6 +79,8 @@ type unfound struct {
 	logins map[string][]credential.VaultLogin // what directory accounts have at Vault, by credential id
 
 	uses []vaultUse // accounts with which Vault itself works
+
+	tasks bool // people have tasks, so that what accounts are called matters
 }
 
 // holder says who may hold an account that was not found here, if that is

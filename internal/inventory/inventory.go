@@ -272,7 +272,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	return mergeAll(l.withoutTasks(), l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses})
+	return mergeAll(l.withoutTasks(), l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses, len(l.allTasks()) > 0})
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in

@@ -81,8 +81,8 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	}
 	for id, reason := range why {
 		l := m.drafts[id]
-		l.tidy()
-		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Logins: l.VaultLogins()})
+		m.complete(l)
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Logins: l.VaultLogins(), Names: l.AccountNames()})
 		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
@@ -128,7 +128,10 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		if a := m.accounts(p.Candidate); len(a) == 1 {
 			x.ID, x.Name = p.Authority+"/"+a[0].Subject, a[0].Name
 			of := credential.Credential{Kind: p.Kind, Subject: a[0].Subject, Name: a[0].Name, Logins: m.lost.logins[x.ID]}
-			x.Logins = of.VaultLogins()
+			if m.lost.tasks {
+				of.Names = append([]string{rdnValue(a[0].Name)}, a[0].Logins...)
+			}
+			x.Logins, x.Names = of.VaultLogins(), of.AccountNames()
 		}
 		if l := m.drafts[x.ID]; l != nil || excluded[x.ID] != "" {
 			x.ID, x.Name = "path/"+p.Path.String(), p.Path.String()
@@ -148,6 +151,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		logins := append(byID[x.ID].Logins, x.Logins...)
 		slices.Sort(logins)
 		byID[x.ID].Logins = slices.Compact(logins)
+		byID[x.ID].Names = slices.Compact(slices.Sorted(slices.Values(append(byID[x.ID].Names, x.Names...))))
 	}
 	for _, x := range byID {
 		found := draft{Credential: credential.Credential{Reasons: x.Found}}

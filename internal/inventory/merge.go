@@ -399,7 +399,7 @@ func (d *draft) find(code credential.FindingCode, format string, args ...any) {
 // finish sorts everything and fills the roll.
 func (m *merger) finish(roll *credential.Roll) {
 	for _, l := range m.drafts {
-		l.tidy()
+		m.complete(l)
 		if l.Authority == "" {
 			l.Authority = unmatched
 		}
@@ -414,6 +414,17 @@ func (m *merger) finish(roll *credential.Roll) {
 	slices.SortFunc(roll.Credentials, func(a, b credential.Credential) int {
 		return cmp.Or(a.Wave-b.Wave, strings.Compare(a.Authority, b.Authority), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
 	})
+}
+
+// complete fills in what only the whole of a draft shows.
+func (m *merger) complete(d *draft) {
+	d.tidy()
+	if m.lost.tasks && d.Subject != "" {
+		d.Names = slices.Clone(d.logins)
+		if rdn := rdnValue(d.Name); rdn != "" {
+			d.Names = append(d.Names, rdn)
+		}
+	}
 }
 
 // tidy sorts what is a set and drops repeats.

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
 )
 
 // What only a person can change is listed by rows of a manifest. No account is
@@ -303,6 +304,9 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 		})
 		if left >= 0 {
 			roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: c.ID, Name: c.Name, Reason: l.c.Exclude[left].Reason, Found: c.Reasons})
+			if i := slices.IndexFunc(l.past.leftovers, func(o ownmount.Leftover) bool { return o.ID == c.ID }); i >= 0 {
+				l.warn(credential.FindingTakenFromPeople, "%s is left out (%s), and campaign %s handed a new value over: the campaign takes it back from whoever has it, and keeps it staged (%s/%s), for somebody may have set it at one end already", c.Name, l.c.Exclude[left].Reason, l.past.leftovers[i].Campaign, l.c.Vault.Mount, ownmount.StagingPath(c.ID))
+			}
 			continue
 		}
 		if c.Problem == credential.NotNamed {
@@ -318,6 +322,11 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 	}
 	if len(on) == 0 {
 		return
+	}
+	for _, a := range l.c.Accept {
+		if login, ok := strings.CutPrefix(a.Vault, "auth/"); ok {
+			roll.PeoplesOwn = append(roll.PeoplesOwn, login)
+		}
 	}
 	roll.Waves = append(roll.Waves, credential.Wave{Name: waveTasks, Tasks: true})
 	slices.SortFunc(on, func(a, b credential.Credential) int {

@@ -194,6 +194,11 @@ func TestATaskThatWasLeftOpenStaysOnTheRollWithoutItsRow(t *testing.T) {
 	c.Exclude = []config.Exclude{{Account: "console", Reason: "it went with the box"}}
 	require.Len(t, list().Credentials, 1)
 	require.Equal(t, "it went with the box", list().Excluded[0].Reason)
+	before := &lister{c: c, vault: emptyVault{}, past: past{tasks: []kept{{was, "esg-01-0", true, false}}, leftovers: []ownmount.Leftover{{ID: was.ID, Campaign: "esg-01-0"}}}}
+	before.addTasks(&credential.Roll{Findings: map[string][]credential.Finding{}}, listedAt)
+	require.Len(t, before.warnings, 1, "what was handed over of it is said")
+	require.Equal(t, credential.FindingTakenFromPeople, before.warnings[0].Code)
+	require.False(t, before.warnings[0].Code.Incomplete())
 	c.Exclude = []config.Exclude{{Campaign: "esg-01-0", Reason: "all of them"}}
 	require.Len(t, list().Excluded, 1)
 	// The campaign after that one: it is a task still, while it is left out and
@@ -239,4 +244,34 @@ func TestWhateverStandsInARowOfATaskNothingBreaks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What accounts are called is kept where people have tasks, of what is left out
+// too: whoever stole a password may come in as a person by it.
+func TestWhatAccountsAreCalledIsKeptForPeoplesTasks(t *testing.T) {
+	t.Parallel()
+	c := campaign()
+	a := Account{Subject: "id-1", Name: "cn=Oscar M,dc=example,dc=org", Short: "oscar", Logins: []string{"oscar", "oscar.m@ad.example.org"}}
+	b := Account{Subject: "id-2", Name: "uid=trent,dc=example,dc=org", Short: "trent", Logins: []string{"trent"}}
+	found := []Candidate{{Kind: credential.LDAPPassword, Authority: "corp", Account: "oscar", Found: &a}, {Kind: credential.LDAPPassword, Authority: "corp", Account: "trent", Found: &b}}
+	c.Exclude = []config.Exclude{{Account: "trent", Reason: "it stays"}}
+	known := accounts{refTo(c, "corp", "trent"): {b}, refTo(c, "corp", "oscar"): {a}}
+	for _, tasks := range []bool{false, true} {
+		roll, _, err := mergeAll(c, found, known, nil, unfound{tasks: tasks})
+		require.NoError(t, err)
+		require.Len(t, roll.Credentials, 1)
+		require.Len(t, roll.Excluded, 1)
+		if !tasks {
+			require.Empty(t, roll.Credentials[0].Names, "which costs room on each page")
+			require.Empty(t, roll.Excluded[0].Names)
+			continue
+		}
+		require.ElementsMatch(t, []string{"oscar", "oscar.m", "oscar m", "oscar.m@ad.example.org"}, roll.Credentials[0].AccountNames())
+		require.Equal(t, []string{"trent"}, roll.Excluded[0].Names)
+	}
+	l := &lister{c: c, vault: emptyVault{}, tasks: []credential.Credential{{ID: "person/esg-01/x", Task: &credential.Task{}}}}
+	c.Accept = []config.Accept{{Vault: "auth/corp/oscar@example.org", Reason: "her own"}, {Vault: "sys/policies/x", Reason: "-"}}
+	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
+	l.addTasks(roll, listedAt)
+	require.Equal(t, []string{"corp/oscar@example.org"}, roll.PeoplesOwn)
 }

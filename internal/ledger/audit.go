@@ -53,7 +53,7 @@ var known = map[Event]bool{
 	Listed: true, Excluded: true, RollClosed: true, EventFinding: true, EventIntent: true, EventOutcome: true, EventOpen: true,
 	Exception: true, Reopened: true, Anchored: true, ServerLeftOut: true, LoginAccepted: true, TookOver: true,
 	ProfileNamed: true, LineAnswered: true, DeviceContained: true,
-	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true,
+	TaskOpened: true, TaskReminded: true, TaskOverdue: true, TaskReassigned: true, EndAttested: true, TaskRenewed: true, TaskHandedOver: true,
 }
 
 func newAudit(rep *Report) *audit {
@@ -81,10 +81,17 @@ func (a *audit) entry(index int64, line []byte) {
 	}
 	a.first[keyOf(e.ID)] = index
 	end, seated := a.endBefore(e)
+	before := a.taskBefore(e)
 	a.state.Add(uint64(index), e)
 	a.check(index, e)
 	if e.Event == EndAttested || e.Event == TaskReassigned {
 		a.word(index, e, end, seated)
+	}
+	switch e.Event {
+	case TaskRenewed:
+		a.renewed(index, e, before)
+	case TaskHandedOver:
+		a.handedOver(index, e, before)
 	}
 }
 
@@ -121,7 +128,7 @@ func (a *audit) check(index int64, e Entry) {
 		if l := a.state.Credential(e.Credential); l == nil && !a.gap {
 			a.rep.add(index, e.Credential, "an open login to Vault was accepted that is not on the roll")
 		}
-	case EventIntent, EventOpen, Exception, Reopened, EventOutcome, TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested:
+	case EventIntent, EventOpen, Exception, Reopened, EventOutcome, TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested, TaskRenewed, TaskHandedOver:
 		if e.Event == TaskOpened {
 			a.taskOpened(index, e)
 		}

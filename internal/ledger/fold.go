@@ -170,7 +170,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 		}
 	case Reopened:
 		l.reopen(index, e)
-	case TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested:
+	case TaskOpened, TaskReminded, TaskOverdue, TaskReassigned, EndAttested, TaskRenewed, TaskHandedOver:
 		l.task(e)
 	case EventOutcome:
 		l.die(index, e)

@@ -52,6 +52,22 @@ type Task struct {
 	Overdue  time.Time // when that was noted; zero if it was not
 	Reminded time.Time // when that was noted last
 	Moved    []Word    // who gave ends to whom
+	Renewed  []Word    // who said that the value is not to be used, and why
+	// Renewing: that was said, and another value is not handed over yet.
+	Renewing bool
+}
+
+// Changes counts what was said since it was opened about who has it, and which
+// value.
+func (t *Task) Changes() int { return len(t.Moved) + len(t.Renewed) }
+
+// Renew is what a word does that the value is not to be used: nothing that was
+// said to be done is.
+func (t *Task) Renew(w Word) {
+	t.Renewed, t.Renewing = append(t.Renewed, w), true
+	for i := range t.Ends {
+		t.Ends[i].Done = nil
+	}
 }
 
 // TaskEnd is one end and what became of it.
@@ -105,8 +121,22 @@ func (l *CredentialState) task(e Entry) {
 		}
 		l.stand(Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
 	case EndAttested:
-		if end := l.seat(e); end != nil && end.Done == nil {
+		if end := l.seat(e); end != nil && end.Done == nil && !l.Task.Renewing {
 			end.Done = e.Word
+		}
+	case TaskRenewed:
+		if l.Task != nil && e.Word != nil {
+			l.Task.Renew(*e.Word)
+		}
+	case TaskHandedOver:
+		if l.Task == nil || e.Task == nil || !l.Task.Renewing {
+			return
+		}
+		l.Task.Renewing = false
+		for i := range l.Task.Ends {
+			if end := &l.Task.Ends[i]; end.Since.Before(e.Task.At) {
+				end.Since = e.Task.At
+			}
 		}
 	case TaskReassigned:
 		if end := l.seat(e); end != nil && end.Done == nil {
@@ -151,6 +181,17 @@ func (t *Task) copy() *Task {
 	return &out
 }
 
+// taskBefore is the task that an entry is about, as it stands.
+func (a *audit) taskBefore(e Entry) *Task {
+	if e.Event != TaskRenewed && e.Event != TaskHandedOver {
+		return nil
+	}
+	if l := a.state.Credential(e.Credential); l != nil {
+		return l.Task.copy()
+	}
+	return nil
+}
+
 // endBefore is the end that a person's word is about, as it stands.
 func (a *audit) endBefore(e Entry) (TaskEnd, bool) {
 	l := a.state.Credential(e.Credential)
@@ -188,6 +229,39 @@ func (a *audit) taskOpened(index int64, e Entry) {
 			a.rep.add(index, e.Credential, "its task names the end %q twice", s.End)
 		}
 		seen[strings.ToLower(s.End)] = true
+	}
+}
+
+// renewed asks of a word that the value of a task is not to be used what it
+// must say. before is the task as it was before the entry.
+func (a *audit) renewed(index int64, e Entry, before *Task) {
+	w := e.Word
+	switch {
+	case w == nil || w.Entity == "" || w.Name == "" || w.Statement == "" || w.At.IsZero() || w.Note == "":
+		a.rep.add(index, e.Credential, "%s: the entry does not say who said it, by which statement, when and why", e.Event)
+	case before == nil && !a.gap:
+		a.rep.add(index, e.Credential, "%s: no task of it was opened", e.Event)
+	case before == nil:
+	case !before.Make:
+		a.rep.add(index, e.Credential, "%s: Rollcall made no value for it", e.Event)
+	case w.At.Before(before.OpenedAt):
+		a.rep.add(index, e.Credential, "%s: it was said before the task was opened", e.Event)
+	case a.ended != noIndex:
+		a.rep.add(index, e.Credential, "%s: after the campaign was closed by entry %d", e.Event, a.ended)
+	}
+}
+
+// handedOver asks of another value that somebody had said that the one before
+// it is not to be used.
+func (a *audit) handedOver(index int64, e Entry, before *Task) {
+	switch {
+	case e.Task == nil || e.Task.At.IsZero():
+		a.rep.add(index, e.Credential, "%s: the entry does not say when", e.Event)
+	case a.gap:
+	case before == nil || !before.Renewing:
+		a.rep.add(index, e.Credential, "%s: nobody had said that the value before it is not to be used", e.Event)
+	case e.Task.At.Before(before.Renewed[len(before.Renewed)-1].At):
+		a.rep.add(index, e.Credential, "%s: before that was said", e.Event)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -119,4 +120,76 @@ func TestTheStateOfATaskIsWhatItsEntriesTell(t *testing.T) {
 	require.Equal(t, protocol.ReasonByHand, s.Tasks()[0].Reason)
 	require.Equal(t, "alice", task.End("GATEWAY").Done.Name)
 	require.Nil(t, (*Task)(nil).End("x"))
+}
+
+// A value was said to be seen when one end was done already: both are done once
+// more with another one, and nothing that was said before counts.
+func TestWhatWasDoneWithADiscardedValueIsNotDone(t *testing.T) {
+	story := func() []Entry {
+		s := storyOfATask()
+		renewed := of(0, "s4", TaskRenewed)
+		renewed.Word = &Word{Statement: "s4", Entity: "e-b", Name: "bob", At: openedAt.Add(30 * time.Minute), Note: "read out on the phone"}
+		handed := of(0, "1", TaskHandedOver)
+		handed.Task = &TaskOpening{Due: openedAt.Add(time.Hour), Make: true, At: openedAt.Add(40 * time.Minute), Ends: s[3].Task.Ends}
+		word := func(statement, entity, name, end string) Entry {
+			e := of(0, statement, EndAttested)
+			e.Word = &Word{Statement: statement, Entity: entity, Name: name, End: end, At: openedAt.Add(50 * time.Minute)}
+			return e
+		}
+		out := append(s[:8:8], renewed, handed, word("s5", "e-a", "alice", "gateway"), word("s6", "e-c", "carol", "NPS"))
+		return append(out, s[8:]...)
+	}
+	const renewed, handed, first, last, death = 8, 9, 10, 11, 12
+	state := NewState()
+	for i, e := range story()[:handed] {
+		state.Add(uint64(i), e)
+	}
+	task := state.Tasks()[0].Task
+	require.True(t, task.Renewing)
+	require.Equal(t, 2, task.Left())
+	require.Equal(t, 2, task.Changes())
+	without := func(n ...int) func([]Entry) []Entry {
+		return func(s []Entry) (out []Entry) {
+			for i, e := range s {
+				if !slices.Contains(n, i) {
+					out = append(out, e)
+				}
+			}
+			return out
+		}
+	}
+	word := func(n int, change func(*Word)) func([]Entry) []Entry {
+		return func(s []Entry) []Entry { change(s[n].Word); return s }
+	}
+	for _, c := range []struct {
+		name  string
+		edit  func([]Entry) []Entry
+		index int64
+		what  string
+	}{
+		{"nothing wrong", without(), 0, ""},
+		{"what was done before counts", without(first), death - 1, `at the end "gateway" nobody had said`},
+		{"no other value was handed over", without(handed), death - 1, `nobody had said`},
+		{"nobody discarded it", without(renewed, first, last), renewed, "nobody had said that the value before it is not to be used"},
+		{"handed over before that", func(s []Entry) []Entry { s[handed].Task.At = openedAt; return s }, handed, "before that was said"},
+		{"handed over at no time", func(s []Entry) []Entry { s[handed].Task = nil; return s }, handed, "does not say when"},
+		{"said before it was handed over", word(first, func(w *Word) { w.At = openedAt.Add(35 * time.Minute) }), first, "it was said before the end"},
+		{"no reason", word(renewed, func(w *Word) { w.Note = "" }), renewed, "when and why"},
+		{"by nobody", word(renewed, func(w *Word) { w.Entity = "" }), renewed, "who said it"},
+		{"before it was opened", word(renewed, func(w *Word) { w.At = openedAt.Add(-time.Second) }), renewed, "before the task was opened"},
+		{"a value that nobody made", func(s []Entry) []Entry { s[3].Task.Make = false; return s }, renewed, "made no value"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			_, err := f.open(t).Append(t.Context(), c.edit(story()))
+			require.NoError(t, err)
+			rep, err := Verify(t.Context(), f.dir, f.vkey, f.vault.last())
+			require.NoError(t, err)
+			if c.what == "" {
+				require.Empty(t, rep.Problems)
+				return
+			}
+			require.True(t, rep.says(c.index, c.what), "%+v", rep.Problems)
+		})
+	}
 }

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"rollcall/internal/credential"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Person is an entity of Vault's.
@@ -32,6 +32,12 @@ type Login struct {
 }
 
 func (l Login) String() string { return l.Mount + "/" + l.Name }
+
+// Called reports whether a name is that of the person: of the entity, or with a
+// slash a login.
+func (p Person) Called(name string) bool {
+	return strings.EqualFold(name, p.Name) || slices.ContainsFunc(p.Logins, func(l Login) bool { return strings.EqualFold(name, l.String()) })
+}
 
 // Statement is a person's word on one task.
 type Statement struct {
@@ -61,78 +67,53 @@ type Does string
 const (
 	Done     Does = "done"     // the end is changed
 	Reassign Does = "reassign" // somebody else sees to it
+	Renew    Does = "renew"    // what was handed over is not used: another value is made
 )
 
 // Bounds of what a statement may hold.
 const (
 	longestNote = 500
 	longestEnd  = 200
+	longestTo   = 128
 )
 
 // Malformed says what is wrong with a statement by itself; empty if nothing is.
+// What a person writes goes into the ledger and on to screens.
 func (s Statement) Malformed() string {
 	switch {
-	case s.Does != Done && s.Does != Reassign:
+	case s.Does != Done && s.Does != Reassign && s.Does != Renew:
 		return "it does not say what was done"
 	case len(s.Note) > longestNote:
-		return "its note is longer than 500 bytes"
+		return "its note or reason is longer than 500 bytes"
 	case len(s.End) > longestEnd:
 		return "it names an end that no task can have"
+	case len(s.To) > longestTo:
+		return "it names a person by more than 128 bytes"
+	case !Printable(s.Note) || !Printable(s.End) || !Printable(s.To):
+		return "it holds a control character, or one that is not shown; write one line of plain text"
 	case s.Does == Done && s.End == "":
 		return "it does not say at which end"
 	case s.Does == Reassign && (s.To == "" || strings.TrimSpace(s.Note) == ""):
 		return "it does not say to whom the end is given, or why"
+	case s.Does == Renew && (s.End != "" || s.To != ""):
+		return "it names an end, and a value is that of all ends"
+	case s.Does == Renew && strings.TrimSpace(s.Note) == "":
+		return "it does not say why"
 	case s.SHA256 != "" && !hash(s.SHA256):
 		return "its sha256 is none: 64 hexadecimal digits"
 	}
 	return ""
 }
 
+// Printable reports whether a text is one line in which nothing is hidden: no
+// control characters, none that turn the direction of text, and no invalid
+// UTF-8.
+func Printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 func hash(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-// machines are types of auth mounts by which programs come, and no people.
-var machines = []string{credential.AppRoleMethod, "kubernetes", "aws", "gcp", "azure", "alicloud", "oci", "cf", "token"}
-
-// LoginsOf are the logins to Vault that the credentials of a roll are, or that
-// their passwords open: mount/name, folded. What a person left out is nobody's
-// alone either: it was found on the device, and lives on.
-func LoginsOf(roll []credential.Credential, excluded []credential.Exclusion) map[string]bool {
-	out := map[string]bool{}
-	for _, c := range roll {
-		for _, login := range c.VaultLogins() {
-			out[login] = true
-		}
-	}
-	for _, x := range excluded {
-		for _, login := range x.Logins {
-			out[login] = true
-		}
-	}
-	return out
-}
-
-// Doubt says why the word of a person counts for nothing in a campaign whose
-// roll has these logins; empty if it counts.
-func (p Person) Doubt(roll map[string]bool) string {
-	switch {
-	case p.ID == "" || p.Name == "":
-		return "Vault knows no such entity"
-	case p.Disabled:
-		return "the entity is disabled"
-	case len(p.Logins) == 0:
-		return "the entity has no login by which a person comes"
-	}
-	for _, l := range p.Logins {
-		switch {
-		case slices.Contains(machines, l.Method):
-			return "the entity has a login of a machine (" + l.Method + "): Rollcall's own, the device's, or another program's"
-		case roll[strings.ToLower(l.String())]:
-			return "the entity has a login that is on the roll or was left out of it: whoever stole it could have written this"
-		}
-	}
-	return ""
 }
 
 // End is one end of an open task, as the ledger has it.
@@ -141,6 +122,10 @@ type End struct {
 	Entity string    // who sees to it
 	Since  time.Time // from when on, by Vault's clock
 	Done   bool
+	Made   bool // Rollcall made the value that goes there
+	// Renewing: that one is not to be used, and another is not handed over yet;
+	// Renewed: another was, at Since.
+	Renewing, Renewed bool
 }
 
 // Verdict is what a statement comes to.
@@ -151,9 +136,32 @@ type Verdict struct {
 	Suspect bool
 }
 
+// renew weighs a word that the value of a task is not to be used. It is of all
+// ends, also of those that are done.
+func renew(s Statement, ends []End) (v Verdict) {
+	before, again := len(ends) > 0, false
+	for i, e := range ends {
+		switch {
+		case !e.Made:
+			return Verdict{Refused: "Rollcall made no value for it, so it can make no other one"}
+		case e.Renewing:
+			return Verdict{Refused: "another value is on its way already"}
+		}
+		before, again = before && s.At.Before(e.Since), again || e.Renewed
+		v.Ends = append(v.Ends, i)
+	}
+	switch {
+	case before && again:
+		return Verdict{Refused: "another value was handed over since"}
+	case before:
+		return Verdict{Refused: "it was written before anything was handed over", Suspect: true}
+	}
+	return v
+}
+
 // Judge weighs a statement about a task with those ends. to is who is meant by
 // To; nil where Vault knows nobody of that name.
-func Judge(s Statement, by Person, to *Person, ends []End, roll map[string]bool) (v Verdict) {
+func Judge(s Statement, by Person, to *Person, ends []End, roll Roll) (v Verdict) {
 	refuse := func(suspect bool, why string) Verdict { return Verdict{Refused: why, Suspect: suspect} }
 	if why := s.Malformed(); why != "" {
 		return refuse(false, why)
@@ -163,6 +171,9 @@ func Judge(s Statement, by Person, to *Person, ends []End, roll map[string]bool)
 	}
 	if why := by.Doubt(roll); why != "" {
 		return refuse(true, why)
+	}
+	if s.Does == Renew {
+		return renew(s, ends)
 	}
 	for i, e := range ends {
 		if s.End == "" && !e.Done || strings.EqualFold(e.Name, s.End) {
@@ -177,6 +188,10 @@ func Judge(s Statement, by Person, to *Person, ends []End, roll map[string]bool)
 		switch {
 		case e.Done:
 			return refuse(false, "the end is done already")
+		case s.Does == Done && e.Renewing:
+			return refuse(false, "somebody said that the value that was handed over is not to be used, and another is on its way: take that one, and say it then")
+		case s.Does == Done && e.Renewed && s.At.Before(e.Since):
+			return refuse(false, "another value was handed over since: change the end to that one, and say it then")
 		case s.At.Before(e.Since):
 			return refuse(true, "it was written before the end was given to anybody, or to this person")
 		case s.Does == Done && e.Entity != by.ID:
@@ -189,6 +204,8 @@ func Judge(s Statement, by Person, to *Person, ends []End, roll map[string]bool)
 	switch {
 	case to == nil:
 		return refuse(false, "Vault knows no entity and no login of that name: have that person log in once")
+	case !slices.ContainsFunc(v.Ends, func(i int) bool { return ends[i].Entity != to.ID }):
+		return refuse(false, "it is that person's already")
 	case to.ID == by.ID:
 		return refuse(true, "nobody takes a task himself: somebody else has to give it to him")
 	case to.Doubt(roll) != "":

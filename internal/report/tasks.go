@@ -16,8 +16,10 @@ type StatusTask struct {
 	State      string          `json:"state"` // a key of by_state
 	Due        string          `json:"due,omitempty"`
 	Overdue    bool            `json:"overdue"`
-	OpenedAt   string          `json:"opened_at,omitempty"` // empty: it could not be opened yet
-	Made       bool            `json:"made"`                // Rollcall made a new value and handed it over
+	OpenedAt   string          `json:"opened_at,omitempty"`  // empty: it could not be opened yet
+	Made       bool            `json:"made"`                 // Rollcall made a new value and handed it over
+	RenewedAt  string          `json:"renewed_at,omitempty"` // a person said that it is not to be used, and it is done with another one
+	Renewing   bool            `json:"renewing,omitempty"`   // and that one is not handed over yet
 	RemindedAt string          `json:"reminded_at,omitempty"`
 	Do         []string        `json:"do,omitempty"`
 	Why        string          `json:"why,omitempty"` // why it could not be opened yet
@@ -60,6 +62,9 @@ func tasksOf(s *ledger.State, now time.Time) (out []StatusTask) {
 		}
 		if w := l.Task; w != nil {
 			t.Due, t.OpenedAt, t.Made, t.RemindedAt, t.Do = rfc3339(w.Due), rfc3339(w.OpenedAt), w.Make, rfc3339(w.Reminded), w.Do
+			if n := len(w.Renewed); n > 0 {
+				t.RenewedAt, t.Renewing = rfc3339(w.Renewed[n-1].At), w.Renewing
+			}
 			t.Overdue = l.Outcome != ledger.Dead && (!w.Overdue.IsZero() || now.After(w.Due))
 			for _, e := range w.Ends {
 				end := StatusTaskEnd{End: e.End, Owner: e.Owner, Done: e.Done != nil}
@@ -102,6 +107,9 @@ func TaskLine(t StatusTask) string {
 		return t.Name + ": not handed over yet; `rollcall report` has its reason"
 	case t.OpenedAt == "":
 		return t.Name + ": not handed over yet: " + t.Why
+	}
+	if t.Renewing {
+		return t.Name + ": somebody said at " + t.RenewedAt + " that its value is not to be used; another one is not handed over yet"
 	}
 	line := t.Name + ": due " + t.Due
 	if t.Overdue {

@@ -16,12 +16,13 @@ type Tasks struct {
 	// Logins to Vault that are still open, and that nobody has accepted:
 	// nothing is handed over where one could read it.
 	Logins credential.Refs `json:"logins,omitempty"`
-	// Moved says of tasks that are open already how often they were given to
-	// somebody else: who has them by then is noted in Vault.
+	// Moved says of tasks that are open already how often something was said
+	// about who has them, and which value: it is noted in Vault.
 	Moved []Moved `json:"moved,omitempty"`
 }
 
-// Moved is how often a task was given to somebody else.
+// Moved is how often a task was given to somebody else, or its value said to be
+// of no use.
 type Moved struct {
 	Ref   credential.Ref `json:"r"`
 	Times int            `json:"n"`
@@ -32,6 +33,11 @@ type OpenedTask struct {
 	Ref  credential.Ref `json:"r"`
 	Stop *protocol.Stop `json:"stop,omitempty"` // why it is not open
 	Due  time.Time      `json:"due"`
+	// Again: another value was handed over, for the so-many-eth time in this
+	// campaign.
+	Again int `json:"again,omitempty"`
+	// Findings name nobody.
+	Findings []credential.Finding `json:"findings,omitempty"`
 }
 
 // TasksInput is for the ledger: these were opened, or could not be.

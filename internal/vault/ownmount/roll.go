@@ -42,6 +42,9 @@ type RollIndex struct {
 	// Profile of the device, line by line, with the answers.
 	Profile *credential.Accounting `json:"profile,omitempty"`
 
+	// PeoplesOwn are logins to Vault that a person accepted as somebody's own.
+	PeoplesOwn []string `json:"peoples_own,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 
 	// Outcomes: what becomes of the credentials is noted beside the roll

@@ -85,6 +85,17 @@ type Staged struct {
 	// It holds no value.
 	Freed bool
 
+	// Handed is who may have read the value of a task, by entity: it is noted
+	// before anybody gets it. Spoiled says why it is handed over to nobody any
+	// more, as far as the campaign Looked saw. Instead is why this one stands
+	// in the place of one that an ended campaign handed over, and Renewals how
+	// often a person of this campaign said that the value is not to be used.
+	Handed   []string
+	Spoiled  string
+	Looked   string
+	Instead  string
+	Renewals int
+
 	// Version is the KV version of the entry, the fence for Restage.
 	Version int
 }
@@ -321,6 +332,11 @@ func (st Staged) encode() map[string]any {
 		{"closed", st.Closed, true},
 		{"lives_on", st.LivesOn != "", string(st.LivesOn)},
 		{"before", st.Before != "", st.Before},
+		{"handed", len(st.Handed) > 0, st.Handed},
+		{"spoiled", st.Spoiled != "", st.Spoiled},
+		{"looked", st.Looked != "", st.Looked},
+		{"instead", st.Instead != "", st.Instead},
+		{"renewals", st.Renewals != 0, st.Renewals},
 		{"freed", st.Freed, true},
 		{"late", !st.Late.IsZero(), st.Late.UTC().Format(time.RFC3339Nano)},
 	} {
@@ -386,6 +402,15 @@ func decodeStaged(e vault.Entry) (Staged, error) {
 	st.Retired, _ = e.Data["retired"].(string) // absent: not known
 	st.Before, _ = e.Data["before"].(string)   // absent: not known
 	st.Closed, _ = e.Data["closed"].(bool)
+	handed, _ := e.Data["handed"].([]any)
+	for _, entity := range handed {
+		text, _ := entity.(string)
+		st.Handed = append(st.Handed, text)
+	}
+	st.Spoiled, _ = e.Data["spoiled"].(string)
+	st.Looked, _ = e.Data["looked"].(string)
+	st.Instead, _ = e.Data["instead"].(string)
+	st.Renewals, _ = vault.Number(e.Data["renewals"])
 	livesOn, _ := e.Data["lives_on"].(string)
 	st.LivesOn = credential.FindingCode(livesOn)
 	at, _ := e.Data["created_at"].(string)

@@ -46,6 +46,8 @@ type Card struct {
 
 	Value credential.Secret `json:"-"` // in a field of its own
 	Path  string            `json:"-"` // where it lies, mount/path
+
+	Written time.Time `json:"-"` // when it was written last, by Vault's clock
 }
 
 func cardPath(entity, campaign, id string) string {
@@ -90,11 +92,11 @@ func (s *Store) WriteCard(ctx context.Context, entity string, card Card) error {
 }
 
 // KeepCards takes a task's cards from everybody but those, and from everybody
-// those that earlier campaigns have left.
-func (s *Store) KeepCards(ctx context.Context, campaign, id string, keep ...string) error {
+// those that earlier campaigns have left. It says how many it took.
+func (s *Store) KeepCards(ctx context.Context, campaign, id string, keep ...string) (taken int, err error) {
 	entities, err := s.Names(ctx, opCard, s.mount, HandoverFolder)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, e := range entities {
 		entity, ok := decodeSegment(strings.TrimSuffix(e, "/"))
@@ -104,7 +106,7 @@ func (s *Store) KeepCards(ctx context.Context, campaign, id string, keep ...stri
 		folder := HandoverFolder + "/" + strings.TrimSuffix(e, "/")
 		campaigns, err := s.Names(ctx, opCard, s.mount, folder)
 		if err != nil {
-			return err
+			return taken, err
 		}
 		for _, c := range campaigns {
 			if c == encodeSegment(campaign)+"/" && slices.Contains(keep, entity) {
@@ -113,16 +115,17 @@ func (s *Store) KeepCards(ctx context.Context, campaign, id string, keep ...stri
 			at := folder + "/" + strings.TrimSuffix(c, "/")
 			names, err := s.Names(ctx, opCard, s.mount, at)
 			if err != nil {
-				return err
+				return taken, err
 			}
 			if slices.Contains(names, encodeSegment(id)) {
 				if err := s.Purge(ctx, opCard, s.mount, at+"/"+encodeSegment(id)); err != nil {
-					return err
+					return taken, err
 				}
+				taken++
 			}
 		}
 	}
-	return nil
+	return taken, nil
 }
 
 // Cards are those that a person has.
@@ -146,7 +149,7 @@ func (s *Store) Cards(ctx context.Context, entity string) (out []Card, err error
 			if e.Data == nil {
 				continue
 			}
-			card := Card{Path: s.mount + "/" + at}
+			card := Card{Path: s.mount + "/" + at, Written: e.Written}
 			text, _ := e.Data[cardField].(string)
 			if err := json.Unmarshal([]byte(text), &card); err != nil {
 				return nil, s.Odd(opCard, s.mount+"/data/"+at, err)
@@ -163,48 +166,94 @@ func (s *Store) Cards(ctx context.Context, entity string) (out []Card, err error
 // ends, in their order. It gives when that was, by Vault's clock, and the
 // entities as they were noted first.
 func (s *Store) OpenTask(ctx context.Context, campaign, id string, entities []string) (time.Time, []string, error) {
-	return s.noteSeats(ctx, campaign, id, 0, entities)
+	return s.noteSeats(ctx, campaign, id, "0", entities)
 }
 
 // TaskOpened is when a task was opened, and who saw to its ends then; false if
 // it was not.
 func (s *Store) TaskOpened(ctx context.Context, campaign, id string) (time.Time, []string, bool, error) {
-	return s.seats(ctx, campaign, id, 0)
+	return s.seats(ctx, campaign, id, "0")
 }
 
-// MoveTask notes who sees to the ends of a task after so many moves.
-func (s *Store) MoveTask(ctx context.Context, campaign, id string, moves int, entities []string) error {
-	_, _, err := s.noteSeats(ctx, campaign, id, moves, entities)
+// MoveTask notes who sees to the ends of a task after so many changes.
+func (s *Store) MoveTask(ctx context.Context, campaign, id string, changes int, entities []string) error {
+	_, _, err := s.noteSeats(ctx, campaign, id, strconv.Itoa(changes), entities)
 	return err
 }
 
 // SeatsAfter are the entities that see to the ends of a task after so many
-// moves.
-func (s *Store) SeatsAfter(ctx context.Context, campaign, id string, moves int) ([]string, error) {
-	_, entities, found, err := s.seats(ctx, campaign, id, moves)
+// changes.
+func (s *Store) SeatsAfter(ctx context.Context, campaign, id string, changes int) ([]string, error) {
+	_, entities, found, err := s.seats(ctx, campaign, id, strconv.Itoa(changes))
 	if err == nil && !found {
-		err = s.Odd(opTask, s.mount+"/data/"+taskPath(campaign, id, moves), fmt.Errorf("nobody noted who sees to it"))
+		err = s.Odd(opTask, s.mount+"/data/"+taskPath(campaign, id, strconv.Itoa(changes)), fmt.Errorf("nobody noted who sees to it"))
 	}
 	return entities, err
 }
 
-func (s *Store) noteSeats(ctx context.Context, campaign, id string, moves int, entities []string) (time.Time, []string, error) {
-	if at, have, found, err := s.seats(ctx, campaign, id, moves); err != nil || found {
+// Discard notes that the value of a task is not to be used, for the n-th time
+// in a campaign.
+func (s *Store) Discard(ctx context.Context, campaign, id string, n int) error {
+	_, _, err := s.noteSeats(ctx, campaign, id, discarded(n), nil)
+	return err
+}
+
+// Discarded reports whether that was noted.
+func (s *Store) Discarded(ctx context.Context, campaign, id string, n int) (bool, error) {
+	_, _, found, err := s.seats(ctx, campaign, id, discarded(n))
+	return found, err
+}
+
+// HandedAgain notes that after so many discards another value was handed over,
+// once, and to whom; HandedAgainAt is when that was, by Vault's clock.
+func (s *Store) HandedAgain(ctx context.Context, campaign, id string, n int, entities []string) error {
+	_, _, err := s.noteSeats(ctx, campaign, id, again(n), entities)
+	return err
+}
+
+// HandedAgainAt is HandedAgain's time; false if it was not noted.
+func (s *Store) HandedAgainAt(ctx context.Context, campaign, id string, n int) (time.Time, bool, error) {
+	at, _, found, err := s.seats(ctx, campaign, id, again(n))
+	return at, found, err
+}
+
+func discarded(n int) string { return "discarded-" + strconv.Itoa(n) }
+func again(n int) string     { return "again-" + strconv.Itoa(n) }
+
+// cameBack is where a campaign notes that its device answered: no id of a task
+// is written like it.
+const cameBack = "~device-answered"
+
+// NoteCameBack notes that the device answered while a campaign ran: what lay in
+// people's hands by then is handed over by no later one.
+func (s *Store) NoteCameBack(ctx context.Context, campaign string) error {
+	_, _, err := s.noteSeats(ctx, campaign, cameBack, "0", nil)
+	return err
+}
+
+// CameBack reports whether that was noted.
+func (s *Store) CameBack(ctx context.Context, campaign string) (bool, error) {
+	_, _, found, err := s.seats(ctx, campaign, cameBack, "0")
+	return found, err
+}
+
+func (s *Store) noteSeats(ctx context.Context, campaign, id, what string, entities []string) (time.Time, []string, error) {
+	if at, have, found, err := s.seats(ctx, campaign, id, what); err != nil || found {
 		return at, have, err
 	}
 	body, err := json.Marshal(entities)
 	if err != nil {
 		return time.Time{}, nil, err
 	}
-	_, err = s.Put(ctx, opTask, s.mount, taskPath(campaign, id, moves), 0, map[string]any{seatsField: string(body)})
-	if at, have, found, again := s.seats(ctx, campaign, id, moves); again == nil && found {
+	_, err = s.Put(ctx, opTask, s.mount, taskPath(campaign, id, what), 0, map[string]any{seatsField: string(body)})
+	if at, have, found, readErr := s.seats(ctx, campaign, id, what); readErr == nil && found {
 		return at, have, nil // also where our own answer was lost, or another was first
 	}
 	return time.Time{}, nil, err
 }
 
-func (s *Store) seats(ctx context.Context, campaign, id string, moves int) (at time.Time, entities []string, found bool, err error) {
-	path := taskPath(campaign, id, moves)
+func (s *Store) seats(ctx context.Context, campaign, id, what string) (at time.Time, entities []string, found bool, err error) {
+	path := taskPath(campaign, id, what)
 	e, err := s.Get(ctx, opTask, s.mount, path, 1)
 	if err != nil || e.Data == nil {
 		return time.Time{}, nil, false, err
@@ -216,8 +265,8 @@ func (s *Store) seats(ctx context.Context, campaign, id string, moves int) (at t
 	return e.Written, entities, true, nil
 }
 
-func taskPath(campaign, id string, moves int) string {
-	return TasksFolder + "/" + encodeSegment(campaign) + "/" + encodeSegment(id) + "/" + strconv.Itoa(moves)
+func taskPath(campaign, id, what string) string {
+	return TasksFolder + "/" + encodeSegment(campaign) + "/" + encodeSegment(id) + "/" + what
 }
 
 // WriteStatement writes a person's word on a task where only he may, and gives
@@ -280,6 +329,26 @@ func (s *Store) Statements(ctx context.Context, campaign string) (map[string][]p
 	return out, nil
 }
 
+// OwnWords are what a person has said on a task, in no order; nothing where his
+// policy is of before he might read that.
+func (s *Store) OwnWords(ctx context.Context, me, campaign, id string) (out []people.Statement, err error) {
+	folder := statementFolder(me, campaign, id)
+	names, err := s.Names(ctx, opStatement, s.mount, folder)
+	for _, n := range names {
+		st, found, readErr := s.statement(ctx, folder+"/"+n)
+		if err = readErr; err != nil {
+			break
+		}
+		if st.ID, st.Entity = n, me; found {
+			out = append(out, st)
+		}
+	}
+	if vault.IsDenied(err) {
+		return nil, nil
+	}
+	return out, err
+}
+
 func (s *Store) statement(ctx context.Context, at string) (st people.Statement, found bool, err error) {
 	// Names are ours: whoever wrote another one wrote no statement.
 	if name := at[strings.LastIndex(at, "/")+1:]; name == "" || len(name) > 32 || strings.Trim(name, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
@@ -295,88 +364,4 @@ func (s *Store) statement(ctx context.Context, at string) (st people.Statement, 
 	}
 	st.At = e.Written
 	return st, true, nil
-}
-
-// Person is whom a name means: an entity, or with a slash a login, mount/name;
-// nil if Vault knows neither.
-func (s *Store) Person(ctx context.Context, name string) (*people.Person, error) {
-	i := strings.LastIndex(name, "/")
-	if i < 0 {
-		return s.entity(ctx, map[string]any{"name": name})
-	}
-	accessor, err := s.authAccessor(ctx, name[:i])
-	if err != nil || accessor == "" {
-		return nil, err
-	}
-	for _, alias := range []string{name[i+1:], strings.ToLower(name[i+1:])} {
-		p, err := s.entity(ctx, map[string]any{"alias_name": alias, "alias_mount_accessor": accessor})
-		if err != nil || p != nil {
-			return p, err
-		}
-	}
-	return nil, nil
-}
-
-// PersonByID is the entity of that id; nil if there is none, or it was merged
-// into another one.
-func (s *Store) PersonByID(ctx context.Context, id string) (*people.Person, error) {
-	p, err := s.entity(ctx, map[string]any{"id": id})
-	if p != nil && p.ID != id {
-		return nil, err
-	}
-	return p, err
-}
-
-func (s *Store) entity(ctx context.Context, by map[string]any) (*people.Person, error) {
-	const op, at = "look a person up", "identity/lookup/entity"
-	got, err := s.API().Logical().WriteWithContext(ctx, at, by)
-	if err != nil {
-		return nil, s.Fail(op, at, vault.Update, err)
-	}
-	if got == nil || got.Data == nil {
-		return nil, nil
-	}
-	p := &people.Person{}
-	p.ID, _ = got.Data["id"].(string)
-	p.Name, _ = got.Data["name"].(string)
-	p.Disabled, _ = got.Data["disabled"].(bool)
-	aliases, _ := got.Data["aliases"].([]any)
-	for _, a := range aliases {
-		alias, _ := a.(map[string]any)
-		l := people.Login{}
-		l.Method, _ = alias["mount_type"].(string)
-		l.Mount, _ = alias["mount_path"].(string)
-		l.Mount = strings.TrimPrefix(strings.Trim(l.Mount, "/"), "auth/")
-		l.Name, _ = alias["name"].(string)
-		p.Logins = append(p.Logins, l)
-	}
-	return p, nil
-}
-
-// authAccessor is that of an auth mount; empty if there is none.
-func (s *Store) authAccessor(ctx context.Context, mount string) (string, error) {
-	const op, at = "list auth mounts", "sys/auth"
-	got, err := s.API().Logical().ReadWithContext(ctx, at)
-	if err != nil {
-		return "", s.Fail(op, at, vault.Read, err)
-	}
-	if got == nil {
-		return "", nil
-	}
-	m, _ := got.Data[mount+"/"].(map[string]any)
-	accessor, _ := m["accessor"].(string)
-	return accessor, nil
-}
-
-// Self is the entity of our own login; empty if it has none, as a root token.
-func (s *Store) Self(ctx context.Context) (entity string, err error) {
-	const op, at = "look at our own login", "auth/token/lookup-self"
-	got, err := s.API().Logical().ReadWithContext(ctx, at)
-	if err != nil {
-		return "", s.Fail(op, at, vault.Read, err)
-	}
-	if got != nil {
-		entity, _ = got.Data["entity_id"].(string)
-	}
-	return entity, nil
 }

@@ -43,8 +43,10 @@ func TasksPolicy(c *config.Campaign) Policy {
 		name += "-on-" + m
 	}
 	return Policy{name, "# For people with tasks: each reads what is handed over to him, and says what he has done.\n" + stanzas([]rule{
-		{m + "/data/" + ownmount.AttestFolder + me, []string{create}},
+		{m + "/data/" + ownmount.AttestFolder + me, []string{create, read}},
+		{m + "/metadata/" + ownmount.AttestFolder + me, []string{list}},
 		{m + "/data/" + ownmount.HandoverFolder + me, []string{read}},
 		{m + "/metadata/" + ownmount.HandoverFolder + me, []string{list}},
+		{"identity/entity/id/{{identity.entity.id}}", []string{read}}, // what he is called
 	})}
 }
