@@ -2,11 +2,14 @@ package activities
 
 import (
 	"testing"
+	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
 )
 
 // What waits for tokens that are not watched by name waits for the next
@@ -20,4 +23,43 @@ func TestWhatMoreTokensReadThanAreWatchedWaits(t *testing.T) {
 	stop := readByToken(with("gone", credential.MoreReaders), map[string]bool{"gone": false})
 	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
 	require.Contains(t, stop.Detail, "run again, which lists anew")
+}
+
+// Whoever has a login that is not dead yet can make a token that outlives it,
+// when the listing has looked at all tokens already.
+func TestWhatATokenReadsThatWasMadeSinceTheListingWaitsOrIsTold(t *testing.T) {
+	w := reachableWith(t, func(w *reachable) { w.roll.NewestToken = time.Now().Unix() })
+	w.accounts.Logins = nil // all that is asked here is about tokens
+	made := func(name, policy string) string {
+		got, err := w.client.Auth().Token().Create(&api.TokenCreateRequest{Policies: []string{policy}, DisplayName: name, NoParent: true})
+		require.NoError(t, err)
+		return got.Auth.Accessor
+	}
+	look := func() string {
+		var found wire.NewReaders
+		w.call("LookForTokens", "c", &found)
+		return found.Detail
+	}
+	untouched := []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonUnreachable}
+	require.Equal(t, untouched, w.reasons(), "there is none")
+	w.thief("esg-01-a") // logs in by a login of the roll, which ends that
+	require.Empty(t, look())
+
+	w.restart() // a look that found nothing serves for a while
+	named := made("esg-01", "reads-esg-01")
+	require.Equal(t, []protocol.Reason{protocol.ReasonWithinReach, protocol.ReasonUnreachable}, w.reasons())
+	var prepared []wire.PreparedItem
+	w.call("Prepare", wire.PrepareInput{Batch: w.accounts, Pass: 2, Items: []int{2}, Sent: []int{2}}, &prepared)
+	require.Equal(t, protocol.ReasonUnreachable, prepared[0].Stop.Reason, "what may be in force is brought to its end")
+	require.Contains(t, look(), "1 tokens of Vault were made since the listing")
+	require.Contains(t, look(), named+" (names the device)")
+
+	require.NoError(t, w.client.Auth().Token().RevokeAccessor(named))
+	require.NoError(t, w.client.Sys().PutPolicy("mail", `path "kv/data/apps/*" { capabilities = ["read"] }`))
+	consumers := made("mail-flow", "mail")
+	made("esg-01", "default")
+	require.Equal(t, untouched, w.reasons(), "it is gone, and those of others hold up nobody")
+	require.Contains(t, look(), "1 tokens of Vault")
+	require.Contains(t, look(), consumers)
+	require.NotContains(t, look(), "names the device")
 }

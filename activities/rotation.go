@@ -42,6 +42,7 @@ type Rotation struct {
 	cameBack sync.Map // campaigns whose device was noted to have answered
 
 	watches sync.Map // campaign -> *device.Watch, nil where its device is not asked
+	quiet   sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	uses    sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
@@ -112,7 +113,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 	return wire.Roll{
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
-		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(),
+		Logins: index.Logins, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(), Tokens: index.NewestToken > 0,
 	}, nil
 }
 
@@ -135,6 +136,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	reach, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
 	readers := r.livingReaders(ctx, rotatable(page, in.Items))
+	since, notAsked := r.madeSince(ctx, in.Batch, rotatable(page, in.Items))
 	still()
 	if err != nil {
 		return nil, err
@@ -147,6 +149,11 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 		}
 		if out[i].Stop == nil {
 			out[i].Stop = readByToken(page[in.Items[i]], readers)
+		}
+		if c := page[in.Items[i]]; out[i].Stop == nil && !c.Kind.OnlyEnds() && !slices.Contains(in.Sent, in.Items[i]) {
+			if out[i].Stop = notAsked; since[c.ID] {
+				out[i].Stop = readSince()
+			}
 		}
 		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
 			out[i].Stop = reach.beforeStaging(ctx, c)

@@ -104,6 +104,9 @@ func (c *campaign) run(ctx workflow.Context) (Result, error) {
 	}
 	c.status.Wave = -1
 	c.recheck(steady, roll)
+	if err := c.lookForTokens(steady, roll); err != nil {
+		return Result{}, c.close(steady, err)
+	}
 	if err := c.forPeople(steady, roll); err != nil {
 		return Result{}, c.close(steady, err)
 	}

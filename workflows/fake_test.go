@@ -46,6 +46,7 @@ type fake struct {
 	cleans      []wire.CleanInput
 
 	deviceSays wire.DeviceAnswers // at the end
+	newReaders string             // what LookForTokens found
 	sent       []int              // of the last Prepare that said so
 
 	mu         sync.Mutex
@@ -116,8 +117,9 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	f.now = env.Now
 	for name, serve := range map[string]any{
 		"List": f.list, "Prepare": f.prepare, "Apply": f.apply, "Clean": f.clean, "CloseCampaign": f.close, "OpenScheduled": f.open, "TakeOver": f.takeOver, "SignOfLife": func(context.Context, string) error { return nil },
-		"AskDevice":  f.askDevice,
-		"RecordRoll": f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
+		"AskDevice":     f.askDevice,
+		"LookForTokens": f.lookForTokens,
+		"RecordRoll":    f.recordRoll, "RecordIntents": f.recordIntents, "RecordResults": f.recordResults,
 		"RecordExceptions": f.recordExceptions, "RecordEvent": f.recordEvent,
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
 		"RecordCleaned": f.recordCleaned,
@@ -257,6 +259,10 @@ func (f *fake) close(_ context.Context, campaign string) error {
 
 func (f *fake) askDevice(context.Context, string) (wire.DeviceAnswers, error) {
 	return f.deviceSays, f.begin("AskDevice")
+}
+
+func (f *fake) lookForTokens(context.Context, string) (wire.NewReaders, error) {
+	return wire.NewReaders{Detail: f.newReaders}, f.begin("LookForTokens")
 }
 
 func (f *fake) open(context.Context, wire.ScheduledInput) error {

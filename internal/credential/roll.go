@@ -47,6 +47,10 @@ type Roll struct {
 	// Containment of the device, as it was when the roll was listed.
 	Containment *Containment `json:"containment,omitempty"`
 
+	// NewestToken is when the newest token of Vault was made that the listing
+	// saw, by Vault's clock in seconds since 1970; 0 where it looked at none.
+	NewestToken int64 `json:"newest_token,omitempty"`
+
 	// Profile is what a device of that type can hold, line by line, and what is
 	// known of each; nil where the campaign file names no profile.
 	Profile *Accounting `json:"profile,omitempty"`

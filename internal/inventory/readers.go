@@ -31,6 +31,9 @@ type readers struct {
 	mu    sync.Mutex
 	known map[string]verdict // by policy
 
+	since  int64 // tokens made before are passed over
+	newest int64 // when the newest token was made
+
 	within map[string]reach // of tokens that name the device, by policies and entity
 }
 

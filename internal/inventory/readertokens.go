@@ -52,6 +52,7 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 		return nil
 	}
 	groups, err := r.otherTokens(ctx, roll)
+	roll.NewestToken = r.newest
 	if err == nil {
 		err = r.ask(ctx, groups)
 	}
@@ -127,6 +128,9 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	}
 	groups := map[string]*sameRights{}
 	for accessor, t := range all {
+		if r.newest = max(r.newest, t.Made); t.Made < r.since {
+			continue
+		}
 		live := r.l.seen(accessor, t)
 		if accessor == self || listed[accessor] || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
 			continue
@@ -265,27 +269,9 @@ func (r *readers) ask(ctx context.Context, groups []*sameRights) error {
 // deviceToken warns of a token that names the device. What it may read waits
 // until it is gone.
 func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, waits map[string][]string) error {
-	_, all, err := r.by(ctx, g.policies)
-	if err != nil {
+	got, err := r.reaches(ctx, g, t)
+	if err != nil || len(got.paths) == 0 {
 		return err
-	}
-	key := strings.Join(g.policies, "\x00")
-	if all.open || len(t.IdentityPolicies) > 0 {
-		key += "\x00\x00" + t.Entity
-	}
-	got, known := r.within[key]
-	if !known {
-		got.paths, got.rises, err = r.l.tokens.Within(ctx, t.accessor, t.Token, all.paths, 0)
-		if err != nil {
-			return err
-		}
-		if got.rises != "" {
-			got.paths = r.paths
-		}
-		if len(got.paths) == 0 {
-			return nil // it has ended
-		}
-		r.within[key] = got
 	}
 	paths, rises := got.paths, got.rises
 	whose := map[string]bool{}
@@ -304,6 +290,34 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
 		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)
 	return nil
+}
+
+// reaches asks what a token may read, once for each set of policies, and for
+// each entity where it depends on that. Nothing: it has ended.
+func (r *readers) reaches(ctx context.Context, g *sameRights, t liveToken) (reach, error) {
+	_, all, err := r.by(ctx, g.policies)
+	if err != nil {
+		return reach{}, err
+	}
+	key := strings.Join(g.policies, "\x00")
+	if all.open || len(t.IdentityPolicies) > 0 {
+		key += "\x00\x00" + t.Entity
+	}
+	got, known := r.within[key]
+	if !known {
+		got.paths, got.rises, err = r.l.tokens.Within(ctx, t.accessor, t.Token, all.paths, 0)
+		if err != nil {
+			return reach{}, err
+		}
+		if got.rises != "" {
+			got.paths = r.paths
+		}
+		if len(got.paths) == 0 {
+			return reach{}, nil
+		}
+		r.within[key] = got
+	}
+	return got, nil
 }
 
 // unnamed holds up what tokens could read that name the device and are too many

@@ -13,6 +13,7 @@ const (
 	DoClean         = "Clean"
 	DoRecheck       = "Recheck"
 	DoAskDevice     = "AskDevice"
+	DoLookForTokens = "LookForTokens"
 	DoWatchDevice   = "WatchDevice"
 	DoOpenTasks     = "OpenTasks"
 	DoCloseTasks    = "CloseTasks"

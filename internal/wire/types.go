@@ -41,6 +41,9 @@ type Roll struct {
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
+	// Tokens: the listing looked at all tokens of Vault, so that those that are
+	// made later can be told. Rolls of workers of before have it not.
+	Tokens bool `json:"tokens,omitempty"`
 	// Watched: the device has addresses, which are asked while the campaign
 	// runs. Rolls of workers of before have it not, and their device is not
 	// asked.
@@ -50,6 +53,12 @@ type Roll struct {
 // DeviceAnswers is what became of asking the device; empty where it was silent.
 type DeviceAnswers struct {
 	Detail string `json:"detail,omitempty"` // places on the network
+}
+
+// NewReaders is what became of looking for tokens of Vault that were made since
+// the listing; empty where none may read new values.
+type NewReaders struct {
+	Detail string `json:"detail,omitempty"` // accessors, and no names
 }
 
 // ListInput names the campaign whose specification is in Vault.

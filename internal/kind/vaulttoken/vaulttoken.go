@@ -75,11 +75,11 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, _ credential.Se
 		return "", nil, err
 	}
 	orphans, err := au.tokens.End(ctx, accessor)
-	if err != nil || orphans == 0 {
+	if err != nil || !orphans.May {
 		return "", nil, err
 	}
 	return "", []credential.Finding{{Code: credential.FindingOrphanTokens, Detail: fmt.Sprintf(
-		"%d living orphan tokens are younger than it and have no policy that it had not: it may have made them (auth/token/create-orphan, or auth/token/revoke-orphan of the one between), and nothing in Vault says who did; the revocation does not end them: look at each (auth/token/accessors) and revoke what nobody claims", orphans)}}, nil
+		"it had the right to make orphan tokens (auth/token/create-orphan, auth/token/revoke-orphan or more), which its revocation does not end; %d living ones are younger and have no policy that it could not give, and nothing in Vault says who made them: look at each (auth/token/accessors) and revoke what nobody claims. Those of type batch are in no list and live until they expire", orphans.Seen)}}, nil
 }
 
 // Reads asks what the token, and so whoever has it, could read.

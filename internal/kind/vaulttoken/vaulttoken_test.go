@@ -81,6 +81,9 @@ func TestATokenEndsWithAllThatWasMadeWithItAndOrphansAreTold(t *testing.T) {
 	grandchild, _ := made(t, child, vaultapi.TokenCreateRequest{})
 	orphan, orphanLine := made(t, stolen, vaultapi.TokenCreateRequest{NoParent: true})
 
+	batch, _ := made(t, stolen, vaultapi.TokenCreateRequest{Type: "batch", TTL: "10m"})
+	lasting, _ := made(t, stolen, vaultapi.TokenCreateRequest{Type: "batch", TTL: "10m", NoParent: true})
+
 	a := account(t, au, c)
 	require.Equal(t, protocol.Accepted, a.State)
 	reads, err := au.Reads(t.Context(), c, nil, []string{"kv/data/apps/a", "kv/data/b"})
@@ -92,11 +95,12 @@ func TestATokenEndsWithAllThatWasMadeWithItAndOrphansAreTold(t *testing.T) {
 	require.Empty(t, mark)
 	require.Len(t, findings, 1)
 	require.Equal(t, credential.FindingOrphanTokens, findings[0].Code)
-	require.Contains(t, findings[0].Detail, "1 living orphan")
-	for name, c := range map[string]*vaultapi.Client{"stolen": stolen, "child": child, "grandchild": grandchild} {
+	require.Contains(t, findings[0].Detail, "1 living ones are younger")
+	for name, c := range map[string]*vaultapi.Client{"stolen": stolen, "child": child, "grandchild": grandchild, "batch": batch} {
 		require.False(t, alive(t, c), name)
 	}
 	require.True(t, alive(t, orphan))
+	require.True(t, alive(t, lasting), "an orphan of type batch, which is in no list: the finding says so")
 	require.True(t, alive(t, other), "somebody else's")
 	require.Equal(t, protocol.Gone, account(t, au, c).State)
 	reads, err = au.Reads(t.Context(), c, nil, []string{"kv/data/apps/a"})
@@ -106,6 +110,11 @@ func TestATokenEndsWithAllThatWasMadeWithItAndOrphansAreTold(t *testing.T) {
 	_, findings, err = au.Retire(t.Context(), a, credential.Secret{})
 	require.NoError(t, err, "twice does no harm")
 	require.Empty(t, findings)
+	plain, plainLine := made(t, server.Client(), vaultapi.TokenCreateRequest{Policies: []string{"another"}})
+	_, findings, err = au.Retire(t.Context(), account(t, au, plainLine), credential.Secret{})
+	require.NoError(t, err)
+	require.Empty(t, findings, "it may make none")
+	require.False(t, alive(t, plain))
 	_, _, err = au.Retire(t.Context(), account(t, au, orphanLine), credential.Secret{})
 	require.NoError(t, err)
 	require.False(t, alive(t, orphan))

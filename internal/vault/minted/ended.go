@@ -11,19 +11,25 @@ import (
 // a roll. No auth mount can have that name: Vault keeps it for itself.
 const TokenPrefix = "token/"
 
-// End revokes the token of an accessor, and with it what was made with it, and
-// looks until Vault knows it no more. orphans are living tokens that it may
-// have made and that the revocation does not end: Vault keeps nothing of who
-// made an orphan, so, where it may make any, these are the orphans that are
-// younger and have no policy that it has not. That is asked before the
-// revocation, for afterwards nothing of the token is known.
-func (t *Tokens) End(ctx context.Context, accessor string) (orphans int, err error) {
+// Orphans are tokens that outlive the one that made them.
+type Orphans struct {
+	May  bool // it may make some; those of type batch are in no list
+	Seen int  // that it may have made
+}
+
+// End revokes the token of an accessor, and with it what was made with it
+// (batch tokens too, 1.21 tried), and looks until Vault knows it no more.
+// Orphans are what that does not end. Vault keeps nothing of who made an
+// orphan, so, where the token may make any, they are those that are younger and
+// have no policy that it could not give. That is asked before the revocation,
+// for afterwards nothing of the token is known.
+func (t *Tokens) End(ctx context.Context, accessor string) (orphans Orphans, err error) {
 	was, err := t.living(ctx, []string{accessor})
 	if err != nil || len(was) == 0 {
-		return 0, err
+		return orphans, err
 	}
 	if orphans, err = t.orphans(ctx, accessor, was[accessor]); err != nil {
-		return 0, err
+		return orphans, err
 	}
 	for range maxPasses {
 		if err := t.revoke(ctx, was); err != nil {
@@ -36,28 +42,29 @@ func (t *Tokens) End(ctx context.Context, accessor string) (orphans int, err err
 	return orphans, &protocol.Stop{Reason: protocol.ReasonConflict, Server: t.server, Detail: "Vault took its revocation and knows the token still; it is tried again"}
 }
 
-func (t *Tokens) orphans(ctx context.Context, accessor string, token Token) (n int, err error) {
+func (t *Tokens) orphans(ctx context.Context, accessor string, token Token) (out Orphans, err error) {
 	a := asker{"sys/capabilities-accessor", map[string]any{"accessor": accessor}, append(slices.Clone(token.Policies), token.IdentityPolicies...), token.Entity, token.Policies}
 	rises, _, _, err := t.rises(ctx, a, Whose{})
 	if err != nil {
-		return 0, err
+		return out, err
 	}
 	const create, cut, orphan = "auth/token/create", "auth/token/revoke-orphan", "auth/token/create-orphan"
 	got, err := t.capabilities(ctx, a, []string{create, cut, orphan})
 	if err != nil {
-		return 0, err
+		return out, err
 	}
 	if rises == "" && !mayWrite(got.of(orphan)) && !(mayWrite(got.of(create)) && mayWrite(got.of(cut))) {
-		return 0, nil
+		return out, nil
 	}
+	out.May = true
 	all, err := t.look(ctx)
 	for other, o := range all {
 		foreign := func(p string) bool {
 			return rises == "" && p != "default" && !slices.Contains(a.policies, p)
 		}
 		if other != accessor && o.Orphan && isChild(o) && o.Made >= token.Made && !slices.ContainsFunc(o.Policies, foreign) {
-			n++
+			out.Seen++
 		}
 	}
-	return n, err
+	return out, err
 }

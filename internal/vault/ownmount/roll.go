@@ -39,6 +39,9 @@ type RollIndex struct {
 	// Containment of the device, as it was when the roll was listed.
 	Containment *credential.Containment `json:"containment,omitempty"`
 
+	// NewestToken that the listing saw: see credential.Roll.
+	NewestToken int64 `json:"newest_token,omitempty"`
+
 	// Profile of the device, line by line, with the answers.
 	Profile *credential.Accounting `json:"profile,omitempty"`
 
