@@ -49,6 +49,13 @@ func TestManifestMeansTheSameAsCSVAndYAML(t *testing.T) {
 		Path: &credential.Path{Mount: "kv", Path: "x/vault", Field: "secret_id"}}, asCSV[3])
 }
 
+func TestAManifestsMistakeInAKindNamesEveryKind(t *testing.T) {
+	require.Regexp(t, `^ldap-password, .* or purge$`, anyKind())
+	for _, k := range credential.Kinds() {
+		require.Contains(t, anyKind(), string(k))
+	}
+}
+
 func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 	two := campaign()
 	two.Directories["plant"] = config.Directory{Driver: config.OpenLDAP, Base: base}
@@ -63,7 +70,7 @@ func TestManifestMistakesAreToldAllAtOnceWithTheirLines(t *testing.T) {
 				"m.csv:4: needs account or path, or it names nothing",
 				"m.csv:5: directory: not in the campaign file, which has: corp, plant",
 				"m.csv:6: directory: missing, and the campaign file does not have exactly one",
-				"m.csv:7: kind: must be ldap-password, ad-password, user-password, approle-secret-id, userpass-password, postgres-password, vault-token, by-hand, shared-secret, local-account, api-key, cloud-account, mfa-seed or purge",
+				"m.csv:7: kind: must be " + anyKind(),
 				"m.csv:8: account: an AppRole is written as mount/name, for example approle/esg-01",
 				"m.csv:9: directory: leave it out, Vault itself decides on an AppRole",
 			}},
