@@ -16,7 +16,8 @@ import (
 )
 
 // The types of source. Each has a line in sourceTypes below, and one in the
-// collectors of internal/inventory.
+// collectors of internal/inventory. What another room must know of one is a
+// trait.
 const (
 	Manifest      = "manifest"
 	VaultKV       = "vault-kv"
@@ -27,23 +28,43 @@ const (
 	FromPostgres  = settings.Type + "-roles"
 )
 
+// SourceTraits are what the rest of Rollcall must know of a type of source
+// besides how it collects. The zero value is that of no type.
+type SourceTraits struct {
+	// Rows: it is a list that people keep, read before any server is asked.
+	Rows bool
+	// Hearsay: what it says of an account is said by the secret itself, so by
+	// whoever may write it, and is no person's word.
+	Hearsay bool
+}
+
+// TraitsOfSource are those of a type of source.
+func TraitsOfSource(name string) SourceTraits {
+	i := slices.IndexFunc(sourceTypes, func(of sourceType) bool { return of.name == name })
+	if i < 0 {
+		return SourceTraits{}
+	}
+	return sourceTypes[i].traits
+}
+
 // sourceType is what the campaign file may say of a source.
 type sourceType struct {
-	name string
-	keys []string // besides name and type
-	read func(l *loader, f fields, s *Source, c *Campaign)
+	name   string
+	traits SourceTraits
+	keys   []string // besides name, type and line
+	read   func(l *loader, f fields, s *Source, c *Campaign)
 }
 
 // sourceTypes has one line for each type, in the order in which messages name
 // them.
 var sourceTypes = []sourceType{
-	{Manifest, []string{"file", "kind"}, (*loader).manifest},
-	{VaultKV, []string{"prefix"}, (*loader).kv},
-	{FromLDAP, []string{"directory", "filter", "base", "kind"}, (*loader).search},
-	{VaultAppRole, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
-	{VaultUserpass, []string{"mount", "user", "cidr"}, (*loader).userpass},
-	{VaultTokens, []string{"accessor", "display_name", "policy", "metadata"}, (*loader).tokens},
-	{FromPostgres, []string{"directory", "role", "member_of", "cidr"}, (*loader).roles},
+	{Manifest, SourceTraits{Rows: true}, []string{"file", "kind"}, (*loader).manifest},
+	{VaultKV, SourceTraits{Hearsay: true}, []string{"prefix"}, (*loader).kv},
+	{FromLDAP, SourceTraits{}, []string{"directory", "filter", "base", "kind"}, (*loader).search},
+	{VaultAppRole, SourceTraits{}, []string{"mount", "role", "cidr", "metadata"}, (*loader).appRole},
+	{VaultUserpass, SourceTraits{}, []string{"mount", "user", "cidr"}, (*loader).userpass},
+	{VaultTokens, SourceTraits{}, []string{"accessor", "display_name", "policy", "metadata"}, (*loader).tokens},
+	{FromPostgres, SourceTraits{}, []string{"directory", "role", "member_of", "cidr"}, (*loader).roles},
 }
 
 // SourceTypes are the types of source, in the order in which messages name

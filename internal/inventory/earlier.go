@@ -120,7 +120,7 @@ func (p *past) keep(k kept) {
 // line away, or correcting it, is that person's answer. So it is of what no
 // path holds.
 func onlyListed(c credential.Credential) bool {
-	return c.Subject == "" && (len(c.Paths) == 0 || !slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return r.Type != config.Manifest }))
+	return c.Subject == "" && (len(c.Paths) == 0 || !slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return !config.TraitsOfSource(r.Type).Rows }))
 }
 
 // unchangedSources are the names of sources that the campaign file has as it

@@ -218,10 +218,10 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 	return l.cutPaths(ctx)
 }
 
-// collectAll asks the manifests, or all other sources.
-func (l *lister) collectAll(ctx context.Context, manifests bool) error {
+// collectAll asks the lists that people keep, or all other sources.
+func (l *lister) collectAll(ctx context.Context, rows bool) error {
 	for _, s := range l.c.Sources {
-		if (s.Type == config.Manifest) != manifests {
+		if config.TraitsOfSource(s.Type).Rows != rows {
 			continue
 		}
 		if err := l.collect(ctx, s); err != nil {

@@ -177,8 +177,9 @@ func (m *merger) matched(c Candidate, a Account) {
 	if a.mayBeRoot(m.c.Directories[c.Authority].Base) {
 		l.find(credential.FindingRootDN, "an entry of this name is commonly the rootdn of the database as well: if the configuration has a rootpw (olcRootPW) for it, the stolen value may be that one too, and stays good until it is changed there")
 	}
-	l.told = l.told || c.Reason.Type != config.VaultKV
-	if c.Path != nil && c.Reason.Type != config.VaultKV {
+	hearsay := config.TraitsOfSource(c.Reason.Type).Hearsay
+	l.told = l.told || !hearsay
+	if c.Path != nil && !hearsay {
 		l.named = append(l.named, *c.Path)
 	}
 	if c.Path != nil && c.Reason.Type == ownSource {
@@ -297,7 +298,7 @@ func meantThere(c Candidate, there []*draft) []*draft {
 
 // inRow says where a list that people keep has it.
 func inRow(c Candidate) string {
-	if c.Reason.Type != config.Manifest {
+	if !config.TraitsOfSource(c.Reason.Type).Rows {
 		return ""
 	}
 	return " (" + c.Reason.Detail + ")"

@@ -132,7 +132,7 @@ func keepOf(paths, some []credential.Path) []credential.Path {
 // counts for nothing.
 func believed(p credential.Path, ls []*draft) []*draft {
 	named := slices.DeleteFunc(slices.Clone(ls), func(l *draft) bool {
-		byPerson := l.Subject == "" && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != config.VaultKV })
+		byPerson := l.Subject == "" && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return !config.TraitsOfSource(r.Type).Hearsay })
 		return !byPerson && !slices.Contains(l.named, p)
 	})
 	if len(named) != 1 {

@@ -59,7 +59,7 @@ func may(s config.Source, line string, n int) string {
 		write = "[" + strings.Join(append(slices.Clone(s.ProfileLines), line), ", ") + "]"
 	}
 	text := fmt.Sprintf("%s found %s that may be it: if so, write `line: %s` there", where, found, write)
-	if s.Type == config.Manifest {
+	if config.TraitsOfSource(s.Type).Rows {
 		text += ", or " + line + " in the column line of its rows"
 	}
 	return text
