@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,12 @@ func TestExampleLoadsWithEverythingSet(t *testing.T) {
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: "-_.~"}, c.Directories["corp"].Password)
 	require.Equal(t, PasswordPolicy{Length: 32, Symbols: defaultSymbols}, c.Directories["plant"].Password)
 	require.Equal(t, Duration(10*time.Second), c.Directories["plant"].Timeout)
-	require.Len(t, c.Sources, 8)
+	for _, of := range SourceTypes() {
+		require.True(t, slices.ContainsFunc(c.Sources, func(s Source) bool { return s.Type == of }), "no example of a source of type %s", of)
+	}
+	for _, of := range Sections() {
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(c.Systems)), func(s authority.Settings) bool { return s.Type() == of }), "no example of the section %s", of)
+	}
 	require.Equal(t, credential.UserPassword, c.Sources[3].Kind)
 	require.Equal(t, DS389, c.Directories["campus"].Driver)
 	require.Equal(t, "replace", c.Directories["campus"].Set, "the extended operation is bound by the policy there")

@@ -404,13 +404,18 @@ func (l *lister) manifest(_ context.Context, s config.Source) error {
 }
 
 func (l *lister) collect(ctx context.Context, s config.Source) error {
-	before := len(l.candidates) + len(l.tasks)
+	first, before := len(l.candidates), len(l.candidates)+len(l.tasks)
 	of, ok := collectors[s.Type]
 	if !ok {
 		return fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
 	}
 	if err := of(l, ctx, s); err != nil {
 		return err
+	}
+	for i := range l.candidates[first:] {
+		if c := &l.candidates[first+i]; c.Lines == nil {
+			c.Lines = sourceLines(s)
+		}
 	}
 	if len(l.candidates)+len(l.tasks) == before {
 		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Source == s.Name }); i >= 0 {

@@ -42,7 +42,6 @@ func (l *lister) appRoles(ctx context.Context, s config.Source) error {
 			Account:   a.Subject,
 			Found:     &a,
 			Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: why},
-			Lines:     sourceLines(s),
 		})
 	}
 	return nil

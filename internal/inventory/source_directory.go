@@ -31,7 +31,6 @@ func (l *lister) search(ctx context.Context, s config.Source) error {
 			Account:   e.DN,
 			Found:     &a,
 			Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: s.Filter + " below " + base},
-			Lines:     sourceLines(s),
 		})
 		return nil
 	})

@@ -27,7 +27,6 @@ func (l *lister) roles(ctx context.Context, s config.Source) error {
 			Account:   a.Name,
 			Found:     &Account{Subject: a.Subject, Name: a.Name, Short: a.Short, Logins: a.Names, system: &a},
 			Reason:    credential.Reason{Source: s.Name, Type: s.Type, Detail: found.Why[a.Subject]},
-			Lines:     sourceLines(s),
 		})
 	}
 	for _, w := range found.Warnings {
