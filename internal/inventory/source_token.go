@@ -21,7 +21,7 @@ import (
 func (l *lister) vaultTokens(ctx context.Context, s config.Source) error {
 	for _, accessor := range s.Accessors {
 		l.add(Candidate{Kind: credential.VaultToken, Authority: credential.VaultAuthority, Account: minted.TokenPrefix + accessor,
-			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: "its accessor is named"}, Lines: sourceLines(s)})
+			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: "its accessor is named"}})
 	}
 	if s.DisplayName == "" && s.Policy == "" && len(s.Metadata) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func (l *lister) vaultTokens(ctx context.Context, s config.Source) error {
 		a := tokenAccount(accessor)
 		l.seenTokens = append(l.seenTokens, liveToken{Token: token, accessor: accessor})
 		l.add(Candidate{Kind: credential.VaultToken, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a,
-			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: why}, Lines: sourceLines(s)})
+			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: why}})
 	}
 	return nil
 }

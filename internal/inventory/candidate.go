@@ -1,0 +1,74 @@
+package inventory
+
+import (
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
+)
+
+// Candidate is what a source found, as the source calls it.
+type Candidate struct {
+	Kind      credential.Kind
+	Authority string // a directory's name, or credential.VaultAuthority; empty when the source does not say
+
+	// Account is the reference: DN, immutable id or what people call it (see
+	// naming); "mount/name" for a login to Vault. Empty when the source knows a
+	// path and no account.
+	Account string
+
+	// Found is the account itself, when the source read it at its authority.
+	Found *Account
+
+	Path *credential.Path // where Vault holds it; nil when the source does not know
+
+	// AnyField: Path.Field is a guess, because nothing names the field.
+	AnyField bool
+
+	// Earlier: Rollcall itself put a value at Path in an earlier campaign.
+	// Nobody names the account by it.
+	Earlier bool
+	// Since is then what became of that path.
+	Since ownmount.Since
+
+	// Left: an ended campaign staged a value that was meant for Path. Nobody
+	// names the account by it.
+	Left bool
+
+	// Kept: an earlier campaign left it open. It is on the roll only if nothing
+	// names it.
+	Kept bool
+
+	Reason credential.Reason
+
+	// Lines of the device's profile that the source says it answers, and one
+	// that the profile does not have.
+	Lines       []credential.LineRef
+	UnknownLine string
+
+	// Task is what a person has to do; nil for all else.
+	Task *credential.Task
+
+	// Users are what the secret at Path says of a user, in a field of that
+	// name. It is a hint for a person: nothing is written anywhere because of
+	// it.
+	Users []string
+
+	// Misnamed are keys of custom_metadata that look like one that is read, and
+	// are not.
+	Misnamed []string
+}
+
+// Account is an account at its authority.
+type Account struct {
+	Subject   string   // immutable id in lower case, or mount/name
+	Name      string   // DN or mount/name
+	Short     string   // uid or sAMAccountName, else cn, else Subject: for adopted paths
+	Logins    []string // every uid, or the role: what people call it
+	Protected bool     // of a protected group in Active Directory
+
+	kind credential.Kind // of a login to Vault, which knows it by the mount
+
+	system *authority.Account // as a System found it
+
+	facts *facts // of an LDAP entry; shared by all that found it in one answer
+}

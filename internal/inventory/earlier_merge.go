@@ -1,0 +1,147 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
+)
+
+// keep puts on the roll what earlier campaigns left and no source names.
+func (m *merger) keep() {
+	for _, k := range m.lost.past.kept {
+		if m.isNamed(k) {
+			continue
+		}
+		paths := m.withoutLeftOut(k)
+		if k.Subject != "" && k.Hearsay && len(k.Paths) > 0 && len(paths) == 0 {
+			continue // a person left out the only place that names it
+		}
+		l := m.draftOf(k)
+		l.Paths, l.named, l.kept = paths, k.Named, k.campaign
+		l.Reasons = []credential.Reason{k.candidate().Reason}
+		for _, r := range k.Reasons {
+			if r.Type != earlierType {
+				l.Reasons = append(l.Reasons, r)
+			}
+		}
+		switch {
+		case l.Subject == "":
+			l.find(credential.FindingNotNamed, "it was open in campaign %s, and no source of this campaign names it; nothing is done to it: %s", k.campaign, notNamedDo(k))
+		case k.staged:
+			l.find(credential.FindingNotNamed, "no source of this campaign names it; campaign %s left a new value staged for it, which may be in force and nowhere else, so it is rotated to its end", k.campaign)
+		case k.rotate:
+			l.find(credential.FindingNotNamed, "it was open in campaign %s, and the source that named it then names it no more, although the campaign file has it unchanged: it is rotated all the same; find out who took away what named it", k.campaign)
+		default:
+			l.find(credential.FindingNotNamed, "it was open in campaign %s, and the campaign file has no source any more that names it; nothing is done to it: %s", k.campaign, notNamedDo(k))
+			if l.Problem == "" {
+				l.Problem = credential.NotNamed
+			}
+		}
+	}
+}
+
+// isNamed: something else puts it on the roll, whether or not a person takes it
+// off again.
+func (m *merger) isNamed(k kept) bool {
+	if k.Subject != "" {
+		return m.drafts[k.ID] != nil
+	}
+	for _, p := range k.Paths {
+		for _, l := range m.drafts {
+			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p) == secretPathOf(q) }) {
+				return true
+			}
+		}
+	}
+	return len(m.withoutLeftOut(k)) < len(k.Paths)
+}
+
+// withoutLeftOut are its paths but for those that a person left out, which are
+// noted as such.
+func (m *merger) withoutLeftOut(k kept) []credential.Path {
+	var out []credential.Path
+	for _, p := range k.Paths {
+		i := slices.IndexFunc(m.c.Exclude, func(e config.Exclude) bool { return names(e, p) })
+		if i < 0 {
+			out = append(out, p)
+			continue
+		}
+		c := k.candidate()
+		c.Path = &p
+		m.leftOut = append(m.leftOut, leftPath{c, m.c.Exclude[i].Reason})
+	}
+	return out
+}
+
+// draftOf makes the draft, of the account if that is still there.
+func (m *merger) draftOf(k kept) *draft {
+	if found := m.accounts(k.candidate()); k.Subject != "" && len(found) == 1 {
+		m.matched(Candidate{Kind: k.Kind, Authority: k.Authority, Reason: k.candidate().Reason}, found[0])
+		l := m.drafts[k.ID]
+		l.told = !k.Hearsay
+		return l
+	}
+	l := &draft{Credential: credential.Credential{ID: k.ID, Kind: k.Kind, Authority: k.Authority, Name: k.Name, Problem: k.Problem}}
+	if k.Subject != "" {
+		l.Problem = credential.NoAccount
+		l.find(credential.FindingNoAccount, "the account is not in %s: deleted, outside of base, or hidden from bind.dn, or the campaign file has no such directory", k.Authority)
+		l.logins = []string{k.Subject}
+	}
+	m.drafts[k.ID] = l
+	return l
+}
+
+// leftStaged refuses to leave out what may be cut off from its consumers, and
+// says what lies in staging alone and is on no roll.
+func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
+	var warnings []Warning
+	for _, left := range m.lost.past.leftovers {
+		authority, _, _ := strings.Cut(left.ID, "/")
+		if authority == credential.PersonAuthority {
+			continue // nothing reads it but its owner, whose task is kept (allTasks)
+		}
+		if ours := m.hasAuthority(authority); !ours && !m.c.IsDevice(left.Device) && authority != credential.VaultAuthority {
+			continue // of a directory that this campaign does not have
+		}
+		i := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool { return x.ID == left.ID })
+		j := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool {
+			p, path := strings.CutPrefix(x.ID, "path/")
+			return path && slices.Contains(left.Paths, p)
+		})
+		from := "a campaign"
+		if left.Campaign != "" {
+			from = "campaign " + left.Campaign
+		}
+		const alone = "left a new value staged that may be in force and lies nowhere else"
+		switch name := m.nameOf(left); {
+		case i >= 0 && left.Campaign != "":
+			return nil, &naming{
+				fmt.Errorf("exclude: %s: %s %s: nothing was listed; take the exclude out, let a campaign finish it, then exclude it (or copy the value from %s/%s to where its consumers read, and delete it there)",
+					roll.Excluded[i].Name, from, alone, m.c.Vault.Mount, ownmount.StagingPath(left.ID)),
+				"an exclude names a credential for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
+			}
+		case j >= 0:
+			return nil, &naming{
+				fmt.Errorf("exclude: %s: %s %s, and it was meant for that path: nothing was listed; take the exclude out, let a campaign finish it, then exclude it", roll.Excluded[j].Name, from, alone),
+				"an exclude names a path for which " + from + " " + alone + "; take it out, let a campaign finish it, then exclude it",
+			}
+		case m.drafts[left.ID] != nil:
+		case left.Device != "" && !m.c.IsDevice(left.Device):
+			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s of device %s %s: run a campaign of that device, which goes on with it", name, from, left.Device, alone)})
+		default:
+			warnings = append(warnings, Warning{Code: credential.FindingLeftStaged, Detail: fmt.Sprintf("%s: %s %s, and nothing of this campaign names it: name the account in a source, and the next campaign goes on with it", name, from, alone)})
+		}
+	}
+	return warnings, nil
+}
+
+func (m *merger) nameOf(left ownmount.Leftover) string {
+	if left.Listed != nil {
+		return left.Listed.Name + " (" + left.ID + ")"
+	}
+	return left.ID
+}

@@ -1,0 +1,167 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	vaultapi "github.com/hashicorp/vault/api"
+
+	"rollcall/config"
+	"rollcall/internal/authority"
+	"rollcall/internal/credential"
+	"rollcall/internal/directory"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
+)
+
+// Authorities are those of the campaign file, opened, by name.
+type Authorities struct {
+	Directories map[string]Directory
+	Systems     map[string]authority.Finder
+	// Tokens are those of Vault, for a listing after which something is set.
+	// Nil: nobody looks at them. A look ends, rarely, a token that Vault is
+	// just making (minted.NotLookedUp), so who lists for himself makes none.
+	Tokens *minted.Tokens
+}
+
+// Directory searches one LDAP directory, over pages. *directory.Client is one.
+type Directory interface {
+	// Find calls each for every entry below base (subtree) that matches. An
+	// error of each ends the search and is returned. elsewhere are servers that
+	// hold a part which was not searched.
+	Find(ctx context.Context, server, base, filter string, attrs []string, each func(directory.Entry) error) (elsewhere []string, err error)
+	// Named is the entry of a name; found is false where the server shows none.
+	Named(ctx context.Context, server, dn string, attrs []string) (e directory.Entry, found bool, err error)
+	// Referrals are the entries below which another server takes over, with its
+	// URLs.
+	Referrals(ctx context.Context, server string) (map[string][]string, error)
+	// DomainName is what stands before the backslash in DOMAIN\account; empty
+	// where it is not shown.
+	DomainName(ctx context.Context, server string) (string, error)
+	// Servers lists the servers; the first is the write server.
+	Servers() []string
+}
+
+// Vault lists KV v2 secrets by their metadata, and gives the client for reading
+// AppRoles. *ownmount.Store is one.
+type Vault interface {
+	// ListSecrets calls each for every secret below prefix ("mount/path").
+	ListSecrets(ctx context.Context, prefix string, each func(vault.SecretMeta) error) error
+	// ActivatedPlaces are the paths at which Rollcall put values, by credential
+	// id.
+	ActivatedPlaces(ctx context.Context, ids []string) (map[string][]credential.Path, error)
+	// SinceActivated says what became of such a path, by what it holds now.
+	SinceActivated(ctx context.Context, id string, p credential.Path, live vault.Live) (ownmount.Since, error)
+	// LastRoll is what the last campaign of the device besides this one had on
+	// its roll.
+	LastRoll(ctx context.Context, device, campaign string, formerly ...string) (*ownmount.LastRoll, error)
+	// Leftovers are staged values that may be in force and that nobody has in
+	// hand.
+	Leftovers(ctx context.Context, device, campaign string, formerly ...string) ([]ownmount.Leftover, error)
+	// OtherRolls are the newest rolls of other devices.
+	OtherRolls(ctx context.Context, device string, formerly ...string) ([]ownmount.OtherRoll, error)
+	// Cut finds the mount that serves a path.
+	Cut(ctx context.Context, full string) (vault.Place, error)
+	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
+	// Keeping is what Vault does by itself with what is written, by the
+	// settings of a secret and its mount; MountKeeping by those of the mount
+	// alone.
+	Keeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
+	MountKeeping(ctx context.Context, p credential.Path) (vault.Keeping, error)
+	API() *vaultapi.Client
+}
+
+// Warning is something about the listing as a whole that a person should read
+// before the campaign runs: an exclude that matches nothing, a source that
+// found nothing. It travels with the roll to the ledger and to reports.
+type Warning = credential.Finding
+
+// lister gathers candidates.
+type lister struct {
+	c          *config.Campaign
+	dirs       map[string]Directory
+	systems    map[string]authority.Finder
+	tokens     *minted.Tokens
+	vault      Vault
+	candidates []Candidate
+	tasks      []credential.Credential // of people
+	warnings   []Warning
+
+	mu        sync.Mutex
+	elsewhere map[string]map[string]bool // servers that hold a part of a directory
+	hints     map[reference]string       // why a reference was not looked up
+
+	auths    *mountTypes // nil: not asked yet
+	unlisted []string    // userpass mounts whose users we may not list
+
+	placed map[string][]credential.Path // where earlier campaigns put values, by credential id
+
+	mounts     []*authMount               // of type ldap, that ask a directory of the campaign
+	uses       []vaultUse                 // accounts with which Vault itself works
+	hosts      sync.Map                   // addresses by host, as this machine sees them
+	spellings  sync.Map                   // what directories call entries, by reference: asked
+	groups     sync.Map                   // policies of groups of Vault's identities, by id
+	gets       map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
+	only       string                     // the one authority whose accounts matter; empty: all
+	seenTokens []liveToken                // that a source names
+	past       past                       // what earlier campaigns left
+
+	device []string // hosts of the compromised device
+
+	held map[credential.Path]held // what paths hold, as far as a source read it
+
+	known     accounts            // whom the candidates mean
+	names     map[string][]string // what accounts are called, by credential id
+	namesOnce sync.Once
+	rotates   map[credential.Path]bool // what the roll rotates
+}
+
+func (l *lister) warn(code credential.FindingCode, format string, args ...any) {
+	l.warnings = append(l.warnings, Warning{Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (l *lister) add(c Candidate) {
+	l.candidates = append(l.candidates, c)
+}
+
+func (l *lister) check() error {
+	for name := range l.c.Directories {
+		d := l.dirs[name]
+		if d == nil || len(d.Servers()) == 0 {
+			return fmt.Errorf("directory %s is not connected", name)
+		}
+	}
+	for name := range l.c.Systems {
+		if l.systems[name] == nil {
+			return fmt.Errorf("%s is not connected", l.c.Called(name))
+		}
+	}
+	return nil
+}
+
+// onlyAuthority is the authority that is meant when none is named: the one
+// directory there is, or, in a file without directories, the one authority;
+// else "".
+func onlyAuthority(c *config.Campaign) string {
+	if len(c.Directories) == 1 {
+		for name := range c.Directories {
+			return name
+		}
+	}
+	if all := c.Authorities(); len(all) == 1 {
+		return all[0]
+	}
+	return ""
+}
+
+func sortWarnings(w []Warning) []Warning {
+	slices.SortFunc(w, func(a, b Warning) int {
+		return cmp.Or(strings.Compare(string(a.Code), string(b.Code)), strings.Compare(a.Detail, b.Detail))
+	})
+	return slices.Compact(w)
+}

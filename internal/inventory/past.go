@@ -1,0 +1,47 @@
+package inventory
+
+import (
+	"fmt"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
+)
+
+// past is what is known of earlier campaigns; the zero value is nothing.
+type past struct {
+	last      *ownmount.LastRoll
+	leftovers []ownmount.Leftover
+	kept      []kept
+	tasks     []kept // of people
+}
+
+// kept is a credential that an earlier campaign did not bring to its end.
+type kept struct {
+	credential.Credential
+	campaign string // which left it open
+	staged   bool   // with a new value that may be in force
+	rotate   bool   // it may be rotated although nothing names it: no person has taken it off
+}
+
+// openedBy is the campaign that left it open first, as its reasons have it.
+func openedBy(reasons []credential.Reason, otherwise string) string {
+	for _, r := range reasons {
+		if from, ok := strings.CutPrefix(r.Detail, openIn); ok && r.Type == earlierType {
+			return strings.TrimSuffix(from, takenOff)
+		}
+	}
+	return otherwise
+}
+
+func (k kept) candidate() Candidate {
+	detail := openIn + k.campaign
+	if !k.rotate {
+		detail += takenOff
+	}
+	return Candidate{Kind: k.Kind, Authority: k.Authority, Account: k.Subject, Kept: true, Reason: credential.Reason{Source: "rollcall", Type: earlierType, Detail: detail}}
+}
+
+func notNamedDo(k kept) string {
+	return fmt.Sprintf("name it again, or exclude it with a reason (exclude: account or path, or campaign: %s for all that was left open there and is named no more)", k.campaign)
+}
