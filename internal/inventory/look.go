@@ -117,15 +117,16 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 			continue
 		}
 		g.Go(func() error {
-			found, unseen, err := l.lookAt(gctx, c, func(p credential.Path, keys []string) {
+			of := &pathsLook{lister: l, c: c, saw: func(p credential.Path, keys []string) {
 				mu.Lock()
 				defer mu.Unlock()
 				beside.see(p, keys)
-			})
+			}}
+			err := of.all(gctx)
 			mu.Lock()
 			defer mu.Unlock()
-			blind += unseen
-			roll.Findings[c.ID] = append(roll.Findings[c.ID], found...)
+			blind += of.blind
+			roll.Findings[c.ID] = append(roll.Findings[c.ID], of.found...)
 			if len(roll.Findings[c.ID]) == 0 {
 				delete(roll.Findings, c.ID)
 			}
@@ -143,117 +144,6 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		l.warn(credential.FindingPlace, "this login may not read what %d paths hold, so it was not looked at: if it is a worker's, its policies do not cover them yet (run rollcall init again with this file); else plan with a worker's login", blind)
 	}
 	return nil
-}
-
-// lookAt looks at the paths of one credential. The first trouble is its
-// problem; all are findings.
-func (l *lister) lookAt(ctx context.Context, c *credential.Credential, saw func(credential.Path, []string)) (found []credential.Finding, blind int, err error) {
-	trouble := func(p credential.Problem, format string, args ...any) {
-		if c.Problem == "" {
-			c.Problem = p
-		}
-		found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf(format, args...)})
-	}
-	usable := 0
-	var unread []credential.Path
-	defer func() {
-		c.Paths = slices.DeleteFunc(slices.Clone(c.Paths), func(p credential.Path) bool { return slices.Contains(unread, p) })
-	}()
-	for _, p := range c.Paths {
-		if p.Mount == l.c.Vault.Mount {
-			usable++ // Rollcall's own, where nobody else writes
-			continue
-		}
-		h, known := l.held[p]
-		if !known {
-			live, err := l.vault.ReadLive(ctx, p, 0)
-			switch problem := placeProblem(err); {
-			case problem != "":
-				trouble(problem, "%s: %v", p, err)
-				continue
-			case vault.IsDenied(err):
-				blind++
-				usable++
-				if err := l.keeps(ctx, c, p, held{}, trouble); err != nil {
-					return nil, 0, err
-				}
-				continue
-			case err != nil:
-				return nil, 0, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", p, err)
-			}
-			h = l.heldOf(live)
-		}
-		saw(p, h.keys)
-		if err := l.namesBefore(ctx, c, &h); err != nil {
-			return nil, 0, err
-		}
-		also := slices.DeleteFunc(slices.Clone(h.also), func(field string) bool {
-			at := credential.Path{Mount: p.Mount, Path: p.Path, Field: field}
-			if l.rotates[at] && !slices.Contains(c.Paths, at) {
-				c.Beside = append(c.Beside, at)
-			}
-			return l.rotates[at]
-		})
-		if h.field != "" {
-			what := fmt.Sprintf("%s: its field %q sends whoever reads it to %s, an address of the device, with the new value", p, h.field, h.device)
-			if slices.Contains(c.Accepted, credential.PointsAtDevice) {
-				found = append(found, credential.Finding{Code: credential.FindingPointsAtDevice, Detail: what + ", as the campaign file accepts"})
-			} else {
-				trouble(credential.PointsAtDevice, "%s: name the machine that it is by now; or, if nothing reads it, say so (accept: - {account: %q, problem: points-at-device, reason: …})%s", what, c.Name, ways(c, p, "do that"))
-			}
-		}
-		if len(also) > 0 {
-			if slices.Contains(c.Accepted, credential.CopyBeside) {
-				found = append(found, credential.Finding{Code: credential.FindingCopyBeside, Detail: fmt.Sprintf("%s: the same value is in %s of that secret too, which stays as it is: let what reads it there read %q, or it is cut off", p, quoted(also), p.Field)})
-			} else {
-				trouble(credential.CopyBeside, "%s: the same value is in %s of that secret too, which would stay as it is, and what reads it there would be cut off: let it read %q and take the copy out; or, if nothing reads it, say so (accept: - {account: %q, problem: copy-beside, reason: …})%s",
-					p, quoted(also), p.Field, c.Name, ways(c, p, "do that"))
-			}
-		}
-		if h.more != "" && !slices.Contains(c.Ours, p) {
-			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the value looks like more than a bare secret (%s): where the account does not accept it as it stands, nothing is set, and it stays open as not-a-bare-secret%s", p, h.more, ways(c, p, ownField(c, p)))})
-		}
-		named := slices.Contains(c.Named, p)
-		before := c.Problem
-		if err := l.mayWrite(ctx, c, p, h, trouble); err != nil {
-			return nil, 0, err
-		}
-		if c.Problem != before && c.Problem == credential.DeletesItself {
-			continue
-		}
-		switch {
-		case h.problem == credential.DeletedVersion && c.Adopted && slices.Contains(c.Ours, p):
-			usable++ // made for this credential, and fetched or deleted since
-		case c.Adopted && c.Spare != nil && h.problem != "":
-			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: it is there and not Rollcall's (%s): it is left as it is, and the new value goes to %s", p, h.problem, c.Spare)})
-			usable++
-		case !h.exists && !c.Adopted && misspelt(p) != "":
-			trouble(credential.Malformed, "%s: nothing is there, and %s", p, misspelt(p))
-		case !h.exists && apiPath(p):
-			trouble(credential.APIPath, "%s: nothing is there, and mount/data/… is how Vault's API writes a path: leave data/ out", p)
-		case h.problem == credential.NoField:
-			if claim(c, p) && namedBeside(c, p) {
-				unread = append(unread, p)
-				found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: the secret's own metadata names a field that it does not have; the one that somebody named there is taken", p)})
-				continue
-			}
-			trouble(h.problem, "%s: the secret is there and has no field %q; it has %s%s", p, p.Field, quoted(h.keys), ways(c, p, nameField(c, p)))
-		case h.problem == credential.NotBare:
-			trouble(h.problem, "%s: the field holds more than a bare secret (a document, several lines, an address), and which part is the secret is not known: give the secret a field of its own%s", p, ways(c, p, ownField(c, p)))
-		case h.problem == credential.UnusableValue:
-			trouble(h.problem, "%s: the field is neither text nor a number; the secret has %s%s", p, quoted(h.keys), ways(c, p, ownField(c, p)))
-		case h.problem == credential.DeletedVersion && c.Spare == nil:
-			trouble(h.problem, "%s: its current version is deleted: `vault kv undelete` brings it and its other fields back", p)
-		case h.problem == credential.DeletedVersion:
-			found = append(found, credential.Finding{Code: credential.FindingPlace, Detail: fmt.Sprintf("%s: its current version is deleted; it is left as it is, for `vault kv undelete` brings it back, and the new value goes to %s", p, c.Spare)})
-		case h.found, !h.exists && named:
-			usable++
-		}
-	}
-	if c.Hearsay && usable == 0 && c.Problem == "" {
-		trouble(credential.Unproved, "nothing but a secret's own metadata names %s, and the secret holds no value that the account could accept; %s", c.Name, question(c.Name, c.Paths[0]))
-	}
-	return found, blind, nil
 }
 
 // apiPath reports whether a path looks like one of Vault's API: mount/data/….

@@ -46,65 +46,112 @@ func (d *draft) rank() rank {
 // I/O.
 //
 // The waves of the file that name logins to Vault are its first ones (config
-// holds it to that), behind tokens of Vault, which have the very first. Then come the logins that they leave over, and the other
-// waves of the file with the rest behind them. Accounts that can reset others,
-// and that no wave of the file names, have waves of their own before these, or
-// right behind the wave of whoever can reset them. Behind the rest, whatever
-// the file says, is what servers replicate by and a person accepted; last is
-// what Rollcall itself works with. A wave of ours that nothing is in is not
-// there at all.
+// holds it to that), behind tokens of Vault, which have the very first. Then
+// come the logins that they leave over, and the other waves of the file with
+// the rest behind them. Accounts that can reset others, and that no wave of the
+// file names, have waves of their own before these, or right behind the wave of
+// whoever can reset them. Behind the rest, whatever the file says, is what
+// servers replicate by and a person accepted; last is what Rollcall itself
+// works with. A wave of ours that nothing is in is not there at all.
 func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 	leading := slices.IndexFunc(m.c.Waves, func(w config.Wave) bool { return !w.OfLogins() })
 	if leading < 0 {
 		leading = len(m.c.Waves)
 	}
-	ours := func(l *draft) bool { place, is := own[l.ID]; return is && place != notByUs }
 	for _, l := range m.drafts {
 		_, l.Own = own[l.ID]
 	}
-	rest := len(m.c.Waves)
-	at := map[*draft]spot{}
-	var ranked []*draft
-	tokens, logins, last := false, false, false
+	o := m.spots(own, leading)
+	if err := m.resettersFirst(o.ranked, o.at, leading); err != nil {
+		return nil, err
+	}
+	w := m.waves(o, leading)
+	for _, l := range m.drafts {
+		s, ok := o.at[l]
+		switch {
+		case own.works(l):
+			l.Wave = w.behind + own[l.ID]
+		case l.Kind.OnlyEnds():
+			l.Wave = 0
+		case l.goesLast():
+			l.Wave = w.behind - 1
+		case !ok:
+			l.Wave = w.logins
+		default:
+			l.Wave = w.place[s]
+		}
+	}
+	for _, l := range m.drafts {
+		for own.works(l) && l.Wave >= len(w.list) {
+			w.add(waveOwn, 1)
+		}
+	}
+	return w.list, nil
+}
+
+// works reports whether it is what Rollcall itself works with and rotates.
+func (own ownIdentities) works(l *draft) bool {
+	place, is := own[l.ID]
+	return is && place != notByUs
+}
+
+// placing are drafts by where they go, and which waves of ours somebody is in.
+type placing struct {
+	at                   map[*draft]spot
+	ranked               []*draft // may have to go before others
+	tokens, logins, last bool
+}
+
+func (m *merger) spots(own ownIdentities, leading int) placing {
+	o := placing{at: map[*draft]spot{}}
 	for _, l := range m.drafts {
 		i := m.wave(l)
 		switch {
-		case ours(l):
+		case own.works(l):
 		case l.Kind.OnlyEnds():
-			tokens = true
+			o.tokens = true
 		case l.goesLast():
-			last = true
+			o.last = true
 		case l.rank() == toVault && i >= leading:
-			logins = true
+			o.logins = true
 		case l.rank() == toVault:
-			at[l] = named(i)
+			o.at[l] = named(i)
 		default:
-			at[l] = named(i)
-			ranked = append(ranked, l)
+			o.at[l] = named(i)
+			o.ranked = append(o.ranked, l)
 		}
 	}
-	if err := m.resettersFirst(ranked, at, leading); err != nil {
-		return nil, err
-	}
-	var waves []credential.Wave
-	add := func(name string, batch int) int {
-		waves = append(waves, credential.Wave{Name: name, Batch: batch})
-		return len(waves) - 1
-	}
-	if tokens {
-		add(waveTokens, 0)
+	return o
+}
+
+// waves are those of a roll, in their order.
+type waves struct {
+	list   []credential.Wave
+	place  map[spot]int // which wave a spot is
+	logins int          // the wave of logins that the file's waves leave over
+	behind int          // the first wave behind the rest
+}
+
+func (w *waves) add(name string, batch int) int {
+	w.list = append(w.list, credential.Wave{Name: name, Batch: batch})
+	return len(w.list) - 1
+}
+
+func (m *merger) waves(o placing, leading int) waves {
+	w := waves{place: map[spot]int{}}
+	if o.tokens {
+		w.add(waveTokens, 0)
 	}
 	between := map[spot]bool{} // waves of ours for accounts that can reset others
-	for _, s := range at {
+	for _, s := range o.at {
 		if s.between() {
 			between[s] = true
 		}
 	}
-	place := map[spot]int{}
-	atLogins, made := 0, 0
+	made, rest := 0, len(m.c.Waves)
 	for i := 0; i <= rest; i++ {
-		if i == leading && logins {
-			atLogins = add(waveLogins, 0)
+		if i == leading && o.logins {
+			w.logins = w.add(waveLogins, 0)
 		}
 		for _, s := range slices.SortedFunc(maps.Keys(between), spot.compare) {
 			if s.before() != i {
@@ -114,38 +161,18 @@ func (m *merger) order(own ownIdentities) ([]credential.Wave, error) {
 			if made++; made > 1 {
 				name = fmt.Sprintf("%s-%d", waveResets, made)
 			}
-			place[s] = add(name, 0)
+			w.place[s] = w.add(name, 0)
 		}
 		if i < rest {
-			place[named(i)] = add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
+			w.place[named(i)] = w.add(m.c.Waves[i].Name, m.c.Waves[i].Batch)
 		}
 	}
-	place[named(rest)] = add(waveRest, 0)
-	if last {
-		add(waveLast, 0)
+	w.place[named(rest)] = w.add(waveRest, 0)
+	if o.last {
+		w.add(waveLast, 0)
 	}
-	behind := len(waves)
-	for _, l := range m.drafts {
-		s, ok := at[l]
-		switch {
-		case ours(l):
-			l.Wave = behind + own[l.ID]
-		case l.Kind.OnlyEnds():
-			l.Wave = 0
-		case l.goesLast():
-			l.Wave = behind - 1
-		case !ok:
-			l.Wave = atLogins
-		default:
-			l.Wave = place[s]
-		}
-	}
-	for _, l := range m.drafts {
-		for ours(l) && l.Wave >= len(waves) {
-			add(waveOwn, 1)
-		}
-	}
-	return waves, nil
+	w.behind = len(w.list)
+	return w
 }
 
 // spot is a place in the order: a wave of the file (the rest is one), or a wave

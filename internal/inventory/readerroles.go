@@ -50,49 +50,9 @@ func (r *readers) rolesThatRead(ctx context.Context, mounts []string) error {
 
 func (r *readers) mountThatReads(ctx context.Context, mount string) error {
 	at := "auth/" + mount
-	gives := map[string][]string{} // policies by role; "" for the mount's own
-	config, err := r.l.readVault(ctx, at+"/config")
-	if err != nil && !notShown(err) {
+	gives, whole, err := r.policiesAt(ctx, at)
+	if err != nil || !whole {
 		return err
-	}
-	gives[""] = policiesIn(config)
-	var hidden []string
-	listed := false
-	for i, folder := range roleFolders {
-		if i > 0 && roleFolders[i-1][0] == folder[0] && len(gives) > 1 {
-			continue // read there
-		}
-		names, shown, err := r.names(ctx, at+"/"+folder[0])
-		if err != nil {
-			return err
-		}
-		listed = listed || shown
-		for n, name := range names {
-			place := at + "/" + folder[1] + "/" + name
-			if n == maxRoles {
-				hidden = append(hidden, fmt.Sprintf("%d more below %s/%s", len(names)-n, at, folder[0]))
-				break
-			}
-			got, err := r.l.readVault(ctx, place)
-			switch {
-			case notShown(err) || err == nil && got == nil:
-				if folder[0] == folder[1] {
-					hidden = append(hidden, place)
-				}
-			case err != nil:
-				return err
-			default:
-				gives[folder[1]+"/"+name] = policiesIn(got)
-			}
-		}
-	}
-	if !listed || len(hidden) > 0 {
-		what := "who logs in there"
-		if len(hidden) > 0 {
-			what = some(hidden)
-		}
-		r.l.notShown(at, "it is an auth mount of another type than Rollcall follows, and this login may not read there with which policies somebody logs in (%s): whether who had the device may log in there and read new values is not known", what)
-		return nil
 	}
 	var roles, by []string
 	what := ""
@@ -133,6 +93,55 @@ func (r *readers) mountThatReads(ctx context.Context, mount string) error {
 	r.l.warn(credential.FindingReader, "%s: %s may read new values (%s) by the policies %s, and Rollcall does not follow logins of that type: if the device had one (a certificate, a key, a machine's identity), whoever stole it reads each of them. Take that login away from it, or its right; then say so: accept: - {vault: %q, reason: …}, or %s",
 		at, who, what, strings.Join(by, ", "), at, acceptPolicies(by))
 	return nil
+}
+
+// policiesAt are the policies that logins at a mount get, by role, "" standing
+// for the mount's own. Where not all is shown it says so, and gives false.
+func (r *readers) policiesAt(ctx context.Context, at string) (gives map[string][]string, whole bool, err error) {
+	config, err := r.l.readVault(ctx, at+"/config")
+	if err != nil && !notShown(err) {
+		return nil, false, err
+	}
+	gives = map[string][]string{"": policiesIn(config)}
+	var hidden []string
+	listed := false
+	for i, folder := range roleFolders {
+		if i > 0 && roleFolders[i-1][0] == folder[0] && len(gives) > 1 {
+			continue // read there
+		}
+		names, shown, err := r.names(ctx, at+"/"+folder[0])
+		if err != nil {
+			return nil, false, err
+		}
+		listed = listed || shown
+		for n, name := range names {
+			place := at + "/" + folder[1] + "/" + name
+			if n == maxRoles {
+				hidden = append(hidden, fmt.Sprintf("%d more below %s/%s", len(names)-n, at, folder[0]))
+				break
+			}
+			got, err := r.l.readVault(ctx, place)
+			switch {
+			case notShown(err) || err == nil && got == nil:
+				if folder[0] == folder[1] {
+					hidden = append(hidden, place)
+				}
+			case err != nil:
+				return nil, false, err
+			default:
+				gives[folder[1]+"/"+name] = policiesIn(got)
+			}
+		}
+	}
+	if listed && len(hidden) == 0 {
+		return gives, true, nil
+	}
+	what := "who logs in there"
+	if len(hidden) > 0 {
+		what = some(hidden)
+	}
+	r.l.notShown(at, "it is an auth mount of another type than Rollcall follows, and this login may not read there with which policies somebody logs in (%s): whether who had the device may log in there and read new values is not known", what)
+	return nil, false, nil
 }
 
 // names lists a folder of an auth mount; shown is false where our login may
