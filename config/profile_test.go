@@ -28,7 +28,7 @@ func TestEveryProfileOfTheBuildHolds(t *testing.T) {
 		require.NotEmpty(t, p.Advice, name)
 		for _, l := range p.Lines {
 			require.NotEmpty(t, l.Sources, "%s: %s", name, l.ID)
-			require.True(t, l.Mark.Verified() || l.Ask != "", "%s: %s is not verified and asks nothing", name, l.ID)
+			require.True(t, l.Grade.Verified() || l.Ask != "", "%s: %s is not verified and asks nothing", name, l.ID)
 			for _, s := range l.Sources {
 				require.NotEmpty(t, p.SourceOf(s).Read, "%s: %s", name, s)
 			}
@@ -59,6 +59,6 @@ func TestTheBarracudaProfileIsWhole(t *testing.T) {
 	require.Len(t, p.Lines, 24)
 	for _, unverified := range []string{"guest", "smart-host", "dkim-key", "saml-oidc", "mail-encryption", "support-access"} {
 		l, _ := p.Line(unverified)
-		require.Equal(t, profile.Unverified, l.Mark, unverified)
+		require.Equal(t, profile.Unverified, l.Grade, unverified)
 	}
 }

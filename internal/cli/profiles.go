@@ -154,7 +154,7 @@ func printProfile(w io.Writer, p *profile.Profile, width int) error {
 	}
 	b.WriteString("\nsources\n")
 	for _, s := range p.Sources {
-		text := fmt.Sprintf("[%s] %s, read %s", s.Mark, s.ID, s.Read)
+		text := fmt.Sprintf("[%s] %s, read %s", s.Grade, s.ID, s.Read)
 		if s.What != "" {
 			text += ": " + report.Clean(s.What)
 		}
@@ -166,7 +166,7 @@ func printProfile(w io.Writer, p *profile.Profile, width int) error {
 }
 
 func printLine(b *strings.Builder, l profile.Line, width int) {
-	b.WriteString("\n" + report.Wrap(fmt.Sprintf("%s (%s) [%s]", l.ID, l.Kind, l.Mark), "  ", width))
+	b.WriteString("\n" + report.Wrap(fmt.Sprintf("%s (%s) [%s]", l.ID, l.Kind, l.Grade), "  ", width))
 	b.WriteString(report.Wrap(report.Clean(l.What), "    ", width))
 	exposed := make([]string, 0, len(l.Exposed))
 	for _, e := range l.Exposed {

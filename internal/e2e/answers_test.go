@@ -21,11 +21,11 @@ const gateway = `schema: rollcall.profile/1
 name: gateway
 title: A mail gateway
 reviewed: 2026-11-28
-sources: {manual: {url: "https://example.org/manual", mark: V, read: 2026-11-28}}
+sources: {manual: {url: "https://example.org/manual", grade: V, read: 2026-11-28}}
 lines:
-  - {id: lookup, kind: directory-bind, what: accounts for lookups, exposed: stored, where: LDAP page, authority: directory, group: 1, mark: V, sources: manual}
-  - {id: seal, kind: tls-key, what: the certificate, exposed: stored, where: TLS page, authority: ca, group: 2, mark: V, sources: manual}
-  - {id: users, kind: passing-user-password, what: users who typed, exposed: passing, where: log-in page, authority: directory, group: 3, mark: V, sources: manual}
+  - {id: lookup, kind: directory-bind, what: accounts for lookups, exposed: stored, where: LDAP page, authority: directory, group: 1, grade: V, sources: manual}
+  - {id: seal, kind: tls-key, what: the certificate, exposed: stored, where: TLS page, authority: ca, group: 2, grade: V, sources: manual}
+  - {id: users, kind: passing-user-password, what: users who typed, exposed: passing, where: log-in page, authority: directory, group: 3, grade: V, sources: manual}
 `
 
 // A campaign of a device with a profile does not start before each line has an

@@ -17,9 +17,9 @@ var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 func house(t *testing.T) *Profile {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("schema: rollcall.profile/1\nname: house\ntitle: A house\nreviewed: 2026-11-01\nsources: {m: {url: \"https://example.org/m\", mark: V, read: 2026-11-01}}\nlines:\n")
+	b.WriteString("schema: rollcall.profile/1\nname: house\ntitle: A house\nreviewed: 2026-11-01\nsources: {m: {url: \"https://example.org/m\", grade: V, read: 2026-11-01}}\nlines:\n")
 	for _, l := range [][2]string{{"lookup", "directory-bind"}, {"database", "database"}, {"users", "passing-user-password"}, {"admins", "passing-user-password"}, {"seal", "tls-key"}} {
-		b.WriteString("  - {id: " + l[0] + ", kind: " + l[1] + ", what: x, exposed: stored, where: x, authority: device, group: 1, mark: V, sources: m}\n")
+		b.WriteString("  - {id: " + l[0] + ", kind: " + l[1] + ", what: x, exposed: stored, where: x, authority: device, group: 1, grade: V, sources: m}\n")
 	}
 	p, err := Parse("house.yaml", []byte(b.String()))
 	require.NoError(t, err)

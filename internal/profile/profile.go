@@ -3,6 +3,7 @@ package profile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -34,11 +35,11 @@ type Profile struct {
 
 // Source is where something was read, by whom it is said, and when.
 type Source struct {
-	ID   string `json:"id"`
-	URL  string `json:"url"`
-	Mark Mark   `json:"mark"`
-	Read string `json:"read"` // date
-	What string `json:"what,omitempty"`
+	ID    string `json:"id"`
+	URL   string `json:"url"`
+	Grade Grade  `json:"grade"`
+	Read  string `json:"read"` // date
+	What  string `json:"what,omitempty"`
 }
 
 // Line is one thing that the device can hold.
@@ -62,29 +63,52 @@ type Line struct {
 	Resets int `json:"resets"`
 	// Group orders the lines: what is in a lower one comes first.
 	Group   int      `json:"group"`
-	Mark    Mark     `json:"mark"`
+	Grade   Grade    `json:"grade"`
 	Sources []string `json:"sources"` // ids
 	// Ask is what a person has to find out; never empty for what is not
 	// verified.
 	Ask string `json:"ask,omitempty"`
 }
 
-// Mark says how far to trust a source or a line.
-type Mark string
+// Grade says how far to trust a source or a line.
+type Grade string
 
-// Marks, from the best to the least.
+// Grades, from the best to the least.
 const (
-	Vendor     Mark = "V" // the vendor's or authority's own text was read
-	PublicCode Mark = "P" // read in public source code
-	Secondary  Mark = "S" // a copy or a summary; the original was not read
-	Inferred   Mark = "I" // follows from other facts, and no source says it
-	Unverified Mark = "X" // could not be verified
+	Vendor     Grade = "V" // the vendor's or authority's own text was read
+	PublicCode Grade = "P" // read in public source code
+	Secondary  Grade = "S" // a copy or a summary; the original was not read
+	Inferred   Grade = "I" // follows from other facts, and no source says it
+	Unverified Grade = "X" // could not be verified
 )
 
-var marks = []Mark{Vendor, PublicCode, Secondary, Inferred, Unverified}
+var grades = []Grade{Vendor, PublicCode, Secondary, Inferred, Unverified}
 
 // Verified reports whether some source says it.
-func (m Mark) Verified() bool { return m == Vendor || m == PublicCode || m == Secondary }
+func (g Grade) Verified() bool { return g == Vendor || g == PublicCode || g == Secondary }
+
+// UnmarshalJSON reads what a build before called mark, too: a campaign that runs
+// has its profile from then.
+func (s *Source) UnmarshalJSON(text []byte) error {
+	type plain Source
+	var old struct{ Mark Grade }
+	if err := json.Unmarshal(text, &old); err != nil {
+		return err
+	}
+	s.Grade = old.Mark
+	return json.Unmarshal(text, (*plain)(s))
+}
+
+// UnmarshalJSON is that of Source.
+func (l *Line) UnmarshalJSON(text []byte) error {
+	type plain Line
+	var old struct{ Mark Grade }
+	if err := json.Unmarshal(text, &old); err != nil {
+		return err
+	}
+	l.Grade = old.Mark
+	return json.Unmarshal(text, (*plain)(l))
+}
 
 // Exposure is a way in which a secret is exposed by the device.
 type Exposure string
@@ -105,7 +129,7 @@ type Authority string
 
 var authorities = []Authority{"device", "directory", "ca", "idp", "peer", "provider", "vendor", "user", "dns", "service"}
 
-var lineKeys = []string{"id", "kind", "what", "exposed", "where", "authority", "together", "revoke", "residue", "resets", "group", "mark", "sources", "ask"}
+var lineKeys = []string{"id", "kind", "what", "exposed", "where", "authority", "together", "revoke", "residue", "resets", "group", "grade", "sources", "ask"}
 
 // Parse reads and checks a profile. A file that is wrong gives *Mistakes.
 func Parse(file string, text []byte) (*Profile, error) {
@@ -159,20 +183,20 @@ func (o object) date(key, why string) string {
 func (r *reader) sources(top object) (out []Source) {
 	all := r.object(top.vals["sources"], "sources")
 	if len(all.keys) == 0 {
-		top.problem("sources", "missing: name at least one, with url, mark and read")
+		top.problem("sources", "missing: name at least one, with url, grade and read")
 	}
 	for _, id := range all.keys {
 		where := "sources." + id
 		if !idForm.MatchString(id) {
 			r.problem(all.at[id], "%s: an id must be small letters, digits and '-', 48 at most", where)
 		}
-		o := r.object(all.vals[id], where, "url", "mark", "read", "what")
+		o := r.object(all.vals[id], where, "url", "grade", "read", "what")
 		s := Source{ID: id, URL: o.required("url", maxText, "where it was read"), What: o.text("what", maxText)}
 		if u, err := url.Parse(s.URL); s.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil) {
 			o.problem("url", "must be an address on the web, http or https, without a login in it")
 		}
-		o.required("mark", maxShort, "how far to trust it: V, P, S, I or X")
-		s.Mark = oneOf(o, "mark", marks)
+		o.required("grade", maxShort, "how far to trust it: V, P, S, I or X")
+		s.Grade = oneOf(o, "grade", grades)
 		s.Read = o.date("read", "when it was read")
 		out = append(out, s)
 	}
@@ -220,10 +244,10 @@ func (r *reader) line(o object, l *Line, p *Profile) {
 	l.Resets = o.number("resets", 1, 1, 2)
 	o.present("group", "its place in the order, 1 to 999")
 	l.Group = o.number("group", 1, 1, 999)
-	o.required("mark", maxShort, "how far to trust the line: V, P, S, I or X")
-	l.Mark = oneOf(o, "mark", marks)
+	o.required("grade", maxShort, "how far to trust the line: V, P, S, I or X")
+	l.Grade = oneOf(o, "grade", grades)
 	o.present("sources", "every line says where it was read")
-	best := len(marks)
+	best := len(grades)
 	for _, id := range o.list("sources", maxShort) {
 		at := slices.IndexFunc(p.Sources, func(s Source) bool { return s.ID == id })
 		if at < 0 {
@@ -231,17 +255,17 @@ func (r *reader) line(o object, l *Line, p *Profile) {
 			continue
 		}
 		l.Sources = append(l.Sources, id)
-		best = min(best, slices.Index(marks, p.Sources[at].Mark))
+		best = min(best, slices.Index(grades, p.Sources[at].Grade))
 	}
 	switch {
-	case l.Mark == "" || len(l.Sources) == 0:
-	case slices.Index(marks, l.Mark) < best:
-		o.problem("mark", "is better than that of each of its sources")
-	case !l.Mark.Verified() && l.Ask == "":
-		o.problem("ask", "missing: what is not verified (%s) is a question to a person", l.Mark)
+	case l.Grade == "" || len(l.Sources) == 0:
+	case slices.Index(grades, l.Grade) < best:
+		o.problem("grade", "is better than that of each of its sources")
+	case !l.Grade.Verified() && l.Ask == "":
+		o.problem("ask", "missing: what is not verified (%s) is a question to a person", l.Grade)
 	case len(l.Where) == 0 && l.Ask == "":
 		o.problem("where", "missing: where it is configured, or a question (ask)")
-	case l.Resets == 2 && !l.Mark.Verified():
+	case l.Resets == 2 && !l.Grade.Verified():
 		o.problem("resets", "two resets need a source that says so")
 	}
 }

@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,10 +19,10 @@ title: A door with a keypad
 reviewed: 2026-11-28
 ports: [22, 443]
 sources:
-  manual: {url: "https://example.org/manual", mark: V, read: 2026-11-28}
-  talk: {url: "https://example.org/talk", mark: S, read: 2026-11-28, what: a talk}
+  manual: {url: "https://example.org/manual", grade: V, read: 2026-11-28}
+  talk: {url: "https://example.org/talk", grade: S, read: 2026-11-28, what: a talk}
 lines:
-  - {id: pin, kind: local-account, what: the code of the door, exposed: stored, where: keypad, authority: device, group: 20, mark: V, sources: [manual]}
+  - {id: pin, kind: local-account, what: the code of the door, exposed: stored, where: keypad, authority: device, group: 20, grade: V, sources: [manual]}
   - id: hinges
     kind: shared-secret
     what: what it shares with the frame
@@ -31,7 +33,7 @@ lines:
     residue: rust
     resets: 2
     group: 10
-    mark: S
+    grade: S
     sources: [talk, manual]
     ask: "Which frame?"
 `
@@ -43,7 +45,7 @@ func TestAProfileIsReadInTheOrderOfItsGroups(t *testing.T) {
 	require.Len(t, p.Digest, 64)
 	require.Equal(t, "hinges", p.Lines[0].ID)
 	require.Equal(t, Line{ID: "hinges", Kind: credential.SharedSecret, What: "what it shares with the frame", Exposed: []Exposure{Stored, InBackup},
-		Authority: "peer", Together: []string{"the frame"}, Revoke: []string{"open doors"}, Residue: "rust", Resets: 2, Group: 10, Mark: Secondary,
+		Authority: "peer", Together: []string{"the frame"}, Revoke: []string{"open doors"}, Residue: "rust", Resets: 2, Group: 10, Grade: Secondary,
 		Sources: []string{"talk", "manual"}, Ask: "Which frame?"}, p.Lines[0])
 	require.Equal(t, []string{"keypad"}, p.Lines[1].Where)
 	require.Equal(t, "https://example.org/talk", p.SourceOf("talk").URL)
@@ -60,7 +62,8 @@ func TestMistakesInAProfile(t *testing.T) {
 		{"name: door", "name: A Door", "p.yaml:2: name: must be small letters"},
 		{"reviewed: 2026-11-28", "reviewed: yesterday", "p.yaml:4: reviewed: must be a date"},
 		{"ports: [22, 443]", "ports: [22, 99999]", "p.yaml:5: ports: must be numbers from 1 to 65535"},
-		{"mark: V, read: 2026-11-28}", "mark: V}", "p.yaml:7: sources.manual: read: missing"},
+		{"grade: V, read: 2026-11-28}", "grade: V}", "p.yaml:7: sources.manual: read: missing"},
+		{"grade: V, read: 2026-11-28}", "mark: V, read: 2026-11-28}", "p.yaml:7: sources.manual: mark is called grade by now"},
 		{"https://example.org/manual", "https://me:pw@example.org/manual", "p.yaml:7: sources.manual: url: must be an address"},
 		{"https://example.org/manual", "a book", "p.yaml:7: sources.manual: url: must be an address"},
 		{"sources: [manual]}", "sources: [book]}", "p.yaml:10: pin: sources: no source is called book"},
@@ -73,10 +76,10 @@ func TestMistakesInAProfile(t *testing.T) {
 		{"where: keypad, ", "", "p.yaml:10: pin: where: missing: where it is configured, or a question"},
 		{"group: 20, ", "", "p.yaml:10: pin: group: missing"},
 		{"resets: 2", "resets: 3", "p.yaml:19: hinges: resets: must be a whole number from 1 to 2"},
-		{"mark: S\n", "mark: I\n", "p.yaml:19: hinges: resets: two resets need a source that says so"},
-		{"group: 20, mark: V", "group: 20, mark: X", "p.yaml:10: pin: ask: missing: what is not verified (X) is a question"},
+		{"grade: S\n", "grade: I\n", "p.yaml:19: hinges: resets: two resets need a source that says so"},
+		{"group: 20, grade: V", "group: 20, grade: X", "p.yaml:10: pin: ask: missing: what is not verified (X) is a question"},
 		{"sources: [talk, manual]", "sources: [talk]", ""},
-		{"mark: S\n    sources: [talk, manual]", "mark: V\n    sources: [talk]", "p.yaml:21: hinges: mark: is better than that of each of its sources"},
+		{"grade: S\n    sources: [talk, manual]", "grade: V\n    sources: [talk]", "p.yaml:21: hinges: grade: is better than that of each of its sources"},
 		{"what: a talk", "what: a talk, what: again", "p.yaml:8: sources.talk: what is there twice, first on line 8"},
 		{"title: A door", "title: [A door", "p.yaml:4: not valid YAML"},
 		{"residue: rust", "residue: \"ru\\u0007st\"", "p.yaml:18: hinges: residue: has characters that do not print"},
@@ -119,9 +122,22 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, l := range p.Lines {
-			if len(l.Sources) == 0 || !l.Mark.Verified() && l.Ask == "" || p.Unknown(l.ID) != "" {
+			if len(l.Sources) == 0 || !l.Grade.Verified() && l.Ask == "" || p.Unknown(l.ID) != "" {
 				t.Fatalf("a line without source or question: %+v", l)
 			}
 		}
 	})
+}
+
+// A campaign that runs keeps its profile as the build that began it wrote it.
+func TestAProfileOfABuildThatSaidMarkKeepsItsGrades(t *testing.T) {
+	want, err := Parse("p.yaml", []byte(whole))
+	require.NoError(t, err)
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	var now, before Profile
+	require.NoError(t, json.Unmarshal(text, &now))
+	require.Equal(t, *want, now)
+	require.NoError(t, json.Unmarshal(bytes.ReplaceAll(text, []byte(`"grade"`), []byte(`"mark"`)), &before))
+	require.Equal(t, now, before)
 }

@@ -81,6 +81,8 @@ func (r *reader) object(n *yaml.Node, where string, known ...string) object {
 			r.problem(k.Line, "%sa key must be a plain word", o.prefix())
 		case twice:
 			r.problem(k.Line, "%s%s is there twice, first on line %d", o.prefix(), k.Value, first)
+		case k.Value == "mark" && slices.Contains(known, "grade"):
+			r.problem(k.Line, "%smark is called grade by now, with the same letters: write grade", o.prefix())
 		case len(known) > 0 && !slices.Contains(known, k.Value):
 			r.problem(k.Line, "%sunknown key %s%s", o.prefix(), k.Value, meant(k.Value, known))
 		default:

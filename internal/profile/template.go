@@ -34,7 +34,7 @@ func due(now time.Time) string { return now.UTC().AddDate(0, 0, 7).Format(time.D
 // writeLine writes a line of the profile as comments, and the question below.
 func writeLine(b *strings.Builder, l Line, acc *credential.Accounting, names []string, due string) {
 	b.WriteString("\n")
-	comment(b, fmt.Sprintf("%s, order %d [%s]: %s", l.Kind, l.Group, l.Mark, l.What))
+	comment(b, fmt.Sprintf("%s, order %d [%s]: %s", l.Kind, l.Group, l.Grade, l.What))
 	comment(b, prefixed("where: ", strings.Join(l.Where, "; ")))
 	comment(b, prefixed("changes together with: ", strings.Join(l.Together, "; ")))
 	comment(b, prefixed("to revoke besides: ", strings.Join(l.Revoke, "; ")))

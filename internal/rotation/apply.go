@@ -34,7 +34,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 	for lost := 0; ; lost++ {
 		err := j.run(ctx, fresh && lost == 0)
 		if err == nil {
-			if err = j.markLate(ctx); err == nil {
+			if err = j.noteLate(ctx); err == nil {
 				j.out.Late = !j.staged.Late.IsZero()
 				return j.out
 			}
@@ -47,7 +47,7 @@ func (r *Rotator) Apply(ctx context.Context, c credential.Credential, attempt in
 			// Where Vault does not take the mark either, the value stays
 			// staged: only another campaign, which first has to end this one,
 			// would replace it.
-			_ = j.markLate(ctx)
+			_ = j.noteLate(ctx)
 			j.out.Stop, j.out.Step, j.out.Proof = asStop(err), j.step, ""
 			return j.out
 		}

@@ -37,19 +37,19 @@ func (u *unanswered) arrived(before ownmount.Staged) {
 	}
 }
 
-// markLate makes durable that the staged value was sent and no answer came. It
+// noteLate makes durable that the staged value was sent and no answer came. It
 // is said at the end of an Apply that did not see it arrive: whoever would
 // replace the value waits for it (mayReplace), and so does who comes after the
 // proof (ownmount.Store.Unstage).
-func (j *job) markLate(ctx context.Context) error {
+func (j *job) noteLate(ctx context.Context) error {
 	if j.late.n == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWrite)
 	defer cancel()
-	marked := j.staged
-	marked.Late = j.late.last
-	err := j.replaceStaged(ctx, marked)
+	entry := j.staged
+	entry.Late = j.late.last
+	err := j.replaceStaged(ctx, entry)
 	if err == nil {
 		j.late.n = 0
 	}

@@ -16,7 +16,7 @@ import (
 // this pass ends here. code is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
-	if err := j.markLate(ctx); err != nil {
+	if err := j.noteLate(ctx); err != nil {
 		return err
 	}
 	if stop := j.mayReplace(j.staged); stop != nil {

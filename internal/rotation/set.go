@@ -24,7 +24,7 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 	if stop := j.Gate.enter(ctx, j.c.ID, j.written(), j.Slots); stop != nil {
 		return stop
 	}
-	if err := j.markSent(ctx, facts, d); err != nil {
+	if err := j.noteSent(ctx, facts, d); err != nil {
 		j.Gate.refused(err)
 		return err
 	}
@@ -41,10 +41,10 @@ func (j *job) written() (at places) {
 	return at
 }
 
-// markSent makes durable, before Set, that the staged value is sent and that
+// noteSent makes durable, before Set, that the staged value is sent and that
 // the old ones were refused. Where there is nothing to say, as with nearly
 // every credential, it costs nothing.
-func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
+func (j *job) noteSent(ctx context.Context, facts protocol.Facts, d protocol.Decision) (err error) {
 	if j.held, err = j.placesSeen(ctx, true); err != nil {
 		return err
 	}
@@ -53,16 +53,16 @@ func (j *job) markSent(ctx context.Context, facts protocol.Facts, d protocol.Dec
 	if !j.reread && !j.staged.Unsent && (!refused || j.staged.Asked) && maps.Equal(places, j.staged.Places) {
 		return nil
 	}
-	marked := j.staged
-	marked.Unsent, marked.Places = false, places
-	if refused && !marked.Asked {
-		marked.Asked, marked.Changed = true, d.Finding
+	entry := j.staged
+	entry.Unsent, entry.Places = false, places
+	if refused && !entry.Asked {
+		entry.Asked, entry.Changed = true, d.Finding
 	}
-	return j.replaceStaged(ctx, marked)
+	return j.replaceStaged(ctx, entry)
 }
 
-func (j *job) replaceStaged(ctx context.Context, marked ownmount.Staged) (err error) {
-	j.staged, err = j.Store.Restage(ctx, j.c.ID, marked)
+func (j *job) replaceStaged(ctx context.Context, entry ownmount.Staged) (err error) {
+	j.staged, err = j.Store.Restage(ctx, j.c.ID, entry)
 	j.reread = j.reread && err != nil
 	return err
 }
@@ -99,15 +99,15 @@ func (j *job) reset(ctx context.Context) error {
 	j.late.send(sent, err)
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason.NotSet() {
-		marked := j.staged
+		entry := j.staged
 		// A policy also refuses a value that a slow twin has just set, and a
 		// role may ask for none only since then; a missing right, or a server
 		// that takes no changes, refuses both of us.
-		marked.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
-		marked.PolicyRefused = marked.PolicyRefused || stop.Reason == protocol.ReasonPolicy
-		if marked.Unsent != j.staged.Unsent || marked.PolicyRefused != j.staged.PolicyRefused {
-			if markErr := j.replaceStaged(ctx, marked); markErr != nil {
-				return markErr
+		entry.Unsent = j.unsent || stop.Reason != protocol.ReasonPolicy && stop.Reason != protocol.ReasonNeedsNone
+		entry.PolicyRefused = entry.PolicyRefused || stop.Reason == protocol.ReasonPolicy
+		if entry.Unsent != j.staged.Unsent || entry.PolicyRefused != j.staged.PolicyRefused {
+			if noteErr := j.replaceStaged(ctx, entry); noteErr != nil {
+				return noteErr
 			}
 		}
 	}

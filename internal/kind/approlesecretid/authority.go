@@ -4,7 +4,7 @@
 // A role accepts any number of secret-ids at once, so Set adds the new one and
 // consumers move over without an outage; Retire then destroys every other one
 // and revokes the tokens they minted. A token is told from the new secret-id's
-// by a mark that Set puts into the secret-id's metadata, which Vault copies
+// by a tag that Set puts into the secret-id's metadata, which Vault copies
 // into each token.
 //
 // What Retire cannot reach, and says so where it can see it: batch tokens,

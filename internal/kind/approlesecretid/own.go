@@ -25,7 +25,7 @@ func (au *Authority) own(r role) bool {
 // old one, and gives the other workers of the role time to do the same. The
 // time counts from when they could read the new one: what a worker that was
 // killed since has left is not waited for again.
-func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret, mark string) error {
+func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret, tag string) error {
 	if err := au.self.Adopt(ctx, new); err != nil {
 		var stop *protocol.Stop
 		if errors.As(err, &stop) {
@@ -34,7 +34,7 @@ func (au *Authority) moveOver(ctx context.Context, r role, new credential.Secret
 		return au.stop(protocol.ReasonVault, "the worker could not log in with its own new secret-id, so the old ones were left alone: "+err.Error())
 	}
 	for end := time.Now().Add(othersMove - au.self.Offered(ctx, new)); time.Now().Before(end); {
-		left, err := au.tokens.Find(ctx, notOf(r, mark))
+		left, err := au.tokens.Find(ctx, notOf(r, tag))
 		if err != nil || len(left) == 0 {
 			return err
 		}

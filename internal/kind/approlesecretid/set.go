@@ -15,7 +15,7 @@ import (
 	"rollcall/internal/vault"
 )
 
-// tagKey is the metadata key of the mark. Its value differs for each Set, so
+// tagKey is the metadata key of the tag. Its value differs for each Set, so
 // that the tokens of a secret-id from an earlier campaign are told apart too.
 const tagKey = "rollcall"
 
