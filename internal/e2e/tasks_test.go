@@ -83,6 +83,13 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.NoError(t, p.api.Sys().EnableAuthWithOptions("people", &vaultapi.EnableAuthOptions{Type: "userpass"}))
 	alice, bob := p.token("alice"), p.token("bob") // carol has never logged in
 
+	for command, code := range map[string]int{"list": 0, "plan": 0, "doctor": 1} {
+		r := u.run(command)
+		require.Equal(t, code, r.code, r.out+r.err)
+		require.Contains(t, strings.Join(strings.Fields(r.out), " "), "people/carol sees to tapes: Vault knows no entity and no login of that name", command)
+		require.NotContains(t, r.out, "people/alice sees", command)
+	}
+
 	// Killed while it begins: the tasks are those that they were.
 	for range 2 {
 		cmd, _ := u.begin("run")
@@ -281,7 +288,11 @@ func (p *people) handed(token string) string {
 			} else if strings.Contains(name, "radius") {
 				got, err := c.Logical().Read("rollcall/data/" + folder + name)
 				require.NoError(p.u.t, err)
-				v, _ := got.Data["data"].(map[string]any)["value"].(string)
+				if got == nil {
+					continue // it was taken back since it was listed
+				}
+				data, _ := got.Data["data"].(map[string]any)
+				v, _ := data["value"].(string)
 				return v
 			}
 		}
