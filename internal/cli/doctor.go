@@ -94,6 +94,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 		if unlisted == nil {
 			s.tellRefusing(ctx, listed)
 			rows = append(rows, leftStaged(listed.Warnings)...)
+			rows = append(rows, s.checkOwners(ctx, listed)...)
 		}
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))

@@ -77,6 +77,13 @@ func (s *session) list(cmd *cobra.Command) (*credential.Roll, error) {
 		return roll, err
 	}
 	s.tellRefusing(cmd.Context(), roll)
+	owners, err := listing.Owners(cmd.Context(), s.store, roll)
+	if err != nil {
+		return roll, err
+	}
+	for _, o := range owners {
+		roll.Findings[o.Task.ID] = append(roll.Findings[o.Task.ID], credential.Finding{Code: credential.FindingOwner, Detail: o.Text()})
+	}
 	roll.Reach, err = inventory.Preview(cmd.Context(), s.store, s.cfg.Vault.Mount, roll)
 	return roll, err
 }

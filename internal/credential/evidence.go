@@ -63,6 +63,9 @@ const (
 	// FindingWordRefused: somebody said of a task that it is done, or gave it
 	// away, and it was not his to say.
 	FindingWordRefused FindingCode = "word-refused"
+	// FindingOwner: who sees to a task is unknown to Vault, counts for nothing
+	// or cannot log in.
+	FindingOwner FindingCode = "owner-cannot-do-it"
 	// FindingAnotherValue: what an ended campaign handed over of a task is not
 	// handed over again, and another value was made.
 	FindingAnotherValue FindingCode = "another-value-made"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/people"
 	"rollcall/internal/vault"
 )
@@ -112,4 +113,31 @@ func (s *Store) Self(ctx context.Context) (entity string, err error) {
 		entity, _ = got.Data["entity_id"].(string)
 	}
 	return entity, nil
+}
+
+// CannotLogIn says why a person can log in by none of his logins any more, as
+// far as Vault shows that: the mount is gone, or the user of one of type
+// userpass. Empty if he can, or it is not shown.
+func (s *Store) CannotLogIn(ctx context.Context, p people.Person) (string, error) {
+	for _, l := range p.Logins {
+		if l.Mount == "" {
+			continue
+		}
+		if l.Method != credential.UserpassMethod {
+			return "", nil
+		}
+		const op = "look at a person's login"
+		at := "auth/" + l.Mount + "/users/" + l.Name
+		got, err := s.API().Logical().ReadWithContext(ctx, at)
+		switch {
+		case err != nil:
+			if err = s.Fail(op, at, vault.Read, err); vault.IsDenied(err) {
+				err = nil
+			}
+			return "", err
+		case got != nil:
+			return "", nil
+		}
+	}
+	return "Vault has none of the logins any more by which it knows the entity", nil
 }
