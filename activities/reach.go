@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +46,7 @@ type reach struct {
 	readers map[string][]credential.Credential // by API path in Vault: who could read what is written there, or write there
 	rises   map[string]string                  // by credential: the path by which a login may give itself other rights
 	unknown []credential.Credential            // logins that could not be asked
-	sees    []credential.Credential            // accounts that are open and may read what the others of their authority are set to
+	seen    map[string]bool                    // by authority: an account may read what the others there are set to
 	shut    []credential.Credential            // logins that were closed and so not asked; one of them may be open again by now
 	stays   map[string]kind.Outlasts           // by credential: what no rotation ends
 }
@@ -59,7 +58,7 @@ type reach struct {
 // about before, so that a login need not be asked about itself alone, unless
 // what it minted outlives it.
 func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Credential, begun bool) (*reach, error) {
-	if len(b.Logins) == 0 {
+	if len(b.Logins) == 0 && len(b.Readers) == 0 {
 		return nil, nil
 	}
 	spec, err := r.listedSpec(ctx, b.Campaign)
@@ -75,23 +74,13 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 		paths = append(paths, out.places(c)...)
 		paths = append(paths, makes(c)...)
 	}
-	var logins []credential.Credential
-	for _, ref := range b.Logins {
-		page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, ref.Page)
-		if err != nil {
-			return nil, classify(errVault, err)
-		}
-		if ref.Index >= len(page) {
-			return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has no credential %d", b.Campaign, ref.Page, ref.Index))
-		}
-		logins = append(logins, page[ref.Index])
+	logins, err := r.listedAt(ctx, b, b.Logins)
+	if err != nil || len(paths) == 0 {
+		return nil, err
 	}
-	if len(logins) == 0 || len(paths) == 0 {
-		return nil, nil
-	}
-	for _, l := range logins {
-		if l.ReadsOthers {
-			out.sees = append(out.sees, l)
+	if !begun {
+		if out.seen, err = r.seenBy(ctx, spec, b, logins); err != nil {
+			return nil, err
 		}
 	}
 	logins = slices.DeleteFunc(logins, func(l credential.Credential) bool { return !l.ReachesVault() })
@@ -249,21 +238,14 @@ func (o *reach) beforeStaging(ctx context.Context, c credential.Credential) *pro
 	switch {
 	case c.Kind.OnlyEnds():
 		return nil // nothing new of it lies anywhere
-	case o.seen(c) && !o.begun(ctx, c):
-		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "an account of the roll that is not dead yet may fetch the hashes of all passwords of the domain, this new one too, and a hash logs in; nothing was changed: its old value is good until that account is dead or has lost the right (DS-Replication-Get-Changes-All on the domain), or a person accepts it by name (rollcall accept-open)"}
+	case o.seen[c.Authority] && !o.begun(ctx, c):
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: seenDetail}
 	case !c.ReachesVault():
 		return o.Within(ctx, c)
 	case o.begun(ctx, c):
 		return nil
 	}
 	return o.Before(ctx, c)
-}
-
-// seen reports whether an account that is open may read what c is set to. Those
-// that may themselves wait for none of their like, nor do logins to Vault,
-// which go first: Vault takes no hash.
-func (o *reach) seen(c credential.Credential) bool {
-	return !c.ReadsOthers && !c.ReachesVault() && slices.ContainsFunc(o.sees, func(l credential.Credential) bool { return l.Authority == c.Authority })
 }
 
 // begun reports whether a value of the campaign is staged for c, so that it may

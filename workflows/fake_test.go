@@ -36,7 +36,7 @@ type fake struct {
 	ended    []string                 // campaigns that it takes over from
 	until    func(at place) time.Time // when the lock ends that outcome says
 	gone     string                   // a server without an answer: no credential dies until it is left out
-	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins
+	waitsFor credential.Ref           // with finds or outcome: nothing of another page is set while it is among the open logins, or the readers
 	finds    map[place]credential.FindingCode
 	takes    map[string]time.Duration // by activity, on the workflow's clock
 	fails    map[string]error         // by activity
@@ -173,7 +173,7 @@ func (f *fake) prepare(_ context.Context, in wire.PrepareInput) (out []wire.Prep
 				stop = stop.LockedUntil(f.until(at))
 			}
 			p = wire.Prepared{Step: step, Stop: stop}
-		} else if at.page != f.waitsFor.Page && slices.Contains(in.Batch.Logins, f.waitsFor) {
+		} else if at.page != f.waitsFor.Page && (slices.Contains(in.Batch.Logins, f.waitsFor) || slices.Contains(in.Batch.Readers, f.waitsFor)) {
 			p = wire.Prepared{Step: protocol.Precheck, Stop: &protocol.Stop{Reason: protocol.ReasonWithinReach}}
 		}
 		out = append(out, wire.PreparedItem{Index: i, Prepared: p})

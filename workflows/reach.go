@@ -103,6 +103,7 @@ func (c *campaign) acceptOpen(ctx workflow.Context, in AcceptOpen) (Status, erro
 	}, func() {
 		c.status.Accepted = append(c.status.Accepted, in)
 		c.control.Logins = less(c.control.Logins, credential.Refs{in.Login})
+		c.control.Readers = less(c.control.Readers, credential.Refs{in.Login})
 	})
 }
 
@@ -115,7 +116,7 @@ func (c *campaign) mayAcceptOpen(_ workflow.Context, in AcceptOpen) error {
 		return refuse("that is no login to Vault of this campaign")
 	case slices.ContainsFunc(c.status.Accepted, func(a AcceptOpen) bool { return a.Login == in.Login }), slices.Contains(c.accepting, in.Login):
 		return refuse("it is accepted already")
-	case !slices.Contains(c.control.Logins, in.Login):
+	case !slices.Contains(c.control.Logins, in.Login) && !slices.Contains(c.control.Readers, in.Login):
 		return refuse("that login is dead: nothing waits for it")
 	}
 	return nil

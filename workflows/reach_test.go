@@ -71,6 +71,28 @@ func TestAPersonLetsTheRestGoOnAlthoughALoginIsOpen(t *testing.T) {
 	require.Greater(t, f.tries[place{0, 0}], 3, "the login itself was tried on")
 }
 
+// What was logged in with its old password reads on, and it may have its right
+// again: the workers look, and only a person ends that.
+func TestAnAccountThatMayReadTheOthersIsAskedAboutWhenItIsDead(t *testing.T) {
+	f := withLogins(func(int) bool { return false })
+	f.roll.Readers = f.roll.Logins[:1]
+	env := f.env(t)
+	in := input
+	in.Settings.RetryMax = 30 * time.Minute
+	accepted := updateWith(env, UpdateAcceptOpen, 10*time.Minute, AcceptOpen{Login: f.waitsFor, Actor: "operator@example.org", Reason: "signed off everywhere"})
+	env.ExecuteWorkflow(CampaignWorkflow, in)
+	require.NoError(t, errors.Join(accepted.refused, accepted.err))
+	require.Equal(t, Result{Listed: 6, Excluded: 1, Dead: 6, Accepted: 1}, result[Result](t, env))
+	require.Equal(t, 1, f.tries[place{0, 0}], "dead at once")
+	require.Less(t, f.tries[place{1, 0}], 7, "the rest came back when it was accepted")
+
+	f = withLogins(func(int) bool { return false })
+	f.roll.Readers = f.roll.Logins[:1]
+	env = f.env(t)
+	env.ExecuteWorkflow(CampaignWorkflow, input)
+	require.Equal(t, Result{Listed: 6, Excluded: 1, Dead: 2, Open: 4}, result[Result](t, env))
+}
+
 func TestWithoutAPersonWhatIsWithinReachStaysOpen(t *testing.T) {
 	f := withLogins(func(int) bool { return true })
 	env := f.env(t)

@@ -117,11 +117,14 @@ type control struct {
 	// Logins of the roll to Vault that are still open, and that nobody has
 	// accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// Readers are accounts that may read what others are set to, and that
+	// nobody has accepted. A dead one stays: what was logged in reads on.
+	Readers credential.Refs `json:"readers,omitempty"`
 }
 
 // relief grows with whatever lets open credentials go on: a server that was
 // left out, a login that is dead or was accepted.
-func (c control) relief() int { return c.leftOut() - len(c.Logins) }
+func (c control) relief() int { return c.leftOut() - len(c.Logins) - len(c.Readers) }
 
 // leftOut counts the servers that were left out.
 func (c control) leftOut() (n int) {

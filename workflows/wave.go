@@ -104,6 +104,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 	in := rotationInput{Batch: w.batches[todo.Batch], Pass: w.state.Pass, Items: w.items(todo), Known: todo.Items}
 	in.Batch.LeftOut = w.state.Control.LeftOut[in.Batch.Authority]
 	in.Batch.Logins = slices.Clone(w.state.Control.Logins)
+	in.Batch.Readers = slices.Clone(w.state.Control.Readers)
 	if !finishing {
 		ctx, w.halt[todo.Batch] = workflow.WithCancel(ctx)
 		defer delete(w.halt, todo.Batch)

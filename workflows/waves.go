@@ -15,6 +15,7 @@ import (
 // alone begins when all have ended.
 func (c *campaign) waves(ctx, steady workflow.Context, roll wire.Roll) error {
 	c.logins, c.control.Logins = roll.Logins, slices.Clone(roll.Logins)
+	c.control.Readers = slices.Clone(roll.Readers)
 	c.passed, c.loginsOf = map[int]bool{}, map[int]credential.Refs{}
 	for _, w := range roll.Waves {
 		c.loginsOf[w.Wave] = loginsIn(w, roll.Logins)

@@ -20,10 +20,11 @@ func (a *app) acceptOpenCommand() *cobra.Command {
 		Long: `accept-open ends the wait for a login to Vault that is on the roll and does not die: an
 AppRole that is locked, say, or one that Rollcall may not rotate. Nothing is written where such
 a login could read it (reason within-reach), because whoever stole the login would have the new
-value too. So it is with an account of a domain that may fetch all its passwords
-(may-read-passwords): the others of the domain wait for it. With accept-open a person takes that upon himself: the ledger holds the login, who
-accepted it and why, before it takes effect, and the campaign ends with exit code 2. The
-login itself is tried on.
+value too. So it is with an account that may read what the accounts of its directory are set
+to (may-read-passwords): all of them, itself too, wait until it has lost that right, which is
+the better way. With accept-open a person takes that upon himself: the ledger holds the
+login, who accepted it and why, before it takes effect, and the campaign ends with exit
+code 2. The login itself is tried on.
 
 To take a login off the roll, because the device never had it, exclude it in the campaign
 file instead.`,

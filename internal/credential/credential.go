@@ -56,6 +56,10 @@ type Credential struct {
 	// and so what others are set to.
 	ReadsOthers bool `json:"reads_others,omitempty"`
 
+	// ReadsAs are the identifiers that it acted with at its authority when it
+	// was listed, by which it may: what is logged in keeps those of its groups.
+	ReadsAs []string `json:"reads_as,omitempty"`
+
 	// ReadBy are accessors of tokens of Vault that name the device, that no
 	// login of the roll made, and that could read its new value: nothing is set
 	// while one of them lives.

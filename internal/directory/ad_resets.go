@@ -2,12 +2,16 @@ package directory
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
-	"rollcall/internal/directory/adacl"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"rollcall/internal/directory/adacl"
 )
 
 // accountFor is what is needed of an account to tell what it may do, and who
@@ -81,10 +85,50 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 	for _, a := range accounts {
 		if adacl.MayReplicate(head, a.sids) {
 			out.Readers = append(out.Readers, a.id)
+			if out.ReadAs == nil {
+				out.ReadAs = map[string][]string{}
+			}
+			for _, sid := range slices.Sorted(maps.Keys(a.sids)) {
+				out.ReadAs[a.id] = append(out.ReadAs[a.id], hex.EncodeToString([]byte(sid)))
+			}
 		}
 	}
 	slices.Sort(out.Readers)
 	return out, nil
+}
+
+// stillRead reads the list of the domain's head again, and holds it against
+// what the accounts acted with when they were listed: a ticket, or a connection
+// that is open, has its groups from when the account logged in, whatever became
+// of them, while the list is asked at each call ([MS-DRSR] 4.1.10.5.2; tried on
+// Samba 4.17).
+func (activeDirectory) stillRead(ctx context.Context, c *conn, who map[string][]string) (map[string]bool, error) {
+	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
+	if err != nil {
+		return nil, err
+	}
+	if len(root) != 1 {
+		return nil, errors.New("the domain is not shown")
+	}
+	domain := root[0].GetAttributeValue("defaultNamingContext")
+	heads, err := c.describedBy(ctx, withOwner|withDACL, domain, ldap.ScopeBaseObject, "(objectClass=*)", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(heads) != 1 || len(heads[0].GetRawAttributeValue("nTSecurityDescriptor")) == 0 {
+		return nil, errors.New("the access control list of the domain itself is not shown")
+	}
+	still := map[string]bool{}
+	for id, as := range who {
+		sids := map[string]bool{}
+		for _, text := range as {
+			if sid, err := hex.DecodeString(text); err == nil {
+				sids[string(sid)] = true
+			}
+		}
+		still[id] = len(sids) == 0 || adacl.MayReplicate(heads[0].GetRawAttributeValue("nTSecurityDescriptor"), sids)
+	}
+	return still, nil
 }
 
 // resettable reads the accounts with what tells of rights.

@@ -10,6 +10,9 @@ type Resets struct {
 	// Readers are those of the accounts that were asked about that may read
 	// what each account of the directory is set to.
 	Readers []string
+	// ReadAs are the identifiers that each of Readers acted with, for
+	// StillRead.
+	ReadAs map[string][]string
 	// Hidden are accounts of which bind.dn is not shown who may reset them.
 	Hidden []string
 	// Why more is not known than Alike says; empty where all is.
@@ -32,7 +35,7 @@ func (c *Client) Resets(ctx context.Context, server string, ids []string) (Reset
 	f, ok := c.driver.(interface {
 		resets(ctx context.Context, c *conn, ids []string) (Resets, error)
 	})
-	if !ok || len(ids) < 2 {
+	if !ok || len(ids) == 0 {
 		return Resets{}, nil
 	}
 	s, err := c.server(server)
@@ -44,5 +47,31 @@ func (c *Client) Resets(ctx context.Context, server string, ids []string) (Reset
 		out, err = f.resets(ctx, cn, ids)
 		return err
 	})
+	if len(ids) == 1 { // it sets no other one; whoever had it may read what it is set to
+		out = Resets{Readers: out.Readers, ReadAs: out.ReadAs}
+	}
 	return out, err
+}
+
+// StillRead are those of who, accounts by immutable id with what Resets said
+// that they act with, that may read now what the accounts of the directory are
+// set to. A driver that cannot tell keeps all of them. It changes nothing. An
+// error means that the server was not reached, does not answer, or does not
+// show it.
+func (c *Client) StillRead(ctx context.Context, who map[string][]string) (still map[string]bool, err error) {
+	f, ok := c.driver.(interface {
+		stillRead(ctx context.Context, c *conn, who map[string][]string) (map[string]bool, error)
+	})
+	if !ok {
+		still = map[string]bool{}
+		for id := range who {
+			still[id] = true
+		}
+		return still, nil
+	}
+	err = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) (err error) {
+		still, err = f.stillRead(ctx, cn, who)
+		return err
+	})
+	return still, err
 }

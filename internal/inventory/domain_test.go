@@ -265,7 +265,101 @@ func whoMayFetchPasswordsGoesBeforeAll(t *testing.T, s *lab.Samba, admin *ldap.C
 	}
 	require.Contains(t, said, reader+" may fetch the hashes of all passwords of ad")
 	require.Positive(t, left.Incomplete())
+
+	aResetEndsNoReading(t, s, admin, got[reader])
 }
+
+// aResetEndsNoReading: what was logged in with the old password reads on, until
+// the right itself is gone from the head of the domain. Out of a group it is
+// not gone: a ticket keeps its groups.
+func aResetEndsNoReading(t *testing.T, s *lab.Samba, admin *ldap.Conn, reader credential.Credential) {
+	d := config.Directory{
+		Driver: config.ActiveDirectory, Servers: []string{s.LDAPS()}, Base: s.BaseDN(), CA: s.CA,
+		Bind: config.Bind{DN: s.BinderDN}, Connections: 8, Timeout: config.Duration(20 * time.Second),
+	}
+	client, err := directory.Open("ad", d, func(context.Context) (credential.Secret, error) { return credential.NewSecret(s.BinderPassword), nil })
+	require.NoError(t, err)
+	defer client.Close()
+	still := func(c credential.Credential) bool {
+		require.NotEmpty(t, c.ReadsAs)
+		now, err := client.StillRead(t.Context(), map[string][]string{c.Subject: c.ReadsAs})
+		require.NoError(t, err)
+		return now[c.Subject]
+	}
+	require.True(t, still(reader))
+
+	team := "CN=mail-team,CN=Users," + s.BaseDN()
+	require.NoError(t, s.AddACE(t.Context(), s.BaseDN(), team, "(OA;;CR;"+adacl.ReplicateAll+";;%s)"))
+	inTeam := func() credential.Credential {
+		return byName(listDomain(t, s, nil, "(sAMAccountName=svc000*)"))[s.AccountDN("svc0002")]
+	}
+	member := inTeam()
+	require.True(t, member.ReadsOthers, "through a group")
+	leaves := ldap.NewModifyRequest(team, nil)
+	leaves.Delete("member", []string{s.AccountDN("svc0002")})
+	require.NoError(t, admin.Modify(leaves))
+	require.False(t, inTeam().ReadsOthers)
+	require.True(t, still(member), "what it was logged in to keeps the group")
+
+	out, err := s.RunInside(t.Context(), "/usr/bin/python3", "-c", fetchesOn, s.Config(), "svc0005", s.SeededPassword("svc0005"), s.AccountDN("svc0005"), s.AccountDN("svc0006"), team)
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "after its reset: fetched")
+	require.Contains(t, string(out), "the old password: refused")
+	require.Contains(t, string(out), "without the right: refused")
+	require.False(t, still(reader))
+	require.False(t, still(member))
+}
+
+// fetchesOn logs in to a domain controller's replication, has the account's
+// password reset, fetches by the connection of before, takes the right away
+// from two, and fetches again.
+const fetchesOn = `
+import sys
+import ldb
+from samba.auth import system_session
+from samba.credentials import Credentials
+from samba.dcerpc import drsuapi, misc, security
+from samba import drs_utils
+from samba.ndr import ndr_pack, ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+conf, user, secret, reader, dn, team = sys.argv[1:]
+lp = LoadParm(); lp.load(conf)
+def connect():
+    c = Credentials(); c.guess(lp); c.set_username(user); c.set_domain("EXAMPLE"); c.set_password(secret)
+    d = drsuapi.drsuapi("ncacn_ip_tcp:127.0.0.1[seal]", lp, c)
+    h, _ = drs_utils.drs_DsBind(d)
+    return d, h
+d, h = connect()
+def fetch(said):
+    r = drsuapi.DsGetNCChangesRequest8()
+    r.destination_dsa_guid, r.source_dsa_invocation_id = misc.GUID("00000000-0000-0000-0000-000000000001"), misc.GUID()
+    r.naming_context = drsuapi.DsReplicaObjectIdentifier(); r.naming_context.dn = dn
+    r.highwatermark = drsuapi.DsReplicaHighWaterMark()
+    r.replica_flags = drsuapi.DRSUAPI_DRS_INIT_SYNC | drsuapi.DRSUAPI_DRS_WRIT_REP
+    r.max_object_count, r.max_ndr_size, r.extended_op = 1, 402116, drsuapi.DRSUAPI_EXOP_REPL_OBJ
+    try:
+        _, ctr = d.DsGetNCChanges(h, 8, r)
+        got = any(a.attid == drsuapi.DRSUAPI_ATTID_unicodePwd for a in ctr.first_object.object.attribute_ctr.attributes)
+        print(said, "fetched" if got else "nothing")
+    except Exception as e:
+        print(said, "refused", e)
+db = SamDB(url="/mnt/private/sam.ldb", session_info=system_session(), lp=lp)
+db.setpassword("(distinguishedName=%s)" % reader, "Another-value-of-theirs-1")
+db.setpassword("(distinguishedName=%s)" % reader, "Another-value-of-theirs-2")
+fetch("after its reset:")
+try:
+    connect(); print("the old password: logs in")
+except Exception as e:
+    print("the old password: refused", e)
+head = str(db.get_default_basedn())
+sd = ndr_unpack(security.descriptor, db.search(head, ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"])[0]["nTSecurityDescriptor"][0])
+for who in (reader, team):
+    sd.dacl_del(ndr_unpack(security.dom_sid, db.search(who, ldb.SCOPE_BASE, attrs=["objectSid"])[0]["objectSid"][0]))
+m = ldb.Message(ldb.Dn(db, head)); m["x"] = ldb.MessageElement(ndr_pack(sd), ldb.FLAG_MOD_REPLACE, "nTSecurityDescriptor")
+db.modify(m, ["sd_flags:1:4"])
+fetch("without the right:")
+`
 
 // fetchesHash logs in to a domain controller as an account, asks it for another
 // one by replication ([MS-DRSR] 4.1.10, EXOP_REPL_OBJ), and says whether the

@@ -201,18 +201,19 @@ func (m *merger) readsOthers(c *credential.Credential) bool {
 	return slices.Contains(m.lost.resets[c.Authority].Readers, c.Subject)
 }
 
-// noteReaders marks the drafts that may read what the others of their directory
-// are set to. These wait for them (activities/reach.go).
+// noteReaders marks the drafts that may read what the accounts of their
+// directory are set to. These wait until they may not (activities/seen.go).
 func (m *merger) noteReaders(own ownIdentities) {
 	listed := map[string]int{}
 	for _, l := range m.drafts {
 		listed[l.Authority]++
 	}
 	for id, l := range m.drafts {
-		if _, ours := own[id]; ours || listed[l.Authority] < 2 || !m.readsOthers(&l.Credential) {
+		if _, ours := own[id]; ours || !m.readsOthers(&l.Credential) {
 			continue
 		}
-		l.resets, l.ReadsOthers = true, true
-		l.find(credential.FindingReadsOthers, "it may fetch the hashes of all passwords of %s (%s), and a hash logs in: the others wait for it until it is dead. Whoever stole it has had all hashes of before, too, that of krbtgt among them", l.Authority, byReplication)
+		l.resets, l.ReadsOthers = l.resets || listed[l.Authority] > 1, true
+		l.ReadsAs = m.lost.resets[l.Authority].ReadAs[l.Subject]
+		l.find(credential.FindingReadsOthers, "it may fetch the hashes of all passwords of %s (%s), and a hash logs in: nothing is set there, its own included, before that right is gone, for what is logged in with its old password reads on when that is dead. Take the right away before the run (of a group: from the list, for a ticket keeps its groups) and give it to another account later. Whoever stole it has had all hashes of before, too, that of krbtgt among them", l.Authority, byReplication)
 	}
 }

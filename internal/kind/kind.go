@@ -189,6 +189,27 @@ type Told struct {
 	Finding credential.FindingCode
 }
 
+// Readable is an Authority of which an account may have the right to read what
+// each account there is set to.
+type Readable interface {
+	// StillRead are those of some accounts of the roll, by credential ID, that
+	// have it now. It changes nothing. An error means that this is not known.
+	StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error)
+}
+
+// StillRead asks a directory for them.
+func StillRead(ctx context.Context, readers []credential.Credential, ask func(context.Context, map[string][]string) (map[string]bool, error)) (map[string]bool, error) {
+	who, out := map[string][]string{}, map[string]bool{}
+	for _, c := range readers {
+		who[c.Subject] = c.ReadsAs
+	}
+	still, err := ask(ctx, who)
+	for _, c := range readers {
+		out[c.ID] = still[c.Subject]
+	}
+	return out, err
+}
+
 // Login is an Authority whose credentials open Vault.
 type Login interface {
 	// Reads gives those of the API paths in Vault that whoever has a token of

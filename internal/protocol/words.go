@@ -100,7 +100,7 @@ const (
 	ReasonMorePaths   Reason = "more-paths"         // another campaign activated it at a path that this roll has not
 	ReasonNeedsNone   Reason = "needs-no-secret"    // an AppRole takes a login without any secret-id
 	ReasonSelf        Reason = "own-identity"       // the worker's own login; needs its own order
-	ReasonWithinReach Reason = "within-reach"       // a login to Vault, or a domain's account, that is not dead yet could read the new value
+	ReasonWithinReach Reason = "within-reach"       // a login to Vault that is not dead yet, or a directory's account that may, could read the new value
 	// ReasonDeviceAnswers: the compromised device is on the network again.
 	ReasonDeviceAnswers Reason = "device-answers"
 	ReasonByHand        Reason = "by-hand"            // only a person can change it, and has not said that it is done

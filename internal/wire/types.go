@@ -36,6 +36,9 @@ type Roll struct {
 	Exposure   string `json:"exposure,omitempty"`
 	// Logins of the device to Vault: what they could read waits for them.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// Readers are accounts that may read what others of their authority are set
+	// to.
+	Readers credential.Refs `json:"readers,omitempty"`
 	// Servers of each directory, the write server first, as they were found
 	// when the roll was listed.
 	Servers map[string][]string `json:"servers,omitempty"`
@@ -87,6 +90,9 @@ type Batch struct {
 	LeftOut []string `json:"left_out,omitempty"`
 	// Logins to Vault that are still open, and that nobody has accepted.
 	Logins credential.Refs `json:"logins,omitempty"`
+	// Readers are accounts that may read what others of their authority are set
+	// to, dead or not, and that nobody has accepted.
+	Readers credential.Refs `json:"readers,omitempty"`
 }
 
 // PrepareInput names the credentials of a batch by their index on the page.

@@ -41,6 +41,7 @@ var (
 	_ kind.Many      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
 	_ kind.Named     = (*Authority)(nil)
+	_ kind.Readable  = (*Authority)(nil)
 )
 
 // New makes the authority of one domain. Whoever opened c closes it.
@@ -104,6 +105,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 // isComputer: the names of computers, managed service accounts and trusts end
 // in $ ([MS-ADTS] 3.1.1.6.1).
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
+
+// StillRead reads the rights of the directory again.
+func (a *Authority) StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error) {
+	return kind.StillRead(ctx, readers, a.dir.StillRead)
+}
 
 // CannotOffer is kind.Limited.
 func (a *Authority) CannotOffer(value credential.Secret) string {

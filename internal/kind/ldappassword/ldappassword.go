@@ -34,6 +34,7 @@ var (
 	_ kind.Seer      = (*Authority)(nil)
 	_ kind.Again     = (*Authority)(nil)
 	_ kind.Named     = (*Authority)(nil)
+	_ kind.Readable  = (*Authority)(nil)
 	_ kind.Keeper    = (*Authority)(nil)
 )
 
@@ -111,6 +112,11 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 		hindered = append(hindered, credential.ForcedChange)
 	}
 	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
+}
+
+// StillRead reads the rights of the directory again.
+func (a *Authority) StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error) {
+	return kind.StillRead(ctx, readers, a.dir.StillRead)
 }
 
 // CannotOffer is kind.Limited.

@@ -29,6 +29,10 @@ type RollIndex struct {
 	// Logins of the device to Vault, besides Rollcall's own.
 	Logins credential.Refs `json:"logins,omitempty"`
 
+	// Readers are accounts that may read what others of their authority are set
+	// to. They are among Logins too.
+	Readers credential.Refs `json:"readers,omitempty"`
+
 	// Servers of each directory, the write server first: found once, so that
 	// every worker, retry and pass asks the same ones.
 	Servers map[string][]string `json:"servers,omitempty"`

@@ -15,7 +15,8 @@ type cutter struct {
 	runs  map[int][]credential.Run // by wave
 	alone map[int]bool             // waves with what is Rollcall's own
 
-	logins credential.Refs
+	logins  credential.Refs
+	readers credential.Refs
 
 	page  rollPage
 	items int
@@ -73,6 +74,9 @@ func (c *cutter) note(cr credential.Credential) {
 		}
 	case cr.ReachesVault(), cr.ReadsOthers:
 		c.logins = append(c.logins, credential.Ref{Page: c.n, Index: at})
+		if cr.ReadsOthers {
+			c.readers = append(c.readers, credential.Ref{Page: c.n, Index: at})
+		}
 	}
 	runs := c.runs[cr.Wave]
 	if n := len(runs) - 1; n >= 0 {

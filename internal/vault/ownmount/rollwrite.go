@@ -114,6 +114,7 @@ func cutRoll(roll *credential.Roll) (map[string][]byte, RollIndex, error) {
 		return nil, idx, err
 	}
 	idx.Pages, idx.Waves, idx.Logins = c.n, c.waves(roll.Waves), c.logins
+	idx.Readers = c.readers
 
 	c.n = 0
 	for _, x := range roll.Excluded {
