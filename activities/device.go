@@ -31,6 +31,21 @@ func (r *Rotation) watchOf(ctx context.Context, campaign string) (*device.Watch,
 	return first.(*device.Watch), nil
 }
 
+// deviceHosts are the names and addresses of the device, as they were when the
+// roll was listed.
+func (r *Rotation) deviceHosts(ctx context.Context, campaign string) ([]string, error) {
+	if known, ok := r.hosts.Load(campaign); ok {
+		return known.([]string), nil
+	}
+	index, err := r.Store.ReadIndex(ctx, campaign)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	hosts := index.Containment.Hosts()
+	r.hosts.Store(campaign, hosts)
+	return hosts, nil
+}
+
 // deviceAnswers says why nothing more is set: the device is on the network
 // again, and whoever is on it could read what is set.
 func (r *Rotation) deviceAnswers(ctx context.Context, campaign string) *protocol.Stop {

@@ -23,7 +23,7 @@ import (
 // again: nothing new is set while it answers, and what was sent goes on.
 func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	g := newGround(t)
-	accounts := lab.SeedAccounts("svc", 3)
+	accounts := lab.SeedAccounts("svc", 5)
 	dir := g.slapd(lab.SlapdOptions{Accounts: accounts})
 	d := g.directory(dir.BaseDN(), dir.LDAPS())
 	d.Connections, d.Password = 2, config.PasswordPolicy{Length: 32}
@@ -52,6 +52,7 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 		return live.Version
 	}
 	rotation := NewRotation(g.store, registry.New(g.store.Client)) // one worker, which remembers
+	remembers := rotation
 	call := func(name string, in, out any) error {
 		var suite testsuite.WorkflowTestSuite
 		env := suite.NewTestActivityEnvironment()
@@ -79,7 +80,7 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	var roll wire.Roll
 	require.NoError(t, call("List", wire.ListInput{Campaign: "c"}, &roll))
 	require.True(t, roll.Watched)
-	b := wire.Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 3}}
+	b := wire.Batch{Campaign: "c", Snapshot: roll.Snapshot, Authority: "corp", Kind: credential.LDAPPassword, Concurrency: 1, Span: credential.Span{To: 5}}
 	prepare := func(i int, sent ...int) wire.PreparedItem {
 		var out []wire.PreparedItem
 		require.NoError(t, call("Prepare", wire.PrepareInput{Batch: b, Pass: 1, Items: []int{i}, Sent: sent}, &out))
@@ -113,9 +114,38 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 
 	require.NoError(t, device.Silence())
 	require.Eventually(t, func() bool { p := prepare(2); return p.Stop == nil && apply(2, p, false).Dead() }, 20*time.Second, 100*time.Millisecond)
+	t.Run("a secret that came to lead to the device since it was listed takes no new value", func(t *testing.T) {
+		leads := func(i int) {
+			uid := page[i].Paths[0].Path
+			_, err := g.api.Logical().Write("rollcall/data/"+uid, map[string]any{"data": map[string]any{"password": password(accounts, uid), "url": "https://" + device.Address + "/api"}})
+			require.NoError(t, err)
+		}
+		staged := prepare(3)
+		require.Nil(t, staged.Stop)
+		leads(3)
+		rotation = NewRotation(g.store, registry.New(g.store.Client)) // another worker, which saw nothing before
+		stopped := apply(3, staged, false)
+		require.Equal(t, protocol.ReasonPointsAtDevice, stopped.Stop.Reason, stopped.Stop.Detail)
+		require.Equal(t, protocol.Intent, stopped.Step)
+		leads(4)
+		p := prepare(4)
+		require.Equal(t, protocol.ReasonPointsAtDevice, p.Stop.Reason, p.Stop.Detail)
+		require.Equal(t, protocol.Precheck, p.Step)
+		require.NotContains(t, p.Stop.Detail, page[4].Paths[0].Path)
+	})
+	rotation = remembers
 	var end wire.DeviceAnswers
 	require.NoError(t, call("AskDevice", "c", &end))
 	require.Regexp(t, `^at .+Z the device answered: 127.0.0.66:\d+ accepts connections; it is silent now$`, end.Detail)
+}
+
+func password(accounts []lab.Account, path string) string {
+	for _, a := range accounts {
+		if path == "device/"+a.UID {
+			return a.Password
+		}
+	}
+	return ""
 }
 
 // Whoever went on with --override has not said that the device may come back:

@@ -40,10 +40,10 @@ type Rotation struct {
 	brakes   sync.Map // campaign, directory and kind -> *rotation.Brake
 	logins   closedLogins
 	cameBack sync.Map // campaigns whose device was noted to have answered
-
-	watches sync.Map // campaign -> *device.Watch, nil where its device is not asked
-	quiet   sync.Map // campaign, authority and open logins -> time.Time at which no token was new
-	uses    sync.Map // campaign and authority -> *used
+	hosts    sync.Map // campaign -> names and addresses of its device, []string
+	watches  sync.Map // campaign -> *device.Watch, nil where its device is not asked
+	quiet    sync.Map // campaign, authority and open logins -> time.Time at which no token was new
+	uses     sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
 }
@@ -411,6 +411,9 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
 	rot.Hindering = r.hindered(spec, b.Campaign, b.Authority)
+	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
+		return nil, 0, err
+	}
 	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
 		rot.Listed = at
 	}

@@ -29,6 +29,9 @@ type Containment struct {
 
 	// Addresses of the device: IP addresses, and names that have some.
 	Addresses []string `json:"addresses,omitempty"`
+	// Elsewhere are addresses that a name of the device has and that another
+	// machine has by now.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 	// Ports at which it is asked besides those of its profile.
 	Ports []int `json:"ports,omitempty"`
 }
@@ -71,8 +74,16 @@ var statementKeys = []string{"how", "at", "by", "note"}
 // containment reads the section of that name and the file that `rollcall
 // contain` has written.
 func (l *loader) containment(top fields, c *Campaign) *Containment {
-	f := l.mapping(top.vals["containment"], "containment", append(slices.Clone(statementKeys), "addresses", "ports")...)
-	out := &Containment{Addresses: l.deviceAddresses(f), Ports: l.devicePorts(f)}
+	f := l.mapping(top.vals["containment"], "containment", append(slices.Clone(statementKeys), "addresses", "elsewhere", "ports")...)
+	out := &Containment{Addresses: l.deviceAddresses(f, "addresses"), Elsewhere: l.deviceAddresses(f, "elsewhere"), Ports: l.devicePorts(f)}
+	for _, a := range out.Elsewhere {
+		if slices.Contains(out.Addresses, a) {
+			f.problem("elsewhere", "%s is among the addresses of the device as well", a)
+		}
+		if _, err := netip.ParseAddr(a); err != nil {
+			f.problem("elsewhere", "must be IP addresses: those that the device's name leads to and that another machine has by now")
+		}
+	}
 	here := slices.ContainsFunc(statementKeys, f.has)
 	if here {
 		f.statement(out, c.Exposure)
@@ -88,9 +99,6 @@ func (l *loader) containment(top fields, c *Campaign) *Containment {
 		f.problem(firstOf(f, statementKeys), "%s says how and since when as well: take one of the two out", name)
 	default:
 		l.statementIn(name, text, c, out)
-	}
-	if !f.has("addresses") && f.has("ports") {
-		f.problem("ports", "goes with addresses, which are asked there")
 	}
 	if !top.has("containment") && out.How == "" {
 		return nil
@@ -190,23 +198,23 @@ func (l *loader) statementIn(name string, text []byte, c *Campaign, out *Contain
 }
 
 // deviceAddresses are where the device was on the network.
-func (l *loader) deviceAddresses(f fields) (out []string) {
-	items := f.list("addresses")
+func (l *loader) deviceAddresses(f fields, key string) (out []string) {
+	items := f.list(key)
 	if len(items) > mostAddresses {
-		f.problem("addresses", "are more than %d", mostAddresses)
+		f.problem(key, "are more than %d", mostAddresses)
 		return nil
 	}
 	for _, n := range items {
-		s, ok := l.text(n, f.at("addresses"))
+		s, ok := l.text(n, f.at(key))
 		if !ok {
 			continue
 		}
 		at, what := deviceAddress(s)
 		switch {
 		case what != "":
-			l.problem(n.Line, "%s: %s", f.at("addresses"), what)
+			l.problem(n.Line, "%s: %s", f.at(key), what)
 		case slices.Contains(out, at):
-			l.problem(n.Line, "%s: %s is named twice", f.at("addresses"), at)
+			l.problem(n.Line, "%s: %s is named twice", f.at(key), at)
 		default:
 			out = append(out, at)
 		}
@@ -231,6 +239,16 @@ func deviceAddress(s string) (at, what string) {
 		return "", "must be an IP address or a name of DNS, without a port or a network's length"
 	}
 	return name, ""
+}
+
+// DeviceNames are the names of the device that can be names of DNS too.
+func (c *Campaign) DeviceNames() (out []string) {
+	for _, name := range append([]string{c.Device}, c.Formerly...) {
+		if at, what := deviceAddress(name); what == "" && !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // hostForm reports whether a text can be a name of DNS.

@@ -66,7 +66,11 @@ func TestAStatementThatDoesNotHoldIsToldWithItsFileAndLine(t *testing.T) {
 	_, err := withContainment(t, "containment: {how: off, at: 2026-11-28T21:40:00Z}", "device: esg-01\nhow: off\nat: 2026-11-28T21:40:00Z\n")
 	require.ErrorContains(t, err, "c.yaml:3: containment.how: contained-esg-01.yaml says how and since when as well: take one of the two out")
 	_, err = withContainment(t, "containment: {ports: [22]}", "")
-	require.ErrorContains(t, err, "c.yaml:3: containment.ports: goes with addresses")
+	require.NoError(t, err, "the device's own name may have addresses")
+	_, err = withContainment(t, "containment: {addresses: [192.0.2.10], elsewhere: [192.0.2.10]}", "")
+	require.ErrorContains(t, err, "c.yaml:3: containment.elsewhere: 192.0.2.10 is among the addresses of the device as well")
+	_, err = withContainment(t, "containment: {elsewhere: [esg.example.org]}", "")
+	require.ErrorContains(t, err, "c.yaml:3: containment.elsewhere: must be IP addresses")
 	_, err = withContainment(t, "containment: yes", "")
 	require.ErrorContains(t, err, "c.yaml:3: containment: is a single value, but this must be a mapping")
 }

@@ -51,13 +51,14 @@ func TestTheBarracudaProfileIsWhole(t *testing.T) {
 		"backup-target": credential.BackupTarget, "old-backups": credential.Content, "mail-content": credential.Content,
 		"tls-key": credential.TLSKey, "dkim-key": credential.TLSKey, "saml-oidc": credential.SAMLOIDC,
 		"cloud-control": credential.CloudAccount, "support-access": credential.SSHKey,
+		"databases": credential.Database, "vault-logins": credential.LoginToVault,
 	} {
 		l, ok := p.Line(id)
 		require.True(t, ok, id)
 		require.Equal(t, kind, l.Kind, id)
 	}
-	require.Len(t, p.Lines, 24)
-	for _, unverified := range []string{"guest", "smart-host", "dkim-key", "saml-oidc", "mail-encryption", "support-access"} {
+	require.Len(t, p.Lines, 26)
+	for _, unverified := range []string{"guest", "smart-host", "dkim-key", "saml-oidc", "mail-encryption", "support-access", "databases", "vault-logins"} {
 		l, _ := p.Line(unverified)
 		require.Equal(t, profile.Unverified, l.Grade, unverified)
 	}

@@ -18,7 +18,7 @@ var (
 	holdsSecret = regexp.MustCompile(`(password|passwd|passphrase|passwort|secret|token|bindpw|rootpw|apikey|privatekey|accesskey)`)
 	shortNames  = map[string]bool{"pass": true, "pw": true, "pwd": true, "pin": true}
 	inURL       = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s]*@`)
-	reference   = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+/[^#"'<>|\\\x00-\x1f\x7f]+#[A-Za-z0-9_.-]+$`)
+	reference   = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+/(?:[\pL\pN/ ._@+:,=~()&-]|%[0-9A-Fa-f]{2})+#[A-Za-z0-9_.-]+$`)
 	punctuation = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
 )
 
@@ -29,8 +29,11 @@ func SecretName(key string) bool {
 	return shortNames[k] || holdsSecret.MatchString(k)
 }
 
-// ParseReference reads mount/path#field. Unlike credential.ParsePath it says
-// nothing of what it read, which might be the secret itself.
+// ParseReference reads mount/path#field, of characters that people name paths
+// by: a password that has a slash and a # in it commonly has others besides.
+// One that has not is told from a path when Vault is asked for its mount
+// (internal/inventory). It says nothing of what it read, which might be the
+// secret itself.
 func ParseReference(s string) (credential.Path, bool) {
 	if !reference.MatchString(s) {
 		return credential.Path{}, false

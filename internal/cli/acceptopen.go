@@ -91,7 +91,7 @@ func (s *session) findLogin(ctx context.Context, name string) (credential.Ref, e
 	if len(names) == 0 {
 		return credential.Ref{}, fmt.Errorf("cannot %s: no login to Vault, nor an account that may fetch a domain's passwords, is on the roll of campaign %s", workflows.UpdateAcceptOpen, running.Campaign)
 	}
-	return credential.Ref{}, fmt.Errorf("cannot %s: %s is no login to Vault of campaign %s, nor an account that may fetch a domain's passwords; those are %s", workflows.UpdateAcceptOpen, name, running.Campaign, strings.Join(names, ", "))
+	return credential.Ref{}, fmt.Errorf("cannot %s: --login names no login to Vault of campaign %s, nor an account that may fetch a domain's passwords; those are %s", workflows.UpdateAcceptOpen, running.Campaign, strings.Join(names, ", "))
 }
 
 // loginLeftOut says of a login that the campaign file excludes why there is

@@ -182,15 +182,23 @@ func (a *app) printCheck(acc *credential.Accounting, names map[string][]string) 
 		if l.Ask != "" {
 			fmt.Fprint(a.Out, report.Wrap(report.Clean(l.Ask), "    ? ", width))
 		}
-		for _, name := range names[l.Line][:min(maxOpen, len(names[l.Line]))] {
-			fmt.Fprint(a.Out, report.Wrap(report.Clean(name), "    found: ", width))
+		if l.Credentials > 0 {
+			for _, name := range names[l.Line][:min(maxOpen, len(names[l.Line]))] {
+				fmt.Fprint(a.Out, report.Wrap(report.Clean(name), "    found: ", width))
+			}
 		}
 		printMay(a.Out, l, width)
+		if l.May != "" {
+			for _, name := range names[l.Line][:min(maxOpen, len(names[l.Line]))] {
+				fmt.Fprint(a.Out, report.Wrap(report.Clean(name), "       may be: ", width))
+			}
+		}
 	}
 	fmt.Fprintln(a.Out, answeredCount(acc))
 }
 
-// namesByLine are the credentials of a roll by the lines that they answer.
+// namesByLine are the credentials of a roll by the lines that they answer, or
+// may answer.
 func namesByLine(roll *credential.Roll) map[string][]string {
 	out := map[string][]string{}
 	if roll == nil {
@@ -204,6 +212,9 @@ func namesByLine(roll *credential.Roll) map[string][]string {
 			}
 			seen[r.Line] = true
 		}
+	}
+	for _, l := range roll.Profile.Open() {
+		out[l.Line] = append(out[l.Line], listing.MayBe(roll, l)...)
 	}
 	return out
 }

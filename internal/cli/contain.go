@@ -62,7 +62,7 @@ func (a *app) contain(ctx context.Context, how, at, note string) error {
 		return fmt.Errorf("%s says how and since when the device is contained (containment), so %s would say it twice: change it there; nothing was written", a.file, name)
 	}
 	if cfg.Containment != nil {
-		said.Addresses, said.Ports = cfg.Containment.Addresses, cfg.Containment.Ports
+		said.Addresses, said.Elsewhere, said.Ports = cfg.Containment.Addresses, cfg.Containment.Elsewhere, cfg.Containment.Ports
 	}
 	before := cfg.Containment
 	cfg.Containment = said

@@ -172,6 +172,9 @@ SHA-256 of the file that you keep as evidence. It cannot be taken back.`,
 				if err := a.newWord(ctx, s, me, c, st); err != nil {
 					return err
 				}
+				if err := withoutValue("--note", st.Note, c); err != nil {
+					return err
+				}
 				return a.state(ctx, s, me, c.Campaign, c.Credential, c.Name, st)
 			})
 		},
@@ -218,6 +221,9 @@ it to him. The ledger holds who gave it to whom and why.`,
 					}
 				}
 				if err := a.newWord(ctx, s, me, c, st); err != nil {
+					return err
+				}
+				if err := withoutValue("--reason", st.Note, c); err != nil {
 					return err
 				}
 				return a.state(ctx, s, me, c.Campaign, c.Credential, c.Name, st)

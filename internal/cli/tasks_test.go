@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -43,4 +44,14 @@ func TestWhichTaskAndWhichEndIsMeantIsNotGuessed(t *testing.T) {
 	got, err := endOf(c, "2")
 	require.NoError(t, err)
 	require.Equal(t, "2", got)
+}
+
+func TestANoteDoesNotHoldWhatWasHandedOver(t *testing.T) {
+	t.Parallel()
+	c := ownmount.Card{Value: credential.NewSecret("Gl4ss-Harbor-9")}
+	require.NoError(t, withoutValue("--note", "web interface", c))
+	require.NoError(t, withoutValue("--note", "anything", ownmount.Card{}))
+	err := withoutValue("--note", "set to Gl4ss-Harbor-9, twice", c)
+	require.ErrorContains(t, err, "--note holds the value that was handed over")
+	require.NotContains(t, err.Error(), "Gl4ss")
 }

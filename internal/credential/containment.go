@@ -2,6 +2,7 @@ package credential
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,10 +31,17 @@ type Containment struct {
 
 	// Named are its addresses as the campaign file has them, Addresses those
 	// that were asked, at Ports.
-	Named     []string  `json:"named,omitempty"`
-	Addresses []string  `json:"addresses,omitempty"`
-	Ports     []int     `json:"ports,omitempty"`
-	AskedAt   time.Time `json:"asked_at,omitzero"`
+	Named     []string `json:"named,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Ports     []int    `json:"ports,omitempty"`
+	// Names of the device that have an address by now, and Unknown those that
+	// have none.
+	Names   []string `json:"names,omitempty"`
+	Unknown []string `json:"unknown,omitempty"`
+	// Moved are addresses of its names that another machine has by now, as
+	// people say, and that were not asked.
+	Moved   []string  `json:"moved,omitempty"`
+	AskedAt time.Time `json:"asked_at,omitzero"`
 	// Answers are the places where it answered, each with what it did.
 	Answers []string `json:"answers,omitempty"`
 	// Against is what else keeps it from counting as contained.
@@ -47,6 +55,16 @@ type Containment struct {
 // Holds reports whether the device is contained as far as anybody can tell.
 func (c *Containment) Holds() bool {
 	return c != nil && c.How != "" && len(c.Answers) == 0 && len(c.Against) == 0
+}
+
+// Hosts are the names and addresses at which the device is, or was.
+func (c *Containment) Hosts() []string {
+	if c == nil {
+		return nil
+	}
+	out := slices.Concat(c.Named, c.Names, c.Addresses)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Watched reports whether the device is asked while the campaign runs: it was
@@ -80,6 +98,12 @@ func (c *Containment) Words() []string {
 		out = append(out, fmt.Sprintf("%s at %s: no answer", counted(len(c.Addresses), "address", "addresses"), counted(len(c.Ports), "port", "ports")))
 	case len(c.Named) == 0:
 		out = append(out, "the campaign file names no address of it (containment.addresses), so it was not asked")
+	}
+	if len(c.Unknown) > 0 {
+		out = append(out, "its name "+strings.Join(c.Unknown, ", ")+" has no address here, so none was asked for it")
+	}
+	if len(c.Moved) > 0 {
+		out = append(out, "its name leads to "+strings.Join(c.Moved, ", ")+" by now, which is another machine's and was not asked")
 	}
 	out = append(out, c.Against...)
 	if c.Override != "" {

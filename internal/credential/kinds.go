@@ -78,7 +78,7 @@ const valueField = "value"
 // what a device copies files with, logs in to a database with, or a keytab's.
 var (
 	accounts    = []LineKind{DirectoryBind, PassingUserPassword, BackupTarget, ServiceLogin, KerberosKeytab, Database}
-	vaultLogins = []LineKind{APIKey, ServiceLogin, CloudAccount}
+	vaultLogins = []LineKind{LoginToVault, APIKey, ServiceLogin, CloudAccount}
 )
 
 // LoginMethods are the types of Vault's auth mounts whose logins are

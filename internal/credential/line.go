@@ -30,12 +30,13 @@ const (
 	SAMLOIDC            LineKind = "saml-oidc"
 	Database            LineKind = "database"
 	Content             LineKind = "content"
+	LoginToVault        LineKind = "vault-login"
 )
 
 // LineKinds are all of them, in the order in which messages name them.
 func LineKinds() []LineKind {
 	return []LineKind{DirectoryBind, PassingUserPassword, LocalAccount, MFASeed, APIKey, TLSKey, SSHKey, SharedSecret, SNMP,
-		BackupTarget, CloudAccount, ServiceLogin, MasterKey, Session, KerberosKeytab, SAMLOIDC, Database, Content}
+		BackupTarget, CloudAccount, ServiceLogin, MasterKey, Session, KerberosKeytab, SAMLOIDC, Database, Content, LoginToVault}
 }
 
 // MayAnswer reports whether a credential of the kind can be what a line of

@@ -1,7 +1,7 @@
 package credential
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 )
 
@@ -18,15 +18,16 @@ func (p Path) String() string {
 }
 
 // ParsePath reads the form that String writes. The mount is the first
-// segment. The error names what is missing; the caller adds the file and line.
+// segment. The error names what is missing and not the text, which may be a
+// secret in the wrong place; the caller adds the file and line.
 func ParsePath(s string) (Path, error) {
 	place, field, ok := strings.Cut(s, "#")
 	if !ok || field == "" {
-		return Path{}, fmt.Errorf("%q has no #field: write mount/path#field", s)
+		return Path{}, errors.New("it has no #field: write mount/path#field")
 	}
 	mount, path, ok := strings.Cut(strings.Trim(place, "/"), "/")
 	if !ok || mount == "" || path == "" {
-		return Path{}, fmt.Errorf("%q has no path below a mount: write mount/path#field", s)
+		return Path{}, errors.New("it has no path below a mount: write mount/path#field")
 	}
 	return Path{Mount: mount, Path: path, Field: field}, nil
 }

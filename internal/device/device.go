@@ -49,6 +49,30 @@ func Addresses(ctx context.Context, named []string) ([]string, error) {
 	return texts, nil
 }
 
+// Named looks the device's own names up, all side by side. One without an
+// address is no error: most devices are in no DNS by the name that people call
+// them.
+func Named(ctx context.Context, names []string) (found map[string][]string, unknown []string) {
+	all := make([][]string, len(names))
+	var g errgroup.Group
+	for i, name := range names {
+		g.Go(func() (err error) {
+			all[i], err = Addresses(ctx, []string{name})
+			return nil //nolint:nilerr // told as unknown
+		})
+	}
+	_ = g.Wait()
+	found = map[string][]string{}
+	for i, name := range names {
+		if len(all[i]) == 0 {
+			unknown = append(unknown, name)
+			continue
+		}
+		found[name] = all[i]
+	}
+	return found, unknown
+}
+
 // Ask tries a TCP connection to each port of each address, all side by side,
 // and gives those that answer, each with what it did. A connection that is
 // refused is an answer as well: something is there. Silence and an unreachable

@@ -19,6 +19,10 @@ const (
 	lookups  = "ldap-lookup"
 	smtpAuth = "ldap-smtp-auth"
 	backups  = "backup-target"
+	// Of these there is one line, and those of the list answer it by their
+	// kind.
+	databases   = "databases"
+	vaultLogins = "vault-logins"
 )
 
 // profileYAML names the profile in the campaign file.
@@ -38,8 +42,8 @@ func (e *Estate) lineYAML(line string) string {
 }
 
 // answered gives each row of the list the line that it answers: accounts of the
-// directory are those that check senders, and the roles of the database are in
-// no line of the profile.
+// directory are those that check senders, and the roles of the database are
+// known by their kind.
 func (e *Estate) answered(rows [][]string) (out [][]string) {
 	for _, r := range rows {
 		if e.opts.Profile {
@@ -100,6 +104,8 @@ func (e *Estate) writeAnswers() error {
 	}{
 		{smtpAuth, slices.ContainsFunc(e.rows, ofDirectory)},
 		{backups, len(e.domain) > 0}, // metadata alone says it, so a person does
+		{databases, e.Postgres != nil},
+		{vaultLogins, e.opts.AppRoles+e.opts.Users > 0},
 	} {
 		answer := "{none: it has none}"
 		if l.there {

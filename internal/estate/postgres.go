@@ -107,6 +107,9 @@ func (e *Estate) seedPostgres(secrets, metadata map[string]map[string]any) {
 			e.rows = append(e.rows, []string{string(credential.PostgresPassword), PostgresName, r.uid, at, "from the handover"})
 		} else {
 			metadata[path] = map[string]any{"directory": PostgresName, "account": r.uid, "field": "password"}
+			if e.opts.Profile {
+				metadata[path]["line"] = databases
+			}
 		}
 	}
 	for _, role := range e.roleBystanders {

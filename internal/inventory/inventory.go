@@ -58,6 +58,7 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 	if err := l.collectAll(ctx, true); err != nil {
 		return err
 	}
+	l.prose = l.proseOf()
 	// Before accounts are read, for their names at these mounts are read with
 	// them.
 	if err := l.ldapMounts(ctx); err != nil {

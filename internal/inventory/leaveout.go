@@ -47,7 +47,7 @@ func (m *merger) leavePathsOut(found []Candidate) []Candidate {
 func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	var warnings []Warning
 	unused := func(e config.Exclude) {
-		warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: "exclude " + name(e) + " matches nothing on the roll: correct it or remove it"})
+		warnings = append(warnings, Warning{Code: credential.FindingExcludeUnused, Detail: "exclude " + m.called(e) + " matches nothing on the roll: correct it or remove it"})
 	}
 	why := map[string]string{}
 	for _, e := range m.c.Exclude {
@@ -160,6 +160,14 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		roll.Excluded = append(roll.Excluded, *x)
 	}
 	return warnings
+}
+
+// called is name of one that matches nothing.
+func (m *merger) called(e config.Exclude) string {
+	if e.Path != "" {
+		return "path " + m.shownPath(e)
+	}
+	return name(e)
 }
 
 func name(e config.Exclude) string {

@@ -67,6 +67,8 @@ type Vault interface {
 	OtherRolls(ctx context.Context, device string, formerly ...string) ([]ownmount.OtherRoll, error)
 	// Cut finds the mount that serves a path.
 	Cut(ctx context.Context, full string) (vault.Place, error)
+	// Mounts are those that our login sees, of whatever type.
+	Mounts(ctx context.Context) ([]string, error)
 	ReadLive(ctx context.Context, p credential.Path, version int) (vault.Live, error)
 	// Keeping is what Vault does by itself with what is written, by the
 	// settings of a secret and its mount; MountKeeping by those of the mount
@@ -111,7 +113,10 @@ type lister struct {
 	seenTokens []liveToken                // that a source names
 	past       past                       // what earlier campaigns left
 
-	device []string // hosts of the compromised device
+	device  []string // hosts of the compromised device
+	visible []string // mounts of Vault that our login sees; nil: not asked yet
+
+	prose *prose // what people wrote, which goes into the ledger
 
 	held map[credential.Path]held // what paths hold, as far as a source read it
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 )
@@ -30,6 +31,7 @@ type held struct {
 }
 
 func (l *lister) heldOf(live vault.Live) held {
+	l.prose.see(live.Value)
 	field, device := live.PointsAt(l.device)
 	if !live.Plainly {
 		live.More = ""
@@ -50,6 +52,9 @@ func (l *lister) cutPaths(ctx context.Context) error {
 		p, err := l.cut(ctx, *c.Path)
 		if err != nil {
 			return err
+		}
+		if c.Reason.Type == config.Manifest && !l.isPlace(ctx, p) {
+			p = masked(c.Reason)
 		}
 		l.candidates[i].Path = &p
 	}
@@ -137,6 +142,9 @@ func (l *lister) look(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	beside.tell(l, roll)
+	if err := l.prose.disclosed(); err != nil {
+		return err
+	}
 	if err := l.sparesKeep(ctx, roll); err != nil {
 		return err
 	}

@@ -24,6 +24,16 @@ func deviceHosts(ctx context.Context, c *config.Campaign) []string {
 			out = append(out, all...)
 		}
 	}
+	// What the device's own names lead to, as internal/listing asks it.
+	found, _ := device.Named(ctx, c.DeviceNames())
+	for name, all := range found {
+		own := slices.DeleteFunc(all, func(a string) bool {
+			return !slices.Contains(out, a) && (c.Containment.How == credential.Replaced || slices.Contains(c.Containment.Elsewhere, a))
+		})
+		if len(own) > 0 {
+			out = append(append(out, name), own...)
+		}
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }

@@ -39,9 +39,13 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 		return nil
 	})
 	if err != nil {
+		below := s.Prefix
+		if vault.IsKind(err, vault.NoMount) {
+			below = "its prefix"
+		}
 		return fmt.Errorf("source %s: listing Vault secrets below %s: %w; the listing was given up and nothing was changed: "+
 			"check that the prefix lies on a KV v2 mount and that the token may list and read metadata there (rollcall doctor), then list again",
-			s.Name, s.Prefix, err)
+			s.Name, below, err)
 	}
 	return nil
 }

@@ -28,12 +28,14 @@ func Contained(ctx context.Context, spec *config.Campaign) *credential.Containme
 		return out
 	}
 	out.How, out.At, out.By, out.Note, out.Named = c.How, c.At, c.By, c.Note, c.Addresses
-	if len(c.Addresses) == 0 {
+	at, err := device.Addresses(ctx, c.Addresses)
+	if err != nil {
+		out.Against = append(out.Against, err.Error())
 		return out
 	}
-	var err error
-	if out.Addresses, err = device.Addresses(ctx, c.Addresses); err != nil {
-		out.Against = append(out.Against, err.Error())
+	at = append(at, byName(ctx, spec, out)...)
+	slices.Sort(at)
+	if out.Addresses = slices.Compact(at); len(at) == 0 {
 		return out
 	}
 	asked := time.Now().UTC().Truncate(time.Second)
@@ -46,15 +48,43 @@ func Contained(ctx context.Context, spec *config.Campaign) *credential.Containme
 	return out
 }
 
+// byName are the addresses that the device's own names have. Where another
+// machine does its work it commonly has the name too, and a wildcard in DNS
+// gives any name an address; people say so.
+func byName(ctx context.Context, spec *config.Campaign, out *credential.Containment) (at []string) {
+	found, unknown := device.Named(ctx, spec.DeviceNames())
+	out.Unknown = unknown
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		still := false
+		for _, a := range found[name] {
+			switch {
+			case slices.Contains(at, a):
+			case !slices.Contains(spec.Containment.Addresses, a) && (out.How == credential.Replaced || slices.Contains(spec.Containment.Elsewhere, a)):
+				out.Moved = append(out.Moved, a)
+				continue
+			default:
+				at = append(at, a)
+			}
+			still = true
+		}
+		if still {
+			out.Names = append(out.Names, name)
+		}
+	}
+	slices.Sort(out.Moved)
+	out.Moved = slices.Compact(out.Moved)
+	return at
+}
+
 // Pointing is what a campaign would be sent to at an address of the device: a
 // server of an authority, or one of others, by what people call it.
 func Pointing(c *credential.Containment, found Servers, others map[string]string) (out []string) {
-	if c == nil || len(c.Named) == 0 {
+	if len(c.Hosts()) == 0 {
 		return nil
 	}
 	at := func(what string, hosts ...string) {
 		for _, h := range hosts {
-			if h != "" && (slices.Contains(c.Addresses, h) || slices.Contains(c.Named, h)) {
+			if h != "" && slices.Contains(c.Hosts(), h) {
 				out = append(out, fmt.Sprintf("%s is at %s, an address of the device: what answers there may be the thief's", what, h))
 				return
 			}

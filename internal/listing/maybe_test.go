@@ -23,8 +23,8 @@ func TestWhatMayAnswerALineIsSaidWithTheLineToWrite(t *testing.T) {
 		return out
 	}
 	roll := &credential.Roll{Findings: map[string][]credential.Finding{}, Credentials: []credential.Credential{
-		{ID: "corp/1", Kind: credential.LDAPPassword, Reasons: by("vault", "list")},
-		{ID: "corp/2", Kind: credential.LDAPPassword, Reasons: by("vault")},
+		{ID: "corp/1", Name: "uid=one", Kind: credential.LDAPPassword, Reasons: by("vault", "list")},
+		{ID: "corp/2", Name: "uid=two", Kind: credential.LDAPPassword, Reasons: by("vault")},
 		{ID: "corp/3", Kind: credential.LDAPPassword, Reasons: by("vault"), Own: true},
 		{ID: "vault/approle/x", Kind: credential.AppRoleSecretID, Reasons: by("vault")},
 	}}
@@ -38,19 +38,30 @@ func TestWhatMayAnswerALineIsSaidWithTheLineToWrite(t *testing.T) {
 		}
 		return "no such line"
 	}
-	require.Equal(t, "source vault (line 14 of the campaign file) found 2 credentials that may be it: if so, write `line: ldap-lookup` there; "+
-		"source list found 1 credential that may be it: if so, write `line: ldap-lookup` there, or ldap-lookup in the column line of its rows", may("ldap-lookup"))
-	require.Contains(t, may("ldap-smtp-auth"), "`line: ldap-smtp-auth`")
-	require.Contains(t, may("api-password"), "found 1 credential")
+	require.Equal(t, "source vault (line 14 of the campaign file) found 2 credentials that may be it, or ldap-smtp-auth, which has no answer either: `line: ldap-lookup` there gives it all of them; "+
+		"where some are the one and some the other, name the line of each in the column line of a manifest; "+
+		"source list found 1 credential that may be it, or ldap-smtp-auth, which has no answer either: you know which; if it is this, write `line: ldap-lookup` there, or ldap-lookup in the column line of its row", may("ldap-lookup"))
+	require.Contains(t, may("ldap-smtp-auth"), "or ldap-lookup, which has no answer either: `line: ldap-smtp-auth`")
+	require.Empty(t, may("api-password"), "a login to Vault is no API key of the box")
+	for _, l := range roll.Profile.Lines {
+		switch l.Line {
+		case "vault-logins":
+			require.Equal(t, 1, l.Matched, "the one line of its kind")
+		case "ldap-lookup":
+			require.Equal(t, []string{"uid=one", "uid=two"}, MayBe(roll, l), "which they are is said by name, where names may be said")
+		case "tls-key":
+			require.Empty(t, MayBe(roll, l))
+		}
+	}
 	require.Empty(t, may("tls-key"))
 
 	roll.Credentials[0].Lines = []credential.LineRef{{Line: "ldap-lookup", By: credential.BySource}}
 	_, err = account(spec, roll)
 	require.NoError(t, err)
 	require.Empty(t, may("ldap-lookup"), "answered")
-	require.Contains(t, may("ldap-smtp-auth"), "vault (line 14 of the campaign file) found 1 credential ")
+	require.Equal(t, "source vault (line 14 of the campaign file) found 1 credential that may be it: if so, write `line: ldap-smtp-auth` there", may("ldap-smtp-auth"), "the other line is answered")
 	spec.Sources[0].ProfileLines = []string{"ldap-lookup"}
 	_, err = account(spec, roll)
 	require.NoError(t, err)
-	require.Contains(t, may("api-password"), "write `line: [ldap-lookup, api-password]` there", "it has one already")
+	require.Contains(t, may("ldap-smtp-auth"), "write `line: [ldap-lookup, ldap-smtp-auth]` there", "it has one already")
 }

@@ -54,6 +54,9 @@ func question(b *strings.Builder, l Line, acc *credential.Accounting, names []st
 			}
 			if one.Line == l.ID {
 				comment(b, one.May)
+				if one.May != "" {
+					comment(b, prefixed("may be: ", firstOf(names)))
+				}
 			}
 		}
 	}
@@ -80,13 +83,19 @@ func found(one credential.LineAnswer, names []string) string {
 		text += fmt.Sprintf(" (%d by kind, for no other line is of it)", one.Matched)
 	}
 	if len(names) > 0 {
-		text += ": " + strings.Join(names[:min(few, len(names))], "; ")
-		if len(names) > few {
-			text += "; …"
-		}
+		text += ": " + firstOf(names)
 	}
 	if one.Answer == credential.Unanswered && one.Why != "" {
 		text += ". " + one.Why
+	}
+	return text
+}
+
+// firstOf are the first names.
+func firstOf(names []string) string {
+	text := strings.Join(names[:min(few, len(names))], "; ")
+	if len(names) > few {
+		text += "; …"
 	}
 	return text
 }

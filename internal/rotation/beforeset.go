@@ -28,7 +28,7 @@ func (j *job) mayBeSet(ctx context.Context) error {
 			return stop
 		}
 	}
-	if stop := copied(j.c, j.paths, j.lives); stop != nil {
+	if stop := j.asSecrets(j.c, j.paths, j.lives); stop != nil {
 		return stop
 	}
 	if err := j.fit(); err != nil {
@@ -79,6 +79,29 @@ func secretless(c credential.Credential, a kind.Account, server string) *protoco
 	stop := ProblemStop(c)
 	stop.Server = server
 	return stop
+}
+
+// asSecrets is why nothing is set for what the account's secrets in Vault are
+// by now, or nil.
+func (r *Rotator) asSecrets(c credential.Credential, paths []credential.Path, lives []vault.Live) *protocol.Stop {
+	if stop := r.pointing(c, lives); stop != nil {
+		return stop
+	}
+	return copied(c, paths, lives)
+}
+
+// pointing is why nothing is set where a secret sends whoever reads it to the
+// compromised device by now, or nil: with it would go the new value.
+func (r *Rotator) pointing(c credential.Credential, lives []vault.Live) *protocol.Stop {
+	if slices.Contains(c.Accepted, credential.PointsAtDevice) {
+		return nil
+	}
+	for i, live := range lives {
+		if field, _ := live.PointsAt(r.Device); field != "" {
+			return &protocol.Stop{Reason: protocol.ReasonPointsAtDevice, Detail: fmt.Sprintf("it was not so when it was listed: a field of the secret at path %d of this credential sends whoever reads it to an address of the device; nothing was changed: list again, whose finding names the field", i+1)}
+		}
+	}
+	return nil
 }
 
 // copied is why nothing is set where another field of a secret holds the same

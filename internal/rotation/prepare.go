@@ -58,7 +58,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 			return keptOpen(protocol.Precheck, asStop(err))
 		}
 	}
-	if err := r.mayStage(ctx, c, copied(c, c.Paths, lives)); err != nil {
+	if err := r.mayStage(ctx, c, r.asSecrets(c, c.Paths, lives)); err != nil {
 		return keptOpen(protocol.Precheck, asStop(err))
 	}
 	staged, fresh, err := r.stage(ctx, c, account.Changed, base, old, lives)

@@ -61,7 +61,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	m := fmt.Sprintf("vault %s: %s: %s", e.Server, e.Op, e.advice(e.Path))
+	m := fmt.Sprintf("vault %s: %s: %s", e.Server, e.Op, e.advice(e.place()))
 	if e.Detail != "" {
 		m += " (" + e.Detail + ")"
 	}
@@ -70,6 +70,17 @@ func (e *Error) Error() string {
 
 // Unwrap gives the error of the transport, so that a cancelled context shows.
 func (e *Error) Unwrap() error { return e.cause }
+
+// place is the path for people. What no mount serves may be no path at all, but
+// a secret where a path belongs, and is not shown.
+func (e *Error) place() string {
+	if e.Kind == NoMount {
+		return hidden
+	}
+	return e.Path
+}
+
+const hidden = "it (the text is not shown, for it may be a secret in the wrong place)"
 
 func (e *Error) hint() string {
 	if e.Hint == "" {
@@ -130,7 +141,10 @@ func badSegment(path string) string {
 // but not the path below it, which may hold an account name.
 func (e *Error) Stop() *protocol.Stop {
 	place := PublicPart(e.Path)
-	if e.Kind == NoMount || e.Kind == NotKV2 {
+	switch e.Kind {
+	case NoMount:
+		place = hidden
+	case NotKV2:
 		place, _, _ = strings.Cut(e.Path, "/") // where a mount would end is not known
 		place += "/…"
 	}

@@ -113,3 +113,18 @@ func (c *Client) at(ctx context.Context, mount, part, path string) (string, erro
 	}
 	return below(p.Mount, part, p.Path)
 }
+
+// Mounts are the mounts of secrets that our login has any right on, of whatever
+// type.
+func (c *Client) Mounts(ctx context.Context) ([]string, error) {
+	const op, at = "list the mounts", "sys/internal/ui/mounts"
+	got, err := c.api.Logical().ReadWithContext(ctx, at)
+	if err != nil {
+		return nil, c.Fail(op, at, Read, err)
+	}
+	var out []string
+	for name := range nested(got, "secret") {
+		out = append(out, strings.Trim(name, "/"))
+	}
+	return out, nil
+}

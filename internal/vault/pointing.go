@@ -15,10 +15,19 @@ import (
 // A host that is merely mentioned (whose account it is) is no such place. Both
 // are empty where there is none. hosts are in lower case.
 func (l Live) PointsAt(hosts []string) (field, host string) {
+	if len(hosts) == 0 || l.data == nil {
+		return "", ""
+	}
+	texts := map[string]string{}
+	for name, value := range l.data {
+		if name != OwnerField {
+			texts[name] = strings.ToLower(name + "=" + textOf(value))
+		}
+	}
 	for _, h := range hosts {
-		leads := leadsTo(h)
-		for _, name := range slices.Sorted(maps.Keys(l.data)) {
-			if name != OwnerField && leads.MatchString(strings.ToLower(name+"="+textOf(l.data[name]))) {
+		for _, name := range slices.Sorted(maps.Keys(texts)) {
+			// Most name no host of the device at all.
+			if strings.Contains(texts[name], h) && leadsTo(h).MatchString(texts[name]) {
 				return name, h
 			}
 		}
