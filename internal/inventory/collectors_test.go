@@ -8,10 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/credential"
 )
 
 // A type of source that the campaign file takes and nobody asks fails a listing
 // only where somebody uses it.
 func TestEveryTypeOfSourceHasACollector(t *testing.T) {
 	require.ElementsMatch(t, config.SourceTypes(), slices.Collect(maps.Keys(collectors)))
+}
+
+// Without its row a listing that has such a login ends in a panic.
+func TestEveryMethodOfLoginHasItsLimits(t *testing.T) {
+	require.ElementsMatch(t, credential.LoginMethods(), slices.Collect(maps.Keys(limitsOf)))
 }

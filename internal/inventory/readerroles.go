@@ -13,7 +13,7 @@ import (
 
 // followed are the types of auth mounts whose logins the roll follows, or that
 // have none.
-var followed = []string{credential.AppRoleMethod, credential.UserpassMethod, "ldap", "token", "ns_token", ""}
+var followed = append(credential.LoginMethods(), "ldap", "token", "ns_token", "")
 
 // otherMethods are the auth mounts of other types (cert, jwt, kubernetes, aws,
 // …). Whoever had the device may log in there with what it had: a certificate,

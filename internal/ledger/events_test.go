@@ -3,6 +3,7 @@ package ledger
 import (
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,4 +20,18 @@ func TestTheAuditKnowsEveryEvent(t *testing.T) {
 	}
 	require.Contains(t, events, CampaignStarted)
 	require.Equal(t, events, known)
+}
+
+// What State makes nothing of is in the record, and no report tells it.
+func TestEveryEventMeansSomethingToTheState(t *testing.T) {
+	written, err := os.ReadFile("entry.go")
+	require.NoError(t, err)
+	fold, err := os.ReadFile("fold.go")
+	require.NoError(t, err)
+	saysWhereAnchorsLie := []string{"Anchored"}
+	for _, m := range regexp.MustCompile(`(?m)^\t(\w+)\s+Event = "`).FindAllSubmatch(written, -1) {
+		if name := string(m[1]); !slices.Contains(saysWhereAnchorsLie, name) {
+			require.Regexp(t, `\b`+name+`\b`, string(fold), "an event that fold.go does not know")
+		}
+	}
 }

@@ -49,7 +49,7 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 		return nil, s.Fail("list auth mounts", "sys/auth", read, err)
 	}
 	for _, at := range slices.Sorted(maps.Keys(auths)) {
-		if !slices.Contains([]string{credential.AppRoleMethod, credential.UserpassMethod, "ldap", "token", "ns_token"}, auths[at].Type) {
+		if !slices.Contains(append(credential.LoginMethods(), "ldap", "token", "ns_token"), auths[at].Type) {
 			for _, p := range rolePlaces {
 				out = append(out, "auth/"+strings.Trim(at, "/")+"/"+p)
 			}
