@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,8 +25,8 @@ type Accept struct {
 	Source    string             `json:"source,omitempty"` // its name
 	Directory string             `json:"directory,omitempty"`
 	Server    string             `json:"server,omitempty"` // as the warning more-servers names it
-	// Finding narrows a Directory to one warning. Accepts says which
-	// of them need it.
+	// Finding is the warning of a Directory that is accepted; empty: a part of
+	// it is not searched.
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open
@@ -34,13 +35,16 @@ type Accept struct {
 
 // hiddenFindings are the warnings that something of an authority is not shown,
 // or not looked at.
-var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingReplicatorsHidden)}
+// The first two are of directories alone, and the first is meant where an
+// accept names none.
+var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden)}
 
 // Accepts reports whether a is what a person said to that warning of an
-// authority. As whom servers replicate is accepted by the warning's name alone:
-// files that accept a directory whole were written before Rollcall asked.
+// authority. A directory without the name of a warning is one of which a part
+// is not searched: that is what there was to accept when such files were
+// written, and who looked at that has looked at nothing that came later.
 func (a Accept) Accepts(authority string, code credential.FindingCode) bool {
-	return a.Directory == authority && a.Server == "" && (a.Finding == code || a.Finding == "" && code != credential.FindingReplicatorsHidden)
+	return a.Directory == authority && a.Server == "" && cmp.Or(a.Finding, credential.FindingNotSearched) == code
 }
 
 // acceptable are the problems that an account may be rotated with.
@@ -87,7 +91,11 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			a.Finding = credential.FindingCode(f.oneOf("finding", "", hiddenFindings))
 			_, directory := c.Directories[a.Directory]
 			switch {
-			case directory || c.Authority(a.Directory) != nil:
+			case directory:
+			case c.Authority(a.Directory) != nil:
+				if !f.has("finding") && !f.has("server") {
+					f.problem("directory", "says not what is accepted of %s: give finding as well, one of %s", c.Called(a.Directory), strings.Join(hiddenFindings[2:], ", "))
+				}
 			default:
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}

@@ -53,7 +53,11 @@ func TestWhatTheServersShowOfARoleIsOnTheRollBeforeAnythingIsSet(t *testing.T) {
 	require.Contains(t, details(roll, got["member"].ID, credential.FindingResetsOthers), "it may become dba, which has CREATEROLE")
 	require.Greater(t, got["plain"].Wave, got["member"].Wave)
 
-	_, roll = list(config.Accept{Directory: "appdb", Reason: "looked at by hand"})
+	for _, other := range []credential.FindingCode{"", credential.FindingKeptHidden} {
+		_, roll = list(config.Accept{Directory: "appdb", Finding: other, Reason: "looked at something else"})
+		require.Equal(t, 1, roll.Incomplete(), "what was accepted is another warning: %q", other)
+	}
+	_, roll = list(config.Accept{Directory: "appdb", Finding: credential.FindingRulesHidden, Reason: "looked at by hand"})
 	require.Zero(t, roll.Incomplete())
 	require.Equal(t, credential.FindingAccepted, roll.Warnings[0].Code)
 	require.Contains(t, roll.Warnings[0].Detail, "looked at by hand")
