@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -65,17 +66,31 @@ func domainDN(dn string) string {
 	return "DC=" + strings.ReplaceAll(config.Domain(dn), ".", ",DC=")
 }
 
-// Restricts says what keeps an account of a domain from logging in at any hour
-// and from anywhere ([MS-ADA1] logonHours, [MS-ADA3] userWorkstations), or is
-// empty. A bit of the hours is one hour of the week; a value that is missing,
-// empty or all ones forbids none.
-func Restricts(e Entry) string {
+// Restricts says what keeps an account of a domain from logging in from anywhere
+// within the next hour ([MS-ADA1] logonHours, [MS-ADA3] userWorkstations), or is
+// empty. A value of the hours that is missing, empty or all ones forbids none.
+func Restricts(e Entry, now time.Time) string {
 	hours := []byte(e.First("logonHours"))
 	switch {
-	case slices.ContainsFunc(hours, func(b byte) bool { return b != 0xff }):
+	case !lets(hours, now.Add(-clocksDiffer)) || !lets(hours, now.Add(time.Hour+clocksDiffer)):
 		return "logonHours"
 	case e.First("userWorkstations") != "":
 		return "userWorkstations"
 	}
 	return ""
+}
+
+// clocksDiffer is by how much a domain controller's clock may be another one.
+const clocksDiffer = 5 * time.Minute
+
+// lets: an account may log in at that time. A bit is one hour of the week from
+// Sunday on, in UTC, the lowest of each byte first ([MS-ADTS] and Samba's
+// logon_hours_ok). Of a value of another length nothing is known.
+func lets(hours []byte, at time.Time) bool {
+	if !slices.ContainsFunc(hours, func(b byte) bool { return b != 0xff }) {
+		return true
+	}
+	at = at.UTC()
+	n := int(at.Weekday())*24 + at.Hour()
+	return len(hours) == 21 && hours[n/8]&(1<<(n%8)) != 0
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -90,7 +91,7 @@ func (d driver) factsOf(e directory.Entry) *facts {
 	}
 	control, _ := strconv.Atoi(e.First("userAccountControl"))
 	out.smartCard = control&smartCardRequired != 0
-	out.restricts = directory.Restricts(e)
+	out.restricts = directory.Restricts(e, time.Now())
 	out.spn = slices.Sorted(slices.Values(e.Attrs["servicePrincipalName"]))
 	return out
 }
@@ -115,7 +116,7 @@ func (a *facts) problems() []problem {
 	}
 	if a.restricts != "" {
 		out = append(out, problem{credential.Restricted, "it may log in at some hours or from some computers only (" + a.restricts +
-			"), so that it may not be seen whether a new password works: lift that for the time of the campaign, and list again"})
+			"), and not now and within the next hour from here, so that it may not be seen whether a new password works: run again within its hours, or lift that for the time of the campaign"})
 	}
 	if len(a.spn) > 0 {
 		out = append(out, problem{credential.HasKeytab, "it has the principals " + some(a.spn) +

@@ -40,7 +40,7 @@ var listedDetails = map[credential.Problem]string{
 	credential.SecondCopy:       "the entry keeps the same secret a second time, and a reset may leave that copy as it is; nothing was changed",
 	credential.PointsAtDevice:   "its secret in Vault sends whoever reads it to an address of the compromised device, which would be given the new value; nothing was changed: its finding names the path and the field",
 	credential.CopyBeside:       "the secret in Vault holds the same value in another field too, and what reads it there would be cut off; nothing was changed: its finding names the field",
-	credential.Restricted:       "the account may log in at some hours or from some computers only (logonHours, userWorkstations), so that it may not be seen whether a new password works; nothing was changed: lift that for the time of the campaign, then list again; or accept restricted by name",
+	credential.Restricted:       "the account may log in at some hours or from some computers only (logonHours, userWorkstations), and not now and within the next hour from here, so that it may not be seen whether a new password works; nothing was changed: run again within its hours, or lift that for the time of the campaign; or accept restricted by name",
 	credential.HasKeytab:        "a reset would make every keytab of the account useless; nothing was changed",
 	credential.VaultsBind:       "Vault itself binds to the directory with it, and would be refused from a new password on until its configuration has that too; nothing was changed",
 	credential.KeptByVault:      "a secrets engine of Vault keeps this password and sets it itself: what reads it there would be cut off; nothing was changed: rotate it there, its finding has the command",

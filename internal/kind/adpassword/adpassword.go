@@ -99,7 +99,7 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 	if state(e, time.Now()) == protocol.Locked {
 		until = a.dir.LockedUntil(ctx, server, e)
 	}
-	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e)}
+	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e, time.Now())}
 }
 
 // isComputer: the names of computers, managed service accounts and trusts end

@@ -50,14 +50,14 @@ func state(e directory.Entry, now time.Time) protocol.Answer {
 // reset would give the account one that logs in ([MS-ADA3],
 // userAccountControl); a reset makes keytabs of an account with principals
 // useless.
-func hindrances(e directory.Entry) (out []credential.Problem) {
+func hindrances(e directory.Entry, now time.Time) (out []credential.Problem) {
 	if control, _ := strconv.ParseInt(e.First("userAccountControl"), 10, 64); control&smartCardRequired != 0 {
 		out = append(out, credential.NoPassword)
 	}
 	if len(e.Attrs["servicePrincipalName"]) > 0 {
 		out = append(out, credential.HasKeytab)
 	}
-	if directory.Restricts(e) != "" {
+	if directory.Restricts(e, now) != "" {
 		out = append(out, credential.Restricted)
 	}
 	return out

@@ -32,6 +32,12 @@ func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
 			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted, restricted},
 		"at no hour": {func(t *testing.T, dn string) { put(t, dn, "logonHours", string(make([]byte, 21))) },
 			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted, restricted},
+		"within its hours": {func(t *testing.T, dn string) { put(t, dn, "logonHours", hours(-1, 0, 1, 2, 3)) },
+			protocol.Accepted, protocol.Accepted, protocol.Refused, "", nil},
+		"at the end of its hours": {func(t *testing.T, dn string) { put(t, dn, "logonHours", hours(-1, 0)) },
+			protocol.Accepted, protocol.Accepted, protocol.Refused, "", restricted},
+		"outside of its hours": {func(t *testing.T, dn string) { put(t, dn, "logonHours", hours(2, 3)) },
+			protocol.Accepted, protocol.Restricted, protocol.Refused, protocol.ReasonRestricted, restricted},
 		"a protected user": {func(t *testing.T, dn string) {
 			add(t, "CN=Protected Users,CN=Users,"+dc(t).BaseDN(), "member", dn)
 		}, protocol.NotThisWay, protocol.NotThisWay, protocol.NotThisWay, protocol.ReasonRestricted, nil},
@@ -53,6 +59,18 @@ func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hours lets log in at those from now on, and at no others: bits of a week that
+// begins on Sunday, in UTC, the lowest of each byte first.
+func hours(from ...int) string {
+	week := make([]byte, 21)
+	for _, n := range from {
+		at := time.Now().Add(time.Duration(n) * time.Hour).UTC()
+		bit := int(at.Weekday())*24 + at.Hour()
+		week[bit/8] |= 1 << (bit % 8)
+	}
+	return string(week)
 }
 
 func TestAPasswordThatMustBeChangedIsLiftedByTheReset(t *testing.T) {
