@@ -203,6 +203,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 	}
 	first := firstAttempt(ctx)
+	rot.Retried = !first
 	cs, done := make([]credential.Credential, len(in.Items)), make([]rotation.Applied, len(in.Items))
 	for i, it := range in.Items {
 		cs[i] = page[it.Index]

@@ -88,6 +88,7 @@ type job struct {
 	setAt     time.Time // in this look; zero if it did not set
 	began     time.Time // this look
 	late      unanswered
+	assumed   bool      // mayHaveSent counted
 	lastLogin time.Time // on the write server, of the proof
 }
 
@@ -99,6 +100,7 @@ func (j *job) run(ctx context.Context, fresh bool) error {
 	if err != nil {
 		return err
 	}
+	j.mayHaveSent(facts)
 	d := j.decide(facts)
 	j.noteSeen(facts, d)
 	switch {

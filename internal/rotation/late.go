@@ -29,6 +29,20 @@ func (u *unanswered) send(at time.Time, err error) {
 	}
 }
 
+// mayHaveSent counts what a process may have sent that was killed before it
+// could say so. A mark before each Set would cost each credential a write, so
+// it is whoever is called again that says it. Where the new value is at its
+// places already, that process may have been at Retire, which sends it once
+// more at some authorities: that it is in force shows nothing of that.
+func (j *job) mayHaveSent(facts protocol.Facts) {
+	if !j.Retried || j.assumed || facts.Fresh {
+		return
+	}
+	j.assumed = true
+	j.late.n, j.late.last = j.late.n+1, j.Now()
+	j.late.answered = j.late.answered || facts.Activated || j.Authority.RetiresFirst(j.c)
+}
+
 // arrived: the value is in force, and it is the one that was sent without an
 // answer if there is no other from which it can be. Of two either may be it.
 func (u *unanswered) arrived(before ownmount.Staged) {

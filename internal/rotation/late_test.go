@@ -238,3 +238,60 @@ func TestOnlyASetThatIsAloneIsSeenToHaveArrived(t *testing.T) {
 	u.arrived(ownmount.Staged{Late: time.Now()})
 	require.NotZero(t, u.n, "an earlier pass sent it too")
 }
+
+// Whoever is killed right after a reset was sent marks nothing. Who goes on
+// does, unless it sees that the reset has arrived.
+func TestWhatAKilledProcessSentMayStillArriveAfterTheProof(t *testing.T) {
+	t.Parallel()
+	for name, arrived := range map[string]bool{"the reset is on its way": false, "the reset was made": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReal(t, lab.SlapdOptions{})
+			c := r.credential(0)
+			late, now := func() error { return nil }, time.Now()
+			o := once{kept: new(bool), late: &late}
+			rotator := func(campaign string) *Rotator {
+				rot := r.rotator()
+				o.meddled = rot.Authority.(meddled)
+				rot.Authority, rot.Store, rot.Campaign, rot.Now = o, ended{r.store}, campaign, func() time.Time { return now }
+				return rot
+			}
+			first := rotator(us)
+			p := first.Prepare(t.Context(), c)
+			require.Nil(t, p.Stop)
+			first.Authority = dies{first.Authority.(once)}
+			require.PanicsWithValue(t, "killed", func() { first.Apply(t.Context(), c, p.Attempt, p.Fresh) })
+			require.True(t, r.store.staged[c.ID].Late.IsZero(), "nobody could mark it")
+			if arrived {
+				require.NoError(t, late())
+			}
+
+			now = now.Add(time.Second)
+			again := rotator(us)
+			again.Retried = true
+			a := again.Apply(t.Context(), c, p.Attempt, false)
+			require.True(t, a.Dead(), "%+v", a.Stop)
+			require.Equal(t, !arrived, a.Late)
+			_, err := again.Clean(t.Context(), c, a.ToClean())
+			require.NoError(t, err)
+
+			next := rotator("esg-01/next").Prepare(t.Context(), c)
+			if arrived {
+				require.Nil(t, next.Stop, "what was seen to arrive holds nobody up")
+				return
+			}
+			require.NotNil(t, next.Stop)
+			require.Contains(t, next.Stop.Detail, "may still arrive")
+			require.NoError(t, late())
+			require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[0].String()].Value.Reveal()))
+		})
+	}
+}
+
+// dies is a process that is killed when it has sent a reset.
+type dies struct{ once }
+
+func (d dies) Set(ctx context.Context, a kind.Account, next, old credential.Secret) error {
+	_ = d.once.Set(ctx, a, next, old)
+	panic("killed")
+}

@@ -65,6 +65,10 @@ type Rotator struct {
 	// each secret; zero if that is not known.
 	Listed time.Time
 
+	// Retried: Apply was begun before, by a process that was killed, perhaps
+	// after it had sent the staged value and before it could say so.
+	Retried bool
+
 	// Again: Clean may have been tried before, here or by another process.
 	Again bool
 
