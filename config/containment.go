@@ -155,10 +155,30 @@ func ParseSince(s string, now time.Time, exposure []Interval) (time.Time, error)
 	switch {
 	case t.After(now):
 		return t, fmt.Errorf("lies in the future (it is %s now): say it once the device is contained", now.UTC().Format(time.RFC3339))
-	case len(exposure) > 0 && !slices.ContainsFunc(exposure, func(i Interval) bool { return !t.Before(i.From) }):
-		return t, errors.New("lies before the device was in foreign hands (exposure)")
 	}
-	return t, nil
+	return t, statedBefore(t, now, exposure)
+}
+
+// statedBefore refuses a containment that the file itself says was not one: in
+// each exposure the device was in foreign hands, to its end, and one that has
+// none, or ends later, lasts until it is contained. An end may be known to the
+// day only.
+func statedBefore(t, now time.Time, exposure []Interval) error {
+	for _, i := range exposure {
+		until := i.To
+		if until.IsZero() || until.After(now) {
+			until = i.From
+		} else {
+			until = until.Truncate(24 * time.Hour)
+		}
+		if until.Before(i.From) {
+			until = i.From
+		}
+		if t.Before(until) {
+			return fmt.Errorf("lies before %s, and until then the device was in foreign hands (exposure): say since when it is contained for good, or correct exposure", until.Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // oneLine is a text of one line, of things that are no secret.

@@ -54,7 +54,7 @@ func TestAStatementThatDoesNotHoldIsToldWithItsFileAndLine(t *testing.T) {
 		"device: esg-01\nhow: off\nat: 2026-11-28\n":                         "contained-esg-01.yaml:3: at: needs a time with its zone",
 		"device: esg-01\nhow: off\nat: last night\n":                         "contained-esg-01.yaml:3: at: not a time",
 		"device: esg-01\nhow: off\nat: " + now + "\n":                        "contained-esg-01.yaml:3: at: lies in the future",
-		"device: esg-01\nhow: off\nat: 2020-11-28T21:40:00Z\n":               "contained-esg-01.yaml:3: at: lies before the device was in foreign hands",
+		"device: esg-01\nhow: off\nat: 2020-11-28T21:40:00Z\n":               "contained-esg-01.yaml:3: at: lies before 2022-10-10T00:00:00Z, and until then the device was in foreign hands",
 		"device: esg-01\nhow: off\nat: 2026-11-28T21:40:00Z\npassword: PL\n": "contained-esg-01.yaml:4: password: a secret may not be written into this file",
 		"[]\n": "contained-esg-01.yaml:1: must be a mapping with device, how and at",
 		"\t\n": "contained-esg-01.yaml:",
@@ -73,4 +73,37 @@ func TestAStatementThatDoesNotHoldIsToldWithItsFileAndLine(t *testing.T) {
 	require.ErrorContains(t, err, "c.yaml:3: containment.elsewhere: must be IP addresses")
 	_, err = withContainment(t, "containment: yes", "")
 	require.ErrorContains(t, err, "c.yaml:3: containment: is a single value, but this must be a mapping")
+}
+
+// A word about an earlier time is none about the last one: the device was in
+// foreign hands twice, and what was said between lies still beside the file.
+func TestAContainmentLiesAfterEachTimeInForeignHands(t *testing.T) {
+	at := func(s string) time.Time {
+		when, err := time.Parse(time.RFC3339, s)
+		require.NoError(t, err)
+		return when
+	}
+	once := Interval{From: at("2026-01-02T00:00:00Z"), To: at("2026-01-05T23:59:59Z")}
+	twice := []Interval{once, {From: at("2026-11-20T08:00:00Z"), To: at("2026-11-28T23:59:59Z")}}
+	lasts := []Interval{once, {From: at("2026-11-20T08:00:00Z")}}
+	for name, c := range map[string]struct {
+		said     string
+		exposure []Interval
+		refused  bool
+	}{
+		"nobody says when it was":             {"2020-01-01T00:00:00Z", nil, false},
+		"after the first time":                {"2026-01-06T00:00:00Z", twice, true},
+		"in the middle of the last":           {"2026-11-21T00:00:00Z", twice, true},
+		"on the day of its end":               {"2026-11-28T09:00:00Z", twice, false},
+		"after both":                          {"2026-11-28T23:59:59Z", twice, false},
+		"it lasts, before":                    {"2026-11-20T07:59:59Z", lasts, true},
+		"it lasts, and is contained":          {"2026-11-21T00:00:00Z", lasts, false},
+		"an end that has not come lasts":      {"2026-11-21T00:00:00Z", []Interval{{From: at("2026-11-20T00:00:00Z"), To: at("2027-01-01T00:00:00Z")}}, false},
+		"begun and ended within the same day": {"2026-11-20T07:00:00Z", []Interval{{From: at("2026-11-20T08:00:00Z"), To: at("2026-11-20T09:00:00Z")}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ParseSince(c.said, at("2026-11-29T12:00:00Z"), c.exposure)
+			require.Equal(t, c.refused, err != nil, "%v", err)
+		})
+	}
 }

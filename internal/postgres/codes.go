@@ -18,6 +18,8 @@ const (
 	codeReadOnly             = "25006"
 	codeTooManyConnections   = "53300"
 	codeLocked               = "55P03"
+	codeNotInRepertoire      = "22021" // what was sent is no text
+	codeUntranslatable       = "22P05" // the database's encoding cannot hold it
 )
 
 // judge reads a login that ended, with code or (empty) without an error. false:

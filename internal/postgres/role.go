@@ -88,9 +88,13 @@ func (c *Client) ManyByID(ctx context.Context, server string, ids []string) (map
 	return out, err
 }
 
-// Find finds a role by its name.
+// Find finds a role by its name. One that the database's encoding cannot hold
+// is no role's there: whoever writes the metadata of a secret chooses names.
 func (c *Client) Find(ctx context.Context, server, name string) (Role, bool, error) {
 	roles, err := c.roles(ctx, server, "r.rolname = $1::text", name)
+	if code := refusal(err); code == codeNotInRepertoire || code == codeUntranslatable {
+		return Role{}, false, nil
+	}
 	if err != nil || len(roles) == 0 {
 		return Role{}, false, err
 	}

@@ -91,3 +91,20 @@ func TestARoleStoredByMD5IsToldWhenItIsListed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, NoPassword, got)
 }
+
+// Old databases are LATIN1.
+func TestANameThatTheDatabaseCannotHoldEndsNoLookUp(t *testing.T) {
+	require.NoError(t, primary.Exec(t.Context(), "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"))
+	_, name, _ := newRole(t, "")
+	c := conf(primary)
+	s, err := OpenSystem("db", settings.Cluster{Servers: c.Servers, CA: c.CA, Database: "latin",
+		Bind: []authority.Login{{Name: primary.Admin}}}, held(primary.AdminPassword))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	found, err := s.Find(t.Context(), []string{name})
+	require.NoError(t, err)
+	require.Len(t, found[name], 1)
+	found, err = s.Find(t.Context(), []string{name, "日本", "a\x00b", "\xff\xfe", "99999999999", "4294967295"})
+	require.NoError(t, err, "whoever writes the metadata of a secret chooses what is asked")
+	require.Len(t, found[name], 1)
+}

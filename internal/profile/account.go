@@ -67,7 +67,7 @@ func DropMisfits(p *Profile, roll []credential.Credential) map[string][]string {
 // lineTally counts the credentials that answer a line.
 type lineTally struct {
 	firm    int // somebody other than the secret itself says so
-	hearsay int // nothing but a secret's own metadata says so
+	hearsay int // nothing but a secret's own word says so, or that it is the device's
 	matched int // of firm: by their kind alone
 	misfit  credential.Kind
 	misfits int // of a kind that cannot be what the line is about
@@ -112,7 +112,7 @@ func tally(p *Profile, roll []credential.Credential) map[string]lineTally {
 			case !c.Kind.MayAnswer(l.Kind):
 				t.misfits++
 				t.misfit = cmp.Or(t.misfit, c.Kind)
-			case slices.ContainsFunc(c.Lines, func(r credential.LineRef) bool { return r.Line == id && r.By != credential.ByMetadata }):
+			case !c.Hearsay && slices.ContainsFunc(c.Lines, func(r credential.LineRef) bool { return r.Line == id && r.By != credential.ByMetadata }):
 				t.firm++
 			default:
 				t.hearsay++

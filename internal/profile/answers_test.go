@@ -126,7 +126,12 @@ func TestWhatAnswersAndTheRollSayOfEachLine(t *testing.T) {
 		require.Contains(t, got.Why, "nothing but metadata of secrets, which the device may have written, says that 1 credential answer it")
 		require.Equal(t, credential.Covered, of(account(a, noon, hearsay), "lookup").Answer, "a person agreed")
 		hearsay.Lines = ref("lookup", credential.BySource)
-		require.Equal(t, credential.Covered, of(account(nil, noon, hearsay), "lookup").Answer, "a person wrote the campaign file")
+		got = of(account(nil, noon, hearsay), "lookup")
+		require.Equal(t, credential.Unanswered, got.Answer, "a person wrote the line beside a prefix, and whoever had the device wrote what is below it")
+		require.Contains(t, got.Why, "write covered if that is right")
+		require.Equal(t, credential.Covered, of(account(a, noon, hearsay), "lookup").Answer, "a person agreed")
+		hearsay.Hearsay = false
+		require.Equal(t, credential.Covered, of(account(nil, noon, hearsay), "lookup").Answer, "a directory ties it to the device as well")
 	})
 	t.Run("what metadata says against a person is asked, and ends no campaign that goes on without", func(t *testing.T) {
 		user := credential.Credential{ID: "corp/u", Kind: credential.UserPassword, Lines: ref("users", credential.ByMetadata)}

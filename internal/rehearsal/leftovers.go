@@ -95,6 +95,9 @@ func (r *Rehearsal) removeLeft(ctx context.Context, rec ownmount.RehearsalRecord
 	if rec.Account != authority.Bogus+"-"+rec.ID {
 		return fmt.Errorf("its record names another account than its own; look at %s/%s in Vault", r.Store.Mount(), ownmount.RehearsalsFolder)
 	}
+	if rec.Under != "" {
+		in.Under = rec.Under // the file's may be another one by now
+	}
 	if !in.Makes() {
 		return fmt.Errorf("the campaign file does not say any more where its account %s was made: remove it by hand, or put rehearsal back", rec.Account)
 	}

@@ -136,7 +136,7 @@ func (r *Rehearsal) open(ctx context.Context, s *stage) (alive context.Context, 
 	s.store = r.Store.Rehearsal(s.id)
 	s.record = ownmount.RehearsalRecord{ID: s.id, Authority: s.authority, At: time.Now().UTC(), Live: r.Store.RehearsalLive(s.id, field)}
 	if s.in.Makes() {
-		s.record.Account = s.name
+		s.record.Account, s.record.Under = s.name, s.in.Under
 	}
 	if at := r.Spec.Vault.Rehearsal.Path; at != "" {
 		place, err := r.Store.Cut(ctx, at+"/"+s.name)

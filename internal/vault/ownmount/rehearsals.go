@@ -24,6 +24,7 @@ type RehearsalRecord struct {
 	ID        string // also the last part of the account's name
 	Authority string
 	Account   string // its name; empty where an administrator made it
+	Under     string // where it was made, whatever the campaign file says by now
 	Live      credential.Path
 	At        time.Time
 
@@ -49,7 +50,7 @@ const opRehearsal = "keep the record of a rehearsal"
 // KeepRehearsal writes the record anew, if it is as it was read.
 func (s *Store) KeepRehearsal(ctx context.Context, r RehearsalRecord) (RehearsalRecord, error) {
 	v, err := s.Put(ctx, opRehearsal, s.mount, rehearsalRecord(r.ID), r.Version, map[string]any{
-		"authority": r.Authority, "account": r.Account, "live": r.Live.String(), "at": r.At.UTC().Format(time.RFC3339)})
+		"authority": r.Authority, "account": r.Account, "under": r.Under, "live": r.Live.String(), "at": r.At.UTC().Format(time.RFC3339)})
 	if err == nil {
 		r.Version = v
 	}
@@ -77,6 +78,7 @@ func (s *Store) Rehearsals(ctx context.Context) (out []RehearsalRecord, err erro
 		r.Version = e.Version
 		r.Authority, _ = e.Data["authority"].(string)
 		r.Account, _ = e.Data["account"].(string)
+		r.Under, _ = e.Data["under"].(string)
 		live, _ := e.Data["live"].(string)
 		r.Live, _ = credential.ParsePath(live)
 		at, _ := e.Data["at"].(string)
