@@ -81,7 +81,11 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		}
 		entries = nil
 	}
-	entries = append(entries, findings(in.Campaign, "", index.Warnings, now)...)
+	then, err := l.attestedThen(ctx, in)
+	if err != nil {
+		return classify(errVault, err)
+	}
+	entries = append(entries, findings(in.Campaign, "", slices.Concat(index.Warnings, then), now)...)
 	excluded, err := l.Store.ReadExcluded(ctx, in.Campaign)
 	if err != nil {
 		return classify(errVault, err)

@@ -191,5 +191,6 @@ func (r *Rotation) takeBack(ctx context.Context, campaign string, c credential.C
 	if err != nil || !staged && taken == 0 {
 		return nil, err
 	}
-	return []credential.Finding{{Code: credential.FindingTakenFromPeople, Detail: fmt.Sprintf("what was handed over of it was taken back from whoever had it; its new value stays staged (%s/%s), for somebody may have set it at one end already: name the row again, and the next campaign goes on with it", r.Store.Mount(), ownmount.StagingPath(c.ID))}}, nil
+	// It goes through Temporal, and so names nothing.
+	return []credential.Finding{{Code: credential.FindingTakenFromPeople, Detail: "what was handed over of it was taken back from whoever had it; its new value stays staged, for somebody may have set it at one end already: name the row again, and the next campaign goes on with it"}}, nil
 }

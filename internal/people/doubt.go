@@ -84,6 +84,21 @@ func (p Person) Doubt(roll Roll) string {
 	return ""
 }
 
+// OnRoll reports whether a login of the person is on the roll, or has the name
+// of an account of it, and nobody accepted it.
+func (p Person) OnRoll(roll Roll) bool {
+	return slices.ContainsFunc(p.Logins, func(l Login) bool {
+		login := strings.ToLower(l.String())
+		return roll.Logins[login] || l.named(roll) && !roll.Accepted[login]
+	})
+}
+
+// named reports whether a login has the name of an account of the roll, and may
+// go by the same password. Users of userpass that do are on the roll.
+func (l Login) named(roll Roll) bool {
+	return l.Method != credential.UserpassMethod && slices.ContainsFunc(namesOf(l.Name), func(name string) bool { return roll.Names[name] })
+}
+
 func (l Login) doubt(roll Roll) string {
 	const accept = "; if it is a person's own and nothing of the device's, accept it in the campaign file by its name (accept: - {vault: auth/MOUNT/NAME, reason: …})"
 	switch login := strings.ToLower(l.String()); {
@@ -95,7 +110,7 @@ func (l Login) doubt(roll Roll) string {
 		return ""
 	case slices.Contains(mostlyPrograms, l.Method):
 		return "the entity has a login of a kind that machines have (" + l.Method + ")" + accept
-	case l.Method != credential.UserpassMethod && slices.ContainsFunc(namesOf(l.Name), func(name string) bool { return roll.Names[name] }):
+	case l.named(roll):
 		return "the entity has a login (" + l.Method + ") of the name of an account that is on the roll or was left out of it: whoever stole that one's password may come in by it" + accept
 	}
 	return ""
