@@ -183,9 +183,28 @@ func (r *Rotation) CloseTasks(ctx context.Context, in wire.Tasks) error {
 		if _, err := r.Store.KeepCards(ctx, in.Campaign, c.ID); err != nil {
 			return classify(errVault, err)
 		}
-		if err := r.Store.Unstage(ctx, c.ID, in.Campaign, 0); err != nil && !vault.IsCASMismatch(err) {
+		if err := r.unstageDead(ctx, in.Campaign, c); err != nil {
 			return classify(errVault, err)
 		}
 	}
 	return nil
+}
+
+// unstageDead deletes what is staged of a task that is dead, also where an
+// ended campaign staged it and this one asked for no value any more.
+func (r *Rotation) unstageDead(ctx context.Context, campaign string, c credential.Credential) error {
+	staged, found, err := r.Store.ReadStaged(ctx, c.ID)
+	if err != nil || !found {
+		return err
+	}
+	if staged.Campaign != campaign {
+		released, _, err := r.Store.CampaignReleased(ctx, staged.Campaign)
+		if err != nil || !released {
+			return err
+		}
+	}
+	if err := r.Store.Unstage(ctx, c.ID, staged.Campaign, 0); !vault.IsCASMismatch(err) {
+		return err
+	}
+	return nil // somebody has begun
 }

@@ -1,9 +1,11 @@
 package activities
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
@@ -135,5 +137,38 @@ func TestWhoCannotDoHisTaskIsToldBeforehand(t *testing.T) {
 		"again: people/nobody sees to end of people/nobody: Vault knows no entity",
 	} {
 		require.Contains(t, got[i], want)
+	}
+}
+
+// Vault does not show which directory stands behind a person's login: one of
+// the name of an account of the roll is a doubt, until a person accepts it.
+func TestALoginOfTheNameOfAnAccountOfTheRollIsHandedNothing(t *testing.T) {
+	p := newPeopled(t, nil, "radius")
+	ctx := t.Context()
+	require.NoError(t, p.client.Sys().EnableAuthWithOptions("corp", &api.EnableAuthOptions{Type: "ldap"}))
+	mounts, err := p.client.Sys().ListAuth()
+	require.NoError(t, err)
+	p.write("identity/entity-alias", map[string]any{"name": "alice.m@example.org", "canonical_id": p.entity("alice"), "mount_accessor": mounts["corp/"].Accessor})
+	spec := []byte(`{"device":"esg-01","vault":{"mount":"rollcall","transit":"rollcall-transit"}}`)
+	for campaign, c := range map[string]struct {
+		names, own []string
+		stops      bool
+	}{"none": {nil, nil, false}, "same": {[]string{"Alice.M"}, nil, true}, "accepted": {[]string{"alice.m"}, []string{"corp/alice.m@example.org"}, false}} {
+		require.NoError(t, Open(ctx, p.store, ownmount.CampaignRecord{Campaign: campaign, Device: campaign, Starter: "x"}, spec))
+		task := p.roll.Credentials[p.first]
+		task.ID, task.Wave = "person/"+campaign+"/radius", 1
+		index, err := p.store.WriteRoll(ctx, &credential.Roll{Campaign: campaign, Device: campaign, PeoplesOwn: c.own, Waves: []credential.Wave{{Name: "rest"}, {Name: "by people", Tasks: true}},
+			Credentials: []credential.Credential{{ID: "corp/1", Kind: credential.ADPassword, Authority: "corp", Subject: "1", Name: "CN=A M,DC=x", Names: c.names}, task}})
+		require.NoError(t, err)
+		var out []wire.OpenedTask
+		p.call(wire.DoOpenTasks, wire.Tasks{Campaign: campaign, Snapshot: index.Snapshot, Refs: credential.Refs{{Index: 1}}}, &out)
+		require.Equal(t, c.stops, out[0].Stop != nil, campaign)
+		if c.stops {
+			require.Contains(t, out[0].Stop.Detail, "of the name of an account that is on the roll")
+			require.NotContains(t, strings.ToLower(out[0].Stop.Detail), "alice", "it goes through Temporal")
+			_, staged, err := p.store.ReadStaged(ctx, task.ID)
+			require.NoError(t, err)
+			require.False(t, staged)
+		}
 	}
 }

@@ -273,6 +273,18 @@ func TestWhatNobodyIsAskedToDoIsTakenBackAndNothingIsLost(t *testing.T) {
 		require.Equal(t, first, p.staged("unnamed").Secret)
 	}
 
+	// A row that asks for no value any more: the one of before goes when the
+	// task is dead, and not sooner.
+	p = newPeopled(t, func(c *credential.Credential) { c.Task.Make = false }, "unmade")
+	kept := p.before("unmade", nil)
+	require.Nil(t, p.open()["unmade"].Stop)
+	require.Equal(t, kept, p.staged("unmade").Secret)
+	require.True(t, p.cards("unmade", p.entity("alice"))[0].Value.IsZero())
+	p.call(wire.DoCloseTasks, p.in, nil)
+	_, staged, err := p.store.ReadStaged(t.Context(), "person/esg-01/unmade")
+	require.NoError(t, err)
+	require.False(t, staged)
+
 	// Left out: the campaign's beginning takes it back.
 	p = newPeopled(t, nil, "left-in")
 	left := p.before("left-out", nil)
@@ -280,7 +292,7 @@ func TestWhatNobodyIsAskedToDoIsTakenBackAndNothingIsLost(t *testing.T) {
 	roll.Campaign = "d"
 	roll.Excluded = []credential.Exclusion{{ID: "person/esg-01/left-out", Name: "left-out", Reason: "it went with the box"}}
 	require.NoError(t, p.store.OpenCampaign(t.Context(), ownmount.CampaignRecord{Campaign: "d", Device: "esg-01", Starter: "test"}))
-	_, err := p.store.WriteRoll(t.Context(), &roll)
+	_, err = p.store.WriteRoll(t.Context(), &roll)
 	require.NoError(t, err)
 	p.call(wire.DoTakeOver, "d", nil)
 	require.Empty(t, p.cards("left-out", p.entity("alice")))

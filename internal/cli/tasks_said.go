@@ -64,6 +64,12 @@ func saidBefore(t *ledger.Task, c ownmount.Card, st people.Statement) error {
 	if t == nil {
 		return nil
 	}
+	switch {
+	case st.Does == people.Renew && !t.Make:
+		return fmt.Errorf("%s: Rollcall made no value for it, so it can make no other one; nothing was said", c.Name)
+	case st.Does != people.Reassign && t.Renewing:
+		return fmt.Errorf("%s: somebody said that its value is not to be used, and another one is on its way; nothing was said", c.Name)
+	}
 	if end := t.End(st.End); end != nil && end.Done != nil && st.Does != people.Renew {
 		return fmt.Errorf("%s is done already: %s said so at %s; nothing was said", whatOf(c, st), end.Done.Name, end.Done.At.UTC().Format(time.RFC3339))
 	}

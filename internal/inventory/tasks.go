@@ -326,6 +326,11 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 	for _, a := range l.c.Accept {
 		if login, ok := strings.CutPrefix(a.Vault, "auth/"); ok {
 			roll.PeoplesOwn = append(roll.PeoplesOwn, login)
+			if slices.ContainsFunc(on, func(c credential.Credential) bool {
+				return slices.ContainsFunc(c.Task.Owners(), func(owner string) bool { return strings.EqualFold(owner, login) })
+			}) {
+				l.warn(credential.FindingAccepted, "the login %s to Vault, which sees to a task, is somebody's own and nothing of the device's, whatever it is called: the campaign file says so: %s", login, a.Reason)
+			}
 		}
 	}
 	roll.Waves = append(roll.Waves, credential.Wave{Name: waveTasks, Tasks: true})

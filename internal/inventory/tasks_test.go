@@ -269,9 +269,11 @@ func TestWhatAccountsAreCalledIsKeptForPeoplesTasks(t *testing.T) {
 		require.ElementsMatch(t, []string{"oscar", "oscar.m", "oscar m", "oscar.m@ad.example.org"}, roll.Credentials[0].AccountNames())
 		require.Equal(t, []string{"trent"}, roll.Excluded[0].Names)
 	}
-	l := &lister{c: c, vault: emptyVault{}, tasks: []credential.Credential{{ID: "person/esg-01/x", Task: &credential.Task{}}}}
+	l := &lister{c: c, vault: emptyVault{}, tasks: []credential.Credential{{ID: "person/esg-01/x", Task: &credential.Task{Ends: []credential.TaskEnd{{Name: "x", Owner: "corp/oscar@example.org"}}}}}}
 	c.Accept = []config.Accept{{Vault: "auth/corp/oscar@example.org", Reason: "her own"}, {Vault: "sys/policies/x", Reason: "-"}}
 	roll := &credential.Roll{Findings: map[string][]credential.Finding{}}
 	l.addTasks(roll, listedAt)
 	require.Equal(t, []string{"corp/oscar@example.org"}, roll.PeoplesOwn)
+	require.Len(t, l.warnings, 1)
+	require.Equal(t, credential.FindingAccepted, l.warnings[0].Code)
 }
