@@ -161,6 +161,9 @@ func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, erro
 	if hidden {
 		out.NotAsked = "bind.dn is not shown who is in a group that olcAccess names"
 	}
+	if undecided := ldapacl.Undecided(rules); len(undecided) > 0 {
+		out.Why = "olcAccess lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
+	}
 	out.Alike = alikeBy(accounts, func(dn string) string {
 		key := "-"
 		for _, n := range ldapacl.For(rules, dn) {
@@ -198,11 +201,11 @@ func (ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) 
 		return Resets{NotAsked: "no aci is shown to bind.dn"}, nil
 	}
 	var rules []ldapacl.ACI
-	var groups []string
+	var groups, undecided []string
 	for _, e := range above {
 		for _, text := range e.GetAttributeValues("aci") {
 			if a, writes := ldapacl.ACIOf(e.DN, text); writes {
-				rules = append(rules, a)
+				rules, undecided = append(rules, a), append(undecided, a.Other...)
 				for _, w := range a.Who {
 					groups = append(groups, w.Group)
 				}
@@ -217,6 +220,9 @@ func (ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) 
 	out := Resets{}
 	if hidden {
 		out.NotAsked = "bind.dn is not shown who is in a group that an aci names"
+	}
+	if undecided = slices.Compact(slices.Sorted(slices.Values(undecided))); len(undecided) > 0 {
+		out.Why = "an aci lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
 	}
 	about := func(dn string) (key string) {
 		for n, r := range rules {

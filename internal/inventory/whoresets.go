@@ -40,7 +40,7 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 			return nil, fmt.Errorf("looking in directory %s for who may reset whom: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", name, err)
 		}
 		if len(got.Hidden) > 0 || got.Why != "" {
-			l.warn(credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may, by a delegated right, is not put first by itself; let bind.dn read the security descriptors and groups of the domain, or name such accounts in an early wave of the campaign file",
+			l.warn(credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
 				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
 		}
 		out[name] = got

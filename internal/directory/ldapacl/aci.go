@@ -13,6 +13,9 @@ import (
 type ACI struct {
 	applies func(dn string) bool
 	Who     []Who
+	// Other are conditions by which it lets somebody who is not worked out
+	// here: a role, an attribute of the target, a filter, whoever is not named.
+	Other []string
 }
 
 var (
@@ -52,8 +55,10 @@ func ACIOf(at, text string) (a ACI, writes bool) {
 		if !writes {
 			continue
 		}
+		before, other := len(a.Who), []string(nil)
 		for _, m := range aciWho.FindAllStringSubmatch(allow[2], -1) {
 			if m[2] == "!=" || !strings.EqualFold(m[1], "userdn") && !strings.EqualFold(m[1], "groupdn") {
+				other = append(other, strings.TrimSuffix(strings.ToLower(m[1])+" "+m[2], " ="))
 				continue
 			}
 			for _, one := range strings.Split(m[3], "||") {
@@ -61,6 +66,7 @@ func ACIOf(at, text string) (a ACI, writes bool) {
 				switch lower := strings.ToLower(name); {
 				case lower == "self":
 				case lower == "parent" || strings.Contains(name, "?"):
+					other = append(other, strings.ToLower(m[1])+" with a filter or parent")
 				case lower == "anyone" || lower == "all":
 					a.Who = append(a.Who, Who{All: true})
 				case strings.EqualFold(m[1], "groupdn"):
@@ -70,8 +76,11 @@ func ACIOf(at, text string) (a ACI, writes bool) {
 				}
 			}
 		}
+		if len(a.Who) == before { // else it is a condition more
+			a.Other = append(a.Other, other...)
+		}
 	}
-	return a, len(a.Who) > 0
+	return a, len(a.Who)+len(a.Other) > 0
 }
 
 func unescaped(name string) string {

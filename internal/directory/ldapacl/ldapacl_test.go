@@ -84,3 +84,20 @@ func TestWhoMayWriteAPasswordByACI(t *testing.T) {
 		require.Equal(t, row.may, writes && may, row.name)
 	}
 }
+
+// What is not worked out is told, and no name that is stands for it.
+func TestByWhatElseAnACILetsSomebodyIsTold(t *testing.T) {
+	for rule, want := range map[string][]string{
+		`allow (write) roledn="ldap:///cn=r,dc=x"`:                                    {"roledn"},
+		`allow (write) userattr="manager#USERDN"`:                                     {"userattr"},
+		`allow (write) userdn="ldap:///dc=x??sub?(ou=ops)"`:                           {"userdn with a filter or parent"},
+		`allow (write) userdn!="ldap:///` + alice + `"`:                               {"userdn !="},
+		`allow (write) userdn="ldap:///` + admin + `" and roledn="ldap:///cn=r,dc=x"`: nil,
+		`allow (write) userdn="ldap:///self"`:                                         nil,
+		`allow (read) roledn="ldap:///cn=r,dc=x"`:                                     nil,
+	} {
+		a, writes := ACIOf(people, `(targetattr="userPassword")(version 3.0; acl "x"; `+rule+`;)`)
+		require.Equal(t, want, a.Other, rule)
+		require.Equal(t, len(a.Who)+len(want) > 0, writes, rule)
+	}
+}

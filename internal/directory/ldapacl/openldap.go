@@ -1,9 +1,9 @@
 // Package ldapacl reads the access rules of OpenLDAP (olcAccess,
 // slapd.access(5)) and of 389 Directory Server (aci) as far as they say who may
 // set whose password: by name, by a group, or whoever logs in. It does no I/O.
-// Other conditions (sets, roles, attributes that name somebody) are not
-// followed; one beside a name is taken to be met, for an account that goes
-// first without need costs nothing.
+// Other conditions (sets, roles, attributes that name somebody) are not worked
+// out: Undecided names them. One beside a name is taken to be met, for an
+// account that goes first without need costs nothing.
 package ldapacl
 
 import (
@@ -21,6 +21,9 @@ type Who struct {
 	DN    func(dn string) bool // of an account; nil: none by its name
 	Group string               // the DN of a group whose members may
 	All   bool
+	// Other is a condition by which somebody may who is not worked out here: a
+	// set, an attribute of the target that names him, its parent entry.
+	Other string
 }
 
 // Rule is one olcAccess, as far as it is about passwords.
@@ -135,7 +138,7 @@ func ruleTo(what []string) (r Rule, about bool) {
 // byOf reads "WHO… [ACCESS [CONTROL]]".
 func byOf(words []string) by {
 	out := by{certain: true, rights: rights{to: besides}} // without ACCESS: +0
-	whos := 0
+	whos, conditions := 0, 0
 	for i, w := range words {
 		lower := strings.ToLower(w)
 		key, value, has := strings.Cut(w, "=")
@@ -145,6 +148,9 @@ func byOf(words []string) by {
 		switch {
 		case lower == "*" || lower == "users" || lower == "realusers":
 			out.who.All = true
+			whos++
+		case kind == "self" && !has && strings.HasPrefix(style, "level"), has && notWorkedOut(kind), !has && lower == "aci":
+			out.who.Other, out.certain = kind, false
 			whos++
 		case strings.HasSuffix(lower, "anonymous"), kind == "self" && !has:
 			// Nobody else's password.
@@ -165,6 +171,10 @@ func byOf(words []string) by {
 				out.who.All, out.certain = true, false
 				continue
 			}
+			if _, attr, named := cutLast(kind); named && !slices.Contains(memberAttributes, attr) {
+				out.who.Other, out.certain = "group/…/"+attr, false
+				continue
+			}
 			out.who.Group = value
 		case lower == "stop":
 			out.then = stop
@@ -174,12 +184,35 @@ func byOf(words []string) by {
 			out.then = toNextRule
 		case i > 0 && !has || strings.HasPrefix(w, "=") || strings.HasPrefix(w, "+") || strings.HasPrefix(w, "-"):
 			out.rights = rightsOf(lower)
-		default: // peername, ssf, set, dnattr: a condition more
+		default: // peername, ssf: a condition more
 			out.certain = false
+			conditions++
 		}
+	}
+	if whos == 0 && conditions > 0 {
+		out.who.All = true // whoever comes from there
 	}
 	out.certain = out.certain && whos <= 1
 	return out
+}
+
+// memberAttributes are those by which somebody is in a group as the caller reads
+// it.
+var memberAttributes = []string{"", "member", "uniquemember", "roleoccupant"}
+
+// cutLast gives the attribute of "group/CLASS/ATTRIBUTE"; false where none is
+// named.
+func cutLast(kind string) (class, attr string, named bool) {
+	parts := strings.Split(kind, "/")
+	if len(parts) < 3 {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}
+
+// notWorkedOut are conditions that depend on what entries hold.
+func notWorkedOut(kind string) bool {
+	return kind == "set" || kind == "dnattr" || kind == "aci" || strings.HasPrefix(kind, "dynacl")
 }
 
 func rightsOf(access string) rights {
@@ -323,6 +356,20 @@ func Groups(rules []Rule) (out []string) {
 		for _, b := range r.bys {
 			if b.who.Group != "" && (b.then != stop || b.rights.what != 0) {
 				out = append(out, b.who.Group)
+			}
+		}
+	}
+	return out
+}
+
+// Undecided are the conditions by which others may set passwords as well, and
+// that are not worked out here, each once.
+func Undecided(rules []Rule) (out []string) {
+	for _, r := range rules {
+		for _, b := range r.bys {
+			gives := b.rights.what != 0 || b.then != stop
+			if b.who.Other != "" && b.who.DN == nil && b.who.Group == "" && !b.who.All && gives && !slices.Contains(out, b.who.Other) {
+				out = append(out, b.who.Other)
 			}
 		}
 	}
