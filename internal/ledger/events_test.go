@@ -35,3 +35,12 @@ func TestEveryEventMeansSomethingToTheState(t *testing.T) {
 		}
 	}
 }
+
+// Whoever reads a record looks an event up there.
+func TestEveryEventStandsInTheDocument(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/ledger.md")
+	require.NoError(t, err)
+	for event := range known {
+		require.Regexp(t, "(?m)^\\|[^|]*`"+string(event)+"`[^|]*\\|", string(doc))
+	}
+}

@@ -1,0 +1,110 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/wire"
+)
+
+func (r *Rotation) open(ctx context.Context, b wire.Batch) (rot *rotation.Rotator, page []credential.Credential, width int, err error) {
+	if page, err = r.page(ctx, b); err != nil {
+		return nil, nil, 0, err
+	}
+	rot, width, err = r.rotator(ctx, b)
+	return rot, page, width, err
+}
+
+func (r *Rotation) page(ctx context.Context, b wire.Batch) ([]credential.Credential, error) {
+	page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
+	if err == nil && b.Span.To > len(page) {
+		return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
+	}
+	return page, classify(errVault, err)
+}
+
+// rotator also gives how many credentials of the batch may be worked on at
+// once.
+func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator, int, error) {
+	spec, err := r.listedSpec(ctx, b.Campaign)
+	if err != nil {
+		return nil, 0, err
+	}
+	authority, err := r.Kinds.Authority(spec, b.Authority, b.Kind)
+	if err != nil {
+		return nil, 0, classify(errSpec, err)
+	}
+	rot := &rotation.Rotator{Store: r.Store, Authority: authority, Campaign: b.Campaign, LeftOut: b.LeftOut, Now: time.Now, Cache: r.prepared, Gate: r.gate, Doubts: r.doubts}
+	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
+	rot.Brake = brake.(*rotation.Brake)
+	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
+	rot.Hindering = r.hindered(spec, b.Campaign, b.Authority)
+	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
+		return nil, 0, err
+	}
+	if at, err := r.Store.PageWritten(ctx, b.Campaign, b.Snapshot, b.Span.Page); err == nil {
+		rot.Listed = at
+	}
+	return rot, width(spec, b), nil
+}
+
+// queueOf bounds how many credentials of an authority are between Set and the
+// proof, in all batches together and whatever their kind: with more than it has
+// connections each only waits longer for its turns, and its consumers with it.
+// width of a batch, which knows the rate limit, holds for all parallel ones
+// too. At Vault a batch has a queue of its own.
+func (r *Rotation) queueOf(spec *config.Campaign, name string, width int) *fairQueue {
+	a := spec.Authority(name)
+	if a == nil {
+		return newFairQueue(width)
+	}
+	system, err := r.Kinds.System(spec, name)
+	if err != nil {
+		return newFairQueue(width)
+	}
+	shared, _ := r.queues.LoadOrStore(system, newFairQueue(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
+	return shared.(*fairQueue)
+}
+
+// width keeps a rate limit from starving what is in hand: more credentials at
+// once than the rate can serve would wait for their turns between Set and
+// Activate until their time is up.
+func width(spec *config.Campaign, b wire.Batch) int {
+	a := spec.Authority(b.Authority)
+	if a == nil || a.Limits().RatePerSecond <= 0 {
+		return b.Concurrency
+	}
+	operations := float64(8 + 6*len(a.ServerNames())) // of one credential at the authority
+	each := a.Limits().RatePerSecond * (stopGrace / 3).Seconds() / operations / float64(max(1, spec.Limits.Parallel))
+	return max(1, min(b.Concurrency, int(each)))
+}
+
+// rotatable are the credentials of a page that can be rotated, of those asked
+// for.
+func rotatable(page []credential.Credential, items []int) []credential.Credential {
+	var out []credential.Credential
+	for _, i := range items {
+		if rotation.ProblemStop(page[i]) == nil {
+			out = append(out, page[i])
+		}
+	}
+	return out
+}
+
+// hopeless answers a batch in which nothing can be rotated as it is listed.
+// Such credentials may name an authority that does not exist.
+func hopeless(page []credential.Credential, items []int, out []wire.PreparedItem) bool {
+	for i, index := range items {
+		stop := rotation.ProblemStop(page[index])
+		if stop == nil {
+			return false
+		}
+		out[i] = wire.PreparedItem{Index: index, Prepared: wire.Prepared{Step: protocol.Precheck, Stop: stop}}
+	}
+	return true
+}
