@@ -9,8 +9,10 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// livingReaders are those of the tokens that could read new values of cs, by
-// the listing, that live. Where Vault does not say they count as living.
+// livingReaders are those of the tokens and logins that could read new values
+// of cs, by the listing, that live. Where Vault does not say they count as
+// living, and logins do until the next listing: one that is gone by now may
+// have made tokens since, which nobody looked at.
 func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential) map[string]bool {
 	named := map[string]bool{}
 	for _, c := range cs {
@@ -19,14 +21,15 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 		}
 	}
 	delete(named, credential.MoreReaders)
-	if len(named) == 0 {
-		return nil
+	tokens := slices.DeleteFunc(slices.Collect(maps.Keys(named)), credential.IsLoginPlace)
+	if len(tokens) == 0 {
+		return named
 	}
-	found, err := r.Kinds.Tokens().Living(ctx, slices.Collect(maps.Keys(named)))
+	found, err := r.Kinds.Tokens().Living(ctx, tokens)
 	if err != nil {
 		return named
 	}
-	for accessor := range named {
+	for _, accessor := range tokens {
 		_, named[accessor] = found[accessor]
 	}
 	return named
@@ -36,7 +39,10 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 // never lives again, so it is not asked later on.
 func readByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
 	if slices.Contains(c.ReadBy, credential.MoreReaders) {
-		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "more tokens of Vault name the device and could read its new value than are watched one by one; nothing was changed: revoke those of the warnings other-reader (vault token revoke -accessor …), or accept their policies, and run again, which lists anew"}
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "more tokens of Vault, or logins, name the device and could read its new value than are watched one by one; nothing was changed: revoke those tokens of the warnings other-reader (vault token revoke -accessor …), list those logins, or accept their policies, and run again, which lists anew"}
+	}
+	if slices.ContainsFunc(c.ReadBy, credential.IsLoginPlace) {
+		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "a login to Vault that is on no roll names the device, and could read its new value where that goes or is staged; nothing was changed: the warning other-reader has its place. List it (a source of type vault-approle or vault-userpass, or a row of a manifest), and it is rotated first; or, if it is not the device's, accept it in the campaign file (accept: - {vault: auth/…, reason: …}); then run again, which lists anew"}
 	}
 	if !slices.ContainsFunc(c.ReadBy, func(accessor string) bool { return living[accessor] }) {
 		return nil

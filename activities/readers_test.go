@@ -23,6 +23,12 @@ func TestWhatMoreTokensReadThanAreWatchedWaits(t *testing.T) {
 	stop := readByToken(with("gone", credential.MoreReaders), map[string]bool{"gone": false})
 	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
 	require.Contains(t, stop.Detail, "run again, which lists anew")
+
+	// A login that is gone by now may have made tokens since.
+	stop = readByToken(with("gone", "auth/approle/role/esg-01"), map[string]bool{"gone": false})
+	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
+	require.Contains(t, stop.Detail, "then run again, which lists anew")
+	require.NotContains(t, stop.Detail, "esg-01")
 }
 
 // Whoever has a login that is not dead yet can make a token that outlives it,

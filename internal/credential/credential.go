@@ -61,8 +61,9 @@ type Credential struct {
 	ReadsAs []string `json:"reads_as,omitempty"`
 
 	// ReadBy are accessors of tokens of Vault that name the device, that no
-	// login of the roll made, and that could read its new value: nothing is set
-	// while one of them lives.
+	// login of the roll made, and that could read its new value, and places of
+	// logins (auth/…) that are on no roll and could: nothing is set while one
+	// of them lives.
 	ReadBy []string `json:"read_by,omitempty"`
 
 	// Hearsay: only what a secret in Vault says of itself (custom_metadata,
@@ -133,6 +134,9 @@ type Credential struct {
 // MoreReaders stands in ReadBy for tokens beyond those that are watched by
 // name: what they could read waits for another listing.
 const MoreReaders = "more"
+
+// IsLoginPlace tells a place in ReadBy from an accessor.
+func IsLoginPlace(reader string) bool { return strings.HasPrefix(reader, "auth/") }
 
 // HandsOver reports whether Paths hold a temporary value for the account's
 // owner to fetch, instead of one that consumers read.

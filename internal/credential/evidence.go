@@ -222,8 +222,8 @@ const (
 	// there outlives it.
 	FindingMade FindingCode = "may-have-made"
 	// FindingReader: somebody who is not on the roll may read new values in
-	// Vault: by a token that no login of the roll made, or a login that is not
-	// followed.
+	// Vault: by a token that no login of the roll made, or a login that no
+	// source lists.
 	FindingReader FindingCode = "other-reader"
 	// FindingNewReader: such a token was made after the listing.
 	FindingNewReader FindingCode = "reader-since-listing"

@@ -128,3 +128,75 @@ func TestATokenOfTheDeviceThatIsNamedEndsBeforeAnythingIsSet(t *testing.T) {
 		require.Equal(t, ledger.Dead, l.Outcome, l.Name)
 	}
 }
+
+// The README's file without a vault-approle source: the AppRole by which the
+// device reads its prefix is on no roll, and has no token alive just now.
+func TestALoginOfTheDeviceThatNoSourceListsHoldsUpWhatItReads(t *testing.T) {
+	t.Parallel()
+	e := startEstate(t, estate.Options{Accounts: 2})
+	api := e.Vault.Client()
+	require.NoError(t, api.Sys().PutPolicy("mailgw", `path "kv/data/apps/esg-01/*" { capabilities = ["read"] }`))
+	if auths, err := api.Sys().ListAuth(); err == nil && auths["approle/"] == nil {
+		require.NoError(t, api.Sys().EnableAuthWithOptions("approle", &vaultapi.EnableAuthOptions{Type: "approle"}))
+	}
+	write := func(c *vaultapi.Client, at string, body map[string]any) *vaultapi.Secret {
+		got, err := c.Logical().Write(at, body)
+		require.NoError(t, err)
+		return got
+	}
+	stolen := map[string]any{}
+	for _, role := range []string{"mailgw-1", "consumer"} {
+		write(api, "auth/approle/role/"+role, map[string]any{"token_policies": "mailgw", "token_ttl": "60s"})
+	}
+	id, err := api.Logical().Read("auth/approle/role/mailgw-1/role-id")
+	require.NoError(t, err)
+	stolen["role_id"] = id.Data["role_id"]
+	stolen["secret_id"] = write(api, "auth/approle/role/mailgw-1/secret-id", map[string]any{"metadata": `{"device":"esg-01"}`}).Data["secret_id"]
+	write(api, "auth/approle/role/consumer/secret-id", map[string]any{"metadata": `{"device":"web"}`})
+
+	const answered = "accept:\n  - {vault: auth/token/policy/mailgw, reason: the web server reads the same secrets}\n"
+	file, err := e.CampaignFile(nil, quick+answered)
+	require.NoError(t, err)
+	admin := newUser(t, e, file)
+	admin.must("init")
+	u := restrictedUser(t, e, admin)
+	const said = "other-reader: auth/approle/role/mailgw-1: a login to Vault that no source lists names the device by the metadata of a secret-id"
+	for _, step := range []string{"list", "plan", "run"} {
+		r := u.run(step)
+		if step != "run" {
+			r = admin.run(step)
+		}
+		require.Equal(t, 2, r.code, r.out+r.err)
+		require.Contains(t, r.err, said, step)
+	}
+	versions := func() (out []string) {
+		for _, line := range u.ledger().Credentials {
+			if p, ok := e.Live[line.ID]; ok {
+				got, err := api.Logical().Read(p.Mount + "/data/" + p.Path)
+				require.NoError(t, err)
+				out = append(out, got.Data["metadata"].(map[string]any)["version"].(interface{ String() string }).String())
+			}
+		}
+		return out
+	}
+	for _, line := range u.ledger().Credentials {
+		require.Equal(t, protocol.ReasonWithinReach, line.Reason, line.Name)
+	}
+	require.Equal(t, []string{"1", "1"}, versions(), "no new value came where the thief reads")
+
+	admin = admin.edited("sources:\n", "sources:\n  - {name: login, type: vault-approle, role: mailgw-1}\n")
+	admin.must("init")
+	u = restrictedUser(t, e, admin)
+	ran := u.run("run")
+	require.Zero(t, ran.code, ran.out+ran.err)
+	state := u.ledger()
+	require.Len(t, state.Credentials, 3)
+	for _, line := range state.Credentials {
+		require.Equal(t, ledger.Dead, line.Outcome, line.Name)
+	}
+	require.Equal(t, []credential.FindingCode{credential.FindingAccepted}, warningsOf(state))
+	thief := e.Vault.Client()
+	thief.ClearToken()
+	_, err = thief.Logical().Write("auth/approle/login", stolen)
+	require.ErrorContains(t, err, "invalid role or secret ID")
+}

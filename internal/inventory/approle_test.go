@@ -131,8 +131,9 @@ func TestTheWorkersLoginIsOnTheRollLastIfTheFileSaysSo(t *testing.T) {
 	c.Vault.RotateLogin = true
 	for _, role := range []string{"rollcall-worker", "rollcall-operator"} {
 		roll, warnings := list(login(role))
-		require.Len(t, warnings, 1)
+		require.Len(t, warnings, 2)
 		require.Contains(t, warnings[0].Detail, "ledger worker and of operators are not on the roll")
+		require.Contains(t, warnings[1].Detail, "this login may not list Vault's auth mounts (sys/auth)", "who else reads there")
 		require.Len(t, roll.Credentials, 1)
 		own := roll.Credentials[0]
 		require.Equal(t, "vault/approle/rollcall-worker", own.ID)

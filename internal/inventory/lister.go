@@ -107,6 +107,8 @@ type lister struct {
 	uses       []vaultUse                 // accounts with which Vault itself works
 	hosts      sync.Map                   // addresses by host, as this machine sees them
 	spellings  sync.Map                   // what directories call entries, by reference: asked
+	folders    sync.Map                   // names in folders of auth mounts, by path: listOnce
+	entries    sync.Map                   // AppRoles and users, by path: roleOnce
 	groups     sync.Map                   // policies of groups of Vault's identities, by id
 	gets       map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
 	only       string                     // the one authority whose accounts matter; empty: all

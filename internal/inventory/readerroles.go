@@ -13,7 +13,7 @@ import (
 
 // followed are the types of auth mounts whose logins the roll follows, or that
 // have none.
-var followed = append(credential.LoginMethods(), "ldap", "token", "ns_token", "")
+var followed = append(credential.LoginMethods(), ldapMethod, "token", "ns_token", "")
 
 // otherMethods are the auth mounts of other types (cert, jwt, kubernetes, aws,
 // …). Whoever had the device may log in there with what it had: a certificate,
@@ -147,16 +147,14 @@ func (r *readers) policiesAt(ctx context.Context, at string) (gives map[string][
 // names lists a folder of an auth mount; shown is false where our login may
 // not.
 func (r *readers) names(ctx context.Context, at string) (names []string, shown bool, err error) {
-	got, err := r.l.vault.API().Logical().ListWithContext(ctx, at)
+	names, err = r.l.listOnce(ctx, at)
 	switch {
 	case vault.Answered(err, http.StatusForbidden):
 		return nil, false, nil
 	case notShown(err): // it has no such thing
 		return nil, true, nil
-	case err != nil:
-		return nil, false, vaultError("list", at, err)
 	}
-	return keys(got), true, nil
+	return names, err == nil, err
 }
 
 // policiesIn are those that an entry of an auth mount gives, whatever its

@@ -15,8 +15,8 @@ import (
 
 // Who is not on the roll may read new values too: whoever has a token of Vault
 // that no login of the roll made (the device may have had one in its
-// configuration), or logs in at an auth mount of another type. Rollcall does
-// not rotate those. Consumers have such tokens and logins as well, and nothing
+// configuration), or logs in by an AppRole, as a user, or at an auth mount of
+// another type, that no source lists. Rollcall does not rotate those. Consumers have such tokens and logins as well, and nothing
 // in Vault tells the one from the other, so a person answers: by accessor, by
 // policy, or by mount.
 
@@ -35,6 +35,8 @@ type readers struct {
 	newest int64 // when the newest token was made
 
 	within map[string]reach // of tokens that name the device, by policies and entity
+
+	waits map[string][]string // by credential: for whom it waits, Credential.ReadBy
 }
 
 // reach is what a token may read, and by what it may come to more.
@@ -49,6 +51,7 @@ type verdict struct {
 	rises  bool // it may give more rights than it says
 	open   bool // it depends on who has it (templates)
 	hidden bool // its text is not shown
+	text   string
 }
 
 func (v verdict) reads() bool { return len(v.paths) > 0 || v.rises || v.hidden }
@@ -59,23 +62,31 @@ func (l *lister) otherReaders(ctx context.Context, roll *credential.Roll) error 
 	if err != nil {
 		return err
 	}
-	others := otherMethods(mounts)
-	if l.tokens == nil && len(others) == 0 {
-		return nil
-	}
 	r := l.newReaders(roll)
 	if r == nil {
 		return nil
 	}
-	if err := r.rolesThatRead(ctx, others); err != nil {
+	if mounts == nil {
+		l.notShown("sys/auth", "this login may not list Vault's auth mounts (sys/auth): whether somebody logs in there, by a login that is not on the roll, and reads new values is not known")
+	}
+	if err := r.loginsThatRead(ctx, mounts, roll); err != nil {
 		return err
 	}
-	return r.tokensThatRead(ctx, roll)
+	if err := r.rolesThatRead(ctx, otherMethods(mounts)); err != nil {
+		return err
+	}
+	if err := r.tokensThatRead(ctx, roll); err != nil {
+		return err
+	}
+	for i, c := range roll.Credentials {
+		roll.Credentials[i].ReadBy = slices.Sorted(slices.Values(r.waits[c.ID]))
+	}
+	return nil
 }
 
 // newReaders is nil where nothing is rotated.
 func (l *lister) newReaders(roll *credential.Roll) *readers {
-	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}, within: map[string]reach{}}
+	r := &readers{l: l, main: map[string]string{}, of: map[string][]string{}, known: map[string]verdict{}, within: map[string]reach{}, waits: map[string][]string{}}
 	add := func(path, id string) {
 		if r.of[path] == nil {
 			r.paths = append(r.paths, path)
@@ -152,7 +163,7 @@ func (r *readers) read(ctx context.Context, name string) (v verdict, err error) 
 		}
 	}
 	more, err := powers.In(nil, *text)
-	v.open, v.rises, v.hidden = open, len(more) > 0, err != nil
+	v.open, v.rises, v.hidden, v.text = open, len(more) > 0, err != nil, *text
 	return v, nil
 }
 

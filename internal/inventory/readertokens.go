@@ -65,7 +65,7 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 		return err
 	}
 	reading := map[string]*sameRights{} // by the policies by which they read
-	waits := map[string][]string{}
+	waits := r.waits
 	alone := 0
 	for _, g := range groups {
 		if len(g.paths) == 0 && g.rises == "" {
@@ -94,9 +94,6 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 			}
 			reading[key].tokens = append(reading[key].tokens, t)
 		}
-	}
-	for i, c := range roll.Credentials {
-		roll.Credentials[i].ReadBy = slices.Sorted(slices.Values(waits[c.ID]))
 	}
 	for _, key := range slices.Sorted(maps.Keys(reading)) {
 		r.tellAlike(reading[key])

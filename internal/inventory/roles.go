@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
@@ -62,10 +63,18 @@ func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known account
 // or a role that we may not read, is the trouble of that line alone.
 func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts) error {
 	byMount := map[string]map[string]bool{} // nil: not ours to list
+	foreign, err := l.foreignRoles(ctx, refs)
+	if err != nil {
+		return err
+	}
 	for _, ref := range refs {
 		mount, role, ok := cutRole(ref.text)
 		if !ok {
 			continue // no such form: it stays unmatched
+		}
+		if foreign[roleAccount(mount, role).Subject] {
+			known[reference{credential.VaultAuthority, ref.key}] = []Account{} // see accounts
+			continue
 		}
 		roles, asked := byMount[mount]
 		if !asked {
@@ -97,6 +106,44 @@ func (l *lister) lookUpRoles(ctx context.Context, refs []mention, known accounts
 		}
 	}
 	return nil
+}
+
+// foreignRoles are those, at mounts that no source lists, whose secret-ids are
+// not our login's to look after. It may read every role, to see who else reads
+// what is written; whoever writes a secret's metadata must not choose of these
+// what is on the roll. What rollcall init gives for a login of the campaign is
+// the role-id too.
+func (l *lister) foreignRoles(ctx context.Context, refs []mention) (map[string]bool, error) {
+	places := map[string]string{} // by place: the role
+	var ask []string
+	for _, ref := range refs {
+		mount, role, ok := cutRole(ref.text)
+		lists := slices.ContainsFunc(l.c.Sources, func(s config.Source) bool { return s.Type == config.VaultAppRole && s.Mount == mount })
+		if !ok || lists {
+			continue
+		}
+		subject := roleAccount(mount, role).Subject
+		at := "auth/" + mount + "/role/" + subject[len(mount)+1:] + "/role-id"
+		if _, asked := places[at]; !asked && strings.TrimSpace(at) == at {
+			places[at] = subject
+			ask = append(ask, at)
+		}
+	}
+	out := map[string]bool{}
+	for part := range slices.Chunk(ask, 200) {
+		got, err := l.vault.API().Logical().WriteWithContext(ctx, "sys/capabilities-self", map[string]any{"paths": part})
+		if vault.Answered(err, http.StatusForbidden) || err == nil && got == nil {
+			return nil, nil // the right to read a role has to do
+		}
+		if err != nil {
+			return nil, &naming{vaultError("update", "sys/capabilities-self", err), "whether AppRoles are this login's to rotate cannot be asked"}
+		}
+		for _, at := range part {
+			can := texts(got.Data[at])
+			out[places[at]] = !slices.Contains(can, "read") && !slices.Contains(can, "root")
+		}
+	}
+	return out, nil
 }
 
 func (l *lister) readRole(ctx context.Context, mount, role string) (bool, error) {

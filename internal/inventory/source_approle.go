@@ -63,17 +63,30 @@ func (l *lister) whyRole(ctx context.Context, s config.Source, role string) (str
 		return "", nil
 	}
 	at := "auth/" + s.Mount + "/role/" + role
-	sec, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	data, err := l.roleOnce(ctx, at)
 	if err != nil {
 		return "", vaultError("read", at, err)
 	}
-	if sec == nil {
+	if data == nil {
 		return "", nil // deleted since it was listed
 	}
-	if b := boundTo(sec.Data, s.CIDR); b != "" {
+	if b := boundTo(data, s.CIDR); b != "" {
 		return "role is bound to " + b, nil
 	}
 	return l.whySecretID(ctx, s, at)
+}
+
+// roleOnce reads an AppRole or a user; nil: it is not there.
+func (l *lister) roleOnce(ctx context.Context, at string) (map[string]any, error) {
+	if data, ok := l.entries.Load(at); ok {
+		return data.(map[string]any), nil
+	}
+	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	if err != nil || got == nil {
+		return nil, err
+	}
+	l.entries.Store(at, got.Data)
+	return got.Data, nil
 }
 
 func (l *lister) whySecretID(ctx context.Context, s config.Source, role string) (string, error) {
@@ -105,12 +118,21 @@ func (l *lister) whySecretID(ctx context.Context, s config.Source, role string) 
 
 // listRoles lists the roles of an AppRole mount.
 func (l *lister) listRoles(ctx context.Context, mount string) ([]string, error) {
-	at := "auth/" + mount + "/role"
-	sec, err := l.vault.API().Logical().ListWithContext(ctx, at)
+	return l.listOnce(ctx, "auth/"+mount+"/role")
+}
+
+// listOnce lists a folder of an auth mount; several rooms of the listing ask.
+func (l *lister) listOnce(ctx context.Context, at string) ([]string, error) {
+	if names, ok := l.folders.Load(at); ok {
+		return slices.Clone(names.([]string)), nil
+	}
+	got, err := l.vault.API().Logical().ListWithContext(ctx, at)
 	if err != nil {
 		return nil, vaultError("list", at, err)
 	}
-	return keys(sec), nil
+	names := keys(got)
+	l.folders.Store(at, slices.Clone(names))
+	return names, nil
 }
 
 func keys(s *vaultapi.Secret) []string {

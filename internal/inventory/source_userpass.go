@@ -53,14 +53,14 @@ func (l *lister) whyUser(ctx context.Context, s config.Source, user string) (str
 		return "", nil
 	}
 	at := "auth/" + s.Mount + "/users/" + user
-	got, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	entry, err := l.roleOnce(ctx, at)
 	if err != nil {
 		return "", vaultError("read", at, err)
 	}
-	if got == nil {
+	if entry == nil {
 		return "", nil // deleted since it was listed
 	}
-	if b := boundTo(got.Data, s.CIDR); b != "" {
+	if b := boundTo(entry, s.CIDR); b != "" {
 		return "user is bound to " + b, nil
 	}
 	return "", nil
@@ -70,12 +70,10 @@ func (l *lister) whyUser(ctx context.Context, s config.Source, user string) (str
 // new password for another spelling of a name leaves a user of that spelling
 // behind whom nobody can log in as (1.21 tried).
 func (l *lister) listUsers(ctx context.Context, mount string) ([]string, error) {
-	at := "auth/" + mount + "/users"
-	got, err := l.vault.API().Logical().ListWithContext(ctx, at)
+	names, err := l.listOnce(ctx, "auth/"+mount+"/users")
 	if err != nil {
-		return nil, vaultError("list", at, err)
+		return nil, err
 	}
-	names := keys(got)
 	for i, name := range names {
 		names[i] = strings.ToLower(name)
 	}

@@ -24,7 +24,13 @@ const TasksPolicy = "rollcall-tasks"
 // OwnPolicy reports whether a policy is one of Rollcall's own: who has it is a
 // worker, or works with Rollcall. Whoever does a task is neither.
 func OwnPolicy(name string) bool {
-	return strings.HasPrefix(name, "rollcall-") && name != TasksPolicy && !strings.HasPrefix(name, TasksPolicy+"-on-")
+	return strings.HasPrefix(name, "rollcall-") && !ForTasks(name)
+}
+
+// ForTasks reports whether a policy is that of people with tasks: by it each
+// reads what is handed over to him, and nothing else.
+func ForTasks(name string) bool {
+	return name == TasksPolicy || strings.HasPrefix(name, TasksPolicy+"-on-")
 }
 
 // WorkerRole is the AppRole that init makes for the workers, as mount/role.

@@ -24,12 +24,13 @@ import (
 type ACL struct {
 	rules     map[string]*aclRule
 	templated []*regexp.Regexp
+	uses      []*regexp.Regexp // those of templates that give anything but to list
 }
 
 // aclRule is what policies say of one path.
 type aclRule struct {
-	path       string // as it is written
-	deny, read bool
+	path             string // as it is written
+	deny, read, uses bool
 }
 
 // ParseACL reads policies.
@@ -68,7 +69,11 @@ func (a *ACL) add(item *ast.ObjectItem) error {
 	}
 	deny := says.Policy == "deny" || slices.Contains(says.Capabilities, "deny")
 	read := slices.Contains([]string{"read", "write", "sudo"}, says.Policy) || slices.Contains(says.Capabilities, "read")
+	uses := read || slices.ContainsFunc(says.Capabilities, func(c string) bool { return slices.Contains(used, c) })
 	if strings.Contains(path, "{{") {
+		if uses && !deny {
+			a.uses = append(a.uses, anyText(path))
+		}
 		if read && !deny {
 			a.templated = append(a.templated, anyText(path))
 		}
@@ -79,7 +84,7 @@ func (a *ACL) add(item *ast.ObjectItem) error {
 		r = &aclRule{path: path}
 		a.rules[path] = r
 	}
-	r.deny, r.read = r.deny || deny, r.read || read
+	r.deny, r.read, r.uses = r.deny || deny, r.read || read, r.uses || uses
 	return nil
 }
 
@@ -99,23 +104,40 @@ func anyText(path string) *regexp.Regexp {
 	return regexp.MustCompile("^(?s:" + text + ")$")
 }
 
+// used are the capabilities that give more than to list.
+var used = []string{"read", "create", "update", "patch", "delete", "sudo", "root"}
+
 // MayRead reports whether a token with the policies could read an API path.
 func (a *ACL) MayRead(path string) bool {
-	for _, t := range a.templated {
-		if t.MatchString(path) {
-			return true
+	return fits(a.templated, path) || a.holds(path).read
+}
+
+// MayUse reports whether a token with the policies could do more with an API
+// path than list it.
+func (a *ACL) MayUse(path string) bool {
+	return fits(a.uses, path) || a.holds(path).uses
+}
+
+func fits(any []*regexp.Regexp, path string) bool {
+	return slices.ContainsFunc(any, func(t *regexp.Regexp) bool { return t.MatchString(path) })
+}
+
+// holds is the rule that holds for a path; one that gives nothing where none
+// does or it denies.
+func (a *ACL) holds(path string) aclRule {
+	best := a.rules[path]
+	if best == nil || best.pattern() {
+		best = nil
+		for _, r := range a.rules {
+			if r.pattern() && r.matches(path) && (best == nil || best.compare(r) < 0) {
+				best = r
+			}
 		}
 	}
-	if r := a.rules[path]; r != nil && !r.pattern() {
-		return r.read && !r.deny
+	if best == nil || best.deny {
+		return aclRule{}
 	}
-	var best *aclRule
-	for _, r := range a.rules {
-		if r.pattern() && r.matches(path) && (best == nil || best.compare(r) < 0) {
-			best = r
-		}
-	}
-	return best != nil && best.read && !best.deny
+	return *best
 }
 
 // segments reports whether a whole segment is left open (+).

@@ -27,7 +27,7 @@ func (o Over) Of(policy string) (out []string, open bool, err error) {
 		return nil, false, err
 	}
 	for path, caps := range rules {
-		if caps["deny"] || !slices.ContainsFunc([]string{"read", "create", "update", "patch", "delete", "sudo", "root"}, func(c string) bool { return caps[c] }) {
+		if caps["deny"] || !slices.ContainsFunc(used, func(c string) bool { return caps[c] }) {
 			continue
 		}
 		r, templated := &aclRule{path: path}, strings.Contains(path, "{{")

@@ -30,8 +30,20 @@ const (
 // …) say who gets which policies. None of them shows a secret.
 var rolePlaces = []string{"config", "role/", "roles/", "certs/", "users/", "groups/", "map/teams/", "map/users/"}
 
-// EnginePlaces are those of the engines that there are, by mount, and of the
-// auth mounts whose logins Rollcall does not follow. It needs an
+// loginPlaces are where auth mounts of the types that Rollcall follows say so.
+// A place with "/+" at its end is a folder without what lies below its entries.
+var loginPlaces = map[string][]string{
+	credential.AppRoleMethod:  {eachRole},
+	credential.UserpassMethod: {"users/+"},
+	"ldap":                    {"config", "users/+", "groups/+"},
+	"token":                   nil,
+	"ns_token":                nil,
+}
+
+const eachRole = "role/+"
+
+// EnginePlaces are those of the engines that there are, and of the auth mounts,
+// by mount. It needs an
 // administrator's token.
 func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 	mounts, err := s.API().Sys().ListMountsWithContext(ctx)
@@ -49,10 +61,12 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 		return nil, s.Fail("list auth mounts", "sys/auth", read, err)
 	}
 	for _, at := range slices.Sorted(maps.Keys(auths)) {
-		if !slices.Contains(append(credential.LoginMethods(), "ldap", "token", "ns_token"), auths[at].Type) {
-			for _, p := range rolePlaces {
-				out = append(out, "auth/"+strings.Trim(at, "/")+"/"+p)
-			}
+		places, followed := loginPlaces[auths[at].Type]
+		if !followed {
+			places = rolePlaces
+		}
+		for _, p := range places {
+			out = append(out, "auth/"+strings.Trim(at, "/")+"/"+p)
 		}
 	}
 	return out, nil
@@ -76,8 +90,14 @@ func engineRules(c *config.Campaign, places []string) []rule {
 			of = 1 // of whatever authority: it is about who reads
 		}
 		folder, is := strings.CutSuffix(at, "/")
+		entries, flat := strings.CutSuffix(at, "/+")
 		switch {
 		case of == 0:
+		case flat:
+			out = append(out, rule{entries, []string{list}}, rule{at, []string{read}})
+			if strings.HasSuffix(at, "/"+eachRole) { // whose secret-ids are, by their metadata
+				out = append(out, rule{at + "/secret-id", []string{list}}, rule{at + "/secret-id-accessor/lookup", []string{update}})
+			}
 		case is:
 			out = append(out, rule{folder, []string{list}}, rule{folder + "/*", []string{list, read}})
 		default:

@@ -50,11 +50,11 @@ func appRoleRules(c *config.Campaign, known []credential.Credential, rotate bool
 	for r := range roles {
 		rs = append(rs,
 			rule{r, []string{read}},
+			rule{r + "/role-id", []string{read}}, // by it Vault knows who logs in; it is what tells a login of the campaign from any other
 			rule{r + "/secret-id", []string{list}},
 			rule{r + "/secret-id-accessor/lookup", []string{update}})
 		if rotate {
 			rs = append(rs,
-				rule{r + "/role-id", []string{read}},
 				rule{r + "/secret-id/lookup", []string{update}},
 				rule{r + "/custom-secret-id", []string{update}},
 				rule{r + "/secret-id-accessor/destroy", []string{update}})

@@ -39,8 +39,8 @@ type rule struct {
 // Policies are the least rights with which the campaign of c works. known are
 // credentials found otherwise, by a manifest or an earlier listing: their
 // paths and AppRoles are granted too. places are those of
-// secrets engines for directories and databases, and of auth mounts of other
-// types (EnginePlaces).
+// secrets engines for directories and databases, and of auth mounts
+// (EnginePlaces).
 func Policies(c *config.Campaign, known []credential.Credential, places ...string) []Policy {
 	var out []Policy
 	for _, name := range []string{vault.WorkerPolicy, vault.LedgerPolicy, vault.OperatorPolicy} {

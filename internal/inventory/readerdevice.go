@@ -1,0 +1,153 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// namesDevice finds out whether a login names the device; opens is false where
+// nobody can log in with it, for it has no secret-id.
+func (r *readers) namesDevice(ctx context.Context, o *otherLogin) (opens bool, err error) {
+	names := append([]string{r.l.c.Device}, r.l.c.Formerly...)
+	if namesAny(o.mount+"/"+o.name, names) {
+		o.device = "its name"
+	}
+	ids := []map[string]any{o.role}
+	if bound, is := o.role["bind_secret_id"].(bool); o.kind == credential.AppRoleMethod && (bound || !is) {
+		more, opens, err := r.secretIDsOf(ctx, *o)
+		if err != nil || !opens {
+			return false, err
+		}
+		ids = append(ids, more...)
+	}
+	for _, id := range ids {
+		about, _ := id["metadata"].(map[string]any)
+		for _, v := range about {
+			if text, _ := v.(string); o.device == "" && namesAny(text, names) {
+				o.device = "the metadata of a secret-id"
+			}
+		}
+	}
+	if o.device == "" && len(r.l.boundToDevice(ids)) > 0 {
+		o.device = "an address that it is bound to"
+	}
+	for _, p := range o.policies {
+		if o.device == "" && namesAny(p, names) {
+			o.device, o.byPolicy = "the name of its policy "+p, true
+		}
+	}
+	return true, nil
+}
+
+// secretIDsOf looks at the secret-ids of an AppRole, unless its name says
+// enough.
+func (r *readers) secretIDsOf(ctx context.Context, o otherLogin) (ids []map[string]any, some bool, err error) {
+	list, err := r.l.vault.API().Logical().ListWithContext(ctx, o.place+"/secret-id")
+	if vault.Answered(err, http.StatusForbidden) {
+		r.l.notShown(o.place, "it may read new values, and this login may not look at its secret-ids (list on %s/secret-id, update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place, o.place)
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, &naming{vaultError("list", o.place+"/secret-id", err), "secret-ids of an AppRole cannot be listed"}
+	}
+	accessors := keys(list)
+	if len(accessors) == 0 || o.device != "" {
+		return nil, len(accessors) > 0, nil
+	}
+	if n := len(accessors) - maxLimits; n > 0 {
+		r.l.notShown(o.place, "it may read new values, and %d of its secret-ids were not looked at: whether the device has one of these is not known", n)
+		accessors = accessors[:maxLimits]
+	}
+	var mu sync.Mutex
+	denied := false
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(looksAtOnce)
+	for _, accessor := range accessors {
+		g.Go(func() error {
+			at := o.place + "/secret-id-accessor/lookup"
+			got, err := r.l.vault.API().Logical().WriteWithContext(gctx, at, map[string]any{"secret_id_accessor": accessor})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case notShown(err) || err == nil && got == nil: // it may have ended since
+				denied = denied || vault.Answered(err, http.StatusForbidden)
+			case err != nil:
+				return &naming{vaultError("update", at, err), "secret-ids of an AppRole cannot be read"}
+			default:
+				ids = append(ids, got.Data)
+			}
+			return nil
+		})
+	}
+	if err = g.Wait(); denied {
+		r.l.notShown(o.place, "it may read new values, and this login may not look at its secret-ids (update on %s/secret-id-accessor/lookup): whether the device has one is not known", o.place)
+	}
+	return ids, true, err
+}
+
+// hold warns of a login that names the device. What it may read waits.
+func (r *readers) hold(o otherLogin, nth int) {
+	paths := r.reads(o)
+	whose := map[string]bool{}
+	by := o.place
+	if nth > toldAlone {
+		by = credential.MoreReaders
+	}
+	for _, p := range paths {
+		for _, id := range r.of[p] {
+			if whose[id] = true; !slices.Contains(r.waits[id], by) {
+				r.waits[id] = append(r.waits[id], by)
+			}
+		}
+	}
+	if nth > toldAlone {
+		return
+	}
+	also := ""
+	if o.byPolicy {
+		also = ", or for all that have its policies: " + acceptPolicies(o.by)
+	}
+	r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists names the device by %s, and may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had the device may log in with it again: list it (%s), and it is rotated before them; or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
+		o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.listed(), o.place, also)
+}
+
+// listed is how a source lists it.
+func (o otherLogin) listed() string {
+	switch {
+	case o.kind == credential.AppRoleMethod:
+		return fmt.Sprintf("a source {type: vault-approle, mount: %s, role: %q}, or a row of a manifest", o.mount, o.name)
+	case o.kind == credential.UserpassMethod:
+		return fmt.Sprintf("a source {type: vault-userpass, mount: %s, user: %q}, or a row of a manifest", o.mount, o.name)
+	}
+	return "the accounts that log in there, by a source of type directory or rows of a manifest; a group or a mount is then accepted"
+}
+
+// tellLogins warns of logins that read by the same policies. Consumers have
+// such.
+func (r *readers) tellLogins(all []otherLogin) {
+	var places []string
+	for _, o := range all {
+		places = append(places, o.place)
+	}
+	first := all[0]
+	paths := first.set.some
+	if first.rises != "" {
+		paths = r.paths
+	}
+	what := r.what(paths, first.rises)
+	if reason, ok := r.l.policiesAccepted(first.by); ok {
+		r.l.warn(credential.FindingAccepted, "%d logins to Vault that no source lists may read new values (%s) by %s, which the campaign file accepts: %s", len(all), what, strings.Join(first.by, ", "), reason)
+		return
+	}
+	r.l.warn(credential.FindingReader, "logins to Vault that no source lists may read new values (%s) by the policies %s: %s. If the device had one, whoever stole it logs in again and reads each of them: find out whose each is, list the device's (%s), and say so of the others: %s; or name one: {vault: %q, reason: …}",
+		what, strings.Join(first.by, ", "), some(places), first.listed(), acceptPolicies(first.by), places[0])
+}
