@@ -82,8 +82,12 @@ type Credential struct {
 	Named []Path `json:"named,omitempty"`
 
 	// Confirmed are those of Paths that a person named for this account in the
-	// campaign file: they take part even if the account refuses what they hold.
+	// campaign file: they take part even if the account refuses what they hold,
+	// unless somebody wrote that after Rollcall had put a value there.
 	Confirmed []Path `json:"confirmed,omitempty"`
+	// ConfirmedAt is, by path, the version of the secret of which the person
+	// said so, where he named one: that word counts for no other version.
+	ConfirmedAt map[string]int `json:"confirmed_at,omitempty"`
 
 	// Ours are those of Paths at which an earlier campaign activated a value of
 	// this very credential, by the record that Rollcall keeps: they take part
@@ -141,6 +145,16 @@ func IsLoginPlace(reader string) bool { return strings.HasPrefix(reader, "auth/"
 // HandsOver reports whether Paths hold a temporary value for the account's
 // owner to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }
+
+// ConfirmedNow reports whether a person's word for a path is about what the
+// path holds: that version, or, where he named none, whatever was there before
+// Rollcall first put a value of it there.
+func (c Credential) ConfirmedNow(p Path, version int, untouched bool) bool {
+	if at := c.ConfirmedAt[p.String()]; at > 0 {
+		return at == version
+	}
+	return untouched && slices.Contains(c.Confirmed, p)
+}
 
 // ReachesVault reports whether it is a way into Vault: with it, a thief reads
 // what its policies let him.

@@ -57,6 +57,9 @@ func (k *pathsLook) one(ctx context.Context, p credential.Path) error {
 		return err
 	}
 	k.saw(p, h.keys)
+	if err := k.confirmedNow(ctx, p); err != nil {
+		return err
+	}
 	if err := k.namesBefore(ctx, k.c, &h); err != nil {
 		return err
 	}

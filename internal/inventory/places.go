@@ -32,6 +32,12 @@ func (m *merger) confirmed() ([]Warning, error) {
 			l.told = true
 			l.Paths, l.named = append(l.Paths, c.Path), append(l.named, c.Path)
 			l.Confirmed = append(l.Confirmed, c.Path)
+			if c.Version > 0 {
+				if l.ConfirmedAt == nil {
+					l.ConfirmedAt = map[string]int{}
+				}
+				l.ConfirmedAt[c.Path.String()] = c.Version
+			}
 			l.dropGuesses(c.Path)
 			l.only = l.only || c.Only
 			l.Reasons = append(l.Reasons, credential.Reason{Source: "campaign file", Type: "confirm", Detail: c.Path.String() + ": " + c.Reason})
@@ -60,7 +66,7 @@ func (m *merger) ownPlaces(own ownIdentities) {
 				l.find(credential.FindingPlace, "%s claims to hold Rollcall's own login, which the campaign file keeps at %s alone: nothing is written there; find out who named it", p, *l.ownPath)
 			}
 		}
-		l.Paths, l.named, l.Confirmed = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil
+		l.Paths, l.named, l.Confirmed, l.ConfirmedAt = []credential.Path{*l.ownPath}, []credential.Path{*l.ownPath}, nil, nil
 		l.Ours = nil
 	}
 }

@@ -12,7 +12,8 @@ import (
 // holds what Rollcall put there: then the account need not accept it, for
 // somebody may have set another password since. Once somebody wrote the path it
 // may have been given to another account, and the account's own answer decides
-// as for any other path.
+// as for any other path. So it is with a path that a person confirmed: what he
+// looked at is gone then, and he is asked again.
 
 // activatedBefore decides on a path that the account does not accept as it
 // stands, by what earlier campaigns did there.
@@ -29,7 +30,7 @@ func (j *job) activatedBefore(ctx context.Context, p credential.Path, live vault
 		return apart, "", err
 	}
 	switch {
-	case since == ownmount.AsActivated, j.putThere(p, live, since):
+	case since == ownmount.AsActivated, j.putThere(p, live, since), j.c.ConfirmedNow(p, live.Version, since == ownmount.NotActivated):
 		return kept, since, nil
 	case since == ownmount.NotSaid && deleted:
 		return kept, since, nil // nobody reads it, and the version that was deleted stays

@@ -86,11 +86,23 @@ var givenRows = []givenRow{
 		w.cred.Named = w.cred.Paths
 		return w
 	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
-	{name: "given to another account, and confirmed for this one", story: func() *world {
+	{name: "given to another account, and confirmed for this one before that", story: func() *world {
+		w := noted().giveAway().elsewhereToo()
+		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]
+		return w
+	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
+	{name: "given to another account, and an earlier version is confirmed for this one", story: func() *world {
+		w := noted().giveAway().elsewhereToo()
+		w.cred.Named, w.cred.Confirmed = w.cred.Paths[:1], w.cred.Paths[:1]
+		w.cred.ConfirmedAt = map[string]int{w.cred.Paths[0].String(): 1}
+		return w
+	}, findings: []credential.FindingCode{credential.FindingPathRefused}, live: "another's"},
+	{name: "given to another account, and what it holds now is confirmed for this one", story: func() *world {
 		w := noted()
 		w.strangerWrites(0, "another's")
 		w.theirs["P0"] = true
 		w.cred.Confirmed = w.cred.Paths
+		w.cred.ConfirmedAt = map[string]int{w.cred.Paths[0].String(): 2}
 		return w
 	}, findings: []credential.FindingCode{credential.FindingChangedBefore, credential.FindingConfirmed}},
 	{name: "given to another account, and nothing but another secret's word ties this one", story: func() *world {

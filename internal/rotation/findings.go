@@ -85,6 +85,9 @@ func (j *job) placesSeen(ctx context.Context, asked bool) (out []credential.Find
 		}
 		if since == ownmount.WrittenSince || since == ownmount.Anothers {
 			why = earlierPath + ", and somebody has written it since: it may have been given to another account"
+			if slices.Contains(j.c.Confirmed, p) {
+				why += "; the campaign file confirms what was there before: look whose it is now, and confirm that with its version, or exclude the path"
+			}
 		}
 	}
 	refused := func(which []string) {

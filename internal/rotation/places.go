@@ -16,7 +16,7 @@ import (
 // else that says so (a secret's own metadata, a manifest's line) may be
 // mistaken or planted. Where nothing at all is there, the word of a person or
 // of Rollcall's own template is enough; so is that of a person who confirmed
-// account and path by name.
+// account and path by name, for what was there then (earlier.go).
 //
 // What was decided is written to the staging entry before Set (Staged.Places),
 // because after Set the account refuses what every path holds.
@@ -52,9 +52,7 @@ func partOf(c credential.Credential, p credential.Path, live vault.Live, st ownm
 		return seen
 	case standsFor(live.Value, inForce), cutOffBefore(st, live, inForce):
 		return kept // somebody wrote it since: whose value the version before holds is not known
-	case slices.Contains(c.Confirmed, p):
-		return kept
-	case spare:
+	case spare || c.Adopted && slices.Contains(c.Confirmed, p):
 		return kept // it has the account's immutable id in its name
 	case ours && live.Owner != "" && live.Owner == c.Subject:
 		return kept
