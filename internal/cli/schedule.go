@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rollcall/internal/listing"
+	"rollcall/internal/report"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
@@ -43,7 +47,8 @@ func (a *app) scheduleCreate() *cobra.Command {
 		Short: "Run the campaign file every so often",
 		Long: `create stores the campaign file in Vault and has Temporal start a campaign from it.
 Later changes to the file do not reach the schedule: delete and create it again.
-A run that is due while a campaign of the device runs is skipped. Its manifests
+A run that is due while a campaign of the device runs is skipped, also while that waits for people;
+schedule list says so. Its manifests
 and the answers to the device's profile stay as they are today; directories and Vault are read
 afresh each time. A run ends before it changes anything where a newer build's profile has lines
 that nobody was asked about, where an answer "later" has fallen due, or where the device answers
@@ -146,7 +151,16 @@ func (a *app) scheduleList() *cobra.Command {
 				for _, r := range rows {
 					fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%t\n", r.ID, r.Runs, r.Skipped, r.Next, r.Paused)
 				}
-				return t.Flush()
+				if err := t.Flush(); err != nil {
+					return err
+				}
+				width, _ := terminal(a.Out)
+				for _, r := range rows {
+					if r.Skips != "" {
+						fmt.Fprint(a.Out, report.Wrap(report.Clean(r.ID+": "+r.Skips), "", width))
+					}
+				}
+				return nil
 			})
 		},
 	}
@@ -160,6 +174,26 @@ type scheduleRow struct {
 	Skipped int    `json:"skipped"`
 	Next    string `json:"next,omitempty"`
 	Paused  bool   `json:"paused"`
+	// Skips is why a run that is due now is skipped.
+	Skips string `json:"skips,omitempty"`
+}
+
+// skips is why a run of a device's schedule would be skipped now: another
+// campaign of it is open. One that waits for people alone may be for days.
+func (s *session) skips(ctx context.Context, device string) string {
+	d, err := s.engine.DescribeWorkflowExecution(ctx, workflows.CampaignID(device), "")
+	if err != nil || d.WorkflowExecutionInfo.Status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return ""
+	}
+	why := "runs that are due are skipped while campaign " + cmp.Or(campaignOf(d.WorkflowExecutionInfo), "of the device") + " runs"
+	within, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	v, err := s.engine.QueryWorkflow(within, workflows.CampaignID(device), "", workflows.QueryStatus)
+	var st workflows.Status
+	if err != nil || v.Get(&st) != nil || !st.People {
+		return why
+	}
+	return "runs that are due are skipped while campaign " + st.Campaign + " waits for people, and for nothing else: they say `rollcall tasks done`, or `rollcall abort` ends it, which leaves what is open to the next run"
 }
 
 func (s *session) schedules(cmd *cobra.Command) ([]scheduleRow, error) {
@@ -185,6 +219,7 @@ func (s *session) schedules(cmd *cobra.Command) ([]scheduleRow, error) {
 		if len(d.Info.NextActionTimes) > 0 {
 			row.Next = d.Info.NextActionTimes[0].UTC().Format(time.RFC3339)
 		}
+		row.Skips = s.skips(ctx, strings.TrimPrefix(e.ID, scheduleID("")))
 		rows = append(rows, row)
 	}
 	return rows, nil

@@ -22,6 +22,7 @@ type scheduled struct {
 	ID            string
 	Runs, Skipped int
 	Next          string
+	Skips         string
 }
 
 func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
@@ -72,11 +73,32 @@ func TestAScheduleListsAfreshAtEachRunAndSkipsWhileOneRuns(t *testing.T) {
 		before, runs := c.campaigns(), c.schedule().Runs
 		c.must("schedule", "trigger")
 		require.Eventually(t, func() bool { return c.schedule().Runs == runs+1 }, patience, tick, "the launcher starts, finds the campaign, and ends")
+		require.Equal(t, "runs that are due are skipped while campaign "+campaign+" runs", c.schedule().Skips)
 		release()
 		require.Zero(t, run.wait().code, run.errors())
 		require.Len(t, deaths(t, c.state(campaign)), accounts+1)
 		require.Equal(t, before, c.campaigns(), "no other ledger was begun")
 		requireConsumersServed(t, c.e)
+	})
+	t.Run("a campaign that waits for people blocks the schedule, which says so, and an abort frees it", func(t *testing.T) {
+		c := c.in(t)
+		text, err := os.ReadFile(c.file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(c.file), "tasks.yaml"), []byte("- {kind: purge, name: old backups, owner: people/nobody, due: 2d}\n"), 0o644))
+		require.NoError(t, os.WriteFile(c.file, []byte(strings.Replace(string(text), "sources:\n", "sources:\n  - {name: people, type: manifest, file: tasks.yaml}\n", 1)), 0o644))
+		campaign := strings.TrimSpace(c.must("start"))
+		require.Eventually(t, func() bool {
+			return strings.Contains(c.schedule().Skips, "campaign "+campaign+" waits for people, and for nothing else")
+		}, patience, tick)
+		before, runs := c.campaigns(), c.schedule().Runs
+		c.must("schedule", "trigger")
+		require.Eventually(t, func() bool { return c.schedule().Runs == runs+1 }, patience, tick)
+		require.Equal(t, before, c.campaigns(), "no other ledger was begun")
+		require.Contains(t, strings.Join(strings.Fields(c.must("schedule", "list")), " "), "schedule/esg-01: runs that are due are skipped while campaign "+campaign+" waits for people")
+		c.must("abort")
+		require.Eventually(t, func() bool { return c.schedule().Skips == "" }, patience, tick)
+		require.NoError(t, os.WriteFile(c.file, text, 0o644))
+		require.Len(t, deaths(t, c.closed(c.trigger())), accounts+1, "the schedule has the file as it was created")
 	})
 	t.Run("a schedule that is deleted is gone, and can be made anew", func(t *testing.T) {
 		c := c.in(t)
