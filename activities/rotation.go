@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/listing"
 	"rollcall/internal/metrics"
@@ -44,6 +45,7 @@ type Rotation struct {
 	uses     sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
+	Kept    *inventory.Kept  // what was read ahead of a listing; nil: nothing
 }
 
 // NewRotation gives the activities of one worker process, which carries what
@@ -71,8 +73,9 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		return wire.Roll{}, classify(errVault, err)
 	}
 	if err != nil {
-		began := time.Now()
-		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign)
+		began := r.Kept.Since(time.Now())
+		defer r.forgetListedLater()
+		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Kept: r.Kept, Saw: r.sawPath(in.Campaign)})
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}
@@ -134,6 +137,7 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	rot.LookUp(ctx, rotatable(page, in.Items))
 	reach, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
 	readers := r.livingReaders(ctx, rotatable(page, in.Items))
+	r.lookOnce(ctx, in.Batch.Campaign)
 	since, notAsked := r.madeSince(ctx, in.Batch, rotatable(page, in.Items))
 	still()
 	if err != nil {

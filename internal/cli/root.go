@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"rollcall/internal/inventory"
 	"rollcall/internal/metrics"
 	"rollcall/internal/report"
 )
@@ -70,6 +71,9 @@ type app struct {
 
 	unanswered because // go on with lines of the profile that nobody answered
 	override   because // go on although the device may not be contained
+
+	kept     *inventory.Kept // what is read ahead of a listing; nil: nothing is
+	starting func()          // called when the local engine is about to be started; nil: nobody waits
 
 	asStarted bool // rejoin a campaign whatever the file says by now
 	stay      bool // follow a campaign that waits for people alone

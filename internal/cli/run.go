@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/temporal"
 
+	"rollcall/internal/inventory"
+	"rollcall/internal/listing"
 	"rollcall/workflows"
 )
 
@@ -63,7 +66,29 @@ func (a *app) takeOverFlag(c *cobra.Command) {
 }
 
 func (a *app) run(ctx context.Context) error {
-	return a.withTemporal(ctx, true, nil, func(s *session) error { return s.run(ctx) })
+	return a.withVault(ctx, func(s *session) error {
+		defer s.readAhead(ctx)()
+		if err := s.connect(ctx, true); err != nil {
+			return err
+		}
+		return s.run(ctx)
+	})
+}
+
+// readAhead has what Vault's engines keep read while the local engine starts:
+// an engine of Vault may keep thousands of passwords, each of which is read for
+// the listing. The returned function ends that.
+func (s *session) readAhead(ctx context.Context) (end func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var reading sync.WaitGroup
+	s.kept = inventory.NewKept()
+	s.starting = func() {
+		reading.Go(func() { s.kept.ReadAhead(ctx, s.cfg, listing.Vault{Store: s.store, Kinds: s.kinds, Spec: s.cfg}) })
+	}
+	return func() {
+		stop()
+		reading.Wait()
+	}
 }
 
 func (s *session) run(ctx context.Context) error {

@@ -89,7 +89,7 @@ func (a *app) connect(ctx context.Context, store *ownmount.Store, device string,
 	if err != nil {
 		return nil, err
 	}
-	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, Device: device, PayloadKey: key, Logger: a.logger(), Metrics: a.metrics.Temporal(), MayStart: mayStart})
+	return engine.Connect(ctx, engine.Options{StateDir: a.stateDir, Device: device, PayloadKey: key, Logger: a.logger(), Metrics: a.metrics.Temporal(), MayStart: mayStart, Starting: a.starting})
 }
 
 // payloadKey reads the key that seals Temporal payloads, if one is asked for.

@@ -32,7 +32,7 @@ func (a *app) work(e *engine.Engine, store *ownmount.Store, kinds *registry.Regi
 		w := worker.New(e.Client, wire.RotationQueue, workerOptions(rotation && records))
 		workflows.Register(w)
 		rotations := activities.NewRotation(store, kinds)
-		rotations.Metrics = a.metrics
+		rotations.Metrics, rotations.Kept = a.metrics, a.kept
 		w.RegisterActivity(rotations)
 		workers = append(workers, w)
 	}

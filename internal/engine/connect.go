@@ -32,6 +32,9 @@ type Options struct {
 	// MayStart allows starting the local engine. Without it a local engine
 	// must be running.
 	MayStart bool
+	// Starting is called when this process is about to start a local engine,
+	// which takes a moment. Nil: nobody waits for that.
+	Starting func()
 }
 
 // Engine is a connection to Temporal.
@@ -87,7 +90,7 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{Address: opts.HostPort, namespace: cmp.Or(opts.Namespace, client.DefaultNamespace), stop: func() error { return nil }}
 	if opts.HostPort == "" {
-		local, err := findOrStart(ctx, o.StateDir, o.Device, o.MayStart)
+		local, err := findOrStart(ctx, o)
 		if err != nil {
 			return nil, err
 		}

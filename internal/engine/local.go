@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -44,9 +45,9 @@ func Left(stateDir string) bool {
 // directory: the kernel frees it the moment its owner dies, while an engine
 // whose owner was killed still answers for a while as it shuts down. Who gets
 // the lock starts an engine; who does not joins the owner's.
-func findOrStart(ctx context.Context, stateDir, device string, mayStart bool) (*local, error) {
-	dir := filepath.Join(stateDir, "engine")
-	if !mayStart {
+func findOrStart(ctx context.Context, o Options) (*local, error) {
+	dir := filepath.Join(o.StateDir, "engine")
+	if !o.MayStart {
 		if addr, ok := running(dir); ok {
 			return joined(dir, addr), nil
 		}
@@ -57,13 +58,18 @@ func findOrStart(ctx context.Context, stateDir, device string, mayStart bool) (*
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	starting := func() {}
+	if o.Starting != nil {
+		starting = sync.OnceFunc(o.Starting)
+	}
 	for {
 		lock, err := lockDir(dir)
 		if err != nil {
 			return nil, err
 		}
 		if lock != nil {
-			l, err := startAs(ctx, dir, device, lock)
+			starting()
+			l, err := startAs(ctx, dir, o.Device, lock)
 			if err == nil {
 				end := l.stop
 				l.stop = func() error { return errors.Join(end(), lock.Close()) }

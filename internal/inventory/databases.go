@@ -4,14 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"rollcall/config"
-	"rollcall/internal/vault"
 )
 
 // databaseEngine is the type of Vault's secrets engine for databases
@@ -33,79 +29,56 @@ type connection struct {
 	unread   bool
 }
 
-// databases reads with whom an engine logs in to authorities of the campaign,
-// and whose passwords it keeps there.
-func (l *lister) databases(ctx context.Context, mount string) error {
+// The folders of such an engine.
+var (
+	connections   = keptFolder{folder: "config", fields: []string{"plugin_name", "connection_details"}}
+	databaseRoles = keptFolder{folder: "static-roles", fields: []string{"username", "db_name"}}
+)
+
+// databases begins to read with whom an engine logs in to authorities of the
+// campaign, and whose passwords it keeps there.
+func (l *lister) databases(mount string) {
 	if len(l.anySystem()) == 0 {
-		return nil
+		return
 	}
-	var hidden []string
-	read := func(folder string, each func(name string, data map[string]any)) error {
-		at := mount + "/" + folder
-		names, known, err := l.namesBelow(ctx, at, "")
-		if err != nil {
-			return err
+	e := &engine{mount: mount, kind: databaseEngine}
+	l.engines = append(l.engines, e)
+	l.readFolders(e, []keptFolder{connections, databaseRoles})
+}
+
+// keptInDatabases notes what was read.
+func (l *lister) keptInDatabases(ctx context.Context, e *engine) error {
+	for _, f := range e.folders {
+		if !f.known || slices.ContainsFunc(f.entries, func(k keptEntry) bool { return !k.shown }) {
+			e.hidden = append(e.hidden, e.mount+"/"+f.folder)
 		}
-		got := make([]map[string]any, len(names))
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(8)
-		for i, name := range names {
-			g.Go(func() error {
-				one, err := l.vault.API().Logical().ReadWithContext(gctx, at+"/"+name)
-				switch {
-				case vault.Answered(err, http.StatusForbidden):
-				case err != nil:
-					return vaultError("read", at, err) // its text may name a role
-				case one == nil:
-					got[i] = map[string]any{} // gone since it was listed
-				default:
-					got[i] = one.Data
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for i, name := range names {
-			if known = known && got[i] != nil; got[i] == nil || len(got[i]) > 0 {
-				each(name, got[i])
-			}
-		}
-		if !known {
-			hidden = append(hidden, at)
-		}
-		return nil
 	}
-	connections := map[string]connection{}
-	err := read("config", func(name string, data map[string]any) {
-		c := l.connectionOf(ctx, data)
-		connections[name] = c
+	known := map[string]connection{}
+	for _, k := range e.folders[0].entries {
+		if k.shown && k.data == nil {
+			continue // gone since it was listed
+		}
+		c := l.connectionOf(ctx, k.data)
+		known[k.name] = c
 		if c.username != "" && len(c.in) > 0 && l.concerns(c.in) {
-			at := mount + "/config/" + name
+			at := e.mount + "/config/" + k.name
 			l.uses = append(l.uses, vaultUse{at: at, names: []string{c.username}, in: c.in, write: "password=…", unsure: c.question(at)})
 		}
-	})
-	if err != nil {
-		return err
 	}
-	err = read("static-roles", func(name string, data map[string]any) {
-		username, _ := data["username"].(string)
-		db, _ := data["db_name"].(string)
-		c, known := connections[db]
-		if !known {
+	for _, k := range e.folders[1].entries {
+		username, _ := k.data["username"].(string)
+		db, _ := k.data["db_name"].(string)
+		c, ok := known[db]
+		if !ok {
 			c = connection{in: l.anySystem(), unread: true}
 		}
 		if username != "" && len(c.in) > 0 && l.concerns(c.in) {
-			at := mount + "/static-roles/" + name
-			l.uses = append(l.uses, vaultUse{at: at, names: []string{username}, in: c.in, rotate: "vault write -f " + mount + "/rotate-role/" + name, unsure: c.question(mount + "/config/" + db)})
+			at := e.mount + "/static-roles/" + k.name
+			l.uses = append(l.uses, vaultUse{at: at, names: []string{username}, in: c.in, rotate: "vault write -f " + e.mount + "/rotate-role/" + k.name, unsure: c.question(e.mount + "/config/" + db)})
 		}
-	})
-	if err != nil {
-		return err
 	}
-	if len(hidden) > 0 {
-		l.notShown(mount, "it is a secrets engine of Vault for databases, and this login may not read there with which account Vault logs in, or whose passwords it keeps (%s): if it is one of the roll, a new password from here ends what Vault does there, and cuts off what reads it there", strings.Join(hidden, ", "))
+	if len(e.hidden) > 0 {
+		l.notShown(e.mount, "it is a secrets engine of Vault for databases, and this login may not read there with which account Vault logs in, or whose passwords it keeps (%s): if it is one of the roll, a new password from here ends what Vault does there, and cuts off what reads it there", strings.Join(e.hidden, ", "))
 	}
 	return nil
 }

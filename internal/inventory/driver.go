@@ -57,6 +57,11 @@ func (l *lister) driver(name string) driver {
 			f.more = append(f.more, u.attr)
 		}
 	}
+	for _, e := range l.engines {
+		if _, asked := e.in[name]; asked && e.attr != "" && !slices.Contains(f.more, e.attr) {
+			f.more = append(f.more, e.attr)
+		}
+	}
 	if len(f.more) > 0 {
 		f.read = append(slices.Clone(f.read), f.more...)
 	}

@@ -25,7 +25,9 @@ import (
 // place and what to do; mistakes in manifests are *config.Errors with lines.
 // Listing again after an error is always safe.
 func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, campaign string, now time.Time) (*credential.Roll, []Warning, error) {
-	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, tokens: at.Tokens, vault: v, elsewhere: map[string]map[string]bool{}, hints: map[reference]string{}, held: map[credential.Path]held{}}
+	l := newLister(ctx, c, at, v)
+	defer l.end()
+	ctx = l.ctx
 	if err := l.check(); err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +61,7 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 		return err
 	}
 	l.prose = l.proseOf()
+	l.warmTokens()
 	// Before accounts are read, for their names at these mounts are read with
 	// them.
 	if err := l.ldapMounts(ctx); err != nil {
@@ -118,6 +121,9 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	}
 	logins, err := l.logins(ctx, known)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.keptByEngines(ctx); err != nil {
 		return nil, nil, err
 	}
 	return mergeAll(l.withoutTasks(), l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses, len(l.allTasks()) > 0})

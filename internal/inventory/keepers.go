@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"rollcall/internal/vault"
 )
 
@@ -22,7 +20,7 @@ type keptFolder struct {
 }
 
 func staticRole(folder string) keptFolder {
-	return keptFolder{folder, []string{"username", "service_account_name"}, func(engine, name string) string {
+	return keptFolder{folder, []string{"dn", "username", "service_account_name"}, func(engine, name string) string {
 		return fmt.Sprintf("vault write -f %s/rotate-role/%s", engine, name)
 	}}
 }
@@ -39,58 +37,34 @@ var directoryEngines = map[string][]keptFolder{
 	"ad":       {staticRole("roles"), checkOutSets},
 }
 
-// keepersOf reads whose passwords an engine keeps. hidden are the folders that
-// our login may not read.
-func (l *lister) keepersOf(ctx context.Context, engine, kind, attr string, directories map[string][]string) (hidden []string, err error) {
-	for _, in := range directoryEngines[kind] {
-		names, known, err := l.namesBelow(ctx, engine+"/"+in.folder, "")
-		if err != nil {
-			return nil, err
+// keptInDirectories notes whose passwords an engine keeps.
+func (l *lister) keptInDirectories(ctx context.Context, e *engine) error {
+	hidden := e.hidden
+	for _, f := range e.folders {
+		at := e.mount + "/" + f.folder
+		if !f.known || slices.ContainsFunc(f.entries, func(k keptEntry) bool { return !k.shown }) {
+			hidden = append(hidden, at)
 		}
-		found := make([]vaultUse, len(names))
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(8)
-		seen := make([]bool, len(names))
-		for i, name := range names {
-			g.Go(func() error {
-				at := engine + "/" + in.folder + "/" + name
-				got, err := l.vault.API().Logical().ReadWithContext(gctx, at)
-				switch {
-				case vault.Answered(err, http.StatusForbidden):
-					return nil
-				case err != nil:
-					return vaultError("read", at, err)
+		for _, k := range f.entries {
+			u := vaultUse{at: at + "/" + k.name, attr: e.attr, rotate: f.rotate(e.mount, k.name), in: e.in}
+			for _, field := range f.fields {
+				if one, _ := k.data[field].(string); one != "" {
+					u.names = append(u.names, one)
 				}
-				seen[i] = true
-				if got == nil {
-					return nil // gone since it was listed
-				}
-				found[i] = vaultUse{at: at, attr: attr, rotate: in.rotate(engine, name), in: directories}
-				if dn, _ := got.Data["dn"].(string); dn != "" {
-					found[i].names = append(found[i].names, dn)
-				}
-				for _, field := range in.fields {
-					if one, _ := got.Data[field].(string); one != "" {
-						found[i].names = append(found[i].names, one)
-					}
-					found[i].names = append(found[i].names, texts(got.Data[field])...)
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return nil, err
-		}
-		if !known || slices.Contains(seen, false) {
-			hidden = append(hidden, engine+"/"+in.folder)
-		}
-		for _, u := range found {
-			if err := l.noteUse(ctx, engine, u); err != nil {
-				return nil, err
+				u.names = append(u.names, texts(k.data[field])...)
+			}
+			if len(u.names) == 0 {
+				continue
+			}
+			if err := l.noteUse(ctx, e.mount, u); err != nil {
+				return err
 			}
 		}
 	}
-	return hidden, nil
+	if len(hidden) > 0 {
+		l.notShown(e.mount, "it is a secrets engine of Vault for a directory, and this login may not read there with which account Vault binds, or whose passwords it keeps (%s): if it is one of the roll, a new password from here ends what Vault does there, and cuts off what reads it there", strings.Join(hidden, ", "))
+	}
+	return nil
 }
 
 // namesBelow lists a folder with the folders in it. known: our login may list

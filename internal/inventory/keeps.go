@@ -31,7 +31,7 @@ func (l *lister) mayWrite(ctx context.Context, c *credential.Credential, p crede
 // end that the present version has tells only what they were when it was
 // written.
 func (l *lister) keeps(ctx context.Context, c *credential.Credential, p credential.Path, h held, trouble told) error {
-	k, err := l.vault.Keeping(ctx, p)
+	k, err := l.keeping(ctx, p)
 	way := ""
 	if slices.Contains(c.Paths, p) {
 		way = ways(c, p, "do that, or set delete_version_after to 0 on the secret and on its mount")

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
+	"golang.org/x/sync/errgroup"
 
 	"rollcall/config"
 	"rollcall/internal/authority"
@@ -27,6 +29,12 @@ type Authorities struct {
 	// Nil: nobody looks at them. A look ends, rarely, a token that Vault is
 	// just making (minted.NotLookedUp), so who lists for himself makes none.
 	Tokens *minted.Tokens
+	// Kept are readings of what Vault's engines keep that this look may share.
+	// Nil: there are none.
+	Kept *Kept
+	// Saw is told what each path that is read holds, and when it was asked.
+	// Nil: no value leaves the listing. It may be called by several at once.
+	Saw func(p credential.Path, live vault.Live, asked time.Time)
 }
 
 // Directory searches one LDAP directory, over pages. *directory.Client is one.
@@ -90,6 +98,8 @@ type lister struct {
 	systems    map[string]authority.Finder
 	tokens     *minted.Tokens
 	vault      Vault
+	kept       *Kept
+	handOn     func(credential.Path, vault.Live, time.Time)
 	candidates []Candidate
 	tasks      []credential.Credential // of people
 	warnings   []Warning
@@ -105,6 +115,7 @@ type lister struct {
 
 	mounts     []*authMount               // of type ldap, that ask a directory of the campaign
 	uses       []vaultUse                 // accounts with which Vault itself works
+	engines    []*engine                  // of Vault, that may work with an account of the campaign
 	hosts      sync.Map                   // addresses by host, as this machine sees them
 	spellings  sync.Map                   // what directories call entries, by reference: asked
 	folders    sync.Map                   // names in folders of auth mounts, by path: listOnce
@@ -126,6 +137,14 @@ type lister struct {
 	names     map[string][]string // what accounts are called, by credential id
 	namesOnce sync.Once
 	rotates   map[credential.Path]bool // what the roll rotates
+
+	ctx   context.Context // of all that the listing asks
+	stop  context.CancelFunc
+	reads errgroup.Group // of what engines keep
+
+	beside   errgroup.Group // nobody waits for it but end
+	settings errgroup.Group // of secrets
+	keepings map[secretPath]*keepingAhead
 }
 
 func (l *lister) warn(code credential.FindingCode, format string, args ...any) {

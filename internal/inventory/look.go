@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,6 +38,13 @@ func (l *lister) heldOf(live vault.Live) held {
 		live.More = ""
 	}
 	return held{live.Problem, live.Found, live.Version > 0, live.Ends && live.Problem == "", live.Keys, live.Also, live.More, field, device, live.Before()}
+}
+
+// saw hands on what a path was seen to hold. No value stays in the listing.
+func (l *lister) saw(p credential.Path, live vault.Live, asked time.Time) {
+	if l.handOn != nil {
+		l.handOn(p, live, asked)
+	}
 }
 
 // looksAtOnce bounds the reads of Vault that the look has in flight.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
@@ -84,6 +85,7 @@ func (k *pathsLook) holds(ctx context.Context, p credential.Path) (held, bool, e
 	if h, known := k.held[p]; known {
 		return h, true, nil
 	}
+	asked := time.Now()
 	live, err := k.vault.ReadLive(ctx, p, 0)
 	switch problem := placeProblem(err); {
 	case problem != "":
@@ -96,6 +98,7 @@ func (k *pathsLook) holds(ctx context.Context, p credential.Path) (held, bool, e
 	case err != nil:
 		return held{}, false, fmt.Errorf("looking at %s: %w; the listing was given up and nothing was changed", p, err)
 	}
+	k.lister.saw(p, live, asked)
 	return k.heldOf(live), true, nil
 }
 

@@ -29,8 +29,10 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 		if err := l.loginKind(ctx, &c); err != nil {
 			return err
 		}
-		if live, read := m.Live(c.Path.Field); read {
+		if live, asked, read := m.Live(c.Path.Field); read {
 			l.held[*c.Path] = l.heldOf(live)
+			l.saw(*c.Path, live, asked)
+			l.askKeeping(c)
 			if c.Account == "" {
 				c.Users = live.Users()
 			}

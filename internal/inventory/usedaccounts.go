@@ -21,10 +21,15 @@ import (
 // way round, and so takes as few calls as Vault has such places, however long
 // the roll is. What our login may not read is left out: the listing says so.
 func UsedByVault(ctx context.Context, c *config.Campaign, at Authorities, v Vault, authority string) (map[string][]credential.Problem, error) {
-	l := &lister{c: c, dirs: at.Directories, systems: at.Systems, vault: v, only: authority}
+	l := newLister(ctx, c, at, v)
+	defer l.end()
+	ctx, l.only, l.tokens = l.ctx, authority, nil
 	err := l.eachLDAPMount(ctx, func(*authMount, map[string]any) error { return nil })
 	if err == nil {
 		err = l.engineUses(ctx)
+	}
+	if err == nil {
+		err = l.keptByEngines(ctx)
 	}
 	if err != nil {
 		return nil, notLookedAt(err)

@@ -45,13 +45,31 @@ func (l *lister) engineUses(ctx context.Context) error {
 		if _, known := directoryEngines[kind]; known && len(l.c.Directories) > 0 {
 			err = l.engine(ctx, mount, kind)
 		} else if kind == databaseEngine {
-			err = l.databases(ctx, mount)
+			l.databases(mount)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// engine is one of Vault's secrets engines. What it keeps is read beside the
+// rest of the listing.
+type engine struct {
+	mount, kind string
+	attr        string              // by which it looks for accounts
+	in          map[string][]string // the directories that it may ask
+	hidden      []string            // what our login may not read there
+	folders     []*keptFolders
+}
+
+// keptFolders is one folder of an engine, as it was read.
+type keptFolders struct {
+	keptFolder
+	entries []keptEntry
+	known   bool
+	err     error
 }
 
 func (l *lister) engine(ctx context.Context, mount, kind string) error {
@@ -61,40 +79,62 @@ func (l *lister) engine(ctx context.Context, mount, kind string) error {
 	if err != nil && !denied {
 		return vaultError("read", at, err)
 	}
-	directories, attr := map[string][]string{}, ""
+	e := &engine{mount: mount, kind: kind, in: map[string][]string{}}
 	if read != nil {
 		url, _ := read.Data["url"].(string)
 		below, _ := read.Data["userdn"].(string)
-		attr, _ = read.Data["userattr"].(string)
-		directories, err = l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)})
+		attr, _ := read.Data["userattr"].(string)
+		e.attr, _ = directory.AttributeType(attr)
+		e.in, err = l.asks(ctx, strings.Split(url, ","), &authMount{below: strings.TrimSpace(below)})
 		if err == nil {
-			err = l.bindOf(ctx, mount, read.Data, directories)
+			err = l.bindOf(ctx, mount, read.Data, e.in)
 		}
 		if err != nil {
 			return err
 		}
 	} else { // it may be any
 		for name := range l.c.Directories {
-			directories[name] = nil
+			e.in[name] = nil
 		}
 	}
-	if len(directories) == 0 {
+	if len(e.in) == 0 {
 		return nil // another directory's
 	}
-	var hidden []string
 	if denied {
-		hidden = append(hidden, at)
+		e.hidden = append(e.hidden, at)
 	}
-	if l.concerns(directories) {
-		attr, _ = directory.AttributeType(attr)
-		folders, err := l.keepersOf(ctx, mount, kind, attr, directories)
-		if err != nil {
+	l.engines = append(l.engines, e)
+	if l.concerns(e.in) {
+		l.readFolders(e, directoryEngines[kind])
+	}
+	return nil
+}
+
+// readFolders begins to read what an engine keeps.
+func (l *lister) readFolders(e *engine, folders []keptFolder) {
+	for _, in := range folders {
+		f := &keptFolders{keptFolder: in}
+		e.folders = append(e.folders, f)
+		l.reads.Go(func() error {
+			f.entries, f.known, f.err = l.kept.folder(l.ctx, l, e.mount+"/"+in.folder, in.fields...)
+			return f.err
+		})
+	}
+}
+
+// keptByEngines notes whose passwords the engines keep, once that is read.
+func (l *lister) keptByEngines(ctx context.Context) error {
+	if err := l.reads.Wait(); err != nil {
+		return err
+	}
+	for _, e := range l.engines {
+		note := l.keptInDirectories
+		if e.kind == databaseEngine {
+			note = l.keptInDatabases
+		}
+		if err := note(ctx, e); err != nil {
 			return err
 		}
-		hidden = append(hidden, folders...)
-	}
-	if len(hidden) > 0 {
-		l.notShown(mount, "it is a secrets engine of Vault for a directory, and this login may not read there with which account Vault binds, or whose passwords it keeps (%s): if it is one of the roll, a new password from here ends what Vault does there, and cuts off what reads it there", strings.Join(hidden, ", "))
 	}
 	return nil
 }

@@ -16,24 +16,32 @@ import (
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/protocol"
-	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
 
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, nil)
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{})
+}
+
+// Beside is what the listing of a run shares with what comes before and after
+// it in the same process, so that nothing is asked twice within moments. The
+// zero value: nothing.
+type Beside struct {
+	Kept *inventory.Kept // what was read ahead
+	Saw  func(p credential.Path, live vault.Live, asked time.Time)
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
 // Vault as well, which takes the worker's rights.
-func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, kinds.Tokens())
+func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
+	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw})
 	return roll, err
 }
 
-func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, tokens *minted.Tokens) (*credential.Roll, []inventory.Warning, error) {
+func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -44,11 +52,11 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err := Names(ctx, store, spec); err != nil {
 		return nil, nil, err
 	}
-	at, err := authorities(kinds, spec)
+	open, err := authorities(kinds, spec)
 	if err != nil {
 		return nil, nil, err
 	}
-	at.Tokens = tokens
+	at.Directories, at.Systems = open.Directories, open.Systems
 	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC())
 	if err != nil {
 		return nil, nil, err

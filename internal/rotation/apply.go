@@ -74,6 +74,7 @@ type job struct {
 	afterRetire string            // the change mark as Retire left it, or an earlier pass's; empty if that is not known
 	unsent      bool              // no server has the staged value
 	handed      bool              // lives were taken over from Prepare
+	listed      bool              // which had them from the listing
 	before      map[string]string // change marks from before Set, by server
 
 	sinces map[ownmount.Placed]ownmount.Since // what became of paths, as the notes say

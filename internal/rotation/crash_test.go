@@ -174,17 +174,29 @@ var stories = remembering(append(pairs, []story{
 	}, protocol.ProofBind},
 }...))
 
-// remembering tells each story a second time, with a process that carries what
-// Prepare saw to Apply for as long as it lives.
+// remembering tells each story twice more, with a process that carries what
+// Prepare saw to Apply for as long as it lives, and with one that has what the
+// listing read of the paths besides.
 func remembering(stories []story) []story {
 	for _, s := range stories {
 		stories = append(stories, story{s.name + ", remembered", func() *world {
 			w := s.world()
 			w.cache = NewPreparedCache()
 			return w
+		}, s.proof}, story{s.name + ", remembered since it was listed", func() *world {
+			return s.world().wasListed()
 		}, s.proof})
 	}
 	return stories
+}
+
+// wasListed is a process that has just listed the credential.
+func (w *world) wasListed() *world {
+	w.cache = NewPreparedCache()
+	for _, p := range w.cred.Paths {
+		w.cache.Listed(us, p, w.readLive(p, 0), time.Now())
+	}
+	return w
 }
 
 // newPerson has an earlier temporary value at the place of the hand-over.

@@ -17,6 +17,9 @@ import (
 func (j *job) observeLogins(ctx context.Context, fresh bool) (protocol.Facts, error) {
 	f, err := j.offerAll(ctx, fresh)
 	j.takeAcceptedReadings()
+	if err == nil {
+		err = j.stillAsListed(ctx)
+	}
 	switch f.NewBinds {
 	case protocol.Accepted, protocol.MustChange, protocol.PasswordExpired:
 		if err == nil {

@@ -36,10 +36,17 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 	}
 	base, old, from := map[string]int{}, map[string]credential.Secret{}, make([]int, 0, len(c.Paths))
 	var lives []vault.Live
+	listed := false
 	for i, p := range c.Paths {
-		live, err := r.read(ctx, c, p, 0)
+		live, since, err := r.readPrepared(ctx, c, p)
 		if err != nil {
 			return keptOpen(protocol.Precheck, asStop(err))
+		}
+		if !since.IsZero() {
+			listed = true
+			if since.Before(read) {
+				read = since
+			}
 		}
 		if stop := placeStop(live.Problem, i); stop != nil && (c.Spare == nil || live.Problem != credential.DeletedVersion && !c.Adopted) {
 			return keptOpen(protocol.Precheck, stop)
@@ -71,7 +78,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		return out
 	}
 	if fresh {
-		r.Cache.keep(r.Campaign, c.ID, prepared{staged, lives, account, read})
+		r.Cache.keep(r.Campaign, c.ID, prepared{staged, lives, account, read, listed})
 	} else {
 		from = versions(pathsOf(c, staged), staged.Base)
 	}

@@ -25,6 +25,7 @@ import (
 type PreparedCache struct {
 	kept   *lru.Cache[cacheKey, prepared]
 	proved *lru.Cache[cacheKey, proved]
+	paths  *lru.Cache[cacheKey, listedPath]
 }
 
 // proved is an attempt that an Apply of this process proved dead.
@@ -33,14 +34,15 @@ type proved struct {
 	at      time.Time
 }
 
-type cacheKey struct{ campaign, id string }
+type cacheKey struct{ campaign, id string } // id of a credential, or a path
 
 // prepared is what Prepare saw.
 type prepared struct {
 	staged  ownmount.Staged
 	lives   []vault.Live
 	account kind.Account
-	at      time.Time
+	at      time.Time // the oldest of it
+	listed  bool      // lives are of the listing
 }
 
 const (
@@ -64,7 +66,11 @@ func NewPreparedCache() *PreparedCache {
 	if err != nil {
 		panic(err)
 	}
-	return &PreparedCache{kept, done}
+	paths, err := lru.New[cacheKey, listedPath](maxPaths)
+	if err != nil {
+		panic(err)
+	}
+	return &PreparedCache{kept, done, paths}
 }
 
 // Proved notes that an attempt was proved dead. Call it when the Apply of the
@@ -153,7 +159,7 @@ func (j *job) fromPrepare(fresh bool) bool {
 	if !ok {
 		return false
 	}
-	j.staged, j.lives, j.account, j.handed = p.staged, slices.Clone(p.lives), p.account, true
+	j.staged, j.lives, j.account, j.handed, j.listed = p.staged, slices.Clone(p.lives), p.account, true, p.listed
 	j.paths, j.inForce = j.c.Paths, credential.Secret{}
 	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
 	j.recordedPlaces()

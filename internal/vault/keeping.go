@@ -190,7 +190,7 @@ func (c *Client) mountSettings(ctx context.Context, mount string) (kvSettings, b
 // settingsAt reads the settings at an API path. A right that is missing is no
 // error: seen is false.
 func (c *Client) settingsAt(ctx context.Context, at string) (is kvSettings, seen bool, err error) {
-	got, err := c.api.Logical().ReadWithContext(ctx, at)
+	got, err := c.readSecret(ctx, at, nil)
 	if err != nil {
 		if failed := c.Fail(opKeeping, at, Read, err); !IsDenied(failed) {
 			return kvSettings{}, false, failed

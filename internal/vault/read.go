@@ -10,15 +10,19 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 )
 
-// readSecret is the client's ReadWithDataWithContext for what a campaign reads
+func (c *Client) readSecret(ctx context.Context, path string, params map[string][]string) (*vaultapi.Secret, error) {
+	return ReadSecret(ctx, c.api, path, params)
+}
+
+// ReadSecret is the client's ReadWithDataWithContext for what a campaign reads
 // thousands of times: a plain answer is decoded as it comes in, of which the
 // client makes two copies first. Every other answer is the client's to judge.
-func (c *Client) readSecret(ctx context.Context, path string, params map[string][]string) (*vaultapi.Secret, error) {
+func ReadSecret(ctx context.Context, api *vaultapi.Client, path string, params map[string][]string) (*vaultapi.Secret, error) {
 	ctx, cancel := context.WithCancel(ctx) // takes the client's own time-out of a raw read with it
 	defer cancel()
-	res, err := c.api.Logical().ReadRawWithDataWithContext(ctx, path, params)
+	res, err := api.Logical().ReadRawWithDataWithContext(ctx, path, params)
 	if err != nil || res.StatusCode != http.StatusOK {
-		return c.api.Logical().ParseRawResponseAndCloseBody(res, err)
+		return api.Logical().ParseRawResponseAndCloseBody(res, err)
 	}
 	defer res.Body.Close()
 	got := &vaultapi.Secret{}

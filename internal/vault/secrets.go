@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,14 +16,15 @@ type SecretMeta struct {
 	Custom map[string]string // custom_metadata
 
 	held *Entry
+	read time.Time
 }
 
-// Live is a field as it is now; false if it was not read.
-func (m SecretMeta) Live(field string) (Live, bool) {
+// Live is a field as it was when that was asked; false if it was not read.
+func (m SecretMeta) Live(field string) (live Live, asked time.Time, read bool) {
 	if m.held == nil {
-		return Live{}, false
+		return Live{}, time.Time{}, false
 	}
-	return liveOf(*m.held, field), true
+	return liveOf(*m.held, field), m.read, true
 }
 
 // readsAtOnce is how many secrets are read at a time.
@@ -110,6 +112,7 @@ func (c *Client) eachMeta(ctx context.Context, mount string, paths []string, eac
 func (c *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta, bool, error) {
 	// One read gives what the secret holds and its custom_metadata.
 	if !c.blind.Load() {
+		asked := time.Now()
 		e, err := c.Get(ctx, opListSecrets, mount, path, 0)
 		switch {
 		case IsKind(err, PermissionDenied):
@@ -117,7 +120,7 @@ func (c *Client) secretMeta(ctx context.Context, mount, path string) (SecretMeta
 		case err != nil:
 			return SecretMeta{}, false, err
 		case e.Version > 0 && e.custom != nil:
-			return SecretMeta{Mount: mount, Path: path, Custom: e.custom, held: &e}, true, nil
+			return SecretMeta{Mount: mount, Path: path, Custom: e.custom, held: &e, read: asked}, true, nil
 		}
 	}
 	at, err := below(mount, "metadata", path)

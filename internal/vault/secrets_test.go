@@ -37,7 +37,7 @@ func TestSecretsBelowAPrefixAreListedWithTheirMetadata(t *testing.T) {
 	require.Contains(t, got, root+"/apps", "the prefix itself")
 	require.Contains(t, got, root+"/apps/many/000", "deleted, with metadata left")
 	require.NotContains(t, got, root+"/applications/bystander")
-	_, read := got[root+"/apps/a"].Live("password")
+	_, _, read := got[root+"/apps/a"].Live("password")
 	require.True(t, read, "what it holds came with its metadata")
 	require.Equal(t, map[string]string{"directory": "corp", "account": "uid=a"}, got[root+"/apps/a"].Custom)
 	require.Empty(t, got[root+"/apps/a/b c"].Custom)
