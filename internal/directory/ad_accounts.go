@@ -66,9 +66,10 @@ func domainDN(dn string) string {
 	return "DC=" + strings.ReplaceAll(config.Domain(dn), ".", ",DC=")
 }
 
-// Restricts says what keeps an account of a domain from logging in from anywhere
-// within the next hour ([MS-ADA1] logonHours, [MS-ADA3] userWorkstations), or is
-// empty. A value of the hours that is missing, empty or all ones forbids none.
+// Restricts says what keeps an account of a domain from logging in from
+// anywhere within the next hour ([MS-ADA1] logonHours, [MS-ADA3]
+// userWorkstations), or is empty. A value of the hours that is missing, empty
+// or all ones forbids none.
 func Restricts(e Entry, now time.Time) string {
 	hours := []byte(e.First("logonHours"))
 	switch {

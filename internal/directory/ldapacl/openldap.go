@@ -196,8 +196,8 @@ func byOf(words []string) by {
 	return out
 }
 
-// memberAttributes are those by which somebody is in a group as the caller reads
-// it.
+// memberAttributes are those by which somebody is in a group as the caller
+// reads it.
 var memberAttributes = []string{"", "member", "uniquemember", "roleoccupant"}
 
 // cutLast gives the attribute of "group/CLASS/ATTRIBUTE"; false where none is
