@@ -41,6 +41,9 @@ already. The ledger holds who said so and why. It cannot be taken back.`,
 				if c.Path != "" && c.Value.IsZero() {
 					return fmt.Errorf("%s: Rollcall made no value for it, so it can make no other one; nothing was said", c.Name)
 				}
+				if err := withoutValue("--reason", st.Note, c); err != nil {
+					return err
+				}
 				if !yes {
 					return fmt.Errorf("%s: another value would be made, and every end (%s) has to be changed to it, those that are done too; say so with --yes. Nothing was said", c.Name, strings.Join(c.Ends, ", "))
 				}

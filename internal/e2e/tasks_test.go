@@ -182,6 +182,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.Equal(t, value, p.handed(carol), "the same value")
 
 	// Somebody read it over carol's shoulder: alice's end is to be done anew.
+	p.refused(carol, "--reason holds the value that was handed over", "tasks", "renew", "radius", "--yes", "--reason", "all saw "+value)
 	p.refused(carol, "say so with --yes", "tasks", "renew", "radius", "--reason", "it was seen")
 	require.Zero(t, p.as(carol, "tasks", "renew", "radius", "--reason", "it was seen", "--yes").code)
 	state = p.waiting()
