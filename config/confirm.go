@@ -15,9 +15,9 @@ import (
 type Confirm struct {
 	Account string          `json:"account"` // as in Exclude
 	Path    credential.Path `json:"path"`
-	// Version of the secret that the person looked at: the word is for what that
-	// one holds, and for no later one. 0: for what is there when it is first
-	// used.
+	// Version of the secret that the person looked at: the word is for what
+	// that one holds, and for no later one. 0: for what is there when it is
+	// first used.
 	Version int `json:"version,omitempty"`
 	// Only: the account has no other places than those that the file and a
 	// person's lists name.

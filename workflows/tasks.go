@@ -46,8 +46,8 @@ type tasksState struct {
 	Unclean credential.Refs `json:"unclean,omitempty"`
 	// CameBack: something was not handed over because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
-	// Watch is of the device; nil where it is not asked, as in campaigns that an
-	// earlier version began.
+	// Watch is of the device; nil where it is not asked, as in campaigns that
+	// an earlier version began.
 	Watch *deviceWatch `json:"watch,omitempty"`
 }
 

@@ -187,8 +187,9 @@ func TestEachCommandOfTheRunBookRunsInItsOrder(t *testing.T) {
 	b.next("schedule create --every 168h")
 	u.refuses("a schedule needs a Temporal server that stays up", "schedule", "create", "--every", "168h")
 
-	// Another machine began that one, and is gone. (What it had handed to people
-	// stays with it until it has given no sign of life for four minutes.)
+	// Another machine began that one, and is gone. (What it had handed to
+	// people stays with it until it has given no sign of life for four
+	// minutes.)
 	left := u.ledger().Campaign
 	here := *u
 	here.state = filepath.Join(e.Dir, "here")

@@ -14,8 +14,8 @@ import (
 	"rollcall/internal/vault/setup"
 )
 
-// The device logs in to Vault by an AppRole, as a user or at a mount that asks a
-// directory, and no source lists that login: whoever stole it logs in again
+// The device logs in to Vault by an AppRole, as a user or at a mount that asks
+// a directory, and no source lists that login: whoever stole it logs in again
 // whenever he likes, and reads every new value.
 func TestLoginsOnNoRollThatReadItAreToldAndThoseOfTheDeviceHoldItUp(t *testing.T) {
 	servers(t)

@@ -16,9 +16,9 @@ import (
 // Who is not on the roll may read new values too: whoever has a token of Vault
 // that no login of the roll made (the device may have had one in its
 // configuration), or logs in by an AppRole, as a user, or at an auth mount of
-// another type, that no source lists. Rollcall does not rotate those. Consumers have such tokens and logins as well, and nothing
-// in Vault tells the one from the other, so a person answers: by accessor, by
-// policy, or by mount.
+// another type, that no source lists. Rollcall does not rotate those. Consumers
+// have such tokens and logins as well, and nothing in Vault tells the one from
+// the other, so a person answers: by accessor, by policy, or by mount.
 
 // readers finds out whose policies are about the places of the roll.
 type readers struct {

@@ -14,9 +14,10 @@ var programs = []string{credential.AppRoleMethod, "kubernetes", "aws", "gcp", "a
 // mostlyPrograms are types by which programs come as a rule. An entity does not
 // show by what it logged in there: of a certificate, whether it lies in a
 // device or on a person's card; of type jwt, whether a browser brought the
-// token (the choice is each role's, developer.hashicorp.com/vault/docs/auth/jwt)
-// or a pipeline did. So the type of the mount decides, and a person may accept
-// the login by its name. At a mount of type oidc people log in by a browser.
+// token (the choice is each role's,
+// developer.hashicorp.com/vault/docs/auth/jwt) or a pipeline did. So the type
+// of the mount decides, and a person may accept the login by its name. At a
+// mount of type oidc people log in by a browser.
 var mostlyPrograms = []string{"cert", "jwt"}
 
 // Roll is what a campaign knows of logins that count for nothing.

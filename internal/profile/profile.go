@@ -87,8 +87,8 @@ var grades = []Grade{Vendor, PublicCode, Secondary, Inferred, Unverified}
 // Verified reports whether some source says it.
 func (g Grade) Verified() bool { return g == Vendor || g == PublicCode || g == Secondary }
 
-// UnmarshalJSON reads what a build before called mark, too: a campaign that runs
-// has its profile from then.
+// UnmarshalJSON reads what a build before called mark, too: a campaign that
+// runs has its profile from then.
 func (s *Source) UnmarshalJSON(text []byte) error {
 	type plain Source
 	var old struct{ Mark Grade }
