@@ -79,7 +79,7 @@ func (r *Rotation) reachOf(ctx context.Context, b wire.Batch, cs []credential.Cr
 		return nil, err
 	}
 	if !begun {
-		if out.seen, err = r.seenBy(ctx, spec, b, logins); err != nil {
+		if out.seen, err = r.seenBy(ctx, spec, b, cs, logins); err != nil {
 			return nil, err
 		}
 	}

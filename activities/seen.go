@@ -18,7 +18,7 @@ const seenDetail = "an account of the roll may read what each account there is s
 // says nothing of that: what was logged in with its old password reads on. So
 // the right is looked at anew, in one search for a batch, and where it is not
 // shown it is there.
-func (r *Rotation) seenBy(ctx context.Context, spec *config.Campaign, b wire.Batch, logins []credential.Credential) (map[string]bool, error) {
+func (r *Rotation) seenBy(ctx context.Context, spec *config.Campaign, b wire.Batch, cs, logins []credential.Credential) (map[string]bool, error) {
 	readers, err := r.listedAt(ctx, b, b.Readers)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (r *Rotation) seenBy(ctx context.Context, spec *config.Campaign, b wire.Bat
 	if !ok {
 		return map[string]bool{b.Authority: true}, nil
 	}
-	still, err := asks.StillRead(ctx, here)
+	still, err := asks.StillRead(ctx, here, cs)
 	return map[string]bool{b.Authority: err != nil || slices.ContainsFunc(here, func(c credential.Credential) bool { return still[c.ID] })}, nil
 }
 

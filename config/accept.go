@@ -35,9 +35,9 @@ type Accept struct {
 
 // hiddenFindings are the warnings that something of an authority is not shown,
 // or not looked at.
-// The first two are of directories alone, and the first is meant where an
+// The first three are of directories alone, and the first is meant where an
 // accept names none.
-var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden)}
+var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden)}
 
 // Accepts reports whether a is what a person said to that warning of an
 // authority. A directory without the name of a warning is one of which a part
@@ -94,7 +94,7 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			case directory:
 			case c.Authority(a.Directory) != nil:
 				if !f.has("finding") && !f.has("server") {
-					f.problem("directory", "says not what is accepted of %s: give finding as well, one of %s", c.Called(a.Directory), strings.Join(hiddenFindings[2:], ", "))
+					f.problem("directory", "says not what is accepted of %s: give finding as well, one of %s", c.Called(a.Directory), strings.Join(hiddenFindings[3:], ", "))
 				}
 			default:
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)

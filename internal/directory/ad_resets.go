@@ -84,7 +84,7 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 	}
 	for _, a := range accounts {
 		if adacl.MayReplicate(head, a.sids) {
-			out.Readers = append(out.Readers, a.id)
+			out.Readers, out.ReadsHow = append(out.Readers, a.id), ReadsReplicated
 			if out.ReadAs == nil {
 				out.ReadAs = map[string][]string{}
 			}
@@ -102,7 +102,7 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 // that is open, has its groups from when the account logged in, whatever became
 // of them, while the list is asked at each call ([MS-DRSR] 4.1.10.5.2; tried on
 // Samba 4.17).
-func (activeDirectory) stillRead(ctx context.Context, c *conn, who map[string][]string) (map[string]bool, error) {
+func (activeDirectory) stillRead(ctx context.Context, c *conn, who map[string][]string, _ []string) (map[string]bool, error) {
 	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -42,6 +43,8 @@ type Client struct {
 	resolver  *net.Resolver // nil is the system's
 	roots     *x509.CertPool
 	passwords []func(context.Context) (credential.Secret, error)
+
+	hashes atomic.Bool // see way
 
 	mu      sync.Mutex
 	reached map[string]*server // by Discover, which goes by other names than servers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -25,28 +26,56 @@ func (c *Client) ResetPassword(ctx context.Context, dn string, new, old credenti
 		return errors.New("directory " + c.name + ": a reset needs an entry and a new value")
 	}
 	err := c.resetPassword(ctx, dn, new, old)
-	if err == nil && c.StoredAsSent(ctx, dn) {
-		// What the server makes of it by its own rule holds no value. Where it
-		// refuses that, the value is in force all the same, and StoredAsSent
-		// goes on to say so.
-		_ = c.servers[0].admin(ctx, dn, (*pool).use, func(cn *conn) error {
-			return cn.change(ctx, "have a password hashed", func(l *ldap.Conn) error { return exop(l, dn, new, credential.Secret{}) })
-		})
+	if err == nil && !c.hashes.Load() && c.driver.mayStoreAsSent(c.conf.Set) && c.StoredAsSent(ctx, dn) {
+		// Who may read userPassword, a replica, a log of changes (accesslog,
+		// auditlog) has the value by now, and hashed it would be in force. From
+		// now on the server is asked to hash.
+		c.hashes.Store(true)
+		return Spent{}
 	}
 	return err
 }
 
+// Spent is the error of a reset that the server applied and kept as it was
+// sent, although another way of setting it hashes: the value was readable, and
+// another one has to take its place. The next reset is made in that way.
+type Spent struct{}
+
+func (Spent) Error() string {
+	return "the server kept the new value as it was sent (set: replace, and it does not hash what is written)"
+}
+
 // StoredAsSent reports whether an entry holds its password as it was written,
 // for whoever reads userPassword: a server need not hash what a modify brings
-// (RFC 4519 section 2.41; OpenLDAP does with ppolicy_hash_cleartext). It is
-// asked only of OpenLDAP and where the campaign file has set: replace, and
-// where bind.dn may not see it, the answer is no.
+// (RFC 4519 section 2.41; OpenLDAP does with ppolicy_hash_cleartext), and with
+// passwordStorageScheme CLEAR, or olcPasswordHash {CLEARTEXT}, it hashes
+// nothing. Where bind.dn may not see the value, the configuration says how
+// values are kept, if it is shown; else the answer is no.
 func (c *Client) StoredAsSent(ctx context.Context, dn string) bool {
-	if !c.driver.mayStoreAsSent(c.conf.Set) {
-		return false
-	}
 	e, _, err := c.one(ctx, c.servers[0].name, "", dn, ldap.ScopeBaseObject, "(objectClass=*)", []string{"userPassword"})
-	return err == nil && slices.ContainsFunc(e.Stored["userPassword"], func(s Stored) bool { return s.Scheme == "" || s.Scheme == "CLEAR" || s.Scheme == "CLEARTEXT" })
+	if err == nil && len(e.Stored["userPassword"]) > 0 {
+		return slices.ContainsFunc(e.Stored["userPassword"], Stored.Clear)
+	}
+	clear := false
+	_ = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
+		settings, err := cn.readMany(ctx, "cn=config", ldap.ScopeWholeSubtree, "(|(passwordStorageScheme=*)(olcPasswordHash=*))", "passwordStorageScheme", "olcPasswordHash")
+		for _, s := range settings {
+			for _, scheme := range append(s.GetEqualFoldAttributeValues("passwordStorageScheme"), s.GetEqualFoldAttributeValues("olcPasswordHash")...) {
+				clear = clear || strings.EqualFold(scheme, "CLEAR") || strings.EqualFold(scheme, "{CLEARTEXT}")
+			}
+		}
+		return err
+	})
+	return clear
+}
+
+// way is how passwords are set: as the campaign file says, unless the server
+// was seen to keep readable what is set so.
+func (c *Client) way() string {
+	if c.hashes.Load() {
+		return "exop"
+	}
+	return c.conf.Set
 }
 
 func (c *Client) resetPassword(ctx context.Context, dn string, new, old credential.Secret) error {
@@ -71,7 +100,7 @@ func (s *server) reset(ctx context.Context, dn string, new, old credential.Secre
 		if err := s.client.driver.beforeReset(ctx, cn, dn); err != nil {
 			return err
 		}
-		err := cn.change(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.driver.reset(l, s.client.conf.Set, dn, new, old) })
+		err := cn.change(ctx, "reset a password", func(l *ldap.Conn) error { return s.client.driver.reset(l, s.client.way(), dn, new, old) })
 		if err == nil {
 			s.client.driver.landed(ctx, cn, dn)
 		}

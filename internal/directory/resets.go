@@ -10,6 +10,9 @@ type Resets struct {
 	// Readers are those of the accounts that were asked about that may read
 	// what each account of the directory is set to.
 	Readers []string
+	// ReadsHow says what Readers may and by which right, for people, with a
+	// place for the directory's name.
+	ReadsHow string
 	// ReadAs are the identifiers that each of Readers acted with, for
 	// StillRead.
 	ReadAs map[string][]string
@@ -21,6 +24,12 @@ type Resets struct {
 	// read; empty where they were. Nobody is put first for it then.
 	NotAsked string
 }
+
+// How readers read, and what is to be done besides taking the right away.
+const (
+	ReadsReplicated = "fetch the hashes of all passwords of %s (DS-Replication-Get-Changes-All on the domain, or a right to take that), and a hash logs in"
+	ReadsAsTheyAre  = "read the passwords of accounts of %s, which are kept there as they are (read on userPassword, or proxy, by the rules that it shows)"
+)
 
 // Alike are accounts, by immutable id, that the same others may reset. By holds
 // of those that were asked about the ones that may; one of Accounts among them
@@ -48,19 +57,41 @@ func (c *Client) Resets(ctx context.Context, server string, ids []string) (Reset
 		return err
 	})
 	if len(ids) == 1 { // it sets no other one; whoever had it may read what it is set to
-		out = Resets{Readers: out.Readers, ReadAs: out.ReadAs}
+		out = Resets{Readers: out.Readers, ReadsHow: out.ReadsHow, ReadAs: out.ReadAs}
 	}
 	return out, err
 }
 
-// StillRead are those of who, accounts by immutable id with what Resets said
-// that they act with, that may read now what the accounts of the directory are
-// set to. A driver that cannot tell keeps all of them. It changes nothing. An
-// error means that the server was not reached, does not answer, or does not
-// show it.
-func (c *Client) StillRead(ctx context.Context, who map[string][]string) (still map[string]bool, err error) {
+// Readers are those of some accounts that may read the password of another one
+// of them, by the rules that the directory shows. It is asked where passwords
+// are kept as they are. An error means that this does not show, or that the
+// server does not answer.
+func (c *Client) Readers(ctx context.Context, ids []string) (out []string, err error) {
 	f, ok := c.driver.(interface {
-		stillRead(ctx context.Context, c *conn, who map[string][]string) (map[string]bool, error)
+		readers(ctx context.Context, c *conn, who, of []string) (map[string]bool, error)
+	})
+	if !ok {
+		return nil, nil
+	}
+	err = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) error {
+		may, err := f.readers(ctx, cn, ids, ids)
+		for _, id := range ids {
+			if may[id] {
+				out = append(out, id)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// StillRead are those of who, accounts by immutable id with what Resets said
+// that they act with, that may read now what the accounts of are set to. A
+// driver that cannot tell keeps all of them. It changes nothing. An error means
+// that the server was not reached, does not answer, or does not show it.
+func (c *Client) StillRead(ctx context.Context, who map[string][]string, of []string) (still map[string]bool, err error) {
+	f, ok := c.driver.(interface {
+		stillRead(ctx context.Context, c *conn, who map[string][]string, of []string) (map[string]bool, error)
 	})
 	if !ok {
 		still = map[string]bool{}
@@ -70,7 +101,7 @@ func (c *Client) StillRead(ctx context.Context, who map[string][]string) (still 
 		return still, nil
 	}
 	err = c.servers[0].admin(ctx, "", (*pool).useTwice, func(cn *conn) (err error) {
-		still, err = f.stillRead(ctx, cn, who)
+		still, err = f.stillRead(ctx, cn, who, of)
 		return err
 	})
 	return still, err

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,20 +124,103 @@ func alikeBy(accounts []idAndDN, rulesOf func(dn string) string, may func(target
 	return out
 }
 
-// resets reads the access rules of the database (olcAccess), if bind.dn may see
-// them, and who is in the groups that they name.
-func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
-	base, err := ParseDN(c.server.client.conf.Base)
-	if err != nil {
-		return Resets{}, nil
+// passwordRules are the rules of a directory about userPassword, with who is in
+// the groups that they name.
+type passwordRules struct {
+	hidden string                     // why they are not known, or not all
+	why    string                     // what lets somebody and is not worked out
+	about  func(target string) string // the same for accounts that the same rules are about; empty: none
+	may    func(target, dn string) bool
+}
+
+// resets by the rules about writing.
+func (c *conn) resets(ctx context.Context, ids []string, rules func(context.Context, *conn, bool) (passwordRules, error)) (Resets, error) {
+	by, err := rules(ctx, c, false)
+	if err != nil || by.may == nil {
+		return Resets{NotAsked: by.hidden}, err
 	}
-	databases, err := c.readMany(ctx, "cn=config", ldap.ScopeSingleLevel, "(olcAccess=*)", "olcSuffix", "olcDatabase", "olcAccess", "olcRootDN")
+	accounts, err := c.namedBy(ctx, ids)
 	if err != nil && !answered(err) {
 		return Resets{}, err
 	}
+	return Resets{NotAsked: by.hidden, Why: by.why, Alike: alikeBy(accounts, by.about, by.may)}, nil
+}
+
+// readers are those of who that may read the password of one of the accounts of
+// by the rules about reading.
+func (c *conn) readers(ctx context.Context, who, of []string, rules func(context.Context, *conn, bool) (passwordRules, error)) (map[string]bool, error) {
+	by, err := rules(ctx, c, true)
+	if err != nil {
+		return nil, err
+	}
+	if by.may == nil {
+		return nil, errors.New(by.hidden)
+	}
+	named, err := c.namedBy(ctx, append(slices.Clone(who), of...))
+	if err != nil {
+		return nil, err
+	}
+	dns := map[string]string{}
+	for _, a := range named {
+		dns[a.id] = a.dn
+	}
+	one := map[string]string{} // of each kind of target
+	for _, id := range of {
+		if dn := dns[strings.ToLower(id)]; dn != "" {
+			one[by.about(dn)] = dn
+		}
+	}
+	out := map[string]bool{}
+	for _, id := range who {
+		dn := dns[strings.ToLower(id)]
+		for kind, target := range one {
+			out[id] = out[id] || dn != "" && kind != "" && by.may(target, dn)
+		}
+	}
+	return out, nil
+}
+
+func (f openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
+	return c.resets(ctx, ids, f.rules)
+}
+
+func (f openLDAP) readers(ctx context.Context, c *conn, who, of []string) (map[string]bool, error) {
+	return c.readers(ctx, who, of, f.rules)
+}
+
+func (f openLDAP) stillRead(ctx context.Context, c *conn, who map[string][]string, of []string) (map[string]bool, error) {
+	return c.readers(ctx, slices.Sorted(maps.Keys(who)), of, f.rules)
+}
+
+func (f ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
+	return c.resets(ctx, ids, f.rules)
+}
+
+func (f ds389) readers(ctx context.Context, c *conn, who, of []string) (map[string]bool, error) {
+	return c.readers(ctx, who, of, f.rules)
+}
+
+func (f ds389) stillRead(ctx context.Context, c *conn, who map[string][]string, of []string) (map[string]bool, error) {
+	return c.readers(ctx, slices.Sorted(maps.Keys(who)), of, f.rules)
+}
+
+// rules are those of the database (olcAccess), if bind.dn may see them, and who
+// may act for others.
+func (openLDAP) rules(ctx context.Context, c *conn, read bool) (passwordRules, error) {
+	base, err := ParseDN(c.server.client.conf.Base)
+	if err != nil {
+		return passwordRules{}, nil
+	}
+	databases, err := c.readMany(ctx, "cn=config", ldap.ScopeWholeSubtree, "(|(olcAccess=*)(objectClass=olcGlobal))", "olcSuffix", "olcDatabase", "olcAccess", "olcRootDN", "olcAuthzPolicy")
+	if err != nil && !answered(err) {
+		return passwordRules{}, err
+	}
 	var ours, frontend []string
-	root := ""
+	root, policy, global := "", "", false
 	for _, e := range databases {
+		if strings.EqualFold(e.DN, "cn=config") {
+			policy, global = e.GetAttributeValue("olcAuthzPolicy"), true
+		}
 		if strings.HasSuffix(e.GetAttributeValue("olcDatabase"), "frontend") {
 			frontend = e.GetAttributeValues("olcAccess")
 		}
@@ -145,66 +230,75 @@ func (openLDAP) resets(ctx context.Context, c *conn, ids []string) (Resets, erro
 			}
 		}
 	}
-	if len(ours) == 0 {
-		return Resets{NotAsked: "olcAccess of the database in cn=config is not shown to bind.dn"}, nil
+	acts, err := c.acting(ctx, policy, global)
+	if err != nil {
+		return passwordRules{}, err
 	}
-	accounts, err := c.namedBy(ctx, ids)
-	if err != nil && !answered(err) {
-		return Resets{}, err
+	if len(ours) == 0 {
+		out := passwordRules{hidden: "olcAccess of the database in cn=config is not shown to bind.dn"}
+		if acts != nil {
+			out.about, out.may = func(string) string { return "-" }, func(_, dn string) bool { return acts(dn) }
+		}
+		return out, nil
 	}
 	rules := ldapacl.OpenLDAP(append(ours, frontend...))
-	in, hidden, err := c.members(ctx, ldapacl.Groups(rules))
-	if err != nil {
-		return Resets{}, err
+	may, groups := ldapacl.May, ldapacl.Groups(rules)
+	if read {
+		may, groups = ldapacl.MayRead, ldapacl.ReadGroups(rules)
 	}
-	out := Resets{}
+	in, hidden, err := c.members(ctx, groups)
+	if err != nil {
+		return passwordRules{}, err
+	}
+	out := passwordRules{}
 	if hidden {
-		out.NotAsked = "bind.dn is not shown who is in a group that olcAccess names"
+		out.hidden = "bind.dn is not shown who is in a group that olcAccess names"
 	}
 	if undecided := ldapacl.Undecided(rules); len(undecided) > 0 {
-		out.Why = "olcAccess lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
+		out.why = "olcAccess lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
 	}
-	out.Alike = alikeBy(accounts, func(dn string) string {
+	out.about = func(dn string) string {
 		key := "-"
 		for _, n := range ldapacl.For(rules, dn) {
 			key += strconv.Itoa(n) + "-"
 		}
 		return key
-	}, func(target, dn string) bool {
-		if root != "" && SameDN(root, dn) {
+	}
+	out.may = func(target, dn string) bool {
+		if root != "" && SameDN(root, dn) || acts != nil && acts(dn) {
 			return true
 		}
-		return ldapacl.May(rules, target, dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
-	})
+		return may(rules, target, dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
+	}
 	return out, nil
 }
 
-// resets reads the rules (aci) of the entries and of those above them, if
-// bind.dn may see them, and who is in the groups that they name.
-func (ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
-	accounts, err := c.namedBy(ctx, ids)
-	if err != nil && !answered(err) {
-		return Resets{}, err
-	}
+// rules are those (aci) of the entries and of those above them, if bind.dn may
+// see them.
+func (ds389) rules(ctx context.Context, c *conn, read bool) (passwordRules, error) {
 	above, err := c.readMany(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "(aci=*)", "aci")
 	if err != nil && !answered(err) {
-		return Resets{}, err
+		return passwordRules{}, err
 	}
 	for dn := parentDN(c.server.client.conf.Base); dn != ""; dn = parentDN(dn) {
 		higher, err := c.readMany(ctx, dn, ldap.ScopeBaseObject, "(objectClass=*)", "aci")
 		if err != nil && !answered(err) {
-			return Resets{}, err
+			return passwordRules{}, err
 		}
 		above = append(above, higher...)
 	}
 	if !slices.ContainsFunc(above, func(e *ldap.Entry) bool { return len(e.GetAttributeValues("aci")) > 0 }) {
-		return Resets{NotAsked: "no aci is shown to bind.dn"}, nil
+		return passwordRules{hidden: "no aci is shown to bind.dn"}, nil
+	}
+	of := ldapacl.ACIOf
+	if read {
+		of = ldapacl.ACIReads
 	}
 	var rules []ldapacl.ACI
 	var groups, undecided []string
 	for _, e := range above {
 		for _, text := range e.GetAttributeValues("aci") {
-			if a, writes := ldapacl.ACIOf(e.DN, text); writes {
+			if a, grants := of(e.DN, text); grants {
 				rules, undecided = append(rules, a), append(undecided, a.Other...)
 				for _, w := range a.Who {
 					groups = append(groups, w.Group)
@@ -215,16 +309,16 @@ func (ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) 
 	groups = slices.DeleteFunc(groups, func(g string) bool { return g == "" })
 	in, hidden, err := c.members(ctx, groups)
 	if err != nil {
-		return Resets{}, err
+		return passwordRules{}, err
 	}
-	out := Resets{}
+	out := passwordRules{}
 	if hidden {
-		out.NotAsked = "bind.dn is not shown who is in a group that an aci names"
+		out.hidden = "bind.dn is not shown who is in a group that an aci names"
 	}
 	if undecided = slices.Compact(slices.Sorted(slices.Values(undecided))); len(undecided) > 0 {
-		out.Why = "an aci lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
+		out.why = "an aci lets somebody set passwords by what is not worked out here: " + strings.Join(undecided, ", ")
 	}
-	about := func(dn string) (key string) {
+	out.about = func(dn string) (key string) {
 		for n, r := range rules {
 			if r.Applies(dn) {
 				key += strconv.Itoa(n) + "-"
@@ -232,13 +326,13 @@ func (ds389) resets(ctx context.Context, c *conn, ids []string) (Resets, error) 
 		}
 		return key
 	}
-	out.Alike = alikeBy(accounts, about, func(target, dn string) bool {
+	out.may = func(target, dn string) bool {
 		return slices.ContainsFunc(rules, func(r ldapacl.ACI) bool {
 			return r.Applies(target) && slices.ContainsFunc(r.Who, func(w ldapacl.Who) bool {
 				return w.May(dn, func(group string) bool { return in[foldDN(group)][foldDN(dn)] })
 			})
 		})
-	})
+	}
 	return out, nil
 }
 

@@ -45,6 +45,13 @@ func storedAs(value string) Stored {
 	return s
 }
 
+// Clear reports whether the value is kept as it is: whoever reads it has the
+// password. {CLEAR} is 389 Directory Server's word for it, {CLEARTEXT}
+// OpenLDAP's.
+func (s Stored) Clear() bool {
+	return !s.Void && (s.Scheme == "" || s.Scheme == "CLEAR" || s.Scheme == "CLEARTEXT")
+}
+
 func storedValues(values []string) []Stored {
 	out := make([]Stored, 0, len(values))
 	for _, v := range values {

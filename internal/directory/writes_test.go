@@ -106,28 +106,24 @@ func TestWhatAServerSaysToAChangeIsReadByItsWords(t *testing.T) {
 }
 
 // slapd keeps what a modify writes as it is, for whoever reads userPassword,
-// unless it is told to hash it.
-func TestAReplacedPasswordIsNotKeptReadable(t *testing.T) {
+// unless it is told to hash it. Hashed afterwards the value would be in force,
+// and known to whoever listened; so another one takes its place.
+func TestAReplacedPasswordThatWasReadableDoesNotStayInForce(t *testing.T) {
 	t.Parallel()
-	s := startSlapd(t, lab.SlapdOptions{KeepsClear: true, Accounts: lab.SeedAccounts("svc", 1)})
+	s := startSlapd(t, lab.SlapdOptions{KeepsClear: true, Accounts: lab.SeedAccounts("svc", 2)})
 	d := configOf(s)
 	d.Set = "replace"
 	c := open(t, d, s.BinderPassword)
-	dn, next := s.AccountDN("svc0001"), credential.NewSecret("a-new-value-of-some-length")
-	require.NoError(t, c.ResetPassword(t.Context(), dn, next, credential.Secret{}))
-	admin, err := s.AdminConn(t.Context())
-	require.NoError(t, err)
-	defer admin.Close()
-	res, err := admin.Search(ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"userPassword"}, nil))
-	require.NoError(t, err)
-	require.Regexp(t, `^\{[A-Z0-9]+\}`, res.Entries[0].GetAttributeValue("userPassword"))
-	require.False(t, c.StoredAsSent(t.Context(), dn))
-	answer, err := c.Offer(t.Context(), s.LDAPS(), dn, next)
-	require.NoError(t, err)
-	require.Equal(t, protocol.Accepted, answer)
-
-	m := ldap.NewModifyRequest(dn, nil)
-	m.Replace("userPassword", []string{"as it is"})
-	require.NoError(t, admin.Modify(m))
+	dn, spent, next := s.AccountDN("svc0001"), credential.NewSecret("a-new-value-of-some-length"), credential.NewSecret("another-value-of-some-length")
+	require.ErrorAs(t, c.ResetPassword(t.Context(), dn, spent, credential.Secret{}), &Spent{})
 	require.True(t, c.StoredAsSent(t.Context(), dn))
+	require.NoError(t, c.ResetPassword(t.Context(), dn, next, credential.Secret{}))
+	require.False(t, c.StoredAsSent(t.Context(), dn))
+	for value, want := range map[string]protocol.Answer{spent.Reveal(): protocol.Refused, next.Reveal(): protocol.Accepted} {
+		answer, err := c.Offer(t.Context(), s.LDAPS(), dn, credential.NewSecret(value))
+		require.NoError(t, err)
+		require.Equal(t, want, answer)
+	}
+	require.NoError(t, c.ResetPassword(t.Context(), s.AccountDN("svc0002"), spent, credential.Secret{}))
+	require.False(t, c.StoredAsSent(t.Context(), s.AccountDN("svc0002")), "by then it is set so that the server hashes it")
 }

@@ -282,7 +282,7 @@ func aResetEndsNoReading(t *testing.T, s *lab.Samba, admin *ldap.Conn, reader cr
 	defer client.Close()
 	still := func(c credential.Credential) bool {
 		require.NotEmpty(t, c.ReadsAs)
-		now, err := client.StillRead(t.Context(), map[string][]string{c.Subject: c.ReadsAs})
+		now, err := client.StillRead(t.Context(), map[string][]string{c.Subject: c.ReadsAs}, nil)
 		require.NoError(t, err)
 		return now[c.Subject]
 	}

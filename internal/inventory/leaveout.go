@@ -87,8 +87,8 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
 		if m.readsOthers(&l.Credential) && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource }) {
-			warnings = append(warnings, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may fetch the hashes of all passwords of %s (%s) and is left out (%s): whoever stole it has each new one there, and a hash logs in; take that right from it, or take the exclude out and rotate it first",
-				l.Name, l.Authority, byReplication, reason)})
+			warnings = append(warnings, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may %s, and is left out (%s): whoever stole it has each new one there; take that right from it, or take the exclude out and rotate it first",
+				l.Name, m.readsHow(l.Authority), reason)})
 		}
 		delete(m.drafts, id)
 	}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -194,8 +195,10 @@ func (m *merger) noteResets(own ownIdentities) {
 	}
 }
 
-// byReplication is the right by which a domain hands out passwords.
-const byReplication = "DS-Replication-Get-Changes-All on the domain, or a right to take that"
+// readsHow says what an account may read of others, and by which right.
+func (m *merger) readsHow(authority string) string {
+	return fmt.Sprintf(m.lost.resets[authority].ReadsHow, authority)
+}
 
 func (m *merger) readsOthers(c *credential.Credential) bool {
 	return slices.Contains(m.lost.resets[c.Authority].Readers, c.Subject)
@@ -214,6 +217,6 @@ func (m *merger) noteReaders(own ownIdentities) {
 		}
 		l.resets, l.ReadsOthers = l.resets || listed[l.Authority] > 1, true
 		l.ReadsAs = m.lost.resets[l.Authority].ReadAs[l.Subject]
-		l.find(credential.FindingReadsOthers, "it may fetch the hashes of all passwords of %s (%s), and a hash logs in: nothing is set there, its own included, before that right is gone, for what is logged in with its old password reads on when that is dead. Take the right away before the run (of a group: from the list, for a ticket keeps its groups) and give it to another account later. Whoever stole it has had all hashes of before, too, that of krbtgt among them", l.Authority, byReplication)
+		l.find(credential.FindingReadsOthers, "it may %s: nothing is set there, its own included, before that right is gone, for what is logged in with its old password reads on when that is dead. Take the right away before the run (of a group: from the list, for a ticket keeps its groups) and give it to another account later. Whoever stole it has had all of before, too; in a domain that of krbtgt among them", m.readsHow(l.Authority))
 	}
 }

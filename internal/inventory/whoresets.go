@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 )
@@ -14,7 +15,7 @@ import (
 // the passwords of which others, where its driver shows that. What is not shown
 // is a warning: the order of those accounts is then up to the campaign file.
 func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]directory.Resets, error) {
-	ids := map[string]map[string]bool{}
+	ids, clear := map[string]map[string]bool{}, map[string]int{}
 	for _, c := range l.candidates {
 		found := known[refTo(l.c, c.Authority, c.Account)]
 		if c.Found != nil {
@@ -25,6 +26,9 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 				ids[c.Authority] = map[string]bool{}
 			}
 			ids[c.Authority][a.Subject] = true
+			if a.facts != nil && slices.ContainsFunc(a.facts.stored, directory.Stored.Clear) {
+				clear[c.Authority]++
+			}
 		}
 	}
 	out := map[string]directory.Resets{}
@@ -43,7 +47,40 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 			l.warn(credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
 				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
 		}
+		if clear[name] > 0 && !l.keptAsTheyAre(name) {
+			l.readersOf(ctx, name, slices.Sorted(maps.Keys(ids[name])), &got)
+		}
 		out[name] = got
 	}
 	return out, nil
+}
+
+// keptAsTheyAre says that a directory keeps passwords as they are, by what the
+// search for the accounts showed of those from before: new ones will be kept
+// so, unless its scheme was changed since. It reports whether a person has
+// accepted that.
+func (l *lister) keptAsTheyAre(name string) bool {
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingStoredAsSent) }); i >= 0 {
+		l.warn(credential.FindingAccepted, "%s keeps passwords as they are, which the campaign file accepts: %s", name, l.c.Accept[i].Reason)
+		return true
+	}
+	l.warn(credential.FindingStoredAsSent, "%s keeps passwords as they are (passwordStorageScheme CLEAR, olcPasswordHash {CLEARTEXT}, or none): whoever may read userPassword, a backup or a log of changes has each new one. Set a scheme that hashes before the run, or accept it: accept: - {directory: %s, finding: %s, reason: …}",
+		name, name, credential.FindingStoredAsSent)
+	return false
+}
+
+// readersOf adds the accounts that may read the passwords of others.
+func (l *lister) readersOf(ctx context.Context, name string, ids []string, got *directory.Resets) {
+	d, ok := l.dirs[name].(interface {
+		Readers(ctx context.Context, ids []string) ([]string, error)
+	})
+	if !ok {
+		return
+	}
+	readers, err := d.Readers(ctx, ids)
+	if err != nil {
+		l.warn(credential.FindingResetsHidden, "%s keeps passwords as they are and does not show bind.dn which of the accounts may read them (%s): such an account is not waited for, and whoever stole it has each new value", name, err)
+		return
+	}
+	got.Readers, got.ReadsHow = readers, directory.ReadsAsTheyAre
 }

@@ -193,17 +193,18 @@ type Told struct {
 // each account there is set to.
 type Readable interface {
 	// StillRead are those of some accounts of the roll, by credential ID, that
-	// have it now. It changes nothing. An error means that this is not known.
-	StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error)
+	// have it now, of one of others at least. It changes nothing. An error
+	// means that this is not known.
+	StillRead(ctx context.Context, readers, of []credential.Credential) (map[string]bool, error)
 }
 
 // StillRead asks a directory for them.
-func StillRead(ctx context.Context, readers []credential.Credential, ask func(context.Context, map[string][]string) (map[string]bool, error)) (map[string]bool, error) {
+func StillRead(ctx context.Context, readers, of []credential.Credential, ask func(context.Context, map[string][]string, []string) (map[string]bool, error)) (map[string]bool, error) {
 	who, out := map[string][]string{}, map[string]bool{}
 	for _, c := range readers {
 		who[c.Subject] = c.ReadsAs
 	}
-	still, err := ask(ctx, who)
+	still, err := ask(ctx, who, Subjects(of))
 	for _, c := range readers {
 		out[c.ID] = still[c.Subject]
 	}
@@ -339,6 +340,16 @@ type Account struct {
 	// server says.
 	ByItself bool
 }
+
+// Spent is the error of a Set that was applied, and after which others may have
+// the value: it is not to stay in force, and another one is set instead, which
+// does not share its fate.
+type Spent struct{ Err error }
+
+func (s Spent) Error() string { return s.Err.Error() }
+
+// Unwrap is for errors.As.
+func (s Spent) Unwrap() error { return s.Err }
 
 // Unanswered is the error of a Retire that sent the value again and does not
 // know whether it was set: it may still arrive.

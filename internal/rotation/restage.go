@@ -37,6 +37,9 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 		next.Asked, next.Changed = true, code
 	}
 	j.nextPlaces(&next)
+	if code == credential.FindingStoredAsSent {
+		j.keepPlaces(&next)
+	}
 	_, err = j.Store.Restage(ctx, j.c.ID, next)
 	j.opened()
 	if err != nil {
@@ -74,5 +77,18 @@ func (j *job) nextPlaces(next *ownmount.Staged) {
 		}
 		next.Places[p.String()] = ownmount.PlaceKept
 		next.Doomed[p.String()] = append(before[i], j.lives[i].Version) // ours, and not in force
+	}
+}
+
+// keepPlaces notes which paths take part, for an attempt that follows one that
+// was set and is spent: the account refuses by then what they hold.
+func (j *job) keepPlaces(next *ownmount.Staged) {
+	if next.Places == nil {
+		next.Places = map[string]string{}
+	}
+	for i, p := range j.paths {
+		if i < len(j.parts) && j.parts[i] == seen {
+			next.Places[p.String()] = ownmount.PlaceKept
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 	"rollcall/internal/vault/ownmount"
 )
@@ -96,6 +97,13 @@ func (j *job) reset(ctx context.Context) error {
 	}
 	sent := j.Now()
 	err := j.Authority.Set(ctx, account, j.staged.Secret, old)
+	if spent, ok := errors.AsType[kind.Spent](err); ok {
+		// It is in force, and lies nowhere yet but in staging: who has it has
+		// nothing once another one is.
+		j.late.send(sent, nil)
+		j.noteDetail(credential.Finding{Code: credential.FindingStoredAsSent, Detail: spent.Error() + "; another one was set instead. What was written lies where changes are logged or replicated (accesslog, auditlog, backups), and is dead"})
+		return j.restage(ctx, credential.FindingStoredAsSent)
+	}
 	j.late.send(sent, err)
 	var stop *protocol.Stop
 	if errors.As(err, &stop) && stop.Reason.NotSet() {

@@ -28,18 +28,26 @@ var (
 // ACIOf reads one aci of the entry at; false if it lets nobody write a
 // password. Conditions besides who it is (an address, a time) are not looked
 // at.
-func ACIOf(at, text string) (a ACI, writes bool) {
+//
+// Whoever may act for others (proxied authorization, RFC 4370) may what these
+// may, and everybody commonly may write his own password. So proxy is a right
+// on all accounts, whatever attributes and entries the aci names: one of those
+// for whom he acts may be anybody's administrator.
+func ACIOf(at, text string) (a ACI, writes bool) { return aciOf(at, text, "write") }
+
+// ACIReads reads one aci as ACIOf does; false if it lets nobody read a
+// password.
+func ACIReads(at, text string) (a ACI, reads bool) { return aciOf(at, text, "read") }
+
+func aciOf(at, text, right string) (a ACI, grants bool) {
+	about := false // without targetattr it is about entries, and no attribute
 	if m := aciAttrs.FindStringSubmatch(text); m != nil {
 		named := false
 		for _, attr := range strings.Split(m[2], "||") {
 			attr = strings.TrimSpace(attr)
 			named = named || attr == "*" || strings.EqualFold(attr, "userPassword")
 		}
-		if named == (m[1] == "!=") {
-			return a, false
-		}
-	} else {
-		return a, false // it is about entries, and no attribute
+		about = named != (m[1] == "!=")
 	}
 	a.applies, _ = dnStyle("subtree", at)
 	if m := aciTarget.FindStringSubmatch(text); m != nil {
@@ -47,12 +55,16 @@ func ACIOf(at, text string) (a ACI, writes bool) {
 		a.applies = func(dn string) bool { return below(dn) && target(dn) == (m[1] == "=") }
 	}
 	for _, allow := range aciAllow.FindAllStringSubmatch(text, -1) {
-		writes := false
-		for _, right := range strings.Split(allow[1], ",") {
-			right = strings.ToLower(strings.TrimSpace(right))
-			writes = writes || right == "write" || right == "all"
+		grants, acts := false, false
+		for _, given := range strings.Split(allow[1], ",") {
+			given = strings.ToLower(strings.TrimSpace(given))
+			grants = grants || about && (given == right || given == "all") // all is all but proxy
+			acts = acts || given == "proxy"
 		}
-		if !writes {
+		if acts {
+			a.applies = func(string) bool { return true }
+		}
+		if !grants && !acts {
 			continue
 		}
 		before, other := len(a.Who), []string(nil)

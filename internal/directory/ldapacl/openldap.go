@@ -62,6 +62,9 @@ const (
 	adds byte = 1 << iota
 	deletes
 	manages
+	reads
+
+	sets = adds | deletes | manages
 )
 
 func instead(_, what byte) byte   { return what }
@@ -218,12 +221,12 @@ func notWorkedOut(kind string) bool {
 func rightsOf(access string) rights {
 	access = strings.TrimPrefix(strings.TrimPrefix(access, "real"), "self")
 	if access == "" || !strings.ContainsAny(access[:1], "=+-") {
-		level := map[string]byte{"add": adds, "delete": deletes, "write": adds | deletes, "manage": adds | deletes | manages}
+		level := map[string]byte{"read": reads, "add": reads | adds, "delete": reads | deletes, "write": reads | adds | deletes, "manage": reads | sets}
 		return rights{level[access], instead}
 	}
 	out := rights{to: map[byte]func(had, what byte) byte{'=': instead, '+': besides, '-': without}[access[0]]}
 	for _, letter := range access[1:] {
-		out.what |= map[rune]byte{'a': adds, 'z': deletes, 'w': adds | deletes, 'm': adds | deletes | manages}[letter]
+		out.what |= map[rune]byte{'r': reads, 'a': adds, 'z': deletes, 'w': adds | deletes, 'm': adds | deletes | manages}[letter]
 	}
 	return out
 }
@@ -285,10 +288,19 @@ func For(rules []Rule, dn string) (out []int) {
 // target, by the rules of its database in their order (slapd.access(5)). Where
 // a rule or a by may match or not, both are followed, and one way is enough.
 func May(rules []Rule, target, dn string, inGroup func(group string) bool) bool {
+	return may(rules, target, dn, inGroup, sets)
+}
+
+// MayRead reports whether he may read it.
+func MayRead(rules []Rule, target, dn string, inGroup func(group string) bool) bool {
+	return may(rules, target, dn, inGroup, reads)
+}
+
+func may(rules []Rule, target, dn string, inGroup func(group string) bool, what byte) bool {
 	had := states{0: true}
 	for _, n := range For(rules, target) {
 		decided, onward := rules[n].walk(had, dn, inGroup)
-		if decided.any() {
+		if decided.any(what) {
 			return true
 		}
 		if rules[n].Perhaps {
@@ -298,7 +310,7 @@ func May(rules []Rule, target, dn string, inGroup func(group string) bool) bool 
 			return false
 		}
 	}
-	return had.any()
+	return had.any(what)
 }
 
 // states are the rights that somebody may have by now.
@@ -310,9 +322,9 @@ func (s states) take(o states) {
 	}
 }
 
-func (s states) any() bool {
+func (s states) any(what byte) bool {
 	for had := range s {
-		if had != 0 {
+		if had&what != 0 {
 			return true
 		}
 	}
@@ -350,11 +362,17 @@ func (r Rule) walk(had states, dn string, inGroup func(group string) bool) (deci
 	return decided, onward // whom none matched, or all handed on: by * none stop
 }
 
-// Groups are those that the rules name, where it matters who is in them.
-func Groups(rules []Rule) (out []string) {
+// Groups are those that the rules name, where it matters for setting passwords
+// who is in them.
+func Groups(rules []Rule) []string { return groups(rules, sets) }
+
+// ReadGroups are those where it matters for reading them.
+func ReadGroups(rules []Rule) []string { return groups(rules, reads) }
+
+func groups(rules []Rule, what byte) (out []string) {
 	for _, r := range rules {
 		for _, b := range r.bys {
-			if b.who.Group != "" && (b.then != stop || b.rights.what != 0) {
+			if b.who.Group != "" && (b.then != stop || b.rights.what&what != 0) {
 				out = append(out, b.who.Group)
 			}
 		}
@@ -367,7 +385,7 @@ func Groups(rules []Rule) (out []string) {
 func Undecided(rules []Rule) (out []string) {
 	for _, r := range rules {
 		for _, b := range r.bys {
-			gives := b.rights.what != 0 || b.then != stop
+			gives := b.rights.what&sets != 0 || b.then != stop
 			if b.who.Other != "" && b.who.DN == nil && b.who.Group == "" && !b.who.All && gives && !slices.Contains(out, b.who.Other) {
 				out = append(out, b.who.Other)
 			}

@@ -107,8 +107,8 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
 
 // StillRead reads the rights of the directory again.
-func (a *Authority) StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error) {
-	return kind.StillRead(ctx, readers, a.dir.StillRead)
+func (a *Authority) StillRead(ctx context.Context, readers, of []credential.Credential) (map[string]bool, error) {
+	return kind.StillRead(ctx, readers, of, a.dir.StillRead)
 }
 
 // CannotOffer is kind.Limited.

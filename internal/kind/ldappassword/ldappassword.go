@@ -25,6 +25,8 @@ type Authority struct {
 	// seen holds the change mark that the last good Try on the write server
 	// read, by subject.
 	seen sync.Map
+
+	clear keepsClear
 }
 
 var (
@@ -115,8 +117,8 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 }
 
 // StillRead reads the rights of the directory again.
-func (a *Authority) StillRead(ctx context.Context, readers []credential.Credential) (map[string]bool, error) {
-	return kind.StillRead(ctx, readers, a.dir.StillRead)
+func (a *Authority) StillRead(ctx context.Context, readers, of []credential.Credential) (map[string]bool, error) {
+	return kind.StillRead(ctx, readers, of, a.dir.StillRead)
 }
 
 // CannotOffer is kind.Limited.
@@ -170,7 +172,11 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
 		return err
 	}
-	return a.dir.ResetPassword(ctx, acc.Name, new, old)
+	err := a.dir.ResetPassword(ctx, acc.Name, new, old)
+	if _, spent := errors.AsType[directory.Spent](err); spent {
+		return kind.Spent{Err: err}
+	}
+	return err
 }
 
 // Try binds once as the account. Servers answer alike for a wrong password, for
@@ -222,11 +228,11 @@ func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, 
 // that are bound already stay so until they end; the directory offers no way to
 // cut them. A value that the entry shows as it is, is told.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, _ credential.Secret) (string, []credential.Finding, error) {
-	if !a.dir.StoredAsSent(ctx, acc.Name) {
+	if !a.clear.ask(time.Now()) || !a.clear.saw(a.dir.StoredAsSent(ctx, acc.Name)) {
 		return "", nil, nil
 	}
 	return "", []credential.Finding{{Code: credential.FindingStoredAsSent,
-		Detail: "its userPassword at " + a.Servers()[0] + " is the new value as it is (set: replace), and the server did not hash it when asked to"}}, nil
+		Detail: "its userPassword at " + a.Servers()[0] + " is the new value as it is, for whoever may read it: the server hashes nothing that is set so (passwordStorageScheme CLEAR, olcPasswordHash {CLEARTEXT}, or set: replace where it refuses to hash)"}}, nil
 }
 
 // ProofWithoutOld is the change time.

@@ -1,0 +1,48 @@
+package rotation
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+// slapd keeps what a modify writes as it is. Whoever may read userPassword has
+// that value, so another one is set by the operation that hashes, and the first
+// one is neither activated nor in force.
+func TestAValueThatWasReadableIsReplacedBeforeAnybodyGetsIt(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{KeepsClear: true})
+	r.conf.Set = "replace"
+	c, rot := r.credential(0), r.rotator()
+	pass := func() Applied {
+		p := rot.Prepare(r.Context(), c)
+		require.Nil(t, p.Stop)
+		out := rot.Apply(r.Context(), c, p.Attempt, p.Fresh)
+		rot.Pass++
+		return out
+	}
+	first := pass()
+	require.Equal(t, protocol.ReasonRestaged, first.Stop.Reason)
+	spent := r.attribute(r.slapd, c.Name, "userPassword")
+	require.NotContains(t, spent, "{SSHA}", "as it was sent")
+	require.True(t, r.logsIn(r.slapd, c.Name, spent))
+	require.NotEqual(t, spent, r.store.staged[c.ID].Secret.Reveal())
+	require.Equal(t, r.accounts[0].Password, r.store.live[c.Paths[0].String()].Value.Reveal(), "nothing is activated")
+
+	second := pass()
+	require.True(t, second.Dead(), "%+v", second.Stop)
+	live := r.store.live[c.Paths[0].String()].Value.Reveal()
+	require.True(t, r.logsIn(r.slapd, c.Name, live))
+	require.False(t, r.logsIn(r.slapd, c.Name, spent))
+	require.False(t, r.logsIn(r.slapd, c.Name, r.accounts[0].Password))
+	require.Contains(t, r.attribute(r.slapd, c.Name, "userPassword"), "{SSHA}")
+	var codes []credential.FindingCode
+	for _, f := range append(first.Findings, second.Findings...) {
+		codes = append(codes, f.Code)
+	}
+	require.Contains(t, codes, credential.FindingStoredAsSent)
+}
