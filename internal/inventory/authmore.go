@@ -49,7 +49,11 @@ func (l *lister) whoGetsMore(ctx context.Context, m *authMount, config map[strin
 			}
 		}
 	}
-	m.all = !ordinary || len(m.gives) > 0 || m.untold != "" || slices.ContainsFunc(m.hidden, m.isList)
+	if m.untyped {
+		userfilter, _ := config["userfilter"].(string)
+		l.notShown("auth/"+m.name, "its userfilter (%s) does not tell by which names an account logs in there: each account that it may find is taken to get something, and tokens that were made by a name which no attribute has are found by the entity alone; name the attributes in it one by one, each compared for equality", userfilter)
+	}
+	m.all = !ordinary || m.untyped || len(m.gives) > 0 || m.untold != "" || slices.ContainsFunc(m.hidden, m.isList)
 	return nil
 }
 

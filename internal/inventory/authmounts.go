@@ -21,6 +21,9 @@ type authMount struct {
 	name     string              // without auth/ and slashes at the ends
 	servers  map[string][]string // by directory of the campaign that it asks: the servers, none if they cannot be told
 	attr     string              // userattr: the alias is the first value of it
+	typed    []typedBy           // by what people log in (userfilter)
+	asAlias  bool                // the alias is what was typed (username_as_alias)
+	untyped  bool                // userfilter does not tell all names that somebody logs in by
 	upn      string              // upndomain
 	below    string              // userdn
 	lies     map[string]asked    // what each directory calls that entry
@@ -96,6 +99,7 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 		text := func(key string) string { v, _ := config.Data[key].(string); return strings.TrimSpace(v) }
 		m.attr, _ = directory.AttributeType(text("userattr"))
 		m.upn, m.below = text("upndomain"), text("userdn")
+		m.readFilter(config.Data)
 		m.groupDN, m.named, m.filter = text("groupdn"), text("groupattr"), text("groupfilter")
 		if m.below == "" && m.upn == "" && text("binddn") == "" && config.Data["discoverdn"] != true {
 			continue // not configured: there is no name to bind with
@@ -170,6 +174,10 @@ func (l *lister) loginsOf(authority string, a Account) (out []credential.VaultLo
 		gets := m.gets(authority, a.Name, names)
 		l.got(authority+"/"+a.Subject, gets...)
 		out = append(out, credential.VaultLogin{Mount: m.name, Names: names, Servers: servers, Plain: !m.all && len(gets) == 0})
+		for _, n := range m.othersOf(authority, a, names) {
+			own := append([]string{n}, slices.DeleteFunc(slices.Clone(names), func(have string) bool { return have == n })...)
+			out = append(out, credential.VaultLogin{Mount: m.name, Names: own, Servers: servers, Plain: !m.all && len(m.gets(authority, a.Name, own[:1])) == 0})
+		}
 	}
 	return out
 }
@@ -204,6 +212,7 @@ func (m *authMount) namesOf(a Account) []string {
 	add(namingValue(a.Name, m.attr))
 	add(a.facts.login...)
 	add(a.facts.principal)
+	add(m.typedNames(a)...)
 	return names
 }
 

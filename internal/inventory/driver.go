@@ -48,8 +48,12 @@ func (l *lister) driver(name string) driver {
 	f.name = d.Driver
 	f.domains, f.domain = d.HasDomains(), d.Domain()
 	for _, m := range l.mounts {
-		if _, asked := m.servers[name]; asked && m.attr != "" && !slices.Contains(f.more, m.attr) {
-			f.more = append(f.more, m.attr)
+		if _, asked := m.servers[name]; asked {
+			for _, attr := range m.attributes() {
+				if !slices.Contains(f.more, attr) {
+					f.more = append(f.more, attr)
+				}
+			}
 		}
 	}
 	for _, u := range l.uses {

@@ -66,7 +66,7 @@ func (au *Authority) readsAt(ctx context.Context, subject string, l credential.V
 	for _, name := range l.Names {
 		w.Own = append(w.Own, at+"/users/"+name)
 	}
-	key := [3]string{subject, l.Mount, minted.Segments(paths)}
+	key := [3]string{subject, strings.Join(append([]string{l.Mount}, l.Names[:min(1, len(l.Names))]...), "/login/"), minted.Segments(paths)}
 	if s, ok := au.stands(key); ok {
 		w.Mine = of.Minted(s.Entity())
 		may, ok, err := au.tokens.ReachAs(ctx, w, s, paths)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
@@ -34,6 +35,7 @@ func TestPasswordsThatLogInToVault(t *testing.T) {
 	t.Run("batch tokens and orphans are told", w.whatCannotBeRevoked)
 	t.Run("what a login could read is asked with the value in force, and wrong ones are not offered twice", w.reads)
 	t.Run("what one could read is not what another could", w.readsOfEach)
+	t.Run("who logs in by another name has what that name gets, and its tokens are revoked", w.anotherName)
 	t.Run("of many logins that get the same one is asked", w.readsOfMany)
 	t.Run("a login that gets nothing waits for nothing, and its tokens are revoked", w.plain)
 	t.Run("a right that is missing shows before anything is set", w.rightsFirst)
@@ -532,4 +534,42 @@ func TestTheWaitForLoginsOnTheirWayGoesByWhatOneTakes(t *testing.T) {
 	}
 	a.Logins[0].Mount = "never"
 	require.Equal(t, slower*unmeasured, au.inFlight(t.Context(), a, credential.Secret{}), "ours was not good there: it has no name")
+}
+
+// People log in with their mail address (userfilter). Vault's policies go by
+// what is typed, and with username_as_alias its entity does so too.
+func (w *world) anotherName(t *testing.T) {
+	w.mount(t, "mailed", w.provider, map[string]any{"userfilter": "(|(uid={{.Username}})(mail={{.Username}}))", "username_as_alias": true})
+	require.NoError(t, w.server.Client().Sys().PutPolicy("mailed", `path "kv/data/mailed/*" { capabilities = ["read"] }`))
+	w.write(t, "auth/mailed/users/kim@example.org", map[string]any{"policies": "mailed"})
+	admin, err := w.provider.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer admin.Close()
+	dn := "cn=Kim Doe," + w.provider.PeopleDN()
+	add := ldap.NewAddRequest(dn, nil)
+	for k, v := range map[string]string{"objectClass": "inetOrgPerson", "cn": "Kim Doe", "sn": "Doe", "uid": "kim", "mail": "kim@example.org"} {
+		add.Attribute(k, []string{v})
+	}
+	require.NoError(t, admin.Add(add))
+	stolen, fresh := credential.NewSecret("the-stolen-one-1-abc"), credential.NewSecret("the-new-one-2-abcdefg")
+	_, err = admin.PasswordModify(ldap.NewPasswordModifyRequest(dn, "", stolen.Reveal()))
+	require.NoError(t, err)
+	uuid, at := w.attr(t, w.provider, dn, "entryUUID"), []string{w.provider.LDAPS()}
+	c := credential.Credential{ID: "corp/" + uuid, Kind: credential.LDAPPassword, Authority: "corp", Subject: uuid, Name: dn,
+		Logins: []credential.VaultLogin{{Mount: "mailed", Names: []string{"kim", "kim@example.org"}, Servers: at}, {Mount: "mailed", Names: []string{"kim@example.org", "kim"}, Servers: at}}}
+	paths := []string{"kv/data/mailed/a", "kv/data/other"}
+	for range 2 {
+		got, err := w.authority.Reads(t.Context(), c, []credential.Secret{stolen}, paths)
+		require.NoError(t, err)
+		require.Equal(t, paths[:1], got, "what the address gets counts, whatever the uid gets")
+	}
+	thief := w.mustLogin(t, "mailed", "kim@example.org", stolen)
+	acc, err := w.authority.Account(t.Context(), w.authority.Servers()[0], c)
+	require.NoError(t, err)
+	require.NoError(t, w.authority.Set(t.Context(), acc, fresh, stolen))
+	_, _, err = w.authority.Retire(t.Context(), acc, fresh)
+	require.NoError(t, err)
+	_, err = w.login("mailed", "kim@example.org", stolen)
+	require.Error(t, err)
+	require.False(t, alive(thief), "what it minted by the address is revoked")
 }
