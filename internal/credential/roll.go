@@ -95,6 +95,9 @@ type Exclusion struct {
 	Name   string   `json:"name"`
 	Reason string   `json:"reason"`
 	Found  []Reason `json:"found"` // why it was on the list at all
+	Kind   Kind     `json:"kind,omitempty"`
+	// Hearsay as a Credential has it.
+	Hearsay bool `json:"hearsay,omitempty"`
 	// Logins are the logins to Vault that it is, or that its password opens.
 	Logins []string `json:"logins,omitempty"`
 	// Names of its account, where the roll has tasks of people.

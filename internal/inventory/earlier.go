@@ -53,7 +53,7 @@ func (p *past) choose(c *config.Campaign) {
 	for _, left := range p.leftovers {
 		if left.Listed != nil && c.IsDevice(left.Device) && !seen[left.ID] && left.Listed.Subject != "" {
 			seen[left.ID] = true
-			p.keep(kept{*left.Listed, left.Campaign, true, true})
+			p.keep(kept{Credential: *left.Listed, campaign: left.Campaign, staged: true, rotate: true})
 		}
 	}
 	if p.last == nil {
@@ -71,25 +71,43 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 			continue // a name is asked about for as long as an account of the roll has it
 		}
 		seen[was.ID] = true
-		p.keep(kept{was, openedBy(was.Reasons, roll.Campaign), false, namedBy(was.Reasons, same)})
+		p.keep(kept{Credential: was, campaign: openedBy(was.Reasons, roll.Campaign), rotate: namedBy(was.Reasons, same)})
 	}
 	for _, x := range roll.Excluded {
-		authority, subject, ok := strings.Cut(x.ID, "/")
-		if from := openedBy(x.Found, ""); ok && from != "" && !seen[x.ID] {
-			k := credential.Credential{ID: x.ID, Kind: credential.AppRoleSecretID, Authority: authority, Subject: subject, Name: x.Name, Reasons: x.Found}
-			if strings.HasPrefix(subject, minted.TokenPrefix) {
-				k.Kind = credential.VaultToken
-			}
-			if of := c.KindOf(authority); of != "" {
-				k.Kind = of
-			}
-			if authority == credential.PersonAuthority {
-				// What was to be done its row said, and that is gone.
-				k.Kind, k.Task = credential.AnyByHand, &credential.Task{Ends: []credential.TaskEnd{{Name: itself}}}
-			}
-			p.keep(kept{k, from, false, false})
+		if k, ok := wasExcluded(c, x); ok && !seen[x.ID] {
+			k.rotate = namedBy(x.Found, same) && !k.Hearsay // a secret's own word rotates nobody whose secret is gone
+			k.campaign = openedBy(x.Found, roll.Campaign)
+			k.leftOut = openedBy(x.Found, "") == ""
+			p.keep(k)
 		}
 	}
+}
+
+// wasExcluded is a credential that a person had excluded: nobody has proved it
+// dead. It is on no roll for as long as he excludes it.
+func wasExcluded(c *config.Campaign, x credential.Exclusion) (kept, bool) {
+	authority, subject, ok := strings.Cut(x.ID, "/")
+	if !ok || authority == unmatched || strings.HasPrefix(x.ID, placeOf) {
+		return kept{}, false // a place, of which whoever excluded it said that nothing there is to be done
+	}
+	k := credential.Credential{ID: x.ID, Kind: x.Kind, Authority: authority, Subject: subject, Name: x.Name, Hearsay: x.Hearsay, Reasons: x.Found}
+	if authority == credential.PersonAuthority {
+		// What was to be done its row said, and that is gone.
+		k.Kind, k.Task = credential.AnyByHand, &credential.Task{Ends: []credential.TaskEnd{{Name: itself}}}
+		return kept{Credential: k}, openedBy(x.Found, "") != "" // else whoever took the row away has answered
+	}
+	if k.Kind == "" {
+		k.Kind = credential.AppRoleSecretID // of a roll that did not say it
+		if strings.HasPrefix(subject, minted.TokenPrefix) {
+			k.Kind = credential.VaultToken
+		}
+		if of := c.KindOf(authority); of != "" {
+			k.Kind = of
+		}
+	}
+	// What is on a roll only because another account is, or because Rollcall
+	// works with it, goes with that.
+	return kept{Credential: k}, slices.ContainsFunc(x.Found, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource })
 }
 
 func (p *past) keep(k kept) {
@@ -128,8 +146,9 @@ func namedBy(reasons []credential.Reason, sources map[string]bool) bool {
 // What the reason says. takenOff marks what a person's change of the file took
 // off, for the campaigns after the next as well.
 const (
-	openIn   = "was open in campaign "
-	takenOff = ", and the campaign file names it no more"
+	openIn    = "was open in campaign "
+	leftOutIn = "was left out in campaign "
+	takenOff  = ", and the campaign file names it no more"
 )
 
 // sayUnnamed says what the last roll had and this one has not. It was proved

@@ -13,7 +13,7 @@ import (
 // keep puts on the roll what earlier campaigns left and no source names.
 func (m *merger) keep() {
 	for _, k := range m.lost.past.kept {
-		if m.isNamed(k) {
+		if m.isNamed(k) || k.leftOut && m.isLeftOut(k) {
 			continue
 		}
 		paths := m.withoutLeftOut(k)
@@ -30,13 +30,13 @@ func (m *merger) keep() {
 		}
 		switch {
 		case l.Subject == "":
-			l.find(credential.FindingNotNamed, "it was open in campaign %s, and no source of this campaign names it; nothing is done to it: %s", k.campaign, notNamedDo(k))
+			l.find(credential.FindingNotNamed, "it %s, and no source of this campaign names it; nothing is done to it: %s", k.was(), notNamedDo(k))
 		case k.staged:
 			l.find(credential.FindingNotNamed, "no source of this campaign names it; campaign %s left a new value staged for it, which may be in force and nowhere else, so it is rotated to its end", k.campaign)
 		case k.rotate:
-			l.find(credential.FindingNotNamed, "it was open in campaign %s, and the source that named it then names it no more, although the campaign file has it unchanged: it is rotated all the same; find out who took away what named it", k.campaign)
+			l.find(credential.FindingNotNamed, "it %s, and the source that named it then names it no more, although the campaign file has it unchanged: it is rotated all the same; find out who took away what named it", k.was())
 		default:
-			l.find(credential.FindingNotNamed, "it was open in campaign %s, and the campaign file has no source any more that names it; nothing is done to it: %s", k.campaign, notNamedDo(k))
+			l.find(credential.FindingNotNamed, "it %s, and the campaign file has no source any more that names it; nothing is done to it: %s", k.was(), notNamedDo(k))
 			if l.Problem == "" {
 				l.Problem = credential.NotNamed
 			}
@@ -58,6 +58,13 @@ func (m *merger) isNamed(k kept) bool {
 		}
 	}
 	return len(m.withoutLeftOut(k)) < len(k.Paths)
+}
+
+// isLeftOut: a place that this campaign leaves out is all that names it.
+func (m *merger) isLeftOut(k kept) bool {
+	return slices.ContainsFunc(m.leftOut, func(p leftPath) bool {
+		return slices.ContainsFunc(m.accounts(p.Candidate), func(a Account) bool { return p.Authority+"/"+a.Subject == k.ID })
+	})
 }
 
 // withoutLeftOut are its paths but for those that a person left out, which are
@@ -109,7 +116,7 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 		}
 		i := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool { return x.ID == left.ID })
 		j := slices.IndexFunc(roll.Excluded, func(x credential.Exclusion) bool {
-			p, path := strings.CutPrefix(x.ID, "path/")
+			p, path := strings.CutPrefix(x.ID, placeOf)
 			return path && slices.Contains(left.Paths, p)
 		})
 		from := "a campaign"

@@ -84,6 +84,71 @@ func TestWhatTheLastRollHadOpenStaysUnlessSomebodyAnswered(t *testing.T) {
 	}
 }
 
+// What a person put off is the likeliest to be alive: it does not end with what
+// named it.
+func TestWhatTheLastRollHadExcludedStaysOnceNobodyExcludesIt(t *testing.T) {
+	directory := config.Source{Name: "directory", Type: config.FromLDAP, Directory: "corp", Filter: "(a=b)"}
+	kv := config.Source{Name: config.VaultKV, Type: config.VaultKV, Prefix: "kv/x"}
+	alice := person("alice").Name
+	byAccount, byPath := config.Exclude{Account: "alice", Reason: "next week"}, config.Exclude{Path: "kv/x/a#password", Reason: "it is another team's"}
+	for name, tc := range map[string]struct {
+		then    config.Exclude
+		found   string // by the first campaign
+		now     []config.Source
+		exclude config.Exclude
+		again   string   // found by the second
+		want    []string // lines of the second
+		left    []string // excluded there
+	}{
+		"its tag was taken away":         {then: byAccount, found: "directory alice -", now: []config.Source{directory}, want: []string{alice + " [kv/rollcall/corp/alice#password] (directory rollcall) adopted FINDING no-longer-named"}},
+		"a person changed the source":    {then: byAccount, found: "directory alice -", want: []string{alice + " [] (directory rollcall) PROBLEM no-longer-named FINDING no-longer-named"}},
+		"its secret is gone":             {then: byAccount, found: "vault-kv alice kv/x/a#password", now: []config.Source{kv}, want: []string{alice + " [] (rollcall vault-kv) PROBLEM no-longer-named FINDING no-longer-named"}},
+		"it is excluded still":           {then: byAccount, found: "directory alice -", now: []config.Source{directory}, exclude: byAccount, left: []string{alice}},
+		"it is named":                    {then: byAccount, found: "directory alice -", now: []config.Source{directory}, again: "directory alice -", want: []string{alice + " [kv/rollcall/corp/alice#password] (directory) adopted"}},
+		"all of that campaign is let go": {then: byAccount, found: "directory alice -", exclude: config.Exclude{Campaign: "c1", Reason: "they are not the device's"}, left: []string{alice}},
+		"its place is left out still":    {then: byPath, found: "vault-kv alice kv/x/a#password", now: []config.Source{kv}, exclude: byPath, again: "vault-kv alice kv/x/a#password", left: []string{alice}},
+		"the place alone is gone":        {then: byPath, found: "vault-kv alice kv/x/a#password", now: []config.Source{kv}, want: []string{alice + " [] (rollcall vault-kv) PROBLEM no-longer-named FINDING no-longer-named"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := func(exclude config.Exclude, found string, now []config.Source, before past) *credential.Roll {
+				c := campaign()
+				c.Sources = now
+				if exclude != (config.Exclude{}) {
+					c.Exclude = []config.Exclude{exclude}
+				}
+				before.choose(c)
+				var all []Candidate
+				if found != "" {
+					all = append(all, from(t, found))
+				}
+				for i := range all {
+					all[i].Reason.Type = map[string]string{"directory": config.FromLDAP, "vault-kv": config.VaultKV}[all[i].Reason.Source]
+				}
+				roll, _, err := mergeAll(c, all, people(), nil, unfound{past: before})
+				require.NoError(t, err)
+				return roll
+			}
+			first := list(tc.then, tc.found, []config.Source{directory, kv}, past{})
+			require.Empty(t, first.Credentials)
+			last := func(campaign string, roll *credential.Roll, sources []config.Source) past {
+				return past{last: &ownmount.LastRoll{Campaign: campaign, Credentials: roll.Credentials, Excluded: roll.Excluded, Dead: map[string]bool{}, Sources: sources}}
+			}
+			second := list(tc.exclude, tc.again, tc.now, last("c1", first, []config.Source{directory, kv}))
+			var got, left []string
+			for _, cr := range second.Credentials {
+				got = append(got, shown(second, cr))
+			}
+			for _, x := range second.Excluded {
+				left = append(left, x.Name)
+			}
+			require.Equal(t, tc.want, got)
+			require.Equal(t, tc.left, left)
+			third := list(config.Exclude{}, "", tc.now, last("c2", second, tc.now))
+			require.Len(t, third.Credentials, 1, "the campaign after the next has not forgotten it")
+		})
+	}
+}
+
 func TestAStagedValueThatMayBeInForceIsFinishedSaidOrKeepsItsAccountOn(t *testing.T) {
 	alice := listedThen("alice", "directory", "kv/x/a#password")
 	of := func(device string, listed *credential.Credential) ownmount.Leftover {

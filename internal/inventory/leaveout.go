@@ -10,6 +10,10 @@ import (
 	"rollcall/internal/credential"
 )
 
+// placeOf begins the id of a place that was left out, where its account is on
+// the roll all the same.
+const placeOf = "path/"
+
 // leftPath is what a source found at a path that the campaign file leaves out.
 type leftPath struct {
 	Candidate
@@ -82,7 +86,8 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 	for id, reason := range why {
 		l := m.drafts[id]
 		m.complete(l)
-		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Logins: l.VaultLogins(), Names: l.AccountNames()})
+		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Kind: l.Kind, Hearsay: !l.told,
+			Logins: l.VaultLogins(), Names: l.AccountNames()})
 		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
 			warnings = append(warnings, loginExcluded(l.Name, reason))
 		}
@@ -134,7 +139,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 			x.Logins, x.Names = of.VaultLogins(), of.AccountNames()
 		}
 		if l := m.drafts[x.ID]; l != nil || excluded[x.ID] != "" {
-			x.ID, x.Name = "path/"+p.Path.String(), p.Path.String()
+			x.ID, x.Name = placeOf+p.Path.String(), p.Path.String()
 			if l != nil {
 				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
 			}
@@ -142,12 +147,14 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 			warnings = append(warnings, loginExcluded(x.Name, x.Reason))
 		}
 		if byID[x.ID] == nil {
-			byID[x.ID] = &credential.Exclusion{ID: x.ID, Name: x.Name, Reason: x.Reason}
+			byID[x.ID] = &credential.Exclusion{ID: x.ID, Name: x.Name, Reason: x.Reason, Kind: p.Kind, Hearsay: true}
 		}
 		// Two accounts at one place are one that was left out: its name is the
 		// smaller.
 		byID[x.ID].Name, byID[x.ID].Reason = min(byID[x.ID].Name, x.Name), min(byID[x.ID].Reason, x.Reason)
+		byID[x.ID].Kind = min(byID[x.ID].Kind, p.Kind)
 		byID[x.ID].Found = append(byID[x.ID].Found, p.Reason)
+		byID[x.ID].Hearsay = byID[x.ID].Hearsay && config.TraitsOfSource(p.Reason.Type).Hearsay
 		logins := append(byID[x.ID].Logins, x.Logins...)
 		slices.Sort(logins)
 		byID[x.ID].Logins = slices.Compact(logins)

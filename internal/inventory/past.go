@@ -22,20 +22,31 @@ type kept struct {
 	campaign string // which left it open
 	staged   bool   // with a new value that may be in force
 	rotate   bool   // it may be rotated although nothing names it: no person has taken it off
+	leftOut  bool   // a person had excluded it there, and it is not said that he still does
+}
+
+// was says what became of it there.
+func (k kept) was() string {
+	if k.leftOut {
+		return leftOutIn + k.campaign
+	}
+	return openIn + k.campaign
 }
 
 // openedBy is the campaign that left it open first, as its reasons have it.
 func openedBy(reasons []credential.Reason, otherwise string) string {
 	for _, r := range reasons {
-		if from, ok := strings.CutPrefix(r.Detail, openIn); ok && r.Type == earlierType {
-			return strings.TrimSuffix(from, takenOff)
+		for _, was := range []string{openIn, leftOutIn} {
+			if from, ok := strings.CutPrefix(r.Detail, was); ok && r.Type == earlierType {
+				return strings.TrimSuffix(from, takenOff)
+			}
 		}
 	}
 	return otherwise
 }
 
 func (k kept) candidate() Candidate {
-	detail := openIn + k.campaign
+	detail := k.was()
 	if !k.rotate {
 		detail += takenOff
 	}

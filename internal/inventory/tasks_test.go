@@ -194,7 +194,7 @@ func TestATaskThatWasLeftOpenStaysOnTheRollWithoutItsRow(t *testing.T) {
 	c.Exclude = []config.Exclude{{Account: "console", Reason: "it went with the box"}}
 	require.Len(t, list().Credentials, 1)
 	require.Equal(t, "it went with the box", list().Excluded[0].Reason)
-	before := &lister{c: c, vault: emptyVault{}, past: past{tasks: []kept{{was, "esg-01-0", true, false}}, leftovers: []ownmount.Leftover{{ID: was.ID, Campaign: "esg-01-0"}}}}
+	before := &lister{c: c, vault: emptyVault{}, past: past{tasks: []kept{{Credential: was, campaign: "esg-01-0", staged: true}}, leftovers: []ownmount.Leftover{{ID: was.ID, Campaign: "esg-01-0"}}}}
 	before.addTasks(&credential.Roll{Findings: map[string][]credential.Finding{}}, listedAt)
 	require.Len(t, before.warnings, 1, "what was handed over of it is said")
 	require.Equal(t, credential.FindingTakenFromPeople, before.warnings[0].Code)
