@@ -56,9 +56,9 @@ func Named(ctx context.Context, names []string) (found map[string][]string, unkn
 	all := make([][]string, len(names))
 	var g errgroup.Group
 	for i, name := range names {
-		g.Go(func() (err error) {
-			all[i], err = Addresses(ctx, []string{name})
-			return nil //nolint:nilerr // told as unknown
+		g.Go(func() error {
+			all[i], _ = Addresses(ctx, []string{name}) // without any it is told as unknown
+			return nil
 		})
 	}
 	_ = g.Wait()
@@ -118,9 +118,9 @@ func ask(ctx context.Context, place string) (string, error) {
 }
 
 // silent are errors by which nothing answered: no route, or no such host on the
-// network.
-var silent = []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
-	syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT}
+// network. That this machine has no port left, or knows no such addresses
+// (EADDRNOTAVAIL, EAFNOSUPPORT), is its own trouble, and the device may answer.
+var silent = []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN}
 
 // judge reads the end of a try. Only the deadline of the try is silence; that
 // of whoever asked is not.
