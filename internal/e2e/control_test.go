@@ -34,7 +34,7 @@ type hold struct {
 var livePath = regexp.MustCompile(`^/v1/kv/data/(apps|mail)/`)
 
 // is reports whether a request is the first of the step. The order of a
-// rotation: read live, stage, set, bind with the new value, activate, bind with
+// rotation: look at the account, read live, stage, set, bind with the new value, activate, bind with
 // the old value, look at the versions, destroy. What is read before the roll is
 // written, the listing reads.
 func (h *hold) is(r faultproxy.Request) bool {
@@ -49,7 +49,7 @@ func (h *hold) is(r faultproxy.Request) bool {
 	case listing:
 		return r.Kind == "LIST" && strings.Contains(r.Detail, "kv/metadata/")
 	case protocol.Precheck:
-		return h.listed && live && r.Kind == "GET"
+		return h.listed && (live && r.Kind == "GET" || r.Kind == "search") // the first pass has the paths from the listing
 	case protocol.Stage:
 		return write && strings.HasPrefix(r.Detail, "/v1/rollcall/data/staging/")
 	case protocol.Set:

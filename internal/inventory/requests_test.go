@@ -92,6 +92,7 @@ func TestAListingAsksVaultForEachThingOnce(t *testing.T) {
 	role, value, settings := "GET keeps-many/static-role/some/", "GET kv/data/"+folder+"/", "GET kv/metadata/"+folder+"/"
 	// By how many tokens of Vault there are, and policies of theirs.
 	const policy, capabilities, entity, logins = "GET sys/policies/acl/", "PUT sys/capabilities-accessor", "PUT identity/lookup/entity", "LIST auth/"
+	const readers = "GET auth/" // one read of each login that is on no roll
 	const accessors, lookUp = "LIST auth/token/accessors", "POST auth/token/lookup-accessor"
 	dirs := openDirectory(t, corp())
 	list := func(kept *Kept, secrets int) (n map[string]int, rest []string) {
@@ -113,7 +114,7 @@ func TestAListingAsksVaultForEachThingOnce(t *testing.T) {
 		for _, l := range roll.Credentials {
 			require.Equal(t, 1, saw[l.Paths[0]], "what is read is handed on")
 		}
-		return r.take(role, value, settings, accessors, lookUp, policy, capabilities, entity, logins)
+		return r.take(role, value, settings, accessors, lookUp, policy, capabilities, entity, logins, readers)
 	}
 	keep(0, 5)
 	seed(0, 10)

@@ -203,13 +203,6 @@ func (r Reason) WorksNot() bool {
 	return r == ReasonNewRefused || r == ReasonMustChange
 }
 
-// LetsNobodyIn reports whether an account is kept out whatever the value. Where
-// it was let in a moment before its value was set, the value is what keeps it
-// out, which may be so for every one that is set there.
-func (r Reason) LetsNobodyIn() bool {
-	return r == ReasonLocked || r == ReasonDisabled || r == ReasonExpired || r == ReasonRestricted
-}
-
 // NotSet reports whether the authority has clearly refused to set the value, so
 // that it is not in force.
 func (r Reason) NotSet() bool {

@@ -119,18 +119,8 @@ func (b *Brake) leave(id string) {
 // verified tells what the write server said of a value that was set: err is nil
 // where it works. Whatever else went wrong says nothing of other credentials.
 func (b *Brake) verified(id string, err error) {
-	b.learn(id, err, protocol.Reason.WorksNot)
-}
-
-// afterSet is verified of a value that was set a moment ago, to an account that
-// was let in before: whatever keeps it out now came with the value.
-func (b *Brake) afterSet(id string, err error) {
-	b.learn(id, err, func(r protocol.Reason) bool { return r.WorksNot() || r.LetsNobodyIn() })
-}
-
-func (b *Brake) learn(id string, err error, fails func(protocol.Reason) bool) {
 	var stop *protocol.Stop
-	if b == nil || err != nil && (!errors.As(err, &stop) || !fails(stop.Reason)) {
+	if b == nil || err != nil && (!errors.As(err, &stop) || !stop.Reason.WorksNot()) {
 		return
 	}
 	b.mu.Lock()

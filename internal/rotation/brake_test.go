@@ -159,25 +159,6 @@ func TestALockOrSilenceAfterSetDoesNotBrake(t *testing.T) {
 	require.Zero(t, b.state.failed)
 }
 
-// It is the value that keeps out an account which was let in a moment before
-// the value was set.
-func TestWhatKeepsAnAccountOutRightAfterSetBrakes(t *testing.T) {
-	for _, r := range []protocol.Reason{protocol.ReasonLocked, protocol.ReasonDisabled, protocol.ReasonExpired, protocol.ReasonRestricted, protocol.ReasonNewRefused} {
-		b := NewBrake()
-		require.Nil(t, b.enter(t.Context(), "first", false))
-		b.afterSet("first", &protocol.Stop{Reason: r})
-		b.leave("first")
-		stop := b.enter(t.Context(), "second", false)
-		require.NotNil(t, stop, r)
-		require.Equal(t, protocol.ReasonHeldBack, stop.Reason)
-		require.Nil(t, b.enter(t.Context(), "first", false), "it is cut off already, and is tried again")
-	}
-	b := NewBrake()
-	b.afterSet("first", &protocol.Stop{Reason: protocol.ReasonUnreachable})
-	b.afterSet("second", &protocol.Stop{Reason: protocol.ReasonGone})
-	require.Zero(t, b.state.failed)
-}
-
 func TestUnderAPolicyThatHasEachResetChangedOneAccountIsSet(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MustChange: true}})

@@ -22,11 +22,7 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	} else {
 		err = j.tryNew(ctx)
 	}
-	if j.setAt.IsZero() {
-		j.Brake.verified(j.c.ID, err)
-	} else {
-		j.Brake.afterSet(j.c.ID, err)
-	}
+	j.Brake.verified(j.c.ID, err)
 	if err == nil {
 		j.late.arrived(j.staged)
 		j.note(j.suspected)
