@@ -99,6 +99,17 @@ func codeOf(err error) string {
 	return ""
 }
 
+// lostRace reports whether somebody else changed the same role at that moment:
+// an ALTER ROLE that waited for another one fails with an internal error (tuple
+// concurrently updated), which has no code of its own. The routine that raised
+// it is named in every language (protocol, error fields: R). Nothing was
+// changed, and it may be tried again. The other one may be our own, whose
+// answer was waited for in vain.
+func lostRace(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "XX000" && e.Routine == "simple_heap_update"
+}
+
 // plain gives an error of the library in words that name no role.
 func (s *server) plain(ctx context.Context, what string, err error) error {
 	var cert *tls.CertificateVerificationError
@@ -114,7 +125,7 @@ func (s *server) plain(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("database %s: %s at %s: %w", s.client.name, what, s.name, context.Canceled)
 	case errors.As(err, &cert):
 		return &certificateError{server: s, err: cert.Err}
-	case forNow(code):
+	case forNow(code), lostRace(err):
 		return &address.Unreachable{Server: s.name, What: what, Err: errors.New(meaning(code))}
 	case code != "":
 		return &refusedError{server: s, what: what, code: code}

@@ -186,6 +186,34 @@ func TestAnMD5PasswordIsTriedAndARenameClearsIt(t *testing.T) {
 	require.Equal(t, StoredNone, r.Stored)
 }
 
+// Two ALTER ROLE of one role: the one that waits fails when the other one is
+// over, and may be sent again.
+func TestAChangeThatLostARaceIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	client := asSuper(t)
+	id, role := newRoleWith(t, "")
+	other, err := primary.AdminConn(t.Context())
+	require.NoError(t, err)
+	defer other.Close(context.WithoutCancel(t.Context()))
+	tx, err := other.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `ALTER ROLE "`+role+`" CONNECTION LIMIT 5`)
+	require.NoError(t, err)
+	lost := make(chan error, 1)
+	go func() {
+		_, err := client.SetPassword(t.Context(), id, role, credential.NewSecret("the other one's"))
+		lost <- err
+	}()
+	await(t, func() bool {
+		return scan(t, `SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ALTER ROLE%"`+role+`"%'`) == "1"
+	})
+	require.NoError(t, tx.Commit(t.Context()))
+	err = <-lost
+	require.True(t, IsUnreachable(err), "%v", err)
+	_, err = client.SetPassword(t.Context(), id, role, credential.NewSecret("the other one's"))
+	require.NoError(t, err)
+}
+
 func TestAServerThatDoesNotAnswerIsUnreachableAndNamesNobody(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
