@@ -34,9 +34,9 @@ type hold struct {
 var livePath = regexp.MustCompile(`^/v1/kv/data/(apps|mail)/`)
 
 // is reports whether a request is the first of the step. The order of a
-// rotation: look at the account, read live, stage, set, bind with the new value, activate, bind with
-// the old value, look at the versions, destroy. What is read before the roll is
-// written, the listing reads.
+// rotation: look at the account, read live, stage, set, bind with the new
+// value, activate, bind with the old value, look at the versions, destroy. What
+// is read before the roll is written, the listing reads.
 func (h *hold) is(r faultproxy.Request) bool {
 	person := r.Kind == "bind" && strings.HasPrefix(r.Detail, "uid=")
 	live, write := livePath.MatchString(r.Detail), r.Kind == "PUT" || r.Kind == "POST"
