@@ -40,16 +40,11 @@ func (s *session) abortLeft(ctx context.Context, out *output) error {
 	if err := s.requireOwnState(ctx); err != nil {
 		return err
 	}
-	if s.engine.Started {
-		if err := s.requireLogin(ctx); err != nil {
-			return err
-		}
-		stop, err := s.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	stop, err := s.workHere(ctx)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	st, err := s.update(ctx, workflows.UpdateAbort, actor())
 	if err != nil {
 		return s.refused(workflows.UpdateAbort, err)

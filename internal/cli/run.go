@@ -98,22 +98,29 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.requireAsStarted(ctx); err != nil {
 		return err
 	}
-	if s.engine.Started {
-		if err := s.requireLogin(ctx); err != nil {
-			return err
-		}
-		stop, err := s.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
-		if err != nil {
-			return err
-		}
-		defer stop()
+	stop, err := s.workHere(ctx)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	campaign, err := s.startOrRejoin(ctx)
 	if err != nil {
 		return err
 	}
 	s.leavesPeople = !s.stay
 	return s.follow(ctx, campaign)
+}
+
+// workHere works in this process where the engine is its own. The caller calls
+// stop.
+func (s *session) workHere(ctx context.Context) (stop func() error, err error) {
+	if !s.engine.Started {
+		return func() error { return nil }, nil
+	}
+	if err := s.requireLogin(ctx); err != nil {
+		return nil, err
+	}
+	return s.work(s.engine, s.store, s.kinds, s.cfg.LedgerDir, true, true)
 }
 
 func (s *session) startOrRejoin(ctx context.Context) (string, error) {

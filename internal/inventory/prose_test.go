@@ -101,20 +101,19 @@ func TestAPastedSecretIsNoPathAndIsShownNowhere(t *testing.T) {
 func TestAValueIsFoundWhereItStandsAsAWord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[a-zA-Z0-9/#!äß]{6,12}`)
-		value, before, after := word.Draw(t, "value"), word.Draw(t, "before"), word.Draw(t, "after")
-		if strings.Contains(before+" "+after, value) {
-			t.Skip()
-		}
+		value := word.Draw(t, "value")
+		other := word.Filter(func(s string) bool { return !strings.Contains(s, value) })
+		before, after := other.Draw(t, "before"), other.Draw(t, "after")
 		w := &prose{texts: []written{{"a", before + " " + after}, {"b", before + " " + value + ", " + after}, {"c", "x" + before + "\n" + value}}}
 		w.index()
 		w.see(credential.NewSecret(value))
 		if got := fmt.Sprint(w.hit); got != "[b c]" && got != "[c b]" {
 			t.Fatalf("found in %s", got)
 		}
-		other := &prose{texts: []written{{"a", "x" + strings.Trim(value, "/#!") + "x"}}}
-		other.index()
-		other.see(credential.NewSecret(strings.Trim(value, "/#!")))
-		if len(other.hit) > 0 {
+		inside := &prose{texts: []written{{"a", "x" + strings.Trim(value, "/#!") + "x"}}}
+		inside.index()
+		inside.see(credential.NewSecret(strings.Trim(value, "/#!")))
+		if len(inside.hit) > 0 {
 			t.Fatal("a part of a word is none")
 		}
 	})
