@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	placed := map[string][]ownmount.Placed{}
 	for _, a := range out {
 		c := page[a.Index]
-		for i, p := range placesOf(c) {
+		for i, p := range c.Places() {
 			if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 {
 				placed[c.ID] = append(placed[c.ID], ownmount.Placed{Path: p, Version: a.To[i], Written: a.Written[i]})
 			}
@@ -38,7 +37,7 @@ func (r *Rotation) noteActivated(ctx context.Context, page []credential.Credenti
 	err := r.Store.RecordActivated(steady, placed)
 	for i := range out {
 		if a := &out[i]; err != nil && a.Dead() {
-			a.Proof, a.Stop = "", vaultStop(err)
+			a.Proof, a.Stop = "", vault.StopOf(err)
 		}
 	}
 }
@@ -57,27 +56,6 @@ func (r *Rotation) noteElsewhere(ctx context.Context, page []credential.Credenti
 		return nil
 	}
 	return classify(errVault, r.Store.RecordActivated(ctx, placed))
-}
-
-// vaultStop is what keeps a credential open when Vault could not be asked about
-// it.
-func vaultStop(err error) *protocol.Stop {
-	if v, ok := errors.AsType[*vault.Error](err); ok {
-		return v.Stop()
-	}
-	if stop := protocol.GivenUp(err); stop != nil {
-		return stop
-	}
-	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: err.Error()}
-}
-
-// placesOf are the paths that a credential may be activated at, in the order of
-// Applied.To.
-func placesOf(c credential.Credential) []credential.Path {
-	if c.Spare == nil {
-		return c.Paths
-	}
-	return append(slices.Clone(c.Paths), *c.Spare)
 }
 
 // stopElsewhere keeps open what another campaign has activated at a path that
@@ -105,10 +83,10 @@ func (r *Rotation) stopElsewhere(ctx context.Context, campaign string, page []cr
 			continue
 		}
 		if err != nil {
-			out[i].Step, out[i].Stop = protocol.Stage, vaultStop(err)
+			out[i].Step, out[i].Stop = protocol.Stage, vault.StopOf(err)
 			continue
 		}
-		if slices.ContainsFunc(placed[c.ID], func(at credential.Path) bool { return !slices.Contains(placesOf(c), at) }) {
+		if slices.ContainsFunc(placed[c.ID], func(at credential.Path) bool { return !slices.Contains(c.Places(), at) }) {
 			out[i].Step, out[i].Stop = protocol.Stage, r.leaveElsewhere(ctx, campaign, c, p)
 		}
 	}
@@ -119,7 +97,7 @@ func (r *Rotation) leaveElsewhere(ctx context.Context, campaign string, c creden
 		// Nobody has seen that value. Left there it would be in the next
 		// campaign's way.
 		if err := r.Store.Unstage(ctx, c.ID, campaign, p.Attempt); err != nil && !vault.IsCASMismatch(err) {
-			return vaultStop(err)
+			return vault.StopOf(err)
 		}
 	}
 	return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign rotated it while this one ran, for a path that this roll has not; nothing was changed, and its consumers read the value of that campaign"}
@@ -135,11 +113,11 @@ func (r *Rotation) unlisted(campaign, device string) func(context.Context, crede
 		}
 		began, err := r.began(ctx, campaign)
 		if err != nil {
-			return vaultStop(err)
+			return vault.StopOf(err)
 		}
 		_, owner, err := r.Store.CampaignWasClosed(ctx, left.Campaign)
 		if err != nil {
-			return vaultStop(err)
+			return vault.StopOf(err)
 		}
 		if config.SameDevice(owner.Device, device) || owner.Seen.Before(began) {
 			return nil // then they were listed
@@ -147,16 +125,16 @@ func (r *Rotation) unlisted(campaign, device string) func(context.Context, crede
 		for _, text := range left.MeantFor() {
 			has := func(p credential.Path) bool { return p.String() == text }
 			p, err := credential.ParsePath(text)
-			if err != nil || slices.ContainsFunc(placesOf(c), has) {
+			if err != nil || slices.ContainsFunc(c.Places(), has) {
 				continue
 			}
 			at, err := r.Store.Cut(ctx, p.Mount+"/"+p.Path)
 			if err != nil {
-				return vaultStop(err)
+				return vault.StopOf(err)
 			}
 			live, err := r.Store.ReadLive(ctx, credential.Path{Mount: at.Mount, Path: at.Path, Field: p.Field}, 0)
 			if err != nil {
-				return vaultStop(err)
+				return vault.StopOf(err)
 			}
 			if live.Found {
 				return &protocol.Stop{Reason: protocol.ReasonMorePaths, Detail: "another campaign ended while this one ran and left a new value staged, for a path that this roll has not; nothing was changed: the next campaign lists that path and goes on with it"}

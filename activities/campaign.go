@@ -27,7 +27,7 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	}
 	ended, by, err := r.Store.CampaignWasClosed(ctx, campaign)
 	if err != nil {
-		return vaultStop(err)
+		return vault.StopOf(err)
 	}
 	if ended {
 		why := "the campaign was closed by a failure"

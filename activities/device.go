@@ -10,6 +10,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/device"
 	"rollcall/internal/protocol"
+	"rollcall/internal/vault"
 	"rollcall/internal/wire"
 )
 
@@ -52,7 +53,7 @@ func (r *Rotation) deviceAnswers(ctx context.Context, campaign string) *protocol
 	w, err := r.watchOf(ctx, campaign)
 	switch {
 	case err != nil:
-		return vaultStop(err)
+		return vault.StopOf(err)
 	case w == nil:
 		return nil
 	}

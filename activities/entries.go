@@ -105,7 +105,7 @@ func waveNames(waves []credential.WaveIndex) map[int]string {
 // then, where Rollcall's own path takes part, of c.Spare.
 func byPath(c credential.Credential, versions []int) map[string]int {
 	out := map[string]int{}
-	for i, p := range placesOf(c) {
+	for i, p := range c.Places() {
 		if i < len(versions) {
 			out[p.String()] = versions[i]
 		}
@@ -124,7 +124,7 @@ func written(c credential.Credential, versions []int) map[string]int {
 // writtenAt is when Vault wrote the versions of written.
 func writtenAt(c credential.Credential, a wire.AppliedItem) map[string]time.Time {
 	out := map[string]time.Time{}
-	for i, p := range placesOf(c) {
+	for i, p := range c.Places() {
 		if i < min(len(a.To), len(a.Written)) && a.To[i] > 0 && !a.Written[i].IsZero() {
 			out[p.String()] = a.Written[i].UTC()
 		}

@@ -65,6 +65,7 @@ func classify(fallback string, err error) error {
 	var v *vault.Error
 	var stop *protocol.Stop
 	var named interface{ Public() string }
+	var missing *ownmount.NotOnRoll
 	switch {
 	case errors.As(err, &named):
 		text = named.Public()
@@ -74,6 +75,8 @@ func classify(fallback string, err error) error {
 		kind = ofVault(v.Stop().Reason)
 	case errors.As(err, &stop) && stop.Reason.OfVault():
 		kind = ofVault(stop.Reason)
+	case errors.As(err, &missing):
+		kind = errSpec
 	case errors.Is(err, ledger.ErrFull):
 		kind = wire.NoRoom
 	case fallback == errLedger && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)):

@@ -54,7 +54,7 @@ func (s *safe) batch(campaign, device string, listed ...credential.Credential) w
 func (s *safe) call(name string, in, out any) error {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(&Rotation{Store: s.store, Kinds: registry.New(s.store.Client)})
+	env.RegisterActivity(NewRotation(s.store, registry.New(s.store.Client)))
 	got, err := env.ExecuteActivity(name, in)
 	if err == nil && out != nil {
 		require.NoError(s, got.Get(out))

@@ -192,16 +192,19 @@ func (w *reachable) openedByAnotherProcess(id string) {
 		_, err = w.store.Restage(w.t.Context(), id, staged)
 		require.NoError(w.t, err)
 	}
-	of := &reach{r: w.rotation, batch: w.accounts, shut: w.roll.Credentials[:1]}
+	w.rotation.logins.LookAfter = time.Minute
 	require.Equal(w.t, all, w.reasons())
+	of, err := w.rotation.reachOf(w.t.Context(), w.accounts, w.roll.Credentials[2:3], true)
+	require.NoError(w.t, err)
 	marks(false)
 	require.Equal(w.t, all, w.reasons(), "it was looked at just now")
-	w.rotation.logins.seen.Store([2]string{"c", id}, time.Now().Add(-closedTTL))
+	w.rotation.logins.LookAfter = 0
 	require.NotNil(w.t, of.Within(w.t.Context(), w.roll.Credentials[2]), "nobody asked it what it reads in the batch that runs")
 	require.Equal(w.t, protocol.ReasonWithinReach, w.reasons()[0])
 	marks(true)
 	require.Nil(w.t, of.Within(w.t.Context(), w.roll.Credentials[2]))
 	require.Equal(w.t, all, w.reasons())
+	w.rotation.logins.LookAfter = time.Minute
 	marks(false)
 	of.Opened(id)
 	require.Equal(w.t, protocol.ReasonWithinReach, w.reasons()[0], "at once where it was seen")

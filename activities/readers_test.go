@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+	"rollcall/internal/reach"
 	"rollcall/internal/wire"
 )
 
@@ -17,15 +18,15 @@ import (
 func TestWhatMoreTokensReadThanAreWatchedWaits(t *testing.T) {
 	t.Parallel()
 	with := func(accessors ...string) credential.Credential { return credential.Credential{ReadBy: accessors} }
-	require.Nil(t, readByToken(with(), nil))
-	require.Nil(t, readByToken(with("gone"), map[string]bool{"gone": false}))
-	require.Equal(t, protocol.ReasonWithinReach, readByToken(with("lives"), map[string]bool{"lives": true}).Reason)
-	stop := readByToken(with("gone", credential.MoreReaders), map[string]bool{"gone": false})
+	require.Nil(t, reach.ReadByToken(with(), nil))
+	require.Nil(t, reach.ReadByToken(with("gone"), map[string]bool{"gone": false}))
+	require.Equal(t, protocol.ReasonWithinReach, reach.ReadByToken(with("lives"), map[string]bool{"lives": true}).Reason)
+	stop := reach.ReadByToken(with("gone", credential.MoreReaders), map[string]bool{"gone": false})
 	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
 	require.Contains(t, stop.Detail, "run again, which lists anew")
 
 	// A login that is gone by now may have made tokens since.
-	stop = readByToken(with("gone", "auth/approle/role/esg-01"), map[string]bool{"gone": false})
+	stop = reach.ReadByToken(with("gone", "auth/approle/role/esg-01"), map[string]bool{"gone": false})
 	require.Equal(t, protocol.ReasonWithinReach, stop.Reason)
 	require.Contains(t, stop.Detail, "then run again, which lists anew")
 	require.NotContains(t, stop.Detail, "esg-01")

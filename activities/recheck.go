@@ -56,7 +56,7 @@ func provedItem(i int, c credential.Credential, cred *ledger.CredentialState) wi
 			it.Marks[ev.Server] = ""
 		}
 	}
-	for _, p := range placesOf(c) {
+	for _, p := range c.Places() {
 		it.To = append(it.To, cred.To[p.String()])
 		if cred.Written != nil {
 			it.Written = append(it.Written, cred.Written[p.String()])

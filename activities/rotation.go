@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/listing"
 	"rollcall/internal/metrics"
 	"rollcall/internal/protocol"
+	"rollcall/internal/reach"
 	"rollcall/internal/rotation"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
@@ -37,11 +38,10 @@ type Rotation struct {
 	opened   sync.Map // campaign -> time.Time at which it was opened
 	goOn     sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes   sync.Map // campaign, directory and kind -> *rotation.Brake
-	logins   closedLogins
+	logins   *reach.Logins
 	cameBack sync.Map // campaigns whose device was noted to have answered
 	hosts    sync.Map // campaign -> names and addresses of its device, []string
 	watches  sync.Map // campaign -> *device.Watch, nil where its device is not asked
-	quiet    sync.Map // campaign, authority and open logins -> time.Time at which no token was new
 	uses     sync.Map // campaign and authority -> *used
 
 	Metrics *metrics.Metrics // nil: nobody listens
@@ -51,7 +51,7 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what
 // Prepare saw to Apply.
 func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts()}
+	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds)}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -132,13 +132,17 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 	if err != nil {
 		return nil, err
 	}
+	spec, err := r.listedSpec(ctx, in.Batch.Campaign)
+	if err != nil {
+		return nil, err
+	}
 	rot.Pass = in.Pass
 	still := beat(ctx)
 	rot.LookUp(ctx, rotatable(page, in.Items))
-	reach, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
-	readers := r.livingReaders(ctx, rotatable(page, in.Items))
+	within, err := r.reachOf(ctx, in.Batch, rotatable(page, in.Items), false)
+	readers := r.logins.Living(ctx, rotatable(page, in.Items))
 	r.lookOnce(ctx, in.Batch.Campaign)
-	since, notAsked := r.madeSince(ctx, in.Batch, rotatable(page, in.Items))
+	since, notAsked := r.logins.MadeSince(ctx, spec, in.Batch.Campaign, in.Batch.Authority, in.Batch.Logins, rotatable(page, in.Items))
 	still()
 	if err != nil {
 		return nil, err
@@ -150,15 +154,15 @@ func (r *Rotation) Prepare(ctx context.Context, in wire.PrepareInput) ([]wire.Pr
 			out[i].Stop = r.deviceAnswers(ctx, in.Batch.Campaign)
 		}
 		if out[i].Stop == nil {
-			out[i].Stop = readByToken(page[in.Items[i]], readers)
+			out[i].Stop = reach.ReadByToken(page[in.Items[i]], readers)
 		}
 		if c := page[in.Items[i]]; out[i].Stop == nil && !c.Kind.OnlyEnds() && !slices.Contains(in.Sent, in.Items[i]) {
 			if out[i].Stop = notAsked; since[c.ID] {
-				out[i].Stop = readSince()
+				out[i].Stop = reach.ReadSince()
 			}
 		}
-		if c := page[in.Items[i]]; out[i].Stop == nil && reach != nil {
-			out[i].Stop = reach.beforeStaging(ctx, c)
+		if c := page[in.Items[i]]; out[i].Stop == nil && within != nil {
+			out[i].Stop = within.BeforeStaging(ctx, c)
 		}
 		if out[i].Stop == nil {
 			prepared := rot.Prepare(ctx, page[in.Items[i]])
@@ -195,13 +199,13 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 	}
 	if logins := applicable(page, in.Items); len(in.Batch.Logins) > 0 && slices.ContainsFunc(logins, credential.Credential.ReachesVault) {
 		still := beat(ctx)
-		reach, err := r.reachOf(ctx, in.Batch, logins, true)
+		within, err := r.reachOf(ctx, in.Batch, logins, true)
 		still()
 		if err != nil {
 			return nil, err
 		}
-		if reach != nil {
-			rot.Reach = reach
+		if within != nil {
+			rot.Reach = within
 		}
 	}
 	first := firstAttempt(ctx)

@@ -7,6 +7,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/people"
 	"rollcall/internal/protocol"
+	"rollcall/internal/reach"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
@@ -18,7 +19,7 @@ type handing struct {
 	device   string
 	roll     people.Roll
 	tasks    map[int]handed // by their number
-	reach    *reach         // nil where no login is open
+	reach    *reach.Reach   // nil where no login is open
 	living   map[string]bool
 	back     *protocol.Stop // the device, on the network again
 	unasked  bool           // of a login of the roll it is not known any more what it could read
@@ -96,7 +97,7 @@ func (h *handing) look(ctx context.Context, in wire.Tasks) error {
 	if h.reach, err = h.r.reachOf(ctx, wire.Batch{Campaign: in.Campaign, Snapshot: in.Snapshot, Logins: in.Logins}, places, false); err != nil {
 		return err
 	}
-	h.living = h.r.livingReaders(ctx, hand)
+	h.living = h.r.logins.Living(ctx, hand)
 	h.back = h.r.deviceAnswers(ctx, in.Campaign)
 	index, err := h.r.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil {
@@ -128,7 +129,7 @@ func (h *handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.O
 	var value ownmount.Staged
 	if t.c.Task.Make {
 		if out.Stop = h.back; out.Stop == nil {
-			out.Stop = readByToken(t.c, h.living)
+			out.Stop = reach.ReadByToken(t.c, h.living)
 		}
 		if out.Stop == nil && h.reach != nil {
 			out.Stop = h.reach.Within(ctx, t.c)

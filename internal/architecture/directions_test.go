@@ -43,6 +43,7 @@ var layers = [][]string{
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
+	{"internal/reach"},                   // what rotation asks of the rest of the roll
 	{"activities", "internal/rehearsal"}, // thin: what Temporal calls; the same rotation on a bogus account
 	{"workflows"},                        // decides and waits; touches the world through activities, which it knows by what crosses
 	{"internal/cli"},

@@ -142,6 +142,15 @@ const MoreReaders = "more"
 // IsLoginPlace tells a place in ReadBy from an accessor.
 func IsLoginPlace(reader string) bool { return strings.HasPrefix(reader, "auth/") }
 
+// Places are the paths at which its new value may be activated: those that are
+// listed, and then Rollcall's own, if it has one.
+func (c Credential) Places() []Path {
+	if c.Spare == nil {
+		return c.Paths
+	}
+	return append(slices.Clone(c.Paths), *c.Spare)
+}
+
 // HandsOver reports whether Paths hold a temporary value for the account's
 // owner to fetch, instead of one that consumers read.
 func (c Credential) HandsOver() bool { return c.Kind.Traits().HandsOver }

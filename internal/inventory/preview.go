@@ -46,21 +46,13 @@ func Preview(ctx context.Context, v Vault, mount string, roll *credential.Roll) 
 			if acl.MayRead(ownmount.StagingAPIPath(mount, other.ID)) {
 				r.Staging = true
 			}
-			if r.Rises != "" || slices.ContainsFunc(places(other), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
+			if r.Rises != "" || slices.ContainsFunc(other.Places(), func(at credential.Path) bool { return acl.MayRead(at.Mount + "/data/" + at.Path) }) {
 				r.Reads = append(r.Reads, other.ID)
 			}
 		}
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-// places are where the new value of a credential may be written.
-func places(c credential.Credential) []credential.Path {
-	if c.Spare == nil {
-		return c.Paths
-	}
-	return append(slices.Clone(c.Paths), *c.Spare)
 }
 
 type preview struct {

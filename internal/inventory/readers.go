@@ -107,7 +107,7 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 		if c.Task != nil {
 			add(ownmount.AnyCard(l.c.Vault.Mount, c.ID), c.ID)
 		}
-		for _, p := range places(c) {
+		for _, p := range c.Places() {
 			add(p.Mount+"/data/"+p.Path, c.ID)
 		}
 		add(ownmount.StagingAPIPath(l.c.Vault.Mount, c.ID), c.ID)

@@ -3,7 +3,6 @@ package rotation
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -79,10 +78,7 @@ func (p Proved) activated() (out []ownmount.Placed) {
 	if p.Credential.HandsOver() {
 		return nil
 	}
-	paths := slices.Clone(p.Credential.Paths)
-	if p.Credential.Spare != nil {
-		paths = append(paths, *p.Credential.Spare)
-	}
+	paths := p.Credential.Places()
 	for i, path := range paths[:min(len(paths), len(p.To), len(p.Written))] {
 		if p.To[i] != 0 && !p.Written[i].IsZero() {
 			out = append(out, ownmount.Placed{Path: path, Version: p.To[i], Written: p.Written[i]})

@@ -225,7 +225,7 @@ func usesSpare(c credential.Credential, st ownmount.Staged) bool {
 // it was decided so, Rollcall's own.
 func pathsOf(c credential.Credential, st ownmount.Staged) []credential.Path {
 	if usesSpare(c, st) {
-		return append(slices.Clone(c.Paths), *c.Spare)
+		return c.Places()
 	}
 	return c.Paths
 }

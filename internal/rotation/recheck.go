@@ -247,10 +247,7 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 // delete a secret with its metadata makes versions begin at 1 again, and so
 // could choose what the number means; when Vault wrote it he cannot choose.
 func (r *Rotator) activatedValue(ctx context.Context, p Proved) (value credential.Secret, failed, anew bool) {
-	paths := slices.Clone(p.Credential.Paths)
-	if p.Credential.Spare != nil {
-		paths = append(paths, *p.Credential.Spare)
-	}
+	paths := p.Credential.Places()
 	for i, path := range paths[:min(len(paths), len(p.To))] {
 		if p.To[i] == 0 {
 			continue

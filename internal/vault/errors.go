@@ -151,6 +151,17 @@ func (e *Error) Stop() *protocol.Stop {
 	return &protocol.Stop{Reason: e.reason(), Server: e.Server, Detail: e.Op + ": " + e.advice(place) + e.hint()}
 }
 
+// StopOf keeps open what Vault could not be asked about.
+func StopOf(err error) *protocol.Stop {
+	if v, ok := errors.AsType[*Error](err); ok {
+		return v.Stop()
+	}
+	if stop := protocol.GivenUp(err); stop != nil {
+		return stop
+	}
+	return &protocol.Stop{Reason: protocol.ReasonVault, Detail: err.Error()}
+}
+
 // General reports whether a write to another place would have failed like this
 // one.
 func (e *Error) General() bool {

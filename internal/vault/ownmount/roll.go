@@ -97,6 +97,33 @@ func (s *Store) ReadPage(ctx context.Context, campaign, snapshot string, page in
 	return p.Credentials, err
 }
 
+// NotOnRoll is a reference to what a page of a roll has not.
+type NotOnRoll struct {
+	Campaign string
+	Page     int
+	What     string // "no credential 3"
+}
+
+func (e *NotOnRoll) Error() string {
+	return fmt.Sprintf("campaign %s: page %d of the roll has %s", e.Campaign, e.Page, e.What)
+}
+
+// ReadRefs reads the credentials at some places of a roll, in their order.
+func (s *Store) ReadRefs(ctx context.Context, campaign, snapshot string, refs credential.Refs) ([]credential.Credential, error) {
+	out := make([]credential.Credential, 0, len(refs))
+	for _, ref := range refs {
+		page, err := s.ReadPage(ctx, campaign, snapshot, ref.Page)
+		if err != nil {
+			return nil, err
+		}
+		if ref.Index >= len(page) {
+			return nil, &NotOnRoll{campaign, ref.Page, fmt.Sprintf("no credential %d", ref.Index)}
+		}
+		out = append(out, page[ref.Index])
+	}
+	return out, nil
+}
+
 // PageWritten is when a page was written, which was right after its credentials
 // were looked at.
 func (s *Store) PageWritten(ctx context.Context, campaign, snapshot string, page int) (time.Time, error) {

@@ -131,11 +131,7 @@ func takesSecrets(method string) bool {
 func valuesPass(c *config.Campaign, known []credential.Credential) map[string]map[string]bool {
 	mounts := map[string]map[string]bool{"secret " + c.Vault.Mount: {}}
 	for _, k := range known {
-		paths := slices.Clone(k.Paths)
-		if k.Spare != nil {
-			paths = append(paths, *k.Spare)
-		}
-		for _, p := range paths {
+		for _, p := range k.Places() {
 			at := "secret " + p.Mount
 			if mounts[at] == nil {
 				mounts[at] = map[string]bool{}

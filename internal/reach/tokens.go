@@ -1,4 +1,4 @@
-package activities
+package reach
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// livingReaders are those of the tokens and logins that could read new values
-// of cs, by the listing, that live. Where Vault does not say they count as
-// living, and logins do until the next listing: one that is gone by now may
-// have made tokens since, which nobody looked at.
-func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential) map[string]bool {
+// Living are those of the tokens and logins that could read new values of cs,
+// by the listing, that live. Where Vault does not say they count as living, and
+// logins do until the next listing: one that is gone by now may have made
+// tokens since, which nobody looked at.
+func (l *Logins) Living(ctx context.Context, cs []credential.Credential) map[string]bool {
 	named := map[string]bool{}
 	for _, c := range cs {
 		for _, accessor := range c.ReadBy {
@@ -25,7 +25,7 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 	if len(tokens) == 0 {
 		return named
 	}
-	found, err := r.Kinds.Tokens().Living(ctx, tokens)
+	found, err := l.kinds.Tokens().Living(ctx, tokens)
 	if err != nil {
 		return named
 	}
@@ -35,9 +35,9 @@ func (r *Rotation) livingReaders(ctx context.Context, cs []credential.Credential
 	return named
 }
 
-// readByToken says why nothing may be staged for c, or nil. What has ended
+// ReadByToken says why nothing may be staged for c, or nil. What has ended
 // never lives again, so it is not asked later on.
-func readByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
+func ReadByToken(c credential.Credential, living map[string]bool) *protocol.Stop {
 	if slices.Contains(c.ReadBy, credential.MoreReaders) {
 		return &protocol.Stop{Reason: protocol.ReasonWithinReach, Detail: "more tokens of Vault, or logins, name the device and could read its new value than are watched one by one; nothing was changed: revoke those tokens of the warnings other-reader (vault token revoke -accessor …), list those logins, or accept their policies, and run again, which lists anew"}
 	}
