@@ -14,16 +14,8 @@ import (
 	"rollcall/internal/wire"
 )
 
-// about starts an entry on one credential.
-func about(campaign string, c credential.Credential, event ledger.Event, pass string, at time.Time) ledger.Entry {
-	return ledger.Entry{
-		ID: ledger.EntryID(campaign, c.ID, pass, event), At: at, Campaign: campaign, Event: event,
-		Credential: c.ID, Name: c.Name,
-	}
-}
-
 func open(in wire.ResultInput, c credential.Credential, at wire.OpenItem, detail string, now time.Time) ledger.Entry {
-	e := about(in.Batch.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Pass), now)
+	e := ledger.About(in.Batch.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Pass), now)
 	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
 	if at.Until > 0 {
 		e.Until = time.Unix(at.Until, 0).UTC()
@@ -55,7 +47,7 @@ func found(campaign string, c credential.Credential, attempt int, f credential.F
 	if f.Detail != "" {
 		which += fmt.Sprintf(".%08x", crc32.ChecksumIEEE([]byte(f.Detail)))
 	}
-	e := about(campaign, c, ledger.EventFinding, which, now)
+	e := ledger.About(campaign, c, ledger.EventFinding, which, now)
 	e.Finding, e.Detail = f.Code, f.Detail
 	return e
 }
@@ -80,7 +72,7 @@ func namePaths(c credential.Credential, detail string) string {
 }
 
 func died(campaign string, c credential.Credential, a wire.AppliedItem, now time.Time) ledger.Entry {
-	e := about(campaign, c, ledger.EventOutcome, fmt.Sprint(a.Attempt), now)
+	e := ledger.About(campaign, c, ledger.EventOutcome, fmt.Sprint(a.Attempt), now)
 	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
 	e.From, e.To, e.Written, e.LeftOut = byPath(c, a.From), written(c, a.To), writtenAt(c, a), a.LeftOut
 	return e

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
+	"rollcall/internal/tasks"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/vault/setup"
@@ -81,7 +82,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 		}
 		entries = nil
 	}
-	then, err := l.attestedThen(ctx, in)
+	then, err := tasks.AttestedThen(ctx, l.Store, l.Dir, in)
 	if err != nil {
 		return classify(errVault, err)
 	}
@@ -107,7 +108,7 @@ func (l *Ledger) RecordRoll(ctx context.Context, in wire.Roll) error {
 func listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
 	var entries []ledger.Entry
 	for _, c := range page {
-		e := about(campaign, c, ledger.Listed, "", now)
+		e := ledger.About(campaign, c, ledger.Listed, "", now)
 		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
 		entries = append(entries, e)
 	}
@@ -146,7 +147,7 @@ func (l *Ledger) RecordIntents(ctx context.Context, in wire.IntentInput) error {
 	entries := make([]ledger.Entry, 0, len(in.Items))
 	for _, it := range in.Items {
 		c := page[it.Index]
-		e := about(in.Batch.Campaign, c, ledger.EventIntent, strconv.Itoa(it.Attempt), now)
+		e := ledger.About(in.Batch.Campaign, c, ledger.EventIntent, strconv.Itoa(it.Attempt), now)
 		e.Attempt, e.From = it.Attempt, byPath(c, it.From)
 		entries = append(entries, e)
 	}
@@ -203,7 +204,7 @@ func (l *Ledger) RecordExceptions(ctx context.Context, in wire.ExceptionInput) e
 	now := time.Now().UTC()
 	var entries []ledger.Entry
 	for _, it := range in.Items {
-		e := about(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
+		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
 		if it.Reason.Final() {
 			e.Detail = "trying again cannot help"
@@ -234,14 +235,11 @@ func (l *Ledger) RecordEvent(ctx context.Context, in wire.EventInput) error {
 		}
 	}
 	if in.Login != nil {
-		page, err := l.Store.ReadPage(ctx, in.Campaign, in.Snapshot, in.Login.Page)
+		login, err := l.Store.ReadRefs(ctx, in.Campaign, in.Snapshot, credential.Refs{*in.Login})
 		if err != nil {
 			return classify(errVault, err)
 		}
-		if in.Login.Index >= len(page) {
-			return classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has no credential %d", in.Campaign, in.Login.Page, in.Login.Index))
-		}
-		e.Credential, e.Name = page[in.Login.Index].ID, page[in.Login.Index].Name
+		e.Credential, e.Name = login[0].ID, login[0].Name
 	}
 	entries := []ledger.Entry{e}
 	closing := in.Event == ledger.CampaignClosed

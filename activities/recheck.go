@@ -159,7 +159,7 @@ func (l *Ledger) RecordCleaned(ctx context.Context, in wire.CleanedInput) error 
 	now := time.Now().UTC()
 	var entries []ledger.Entry
 	for _, it := range in.Result.Reopened {
-		e := about(in.Batch.Campaign, page[it.Index], ledger.Reopened, string(it.Reason), now)
+		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Reopened, string(it.Reason), now)
 		e.Step, e.Reason, e.Detail = it.Step, it.Reason, in.Result.Detail
 		entries = append(entries, e)
 	}
@@ -180,7 +180,7 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in wire.RecheckedInput) er
 	for _, it := range in.Result.Reopened {
 		c := page[it.Index]
 		detail := cmp.Or(in.Result.Details[it.Index], in.Result.Detail)
-		e := about(campaign, c, ledger.Reopened, "", now)
+		e := ledger.About(campaign, c, ledger.Reopened, "", now)
 		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, detail
 		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: findingOf(it.Reason), Detail: detail}, now), e)
 	}

@@ -44,6 +44,7 @@ var layers = [][]string{
 	{"internal/kind/registry", "internal/inventory"},
 	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
 	{"internal/reach"},                   // what rotation asks of the rest of the roll
+	{"internal/tasks"},                   // what people are given to do, and what they say of it
 	{"activities", "internal/rehearsal"}, // thin: what Temporal calls; the same rotation on a bogus account
 	{"workflows"},                        // decides and waits; touches the world through activities, which it knows by what crosses
 	{"internal/cli"},

@@ -1,4 +1,4 @@
-package activities
+package tasks
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/ledger"
 	"rollcall/internal/people"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -21,11 +22,11 @@ const (
 	earlierWithTasks = 3
 )
 
-// attestedThen tells words of earlier campaigns, by which a task is dead there,
+// AttestedThen tells words of earlier campaigns, by which a task is dead there,
 // of people whose login is on this roll, or has the name of an account of it.
-// Those ledgers are looked at that are on this machine.
-func (l *Ledger) attestedThen(ctx context.Context, in wire.Roll) (out []credential.Finding, err error) {
-	all, err := l.Store.Campaigns(ctx, in.Device)
+// Those ledgers are looked at that are on this machine, in dir.
+func AttestedThen(ctx context.Context, store *ownmount.Store, dir string, in wire.Roll) (out []credential.Finding, err error) {
+	all, err := store.Campaigns(ctx, in.Device)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +35,7 @@ func (l *Ledger) attestedThen(ctx context.Context, in wire.Roll) (out []credenti
 		if rec.Campaign == in.Campaign || looked == earlierWithTasks {
 			continue
 		}
-		index, err := l.Store.ReadIndex(ctx, rec.Campaign)
+		index, err := store.ReadIndex(ctx, rec.Campaign)
 		switch {
 		case vault.IsNotFound(err):
 			continue
@@ -44,7 +45,7 @@ func (l *Ledger) attestedThen(ctx context.Context, in wire.Roll) (out []credenti
 			continue
 		}
 		looked++
-		r, err := ledger.OpenReader(filepath.Join(l.Dir, rec.Campaign))
+		r, err := ledger.OpenReader(filepath.Join(dir, rec.Campaign))
 		if err != nil {
 			continue // it is elsewhere
 		}
@@ -57,7 +58,7 @@ func (l *Ledger) attestedThen(ctx context.Context, in wire.Roll) (out []credenti
 				continue
 			}
 			seen[line.ID] = true
-			found, err := l.doubted(ctx, in.Campaign, rec.Campaign, line)
+			found, err := doubted(ctx, store, in.Campaign, rec.Campaign, line)
 			if err != nil {
 				return nil, err
 			}
@@ -68,11 +69,11 @@ func (l *Ledger) attestedThen(ctx context.Context, in wire.Roll) (out []credenti
 }
 
 // doubted are those words about one task of an earlier campaign.
-func (l *Ledger) doubted(ctx context.Context, campaign, earlier string, line *ledger.CredentialState) (out []credential.Finding, err error) {
+func doubted(ctx context.Context, store *ownmount.Store, campaign, earlier string, line *ledger.CredentialState) (out []credential.Finding, err error) {
 	if line.Outcome != ledger.Dead {
 		return nil, nil
 	}
-	roll, err := loginsOfRoll(ctx, l.Store, campaign)
+	roll, err := RollOf(ctx, store, campaign)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (l *Ledger) doubted(ctx context.Context, campaign, earlier string, line *le
 		if e.Done == nil {
 			continue
 		}
-		p, err := l.Store.PersonByID(ctx, e.Done.Entity)
+		p, err := store.PersonByID(ctx, e.Done.Entity)
 		if err != nil {
 			return nil, err
 		}

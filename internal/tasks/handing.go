@@ -1,28 +1,41 @@
-package activities
+package tasks
 
 import (
 	"context"
 	"slices"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/kind/registry"
 	"rollcall/internal/people"
 	"rollcall/internal/protocol"
 	"rollcall/internal/reach"
+	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
-// handing is what is known while tasks are handed over.
-type handing struct {
-	r        *Rotation
+// Handing hands the tasks of a campaign over to people.
+type Handing struct {
+	Store *ownmount.Store
+	Kinds *registry.Registry
+	Spec  *config.Campaign
+	// Ask finds out what is around: hand are the tasks with the places where
+	// their values will lie, places are these and where values lie already.
+	Ask func(ctx context.Context, places, hand []credential.Credential) (Around, error)
+
 	campaign string
-	device   string
 	roll     people.Roll
 	tasks    map[int]handed // by their number
-	reach    *reach.Reach   // nil where no login is open
-	living   map[string]bool
-	back     *protocol.Stop // the device, on the network again
-	unasked  bool           // of a login of the roll it is not known any more what it could read
+	around   Around
+	unasked  bool // of a login of the roll it is not known any more what it could read
+}
+
+// Around is what may keep something from being handed over.
+type Around struct {
+	Reach  *reach.Reach    // nil where no login is open
+	Living map[string]bool // readers of the listing that live
+	Device *protocol.Stop  // the device, on the network again
 }
 
 // handed is one task. Its credential has the places where its value will lie.
@@ -36,43 +49,31 @@ type handed struct {
 	was  ownmount.Staged
 }
 
-func (r *Rotation) handing(ctx context.Context, in wire.Tasks) (*handing, error) {
-	spec, err := r.spec(ctx, in.Campaign)
-	if err != nil {
-		return nil, err
-	}
-	roll, err := loginsOfRoll(ctx, r.Store, in.Campaign)
-	if err != nil {
-		return nil, err
-	}
-	return &handing{r: r, campaign: in.Campaign, device: spec.Device, roll: roll, tasks: map[int]handed{}}, nil
-}
-
 // take notes a task. seats is empty where its owners are not known.
-func (h *handing) take(ctx context.Context, i int, c credential.Credential, seats []string) error {
+func (h *Handing) take(ctx context.Context, i int, c credential.Credential, seats []string) error {
 	t := handed{c: c, seats: seats}
 	defer func() { h.tasks[i] = t }()
 	if !c.Task.Make {
 		return nil
 	}
-	t.c.Paths = h.r.cardPlaces(h.campaign, c, seats)
-	staged, found, err := h.r.Store.ReadStaged(ctx, c.ID)
+	t.c.Paths = h.cardPlaces(h.campaign, c, seats)
+	staged, found, err := h.Store.ReadStaged(ctx, c.ID)
 	switch {
 	case err != nil || !found:
 		return err
 	case staged.Campaign == h.campaign:
-		gone, err := h.r.Store.Discarded(ctx, h.campaign, c.ID, staged.Renewals+1)
+		gone, err := h.Store.Discarded(ctx, h.campaign, c.ID, staged.Renewals+1)
 		if err == nil && gone {
-			_, err = h.r.Store.KeepCards(ctx, h.campaign, c.ID)
+			_, err = h.Store.KeepCards(ctx, h.campaign, c.ID)
 		}
 		return err
 	}
-	released, _, err := h.r.Store.CampaignReleased(ctx, staged.Campaign)
+	released, _, err := h.Store.CampaignReleased(ctx, staged.Campaign)
 	if err != nil || !released {
 		return err
 	}
 	lies := c
-	lies.Paths = h.r.cardPlaces(staged.Campaign, c, staged.Handed)
+	lies.Paths = h.cardPlaces(staged.Campaign, c, staged.Handed)
 	t.lies, t.was = &lies, staged
 	return nil
 }
@@ -80,7 +81,7 @@ func (h *handing) take(ctx context.Context, i int, c credential.Credential, seat
 // look asks who could read what is to be handed over, and what lies with people
 // since an ended campaign. A value that somebody else may have read there is
 // marked at once: later it may not show any more.
-func (h *handing) look(ctx context.Context, in wire.Tasks) error {
+func (h *Handing) look(ctx context.Context, in wire.Tasks) error {
 	var places, hand []credential.Credential
 	for _, t := range h.tasks {
 		if t.c.Task.Make {
@@ -94,14 +95,12 @@ func (h *handing) look(ctx context.Context, in wire.Tasks) error {
 		return nil
 	}
 	var err error
-	if h.reach, err = h.r.reachOf(ctx, wire.Batch{Campaign: in.Campaign, Snapshot: in.Snapshot, Logins: in.Logins}, places, false); err != nil {
+	if h.around, err = h.Ask(ctx, places, hand); err != nil {
 		return err
 	}
-	h.living = h.r.logins.Living(ctx, hand)
-	h.back = h.r.deviceAnswers(ctx, in.Campaign)
-	index, err := h.r.Store.ReadIndex(ctx, in.Campaign)
+	index, err := h.Store.ReadIndex(ctx, in.Campaign)
 	if err != nil {
-		return classify(errVault, err)
+		return err
 	}
 	h.unasked = slices.ContainsFunc(index.Logins, func(l credential.Ref) bool { return !slices.Contains(in.Logins, l) })
 	for i, t := range h.tasks {
@@ -112,27 +111,27 @@ func (h *handing) look(ctx context.Context, in wire.Tasks) error {
 		if err == nil && (why != "" || t.was.Looked != h.campaign) {
 			t.was.Spoiled, t.was.Looked = why, h.campaign
 			// A twin may have been first: what it marked, or took over, stands.
-			if _, err = h.r.Store.Restage(ctx, t.c.ID, t.was); isTwin(err) {
+			if _, err = h.Store.Restage(ctx, t.c.ID, t.was); vault.IsCASMismatch(err) {
 				err = nil
 			}
 			h.tasks[i] = t
 		}
 		if err != nil {
-			return classify(errVault, err)
+			return err
 		}
 	}
 	return nil
 }
 
 // open opens a task, if nothing is in the way, and hands it over.
-func (h *handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.OpenedTask) (err error) {
+func (h *Handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.OpenedTask) (err error) {
 	var value ownmount.Staged
 	if t.c.Task.Make {
-		if out.Stop = h.back; out.Stop == nil {
-			out.Stop = reach.ReadByToken(t.c, h.living)
+		if out.Stop = h.around.Device; out.Stop == nil {
+			out.Stop = reach.ReadByToken(t.c, h.around.Living)
 		}
-		if out.Stop == nil && h.reach != nil {
-			out.Stop = h.reach.Within(ctx, t.c)
+		if out.Stop == nil && h.around.Reach != nil {
+			out.Stop = h.around.Reach.Within(ctx, t.c)
 		}
 		if out.Stop != nil {
 			return nil
@@ -149,7 +148,7 @@ func (h *handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.O
 		}
 		// A twin may have noted others, whose the value is then too.
 		noted := t.seats
-		if _, t.seats, err = h.r.Store.OpenTask(ctx, h.campaign, t.c.ID, noted); err != nil {
+		if _, t.seats, err = h.Store.OpenTask(ctx, h.campaign, t.c.ID, noted); err != nil {
 			return err
 		}
 		if slices.Equal(noted, t.seats) {
@@ -166,12 +165,12 @@ func (h *handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.O
 		return nil
 	}
 	// After the cards: what is said before it is about the value before it.
-	return h.r.Store.HandedAgain(ctx, h.campaign, t.c.ID, out.Again, t.seats)
+	return h.Store.HandedAgain(ctx, h.campaign, t.c.ID, out.Again, t.seats)
 }
 
 // handOver gives each owner a card with his ends, and takes it from everybody
 // else.
-func (h *handing) handOver(ctx context.Context, c credential.Credential, entities []string, value ownmount.Staged) error {
+func (h *Handing) handOver(ctx context.Context, c credential.Credential, entities []string, value ownmount.Staged) error {
 	do := c.Task.Do
 	if len(value.Old) > 0 {
 		do = append(slices.Clone(do), "another value was handed over before this one: where that is set already, change it once more")
@@ -182,24 +181,24 @@ func (h *handing) handOver(ctx context.Context, c credential.Credential, entitie
 			continue
 		}
 		has = append(has, entity)
-		card := ownmount.Card{Campaign: h.campaign, Device: h.device, Credential: c.ID, Name: c.Name, Kind: c.Kind, Do: do, Due: c.Task.Due, Value: value.Secret}
+		card := ownmount.Card{Campaign: h.campaign, Device: h.Spec.Device, Credential: c.ID, Name: c.Name, Kind: c.Kind, Do: do, Due: c.Task.Due, Value: value.Secret}
 		for j := i; j < len(entities) && j < len(c.Task.Ends); j++ {
 			if entities[j] == entity {
 				card.Ends = append(card.Ends, c.Task.Ends[j].Name)
 			}
 		}
-		if err := h.r.Store.WriteCard(ctx, entity, card); err != nil {
+		if err := h.Store.WriteCard(ctx, entity, card); err != nil {
 			return err
 		}
 	}
-	_, err := h.r.Store.KeepCards(ctx, h.campaign, c.ID, has...)
+	_, err := h.Store.KeepCards(ctx, h.campaign, c.ID, has...)
 	return err
 }
 
 // cardPlaces are where the new value of a task would lie.
-func (r *Rotation) cardPlaces(campaign string, c credential.Credential, entities []string) (out []credential.Path) {
+func (h *Handing) cardPlaces(campaign string, c credential.Credential, entities []string) (out []credential.Path) {
 	for _, e := range entities {
-		if p := r.Store.CardPlace(e, campaign, c.ID); e != "" && !slices.Contains(out, p) {
+		if p := h.Store.CardPlace(e, campaign, c.ID); e != "" && !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}

@@ -1,4 +1,4 @@
-package activities
+package tasks
 
 import (
 	"context"
@@ -18,12 +18,12 @@ import (
 // spoiled says why a value that an ended campaign handed over is not handed
 // over again; empty if it may be. Whoever read it since would have the new
 // value, and people would attest that the stolen one is dead.
-func (h *handing) spoiled(ctx context.Context, t handed) (string, error) {
+func (h *Handing) spoiled(ctx context.Context, t handed) (string, error) {
 	if len(t.was.Handed) == 0 {
 		return "who had it is not known", nil
 	}
 	for _, entity := range t.was.Handed {
-		p, err := h.r.Store.PersonByID(ctx, entity)
+		p, err := h.Store.PersonByID(ctx, entity)
 		if err != nil {
 			return "", err
 		}
@@ -34,15 +34,15 @@ func (h *handing) spoiled(ctx context.Context, t handed) (string, error) {
 			return "the word of a person who had it counts for nothing by now: " + why, nil
 		}
 	}
-	gone, err := h.r.Store.Discarded(ctx, t.was.Campaign, t.c.ID, t.was.Renewals+1)
+	gone, err := h.Store.Discarded(ctx, t.was.Campaign, t.c.ID, t.was.Renewals+1)
 	if err != nil {
 		return "", err
 	}
-	came, err := h.r.Store.CameBack(ctx, t.was.Campaign)
+	came, err := h.Store.CameBack(ctx, t.was.Campaign)
 	if err != nil {
 		return "", err
 	}
-	now, err := h.r.Store.CameBack(ctx, h.campaign)
+	now, err := h.Store.CameBack(ctx, h.campaign)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +53,7 @@ func (h *handing) spoiled(ctx context.Context, t handed) (string, error) {
 		return "the device answered on the network since", nil
 	case len(t.c.ReadBy) > 0:
 		return "a token of Vault that names the device could read it where it lies", nil
-	case h.reach != nil && h.reach.Within(ctx, *t.lies) != nil:
+	case h.around.Reach != nil && h.around.Reach.Within(ctx, *t.lies) != nil:
 		return "a login to Vault of the roll that was not dead could read it where it lies", nil
 	case h.unasked && t.was.Looked != h.campaign:
 		return "what a login to Vault of the roll could read was not asked while that was open", nil
@@ -65,9 +65,9 @@ func (h *handing) spoiled(ctx context.Context, t handed) (string, error) {
 // before he does. One that an ended campaign has handed over stays, for
 // somebody may have put it to one end already, unless somebody else may have
 // read it.
-func (h *handing) made(ctx context.Context, c credential.Credential, seats []string) (ownmount.Staged, *protocol.Stop, error) {
+func (h *Handing) made(ctx context.Context, c credential.Credential, seats []string) (ownmount.Staged, *protocol.Stop, error) {
 	for {
-		staged, found, err := h.r.Store.ReadStaged(ctx, c.ID)
+		staged, found, err := h.Store.ReadStaged(ctx, c.ID)
 		if err != nil {
 			return staged, nil, err
 		}
@@ -76,7 +76,7 @@ func (h *handing) made(ctx context.Context, c credential.Credential, seats []str
 		case err != nil || stop != nil:
 			return next, stop, err
 		case !found:
-			if staged, _, err = h.r.Store.Stage(ctx, c.ID, next); err != nil {
+			if staged, _, err = h.Store.Stage(ctx, c.ID, next); err != nil {
 				return staged, nil, err
 			}
 			// Ours, or a twin's, who may have noted others.
@@ -86,7 +86,8 @@ func (h *handing) made(ctx context.Context, c credential.Credential, seats []str
 		case next.Version == 0:
 			return staged, nil, nil
 		default:
-			if next, err = h.r.Store.Restage(ctx, c.ID, next); !isTwin(err) {
+			// Somebody else has staged meanwhile, or our own answer was lost.
+			if next, err = h.Store.Restage(ctx, c.ID, next); !vault.IsCASMismatch(err) {
 				return next, nil, err
 			}
 		}
@@ -94,14 +95,14 @@ func (h *handing) made(ctx context.Context, c credential.Credential, seats []str
 }
 
 // next is what is to be staged; of Version 0 where what is there is right.
-func (h *handing) next(ctx context.Context, c credential.Credential, seats []string, staged ownmount.Staged, found bool) (ownmount.Staged, *protocol.Stop, error) {
+func (h *Handing) next(ctx context.Context, c credential.Credential, seats []string, staged ownmount.Staged, found bool) (ownmount.Staged, *protocol.Stop, error) {
 	if !found {
 		value, stop, err := h.generate(ctx, c)
 		// Sent: whoever it is handed to may use it at once.
 		return ownmount.Staged{Secret: value, Campaign: h.campaign, Attempt: 1, CreatedAt: time.Now().UTC(), Handed: seats}, stop, err
 	}
 	if staged.Campaign == h.campaign {
-		gone, err := h.r.Store.Discarded(ctx, h.campaign, c.ID, staged.Renewals+1)
+		gone, err := h.Store.Discarded(ctx, h.campaign, c.ID, staged.Renewals+1)
 		switch {
 		case err != nil:
 			return staged, nil, err
@@ -115,7 +116,7 @@ func (h *handing) next(ctx context.Context, c credential.Credential, seats []str
 		staged.Handed = with(staged.Handed, seats)
 		return staged, nil, nil
 	}
-	released, _, err := h.r.Store.CampaignReleased(ctx, staged.Campaign)
+	released, _, err := h.Store.CampaignReleased(ctx, staged.Campaign)
 	if err != nil {
 		return staged, nil, err
 	}
@@ -134,19 +135,15 @@ func (h *handing) next(ctx context.Context, c credential.Credential, seats []str
 
 // another is a value in the place of one that is handed over to nobody any
 // more. That one is kept: it may be in force at one end, and nowhere else.
-func (h *handing) another(ctx context.Context, c credential.Credential, seats []string, was ownmount.Staged) (ownmount.Staged, *protocol.Stop, error) {
+func (h *Handing) another(ctx context.Context, c credential.Credential, seats []string, was ownmount.Staged) (ownmount.Staged, *protocol.Stop, error) {
 	value, stop, err := h.generate(ctx, c)
 	old := maps.Clone(was.Old)
 	old[ownmount.TakenOver+strconv.Itoa(was.Attempt)] = was.Secret
 	return ownmount.Staged{Secret: value, Campaign: h.campaign, Attempt: was.Attempt + 1, CreatedAt: time.Now().UTC(), Old: old, Handed: seats, Version: was.Version}, stop, err
 }
 
-func (h *handing) generate(ctx context.Context, c credential.Credential) (value credential.Secret, stop *protocol.Stop, err error) {
-	spec, err := h.r.spec(ctx, h.campaign)
-	if err != nil {
-		return value, nil, err
-	}
-	authority, err := h.r.Kinds.Authority(spec, c.Authority, c.Kind)
+func (h *Handing) generate(ctx context.Context, c credential.Credential) (value credential.Secret, stop *protocol.Stop, err error) {
+	authority, err := h.Kinds.Authority(h.Spec, c.Authority, c.Kind)
 	if err != nil {
 		return value, nil, err
 	}
@@ -175,22 +172,4 @@ func with(have, seats []string) []string {
 
 func covers(have, seats []string) bool {
 	return !slices.ContainsFunc(seats, func(s string) bool { return s != "" && !slices.Contains(have, s) })
-}
-
-// isTwin: somebody else has staged meanwhile, or our own answer was lost.
-func isTwin(err error) bool { return vault.IsCASMismatch(err) }
-
-// takeBack takes what was handed over from everybody, where nobody is asked to
-// do it any more. The value itself stays staged: it may be in force somewhere.
-func (r *Rotation) takeBack(ctx context.Context, campaign string, c credential.Credential) ([]credential.Finding, error) {
-	_, staged, err := r.Store.ReadStaged(ctx, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	taken, err := r.Store.KeepCards(ctx, campaign, c.ID)
-	if err != nil || !staged && taken == 0 {
-		return nil, err
-	}
-	// It goes through Temporal, and so names nothing.
-	return []credential.Finding{{Code: credential.FindingTakenFromPeople, Detail: "what was handed over of it was taken back from whoever had it; its new value stays staged, for somebody may have set it at one end already: name the row again, and the next campaign goes on with it"}}, nil
 }
