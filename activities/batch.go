@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"rollcall/internal/fairqueue"
 	"rollcall/internal/protocol"
 )
 
@@ -30,19 +31,19 @@ const unreachableLimit = 8
 //
 // It heartbeats while it works, so that a dead worker is noticed in seconds.
 func each(ctx context.Context, n, width int, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	eachIn(ctx, n, width, newFairQueue(width), "", do, skipped)
+	eachIn(ctx, n, width, fairqueue.New(width), "", do, skipped)
 }
 
 // eachIn is each in a queue that other batches may stand in. What waits in it
 // is not begun.
-func eachIn(ctx context.Context, n, width int, in *fairQueue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+func eachIn(ctx context.Context, n, width int, in *fairqueue.Queue, campaign string, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
 	stopBeating := beat(ctx)
 	defer stopBeating()
 
 	var b breaker
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	batch := in.join(campaign)
+	batch := in.Join(campaign)
 	// Not a goroutine for each credential: what runs below it needs a deep
 	// stack, which is grown once.
 	for range min(n, max(width, 1)) {
@@ -56,9 +57,9 @@ func eachIn(ctx context.Context, n, width int, in *fairQueue, campaign string, d
 }
 
 // oneIn waits for a slot and does i in it, unless none is begun any more.
-func oneIn(ctx context.Context, i int, in *fairQueue, batch int, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
-	if in.take(ctx, batch, activity.GetWorkerStopChannel(ctx)) {
-		defer in.leave()
+func oneIn(ctx context.Context, i int, in *fairqueue.Queue, batch int, b *breaker, do func(ctx context.Context, i int) *protocol.Stop, skipped func(i int, why *protocol.Stop)) {
+	if in.Take(ctx, batch, activity.GetWorkerStopChannel(ctx)) {
+		defer in.Leave()
 	}
 	if why := notBegun(ctx, b); why != nil {
 		skipped(i, why)

@@ -7,8 +7,10 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/fairqueue"
 	"rollcall/internal/protocol"
 	"rollcall/internal/rotation"
+	"rollcall/internal/vault/ownmount"
 	"rollcall/internal/wire"
 )
 
@@ -21,9 +23,18 @@ func (r *Rotation) open(ctx context.Context, b wire.Batch) (rot *rotation.Rotato
 }
 
 func (r *Rotation) page(ctx context.Context, b wire.Batch) ([]credential.Credential, error) {
-	page, err := r.Store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
+	return pageOf(ctx, r.Store, b)
+}
+
+func (l *Ledger) page(ctx context.Context, b wire.Batch) ([]credential.Credential, error) {
+	return pageOf(ctx, l.Store, b)
+}
+
+// pageOf is the page of the roll that a batch is on.
+func pageOf(ctx context.Context, store *ownmount.Store, b wire.Batch) ([]credential.Credential, error) {
+	page, err := store.ReadPage(ctx, b.Campaign, b.Snapshot, b.Span.Page)
 	if err == nil && b.Span.To > len(page) {
-		return nil, classify(errSpec, fmt.Errorf("campaign %s: page %d of the roll has %d credentials, not %d", b.Campaign, b.Span.Page, len(page), b.Span.To))
+		err = &ownmount.NotOnRoll{Campaign: b.Campaign, Page: b.Span.Page, What: fmt.Sprintf("%d credentials, not %d", len(page), b.Span.To)}
 	}
 	return page, classify(errVault, err)
 }
@@ -43,7 +54,7 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 	brake, _ := r.brakes.LoadOrStore([3]string{b.Campaign, b.Authority, string(b.Kind)}, rotation.NewBrake())
 	rot.Brake = brake.(*rotation.Brake)
 	rot.Unlisted = r.unlisted(b.Campaign, spec.Device)
-	rot.Hindering = r.hindered(spec, b.Campaign, b.Authority)
+	rot.Hindering = r.uses.Hindering(spec, b.Campaign, b.Authority)
 	if rot.Device, err = r.deviceHosts(ctx, b.Campaign); err != nil {
 		return nil, 0, err
 	}
@@ -58,17 +69,17 @@ func (r *Rotation) rotator(ctx context.Context, b wire.Batch) (*rotation.Rotator
 // connections each only waits longer for its turns, and its consumers with it.
 // width of a batch, which knows the rate limit, holds for all parallel ones
 // too. At Vault a batch has a queue of its own.
-func (r *Rotation) queueOf(spec *config.Campaign, name string, width int) *fairQueue {
+func (r *Rotation) queueOf(spec *config.Campaign, name string, width int) *fairqueue.Queue {
 	a := spec.Authority(name)
 	if a == nil {
-		return newFairQueue(width)
+		return fairqueue.New(width)
 	}
 	system, err := r.Kinds.System(spec, name)
 	if err != nil {
-		return newFairQueue(width)
+		return fairqueue.New(width)
 	}
-	shared, _ := r.queues.LoadOrStore(system, newFairQueue(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
-	return shared.(*fairQueue)
+	shared, _ := r.queues.LoadOrStore(system, fairqueue.New(min(a.Limits().Connections, width*max(1, spec.Limits.Parallel))))
+	return shared.(*fairqueue.Queue)
 }
 
 // width keeps a rate limit from starving what is in hand: more credentials at

@@ -3,17 +3,13 @@ package activities
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"rollcall/internal/credential"
-	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
+	"rollcall/internal/record"
 	"rollcall/internal/rotation"
 	"rollcall/internal/wire"
 )
@@ -30,39 +26,9 @@ func (l *Ledger) Proved(ctx context.Context, b wire.Batch) ([]wire.ProvedItem, e
 	}
 	state, err := l.state(ctx, b.Campaign)
 	if err != nil {
-		return nil, classify(errLedger, err)
+		return nil, err
 	}
-	var out []wire.ProvedItem
-	for i := b.Span.From; i < b.Span.To; i++ {
-		cred := state.Credential(page[i].ID)
-		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || cred.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
-			continue
-		}
-		out = append(out, provedItem(i, page[i], cred))
-	}
-	return out, nil
-}
-
-func provedItem(i int, c credential.Credential, cred *ledger.CredentialState) wire.ProvedItem {
-	it := wire.ProvedItem{Index: i, Mark: cred.Evidence[0].Changed}
-	for _, ev := range cred.Evidence[1:] {
-		if ev.Changed == "" {
-			continue
-		}
-		if it.Marks == nil {
-			it.Marks = map[string]string{}
-		}
-		if it.Marks[ev.Server] = ev.Changed; ev.Changed == it.Mark {
-			it.Marks[ev.Server] = ""
-		}
-	}
-	for _, p := range c.Places() {
-		it.To = append(it.To, cred.To[p.String()])
-		if cred.Written != nil {
-			it.Written = append(it.Written, cred.Written[p.String()])
-		}
-	}
-	return it
+	return record.Proved(b, page, state), nil
 }
 
 // proved is what the look at the end goes by.
@@ -72,38 +38,6 @@ func proved(it wire.ProvedItem, c credential.Credential) rotation.Proved {
 		marks[server] = cmp.Or(mark, it.Mark)
 	}
 	return rotation.Proved{Credential: c, Mark: it.Mark, Marks: marks, To: it.To, Written: it.Written}
-}
-
-// stateTTL is how long the state of a ledger is taken to be so, for one batch
-// after another.
-const stateTTL = 30 * time.Second
-
-// folded is the state of a campaign's ledger, and when it was read.
-type folded struct {
-	campaign string
-	state    *ledger.State
-	at       time.Time
-}
-
-func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, error) {
-	l.mu.Lock()
-	have := l.last
-	l.mu.Unlock()
-	if have.campaign == campaign && time.Since(have.at) < stateTTL {
-		return have.state, nil
-	}
-	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))
-	if err != nil {
-		return nil, err
-	}
-	state, err := reader.State(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last = folded{campaign, state, time.Now()}
-	return state, nil
 }
 
 // Recheck looks at dead credentials once more. It changes nothing.
@@ -156,14 +90,7 @@ func (l *Ledger) RecordCleaned(ctx context.Context, in wire.CleanedInput) error 
 	if err != nil {
 		return err
 	}
-	now := time.Now().UTC()
-	var entries []ledger.Entry
-	for _, it := range in.Result.Reopened {
-		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Reopened, string(it.Reason), now)
-		e.Step, e.Reason, e.Detail = it.Step, it.Reason, in.Result.Detail
-		entries = append(entries, e)
-	}
-	return l.append(ctx, in.Batch.Campaign, entries)
+	return l.append(ctx, in.Batch.Campaign, record.Cleaned(in, page, time.Now().UTC()))
 }
 
 // RecordRechecked says which dead credentials are open again, and what else was
@@ -174,39 +101,5 @@ func (l *Ledger) RecordRechecked(ctx context.Context, in wire.RecheckedInput) er
 	if err != nil {
 		return err
 	}
-	now := time.Now().UTC()
-	campaign := in.Batch.Campaign
-	var entries []ledger.Entry
-	for _, it := range in.Result.Reopened {
-		c := page[it.Index]
-		detail := cmp.Or(in.Result.Details[it.Index], in.Result.Detail)
-		e := ledger.About(campaign, c, ledger.Reopened, "", now)
-		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, detail
-		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: findingOf(it.Reason), Detail: detail}, now), e)
-	}
-	for _, code := range slices.Sorted(maps.Keys(in.Result.Told)) {
-		for _, i := range in.Result.Told[code] {
-			entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: code}, now))
-		}
-	}
-	for _, i := range in.Result.Locked {
-		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))
-	}
-	if in.Result.Missed > 0 {
-		entries = append(entries, ledger.Entry{
-			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.EventFinding), At: now, Campaign: campaign,
-			Event: ledger.EventFinding, Finding: credential.FindingNotLookedAgain,
-			Detail: fmt.Sprintf("%d dead credentials of %s were not looked at again at the end of the campaign", in.Result.Missed, in.Batch.Authority),
-		})
-	}
-	return l.append(ctx, campaign, entries)
-}
-
-// findingOf is what an investigator is to look at where a credential is open
-// again.
-func findingOf(r protocol.Reason) credential.FindingCode {
-	if r == protocol.ReasonChangedSince {
-		return credential.FindingChangedAfter
-	}
-	return credential.FindingCode(r)
+	return l.append(ctx, in.Batch.Campaign, record.Rechecked(in, page, time.Now().UTC()))
 }

@@ -34,7 +34,7 @@ type Rotation struct {
 
 	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs    sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
-	queues   sync.Map // authority.System -> *fairQueue: see queueOf
+	queues   sync.Map // authority.System -> *fairqueue.Queue: see queueOf
 	opened   sync.Map // campaign -> time.Time at which it was opened
 	goOn     sync.Map // campaign -> time.Time at which it was seen to be open
 	brakes   sync.Map // campaign, directory and kind -> *rotation.Brake
@@ -42,7 +42,7 @@ type Rotation struct {
 	cameBack sync.Map // campaigns whose device was noted to have answered
 	hosts    sync.Map // campaign -> names and addresses of its device, []string
 	watches  sync.Map // campaign -> *device.Watch, nil where its device is not asked
-	uses     sync.Map // campaign and authority -> *used
+	uses     *listing.Uses
 
 	Metrics *metrics.Metrics // nil: nobody listens
 	Kept    *inventory.Kept  // what was read ahead of a listing; nil: nothing
@@ -51,7 +51,7 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what
 // Prepare saw to Apply.
 func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds)}
+	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds)}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -105,7 +105,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		if index, err = r.Store.WriteRoll(ctx, roll); err != nil {
 			return wire.Roll{}, classify(errVault, err)
 		}
-		r.listedNow(spec, in.Campaign, began)
+		r.uses.Listed(spec, in.Campaign, began)
 		// What has grown too long there holds up nothing.
 		if err := r.Store.CompactPlaces(ctx); err != nil {
 			activity.GetLogger(ctx).Warn("the notes on where values were activated were not made shorter", "error", err)
@@ -224,7 +224,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		notBegun = protocol.Set
 	}
 	queue := r.queueOf(spec, in.Batch.Authority, width)
-	rot.Slots = queue.slots
+	rot.Slots = queue.Slots()
 	eachIn(ctx, len(in.Items), width, queue, in.Batch.Campaign, func(ctx context.Context, i int) *protocol.Stop {
 		it := in.Items[i]
 		done[i] = keptOpen(notBegun, r.superseded(ctx, in.Batch.Campaign))

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
 	"rollcall/internal/credential"
@@ -60,16 +59,6 @@ func (l *Ledger) RecordTasks(ctx context.Context, in wire.TasksInput) error {
 		return classify(errVault, err)
 	}
 	return l.append(ctx, in.Tasks.Campaign, entries)
-}
-
-// stateNow is the fold of a campaign's ledger, of the caller's own.
-func (l *Ledger) stateNow(ctx context.Context, campaign string) (*ledger.State, error) {
-	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))
-	if err != nil {
-		return nil, classify(errLedger, err)
-	}
-	state, err := reader.State(ctx)
-	return state, classify(errLedger, err)
 }
 
 // LookAtTasks reads what people have said, each where only he may write, finds

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"testing"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
@@ -90,22 +89,6 @@ func TestAnAccountWithWhichVaultWorksByNowIsNotSet(t *testing.T) {
 		require.True(t, a.Dead(), "%+v", a.Stop)
 		require.NotEqual(t, before[uids[i]], mark(uids[i]))
 	}
-}
-
-// The listing has just asked the same of all of Vault's places. One that took
-// long serves a minute all the same.
-func TestTheListingOfThisProcessIsTheFirstLookAndServesAMinuteAtMost(t *testing.T) {
-	r := &Rotation{}
-	spec := &config.Campaign{Directories: map[string]config.Directory{"corp": {}}}
-	r.listedNow(spec, "c", time.Now())
-	by, err := r.hindered(spec, "c", "corp")(t.Context()) // it has no Vault to ask
-	require.NoError(t, err)
-	require.Empty(t, by)
-
-	began := time.Now().Add(-2 * time.Hour)
-	r.listedNow(spec, "long", began)
-	u, _ := r.uses.Load([2]string{"long", "corp"})
-	require.Equal(t, began.Add(listedTTL), u.(*used).till)
 }
 
 // Somebody gives a replica an account of the roll after the listing.

@@ -35,14 +35,14 @@ var layers = [][]string{
 	{"internal/address", "internal/vault"},
 	// One outside system each, none knows another; what Rollcall keeps in
 	// Vault.
-	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password"},
+	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
 	{"internal/kind/*", "internal/vault/setup", "internal/wire"},
 	// But for this one: ad-password, and then must-change.
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},
-	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing"},
+	{"internal/rotation", "internal/report", "internal/engine", "internal/metrics", "internal/listing", "internal/record"},
 	{"internal/reach"},                   // what rotation asks of the rest of the roll
 	{"internal/tasks"},                   // what people are given to do, and what they say of it
 	{"activities", "internal/rehearsal"}, // thin: what Temporal calls; the same rotation on a bogus account

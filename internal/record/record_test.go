@@ -1,13 +1,11 @@
-package activities
+package record
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/ledger"
 	"rollcall/internal/protocol"
@@ -56,7 +54,7 @@ func TestEveryLineOfARollIsListedWithItsProvenance(t *testing.T) {
 	c := cred
 	c.Reasons = []credential.Reason{{Source: "vault", Type: "vault-kv", Detail: "kv/apps/a"}}
 	orphan := credential.Credential{ID: "unmatched/kv/apps/x", Name: "kv/apps/x", Problem: credential.NoAccount}
-	got := listed("c1", []credential.Credential{c, orphan}, map[string][]credential.Finding{
+	got := Listed("c1", []credential.Credential{c, orphan}, map[string][]credential.Finding{
 		orphan.ID: {{Code: credential.FindingNoAccount, Detail: "nobody"}},
 		c.ID:      {{Code: credential.FindingTwoPaths}},
 	}, noon)
@@ -74,32 +72,10 @@ func TestEveryLineOfARollIsListedWithItsProvenance(t *testing.T) {
 	}
 }
 
-func TestExposureIsWorded(t *testing.T) {
-	var spec config.Campaign
-	require.NoError(t, json.Unmarshal([]byte(`{"exposure":[{"from":"2022-10-10T00:00:00Z","to":"2023-06-08T00:00:00Z"},{"from":"2024-01-01T00:00:00Z"}]}`), &spec))
-	require.Equal(t, "2022-10-10 to 2023-06-08, 2024-01-01 to now", spec.Exposed())
-}
-
-// What crosses Temporal is read by whoever can read its database.
-func TestWhatTravelsNamesNoAccountAndHoldsNoSecret(t *testing.T) {
-	for _, v := range []any{
-		wire.Roll{}, wire.ListInput{}, wire.ScheduledInput{}, wire.Batch{}, wire.PrepareInput{}, wire.PreparedItem{}, wire.ApplyInput{}, wire.ApplyItem{},
-		wire.AppliedItem{}, wire.CleanInput{}, wire.CleanItem{}, wire.IntentInput{}, wire.ResultInput{}, wire.OpenItem{}, wire.ExceptionInput{}, wire.EventInput{},
-	} {
-		b, err := json.Marshal(v)
-		require.NoError(t, err)
-		var keys map[string]any
-		require.NoError(t, json.Unmarshal(b, &keys))
-		for _, banned := range []string{"name", "subject", "dn", "path", "paths", "secret", "value", "password"} {
-			require.NotContains(t, keys, banned, "%T", v)
-		}
-	}
-}
-
 // The ledger keeps the first entry of an id, so two findings of one code need
 // two.
 func TestFindingsOfOneCodeStayApartUnlessTheySayTheSame(t *testing.T) {
-	got := listed("c1", nil, map[string][]credential.Finding{cred.ID: {
+	got := Listed("c1", nil, map[string][]credential.Finding{cred.ID: {
 		{Code: credential.FindingAmbiguous, Detail: "kv/apps/a"}, {Code: credential.FindingAmbiguous, Detail: "kv/apps/b"},
 	}}, noon)
 	require.NotEqual(t, got[0].ID, got[1].ID)

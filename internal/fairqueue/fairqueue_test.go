@@ -1,4 +1,4 @@
-package activities
+package fairqueue
 
 import (
 	"context"
@@ -13,24 +13,24 @@ import (
 
 func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newFairQueue(1)
-		first, second, third := l.join("a"), l.join("a"), l.join("a")
-		require.True(t, l.take(t.Context(), third, nil), "nobody else is there")
+		l := New(1)
+		first, second, third := l.Join("a"), l.Join("a"), l.Join("a")
+		require.True(t, l.Take(t.Context(), third, nil), "nobody else is there")
 		var got []int
 		for _, batch := range []int{third, second, first, third, first, second} {
 			go func() {
-				if l.take(context.Background(), batch, nil) {
+				if l.Take(context.Background(), batch, nil) {
 					got = append(got, batch)
 				}
 			}()
 			synctest.Wait() // it stands in the line
 		}
 		for range 6 {
-			l.leave()
+			l.Leave()
 			synctest.Wait()
 		}
 		require.Equal(t, []int{first, first, second, second, third, third}, got)
-		l.leave()
+		l.Leave()
 		require.Equal(t, 1, l.free)
 	})
 }
@@ -38,17 +38,17 @@ func TestAFreeSlotGoesToTheBatchThatCameFirst(t *testing.T) {
 // A small campaign must not wait until a large one beside it is over.
 func TestCampaignsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newFairQueue(1)
+		l := New(1)
 		var large []int
 		for range 5 {
-			large = append(large, l.join("large"))
+			large = append(large, l.Join("large"))
 		}
-		require.True(t, l.take(t.Context(), large[0], nil))
+		require.True(t, l.Take(t.Context(), large[0], nil))
 		served := map[string]int{}
 		stand := func(who string, place, times int) {
 			go func() {
 				for range times {
-					if l.take(context.Background(), place, nil) {
+					if l.Take(context.Background(), place, nil) {
 						served[who]++
 					}
 				}
@@ -60,20 +60,20 @@ func TestCampaignsTakeTurns(t *testing.T) {
 			stand("large", place, 20)
 		}
 		for range 10 {
-			l.leave()
+			l.Leave()
 			synctest.Wait()
 		}
-		small := l.join("small")
+		small := l.Join("small")
 		before := served["large"]
 		stand("small", small, 5)
 		for range 15 {
-			l.leave()
+			l.Leave()
 			synctest.Wait()
 		}
 		require.Equal(t, 5, served["small"])
 		require.Equal(t, 10, served["large"]-before, "two stand in its first batch, and one in the small one")
 		for range 200 - served["large"] + 5 {
-			l.leave()
+			l.Leave()
 			synctest.Wait()
 		}
 	})
@@ -82,16 +82,16 @@ func TestCampaignsTakeTurns(t *testing.T) {
 func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 	for _, by := range []string{"context", "stop"} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newFairQueue(1)
-			batch := l.join("a")
-			require.True(t, l.take(t.Context(), batch, nil))
+			l := New(1)
+			batch := l.Join("a")
+			require.True(t, l.Take(t.Context(), batch, nil))
 			ctx, cancel := context.WithCancel(t.Context())
 			stop := make(chan struct{})
 			var waits sync.WaitGroup
 			var had atomic.Int64
 			for range 3 {
 				waits.Go(func() {
-					if l.take(ctx, batch, stop) {
+					if l.Take(ctx, batch, stop) {
 						had.Add(1)
 					}
 				})
@@ -106,7 +106,7 @@ func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 			cancel()
 			require.Zero(t, had.Load())
 			require.Empty(t, l.waiting)
-			l.leave()
+			l.Leave()
 			require.Equal(t, 1, l.free)
 		})
 	}
@@ -117,25 +117,25 @@ func TestWhoGivesUpWaitingTakesNoSlotAlong(t *testing.T) {
 func TestNoSlotIsLostOrGivenTwice(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		slots := rapid.IntRange(1, 4).Draw(r, "slots")
-		l := newFairQueue(slots)
+		l := New(slots)
 		var inside, most atomic.Int64
 		var all sync.WaitGroup
 		for range rapid.IntRange(1, 5).Draw(r, "batches") {
-			batch := l.join("a")
+			batch := l.Join("a")
 			for range rapid.IntRange(1, 6).Draw(r, "goroutines") {
 				ctx, cancel := context.WithCancel(context.Background())
 				quits := rapid.Bool().Draw(r, "quits")
 				all.Go(func() {
 					defer cancel()
 					for range 50 {
-						if !l.take(ctx, batch, nil) {
+						if !l.Take(ctx, batch, nil) {
 							return
 						}
 						n := inside.Add(1)
 						for have := most.Load(); n > have && !most.CompareAndSwap(have, n); have = most.Load() {
 						}
 						inside.Add(-1)
-						l.leave()
+						l.Leave()
 					}
 				})
 				if quits {

@@ -1,4 +1,6 @@
-package activities
+// Package fairqueue hands out the slots of an authority, so that campaigns take
+// turns and batches end one after the other.
+package fairqueue
 
 import (
 	"context"
@@ -6,12 +8,12 @@ import (
 	"sync"
 )
 
-// fairQueue hands out the slots of an authority: a free one goes to the batch
+// Queue hands out the slots of an authority: a free one goes to the batch
 // of a campaign that came first, and campaigns take turns. So batches end one
 // after the other, what was done is recorded as it goes, and while one is at
 // the directory the others are at Vault.
-type fairQueue struct {
-	slots   int // in all
+type Queue struct {
+	slots   int
 	mu      sync.Mutex
 	free    int
 	last    map[string]int // by campaign, the place of its last batch
@@ -24,22 +26,23 @@ type waiter struct {
 	slot  chan struct{} // closed when it has one
 }
 
-func newFairQueue(slots int) *fairQueue {
-	return &fairQueue{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
+// New gives a queue of so many slots, one at least.
+func New(slots int) *Queue {
+	return &Queue{slots: max(slots, 1), free: max(slots, 1), last: map[string]int{}}
 }
 
-// join gives a batch its place: behind those of its campaign, and for the first
+// Join gives a batch its place: behind those of its campaign, and for the first
 // of a campaign beside the one that is being served. Batches with one place
-// take turns.
-func (q *fairQueue) join(campaign string) int {
+// Take turns.
+func (q *Queue) Join(campaign string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.last[campaign] = max(q.last[campaign]+1, q.now)
 	return q.last[campaign]
 }
 
-// take waits for a slot; false when ctx or stop ended the wait.
-func (q *fairQueue) take(ctx context.Context, batch int, stop <-chan struct{}) bool {
+// Take waits for a slot; false when ctx or stop ended the wait.
+func (q *Queue) Take(ctx context.Context, batch int, stop <-chan struct{}) bool {
 	q.mu.Lock()
 	if q.free > 0 {
 		q.free--
@@ -67,14 +70,17 @@ func (q *fairQueue) take(ctx context.Context, batch int, stop <-chan struct{}) b
 	return false
 }
 
-// leave gives a slot back.
-func (q *fairQueue) leave() {
+// Slots is how many there are.
+func (q *Queue) Slots() int { return q.slots }
+
+// Leave gives a slot back.
+func (q *Queue) Leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.next()
 }
 
-func (q *fairQueue) next() {
+func (q *Queue) next() {
 	if len(q.waiting) == 0 {
 		q.free++
 		return

@@ -1,0 +1,127 @@
+package activities
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"rollcall/internal/ledger"
+)
+
+// Shut releases every folder of l. It is no method, because every exported
+// method of an activity struct is an activity.
+func Shut(l *Ledger) error {
+	l.mu.Lock()
+	names := make([]string, 0, len(l.logs))
+	for name := range l.logs {
+		names = append(names, name)
+	}
+	l.mu.Unlock()
+	var first error
+	for _, name := range names {
+		if err := l.release(name); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (l *Ledger) append(ctx context.Context, campaign string, entries []ledger.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	log, err := l.log(ctx, campaign)
+	if err != nil {
+		return classify(errLedger, err)
+	}
+	_, err = log.Append(ctx, entries)
+	return classify(errLedger, err)
+}
+
+func (l *Ledger) log(ctx context.Context, campaign string) (*ledger.Log, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if log, ok := l.logs[campaign]; ok {
+		return log, nil
+	}
+	signer, err := l.Store.Signer(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return nil, err
+	}
+	key, err := l.Store.VerifierKey(ctx, ledger.Origin(campaign))
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(l.Dir, campaign)
+	anchored, err := l.Store.Anchored(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	if anchored != nil {
+		// A folder that was rolled back must not be continued as a fork.
+		if err := ledger.CheckAnchored(folder, key, anchored); err != nil {
+			return nil, err
+		}
+	}
+	// The log outlives this activity.
+	log, err := ledger.Open(context.WithoutCancel(ctx), folder, campaign, signer, key,
+		func(ctx context.Context, checkpoint []byte) error { return l.Store.Anchor(ctx, campaign, checkpoint) })
+	if err != nil {
+		return nil, err
+	}
+	if l.logs == nil {
+		l.logs = map[string]*ledger.Log{}
+	}
+	l.logs[campaign] = log
+	return log, nil
+}
+
+func (l *Ledger) release(campaign string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	log, ok := l.logs[campaign]
+	if !ok {
+		return nil
+	}
+	delete(l.logs, campaign)
+	return log.Close(context.Background())
+}
+
+// stateNow is the fold of a campaign's ledger, of the caller's own.
+func (l *Ledger) stateNow(ctx context.Context, campaign string) (*ledger.State, error) {
+	reader, err := ledger.OpenReader(filepath.Join(l.Dir, campaign))
+	if err != nil {
+		return nil, classify(errLedger, err)
+	}
+	state, err := reader.State(ctx)
+	return state, classify(errLedger, err)
+}
+
+// stateTTL is how long the state of a ledger is taken to be so, for one batch
+// after another.
+const stateTTL = 30 * time.Second
+
+// folded is the state of a campaign's ledger, and when it was read.
+type folded struct {
+	campaign string
+	state    *ledger.State
+	at       time.Time
+}
+
+// state is stateNow, or what that was a while ago.
+func (l *Ledger) state(ctx context.Context, campaign string) (*ledger.State, error) {
+	l.mu.Lock()
+	have := l.last
+	l.mu.Unlock()
+	if have.campaign == campaign && time.Since(have.at) < stateTTL {
+		return have.state, nil
+	}
+	state, err := l.stateNow(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = folded{campaign, state, time.Now()}
+	return state, nil
+}

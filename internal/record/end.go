@@ -1,0 +1,99 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// Proved are the credentials of a batch that the ledger calls dead, with the
+// mark that their evidence holds of the write server, and the versions that the
+// outcome says were activated. What has no mark cannot be looked at again,
+// unless it needs none.
+func Proved(b wire.Batch, page []credential.Credential, state *ledger.State) (out []wire.ProvedItem) {
+	for i := b.Span.From; i < b.Span.To; i++ {
+		cred := state.Credential(page[i].ID)
+		if cred == nil || cred.Outcome != ledger.Dead || len(cred.Evidence) == 0 || cred.Evidence[0].Changed == "" && !page[i].Kind.Traits().NoMark {
+			continue
+		}
+		out = append(out, provedItem(i, page[i], cred))
+	}
+	return out
+}
+
+func provedItem(i int, c credential.Credential, cred *ledger.CredentialState) wire.ProvedItem {
+	it := wire.ProvedItem{Index: i, Mark: cred.Evidence[0].Changed}
+	for _, ev := range cred.Evidence[1:] {
+		if ev.Changed == "" {
+			continue
+		}
+		if it.Marks == nil {
+			it.Marks = map[string]string{}
+		}
+		if it.Marks[ev.Server] = ev.Changed; ev.Changed == it.Mark {
+			it.Marks[ev.Server] = ""
+		}
+	}
+	for _, p := range c.Places() {
+		it.To = append(it.To, cred.To[p.String()])
+		if cred.Written != nil {
+			it.Written = append(it.Written, cred.Written[p.String()])
+		}
+	}
+	return it
+}
+
+// Cleaned say which dead credentials are open again, because what their
+// consumers get is not the new value any more.
+func Cleaned(in wire.CleanedInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	for _, it := range in.Result.Reopened {
+		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Reopened, string(it.Reason), now)
+		e.Step, e.Reason, e.Detail = it.Step, it.Reason, in.Result.Detail
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// Rechecked say which dead credentials are open again, and what else was found.
+func Rechecked(in wire.RecheckedInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	campaign := in.Batch.Campaign
+	for _, it := range in.Result.Reopened {
+		c := page[it.Index]
+		detail := cmp.Or(in.Result.Details[it.Index], in.Result.Detail)
+		e := ledger.About(campaign, c, ledger.Reopened, "", now)
+		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, detail
+		entries = append(entries, found(campaign, c, 0, credential.Finding{Code: findingOf(it.Reason), Detail: detail}, now), e)
+	}
+	for _, code := range slices.Sorted(maps.Keys(in.Result.Told)) {
+		for _, i := range in.Result.Told[code] {
+			entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: code}, now))
+		}
+	}
+	for _, i := range in.Result.Locked {
+		entries = append(entries, found(campaign, page[i], 0, credential.Finding{Code: credential.FindingLockedSince}, now))
+	}
+	if in.Result.Missed > 0 {
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(campaign, "", fmt.Sprintf("%s.%d", credential.FindingNotLookedAgain, in.Number), ledger.EventFinding), At: now, Campaign: campaign,
+			Event: ledger.EventFinding, Finding: credential.FindingNotLookedAgain,
+			Detail: fmt.Sprintf("%d dead credentials of %s were not looked at again at the end of the campaign", in.Result.Missed, in.Batch.Authority),
+		})
+	}
+	return entries
+}
+
+// findingOf is what an investigator is to look at where a credential is open
+// again.
+func findingOf(r protocol.Reason) credential.FindingCode {
+	if r == protocol.ReasonChangedSince {
+		return credential.FindingChangedAfter
+	}
+	return credential.FindingCode(r)
+}

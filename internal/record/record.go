@@ -1,0 +1,120 @@
+// Package record makes the entries of the ledger from what activities are told.
+// Names are added here, from the roll: none crosses Temporal. An entry's id is
+// the same whenever it is made, so that one that is repeated collapses.
+package record
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/version"
+	"rollcall/internal/wire"
+)
+
+// Started begins the record of a campaign.
+func Started(in wire.Roll, contained *credential.Containment, of *credential.Accounting, now time.Time) []ledger.Entry {
+	start := ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
+	}
+	entries := []ledger.Entry{start}
+	if c := contained; c != nil {
+		entries[0].Rules = ledger.RulesContained
+		if c.By == "" {
+			c.By = in.Actor
+		}
+		entries = append(entries, ledger.ContainmentEntry(in.Campaign, c, now))
+	}
+	for _, e := range ledger.ProfileEntries(in.Campaign, of) {
+		e.At = now
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// waveNames are those of the waves that hold something; nil where there is only
+// one.
+func waveNames(waves []credential.WaveIndex) map[int]string {
+	if len(waves) < 2 {
+		return nil
+	}
+	names := map[int]string{}
+	for _, w := range waves {
+		if w.Name != "" {
+			names[w.Wave] = w.Name
+		}
+	}
+	return names
+}
+
+// Listed are the entries of one page of the roll: one for each credential
+// and the findings of the listing.
+func Listed(campaign string, page []credential.Credential, found map[string][]credential.Finding, now time.Time) []ledger.Entry {
+	var entries []ledger.Entry
+	for _, c := range page {
+		e := ledger.About(campaign, c, ledger.Listed, "", now)
+		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
+		entries = append(entries, e)
+	}
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		entries = append(entries, Findings(campaign, id, found[id], now)...)
+	}
+	return entries
+}
+
+// Findings of one credential, or with an empty id of the listing as a whole.
+func Findings(campaign, id string, list []credential.Finding, now time.Time) []ledger.Entry {
+	var entries []ledger.Entry
+	nth := map[credential.FindingCode]int{}
+	for _, f := range list {
+		which := string(f.Code)
+		if nth[f.Code]++; nth[f.Code] > 1 {
+			which += fmt.Sprintf(".%d", nth[f.Code]) // one code, said of several things
+		}
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(campaign, id, which, ledger.EventFinding), At: now, Campaign: campaign,
+			Event: ledger.EventFinding, Credential: id, Finding: f.Code, Detail: f.Detail,
+		})
+	}
+	return entries
+}
+
+// Closed ends the list, with what was left out of it and the counts.
+func Closed(in wire.Roll, excluded []credential.Exclusion, now time.Time) (entries []ledger.Entry) {
+	for _, x := range excluded {
+		entries = append(entries, ledger.Entry{
+			ID: ledger.EntryID(in.Campaign, x.ID, "", ledger.Excluded), At: now, Campaign: in.Campaign,
+			Event: ledger.Excluded, Credential: x.ID, Name: x.Name, Detail: x.Reason, Reasons: x.Found,
+		})
+	}
+	return append(entries, ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", "", ledger.RollClosed), At: now, Campaign: in.Campaign, Event: ledger.RollClosed,
+		Counts: &ledger.Counts{Listed: in.Listed, Excluded: in.Excluded},
+	})
+}
+
+// Event is what happened to a campaign as a whole.
+func Event(in wire.EventInput, now time.Time) ledger.Entry {
+	e := ledger.Entry{
+		ID: ledger.EntryID(in.Campaign, "", strconv.Itoa(in.Number), in.Event), Campaign: in.Campaign,
+		Event: in.Event, Device: in.Device, Actor: in.Actor, Detail: in.Detail, At: now,
+		Authority: in.Authority, Server: in.Server, Finding: in.Finding,
+	}
+	if in.Finding != "" {
+		e.ID = ledger.EntryID(in.Campaign, "", string(in.Finding), in.Event)
+	}
+	return e
+}
+
+// AnchoredAt says where the checkpoints are copied.
+func AnchoredAt(campaign, place string, now time.Time) ledger.Entry {
+	return ledger.Entry{
+		ID: ledger.EntryID(campaign, "", "", ledger.Anchored), At: now, Campaign: campaign, Event: ledger.Anchored,
+		Detail: "every checkpoint of this ledger is copied to " + place + " in Vault, each to a path of its own",
+	}
+}

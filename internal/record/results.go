@@ -1,0 +1,87 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// Intents say that these are about to be set.
+func Intents(in wire.IntentInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	for _, it := range in.Items {
+		c := page[it.Index]
+		e := ledger.About(in.Batch.Campaign, c, ledger.EventIntent, strconv.Itoa(it.Attempt), now)
+		e.Attempt, e.From = it.Attempt, byPath(c, it.From)
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// Results say how a pass over a batch ended for each credential.
+func Results(in wire.ResultInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	known := map[int]wire.OpenItem{}
+	for _, k := range in.Known {
+		k.Before, k.Sent, k.Contradicts = nil, false, ""
+		known[k.Index] = k
+	}
+	for _, p := range in.Stopped {
+		at := wire.OpenAs(p.Index, p.Step, p.Stop)
+		if known[p.Index] != at {
+			entries = append(entries, open(in, page[p.Index], at, p.Stop.Detail, now))
+		}
+	}
+	for _, a := range in.Applied {
+		c := page[a.Index]
+		for _, f := range a.Findings {
+			entries = append(entries, found(in.Batch.Campaign, c, a.Attempt, f, now))
+		}
+		if a.Dead() {
+			entries = append(entries, died(in.Batch.Campaign, c, a, now))
+			continue
+		}
+		at := wire.OpenAs(a.Index, a.Step, a.Stop)
+		if known[a.Index] != at {
+			e := open(in, c, at, a.Stop.Detail, now)
+			e.SetAt = a.SetAt
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+func open(in wire.ResultInput, c credential.Credential, at wire.OpenItem, detail string, now time.Time) ledger.Entry {
+	e := ledger.About(in.Batch.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Pass), now)
+	e.Step, e.Reason, e.Server, e.Detail = at.Step, at.Reason, at.Server, detail
+	if at.Until > 0 {
+		e.Until = time.Unix(at.Until, 0).UTC()
+	}
+	return e
+}
+
+func died(campaign string, c credential.Credential, a wire.AppliedItem, now time.Time) ledger.Entry {
+	e := ledger.About(campaign, c, ledger.EventOutcome, fmt.Sprint(a.Attempt), now)
+	e.Step, e.Attempt, e.Proof, e.Evidence, e.SetAt = protocol.Outcome, a.Attempt, a.Proof, a.Evidence, a.SetAt
+	e.From, e.To, e.Written, e.LeftOut = byPath(c, a.From), written(c, a.To), writtenAt(c, a), a.LeftOut
+	return e
+}
+
+// Exceptions say which credentials stay open for good, and why.
+func Exceptions(in wire.ExceptionInput, page []credential.Credential, now time.Time) (entries []ledger.Entry) {
+	for _, it := range in.Items {
+		e := ledger.About(in.Batch.Campaign, page[it.Index], ledger.Exception, "", now)
+		e.Step, e.Reason, e.Server, e.Detail = it.Step, it.Reason, it.Server, in.Why
+		if it.Reason.Final() {
+			e.Detail = "trying again cannot help"
+		}
+		if it.Sent {
+			e.Detail += "; its new value may be in force and not be where consumers read: it is kept in staging, and the next campaign goes on from it"
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
