@@ -158,11 +158,14 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	case !w.intents[staged.Attempt]:
 		w.fail("the directory was given attempt %d, whose intent is not in the ledger", staged.Attempt)
 	}
-	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new && !w.stubborn {
+	if now := e.inForce(); w.ours[now] && !w.theirs[now] && now != new && !w.stubborn && now != w.seenBy {
 		w.fail("%q is ours and in force, and was replaced by %q", now, new)
 	}
 	w.retired = ""
 	w.change(new)
+	if new == w.seenBy {
+		return kind.Spent{Err: errors.New("it was readable")}
+	}
 	return nil
 }
 

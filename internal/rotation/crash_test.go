@@ -64,6 +64,11 @@ var stories = remembering(append(pairs, []story{
 		w.binder.safeModify = true
 		return w
 	}, protocol.ProofBind},
+	{"the first value was readable when it was set, and is spent", func() *world {
+		w := newWorld(2, "P0")
+		w.seenBy = "S1"
+		return w
+	}, protocol.ProofBind},
 	{"the old value opens the live path, and works until it is retired", func() *world {
 		w := newWorld(1, "P0")
 		w.grace, w.first = true, true

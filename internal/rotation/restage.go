@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"rollcall/internal/credential"
@@ -12,7 +13,7 @@ import (
 )
 
 // restage throws away a staged value that is not in force and will not be, and
-// stages another. The intent for it must be recorded before it is set, so
+// stages another; one that is in force and spent becomes an old value. The intent for it must be recorded before it is set, so
 // this pass ends here. code is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
@@ -31,6 +32,8 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	next.Unsent, next.Retired, next.Closed, next.Before, next.Late = true, "", false, j.account.Changed, time.Time{}
 	switch code {
 	case "":
+	case credential.FindingStoredAsSent:
+		next.Changed = code
 	case credential.FindingOutlived:
 		next.Outlived++
 	default: // somebody else changed it
@@ -38,7 +41,7 @@ func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	}
 	j.nextPlaces(&next)
 	if code == credential.FindingStoredAsSent {
-		j.keepPlaces(&next)
+		j.keepSpent(&next)
 	}
 	_, err = j.Store.Restage(ctx, j.c.ID, next)
 	j.opened()
@@ -80,15 +83,21 @@ func (j *job) nextPlaces(next *ownmount.Staged) {
 	}
 }
 
-// keepPlaces notes which paths take part, for an attempt that follows one that
-// was set and is spent: the account refuses by then what they hold.
-func (j *job) keepPlaces(next *ownmount.Staged) {
-	if next.Places == nil {
-		next.Places = map[string]string{}
+// keepSpent keeps a value that is in force, and that others may have, until
+// another one is: as what an ended campaign had staged is kept, with what each
+// path held that took part. So whoever comes next, of this campaign or of a
+// later one, knows what logs in, and whose the paths are although the account
+// refuses by then what they hold.
+func (j *job) keepSpent(next *ownmount.Staged) {
+	held := takenOver + strconv.Itoa(j.staged.Attempt)
+	next.Old = maps.Clone(next.Old)
+	if next.Old == nil {
+		next.Old = map[string]credential.Secret{}
 	}
 	for i, p := range j.paths {
-		if i < len(j.parts) && j.parts[i] == seen {
-			next.Places[p.String()] = ownmount.PlaceKept
+		if i < len(j.parts) && j.parts[i] != apart && !j.lives[i].Value.IsZero() {
+			next.Old[held+beforeIt+p.String()] = j.lives[i].Value
 		}
 	}
+	next.Old[held] = j.staged.Secret
 }

@@ -33,6 +33,10 @@ func TestAValueThatWasReadableIsReplacedBeforeAnybodyGetsIt(t *testing.T) {
 	require.NotEqual(t, spent, r.store.staged[c.ID].Secret.Reveal())
 	require.Equal(t, r.accounts[0].Password, r.store.live[c.Paths[0].String()].Value.Reveal(), "nothing is activated")
 
+	st := r.store.staged[c.ID]
+	require.True(t, st.MayBeInForce(), "whoever ends here leaves what is in force to the next")
+	require.Equal(t, spent, st.Old["taken over, attempt 1"].Reveal())
+
 	second := pass()
 	require.True(t, second.Dead(), "%+v", second.Stop)
 	live := r.store.live[c.Paths[0].String()].Value.Reveal()
@@ -45,4 +49,33 @@ func TestAValueThatWasReadableIsReplacedBeforeAnybodyGetsIt(t *testing.T) {
 		codes = append(codes, f.Code)
 	}
 	require.Contains(t, codes, credential.FindingStoredAsSent)
+}
+
+// The campaign is over before the second value is set, and nothing but its
+// secret ties the account to its path: the next one goes on with what is in
+// force.
+func TestWhatIsSpentAndInForceIsTakenOverByTheNextCampaign(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{KeepsClear: true})
+	r.conf.Set = "replace"
+	c, rot := r.credential(0), r.rotator()
+	c.Spare, c.Named, c.Hearsay = nil, nil, true
+	p := rot.Prepare(r.Context(), c)
+	require.Nil(t, p.Stop)
+	require.Equal(t, protocol.ReasonRestaged, rot.Apply(r.Context(), c, p.Attempt, p.Fresh).Stop.Reason)
+
+	next := r.rotator()
+	next.Campaign, next.Store = "campaign-of-next-week", ended{r.store}
+	var last Applied
+	for range 3 {
+		p = next.Prepare(r.Context(), c)
+		require.Nil(t, p.Stop)
+		if last = next.Apply(r.Context(), c, p.Attempt, p.Fresh); last.Dead() {
+			break
+		}
+		require.Equal(t, protocol.ReasonRestaged, last.Stop.Reason)
+		next.Pass++
+	}
+	require.True(t, last.Dead(), "%+v", last.Stop)
+	require.True(t, r.logsIn(r.slapd, c.Name, r.store.live[c.Paths[0].String()].Value.Reveal()))
 }

@@ -61,6 +61,7 @@ type world struct {
 	grace    bool     // the previous value keeps working, as in Active Directory
 	stubborn bool     // and a reset to the same value does not end that
 	first    bool     // the old value opens the live path, so that it is retired before activation
+	seenBy   string   // what is set so was readable, and is spent
 	person   bool     // retiring is two resets and then must-change, after which the right value is only told to be changed
 	maxFails int      // refused logins that lock an account
 	locks    int      // and what the policy shows of that; 0: nothing
