@@ -43,6 +43,7 @@ type Rotation struct {
 	hosts    sync.Map // campaign -> names and addresses of its device, []string
 	watches  sync.Map // campaign -> *device.Watch, nil where its device is not asked
 	uses     *listing.Uses
+	offered  listing.Offered
 
 	Metrics *metrics.Metrics // nil: nobody listens
 	Kept    *inventory.Kept  // what was read ahead of a listing; nil: nothing
@@ -75,7 +76,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 	if err != nil {
 		began := r.Kept.Since(time.Now())
 		defer r.forgetListedLater()
-		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Kept: r.Kept, Saw: r.sawPath(in.Campaign)})
+		roll, err := listing.ForRun(ctx, r.Store, r.Kinds, spec, in.Campaign, listing.Beside{Kept: r.Kept, Saw: r.sawPath(in.Campaign), Offered: &r.offered})
 		if err != nil {
 			return wire.Roll{}, classifyListing(err)
 		}

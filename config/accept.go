@@ -37,7 +37,7 @@ type Accept struct {
 // or not looked at.
 // The first three are of directories alone, and the first is meant where an
 // accept names none.
-var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden)}
+var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName)}
 
 // Accepts reports whether a is what a person said to that warning of an
 // authority. A directory without the name of a warning is one of which a part

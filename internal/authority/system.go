@@ -136,3 +136,12 @@ type Others struct {
 	// Hidden says what would have to be shown for an answer, if it is not.
 	Hidden string
 }
+
+// Namer is a System that finds accounts by names of other authorities, where
+// case tells nothing apart.
+type Namer interface {
+	System
+	// Called are the accounts that go by one of many names, in lower case. It
+	// fails as a whole, as Find does.
+	Called(ctx context.Context, names []string) ([]Account, error)
+}

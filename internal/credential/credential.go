@@ -103,6 +103,11 @@ type Credential struct {
 	// that text has them: of "svc:x" the part behind is the secret.
 	Users []string `json:"users,omitempty"`
 
+	// Alike are where, by secret and version, a value lies that the account
+	// accepted when it was listed, and that another authority's account of its
+	// name has there: it is what has to die here too. Nothing is written there.
+	Alike []PathVersion `json:"alike,omitempty"`
+
 	// Names are those by which logins go to its account: uid, sAMAccountName,
 	// userPrincipalName, a role. They are kept where the roll has tasks of
 	// people, who may come to Vault by another way with the same password.
@@ -351,9 +356,9 @@ const (
 	// be. Its consumers would be cut off if the new value went to a path of
 	// Rollcall's own.
 	PerhapsIts Problem = "perhaps-its-path"
-	// SameName: no source lists it, and it is a user of Vault's with the name
-	// of an account that the roll has. Paths are where that account's secret
-	// lies.
+	// SameName: no source lists it, and it has the name of an account that the
+	// roll has at another authority. Of a user of Vault's Paths are where that
+	// account's secret lies.
 	SameName Problem = "same-name"
 	// NotNamed: an earlier campaign of the device left it open, and the
 	// campaign file has no source any more that names it.

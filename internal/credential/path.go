@@ -12,6 +12,12 @@ type Path struct {
 	Field string `json:"field"` // key in the secret's data: "password"
 }
 
+// PathVersion is one version of a secret.
+type PathVersion struct {
+	Path
+	Version int `json:"version"`
+}
+
 // String is the form used in campaign files and reports: mount/path#field.
 func (p Path) String() string {
 	return p.Mount + "/" + p.Path + "#" + strings.ReplaceAll(p.Field, fieldSeparator, ",")

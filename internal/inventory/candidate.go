@@ -53,6 +53,10 @@ type Candidate struct {
 	// it.
 	Users []string
 
+	// Like is set for an account that no source names, and that has the name of
+	// one of the roll at another authority.
+	Like *likeness
+
 	// Misnamed are keys of custom_metadata that look like one that is read, and
 	// are not.
 	Misnamed []string

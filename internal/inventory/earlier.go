@@ -71,7 +71,9 @@ func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[str
 			continue // a name is asked about for as long as an account of the roll has it
 		}
 		seen[was.ID] = true
-		p.keep(kept{Credential: was, campaign: openedBy(was.Reasons, roll.Campaign), rotate: namedBy(was.Reasons, same)})
+		// What took another account's value then is the device's, whoever has
+		// that name now.
+		p.keep(kept{Credential: was, campaign: openedBy(was.Reasons, roll.Campaign), rotate: namedBy(was.Reasons, same) || len(was.Alike) > 0})
 	}
 	for _, x := range roll.Excluded {
 		if k, ok := wasExcluded(c, x); ok && !seen[x.ID] {
@@ -125,6 +127,11 @@ func onlyListed(c credential.Credential) bool {
 	return c.Subject == "" && (len(c.Paths) == 0 || !slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return !config.TraitsOfSource(r.Type).Rows }))
 }
 
+// onlyNamed: it was on a roll for its name alone.
+func onlyNamed(c credential.Credential) bool {
+	return !slices.ContainsFunc(c.Reasons, func(r credential.Reason) bool { return r.Type != nameSource })
+}
+
 // unchangedSources are the names of sources that the campaign file has as it
 // had them then.
 func unchangedSources(now, then []config.Source) map[string]bool {
@@ -174,7 +181,7 @@ func (l *lister) sayUnnamed(ctx context.Context, roll *credential.Roll) error {
 		isOwn := slices.ContainsFunc(was.Reasons, func(r credential.Reason) bool { return r.Type == ownSource })
 		kept := last.Dead != nil && was.Subject == "" && !onlyListed(was) // or its path is on the roll by another name
 		switch {
-		case known[was.ID], isOwn, kept, was.Problem == credential.SameName:
+		case known[was.ID], isOwn, kept, was.Problem == credential.SameName, onlyNamed(was):
 		case namedBy(was.Reasons, same) && was.Subject != "":
 			missing = append(missing, was)
 		default:

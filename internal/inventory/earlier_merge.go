@@ -33,6 +33,8 @@ func (m *merger) keep() {
 			l.find(credential.FindingNotNamed, "it %s, and no source of this campaign names it; nothing is done to it: %s", k.was(), notNamedDo(k))
 		case k.staged:
 			l.find(credential.FindingNotNamed, "no source of this campaign names it; campaign %s left a new value staged for it, which may be in force and nowhere else, so it is rotated to its end", k.campaign)
+		case len(k.Alike) > 0:
+			l.find(credential.FindingNotNamed, "it %s, where it took the value of an account of its name at another authority: it is rotated, although no source names it", k.was())
 		case k.rotate:
 			l.find(credential.FindingNotNamed, "it %s, and the source that named it then names it no more, although the campaign file has it unchanged: it is rotated all the same; find out who took away what named it", k.was())
 		default:
@@ -89,7 +91,7 @@ func (m *merger) draftOf(k kept) *draft {
 	if found := m.accounts(k.candidate()); k.Subject != "" && len(found) == 1 {
 		m.matched(Candidate{Kind: k.Kind, Authority: k.Authority, Reason: k.candidate().Reason}, found[0])
 		l := m.drafts[k.ID]
-		l.told = !k.Hearsay
+		l.told, l.Alike = !k.Hearsay, k.Alike
 		return l
 	}
 	l := &draft{Credential: credential.Credential{ID: k.ID, Kind: k.Kind, Authority: k.Authority, Name: k.Name, Problem: k.Problem}}

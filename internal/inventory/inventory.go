@@ -107,15 +107,30 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err := l.addActivated(ctx, known); err != nil {
 		return nil, nil, err
 	}
+	users, err := l.everyUser(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	rest := unfound{parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0}
+	roll, warnings, err := l.mergedWith(ctx, known, own, rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	more, err := l.sameElsewhere(ctx, roll, own)
+	if err != nil || !more {
+		return roll, warnings, err
+	}
+	return l.mergedWith(ctx, known, own, rest)
+}
+
+// mergedWith adds what the servers and Vault show around the accounts that the
+// candidates mean.
+func (l *lister) mergedWith(ctx context.Context, known accounts, own ownIdentities, lost unfound) (*credential.Roll, []Warning, error) {
 	resets, err := l.whoResets(ctx, known)
 	if err != nil {
 		return nil, nil, err
 	}
 	around, err := l.lookAround(ctx, known)
-	if err != nil {
-		return nil, nil, err
-	}
-	users, err := l.everyUser(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +141,8 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err := l.keptByEngines(ctx); err != nil {
 		return nil, nil, err
 	}
-	return mergeAll(l.withoutTasks(), l.candidates, known, own, unfound{parts, l.hints, l.placed, l.past, resets, around, users, logins, l.uses, len(l.allTasks()) > 0})
+	lost.resets, lost.around, lost.logins, lost.uses = resets, around, logins, l.uses
+	return mergeAll(l.withoutTasks(), l.candidates, known, own, lost)
 }
 
 // lookAtRoll looks at what will be rotated: the limits of logins, the places in

@@ -32,6 +32,10 @@ type Authorities struct {
 	// Kept are readings of what Vault's engines keep that this look may share.
 	// Nil: there are none.
 	Kept *Kept
+	// Asks offers a value to an account once, where what follows sets something:
+	// a listing that changes nothing costs nobody a wrong login. Nil: nobody is
+	// asked.
+	Asks func(ctx context.Context, c credential.Credential, value credential.Secret) (takes bool, why string)
 	// Saw is told what each path that is read holds, and when it was asked.
 	// Nil: no value leaves the listing. It may be called by several at once.
 	Saw func(p credential.Path, live vault.Live, asked time.Time)
@@ -100,6 +104,7 @@ type lister struct {
 	vault      Vault
 	kept       *Kept
 	handOn     func(credential.Path, vault.Live, time.Time)
+	offers     func(context.Context, credential.Credential, credential.Secret) (bool, string)
 	candidates []Candidate
 	tasks      []credential.Credential // of people
 	warnings   []Warning
@@ -115,6 +120,7 @@ type lister struct {
 
 	mounts     []*authMount               // of type ldap, that ask a directory of the campaign
 	uses       []vaultUse                 // accounts with which Vault itself works
+	keptNoted  bool                       // what engines keep is in uses
 	engines    []*engine                  // of Vault, that may work with an account of the campaign
 	hosts      sync.Map                   // addresses by host, as this machine sees them
 	spellings  sync.Map                   // what directories call entries, by reference: asked

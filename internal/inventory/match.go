@@ -71,6 +71,9 @@ func (m *merger) matched(c Candidate, a Account) {
 	}
 	hearsay := config.TraitsOfSource(c.Reason.Type).Hearsay
 	l.told = l.told || !hearsay
+	if c.Like != nil {
+		l.likened(c.Like)
+	}
 	if c.Path != nil && !hearsay {
 		l.named = append(l.named, *c.Path)
 	}

@@ -27,6 +27,7 @@ const (
 	waveTokens = "tokens-of-vault"
 	waveLogins = "logins-to-vault"
 	waveResets = "may-reset-others"
+	waveNames  = "the same name elsewhere"
 	waveRest   = "the rest"
 	waveLast   = "what servers replicate by"
 	waveOwn    = "Rollcall's own, alone"
@@ -142,10 +143,10 @@ func (m *merger) waves(o placing, leading int) waves {
 	if o.tokens {
 		w.add(waveTokens, 0)
 	}
-	between := map[spot]bool{} // waves of ours for accounts that can reset others
-	for _, s := range o.at {
+	between := map[spot]bool{} // waves of ours, and whether accounts are in them that can reset others
+	for l, s := range o.at {
 		if s.between() {
-			between[s] = true
+			between[s] = between[s] || l.resets
 		}
 	}
 	made, rest := 0, len(m.c.Waves)
@@ -157,9 +158,12 @@ func (m *merger) waves(o placing, leading int) waves {
 			if s.before() != i {
 				continue
 			}
-			name := waveResets
-			if made++; made > 1 {
-				name = fmt.Sprintf("%s-%d", waveResets, made)
+			name := waveNames
+			if between[s] {
+				name = waveResets
+				if made++; made > 1 {
+					name = fmt.Sprintf("%s-%d", waveResets, made)
+				}
 			}
 			w.place[s] = w.add(name, 0)
 		}
@@ -223,7 +227,9 @@ func (m *merger) resettersFirst(drafts []*draft, at map[*draft]spot, leading int
 			if l == nil {
 				continue
 			}
-			if l.resets && at[l] == rest {
+			// What another account's secret shows of it is destroyed once that one
+			// is dead, so it goes before the rest too.
+			if (l.resets || len(l.Alike) > 0) && at[l] == rest {
 				at[l] = first
 			}
 			if by != nil && l.Problem == "" && at[l].compare(after) <= 0 {

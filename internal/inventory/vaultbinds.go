@@ -124,9 +124,10 @@ func (l *lister) readFolders(e *engine, folders []keptFolder) {
 
 // keptByEngines notes whose passwords the engines keep, once that is read.
 func (l *lister) keptByEngines(ctx context.Context) error {
-	if err := l.reads.Wait(); err != nil {
+	if err := l.reads.Wait(); err != nil || l.keptNoted {
 		return err
 	}
+	l.keptNoted = true
 	for _, e := range l.engines {
 		note := l.keptInDirectories
 		if e.kind == databaseEngine {

@@ -23,7 +23,7 @@ import (
 // List finds the servers of every directory, lists from the sources of spec and
 // changes nothing. It is what the activity and the command line share.
 func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string) (*credential.Roll, []inventory.Warning, error) {
-	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{})
+	return list(ctx, store, kinds, spec, campaign, inventory.Authorities{}, nil)
 }
 
 // Beside is what the listing of a run shares with what comes before and after
@@ -32,16 +32,18 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 type Beside struct {
 	Kept *inventory.Kept // what was read ahead
 	Saw  func(p credential.Path, live vault.Live, asked time.Time)
+	// Offered is what accounts refused of late. Nil: nobody is offered anything.
+	Offered *Offered
 }
 
 // ForRun is List for a campaign that is about to run: it looks at the tokens of
 // Vault as well, which takes the worker's rights.
 func ForRun(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, beside Beside) (*credential.Roll, error) {
-	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw})
+	roll, _, err := list(ctx, store, kinds, spec, campaign, inventory.Authorities{Tokens: kinds.Tokens(), Kept: beside.Kept, Saw: beside.Saw}, beside.Offered)
 	return roll, err
 }
 
-func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities) (*credential.Roll, []inventory.Warning, error) {
+func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, spec *config.Campaign, campaign string, at inventory.Authorities, offered *Offered) (*credential.Roll, []inventory.Warning, error) {
 	found, err := FindServers(ctx, kinds, spec)
 	if err != nil {
 		return nil, nil, err
@@ -57,6 +59,9 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	at.Directories, at.Systems = open.Directories, open.Systems
+	if offered != nil {
+		at.Asks = offered.by(kinds, spec)
+	}
 	roll, _, err := inventory.List(ctx, spec, at, Vault{store, kinds, spec}, campaign, time.Now().UTC())
 	if err != nil {
 		return nil, nil, err

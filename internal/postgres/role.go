@@ -101,6 +101,42 @@ func (c *Client) Find(ctx context.Context, server, name string) (Role, bool, err
 	return roles[0], true, nil
 }
 
+// ManyByName finds roles by their names in one call. Those that are not there
+// are not in the answer.
+func (c *Client) ManyByName(ctx context.Context, server string, names []string) (map[string]Role, error) {
+	roles, err := c.manyBy(ctx, server, "r.rolname::text = ANY($1::text[])", names)
+	out := map[string]Role{}
+	for _, r := range roles {
+		out[r.Name] = r
+	}
+	return out, err
+}
+
+// manyBy asks for all names at once, and in halves where the database's
+// encoding cannot hold one: that is no role's there, and whoever writes the
+// metadata of a secret chooses names.
+func (c *Client) manyBy(ctx context.Context, server, where string, names []string) ([]Role, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	roles, err := c.roles(ctx, server, where, names)
+	if code := refusal(err); code != codeNotInRepertoire && code != codeUntranslatable {
+		return roles, err
+	}
+	if len(names) == 1 {
+		return nil, nil
+	}
+	half := len(names) / 2
+	for _, part := range [][]string{names[:half], names[half:]} {
+		found, err := c.manyBy(ctx, server, where, part)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, found...)
+	}
+	return roles, nil
+}
+
 // List gives every role that may log in, and those that may not just now and
 // have a password, which whoever lets them in again brings back; but none of
 // PostgreSQL itself. Where it is not shown who has one, a role that may not log

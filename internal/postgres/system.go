@@ -25,6 +25,7 @@ var (
 	_ authority.Finder = (*System)(nil)
 	_ authority.Knower = (*System)(nil)
 	_ authority.Looker = (*System)(nil)
+	_ authority.Namer  = (*System)(nil)
 )
 
 // OpenSystem opens the cluster that the campaign file calls name. It does no
@@ -128,12 +129,12 @@ func (s *System) Find(ctx context.Context, references []string) (map[string][]au
 	server := s.Servers()[0]
 	found := map[string][]Role{}
 	var ids []string
+	named, err := s.ManyByName(ctx, server, references)
+	if err != nil {
+		return nil, err
+	}
 	for _, ref := range references {
-		r, ok, err := s.Client.Find(ctx, server, ref)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if r, ok := named[ref]; ok {
 			found[ref] = append(found[ref], r)
 		}
 		if isID(ref) {
@@ -166,4 +167,19 @@ func (s *System) Find(ctx context.Context, references []string) (map[string][]au
 		}
 	}
 	return out, nil
+}
+
+// Called is authority.Namer. SQL folds a name that is not quoted, so a role may
+// be spelled otherwise than the account of a directory that is the same
+// person's.
+func (s *System) Called(ctx context.Context, names []string) ([]authority.Account, error) {
+	roles, err := s.manyBy(ctx, s.Servers()[0], "lower(r.rolname::text) = ANY($1::text[])", names)
+	if err != nil {
+		return nil, err
+	}
+	shown, err := s.accounts(ctx, roles)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Values(shown)), nil
 }

@@ -46,6 +46,25 @@ func system(t *testing.T, role, password string) *System {
 	return s
 }
 
+// What accounts of a directory are called is asked at once and whatever its
+// case; a name that the encoding cannot hold keeps no other one from being
+// found.
+func TestRolesAreFoundByTheNamesOfOtherAuthorities(t *testing.T) {
+	t.Parallel()
+	s := system(t, primary.Admin, primary.AdminPassword)
+	require.NoError(t, primary.Exec(t.Context(), `CREATE ROLE "Like-App" LOGIN PASSWORD 'x'`, `CREATE ROLE "like-app" LOGIN PASSWORD 'y'`))
+	found, err := s.Called(t.Context(), []string{"like-app", "nobody", "a\x00b", `o'neil "%_`})
+	require.NoError(t, err)
+	var names []string
+	for _, a := range found {
+		names = append(names, a.Name)
+	}
+	require.ElementsMatch(t, []string{"Like-App", "like-app"}, names)
+	by, err := s.Find(t.Context(), []string{"like-app", "Like-App", "LIKE-APP", "a\x00b"})
+	require.NoError(t, err)
+	require.Len(t, by, 2, "its sources name a role by its very name")
+}
+
 func problems(a authority.Account) (codes []credential.Problem) {
 	for _, p := range a.Problems {
 		codes = append(codes, p.Code)

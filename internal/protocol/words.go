@@ -145,7 +145,7 @@ const (
 	ReasonPerhapsIts       Reason = "perhaps-its-path"   // a path may be the account's own, and nothing says so for certain
 	ReasonNotNamed         Reason = "no-longer-named"    // an earlier campaign left it open, and the file has no source that names it
 	ReasonManyPaths        Reason = "too-many-paths"     // more paths name the account than one credential may have
-	ReasonSameName         Reason = "same-name"          // a user of Vault's has the name of an account of the roll
+	ReasonSameName         Reason = "same-name"          // no source names it, and it has the name of an account of the roll
 	ReasonForced           Reason = "forced-change"      // not set: its policy has each reset secret changed at the next login
 	ReasonHeld             Reason = "held"               // another session has an open change of the account, which keeps ours waiting
 	ReasonPasswordHidden   Reason = "password-not-shown" // not set: it may have no password at all

@@ -130,6 +130,19 @@ func (j *job) numbered(which []string) string {
 	return fmt.Sprintf("path %s of %d", strings.Join(which, ", "), len(j.c.Paths))
 }
 
+// noteAside says that the new value lies where its consumers may not read it,
+// in each pass that may be the one which proves it dead: another one may have
+// written it there. What takes another account's value as well (Alike) may read
+// that one's path.
+func (j *job) noteAside() {
+	switch {
+	case usesSpare(j.c, j.staged):
+		j.note(credential.FindingSparePath)
+	case len(j.c.Alike) > 0 && len(j.c.Paths) > 0:
+		j.noteDetail(credential.Finding{Code: credential.FindingSparePath, Detail: "path 1"})
+	}
+}
+
 // onlyOurs is the number of a path, from 1, if the new value goes to secrets
 // alone that Rollcall made for the credential while a path that somebody else
 // named is left as it is: an earlier campaign brought it there, and nothing

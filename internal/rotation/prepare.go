@@ -60,6 +60,9 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		from = append(from, live.Version)
 		lives = append(lives, live)
 	}
+	if err := r.alike(ctx, c, old); err != nil {
+		return keptOpen(protocol.Precheck, asStop(err))
+	}
 	if len(old) == 0 {
 		if err := r.mayStage(ctx, c, secretless(c, account, r.writeServer())); err != nil {
 			return keptOpen(protocol.Precheck, asStop(err))

@@ -139,11 +139,15 @@ func (c *PreparedCache) forget(campaign, id string) {
 	}
 }
 
-// olds are the values that the paths held when they were read.
-func (p prepared) olds(paths []credential.Path) []credential.Secret {
+// olds are the values that the paths held when they were read, and what of
+// other accounts' opens this one.
+func (p prepared) olds(paths []credential.Path, alike []credential.PathVersion) []credential.Secret {
 	var out []credential.Secret
 	for _, path := range paths {
 		out = append(out, p.staged.Old[path.String()])
+	}
+	for _, at := range alike {
+		out = append(out, p.staged.Old[at.String()])
 	}
 	return out
 }
@@ -163,7 +167,7 @@ func (j *job) fromPrepare(fresh bool) bool {
 	j.paths, j.inForce = j.c.Paths, credential.Secret{}
 	j.out.Attempt, j.out.From = p.staged.Attempt, versions(j.paths, p.staged.Base)
 	j.recordedPlaces()
-	for _, old := range p.olds(j.c.Paths) {
+	for _, old := range p.olds(j.c.Paths, j.c.Alike) {
 		j.addOld(old)
 	}
 	j.addOthers()

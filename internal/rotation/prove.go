@@ -20,6 +20,7 @@ import (
 // in every pass would keep a slow replica behind for ever.
 func (j *job) prove(ctx context.Context) error {
 	j.noteActivated()
+	j.noteAside()
 	if j.retired == 0 {
 		j.afterRetire = j.staged.Retired
 		j.noteLivesOn()

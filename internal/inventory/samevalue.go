@@ -1,0 +1,174 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+)
+
+// sameElsewhere adds the accounts that have to do with the device, or may have,
+// for their name alone; false where there are none, and the roll stays as it
+// is.
+func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own ownIdentities) (bool, error) {
+	found, err := l.namesakes(ctx, roll, own)
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	by := map[string]*credential.Credential{}
+	for i, c := range roll.Credentials {
+		by[c.ID] = &roll.Credentials[i]
+	}
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(namesakesAtOnce)
+	refused := make([]bool, len(found))
+	for i, n := range found {
+		if n.excluded || l.offers == nil {
+			continue
+		}
+		g.Go(func() (err error) {
+			refused[i], err = l.askNamesake(within, n, by)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return false, err
+	}
+	var ask, no []string
+	defer l.nameAccounts() // of those that came to it
+	for i, n := range found {
+		called := n.authority + ": " + n.Name
+		switch {
+		case refused[i]:
+			no = append(no, called)
+		case n.excluded || l.offers != nil && !l.namesAccepted(n):
+			l.add(n.candidate(l.c))
+		case l.offers == nil:
+			ask = append(ask, called)
+		}
+	}
+	if len(ask) > 0 {
+		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account which the roll has at another authority: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+			len(ask), some(ask))
+	}
+	if len(no) > 0 {
+		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account which the roll has at another authority, and refuse what Vault holds for it: they are left alone (%s)", len(no), some(no))
+	}
+	return len(ask)+len(no) < len(found), nil
+}
+
+// namesakesAtOnce bounds how many accounts are offered a value at a time.
+const namesakesAtOnce = 8
+
+// askNamesake offers an account what Vault holds for those whose name it has;
+// refused reports that it takes none of that. What could not be found out is in
+// open.
+func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*credential.Credential) (refused bool, err error) {
+	values, places, err := l.valuesOf(ctx, n, by)
+	if err != nil {
+		return false, err
+	}
+	if len(values) == 0 {
+		n.open = "Vault holds no value of that one which could be offered"
+		return false, nil
+	}
+	// One alone, whatever the account bears: others may guess at it too.
+	takes, why := l.offers(ctx, credential.Credential{ID: n.authority + "/" + n.Subject, Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, values[0])
+	switch {
+	case why != "":
+		n.open = "it could not be asked whether it takes what Vault holds for that one: " + why
+	case takes:
+		n.takes = places[0]
+	case len(values) > 1:
+		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
+	default:
+		return true, nil
+	}
+	return false, nil
+}
+
+// valuesOf are what Vault holds for the accounts whose name it has, without
+// repeats, each with where it lies.
+func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, err error) {
+	for _, id := range n.of {
+		c := *by[id]
+		if c.Adopted || c.HandsOver() {
+			continue // what lies there Rollcall has put there
+		}
+		for _, p := range c.Paths {
+			live, err := l.vault.ReadLive(ctx, p, 0)
+			switch {
+			case placeProblem(err) != "" || vault.IsDenied(err):
+				continue
+			case err != nil:
+				return nil, nil, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
+			}
+			h := l.heldOf(live)
+			if err := l.namesBefore(ctx, &c, &h); err != nil {
+				return nil, nil, err
+			}
+			live = live.Of(c.Users)
+			if !live.Found || live.Problem != "" {
+				continue
+			}
+			for _, v := range []credential.Secret{live.Value, live.Other} {
+				v = credential.NewSecret(strings.TrimRight(v.Reveal(), "\r\n")) // as its readers take it
+				if v.IsZero() {
+					continue
+				}
+				i := slices.IndexFunc(values, v.Equal)
+				if i < 0 {
+					i, values, places = len(values), append(values, v), append(places, nil)
+				}
+				places[i] = append(places[i], credential.PathVersion{Path: p, Version: live.Version})
+			}
+		}
+	}
+	return values, places, nil
+}
+
+// namesAccepted reports whether a person accepts that accounts of that authority
+// which could not be asked are left alone.
+func (l *lister) namesAccepted(n *namesake) bool {
+	if n.open == "" {
+		return false
+	}
+	i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(n.authority, credential.FindingSameName) })
+	if i >= 0 {
+		l.warn(credential.FindingAccepted, "accounts of %s that have the name of an account which the roll has at another authority, and could not be asked, are left alone, which the campaign file accepts: %s", l.c.Called(n.authority), l.c.Accept[i].Reason)
+	}
+	return i >= 0
+}
+
+func (n *namesake) candidate(c *config.Campaign) Candidate {
+	like := n.likeness
+	like.takes = like.takes[:min(len(like.takes), credential.MaxPaths)]
+	return Candidate{Kind: c.KindOf(n.authority), Authority: n.authority, Account: n.Subject, Found: &n.Account, Like: &like,
+		Reason: credential.Reason{Source: "rollcall", Type: nameSource, Detail: "it has the name of " + some(n.whose)}}
+}
+
+// likened says on a draft that it is there for its name.
+func (d *draft) likened(by *likeness) {
+	d.like, d.Alike = append(d.like, by.of...), append(d.Alike, by.takes...)
+	whose := some(by.whose)
+	if len(by.takes) > 0 {
+		var at []string
+		for _, p := range by.takes {
+			at = append(at, p.Path.String())
+		}
+		slices.Sort(at)
+		d.find(credential.FindingSameName, "no source names it; it has the name of %s, and takes what Vault holds for that one (%s): whoever stole that logs in here too. It gets a value of its own, and nothing of it is written there: what logs in here with what lies there must read the new place, or is cut off. "+
+			"To have it otherwise exclude account %s, or list it with a path of its own", whose, some(slices.Compact(at)), d.Subject)
+		return
+	}
+	d.problems = append(d.problems, credential.SameName)
+	d.nameProblem()
+	d.find(credential.FindingSameName, "no source names it, and it has the name of %s: %s. If the device had its password, list it (a line of a manifest with account %s), and it is rotated; if it has nothing to do with the device, exclude account %s",
+		whose, firstText(by.open, "nobody was asked"), d.Subject, d.Subject)
+}
