@@ -81,7 +81,7 @@ func (r *Rotator) Prepare(ctx context.Context, c credential.Credential) Prepared
 		return out
 	}
 	if fresh {
-		r.Cache.keep(r.Campaign, c.ID, prepared{staged, lives, account, read, listed})
+		r.Cache.keep(r.Campaign, c.ID, prepared{staged, lives, account, read, listed}, r.Now())
 	} else {
 		from = versions(pathsOf(c, staged), staged.Base)
 	}

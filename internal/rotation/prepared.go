@@ -93,14 +93,15 @@ func (c *PreparedCache) takeProved(campaign, id string, attempt int, now time.Ti
 	return ok && p.attempt == attempt && age(p.at, now) < provedTTL
 }
 
-func (c *PreparedCache) keep(campaign, id string, p prepared) {
+func (c *PreparedCache) keep(campaign, id string, p prepared, now time.Time) {
 	if c == nil || len(p.staged.Old) == 0 {
 		return
 	}
-	// Values that nobody came for do not stay in memory.
+	// Values that nobody came for do not stay in memory. What is kept first was
+	// not read first.
 	for {
 		key, oldest, ok := c.kept.GetOldest()
-		if !ok || oldest.fresh(p.at) {
+		if !ok || oldest.fresh(now) {
 			break
 		}
 		c.kept.Remove(key)

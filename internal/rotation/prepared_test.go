@@ -2,11 +2,15 @@ package rotation
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/ownmount"
 )
 
 // callsAfter counts the calls of an Apply that follows Prepare after a while.
@@ -99,5 +103,24 @@ func TestNothingIsRememberedOfAPerson(t *testing.T) {
 		p := w.rotator().Prepare(context.Background(), w.cred)
 		require.Nil(t, p.Stop)
 		require.Zero(t, w.cache.kept.Len())
+	})
+}
+
+// A batch is prepared side by side, and what its credentials go by was read at
+// different moments before.
+func TestWhatWasReadFirstNeedNotBeKeptFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, began := NewPreparedCache(), time.Now()
+		time.Sleep(time.Second)
+		for i, read := range []time.Duration{800, 300, 900, 100} {
+			c.keep(us, fmt.Sprint(i), prepared{
+				staged: ownmount.Staged{Attempt: 1, Old: map[string]credential.Secret{"kv/a#b": credential.NewSecret("P0")}},
+				at:     began.Add(read * time.Millisecond),
+			}, time.Now())
+		}
+		for i := range 4 {
+			_, kept := c.take(us, fmt.Sprint(i), 1, time.Now())
+			require.True(t, kept, i)
+		}
 	})
 }
