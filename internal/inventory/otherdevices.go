@@ -39,10 +39,10 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 			last = nil
 		}
 		var open []credential.Credential
-		for _, was := range r.Credentials {
+		for _, was := range r.Open {
 			own := was.Problem == credential.OwnIdentity || was.Problem == credential.SameName
 			at := was.Authority == credential.VaultAuthority || l.c.Authority(was.Authority) != nil
-			if was.Subject != "" && at && !own && !known[was.ID] && !r.Dead[was.ID] && !dead[was.ID] {
+			if was.Subject != "" && at && !own && !known[was.ID] && !dead[was.ID] {
 				open = append(open, was)
 			}
 		}

@@ -28,15 +28,29 @@ const PlacesFolder = "places"
 // activated is what is known of the places; the zero value knows nothing.
 type activated struct {
 	mu     sync.Mutex
-	read   map[string]bool                          // names of the secrets that were read
-	places map[string]map[credential.Path]placeNote // by credential id
-	lines  map[string]int                           // by name of a secret that was read, how many it holds
+	read   map[string]bool       // names of the secrets that were read
+	places map[string]placeNotes // by credential id
+	lines  map[string]int        // by name of a secret that was read, how many it holds
 }
 
 // placeNote is what is known of one place.
 type placeNote struct {
 	first  time.Time // when Vault was first told
 	latest Placed    // what was activated last; without a version where no note says one
+}
+
+// placeNotes are those of one credential. It has few places, and there are
+// credentials of every campaign of every device: a map of each takes a
+// kilobyte.
+type placeNotes []placeNote
+
+func (n placeNotes) of(p credential.Path) (placeNote, bool) {
+	for _, note := range n {
+		if note.latest.Path == p {
+			return note, true
+		}
+	}
+	return placeNote{}, false
 }
 
 // ActivatedPlaces gives the paths at which Rollcall has activated a value of a
@@ -58,9 +72,9 @@ func (s *Store) ActivatedSince(ctx context.Context, since time.Time, ids []strin
 	}
 	out := map[string][]credential.Path{}
 	for _, id := range ids {
-		for p, at := range a.places[id] {
+		for _, at := range a.places[id] {
 			if at.first.After(since) {
-				out[id] = append(out[id], p)
+				out[id] = append(out[id], at.latest.Path)
 			}
 		}
 		slices.SortFunc(out[id], func(x, y credential.Path) int { return strings.Compare(x.String(), y.String()) })
@@ -81,7 +95,7 @@ func (s *Store) RecordActivated(ctx context.Context, placed map[string][]Placed)
 	var news []placedAt
 	for _, id := range slices.Sorted(maps.Keys(placed)) {
 		for _, p := range placed[id] {
-			was, known := a.places[id][p.Path]
+			was, known := a.places[id].of(p.Path)
 			if known && (!p.known() || !p.Written.After(was.latest.Written)) {
 				continue
 			}
@@ -132,11 +146,14 @@ type placedAt struct {
 
 func (a *activated) add(page []placedAt, noted time.Time) {
 	for _, at := range page {
-		if a.places[at.ID] == nil {
-			a.places[at.ID] = map[credential.Path]placeNote{}
+		notes := a.places[at.ID]
+		i := slices.IndexFunc(notes, func(n placeNote) bool { return n.latest.Path == at.Path })
+		known := i >= 0
+		if !known {
+			i, notes = len(notes), append(notes, placeNote{latest: Placed{Path: at.Path}})
+			a.places[at.ID] = notes
 		}
-		now, known := a.places[at.ID][at.Path]
-		noted := noted
+		now, noted := &notes[i], noted
 		if !at.First.IsZero() && at.First.Before(noted) {
 			noted = at.First
 		}
@@ -148,7 +165,6 @@ func (a *activated) add(page []placedAt, noted time.Time) {
 		if placed := (Placed{at.Path, at.Version, at.Written}); placed.known() && placed.Written.After(now.latest.Written) {
 			now.latest = placed
 		}
-		a.places[at.ID][at.Path] = now
 	}
 }
 
@@ -171,41 +187,36 @@ func (s *Store) readPlacesOnce(ctx context.Context) (all []string, gone bool, er
 		return nil, false, err
 	}
 	if a.read == nil {
-		a.read, a.places, a.lines = map[string]bool{}, map[string]map[credential.Path]placeNote{}, map[string]int{}
+		a.read, a.places, a.lines = map[string]bool{}, map[string]placeNotes{}, map[string]int{}
 	}
 	all = slices.DeleteFunc(all, func(n string) bool { return strings.HasSuffix(n, "/") })
 	names := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return a.read[n] })
-	pages, written := make([][]placedAt, len(names)), make([]time.Time, len(names))
+	var taking sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
-	for i, name := range names {
+	for _, name := range names {
 		g.Go(func() error {
 			// Version 1, so that nothing written over it later is ever read.
 			e, err := s.Get(gctx, op, s.mount, PlacesFolder+"/"+name, 1)
 			if err != nil {
 				return err
 			}
-			if e.Data == nil {
-				return nil // it was put into another one, or somebody deleted it
-			}
-			written[i] = e.Written
+			var page []placedAt
 			text, _ := e.Data[pageField].(string)
-			if err := json.Unmarshal([]byte(text), &pages[i]); err != nil {
+			if err := json.Unmarshal([]byte(text), &page); err != nil && e.Data != nil {
 				return s.Odd(op, s.mount+"/data/"+PlacesFolder+"/"+name, fmt.Errorf("it is unreadable: %w", err))
 			}
+			taking.Lock()
+			defer taking.Unlock()
+			a.read[name] = true
+			if e.Data == nil { // it was put into another one, or somebody deleted it
+				gone = true
+				return nil
+			}
+			a.lines[name] = len(page)
+			a.add(page, e.Written)
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, false, err
-	}
-	for i, name := range names {
-		a.read[name] = true
-		if gone = gone || written[i].IsZero(); written[i].IsZero() {
-			continue
-		}
-		a.lines[name] = len(pages[i])
-		a.add(pages[i], written[i])
-	}
-	return all, gone, nil
+	return all, gone, g.Wait()
 }

@@ -69,8 +69,8 @@ func (s *Store) CompactPlaces(ctx context.Context) error {
 func (a *activated) all() (out []placedAt) {
 	for _, id := range slices.Sorted(maps.Keys(a.places)) {
 		from := len(out)
-		for path, note := range a.places[id] {
-			out = append(out, placedAt{ID: id, Path: path, Version: note.latest.Version, Written: note.latest.Written, First: note.first.UTC()})
+		for _, note := range a.places[id] {
+			out = append(out, placedAt{ID: id, Path: note.latest.Path, Version: note.latest.Version, Written: note.latest.Written, First: note.first.UTC()})
 		}
 		slices.SortFunc(out[from:], func(x, y placedAt) int { return strings.Compare(x.Path.String(), y.Path.String()) })
 	}

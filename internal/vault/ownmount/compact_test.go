@@ -46,7 +46,10 @@ func TestWhatIsNotedOfPlacesDoesNotGrowWithCampaigns(t *testing.T) {
 	campaign(1)
 	_, err := worker.ActivatedPlaces(t.Context(), nil)
 	require.NoError(t, err)
-	firsts := worker.activated.places
+	firsts := map[string]time.Time{}
+	for id, notes := range worker.activated.places {
+		firsts[id] = notes[0].first
+	}
 	_, one := size()
 	// A process that knows the list, and is about to read.
 	reader := open(t, c, server.Address(), vaulttest.TokenWith(t, vault.WorkerPolicy))
@@ -78,12 +81,13 @@ func TestWhatIsNotedOfPlacesDoesNotGrowWithCampaigns(t *testing.T) {
 		for i := range places {
 			id := fmt.Sprintf("corp/compact-%036d", i)
 			p := credential.Path{Mount: "kv", Path: fmt.Sprintf("apps/compact/%05d", i), Field: "password"}
-			note := s.activated.places[id][p]
+			note, _ := s.activated.places[id].of(p)
 			require.Equal(t, 5, note.latest.Version)
 			require.True(t, note.latest.Written.Equal(began.Add(5*time.Hour)))
-			require.True(t, note.first.Equal(firsts[id][p].first), "it is as old as its first note: %s, not %s", firsts[id][p].first, note.first)
+			require.True(t, note.first.Equal(firsts[id]), "it is as old as its first note: %s, not %s", firsts[id], note.first)
 		}
-		require.Contains(t, s.activated.places["corp/late"], late)
+		_, known := s.activated.places["corp/late"].of(late)
+		require.True(t, known)
 	}
 }
 
@@ -97,7 +101,8 @@ func TestNotesThatWereBrokenOffWhileTheyWereCompactedAreAllThere(t *testing.T) {
 	}
 	_, err := worker.ActivatedPlaces(t.Context(), nil)
 	require.NoError(t, err)
-	first := worker.activated.places["corp/broken"][p].first
+	was, _ := worker.activated.places["corp/broken"].of(p)
+	first := was.first
 	require.NoError(t, worker.writePlaces(t.Context(), worker.activated.all()), "and then it dies")
 	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/broken": {{p, 4, at(4)}}}))
 	for range 2 {
@@ -106,7 +111,7 @@ func TestNotesThatWereBrokenOffWhileTheyWereCompactedAreAllThere(t *testing.T) {
 		later := open(t, c, server.Address(), vaulttest.TokenWith(t, vault.WorkerPolicy))
 		_, err = later.ActivatedPlaces(t.Context(), nil)
 		require.NoError(t, err)
-		note := later.activated.places["corp/broken"][p]
+		note, _ := later.activated.places["corp/broken"].of(p)
 		require.Equal(t, 4, note.latest.Version)
 		require.True(t, note.first.Equal(first))
 		// And with some of the old ones gone.

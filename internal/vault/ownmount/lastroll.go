@@ -163,6 +163,21 @@ func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot strin
 }
 
 func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (map[string]bool, error) {
+	refs, err := s.deadRefs(ctx, campaign, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	dead := map[string]bool{}
+	for r := range refs {
+		if r.Page < len(pages) && r.Index < len(pages[r.Page]) {
+			dead[pages[r.Page][r.Index].ID] = true
+		}
+	}
+	return dead, nil
+}
+
+// deadRefs are those of a roll that are noted as dead and not as open again.
+func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[credential.Ref]bool, error) {
 	const op = "read what became of the roll"
 	names, err := s.Names(ctx, op, s.mount, rollPath(campaign, snapshot))
 	if err != nil {
@@ -191,22 +206,18 @@ func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	dead, reopened := map[string]bool{}, map[string]bool{}
+	dead, reopened := map[credential.Ref]bool{}, map[credential.Ref]bool{}
 	for i, name := range names {
 		for _, r := range notes[i] {
-			if r.Page >= len(pages) || r.Index >= len(pages[r.Page]) {
-				continue
-			}
-			id := pages[r.Page][r.Index].ID
 			if strings.HasPrefix(name, reopenedNotes) {
-				reopened[id] = true
+				reopened[r] = true
 				continue
 			}
-			dead[id] = true
+			dead[r] = true
 		}
 	}
-	for id := range reopened {
-		delete(dead, id)
+	for r := range reopened {
+		delete(dead, r)
 	}
 	return dead, nil
 }

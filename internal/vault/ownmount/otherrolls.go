@@ -2,6 +2,8 @@ package ownmount
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +17,8 @@ import (
 type OtherRoll struct {
 	Device, Campaign string
 	OpenedAt         time.Time
-	Credentials      []credential.Credential
-	Dead             map[string]bool
+	Open             []credential.Credential // those that are not dead
+	Dead             map[string]bool         // by ID
 }
 
 // OtherRolls are the newest rolls of devices that are not this one, by these
@@ -55,11 +57,15 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 				if !found {
 					continue
 				}
-				last, err := s.lastRoll(gctx, rec.Campaign, idx)
-				if err == nil && last.Dead != nil {
-					rolls <- OtherRoll{rec.Device, rec.Campaign, rec.OpenedAt, last.Credentials, last.Dead}
+				if !idx.Outcomes {
+					return nil
 				}
-				return err
+				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, Dead: map[string]bool{}}
+				if err := s.openOf(gctx, idx, &roll); err != nil {
+					return err
+				}
+				rolls <- roll
+				return nil
 			}
 			return nil
 		})
@@ -72,4 +78,52 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 	}
 	slices.SortFunc(out, func(a, b OtherRoll) int { return b.OpenedAt.Compare(a.OpenedAt) })
 	return out, err
+}
+
+// openOf fills in what a roll has, page by page: rolls of others are read once,
+// and most of what they have is dead.
+func (s *Store) openOf(ctx context.Context, idx RollIndex, roll *OtherRoll) error {
+	dead, err := s.deadRefs(ctx, roll.Campaign, idx.Snapshot)
+	if err != nil {
+		return err
+	}
+	for n := range idx.Pages {
+		path := rollPath(roll.Campaign, idx.Snapshot, fmt.Sprintf("%s-%d", credentials, n))
+		_, err := s.withRollPage(ctx, path, func(text []byte) error { return roll.take(text, n, dead) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take adds a page. The whole of it is decoded only where something is open.
+func (r *OtherRoll) take(text []byte, n int, dead map[credential.Ref]bool) error {
+	var ids struct {
+		Credentials []struct {
+			ID string `json:"id"`
+		} `json:"credentials"`
+	}
+	if err := json.Unmarshal(text, &ids); err != nil {
+		return err
+	}
+	var open []int
+	for i, c := range ids.Credentials {
+		if dead[credential.Ref{Page: n, Index: i}] {
+			r.Dead[c.ID] = true
+			continue
+		}
+		open = append(open, i)
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	var page rollPage
+	if err := json.Unmarshal(text, &page); err != nil {
+		return err
+	}
+	for _, i := range open {
+		r.Open = append(r.Open, page.Credentials[i])
+	}
+	return nil
 }

@@ -176,22 +176,31 @@ func (s *Store) readRollPage(ctx context.Context, campaign, snapshot, sort strin
 	if p, ok := s.pages.Get(path); ok {
 		return p, nil
 	}
-	e, err := s.Get(ctx, opReadRoll, s.mount, path, 1)
-	if err != nil {
+	var p rollPage
+	var err error
+	if p.written, err = s.withRollPage(ctx, path, func(text []byte) error { return json.Unmarshal(text, &p) }); err != nil {
 		return rollPage{}, err
 	}
-	if e.Data == nil {
-		return rollPage{}, &vault.Error{Op: opReadRoll, Path: s.mount + "/data/" + path, Server: s.Address(), Kind: vault.NotFound,
-			Detail: "a page of the roll is missing; the ledger still lists every credential"}
-	}
-	var p rollPage
-	text, _ := e.Data[pageField].(string)
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return rollPage{}, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
-	}
-	p.written = e.Written
 	s.pages.Add(path, p)
 	return p, nil
+}
+
+// withRollPage hands the text of a page to whoever decodes it, and says when it
+// was written.
+func (s *Store) withRollPage(ctx context.Context, path string, decode func(text []byte) error) (time.Time, error) {
+	e, err := s.Get(ctx, opReadRoll, s.mount, path, 1)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if e.Data == nil {
+		return time.Time{}, &vault.Error{Op: opReadRoll, Path: s.mount + "/data/" + path, Server: s.Address(), Kind: vault.NotFound,
+			Detail: "a page of the roll is missing; the ledger still lists every credential"}
+	}
+	text, _ := e.Data[pageField].(string)
+	if err := decode([]byte(text)); err != nil {
+		return time.Time{}, s.Odd(opReadRoll, s.mount+"/data/"+path, err)
+	}
+	return e.Written, nil
 }
 
 func rollPath(campaign string, names ...string) string {

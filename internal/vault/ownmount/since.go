@@ -75,15 +75,16 @@ func (s *Store) noted(ctx context.Context, id string, p credential.Path, live va
 	a := &s.activated
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if has, known := a.places[id][p]; known && has.latest.is(live) {
+	if has, known := a.places[id].of(p); known && has.latest.is(live) {
 		return has.latest, true, false, nil
 	}
 	if _, err := s.readPlaces(ctx); err != nil {
 		return Placed{}, false, false, err
 	}
-	has, known := a.places[id][p]
-	for other, at := range a.places {
-		anothers = anothers || other != id && at[p].latest.is(live)
+	has, known := a.places[id].of(p)
+	for other, notes := range a.places {
+		at, there := notes.of(p)
+		anothers = anothers || other != id && there && at.latest.is(live)
 	}
 	return has.latest, known, anothers && !has.latest.is(live), nil
 }

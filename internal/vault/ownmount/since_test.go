@@ -154,7 +154,8 @@ func TestAPlaceIsAsOldAsItsFirstNote(t *testing.T) {
 	note(1)
 	_, err := worker.ActivatedPlaces(t.Context(), nil)
 	require.NoError(t, err)
-	began := worker.activated.places["corp/a"][p].first
+	first, _ := worker.activated.places["corp/a"].of(p)
+	began := first.first
 	require.False(t, began.IsZero())
 	note(2, 2, 1)
 	require.NoError(t, worker.RecordActivated(t.Context(), map[string][]Placed{"corp/a": {{Path: p}}}), "nothing new is said")
@@ -164,7 +165,8 @@ func TestAPlaceIsAsOldAsItsFirstNote(t *testing.T) {
 		news, err := s.ActivatedSince(t.Context(), began, []string{"corp/a"})
 		require.NoError(t, err)
 		require.Empty(t, news)
-		got := s.activated.places["corp/a"][p].latest
+		note, _ := s.activated.places["corp/a"].of(p)
+		got := note.latest
 		require.Equal(t, 2, got.Version)
 		require.True(t, got.Written.Equal(time.Date(2026, 11, 28, 0, 0, 2, 7, time.UTC)))
 	}

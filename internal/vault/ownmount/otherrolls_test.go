@@ -1,0 +1,54 @@
+package ownmount
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/vault"
+	"rollcall/internal/vault/vaulttest"
+)
+
+// What is open on the roll of another device is told, whole; of the rest the
+// ids are enough, and no page of it pushes one of this campaign's out of memory.
+func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
+	worker, _, _ := restricted(t, vault.WorkerPolicy)
+	ctx := t.Context()
+	require.NoError(t, worker.OpenCampaign(ctx, CampaignRecord{Campaign: "others", Device: "vpn-01"}))
+	roll := vaulttest.NewRoll("others", 1200)
+	idx, err := worker.WriteRoll(ctx, roll)
+	require.NoError(t, err)
+	require.Equal(t, 3, idx.Pages)
+	dead := credential.Refs{}
+	for n := range 500 {
+		dead = append(dead, credential.Ref{Page: 0, Index: n}, credential.Ref{Page: 1, Index: n})
+	}
+	dead = append(dead, credential.Ref{Page: 2, Index: 0}, credential.Ref{Page: 7, Index: 0}) // of which there is no page
+	require.NoError(t, worker.NoteDead(ctx, "others", idx.Snapshot, dead))
+	require.NoError(t, worker.NoteReopened(ctx, "others", idx.Snapshot, credential.Refs{{Page: 1, Index: 3}}))
+
+	living, err := worker.OtherRolls(ctx, "esg-01")
+	require.NoError(t, err)
+	require.Empty(t, living, "it has them in hand")
+	require.NoError(t, worker.CloseCampaign(ctx, "others"))
+
+	got, err := worker.OtherRolls(ctx, "esg-01")
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Equal(t, "vpn-01", got[0].Device)
+	require.Len(t, got[0].Open, 200)
+	require.Len(t, got[0].Dead, 1000)
+	all, err := worker.ReadPage(ctx, "others", idx.Snapshot, 1)
+	require.NoError(t, err)
+	require.Equal(t, all[3], got[0].Open[0], "which was dead, and is open again")
+	for _, c := range got[0].Open {
+		require.False(t, got[0].Dead[c.ID], c.ID)
+	}
+	require.Equal(t, 1, worker.pages.Len(), fmt.Sprint("the page that this test read", worker.pages.Keys()))
+
+	none, err := worker.OtherRolls(ctx, "vpn-01")
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
