@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -19,9 +22,9 @@ type campaign struct {
 	dir     string // campaign file, ledger, state
 }
 
-// build makes rollcall from this checkout, with the engine beside it, below
-// dir.
-func build(ctx context.Context, dir string) (program string, err error) {
+// build makes rollcall from a checkout, under a name below dir, with this one's
+// engine beside it.
+func build(ctx context.Context, dir, name, checkout string) (program string, err error) {
 	engine, err := filepath.Abs(filepath.Join("bin", "rollcall-engine"))
 	if err != nil {
 		return "", err
@@ -29,14 +32,14 @@ func build(ctx context.Context, dir string) (program string, err error) {
 	if _, err := os.Stat(engine); err != nil {
 		return "", fmt.Errorf("%w: run `make bench`, which builds it, in the top folder", err)
 	}
-	if err := os.Symlink(engine, filepath.Join(dir, "rollcall-engine")); err != nil {
+	if err := os.Symlink(engine, filepath.Join(dir, "rollcall-engine")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
-	program = filepath.Join(dir, "rollcall")
+	program = filepath.Join(dir, name)
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "rollcall/cmd/rollcall")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Dir, cmd.Env = checkout, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building rollcall: %w\n%s", err, out)
+		return "", fmt.Errorf("building rollcall in %s: %w\n%s", checkout, err, out)
 	}
 	return program, nil
 }
@@ -52,8 +55,7 @@ func newCampaign(ctx context.Context, g *ground, d *dirServer, program, group st
 		return nil, err
 	}
 	text := fmt.Sprintf(`device: %s
-containment: {how: isolated, at: 2026-11-01T08:00:00Z, by: bench}
-directories:
+%sdirectories:
   %s:
     driver: %s
     servers: [%s]
@@ -62,15 +64,26 @@ directories:
     bind: {dn: "%s", password: "kv/%s#password"}
 sources:
   - {name: vault, type: vault-kv, prefix: kv/apps/%s}
-`, group, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group)
+`, group, contained, d.name, d.driver, d.url, d.base, d.binderDN, d.bindPath(), group)
+	err := c.init(ctx, text)
+	if err != nil && strings.Contains(err.Error(), "containment") {
+		// Versions of before 2026-11-28 do not know of it.
+		err = c.init(ctx, strings.Replace(text, contained, "", 1))
+	}
+	return c, err
+}
+
+const contained = "containment: {how: isolated, at: 2026-11-01T08:00:00Z, by: bench}\n"
+
+func (c *campaign) init(ctx context.Context, text string) error {
 	if err := os.WriteFile(c.file(), []byte(text), 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	cmd, out := c.command(ctx, "init")
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("rollcall init: %w\n%s", err, out)
+		return fmt.Errorf("rollcall init: %w\n%s", err, out)
 	}
-	return c, nil
+	return nil
 }
 
 func (c *campaign) file() string { return filepath.Join(c.dir, "campaign.yaml") }

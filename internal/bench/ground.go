@@ -29,6 +29,7 @@ func groupTry(workers int) string { return fmt.Sprintf("try%d", workers) }
 func groupEngine8(round int) string  { return fmt.Sprintf("engine8-%d", round) }
 func groupBare(round int) string     { return fmt.Sprintf("bare-%d", round) }
 func groupCampaign(round int) string { return fmt.Sprintf("%s%d", campaignGroups, round) }
+func groupOther(round int) string    { return fmt.Sprintf("%sother-%d", campaignGroups, round) }
 
 const campaignGroups = "campaign-"
 

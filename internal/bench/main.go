@@ -22,30 +22,35 @@ func main() {
 	domain := flag.Int("domain", 1000, "accounts of an Active Directory domain for one more campaign; 0 leaves it out, and so does not being root")
 	audit := flag.Bool("audit", false, "give Vault a file audit device, as in production: it costs every request, and Rollcall makes more of them than Vault's own engine")
 	file := flag.String("json", "", "write the figures to this file as JSON")
+	rounds := flag.Int("rounds", 2, "how often the three ways take turns")
+	beside := flag.String("beside", "", "a checkout of another version, whose campaigns take turns with this one's on the same servers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *n, *domain, *audit, *file); err != nil {
+	if err := run(ctx, options{*n, *domain, *rounds, *audit, *beside}, *file); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
 // run measures, prints the table and writes the JSON. It leaves nothing behind.
-func run(ctx context.Context, n, domain int, audit bool, file string) error {
-	if n < smallest {
-		return fmt.Errorf("-n %d is too small to measure anything; the least is %d", n, smallest)
+func run(ctx context.Context, o options, file string) error {
+	if o.n < smallest {
+		return fmt.Errorf("-n %d is too small to measure anything; the least is %d", o.n, smallest)
 	}
-	if err := domainPossible(); err != nil && domain > 0 {
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds %d measures nothing", o.rounds)
+	}
+	if err := domainPossible(); err != nil && o.domain > 0 {
 		say("without Active Directory: %v", err)
-		domain = 0
+		o.domain = 0
 	}
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	result, err := measure(ctx, dir, n, domain, audit, say)
+	result, err := measure(ctx, dir, o, say)
 	if err != nil {
 		return err
 	}

@@ -18,25 +18,39 @@ const (
 // each on a quarter of n.
 var tries = []int{8, 16, 32, 64}
 
-// rounds in which the three ways take turns, so that a machine that gets slower
-// or faster meanwhile does it to all of them.
-const rounds = 2
+// options are what somebody asked for.
+type options struct {
+	n      int // accounts for each way
+	domain int // in Active Directory; 0 leaves that out
+	// rounds in which the ways take turns, so that a machine that gets slower or
+	// faster meanwhile does it to all of them.
+	rounds int
+	audit  bool
+	beside string // checkout of another version; empty: none
+}
 
-// measure runs everything in one go on servers of its own below dir. domain is
-// how many accounts a campaign rotates in Active Directory; 0 leaves that out.
-func measure(ctx context.Context, dir string, n, domain int, audit bool, say func(string, ...any)) (*Result, error) {
-	program, err := build(ctx, dir)
+// measure runs everything in one go on servers of its own below dir.
+func measure(ctx context.Context, dir string, o options, say func(string, ...any)) (*Result, error) {
+	program, err := build(ctx, dir, "rollcall", ".")
 	if err != nil {
 		return nil, err
 	}
+	other := ""
+	if o.beside != "" {
+		if other, err = build(ctx, dir, "rollcall-other", o.beside); err != nil {
+			return nil, err
+		}
+	}
+	n, domain := o.n, o.domain
 	sizes := map[string]int{groupEngine1: n / oneCaller, groupCountBare: counted, groupCountOurs: counted}
 	for _, w := range tries {
 		sizes[groupTry(w)] = n / len(tries)
 	}
-	engineGroups := []string{groupEngine1}
-	for i := range rounds {
+	for i := range o.rounds {
 		sizes[groupEngine8(i)], sizes[groupBare(i)], sizes[groupCampaign(i)] = n, n, n
-		engineGroups = append(engineGroups, groupEngine8(i))
+		if other != "" {
+			sizes[groupOther(i)] = n
+		}
 	}
 	inDomain := map[string]int{}
 	if domain > 0 {
@@ -48,28 +62,21 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 	} else {
 		say("starting slapd and Vault with %d accounts for each way", n)
 	}
-	g, err := startGround(ctx, dir, sizes, inDomain, audit)
+	g, err := startGround(ctx, dir, sizes, inDomain, o.audit)
 	if err != nil {
 		return nil, err
 	}
 	defer g.stop()
-	var campaigns []*campaign
-	for i := range rounds {
-		c, err := newCampaign(ctx, g, g.corp(), program, groupCampaign(i))
-		if err != nil {
-			return nil, err
-		}
-		campaigns = append(campaigns, c)
+	turns, err := g.campaigns(ctx, o.rounds, program, other)
+	if err != nil {
+		return nil, err
 	}
-	r := newResult(n, audit)
+	r := newResult(n, o.audit)
 	if r.Calls, err = compareCalls(ctx, g, g.corp()); err != nil {
 		return nil, err
 	}
-	if err := prepareEngine(ctx, g, engineGroups...); err != nil {
-		return nil, err
-	}
 	say("Vault's LDAP engine with 1 caller")
-	if r.EngineOne, err = g.time(ctx, groupEngine1, 1, engineRotator(g)); err != nil {
+	if r.EngineOne, err = g.engine(ctx, groupEngine1, 1); err != nil {
 		return nil, err
 	}
 	best := 0
@@ -83,8 +90,8 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 			best = len(r.Tries) - 1
 		}
 	}
-	for i := range rounds {
-		one, err := g.round(ctx, i, tries[best], campaigns[i], say)
+	for i, t := range turns {
+		one, err := g.round(ctx, i, tries[best], t, say)
 		if err != nil {
 			return nil, err
 		}
@@ -94,21 +101,6 @@ func measure(ctx context.Context, dir string, n, domain int, audit bool, say fun
 	if domain > 0 {
 		r.Domain, err = g.measureDomain(ctx, program, say)
 	}
-	return r, err
-}
-
-// round runs each of the three ways once.
-func (g *ground) round(ctx context.Context, i, workers int, c *campaign, say func(string, ...any)) (r Round, err error) {
-	say("round %d of %d: Vault's LDAP engine with 8 callers", i+1, rounds)
-	if r.Engine, err = g.time(ctx, groupEngine8(i), 8, engineRotator(g)); err != nil {
-		return r, err
-	}
-	say("round %d of %d: the bare loop with %d workers", i+1, rounds, workers)
-	if r.Bare, err = g.bare(ctx, groupBare(i), workers); err != nil {
-		return r, err
-	}
-	say("round %d of %d: the campaign", i+1, rounds)
-	r.Campaign, err = c.run(ctx)
 	return r, err
 }
 

@@ -32,6 +32,7 @@ type Round struct {
 	Engine   Timing    `json:"vault_engine_8_callers"`
 	Bare     Timing    `json:"bare"`
 	Campaign *Campaign `json:"campaign"`
+	Other    *Campaign `json:"campaign_of_other_version,omitempty"`
 }
 
 // Machine is where it was measured.
@@ -51,6 +52,8 @@ type Ratios struct {
 	RotatingToEngine float64 `json:"rotating_to_vault_engine"`
 	WholeToBare      float64 `json:"whole_to_bare"`
 	WholeToEngine    float64 `json:"whole_to_vault_engine"`
+
+	Other *OtherRatios `json:"to_other_version,omitempty"`
 }
 
 func newResult(n int, audit bool) *Result {
@@ -68,6 +71,7 @@ func (r *Result) compare() {
 	r.Ratios = Ratios{
 		RotatingToBare: bare / rotating, RotatingToEngine: engine / rotating,
 		WholeToBare: bare / whole, WholeToEngine: engine / whole,
+		Other: toOther(r.Rounds),
 	}
 	r.Drift = r.Rounds[len(r.Rounds)-1].Bare.PerSecond / r.Rounds[0].Bare.PerSecond
 }
@@ -104,11 +108,17 @@ func (r *Result) table() string {
 		row("(c) campaign, whole process", one.Campaign.Timing)
 		// Nobody can tell how much of the processor time was spent when.
 		fmt.Fprintf(w, "rotating\t%d\t%.1f\t%.0f\t\t\t\t\t\n", one.Campaign.Accounts, one.Campaign.Rotating, one.Campaign.RotatingPerSecond)
+		if one.Other != nil {
+			row("campaign of the other version", one.Other.Timing)
+		}
 	}
 	_ = w.Flush()
 
 	fmt.Fprintf(&b, "\ncampaign, rotating:      %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.RotatingToBare, r.Ratios.RotatingToEngine)
 	fmt.Fprintf(&b, "campaign, whole process: %.2f × bare loop, %.2f × Vault's engine with 8 callers\n", r.Ratios.WholeToBare, r.Ratios.WholeToEngine)
+	if o := r.Ratios.Other; o != nil {
+		b.WriteString(o.words())
+	}
 	for i, one := range r.Rounds {
 		fmt.Fprintf(&b, "campaign of round %d\n%s", i+1, one.Campaign.details())
 	}

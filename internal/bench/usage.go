@@ -22,6 +22,8 @@ type cpu struct {
 	Engine float64 `json:"engine,omitempty"` // rollcall-engine
 }
 
+func (c cpu) all() float64 { return c.Slapd + c.Vault + c.Client + c.Engine }
+
 func (u usage) since(earlier usage) usage {
 	return usage{u.slapd - earlier.slapd, u.vault - earlier.vault, u.us - earlier.us}
 }

@@ -9,6 +9,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// engine times Vault's LDAP secrets engine on a group. The engine and its roles
+// are there only meanwhile: with them Vault has more to do for everybody else,
+// and a listing reads each password that an engine keeps.
+func (g *ground) engine(ctx context.Context, group string, callers int) (Timing, error) {
+	if err := prepareEngine(ctx, g, group); err != nil {
+		return Timing{}, err
+	}
+	t, err := g.time(ctx, group, callers, engineRotator(g))
+	if err != nil {
+		return t, err
+	}
+	return t, g.vault.Client().Sys().UnmountWithContext(ctx, "ldap")
+}
+
 // prepareEngine mounts Vault's LDAP secrets engine and makes a static role for
 // each account of the groups. It rotates nothing yet.
 func prepareEngine(ctx context.Context, g *ground, groups ...string) error {
