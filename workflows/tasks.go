@@ -49,6 +49,9 @@ type tasksState struct {
 	// Watch is of the device; nil where it is not asked, as in campaigns that
 	// an earlier version began.
 	Watch *deviceWatch `json:"watch,omitempty"`
+	// Hands: whoever asks for a look is answered once what was given on is
+	// handed over. Not in campaigns that an earlier version began.
+	Hands bool `json:"hands,omitempty"`
 }
 
 // taskItem is one task that is not done.
@@ -56,7 +59,7 @@ type taskItem struct {
 	Ref    credential.Ref  `json:"r"`
 	Due    time.Time       `json:"due,omitzero"`
 	Opened bool            `json:"o,omitempty"`
-	Reason protocol.Reason `json:"w,omitempty"` // why it could not be opened
+	Reason protocol.Reason `json:"w,omitempty"` // why it could not be opened, or handed to somebody else
 	Why    string          `json:"y,omitempty"`
 	Final  bool            `json:"f,omitempty"` // no waiting opens it
 	// Next is when people are reminded again.
@@ -72,6 +75,10 @@ type TasksStatus struct {
 	Waiting int `json:"waiting"` // not done
 	Shut    int `json:"shut"`    // of those, not opened
 	Overdue int `json:"overdue"`
+	// Owed have a new owner, or another value, of whom or which there is no
+	// card yet; OwedWhy is what keeps the first of them, if that is known.
+	Owed    int    `json:"owed,omitempty"`
+	OwedWhy string `json:"owed_why,omitempty"`
 	// Known: the last look has met the statement that was asked about; Said is
 	// why it counts for nothing, and empty where it counts.
 	Known bool   `json:"known,omitempty"`
@@ -163,9 +170,11 @@ func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
 			continue // what was said before the abort still counts: see leave
 		}
 		asked := t.asked
-		t.look(ctx)
-		t.looked = max(t.looked, asked)
+		if given := t.look(ctx); !given || !t.state.Hands {
+			t.looked = max(t.looked, asked)
+		}
 		t.open(ctx)
+		t.looked = max(t.looked, asked)
 		t.remind(ctx)
 	}
 }
@@ -244,6 +253,9 @@ func (t *tasks) open(ctx workflow.Context) {
 		case have.Opened: // given on
 			if it.Stop == nil {
 				t.meet(it.Ref)
+				have.Reason, have.Why = "", ""
+			} else {
+				have.Reason, have.Why = it.Stop.Reason, it.Stop.Detail
 			}
 			continue
 		case it.Stop != nil && it.Stop.Reason == have.Reason && it.Stop.Detail == have.Why:
@@ -299,16 +311,17 @@ func (t *tasks) giveUp(ctx workflow.Context) {
 	t.state.Ended += len(in.Refs)
 }
 
-// look takes up what people have said.
-func (t *tasks) look(ctx workflow.Context) {
+// look takes up what people have said. given: something is to be handed over
+// for it.
+func (t *tasks) look(ctx workflow.Context) (given bool) {
 	in := t.of(func(it taskItem) bool { return it.Opened })
 	if len(in.Refs) == 0 {
-		return
+		return false
 	}
 	var found wire.TasksLook
 	if err := workflow.ExecuteActivity(onLedger(ctx), wire.DoLookAtTasks, in).Get(ctx, &found); err != nil {
 		workflow.GetLogger(ctx).Error("what people have said could not be taken up", "error", err)
-		return
+		return false
 	}
 	t.said = found.Said
 	for _, m := range found.Moved {
@@ -316,7 +329,7 @@ func (t *tasks) look(ctx workflow.Context) {
 		if it == nil || it.Moved >= m.Times {
 			continue
 		}
-		it.Moved = m.Times
+		it.Moved, given = m.Times, true
 		t.state.Unmet = append(slices.DeleteFunc(t.state.Unmet, func(o wire.Moved) bool { return o.Ref == m.Ref }), m)
 	}
 	for _, ref := range found.Dead {
@@ -324,6 +337,7 @@ func (t *tasks) look(ctx workflow.Context) {
 		t.state.Unclean = append(t.state.Unclean, ref)
 		t.state.Dead++
 	}
+	return given
 }
 
 // clean takes back what was handed over for what is dead.
@@ -408,6 +422,14 @@ func (t *tasks) status(statement string) TasksStatus {
 		}
 		if it.Overdue {
 			out.Overdue++
+		}
+	}
+	for _, s := range t.state.Unmet {
+		if it := t.item(s.Ref); it != nil {
+			out.Owed++
+			if out.OwedWhy == "" {
+				out.OwedWhy = it.Why
+			}
 		}
 	}
 	return out

@@ -219,6 +219,46 @@ func TestWhatIsGivenToSomebodyElseIsHandedOverToHim(t *testing.T) {
 	require.Len(t, c.opens, 2, "once is enough")
 }
 
+// Whoever gives a task on is answered when the other one has it, or is told
+// what he waits for.
+func TestALookIsAnsweredOnceWhatWasGivenOnIsHandedOver(t *testing.T) {
+	for name, stop := range map[string]*protocol.Stop{"handed over": nil, "owed": {Reason: protocol.ReasonDeviceAnswers, Detail: "the device answers"}} {
+		t.Run(name, func(t *testing.T) {
+			c := &crowd{fails: map[string]int{}}
+			env := tasksEnv(t, c)
+			var status TasksStatus
+			var opens int
+			answer := &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(v any, err error) {
+				require.NoError(t, err)
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				status, opens = v.(TasksStatus), len(c.opens)
+			}}
+			env.RegisterDelayedCallback(func() {
+				c.mu.Lock()
+				c.seats = []wire.Moved{{Ref: at(0), Times: 1}}
+				c.stops = map[int]*protocol.Stop{0: stop}
+				c.fails[wire.DoOpenTasks] = 2 // Vault is away for a moment
+				c.mu.Unlock()
+				env.UpdateWorkflow(UpdateLook, "u1", answer, Look{Statement: "s1"})
+			}, 30*time.Minute)
+			env.RegisterDelayedCallback(func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.stops, c.dead = nil, credential.Refs{at(0)}
+			}, 4*time.Hour)
+			env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, 1), Hands: true})
+			require.NoError(t, env.GetWorkflowError())
+			require.Equal(t, 2, opens, "it was handed over by then, or tried")
+			want := TasksStatus{Listed: 1, Waiting: 1, Known: true, Said: "the end is somebody else's"}
+			if stop != nil {
+				want.Owed, want.OwedWhy = 1, stop.Detail
+			}
+			require.Equal(t, want, status)
+		})
+	}
+}
+
 func TestAnAbortLeavesTasksOpenAndTakesWhatWasSaidBefore(t *testing.T) {
 	c := &crowd{stops: map[int]*protocol.Stop{2: {Reason: protocol.ReasonNotNamed, Detail: "no row"}}}
 	env := tasksEnv(t, c)

@@ -259,6 +259,9 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 		fmt.Fprintf(a.Out, "discarded: the value of %s; another one is made and handed over at once, or as soon as nothing is in the way (`rollcall tasks show %q` has it then)\n", name, name)
 	case st.Does == people.Reassign:
 		fmt.Fprintf(a.Out, "given to %s: %s\n", st.To, name)
+		if owed := owedLine(look); owed != "" {
+			a.say("%s", owed)
+		}
 	default:
 		fmt.Fprintf(a.Out, "done: %s, %s; it is in the ledger\n", name, st.End)
 	}

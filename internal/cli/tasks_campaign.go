@@ -90,6 +90,7 @@ type forPeople struct {
 	looked   time.Time
 	asked    bool
 	done     bool // nobody has anything left to say: the campaign ends by itself
+	owed     string
 }
 
 // waits reports whether only people's tasks are left. What people have said by
@@ -106,6 +107,7 @@ func (p *forPeople) waits(ctx context.Context) bool {
 		p.asked = true
 		st, err := p.lookAtTasks(ctx, p.campaign, "")
 		p.done = err == nil && st.Listed > 0 && st.Waiting == 0
+		p.owed = owedLine(st)
 		return false // it may have ended with that
 	}
 	return p.onlyPeople(ctx)
@@ -127,6 +129,36 @@ func (p *forPeople) left(ctx context.Context) error {
 		fmt.Fprintf(p.Out, "campaign %s · %s\n", state.Campaign, report.Headline(state))
 		fmt.Fprint(p.Out, report.TasksText(state, time.Now(), width))
 	}
-	p.say("campaign %s waits for people, and for nothing else: each says `rollcall tasks done NAME --end END`, with a login to Vault of his own. Nothing has to run meanwhile; the same command goes on from here", p.campaign)
+	p.say("%s", leftToPeople(p.campaign, p.owed, p.engine.Local, p.cfg.Containment))
 	return &exit{code: exitExceptions}
+}
+
+// owedLine says of what was given on, or is to get another value, that nobody
+// has it yet, and who brings it; empty if that is nothing.
+func owedLine(st workflows.TasksStatus) string {
+	if st.Owed == 0 {
+		return ""
+	}
+	why := st.OwedWhy
+	if why == "" {
+		why = "it was not tried to its end"
+	}
+	return fmt.Sprintf("%s is not handed over yet to whoever has it now (%s): that is tried again every ten minutes while a worker runs, and by the next `rollcall run`",
+		report.Plural(st.Owed, "task", "tasks"), why)
+}
+
+// leftToPeople is what `run` says last where people alone are left.
+func leftToPeople(campaign, owed string, local bool, c *config.Containment) string {
+	text := fmt.Sprintf("campaign %s waits for people, and for nothing else: each says `rollcall tasks done NAME --end END`, with a login to Vault of his own. ", campaign)
+	if owed != "" {
+		text += owed + ". "
+	}
+	if !local {
+		return text + "The workers go on without this terminal; the same command follows it again"
+	}
+	text += "Nothing has to run meanwhile, and nothing does: "
+	if c != nil && len(c.Addresses) > 0 {
+		text += "the device is not asked whether it answers, "
+	}
+	return text + "what people say is not taken up, and nobody is reminded, until the same command runs again. Run it by a timer (cron, systemd) each hour, or leave `rollcall run --stay` in a terminal"
 }
