@@ -35,7 +35,7 @@ file instead.`,
 				return err
 			}
 			ask := workflows.AcceptOpen{Login: ref, Actor: actor(), Reason: reason}
-			return a.ask(cmd, &out, workflows.UpdateAcceptOpen, ask, func(st workflows.Status) string {
+			return a.askFor(cmd, &out, workflows.UpdateAcceptOpen, reason, ask, func(st workflows.Status) string {
 				return fmt.Sprintf("accepted as open: %s, campaign %s; what waited for it comes back at once", login, st.Campaign)
 			})
 		},

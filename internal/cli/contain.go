@@ -94,7 +94,10 @@ func statement(cfg *config.Campaign, how, at, note string) (*config.Containment,
 	case strings.ContainsFunc(c.Note, unicode.IsControl) || len(c.Note) > 1000:
 		return nil, errors.New("--note must be one line of at most 1000 bytes")
 	}
-	var err error
+	err := discloses("--note", c.Note)
+	if err != nil {
+		return nil, err
+	}
 	if c.At, err = config.ParseSince(at, time.Now(), cfg.Exposure); err != nil {
 		return nil, fmt.Errorf("--at %w", err)
 	}
@@ -128,6 +131,9 @@ func replaceFile(file, text string) error {
 // nothing of the campaign is at an address of it, or a person goes on all the
 // same. found are the servers; it may be empty where they are not known.
 func (s *session) requireContainment(ctx context.Context, found listing.Servers) error {
+	if err := discloses("--override", s.override.text); err != nil {
+		return err
+	}
 	if s.override.text != "" {
 		s.cfg.Override = &config.Word{Reason: s.override.text, By: actor()}
 	}

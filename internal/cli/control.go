@@ -40,12 +40,20 @@ func (a *app) control(update, short, done string) *cobra.Command {
 // ask sends an update and prints its answer. The campaign's validator
 // refuses what makes no sense, and then nothing is changed.
 func (a *app) ask(cmd *cobra.Command, out *output, update string, arg any, done func(workflows.Status) string) error {
+	return a.askFor(cmd, out, update, "", arg, done)
+}
+
+// askFor is ask with a reason (--reason), which may hold no secret.
+func (a *app) askFor(cmd *cobra.Command, out *output, update, reason string, arg any, done func(workflows.Status) string) error {
 	asJSON, err := out.json()
 	if err != nil {
 		return err
 	}
 	ctx := cmd.Context()
 	return a.withTemporal(ctx, false, cannot(update, errNoCampaignHere), func(s *session) error {
+		if err := s.holdsValue(ctx, "--reason", reason); err != nil {
+			return cannot(update, err)
+		}
 		st, err := s.update(ctx, update, arg)
 		if err != nil {
 			return s.refused(update, err)

@@ -32,7 +32,7 @@ ledger: name neither a secret nor an account in it.`,
 				return fmt.Errorf("--server %w", err)
 			}
 			ask.Server, ask.Actor = url, actor()
-			return a.ask(cmd, &out, workflows.UpdateLeaveOut, ask, func(st workflows.Status) string {
+			return a.askFor(cmd, &out, workflows.UpdateLeaveOut, ask.Reason, ask, func(st workflows.Status) string {
 				when := "at once"
 				if st.Phase == ledger.Paused {
 					when = "when the campaign is resumed"

@@ -48,6 +48,9 @@ func (s *session) requireAnswers(ctx context.Context) error {
 		}
 		return nil
 	}
+	if err := discloses("--unanswered", s.unanswered.text); err != nil {
+		return err
+	}
 	if s.unanswered.text != "" {
 		s.cfg.Unanswered = &config.Word{Reason: s.unanswered.text, By: actor()}
 	}

@@ -46,6 +46,7 @@ func TestWhatBatchTokensCouldReadWaitsForAPersonAndIsSaidBeforeTheRun(t *testing
 			require.True(t, binds(t, e, e.Slapd.LDAPS(), s.DN, live(t, e, e.Live[s.ID])), "whoever waits is served")
 		}
 	}
+	u.refuses("cannot accept-open: --reason holds, as a word of its own, the secret of a credential", "accept-open", "--login", login, "--reason", "was "+e.Stolen[0].Password)
 	require.Contains(t, u.must("accept-open", "--login", login, "--reason", "its tokens end on Monday"), "accepted")
 	_ = cmd.Wait()
 	require.Equal(t, 2, cmd.ProcessState.ExitCode(), said.String())

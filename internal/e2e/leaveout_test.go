@@ -54,6 +54,11 @@ func TestAServerThatIsGoneIsLeftOutByNameWithAReasonAndNothingElseEndsTheWait(t 
 	u.refuses("is no server of the campaign; its servers are "+e.Slapd.LDAPS()+", "+gone, "leave-out", "--server", "ldaps://other.example.org", "--reason", "x")
 	u.refuses("is the write server of corp", "leave-out", "--server", e.Slapd.LDAPS(), "--reason", "x")
 	u.refuses("no directory nowhere", "leave-out", "--server", gone, "--reason", "x", "--directory", "nowhere")
+	for _, secret := range []string{e.Stolen[0].Password, live(t, e, e.Live[e.Stolen[1].ID]).Reveal()} {
+		const why = "cannot leave-out: --reason holds, as a word of its own, the secret of a credential"
+		u.refuses(why, "leave-out", "--server", gone, "--reason", "its account has "+secret+", still")
+	}
+	u.refuses("cannot leave-out: --reason holds an address with a login in it", "leave-out", "--server", gone, "--reason", "see ldaps://svc:pw@ldap2.example.org")
 	require.Zero(t, u.count(func(l *ledger.CredentialState) bool { return l.Outcome == ledger.Dead }))
 	require.Empty(t, u.ledger().LeftOut)
 

@@ -29,6 +29,8 @@ type prose struct {
 
 	mu  sync.Mutex
 	hit []string // where a text holds a value
+
+	form []string // where one gives a secret away by its form, and what that is
 }
 
 type written struct{ where, text string }
@@ -38,7 +40,11 @@ func (l *lister) proseOf() *prose {
 	c, w := l.c, &prose{}
 	add := func(text, where string, args ...any) {
 		if len(text) >= shortest {
-			w.texts = append(w.texts, written{fmt.Sprintf(where, args...), text})
+			at := fmt.Sprintf(where, args...)
+			w.texts = append(w.texts, written{at, text})
+			if what := credential.Discloses(text); what != "" {
+				w.form = append(w.form, at+" ("+what+")")
+			}
 		}
 	}
 	if at := c.Containment; at != nil {
@@ -153,6 +159,10 @@ func (w *prose) disclosed() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.form) > 0 {
+		slices.Sort(w.form)
+		return fmt.Errorf("a text gives a secret away: %s; the ledger would show it: write it in other words, change that secret, and list again; nothing was changed", strings.Join(slices.Compact(w.form), ", "))
+	}
 	if len(w.hit) == 0 {
 		return nil
 	}

@@ -36,7 +36,6 @@ var taskColumns = []string{"name", "owner", "due", "ends", "make"}
 var (
 	taskName  = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._()-]{0,63}$`)
 	taskOwner = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._@+-]*(/[\p{L}\p{N}._@+-]+)*$`)
-	hasLogin  = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s]*@`)
 )
 
 // task reads a row of what only a person can change.
@@ -93,8 +92,8 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 		}
 	}
 	for _, text := range append([]string{r.cells["note"], r.cells["name"]}, endNames(task.Ends)...) {
-		if hasLogin.MatchString(text) {
-			t.problem(r.fileLine, "an address with a login in it: a manifest may not hold secrets; take out what stands before the @, and change that password")
+		if what := credential.Discloses(text); what != "" {
+			t.problem(r.fileLine, "%s: a manifest may not hold secrets; take it out, and change that secret", what)
 			break
 		}
 	}

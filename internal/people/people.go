@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"rollcall/internal/credential"
 )
 
 // Person is an entity of Vault's.
@@ -91,6 +93,8 @@ func (s Statement) Malformed() string {
 		return "it names a person by more than 128 bytes"
 	case !Printable(s.Note) || !Printable(s.End) || !Printable(s.To):
 		return "it holds a control character, or one that is not shown; write one line of plain text"
+	case credential.Discloses(s.Note) != "":
+		return "its note or reason holds " + credential.Discloses(s.Note) + ", and goes into the ledger: say it in other words, and change that secret"
 	case s.Does == Done && s.End == "":
 		return "it does not say at which end"
 	case s.Does == Reassign && (s.To == "" || strings.TrimSpace(s.Note) == ""):

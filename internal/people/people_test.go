@@ -95,6 +95,7 @@ func TestAWordThatCountsForNothing(t *testing.T) {
 		{"without a reason", Statement{Does: Reassign, End: "gateway", To: "bob"}, alice, &bob, both, "or why", false},
 		{"what is done", give, alice, &bob, doneAlready, "done already", false},
 		{"a hash that is none", Statement{Does: Done, End: "gateway", SHA256: "PLANTED"}, alice, nil, both, "sha256", false},
+		{"an address with a login in it", Statement{Does: Done, End: "gateway", Note: "set at https://admin:PLANTED@gw.example"}, alice, nil, both, "an address with a login in it", false},
 		{"nothing", Statement{}, alice, nil, both, "does not say what", false},
 		{"a novel", Statement{Does: Done, End: "gateway", Note: strings.Repeat("x", 501)}, alice, nil, both, "longer", false},
 	} {

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -114,8 +113,6 @@ func (r *reader) given(all *yaml.Node, a *Answers, p *Profile) {
 // kinds of answer, as keys.
 var answerKeys = []credential.Answer{credential.Covered, credential.None, credential.Later}
 
-var login = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s]*@`)
-
 // one reads an answer that is a mapping.
 func (r *reader) one(v *yaml.Node, g *Given) {
 	before := len(r.bad.List)
@@ -141,8 +138,8 @@ func (r *reader) one(v *yaml.Node, g *Given) {
 	g.Owner, g.Due = o.text("owner", maxShort), endOfDay(o, "due")
 	g.By, g.On = o.text("by", maxShort), o.day("on")
 	for _, s := range []string{g.Reason, g.Owner, g.By} {
-		if login.MatchString(s) {
-			r.problem(v.Line, "%s: an address with a login in it: this file may not hold secrets; take out what stands before the @, and change that password", g.Line)
+		if what := credential.Discloses(s); what != "" {
+			r.problem(v.Line, "%s: %s: this file may not hold secrets; take it out, and change that secret", g.Line, what)
 			g.Reason = ""
 		}
 	}
