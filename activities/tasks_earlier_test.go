@@ -98,6 +98,16 @@ func TestAWordOfSomebodyWhoseLoginIsStolenByNowIsTold(t *testing.T) {
 	state, err := l.stateNow(ctx, "three")
 	require.NoError(t, err)
 	require.NotEqual(t, ledger.Closed, state.Phase)
+
+	// Another machine has none of those ledgers, and Vault has the words.
+	l = &Ledger{Store: p.store, Dir: t.TempDir()}
+	begin("four", &credential.Roll{Credentials: []credential.Credential{bobs}, Waves: []credential.Wave{{Name: "logins"}}})
+	require.Len(t, told("four"), 2)
+	require.Contains(t, told("four")[0], "in campaign one, whose ledger is not on this machine, ")
+	require.Contains(t, told("four")[0], " said at ")
+	require.Contains(t, strings.Join(told("four"), "\n"), "that console is done at the end itself")
+	begin("five", &credential.Roll{Credentials: []credential.Credential{byBob("other")}, Waves: tasks})
+	require.Empty(t, told("five"), "his login is his own")
 }
 
 // Who cannot do his task is told before a campaign waits for him.

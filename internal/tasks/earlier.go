@@ -24,7 +24,8 @@ const (
 
 // AttestedThen tells words of earlier campaigns, by which a task is dead there,
 // of people whose login is on this roll, or has the name of an account of it.
-// Those ledgers are looked at that are on this machine, in dir.
+// Of a campaign whose ledger is not in dir, but on another machine, the words
+// themselves are looked at: Vault keeps them.
 func AttestedThen(ctx context.Context, store *ownmount.Store, dir string, in wire.Roll) (out []credential.Finding, err error) {
 	all, err := store.Campaigns(ctx, in.Device)
 	if err != nil {
@@ -46,8 +47,13 @@ func AttestedThen(ctx context.Context, store *ownmount.Store, dir string, in wir
 		}
 		looked++
 		r, err := ledger.OpenReader(filepath.Join(dir, rec.Campaign))
-		if err != nil {
-			continue // it is elsewhere
+		if err != nil { // it is elsewhere
+			found, err := saidThen(ctx, store, in.Campaign, rec.Campaign, index, seen)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, found...)
+			continue
 		}
 		state, err := r.State(ctx)
 		if err != nil {
@@ -94,6 +100,53 @@ func doubted(ctx context.Context, store *ownmount.Store, campaign, earlier strin
 		out = append(out, credential.Finding{Code: credential.FindingAttestedThen, Detail: fmt.Sprintf(
 			"campaign %s has %s as dead, at the end %s by the word of %s (%s) of %s, who has a login that is on this roll or has the name of an account of it: whoever stole that may have said so, and had the new value",
 			earlier, line.Name, e.End, e.Done.Name, strings.Join(e.Done.Logins, ", "), e.Done.At.UTC().Format(time.RFC3339))})
+	}
+	return out, nil
+}
+
+// saidThen are words in an earlier campaign that an end is done, of people
+// whose login is on this roll. What they came to only that campaign's ledger
+// says, which is not here.
+func saidThen(ctx context.Context, store *ownmount.Store, campaign, earlier string, index ownmount.RollIndex, seen map[string]bool) (out []credential.Finding, err error) {
+	words, err := store.Statements(ctx, earlier)
+	if vault.IsDenied(err) {
+		return nil, nil // the policies are of a file without tasks
+	}
+	if err != nil {
+		return nil, err
+	}
+	roll, err := RollOf(ctx, store, campaign)
+	if err != nil {
+		return nil, err
+	}
+	for n := range index.Pages {
+		page, err := store.ReadPage(ctx, earlier, index.Snapshot, n)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range page {
+			if c.Task == nil || seen[c.ID] {
+				continue
+			}
+			seen[c.ID] = true
+			told := map[string]bool{}
+			for _, w := range words[c.ID] {
+				if w.Does != people.Done || w.Malformed() != "" || told[w.Entity+"/"+w.End] {
+					continue
+				}
+				p, err := store.PersonByID(ctx, w.Entity)
+				if err != nil {
+					return nil, err
+				}
+				if p == nil || !p.OnRoll(roll) {
+					continue
+				}
+				told[w.Entity+"/"+w.End] = true
+				out = append(out, credential.Finding{Code: credential.FindingAttestedThen, Detail: fmt.Sprintf(
+					"in campaign %s, whose ledger is not on this machine, %s said at %s that %s is done at the end %s, and has a login that is on this roll or has the name of an account of it: where that ledger has the end as done by this word, whoever stole the login may have said so, and had the new value",
+					earlier, p.Name, w.At.UTC().Format(time.RFC3339), c.Name, w.End)})
+			}
+		}
 	}
 	return out, nil
 }
