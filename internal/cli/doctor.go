@@ -188,9 +188,21 @@ func (s *session) checkDirectories(ctx context.Context, roll []credential.Creden
 	if errors.As(listing.Names(ctx, s.store, spec), &misnamed) {
 		rows = append(rows, doctorRow{Where: misnamed.Directory, What: "name", Detail: misnamed.What, Do: misnamed.Do})
 	}
+	rows = append(rows, s.checkGone(ctx, spec)...)
 	var twice *listing.TwiceError
 	if errors.As(listing.Twice(ctx, s.kinds, spec), &twice) {
 		rows = append(rows, doctorRow{Where: "directories", What: "twice", Detail: twice.What, Do: listing.MendTwice})
+	}
+	return rows
+}
+
+// checkGone names servers that earlier campaigns had. spec has those that were
+// found.
+func (s *session) checkGone(ctx context.Context, spec *config.Campaign) (rows []doctorRow) {
+	for _, name := range spec.Authorities() {
+		if gone, err := listing.Gone(ctx, s.store, spec, name); err == nil && len(gone) > 0 {
+			rows = append(rows, doctorRow{Where: name, What: "servers before", Detail: listing.WordsOfGone(gone), Do: fmt.Sprintf(listing.MendGone, name, gone[0].Server)})
+		}
 	}
 	return rows
 }

@@ -51,7 +51,8 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	spec = found.Of(spec)
 	asked := make(chan *credential.Containment, 1)
 	go func() { asked <- Contained(ctx, spec) }() // beside the listing: silence takes its time
-	if err := Names(ctx, store, spec); err != nil {
+	known, err := knownNames(ctx, store, spec)
+	if err != nil {
 		return nil, nil, err
 	}
 	open, err := authorities(kinds, spec)
@@ -67,7 +68,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	roll.Servers, roll.Addresses = found.Servers, found.Addresses
-	more, err := otherServers(ctx, kinds, spec, roll)
+	more, err := otherServers(ctx, kinds, spec, roll, known)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,20 +27,27 @@ func (e *NameError) Error() string {
 // account, and where its values lie, is kept by the directory's name and the
 // account's immutable id, and a restored copy has the same ids.
 func Names(ctx context.Context, store *ownmount.Store, spec *config.Campaign) error {
+	_, err := knownNames(ctx, store, spec)
+	return err
+}
+
+// knownNames also gives what the names stand for; nothing where our login may
+// not read that.
+func knownNames(ctx context.Context, store *ownmount.Store, spec *config.Campaign) (map[string]ownmount.NamedDirectory, error) {
 	names := spec.Authorities()
 	known, err := store.NamedDirectories(ctx, names...)
 	if vault.IsDenied(err) {
-		return nil // doctor names the right, and no campaign begins without it
+		return nil, nil // doctor names the right, and no campaign begins without it
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, name := range names {
 		if wrong := misnamed(spec, name, known); wrong != nil {
-			return wrong
+			return nil, wrong
 		}
 	}
-	return nil
+	return known, nil
 }
 
 // misnamed compares one authority with those that are known.
@@ -86,6 +93,7 @@ func KeepNames(ctx context.Context, store *ownmount.Store, spec *config.Campaign
 			if wrong := misnamed(spec, name, known); wrong != nil {
 				return wrong
 			}
+			now.Gone = gone(known[name], now)
 			err = store.KeepDirectory(ctx, known[name], now)
 			if err == nil {
 				break

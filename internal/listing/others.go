@@ -12,6 +12,7 @@ import (
 	"rollcall/internal/directory"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
+	"rollcall/internal/vault/ownmount"
 )
 
 // MendOthers is what to do about servers that the directory knows of and the
@@ -45,7 +46,7 @@ func AcceptOthers(name string, o authority.Others) string {
 
 // otherServers are the warnings of a roll: of each authority that decides on a
 // credential of it.
-func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll) (out []inventory.Warning, err error) {
+func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Campaign, roll *credential.Roll, known map[string]ownmount.NamedDirectory) (out []inventory.Warning, err error) {
 	var names []string
 	for _, c := range roll.Credentials {
 		if c.Authority != credential.VaultAuthority && c.Task == nil && c.Subject != "" {
@@ -63,6 +64,11 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 		if err != nil {
 			return nil, err
 		}
+		gone, accepted := goneOf(spec, name, known)
+		if len(gone) > 0 {
+			out = append(out, goneWarning(spec, name, gone))
+		}
+		o.Accepted = append(o.Accepted, accepted...)
 		for _, a := range spec.Accept {
 			switch {
 			case a.Directory != name || a.Server == "":

@@ -25,8 +25,18 @@ type NamedDirectory struct {
 	Servers  []string `json:"servers"`        // as config.ServerAt writes them, with the address that was dialled
 	Campaign string   `json:"campaign"`
 	Device   string   `json:"device"`
+	// Gone are servers that campaigns had under the name before that one, and
+	// that it did not ask: the last of those campaigns is beside each.
+	Gone []GoneServer `json:"gone,omitempty"`
 
 	version int
+}
+
+// GoneServer is a server that a campaign had under a directory's name.
+type GoneServer struct {
+	Server   string `json:"server"`
+	Campaign string `json:"campaign"`
+	Device   string `json:"device"`
 }
 
 // NamedDirectories are those that any campaign on this Vault had, by name. For
@@ -104,7 +114,7 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 // was read as before; the zero value if there was nothing. IsCASMismatch if
 // somebody else was first.
 func (s *Store) KeepDirectory(ctx context.Context, before, now NamedDirectory) error {
-	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) {
+	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) && slices.Equal(before.Gone, now.Gone) {
 		return nil
 	}
 	body, err := json.Marshal(now)

@@ -1,0 +1,132 @@
+package listing
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/inventory"
+	"rollcall/internal/vault/ownmount"
+)
+
+// A server that a campaign of any device asked under a directory's name, and
+// that this one would not ask, may still take the stolen values: it was cut off
+// since, or left out once, or another person's file does not know it. What
+// became of it a person has to say.
+
+// gone are servers that campaigns had under a name before, and that are not
+// among those of now.
+func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
+	all := slices.Clone(was.Gone)
+	for _, s := range was.Servers {
+		all = append(all, ownmount.GoneServer{Server: s, Campaign: was.Campaign, Device: was.Device})
+	}
+	slices.Reverse(all) // the last campaign that had it
+	for _, g := range all {
+		again := slices.ContainsFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
+		if !again && !isAsked(g.Server, was.Servers, now.Servers) {
+			out = append(out, g)
+		}
+	}
+	slices.SortFunc(out, func(a, b ownmount.GoneServer) int { return cmp.Compare(a.Server, b.Server) })
+	return out
+}
+
+// isAsked reports whether a server that there was is among those of now: by its
+// address; or by its name, which may stand for another address by now, if it
+// stood for one machine.
+func isAsked(server string, was, now []string) bool {
+	host, address := placeOfServer(server)
+	machines := 0
+	for _, s := range was {
+		if h, _ := placeOfServer(s); h == host {
+			machines++
+		}
+	}
+	return slices.ContainsFunc(now, func(s string) bool {
+		h, a := placeOfServer(s)
+		return address != "" && (a == address || h == address) || h == host && (machines <= 1 || address == "" || a == "")
+	})
+}
+
+// placeOfServer is a server's name and its address, each with the port; the
+// address is empty where it is not known.
+func placeOfServer(server string) (host, address string) {
+	text, at := config.SplitServer(server)
+	u, err := url.Parse(text)
+	if err != nil {
+		return server, ""
+	}
+	host = strings.ToLower(u.Host)
+	if at != "" {
+		address = net.JoinHostPort(at, u.Port())
+	}
+	return host, address
+}
+
+// Gone are those of an authority that nobody has accounted for, and those that
+// a person has accepted in the campaign file, by what stands there.
+func Gone(ctx context.Context, store *ownmount.Store, spec *config.Campaign, name string) ([]ownmount.GoneServer, error) {
+	known, err := knownNames(ctx, store, spec)
+	if err != nil {
+		return nil, err
+	}
+	open, _ := goneOf(spec, name, known)
+	return open, nil
+}
+
+func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedDirectory) (open []ownmount.GoneServer, accepted []string) {
+	was, ok := known[name]
+	if !ok {
+		return nil, nil
+	}
+	for _, g := range gone(was, nowCalled(spec, name)) {
+		if isAsked(g.Server, []string{g.Server}, spec.Authority(name).FormerServers()) {
+			continue // it moved, as a person says
+		}
+		i := slices.IndexFunc(spec.Accept, func(a config.Accept) bool { return a.Directory == name && a.Server != "" && sameServer(a.Server, g.Server) })
+		if i < 0 {
+			open = append(open, g)
+		} else {
+			accepted = append(accepted, spec.Accept[i].Server)
+		}
+	}
+	return open, accepted
+}
+
+// sameServer: a person names it as the warning does, or by its host, with the
+// port or without.
+func sameServer(said, server string) bool {
+	text, _ := config.SplitServer(server)
+	host, address := placeOfServer(server)
+	for _, form := range []string{server, text, host, address} {
+		bare, _, err := net.SplitHostPort(form)
+		if strings.EqualFold(said, form) && form != "" || err == nil && strings.EqualFold(said, bare) {
+			return true
+		}
+	}
+	return false
+}
+
+// MendGone is what to do about them.
+const MendGone = "a stolen value may live on there: name it under servers again; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, reason: …}"
+
+// WordsOfGone names them.
+func WordsOfGone(all []ownmount.GoneServer) string {
+	var out []string
+	for _, g := range all {
+		out = append(out, fmt.Sprintf("%s (campaign %s of device %s)", g.Server, g.Campaign, g.Device))
+	}
+	return "earlier campaigns had servers that this file does not reach: " + strings.Join(out, ", ")
+}
+
+func goneWarning(spec *config.Campaign, name string, open []ownmount.GoneServer) inventory.Warning {
+	return inventory.Warning{Code: credential.FindingMoreServers,
+		Detail: spec.Called(name) + ": " + WordsOfGone(open) + "; " + fmt.Sprintf(MendGone, name, open[0].Server)}
+}

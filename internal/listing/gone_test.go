@@ -1,0 +1,81 @@
+package listing
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/vault/ownmount"
+)
+
+func TestAServerThatADirectoryHadIsAskedOrAccountedFor(t *testing.T) {
+	const a, b = "ldaps://a.example.org:636@10.0.0.1", "ldaps://b.example.org:636@10.0.0.2"
+	known := map[string]ownmount.NamedDirectory{"corp": {
+		Name: "corp", Servers: []string{a, b, "ldaps://pool.example.org:636@10.0.0.3", "ldaps://pool.example.org:636@10.0.0.4"}, Campaign: "c2", Device: "esg-01",
+		Gone: []ownmount.GoneServer{{Server: "ldaps://old.example.org:636@10.0.0.9", Campaign: "c1", Device: "vpn-01"}},
+	}}
+	all := []string{"ldaps://a.example.org:636", "ldaps://b.example.org:636", "ldaps://pool.example.org:636@10.0.0.3", "ldaps://pool.example.org:636@10.0.0.4", "ldaps://old.example.org:636"}
+	without := func(n int) []string { return append(append([]string{}, all[:n]...), all[n+1:]...) }
+	for name, row := range map[string]struct {
+		d      config.Directory
+		accept string
+		want   []string
+	}{
+		"all of them":                      {config.Directory{Servers: all}, "", nil},
+		"one less":                         {config.Directory{Servers: without(1)}, "", []string{b}},
+		"its address under another name":   {config.Directory{Servers: append(without(1), "ldaps://new.example.org:636"), Addresses: map[string]string{"ldaps://new.example.org:636": "10.0.0.2"}}, "", nil},
+		"its name at another address":      {config.Directory{Servers: all, Addresses: map[string]string{all[1]: "10.0.0.77"}}, "", nil},
+		"another port of that machine":     {config.Directory{Servers: append(without(1), "ldaps://b.example.org:1636")}, "", []string{b}},
+		"one of two machines of a name":    {config.Directory{Servers: without(3)}, "", []string{"ldaps://pool.example.org:636@10.0.0.4"}},
+		"one that the last had not either": {config.Directory{Servers: without(4)}, "", []string{"ldaps://old.example.org:636@10.0.0.9"}},
+		"it moved":                         {config.Directory{Servers: without(1), Formerly: []string{"ldaps://b.example.org:636"}}, "", nil},
+		"a person says so":                 {config.Directory{Servers: without(1)}, b, nil},
+		"a person says so, by its host":    {config.Directory{Servers: without(1)}, "b.example.org", nil},
+		"a person speaks of another one":   {config.Directory{Servers: without(1)}, "a.example.org", []string{b}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := &config.Campaign{Directories: map[string]config.Directory{"corp": row.d}}
+			if row.accept != "" {
+				spec.Accept = []config.Accept{{Directory: "corp", Server: row.accept}}
+			}
+			open, _ := goneOf(spec, "corp", known)
+			var got []string
+			for _, g := range open {
+				got = append(got, g.Server)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+}
+
+// What one campaign did not ask is not forgotten by the next one that does not
+// either, and is by one that does.
+func TestAServerThatIsGoneStaysKnownUntilACampaignAsksIt(t *testing.T) {
+	s := newSafe(t)
+	spec := func(servers ...string) *config.Campaign {
+		c := *s.spec
+		c.Directories = map[string]config.Directory{"corp": {Base: "dc=example,dc=org", Servers: servers}}
+		return &c
+	}
+	const a, b = "ldaps://a.example.org:636", "ldaps://b.example.org:636"
+	keep := func(campaign string, servers ...string) {
+		require.NoError(t, KeepNames(s.ctx, s.store, spec(servers...), campaign))
+	}
+	open := func(servers ...string) (out []string) {
+		all, err := Gone(s.ctx, s.store, spec(servers...), "corp")
+		require.NoError(t, err)
+		for _, g := range all {
+			out = append(out, g.Server+" of "+g.Campaign)
+		}
+		return out
+	}
+	keep("c1", a, b)
+	require.Equal(t, []string{b + " of c1"}, open(a))
+	keep("c2", a)
+	keep("c3", a)
+	require.Equal(t, []string{b + " of c1"}, open(a))
+	require.Empty(t, open(a, b))
+	keep("c4", a, b)
+	require.Equal(t, []string{b + " of c4"}, open(a))
+}
