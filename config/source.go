@@ -267,7 +267,7 @@ func below(dn, base string) bool {
 }
 
 func (l *loader) appRole(f fields, s *Source, _ *Campaign) {
-	f.authMount(s, "approle", "an AppRole")
+	f.authMount(s, credential.AppRoleMethod, "an AppRole")
 	s.Role = f.str("role")
 	if _, err := Matches(s.Role, ""); err != nil {
 		f.problem("role", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")
@@ -345,7 +345,7 @@ var (
 )
 
 func (l *loader) userpass(f fields, s *Source, _ *Campaign) {
-	f.authMount(s, "userpass", "a userpass")
+	f.authMount(s, credential.UserpassMethod, "a userpass")
 	s.User = f.str("user")
 	if _, err := Matches(s.User, ""); err != nil {
 		f.problem("user", "not a valid pattern: * stands for any text, ? for one character, [a-z] for one of a set")

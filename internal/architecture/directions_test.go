@@ -36,6 +36,8 @@ var layers = [][]string{
 	// One outside system each, none knows another; what Rollcall keeps in
 	// Vault.
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue"},
+	// What the kinds of account in a directory do alike.
+	{"internal/kind/diraccount"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
 	{"internal/kind/*", "internal/vault/setup", "internal/wire"},

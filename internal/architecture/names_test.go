@@ -19,16 +19,20 @@ import (
 
 // Adding a kind once cost 41 files, because they compared its name with others:
 // what forgets the new one there compiles, and is wrong. What a room must know
-// of a kind or a driver is a column of their tables (credential.Traits, the
-// drivers of config, the drivers of internal/directory), in which a line
-// without it does not go unseen.
-func TestNoRoomComparesTheNameOfAKindOrADriver(t *testing.T) {
+// of a kind, a driver or an auth method is a column of their tables
+// (credential.Traits, credential.Method, the drivers of config, the drivers of
+// internal/directory), in which a line without it does not go unseen.
+func TestNoRoomComparesTheNameOfAKindADriverOrAnAuthMethod(t *testing.T) {
 	names := map[string]bool{config.OpenLDAP: true, config.DS389: true, config.ActiveDirectory: true}
 	for _, k := range credential.Kinds() {
 		names[string(k)] = true
 	}
+	// Types of auth mounts. ldap is a scheme too, so of that one the constant
+	// alone.
+	names[credential.AppRoleMethod], names[credential.UserpassMethod] = true, true
 	constants := constantsOf(t, names)
 	require.Len(t, constants, len(names), "each name is a constant: %v", constants)
+	constants["LDAPMethod"] = true
 	for _, p := range packages(t) {
 		if slices.Contains(workshop, p.Name) {
 			continue

@@ -40,12 +40,6 @@ const (
 	PurgeByHand        Kind = "purge"
 )
 
-// The types of Vault's auth mounts whose logins are credentials of a kind.
-const (
-	AppRoleMethod  = "approle"
-	UserpassMethod = "userpass"
-)
-
 // PasswordField is the usual key of a password in a secret of Vault.
 const PasswordField = "password"
 
@@ -55,10 +49,10 @@ var kinds = []Traits{
 	{Kind: ADPassword, Word: "password", Field: PasswordField, Answers: accounts},
 	{Kind: UserPassword, Word: "password", Field: PasswordField, HandsOver: true, Answers: []LineKind{PassingUserPassword}},
 	{Kind: AppRoleSecretID, Word: "secret-id", Field: "secret_id", Login: &Login{
-		Method: AppRoleMethod, What: "an AppRole", Example: "approle/esg-01", Below: "role", AliasFrom: "role-id",
+		Method: AppRoleMethod, What: "an AppRole", Example: "approle/esg-01", Below: "role", AliasFrom: "role-id", SecretIDs: true, Source: "vault-approle", Named: "role",
 		Makes: []string{"", "/secret-id", "/custom-secret-id", "/bind-secret-id", "/role-id"}}, Answers: vaultLogins},
 	{Kind: UserpassPassword, Word: "password", Field: PasswordField, NoMark: true, Login: &Login{
-		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true,
+		Method: UserpassMethod, What: "a userpass user", Example: "userpass/esg-01", Below: "users", BareName: true, Source: "vault-userpass", Named: "user",
 		Makes: []string{"", "/password"}}, Answers: vaultLogins},
 	{Kind: PostgresPassword, Word: "password", Field: PasswordField, NoMark: true, Answers: []LineKind{Database, ServiceLogin}},
 	{Kind: VaultToken, Word: "token", Field: "token", OnlyEnds: true, Answers: vaultLogins},
@@ -80,17 +74,6 @@ var (
 	accounts    = []LineKind{DirectoryBind, PassingUserPassword, BackupTarget, ServiceLogin, KerberosKeytab, Database}
 	vaultLogins = []LineKind{LoginToVault, APIKey, ServiceLogin, CloudAccount}
 )
-
-// LoginMethods are the types of Vault's auth mounts whose logins are
-// credentials.
-func LoginMethods() (out []string) {
-	for _, k := range kinds {
-		if k.Login != nil {
-			out = append(out, k.Login.Method)
-		}
-	}
-	return out
-}
 
 // Traits are what the rest of Rollcall must know of a kind besides its
 // authority's methods (kind.Authority). The zero value is that of no kind.
@@ -151,6 +134,12 @@ type Login struct {
 	// BareName: what keeps the secret calls the login by its name alone, as
 	// people log in with it, without the mount.
 	BareName bool
+	// SecretIDs: it has any number of secrets beside each other, which Vault
+	// lists by an accessor each, with what was noted of them.
+	SecretIDs bool
+	// Source is the type of source that lists such logins by their mount, and
+	// Named its key for their names.
+	Source, Named string
 }
 
 // Path is the API path of a login of that mount and name, without a slash

@@ -78,7 +78,7 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 	}
 	for _, at := range slices.Sorted(maps.Keys(got)) {
 		about, _ := got[at].(map[string]any)
-		if about["type"] != "ldap" {
+		if method, _ := about["type"].(string); !ldapMounts[method] {
 			continue
 		}
 		m := &authMount{name: strings.Trim(at, "/"), groups: map[string][]string{}, names: map[string][]string{}, members: map[string]map[string][]string{}}

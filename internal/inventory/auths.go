@@ -30,13 +30,9 @@ func (l *lister) otherWays(ctx context.Context, roll *credential.Roll) error {
 		return nil
 	}
 	for _, mount := range slices.Sorted(maps.Keys(got.Data)) {
-		about, _ := got.Data[mount].(map[string]any)
-		switch about["type"] {
-		case credential.UserpassMethod:
-			// Those that may be listed are on the roll (sameNames).
-			if slices.Contains(l.unlisted, strings.Trim(mount, "/")) {
-				l.warn(credential.FindingOtherWays, "auth/%s has users of its own, which this login may not list: one that has the name and the password of an account of the device is a way into Vault that is not closed here (run rollcall init again)", mount)
-			}
+		// Users that may be listed are on the roll (sameNames).
+		if slices.Contains(l.unlisted, strings.Trim(mount, "/")) {
+			l.warn(credential.FindingOtherWays, "auth/%s has users of its own, which this login may not list: one that has the name and the password of an account of the device is a way into Vault that is not closed here (run rollcall init again)", mount)
 		}
 	}
 	return nil

@@ -180,7 +180,7 @@ func (l *lister) lookAtLogins(ctx context.Context, roll *credential.Roll) error 
 		if c.Subject == "" || !c.Kind.OpensVault() || c.Problem == credential.SameName {
 			continue
 		}
-		found, err := limitsOf[c.Kind.Traits().Login.Method](l, ctx, c)
+		found, err := methodLooks[c.Kind.Traits().Login.Method].limits(l, ctx, c)
 		if err != nil {
 			return &naming{fmt.Errorf("login to Vault %s: %w", c.Name, err), "a login to Vault cannot be read"}
 		}

@@ -128,7 +128,7 @@ func madeAt(p powers.Power) (place string, role bool) {
 		for _, part := range slices.Backward(login.Makes) {
 			at, ok := strings.CutSuffix(p.Path, part)
 			if _, after, below := strings.Cut(at, "/"+login.Below+"/"); ok && below && !strings.Contains(after, "/") {
-				return at, login.Method == credential.AppRoleMethod
+				return at, login.SecretIDs
 			}
 		}
 	}

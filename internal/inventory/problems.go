@@ -35,7 +35,7 @@ func (d *draft) accept(a config.Accept) bool {
 		d.Accepted = append(d.Accepted, a.Problem)
 		return true
 	}
-	if login := d.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.Method == credential.AppRoleMethod {
+	if login := d.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.SecretIDs {
 		d.Accepted = append(d.Accepted, a.Problem) // seen when its secret-ids are looked at
 		d.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)
 		return true

@@ -22,7 +22,7 @@ func (r *readers) namesDevice(ctx context.Context, o *otherLogin) (opens bool, e
 		o.device = "its name"
 	}
 	ids := []map[string]any{o.role}
-	if bound, is := o.role["bind_secret_id"].(bool); o.kind == credential.AppRoleMethod && (bound || !is) {
+	if bound, is := o.role["bind_secret_id"].(bool); o.secretIDs() && (bound || !is) {
 		more, opens, err := r.secretIDsOf(ctx, *o)
 		if err != nil || !opens {
 			return false, err
@@ -46,6 +46,11 @@ func (r *readers) namesDevice(ctx context.Context, o *otherLogin) (opens bool, e
 		}
 	}
 	return true, nil
+}
+
+func (o otherLogin) secretIDs() bool {
+	kept := credential.MethodOf(o.kind).Rotated()
+	return kept != nil && kept.SecretIDs
 }
 
 // secretIDsOf looks at the secret-ids of an AppRole, unless its name says
@@ -122,11 +127,8 @@ func (r *readers) hold(o otherLogin, nth int) {
 
 // listed is how a source lists it.
 func (o otherLogin) listed() string {
-	switch {
-	case o.kind == credential.AppRoleMethod:
-		return fmt.Sprintf("a source {type: vault-approle, mount: %s, role: %q}, or a row of a manifest", o.mount, o.name)
-	case o.kind == credential.UserpassMethod:
-		return fmt.Sprintf("a source {type: vault-userpass, mount: %s, user: %q}, or a row of a manifest", o.mount, o.name)
+	if kept := credential.MethodOf(o.kind).Rotated(); kept != nil {
+		return fmt.Sprintf("a source {type: %s, mount: %s, %s: %q}, or a row of a manifest", kept.Source, o.mount, kept.Named, o.name)
 	}
 	return "the accounts that log in there, by a source of type directory or rows of a manifest; a group or a mount is then accepted"
 }

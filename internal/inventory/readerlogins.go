@@ -50,12 +50,10 @@ func (r *readers) followedLogins(ctx context.Context, mounts mountTypes, roll *c
 	}
 	for _, mount := range slices.Sorted(maps.Keys(mounts)) {
 		var found []otherLogin
-		switch kind := mounts[mount]; kind {
-		case credential.AppRoleMethod:
-			found, err = r.loginsBelow(ctx, otherLogin{mount: mount, kind: kind}, "role", mine)
-		case credential.UserpassMethod:
-			found, err = r.loginsBelow(ctx, otherLogin{mount: mount, kind: kind}, "users", mine)
-		case ldapMethod:
+		method := credential.MethodOf(mounts[mount])
+		if kept := method.Rotated(); kept != nil {
+			found, err = r.loginsBelow(ctx, otherLogin{mount: mount, kind: method.Type}, kept.Below, mine)
+		} else if _, directory := ldapMounts[method.Type]; directory {
 			found, err = r.directoryLogins(ctx, mount, mine)
 		}
 		if err != nil {
@@ -66,7 +64,9 @@ func (r *readers) followedLogins(ctx context.Context, mounts mountTypes, roll *c
 	return slices.DeleteFunc(out, otherLogin.ours), nil
 }
 
-const ldapMethod = "ldap"
+// ldapMounts are the types of auth mounts whose logins are accounts of a
+// directory.
+var ldapMounts = map[string]bool{credential.LDAPMethod: true}
 
 // loginsBelow reads what lies in one folder of an auth mount.
 func (r *readers) loginsBelow(ctx context.Context, like otherLogin, folder string, mine rollLogins) ([]otherLogin, error) {
@@ -126,7 +126,7 @@ func (r *readers) loginsBelow(ctx context.Context, like otherLogin, folder strin
 // everybody, and its groups and users. One that asks a directory of the
 // campaign was read before.
 func (r *readers) directoryLogins(ctx context.Context, mount string, mine rollLogins) (out []otherLogin, err error) {
-	all := otherLogin{mount: mount, kind: ldapMethod, place: "auth/" + mount}
+	all := otherLogin{mount: mount, kind: credential.LDAPMethod, place: "auth/" + mount}
 	i := slices.IndexFunc(r.l.mounts, func(m *authMount) bool { return m.name == mount })
 	if i < 0 {
 		config, err := r.l.vault.API().Logical().ReadWithContext(ctx, all.place+"/config")
@@ -178,7 +178,7 @@ func (l *lister) whoReadsNotShown(mount string, hidden ...string) {
 // ours: it is Rollcall's own, or of somebody who works with it and does nothing
 // else.
 func (o otherLogin) ours() bool {
-	if o.kind == credential.AppRoleMethod && o.mount == vault.AppRoleMount && ownRole(o.name) {
+	if o.kind == vault.OwnMethod && o.mount == vault.AppRoleMount && ownRole(o.name) {
 		return true
 	}
 	return len(o.policies) > 0 && !slices.ContainsFunc(o.policies, func(p string) bool { return !ownRole(p) })

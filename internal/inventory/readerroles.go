@@ -11,16 +11,12 @@ import (
 	"rollcall/internal/vault"
 )
 
-// followed are the types of auth mounts whose logins the roll follows, or that
-// have none.
-var followed = append(credential.LoginMethods(), ldapMethod, "token", "ns_token", "")
-
 // otherMethods are the auth mounts of other types (cert, jwt, kubernetes, aws,
 // …). Whoever had the device may log in there with what it had: a certificate,
 // the identity of a machine.
 func otherMethods(mounts mountTypes) (out []string) {
 	for name, kind := range mounts {
-		if !slices.Contains(followed, kind) {
+		if kind != "" && !credential.MethodOf(kind).Followed {
 			out = append(out, name)
 		}
 	}

@@ -14,46 +14,47 @@ import (
 	"rollcall/internal/vault/minted"
 )
 
-// limitsOf says before the run what is known to keep a login from being
-// rotated, or what the new one cannot take over, by auth method.
-var limitsOf = map[string]func(*lister, context.Context, *credential.Credential) ([]credential.Finding, error){
-	credential.AppRoleMethod:  (*lister).secretIDLimits,
-	credential.UserpassMethod: (*lister).userLimits,
+// methodLooks is what the listing does for logins to Vault, by the type of
+// their auth mount: lookUp resolves "mount/name" references, and limits says
+// before the run what is known to keep one from being rotated, or what the new
+// one cannot take over.
+var methodLooks = map[string]struct {
+	lookUp func(*lister, context.Context, []mention, accounts) error
+	limits func(*lister, context.Context, *credential.Credential) ([]credential.Finding, error)
+}{
+	credential.AppRoleMethod:  {(*lister).lookUpRoles, (*lister).secretIDLimits},
+	credential.UserpassMethod: {(*lister).lookUpUsers, (*lister).userLimits},
 }
 
 // lookUpLogins resolves "mount/name" references to logins to Vault, each by the
-// type of its mount.
+// type of its mount. Where that is not shown, or is another one, it is looked
+// for as a role.
 func (l *lister) lookUpLogins(ctx context.Context, refs []mention, known accounts) error {
-	users := map[string][]mention{} // by mount
-	var roles, tokens []mention
+	by := map[string][]mention{} // method
+	var tokens []mention
 	for _, ref := range refs {
 		if strings.HasPrefix(ref.text, minted.TokenPrefix) {
 			tokens = append(tokens, ref)
 			continue
 		}
-		mount, _, ok := cutRole(ref.text)
-		kind := ""
-		if ok {
-			var err error
-			if kind, err = l.authType(ctx, mount); err != nil {
+		method := credential.AppRoleMethod
+		if mount, _, ok := cutRole(ref.text); ok {
+			kind, err := l.authType(ctx, mount)
+			if err != nil {
 				return err
 			}
+			if _, ours := methodLooks[kind]; ours {
+				method = kind
+			}
 		}
-		if kind == credential.UserpassMethod {
-			users[mount] = append(users[mount], ref)
-		} else {
-			roles = append(roles, ref)
-		}
+		by[method] = append(by[method], ref)
 	}
-	for _, mount := range slices.Sorted(maps.Keys(users)) {
-		if err := l.lookUpUsers(ctx, mount, users[mount], known); err != nil {
+	for _, method := range slices.Sorted(maps.Keys(by)) {
+		if err := methodLooks[method].lookUp(l, ctx, by[method], known); err != nil {
 			return err
 		}
 	}
-	if err := l.lookUpTokens(ctx, tokens, known); err != nil {
-		return err
-	}
-	return l.lookUpRoles(ctx, roles, known)
+	return l.lookUpTokens(ctx, tokens, known)
 }
 
 // lookUpRoles resolves "mount/role" references: with one list for each mount

@@ -43,7 +43,7 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 // the name of an account of the roll: the device may have had one password for
 // both. A name alone is not enough to set the password of somebody's login, nor
 // to leave it out of account: a person decides, and until then nothing is
-// written where it could read (activities/reach.go). It is asked with what
+// written where it could read (internal/reach). It is asked with what
 // Vault holds for the account.
 func (m *merger) sameNames(users []Account, own ownIdentities) {
 	named := map[string][]*draft{}
@@ -198,7 +198,7 @@ func (l *lister) ownUsers(ctx context.Context, known accounts, own ownIdentities
 			found = []Account{*c.Found}
 		}
 		for _, a := range found {
-			if a.kind.Traits().Login == nil || a.kind.Traits().Login.Method != credential.UserpassMethod {
+			if login := a.kind.Traits().Login; login == nil || !login.BareName {
 				continue
 			}
 			if self == "" {

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -87,9 +88,22 @@ func userAccount(mount, user string) Account {
 	return Account{Subject: subject, Name: subject, Short: user, Logins: []string{subject}, kind: credential.UserpassPassword}
 }
 
-// lookUpUsers resolves references to users of one mount, as lookUpRoles does
-// with roles.
-func (l *lister) lookUpUsers(ctx context.Context, mount string, refs []mention, known accounts) error {
+// lookUpUsers resolves references to users, as lookUpRoles does with roles.
+func (l *lister) lookUpUsers(ctx context.Context, refs []mention, known accounts) error {
+	byMount := map[string][]mention{}
+	for _, ref := range refs {
+		mount, _, _ := cutRole(ref.text)
+		byMount[mount] = append(byMount[mount], ref)
+	}
+	for _, mount := range slices.Sorted(maps.Keys(byMount)) {
+		if err := l.usersOf(ctx, mount, byMount[mount], known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lister) usersOf(ctx context.Context, mount string, refs []mention, known accounts) error {
 	users, err := l.listUsers(ctx, mount)
 	if err != nil && !vault.Answered(err, http.StatusForbidden, http.StatusNotFound) {
 		return &naming{fmt.Errorf("looking up the users of %s: %w", mount, err), "the users of an auth mount cannot be listed"}

@@ -7,19 +7,6 @@ import (
 	"rollcall/internal/credential"
 )
 
-// programs are types of auth mounts by which programs come, and no people. No
-// acceptance makes a person of one.
-var programs = []string{credential.AppRoleMethod, "kubernetes", "aws", "gcp", "azure", "alicloud", "oci", "cf", "token"}
-
-// mostlyPrograms are types by which programs come as a rule. An entity does not
-// show by what it logged in there: of a certificate, whether it lies in a
-// device or on a person's card; of type jwt, whether a browser brought the
-// token (the choice is each role's,
-// developer.hashicorp.com/vault/docs/auth/jwt) or a pipeline did. So the type
-// of the mount decides, and a person may accept the login by its name. At a
-// mount of type oidc people log in by a browser.
-var mostlyPrograms = []string{"cert", "jwt"}
-
 // Roll is what a campaign knows of logins that count for nothing.
 type Roll struct {
 	// Logins to Vault that its credentials are, or that their passwords open:
@@ -95,21 +82,24 @@ func (p Person) OnRoll(roll Roll) bool {
 }
 
 // named reports whether a login has the name of an account of the roll, and may
-// go by the same password. Users of userpass that do are on the roll.
+// go by the same password. Those that do and keep a password of their own are
+// on the roll.
 func (l Login) named(roll Roll) bool {
-	return l.Method != credential.UserpassMethod && slices.ContainsFunc(namesOf(l.Name), func(name string) bool { return roll.Names[name] })
+	kept := credential.MethodOf(l.Method).Rotated()
+	return (kept == nil || !kept.BareName) && slices.ContainsFunc(namesOf(l.Name), func(name string) bool { return roll.Names[name] })
 }
 
 func (l Login) doubt(roll Roll) string {
 	const accept = "; if it is a person's own and nothing of the device's, accept it in the campaign file by its name (accept: - {vault: auth/MOUNT/NAME, reason: …})"
+	comes := credential.MethodOf(l.Method).Comes
 	switch login := strings.ToLower(l.String()); {
-	case slices.Contains(programs, l.Method):
+	case comes == credential.Programs:
 		return "the entity has a login of a machine (" + l.Method + "): Rollcall's own, the device's, or another program's"
 	case roll.Logins[login]:
 		return "the entity has a login that is on the roll or was left out of it: whoever stole it could have written this"
 	case roll.Accepted[login]:
 		return ""
-	case slices.Contains(mostlyPrograms, l.Method):
+	case comes == credential.MostlyPrograms:
 		return "the entity has a login of a kind that machines have (" + l.Method + ")" + accept
 	case l.named(roll):
 		return "the entity has a login (" + l.Method + ") of the name of an account that is on the roll or was left out of it: whoever stole that one's password may come in by it" + accept

@@ -6,8 +6,12 @@ import (
 	"rollcall/internal/credential"
 )
 
-// AppRoleMount is where rollcall init makes our roles.
-const AppRoleMount = "approle"
+// AppRoleMount is where rollcall init makes our roles, and OwnMethod the type of
+// that mount.
+const (
+	AppRoleMount = "approle"
+	OwnMethod    = credential.AppRoleMethod
+)
 
 // Names of the policies and AppRoles that rollcall init makes.
 const (

@@ -20,15 +20,13 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind"
-	"rollcall/internal/password"
+	"rollcall/internal/kind/diraccount"
 	"rollcall/internal/protocol"
 )
 
 // Authority is one domain. It is safe for concurrent use.
 type Authority struct {
-	dir           *directory.Client
-	policy        config.PasswordPolicy
-	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
+	diraccount.Directory
 
 	// taken holds the change mark straight after our Set, by subject, until
 	// Retire. What is not in it (the process began later) costs Retire one more
@@ -48,11 +46,8 @@ var (
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
-	return &Authority{dir: c, policy: p, vaultGenerate: vaultGenerate}
+	return &Authority{Directory: diraccount.New(c, p, vaultGenerate)}
 }
-
-// Servers are the domain controllers, the write server first.
-func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the account by objectGUID, so a renamed or moved one is found
 // and another one under the old name is not. Changed is the password's version
@@ -60,19 +55,10 @@ func (a *Authority) Servers() []string { return a.dir.Servers() }
 // wrote them. The worker's only identity is a Stop with ReasonSelf, an
 // unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
-	if c.Subject == "" {
-		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
-	}
-	e, found, err := a.dir.ByID(ctx, server, c.Subject, c.Name)
+	e, gone, found, err := a.Entry(ctx, server, c)
 	switch {
-	case directory.IsUnreachable(err) && ctx.Err() == nil:
-		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
-	case err != nil:
-		return kind.Account{}, err
-	case !found:
-		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone}, nil
-	case a.dir.IsBindIdentity(e.DN):
-		return kind.Account{}, a.self(server)
+	case err != nil || !found:
+		return gone, err
 	case isComputer(e):
 		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonComputer, Server: server,
 			Detail: "its name ends in $: it is the account of a computer, a managed service or a trust, which a reset cuts off from the domain until it is joined again; it is never reset"}
@@ -82,7 +68,7 @@ func (a *Authority) Account(ctx context.Context, server string, c credential.Cre
 
 // Accounts reads many accounts at once.
 func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	entries := a.dir.ManyByID(ctx, server, kind.Subjects(cs))
+	entries := a.Dir.ManyByID(ctx, server, kind.Subjects(cs))
 	out := map[string]kind.Account{}
 	for _, c := range cs {
 		if e, found := entries[c.Subject]; found && !isComputer(e) {
@@ -94,10 +80,10 @@ func (a *Authority) Accounts(ctx context.Context, server string, cs []credential
 
 // shown is the account of an entry.
 func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) kind.Account {
-	most, failed := a.dir.Locks(ctx, server, e)
+	most, failed := a.Dir.Locks(ctx, server, e)
 	var until time.Time
 	if state(e, time.Now()) == protocol.Locked {
-		until = a.dir.LockedUntil(ctx, server, e)
+		until = a.Dir.LockedUntil(ctx, server, e)
 	}
 	return kind.Account{Subject: e.ID, Name: e.DN, State: state(e, time.Now()), LockedUntil: until, Since: since(e), Changed: changed(e), Exact: true, Locks: most, Failed: failed, Hindered: hindrances(e, time.Now())}
 }
@@ -106,46 +92,9 @@ func (a *Authority) shown(ctx context.Context, server string, e directory.Entry)
 // in $ ([MS-ADTS] 3.1.1.6.1).
 func isComputer(e directory.Entry) bool { return strings.HasSuffix(e.First("sAMAccountName"), "$") }
 
-// StillRead reads the rights of the directory again.
-func (a *Authority) StillRead(ctx context.Context, readers, of []credential.Credential) (map[string]bool, error) {
-	return kind.StillRead(ctx, readers, of, a.dir.StillRead)
-}
-
-// CannotOffer is kind.Limited.
-func (a *Authority) CannotOffer(value credential.Secret) string {
-	return directory.CannotOffer(value)
-}
-
 // LookAgain reads many accounts over several connections.
 func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
-	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, changed)
-	out := kind.Look{Contradicts: seen.Contradicts, Machine: seen.Machine, Marks: map[string]string{}}
-	for _, c := range cs {
-		out.Marks[c.ID] = seen.Marks[c.Subject]
-	}
-	return out, err
-}
-
-// SameName compares names as the directory does.
-func (a *Authority) SameName(x, y string) bool { return directory.SameDN(x, y) }
-
-// Holder reads whose a name is now.
-func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
-	return a.dir.Holder(ctx, server, name)
-}
-
-// Generate makes a value by the directory's policy in the campaign file, or has
-// Vault make it.
-func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
-	if a.policy.VaultPolicy == "" {
-		return password.New(a.policy)
-	}
-	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
-}
-
-// GenerateShorter makes a value by the campaign file's own policy, shorter.
-func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
-	return password.Shorter(a.policy, by)
+	return a.Directory.LookAgain(ctx, server, cs, n, changed)
 }
 
 // maxResets is how many resets to one value there may be before one more is
@@ -172,15 +121,15 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, _ credential
 }
 
 func (a *Authority) reset(ctx context.Context, acc kind.Account, new credential.Secret) error {
-	if a.dir.IsBindIdentity(acc.Name) {
-		return a.self(a.Servers()[0])
+	if a.Dir.IsBindIdentity(acc.Name) {
+		return diraccount.Self(a.Servers()[0])
 	}
-	return a.dir.ResetPassword(ctx, acc.Name, new, credential.Secret{})
+	return a.Dir.ResetPassword(ctx, acc.Name, new, credential.Secret{})
 }
 
 // mark is the change mark on the write server now.
 func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) {
-	e, found, err := a.dir.ByID(ctx, a.Servers()[0], acc.Subject, acc.Name)
+	e, found, err := a.Dir.ByID(ctx, a.Servers()[0], acc.Subject, acc.Name)
 	if err == nil && !found {
 		err = protocol.StopFor(protocol.Gone, a.Servers()[0])
 	}
@@ -192,30 +141,11 @@ func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) 
 // offered a wrong one, so it is believed only after a look at the account on
 // the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, _, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
+	answer, _, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	e, found, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
-	switch {
-	case directory.IsUnreachable(err) && ctx.Err() == nil:
-		return protocol.Unreachable, nil
-	case err != nil:
-		return "", err
-	case !found:
-		return protocol.Gone, nil
-	case !directory.SameDN(e.DN, acc.Name):
-		return "", errors.New("the account was renamed or moved at " + server + " while it was worked on; read it again")
-	}
-	if s := state(e, time.Now()); s != protocol.Accepted {
-		return s, nil
-	}
-	return protocol.Refused, nil
-}
-
-// Offer binds once and looks no further.
-func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	return a.dir.Offer(ctx, server, acc.Name, value)
+	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Answer, error) { return state(e, time.Now()), nil })
 }
 
 // Retire ends the hour of the password before.
@@ -259,7 +189,7 @@ func (a *Authority) EndOld(ctx context.Context, acc kind.Account, new credential
 	case !known && resets == 0:
 		// Two changes since, and ours is accepted: both are ours, or the last
 		// is somebody's.
-		in, err := a.dir.InForce(ctx, acc.Name, new)
+		in, err := a.Dir.InForce(ctx, acc.Name, new)
 		if err != nil {
 			return "", nil, err
 		}
@@ -306,11 +236,3 @@ func resetsLeft(staged, now string) int {
 // ProofWithoutOld is the change mark: it is that of the last reset on every
 // domain controller, so each has at least two.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
-
-// RetiresFirst: nothing that an old password minted reads Vault by itself.
-func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
-
-func (a *Authority) self(server string) error {
-	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
-		Detail: "this is the identity with which the worker binds (bind.dn); name a pair under bind (docs/rights.md) and each is rotated by the other; or reset it by hand, then put the new password where bind.password points"}
-}

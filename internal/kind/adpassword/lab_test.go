@@ -120,7 +120,7 @@ func directoryAsAdmin(t *testing.T) *directory.Client {
 	t.Helper()
 	d := conf(dc(t))
 	d.Bind.DN = dc(t).AdminDN
-	return open(t, d, dc(t).AdminPassword).dir
+	return open(t, d, dc(t).AdminPassword).Dir
 }
 
 // put replaces one attribute as the Administrator.

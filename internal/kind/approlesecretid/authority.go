@@ -152,8 +152,8 @@ func (au *Authority) role(ctx context.Context, subject string) (*role, error) {
 		return nil, nil
 	}
 	r.bindSecretID, _ = got.Data["bind_secret_id"].(bool)
-	r.numUses = integer(got.Data["secret_id_num_uses"])
-	r.ttl = integer(got.Data["secret_id_ttl"])
+	r.numUses = vault.Integer(got.Data["secret_id_num_uses"])
+	r.ttl = vault.Integer(got.Data["secret_id_ttl"])
 	r.tokenType, _ = got.Data["token_type"].(string)
 	bound, _ := got.Data["token_bound_cidrs"].([]any)
 	r.tokenCIDRs = len(bound) > 0

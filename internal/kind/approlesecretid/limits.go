@@ -22,8 +22,8 @@ type limits struct {
 // limitsOf reads them from a look-up of a secret-id.
 func limitsOf(data map[string]any) limits {
 	l := limits{
-		logins: texts(data["cidr_list"]), tokens: texts(data["token_bound_cidrs"]),
-		uses: integer(data["secret_id_num_uses"]), ttl: integer(data["secret_id_ttl"]),
+		logins: vault.TextsIn(data["cidr_list"]), tokens: vault.TextsIn(data["token_bound_cidrs"]),
+		uses: vault.Integer(data["secret_id_num_uses"]), ttl: vault.Integer(data["secret_id_ttl"]),
 		metadata: map[string]string{},
 	}
 	given, _ := data["metadata"].(map[string]any)
@@ -145,15 +145,4 @@ func (au *Authority) findAccessor(ctx context.Context, r role, accessor string) 
 		return nil, au.fail("look up a secret-id", err)
 	}
 	return secretIDOf(got), nil
-}
-
-func texts(v any) []string {
-	list, _ := v.([]any)
-	var out []string
-	for _, x := range list {
-		if s, ok := x.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
 }

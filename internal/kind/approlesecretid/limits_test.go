@@ -8,6 +8,8 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/protocol"
+
+	"rollcall/internal/vault"
 )
 
 // withSecretID makes a role with one secret-id that has limits of its own.
@@ -65,10 +67,10 @@ func TestANewSecretIDHasTheLimitsOfTheOldOneAndNotMore(t *testing.T) {
 			require.NoError(t, err)
 
 			seen := admin(t, "auth/approle/role/"+c.Name+"/secret-id/lookup", map[string]any{"secret_id": next.Reveal()}).Data
-			require.Equal(t, row.logins, texts(seen["cidr_list"]))
-			require.Equal(t, row.tokens, texts(seen["token_bound_cidrs"]))
-			require.Equal(t, row.uses, integer(seen["secret_id_num_uses"]), "and proving it cost none")
-			require.Equal(t, row.ttl, integer(seen["secret_id_ttl"]))
+			require.Equal(t, row.logins, vault.TextsIn(seen["cidr_list"]))
+			require.Equal(t, row.tokens, vault.TextsIn(seen["token_bound_cidrs"]))
+			require.Equal(t, row.uses, vault.Integer(seen["secret_id_num_uses"]), "and proving it cost none")
+			require.Equal(t, row.ttl, vault.Integer(seen["secret_id_ttl"]))
 			metadata := seen["metadata"].(map[string]any)
 			require.NotEmpty(t, metadata[tagKey])
 			delete(metadata, tagKey)
@@ -77,7 +79,7 @@ func TestANewSecretIDHasTheLimitsOfTheOldOneAndNotMore(t *testing.T) {
 				require.Equal(t, v, metadata[k])
 			}
 			token := admin(t, "auth/token/lookup", map[string]any{"token": login(t, c, next)}).Data
-			require.Len(t, texts(token["bound_cidrs"]), len(row.tokens))
+			require.Len(t, vault.TextsIn(token["bound_cidrs"]), len(row.tokens))
 		})
 	}
 }

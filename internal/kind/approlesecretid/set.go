@@ -96,15 +96,6 @@ func mintedBy(token *vaultapi.Secret, r role) bool {
 	return path == "auth/"+r.mount+"/login" && meta["role_name"] == r.name
 }
 
-func integer(v any) int64 {
-	n, ok := v.(json.Number)
-	if !ok {
-		return 0
-	}
-	i, _ := n.Int64()
-	return i
-}
-
 func keys(got *vaultapi.Secret) []string {
 	if got == nil {
 		return nil

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
-
-	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -90,7 +87,7 @@ func (au *Authority) enter(ctx context.Context, r role, roleID string, value cre
 	if got == nil || got.Auth == nil {
 		return protocol.NotAsked, fmt.Errorf("vault %s: log in: the answer holds no token", au.server)
 	}
-	defer au.discard(ctx, bare, got.Auth)
+	defer minted.Discard(ctx, au.api, bare, got.Auth)
 	bare.SetToken(got.Auth.ClientToken)
 	_, err = bare.Auth().Token().LookupSelfWithContext(ctx)
 	if err == nil {
@@ -150,16 +147,4 @@ func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, e
 
 func (au *Authority) addressStop() *protocol.Stop {
 	return au.stop(protocol.ReasonRights, "the role is bound to source addresses (secret_id_bound_cidrs, token_bound_cidrs) and every login from this worker is refused, so nothing can be proved; run a worker at one of those addresses, or add this worker's to the role")
-}
-
-// discard revokes the token of a login, by its accessor where it may not
-// revoke itself. A cancelled caller must not leave a token behind, so this
-// has its own time. Batch tokens cannot be revoked and have no accessor.
-func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth *vaultapi.SecretAuth) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if auth.Accessor == "" || holder.Auth().Token().RevokeSelfWithContext(ctx, "") == nil {
-		return
-	}
-	_ = au.api.Auth().Token().RevokeAccessorWithContext(ctx, auth.Accessor)
 }

@@ -53,10 +53,10 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 	require.Contains(t, got.Entries[0].GetAttributeValue("userPassword"), fresh.Reveal())
 
 	all := []string{c.Subject, reader.Subject, webmail.Subject}
-	readers, err := a.dir.Readers(t.Context(), all)
+	readers, err := a.Dir.Readers(t.Context(), all)
 	require.NoError(t, err)
 	require.ElementsMatch(t, all[1:], readers)
-	resets, err := a.dir.Resets(t.Context(), a.Servers()[0], all)
+	resets, err := a.Dir.Resets(t.Context(), a.Servers()[0], all)
 	require.NoError(t, err)
 	require.Len(t, resets.Alike, 1)
 	require.ElementsMatch(t, all, resets.Alike[0].Accounts)

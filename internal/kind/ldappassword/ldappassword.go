@@ -12,15 +12,13 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/directory"
 	"rollcall/internal/kind"
-	"rollcall/internal/password"
+	"rollcall/internal/kind/diraccount"
 	"rollcall/internal/protocol"
 )
 
 // Authority is one directory. It is safe for concurrent use.
 type Authority struct {
-	dir           *directory.Client
-	policy        config.PasswordPolicy
-	vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)
+	diraccount.Directory
 
 	// seen holds the change mark that the last good Try on the write server
 	// read, by subject.
@@ -44,42 +42,29 @@ var (
 // vaultGenerate makes a value by a Vault password policy; it may be nil if p
 // names none.
 func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx context.Context, policy string) (credential.Secret, error)) *Authority {
-	return &Authority{dir: c, policy: p, vaultGenerate: vaultGenerate}
+	return &Authority{Directory: diraccount.New(c, p, vaultGenerate)}
 }
-
-// Servers are the directory's, the write server first.
-func (a *Authority) Servers() []string { return a.dir.Servers() }
 
 // Account finds the entry by its immutable id, so a renamed one is found and
 // another one under the old name is not. Changed is what
 // directory.Client.Changed says of it. The worker's only identity is a Stop
 // with ReasonSelf, an unreachable server one with ReasonUnreachable.
 func (a *Authority) Account(ctx context.Context, server string, c credential.Credential) (kind.Account, error) {
-	if c.Subject == "" {
-		return kind.Account{}, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}
-	}
-	e, found, err := a.dir.ByID(ctx, server, c.Subject, c.Name)
-	switch {
-	case directory.IsUnreachable(err) && ctx.Err() == nil:
-		return kind.Account{}, protocol.StopFor(protocol.Unreachable, server)
-	case err != nil:
-		return kind.Account{}, err
-	case !found:
-		return kind.Account{Subject: c.Subject, Name: c.Name, State: protocol.Gone}, nil
-	case a.dir.IsBindIdentity(e.DN):
-		return kind.Account{}, a.self(server)
+	e, gone, found, err := a.Entry(ctx, server, c)
+	if err != nil || !found {
+		return gone, err
 	}
 	return a.shown(ctx, server, e)
 }
 
 // Accounts reads many entries at once.
 func (a *Authority) Accounts(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	return a.accounts(ctx, server, cs, a.dir.ManyByID(ctx, server, kind.Subjects(cs)))
+	return a.accounts(ctx, server, cs, a.Dir.ManyByID(ctx, server, kind.Subjects(cs)))
 }
 
 // AccountsAfterSet reads their states alone.
 func (a *Authority) AccountsAfterSet(ctx context.Context, server string, cs []credential.Credential) map[string]kind.Account {
-	return a.accounts(ctx, server, cs, a.dir.StatesByID(ctx, server, kind.Subjects(cs)))
+	return a.accounts(ctx, server, cs, a.Dir.StatesByID(ctx, server, kind.Subjects(cs)))
 }
 
 func (a *Authority) accounts(ctx context.Context, server string, cs []credential.Credential, entries map[string]directory.Entry) map[string]kind.Account {
@@ -100,79 +85,42 @@ func (a *Authority) accounts(ctx context.Context, server string, cs []credential
 
 // shown is the account of an entry.
 func (a *Authority) shown(ctx context.Context, server string, e directory.Entry) (kind.Account, error) {
-	state, err := a.dir.State(ctx, server, e, time.Now())
+	state, err := a.Dir.State(ctx, server, e, time.Now())
 	if err != nil {
 		return kind.Account{}, err
 	}
-	most, failed := a.dir.Locks(ctx, server, e)
+	most, failed := a.Dir.Locks(ctx, server, e)
 	var until time.Time
 	if state == protocol.Locked {
-		until = a.dir.LockedUntil(ctx, server, e)
+		until = a.Dir.LockedUntil(ctx, server, e)
 	}
 	hindered := directory.Hindrances(e)
-	if server == a.Servers()[0] && a.dir.Forced(ctx, server, e) {
+	if server == a.Servers()[0] && a.Dir.Forced(ctx, server, e) {
 		hindered = append(hindered, credential.ForcedChange)
 	}
-	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.dir.Changed(e), ByItself: a.dir.ByItself(e), Hindered: hindered}, nil
-}
-
-// StillRead reads the rights of the directory again.
-func (a *Authority) StillRead(ctx context.Context, readers, of []credential.Credential) (map[string]bool, error) {
-	return kind.StillRead(ctx, readers, of, a.dir.StillRead)
-}
-
-// CannotOffer is kind.Limited.
-func (a *Authority) CannotOffer(value credential.Secret) string {
-	return directory.CannotOffer(value)
+	return kind.Account{LockedUntil: until, Subject: e.ID, Name: e.DN, State: state, Locks: most, Failed: failed, Changed: a.Dir.Changed(e), ByItself: a.Dir.ByItself(e), Hindered: hindered}, nil
 }
 
 // LookAgain reads many accounts over several connections.
 func (a *Authority) LookAgain(ctx context.Context, server string, cs []credential.Credential, n int) (kind.Look, error) {
-	seen, err := a.dir.LookAgain(ctx, server, kind.Subjects(cs), n, a.dir.Changed)
-	out := kind.Look{Contradicts: seen.Contradicts, Machine: seen.Machine, Marks: map[string]string{}}
-	for _, c := range cs {
-		out.Marks[c.ID] = seen.Marks[c.Subject]
-	}
-	return out, err
-}
-
-// SameName compares names as the directory does.
-func (a *Authority) SameName(x, y string) bool { return directory.SameDN(x, y) }
-
-// Holder reads whose a name is now.
-func (a *Authority) Holder(ctx context.Context, server, name string) (string, error) {
-	return a.dir.Holder(ctx, server, name)
+	return a.Directory.LookAgain(ctx, server, cs, n, a.Dir.Changed)
 }
 
 // Keeps counts the values of userPassword.
 func (a *Authority) Keeps(ctx context.Context, server string, acc kind.Account) (int, error) {
-	e, _, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
+	e, _, err := a.Dir.ByID(ctx, server, acc.Subject, acc.Name)
 	return len(e.Stored["userPassword"]), err
-}
-
-// Generate makes a value by the directory's policy in the campaign file, or has
-// Vault make it.
-func (a *Authority) Generate(ctx context.Context, _ credential.Credential) (credential.Secret, error) {
-	if a.policy.VaultPolicy == "" {
-		return password.New(a.policy)
-	}
-	return a.vaultGenerate(ctx, a.policy.VaultPolicy)
-}
-
-// GenerateShorter makes a value by the campaign file's own policy, shorter.
-func (a *Authority) GenerateShorter(_ context.Context, _ credential.Credential, by int) (credential.Secret, error) {
-	return password.Shorter(a.policy, by)
 }
 
 // Set resets the password on the write server.
 func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credential.Secret) error {
-	if a.dir.IsBindIdentity(acc.Name) {
-		return a.self(a.Servers()[0])
+	if a.Dir.IsBindIdentity(acc.Name) {
+		return diraccount.Self(a.Servers()[0])
 	}
 	if err := kind.Hindrance(acc, a.Servers()[0]); err != nil {
 		return err
 	}
-	err := a.dir.ResetPassword(ctx, acc.Name, new, old)
+	err := a.Dir.ResetPassword(ctx, acc.Name, new, old)
 	if _, spent := errors.AsType[directory.Spent](err); spent {
 		return kind.Spent{Err: err}
 	}
@@ -184,29 +132,14 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // refusal that locks. So a refusal is believed only after a look at the entry
 // on the same server.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, self, err := a.dir.Login(ctx, server, acc.Name, acc.Subject, value)
+	answer, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
-		a.seen.Store(acc.Subject, a.dir.Changed(self))
+		a.seen.Store(acc.Subject, a.Dir.Changed(self))
 	}
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	e, found, err := a.dir.ByID(ctx, server, acc.Subject, acc.Name)
-	switch {
-	case directory.IsUnreachable(err) && ctx.Err() == nil:
-		return protocol.Unreachable, nil
-	case err != nil:
-		return "", err
-	case !found:
-		return protocol.Gone, nil
-	case !directory.SameDN(e.DN, acc.Name):
-		return "", errors.New("the account was renamed at " + server + " while it was worked on; read it again")
-	}
-	state, err := a.dir.State(ctx, server, e, time.Now())
-	if err != nil || state != protocol.Accepted {
-		return state, err
-	}
-	return protocol.Refused, nil
+	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Answer, error) { return a.Dir.State(ctx, server, e, time.Now()) })
 }
 
 // Seen is what the account could read of itself; empty where that tells
@@ -219,16 +152,11 @@ func (a *Authority) Seen(acc kind.Account) string {
 	return mark.(string)
 }
 
-// Offer binds once and looks no further.
-func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	return a.dir.Offer(ctx, server, acc.Name, value)
-}
-
 // Retire has nothing to do: neither server accepts an old password. Connections
 // that are bound already stay so until they end; the directory offers no way to
 // cut them. A value that the entry shows as it is, is told.
 func (a *Authority) Retire(ctx context.Context, acc kind.Account, _ credential.Secret) (string, []credential.Finding, error) {
-	if !a.clear.ask(time.Now()) || !a.clear.saw(a.dir.StoredAsSent(ctx, acc.Name)) {
+	if !a.clear.ask(time.Now()) || !a.clear.saw(a.Dir.StoredAsSent(ctx, acc.Name)) {
 		return "", nil, nil
 	}
 	return "", []credential.Finding{{Code: credential.FindingStoredAsSent,
@@ -237,11 +165,3 @@ func (a *Authority) Retire(ctx context.Context, acc kind.Account, _ credential.S
 
 // ProofWithoutOld is the change time.
 func (a *Authority) ProofWithoutOld() protocol.Proof { return protocol.ProofMetadata }
-
-// RetiresFirst: nothing that an old password minted reads Vault by itself.
-func (a *Authority) RetiresFirst(credential.Credential) bool { return false }
-
-func (a *Authority) self(server string) error {
-	return &protocol.Stop{Reason: protocol.ReasonSelf, Server: server,
-		Detail: "this is the identity with which the worker binds (bind.dn); name a pair under bind (docs/rights.md) and each is rotated by the other; or reset it by hand, then put the new password where bind.password points"}
-}

@@ -153,9 +153,9 @@ func (au *Authority) user(ctx context.Context, subject string) (*user, error) {
 	if got == nil {
 		return nil, nil
 	}
-	u.policies = texts(got.Data["token_policies"])
+	u.policies = vault.TextsIn(got.Data["token_policies"])
 	u.tokenType, _ = got.Data["token_type"].(string)
-	u.cidrs = len(texts(got.Data["token_bound_cidrs"])) > 0
+	u.cidrs = len(vault.TextsIn(got.Data["token_bound_cidrs"])) > 0
 	return u, nil
 }
 
@@ -163,15 +163,4 @@ func (au *Authority) fail(op string, err error) error { return vault.Refusal(au.
 
 func (au *Authority) stop(r protocol.Reason, detail string) *protocol.Stop {
 	return &protocol.Stop{Reason: r, Server: au.server, Detail: detail}
-}
-
-func texts(v any) []string {
-	list, _ := v.([]any)
-	var out []string
-	for _, x := range list {
-		if s, ok := x.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
 }

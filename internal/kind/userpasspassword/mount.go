@@ -2,11 +2,9 @@ package userpasspassword
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
-	"slices"
 
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 )
 
 // mount is what we need to know of an auth mount.
@@ -30,7 +28,7 @@ func (au *Authority) mountOf(ctx context.Context, u user) (mount, error) {
 	// Not shown where nobody set it, although the default (5) holds then.
 	lockout, _ := config["user_lockout_config"].(map[string]any)
 	if off, _ := lockout["user_lockout_disable"].(bool); !off {
-		m.locks = integer(lockout["user_lockout_threshold"])
+		m.locks = int(vault.Integer(lockout["user_lockout_threshold"]))
 	}
 	return m, nil
 }
@@ -56,53 +54,11 @@ func (au *Authority) entity(ctx context.Context, m mount, u user) (entity, error
 	var e entity
 	e.id, _ = got.Data["id"].(string)
 	e.disabled, _ = got.Data["disabled"].(bool)
-	e.policies = texts(got.Data["policies"])
+	e.policies = vault.TextsIn(got.Data["policies"])
 	return e, nil
 }
 
-// locked reports whether Vault refuses every login of the user for now, which
-// it does after five wrong passwords (user lockout, since Vault 1.13;
-// https://developer.hashicorp.com/vault/docs/concepts/user-lockout). The lock
-// is the core's: a new password does not lift it, nor does a user that is
-// deleted and made anew. The one wrong login of a proof does not add up: the
-// right one after it clears the count.
+// locked reports whether Vault refuses every login of the user for now.
 func (au *Authority) locked(ctx context.Context, m mount, u user) (bool, error) {
-	if m.accessor == "" {
-		return false, nil
-	}
-	got, err := au.api.Logical().ReadWithDataWithContext(ctx, "sys/locked-users", map[string][]string{"mount_accessor": {m.accessor}})
-	if vault.Answered(err, http.StatusNotFound) || err == nil && got == nil {
-		return false, nil
-	}
-	if err != nil {
-		return false, au.fail("list locked logins", err)
-	}
-	for _, ns := range list(got.Data["by_namespace"]) {
-		for _, on := range list(ns["mount_accessors"]) {
-			if on["mount_accessor"] == m.accessor && slices.Contains(texts(on["alias_identifiers"]), u.name) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
-func list(v any) []map[string]any {
-	items, _ := v.([]any)
-	var out []map[string]any
-	for _, i := range items {
-		if m, ok := i.(map[string]any); ok {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-func integer(v any) int {
-	n, ok := v.(json.Number)
-	if !ok {
-		return 0
-	}
-	i, _ := n.Int64()
-	return int(i)
+	return minted.Locked(ctx, au.api, au.server, m.accessor, u.name)
 }

@@ -86,7 +86,7 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		if auth.ClientToken == "" {
 			return nil, fmt.Errorf("vault %s: log in to ask what a login may read: a second factor is asked for", au.server)
 		}
-		defer au.discard(ctx, bare, auth)
+		defer minted.Discard(ctx, au.api, bare, auth)
 		out, err := au.reach(ctx, c, *u, auth, paths)
 		if c.Problem == credential.SameName {
 			out = withPlaces(out, c, paths)

@@ -46,7 +46,7 @@ func (au *Authority) Retire(ctx context.Context, a kind.Account, new credential.
 		if auth.ClientToken == "" {
 			return "", nil, errNoToken
 		}
-		return auth.ClientToken, func() { au.discard(ctx, bare, auth) }, nil
+		return auth.ClientToken, func() { minted.Discard(ctx, au.api, bare, auth) }, nil
 	}
 	first, err := au.tokens.RevokeLogin(ctx, login, mint)
 	if err != nil {

@@ -84,7 +84,7 @@ func (au *Authority) once(ctx context.Context, u user, value credential.Secret, 
 	if auth.ClientToken == "" {
 		return protocol.Accepted, nil // a second factor is asked for
 	}
-	defer au.discard(ctx, bare, auth)
+	defer minted.Discard(ctx, au.api, bare, auth)
 	if !operate {
 		return protocol.Accepted, nil
 	}
@@ -189,16 +189,4 @@ func (au *Authority) forbidden(ctx context.Context, u user) (protocol.Answer, er
 		return protocol.NotAsked, au.stop(protocol.ReasonRights, "the user is bound to source addresses (token_bound_cidrs) and every login from this worker is refused, so nothing can be proved; run a worker at one of those addresses, or add this worker's to the user")
 	}
 	return protocol.Disabled, nil
-}
-
-// discard revokes the token of a login, by its accessor where it may not revoke
-// itself. A cancelled caller must not leave a token behind, so this has its own
-// time. Batch tokens cannot be revoked and have no accessor.
-func (au *Authority) discard(ctx context.Context, holder *vaultapi.Client, auth *vaultapi.SecretAuth) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if auth.Accessor == "" || holder.Auth().Token().RevokeSelfWithContext(ctx, "") == nil {
-		return
-	}
-	_ = au.api.Auth().Token().RevokeAccessorWithContext(ctx, auth.Accessor)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unique"
+
+	"rollcall/internal/vault"
 )
 
 // A Vault has tokens by the hundred thousand, and few sorts of them: what they
@@ -17,7 +19,7 @@ func once(v any) string {
 
 // list is not to be changed.
 func (t *Tokens) list(v any) []string {
-	all := texts(v)
+	all := vault.TextsIn(v)
 	if len(all) == 0 {
 		return nil
 	}

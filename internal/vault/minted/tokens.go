@@ -246,16 +246,5 @@ func keys(got *vaultapi.Secret) []string {
 	if got == nil {
 		return nil
 	}
-	return texts(got.Data["keys"])
-}
-
-func texts(v any) []string {
-	list, _ := v.([]any)
-	var out []string
-	for _, k := range list {
-		if s, ok := k.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return out
+	return vault.TextsIn(got.Data["keys"])
 }

@@ -116,18 +116,19 @@ func (s *Store) Self(ctx context.Context) (entity string, err error) {
 }
 
 // CannotLogIn says why a person can log in by none of his logins any more, as
-// far as Vault shows that: the mount is gone, or the user of one of type
-// userpass. Empty if he can, or it is not shown.
+// far as Vault shows that: the mount is gone, or the user of one that keeps
+// users of its own. Empty if he can, or it is not shown.
 func (s *Store) CannotLogIn(ctx context.Context, p people.Person) (string, error) {
 	for _, l := range p.Logins {
 		if l.Mount == "" {
 			continue
 		}
-		if l.Method != credential.UserpassMethod {
+		kept := credential.MethodOf(l.Method).Rotated()
+		if kept == nil || !kept.BareName {
 			return "", nil
 		}
 		const op = "look at a person's login"
-		at := "auth/" + l.Mount + "/users/" + l.Name
+		at := kept.Path(l.Mount, l.Name)
 		got, err := s.API().Logical().ReadWithContext(ctx, at)
 		switch {
 		case err != nil:

@@ -99,7 +99,11 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 		for _, name := range slices.Sorted(maps.Keys(mounts)) {
 			about, _ := mounts[name].(map[string]any)
 			fields, passes := ours[sort+" "+strings.Trim(name, "/")]
-			if method, _ := about["type"].(string); !passes && (sort != "auth" || !takesSecrets(method)) {
+			// A consumer's first login with its new password would stand in the
+			// log, and our secret-id, with which all that is staged is read. A
+			// directory's password may be asked for by any method that has
+			// somebody else check it.
+			if method, _ := about["type"].(string); !passes && (sort != "auth" || !credential.MethodOf(method).TakesSecrets()) {
 				continue
 			}
 			tuned, _ := about["config"].(map[string]any)
@@ -116,15 +120,6 @@ func mountsInClear(ctx context.Context, s *ownmount.Store, c *config.Campaign, k
 }
 
 const authMounts = "sys/auth"
-
-// takesSecrets reports whether the logins of an auth method bring what a
-// campaign sets, or what Rollcall itself logs in with: a consumer's first login
-// with its new password would stand in the log, and our secret-id, with which
-// all that is staged is read. A directory's password may be asked for by any
-// method that has somebody else check it.
-func takesSecrets(method string) bool {
-	return slices.Contains(credential.LoginMethods(), method) || slices.Contains([]string{"ldap", "radius", "okta"}, method)
-}
 
 // valuesPass are the mounts through which the campaign's values go, by "secret"
 // or "auth" and name, each with the fields that hold them there.

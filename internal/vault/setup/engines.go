@@ -30,18 +30,6 @@ const (
 // …) say who gets which policies. None of them shows a secret.
 var rolePlaces = []string{"config", "role/", "roles/", "certs/", "users/", "groups/", "map/teams/", "map/users/"}
 
-// loginPlaces are where auth mounts of the types that Rollcall follows say so.
-// A place with "/+" at its end is a folder without what lies below its entries.
-var loginPlaces = map[string][]string{
-	credential.AppRoleMethod:  {eachRole},
-	credential.UserpassMethod: {"users/+"},
-	"ldap":                    {"config", "users/+", "groups/+"},
-	"token":                   nil,
-	"ns_token":                nil,
-}
-
-const eachRole = "role/+"
-
 // EnginePlaces are those of the engines that there are, and of the auth mounts,
 // by mount. It needs an
 // administrator's token.
@@ -61,8 +49,9 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 		return nil, s.Fail("list auth mounts", "sys/auth", read, err)
 	}
 	for _, at := range slices.Sorted(maps.Keys(auths)) {
-		places, followed := loginPlaces[auths[at].Type]
-		if !followed {
+		method := credential.MethodOf(auths[at].Type)
+		places := method.Places
+		if !method.Followed {
 			places = rolePlaces
 		}
 		for _, p := range places {
@@ -95,7 +84,7 @@ func engineRules(c *config.Campaign, places []string) []rule {
 		case of == 0:
 		case flat:
 			out = append(out, rule{entries, []string{list}}, rule{at, []string{read}})
-			if strings.HasSuffix(at, "/"+eachRole) { // whose secret-ids are, by their metadata
+			if hasSecretIDs(at) { // whose they are, by their metadata
 				out = append(out, rule{at + "/secret-id", []string{list}}, rule{at + "/secret-id-accessor/lookup", []string{update}})
 			}
 		case is:
@@ -105,4 +94,12 @@ func engineRules(c *config.Campaign, places []string) []rule {
 		}
 	}
 	return out
+}
+
+// hasSecretIDs reports whether the logins in a folder have secret-ids.
+func hasSecretIDs(folder string) bool {
+	return slices.ContainsFunc(credential.Kinds(), func(k credential.Kind) bool {
+		login := k.Traits().Login
+		return login != nil && login.SecretIDs && strings.HasSuffix(folder, "/"+login.Below+"/+")
+	})
 }

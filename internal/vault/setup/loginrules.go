@@ -2,6 +2,7 @@ package setup
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,6 +15,20 @@ import (
 func isLogin(c credential.Credential, method string) bool {
 	login := c.Kind.Traits().Login
 	return login != nil && login.Method == method
+}
+
+// methodRules are the rights over logins that Rollcall rotates, by the type of
+// their auth mount: for the worker, who rotates, and for the operator.
+var methodRules = map[string]func(c *config.Campaign, known []credential.Credential, rotate bool) []rule{
+	credential.AppRoleMethod:  appRoleRules,
+	credential.UserpassMethod: userpassRules,
+}
+
+func rulesOfMethods(c *config.Campaign, known []credential.Credential, rotate bool) (rs []rule) {
+	for _, method := range slices.Sorted(maps.Keys(methodRules)) {
+		rs = append(rs, methodRules[method](c, known, rotate)...)
+	}
+	return rs
 }
 
 // roleRule is the API path of a role, mount/role.

@@ -123,7 +123,7 @@ func workerRules(c *config.Campaign, known []credential.Credential) []rule {
 	if rotatesLogins(known) || endsTokens(c, known) {
 		rs = append(rs, tokenRules...)
 	}
-	return append(append(rs, appRoleRules(c, known, true)...), userpassRules(c, known, true)...)
+	return append(rs, rulesOfMethods(c, known, true)...)
 }
 
 func ledgerRules(c *config.Campaign) []rule {
@@ -172,7 +172,7 @@ func operatorRules(c *config.Campaign, known []credential.Credential) []rule {
 	if endsTokens(c, known) {
 		rs = append(rs, rule{"auth/token/lookup-accessor", []string{update}}) // it shows no token
 	}
-	return append(append(rs, appRoleRules(c, known, false)...), userpassRules(c, known, false)...)
+	return append(rs, rulesOfMethods(c, known, false)...)
 }
 
 // bindRules let a worker or operator log in to the authorities.

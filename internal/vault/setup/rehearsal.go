@@ -36,7 +36,7 @@ func rehearsalRules(c *config.Campaign) []rule {
 	}
 	if len(logins) > 0 {
 		bare := &config.Campaign{Vault: config.Vault{Mount: m}}
-		rs = append(append(rs, appRoleRules(bare, logins, true)...), userpassRules(bare, logins, true)...)
+		rs = append(rs, rulesOfMethods(bare, logins, true)...)
 	}
 	return rs
 }

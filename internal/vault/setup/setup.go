@@ -168,12 +168,12 @@ func ensureAppRoleMount(ctx context.Context, s *ownmount.Store) (string, error) 
 		return "", s.Fail("list auth methods", "sys/auth", read, err)
 	}
 	if m, ok := methods[vault.AppRoleMount+"/"]; ok {
-		if m.Type != "approle" {
+		if m.Type != vault.OwnMethod {
 			return "", fmt.Errorf("vault %s: auth/%s is of type %s, so Rollcall's roles have no place: move it (`vault auth move`)", s.Address(), vault.AppRoleMount, m.Type)
 		}
 		return "auth/" + vault.AppRoleMount + " is there", nil
 	}
-	err = s.API().Sys().EnableAuthWithOptionsWithContext(ctx, vault.AppRoleMount, &vaultapi.EnableAuthOptions{Type: "approle"})
+	err = s.API().Sys().EnableAuthWithOptionsWithContext(ctx, vault.AppRoleMount, &vaultapi.EnableAuthOptions{Type: vault.OwnMethod})
 	if err != nil {
 		return "", s.Fail("enable AppRole", "sys/auth/"+vault.AppRoleMount, update, err)
 	}
