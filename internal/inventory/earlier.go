@@ -28,6 +28,7 @@ const earlierType = "earlier"
 func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	last, err := l.vault.LastRoll(ctx, l.c.Device, campaign, l.c.Formerly...)
 	if err == nil {
+		giveSubjects(last)
 		l.past.last = last
 		l.past.leftovers, err = l.vault.Leftovers(ctx, l.c.Device, campaign, l.c.Formerly...)
 	}
@@ -44,6 +45,22 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 		}
 	}
 	return nil
+}
+
+// giveSubjects gives back the account of what an earlier listing kept and did not find:
+// its roll has the account's id in that of the credential alone.
+func giveSubjects(last *ownmount.LastRoll) {
+	if last == nil {
+		return
+	}
+	for _, roll := range append([]ownmount.LastRoll{*last}, last.Before...) {
+		for i, c := range roll.Credentials {
+			authority, subject, ok := strings.Cut(c.ID, "/")
+			if c.Subject == "" && ok && authority == c.Authority && authority != unmatched {
+				roll.Credentials[i].Subject = subject
+			}
+		}
+	}
 }
 
 // choose picks what stays on the roll: what was staged for the device, and what

@@ -39,9 +39,10 @@ func (m *merger) keep() {
 			l.find(credential.FindingNotNamed, "it %s, and the source that named it then names it no more, although the campaign file has it unchanged: it is rotated all the same; find out who took away what named it", k.was())
 		default:
 			l.find(credential.FindingNotNamed, "it %s, and the campaign file has no source any more that names it; nothing is done to it: %s", k.was(), notNamedDo(k))
-			if l.Problem == "" {
-				l.Problem = credential.NotNamed
-			}
+			// The last of its problems: whoever accepts another one has not
+			// named it.
+			l.problems = append(l.problems, credential.NotNamed)
+			l.nameProblem()
 		}
 	}
 }
@@ -49,7 +50,7 @@ func (m *merger) keep() {
 // isNamed: something else puts it on the roll, whether or not a person takes it
 // off again.
 func (m *merger) isNamed(k kept) bool {
-	if k.Subject != "" {
+	if k.Subject != "" || m.drafts[k.ID] != nil {
 		return m.drafts[k.ID] != nil
 	}
 	for _, p := range k.Paths {
@@ -127,6 +128,9 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 		}
 		const alone = "left a new value staged that may be in force and lies nowhere else"
 		switch name := m.nameOf(left); {
+		case m.drafts[left.ID] == nil && m.isGone(left.ID): // so a person left it out
+			// Nothing accepts what is staged, and no campaign could finish it.
+			warnings = append(warnings, Warning{Code: credential.FindingAccepted, Detail: fmt.Sprintf("%s: %s left a new value staged for it, and it is excluded: its authority shows no such account any more; one that is restored accepts that value (%s/%s) or the stolen one", name, from, m.c.Vault.Mount, ownmount.StagingPath(left.ID))})
 		case i >= 0 && left.Campaign != "":
 			return nil, &naming{
 				fmt.Errorf("exclude: %s: %s %s: nothing was listed; take the exclude out, let a campaign finish it, then exclude it (or copy the value from %s/%s to where its consumers read, and delete it there)",
@@ -146,6 +150,17 @@ func (m *merger) leftStaged(roll *credential.Roll) ([]Warning, error) {
 		}
 	}
 	return warnings, nil
+}
+
+// isGone reports whether the authority was asked for a credential's account and
+// has none.
+func (m *merger) isGone(id string) bool {
+	i := slices.IndexFunc(m.lost.past.kept, func(k kept) bool { return k.ID == id })
+	if i < 0 {
+		return false
+	}
+	k := m.lost.past.kept[i]
+	return k.Subject != "" && k.Authority != credential.VaultAuthority && m.hasAuthority(k.Authority) && len(m.accounts(k.candidate())) == 0
 }
 
 func (m *merger) nameOf(left ownmount.Leftover) string {
