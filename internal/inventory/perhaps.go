@@ -9,8 +9,8 @@ import (
 )
 
 // A path of which it is not certain whose it is may be the one that an
-// account's consumers read: a name there means several accounts, or nothing but
-// a "username" beside the password says whose it is. Were the account given a
+// account's consumers read: a name there means several accounts, or none any
+// more, or nothing but a "username" beside the password says whose it is. Were the account given a
 // new value at a path of Rollcall's own meanwhile, they would be cut off, and
 // the report would say that Vault had never held the password.
 
@@ -47,8 +47,13 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 			l.maybe = append(l.maybe, *c.Path)
 		}
 	}
+	hints := append(slices.Clone(c.Users), lastSegment(c.Path.Path))
 	if c.Account != "" {
-		return
+		if len(m.accounts(c)) > 0 {
+			return
+		}
+		// It was moved, renamed or deleted since, or is mistyped.
+		hints = append(hints, c.Account, rdnValue(c.Account))
 	}
 	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
 		// A directory is named where the file has one alone, whether or not the
@@ -56,7 +61,7 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue
 		}
-		for _, user := range append(slices.Clone(c.Users), lastSegment(c.Path.Path)) {
+		for _, user := range hints {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
 			for _, name := range []string{user, short, local} {

@@ -40,6 +40,12 @@ func TestAnAccountIsNotCutOffFromAPathThatMayBeItsOwn(t *testing.T) {
 			svc + " [kv/rollcall/corp/svc#password] (ldap) adopted", ""},
 		"the secret's own name": {[]string{"ldap " + person("alice").Name + " -", "kv - kv/apps/alice#password"}, nil, "",
 			person("alice").Name + " [] (ldap) PROBLEM perhaps-its-path FINDING unusable-path", ""},
+		"it was moved, and the secret has its old DN": {[]string{"ldap " + person("alice").Name + " -", "kv uid=alice,ou=gone," + base + " kv/apps/a#password"}, nil, "",
+			person("alice").Name + " [] (ldap) PROBLEM perhaps-its-path FINDING unusable-path", "kv/apps/a may be where its password is read"},
+		"it was renamed, and the secret is called as it is now": {[]string{"ldap " + person("alice").Name + " -", "kv ally kv/apps/alice#password"}, nil, "",
+			person("alice").Name + " [] (ldap) PROBLEM perhaps-its-path FINDING unusable-path", ""},
+		"an account that is not there, and another name": {[]string{"ldap alice -", "kv ally kv/apps/a#password"}, nil, "",
+			person("alice").Name + " [kv/rollcall/corp/alice#password] (ldap) adopted", ""},
 		"another name there": {[]string{"ldap alice -", "kv - kv/apps/a#password"}, []string{"bob", "PLANTED"}, "",
 			person("alice").Name + " [kv/rollcall/corp/alice#password] (ldap) adopted", ""},
 	} {
