@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"rollcall/internal/ledger"
 	"rollcall/internal/report"
@@ -66,19 +65,11 @@ func readLedger(ctx context.Context, folder string) (*ledger.State, report.Verif
 	if err != nil {
 		return nil, report.Verification{}, err
 	}
-	var state *ledger.State
-	var found ledger.Report
-	// Both read every entry, which takes a while with 100,000 credentials.
-	both, bothCtx := errgroup.WithContext(ctx)
-	both.Go(func() (err error) {
-		state, err = r.State(bothCtx)
-		return err
-	})
-	both.Go(func() (err error) {
-		found, err = ledger.Verify(bothCtx, folder, r.VerifierKey(), nil)
-		return err
-	})
-	if err := both.Wait(); err != nil {
+	found, state, err := ledger.VerifyState(ctx, folder, r.VerifierKey(), nil)
+	if err == nil && state == nil { // what is wrong with it is told beside what it says
+		state, err = r.State(ctx)
+	}
+	if err != nil {
 		return nil, report.Verification{}, err
 	}
 	v := report.Verification{

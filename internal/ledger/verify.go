@@ -100,18 +100,25 @@ func (r *Report) OK() bool { return len(r.Problems) == 0 }
 // The error is for a folder that holds no ledger and a key that is none.
 // Whatever is wrong with a ledger is in Report.Problems.
 func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, error) {
+	rep, _, err := VerifyState(ctx, dir, verifierKey, anchored)
+	return rep, err
+}
+
+// VerifyState is Verify, which has to know what the entries come to, and gives
+// that as well; nil where anything is wrong with them.
+func VerifyState(ctx context.Context, dir, verifierKey string, anchored []byte) (Report, *State, error) {
 	rep := Report{VerifierKey: verifierKey, KeySource: KeyGiven, Problems: []Problem{}, Open: []OpenCredential{}}
 	a, err := readAbout(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && verifierKey == "":
-		return rep, fmt.Errorf("%s holds no ledger: it has no %s", dir, aboutFile)
+		return rep, nil, fmt.Errorf("%s holds no ledger: it has no %s", dir, aboutFile)
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Stat(dir); err != nil {
-			return rep, fmt.Errorf("no ledger: %w", err)
+			return rep, nil, fmt.Errorf("no ledger: %w", err)
 		}
 		rep.add(noIndex, "", "%s is missing", aboutFile)
 	case err != nil && verifierKey == "":
-		return rep, err
+		return rep, nil, err
 	case err != nil:
 		rep.add(noIndex, "", "%v", err)
 	case verifierKey == "":
@@ -121,19 +128,19 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 	}
 	v, err := note.NewVerifier(rep.VerifierKey)
 	if err != nil {
-		return rep, fmt.Errorf("public key %q: %w", rep.VerifierKey, err)
+		return rep, nil, fmt.Errorf("public key %q: %w", rep.VerifierKey, err)
 	}
 	rep.Origin, rep.Campaign = v.Name(), strings.TrimPrefix(v.Name(), Origin(""))
 
 	cp, kept, ok := checkpoints(&rep, dir, v, anchored)
 	if !ok {
-		return rep, nil
+		return rep, nil, nil
 	}
 	rep.Size, rep.Root = cp.Size, cp.Root
 	story := newAudit(&rep)
 	tree, err := rebuild(ctx, &rep, dir, cp, story)
 	if err != nil {
-		return rep, err
+		return rep, nil, err
 	}
 	for _, k := range kept {
 		if k.Size > cp.Size {
@@ -143,8 +150,10 @@ func Verify(ctx context.Context, dir, verifierKey string, anchored []byte) (Repo
 			rep.add(noIndex, "", "the ledger was rewritten: its first %d entries are not those that the anchored checkpoint signs", k.Size)
 		}
 	}
-	story.finish()
-	return rep, nil
+	if story.finish(); len(rep.Problems) > 0 {
+		return rep, nil, nil
+	}
+	return rep, story.state, nil
 }
 
 // checkpoints opens the folder's checkpoint and the anchored ones (kept), the

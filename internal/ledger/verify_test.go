@@ -272,3 +272,30 @@ func TestAKeyFileHoldsOneKey(t *testing.T) {
 	_, err = ReadKeyFile(path + ".missing")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// A report shows what the entries come to and whether they verify, and reads
+// them once.
+func TestVerifyGivesTheStateThatAReaderGives(t *testing.T) {
+	for name, entries := range map[string][]Entry{"accounts": story(), "a gateway": storyOfAGateway(), "a task": storyOfATask(), "a server left out": storyWithout("ldap-2")} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			l := f.open(t)
+			_, err := l.Append(t.Context(), entries)
+			require.NoError(t, err)
+			r, err := OpenReader(f.dir)
+			require.NoError(t, err)
+			want, err := r.State(t.Context())
+			require.NoError(t, err)
+			rep, got, err := VerifyState(t.Context(), f.dir, f.vkey, nil)
+			require.NoError(t, err)
+			require.True(t, rep.OK(), "%v", rep.Problems)
+			require.Equal(t, want, got)
+
+			flip(t, f.dir, tilePath(tileAt(entryLevel, 0, rep.Size)), 100)
+			rep, got, err = VerifyState(t.Context(), f.dir, f.vkey, nil)
+			require.NoError(t, err)
+			require.False(t, rep.OK())
+			require.Nil(t, got, "of a ledger with which something is wrong nothing is taken for true")
+		})
+	}
+}
