@@ -8,6 +8,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // A device that has another name in the next file, for it was renamed or
@@ -33,7 +34,8 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 	}
 	dead := map[string]bool{} // in a later campaign than those that follow
 	last := l.past.last
-	for _, r := range others { // the newest first
+	var later []ownmount.OtherRoll // of which it was not read what is dead
+	for _, r := range others {     // the newest first
 		if last != nil && last.OpenedAt.After(r.OpenedAt) {
 			addDead(dead, last.Dead)
 			last = nil
@@ -42,11 +44,19 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 		for _, was := range r.Open {
 			own := was.Problem == credential.OwnIdentity || was.Problem == credential.SameName
 			at := was.Authority == credential.VaultAuthority || l.c.Authority(was.Authority) != nil
-			if was.Subject != "" && at && !own && !known[was.ID] && !dead[was.ID] {
+			if was.Subject != "" && at && !own && !known[was.ID] {
 				open = append(open, was)
 			}
 		}
-		addDead(dead, r.Dead)
+		for ; len(open) > 0 && len(later) > 0; later = later[1:] {
+			ids, err := later[0].Dead(ctx)
+			if err != nil {
+				return fmt.Errorf("what campaigns of other devices left: %w; the listing was given up and nothing was changed", err)
+			}
+			addDead(dead, ids)
+		}
+		later = append(later, r)
+		open = slices.DeleteFunc(open, func(c credential.Credential) bool { return dead[c.ID] })
 		there, _, err := l.stillThere(ctx, open)
 		if err != nil {
 			return err

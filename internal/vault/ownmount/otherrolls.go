@@ -18,7 +18,10 @@ type OtherRoll struct {
 	Device, Campaign string
 	OpenedAt         time.Time
 	Open             []credential.Credential // those that are not dead
-	Dead             map[string]bool         // by ID
+
+	store *Store
+	index RollIndex
+	dead  map[credential.Ref]bool
 }
 
 // OtherRolls are the newest rolls of devices that are not this one, by these
@@ -60,12 +63,12 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 				if !idx.Outcomes {
 					return nil
 				}
-				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, Dead: map[string]bool{}}
-				if err := s.openOf(gctx, idx, &roll); err != nil {
-					return err
+				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, store: s, index: idx}
+				if roll.dead, err = s.deadRefs(gctx, rec.Campaign, idx.Snapshot); err == nil {
+					roll.Open, err = roll.open(gctx)
 				}
 				rolls <- roll
-				return nil
+				return err
 			}
 			return nil
 		})
@@ -80,50 +83,78 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 	return out, err
 }
 
-// openOf fills in what a roll has, page by page: rolls of others are read once,
-// and most of what they have is dead.
-func (s *Store) openOf(ctx context.Context, idx RollIndex, roll *OtherRoll) error {
-	dead, err := s.deadRefs(ctx, roll.Campaign, idx.Snapshot)
-	if err != nil {
-		return err
-	}
-	for n := range idx.Pages {
-		path := rollPath(roll.Campaign, idx.Snapshot, fmt.Sprintf("%s-%d", credentials, n))
-		_, err := s.withRollPage(ctx, path, func(text []byte) error { return roll.take(text, n, dead) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// take adds a page. The whole of it is decoded only where something is open.
-func (r *OtherRoll) take(text []byte, n int, dead map[credential.Ref]bool) error {
-	var ids struct {
-		Credentials []struct {
-			ID string `json:"id"`
-		} `json:"credentials"`
-	}
-	if err := json.Unmarshal(text, &ids); err != nil {
-		return err
-	}
-	var open []int
-	for i, c := range ids.Credentials {
-		if dead[credential.Ref{Page: n, Index: i}] {
-			r.Dead[c.ID] = true
+// open reads those that are not noted as dead. Most rolls have none, and then
+// no page is read: the index says how many each has.
+func (r *OtherRoll) open(ctx context.Context) (open []credential.Credential, err error) {
+	for n := range r.index.Pages {
+		if !r.someOpen(n) {
 			continue
 		}
-		open = append(open, i)
+		err := r.page(ctx, n, func(text []byte) error {
+			var p rollPage
+			if err := json.Unmarshal(text, &p); err != nil {
+				return err
+			}
+			for i, c := range p.Credentials {
+				if !r.dead[credential.Ref{Page: n, Index: i}] {
+					open = append(open, c)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	if len(open) == 0 {
-		return nil
+	return open, nil
+}
+
+// someOpen reports whether a page may have one that is not dead. Each
+// credential is in one run of the index; where they are not as many as were
+// listed, the page tells.
+func (r *OtherRoll) someOpen(page int) bool {
+	listed, open := 0, false
+	for _, w := range r.index.Waves {
+		for _, run := range w.Runs {
+			listed += run.Len()
+			for i := run.From; i < run.To && run.Page == page; i++ {
+				open = open || !r.dead[credential.Ref{Page: page, Index: i}]
+			}
+		}
 	}
-	var page rollPage
-	if err := json.Unmarshal(text, &page); err != nil {
-		return err
+	return open || listed != r.index.Listed
+}
+
+// Dead reads the ids of those that are dead.
+func (r *OtherRoll) Dead(ctx context.Context) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for n := range r.index.Pages {
+		err := r.page(ctx, n, func(text []byte) error {
+			var p struct {
+				Credentials []struct {
+					ID string `json:"id"`
+				} `json:"credentials"`
+			}
+			if err := json.Unmarshal(text, &p); err != nil {
+				return err
+			}
+			for i, c := range p.Credentials {
+				if r.dead[credential.Ref{Page: n, Index: i}] {
+					ids[c.ID] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	for _, i := range open {
-		r.Open = append(r.Open, page.Credentials[i])
-	}
-	return nil
+	return ids, nil
+}
+
+// page decodes a page that is read once: it does not push one that this
+// campaign has in memory out of it.
+func (r *OtherRoll) page(ctx context.Context, n int, decode func(text []byte) error) error {
+	_, err := r.store.withRollPage(ctx, rollPath(r.Campaign, r.index.Snapshot, fmt.Sprintf("%s-%d", credentials, n)), decode)
+	return err
 }

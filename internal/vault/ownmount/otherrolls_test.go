@@ -14,7 +14,7 @@ import (
 // What is open on the roll of another device is told, whole; of the rest the
 // ids are enough, and no page of it pushes one of this campaign's out of memory.
 func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
-	worker, _, _ := restricted(t, vault.WorkerPolicy)
+	worker, admin, c := restricted(t, vault.WorkerPolicy)
 	ctx := t.Context()
 	require.NoError(t, worker.OpenCampaign(ctx, CampaignRecord{Campaign: "others", Device: "vpn-01"}))
 	roll := vaulttest.NewRoll("others", 1200)
@@ -39,14 +39,24 @@ func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
 	require.Len(t, got, 1)
 	require.Equal(t, "vpn-01", got[0].Device)
 	require.Len(t, got[0].Open, 200)
-	require.Len(t, got[0].Dead, 1000)
+	gone, err := got[0].Dead(ctx)
+	require.NoError(t, err)
+	require.Len(t, gone, 1000)
 	all, err := worker.ReadPage(ctx, "others", idx.Snapshot, 1)
 	require.NoError(t, err)
 	require.Equal(t, all[3], got[0].Open[0], "which was dead, and is open again")
 	for _, c := range got[0].Open {
-		require.False(t, got[0].Dead[c.ID], c.ID)
+		require.False(t, gone[c.ID], c.ID)
 	}
 	require.Equal(t, 1, worker.pages.Len(), fmt.Sprint("the page that this test read", worker.pages.Keys()))
+
+	// A page of which all is dead is not read for what is open.
+	require.NoError(t, admin.Purge(ctx, "test", c.Vault.Mount, rollPath("others", idx.Snapshot, "credentials-0")))
+	again, err := worker.OtherRolls(ctx, "esg-01")
+	require.NoError(t, err)
+	require.Equal(t, got[0].Open, again[0].Open)
+	_, err = again[0].Dead(ctx)
+	require.True(t, vault.IsNotFound(err), "%v", err)
 
 	none, err := worker.OtherRolls(ctx, "vpn-01")
 	require.NoError(t, err)
