@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	jwt "github.com/hashicorp/vault-plugin-auth-jwt"
 	kv "github.com/hashicorp/vault-plugin-secrets-kv"
 	openldap "github.com/hashicorp/vault-plugin-secrets-openldap"
 	"github.com/hashicorp/vault/audit"
@@ -26,6 +27,8 @@ var authMethods = map[string]logical.Factory{
 	"approle":  approle.Factory,
 	"ldap":     ldap.Factory,
 	"userpass": userpass.Factory,
+	"jwt":      jwt.Factory,
+	"oidc":     jwt.Factory,
 }
 
 var auditDevices = map[string]audit.Factory{

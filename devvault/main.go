@@ -1,7 +1,7 @@
 // Command rollcall-devvault is a real Vault server for Rollcall's demo and
 // tests, made of Vault's own packages with just the engines that Rollcall
-// meets: kv, transit, pki, ldap (secrets), approle and userpass (auth), the
-// file audit device, in-memory and file storage.
+// meets: kv, transit, pki, ldap (secrets), approle, jwt and oidc, ldap and
+// userpass (auth), the file audit device, in-memory and file storage.
 //
 // It is not for production: it keeps its root token and its unseal key in
 // files beside its data and unseals itself. Vault's server is under the

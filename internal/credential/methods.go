@@ -21,10 +21,11 @@ const (
 	Programs
 	// MostlyPrograms do, as a rule. An entity does not show by what it logged
 	// in there: of a certificate, whether it lies in a device or on a person's
-	// card; of type jwt, whether a browser brought the token (the choice is
-	// each role's, developer.hashicorp.com/vault/docs/auth/jwt) or a pipeline
-	// did. So the type of the mount decides, and a person may accept the login
-	// by its name. At a mount of type oidc people log in by a browser.
+	// card; of type jwt, whether a browser brought the token or a pipeline did
+	// (the choice is the mount's configuration, which lets in one of them
+	// alone: vault-plugin-auth-jwt, jwtConfig.authType). So the type of the
+	// mount decides, and a person may accept the login by its name. At a mount
+	// of type oidc people log in by a browser.
 	MostlyPrograms
 )
 
