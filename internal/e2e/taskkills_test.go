@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ import (
 // moment is a step of a task's life: the request to Vault with which it is
 // done, or the one that anchors the ledger's entry of it.
 type moment struct {
-	method, path string // what the path holds, behind Rollcall's mount
+	method, path string // a pattern of what stands behind Rollcall's mount
 	entry        ledger.Event
 	before       bool // the process dies before Vault has it
 	victim       string
@@ -99,7 +100,7 @@ func (s *scythe) dies(r *http.Request, before bool) bool {
 	if at.entry != "" {
 		path = "data/checkpoints/"
 	}
-	if r.Method != method || !strings.HasPrefix(r.URL.Path, "/v1/rollcall/") || !strings.Contains(r.URL.Path, path) || at.entry != "" && entriesOf(s.ledger, at.entry) == 0 {
+	if r.Method != method || !strings.HasPrefix(r.URL.Path, "/v1/rollcall/") || !regexp.MustCompile(path).MatchString(r.URL.Path) || at.entry != "" && entriesOf(s.ledger, at.entry) == 0 {
 		return false
 	}
 	s.at = nil
@@ -107,8 +108,14 @@ func (s *scythe) dies(r *http.Request, before bool) bool {
 	return at.victim != "engine" // whoever asked lives
 }
 
-// entriesOf counts the entries of an event in a folder of ledgers.
+// entriesOf counts the entries of an event in the newest of a folder of
+// ledgers.
 func entriesOf(dir string, event ledger.Event) (n int) {
+	all, _ := filepath.Glob(filepath.Join(dir, "*", "ledger.json"))
+	if len(all) == 0 {
+		return 0
+	}
+	dir = filepath.Dir(all[len(all)-1])
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(path, "entries") {
 			return nil
