@@ -36,7 +36,7 @@ func TestEachMistakeInWhatPeopleSayOfTheDeviceIsToldWithItsFileAndLine(t *testin
 	good := map[string]string{
 		"campaign.yaml":         gatewayFile,
 		"gateway.yaml":          strings.Replace(gateway, "kind: directory-bind, what: accounts for lookups", "kind: shared-secret, what: a shared secret", 1),
-		"contained-esg-01.yaml": "device: esg-01\nhow: off\nat: 2026-11-28T21:40:00Z\nby: jo\n",
+		"contained-esg-01.yaml": "device: esg-01\nhow: off\nat: 2023-06-08T08:00:00Z\nby: jo\n",
 		"answers.yaml":          "device: esg-01\nprofile: gateway\nby: jo@desk\non: 2026-11-28\nanswers:\n  lookup: covered\n  seal: {none: no TLS}\n  users: {later: ask them, owner: jo, due: 2999-01-01}\n",
 		"tasks.yaml":            "- {kind: shared-secret, name: radius, line: lookup, due: 8h, owner: people/alice}\n",
 	}
@@ -66,7 +66,7 @@ func TestEachMistakeInWhatPeopleSayOfTheDeviceIsToldWithItsFileAndLine(t *testin
 		"covered by none":             {"answers.yaml", "{none: no TLS}", "covered", "answers.yaml:7: seal (tls-key): says covered, and no credential of the roll answers it"},
 		"later without an owner":      {"answers.yaml", ", owner: jo", "", "answers.yaml:8: users: later needs an owner"},
 		"later without a due date":    {"answers.yaml", ", due: 2999-01-01", "", "answers.yaml:8: users: later needs a due date"},
-		"contained in the future":     {"contained-esg-01.yaml", "2026-11-28T21:40:00Z", tomorrow, "contained-esg-01.yaml:3: at: lies in the future"},
+		"contained in the future":     {"contained-esg-01.yaml", "2023-06-08T08:00:00Z", tomorrow, "contained-esg-01.yaml:3: at: lies in the future"},
 		"a value for an answer":       {"answers.yaml", "lookup: covered", "lookup: " + planted, "answers.yaml:6: lookup: must be covered, or a mapping"},
 		"a value for a path":          {"campaign.yaml", "kv/apps/other#password", planted, "campaign.yaml:6: exclude[0].path: must be a Vault reference: mount/path#field"},
 		"a value in a path of a task": {"tasks.yaml", "line: lookup", "path: " + planted, "tasks.yaml:1: path: leave it out"},
@@ -95,10 +95,13 @@ func TestEachMistakeInWhatPeopleSayOfTheDeviceIsToldWithItsFileAndLine(t *testin
 			require.Nil(t, kept, "no campaign was begun")
 		})
 	}
+	gone := u.with("VAULT_TOKEN="+expiredToken(t, e)).run("tasks", "done", "radius", "--end", "1")
+	require.Equal(t, 1, gone.code)
+	require.Contains(t, gone.err, "the token is expired or revoked; log in again")
 	future := u.run("contain", "--how", "off", "--at", tomorrow)
 	require.Equal(t, 1, future.code)
 	require.Contains(t, future.err, "--at lies in the future")
-	require.Contains(t, u.run("contain", "--how", "off", "--at", "2026-11-28T21:40:00Z", "--note", "as https://jo:"+planted+"@fw says").err, "--note holds an address with a login in it")
+	require.Contains(t, u.run("contain", "--how", "off", "--at", "2023-06-08T08:00:00Z", "--note", "as https://jo:"+planted+"@fw says").err, "--note holds an address with a login in it")
 	for flag, why := range map[string]string{"--override": "--override holds a token of Vault", "--unanswered": "--unanswered holds a token of Vault"} {
 		r := u.run("run", flag, "hvs."+strings.Repeat("CAESIPL4", 6))
 		require.Equal(t, 1, r.code, r.out+r.err)

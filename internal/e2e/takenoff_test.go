@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rollcall/internal/credential"
 	"rollcall/internal/estate"
 	"rollcall/internal/ledger"
 )
@@ -93,5 +94,18 @@ func TestACredentialThatIsTakenOffTheRollBehindItsBackIsNoCleanEnd(t *testing.T)
 			require.Equal(t, &ledger.End{Complete: true, Clean: true}, u.ledger().End)
 		})
 	}
+	// The answers: a campaign goes on with those that it began with, which are in
+	// its ledger, and the next one does not begin without them.
+	f := &fate{people: &people{u, e.Vault.Client()}, scythe: s}
+	f.dies("answers", moment{path: "data/staging/", victim: "worker"}, u, "run")
+	answers := filepath.Join(e.Dir, "answers.yaml")
+	text, err := os.ReadFile(answers)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(answers, []byte(strings.Replace(string(text), "lookup: covered", "lookup: {none: it looked nothing up}", 1)), 0o644))
+	u.refuses("runs with another campaign file than", "run")
+	u.must("run", "--as-started")
+	require.Len(t, u.ledger().Answering("lookup"), 2)
+	require.Equal(t, credential.Covered, u.ledger().AnswerTo("lookup").Answer)
+	u.refuses("lookup (directory-bind): says none, and 2 credentials of the roll answer it", "run")
 	requireConsumersServed(t, e)
 }
