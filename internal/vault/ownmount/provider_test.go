@@ -112,7 +112,7 @@ func TestWhoLogsInByAProviderOfIdentities(t *testing.T) {
 		method   string
 		settings map[string]any
 	}{"corp-oidc": {"oidc", browsers}, "ci": {"jwt", tokens}, "misnamed": {"oidc", tokens}} {
-		require.NoError(t, api.Sys().EnableAuthWithOptions(mount, &vaultapi.EnableAuthOptions{Type: m.method}))
+		require.NoError(t, api.Sys().EnableAuthWithOptions(mount, &vaultapi.EnableAuthOptions{Type: m.method}), "a bin/rollcall-devvault from before it had this method: make build")
 		write("auth/"+mount+"/config", m.settings)
 		write("auth/"+mount+"/role/pipeline", map[string]any{"role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault"})
 	}
