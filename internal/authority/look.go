@@ -33,8 +33,20 @@ type Seen struct {
 	// Resets are the accounts, by Subject, that may come to reset others, with
 	// what shows it.
 	Resets map[string]string
+	// Binds are the accounts of other authorities with which it works there.
+	Binds []Bind
 	// Hidden is what could not be looked at.
 	Hidden []Hidden
+}
+
+// Bind is an account of another authority, whose password stands in a
+// configuration where nobody brings a new one.
+type Bind struct {
+	Name  string   // as it is there: a DN, or any name that logs in
+	URLs  []string // where it logs in; empty: that does not show
+	Below string   // where it looks for accounts, as a DN; empty: anywhere
+	Where string   // the place, for people
+	Mend  string   // how a person writes another password there
 }
 
 // Add notes a problem of an account.

@@ -225,6 +225,9 @@ const (
 	// Vault: by a token that no login of the roll made, or a login that no
 	// source lists.
 	FindingReader FindingCode = "other-reader"
+	// FindingAlsoReadable: a stolen login of the roll, or whoever reads a path
+	// of it, reads more in Vault than the roll has.
+	FindingAlsoReadable FindingCode = "also-readable"
 	// FindingNewReader: such a token was made after the listing.
 	FindingNewReader FindingCode = "reader-since-listing"
 	// FindingAudit: whether an audit device of Vault writes values as they are
@@ -274,6 +277,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
+	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
 		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent
 }

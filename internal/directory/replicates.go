@@ -1,8 +1,11 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +29,7 @@ type replicator struct {
 	dn    string // empty for one that is known by its login alone
 	login string // authcid of a SASL bind
 	how   string // for people
+	at    string // the URL where it logs in; empty: that does not show
 }
 
 // replicators are those that the configuration of one server shows. hidden says
@@ -55,6 +59,9 @@ func (c *Client) LookAt(ctx context.Context, accounts []authority.Account) (seen
 			id, err := c.meant(ctx, r)
 			if err != nil {
 				return seen, err
+			}
+			if id == "" {
+				seen.Binds = append(seen.Binds, r.bind(s.name))
 			}
 			for _, a := range accounts {
 				if r.means(a, id) {
@@ -134,6 +141,19 @@ func (c *Client) accountsOf(ctx context.Context, r replicator) (ids []string, er
 	return ids, err
 }
 
+// bind is one that is no account of this directory, as it may be another's: of
+// a proxy, or of an agreement with a domain.
+func (r replicator) bind(server string) authority.Bind {
+	b := authority.Bind{Name: r.dn, Where: server + ": " + r.how, Mend: "write it into that configuration, on every server that has it"}
+	if b.Name == "" {
+		b.Name = r.login
+	}
+	if r.at != "" {
+		b.URLs = strings.Fields(r.at)
+	}
+	return b
+}
+
 func few(lines []string) []string {
 	const most = 6
 	if len(lines) <= most {
@@ -182,11 +202,15 @@ func (openLDAP) replicators(ctx context.Context, c *Client, server string) (out 
 	shown := false
 	// Three values decide (RFC 4511 section 4.5.1.7): an entry matches the
 	// absence of an attribute only where it may be searched.
-	err = c.Search(ctx, server, "cn=config", "(|"+filter.String()+"(!(olcSyncrepl=*)))", bindSettings, func(e Entry) error {
+	err = c.Search(ctx, server, "cn=config", "(|"+filter.String()+"(!(olcSyncrepl=*)))", append(slices.Clone(bindSettings), "olcDbURI"), func(e Entry) error {
 		shown = true
 		for _, name := range bindSettings {
 			for _, value := range e.Attrs[name] {
-				if r, ok := bindOf(name, value); ok {
+				r, ok := bindOf(name, value)
+				if r.at == "" {
+					r.at = proxied(e)
+				}
+				if ok {
 					out.of = append(out.of, r)
 				}
 			}
@@ -202,6 +226,20 @@ func (openLDAP) replicators(ctx context.Context, c *Client, server string) (out 
 	return out, nil
 }
 
+// proxied are the URLs of the servers that a proxy asks. Those of a meta
+// backend have a part of its tree behind them, and may be quoted.
+func proxied(e Entry) string {
+	var out []string
+	for _, value := range e.Attrs["olcDbURI"] {
+		for _, at := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ,\"\t", r) }) {
+			if u, err := url.Parse(at); err == nil && u.Host != "" {
+				out = append(out, u.Scheme+"://"+u.Host)
+			}
+		}
+	}
+	return strings.Join(out, " ")
+}
+
 // bindOf reads a setting: words of the form name=value, the value in quotes or
 // not, or a DN alone. The password in it is left where it is.
 func bindOf(setting, value string) (r replicator, ok bool) {
@@ -210,6 +248,7 @@ func bindOf(setting, value string) (r replicator, ok bool) {
 	r.dn, r.login = words["binddn"], words["authcid"]
 	if provider := words["provider"]; provider != "" {
 		r.how += " (provider " + provider + ")"
+		r.at = provider
 	}
 	if len(words) == 0 {
 		r.dn = strings.TrimSpace(value)
@@ -256,7 +295,7 @@ func settingWords(text string) map[string]string {
 // multiplexor.
 func (ds389) replicators(ctx context.Context, c *Client, server string) (out replicators, err error) {
 	const tree, plugins = "cn=mapping tree,cn=config", "cn=chaining database,cn=plugins,cn=config"
-	attrs := []string{"nsDS5ReplicaBindDN", "nsDS5ReplicaBindDNGroup", "nsMultiplexorBindDN", "nsDS5ReplicaHost"}
+	attrs := []string{"nsDS5ReplicaBindDN", "nsDS5ReplicaBindDNGroup", "nsMultiplexorBindDN", "nsDS5ReplicaHost", "nsDS5ReplicaPort", "nsFarmServerURL"}
 	groups := map[string]bool{}
 	// seen is whether the server shows it to us that an entry has none, too.
 	look := func(base, filter string) (seen bool, err error) {
@@ -264,13 +303,15 @@ func (ds389) replicators(ctx context.Context, c *Client, server string) (out rep
 			seen = true
 			for _, dn := range e.Attrs["nsDS5ReplicaBindDN"] {
 				how := "it may send it changes (nsDS5ReplicaBindDN of its replica)"
+				at := ""
 				if host := e.First("nsDS5ReplicaHost"); host != "" {
 					how = "it sends changes to " + host + " by it (nsDS5ReplicaBindDN of an agreement)"
+					at = "ldap://" + net.JoinHostPort(host, cmp.Or(e.First("nsDS5ReplicaPort"), "389"))
 				}
-				out.of = append(out.of, replicator{dn: dn, how: how})
+				out.of = append(out.of, replicator{dn: dn, how: how, at: at})
 			}
 			for _, dn := range e.Attrs["nsMultiplexorBindDN"] {
-				out.of = append(out.of, replicator{dn: dn, how: "it chains requests by it (nsMultiplexorBindDN)"})
+				out.of = append(out.of, replicator{dn: dn, how: "it chains requests by it (nsMultiplexorBindDN)", at: e.First("nsFarmServerURL")})
 			}
 			for _, dn := range e.Attrs["nsDS5ReplicaBindDNGroup"] {
 				groups[dn] = true

@@ -70,6 +70,20 @@ func TestAnAccountByWhichOpenLDAPServersLogInToEachOtherIsSeenWhereTheConfigurat
 		require.Equal(t, []credential.Problem{credential.Replicates}, now[id], dn)
 	}
 
+	// To a directory of another tree it is an account of another authority.
+	proxy := configOf(chains)
+	proxy.Base = "dc=another,dc=org"
+	looked, err := open(t, proxy, provider.BinderPassword).LookAt(t.Context(), nil)
+	require.NoError(t, err)
+	var chained authority.Bind
+	for _, b := range looked.Binds {
+		if b.Name == provider.BinderDN {
+			chained = b
+		}
+	}
+	require.Contains(t, chained.Where, "olcDbIDAssertBind")
+	require.Equal(t, []string{provider.LDAPS()}, chained.URLs)
+
 	// As usual, it is shown to nobody.
 	closed := startSlapd(t, lab.SlapdOptions{CA: ca, ReplicaOf: provider})
 	d.Servers = []string{provider.LDAPS(), closed.LDAPS()}
@@ -97,14 +111,15 @@ func TestAnAccountByWhichOpenLDAPServersLogInToEachOtherIsSeenWhereTheConfigurat
 func TestTheNameInASettingOfSlapdIsReadAndThePasswordIsNot(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]replicator{
-		`{0}rid=001 provider=ldaps://a:636 bindmethod=simple binddn="uid=svc,ou=x y,dc=org" credentials="a binddn=uid=other"`: {dn: "uid=svc,ou=x y,dc=org", how: "it is in olcSyncrepl (provider ldaps://a:636)"},
-		`rid=2 provider=ldap://b bindmethod=sasl saslmech=DIGEST-MD5 authcid=svc credentials=x`:                               {login: "svc", how: "it is in olcSyncrepl (provider ldap://b)"},
+		`{0}rid=001 provider=ldaps://a:636 bindmethod=simple binddn="uid=svc,ou=x y,dc=org" credentials="a binddn=uid=other"`: {dn: "uid=svc,ou=x y,dc=org", how: "it is in olcSyncrepl (provider ldaps://a:636)", at: "ldaps://a:636"},
+		`rid=2 provider=ldap://b bindmethod=sasl saslmech=DIGEST-MD5 authcid=svc credentials=x`:                               {login: "svc", how: "it is in olcSyncrepl (provider ldap://b)", at: "ldap://b"},
 		`mode=self flags=prescriptive bindmethod=simple binddn=cn=proxy,dc=org credentials=x`:                                 {dn: "cn=proxy,dc=org", how: "it is in olcSyncrepl"},
 	} {
 		got, ok := bindOf("olcSyncrepl", text)
 		require.True(t, ok)
 		require.Equal(t, want, got, text)
 	}
+	require.Equal(t, "ldaps://a:636 ldap://b", proxied(Entry{Attrs: map[string][]string{"olcDbURI": {"{0}\"ldaps://a:636/ou=x,dc=org ldap://b\"", "c"}}}), "of a meta backend")
 	_, ok := bindOf("olcDbIDAssertBind", `mode=legacy bindmethod=none`)
 	require.False(t, ok)
 	require.True(t, replicator{login: "SVC"}.means(authority.Account{Names: []string{"svc"}}, ""))

@@ -47,6 +47,45 @@ func (l *lister) lookAround(ctx context.Context, known accounts) (map[string]aut
 		}
 		out[name] = seen
 	}
+	for _, name := range l.c.Authorities() {
+		// One of which nothing is on the roll may work with an account of
+		// another one that is.
+		looks, ok := l.looker(name)
+		if _, asked := out[name]; asked || !ok || len(of) == 0 {
+			continue
+		}
+		seen, err := looks.LookAt(ctx, nil)
+		if err != nil {
+			return nil, fmt.Errorf("looking at the servers of %s: %w; the listing was given up and nothing was changed: check that they answer (rollcall doctor), then list again", l.c.Called(name), err)
+		}
+		out[name] = authority.Seen{Binds: seen.Binds}
+	}
+	return out, nil
+}
+
+// bindElsewhere are the accounts of one authority with which another one of the
+// file works.
+func (l *lister) bindElsewhere(ctx context.Context, around map[string]authority.Seen) (out []vaultUse, err error) {
+	for _, name := range slices.Sorted(maps.Keys(around)) {
+		for _, b := range around[name].Binds {
+			urls := b.URLs
+			if len(urls) == 0 {
+				urls = []string{""} // it may be any
+			}
+			in, err := l.asks(ctx, urls, &authMount{below: b.Below})
+			if err != nil {
+				return nil, err
+			}
+			delete(in, name) // it says so itself
+			u := vaultUse{at: b.Where, names: []string{b.Name}, in: in, by: l.c.Called(name), mend: b.Mend}
+			if len(in) > 0 {
+				if _, err = l.meant(ctx, &u); err != nil {
+					return nil, err
+				}
+				out = append(out, u)
+			}
+		}
+	}
 	return out, nil
 }
 

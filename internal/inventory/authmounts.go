@@ -78,6 +78,11 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 	}
 	for _, at := range slices.Sorted(maps.Keys(got)) {
 		about, _ := got[at].(map[string]any)
+		if about["type"] == "kerberos" {
+			if err := l.kerberosBind(ctx, strings.Trim(at, "/")); err != nil {
+				return err
+			}
+		}
 		if method, _ := about["type"].(string); !ldapMounts[method] {
 			continue
 		}
@@ -119,6 +124,28 @@ func (l *lister) eachLDAPMount(ctx context.Context, each func(m *authMount, conf
 		}
 	}
 	return nil
+}
+
+// kerberosBind notes with whom an auth mount of type kerberos looks people up
+// (https://developer.hashicorp.com/vault/api-docs/auth/kerberos#configure-ldap).
+func (l *lister) kerberosBind(ctx context.Context, mount string) error {
+	at := "auth/" + mount + "/config/ldap"
+	read, err := l.vault.API().Logical().ReadWithContext(ctx, at)
+	switch {
+	case vault.Answered(err, http.StatusForbidden):
+		l.notShown("auth/"+mount, "it is an auth mount of type kerberos, and this login may not read with whom it binds to a directory (%s): if that is an account of the roll, every login there ends with its new password", at)
+		return nil
+	case notShown(err), err == nil && read == nil:
+		return nil // it asks no directory
+	case err != nil:
+		return vaultError("read", at, err)
+	}
+	text := func(key string) string { v, _ := read.Data[key].(string); return strings.TrimSpace(v) }
+	in, err := l.asks(ctx, strings.Split(text("url"), ","), &authMount{below: text("userdn"), upn: text("upndomain")})
+	if err != nil || len(in) == 0 || text("binddn") == "" {
+		return err
+	}
+	return l.noteUse(ctx, "auth/"+mount, vaultUse{at: at, names: []string{text("binddn")}, in: in})
 }
 
 // readMounts lists mounts; none, with a warning, where our login may not.

@@ -61,6 +61,7 @@ func (l *lister) askKeeping(c Candidate) {
 	l.settings.Go(func() error {
 		defer close(k.done)
 		k.is, k.err = l.vault.Keeping(l.ctx, p)
+		l.noteOlder(p, k.is)
 		return nil
 	})
 }
@@ -69,7 +70,9 @@ func (l *lister) askKeeping(c Candidate) {
 func (l *lister) keeping(ctx context.Context, p credential.Path) (vault.Keeping, error) {
 	k := l.keepings[secretPathOf(p)]
 	if k == nil {
-		return l.vault.Keeping(ctx, p)
+		is, err := l.vault.Keeping(ctx, p)
+		l.noteOlder(p, is)
+		return is, err
 	}
 	select {
 	case <-k.done:

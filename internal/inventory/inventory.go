@@ -11,6 +11,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/config"
@@ -141,7 +142,11 @@ func (l *lister) mergedWith(ctx context.Context, known accounts, own ownIdentiti
 	if err := l.keptByEngines(ctx); err != nil {
 		return nil, nil, err
 	}
-	lost.resets, lost.around, lost.logins, lost.uses = resets, around, logins, l.uses
+	elsewhere, err := l.bindElsewhere(ctx, around)
+	if err != nil {
+		return nil, nil, err
+	}
+	lost.resets, lost.around, lost.logins, lost.uses = resets, around, logins, slices.Concat(l.uses, elsewhere)
 	return mergeAll(l.withoutTasks(), l.candidates, known, own, lost)
 }
 
@@ -164,6 +169,9 @@ func (l *lister) lookAtRoll(ctx context.Context, roll *credential.Roll) error {
 		return err
 	}
 	if err := l.otherReaders(ctx, roll); err != nil {
+		return err
+	}
+	if err := l.tellOlder(ctx, roll); err != nil {
 		return err
 	}
 	return l.couldHaveMade(ctx, roll)

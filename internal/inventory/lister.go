@@ -124,6 +124,7 @@ type lister struct {
 	engines    []*engine                  // of Vault, that may work with an account of the campaign
 	hosts      sync.Map                   // addresses by host, as this machine sees them
 	spellings  sync.Map                   // what directories call entries, by reference: asked
+	older      sync.Map                   // versions of secrets besides the present one: olderVersions
 	folders    sync.Map                   // names in folders of auth mounts, by path: listOnce
 	entries    sync.Map                   // AppRoles and users, by path: roleOnce
 	groups     sync.Map                   // policies of groups of Vault's identities, by id

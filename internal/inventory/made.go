@@ -54,14 +54,19 @@ func (m madeBy) add(found []powers.Power, login string) {
 func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error {
 	p := preview{api: l.vault.API(), policies: map[string]*string{}}
 	m := madeBy{map[string]*made{}, remadeBy(roll)}
+	also := alsoReads{map[string]*alsoRead{}, map[string]*powers.ACL{}}
 	for _, c := range roll.Credentials {
-		if !c.Kind.OpensVault() || c.Subject == "" || c.Own || c.Problem == credential.SameName {
+		if !c.Kind.OpensVault() && !c.Kind.OnlyEnds() || c.Subject == "" || c.Own || c.Problem == credential.SameName {
 			continue
 		}
 		var r credential.Reach
 		texts, shown, err := p.texts(ctx, c, &r)
 		if err != nil {
 			return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
+		}
+		also.add(texts, c.Name)
+		if c.Kind.OnlyEnds() {
+			continue // what it made goes with it
 		}
 		own := ownPaths(c)
 		if !shown {
@@ -75,7 +80,10 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 		}
 		m.add(found, c.Name)
 	}
-	if err := l.accountsCouldHaveMade(ctx, &p, roll, m); err != nil {
+	if err := l.accountsCouldHaveMade(ctx, &p, roll, m, also); err != nil {
+		return err
+	}
+	if err := l.tellAlsoRead(ctx, also, roll); err != nil {
 		return err
 	}
 	for _, place := range slices.Sorted(maps.Keys(m.at)) {

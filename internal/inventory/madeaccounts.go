@@ -15,9 +15,10 @@ import (
 // that log in at auth mounts of type ldap: by the policies that a mount, a
 // group or their entity gives them. Many accounts get the same; those are
 // looked at once.
-func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *credential.Roll, m madeBy) error {
+func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *credential.Roll, m madeBy, also alsoReads) error {
 	known := map[string][]powers.Power{} // by the policies
-	mounts := map[string]bool{}          // at which accounts of the roll log in
+	reads := map[string][]string{}
+	mounts := map[string]bool{} // at which accounts of the roll log in
 	for _, c := range roll.Credentials {
 		if c.Own || len(c.Logins) == 0 {
 			continue
@@ -31,15 +32,16 @@ func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *cr
 		}
 		key := strings.Join(policies, "\x00")
 		if _, ok := known[key]; !ok {
-			found, unknown, err := p.powersOf(ctx, policies)
+			found, texts, unknown, err := p.powersOf(ctx, policies)
 			if err != nil {
 				return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
 			}
 			if unknown != "" {
 				l.warnMade("auth/"+c.Logins[0].Mount, "what "+c.Name+" and whoever else of the roll gets the same policies there "+notKnown+", for "+unknown)
 			}
-			known[key] = found
+			known[key], reads[key] = found, texts
 		}
+		also.add(reads[key], c.Name)
 		m.add(known[key], c.Name)
 	}
 	for _, at := range l.mounts {
@@ -70,7 +72,7 @@ func (l *lister) groupCouldHaveMade(ctx context.Context, p *preview, at *authMou
 		policies = append(policies, of...)
 	}
 	slices.Sort(policies)
-	found, unknown, err := p.powersOf(ctx, slices.Compact(policies))
+	found, _, unknown, err := p.powersOf(ctx, slices.Compact(policies))
 	if err != nil {
 		return err
 	}
@@ -89,10 +91,10 @@ func (l *lister) groupCouldHaveMade(ctx context.Context, p *preview, at *authMou
 	return nil
 }
 
-// powersOf reads policies by their names. unknown says what is not known of
+// powersOf reads policies by their names, and gives their texts too. unknown says what is not known of
 // them; empty: all is.
-func (p *preview) powersOf(ctx context.Context, policies []string) (found []powers.Power, unknown string, err error) {
-	var texts, hidden []string
+func (p *preview) powersOf(ctx context.Context, policies []string) (found []powers.Power, texts []string, unknown string, err error) {
+	var hidden []string
 	for _, name := range append([]string{"default"}, policies...) {
 		if name == "" {
 			unknown = "this login may not read all that gives it policies (auth/+/users/+, auth/+/groups/+, identity/lookup/entity, identity/group/id/+): run rollcall init again"
@@ -100,7 +102,7 @@ func (p *preview) powersOf(ctx context.Context, policies []string) (found []powe
 		}
 		text, err := p.policy(ctx, name)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 		if text == nil {
 			hidden = append(hidden, name)
@@ -113,7 +115,7 @@ func (p *preview) powersOf(ctx context.Context, policies []string) (found []powe
 	}
 	found, err = powers.In(nil, texts...)
 	if err != nil {
-		return nil, err.Error(), nil
+		return nil, nil, err.Error(), nil
 	}
-	return found, unknown, nil
+	return found, texts, unknown, nil
 }

@@ -73,7 +73,11 @@ var passwordless = []credential.Problem{credential.NotAnAccount, credential.NoPa
 // namesakes are the accounts of all authorities that have the name of an
 // account which the roll has at another one.
 func (l *lister) namesakes(ctx context.Context, roll *credential.Roll, own ownIdentities) ([]*namesake, error) {
-	if len(l.c.Authorities()) == 0 {
+	// In the plain case nobody has a namesake, and nobody's names are gathered.
+	if all := l.c.Authorities(); len(all) == 0 || len(all) == 1 && !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
+		login := c.Kind.Traits().Login
+		return login != nil && login.BareName
+	}) {
 		return nil, nil
 	}
 	all, known := l.namesOf(roll, own), map[string]bool{}

@@ -30,6 +30,9 @@ type vaultUse struct {
 	// write is what a person writes at the place after a rotation, where Vault
 	// binds; empty: bindpass.
 	write string
+	// by is the authority that binds with it elsewhere, where that is not Vault,
+	// and mend what a person does there after a rotation.
+	by, mend string
 	// unsure is the question where the place may be about another authority's
 	// account of that name; empty: it is about this one.
 	unsure string
@@ -38,7 +41,10 @@ type vaultUse struct {
 func (u vaultUse) keeps() bool { return u.rotate != "" }
 
 func (u vaultUse) problem() credential.Problem {
-	if u.keeps() {
+	switch {
+	case u.by != "":
+		return credential.KeptElsewhere
+	case u.keeps():
 		return credential.KeptByVault
 	}
 	return credential.VaultsBind
@@ -108,6 +114,10 @@ func rdnOf(dn string) (values []string) {
 
 // told says what a rotation from here would do.
 func (u vaultUse) told() string {
+	if u.by != "" {
+		return fmt.Sprintf("%s itself binds with it elsewhere (%s): from its new password on whatever goes through there is refused, everybody's logins among it. "+
+			"Give it an account of its own there, that the device never had, and list again; or accept it by name, and right after the rotation: %s", u.by, u.at, u.mend) + u.unsure
+	}
 	if u.keeps() {
 		return fmt.Sprintf("Vault itself keeps its password (%s), sets it at its own times, and gives it to whoever asks there: after a reset from here it would go on giving the old one, and its next own reset would cut off what reads the new one elsewhere. "+
 			"Rotate it there: %s; then exclude it, or accept it if nothing reads it there any more", u.at, u.rotate) + u.unsure

@@ -168,6 +168,11 @@ func (s *System) LookAt(ctx context.Context, accounts []authority.Account) (auth
 		return authority.Seen{}, err
 	}
 	seen := authority.Seen{Resets: view.power, Hidden: hidden}
+	for i, a := range view.of {
+		if a != nil {
+			seen.Binds = append(seen.Binds, binds(view.servers[i], a.rules)...)
+		}
+	}
 	for id, r := range roles {
 		for _, p := range view.problems(r) {
 			seen.Add(id, p)

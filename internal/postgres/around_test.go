@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,12 @@ func TestARoleThatIsLetInByAnythingButItsPasswordIsSeenOnEveryServer(t *testing.
 			seen := lookAt(t, s, append([]string{indirect, plain, super}, ids["by_trust"], ids["by_password"], ids["by_md5"], ids["by_reject"], ids["by_cert"], ids["by_ldap"])...)
 			require.Contains(t, told(seen, ids["by_trust"], credential.NotAsked), primary.URL()+": line 1 of pg_hba.conf (hostssl, database all, from 127.0.0.1) lets it in without a password (trust)")
 			require.Contains(t, told(seen, ids["by_cert"], credential.NotAsked), "by something else than its password (cert)")
+			require.NotEmpty(t, seen.Binds, "it looks people up in a directory")
+			for _, b := range seen.Binds {
+				require.Equal(t, "uid=esg,ou=people,dc=org", b.Name)
+				require.Equal(t, []string{"ldap://127.0.0.1:1"}, b.URLs)
+				require.NotContains(t, fmt.Sprint(b), "of-the-line", "the password stays in the server")
+			}
 			for _, id := range []string{ids["by_ldap"], indirect} {
 				require.Contains(t, told(seen, id, credential.NotAsked), "checked elsewhere (ldap)")
 			}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"rollcall/internal/authority"
 )
 
 // Rule is a line of pg_hba.conf as the server reads the file now
@@ -18,7 +20,13 @@ type Rule struct {
 	Roles     []string
 	Address   string // a name, an address, or one with a prefix length
 	Method    string
-	Error     string // the line is of no use, and so is the whole file at the next reload
+	// Of a line that has passwords checked by a directory: as whom the server
+	// looks people up there, at which servers, and below which entry. The
+	// password stands in the line and is not read.
+	BindDN string
+	At     []string
+	Below  string
+	Error  string // the line is of no use, and so is the whole file at the next reload
 }
 
 // Rules are the lines of pg_hba.conf of one server; false where our identity
@@ -42,7 +50,9 @@ func (c *Client) Rules(ctx context.Context, server string) ([]Rule, bool, error)
 
 func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	rows, err := c.Query(ctx, `SELECT line_number, coalesce(type, ''), coalesce(database, '{}'), coalesce(user_name, '{}'),
-		coalesce(address, ''), coalesce(netmask, ''), coalesce(auth_method, ''), coalesce(error, '') FROM pg_catalog.pg_hba_file_rules`) // in the order in which they are tried
+		coalesce(address, ''), coalesce(netmask, ''), coalesce(auth_method, ''), coalesce(error, ''),
+		ARRAY(SELECT o FROM unnest(options) o WHERE split_part(o, '=', 1) IN ('ldapserver', 'ldapport', 'ldapbinddn', 'ldapbasedn'))
+		FROM pg_catalog.pg_hba_file_rules`) // in the order in which they are tried
 	if err != nil {
 		return nil, err
 	}
@@ -50,13 +60,56 @@ func (c *session) rules(ctx context.Context) ([]Rule, error) {
 	for rows.Next() {
 		var r Rule
 		var mask string
-		if err := rows.Scan(&r.Line, &r.Type, &r.Databases, &r.Roles, &r.Address, &mask, &r.Method, &r.Error); err != nil {
+		var options []string
+		if err := rows.Scan(&r.Line, &r.Type, &r.Databases, &r.Roles, &r.Address, &mask, &r.Method, &r.Error, &options); err != nil {
 			return nil, err
 		}
+		r.asksDirectory(options)
 		r.Address = withMask(r.Address, mask)
 		out = append(out, r)
 	}
 	return out, rows.Err()
+}
+
+// asksDirectory reads the options of a line of the method ldap (PostgreSQL 15
+// documentation, 21.10). Several servers stand in one option, with blanks
+// between them.
+func (r *Rule) asksDirectory(options []string) {
+	port, servers := "", ""
+	for _, o := range options {
+		switch name, value, _ := strings.Cut(o, "="); name {
+		case "ldapserver":
+			servers = value
+		case "ldapport":
+			port = value
+		case "ldapbinddn":
+			r.BindDN = value
+		case "ldapbasedn":
+			r.Below = value
+		}
+	}
+	for _, host := range strings.Fields(servers) {
+		at := "ldap://" + host
+		if strings.Contains(host, ":") && !strings.Contains(host, "[") { // an IPv6 address
+			at = "ldap://[" + host + "]"
+		}
+		if port != "" {
+			at += ":" + port
+		}
+		r.At = append(r.At, at)
+	}
+}
+
+// binds is as whom a server logs in to directories to check passwords.
+func binds(server string, rules []Rule) (out []authority.Bind) {
+	for _, r := range rules {
+		if r.BindDN != "" && r.Error == "" {
+			out = append(out, authority.Bind{Name: r.BindDN, URLs: r.At, Below: r.Below,
+				Where: fmt.Sprintf("line %d of pg_hba.conf of %s", r.Line, server),
+				Mend:  "write it there as ldapbindpasswd, on every server that has such a line, and SELECT pg_reload_conf()"})
+		}
+	}
+	return out
 }
 
 // withMask writes an address with its prefix length, where it has a mask that

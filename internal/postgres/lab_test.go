@@ -34,7 +34,7 @@ var ways = []string{
 	"hostssl all +by_md5 127.0.0.1/32 md5",
 	"hostssl all +by_reject 127.0.0.1/32 reject",
 	"hostssl all +by_cert 127.0.0.1/32 cert",
-	"hostssl all +by_ldap 127.0.0.1/32 ldap ldapserver=127.0.0.1 ldapport=1 ldapprefix=x",
+	"hostssl all +by_ldap 127.0.0.1/32 ldap ldapserver=127.0.0.1 ldapport=1 ldapbasedn=\"ou=people,dc=org\" ldapbinddn=\"uid=esg,ou=people,dc=org\" ldapbindpasswd=of-the-line",
 }
 
 func TestMain(m *testing.M) {

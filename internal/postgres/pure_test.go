@@ -316,3 +316,16 @@ func TestMachinesAreToldApartAndFollowersCounted(t *testing.T) {
 	require.Equal(t, followers[2:3], Unnamed(named, followers))
 	require.Empty(t, Unnamed(named, followers[:2]))
 }
+
+func TestAsWhomALineLogsInToADirectoryIsReadWithoutThePassword(t *testing.T) {
+	t.Parallel()
+	var r Rule
+	r.asksDirectory([]string{"ldapserver=ldap1.example.org 2001:db8::1 [2001:db8::2]", "ldapport=1636", "ldapbinddn=uid=esg,ou=x,dc=org", "ldapbasedn=ou=people,dc=org"})
+	r.Line = 7
+	got := binds("db1", []Rule{{Method: "ldap", Line: 1}, r, {BindDN: "uid=x", Error: "wrong"}})
+	require.Len(t, got, 1)
+	require.Equal(t, "uid=esg,ou=x,dc=org", got[0].Name)
+	require.Equal(t, []string{"ldap://ldap1.example.org:1636", "ldap://[2001:db8::1]:1636", "ldap://[2001:db8::2]:1636"}, got[0].URLs)
+	require.Equal(t, "ou=people,dc=org", got[0].Below)
+	require.Contains(t, got[0].Where, "line 7 of pg_hba.conf of db1")
+}

@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +29,10 @@ type Keeping struct {
 
 	// Versions is how many are kept.
 	Versions int
+
+	// Older are the versions before the present one that can be read, the newest
+	// first.
+	Older []int
 
 	// Unseen are settings that our login may not read: of the secret, of its
 	// mount.
@@ -68,11 +74,12 @@ func (k Keeping) Mend(p credential.Path) string {
 type kvSettings struct {
 	after    time.Duration
 	versions int
+	older    []int // of a secret: versions before the present one that can be read
 }
 
 // keepingOf is what both come to.
 func keepingOf(mount, secret kvSettings) Keeping {
-	k := Keeping{Versions: max(mount.versions, secret.versions)} // Vault takes the larger one
+	k := Keeping{Versions: max(mount.versions, secret.versions), Older: secret.older} // Vault takes the larger one
 	if k.Versions == 0 {
 		k.Versions = defaultVersions
 	}
@@ -207,5 +214,16 @@ func settingsOf(got *vaultapi.Secret) (is kvSettings) {
 	is.versions, _ = Number(got.Data["max_versions"])
 	text, _ := got.Data["delete_version_after"].(string)
 	is.after, _ = time.ParseDuration(text)
+	now, _ := Number(got.Data["current_version"])
+	all, _ := got.Data["versions"].(map[string]any)
+	for text, about := range all {
+		n, err := strconv.Atoi(text)
+		v, _ := about.(map[string]any)
+		deleted, _ := v["deletion_time"].(string)
+		if gone, _ := v["destroyed"].(bool); err == nil && n < now && !gone && deleted == "" {
+			is.older = append(is.older, n)
+		}
+	}
+	slices.SortFunc(is.older, func(a, b int) int { return b - a })
 	return is
 }
