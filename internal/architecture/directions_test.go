@@ -200,7 +200,7 @@ func TestWorkflowsAskTheMachineForNothing(t *testing.T) {
 
 // What Vault says when it refuses may repeat a secret or name an account, and
 // one status has several meanings. internal/vault reads it for everybody:
-// AnswerIn, Fail, Refusal, Words.
+// ReplyIn, Fail, Refusal, Words.
 func TestOnePlaceReadsVaultsErrors(t *testing.T) {
 	uses := func(path string, source any) (at []string) {
 		files := token.NewFileSet()
@@ -224,7 +224,7 @@ func TestOnePlaceReadsVaultsErrors(t *testing.T) {
 				continue
 			}
 			if !slices.Contains(workshop, p.Name) && len(at) > 0 {
-				t.Errorf("%s: %v: ask vault.AnswerIn, or give it to vault.Refusal", p.Name, at)
+				t.Errorf("%s: %v: ask vault.ReplyIn, or give it to vault.Refusal", p.Name, at)
 			}
 		}
 	}

@@ -80,7 +80,7 @@ var loginError = regexp.MustCompile(`, data ([0-9a-fA-F]+),`)
 
 // loginErrors are the Win32 errors ([MS-ERREF] 2.2) that a domain controller
 // gives. All but 52e, 525 and 775 come only after the right password.
-var loginErrors = map[string]protocol.Answer{
+var loginErrors = map[string]protocol.Reply{
 	"52e": protocol.Refused,         // ERROR_LOGON_FAILURE
 	"525": protocol.Gone,            // ERROR_NO_SUCH_USER
 	"52f": protocol.NotThisWay,      // ERROR_ACCOUNT_RESTRICTION: Protected Users, for right and wrong values alike (Samba 4.17 tried)
@@ -95,7 +95,7 @@ var loginErrors = map[string]protocol.Answer{
 
 // refusedLogin takes nothing but 52e for a wrong password: without a sub-code,
 // from a proxy in between for example, a refusal could mean anything.
-func (activeDirectory) refusedLogin(s *server, err error) (protocol.Answer, error) {
+func (activeDirectory) refusedLogin(s *server, err error) (protocol.Reply, error) {
 	if resultCode(err) != ldap.LDAPResultInvalidCredentials {
 		return "", s.unknownRefusal(err)
 	}
@@ -119,6 +119,6 @@ func (activeDirectory) landed(context.Context, *conn, string)            {}
 // withoutSelf: Active Directory refuses the bind itself of an account that may
 // do nothing until its password is changed (773), so a successful one is
 // enough.
-func (activeDirectory) withoutSelf(context.Context, *conn, string, string) (protocol.Answer, Entry, error) {
+func (activeDirectory) withoutSelf(context.Context, *conn, string, string) (protocol.Reply, Entry, error) {
 	return protocol.Accepted, Entry{}, nil
 }

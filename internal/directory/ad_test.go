@@ -184,7 +184,7 @@ func pairResets(t *testing.T, s *lab.Samba) {
 	for range 2 {
 		require.NoError(t, p.ResetPassword(t.Context(), s.BinderDN, new, credential.Secret{}))
 	}
-	for value, want := range map[string]protocol.Answer{s.BinderPassword: protocol.Refused, new.Reveal(): protocol.Accepted} {
+	for value, want := range map[string]protocol.Reply{s.BinderPassword: protocol.Refused, new.Reveal(): protocol.Accepted} {
 		answer, err := p.Bind(t.Context(), s.LDAPS(), s.BinderDN, credential.NewSecret(value))
 		require.NoError(t, err)
 		require.Equal(t, want, answer)

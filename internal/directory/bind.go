@@ -26,31 +26,31 @@ import (
 // Directory says it of the bind that locks; the caller looks at the account
 // before it believes a refusal. A refused bind is never repeated. The
 // connection goes back to the pool and is bound anew by its next use.
-func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
-	answer, _, err := c.Login(ctx, server, dn, "", value)
-	return answer, err
+func (c *Client) Bind(ctx context.Context, server, dn string, value credential.Secret) (protocol.Reply, error) {
+	reply, _, err := c.Login(ctx, server, dn, "", value)
+	return reply, err
 }
 
 // Login is Bind as the entry that has an immutable id. The operation reads that
 // id and what the change mark is made of, as far as the entry may read them of
 // itself: another entry under that name is a *protocol.Stop
 // (ReasonInterrupted), whatever let it in.
-func (c *Client) Login(ctx context.Context, server, dn, id string, value credential.Secret) (answer protocol.Answer, e Entry, err error) {
-	answer, err = c.bind(ctx, server, dn, value, func(cn *conn, ctx context.Context, dn string) (a protocol.Answer, err error) {
+func (c *Client) Login(ctx context.Context, server, dn, id string, value credential.Secret) (reply protocol.Reply, e Entry, err error) {
+	reply, err = c.bind(ctx, server, dn, value, func(cn *conn, ctx context.Context, dn string) (a protocol.Reply, err error) {
 		a, e, err = cn.readSelf(ctx, dn, id)
 		return a, err
 	})
-	return answer, e, err
+	return reply, e, err
 }
 
 // Offer is Bind without the operation: an account that may do nothing until its
 // password is changed can be Accepted here.
-func (c *Client) Offer(ctx context.Context, server, dn string, value credential.Secret) (protocol.Answer, error) {
-	return c.bind(ctx, server, dn, value, func(*conn, context.Context, string) (protocol.Answer, error) { return protocol.Accepted, nil })
+func (c *Client) Offer(ctx context.Context, server, dn string, value credential.Secret) (protocol.Reply, error) {
+	return c.bind(ctx, server, dn, value, func(*conn, context.Context, string) (protocol.Reply, error) { return protocol.Accepted, nil })
 }
 
 // bind calls bound after a successful bind.
-func (c *Client) bind(ctx context.Context, server, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
+func (c *Client) bind(ctx context.Context, server, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Reply, error)) (protocol.Reply, error) {
 	// An empty name or password is an anonymous bind, which servers accept (RFC
 	// 4513, 5.1).
 	if value.IsZero() || dn == "" {
@@ -60,18 +60,18 @@ func (c *Client) bind(ctx context.Context, server, dn string, value credential.S
 	if err != nil {
 		return "", err
 	}
-	var answer protocol.Answer
+	var reply protocol.Reply
 	err = s.probe.use(ctx, func(cn *conn) (err error) {
-		answer, err = cn.try(ctx, dn, value, bound)
+		reply, err = cn.try(ctx, dn, value, bound)
 		return err
 	})
 	if IsUnreachable(err) && ctx.Err() == nil {
 		return protocol.Unreachable, nil
 	}
-	return answer, err
+	return reply, err
 }
 
-func (c *conn) try(ctx context.Context, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Answer, error)) (protocol.Answer, error) {
+func (c *conn) try(ctx context.Context, dn string, value credential.Secret, bound func(*conn, context.Context, string) (protocol.Reply, error)) (protocol.Reply, error) {
 	var res *ldap.SimpleBindResult
 	err := c.do(ctx, "bind with a value under test", func(l *ldap.Conn) (err error) {
 		res, err = l.SimpleBind(ldap.NewSimpleBindRequest(dn, value.Reveal(), c.server.client.driver.bindControls()))
@@ -101,7 +101,7 @@ func (s *server) unknownRefusal(err error) error {
 // readSelf carries out the real operation on a connection just bound as dn,
 // which is to be the entry with that id, if one is given. What the entry may
 // not read of itself is missing.
-func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Answer, Entry, error) {
+func (c *conn) readSelf(ctx context.Context, dn, id string) (protocol.Reply, Entry, error) {
 	var res *ldap.SearchResult
 	attrs := c.server.client.markedAttributes()
 	req := ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 1, 0, false, "(objectClass=*)", attrs, nil)

@@ -56,11 +56,11 @@ type driver interface {
 
 	// refusedLogin says what the refusal of a bind means. An error: nothing
 	// that is known of the value or the account.
-	refusedLogin(s *server, err error) (protocol.Answer, error)
+	refusedLogin(s *server, err error) (protocol.Reply, error)
 	// withoutSelf decides after a successful bind as an account that may not
 	// read its own entry, which is to be the one with that id. The entry is
 	// given where the worker read it.
-	withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error)
+	withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Reply, Entry, error)
 
 	// beforeReset runs before a reset: what the driver has to see, or to wait
 	// for, first. A refusal of the server (*ldap.Error) ends the reset, and

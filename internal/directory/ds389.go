@@ -51,7 +51,7 @@ func (ds389) searchControls() []ldap.Control { return nil }
 // plain 49, unless passwordLegacyPolicy is off) or by disuse. 53 with the
 // control's accountLocked is one that is inactivated (nsAccountLock). All of it
 // tried. A consumer that is being initialised refers to its supplier.
-func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
+func (ds389) refusedLogin(s *server, err error) (protocol.Reply, error) {
 	policy := policyErrorOf(err)
 	switch code := resultCode(err); {
 	case code == ldap.LDAPResultInvalidCredentials && policy == ldap.BeheraPasswordExpired:
@@ -70,6 +70,6 @@ func (ds389) refusedLogin(s *server, err error) (protocol.Answer, error) {
 
 // withoutSelf: pwdReset and "Who am I?" tell it here too, and ns-slapd refuses
 // the latter while the password must be changed.
-func (ds389) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
+func (ds389) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Reply, Entry, error) {
 	return openLDAP{}.withoutSelf(ctx, c, dn, id)
 }

@@ -23,7 +23,7 @@ const unlockedByHand = "19700101000000Z"
 //
 // An expired password is no state: only its right value is told so, and a reset
 // lifts it.
-func (ds389) state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Answer, error) {
+func (ds389) state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Reply, error) {
 	if strings.EqualFold(e.First("nsAccountLock"), "true") {
 		return protocol.Disabled, nil
 	}

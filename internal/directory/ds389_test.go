@@ -146,7 +146,7 @@ func lockedIdentity389(t *testing.T, s *lab.DS389) {
 
 func TestDS389TellsRefusalsApart(t *testing.T) {
 	s := &server{name: "ldaps://ldap.example.org"}
-	for code, want := range map[uint16]protocol.Answer{
+	for code, want := range map[uint16]protocol.Reply{
 		ldap.LDAPResultInvalidCredentials:  protocol.Refused,
 		ldap.LDAPResultConstraintViolation: protocol.Locked,
 		ldap.LDAPResultReferral:            protocol.Unreachable,

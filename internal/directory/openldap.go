@@ -43,7 +43,7 @@ func (openLDAP) searchControls() []ldap.Control { return nil }
 func (openLDAP) beforeReset(context.Context, *conn, string) error { return nil }
 func (openLDAP) landed(context.Context, *conn, string)            {}
 
-func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
+func (openLDAP) refusedLogin(s *server, err error) (protocol.Reply, error) {
 	if resultCode(err) != ldap.LDAPResultInvalidCredentials {
 		return "", s.unknownRefusal(err)
 	}
@@ -59,7 +59,7 @@ func (openLDAP) refusedLogin(s *server, err error) (protocol.Answer, error) {
 // withoutSelf tells the answer from pwdReset as the worker's identity sees it,
 // and from "Who am I?" (RFC 4532): slapd answers that one even under pwdReset,
 // so alone it would prove nothing.
-func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Answer, Entry, error) {
+func (openLDAP) withoutSelf(ctx context.Context, c *conn, dn, id string) (protocol.Reply, Entry, error) {
 	e, found, err := c.server.client.one(ctx, c.server.name, dn, dn, ldap.ScopeBaseObject, "(objectClass=*)", c.server.client.selfAttributes())
 	if err == nil {
 		err = c.server.sameEntry(e, id)

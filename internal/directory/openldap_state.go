@@ -17,7 +17,7 @@ const clockMargin = time.Minute
 // state says what the entry's operational attributes (slapo-ppolicy(5)) do to
 // logins. A lock whose end cannot be told counts as a lock: to call a locked
 // account open would let a refusal pass for a proof.
-func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Answer, error) {
+func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Reply, error) {
 	if t, ok := generalizedTime(e.First("pwdStartTime")); ok && now.Before(t) {
 		return protocol.Disabled, nil
 	}

@@ -15,7 +15,7 @@ type userPasswordDriver interface {
 	// state is Accepted for an account in order, or what makes every login
 	// fail. A lock whose end cannot be told counts as a lock: to call a locked
 	// account open would let a refusal pass for a proof.
-	state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Answer, error)
+	state(ctx context.Context, c *Client, server string, e Entry, now time.Time) (protocol.Reply, error)
 	// changed is the mark of the last change of the password. It only grows, as
 	// a string, and compares between servers.
 	changed(e Entry) string
@@ -24,7 +24,7 @@ type userPasswordDriver interface {
 // State says what an entry that ByID has read on server does to logins:
 // Accepted, Locked, Disabled or Expired. It may read the entry's password
 // policy.
-func (c *Client) State(ctx context.Context, server string, e Entry, now time.Time) (protocol.Answer, error) {
+func (c *Client) State(ctx context.Context, server string, e Entry, now time.Time) (protocol.Reply, error) {
 	f, ok := c.driver.(userPasswordDriver)
 	if !ok {
 		return "", fmt.Errorf("directory %s: its accounts keep no userPassword", c.name)

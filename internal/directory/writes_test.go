@@ -119,7 +119,7 @@ func TestAReplacedPasswordThatWasReadableDoesNotStayInForce(t *testing.T) {
 	require.True(t, c.StoredAsSent(t.Context(), dn))
 	require.NoError(t, c.ResetPassword(t.Context(), dn, next, credential.Secret{}))
 	require.False(t, c.StoredAsSent(t.Context(), dn))
-	for value, want := range map[string]protocol.Answer{spent.Reveal(): protocol.Refused, next.Reveal(): protocol.Accepted} {
+	for value, want := range map[string]protocol.Reply{spent.Reveal(): protocol.Refused, next.Reveal(): protocol.Accepted} {
 		answer, err := c.Offer(t.Context(), s.LDAPS(), dn, credential.NewSecret(value))
 		require.NoError(t, err)
 		require.Equal(t, want, answer)

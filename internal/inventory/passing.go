@@ -18,7 +18,7 @@ func MayPass(err error) bool {
 	if errors.As(err, &v) {
 		return v.Kind == vault.Unreachable || v.Kind == vault.Sealed || v.Kind == vault.Throttled
 	}
-	if answer, came := vault.AnswerIn(err); came {
+	if answer, came := vault.ReplyIn(err); came {
 		return answer.Status >= http.StatusInternalServerError || answer.Kind() == vault.Throttled
 	}
 	var lost *url.Error

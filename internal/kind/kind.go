@@ -46,14 +46,14 @@ type Authority interface {
 	// the value but demands the change. Try never repeats a refused login. An
 	// unreachable server is protocol.Unreachable, not an error. What the login
 	// mints (a session, a token) is closed or revoked before Try returns.
-	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
+	Try(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Reply, error)
 
 	// Offer offers one value to one server, once, and only logs in. It does not
 	// carry out an operation after a success, nor look at the account after a
 	// refusal, so Refused can also mean locked, disabled or missing. It is for
 	// values where another check settles that: the caller reads the account, or
 	// sees the new value accepted right after. Otherwise it is like Try.
-	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Answer, error)
+	Offer(ctx context.Context, server string, a Account, value credential.Secret) (protocol.Reply, error)
 
 	// Retire kills whatever still accepts an old value or was minted by it.
 	// Called after activation, or before it where RetiresFirst says so; doing
@@ -242,7 +242,7 @@ type Outlasts struct {
 type Prober interface {
 	// Probe offers values to one end of c, once each, as Try does. ok is false
 	// for an end that it cannot ask.
-	Probe(ctx context.Context, c credential.Credential, end string, old, new credential.Secret) (was, is protocol.Answer, ok bool, err error)
+	Probe(ctx context.Context, c credential.Credential, end string, old, new credential.Secret) (was, is protocol.Reply, ok bool, err error)
 }
 
 // Keeper is an Authority whose accounts keep their secret in an entry that may
@@ -277,7 +277,7 @@ type Account struct {
 
 	// State is Accepted for an account in order, or what would make every
 	// login fail: Locked, Disabled, Expired, Gone.
-	State protocol.Answer
+	State protocol.Reply
 
 	// LockedUntil is when a lock ends by itself, with room for clocks that
 	// differ; zero if State is not Locked, or only an administrator ends it, or

@@ -49,7 +49,7 @@ func story() []Entry {
 
 // ends makes the first credential one that is only ended, dead by such
 // evidence.
-func ends(s []Entry, death int, proof protocol.Proof, old, new protocol.Answer) {
+func ends(s []Entry, death int, proof protocol.Proof, old, new protocol.Reply) {
 	s[1].Kind, s[death].Proof = credential.VaultToken, proof
 	for i := range s[death].Evidence {
 		s[death].Evidence[i].Old, s[death].Evidence[i].New = old, new

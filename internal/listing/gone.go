@@ -90,7 +90,9 @@ func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedD
 		if isAsked(g.Server, []string{g.Server}, spec.Authority(name).FormerServers()) {
 			continue // it moved, as a person says
 		}
-		i := slices.IndexFunc(spec.Accept, func(a config.Accept) bool { return a.Directory == name && a.Server != "" && sameServer(a.Server, g.Server) })
+		i := slices.IndexFunc(spec.Accept, func(a config.Accept) bool {
+			return a.Directory == name && a.Server != "" && sameServer(a.Server, g.Server)
+		})
 		if i < 0 {
 			open = append(open, g)
 		} else {

@@ -71,7 +71,7 @@ func (o *Offered) by(kinds *registry.Registry, spec *config.Campaign) func(conte
 
 // offer offers a value once, where one wrong login does not lock the account.
 // Without a reason the answer is Refused, or the value is the one in force.
-func offer(ctx context.Context, au kind.Authority, c credential.Credential, v credential.Secret) (answer protocol.Answer, why string) {
+func offer(ctx context.Context, au kind.Authority, c credential.Credential, v credential.Secret) (answer protocol.Reply, why string) {
 	server := au.Servers()[0]
 	if limited, ok := kind.As[kind.Limited](au); ok && limited.CannotOffer(v) != "" {
 		return protocol.Refused, "" // no login can carry it, so it is nobody's password here

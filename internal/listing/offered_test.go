@@ -16,9 +16,9 @@ import (
 type oneAccount struct {
 	kind.Authority
 	is     kind.Account
-	after  protocol.Answer // its state once a value was offered
+	after  protocol.Reply // its state once a value was offered
 	err    error
-	answer protocol.Answer
+	answer protocol.Reply
 	offers int
 }
 
@@ -32,7 +32,7 @@ func (o *oneAccount) Account(context.Context, string, credential.Credential) (ki
 	return a, o.err
 }
 
-func (o *oneAccount) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error) {
+func (o *oneAccount) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error) {
 	o.offers++
 	return o.answer, nil
 }
@@ -43,7 +43,7 @@ func TestAValueIsOfferedOnceAndOnlyWhereThatLocksNobody(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		at     oneAccount
-		answer protocol.Answer
+		answer protocol.Reply
 		why    string
 		offers int
 	}{

@@ -39,11 +39,11 @@ func (s *server) overTLS(ctx context.Context, f func(encrypted) error) error {
 	if _, err := tcp.Write(ask); err != nil {
 		return err
 	}
-	answer := make([]byte, 1)
-	if _, err := io.ReadFull(tcp, answer); err != nil {
+	reply := make([]byte, 1)
+	if _, err := io.ReadFull(tcp, reply); err != nil {
 		return err
 	}
-	if answer[0] != 'S' {
+	if reply[0] != 'S' {
 		return errors.New("server refused TLS connection")
 	}
 	c := tls.Client(tcp, s.tls)

@@ -33,7 +33,7 @@ const (
 // password and one beyond VALID UNTIL as well; 28000 is a connection that
 // pg_hba.conf does not let in, or somebody else (ldap, pam, radius) who refused
 // the value. (TestWhatAServerSaysBeforeAndAfterThePassword.)
-func judge(s seen, code string) (protocol.Answer, bool) {
+func judge(s seen, code string) (protocol.Reply, bool) {
 	switch {
 	case s.authenticated && s.asked == NoPassword:
 		return protocol.NotThisWay, true

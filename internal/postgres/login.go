@@ -14,7 +14,7 @@ import (
 
 // Login is what one server said to one value.
 type Login struct {
-	Answer protocol.Answer
+	Answer protocol.Reply
 	// Method is how the server asked for the value. ClearText may mean that
 	// somebody else checks it (ldap, pam, radius): then a password that is set
 	// here is not the one that logs in, and the new value is refused as
@@ -96,14 +96,14 @@ func (c *Client) offer(ctx context.Context, server, role string, value credentia
 		}
 		return Login{}, nil, err
 	}
-	answer, tells := judge(saw, l.Code)
+	reply, tells := judge(saw, l.Code)
 	switch {
 	case !tells:
 		return Login{}, nil, fmt.Errorf("log in with a value under test at %s: neither accepted nor refused as wrong (%s)", s.name, meaning(l.Code))
-	case answer == protocol.Refused && saw.asked == SCRAM && !survives(prepare(value.Reveal())):
+	case reply == protocol.Refused && saw.asked == SCRAM && !survives(prepare(value.Reveal())):
 		return Login{}, nil, fmt.Errorf("database %s: the value holds characters that cannot be offered from here, so that its refusal at %s proves nothing", c.name, s.name)
 	}
-	l.Answer = answer
+	l.Answer = reply
 	return l, conn, nil
 }
 

@@ -23,7 +23,7 @@ func TestCodesAreReadByWhatCameBefore(t *testing.T) {
 	for name, row := range map[string]struct {
 		s     seen
 		code  string
-		want  protocol.Answer
+		want  protocol.Reply
 		tells bool
 	}{
 		"let in":                                {after, "", protocol.Accepted, true},

@@ -24,7 +24,7 @@ type Role struct {
 	// State is Accepted for a role that may log in, or what makes every login
 	// fail: Disabled (NOLOGIN), Expired (VALID UNTIL, by the server's clock).
 	// Expired is not dead: whoever extends it brings the password back.
-	State      protocol.Answer
+	State      protocol.Reply
 	ValidUntil time.Time // zero without one
 
 	Super, CreateRole, Replication bool

@@ -30,7 +30,7 @@ func TestAPasswordIsSetAndNothingElseIsChanged(t *testing.T) {
 	require.NotEmpty(t, change.LSN)
 	require.Equal(t, "00000001", change.Timeline)
 	require.Equal(t, before, scan(t, row))
-	for offered, want := range map[credential.Secret]protocol.Answer{old: protocol.Refused, value: protocol.Accepted} {
+	for offered, want := range map[credential.Secret]protocol.Reply{old: protocol.Refused, value: protocol.Accepted} {
 		got, err := client.Try(t.Context(), server, id, role, offered)
 		require.NoError(t, err)
 		require.Equal(t, want, got.Answer)

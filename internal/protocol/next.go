@@ -13,12 +13,12 @@ type Facts struct {
 
 	// NewBinds is the write server's answer to the staged value. NotAsked is
 	// allowed only when Fresh.
-	NewBinds Answer
+	NewBinds Reply
 
 	// OldBinds is the write server's answer to the value that Vault held
 	// before the rotation. NotAsked when Vault held none, or when NewBinds
 	// settles the matter.
-	OldBinds Answer
+	OldBinds Reply
 
 	// OldSpared: some old values were not offered, because more wrong logins
 	// could lock the account, or because they outlived their retirement and may
@@ -72,7 +72,7 @@ type Decision struct {
 func Next(f Facts) Decision {
 	// A server that is silent or refuses any password tells nothing about
 	// which value is in force: change nothing.
-	for _, a := range []Answer{f.NewBinds, f.OldBinds} {
+	for _, a := range []Reply{f.NewBinds, f.OldBinds} {
 		if !conclusive(a) {
 			return stop(StopFor(a, ""))
 		}
@@ -176,8 +176,8 @@ func stop(s *Stop) Decision { return Decision{Stop: s} }
 
 // conclusive reports whether an answer says which value is in force (or was not
 // asked for).
-func conclusive(a Answer) bool { return a == NotAsked || a == Refused || rightValue(a) }
+func conclusive(a Reply) bool { return a == NotAsked || a == Refused || rightValue(a) }
 
 // rightValue reports whether an answer says that the value was the right one,
 // whatever it opened.
-func rightValue(a Answer) bool { return a == Accepted || a == MustChange || a == PasswordExpired }
+func rightValue(a Reply) bool { return a == Accepted || a == MustChange || a == PasswordExpired }

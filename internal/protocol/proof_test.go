@@ -70,7 +70,7 @@ func TestNoServersIsNeverDead(t *testing.T) {
 }
 
 func TestDeadImpliesTheTwoAnswersOnEveryServer(t *testing.T) {
-	answers := rapid.SampledFrom([]Answer{NotAsked, Accepted, Refused, MustChange, Locked, Disabled, Expired, Gone, Unreachable})
+	answers := rapid.SampledFrom([]Reply{NotAsked, Accepted, Refused, MustChange, Locked, Disabled, Expired, Gone, Unreachable})
 	rapid.Check(t, func(t *rapid.T) {
 		servers := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "n")]
 		var ev []Evidence

@@ -29,38 +29,38 @@ const (
 	Outcome  Step = "outcome"
 )
 
-// Answer is what one server said to one value.
-type Answer string
+// Reply is what one server said to one value.
+type Reply string
 
-// Answers. Only Refused can be part of a proof of death, and only when the
+// Replies. Only Refused can be part of a proof of death, and only when the
 // new value is Accepted by the same server straight after: every other
 // refusal would have met any password.
 const (
-	NotAsked   Answer = ""
-	Accepted   Answer = "accepted"    // logged in and carried out a real operation
-	Refused    Answer = "refused"     // as a wrong secret
-	MustChange Answer = "must-change" // logged in, everything else is refused until the owner changes it
+	NotAsked   Reply = ""
+	Accepted   Reply = "accepted"    // logged in and carried out a real operation
+	Refused    Reply = "refused"     // as a wrong secret
+	MustChange Reply = "must-change" // logged in, everything else is refused until the owner changes it
 	// PasswordExpired: the right value, and the login is refused until the
 	// owner changes it or an administrator resets it (Active Directory). A
 	// reset lifts it.
-	PasswordExpired Answer = "password-expired"
+	PasswordExpired Reply = "password-expired"
 	// Restricted: the right value, and the account may not log in now or from
 	// here.
-	Restricted Answer = "restricted"
+	Restricted Reply = "restricted"
 	// NotThisWay: the account takes no login of this sort, whatever the value,
 	// and counts none.
-	NotThisWay Answer = "not-this-way"
-	Locked     Answer = "locked"
+	NotThisWay Reply = "not-this-way"
+	Locked     Reply = "locked"
 	// LoginLocked: Vault itself refuses every login of the user for now,
 	// whatever the password.
-	LoginLocked Answer = "login-locked"
+	LoginLocked Reply = "login-locked"
 	// RoleLocked: too many wrong logins of consumers that were not told lock
 	// out whoever logs in by the same role, with whatever value (AppRole).
-	RoleLocked  Answer = "role-locked"
-	Disabled    Answer = "disabled"
-	Expired     Answer = "expired"
-	Gone        Answer = "gone" // no such account
-	Unreachable Answer = "unreachable"
+	RoleLocked  Reply = "role-locked"
+	Disabled    Reply = "disabled"
+	Expired     Reply = "expired"
+	Gone        Reply = "gone" // no such account
+	Unreachable Reply = "unreachable"
 )
 
 // Reason says why a credential is still open. It is stable: it is written to
@@ -257,11 +257,11 @@ func GivenUp(err error) *Stop {
 	return &Stop{Reason: ReasonInterrupted, Detail: "the work on it was broken off in the middle of a call; the next pass looks at what was done"}
 }
 
-// StopFor turns a server's answer into the reason that keeps a credential
-// open. It must not be asked about Accepted or Refused, whose meaning depends
-// on which value was offered.
-func StopFor(a Answer, server string) *Stop {
-	reasons := map[Answer]struct {
+// StopFor turns a server's reply into the reason that keeps a credential open.
+// It must not be asked about Accepted or Refused, whose meaning depends on which
+// value was offered.
+func StopFor(a Reply, server string) *Stop {
+	reasons := map[Reply]struct {
 		r Reason
 		d string
 	}{
@@ -306,8 +306,8 @@ const (
 type Evidence struct {
 	Server  string `json:"server"`
 	At      string `json:"at"`                // RFC 3339, UTC, milliseconds, after the last answer
-	Old     Answer `json:"old,omitempty"`     // empty when the old value is unknown
-	New     Answer `json:"new"`               // after Old
+	Old     Reply  `json:"old,omitempty"`     // empty when the old value is unknown
+	New     Reply  `json:"new"`               // after Old
 	Changed string `json:"changed,omitempty"` // the server's own change time (pwdChangedTime)
 	// OnlyOne: the server keeps one secret for the account, so New shows that
 	// no other is in force.

@@ -35,7 +35,7 @@ type entry struct {
 	history    []string // values, the one in force last
 	mark       string
 	since      time.Time
-	state      protocol.Answer // empty for an account in order
+	state      protocol.Reply // empty for an account in order
 	mustChange bool
 	refused    map[string]int // refused logins in a row in one Apply, by value
 	fails      int            // all refused logins in a row
@@ -60,7 +60,7 @@ func (e *entry) replace(value, mark string, mustChange bool) {
 // lockDuration is how long refused logins lock an account.
 const lockDuration = 3 * time.Minute
 
-func (e *entry) condition() protocol.Answer {
+func (e *entry) condition() protocol.Reply {
 	if !e.lockedAt.IsZero() && time.Since(e.lockedAt) >= lockDuration {
 		e.state, e.lockedAt, e.fails, e.refused = "", time.Time{}, 0, map[string]int{}
 	}
@@ -169,8 +169,8 @@ func (h *hand) set(a kind.Account, new, old string) error {
 	return nil
 }
 
-func (h *hand) Try(_ context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
-	return call(h, fmt.Sprintf("try %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
+func (h *hand) Try(_ context.Context, name string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
+	return call(h, fmt.Sprintf("try %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Reply, error) {
 		s := h.server(name)
 		if s.isDown() {
 			return protocol.Unreachable, nil
@@ -190,11 +190,11 @@ func (h *hand) Try(_ context.Context, name string, a kind.Account, value credent
 
 // Offer is Try that stops at the bind, as a directory does it: a refusal does
 // not tell why.
-func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (h *hand) Offer(ctx context.Context, name string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	if h.w.person {
 		return h.Try(ctx, name, a, value)
 	}
-	return call(h, fmt.Sprintf("offer %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Answer, error) {
+	return call(h, fmt.Sprintf("offer %s at %s", value.Reveal(), name), errNoReply, func() (protocol.Reply, error) {
 		s := h.server(name)
 		if s.isDown() {
 			return protocol.Unreachable, nil
@@ -223,7 +223,7 @@ func (w *world) knowable(old string) bool {
 	return !w.replayed[old] && !w.stubborn || s != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.Old)), secret(old).Equal)
 }
 
-func (w *world) login(e *entry, value string) protocol.Answer {
+func (w *world) login(e *entry, value string) protocol.Reply {
 	switch {
 	case e.condition() != "":
 		return e.state

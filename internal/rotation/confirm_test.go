@@ -11,7 +11,7 @@ import (
 	"rollcall/internal/protocol"
 )
 
-type protocolAnswer = protocol.Answer
+type protocolAnswer = protocol.Reply
 
 // swap renames an account and puts another one under its name.
 func (r *real) swap(dn, password string) (moved string) {

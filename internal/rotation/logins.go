@@ -84,7 +84,7 @@ func (j *job) offerAll(ctx context.Context, fresh bool) (protocol.Facts, error) 
 // offerOlds offers the old values until one is not refused. wrong are the
 // refused logins that this look has cost already; spared says that some were
 // left out for that.
-func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, spared bool, err error) {
+func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Reply, spared bool, err error) {
 	for i, old := range j.olds {
 		if j.apartOnly(old) || j.firstRefused(old) {
 			last = protocol.Refused // by an earlier look
@@ -123,7 +123,7 @@ func (j *job) offerOlds(ctx context.Context, wrong int) (last protocol.Answer, s
 // offer is one login with a value of which only one thing matters: whether it
 // is the right one. A refusal is believed after a look at the account, as in
 // Try.
-func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Answer, error) {
+func (j *job) offer(ctx context.Context, server string, value credential.Secret) (protocol.Reply, error) {
 	answer, err := j.Authority.Offer(ctx, server, j.account, value)
 	if err != nil || answer != protocol.Refused {
 		return answer, err

@@ -16,31 +16,31 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 	olds := j.offered()
 	newFirst = newFirst || j.account.Locks == 2 // what others have run up leaves no room for ours
 	if newFirst && len(olds) > 0 {
-		answer, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
+		reply, err := j.Authority.Try(ctx, server, j.account, j.staged.Secret)
 		if err != nil {
 			return err
 		}
-		if answer != protocol.Accepted {
-			return stopUnlessDead(protocol.Evidence{Server: server, New: answer})
+		if reply != protocol.Accepted {
+			return stopUnlessDead(protocol.Evidence{Server: server, New: reply})
 		}
 	}
 	for n := 0; n == 0 || n < len(olds); n++ {
 		if n < len(olds) {
 			// Taken at its word: what makes a refusal mean something is the
 			// good login straight after.
-			answer, err := j.Authority.Offer(ctx, server, j.account, olds[n])
+			reply, err := j.Authority.Offer(ctx, server, j.account, olds[n])
 			if err != nil {
 				return err
 			}
-			if ev.Old = answer; answer != protocol.Refused {
+			if ev.Old = reply; reply != protocol.Refused {
 				return stopUnlessDead(*ev)
 			}
 		}
-		answer, err := j.accepts(ctx, server, n < len(olds))
+		reply, err := j.accepts(ctx, server, n < len(olds))
 		if err != nil {
 			return err
 		}
-		if ev.New = answer; answer != protocol.Accepted {
+		if ev.New = reply; reply != protocol.Accepted {
 			return stopUnlessDead(*ev)
 		}
 	}
@@ -51,7 +51,7 @@ func (j *job) probe(ctx context.Context, server string, ev *protocol.Evidence, n
 // accepts asks whether the server takes the new value. used says that on this
 // server it has logged in and carried out an operation in this look already, so
 // that a login is enough.
-func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.Answer, error) {
+func (j *job) accepts(ctx context.Context, server string, used bool) (protocol.Reply, error) {
 	if !used {
 		return j.Authority.Try(ctx, server, j.account, j.staged.Secret)
 	}

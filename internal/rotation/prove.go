@@ -156,18 +156,18 @@ func (j *job) askOne(ctx context.Context, server string, ev *protocol.Evidence, 
 // accepts after it was retired. If the new one works beside it, it is retired
 // again or another value is staged. stop is the reason to leave it as it is.
 func (j *job) outlived(ctx context.Context, ev protocol.Evidence, stop error) (due, error) {
-	answer, err := j.Authority.Try(ctx, ev.Server, j.account, j.staged.Secret)
+	reply, err := j.Authority.Try(ctx, ev.Server, j.account, j.staged.Secret)
 	if err != nil {
 		return due{}, err
 	}
-	if answer != protocol.Accepted {
+	if reply != protocol.Accepted {
 		return due{}, j.unlessReverted(ctx, stop)
 	}
 	if err := j.secondPassword(ctx, ev.Server); err != nil {
 		return due{}, err
 	}
 	d := protocol.Next(protocol.Facts{
-		NewBinds: answer, OldBinds: ev.Old, OldKnown: true,
+		NewBinds: reply, OldBinds: ev.Old, OldKnown: true,
 		Activated: true, Retired: j.retired, Outlived: j.staged.Outlived,
 	})
 	if d.Stop != nil {

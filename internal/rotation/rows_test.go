@@ -62,7 +62,7 @@ func given(ago time.Duration) *world {
 	return w
 }
 
-func state(a protocol.Answer) func(*world) {
+func state(a protocol.Reply) func(*world) {
 	return func(w *world) {
 		for _, s := range w.servers {
 			s.entries[subject].state = a

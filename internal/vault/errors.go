@@ -235,7 +235,7 @@ func (c *Client) Fail(op, path, capability string, err error) error {
 
 func wrap(server, op, path, capability string, err error) *Error {
 	e := &Error{Op: op, Path: path, Server: server, Capability: capability, Kind: Unreachable, cause: err}
-	answer, came := AnswerIn(err)
+	reply, came := ReplyIn(err)
 	if !came {
 		// A deadline is not among these: then Vault, or what is in between, was
 		// slow.
@@ -247,11 +247,11 @@ func wrap(server, op, path, capability string, err error) *Error {
 		return e
 	}
 	e.cause = nil // its text is Vault's, which Detail may have to leave out
-	e.Status, e.Kind = answer.Status, answer.Kind()
+	e.Status, e.Kind = reply.Status, reply.Kind()
 	// A login may be answered with the secret-id in the text, and a proxy's
 	// page may hold anything.
-	if !answer.page && !strings.HasSuffix(path, "/login") {
-		e.Detail = oneLine(answer.text)
+	if !reply.page && !strings.HasSuffix(path, "/login") {
+		e.Detail = oneLine(reply.text)
 	}
 	return e
 }

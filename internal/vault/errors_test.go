@@ -31,7 +31,7 @@ func TestAnswersOfVaultBecomeKinds(t *testing.T) {
 		{http.StatusBadRequest, "check-and-set parameter required for this call", Other},
 		{http.StatusInternalServerError, "internal error", Other},
 	} {
-		require.Equal(t, row.want, Answer{Status: row.status, text: row.text}.Kind(), "%d %s", row.status, row.text)
+		require.Equal(t, row.want, Reply{Status: row.status, text: row.text}.Kind(), "%d %s", row.status, row.text)
 	}
 }
 

@@ -140,12 +140,12 @@ func (a *Authority) mark(ctx context.Context, acc kind.Account) (string, error) 
 // that of a wrong password, and so does one of a disabled account that was
 // offered a wrong one, so it is believed only after a look at the account on
 // the same server.
-func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, _, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
-	if err != nil || answer != protocol.Refused {
-		return answer, err
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
+	reply, _, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
+	if err != nil || reply != protocol.Refused {
+		return reply, err
 	}
-	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Answer, error) { return state(e, time.Now()), nil })
+	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Reply, error) { return state(e, time.Now()), nil })
 }
 
 // Retire ends the hour of the password before.

@@ -23,7 +23,7 @@ func TestContract(t *testing.T) {
 				Authority: open(t, d, dc(t).BinderPassword),
 				New:       account,
 				Delete:    func(t *testing.T, c credential.Credential) { remove(t, c.Name) },
-				States: map[protocol.Answer]func(*testing.T, credential.Credential){
+				States: map[protocol.Reply]func(*testing.T, credential.Credential){
 					protocol.Locked:   func(t *testing.T, c credential.Credential) { lock(t, c.Name) },
 					protocol.Disabled: func(t *testing.T, c credential.Credential) { disable(t, c.Name) },
 					protocol.Expired:  func(t *testing.T, c credential.Credential) { expire(t, c.Name) },

@@ -26,7 +26,7 @@ const (
 // no state: a reset lifts it, and the password could be changed with the stolen
 // one until then. A lock whose end cannot be told counts as a lock: to call
 // a locked account open would let a refusal pass for a proof.
-func state(e directory.Entry, now time.Time) protocol.Answer {
+func state(e directory.Entry, now time.Time) protocol.Reply {
 	control, _ := strconv.ParseInt(e.First("userAccountControl"), 10, 64)
 	if control&accountDisable != 0 {
 		return protocol.Disabled

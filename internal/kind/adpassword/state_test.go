@@ -18,8 +18,8 @@ func TestEveryStateOfAnAccountHasItsOwnAnswer(t *testing.T) {
 	restricted := []credential.Problem{credential.Restricted}
 	for name, row := range map[string]struct {
 		apply        func(t *testing.T, dn string)
-		state        protocol.Answer
-		right, wrong protocol.Answer
+		state        protocol.Reply
+		right, wrong protocol.Reply
 		reason       protocol.Reason
 		hindered     []credential.Problem // before Set
 	}{

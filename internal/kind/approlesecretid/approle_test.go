@@ -21,7 +21,7 @@ func TestContract(t *testing.T) {
 			_, err := server.Client().Logical().DeleteWithContext(t.Context(), "auth/approle/role/"+c.Name)
 			require.NoError(t, err)
 		},
-		States: map[protocol.Answer]func(*testing.T, credential.Credential){
+		States: map[protocol.Reply]func(*testing.T, credential.Credential){
 			protocol.RoleLocked: func(t *testing.T, c credential.Credential) {
 				for range 6 {
 					_, err := tryLogin(t, c, credential.NewSecret("guess"))

@@ -61,14 +61,14 @@ func TestALoginWhoseTokenIsGoneAtOnceIsMadeAgainAndIsNoRefusal(t *testing.T) {
 	a := account(t, au, c)
 	for gone := range int64(minted.MaxLogins) {
 		next.Store(gone)
-		answer, err := au.Try(t.Context(), "vault", a, value)
+		reply, err := au.Try(t.Context(), "vault", a, value)
 		require.NoError(t, err)
-		require.Equal(t, protocol.Accepted, answer)
+		require.Equal(t, protocol.Accepted, reply)
 	}
 	next.Store(minted.MaxLogins)
-	answer, err := au.Try(t.Context(), "vault", a, value)
+	reply, err := au.Try(t.Context(), "vault", a, value)
 	require.ErrorIs(t, err, minted.ErrTokenGone)
-	require.Equal(t, protocol.NotAsked, answer)
+	require.Equal(t, protocol.NotAsked, reply)
 }
 
 func TestEach400OfALoginHasItsMeaning(t *testing.T) {
@@ -76,9 +76,9 @@ func TestEach400OfALoginHasItsMeaning(t *testing.T) {
 	c, value := newRole(t, nil)
 	a := account(t, au, c)
 	for _, blank := range []string{" ", "\n"} { // "missing secret_id"
-		answer, err := au.Try(t.Context(), "vault", a, credential.NewSecret(blank))
+		reply, err := au.Try(t.Context(), "vault", a, credential.NewSecret(blank))
 		require.NoError(t, err)
-		require.Equal(t, protocol.Refused, answer)
+		require.Equal(t, protocol.Refused, reply)
 	}
 	admin(t, "auth/approle/role/"+c.Name, map[string]any{"token_policies": "default,root"})
 	_, err := au.Try(t.Context(), "vault", a, value)
@@ -86,7 +86,7 @@ func TestEach400OfALoginHasItsMeaning(t *testing.T) {
 	require.ErrorAs(t, err, &stop)
 	require.Equal(t, protocol.ReasonPolicy, stop.Reason)
 	require.Contains(t, stop.Detail, "a policy that no login may have")
-	answer, err := au.Try(t.Context(), "vault", a, credential.NewSecret("guess"))
+	reply, err := au.Try(t.Context(), "vault", a, credential.NewSecret("guess"))
 	require.NoError(t, err)
-	require.Equal(t, protocol.Refused, answer, "Vault looks at the secret-id first")
+	require.Equal(t, protocol.Refused, reply, "Vault looks at the secret-id first")
 }

@@ -48,12 +48,12 @@ func (au *Authority) Set(ctx context.Context, a kind.Account, new, old credentia
 	if err == nil {
 		return nil
 	}
-	answer, _ := vault.AnswerIn(err)
-	if answer.Says("already registered") {
+	reply, _ := vault.ReplyIn(err)
+	if reply.Says("already registered") {
 		return nil
 	}
 	// Vault 1.21 answers so with status 500.
-	if answer.Says("subset relationship between CIDR") {
+	if reply.Says("subset relationship between CIDR") {
 		return au.stop(protocol.ReasonPolicy, "the old secret-id is bound to addresses that its role no longer allows (secret_id_bound_cidrs, token_bound_cidrs), so a new one cannot be bound like it; nothing was changed; bring the role and its secret-ids in line")
 	}
 	return au.fail("set a secret-id", err)

@@ -23,7 +23,7 @@ import (
 // logs in only with a value that it has not: the refusal is real.
 //
 // A login that is refused for its source address tells nothing: it is a Stop.
-func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	r, err := au.role(ctx, a.Subject)
 	switch {
 	case vault.NoAnswer(ctx, err):
@@ -58,23 +58,23 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 
 // Offer is Try: Vault says of a refused login by itself whether the role is
 // there and in order.
-func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	return au.Try(ctx, server, a, value)
 }
 
 // login logs in again where the token of a good login was gone before it could
 // be used.
-func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (answer protocol.Answer, err error) {
+func (au *Authority) login(ctx context.Context, r role, roleID string, value credential.Secret) (reply protocol.Reply, err error) {
 	for range minted.MaxLogins {
-		answer, err = au.enter(ctx, r, roleID, value)
+		reply, err = au.enter(ctx, r, roleID, value)
 		if !errors.Is(err, minted.ErrTokenGone) {
 			break
 		}
 	}
-	return answer, err
+	return reply, err
 }
 
-func (au *Authority) enter(ctx context.Context, r role, roleID string, value credential.Secret) (protocol.Answer, error) {
+func (au *Authority) enter(ctx context.Context, r role, roleID string, value credential.Secret) (protocol.Reply, error) {
 	bare, err := au.api.CloneWithHeaders()
 	if err != nil {
 		return protocol.NotAsked, fmt.Errorf("vault %s: %w", au.server, err)
@@ -116,8 +116,8 @@ func (au *Authority) enter(ctx context.Context, r role, roleID string, value cre
 // blanks, "source address … unauthorized" of the right one from another place,
 // a policy that no login may have ("root") once the secret-id was found right,
 // and a binding of the secret-id that it cannot read.
-func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, error) {
-	answer, came := vault.AnswerIn(err)
+func (au *Authority) refusal(ctx context.Context, err error) (protocol.Reply, error) {
+	reply, came := vault.ReplyIn(err)
 	if !came {
 		if ctx.Err() != nil {
 			return protocol.NotAsked, fmt.Errorf("vault %s: log in: %w", au.server, ctx.Err())
@@ -125,24 +125,24 @@ func (au *Authority) refusal(ctx context.Context, err error) (protocol.Answer, e
 		return protocol.Unreachable, nil
 	}
 	switch {
-	case answer.Kind() == vault.Throttled:
+	case reply.Kind() == vault.Throttled:
 		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
-	case answer.Says("source address"):
+	case reply.Says("source address"):
 		return protocol.NotAsked, au.addressStop()
-	case answer.Status == http.StatusBadRequest &&
-		answer.Says("invalid role or secret ID", "invalid secret_id", "missing secret_id"):
+	case reply.Status == http.StatusBadRequest &&
+		reply.Says("invalid role or secret ID", "invalid secret_id", "missing secret_id"):
 		return protocol.Refused, nil
-	case answer.Status == http.StatusBadRequest &&
-		answer.Says("cannot create root tokens", "cannot assign policy"):
+	case reply.Status == http.StatusBadRequest &&
+		reply.Says("cannot create root tokens", "cannot assign policy"):
 		return protocol.NotAsked, au.stop(protocol.ReasonPolicy, "the role has a policy that no login may have (root, or one of Vault's own), so Vault turns away every login with the right secret-id too; take it out of the role's token_policies, or of its entity's and groups' policies")
-	case answer.Status == http.StatusForbidden:
+	case reply.Status == http.StatusForbidden:
 		// Vault answers so, and not as to a wrong secret-id, after too many
 		// wrong ones.
 		return protocol.RoleLocked, nil
-	case answer.Status == http.StatusServiceUnavailable:
+	case reply.Status == http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, answer.Status)
+	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, reply.Status)
 }
 
 func (au *Authority) addressStop() *protocol.Stop {

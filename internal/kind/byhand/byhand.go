@@ -58,12 +58,12 @@ func (a *Authority) Set(context.Context, kind.Account, credential.Secret, creden
 }
 
 // Try has nobody to ask: see kind.Prober.
-func (a *Authority) Try(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Try(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error) {
 	return protocol.NotAsked, Stop()
 }
 
 // Offer has nobody to ask.
-func (a *Authority) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error) {
 	return protocol.NotAsked, Stop()
 }
 

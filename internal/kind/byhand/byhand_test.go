@@ -19,7 +19,7 @@ func TestNobodyIsAskedForAPerson(t *testing.T) {
 	a := New("person", config.PasswordPolicy{}, nil)
 	_, err := a.Account(ctx, "person", credential.Credential{})
 	stops := []error{err, a.Set(ctx, kind.Account{}, value, value)}
-	for _, try := range []func(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error){a.Try, a.Offer} {
+	for _, try := range []func(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error){a.Try, a.Offer} {
 		answer, err := try(ctx, "person", kind.Account{}, value)
 		require.Equal(t, protocol.NotAsked, answer)
 		stops = append(stops, err)

@@ -56,7 +56,7 @@ func (a Directory) Entry(ctx context.Context, server string, c credential.Creden
 // answer alike for a wrong password and for an account that is gone, locked or
 // disabled, so a refusal is believed only after a look at the entry on the same
 // server. state tells what the entry shows.
-func (a Directory) Refused(ctx context.Context, server string, acc kind.Account, state func(directory.Entry) (protocol.Answer, error)) (protocol.Answer, error) {
+func (a Directory) Refused(ctx context.Context, server string, acc kind.Account, state func(directory.Entry) (protocol.Reply, error)) (protocol.Reply, error) {
 	e, found, err := a.Dir.ByID(ctx, server, acc.Subject, acc.Name)
 	switch {
 	case directory.IsUnreachable(err) && ctx.Err() == nil:
@@ -116,7 +116,7 @@ func (a Directory) GenerateShorter(_ context.Context, _ credential.Credential, b
 }
 
 // Offer binds once and looks no further.
-func (a Directory) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (a Directory) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	return a.Dir.Offer(ctx, server, acc.Name, value)
 }
 

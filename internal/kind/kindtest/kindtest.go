@@ -31,7 +31,7 @@ type Fixture struct {
 	// States put an account into a state in which every login fails, keyed by
 	// what Account and Try must then say. A kind without such states leaves it
 	// empty.
-	States map[protocol.Answer]func(t *testing.T, c credential.Credential)
+	States map[protocol.Reply]func(t *testing.T, c credential.Credential)
 
 	// Interrupt makes the write server unreachable until the returned function
 	// has run. It runs last.
@@ -81,7 +81,7 @@ func (f Fixture) generate(t *testing.T, c credential.Credential) credential.Secr
 }
 
 // answers requires every server to say want, replicas within patience.
-func (f Fixture) answers(t *testing.T, want protocol.Answer, a kind.Account, v credential.Secret) {
+func (f Fixture) answers(t *testing.T, want protocol.Reply, a kind.Account, v credential.Secret) {
 	t.Helper()
 	for i, s := range f.Authority.Servers() {
 		if i == 0 {
@@ -197,7 +197,7 @@ func (f Fixture) gone(t *testing.T) {
 	require.Equal(t, protocol.ReasonGone, stop.Reason)
 }
 
-func (f Fixture) state(t *testing.T, want protocol.Answer, apply func(*testing.T, credential.Credential)) {
+func (f Fixture) state(t *testing.T, want protocol.Reply, apply func(*testing.T, credential.Credential)) {
 	c, inForce := f.New(t)
 	a := f.account(t, c)
 	apply(t, c)

@@ -149,7 +149,7 @@ func (f Fixture) rotateAlone(t *testing.T, c credential.Credential, old credenti
 	}
 	for _, try := range []struct {
 		value credential.Secret
-		want  protocol.Answer
+		want  protocol.Reply
 	}{{old, protocol.Refused}, {next, protocol.Accepted}} {
 		got, err := au.Try(ctx, f.write(), a, try.value)
 		if err != nil {

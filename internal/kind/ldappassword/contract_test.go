@@ -33,7 +33,7 @@ func TestContract(t *testing.T) {
 				Authority: w.open(t, d),
 				New:       w.credential,
 				Delete:    func(t *testing.T, c credential.Credential) { w.delete(t, c.Name) },
-				States: map[protocol.Answer]func(*testing.T, credential.Credential){
+				States: map[protocol.Reply]func(*testing.T, credential.Credential){
 					protocol.Locked: func(t *testing.T, c credential.Credential) {
 						w.put(t, c.Name, "pwdAccountLockedTime", "000001010000Z")
 					},

@@ -99,7 +99,7 @@ func (w *world389) resetThatMustBeChanged(t *testing.T) {
 	defer w.policy(t, "passwordMustChange", "off")
 	for name, row := range map[string]struct {
 		change func(*config.Directory)
-		want   protocol.Answer
+		want   protocol.Reply
 	}{
 		"administrator by replace": {func(*config.Directory) {}, protocol.MustChange},
 		"writer by exop":           {func(d *config.Directory) { d.Bind.DN, d.Set = w.supplier.WriterDN, "exop" }, protocol.MustChange},

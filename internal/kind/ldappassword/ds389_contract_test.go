@@ -42,7 +42,7 @@ func TestContractOn389DirectoryServer(t *testing.T) {
 				Delete: func(t *testing.T, c credential.Credential) {
 					w.change(t, func(conn *ldap.Conn) error { return conn.Del(ldap.NewDelRequest(c.Name, nil)) })
 				},
-				States: map[protocol.Answer]func(*testing.T, credential.Credential){
+				States: map[protocol.Reply]func(*testing.T, credential.Credential){
 					protocol.Locked:   func(t *testing.T, c credential.Credential) { w.lock(t, c.Name) },
 					protocol.Disabled: func(t *testing.T, c credential.Credential) { w.put(t, c.Name, "nsAccountLock", "true") },
 				},

@@ -121,7 +121,7 @@ func TestOn389DirectoryServerAResetEndsEveryValueOfTheEntry(t *testing.T) {
 		require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, old))
 		require.Equal(t, protocol.Accepted, try(t, a, a.Servers()[0], acc, second))
 		require.NoError(t, a.Set(t.Context(), acc, next, old))
-		for value, want := range map[credential.Secret]protocol.Answer{old: protocol.Refused, second: protocol.Refused, next: protocol.Accepted} {
+		for value, want := range map[credential.Secret]protocol.Reply{old: protocol.Refused, second: protocol.Refused, next: protocol.Accepted} {
 			require.Equal(t, want, try(t, a, a.Servers()[0], acc, value), set)
 		}
 	}

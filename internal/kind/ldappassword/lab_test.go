@@ -165,7 +165,7 @@ func fresh(t *testing.T, a *Authority) credential.Secret {
 	return v
 }
 
-func try(t *testing.T, a *Authority, server string, acc kind.Account, v credential.Secret) protocol.Answer {
+func try(t *testing.T, a *Authority, server string, acc kind.Account, v credential.Secret) protocol.Reply {
 	t.Helper()
 	got, err := a.Try(t.Context(), server, acc, v)
 	require.NoError(t, err)

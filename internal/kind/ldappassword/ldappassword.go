@@ -131,7 +131,7 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // one that is gone, and slapd for a locked one too; ns-slapd does for the
 // refusal that locks. So a refusal is believed only after a look at the entry
 // on the same server.
-func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	answer, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
 		a.seen.Store(acc.Subject, a.Dir.Changed(self))
@@ -139,7 +139,7 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	if err != nil || answer != protocol.Refused {
 		return answer, err
 	}
-	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Answer, error) { return a.Dir.State(ctx, server, e, time.Now()) })
+	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Reply, error) { return a.Dir.State(ctx, server, e, time.Now()) })
 }
 
 // Seen is what the account could read of itself; empty where that tells

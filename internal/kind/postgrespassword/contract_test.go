@@ -84,7 +84,7 @@ func TestContract(t *testing.T) {
 					exec(t, `DROP ROLE "`+c.Name+`"`)
 					require.NoError(t, replica.AwaitReplication(t.Context()))
 				},
-				States: map[protocol.Answer]func(*testing.T, credential.Credential){
+				States: map[protocol.Reply]func(*testing.T, credential.Credential){
 					protocol.Disabled: func(t *testing.T, c credential.Credential) {
 						exec(t, `ALTER ROLE "`+c.Name+`" NOLOGIN`)
 						require.NoError(t, replica.AwaitReplication(t.Context()))

@@ -28,9 +28,9 @@ func TestARoleStoredByMD5StaysAsItIsUntilAPersonAcceptsThatItBecomesSCRAM(t *tes
 	for name, a := range map[string]*Authority{"seen in pg_authid": strong, "told by how the server asks": asAdmin(t)} {
 		t.Run(name, func(t *testing.T) {
 			c, old := newMD5Role(t)
-			answer, err := a.Try(t.Context(), primary.URL(), account(t, a, c), old)
+			reply, err := a.Try(t.Context(), primary.URL(), account(t, a, c), old)
 			require.NoError(t, err)
-			require.Equal(t, protocol.Accepted, answer)
+			require.Equal(t, protocol.Accepted, reply)
 			acc := account(t, a, c)
 			fresh := credential.NewSecret("one-for-clients-that-can-do-SCRAM")
 			requireStop(t, a.Set(t.Context(), acc, fresh, credential.Secret{}), protocol.ReasonMD5Stored)

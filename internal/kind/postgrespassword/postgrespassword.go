@@ -198,7 +198,7 @@ func (a *Authority) notGone(ctx context.Context, acc kind.Account, err error) er
 }
 
 // Try logs in once, reads who the session is, and ends it.
-func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	if value.IsZero() {
 		return protocol.Refused, nil
 	}
@@ -220,7 +220,7 @@ func (a *Authority) learn(server string, acc kind.Account, login postgres.Login)
 }
 
 // Offer logs in once and looks no further.
-func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	if value.IsZero() {
 		return protocol.Refused, nil
 	}

@@ -28,17 +28,17 @@ func TestAPasswordBeyondItsTimeIsExpiredAndNotDead(t *testing.T) {
 		acc, err := a.Account(t.Context(), server, c)
 		require.NoError(t, err)
 		require.Equal(t, protocol.Expired, acc.State)
-		answer, err := a.Try(t.Context(), server, acc, old)
+		reply, err := a.Try(t.Context(), server, acc, old)
 		require.NoError(t, err)
-		require.Equal(t, protocol.Expired, answer)
+		require.Equal(t, protocol.Expired, reply)
 	}
 	// A new one may be set meanwhile, and the time stays as somebody wanted it.
 	acc, _ := setNew(t, a, c)
 	require.Equal(t, protocol.Expired, account(t, a, c).State)
 	exec(t, `ALTER ROLE "`+c.Name+`" VALID UNTIL 'infinity'`)
-	answer, err := a.Try(t.Context(), primary.URL(), acc, old)
+	reply, err := a.Try(t.Context(), primary.URL(), acc, old)
 	require.NoError(t, err)
-	require.Equal(t, protocol.Refused, answer)
+	require.Equal(t, protocol.Refused, reply)
 }
 
 func TestARoleThatMayNotLogInIsDisabledWhateverItsPassword(t *testing.T) {
@@ -49,9 +49,9 @@ func TestARoleThatMayNotLogInIsDisabledWhateverItsPassword(t *testing.T) {
 	acc := account(t, a, c)
 	require.Equal(t, protocol.Disabled, acc.State)
 	for _, value := range []credential.Secret{old, credential.NewSecret("wrong")} {
-		answer, err := a.Try(t.Context(), primary.URL(), acc, value)
+		reply, err := a.Try(t.Context(), primary.URL(), acc, value)
 		require.NoError(t, err)
-		require.Equal(t, protocol.Disabled, answer)
+		require.Equal(t, protocol.Disabled, reply)
 	}
 }
 
@@ -69,9 +69,9 @@ func TestASuperusersPasswordNeedsASuperuser(t *testing.T) {
 		accept(&acc)
 		err := weak.Set(t.Context(), acc, credential.NewSecret("one-that-is-not-set"), credential.Secret{})
 		require.Contains(t, requireStop(t, err, protocol.ReasonRights).Detail, "superuser")
-		answer, err := weak.Try(t.Context(), primary.URL(), acc, old)
+		reply, err := weak.Try(t.Context(), primary.URL(), acc, old)
 		require.NoError(t, err)
-		require.Equal(t, protocol.Accepted, answer, "nothing was set")
+		require.Equal(t, protocol.Accepted, reply, "nothing was set")
 
 		strong := authorityAs(t, primary.Super, primary.SuperPassword)
 		kept := session(t, primary, c.Name, old)
@@ -191,12 +191,12 @@ func TestOwnLoginsAreRotatedByTheOtherOfAPair(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, lives(t, kept))
 		for _, server := range a.Servers() {
-			answer, err := a.Try(t.Context(), server, acc, old)
+			reply, err := a.Try(t.Context(), server, acc, old)
 			require.NoError(t, err)
-			require.Equal(t, protocol.Refused, answer)
-			answer, err = a.Try(t.Context(), server, acc, new)
+			require.Equal(t, protocol.Refused, reply)
+			reply, err = a.Try(t.Context(), server, acc, new)
 			require.NoError(t, err)
-			require.Equal(t, protocol.Accepted, answer)
+			require.Equal(t, protocol.Accepted, reply)
 		}
 		mu.Lock()
 		values[i] = new // activated

@@ -120,9 +120,9 @@ func TestAReplicaThatIsDownKeepsItOpenAndNothingElseWaits(t *testing.T) {
 	_, _, err := a.Retire(t.Context(), acc, new)
 	require.Equal(t, replica.URL(), requireStop(t, err, protocol.ReasonUnreachable).Server)
 	require.False(t, lives(t, here))
-	answer, err := a.Try(t.Context(), replica.URL(), acc, old)
+	reply, err := a.Try(t.Context(), replica.URL(), acc, old)
 	require.NoError(t, err)
-	require.Equal(t, protocol.Unreachable, answer, "which is no refusal")
+	require.Equal(t, protocol.Unreachable, reply, "which is no refusal")
 }
 
 // Another process does not know when the value was set. What it ends is more,
@@ -140,11 +140,11 @@ func TestAnotherProcessThatRetiresEndsWhatIsOpenAndChangesNothing(t *testing.T) 
 	}
 	require.False(t, lives(t, stolen))
 	require.False(t, lives(t, mine), "a consumer logs in again")
-	for value, want := range map[credential.Secret]protocol.Answer{old: protocol.Refused, new: protocol.Accepted} {
+	for value, want := range map[credential.Secret]protocol.Reply{old: protocol.Refused, new: protocol.Accepted} {
 		for _, server := range next.Servers() {
-			answer, err := next.Try(t.Context(), server, acc, value)
+			reply, err := next.Try(t.Context(), server, acc, value)
 			require.NoError(t, err)
-			require.Equal(t, want, answer)
+			require.Equal(t, want, reply)
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (p pairs) Set(ctx context.Context, a kind.Account, new, _ credential.Secret
 	return err
 }
 
-func (p pairs) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (p pairs) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	code, err := p.ask(ctx, "login", a.Subject, value)
 	switch {
 	case err != nil:
@@ -137,7 +137,7 @@ func (p pairs) Try(ctx context.Context, _ string, a kind.Account, value credenti
 	return protocol.Refused, nil
 }
 
-func (p pairs) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (p pairs) Offer(ctx context.Context, server string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	return p.Try(ctx, server, a, value)
 }
 

@@ -73,12 +73,12 @@ func (au *Authority) Reads(ctx context.Context, c credential.Credential, values 
 		}
 		bare, auth, err := au.enter(ctx, *u, v)
 		if err != nil {
-			answer, err := au.refusal(ctx, *u, err)
+			reply, err := au.refusal(ctx, *u, err)
 			if err != nil {
 				return nil, err
 			}
-			if answer != protocol.Refused {
-				return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %s", au.server, answer)
+			if reply != protocol.Refused {
+				return nil, fmt.Errorf("vault %s: log in to ask what a login may read: %s", au.server, reply)
 			}
 			au.refused.add(u.subject(), v)
 			continue

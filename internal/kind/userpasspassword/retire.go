@@ -89,13 +89,13 @@ func (au *Authority) letLand(ctx context.Context, u user, new credential.Secret)
 	}
 	last, ok := au.entered.Load(u.subject())
 	if !ok || !last.(entry).value.Equal(new) {
-		switch answer, err := au.login(ctx, u, new, false); {
+		switch reply, err := au.login(ctx, u, new, false); {
 		case err != nil:
 			return err
-		case answer == protocol.Refused:
+		case reply == protocol.Refused:
 			return au.stop(protocol.ReasonNewRefused, "the user does not have the new password any more; who set another one? The new one waits in staging and no consumer has it")
-		case answer != protocol.Accepted:
-			return protocol.StopFor(answer, au.server)
+		case reply != protocol.Accepted:
+			return protocol.StopFor(reply, au.server)
 		}
 		last, _ = au.entered.Load(u.subject())
 	}

@@ -26,7 +26,7 @@ import (
 // 403 has several causes that Vault does not tell apart: too many wrong logins,
 // an address, a disabled entity. The user and the list of locked ones say
 // which.
-func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	u, err := au.user(ctx, a.Subject)
 	switch {
 	case vault.NoAnswer(ctx, err):
@@ -36,9 +36,9 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 	case u == nil:
 		return protocol.Gone, nil
 	}
-	answer, err := au.login(ctx, *u, value, true)
-	if err != nil || answer != protocol.Refused {
-		return answer, err
+	reply, err := au.login(ctx, *u, value, true)
+	if err != nil || reply != protocol.Refused {
+		return reply, err
 	}
 	// A wrong password is refused as such for a disabled entity too.
 	m, err := au.mountOf(ctx, *u)
@@ -53,7 +53,7 @@ func (au *Authority) Try(ctx context.Context, _ string, a kind.Account, value cr
 
 // Offer is the login alone: Vault answers for a user that is not there as for a
 // wrong password.
-func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value credential.Secret) (protocol.Reply, error) {
 	u, err := au.named(a.Subject)
 	if err != nil {
 		return protocol.NotAsked, err
@@ -63,17 +63,17 @@ func (au *Authority) Offer(ctx context.Context, _ string, a kind.Account, value 
 
 // login logs in again where the token of a good login was gone before it could
 // be used.
-func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (answer protocol.Answer, err error) {
+func (au *Authority) login(ctx context.Context, u user, value credential.Secret, operate bool) (reply protocol.Reply, err error) {
 	for range minted.MaxLogins {
-		answer, err = au.once(ctx, u, value, operate)
+		reply, err = au.once(ctx, u, value, operate)
 		if !errors.Is(err, minted.ErrTokenGone) {
 			break
 		}
 	}
-	return answer, err
+	return reply, err
 }
 
-func (au *Authority) once(ctx context.Context, u user, value credential.Secret, operate bool) (protocol.Answer, error) {
+func (au *Authority) once(ctx context.Context, u user, value credential.Secret, operate bool) (protocol.Reply, error) {
 	if value.IsZero() {
 		return protocol.Refused, nil // Vault takes no empty password
 	}
@@ -141,8 +141,8 @@ func (au *Authority) enter(ctx context.Context, u user, value credential.Secret)
 }
 
 // refusal reads why a login failed.
-func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.Answer, error) {
-	answer, came := vault.AnswerIn(err)
+func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.Reply, error) {
+	reply, came := vault.ReplyIn(err)
 	switch {
 	case errors.Is(err, errNoToken):
 		return protocol.NotAsked, err
@@ -151,11 +151,11 @@ func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.A
 	case !came:
 		return protocol.Unreachable, nil
 	}
-	switch answer.Status {
+	switch reply.Status {
 	case http.StatusTooManyRequests:
 		return protocol.NotAsked, au.stop(protocol.ReasonThrottled, "log in: a rate limit of Vault turned it away")
 	case http.StatusBadRequest:
-		if answer.Says("invalid username or password") {
+		if reply.Says("invalid username or password") {
 			return protocol.Refused, nil
 		}
 	case http.StatusForbidden:
@@ -163,12 +163,12 @@ func (au *Authority) refusal(ctx context.Context, u user, err error) (protocol.A
 	case http.StatusServiceUnavailable:
 		return protocol.Unreachable, nil
 	}
-	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, answer.Status)
+	return protocol.NotAsked, fmt.Errorf("vault %s: log in: status %d", au.server, reply.Status)
 }
 
 // forbidden finds out what a 403 was for. Only who had the right password gets
 // it for the address or the entity; who is locked gets it with any.
-func (au *Authority) forbidden(ctx context.Context, u user) (protocol.Answer, error) {
+func (au *Authority) forbidden(ctx context.Context, u user) (protocol.Reply, error) {
 	known, err := au.user(ctx, u.subject())
 	if err != nil {
 		return protocol.NotAsked, err

@@ -28,7 +28,7 @@ func TestContract(t *testing.T) {
 			_, err := server.Client().Logical().DeleteWithContext(t.Context(), "auth/userpass/users/"+c.Name)
 			require.NoError(t, err)
 		},
-		States: map[protocol.Answer]func(*testing.T, credential.Credential){
+		States: map[protocol.Reply]func(*testing.T, credential.Credential){
 			protocol.LoginLocked: lock,
 			protocol.Disabled: func(t *testing.T, c credential.Credential) {
 				login(t, c.Name, credential.NewSecret("stolen-"+c.Name))
@@ -240,7 +240,7 @@ func TestATryLeavesNoTokenBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, old := newUser(t, settings)
 			a, before := account(t, au, c), tokens(t)
-			for _, offer := range []func(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error){au.Try, au.Offer} {
+			for _, offer := range []func(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error){au.Try, au.Offer} {
 				got, err := offer(t.Context(), "vault", a, old)
 				require.NoError(t, err)
 				require.Equal(t, protocol.Accepted, got)
@@ -259,7 +259,7 @@ func TestASecondFactorIsNoHindrance(t *testing.T) {
 	admin(t, "identity/mfa/login-enforcement/"+c.Name, map[string]any{"mfa_method_ids": []any{method.Data["method_id"]}, "identity_entity_ids": []string{entityOf(t, c)}})
 	au := authority()
 	a, next := set(t, au, c, old)
-	for value, want := range map[string]protocol.Answer{old.Reveal(): protocol.Refused, next.Reveal(): protocol.Accepted} {
+	for value, want := range map[string]protocol.Reply{old.Reveal(): protocol.Refused, next.Reveal(): protocol.Accepted} {
 		got, err := au.Try(t.Context(), "vault", a, credential.NewSecret(value))
 		require.NoError(t, err)
 		require.Equal(t, want, got)

@@ -18,7 +18,7 @@ func TestContract(t *testing.T) {
 		Delete: func(t *testing.T, c credential.Credential) {
 			require.NoError(t, admin(t).Del(ldap.NewDelRequest(c.Name, nil)))
 		},
-		States: map[protocol.Answer]func(*testing.T, credential.Credential){
+		States: map[protocol.Reply]func(*testing.T, credential.Credential){
 			protocol.Locked:   func(t *testing.T, c credential.Credential) { lock(t, c.Name) },
 			protocol.Disabled: func(t *testing.T, c credential.Credential) { flag(t, c.Name, 0x2) },
 			protocol.Expired:  func(t *testing.T, c credential.Credential) { put(t, c.Name, "accountExpires", "132000000000000000") }, // in 2019

@@ -67,16 +67,16 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // hour. After Retire the account must be as that left it, or the owner would be
 // handed a password that somebody has changed; that is an error, after which
 // the caller looks again.
-func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
-	answer, err := a.Authority.Try(ctx, server, acc, value)
-	if err != nil || answer != protocol.Accepted && answer != protocol.PasswordExpired {
-		return answer, err
+func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
+	reply, err := a.Authority.Try(ctx, server, acc, value)
+	if err != nil || reply != protocol.Accepted && reply != protocol.PasswordExpired {
+		return reply, err
 	}
 	var left state
 	if s, retired := a.afterRetire.Load(acc.Subject); retired {
 		left = s.(state)
-	} else if answer == protocol.Accepted {
-		return answer, nil
+	} else if reply == protocol.Accepted {
+		return reply, nil
 	}
 	now, err := a.Account(ctx, server, credential.Credential{Subject: acc.Subject})
 	var stop *protocol.Stop
@@ -93,12 +93,12 @@ func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, va
 	case adpassword.MustChange(now.Changed):
 		return protocol.Accepted, nil
 	}
-	return answer, nil
+	return reply, nil
 }
 
 // Offer is Try: whether a right value is the one in force, only the account
 // shows.
-func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Answer, error) {
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	return a.Try(ctx, server, acc, value)
 }
 

@@ -126,11 +126,11 @@ func (au *Authority) Set(context.Context, kind.Account, credential.Secret, crede
 }
 
 // Try has no value to try: the accessor is none.
-func (au *Authority) Try(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Try(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error) {
 	return protocol.NotAsked, nothingSet()
 }
 
 // Offer has no value to offer.
-func (au *Authority) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Answer, error) {
+func (au *Authority) Offer(context.Context, string, kind.Account, credential.Secret) (protocol.Reply, error) {
 	return protocol.NotAsked, nothingSet()
 }

@@ -26,8 +26,8 @@ const MaxLogins = 3
 // token that it finds without a lease (lookupInternal in token_store.go, 1.21;
 // 1 of 2,520 logins, beside four that looked up every accessor).
 func NotLookedUp(server string, err error) error {
-	answer, _ := vault.AnswerIn(err)
-	if vanished(err) || answer.Status == http.StatusForbidden && answer.Says("bad token") {
+	reply, _ := vault.ReplyIn(err)
+	if vanished(err) || reply.Status == http.StatusForbidden && reply.Says("bad token") {
 		return fmt.Errorf("vault %s: log in: %w", server, ErrTokenGone)
 	}
 	return vault.Refusal(server, "look up the token of a login", err)

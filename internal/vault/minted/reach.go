@@ -72,7 +72,7 @@ func (t *Tokens) reach(ctx context.Context, w Whose, paths []string) ([]string, 
 			return nil, standing, err
 		}
 		if shown && rights != "" {
-			standing = t.stands(a, rights, paths, answer{within, exact, time.Now()})
+			standing = t.stands(a, rights, paths, reply{within, exact, time.Now()})
 		}
 		out.add(within, exact)
 	}
@@ -288,7 +288,7 @@ func (t *Tokens) within(ctx context.Context, a asker, paths []string) ([]string,
 			return out, nil // the token has ended
 		}
 		for _, p := range part {
-			caps, answered := got.answer(p)
+			caps, answered := got.reply(p)
 			switch {
 			case !answered,
 				mayWrite(caps),
@@ -339,7 +339,7 @@ type answers map[string]any
 
 // answer: Vault answers about a name with blanks at its end under the name
 // without them.
-func (a answers) answer(path string) ([]string, bool) {
+func (a answers) reply(path string) ([]string, bool) {
 	list, ok := a[path].([]any)
 	if !ok {
 		if list, ok = a[strings.TrimSpace(path)].([]any); !ok {
@@ -356,7 +356,7 @@ func (a answers) answer(path string) ([]string, bool) {
 }
 
 func (a answers) of(path string) []string {
-	caps, _ := a.answer(path)
+	caps, _ := a.reply(path)
 	return caps
 }
 

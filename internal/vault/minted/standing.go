@@ -25,19 +25,19 @@ type Standing struct {
 func (s Standing) Entity() string { return s.auth.EntityID }
 
 // answer is what a standing reaches.
-type answer struct {
+type reply struct {
 	within, named []string
 	at            time.Time
 }
 
 // stands keeps what a standing reaches, for the others that have it.
-func (t *Tokens) stands(a asker, rights string, paths []string, found answer) Standing {
+func (t *Tokens) stands(a asker, rights string, paths []string, found reply) Standing {
 	names := slices.Compact(slices.Sorted(slices.Values(a.policies)))
 	s := Standing{rights: rights, policies: strings.Join(names, "\x00"), segments: segmentsOf(paths), auth: vaultapi.SecretAuth{EntityID: a.entity, TokenPolicies: a.own}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.standings == nil || len(t.standings) >= maxAnswers {
-		t.standings = map[string]answer{}
+		t.standings = map[string]reply{}
 	}
 	t.standings[s.key(paths)] = found
 	return s

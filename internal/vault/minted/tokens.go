@@ -59,8 +59,8 @@ type Tokens struct {
 	answers map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
 
-	standings map[string]answer // what one login of each reaches, by the paths
-	texts     map[string]text   // of policies, by name
+	standings map[string]reply // what one login of each reaches, by the paths
+	texts     map[string]text  // of policies, by name
 
 	lists, metas sync.Map // what many tokens have in common is kept once
 }
@@ -238,8 +238,8 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 
 // vanished: the token has ended since it was listed.
 func vanished(err error) bool {
-	answer, _ := vault.AnswerIn(err)
-	return answer.Says("invalid accessor", "token not found")
+	reply, _ := vault.ReplyIn(err)
+	return reply.Says("invalid accessor", "token not found")
 }
 
 func keys(got *vaultapi.Secret) []string {

@@ -14,38 +14,38 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Answer is how Vault answered a call that it refused. Its text may repeat a
+// Reply is how Vault answered a call that it refused. Its text may repeat a
 // secret or name an account: it can be asked what it says, and not printed.
-type Answer struct {
+type Reply struct {
 	Status int
 
 	text string
 	page bool // it is no answer of Vault's API: a proxy's page
 }
 
-// AnswerIn finds Vault's answer in an error of its client; false if there is
+// ReplyIn finds Vault's answer in an error of its client; false if there is
 // none, because no answer came.
-func AnswerIn(err error) (Answer, bool) {
+func ReplyIn(err error) (Reply, bool) {
 	var resp *vaultapi.ResponseError
 	if !errors.As(err, &resp) {
-		return Answer{}, false
+		return Reply{}, false
 	}
-	return Answer{resp.StatusCode, strings.Join(resp.Errors, "; "), resp.RawError}, true
+	return Reply{resp.StatusCode, strings.Join(resp.Errors, "; "), resp.RawError}, true
 }
 
 // Answered reports whether Vault answered with one of these statuses.
 func Answered(err error, statuses ...int) bool {
-	a, came := AnswerIn(err)
+	a, came := ReplyIn(err)
 	return came && slices.Contains(statuses, a.Status)
 }
 
 // Says reports whether the text has one of these in it.
-func (a Answer) Says(parts ...string) bool {
+func (a Reply) Says(parts ...string) bool {
 	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(a.text, p) })
 }
 
 // Kind is what the answer means for the caller.
-func (a Answer) Kind() ErrorKind {
+func (a Reply) Kind() ErrorKind {
 	switch {
 	case a.Status == http.StatusServiceUnavailable && a.Says("sealed"):
 		return Sealed
@@ -69,7 +69,7 @@ func (a Answer) Kind() ErrorKind {
 // Words are Vault's own of a read that was refused, or why no answer came, on
 // one line and without the URL. They may name an account.
 func Words(err error) string {
-	a, came := AnswerIn(err)
+	a, came := ReplyIn(err)
 	switch {
 	case !came:
 		if at, ok := errors.AsType[*url.Error](err); ok {
@@ -92,7 +92,7 @@ var ErrNoAnswer = errors.New("no answer")
 // without the client's text: some of Vault's messages repeat a secret, and
 // others the URL, which may name an account.
 func Refusal(server, op string, err error) error {
-	answer, came := AnswerIn(err)
+	reply, came := ReplyIn(err)
 	if !came {
 		for _, end := range []error{context.Canceled, context.DeadlineExceeded} {
 			if errors.Is(err, end) {
@@ -101,16 +101,16 @@ func Refusal(server, op string, err error) error {
 		}
 		return fmt.Errorf("vault %s: %s: %w", server, op, ErrNoAnswer)
 	}
-	switch kind := answer.Kind(); {
+	switch kind := reply.Kind(); {
 	case kind == PermissionDenied:
 		return &protocol.Stop{Reason: protocol.ReasonRights, Server: server,
 			Detail: op + ": permission denied: the token is expired or its policy lacks this right; `rollcall init --print` shows what the worker needs"}
 	case kind == TokenExpired, kind == Throttled, kind == Sealed:
-		return (&Error{Op: op, Server: server, Status: answer.Status, Kind: kind}).Stop()
-	case answer.Status == http.StatusServiceUnavailable:
+		return (&Error{Op: op, Server: server, Status: reply.Status, Kind: kind}).Stop()
+	case reply.Status == http.StatusServiceUnavailable:
 		return &protocol.Stop{Reason: protocol.ReasonVault, Server: server, Detail: op + ": Vault is not ready"}
 	}
-	return fmt.Errorf("vault %s: %s: status %d", server, op, answer.Status)
+	return fmt.Errorf("vault %s: %s: status %d", server, op, reply.Status)
 }
 
 // NoAnswer reports whether a Refusal is Vault's silence, and not the caller's

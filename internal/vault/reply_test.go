@@ -15,7 +15,7 @@ import (
 )
 
 func TestARefusalTellsWhyAndNothingThatVaultSaid(t *testing.T) {
-	answer := func(status int, text string) error {
+	reply := func(status int, text string) error {
 		return fmt.Errorf("wrapped: %w", &vaultapi.ResponseError{StatusCode: status, URL: "https://v/svc-backup", Errors: []string{text + ": hunter2"}})
 	}
 	for _, row := range []struct {
@@ -23,12 +23,12 @@ func TestARefusalTellsWhyAndNothingThatVaultSaid(t *testing.T) {
 		reason protocol.Reason // none: it is no Stop
 		silent bool
 	}{
-		{answer(http.StatusForbidden, "permission denied"), protocol.ReasonRights, false},
-		{answer(http.StatusForbidden, "permission denied, invalid token"), protocol.ReasonVaultLogin, false},
-		{answer(http.StatusTooManyRequests, "rate limit quota exceeded"), protocol.ReasonThrottled, false},
-		{answer(http.StatusServiceUnavailable, "Vault is sealed"), protocol.ReasonVault, true},
-		{answer(http.StatusServiceUnavailable, "no active node"), protocol.ReasonVault, true},
-		{answer(http.StatusInternalServerError, "internal error"), "", false},
+		{reply(http.StatusForbidden, "permission denied"), protocol.ReasonRights, false},
+		{reply(http.StatusForbidden, "permission denied, invalid token"), protocol.ReasonVaultLogin, false},
+		{reply(http.StatusTooManyRequests, "rate limit quota exceeded"), protocol.ReasonThrottled, false},
+		{reply(http.StatusServiceUnavailable, "Vault is sealed"), protocol.ReasonVault, true},
+		{reply(http.StatusServiceUnavailable, "no active node"), protocol.ReasonVault, true},
+		{reply(http.StatusInternalServerError, "internal error"), "", false},
 		{fmt.Errorf("Put \"https://v/svc-backup\": hunter2"), "", true},
 		{context.DeadlineExceeded, "", true},
 		{context.Canceled, "", true},
