@@ -33,9 +33,7 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 			l.held[*c.Path] = l.heldOf(live)
 			l.saw(*c.Path, live, asked)
 			l.askKeeping(c)
-			if c.Account == "" {
-				c.Users = live.Users()
-			}
+			c.Users, c.Settings, c.Fields = live.Users(), live.Settings(), live.Keys
 		}
 		l.add(c)
 		return nil
