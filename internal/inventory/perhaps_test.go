@@ -1,13 +1,17 @@
 package inventory
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/vault/setup"
 )
 
 // An account must not get a new value at a path of Rollcall's own while the
@@ -163,5 +167,37 @@ func TestAnAccountIsNotCutOffFromAFieldThatMayBeItsOwn(t *testing.T) {
 			require.Contains(t, got, row.want)
 			require.NotContains(t, asJSON(t, roll), "PLANTED")
 		})
+	}
+}
+
+// A Vault that has no mount called kv, which vault.adopt guesses: the account
+// has that trouble, with the key of the campaign file, and the listing goes on.
+// Vault answers a worker's login about it as if it lacked a right.
+func TestAMountForNewValuesThatIsNotThereIsTheTroubleOfWhatGoesThere(t *testing.T) {
+	servers(t)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"apps/nomount/a": {"password": "p"}}))
+	_, err := realVault.Client().Logical().WriteWithContext(t.Context(), "kv/metadata/apps/nomount/a", map[string]any{"custom_metadata": map[string]any{"account": "alice"}})
+	require.NoError(t, err)
+	c := campaign()
+	c.Vault.Adopt = "nowhere/rollcall/{directory}/{account}#password"
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{
+		{Name: "kv", Type: config.VaultKV, Prefix: "kv/apps/nomount"},
+		{Name: "ldap", Type: config.FromLDAP, Directory: "corp", Filter: "(|(uid=alice)(uid=bob))"},
+	}
+	require.NoError(t, realVault.Client().Sys().PutPolicy("nomount", setup.Policies(c, nil)[0].HCL))
+	got, err := realVault.Client().Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"nomount"}})
+	require.NoError(t, err)
+	for _, token := range []string{realVault.RootToken().Reveal(), got.Auth.ClientToken} {
+		roll, warnings, err := listIn(t.Context(), c, openDirectory(t, corp()), openVault(t, token), "c", time.Now())
+		require.NoError(t, err)
+		rotated, open := byName(roll)[slapd.AccountDN("alice")], byName(roll)[slapd.AccountDN("bob")]
+		require.Empty(t, rotated.Problem)
+		require.Equal(t, credential.NoMount, open.Problem)
+		require.Contains(t, details(roll, open.ID, credential.FindingPlace), "vault: {adopt:")
+		told := slices.ContainsFunc(warnings, func(w Warning) bool {
+			return w.Code == credential.FindingPlace && strings.Contains(w.Detail, "an account that refuses what its paths hold")
+		})
+		require.True(t, told, "%v", warnings)
 	}
 }
