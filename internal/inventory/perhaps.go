@@ -128,7 +128,7 @@ func (m *merger) means(c Candidate, known calledSo, names []string, at maybePath
 		for _, user := range names {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
-			for _, name := range []string{user, short, local} {
+			for _, name := range []string{user, short, local, rdnValue(user)} { // a DN may be shortened
 				for _, l := range known[refTo(m.c, authority, name)] {
 					l.maybe = append(l.maybe, at)
 				}

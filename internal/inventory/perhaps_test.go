@@ -136,6 +136,7 @@ func TestAnAccountIsNotCutOffFromAFieldThatMayBeItsOwn(t *testing.T) {
 			want: bob + " [kv/rollcall/corp/bob#password] (ldap) adopted"},
 		"a person says that it is not its own": {list: Candidate{Account: "alice", Fields: []string{"password", "bob"}}, accept: "bob",
 			want: bob + " [kv/rollcall/corp/bob#password] (ldap) adopted FINDING unusable-path", says: []string{"what may be its path is not, by the campaign file: looked"}},
+		"a shortened DN":     {list: Candidate{Fields: []string{"dsn"}, Users: []string{"uid=bob,ou=old"}}, want: open},
 		"it may be nobody's": {list: Candidate{Account: "alice", Fields: []string{"password", "bobby", "host", "PLANTED"}}, want: bob + " [kv/rollcall/corp/bob#password] (ldap) adopted"},
 	} {
 		t.Run(name, func(t *testing.T) {
