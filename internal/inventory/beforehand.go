@@ -36,6 +36,7 @@ const asksAtOnce = looksAtOnce
 // look that follows asks about new ones alone, and says what is wrong.
 func (l *lister) warmTokens() {
 	if l.tokens != nil {
+		l.tokens.Anew()
 		l.beside.Go(func() error {
 			_ = l.tokens.Warm(l.ctx)
 			return nil

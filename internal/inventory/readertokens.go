@@ -18,10 +18,11 @@ import (
 )
 
 const (
-	askedOfEach  = 200 // places of the roll that Vault is asked about for one set of policies
-	toldOfEach   = 5   // tokens that a warning names
-	toldAlone    = 40  // tokens that name the device, and have a warning each; the rest wait together
-	entitiesEach = 500 // entities that are asked about where it depends on who has a policy
+	askedOfEach  = 200         // places of the roll that Vault is asked about for one set of policies
+	toldOfEach   = 5           // tokens that a warning names
+	toldAlone    = 40          // tokens that name the device, and have a warning each; the rest wait together
+	givenFor     = time.Minute // what entities give new tokens is as old at most, before a batch
+	entitiesEach = 500         // entities that are asked about where it depends on who has a policy
 )
 
 // liveToken is a token that no login of the roll made.
@@ -123,11 +124,15 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 			entities[t.Entity] = true
 		}
 	}
+	if r.since > 0 {
+		maps.DeleteFunc(all, func(_ string, t minted.Token) bool { return t.Made < r.since })
+		if err := r.l.tokens.Renew(ctx, all, time.Now().Add(-givenFor)); err != nil {
+			return nil, err
+		}
+	}
 	groups := map[string]*sameRights{}
 	for accessor, t := range all {
-		if r.newest = max(r.newest, t.Made); t.Made < r.since {
-			continue
-		}
+		r.newest = max(r.newest, t.Made)
 		live := r.l.seen(accessor, t)
 		if accessor == self || listed[accessor] || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
 			continue

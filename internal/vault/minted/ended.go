@@ -58,11 +58,28 @@ func (t *Tokens) orphans(ctx context.Context, accessor string, token Token) (out
 	}
 	out.May = true
 	all, err := t.look(ctx)
+	if err != nil {
+		return out, err
+	}
+	young := map[string]Token{}
+	var made []string // that may have been cut off since they were looked at
 	for other, o := range all {
+		if other == accessor || !isChild(o) || o.Made < token.Made {
+			continue
+		}
+		if young[other] = o; mayChange(o) {
+			made = append(made, other)
+		}
+	}
+	now, err := t.living(ctx, made)
+	for _, other := range made {
+		young[other] = now[other]
+	}
+	for _, o := range young {
 		foreign := func(p string) bool {
 			return rises == "" && p != "default" && !slices.Contains(a.policies, p)
 		}
-		if other != accessor && o.Orphan && isChild(o) && o.Made >= token.Made && !slices.ContainsFunc(o.Policies, foreign) {
+		if o.Orphan && !slices.ContainsFunc(o.Policies, foreign) {
 			out.Seen++
 		}
 	}

@@ -141,12 +141,19 @@ func (t *Tokens) asking(ctx context.Context, w Whose) ([]asker, error) {
 			entities[token.Entity] = true
 		}
 	}
+	found := map[string]Token{}
 	for accessor, token := range all {
 		k := key(token.Entity, token.Policies)
 		if seen[k] || !w.Mine(token) && !(isChild(token) && entities[token.Entity]) {
 			continue
 		}
 		seen[k] = true
+		found[accessor] = token
+	}
+	if err := t.Renew(ctx, found, time.Now().Add(-goodFor)); err != nil {
+		return nil, err
+	}
+	for accessor, token := range found {
 		out = append(out, asker{"sys/capabilities-accessor", map[string]any{"accessor": accessor}, append(slices.Clone(token.Policies), token.IdentityPolicies...), token.Entity, token.Policies})
 	}
 	return out, nil

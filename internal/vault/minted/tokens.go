@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"golang.org/x/sync/errgroup"
@@ -39,22 +40,26 @@ type Token struct {
 	Name   string // display name
 	Made   int64  // seconds since 1970
 
-	Policies, IdentityPolicies []string // the latter as they were when it was first looked at
+	Policies, IdentityPolicies []string // the latter Vault works out at each request (anew.go)
 }
 
 // Tokens looks at the tokens of one Vault namespace. It remembers each by its
 // accessor, for what a token is of never changes; so the first look takes as
-// many calls as there are tokens, and the others one and the new ones. Safe for
-// concurrent use.
+// many calls as there are tokens, and the others one and the new ones. What
+// Vault may change of one Anew forgets. Safe for concurrent use.
 type Tokens struct {
 	api    *vaultapi.Client
 	server string
 
-	turn chan struct{}    // one look at a time: what one has seen the next need not
-	seen map[string]Token // by accessor; whoever has the turn
+	turn   chan struct{}    // one look at a time: what one has seen the next need not
+	seen   map[string]Token // by accessor; whoever has the turn
+	looked time.Time        // when the last whole look began; whoever has the turn
 
 	mu   sync.Mutex
 	last *snapshot // what the last look for Reach saw
+
+	gives map[string]given // what entities give, by id
+	since time.Time        // of the last Anew
 
 	answers map[string][]string // what new tokens reach, by their rights and the paths
 	version string              // of Vault; empty until it was asked
@@ -68,7 +73,7 @@ type Tokens struct {
 // New gives the tokens that api shows. serverName is how the ledger calls its
 // Vault.
 func New(api *vaultapi.Client, serverName string) *Tokens {
-	return &Tokens{api: api, server: serverName, turn: make(chan struct{}, 1), seen: map[string]Token{}}
+	return &Tokens{api: api, server: serverName, turn: make(chan struct{}, 1), seen: map[string]Token{}, gives: map[string]given{}}
 }
 
 // Warm looks at all tokens that there are, so that a look later on is short.
@@ -157,14 +162,18 @@ func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
 		return nil, fmt.Errorf("vault %s: look at tokens: %w", t.server, ctx.Err())
 	}
 	defer func() { <-t.turn }()
+	began := time.Now()
 	got, err := t.api.Logical().ListWithContext(ctx, "auth/token/accessors")
 	if err != nil {
 		return nil, t.fail("list token accessors", err)
 	}
 	listed := map[string]Token{}
 	var fresh []string
+	t.mu.Lock()
+	anew := t.since
+	t.mu.Unlock()
 	for _, accessor := range keys(got) {
-		if token, known := t.seen[accessor]; known {
+		if token, known := t.seen[accessor]; known && !(mayChange(token) && t.looked.Before(anew)) {
 			listed[accessor] = token
 		} else {
 			fresh = append(fresh, accessor)
@@ -179,7 +188,10 @@ func (t *Tokens) look(ctx context.Context) (map[string]Token, error) {
 			return nil, err
 		}
 	}
-	t.seen = listed // what is gone is forgotten
+	if err := t.changed(ctx, listed); err != nil {
+		return nil, err
+	}
+	t.seen, t.looked = listed, began // what is gone is forgotten
 	return listed, nil
 }
 
@@ -208,6 +220,7 @@ func (t *Tokens) living(ctx context.Context, accessors []string) (map[string]Tok
 // lookup is nil if the token is gone.
 func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 	const op, at = "look up a token by its accessor", "auth/token/lookup-accessor"
+	asked := time.Now()
 	got, err := t.api.Auth().Token().LookupAccessorWithContext(ctx, accessor)
 	switch {
 	case vanished(err):
@@ -233,6 +246,7 @@ func (t *Tokens) lookup(ctx context.Context, accessor string) (*Token, error) {
 		token.Made, _ = made.Int64()
 	}
 	token.Policies, token.IdentityPolicies = t.list(got.Data["policies"]), t.list(got.Data["identity_policies"])
+	t.noteGiven(token, asked)
 	return &token, nil
 }
 
