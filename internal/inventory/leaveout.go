@@ -83,30 +83,20 @@ func (m *merger) exclude(roll *credential.Roll) ([]Warning, error) {
 			why[t.id] = cmp.Or(why[t.id], e.Reason)
 		}
 	}
+	var gone []leftAccount
 	for id, reason := range why {
 		l := m.drafts[id]
 		m.complete(l)
 		roll.Excluded = append(roll.Excluded, credential.Exclusion{ID: id, Name: cmp.Or(l.Name, id), Reason: reason, Found: l.Reasons, Kind: l.Kind, Hearsay: !l.told,
 			Logins: l.VaultLogins(), Names: l.AccountNames()})
-		if l.ReachesVault() && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource && r.Type != nameSource }) {
-			warnings = append(warnings, loginExcluded(l.Name, reason))
-		}
-		if m.readsOthers(&l.Credential) && slices.ContainsFunc(l.Reasons, func(r credential.Reason) bool { return r.Type != ownSource }) {
-			warnings = append(warnings, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may %s, and is left out (%s): whoever stole it has each new one there; take that right from it, or take the exclude out and rotate it first",
-				l.Name, m.readsHow(l.Authority), reason)})
-		}
+		gone = append(gone, leftAccount{l.Credential, reason, l.resets && !l.protected})
 		delete(m.drafts, id)
 	}
-	warnings = append(warnings, m.notePaths(roll, why)...)
+	for _, x := range append(gone, m.notePaths(roll, why)...) {
+		warnings = append(warnings, m.meansLeftOut(x)...)
+	}
 	slices.SortFunc(roll.Excluded, func(a, b credential.Exclusion) int { return strings.Compare(a.ID, b.ID) })
 	return warnings, nil
-}
-
-// loginExcluded: nobody asks what a login that is not on the roll could read
-// (activities/reach.go), so new values are set where it reads them.
-func loginExcluded(name, reason string) Warning {
-	return Warning{Code: credential.FindingLoginExcluded, Detail: fmt.Sprintf("%s is a login to Vault and is left out (%s): whoever stole it, and its tokens, may read what is set; "+
-		"that it does not is the word of whoever excluded it and is not checked: take the exclude out and rotate it, or, if the device never had it, have no source list it", name, reason)}
 }
 
 // makesNoPath refuses a path that is left out and that we would write to:
@@ -125,14 +115,16 @@ func (m *merger) makesNoPath(e config.Exclude) error {
 
 // notePaths records what was found at the paths that were left out: as the
 // credential, where nothing else ties it to the device, else as the path, with
-// a finding on the account that stays.
-func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (warnings []Warning) {
+// a finding on the account that stays. It gives the accounts that are left out
+// by it.
+func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (gone []leftAccount) {
 	byID := map[string]*credential.Exclusion{}
 	for _, p := range m.leftOut {
 		x := credential.Exclusion{ID: unmatched + "/" + p.Path.String(), Name: cmp.Or(p.Account, p.Path.String()), Reason: p.reason}
-		if a := m.accounts(p.Candidate); len(a) == 1 {
+		all := m.accounts(p.Candidate)
+		if a := all; len(a) == 1 {
 			x.ID, x.Name = p.Authority+"/"+a[0].Subject, a[0].Name
-			of := credential.Credential{Kind: p.Kind, Subject: a[0].Subject, Name: a[0].Name, Logins: m.lost.logins[x.ID]}
+			of := m.credentialOf(p.Candidate, a[0])
 			if m.lost.tasks {
 				of.Names = append([]string{rdnValue(a[0].Name)}, a[0].Logins...)
 			}
@@ -143,8 +135,12 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 			if l != nil {
 				l.find(credential.FindingPathLeftOut, "%s was left out (%s): what is there is not replaced, and is refused once the account is rotated", p.Path, p.reason)
 			}
-		} else if p.Kind.OpensVault() && byID[x.ID] == nil && !strings.HasPrefix(x.ID, unmatched+"/") {
-			warnings = append(warnings, loginExcluded(x.Name, x.Reason))
+		}
+		for _, a := range all { // each that the name there may mean
+			of := m.credentialOf(p.Candidate, a)
+			if m.drafts[of.ID] == nil && excluded[of.ID] == "" {
+				gone = append(gone, leftAccount{of, p.reason, a.system != nil && a.system.Resets})
+			}
 		}
 		if byID[x.ID] == nil {
 			byID[x.ID] = &credential.Exclusion{ID: x.ID, Name: x.Name, Reason: x.Reason, Kind: p.Kind, Hearsay: true}
@@ -166,7 +162,7 @@ func (m *merger) notePaths(roll *credential.Roll, excluded map[string]string) (w
 		x.Found = found.Reasons
 		roll.Excluded = append(roll.Excluded, *x)
 	}
-	return warnings
+	return gone
 }
 
 // called is name of one that matches nothing.
