@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,7 @@ func TestWhomOlderVersionsOfAPathNameIsTold(t *testing.T) {
 	servers(t)
 	kv := realVault.Client().KVv2("kv")
 	put := func(path string, versions ...map[string]any) {
+		t.Cleanup(func() { require.NoError(t, kv.DeleteMetadata(context.Background(), path)) })
 		for _, v := range versions {
 			_, err := kv.Put(t.Context(), path, v)
 			require.NoError(t, err)

@@ -56,6 +56,7 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	for path, value := range map[string]string{"one": "stolen-of-one", "two": "stolen-of-two", "three": "stolen-of-three", "jorg": "stolen-of-jörg", "by": "stolen-of-by", "by2": "stolen-2"} {
 		_, err := api.KVv2("kv").Put(t.Context(), "same/"+path, map[string]any{"password": value})
 		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, api.KVv2("kv").DeleteMetadata(context.Background(), "same/"+path)) })
 	}
 	c := campaign()
 	c.Directories["corp"] = corp()
