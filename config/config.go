@@ -4,13 +4,13 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/profile"
 )
 
@@ -54,11 +54,14 @@ type Campaign struct {
 	Vault       Vault                `json:"vault"`
 	Directories map[string]Directory `json:"directories"`
 	// Systems are the authorities of further types, by name.
-	Systems Systems   `json:"systems,omitempty"`
-	Sources []Source  `json:"sources"`
-	Exclude []Exclude `json:"exclude,omitempty"`
-	Accept  []Accept  `json:"accept,omitempty"`
-	Confirm []Confirm `json:"confirm,omitempty"`
+	Systems Systems `json:"systems,omitempty"`
+	// Doors are services that take credentials of authorities besides those
+	// themselves, by name.
+	Doors   map[string]door.Settings `json:"doors,omitempty"`
+	Sources []Source                 `json:"sources"`
+	Exclude []Exclude                `json:"exclude,omitempty"`
+	Accept  []Accept                 `json:"accept,omitempty"`
+	Confirm []Confirm                `json:"confirm,omitempty"`
 
 	// Waves in order. What no wave matches goes into one more, last wave.
 	// Logins to Vault go before all else whatever they say.
@@ -103,7 +106,7 @@ type Vault struct {
 	Transit string `json:"transit"`
 	// Adopt is the path for an account that has none, with {directory} and
 	// {account} (the uid or sAMAccountName, else cn, else the immutable id)
-	// replaced. Default DefaultAdopt.
+	// replaced. Default "kv/rollcall/{directory}/{account}#password".
 	Adopt string `json:"adopt"`
 	// HandOver is where a person's temporary password is left for its owner,
 	// with the same placeholders. Default
@@ -116,14 +119,6 @@ type Vault struct {
 	Password PasswordPolicy `json:"password,omitzero"`
 	// Rehearsal is what a rehearsal may work with.
 	Rehearsal VaultRehearsal `json:"rehearsal,omitzero"`
-}
-
-// AdoptElsewhere is what to do where no mount serves what Adopt names: its
-// default is a guess, for many a Vault has no mount that is called kv.
-func (v Vault) AdoptElsewhere() string {
-	mount, _, _ := strings.Cut(v.Adopt, "/")
-	return fmt.Sprintf("it is where the campaign file sends the new value of an account that has no path of its own (vault.adopt, %s unless it says otherwise): make that mount (`vault secrets enable -path=%s -version=2 kv`), or name one that is there (vault: {adopt: \"MOUNT/rollcall/{directory}/{account}#password\"}), then `rollcall init` again",
-		DefaultAdopt, mount)
 }
 
 // Directory is one LDAP directory with all its servers.

@@ -40,7 +40,7 @@ func load(name, dir string, text []byte) (*Campaign, error) {
 	default:
 		l.refuseSecrets(root)
 		c = l.campaign(l.mapping(root, "",
-			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
+			append([]string{"device", "formerly", "containment", "profile", "answers", "exposure", "vault", "directories", "doors", "sources", "exclude", "accept", "confirm", "waves", "limits", "ledger"}, Sections()...)...))
 	}
 	if len(l.errs.List) > 0 {
 		l.errs.sort()
@@ -74,6 +74,7 @@ func (l *loader) campaign(top fields) *Campaign {
 	c.Vault = l.vault(top)
 	c.Directories = l.directories(top)
 	c.Systems = l.systems(top, c.Directories)
+	c.Doors = l.doors(top, c)
 	c.Sources = l.sources(top, c)
 	c.Exclude = l.exclude(top)
 	c.Accept = l.accept(top, c)
@@ -139,16 +140,13 @@ func (l *loader) vault(top fields) Vault {
 	if v.Password.Length > userpassLongest {
 		f.problem("password", "length: userpass takes no password of more than %d bytes", userpassLongest)
 	}
-	v.Adopt = f.template("adopt", DefaultAdopt, v.Mount)
+	v.Adopt = f.template("adopt", "kv/rollcall/{directory}/{account}#password", v.Mount)
 	v.HandOver = f.template("handover", "kv/rollcall/handover/{directory}/{account}#password", v.Mount)
 	if v.Adopt == v.HandOver {
 		f.problem("handover", "must be another place than vault.adopt: who may fetch a person's temporary password is not who reads those of services")
 	}
 	return v
 }
-
-// DefaultAdopt is where an account that has no path in Vault gets one.
-const DefaultAdopt = "kv/rollcall/{directory}/{account}#password"
 
 // userpassLongest is what bcrypt takes into account.
 const userpassLongest = 72

@@ -52,6 +52,9 @@ func (s *server) logIn(ctx context.Context, role, value, database string) (*pgx.
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared, which poolers would mix up
 	c.LookupFunc = func(context.Context, string) ([]string, error) { return []string{s.host}, nil }
 	c.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if s.dial != nil {
+			return s.dial(ctx)
+		}
 		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(s.address, strconv.Itoa(int(s.port))))
 	}
 	c.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(e.tap(r), w) }

@@ -81,6 +81,7 @@ type server struct {
 	address    string // where it is dialled
 	tls        *tls.Config
 	identities []*identity
+	dial       func(context.Context) (net.Conn, error) // nil: address, by TCP
 }
 
 // Open checks the configuration of the cluster that the campaign file calls

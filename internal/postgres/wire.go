@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 )
@@ -34,6 +35,7 @@ type exchange struct {
 	ended bool   // the login is over; nothing is read any more
 
 	asked         Method
+	asks          int
 	authenticated bool // AuthenticationOk
 	bound         bool // the server can tie SCRAM to its certificate: no pooler ends TLS before it
 	mechanisms    []byte
@@ -51,10 +53,22 @@ type tapped struct {
 func (t tapped) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.e.feed(p[:n])
+	if t.e.again() {
+		return 0, errAskedAgain
+	}
 	return n, err
 }
 
 const maxMechanisms = 4096
+
+// errAskedAgain: the library would give a password as often as it is asked for.
+var errAskedAgain = errors.New("a password was asked for more than once")
+
+func (e *exchange) again() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.asks > 1
+}
 
 // feed takes the next bytes of the server, in pieces of any length.
 func (e *exchange) feed(b []byte) {
@@ -119,10 +133,13 @@ func (e *exchange) authentication(code, rest uint32) {
 		e.authenticated = true
 	case 3:
 		e.asked = ClearText
+		e.asks++
 	case 5:
 		e.asked = MD5
+		e.asks++
 	case 10:
 		e.asked = OtherMethod
+		e.asks++
 		e.skip, e.list, e.mechanisms = 0, rest, nil
 	case 11, 12: // the exchange of mechanisms goes on
 	default:

@@ -61,6 +61,12 @@ const (
 	Expired     Reply = "expired"
 	Gone        Reply = "gone" // no such account
 	Unreachable Reply = "unreachable"
+	// Guest: let in, and not as the account: a guest, an anonymous user, or
+	// whoever comes. Nothing was said about the value.
+	Guest Reply = "guest"
+	// TooMany: turned away for now because of the number of tries or
+	// connections, whatever the value.
+	TooMany Reply = "too-many"
 )
 
 // Reason says why a credential is still open. It is stable: it is written to
@@ -150,6 +156,12 @@ const (
 	ReasonHeld             Reason = "held"               // another session has an open change of the account, which keeps ours waiting
 	ReasonPasswordHidden   Reason = "password-not-shown" // not set: it may have no password at all
 	ReasonNearLock         Reason = "near-lock"          // one more wrong login would lock the account
+
+	// At a door, once every server of the authority has given its proof.
+	ReasonDoorTakesOld   Reason = "cached-at-door"  // a door still takes the stolen secret
+	ReasonDoorRefusesNew Reason = "refused-at-door" // a door refuses the new secret, so its refusal of the old one proves nothing
+	ReasonDoorSilent     Reason = "silent-door"     // a door says nothing about the secret
+	ReasonDoorGuest      Reason = "unguarded-door"  // a door lets in whoever comes
 )
 
 // Reasons that come of the look after the proof.
@@ -301,6 +313,16 @@ const (
 	// login of his own, that it is done.
 	ProofAttested Proof = "attested"
 )
+
+// DoorEvidence is what one door showed of the old secret, between two good
+// logins with the new one.
+type DoorEvidence struct {
+	Door  string `json:"door"`
+	At    string `json:"at"`            // as Evidence has it
+	First Reply  `json:"first"`         // to the new value, before Old
+	Old   Reply  `json:"old,omitempty"` // empty when the old value is unknown
+	New   Reply  `json:"new"`           // to the new value, after Old
+}
 
 // Evidence is what one server showed when the old secret was proved dead.
 type Evidence struct {

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+)
+
+// doorKeys are those that a door of any type has.
+var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout"}
+
+// doors reads the services in front of authorities that take a credential too.
+func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
+	all := l.mapping(top.vals["doors"], "doors")
+	names := make([]string, 0, len(all.vals))
+	for name := range all.vals {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var out map[string]door.Settings
+	places := map[string]string{}
+	for _, name := range names {
+		n, where := all.vals[name], "doors."+shown(name)
+		if !nameForm.MatchString(name) {
+			l.problem(n.Line, "%s: the name %s", where, nameRule)
+		}
+		d, ok := l.door(n, where, c)
+		if !ok {
+			continue
+		}
+		if other := places[d.Place()]; other != "" {
+			l.problem(n.Line, "%s: is the same door as doors.%s: give that one several matches under for", where, other)
+		}
+		places[d.Place()] = name
+		if out == nil {
+			out = map[string]door.Settings{}
+		}
+		out[name] = d
+	}
+	return out
+}
+
+func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings, ok bool) {
+	f := l.mapping(n, where)
+	if n.Kind != yaml.MappingNode {
+		return d, false
+	}
+	if !f.has("type") {
+		f.problem("type", "missing: one of %s", strings.Join(door.Names(), ", "))
+		return d, false
+	}
+	d.Type = f.oneOf("type", "", door.Names())
+	t, known := door.Types[d.Type]
+	if !known {
+		return d, false
+	}
+	f = l.mapping(n, where, append(slices.Clone(doorKeys), t.Keys...)...)
+	d.Address = f.doorAddress(t, d.Type, c)
+	d.TLS, d.CA, d.ServerName = f.doorTLS(t), f.certificates("ca_file"), f.str("server_name")
+	d.Timeout = time.Duration(f.duration("timeout", time.Minute, time.Second, 10*time.Minute))
+	d.Login = t.LoginForm()
+	if s, has := f.scalar("login"); has {
+		d.Login = s
+		if bare := strings.NewReplacer("{account}", "", "{name}", "").Replace(s); bare == s || strings.ContainsAny(bare, "{}\r\n\x00") {
+			f.problem("login", "says how the login name is made of the account's: {account} or {name} (the DN, the role), for example {account}@example.org")
+		}
+	}
+	d.For = l.doorMatches(f, c)
+	f.doorFurther(t, &d)
+	return d, true
+}
+
+// doorAddress is what is dialled.
+func (f fields) doorAddress(t door.Type, kind string, c *Campaign) string {
+	form := fmt.Sprintf("must be a host, or host:port, for example mail.example.org (port %s is the usual one of %s)", t.Port, kind)
+	s := f.required("address", form)
+	if s == "" {
+		return ""
+	}
+	if strings.Contains(s, "://") {
+		f.problem("address", "%s; the type says what is spoken there", form)
+		return ""
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = strings.Trim(s, "[]"), t.Port
+	}
+	number, err := strconv.Atoi(port)
+	u, bad := url.Parse("//" + net.JoinHostPort(host, port))
+	if err != nil || number < 1 || number > 65535 || bad != nil || u.Hostname() == "" || strings.ContainsAny(host, "/@ ") {
+		f.problem("address", "%s", form)
+		return ""
+	}
+	host = strings.ToLower(host)
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.Unmap().String()
+	}
+	if c.Containment != nil && slices.Contains(c.Containment.Addresses, host) {
+		f.problem("address", "is an address of the device (containment.addresses): what answers there may be the thief's, and would be shown new values")
+		return ""
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// doorTLS is how the connection is secured. Who offers a value in clear text
+// has to say that he means it.
+func (f fields) doorTLS(t door.Type) door.TLS {
+	insecure := f.boolean("insecure")
+	switch {
+	case insecure && !slices.Contains(t.TLS, door.ClearText):
+		f.problem("insecure", "this type has no clear text: leave the key out")
+	case insecure && f.has("ca_file"):
+		f.problem("insecure", "leaves ca_file without a use: with insecure: true nothing is encrypted, and everybody on the way reads the new value")
+	case insecure:
+		return door.ClearText
+	case t.TLS[0] == door.ClearText:
+		f.problem("insecure", "this type crosses the network in clear text, where others read the new value: insecure: true says that this is meant")
+	}
+	return t.TLS[0]
+}
+
+// doorMatches say whose door it is.
+func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
+	const why = "whose door it is, as a list: [{directory: corp}], each with one or more of directory, kind, account (a pattern) and line"
+	if !f.has("for") {
+		f.problem("for", "missing: %s", why)
+		return nil
+	}
+	items := f.list("for")
+	if f.vals["for"].Kind == yaml.SequenceNode && len(items) == 0 {
+		f.problem("for", "is empty: %s", why)
+	}
+	for i, n := range items {
+		m := l.mapping(n, fmt.Sprintf("%s[%d]", f.at("for"), i), "directory", "kind", "account", "line")
+		if n.Kind != yaml.MappingNode {
+			continue
+		}
+		match := door.Match{
+			Directory: m.str("directory"), Account: m.str("account"), Line: m.str("line"),
+			Kind: credential.Kind(m.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return true }))),
+		}
+		if match == (door.Match{}) {
+			l.problem(n.Line, "%s: takes every credential: say %s", m.where, why)
+		}
+		if match.Directory != "" && match.Directory != credential.VaultAuthority && c.Authority(match.Directory) == nil {
+			m.unknownDirectory(c, match.Directory)
+		}
+		if _, err := Matches(match.Account, ""); err != nil {
+			m.problem("account", "%v", err)
+		}
+		if match.Line != "" {
+			if c.Profile == nil && !l.profileNamed {
+				m.problem("line", "goes with profile, whose line it names")
+			} else if c.Profile != nil {
+				if why := c.Profile.Unknown(match.Line); why != "" {
+					m.problem("line", "%s", why)
+				}
+			}
+		}
+		out = append(out, match)
+	}
+	return out
+}
+
+// DoorsOf are the names of the doors that a credential has, in order. short is
+// what its account is called there.
+func (c *Campaign) DoorsOf(cred credential.Credential, short string) (out []string) {
+	matches := func(pattern, name string) bool { ok, _ := Matches(pattern, name); return ok }
+	for name, d := range c.Doors {
+		if slices.ContainsFunc(d.For, func(m door.Match) bool { return m.Takes(cred, short, matches) }) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"net/url"
+	"slices"
+	"strings"
+
+	"rollcall/internal/door"
+)
+
+// doorFurther reads the keys that a type of door has besides those of all, and
+// says which of those have no use there.
+func (f fields) doorFurther(t door.Type, d *door.Settings) {
+	if t.TLS[0] == door.Itself {
+		for _, key := range []string{"ca_file", "server_name"} {
+			if f.has(key) {
+				f.problem(key, "has no use here: %s knows no certificates", d.Type)
+			}
+		}
+	}
+	for _, key := range t.Keys {
+		switch key {
+		case "path":
+			d.Path = f.doorPath()
+		case "mount":
+			d.Path = f.doorMount()
+		case "host_key":
+			d.HostKey = f.hostKey()
+		case "database":
+			d.Database = f.str("database")
+		case "secret":
+			d.Secret = f.reference("secret", "where Vault holds the secret that the server and this machine as its client share: mount/path#field")
+		}
+	}
+}
+
+// doorPath is a page's.
+func (f fields) doorPath() string {
+	const form = "the path of a page that the account may read and nobody without a login, for example /private/"
+	s := f.required("path", form)
+	if s == "" {
+		return ""
+	}
+	if u, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || u.Fragment != "" ||
+		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }) {
+		f.problem("path", "must be %s", form)
+		return ""
+	}
+	return s
+}
+
+// doorMount is the login method of a Vault, as a path.
+func (f fields) doorMount() string {
+	const form = "the login method's mount, with auth/ in front, for example auth/userpass"
+	s := strings.Trim(f.required("mount", form), "/")
+	if s == "" {
+		return ""
+	}
+	if !strings.HasPrefix(s, "auth/") || strings.Contains(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("?#%\\", r) }) {
+		f.problem("mount", "must be %s", form)
+		return ""
+	}
+	return "/" + s
+}
+
+// hostKey are a server's public keys, one a line, as known_hosts or
+// ssh-keyscan have them, with or without the host's name in front.
+func (f fields) hostKey() string {
+	const form = "the server's public key as ssh-keyscan prints it (compare it with the server's own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub); several, one a line"
+	s := f.required("host_key", form)
+	found := false
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if !isHostKey(strings.Fields(line)) {
+			f.problem("host_key", "must be %s", form)
+			return ""
+		}
+		found = true
+	}
+	if s != "" && !found {
+		f.problem("host_key", "holds no key: %s", form)
+	}
+	return s
+}
+
+// isHostKey holds the name of a key's type against the one in the key (RFC
+// 4253, 6.6).
+func isHostKey(words []string) bool {
+	for i := 0; i < min(2, len(words)-1); i++ {
+		raw, err := base64.StdEncoding.DecodeString(words[i+1])
+		if err != nil || len(raw) < 4 {
+			continue
+		}
+		n := binary.BigEndian.Uint32(raw)
+		if uint64(len(raw)) > 4+uint64(n) && string(raw[4:4+n]) == words[i] && slices.Contains(hostKeyTypes, words[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostKeyTypes are those that are still accepted.
+var hostKeyTypes = []string{"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+)
+
+const someHostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0kVDbhPDXgYFmZ2OKoyvtjVYZqkZ0qm0bdWq4jPq5b"
+
+func withDoor(t *testing.T, text string) (*Campaign, error) {
+	t.Helper()
+	return load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  here: {for: [{kind: shared-secret}], "+text+"}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+}
+
+func TestADoorHasTheKeysOfItsType(t *testing.T) {
+	for text, want := range map[string]door.Settings{
+		`type: https, address: www.example.org, path: /private/?a=b`:                      {Address: "www.example.org:443", TLS: door.Implicit, Path: "/private/?a=b"},
+		`type: http, address: www.example.org, path: /, insecure: true`:                   {Address: "www.example.org:80", TLS: door.ClearText, Path: "/"},
+		`type: ssh, address: host.example.org, host_key: "` + someHostKey + `"`:           {Address: "host.example.org:22", TLS: door.Itself, HostKey: someHostKey},
+		`type: ssh, address: 192.0.2.1, host_key: "host.example.org ` + someHostKey + `"`: {Address: "192.0.2.1:22", TLS: door.Itself, HostKey: "host.example.org " + someHostKey},
+		`type: radius, address: radius.example.org, secret: kv/radius/prover#secret`:      {Address: "radius.example.org:1812", TLS: door.Itself, Secret: credential.Path{Mount: "kv", Path: "radius/prover", Field: "secret"}},
+		`type: vault, address: vault.example.org, mount: auth/userpass/`:                  {Address: "vault.example.org:8200", TLS: door.Implicit, Path: "/auth/userpass"},
+		`type: ftp, address: ftp.example.org`:                                             {Address: "ftp.example.org:21", TLS: door.StartTLS},
+		`type: ftps, address: ftp.example.org`:                                            {Address: "ftp.example.org:990", TLS: door.Implicit},
+		`type: ldap, address: ldap.example.org`:                                           {Address: "ldap.example.org:389", TLS: door.StartTLS},
+	} {
+		c, err := withDoor(t, text)
+		require.NoError(t, err, text)
+		got := c.Doors["here"]
+		require.Equal(t, want, door.Settings{Address: got.Address, TLS: got.TLS, Path: got.Path, HostKey: got.HostKey, Database: got.Database, Secret: got.Secret}, text)
+	}
+	c, err := withDoor(t, `type: ldaps, address: ldap.example.org`)
+	require.NoError(t, err)
+	require.Equal(t, "{name}", c.Doors["here"].Login, "a bind goes by the DN")
+}
+
+func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
+	for text, want := range map[string]string{
+		`type: https, address: www.example.org`:                                              "c.yaml:4: doors.here.path: missing: the path of a page that the account may read and nobody without a login",
+		`type: https, address: www.example.org, path: private`:                               "c.yaml:4: doors.here.path: must be the path of a page",
+		`type: https, address: www.example.org, path: "//other.example.org/"`:                "doors.here.path: must be",
+		`type: https, address: www.example.org, path: "/a b"`:                                "doors.here.path: must be",
+		`type: https, address: www.example.org, path: "/a\r\nX: y"`:                          "doors.here.path: must be",
+		`type: http, address: www.example.org, path: /`:                                      "doors.here.insecure: this type crosses the network in clear text",
+		`type: ssh, address: host.example.org`:                                               "doors.here.host_key: missing: the server's public key as ssh-keyscan prints it",
+		`type: ssh, address: host.example.org, host_key: "SHA256:47DEQpj8HBSa"`:              "doors.here.host_key: must be the server's public key",
+		`type: ssh, address: host.example.org, host_key: "ssh-rsa AAAAC3NzaC1lZDI1NTE5"`:     "doors.here.host_key: must be",
+		`type: ssh, address: host.example.org, host_key: "# none"`:                           "doors.here.host_key: holds no key",
+		`type: ssh, address: h.example.org, host_key: "` + someHostKey + `", insecure: true`: "doors.here.insecure: this type has no clear text",
+		`type: ssh, address: h.example.org, host_key: "` + someHostKey + `", server_name: h`: "doors.here.server_name: has no use here: ssh knows no certificates",
+		`type: vault, address: vault.example.org`:                                            "doors.here.mount: missing: the login method's mount",
+		`type: vault, address: vault.example.org, mount: userpass`:                           "doors.here.mount: must be the login method's mount",
+		`type: radius, address: radius.example.org`:                                          "doors.here.secret: missing: where Vault holds the secret that the server and this machine",
+		`type: radius, address: radius.example.org, secret: testing123`:                      "secret: a secret may not be written into this file",
+		`type: ftp, address: ftp.example.org, path: /`:                                       "path: unknown key",
+	} {
+		_, err := withDoor(t, text)
+		require.ErrorContains(t, err, want, text)
+	}
+}

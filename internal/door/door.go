@@ -1,0 +1,111 @@
+// Package door is what the rest of Rollcall knows of doors: services that take
+// a credential besides the servers of its authority, and may go on taking the
+// old one from a copy of their own. It has a door as the campaign file
+// describes it (Settings), the table of types, and what an opened one does
+// (Door). How each type is asked stands in a package of its own below this
+// one, beside the table of its answers; internal/door/opened opens them.
+package door
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+)
+
+// Settings are a door as the campaign file describes it. They are data and
+// travel with the campaign.
+type Settings struct {
+	// Type is a key of Types.
+	Type string `json:"type"`
+	// Address is what is dialled, host:port.
+	Address string `json:"address"`
+	// TLS is how the connection is secured: Implicit, StartTLS or ClearText.
+	TLS TLS `json:"tls"`
+	// CA is the PEM text of ca_file; empty means the system's roots.
+	CA string `json:"ca,omitempty"`
+	// ServerName is what the certificate is held to; empty means the host of
+	// Address.
+	ServerName string `json:"server_name,omitempty"`
+	// Login is how the name is made with which an account logs in there:
+	// {account}, {name} (the DN, the role) or a text with one of them in it.
+	Login string `json:"login"`
+	// For says whose door it is: of each credential that one of them matches.
+	For []Match `json:"for"`
+	// Timeout of one login: connect, secure, ask, answer.
+	Timeout time.Duration `json:"timeout"`
+	// Path of a web page that the account may read, for https; of the login
+	// method, for vault.
+	Path string `json:"path,omitempty"`
+	// HostKey is the server's public key, as known_hosts has it, for ssh.
+	HostKey string `json:"host_key,omitempty"`
+	// Database to log in to, for postgres and mysql.
+	Database string `json:"database,omitempty"`
+	// Secret is where Vault holds the secret that the door and who asks it
+	// share, for radius.
+	Secret credential.Path `json:"secret,omitzero"`
+}
+
+// TLS is how a connection is secured.
+type TLS string
+
+// Ways to secure one.
+const (
+	Implicit  TLS = "implicit" // from the first byte on
+	StartTLS  TLS = "starttls" // by a command, and nothing is asked before
+	ClearText TLS = "none"
+	// Itself: by the protocol's own means, without a certificate.
+	Itself TLS = "itself"
+)
+
+// Match takes credentials by all of the fields that are set.
+type Match struct {
+	Directory string          `json:"directory,omitempty"` // an authority of the campaign file
+	Kind      credential.Kind `json:"kind,omitempty"`
+	Account   string          `json:"account,omitempty"` // a pattern on the account's short name
+	Line      string          `json:"line,omitempty"`    // of the device's profile
+}
+
+// Takes reports whether m takes a credential whose account is called short.
+// matches compares a pattern with a name (config.Matches).
+func (m Match) Takes(c credential.Credential, short string, matches func(pattern, name string) bool) bool {
+	return (m.Directory == "" || m.Directory == c.Authority) &&
+		(m.Kind == "" || m.Kind == c.Kind) &&
+		(m.Account == "" || matches(m.Account, short)) &&
+		(m.Line == "" || slices.ContainsFunc(c.Lines, func(l credential.LineRef) bool { return l.Line == m.Line }))
+}
+
+// Place is the door for people and the record: its type and address.
+func (s Settings) Place() string { return s.Type + "://" + s.Address }
+
+// LoginOf is the name with which an account logs in there.
+func (s Settings) LoginOf(short, name string) string {
+	return strings.NewReplacer("{account}", short, "{name}", name).Replace(s.Login)
+}
+
+// Door is an opened door. It is safe for concurrent use.
+type Door interface {
+	// Ask logs in once, over a connection of its own that it closes, and says
+	// what the door made of the value. Whatever goes wrong is an answer:
+	// Unreachable for silence, a connection that breaks off, a certificate that
+	// is not its own, more than a server has to say. It keeps to ctx and to
+	// Settings.Timeout.
+	Ask(ctx context.Context, login string, value credential.Secret) Said
+	// Software is what the door says of itself before a login; empty if
+	// nothing. The text is the server's own, cut to one printable line.
+	Software(ctx context.Context) (string, error)
+}
+
+// Said is an answer, and the door's own code for it ("535", "NO UNAVAILABLE").
+// The code names neither a secret nor an account.
+type Said struct {
+	Reply protocol.Reply
+	Code  string
+}
+
+// Unreachable is the Said of a door that gave no answer. why is for people and
+// names neither a secret nor an account.
+func Unreachable(why string) Said { return Said{Reply: protocol.Unreachable, Code: why} }

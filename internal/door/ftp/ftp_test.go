@@ -1,0 +1,140 @@
+package ftp
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/doortest"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+type office struct {
+	t         *testing.T
+	ca        *lab.CA
+	directory *lab.Slapd
+	ftp       *lab.ProFTPD
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := &office{t: t}
+	var err error
+	s.ca, err = lab.NewCA()
+	require.NoError(t, err)
+	accounts := lab.SeedAccounts("svc-", 4)
+	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
+	accounts[2].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
+	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: s.ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})
+	require.NoError(t, err)
+	doortest.Stop(t, s.directory.Stop)
+	s.ftp, err = lab.StartProFTPD(ctx, lab.ProFTPDOptions{Dir: t.TempDir(), CA: s.ca, Directory: s.directory})
+	require.NoError(t, err)
+	doortest.Stop(t, s.ftp.Stop)
+	t.Cleanup(func() {
+		if text, _ := os.ReadFile(s.ftp.LogFile()); t.Failed() {
+			t.Logf("%s", text)
+		}
+	})
+	return s
+}
+
+func (s *office) settings(kind string) door.Settings {
+	return door.Settings{Type: kind, Address: s.ftp.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Timeout: 30 * time.Second}
+}
+
+func (s *office) right(uid string) credential.Secret {
+	return credential.NewSecret(s.directory.SeededPassword(uid))
+}
+
+func (s *office) ask(at door.Settings, uid string, value credential.Secret) protocol.Reply {
+	s.t.Helper()
+	return doortest.Ask(s.t, Open(at), uid, value)
+}
+
+var wrong = credential.NewSecret("not-the-value-of-anybody")
+
+func TestWhatAnFTPServersAnswersMean(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	clear := s.settings("ftp")
+	clear.TLS = door.ClearText
+	for name, at := range map[string]door.Settings{"ftp": s.settings("ftp"), "ftps": s.settings("ftps"), "clear text": clear} {
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+		require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong), name)
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+		require.Equal(t, protocol.Refused, s.ask(at, "nobody-of-that-name", wrong), "the same as wrong")
+		require.Equal(t, protocol.Refused, s.ask(at, "svc-0002", s.right("svc-0002")), "locked is the same as wrong")
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0003", s.right("svc-0003")), "must change, which a bind alone does not show")
+		_, err := Open(at).Software(t.Context())
+		require.NoError(t, err)
+	}
+	strict := s.settings("ftp")
+	strict.Address = s.ftp.Address("strict")
+	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.right("svc-0001")))
+	strict.TLS = door.ClearText
+	require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", s.right("svc-0001")), "TLS is required")
+	require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", wrong), "TLS is required")
+
+	at := s.settings("ftp")
+	require.Equal(t, protocol.Guest, s.ask(at, "Anonymous", wrong))
+	require.Equal(t, protocol.NotThisWay, s.ask(at, "", wrong))
+	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.NewSecret("x\r\nPASS y")))
+
+	s.directory.Process().Pause()
+	at.Timeout = 500 * time.Millisecond
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")))
+	s.directory.Process().Resume()
+	at.Timeout = 30 * time.Second
+	require.NoError(t, s.directory.Stop(t.Context()))
+	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", s.right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
+}
+
+func TestNothingFoulIsAVerdict(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	subject := doortest.Subject{At: s.settings("ftps"), Login: "svc-0001", Value: s.right("svc-0001"),
+		Open: func(d door.Settings) door.Door { return Open(d) }}
+	subject.Certificates(t)
+	subject.NotTLS(t)
+	subject.At = s.settings("ftp")
+	subject.Certificates(t)
+	subject.Foul(t, "220-\r\n", "220 ready\r\n", "230 in\r\n", "530 no\r\n", "230", "530")
+	subject.At.TLS = door.ClearText
+	subject.Foul(t, "220-\r\n", "220 ready\r\n", "530", "220 x\r\n331 y\r\n230-")
+	subject.Cut(t, subject.At, subject.Value, protocol.Accepted)
+	subject.Cut(t, subject.At, wrong, protocol.Refused)
+}
+
+// Answers of servers that no test here starts.
+func TestWhatCodesMean(t *testing.T) {
+	t.Parallel()
+	for lines, want := range map[string]protocol.Reply{
+		"220 a\r\n331 b\r\n230 c\r\n":                             protocol.Accepted,
+		"220-a\r\n 220 b\r\n220 c\r\n331 b\r\n230-c\r\n230 d\r\n": protocol.Accepted,
+		"220 a\r\n331 b\r\n530 c\r\n":                             protocol.Refused,
+		"220 a\r\n331 b\r\n332 c\r\n":                             protocol.Restricted,
+		"220 a\r\n331 b\r\n202 c\r\n":                             protocol.Guest,
+		"220 a\r\n230 b\r\n":                                      protocol.Guest,
+		"220 a\r\n530 b\r\n":                                      protocol.NotThisWay,
+		"220 a\r\n331 b\r\n421 c\r\n":                             protocol.TooMany,
+		"220 a\r\n331 b\r\n451 c\r\n":                             protocol.Unreachable,
+		"220 a\r\n331 b\r\n501 c\r\n":                             protocol.NotThisWay,
+		"421 too many\r\n":                                        protocol.TooMany,
+		"120 soon\r\n":                                            protocol.Unreachable,
+		"220 a\r\n331 b\r\n530-c\r\n":                             protocol.Unreachable,
+		"220 a\r\n331 b\r\n5300 c\r\n":                            protocol.Unreachable,
+	} {
+		at := door.Settings{TLS: door.ClearText, Address: doortest.Says(t, lines), Timeout: 10 * time.Second}
+		require.Equal(t, want, doortest.Ask(t, Open(at), "svc-0001", wrong), lines)
+	}
+}

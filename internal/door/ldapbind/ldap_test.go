@@ -1,0 +1,187 @@
+package ldapbind
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/doortest"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+func opened(s door.Settings) door.Door { return Open(s) }
+
+type office struct {
+	t         *testing.T
+	ca        *lab.CA
+	directory *lab.Slapd
+}
+
+func newOffice(t *testing.T, tellsLocked bool) *office {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	accounts := lab.SeedAccounts("svc-", 8)
+	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
+	accounts[2].ChangedAt = time.Now().Add(-40 * 24 * time.Hour)
+	accounts[3].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
+	s := &office{t: t, ca: ca}
+	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Policy: lab.SlapdPolicy{TellLocked: tellsLocked, MaxFailure: 100, MustChange: true}, Accounts: accounts})
+	require.NoError(t, err)
+	doortest.Stop(t, s.directory.Stop)
+	c, err := s.directory.AdminConn(ctx)
+	require.NoError(t, err)
+	defer c.Close()
+	m := ldap.NewModifyRequest("cn=default,ou=policies,"+s.directory.BaseDN(), nil)
+	m.Replace("pwdMaxAge", []string{"2592000"})
+	require.NoError(t, c.Modify(m))
+	return s
+}
+
+func (s *office) proxy(o lab.SlapdProxyOptions) *lab.SlapdProxy {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	o.Dir, o.CA, o.Behind = s.t.TempDir(), s.ca, s.directory
+	p, err := lab.StartSlapdProxy(ctx, o)
+	require.NoError(s.t, err)
+	doortest.Stop(s.t, p.Stop)
+	return p
+}
+
+func (s *office) settings(kind, url string) door.Settings {
+	address := strings.TrimPrefix(strings.TrimPrefix(url, "ldaps://"), "ldap://")
+	return door.Settings{Type: kind, Address: address, TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Timeout: 30 * time.Second}
+}
+
+func (s *office) right(uid string) credential.Secret {
+	return credential.NewSecret(s.directory.SeededPassword(uid))
+}
+
+func (s *office) ask(at door.Settings, uid string, value credential.Secret) protocol.Reply {
+	s.t.Helper()
+	return doortest.Ask(s.t, Open(at), s.directory.AccountDN(uid), value)
+}
+
+var wrong = credential.NewSecret("not-the-value-of-anybody")
+
+// Each cell of the table, in the three ways of securing it, without and with
+// ppolicy_use_lockout.
+func TestWhatADirectorysAnswersMean(t *testing.T) {
+	t.Parallel()
+	for _, tell := range []bool{false, true} {
+		s := newOffice(t, tell)
+		clear := s.settings("ldap", s.directory.LDAP())
+		clear.TLS = door.ClearText
+		for name, at := range map[string]door.Settings{
+			"ldap": s.settings("ldap", s.directory.LDAP()), "ldaps": s.settings("ldaps", s.directory.LDAPS()), "clear text": clear,
+		} {
+			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+			require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong), name)
+			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+			require.Equal(t, protocol.Refused, s.ask(at, "nobody", wrong), "slapd hides who is there")
+			locked := protocol.Refused
+			if tell {
+				locked = protocol.Locked
+			}
+			require.Equal(t, locked, s.ask(at, "svc-0002", s.right("svc-0002")), name)
+			require.Equal(t, locked, s.ask(at, "svc-0002", wrong), name)
+			require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.right("svc-0003")), "the value was right")
+			require.Equal(t, protocol.Refused, s.ask(at, "svc-0003", wrong), name)
+			require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.right("svc-0004")), "the value was right")
+			require.Equal(t, protocol.Refused, s.ask(at, "svc-0004", wrong), name)
+			// Servers take these for an anonymous login.
+			require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}), name)
+			require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(at), "", wrong), name)
+			require.Equal(t, protocol.NotThisWay, doortest.Ask(t, Open(at), "no name of a directory", wrong), name)
+			software, err := Open(at).Software(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "OpenLDAP", software)
+		}
+		s.directory.Process().Pause()
+		hangs := clear
+		hangs.Timeout = 300 * time.Millisecond
+		require.Equal(t, protocol.Unreachable, s.ask(hangs, "svc-0001", s.right("svc-0001")))
+		s.directory.Process().Resume()
+	}
+}
+
+func TestWhatAProxysAnswersMean(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t, false)
+	plain := s.proxy(lab.SlapdProxyOptions{})
+	at := s.settings("ldaps", plain.Address("ldaps"))
+	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong))
+	require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.right("svc-0003")), "the policy's word comes through")
+	require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.right("svc-0004")), "the policy's word comes through")
+
+	// Rules that ask for more than the door's settings: whatever the value.
+	strict := s.settings("ldap", s.proxy(lab.SlapdProxyOptions{Conf: []string{"security simple_bind=128"}}).Address("ldap"))
+	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.right("svc-0001")))
+	strict.TLS = door.ClearText
+	for _, value := range []credential.Secret{s.right("svc-0001"), wrong} {
+		require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", value), "confidentiality required")
+		require.Equal(t, protocol.NotThisWay, s.ask(s.settings("ldaps", s.proxy(lab.SlapdProxyOptions{Conf: []string{"disallow bind_simple"}}).Address("ldaps")), "svc-0001", value), "unwilling to perform")
+	}
+
+	require.NoError(t, s.directory.Stop(t.Context()))
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")), "52")
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", wrong), "52")
+}
+
+func TestNothingFoulIsAVerdict(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t, false)
+	subject := doortest.Subject{At: s.settings("ldaps", s.directory.LDAPS()), Open: opened, Login: s.directory.AccountDN("svc-0001"), Value: s.right("svc-0001")}
+	subject.Certificates(t)
+	subject.NotTLS(t)
+	subject.At = s.settings("ldap", s.directory.LDAP())
+	subject.Certificates(t)
+	subject.Foul(t)
+	subject.At.TLS = door.ClearText
+	// Packets that promise 2 GiB, and that nest without an end.
+	subject.Foul(t, "\x30\x84\x7f\xff\xff\xff\x02\x84\x7f\xff\xff\xf0", "\x30\x80")
+	subject.Cut(t, subject.At, subject.Value, protocol.Accepted)
+	subject.Cut(t, subject.At, wrong, protocol.Refused)
+	subject.Login = s.directory.AccountDN("svc-0003")
+	subject.Cut(t, subject.At, s.right("svc-0003"), protocol.PasswordExpired)
+	subject.Login = s.directory.AccountDN("svc-0004")
+	subject.Cut(t, subject.At, s.right("svc-0004"), protocol.MustChange)
+}
+
+// What servers that no test here starts say: the sub-codes of domain
+// controllers (Samba 4.17 was tried: 52e, 533, 701, 773 and 775), and results of
+// RFC 4511.
+func TestWhatResultsMean(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]protocol.Reply{
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v2580": protocol.Refused,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 525, v2580": protocol.Gone,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 773, v2580": protocol.PasswordExpired,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 533, v2580": protocol.Restricted,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 775, v2580": protocol.Locked,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 999, v2580": protocol.NotThisWay,
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error":                  protocol.NotThisWay,
+		"": protocol.Refused,
+	} {
+		require.Equal(t, want, refusal(ldap.NewError(ldap.LDAPResultInvalidCredentials, errors.New(text)), noPolicyError).Reply, text)
+	}
+	for code, want := range map[uint16]protocol.Reply{
+		ldap.LDAPResultConstraintViolation: protocol.Locked, ldap.LDAPResultUnavailable: protocol.Unreachable, ldap.LDAPResultBusy: protocol.Unreachable,
+		ldap.LDAPResultUnwillingToPerform: protocol.NotThisWay, ldap.LDAPResultInappropriateAuthentication: protocol.NotThisWay,
+		ldap.LDAPResultConfidentialityRequired: protocol.NotThisWay, ldap.ErrorNetwork: protocol.Unreachable, 4000: protocol.Unreachable, 118: protocol.NotThisWay,
+	} {
+		require.Equal(t, want, refusal(ldap.NewError(code, errors.New("said")), noPolicyError).Reply, code)
+	}
+}

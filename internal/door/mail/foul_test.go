@@ -1,0 +1,73 @@
+package mail
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/doortest"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+// Servers that keep to nothing, and answers that break off, in the protocols
+// that a mail server speaks.
+func TestNothingFoulIsAVerdict(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t, lab.DovecotOptions{})
+	for kind, open := range map[string]func(door.Settings) door.Door{
+		"imap":  func(d door.Settings) door.Door { return OpenIMAP(d) },
+		"imaps": func(d door.Settings) door.Door { return OpenIMAP(d) },
+		"pop3":  func(d door.Settings) door.Door { return OpenPOP3(d) },
+		"pop3s": func(d door.Settings) door.Door { return OpenPOP3(d) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			subject := doortest.Subject{At: s.settings(kind), Open: open, Login: "svc-0001", Value: credential.NewSecret(s.directory.SeededPassword("svc-0001"))}
+			subject.Certificates(t)
+			subject.NotTLS(t)
+			subject.Foul(t, "* OK ready\r\n", "+OK ready\r\n", "-ERR\r\n", "* OK [CAPABILITY IMAP4rev1", "* 1 EXISTS\r\n", "* OK x {100000000}\r\n")
+		})
+	}
+}
+
+// An answer that breaks off is no other answer. What says "the directory is
+// down" begins as what says "wrong" does.
+func TestAnAnswerThatBreaksOffIsNone(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		open  func(door.Settings) door.Door
+		texts []string
+		means protocol.Reply
+	}{
+		"pop3, down":    {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [SYS/TEMP] c\r\n"}, protocol.Unreachable},
+		"pop3, wrong":   {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [AUTH] c\r\n"}, protocol.Refused},
+		"pop3, in use":  {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "-ERR [IN-USE] c\r\n"}, protocol.Restricted},
+		"pop3, in":      {func(d door.Settings) door.Door { return OpenPOP3(d) }, []string{"+OK a\r\n", "+OK b\r\n", "+OK c\r\n"}, protocol.Accepted},
+		"imap, down":    {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [UNAVAILABLE] c\r\n"}, protocol.Unreachable},
+		"imap, wrong":   {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO [AUTHENTICATIONFAILED] c\r\n"}, protocol.Refused},
+		"imap, no code": {func(d door.Settings) door.Door { return OpenIMAP(d) }, []string{"* OK [CAPABILITY IMAP4rev1] a\r\n", "T1 NO c\r\n"}, protocol.Refused},
+		"smtp, later":   {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "454 4.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Unreachable},
+		"smtp, wrong":   {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "535 5.7.8 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Refused},
+		"smtp, in":      {func(d door.Settings) door.Door { return OpenSMTP(d) }, []string{"220 a\r\n", "250-b\r\n250 AUTH PLAIN\r\n", "235 2.7.0 c\r\n", "502 to *\r\n", "221 to QUIT\r\n"}, protocol.Accepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := strings.Join(row.texts, "")
+			for n := range len(text) + 1 {
+				at := door.Settings{TLS: door.ClearText, Address: doortest.Answers(t, n, row.texts...), Timeout: time.Minute}
+				got := row.open(at).Ask(t.Context(), "svc-0001", credential.NewSecret("some value"))
+				switch {
+				case n == len(text) && got.Reply != row.means:
+					t.Errorf("whole: %s (%s)", got.Reply, got.Code)
+				case got.Reply == protocol.NotThisWay && n < strings.LastIndex(text, " c\r\n")-4:
+					// Before the value was said.
+				case got.Reply != row.means && got.Reply != protocol.Unreachable:
+					t.Errorf("after %q: %s (%s)", text[:n], got.Reply, got.Code)
+				}
+			}
+		})
+	}
+}

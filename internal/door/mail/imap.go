@@ -1,0 +1,151 @@
+// Package mail asks doors of mail: IMAP, POP3 and SMTP submission. Each file
+// has one protocol, and the table of what its answers mean.
+package mail
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/emersion/go-sasl"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// IMAP is a door of type imap or imaps.
+type IMAP struct{ at door.Settings }
+
+// OpenIMAP gives the door.
+func OpenIMAP(s door.Settings) *IMAP { return &IMAP{s} }
+
+// Ask is door.Door. It logs in by AUTHENTICATE PLAIN (RFC 4616) where that is
+// offered, which takes any text, else by LOGIN.
+func (d *IMAP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	c, done, err := d.open(ctx)
+	if err != nil {
+		return imapTrouble(err)
+	}
+	defer done()
+	switch caps := c.Caps(); {
+	case caps.Has(imap.AuthCap(sasl.Plain)):
+		err = c.Authenticate(sasl.NewPlainClient("", login, value.Reveal()))
+	case caps.Has(imap.CapLoginDisabled):
+		return door.Said{Reply: protocol.NotThisWay, Code: string(imap.CapLoginDisabled)}
+	default:
+		err = c.Login(login, value.Reveal()).Wait()
+	}
+	if err != nil {
+		return imapTrouble(err)
+	}
+	return door.Said{Reply: protocol.Accepted, Code: "OK"}
+}
+
+// Software is door.Door: the greeting, and what ID says (RFC 2971) if that is
+// answered before a login.
+func (d *IMAP) Software(ctx context.Context) (string, error) {
+	c, done, err := d.open(ctx)
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	defer done()
+	if !c.Caps().Has(imap.CapID) {
+		return "", nil
+	}
+	id, err := c.ID(nil).Wait()
+	if err != nil || id == nil {
+		return "", nil
+	}
+	return line(strings.TrimSpace(id.Name + " " + id.Version)), nil
+}
+
+func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
+	raw, done, err := conn.Dial(ctx, d.at)
+	if err != nil {
+		return nil, nil, err
+	}
+	var c *imapclient.Client
+	if d.at.TLS == door.StartTLS {
+		config, _ := conn.TLS(d.at)
+		if c, err = imapclient.NewStartTLS(raw, &imapclient.Options{TLSConfig: config}); err != nil {
+			done()
+			return nil, nil, err
+		}
+	} else {
+		c = imapclient.New(raw, nil)
+	}
+	all := func() { done(); _ = c.Close() }
+	if err := c.WaitGreeting(); err != nil {
+		all()
+		return nil, nil, err
+	}
+	switch c.State() {
+	case imap.ConnStateNotAuthenticated:
+	case imap.ConnStateAuthenticated, imap.ConnStateSelected:
+		all()
+		return nil, nil, errPreauth
+	default: // it has hung up since
+		all()
+		return nil, nil, io.EOF
+	}
+	return c, all, nil
+}
+
+// errPreauth is a server that lets in whoever connects (PREAUTH, RFC 9051
+// section 7.1.4).
+var errPreauth = errors.New("PREAUTH")
+
+// imapTrouble says what an error means. A refusal without a code is one of the
+// value: servers that know no codes (RFC 5530) say no more than NO.
+func imapTrouble(err error) door.Said {
+	var said *imap.Error
+	switch {
+	case errors.Is(err, errPreauth):
+		return door.Said{Reply: protocol.Guest, Code: "PREAUTH"}
+	case !errors.As(err, &said):
+		return door.Unreachable(conn.Trouble(err))
+	case said.Code == "" && said.Text == "":
+		// No answer may be without a text: it broke off before its code.
+		return door.Unreachable("an answer that breaks off")
+	case said.Type != imap.StatusResponseTypeNo:
+		return door.Said{Reply: protocol.NotThisWay, Code: string(said.Type)}
+	}
+	answer, known := imapCodes[said.Code]
+	if !known {
+		return door.Said{Reply: protocol.Refused, Code: "NO"}
+	}
+	return door.Said{Reply: answer, Code: "NO " + string(said.Code)}
+}
+
+// imapCodes are what NO with a code means to a login (RFC 5530 section 3).
+var imapCodes = map[imap.ResponseCode]protocol.Reply{
+	imap.ResponseCodeAuthenticationFailed: protocol.Refused,
+	// The value was right, and what it opens is somebody else's.
+	imap.ResponseCodeAuthorizationFailed: protocol.Restricted,
+	// Dovecot's answer to the right value of an account that may not log in
+	// (nologin). Others say so without looking at the value.
+	imap.ResponseCodeContactAdmin:    protocol.Restricted,
+	imap.ResponseCodeExpired:         protocol.Expired,
+	imap.ResponseCodePrivacyRequired: protocol.NotThisWay,
+	// What it goes by is down.
+	imap.ResponseCodeUnavailable: protocol.Unreachable,
+	imap.ResponseCodeInUse:       protocol.Unreachable,
+	imap.ResponseCodeLimit:       protocol.TooMany,
+	imap.ResponseCodeServerBug:   protocol.Unreachable,
+}
+
+// line is a text of a server's for people: one printable line, and short.
+func line(text string) string {
+	out := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text)
+	return out[:min(len(out), 80)]
+}

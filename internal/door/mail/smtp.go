@@ -1,0 +1,132 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/smtp"
+	"net/textproto"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// SMTP is a door of type submission or smtps (RFC 4954).
+type SMTP struct{ at door.Settings }
+
+// OpenSMTP gives the door.
+func OpenSMTP(s door.Settings) *SMTP { return &SMTP{s} }
+
+// Ask is door.Door. No mail is sent.
+func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	c, done, err := d.open(ctx)
+	if err != nil {
+		return smtpTrouble(err, false)
+	}
+	defer done()
+	_, offered := c.Extension("AUTH")
+	var how sasl.Client
+	switch mechanisms := strings.Fields(strings.ToUpper(offered)); {
+	case has(mechanisms, sasl.Plain):
+		how = sasl.NewPlainClient("", login, value.Reveal())
+	case has(mechanisms, sasl.Login):
+		how = sasl.NewLoginClient(login, value.Reveal())
+	default:
+		return door.Said{Reply: protocol.NotThisWay, Code: "neither PLAIN nor LOGIN"}
+	}
+	if err := c.Auth(mechanism{how}); err != nil {
+		return smtpTrouble(err, true)
+	}
+	return door.Said{Reply: protocol.Accepted, Code: "235"}
+}
+
+// Software is door.Door: what follows the name in the greeting.
+func (d *SMTP) Software(ctx context.Context) (string, error) {
+	raw, done, err := conn.Dial(ctx, d.at)
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	defer done()
+	_, text, err := textproto.NewConn(raw).ReadResponse(220)
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	_, said, _ := strings.Cut(text, " ")
+	return line(said), nil
+}
+
+func (d *SMTP) open(ctx context.Context) (*smtp.Client, func(), error) {
+	raw, done, err := conn.Dial(ctx, d.at)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := conn.TLS(d.at)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	c, err := smtp.NewClient(raw, config.ServerName)
+	if err == nil && d.at.TLS == door.StartTLS {
+		err = c.StartTLS(config)
+	} else if err == nil {
+		err = c.Hello("localhost")
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return c, done, nil
+}
+
+// mechanism lets net/smtp use one that asks for no TLS of its own: whether the
+// connection may be clear text is the campaign file's to say.
+type mechanism struct{ sasl.Client }
+
+func (m mechanism) Start(*smtp.ServerInfo) (string, []byte, error) { return m.Client.Start() }
+
+func (m mechanism) Next(challenge []byte, more bool) ([]byte, error) {
+	if !more {
+		return nil, nil
+	}
+	return m.Client.Next(challenge)
+}
+
+// smtpTrouble says what an error means. asked: the value was sent.
+func smtpTrouble(err error, asked bool) door.Said {
+	var said *textproto.Error
+	if !errors.As(err, &said) {
+		return door.Unreachable(conn.Trouble(err))
+	}
+	code := fmt.Sprint(said.Code)
+	if answer, known := smtpCodes[said.Code]; known && (asked || answer != protocol.Refused) {
+		return door.Said{Reply: answer, Code: code}
+	}
+	return door.Said{Reply: protocol.NotThisWay, Code: code}
+}
+
+// smtpCodes are what the answer to AUTH means (RFC 4954 sections 4 and 6).
+var smtpCodes = map[int]protocol.Reply{
+	535: protocol.Refused,
+	// What it goes by is down, or too many wrong logins came before (Postfix
+	// before Dovecot's penalty).
+	454: protocol.Unreachable,
+	451: protocol.Unreachable,
+	421: protocol.TooMany,
+	// The value has to be set anew for this mechanism: it was looked at, and
+	// what was made of it is not said.
+	432: protocol.Expired,
+}
+
+func has(all []string, one string) bool {
+	for _, a := range all {
+		if a == one {
+			return true
+		}
+	}
+	return false
+}

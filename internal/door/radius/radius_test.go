@@ -1,0 +1,212 @@
+package radius
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"layeh.com/radius"
+	"layeh.com/radius/rfc2869"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/doortest"
+	"rollcall/internal/lab"
+	"rollcall/internal/protocol"
+)
+
+type office struct {
+	t         *testing.T
+	directory *lab.Slapd
+	radius    *lab.FreeRADIUS
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	accounts := lab.SeedAccounts("svc-", 4)
+	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
+	accounts[2].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
+	s := &office{t: t}
+	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})
+	require.NoError(t, err)
+	doortest.Stop(t, s.directory.Stop)
+	s.radius, err = lab.StartFreeRADIUS(ctx, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: s.directory})
+	require.NoError(t, err)
+	doortest.Stop(t, s.radius.Stop)
+	t.Cleanup(func() {
+		if text, _ := os.ReadFile(s.radius.LogFile()); t.Failed() {
+			t.Logf("%s", text)
+		}
+	})
+	return s
+}
+
+func settings(address string) door.Settings {
+	return door.Settings{Type: "radius", Address: address, TLS: door.Types["radius"].TLS[0], Timeout: 20 * time.Second}
+}
+
+func shared(secret string) func(context.Context) (credential.Secret, error) {
+	return func(context.Context) (credential.Secret, error) { return credential.NewSecret(secret), nil }
+}
+
+func (s *office) right(uid string) credential.Secret {
+	return credential.NewSecret(s.directory.SeededPassword(uid))
+}
+
+func (s *office) ask(uid string, value credential.Secret) protocol.Reply {
+	s.t.Helper()
+	return doortest.Ask(s.t, Open(settings(s.radius.Address()), shared(s.radius.Secret)), uid, value)
+}
+
+var wrong = credential.NewSecret("not-the-value-of-anybody")
+
+func TestWhatARADIUSServersAnswersMean(t *testing.T) {
+	t.Parallel()
+	s := newOffice(t)
+	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Refused, s.ask("svc-0001", wrong))
+	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Refused, s.ask("nobody-of-that-name", wrong), "the same as wrong")
+	require.Equal(t, protocol.Refused, s.ask("svc-0002", s.right("svc-0002")), "locked is the same as wrong")
+	require.Equal(t, protocol.Accepted, s.ask("svc-0003", s.right("svc-0003")), "must change, which a bind alone does not show")
+	require.Equal(t, protocol.NotThisWay, s.ask("", wrong))
+	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.Secret{}))
+	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.NewSecret("ends in zero\x00")), "PAP drops it")
+	require.Equal(t, protocol.Refused, s.ask("svc-0001", credential.NewSecret(string(make128()))))
+	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.NewSecret(string(make128())+"x")))
+	_, err := Open(settings(s.radius.Address()), shared(s.radius.Secret)).Software(t.Context())
+	require.NoError(t, err)
+
+	at := settings(s.radius.Address())
+	at.Timeout = 300 * time.Millisecond
+	stranger := Open(at, shared("another-secret"))
+	require.Equal(t, protocol.Unreachable, doortest.Ask(t, stranger, "svc-0001", s.right("svc-0001")), "another shared secret is met with silence")
+	_, err = stranger.Software(t.Context())
+	require.ErrorContains(t, err, "no answer to Status-Server")
+	for _, secret := range []func(context.Context) (credential.Secret, error){
+		shared(""), func(context.Context) (credential.Secret, error) { return credential.Secret{}, errors.New("sealed") },
+	} {
+		require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, secret), "svc-0001", wrong))
+	}
+
+	s.radius.Process().Pause()
+	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, shared(s.radius.Secret)), "svc-0001", s.right("svc-0001")))
+	s.radius.Process().Resume()
+	require.NoError(t, s.directory.Stop(t.Context()))
+	require.Equal(t, protocol.Refused, s.ask("svc-0001", s.right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
+	require.NoError(t, s.radius.Stop(t.Context()))
+	require.Equal(t, protocol.Unreachable, s.ask("svc-0001", s.right("svc-0001")), "nobody is there")
+}
+
+func make128() []byte {
+	out := make([]byte, 128)
+	for i := range out {
+		out[i] = 'a'
+	}
+	return out
+}
+
+// played answers each request by what answer makes of it.
+func played(t *testing.T, answer func(request []byte) [][]byte) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			for _, said := range answer(append([]byte(nil), b[:n]...)) {
+				_, _ = c.WriteTo(said, from)
+			}
+		}
+	}()
+	return c.LocalAddr().String()
+}
+
+const secret = "a shared secret"
+
+// says is an answer to a request; MessageAuthenticator is signed with by.
+func says(t *testing.T, request []byte, code radius.Code, by string) []byte {
+	p, err := radius.Parse(request, []byte(secret))
+	require.NoError(t, err)
+	r := p.Response(code)
+	if by != "" {
+		require.NoError(t, rfc2869.MessageAuthenticator_Set(r, make([]byte, 16)))
+		wire, err := r.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, rfc2869.MessageAuthenticator_Set(r, sum(wire, []byte(by))))
+	}
+	wire, err := r.Encode()
+	require.NoError(t, err)
+	return wire
+}
+
+func TestWhatIsNotSignedIsNoVerdict(t *testing.T) {
+	t.Parallel()
+	ask := func(answer func([]byte) [][]byte, timeout time.Duration) protocol.Reply {
+		at := settings(played(t, answer))
+		at.Timeout = timeout
+		return Open(at, shared(secret)).Ask(t.Context(), "svc-0001", wrong).Reply
+	}
+	one := func(code radius.Code, by string) func([]byte) [][]byte {
+		return func(q []byte) [][]byte { return [][]byte{says(t, q, code, by)} }
+	}
+	require.Equal(t, protocol.Refused, ask(one(radius.CodeAccessReject, ""), time.Minute), "FreeRADIUS 3.2.1 sends none")
+	require.Equal(t, protocol.Refused, ask(one(radius.CodeAccessReject, secret), time.Minute))
+	require.Equal(t, protocol.Accepted, ask(one(radius.CodeAccessAccept, secret), time.Minute))
+	require.Equal(t, protocol.Unreachable, ask(one(radius.CodeAccessReject, "another"), time.Minute))
+	require.Equal(t, protocol.NotThisWay, ask(one(radius.CodeAccessChallenge, secret), time.Minute))
+	require.Equal(t, protocol.Unreachable, ask(one(radius.CodeCoAACK, secret), time.Minute))
+	require.Equal(t, protocol.Accepted, ask(func(q []byte) [][]byte {
+		forged := says(t, q, radius.CodeAccessReject, secret)
+		forged[4]++
+		return [][]byte{forged, {}, make([]byte, 4000), says(t, q, radius.CodeAccessAccept, secret)}
+	}, time.Minute), "somebody else's answers are waited past")
+	require.Equal(t, protocol.Unreachable, ask(func(q []byte) [][]byte {
+		var many [][]byte
+		for range 200 {
+			many = append(many, make([]byte, 1000))
+		}
+		return many
+	}, time.Second), "and not for ever")
+
+	// The request's own Message-Authenticator holds, and is the first attribute.
+	require.Equal(t, protocol.Accepted, ask(func(q []byte) [][]byte {
+		blank := append([]byte(nil), q...)
+		clear(blank[22:38])
+		if q[20] != 80 || string(sum(blank, []byte(secret))) != string(q[22:38]) {
+			return nil
+		}
+		return [][]byte{says(t, q, radius.CodeAccessAccept, secret)}
+	}, time.Minute))
+
+	// Answers cut at each byte, and with each byte another one.
+	var wait sync.WaitGroup
+	for n := range 38 {
+		for _, spoil := range []func([]byte) []byte{
+			func(b []byte) []byte { return b[:n] },
+			func(b []byte) []byte { b[n] ^= 1; return b },
+		} {
+			wait.Go(func() {
+				got := ask(func(q []byte) [][]byte { return [][]byte{spoil(says(t, q, radius.CodeAccessReject, secret))} }, 500*time.Millisecond)
+				if got != protocol.Unreachable {
+					t.Errorf("byte %d: %s", n, got)
+				}
+			})
+		}
+	}
+	wait.Wait()
+}

@@ -1,0 +1,51 @@
+package door
+
+import (
+	"maps"
+	"slices"
+)
+
+// Type is what there is to know of a type of door without asking one.
+type Type struct {
+	// What it is, for people.
+	What string
+	// Port that it usually has.
+	Port string
+	// TLS are the ways in which it can be secured, the usual one first.
+	TLS []TLS
+	// Keys that it has in the campaign file besides those that all have.
+	Keys []string
+	// Login is how a login name is usually made.
+	Login string
+}
+
+// Types has one line for each type of door.
+var Types = map[string]Type{
+	"imap":       {What: "IMAP", Port: "143", TLS: []TLS{StartTLS, ClearText}},
+	"imaps":      {What: "IMAP over TLS", Port: "993", TLS: []TLS{Implicit}},
+	"pop3":       {What: "POP3", Port: "110", TLS: []TLS{StartTLS, ClearText}},
+	"pop3s":      {What: "POP3 over TLS", Port: "995", TLS: []TLS{Implicit}},
+	"submission": {What: "SMTP submission", Port: "587", TLS: []TLS{StartTLS, ClearText}},
+	"smtps":      {What: "SMTP submission over TLS", Port: "465", TLS: []TLS{Implicit}},
+	"https":      {What: "a page behind HTTP basic, over TLS", Port: "443", TLS: []TLS{Implicit}, Keys: []string{"path"}},
+	"http":       {What: "a page behind HTTP basic", Port: "80", TLS: []TLS{ClearText}, Keys: []string{"path"}},
+	"ftp":        {What: "FTP", Port: "21", TLS: []TLS{StartTLS, ClearText}},
+	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}},
+	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}},
+	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret"}},
+	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key"}},
+	"vault":      {What: "a login at Vault by userpass or ldap", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount"}},
+	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},
+	"ldaps":      {What: "LDAP simple bind over TLS", Port: "636", TLS: []TLS{Implicit}, Login: "{name}"},
+}
+
+// Names are those of all types, in order.
+func Names() []string { return slices.Sorted(maps.Keys(Types)) }
+
+// LoginForm is how a login name is made where the file does not say.
+func (t Type) LoginForm() string {
+	if t.Login == "" {
+		return "{account}"
+	}
+	return t.Login
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// Vault is a door of type vault: a login by userpass, or by ldap in front of a
+// directory. Its path is the method's, auth/userpass.
+type Vault struct{ at door.Settings }
+
+// OpenVault gives the door.
+func OpenVault(s door.Settings) *Vault { return &Vault{s} }
+
+// said is what is read of an answer.
+type said struct {
+	Auth *struct {
+		ClientToken string          `json:"client_token"`
+		MFA         json.RawMessage `json:"mfa_requirement"`
+	} `json:"auth"`
+	Errors  []string `json:"errors"`
+	Version string   `json:"version"`
+}
+
+// Ask is door.Door. The token of a good login is revoked.
+func (d *Vault) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if login == "" || value.IsZero() || strings.ContainsAny(login, "/?#%") || strings.ContainsFunc(login, control) || !utf8.ValidString(value.Reveal()) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or one that no path or JSON can hold"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]string{"password": value.Reveal()})
+	if err != nil {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a value that JSON cannot carry"}
+	}
+	r, in, err := d.call(ctx, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+"/login/"+url.PathEscape(login), body, "")
+	if err != nil {
+		return door.Unreachable(conn.Trouble(err))
+	}
+	switch {
+	case r.StatusCode == http.StatusOK && in.Auth != nil && in.Auth.ClientToken != "":
+		d.revoke(ctx, in.Auth.ClientToken)
+		return door.Said{Reply: protocol.Accepted, Code: code(r)}
+	case r.StatusCode == http.StatusOK && in.Auth != nil && len(in.Auth.MFA) > 0 && string(in.Auth.MFA) != "null":
+		// Vault asks for a second factor after the password was checked.
+		return door.Said{Reply: protocol.Restricted, Code: "200, a second factor is asked for"}
+	case r.StatusCode == http.StatusBadRequest:
+		for _, row := range vaultErrors {
+			for _, text := range in.Errors {
+				if strings.Contains(text, row.text) {
+					return door.Said{Reply: row.means, Code: "400, " + row.text}
+				}
+			}
+		}
+		return door.Said{Reply: protocol.NotThisWay, Code: code(r)}
+	case r.StatusCode == http.StatusOK:
+		return door.Said{Reply: protocol.NotThisWay, Code: "200 without a token"}
+	}
+	// 403 is a user who is locked out, with whatever value, an address or an
+	// entity.
+	return door.Said{Reply: status(r), Code: code(r)}
+}
+
+// vaultErrors are texts of a 400 (builtin/credential/userpass, vault/logical).
+// Everything else in one says nothing. A directory behind ldap that is down is
+// a 500.
+var vaultErrors = []struct {
+	text  string
+	means protocol.Reply
+}{
+	{"invalid username or password", protocol.Refused},
+	// ldap: the directory refuses the bind, or has no such user.
+	{"invalid credentials", protocol.Refused},
+}
+
+// Software is door.Door (GET sys/seal-status, which needs no token).
+func (d *Vault) Software(ctx context.Context) (string, error) {
+	r, in, err := d.call(ctx, http.MethodGet, "/v1/sys/seal-status", nil, "")
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	if r.StatusCode != http.StatusOK || in.Version == "" {
+		return "", nil
+	}
+	return conn.Line("Vault " + in.Version), nil
+}
+
+// revoke leaves no token behind, also when nobody waits for the answer any
+// more.
+func (d *Vault) revoke(ctx context.Context, token string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _, _ = d.call(ctx, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+}
+
+// call gives an answer with what its body says. A body that is none of Vault's
+// says nothing, and one that breaks off is an error.
+func (d *Vault) call(ctx context.Context, method, path string, body []byte, token string) (*http.Response, said, error) {
+	var in said
+	r, err := ask(ctx, d.at, method, path, body, func(r *http.Request) {
+		r.Header.Set("X-Vault-Request", "true")
+		if body != nil {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		if token != "" {
+			r.Header.Set("X-Vault-Token", token)
+		}
+	}, func(from io.Reader) error {
+		text, err := io.ReadAll(from)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(text, &in) != nil {
+			in = said{}
+		}
+		return nil
+	})
+	return r, in, err
+}

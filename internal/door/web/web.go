@@ -1,0 +1,166 @@
+// Package web asks doors of the web.
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// Basic is a door of type https or http: a page behind HTTP basic
+// authentication (RFC 7617).
+type Basic struct{ at door.Settings }
+
+// OpenBasic gives the door.
+func OpenBasic(s door.Settings) *Basic { return &Basic{s} }
+
+// Ask is door.Door. It asks for the page without a login first: a page that
+// everybody gets says nothing about a value, and may be given to a wrong one
+// too (satisfy any, RequireAny).
+func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if login == "" || value.IsZero() || strings.ContainsRune(login, ':') || strings.ContainsFunc(login+value.Reveal(), control) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or a character that HTTP basic cannot carry"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
+	defer cancel()
+	open, err := d.get(ctx, nil)
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case open.StatusCode/100 == 2:
+		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a login"}
+	case open.StatusCode != http.StatusUnauthorized:
+		return door.Said{Reply: status(open), Code: code(open) + " without a login"}
+	case !offersBasic(open):
+		return door.Said{Reply: protocol.NotThisWay, Code: "401, and HTTP basic is not offered"}
+	}
+	said, err := d.get(ctx, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case said.StatusCode/100 == 2:
+		return door.Said{Reply: protocol.Accepted, Code: code(said)}
+	case said.StatusCode == http.StatusUnauthorized:
+		return door.Said{Reply: protocol.Refused, Code: code(said)}
+	}
+	return door.Said{Reply: status(said), Code: code(said)}
+}
+
+// Software is door.Door: the field Server (RFC 9110, 10.2.4).
+func (d *Basic) Software(ctx context.Context) (string, error) {
+	r, err := d.get(ctx, nil)
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	return conn.Line(r.Header.Get("Server")), nil
+}
+
+// status is what an answer means that is neither a login nor a refusal.
+func status(r *http.Response) protocol.Reply {
+	if answer, known := statuses[r.StatusCode]; known {
+		return answer
+	}
+	if r.StatusCode/100 == 5 {
+		// Among them Apache's 500 for right and wrong values while its
+		// directory is down.
+		return protocol.Unreachable
+	}
+	return protocol.NotThisWay
+}
+
+// statuses are those that say nothing about the value besides 5xx. What is not
+// here, 3xx (a form for the login, most often), 403 and 404 among them, is
+// NotThisWay.
+var statuses = map[int]protocol.Reply{
+	http.StatusTooManyRequests: protocol.TooMany,
+	http.StatusRequestTimeout:  protocol.Unreachable,
+}
+
+func code(r *http.Response) string { return fmt.Sprint(r.StatusCode) }
+
+// offersBasic reads the challenges, of which one field may hold several (RFC
+// 9110, 11.6.1).
+func offersBasic(r *http.Response) bool {
+	for _, field := range r.Header.Values("WWW-Authenticate") {
+		for _, challenge := range strings.Split(field, ",") {
+			scheme, _, _ := strings.Cut(strings.TrimSpace(challenge), " ")
+			if strings.EqualFold(scheme, "Basic") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// get asks for the page once.
+func (d *Basic) get(ctx context.Context, prepare func(*http.Request)) (*http.Response, error) {
+	return ask(ctx, d.at, http.MethodGet, d.at.Path, nil, prepare, nil)
+}
+
+// ask sends one request over a connection of its own, and gives what stands
+// before the body of the answer; read, if there is one, reads that. No redirect
+// is followed and no proxy of the environment asked: both would show the value
+// to somebody else.
+func ask(ctx context.Context, at door.Settings, method, path string, body []byte, prepare func(*http.Request), read func(io.Reader) error) (*http.Response, error) {
+	scheme := "https"
+	if at.TLS == door.ClearText {
+		scheme = "http"
+	}
+	host, port, err := net.SplitHostPort(at.Address)
+	if err != nil {
+		return nil, err
+	}
+	if at.ServerName != "" {
+		host = at.ServerName
+	}
+	authority := net.JoinHostPort(host, port)
+	if port == door.Types[scheme].Port {
+		authority = strings.TrimSuffix(authority, ":"+port)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, scheme+"://"+authority+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("no request can be made of the door's path")
+	}
+	r.Header.Set("User-Agent", "rollcall")
+	r.Close = true
+	if prepare != nil {
+		prepare(r)
+	}
+	c, done, err := conn.Dial(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := r.Write(c); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReader(c)
+	for range 10 {
+		said, err := http.ReadResponse(in, r)
+		if err != nil {
+			return nil, err
+		}
+		if said.StatusCode < 200 {
+			continue // 1xx come before the answer (RFC 9110, 15.2)
+		}
+		if read != nil {
+			err = read(said.Body)
+		}
+		return said, err
+	}
+	return nil, errors.New("no answer behind ten of 1xx")
+}
+
+// control are the characters that RFC 7617 leaves no place for.
+func control(r rune) bool { return r < ' ' || r == 0x7f }

@@ -1,0 +1,60 @@
+package protocol
+
+import "fmt"
+
+// Shut decides whether evidence proves that the old value opens no door: at
+// each of them the new one was accepted, the old one refused as wrong, and the
+// new one accepted again. What refuses everything proves nothing, and a refusal
+// that every value would meet is none.
+//
+// Where the old value is unknown (oldKnown false) no door can be asked about
+// it: that the new one is accepted is all that there is to see.
+func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
+	seen := map[string]DoorEvidence{}
+	for _, e := range ev {
+		seen[e.Door] = e
+	}
+	for _, d := range doors {
+		e, ok := seen[d]
+		if !ok {
+			return &Stop{Reason: ReasonDoorSilent, Server: d, Detail: "this door was not asked yet"}
+		}
+		if stop := e.Open(oldKnown); stop != nil {
+			return stop
+		}
+	}
+	return nil
+}
+
+// Open is why one door's evidence proves nothing; nil if it does. The first
+// answer that breaks the proof off decides, so the ones behind it may be
+// NotAsked.
+func (e DoorEvidence) Open(oldKnown bool) *Stop {
+	if stop := atDoor(e.First, e.Door); stop != nil {
+		return stop
+	}
+	if oldKnown {
+		switch {
+		case e.Old == Refused:
+		case e.Old == Restricted, rightValue(e.Old):
+			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own"}
+		default:
+			return atDoor(e.Old, e.Door)
+		}
+	}
+	return atDoor(e.New, e.Door)
+}
+
+// atDoor is why an answer to the new value, or one to the old value that is no
+// verdict on it, breaks the proof at a door off; nil if it is Accepted.
+func atDoor(a Reply, door string) *Stop {
+	switch a {
+	case Accepted:
+		return nil
+	case Refused:
+		return &Stop{Reason: ReasonDoorRefusesNew, Server: door, Detail: "this door refuses the new value, so its refusal of the old one proves nothing"}
+	case Guest:
+		return &Stop{Reason: ReasonDoorGuest, Server: door, Detail: "this door lets in whoever comes, so that a login proves nothing, and a refusal neither"}
+	}
+	return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: fmt.Sprintf("this door answered %q, which says nothing about the value", a)}
+}
