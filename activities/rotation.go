@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/door/opened"
 	"rollcall/internal/inventory"
 	"rollcall/internal/kind/registry"
 	"rollcall/internal/listing"
@@ -31,6 +32,7 @@ type Rotation struct {
 	prepared *rotation.PreparedCache
 	gate     *rotation.Gate
 	doubts   *rotation.Doubts
+	doors    opened.Doors
 
 	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs    sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes
@@ -52,7 +54,8 @@ type Rotation struct {
 // NewRotation gives the activities of one worker process, which carries what
 // Prepare saw to Apply.
 func NewRotation(store *ownmount.Store, kinds *registry.Registry) *Rotation {
-	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds)}
+	return &Rotation{Store: store, Kinds: kinds, prepared: rotation.NewPreparedCache(), gate: rotation.NewGate(store), doubts: rotation.NewDoubts(), logins: reach.New(store, kinds), uses: listing.NewUses(store, kinds),
+		doors: opened.Doors{Read: opened.Reading(store.ReadLive)}}
 }
 
 // List makes the roll of a campaign and stores it in Vault, or returns the one
@@ -116,6 +119,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
 		Logins: index.Logins, Readers: index.Readers, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(), Tokens: index.NewestToken > 0,
+		Doors: doorPlaces(spec),
 	}, nil
 }
 
@@ -248,6 +252,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
+	r.askDoors(ctx, spec, rot, cs, done)
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
 	out, late := make([]wire.AppliedItem, len(in.Items)), map[int]bool{}

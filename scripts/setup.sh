@@ -2,8 +2,9 @@
 # Makes a Debian machine ready to build, test and demonstrate Rollcall: checks
 # Go and installs missing packages. The second time it does nothing.
 #
-# slapd, Samba, 389 Directory Server and PostgreSQL are needed as programs only: no system-wide service
-# of theirs is set up or started, and one that already runs is left alone.
+# slapd, Samba, 389 Directory Server, PostgreSQL and the services in front of them are needed as
+# programs only: no system-wide service of theirs is set up or started, and one that already runs is
+# left alone.
 set -euo pipefail
 
 packages=(slapd ldap-utils)
@@ -13,6 +14,9 @@ packages+=(samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute
 # 389 Directory Server, and what makes its certificate database.
 packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
+# Doors: services in front of a directory.
+packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
+  openssh-server freeradius freeradius-ldap)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -75,6 +79,10 @@ apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock
 came=()
 [[ " ${missing[*]} " == *" slapd "* ]] && came+=(slapd)
 [[ " ${missing[*]} " == *" samba "* ]] && came+=(smbd nmbd samba-ad-dc)
+[[ " ${missing[*]} " == *" dovecot-imapd "* ]] && came+=(dovecot)
+[[ " ${missing[*]} " == *" proftpd-core "* ]] && came+=(proftpd)
+[[ " ${missing[*]} " == *" openssh-server "* ]] && came+=(ssh)
+[[ " ${missing[*]} " == *" freeradius "* ]] && came+=(freeradius)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true

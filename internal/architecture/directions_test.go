@@ -26,21 +26,23 @@ var layers = [][]string{
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile", "internal/people"},
-	// A section of the campaign file, which config reads.
-	{"internal/*/settings"},
+	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
+	// A section of the campaign file, which config reads; the connection over
+	// which a door is asked.
+	{"internal/*/settings", "internal/door/conn"},
 	// The campaign file: types that every room above may take.
 	{"config"},
 	// Names of servers to where they are dialled; the one client of Vault.
 	{"internal/address", "internal/vault"},
 	// One outside system each, none knows another; what Rollcall keeps in
 	// Vault.
-	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue"},
-	// What the kinds of account in a directory do alike.
-	{"internal/kind/diraccount"},
+	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue", "internal/door/*"},
+	// What the kinds of account in a directory do alike; a door of a database is
+	// asked with what its authority is asked with.
+	{"internal/kind/diraccount", "internal/door/database"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.
-	{"internal/kind/*", "internal/vault/setup", "internal/wire"},
+	{"internal/kind/*", "internal/vault/setup", "internal/wire", "internal/door/opened"},
 	// But for this one: ad-password, and then must-change.
 	{"internal/kind/userpassword"},
 	{"internal/kind/registry", "internal/inventory"},
@@ -56,7 +58,7 @@ var layers = [][]string{
 // workshop are packages for tests, demo and benchmark. The program below the
 // command line must not need them.
 var workshop = []string{
-	"internal/architecture", "internal/bench", "internal/demo", "internal/e2e", "internal/estate",
+	"internal/architecture", "internal/bench", "internal/demo", "internal/door/doortest", "internal/e2e", "internal/estate",
 	"internal/faultproxy", "internal/intruder", "internal/kind/kindtest", "internal/lab", "internal/vault/vaulttest",
 	"internal/vault/setup/setuptest",
 }
@@ -111,12 +113,24 @@ var bans = []ban{{
 	because: "who speaks to Vault gets its errors read by internal/vault, which says what they mean and keeps values out of messages",
 }, {
 	imports: []string{"github.com/go-ldap/", "github.com/go-asn1-ber/"},
-	only:    []string{"internal/directory", "internal/directory/ldapacl", "internal/inventory"},
-	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; inventory and ldapacl read and write DNs and filters as text",
+	only:    []string{"internal/directory", "internal/directory/ldapacl", "internal/door/ldapbind", "internal/inventory"},
+	because: "one place speaks LDAP, so that limits and lock-out safety cannot be gone around; a door is a bind and no more, and inventory and ldapacl read and write DNs and filters as text",
 }, {
 	imports: []string{"github.com/jackc/"},
 	only:    []string{"internal/postgres"},
 	because: "one place speaks to PostgreSQL, so that no value gets into a statement and every refusal is read alike",
+}, {
+	imports: []string{"github.com/emersion/"},
+	only:    []string{"internal/door/mail"},
+	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
+}, {
+	imports: []string{"golang.org/x/crypto/ssh"},
+	only:    []string{"internal/door/shell"},
+	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
+}, {
+	imports: []string{"layeh.com/"},
+	only:    []string{"internal/door/radius"},
+	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
 }, {
 	imports: []string{"github.com/transparency-dev/", "k8s.io/klog/"},
 	only:    []string{"internal/ledger"},
@@ -237,7 +251,7 @@ func TestOnePlaceReadsVaultsErrors(t *testing.T) {
 // what a recorded history means; a room that comes later is behind activities
 // unless it is named here. Which libraries these rooms may have, bans say.
 var crosses = []string{
-	"internal/credential", "internal/protocol", "internal/authority", "internal/profile", "internal/*/settings",
+	"internal/credential", "internal/protocol", "internal/authority", "internal/profile", "internal/door", "internal/*/settings",
 	"config", "internal/ledger", "internal/wire", "workflows",
 }
 

@@ -99,6 +99,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
+		rows = append(rows, s.checkDoors(ctx)...)
 		if unlisted != nil {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
 		}

@@ -90,6 +90,8 @@ type plan struct {
 	Problems int        `json:"problems"`
 	Excluded int        `json:"excluded"`
 	Waves    []planWave `json:"waves"`
+	// Doors at which values are proved dead besides.
+	Doors []planDoor `json:"doors,omitempty"`
 	// Left are those that cannot be rotated as listed, by their reason.
 	Left map[credential.Problem][]string `json:"left,omitempty"`
 	left map[credential.Problem][]stays
@@ -169,6 +171,7 @@ func planOf(cfg *config.Campaign, roll *credential.Roll) plan {
 		}
 		lane.Listed++
 	}
+	p.Doors = planDoors(cfg, roll)
 	for i := range p.Waves {
 		w := &p.Waves[i]
 		set := w.Batch
@@ -231,7 +234,7 @@ func (p plan) print(w io.Writer, width int) error {
 	if err := printServers(w, p.servers(), width); err != nil {
 		return err
 	}
-	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server, record the outcome, clean up", "for each: ", width),
-		report.Wrap("whether each account accepts what its paths hold, for a wrong login counts. Where it does not, the path stays as it is, and the new value goes below vault.adopt or nothing is set (path-refused, unproved-path)", "asked at the run alone: ", width))
+	printDoors(w, p.Doors, width)
+	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server and at every door, record the outcome, clean up", "for each: ", width))
 	return err
 }

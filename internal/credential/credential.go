@@ -128,6 +128,10 @@ type Credential struct {
 	// Vault too.
 	Logins []VaultLogin `json:"logins,omitempty"`
 
+	// Doors are the services that take its secret too, in order: it is dead
+	// when each of them refuses the old one as well.
+	Doors []DoorLogin `json:"doors,omitempty"`
+
 	// Task is what a person has to do; nil for what Rollcall changes itself.
 	Task *Task `json:"task,omitempty"`
 
@@ -138,6 +142,13 @@ type Credential struct {
 	// Accepted are problems that a person accepted by name: it is rotated in
 	// spite of them.
 	Accepted []Problem `json:"accepted,omitempty"`
+}
+
+// DoorLogin is a door of the campaign file, and the name with which the account
+// logs in there.
+type DoorLogin struct {
+	Door  string `json:"door"`
+	Login string `json:"login"`
 }
 
 // MoreReaders stands in ReadBy for tokens beyond those that are watched by

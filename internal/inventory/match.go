@@ -124,9 +124,6 @@ func (m *merger) loose(list []Candidate) {
 			named[secretPathOf(*c.Path)] = append(named[secretPathOf(*c.Path)], l)
 		}
 	}
-	for _, c := range m.shared {
-		m.noteBeside(c, owners[secretPathOf(*c.Path)], known)
-	}
 	for _, c := range pathless {
 		r := refTo(m.c, c.Authority, c.Account)
 		for _, l := range byRef[r] {

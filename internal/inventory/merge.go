@@ -30,9 +30,6 @@ func mergeAll(c *config.Campaign, found []Candidate, known accounts, own ownIden
 		}
 		if a := m.accounts(cand); len(a) == 1 {
 			m.matched(cand, a[0])
-			if cand.Path != nil && cand.Fields != nil {
-				m.shared = append(m.shared, cand)
-			}
 		} else {
 			loose = append(loose, cand)
 		}
@@ -130,6 +127,11 @@ func (m *merger) finish(roll *credential.Roll) {
 // complete fills in what only the whole of a draft shows.
 func (m *merger) complete(d *draft) {
 	d.tidy()
+	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() && d.Problem == "" {
+		for _, name := range m.c.DoorsOf(d.Credential, d.short) {
+			d.Doors = append(d.Doors, credential.DoorLogin{Door: name, Login: m.c.Doors[name].LoginOf(d.short, d.Name)})
+		}
+	}
 	if m.lost.tasks && d.Subject != "" {
 		d.Names = slices.Clone(d.logins)
 		if rdn := rdnValue(d.Name); rdn != "" {

@@ -303,6 +303,9 @@ func (a *audit) judge(d death) {
 		a.gone(d)
 		return
 	}
+	if stop := protocol.Shut(a.state.Credential(d.entry.Credential).Doors, d.entry.AtDoors, d.entry.Proof == protocol.ProofBind); stop != nil && !a.gap {
+		a.rep.add(d.index, d.entry.Credential, "called dead without the evidence of its doors: %v", stop)
+	}
 	// What the change time was before is not in the ledger, so a change time
 	// must at least be there.
 	if _, stop := protocol.Dead(a.asked(d), d.entry.Evidence, d.entry.Proof == protocol.ProofBind, nil); stop != nil {

@@ -125,6 +125,23 @@ func TestVerifyReadsTheStoryForGaps(t *testing.T) {
 				s[death0].Evidence[i].Old, s[death0].Evidence[i].New = protocol.Gone, protocol.NotAsked
 			}
 		}), death0, "without the evidence"},
+		{"a door that was not asked", with(func(s []Entry) { s[1].Doors = []string{"mail"} }), death0, "without the evidence of its doors"},
+		{"a door that takes the stolen value", with(func(s []Entry) {
+			s[1].Doors = []string{"mail"}
+			s[death0].AtDoors = []protocol.DoorEvidence{{Door: "mail", First: protocol.Accepted, Old: protocol.Accepted}}
+		}), death0, "cached-at-door"},
+		{"a door that was not asked for the stolen value", with(func(s []Entry) {
+			s[1].Doors = []string{"mail"}
+			s[death0].AtDoors = []protocol.DoorEvidence{{Door: "mail", First: protocol.Accepted, New: protocol.Accepted}}
+		}), death0, "silent-door"},
+		{"a door that refuses whatever comes", with(func(s []Entry) {
+			s[1].Doors = []string{"mail"}
+			s[death0].AtDoors = []protocol.DoorEvidence{{Door: "mail", First: protocol.Accepted, Old: protocol.Refused, New: protocol.Refused}}
+		}), death0, "refused-at-door"},
+		{"a door that shut", with(func(s []Entry) {
+			s[1].Doors = []string{"mail"}
+			s[death0].AtDoors = []protocol.DoorEvidence{{Door: "mail", First: protocol.Accepted, Old: protocol.Refused, New: protocol.Accepted}}
+		}), 0, ""},
 		{"a death by hearsay", with(func(s []Entry) { s[death1].Proof = "hearsay" }), death1, `unknown proof "hearsay"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -75,6 +75,13 @@ type Entry struct {
 	// whose word.
 	Lines []credential.LineRef `json:"lines,omitempty"`
 
+	// Doors are those of a listed credential; of a campaign's start, where each
+	// of the file's is.
+	Doors      []string          `json:"doors,omitempty"`
+	DoorPlaces map[string]string `json:"door_places,omitempty"`
+	// AtDoors is what they showed, of an outcome.
+	AtDoors []protocol.DoorEvidence `json:"at_doors,omitempty"`
+
 	Attempt int            `json:"attempt,omitempty"` // of the staged value: 1, 2, …
 	From    map[string]int `json:"from,omitempty"`    // live path -> version in force before
 	To      map[string]int `json:"to,omitempty"`      // live path -> version that we activated

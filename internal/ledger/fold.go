@@ -37,6 +37,7 @@ func (s *State) Add(index uint64, e Entry) {
 	case CampaignStarted:
 		s.Device, s.Actor, s.Program, s.Exposure, s.Servers, s.Waves = e.Device, e.Actor, e.Program, e.Detail, e.Servers, e.Waves
 		s.StartedAt, s.ClosedAt, s.Rules = e.At, time.Time{}, e.Rules
+		s.Doors = e.DoorPlaces
 	case DeviceContained:
 		if s.Containment == nil {
 			s.Containment = e.Containment
@@ -149,7 +150,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	switch e.Event {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
-		l.Paths, l.Reasons, l.Lines = e.Paths, e.Reasons, e.Lines
+		l.Paths, l.Reasons, l.Lines, l.Doors = e.Paths, e.Reasons, e.Lines, e.Doors
 		if l.Since.IsZero() {
 			l.Since = e.At
 		}
@@ -231,6 +232,7 @@ func (c *CredentialState) die(index uint64, e Entry) {
 	c.Step, c.Reason, c.Server, c.Detail = protocol.Outcome, "", "", e.Detail
 	c.Attempt = max(c.Attempt, e.Attempt)
 	c.Proof, c.Evidence, c.LeftOut = e.Proof, slices.Clone(e.Evidence), slices.Clone(e.LeftOut)
+	c.AtDoors = slices.Clone(e.AtDoors)
 	if !e.SetAt.IsZero() {
 		c.SetAt = e.SetAt
 	}
@@ -251,13 +253,19 @@ func (c *CredentialState) reopen(index uint64, e Entry) {
 	c.Outcome, c.Index = IsException, index
 }
 
-// deadAt is when the last server had shown the old value dead.
+// deadAt is when the last server and the last door had shown the old value dead.
 func deadAt(e Entry) time.Time {
 	var last time.Time
-	for _, ev := range e.Evidence {
-		if at, err := time.Parse(time.RFC3339, ev.At); err == nil && at.After(last) {
+	seen := func(text string) {
+		if at, err := time.Parse(time.RFC3339, text); err == nil && at.After(last) {
 			last = at
 		}
+	}
+	for _, ev := range e.Evidence {
+		seen(ev.At)
+	}
+	for _, ev := range e.AtDoors {
+		seen(ev.At)
 	}
 	if last.IsZero() {
 		return e.At

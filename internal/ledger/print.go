@@ -76,6 +76,15 @@ func details(e Entry) []string {
 	for _, ev := range e.Evidence {
 		out = append(out, evidence(ev))
 	}
+	for _, ev := range e.AtDoors {
+		out = append(out, atDoor(ev))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.DoorPlaces)) {
+		out = append(out, "door "+name+" is "+e.DoorPlaces[name])
+	}
+	if len(e.Doors) > 0 {
+		out = append(out, "opens doors "+strings.Join(e.Doors, ", "))
+	}
 	for _, s := range e.LeftOut {
 		out = append(out, s+": left out by a person, not asked")
 	}
@@ -191,6 +200,14 @@ func evidence(ev protocol.Evidence) string {
 		old = "old " + string(ev.Old)
 	}
 	return fmt.Sprintf("%s: %s, new %s", ev.Server, old, ev.New)
+}
+
+func atDoor(ev protocol.DoorEvidence) string {
+	old := "old not known"
+	if ev.Old != protocol.NotAsked {
+		old = "old " + string(ev.Old)
+	}
+	return fmt.Sprintf("door %s: new %s, %s, new %s", ev.Door, ev.First, old, ev.New)
 }
 
 func printable(s string) string {

@@ -26,6 +26,7 @@ type State struct {
 	Findings    []credential.Finding // of the campaign as a whole
 	Servers     map[string][]string  // of each directory, the write server first; nil in ledgers that do not say
 	Waves       map[int]string       // their names by number; nil in ledgers that do not say
+	Doors       map[string]string    // where each door of the campaign file is; nil without any
 	LeftOut     []LeftOutServer
 	Accepted    []AcceptedLogin
 	TookOver    []TookFrom // campaigns that this one ended
@@ -81,6 +82,9 @@ type CredentialState struct {
 	Reasons   []credential.Reason
 	Findings  []credential.Finding
 	Lines     []credential.LineRef // of the profile that it answers
+
+	Doors   []string                // that take its secret too
+	AtDoors []protocol.DoorEvidence // what they showed when it was proved dead
 
 	Task *Task // what a person has to do; nil where nobody was asked to
 

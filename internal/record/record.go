@@ -20,7 +20,7 @@ import (
 func Started(in wire.Roll, contained *credential.Containment, of *credential.Accounting, now time.Time) []ledger.Entry {
 	start := ledger.Entry{
 		ID: ledger.EntryID(in.Campaign, "", "", ledger.CampaignStarted), At: now, Campaign: in.Campaign,
-		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves),
+		Event: ledger.CampaignStarted, Device: in.Device, Actor: in.Actor, Program: version.Current().String(), Detail: in.Exposure, Servers: in.Servers, Addresses: in.Addresses, Waves: waveNames(in.Waves), DoorPlaces: in.Doors,
 	}
 	entries := []ledger.Entry{start}
 	if c := contained; c != nil {
@@ -59,6 +59,9 @@ func Listed(campaign string, page []credential.Credential, found map[string][]cr
 	for _, c := range page {
 		e := ledger.About(campaign, c, ledger.Listed, "", now)
 		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
+		for _, d := range c.Doors {
+			e.Doors = append(e.Doors, d.Door)
+		}
 		entries = append(entries, e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {

@@ -57,10 +57,13 @@ type DocumentLine struct {
 	DeadAt     string              `json:"dead_at,omitempty"`
 	Evidence   []protocol.Evidence `json:"evidence,omitempty"`
 	LeftOut    []string            `json:"left_out,omitempty"` // servers that were not asked
-	Paths      []credential.Path   `json:"paths,omitempty"`
-	From       map[string]int      `json:"from,omitempty"`
-	To         map[string]int      `json:"to,omitempty"`
-	Reasons    []credential.Reason `json:"reasons,omitempty"` // provenance
+	// Doors that take its secret too, and what each showed.
+	Doors   []string                `json:"doors,omitempty"`
+	AtDoors []protocol.DoorEvidence `json:"at_doors,omitempty"`
+	Paths   []credential.Path       `json:"paths,omitempty"`
+	From    map[string]int          `json:"from,omitempty"`
+	To      map[string]int          `json:"to,omitempty"`
+	Reasons []credential.Reason     `json:"reasons,omitempty"` // provenance
 	// Lines of the profile that it answers.
 	Lines    []credential.LineRef `json:"lines,omitempty"`
 	Findings []credential.Finding `json:"findings,omitempty"`
@@ -126,6 +129,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
+		Doors: l.Doors, AtDoors: l.AtDoors,
 	}
 	if at == open || at == exception {
 		d.Next = adviceFor(l.Reason).Next

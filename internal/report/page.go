@@ -28,6 +28,8 @@ type pageData struct {
 	Times       []tile
 	Proofs      []proofCount
 	LeftOut     []leftOut
+	Doors       []doorSum
+	AfterDoors  string
 	Accepted    []ledger.AcceptedLogin
 	Profile     *pageProfile // nil without
 	Tasks       []StatusTask // of people
@@ -135,6 +137,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	if s.Containment != nil {
 		d.Containment = containment(s)
 	}
+	d.Doors, d.AfterDoors = doorsOf(s), afterDoors
 	d.LeftOut, d.Accepted, d.Profile, d.Tasks = leftOutOf(s), s.Accepted, newPageProfile(s), tasksOf(s, s.LatestAt)
 	for _, f := range s.Findings {
 		d.Campaign = append(d.Campaign, campaignCard{f, findingAdvice(f.Code)})

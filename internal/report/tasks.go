@@ -111,10 +111,9 @@ func TaskLine(t StatusTask) string {
 	if t.Renewing {
 		return t.Name + ": somebody said at " + t.RenewedAt + " that its value is not to be used; another one is not handed over yet"
 	}
-	due := strings.Replace(t.Due, ".000Z", "Z", 1)
-	line := t.Name + ": due " + due
+	line := t.Name + ": due " + t.Due
 	if t.Overdue {
-		line = t.Name + ": OVERDUE since " + due
+		line = t.Name + ": OVERDUE since " + t.Due
 	}
 	var left []string
 	for _, e := range t.Ends {

@@ -57,6 +57,7 @@ func Text(w io.Writer, s *ledger.State, v Verification, width int) error {
 	leftOutText(&b, s, width)
 	acceptedText(&b, s, width)
 	openText(&b, f, width)
+	doorsText(&b, s, width)
 	handOverText(&b, f, width)
 	findingsText(&b, s, f, width)
 	if len(s.Excluded) > 0 {

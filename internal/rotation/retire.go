@@ -45,8 +45,8 @@ func (j *job) endOld(ctx context.Context) error {
 // once more, which does no harm. A rotation that ends in one pass never comes
 // here.
 func (j *job) rememberRetired(ctx context.Context) {
-	if len(j.Authority.Servers()) == 1 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
-		return // nobody has to follow, the mark tells too little, or the write server itself has not refused the old value
+	if len(j.Authority.Servers()) == 1 && len(j.c.Doors) == 0 || !j.account.Exact || j.afterRetire == "" || len(j.out.Evidence) == 0 {
+		return // nobody else has to give a proof, the mark tells too little, or the write server itself has not refused the old value
 	}
 	marked := j.staged
 	if marked.Retired = j.afterRetire; marked.Retired != j.staged.Retired {

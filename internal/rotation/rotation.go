@@ -130,6 +130,7 @@ type Applied struct {
 	// simply deleted. Like the rest it does not travel.
 	Late  bool
 	sight sight
+	at    atDoors
 }
 
 func (r *Rotator) writeServer() string { return r.Authority.Servers()[0] }

@@ -26,8 +26,10 @@ type Applied struct {
 	Attempt  int                 `json:"attempt"`
 	Proof    protocol.Proof      `json:"proof,omitempty"` // set when dead
 	Evidence []protocol.Evidence `json:"evidence,omitempty"`
-	SetAt    time.Time           `json:"set_at,omitzero"`
-	From     []int               `json:"from,omitempty"`
+	// Doors are what was asked besides the servers.
+	Doors []protocol.DoorEvidence `json:"doors,omitempty"`
+	SetAt time.Time               `json:"set_at,omitzero"`
+	From  []int                   `json:"from,omitempty"`
 	// To are the activated versions, in the order of From; 0 for a path that
 	// was left as it is.
 	To []int `json:"to,omitempty"`

@@ -44,6 +44,8 @@ type Roll struct {
 	Servers map[string][]string `json:"servers,omitempty"`
 	// Addresses of those whose name had one.
 	Addresses map[string]string `json:"addresses,omitempty"`
+	// Doors of the campaign file: where each is.
+	Doors map[string]string `json:"doors,omitempty"`
 	// Tokens: the listing looked at all tokens of Vault, so that those that are
 	// made later can be told. Rolls of workers of before have it not.
 	Tokens bool `json:"tokens,omitempty"`
