@@ -43,8 +43,8 @@ type use struct {
 	till time.Time
 }
 
-// Listed has the listing of a campaign serve as the first look, for as long as a
-// look of its length does: it asked the same, of all of Vault's places, and
+// Listed has the listing of a campaign serve as the first look, for as long as
+// a look of its length does: it asked the same, of all of Vault's places, and
 // marked on the roll what it found.
 func (u *Uses) Listed(spec *config.Campaign, campaign string, began time.Time) {
 	till := began.Add(min(listedTTL, max(usedTTL, usedShare*time.Since(began))))

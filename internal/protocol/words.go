@@ -270,8 +270,8 @@ func GivenUp(err error) *Stop {
 }
 
 // StopFor turns a server's reply into the reason that keeps a credential open.
-// It must not be asked about Accepted or Refused, whose meaning depends on which
-// value was offered.
+// It must not be asked about Accepted or Refused, whose meaning depends on
+// which value was offered.
 func StopFor(a Reply, server string) *Stop {
 	reasons := map[Reply]struct {
 		r Reason

@@ -80,7 +80,8 @@ func handedAgain(ctx context.Context, store *ownmount.Store, state *ledger.State
 	return []ledger.Entry{e}, nil
 }
 
-// Reminders are the entries that tasks are due soon, or that their time is over.
+// Reminders are the entries that tasks are due soon, or that their time is
+// over.
 func Reminders(in wire.RemindInput, cs []credential.Credential, now time.Time) (entries []ledger.Entry) {
 	for _, c := range cs {
 		event, detail := ledger.TaskReminded, "due "+c.Task.Due.UTC().Format(time.RFC3339)

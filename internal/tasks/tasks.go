@@ -46,8 +46,8 @@ func RollOf(ctx context.Context, store *ownmount.Store, campaign string) (people
 	return out.Take(nil, excluded), nil
 }
 
-// Close takes back what was handed over of tasks that are dead, and notes beside
-// the roll what is done with.
+// Close takes back what was handed over of tasks that are dead, and notes
+// beside the roll what is done with.
 func Close(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []credential.Credential) error {
 	if err := store.NoteDead(ctx, in.Campaign, in.Snapshot, in.Refs); err != nil {
 		return err

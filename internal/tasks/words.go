@@ -61,8 +61,8 @@ func Weigh(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []crede
 	return out, nil
 }
 
-// Note keeps in Vault, once the ledger has the entries, who has the tasks by now
-// and which values are not to be used.
+// Note keeps in Vault, once the ledger has the entries, who has the tasks by
+// now and which values are not to be used.
 func (w *Weighed) Note(ctx context.Context, store *ownmount.Store) error {
 	for _, line := range w.changed {
 		for n := range line.Task.Renewed {

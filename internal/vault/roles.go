@@ -6,8 +6,8 @@ import (
 	"rollcall/internal/credential"
 )
 
-// AppRoleMount is where rollcall init makes our roles, and OwnMethod the type of
-// that mount.
+// AppRoleMount is where rollcall init makes our roles, and OwnMethod the type
+// of that mount.
 const (
 	AppRoleMount = "approle"
 	OwnMethod    = credential.AppRoleMethod

@@ -1,5 +1,5 @@
-// Package diraccount is what the kinds of account in an LDAP directory do alike,
-// whatever its driver.
+// Package diraccount is what the kinds of account in an LDAP directory do
+// alike, whatever its driver.
 package diraccount
 
 import (
@@ -31,9 +31,9 @@ func New(c *directory.Client, p config.PasswordPolicy, vaultGenerate func(ctx co
 // Servers are the directory's, the write server first.
 func (a Directory) Servers() []string { return a.Dir.Servers() }
 
-// Entry finds the entry of a credential by its immutable id. found is false, and
-// the account is Gone, where there is none. The worker's only identity is a Stop
-// with ReasonSelf, an unreachable server one with ReasonUnreachable.
+// Entry finds the entry of a credential by its immutable id. found is false,
+// and the account is Gone, where there is none. The worker's only identity is a
+// Stop with ReasonSelf, an unreachable server one with ReasonUnreachable.
 func (a Directory) Entry(ctx context.Context, server string, c credential.Credential) (e directory.Entry, gone kind.Account, found bool, err error) {
 	if c.Subject == "" {
 		return e, gone, false, &protocol.Stop{Reason: protocol.ReasonNoAccount, Server: server, Detail: "no account was found for it when it was listed"}

@@ -49,8 +49,9 @@ func objects(v any) (out []map[string]any) {
 }
 
 // Discard revokes the token of a login, which holder has, by its accessor where
-// it may not revoke itself. A cancelled caller must not leave a token behind, so
-// this has its own time. Batch tokens cannot be revoked and have no accessor.
+// it may not revoke itself. A cancelled caller must not leave a token behind,
+// so this has its own time. Batch tokens cannot be revoked and have no
+// accessor.
 func Discard(ctx context.Context, api, holder *vaultapi.Client, auth *vaultapi.SecretAuth) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
