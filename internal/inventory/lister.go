@@ -133,6 +133,8 @@ type lister struct {
 	seenTokens []liveToken                // that a source names
 	past       past                       // what earlier campaigns left
 
+	elsewhereOpen stolenElsewhere // logins to Vault that rolls of other devices have open
+
 	device  []string // hosts of the compromised device
 	visible []string // mounts of Vault that our login sees; nil: not asked yet
 

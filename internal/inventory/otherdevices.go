@@ -48,7 +48,13 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 				open = append(open, was)
 			}
 		}
-		for ; len(open) > 0 && len(later) > 0; later = later[1:] {
+		var logins []credential.Credential
+		for _, was := range r.Open {
+			if isOpenLogin(was) && !known[was.ID] && !dead[was.ID] {
+				logins = append(logins, was)
+			}
+		}
+		for ; len(open)+len(logins) > 0 && len(later) > 0; later = later[1:] {
 			ids, err := later[0].Dead(ctx)
 			if err != nil {
 				return fmt.Errorf("what campaigns of other devices left: %w; the listing was given up and nothing was changed", err)
@@ -56,7 +62,12 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 			addDead(dead, ids)
 		}
 		later = append(later, r)
-		open = slices.DeleteFunc(open, func(c credential.Credential) bool { return dead[c.ID] })
+		isDead := func(c credential.Credential) bool { return dead[c.ID] }
+		open = slices.DeleteFunc(open, isDead)
+		l.elsewhereOpen.add(r, slices.DeleteFunc(logins, isDead))
+		if r.Lives {
+			continue // it goes on with them
+		}
 		there, _, err := l.stillThere(ctx, open)
 		if err != nil {
 			return err

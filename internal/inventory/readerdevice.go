@@ -21,6 +21,10 @@ func (r *readers) namesDevice(ctx context.Context, o *otherLogin) (opens bool, e
 	if namesAny(o.mount+"/"+o.name, names) {
 		o.device = "its name"
 	}
+	if by := r.l.elsewhereOpen.logins[loginName{o.mount, fold(o.name)}]; by != "" && o.name != "" && !o.group {
+		o.device, o.stolen = by, true
+		return true, nil
+	}
 	ids := []map[string]any{o.role}
 	if bound, is := o.role["bind_secret_id"].(bool); o.secretIDs() && (bound || !is) {
 		more, opens, err := r.secretIDsOf(ctx, *o)
@@ -115,6 +119,11 @@ func (r *readers) hold(o otherLogin, nth int) {
 		}
 	}
 	if nth > toldAlone {
+		return
+	}
+	if o.stolen {
+		r.l.warn(credential.FindingReader, "%s: a login to Vault that no source lists is on %s, and it may read the new values of %d credentials (%s) by the policies %s. They wait, for whoever had that device may log in with it: have that campaign end it, or take the right from it, and run again, which lists anew; or, if nobody else has it: accept: - {vault: %q, reason: …}",
+			o.place, o.device, len(whose), r.what(paths, o.rises), strings.Join(o.by, ", "), o.place)
 		return
 	}
 	also := ""

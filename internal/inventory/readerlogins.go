@@ -25,6 +25,8 @@ type otherLogin struct {
 	role        map[string]any // of an AppRole: what Vault says of it
 	device      string         // by what it names the device; empty: it does not
 	byPolicy    bool           // only by the name of a policy
+	group       bool           // of an auth mount of type ldap
+	stolen      bool           // device is another one, whose roll has it open
 	by          []string       // the policies by which it reads
 	set         *policySet
 	rises       string // by which path it may come to more than it has
@@ -90,7 +92,7 @@ func (r *readers) loginsBelow(ctx context.Context, like otherLogin, folder strin
 	g.SetLimit(looksAtOnce)
 	for _, name := range names {
 		one := like
-		one.name, one.place = name, at+"/"+name
+		one.name, one.place, one.group = name, at+"/"+name, folder == "groups"
 		if folder != "groups" && mine[loginName{like.mount, fold(name)}] || one.ours() {
 			continue
 		}
@@ -153,7 +155,7 @@ func (r *readers) directoryLogins(ctx context.Context, mount string, mine rollLo
 	out = append(out, all)
 	add := func(folder, name string, policies []string) {
 		one := all
-		one.name, one.place = name, m.place(folder, name)
+		one.name, one.place, one.group = name, m.place(folder, name), folder == "groups"
 		one.policies = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(policies))), func(p string) bool { return p == "" || p == "default" })
 		out = append(out, one)
 	}
@@ -161,8 +163,13 @@ func (r *readers) directoryLogins(ctx context.Context, mount string, mine rollLo
 		add("groups", name, policies)
 	}
 	for name, policies := range m.names {
-		if !mine[loginName{mount, name}] {
+		if at := (loginName{mount, name}); !mine[at] && r.l.elsewhereOpen.logins[at] == "" {
 			add("users", name, policies)
+		}
+	}
+	for at := range r.l.elsewhereOpen.logins {
+		if at.mount == mount && !mine[at] {
+			add("users", at.name, r.l.elsewhereOpen.gets(m, at))
 		}
 	}
 	if len(m.hidden) > 0 {

@@ -31,6 +31,7 @@ type liveToken struct {
 	accessor string
 	device   string // by what it names the device; empty: it does not
 	byPolicy bool   // only by the name of a policy
+	stolen   bool   // device is another one, whose roll has it, or who made it, open
 	exposed  bool   // made while the device was exposed
 }
 
@@ -177,6 +178,10 @@ func (t liveToken) weight() (n int) {
 
 func (l *lister) seen(accessor string, t minted.Token) liveToken {
 	out := liveToken{Token: t, accessor: accessor, exposed: exposed(l.c.Exposure, time.Unix(t.Made, 0))}
+	if by := l.elsewhereOpen.made(accessor, t); by != "" {
+		out.device, out.stolen = by, true
+		return out
+	}
 	names := append([]string{l.c.Device}, l.c.Formerly...)
 	if namesAny(t.Name, names) {
 		out.device = "its display name"
@@ -288,6 +293,11 @@ func (r *readers) deviceToken(ctx context.Context, g *sameRights, t liveToken, w
 	also := ""
 	if t.byPolicy {
 		also = ", or for all that have its policies: " + acceptPolicies(g.by)
+	}
+	if t.stolen {
+		r.l.warn(credential.FindingReader, "a token of Vault that no login of this roll made is of %s; it may read the new values of %d credentials (%s): %s. They wait until it is gone: have that campaign end it, or revoke it (vault token revoke -accessor %s); or, if nobody else has it: accept: - {vault: %q, reason: …}",
+			t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor)
+		return nil
 	}
 	r.l.warn(credential.FindingReader, "a token of Vault that no login of the roll made names the device by %s, and may read the new values of %d credentials (%s): %s. They wait until it is gone: revoke it (vault token revoke -accessor %s), which revokes too what was made with it, and give its consumer another one afterwards; or have a campaign do that before all else (a source of type vault-tokens with its accessor); or, if it is not the device's: accept: - {vault: %q, reason: …}%s",
 		t.device, len(whose), r.what(paths, rises), t.told(), t.accessor, byAccessor+t.accessor, also)

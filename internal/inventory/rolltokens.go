@@ -47,12 +47,7 @@ func tokensOfRoll(roll *credential.Roll) map[string]bool {
 
 // minted reports whether a login of the roll made a token itself.
 func (of rollLogins) minted(t minted.Token) bool {
-	at := strings.TrimPrefix(t.Path, "auth/")
-	if mount, ok := strings.CutSuffix(at, "/login"); ok {
-		return of[loginName{mount, fold(t.Meta["role_name"])}]
-	}
-	mount, typed, ok := strings.Cut(at, "/login/")
-	return ok && (of[loginName{mount, fold(typed)}] || t.Meta["username"] != "" && of[loginName{mount, fold(t.Meta["username"])}])
+	return slices.ContainsFunc(loginNamesOf(t), func(at loginName) bool { return of[at] })
 }
 
 // dropChildren drops tokens that were made with one of a login of the roll that

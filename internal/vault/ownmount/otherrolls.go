@@ -17,7 +17,8 @@ import (
 type OtherRoll struct {
 	Device, Campaign string
 	OpenedAt         time.Time
-	Open             []credential.Credential // those that are not dead
+	Open             []credential.Credential // those that are not dead; where it Lives, of these the logins to Vault
+	Lives            bool                    // a campaign of the device gives signs of life, and has them in hand
 
 	store *Store
 	index RollIndex
@@ -25,9 +26,8 @@ type OtherRoll struct {
 }
 
 // OtherRolls are the newest rolls of devices that are not this one, by these
-// names. Those of which a campaign gives signs of life are left out, for it has
-// their credentials in hand; so are those of versions that kept no account of
-// what became of them.
+// names. Those of versions that kept no account of what became of them are left
+// out.
 func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...string) ([]OtherRoll, error) {
 	all, err := s.Campaigns(ctx, "")
 	if err != nil {
@@ -48,9 +48,6 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for key, records := range ofDevice {
-		if lives[key] {
-			continue
-		}
 		g.Go(func() error {
 			for _, rec := range records {
 				idx, found, err := s.readIndex(gctx, rec.Campaign)
@@ -63,7 +60,7 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 				if !idx.Outcomes {
 					return nil
 				}
-				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, store: s, index: idx}
+				roll := OtherRoll{Device: rec.Device, Campaign: rec.Campaign, OpenedAt: rec.OpenedAt, Lives: lives[key], store: s, index: idx}
 				if roll.dead, err = s.deadRefs(gctx, rec.Campaign, idx.Snapshot); err == nil {
 					roll.Open, err = roll.open(gctx)
 				}
@@ -96,7 +93,7 @@ func (r *OtherRoll) open(ctx context.Context) (open []credential.Credential, err
 				return err
 			}
 			for i, c := range p.Credentials {
-				if !r.dead[credential.Ref{Page: n, Index: i}] {
+				if !r.dead[credential.Ref{Page: n, Index: i}] && (!r.Lives || c.ReachesVault()) {
 					open = append(open, c)
 				}
 			}

@@ -31,13 +31,18 @@ func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
 
 	living, err := worker.OtherRolls(ctx, "esg-01")
 	require.NoError(t, err)
-	require.Empty(t, living, "it has them in hand")
+	require.Len(t, living, 1)
+	require.True(t, living[0].Lives, "it has them in hand")
+	for _, c := range living[0].Open {
+		require.True(t, c.ReachesVault(), "the rest is that campaign's alone")
+	}
 	require.NoError(t, worker.CloseCampaign(ctx, "others"))
 
 	got, err := worker.OtherRolls(ctx, "esg-01")
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	require.Equal(t, "vpn-01", got[0].Device)
+	require.False(t, got[0].Lives)
 	require.Len(t, got[0].Open, 200)
 	gone, err := got[0].Dead(ctx)
 	require.NoError(t, err)

@@ -1,0 +1,104 @@
+package inventory
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
+	"rollcall/internal/vault/ownmount"
+)
+
+// besideOthers is a Vault in which campaigns of other devices left these rolls.
+type besideOthers struct {
+	Vault
+	rolls []ownmount.OtherRoll
+}
+
+func (v besideOthers) OtherRolls(context.Context, string, ...string) ([]ownmount.OtherRoll, error) {
+	return v.rolls, nil
+}
+
+// Whoever had another device logs in by what its campaign has open, whatever a
+// person wrote of the policies.
+func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
+	servers(t)
+	api := realVault.Client()
+	reads := func(policy, path string) {
+		require.NoError(t, api.Sys().PutPolicy(policy, `path "kv/data/oo/`+path+`" { capabilities = ["read"] }`))
+	}
+	reads("oo-role", "a")
+	reads("oo-user", "b")
+	reads("oo-group", "c")
+	reads("oo-token", "d")
+	write(t, "auth/approle/role/oo-mail", map[string]any{"token_policies": "oo-role"})
+	write(t, "auth/approle/role/oo-mail/secret-id", nil)
+	t.Cleanup(func() { _, _ = api.Logical().Delete("auth/approle/role/oo-mail") })
+	write(t, "sys/auth/oo-users", map[string]any{"type": "userpass"})
+	t.Cleanup(func() { _ = api.Sys().DisableAuth("oo-users") })
+	write(t, "auth/oo-users/users/relay", map[string]any{"password": "x", "token_policies": "oo-user"})
+	ldapMount(t, "oo-ldap", nil)
+	group(t, "oo-mails", slapd.AccountDN("esg0203"))
+	write(t, "auth/oo-ldap/groups/oo-mails", map[string]any{"policies": "oo-group"})
+	static, err := api.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: []string{"oo-token"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = api.Auth().Token().RevokeAccessor(static.Auth.Accessor) })
+	client, err := vaultapi.NewClient(api.CloneConfig())
+	require.NoError(t, err)
+	in, err := client.Logical().Write("auth/oo-users/login/relay", map[string]any{"password": "x"})
+	require.NoError(t, err)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"oo/a": {"password": "x"}, "oo/b": {"password": "x"}, "oo/c": {"password": "x"}, "oo/d": {"password": "x"}}))
+
+	c := campaign()
+	c.Vault = config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/oo/a#password", "esg0202,kv/oo/b#password", "esg0204,kv/oo/c#password", "esg0205,kv/oo/d#password")}
+	for _, policy := range []string{"oo-role", "oo-user", "oo-group", "oo-token"} {
+		c.Accept = append(c.Accept, config.Accept{Vault: byPolicy + policy, Reason: "the mail gateway's"})
+	}
+	open := []credential.Credential{
+		{ID: "vault/approle/oo-mail", Kind: credential.AppRoleSecretID, Authority: "vault", Subject: "approle/oo-mail", Name: "approle/oo-mail"},
+		{ID: "vault/oo-users/relay", Kind: credential.UserpassPassword, Authority: "vault", Subject: "oo-users/relay", Name: "oo-users/relay"},
+		{ID: "other/1", Kind: credential.LDAPPassword, Authority: "other", Subject: "1", Name: slapd.AccountDN("esg0203"),
+			Logins: []credential.VaultLogin{{Mount: "oo-ldap", Names: []string{"esg0203"}}}},
+		{ID: "vault/token/" + static.Auth.Accessor, Kind: credential.VaultToken, Authority: "vault", Subject: "token/" + static.Auth.Accessor},
+	}
+	v := openVault(t, realVault.RootToken().Reveal())
+	list := func(of ownmount.OtherRoll) (waits map[string][]string, told string) {
+		waits = map[string][]string{}
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), "vault")}, besideOthers{v, []ownmount.OtherRoll{of}}, "c", time.Now())
+		require.NoError(t, err)
+		for _, x := range roll.Credentials {
+			if len(x.ReadBy) > 0 {
+				waits[x.Paths[0].Path] = x.ReadBy
+			}
+		}
+		for _, w := range roll.Warnings {
+			if w.Code == credential.FindingReader && (strings.Contains(w.Detail, "oo-") || strings.Contains(w.Detail, static.Auth.Accessor)) {
+				told += w.Detail + "\n"
+			}
+		}
+		return waits, told
+	}
+	for _, lives := range []bool{true, false} {
+		waits, told := list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open, Lives: lives})
+		require.Equal(t, map[string][]string{
+			"oo/a": {"auth/approle/role/oo-mail"}, "oo/b": slices.Sorted(slices.Values([]string{"auth/oo-users/users/relay", in.Auth.Accessor})),
+			"oo/c": {"auth/oo-ldap/users/esg0203"}, "oo/d": {static.Auth.Accessor},
+		}, waits)
+		require.Equal(t, 5, strings.Count(told, "the roll of campaign m1 of device mail-02, which has it open"))
+	}
+
+	// What is dead there, or accepted by its place, holds up nothing.
+	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/oo-mail", Reason: "ours alone"})
+	waits, told := list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open[:1]})
+	require.Empty(t, waits)
+	require.Empty(t, told)
+}
