@@ -12,6 +12,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/powers"
 )
 
@@ -65,17 +66,14 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 			return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
 		}
 		also.add(texts, c.Name)
-		if c.Kind.OnlyEnds() {
-			continue // what it made goes with it
-		}
-		own := ownPaths(c)
+		own, place := ownPaths(c), ownPlace(c)
 		if !shown {
-			l.warnMade(own[0], "what "+c.Name+" "+notKnown+", for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
+			l.warnMade(place, "what "+c.Name+" "+notKnown+", for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
 			continue
 		}
 		found, err := powers.In(own, texts...)
 		if err != nil {
-			l.warnMade(own[0], fmt.Sprintf("what %s %s: %v", c.Name, notKnown, err))
+			l.warnMade(place, fmt.Sprintf("what %s %s: %v", c.Name, notKnown, err))
 			continue
 		}
 		m.add(found, c.Name)
@@ -107,6 +105,17 @@ func ownPaths(c credential.Credential) []string {
 		return []string{login.Path(mount, name)}
 	}
 	return nil
+}
+
+// ownPlace is where people find a login itself in Vault.
+func ownPlace(c credential.Credential) string {
+	if accessor, ok := strings.CutPrefix(c.Subject, minted.TokenPrefix); ok && c.Kind.OnlyEnds() {
+		return byAccessor + accessor
+	}
+	for _, own := range ownPaths(c) {
+		return own
+	}
+	return c.Subject
 }
 
 // remadeBy are the paths at which logins of the roll are made anew, with their

@@ -45,7 +45,7 @@ func TokensSince(ctx context.Context, c *config.Campaign, v Vault, tokens *minte
 		_, accepted := r.l.policiesAccepted(g.by)
 		for _, t := range g.tokens {
 			device := t.device != "" && !(t.byPolicy && accepted)
-			if _, ok := r.l.acceptedPlace(byAccessor + t.accessor); ok || accepted && !device {
+			if _, ok := r.l.acceptedPlace(byAccessor + t.accessor); ok || t.accepted != "" || accepted && !device {
 				continue
 			}
 			n := NewToken{Accessor: t.accessor, Device: device}

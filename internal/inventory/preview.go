@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
@@ -112,6 +114,10 @@ func (p *preview) names(ctx context.Context, c credential.Credential, r *credent
 	switch {
 	case c.Kind.OnlyEnds():
 		token, err := minted.New(p.api, credential.VaultAuthority).Living(ctx, []string{name})
+		if stop, ok := errors.AsType[*protocol.Stop](err); ok && stop.Reason == protocol.ReasonRights {
+			r.Hidden = append(r.Hidden, "which policies it has (update on auth/token/lookup-accessor)")
+			return nil, false, nil
+		}
 		return slices.Concat(token[name].Policies, token[name].IdentityPolicies), true, err
 	case !c.Kind.OpensVault():
 		// A directory account at an auth mount: by its groups there, which only

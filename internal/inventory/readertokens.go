@@ -32,6 +32,7 @@ type liveToken struct {
 	device   string // by what it names the device; empty: it does not
 	byPolicy bool   // only by the name of a policy
 	stolen   bool   // device is another one, whose roll has it, or who made it, open
+	accepted string // the place of the login that made it, which a person accepted
 	exposed  bool   // made while the device was exposed
 }
 
@@ -69,6 +70,7 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 	reading := map[string]*sameRights{} // by the policies by which they read
 	waits := r.waits
 	alone := 0
+	byLogin := map[string]int{} // tokens of logins that are accepted, by place
 	for _, g := range groups {
 		if len(g.paths) == 0 && g.rises == "" {
 			continue
@@ -77,6 +79,10 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 		for _, t := range g.tokens {
 			if reason, ok := l.acceptedPlace(byAccessor + t.accessor); ok {
 				l.warn(credential.FindingAccepted, "a token of Vault (%s%s) may read new values, which the campaign file accepts: %s", byAccessor, t.accessor, reason)
+				continue
+			}
+			if t.accepted != "" {
+				byLogin[t.accepted]++
 				continue
 			}
 			if t.device != "" && (!t.byPolicy || !accepted) {
@@ -99,6 +105,10 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 	}
 	for _, key := range slices.Sorted(maps.Keys(reading)) {
 		r.tellAlike(reading[key])
+	}
+	for _, place := range slices.Sorted(maps.Keys(byLogin)) {
+		reason, _ := l.acceptedPlace(place)
+		l.warn(credential.FindingAccepted, "%d tokens of Vault that logins by %s made may read new values, which the campaign file accepts with that login: %s", byLogin[place], place, reason)
 	}
 	return nil
 }
@@ -125,6 +135,10 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 			entities[t.Entity] = true
 		}
 	}
+	accepted, err := r.acceptedLogins(ctx, all)
+	if err != nil {
+		return nil, err
+	}
 	if r.since > 0 {
 		maps.DeleteFunc(all, func(_ string, t minted.Token) bool { return t.Made < r.since })
 		if err := r.l.tokens.Renew(ctx, all, time.Now().Add(-givenFor)); err != nil {
@@ -135,6 +149,7 @@ func (r *readers) otherTokens(ctx context.Context, roll *credential.Roll) ([]*sa
 	for accessor, t := range all {
 		r.newest = max(r.newest, t.Made)
 		live := r.l.seen(accessor, t)
+		live.accepted = accepted.of(live)
 		if accessor == self || listed[accessor] || ours(t) || mine.minted(t) || t.Child() && entities[t.Entity] || live.owners() {
 			continue
 		}

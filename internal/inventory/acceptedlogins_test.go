@@ -1,0 +1,88 @@
+package inventory
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
+)
+
+// Whoever logs in by a login that a person accepted by its place, as the
+// warning offers, does so all the time: tokens of it live at each listing, and
+// are made during each campaign.
+func TestTheTokensOfALoginThatIsAcceptedAreAcceptedWithIt(t *testing.T) {
+	servers(t)
+	api := realVault.Client()
+	require.NoError(t, api.Sys().PutPolicy("ap-reads", `path "kv/data/ap/*" { capabilities = ["read"] }
+path "auth/token/create" { capabilities = ["update"] }`))
+	client := func(role string) *vaultapi.Client {
+		at := "auth/approle/role/" + role
+		write(t, at, map[string]any{"token_policies": "ap-reads", "token_ttl": "10m"})
+		t.Cleanup(func() { _, _ = api.Logical().Delete(at) })
+		id, err := api.Logical().Read(at + "/role-id")
+		require.NoError(t, err)
+		sid := write(t, at+"/secret-id", nil)
+		c, err := vaultapi.NewClient(api.CloneConfig())
+		require.NoError(t, err)
+		in, err := c.Logical().Write("auth/approle/login", map[string]any{"role_id": id.Data["role_id"], "secret_id": sid["secret_id"]})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = api.Auth().Token().RevokeAccessor(in.Auth.Accessor) })
+		c.SetToken(in.Auth.ClientToken)
+		return c
+	}
+	child := func(of *vaultapi.Client, about map[string]string) string {
+		got, err := of.Auth().Token().Create(&vaultapi.TokenCreateRequest{Metadata: about})
+		require.NoError(t, err)
+		return got.Auth.Accessor
+	}
+	reports := client("esg-07-reports")
+	child(reports, nil)
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"ap/a": {"password": "x"}}))
+	c := campaign()
+	c.Vault = config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}
+	c.Device = "esg-07"
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/ap/a#password")}
+	c.Accept = []config.Accept{{Vault: "auth/approle/role/esg-07-reports", Reason: "the monitoring of it"}, {Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	v := openVault(t, realVault.RootToken().Reveal())
+	tokens := minted.New(v.API(), "vault")
+	list := func() (*credential.Roll, map[credential.FindingCode]string) {
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp()), Tokens: tokens}, v, "c", time.Now())
+		require.NoError(t, err)
+		told := map[credential.FindingCode]string{}
+		for _, w := range roll.Warnings {
+			if strings.Contains(w.Detail, "ap-") || strings.Contains(w.Detail, "esg-07-reports") {
+				told[w.Code] += w.Detail + "\n"
+			}
+		}
+		return roll, told
+	}
+	roll, told := list()
+	require.Empty(t, told[credential.FindingReader])
+	require.Contains(t, told[credential.FindingAccepted], "2 tokens of Vault that logins by auth/approle/role/esg-07-reports made")
+	require.Empty(t, roll.Credentials[0].ReadBy)
+
+	// Made since the listing: that login's, one of it that names the device by
+	// itself, and another login's.
+	child(reports, nil)
+	named := child(reports, map[string]string{"device": "esg-07"})
+	about, err := client("ap-other").Auth().Token().LookupSelf()
+	require.NoError(t, err)
+	other := about.Data["accessor"].(string)
+	found, _, err := TokensSince(t.Context(), c, v, tokens, roll, roll.NewestToken)
+	require.NoError(t, err)
+	since := map[string]bool{}
+	for _, f := range found {
+		since[f.Accessor] = f.Device
+	}
+	require.Equal(t, map[string]bool{named: true, other: false}, since)
+	_, told = list()
+	require.Contains(t, told[credential.FindingReader], named)
+	require.Contains(t, told[credential.FindingReader], other)
+}
