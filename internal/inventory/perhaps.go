@@ -52,8 +52,11 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		if len(m.accounts(c)) > 0 {
 			return
 		}
-		// It was moved, renamed or deleted since, or is mistyped.
-		hints = append(hints, c.Account, rdnValue(c.Account))
+		// It was moved, renamed or deleted since, or is mistyped. With a domain
+		// beside it, it may be another domain's, which this file does not have.
+		if !strings.ContainsAny(c.Account, `\@`) {
+			hints = append(hints, c.Account, rdnValue(c.Account))
+		}
 	}
 	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
 		// A directory is named where the file has one alone, whether or not the
