@@ -48,7 +48,7 @@ func (a Accept) Accepts(authority string, code credential.FindingCode) bool {
 }
 
 // acceptable are the problems that an account may be rotated with.
-var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.PointsAtDevice), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange), string(credential.PasswordHidden), string(credential.Restricted)}
+var acceptable = []string{string(credential.SecondCopy), string(credential.CopyBeside), string(credential.PointsAtDevice), string(credential.HasKeytab), string(credential.VaultsBind), string(credential.KeptByVault), string(credential.SharedRole), string(credential.MD5Stored), string(credential.ServerRole), string(credential.Replicates), string(credential.NotAsked), string(credential.KeptElsewhere), string(credential.ForcedChange), string(credential.PasswordHidden), string(credential.Restricted), string(credential.PerhapsIts)}
 
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ type Vault struct {
 	Transit string `json:"transit"`
 	// Adopt is the path for an account that has none, with {directory} and
 	// {account} (the uid or sAMAccountName, else cn, else the immutable id)
-	// replaced. Default "kv/rollcall/{directory}/{account}#password".
+	// replaced. Default DefaultAdopt.
 	Adopt string `json:"adopt"`
 	// HandOver is where a person's temporary password is left for its owner,
 	// with the same placeholders. Default
@@ -119,6 +120,14 @@ type Vault struct {
 	Password PasswordPolicy `json:"password,omitzero"`
 	// Rehearsal is what a rehearsal may work with.
 	Rehearsal VaultRehearsal `json:"rehearsal,omitzero"`
+}
+
+// AdoptElsewhere is what to do where no mount serves what Adopt names: its
+// default is a guess, for many a Vault has no mount that is called kv.
+func (v Vault) AdoptElsewhere() string {
+	mount, _, _ := strings.Cut(v.Adopt, "/")
+	return fmt.Sprintf("it is where the campaign file sends the new value of an account that has no path of its own (vault.adopt, %s unless it says otherwise): make that mount (`vault secrets enable -path=%s -version=2 kv`), or name one that is there (vault: {adopt: \"MOUNT/rollcall/{directory}/{account}#password\"}), then `rollcall init` again",
+		DefaultAdopt, mount)
 }
 
 // Directory is one LDAP directory with all its servers.

@@ -140,13 +140,16 @@ func (l *loader) vault(top fields) Vault {
 	if v.Password.Length > userpassLongest {
 		f.problem("password", "length: userpass takes no password of more than %d bytes", userpassLongest)
 	}
-	v.Adopt = f.template("adopt", "kv/rollcall/{directory}/{account}#password", v.Mount)
+	v.Adopt = f.template("adopt", DefaultAdopt, v.Mount)
 	v.HandOver = f.template("handover", "kv/rollcall/handover/{directory}/{account}#password", v.Mount)
 	if v.Adopt == v.HandOver {
 		f.problem("handover", "must be another place than vault.adopt: who may fetch a person's temporary password is not who reads those of services")
 	}
 	return v
 }
+
+// DefaultAdopt is where an account that has no path in Vault gets one.
+const DefaultAdopt = "kv/rollcall/{directory}/{account}#password"
 
 // userpassLongest is what bcrypt takes into account.
 const userpassLongest = 72

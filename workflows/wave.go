@@ -182,6 +182,14 @@ func (w *wave) items(todo batchTodo) []int {
 	return out
 }
 
+// triedOnce are the reasons before Set that end a look which has cost a wrong
+// login and which no other look can change, with the names of the versions
+// since which that is so.
+var triedOnce = map[protocol.Reason]string{
+	protocol.ReasonUnproved: "unproved-once",
+	protocol.ReasonNotBare:  "not-bare-once",
+}
+
 // again makes of what is open what the next pass tries, but for that of which
 // another try costs a wrong login and can find nothing else: the passes of a
 // long campaign would bring its account to the threshold of a lock, and say
@@ -192,8 +200,8 @@ func (w *wave) again(ctx workflow.Context) {
 	for _, t := range open {
 		var more, rest []wire.OpenItem
 		for _, it := range t.Items {
-			if it.Reason == protocol.ReasonUnproved && it.Step == protocol.Precheck && !it.Sent &&
-				workflow.GetVersion(ctx, "unproved-once", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+			if once := triedOnce[it.Reason]; once != "" && it.Step == protocol.Precheck && !it.Sent &&
+				workflow.GetVersion(ctx, once, workflow.DefaultVersion, 1) > workflow.DefaultVersion {
 				rest = append(rest, it)
 			} else {
 				more = append(more, it)

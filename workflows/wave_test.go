@@ -155,11 +155,13 @@ func TestWhatTryingAgainCannotHelpEndsAtOnce(t *testing.T) {
 // Each try of such a credential is a wrong login for its account, and finds
 // nothing else.
 func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testing.T) {
-	f := newFake(waveOf(0, 4))
+	f := newFake(waveOf(0, 5))
 	f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
 		switch {
 		case at.index == 1:
 			return protocol.Precheck, protocol.ReasonUnproved
+		case at.index == 4:
+			return protocol.Precheck, protocol.ReasonNotBare // the account refused what it may stand for
 		case at.index == 2:
 			return protocol.Precheck, protocol.ReasonNoField // which somebody may put right meanwhile
 		case at.index == 3 && try < 4:
@@ -170,12 +172,13 @@ func TestWhatCostsAWrongLoginAndCannotHelpIsNotTriedAgainBesideTheRest(t *testin
 	env := f.env(t)
 	env.RegisterDelayedCallback(func() {
 		at := query[WaveStatus](t, env)
-		require.Equal(t, 3, at.Open, "in the back-off it is open like the others")
+		require.Equal(t, 4, at.Open, "in the back-off it is open like the others")
 	}, 90*time.Second)
 	f.wave(env, settings)
-	require.Equal(t, waveResult{Dead: 2, Open: 2}, result[waveResult](t, env))
-	require.Equal(t, map[place]int{{0, 0}: 1, {0, 1}: 1, {0, 2}: 4, {0, 3}: 4}, f.tries)
+	require.Equal(t, waveResult{Dead: 2, Open: 3}, result[waveResult](t, env))
+	require.Equal(t, map[place]int{{0, 0}: 1, {0, 1}: 1, {0, 2}: 4, {0, 3}: 4, {0, 4}: 1}, f.tries)
 	require.Equal(t, protocol.ReasonUnproved, f.exceptions[place{0, 1}].Reason)
+	require.Equal(t, protocol.ReasonNotBare, f.exceptions[place{0, 4}].Reason)
 	require.Equal(t, protocol.ReasonNoField, f.exceptions[place{0, 2}].Reason)
 }
 

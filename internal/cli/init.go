@@ -56,6 +56,7 @@ func (a *app) printPolicies(cmd *cobra.Command) error {
 		if places, err = setup.EnginePlaces(cmd.Context(), s.store); err != nil {
 			a.say("note: the policies are without what the listing reads of secrets engines for directories, for it cannot be seen which there are (%v)", err)
 		}
+		known = setup.WithMounts(cmd.Context(), s.store, cfg, known)
 		s.close()
 	} else {
 		a.say("note: Vault is not at hand (%v), so the policies cover the sources of the file and no single paths", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/internal/engine"
@@ -55,6 +56,11 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 		seen = fmt.Sprintf("no worker has taken it up since it was opened %s ago", ago)
 	}
 	why, do := s.unserved(ctx)
+	if why != "" && onlyPeopleLeft(state) {
+		out.Nobody = rec.Ago >= fresh
+		out.Words = "people are waited for, and nothing has to run meanwhile: what they say is taken up by the next `rollcall run` where it was started (" + seen + ", and " + why + ")"
+		return out
+	}
 	switch {
 	case rec.Ago < fresh && why == "":
 		out.Words = seen
@@ -66,6 +72,12 @@ func (a *app) lifeOf(ctx context.Context, state *ledger.State) life {
 		out.Nobody, out.Words = true, fmt.Sprintf("nobody works on it: %s, and %s; %s. `rollcall run` elsewhere takes over %s after the last sign of life", seen, why, do, ownmount.SupersededGrace)
 	}
 	return out
+}
+
+// onlyPeopleLeft reports whether all that is open are people's tasks.
+func onlyPeopleLeft(state *ledger.State) bool {
+	open := state.Open()
+	return len(open) > 0 && !slices.ContainsFunc(open, func(c *ledger.CredentialState) bool { return c.Task == nil })
 }
 
 // unserved says why nobody here serves a campaign, and what to do; empty if

@@ -235,6 +235,7 @@ func (p plan) print(w io.Writer, width int) error {
 		return err
 	}
 	printDoors(w, p.Doors, width)
-	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server and at every door, record the outcome, clean up", "for each: ", width))
+	_, err := fmt.Fprint(w, "\n", report.Wrap("precheck, stage in Vault, record the intent, set, verify, activate, retire, prove the old value dead on every server and at every door, record the outcome, clean up", "for each: ", width),
+		report.Wrap("whether each account accepts what its paths hold, for a wrong login counts. Where it does not, the path stays as it is, and the new value goes below vault.adopt or nothing is set (path-refused, unproved-path)", "asked at the run alone: ", width))
 	return err
 }

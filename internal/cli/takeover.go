@@ -68,6 +68,20 @@ func campaignOf(w *workflowpb.WorkflowExecutionInfo) string {
 	return campaign
 }
 
+// sayEnded says that the device's last campaign has ended: the command that
+// went on with it begins another one now.
+func (s *session) sayEnded(earlier []ownmount.CampaignRecord) {
+	var last ownmount.CampaignRecord
+	for _, r := range earlier {
+		if r.ClosedAt.After(last.ClosedAt) {
+			last = r
+		}
+	}
+	if !last.ClosedAt.IsZero() {
+		s.say("note: campaign %s of this device ended at %s, so this begins another one: all that is listed gets a new value (once more), and people their tasks", last.Campaign, last.ClosedAt.UTC().Format(time.RFC3339))
+	}
+}
+
 // namesTried bounds the races with others who start a campaign in the same
 // second.
 const namesTried = 5
@@ -84,6 +98,9 @@ func (s *session) open(ctx context.Context, spec []byte) (string, error) {
 		err = activities.Open(ctx, s.store, ownmount.CampaignRecord{
 			Campaign: id, Device: s.cfg.Device, Actor: actor(), Starter: starter, TakesOver: s.takeOver,
 		}, spec)
+		if err == nil {
+			s.sayEnded(earlier)
+		}
 		if !errors.Is(err, ownmount.ErrTaken) || try == namesTried {
 			return id, err
 		}

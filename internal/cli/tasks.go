@@ -85,7 +85,11 @@ func (a *app) listTasks(ctx context.Context, out *output) error {
 			fmt.Fprintln(a.Out, "nothing is handed over to you")
 		}
 		for _, c := range cards {
-			fmt.Fprint(a.Out, report.Wrap(report.Clean(fmt.Sprintf("%s (%s, campaign %s): due %s, ends: %s", c.Name, c.Kind, c.Campaign, c.Due.UTC().Format(time.RFC3339), strings.Join(c.Ends, ", "))), "", width))
+			ends, err := endsSaid(ctx, s, me, c)
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(a.Out, report.Wrap(report.Clean(fmt.Sprintf("%s (%s, campaign %s): due %s, ends: %s", c.Name, c.Kind, c.Campaign, c.Due.UTC().Format(time.RFC3339), strings.Join(ends, ", "))), "", width))
 		}
 		return nil
 	})
@@ -249,8 +253,11 @@ func (a *app) state(ctx context.Context, s *ownmount.Store, me, campaign, id, na
 	}
 	look, err := a.lookAtTasks(ctx, campaign, people.Statement{ID: statement, Entity: me}.Key())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoCampaignHere):
+		// Whoever does a task needs no campaign file and no engine.
+		a.say("said, and not taken up yet, for the campaign is not reached from here (which you do not need): it does so within an hour while it runs, else with the next `rollcall run`")
 	case err != nil:
-		a.say("said, and not taken up yet (%v): the campaign does so within an hour, or with the next `rollcall run`", err)
+		a.say("said, and not taken up yet (%v): the campaign does so within an hour while it runs, else with the next `rollcall run`", err)
 	case look.Known && look.Said != "":
 		return fmt.Errorf("said, and it counts for nothing: %s", look.Said)
 	case !look.Known:

@@ -91,3 +91,21 @@ func whatOf(c ownmount.Card, st people.Statement) string {
 	}
 	return c.Name + ", " + st.End
 }
+
+// endsSaid are the ends of a card, each with what its owner has said of it and
+// nobody has taken up yet.
+func endsSaid(ctx context.Context, s *ownmount.Store, me string, c ownmount.Card) ([]string, error) {
+	own, err := s.OwnWords(ctx, me, c.Campaign, c.Credential)
+	if err != nil {
+		return nil, err
+	}
+	ends := slices.Clone(c.Ends)
+	for i, end := range ends {
+		for _, was := range own {
+			if was.Does == people.Done && strings.EqualFold(was.End, end) && was.At.After(c.Written) {
+				ends[i] = fmt.Sprintf("%s (you said done at %s; the campaign has not taken it up yet)", end, was.At.UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return ends, nil
+}

@@ -46,3 +46,5 @@ func (openLDAP) state(ctx context.Context, c *Client, server string, e Entry, no
 // only with the CSN do two changes in one second differ. Both are replicated
 // and so comparable between servers.
 func (openLDAP) changed(e Entry) string { return e.First("pwdChangedTime") + "/" + e.First("entryCSN") }
+
+func (openLDAP) neverSet(e Entry) bool { return e.First("pwdChangedTime") == "" }

@@ -43,6 +43,16 @@ func (c *Client) Changed(e Entry) string {
 	return f.changed(e)
 }
 
+// NeverSet reports whether an entry that ByID has read shows no time at which
+// its password was set, where the server's policy writes one with every change:
+// slapo-ppolicy has none in entries that were there before it, or were added
+// with a password while no age is limited (2.5 tried). Ask it only of an entry
+// whose other attributes of the policy are shown.
+func (c *Client) NeverSet(e Entry) bool {
+	f, ok := c.driver.(interface{ neverSet(Entry) bool })
+	return ok && f.neverSet(e)
+}
+
 // ByItself reports whether the account made the last change of its entry
 // itself, as who is logged in as it can. A login that slapd counts or clears
 // afterwards is a change by its rootdn (2.5 tried), so false tells nothing.

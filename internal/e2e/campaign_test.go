@@ -80,9 +80,10 @@ func TestACampaignEndsWithEveryStolenCredentialDeadAndTheRestListed(t *testing.T
 	})
 	t.Run("a second campaign rotates what the first put there", func(t *testing.T) {
 		again := u.run("run")
+		require.Contains(t, again.err, "so this begins another one")
 		require.Equal(t, 2, again.code, again.out+again.err)
 		for id, p := range e.Live {
-			require.Equal(t, 3, versions(t, e.Vault.Client(), p), id)
+			require.Equal(t, 3, versions(t, e.Vault.Client(), p), id+again.out+again.err)
 		}
 		requireConsumersServed(t, e)
 		require.NoError(t, e.CheckBystanders(t.Context()))

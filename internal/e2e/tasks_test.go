@@ -141,7 +141,9 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	done := []string{"tasks", "done", "radius", "--end", "new", "--note", "in the web interface", "--evidence", evidence}
 	said := p.as(alice, done...)
 	require.Zero(t, said.code, said.err)
-	require.Contains(t, said.err, "not taken up yet")
+	require.Contains(t, said.err, "not taken up yet, for the campaign is not reached from here")
+	mine := p.as(alice, "-f", filepath.Join(e.Dir, "none.yaml"), "tasks", "list") // whoever does a task has no campaign file
+	require.Regexp(t, `new\s+gateway\s+\(you\s+said\s+done\s+at`, mine.out, mine.err)
 	p.refused(alice, "you said so already", done...)
 	p.refused(alice, "is yourself", "tasks", "reassign", "radius", "--to", "PEOPLE/alice", "--reason", "mine")
 	p.refused(alice, "control character", "tasks", "reassign", "radius", "--to", "people/bob", "--reason", "on\x1b[2Kleave")
@@ -152,6 +154,7 @@ func TestPeopleDoWhatOnlyTheyCanDo(t *testing.T) {
 	require.Eventually(t, func() bool { return u.entries() > before }, 30*time.Second, 20*time.Millisecond)
 	u.kill(cmd, "worker")
 	state = p.waiting()
+	require.Contains(t, u.run("status").out, "people are waited for, and nothing has to run meanwhile")
 	radius = state.Credential(radius.ID)
 	require.Equal(t, 1, radius.Task.Left())
 	word := radius.Task.End("new gateway").Done

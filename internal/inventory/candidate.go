@@ -57,6 +57,11 @@ type Candidate struct {
 	// one of the roll at another authority.
 	Like *likeness
 
+	// Fields are the names of what the secret at Path has, Settings those of
+	// what documents in it have: teams call them by the account. They too are
+	// compared, and written nowhere.
+	Fields, Settings []string
+
 	// Misnamed are keys of custom_metadata that look like one that is read, and
 	// are not.
 	Misnamed []string

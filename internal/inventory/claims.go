@@ -61,7 +61,13 @@ func namedBeside(c *credential.Credential, p credential.Path) bool {
 // the device's prefix could name an account in one secret after the other.
 func (d *draft) keepNamed() {
 	var kept, left []credential.Path
-	for _, p := range sortedPaths(slices.Concat(d.Paths, d.maybe)) {
+	all := slices.Clone(d.Paths)
+	for _, p := range d.maybe {
+		if !p.beside { // that one is another account's
+			all = append(all, p.Path)
+		}
+	}
+	for _, p := range sortedPaths(all) {
 		if slices.Contains(d.named, p) || slices.Contains(d.Ours, p) {
 			kept = append(kept, p)
 		} else {

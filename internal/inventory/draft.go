@@ -27,7 +27,7 @@ type draft struct {
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named
 	ownPath *credential.Path  // where the campaign file says that Rollcall's own login lies
-	maybe   []credential.Path // paths that may be the account's, and that nobody could give to it
+	maybe   []maybePath       // paths that may be the account's, and that nobody could give to it
 
 	kept string // the earlier campaign that left it open, where no source names it
 
@@ -45,6 +45,8 @@ type merger struct {
 	uses usesIndex
 
 	leftOut []leftPath
+
+	shared []Candidate // of secrets that name their account, which may hold more
 }
 
 func (d *draft) found(c Candidate) {

@@ -62,7 +62,10 @@ func (l *lister) sparesKeep(ctx context.Context, roll *credential.Roll) error {
 		told[c.Spare.Mount] = true
 		k, err := l.vault.MountKeeping(ctx, *c.Spare)
 		switch {
-		case placeProblem(err) != "" || vault.IsDenied(err):
+		case placeProblem(err) != "":
+			l.warn(credential.FindingPlace, "%s/, where Rollcall's own paths are, is no KV version 2 mount that this login can see: an account that refuses what its paths hold would get its new value there, and stays open instead, with nothing changed; %s",
+				c.Spare.Mount, l.c.Vault.AdoptElsewhere())
+		case vault.IsDenied(err):
 		case err != nil:
 			return fmt.Errorf("looking whether Vault deletes by itself what is written to %s: %w; the listing was given up and nothing was changed", c.Spare.Mount, err)
 		case k.Deletes():

@@ -88,6 +88,9 @@ func (k *pathsLook) holds(ctx context.Context, p credential.Path) (held, bool, e
 	asked := time.Now()
 	live, err := k.vault.ReadLive(ctx, p, 0)
 	switch problem := placeProblem(err); {
+	case problem == credential.NoMount && k.c.Adopted:
+		k.trouble(problem, "%s: Vault has no mount there that this login can see; %s", p, k.lister.c.Vault.AdoptElsewhere())
+		return held{}, false, nil
 	case problem != "":
 		k.trouble(problem, "%s: %v", p, err)
 		return held{}, false, nil

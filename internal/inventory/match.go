@@ -124,6 +124,9 @@ func (m *merger) loose(list []Candidate) {
 			named[secretPathOf(*c.Path)] = append(named[secretPathOf(*c.Path)], l)
 		}
 	}
+	for _, c := range m.shared {
+		m.noteBeside(c, owners[secretPathOf(*c.Path)], known)
+	}
 	for _, c := range pathless {
 		r := refTo(m.c, c.Authority, c.Account)
 		for _, l := range byRef[r] {

@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,15 +41,30 @@ func (m *merger) named() calledSo {
 	return out
 }
 
+// maybePath is a path that may be an account's. beside: the secret's own
+// metadata names another one, for another field.
+type maybePath struct {
+	credential.Path
+	beside bool
+}
+
+func sortedMaybe(list []maybePath) []maybePath {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b maybePath) int {
+		return cmp.Or(strings.Compare(a.String(), b.String()), map[bool]int{true: 1}[a.beside]-map[bool]int{true: 1}[b.beside])
+	})
+	return slices.CompactFunc(list, func(a, b maybePath) bool { return a.Path == b.Path })
+}
+
 // noteMaybe keeps a loose candidate's path with each account of the roll that
 // it may mean.
 func (m *merger) noteMaybe(c Candidate, known calledSo) {
 	for _, a := range m.accounts(c) {
 		if l := m.drafts[c.Authority+"/"+a.Subject]; l != nil {
-			l.maybe = append(l.maybe, *c.Path)
+			l.maybe = append(l.maybe, maybePath{Path: *c.Path})
 		}
 	}
-	hints := append(slices.Clone(c.Users), lastSegment(c.Path.Path))
+	names := slices.Concat(c.Users, calledAfterAll(c.Settings), []string{lastSegment(c.Path.Path)})
 	if c.Account != "" {
 		if len(m.accounts(c)) > 0 {
 			return
@@ -55,25 +72,94 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		// It was moved, renamed or deleted since, or is mistyped. With a domain
 		// beside it, it may be another domain's, which this file does not have.
 		if !strings.ContainsAny(c.Account, `\@`) {
-			hints = append(hints, c.Account, rdnValue(c.Account))
+			names = append(names, c.Account, rdnValue(c.Account))
 		}
 	}
+	m.means(c, known, names, maybePath{Path: *c.Path})
+	for _, f := range c.Fields {
+		m.means(c, known, calledAfter(f), maybePath{Path: credential.Path{Mount: c.Path.Mount, Path: c.Path.Path, Field: f}})
+	}
+}
+
+// noteBeside keeps, with each other account that a secret may hold besides the
+// one that its metadata names, the place there: metadata has room for one.
+func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
+	place := secretPathOf(*c.Path)
+	taken := m.leftFields(place)
+	for _, l := range owners {
+		for _, p := range l.Paths {
+			if secretPathOf(p) == place {
+				taken = append(taken, p.Field)
+			}
+		}
+	}
+	at := maybePath{Path: *c.Path, beside: true}
+	at.Field = "FIELD"
+	if free := otherSecrets(c.Fields, taken); len(free) > 0 {
+		if len(free) == 1 {
+			at.Field = free[0]
+		}
+		m.means(c, known, c.Users, at)
+	}
+	at.Field = "FIELD"
+	m.means(c, known, calledAfterAll(c.Settings), at)
+	for _, f := range c.Fields {
+		if at.Field = f; !slices.Contains(taken, f) {
+			m.means(c, known, calledAfter(f), at)
+		}
+	}
+}
+
+// leftFields are the fields of a secret that the campaign file leaves out.
+func (m *merger) leftFields(at secretPath) (out []string) {
+	for _, e := range m.c.Exclude {
+		if field, ok := strings.CutPrefix(e.Path, at.mount+"/"+at.path+"#"); ok {
+			out = append(out, field)
+		}
+	}
+	return out
+}
+
+// means keeps a path with each account that one of these names calls.
+func (m *merger) means(c Candidate, known calledSo, names []string, at maybePath) {
 	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
 		// A directory is named where the file has one alone, whether or not the
 		// secret names it.
 		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
 			continue
 		}
-		for _, user := range hints {
+		for _, user := range names {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
-			for _, name := range []string{user, short, local} {
+			for _, name := range []string{user, short, local, rdnValue(user)} { // a DN may be shortened
 				for _, l := range known[refTo(m.c, authority, name)] {
-					l.maybe = append(l.maybe, *c.Path)
+					l.maybe = append(l.maybe, at)
 				}
 			}
 		}
 	}
+}
+
+// secretEnd ends the name of a field that is called after its account:
+// svc-scan_password, SVC_SCAN_PW.
+var secretEnd = regexp.MustCompile(`(?i)[-_. ](?:pass|password|passwd|passphrase|pw|pwd|secret|bind_?pw)$`)
+
+func calledAfterAll(names []string) (out []string) {
+	for _, name := range names {
+		out = append(out, calledAfter(name)...)
+	}
+	return out
+}
+
+// calledAfter are the accounts that a field may be called after. Environments
+// write a hyphen as an underscore, in capitals.
+func calledAfter(field string) []string {
+	var out []string
+	for _, name := range []string{field, secretEnd.ReplaceAllString(field, "")} {
+		out = append(out, name, strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(name, "_", "."))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // lastSegment is what teams call a secret, often by its account.
@@ -81,22 +167,21 @@ func lastSegment(path string) string { return path[strings.LastIndex(path, "/")+
 
 // perhapsIts keeps open an account that would get a path of Rollcall's own
 // although one in Vault may be its own, and says so of one that has others.
-// Whoever excludes the path, or names its account there, has answered.
+// Whoever excludes the path, names its account there, or accepts the problem
+// has answered.
 func (m *merger) perhapsIts() {
 	for _, l := range m.drafts {
 		alone := len(l.Paths) == 0
-		for _, p := range sortedPaths(l.maybe) {
-			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p) == secretPathOf(q) }) {
+		for _, p := range sortedMaybe(l.maybe) {
+			if slices.ContainsFunc(l.Paths, func(q credential.Path) bool { return secretPathOf(p.Path) == secretPathOf(q) }) {
 				continue
 			}
-			at := p.Mount + "/" + p.Path
-			row := fmt.Sprintf("account,path: %q,%s#FIELD", strings.ReplaceAll(l.Name, `"`, ""), at)
-			if l.Authority == credential.VaultAuthority {
-				row = fmt.Sprintf("kind,account,path: %s,%s,%s#FIELD", l.Kind, l.Name, at)
-			}
-			answer := fmt.Sprintf("if it is, say so by a row of a manifest (%s) or by its custom_metadata (account: that name, field); if not, exclude that path", row)
+			at, answer := p.Mount+"/"+p.Path.Path, m.answerFor(l, p)
 			if !alone {
 				l.find(credential.FindingPlace, "%s may hold its password too: %s; as listed it is not kept current, and what reads it is cut off", at, answer)
+				continue
+			}
+			if slices.Contains(l.Accepted, credential.PerhapsIts) {
 				continue
 			}
 			l.find(credential.FindingPlace, "%s may be where its password is read: %s; it is left alone until then", at, answer)
@@ -105,4 +190,22 @@ func (m *merger) perhapsIts() {
 			}
 		}
 	}
+}
+
+// answerFor says how a person answers whether a path is the account's. A field
+// is shown only where the secret has it by its name.
+func (m *merger) answerFor(l *draft, p maybePath) string {
+	at, field := p.Mount+"/"+p.Path.Path, "FIELD"
+	if p.beside || slices.ContainsFunc(calledAfter(p.Field), func(name string) bool { return strings.EqualFold(name, l.short) }) {
+		field = p.Field
+	}
+	row := fmt.Sprintf("account,path: %q,%s#%s", strings.ReplaceAll(l.Name, `"`, ""), at, field)
+	if l.Authority == credential.VaultAuthority {
+		row = fmt.Sprintf("kind,account,path: %s,%s,%s#%s", l.Kind, l.Name, at, field)
+	}
+	not := fmt.Sprintf("accept: - {account: %q, problem: %s, reason: …}", strings.ReplaceAll(l.Name, `"`, ""), credential.PerhapsIts)
+	if p.beside {
+		return fmt.Sprintf("its metadata names another account, and has room for no second one; if it is, say so by a row of a manifest (%s); if not, accept that (%s)", row, not)
+	}
+	return fmt.Sprintf("if it is, say so by a row of a manifest (%s) or by its custom_metadata (account: that name, field); if not, exclude that path", row)
 }

@@ -35,6 +35,11 @@ func (d *draft) accept(a config.Accept) bool {
 		d.Accepted = append(d.Accepted, a.Problem)
 		return true
 	}
+	if a.Problem == credential.PerhapsIts && len(d.maybe) > 0 {
+		d.Accepted = append(d.Accepted, a.Problem)
+		d.find(credential.FindingPlace, "what may be its path is not, by the campaign file: %s", a.Reason)
+		return true
+	}
 	if login := d.Kind.Traits().Login; a.Problem == credential.SharedRole && login != nil && login.SecretIDs {
 		d.Accepted = append(d.Accepted, a.Problem) // seen when its secret-ids are looked at
 		d.find(credential.FindingSharedRole, "accepted by the campaign file: %s", a.Reason)

@@ -33,9 +33,7 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 			l.held[*c.Path] = l.heldOf(live)
 			l.saw(*c.Path, live, asked)
 			l.askKeeping(c)
-			if c.Account == "" {
-				c.Users = live.Users()
-			}
+			c.Users, c.Settings, c.Fields = live.Users(), live.Settings(), live.Keys
 		}
 		l.add(c)
 		return nil
@@ -44,6 +42,10 @@ func (l *lister) kv(ctx context.Context, s config.Source) error {
 		below := s.Prefix
 		if vault.IsKind(err, vault.NoMount) {
 			below = "its prefix"
+		}
+		if vault.IsKind(err, vault.NotKV2) {
+			return fmt.Errorf("source %s: %w; nothing is rotated there, for it keeps no version before the one that is written. Upgrade it, or take this source out and name each of its secrets in a manifest (path: %s/…#FIELD, account: …), so that they are on the roll and stay open as %s",
+				s.Name, err, strings.Trim(s.Prefix, "/"), credential.NotKV2)
 		}
 		return fmt.Errorf("source %s: listing Vault secrets below %s: %w; the listing was given up and nothing was changed: "+
 			"check that the prefix lies on a KV v2 mount and that the token may list and read metadata there (rollcall doctor), then list again",

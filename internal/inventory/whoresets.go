@@ -55,16 +55,18 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 	return out, nil
 }
 
-// keptAsTheyAre says that a directory keeps passwords as they are, by what the
-// search for the accounts showed of those from before: new ones will be kept
-// so, unless its scheme was changed since. It reports whether a person has
+// keptAsTheyAre says that a directory may keep passwords as they are, by what
+// the search for the accounts showed of those from before: new ones will be
+// kept so, unless its scheme was changed since, or the old ones were written by
+// another way than ours (an entry added with a clear userPassword is kept so by
+// OpenLDAP, which hashes what exop sets). It reports whether a person has
 // accepted that.
 func (l *lister) keptAsTheyAre(name string) bool {
 	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(name, credential.FindingStoredAsSent) }); i >= 0 {
-		l.warn(credential.FindingAccepted, "%s keeps passwords as they are, which the campaign file accepts: %s", name, l.c.Accept[i].Reason)
+		l.warn(credential.FindingAccepted, "%s shows passwords as they were written, which the campaign file accepts: %s", name, l.c.Accept[i].Reason)
 		return true
 	}
-	l.warn(credential.FindingStoredAsSent, "%s keeps passwords as they are (passwordStorageScheme CLEAR, olcPasswordHash {CLEARTEXT}, or none): whoever may read userPassword, a backup or a log of changes has each new one. Set a scheme that hashes before the run, or accept it: accept: - {directory: %s, finding: %s, reason: …}",
+	l.warn(credential.FindingStoredAsSent, "%s shows passwords as they were written, without a hash. If it hashes none (passwordStorageScheme CLEAR; olcPasswordHash {CLEARTEXT}), whoever may read userPassword, a backup or a log of changes has each new one: set a scheme that does before the run. If it does by now (OpenLDAP's own default, and set: exop, which is that of the campaign file), these are values that were written before, or loaded as they are. Either way say so, for they still show: accept: - {directory: %s, finding: %s, reason: …}",
 		name, name, credential.FindingStoredAsSent)
 	return false
 }
@@ -79,7 +81,7 @@ func (l *lister) readersOf(ctx context.Context, name string, ids []string, got *
 	}
 	readers, err := d.Readers(ctx, ids)
 	if err != nil {
-		l.warn(credential.FindingResetsHidden, "%s keeps passwords as they are and does not show bind.dn which of the accounts may read them (%s): such an account is not waited for, and whoever stole it has each new value", name, err)
+		l.warn(credential.FindingResetsHidden, "%s shows passwords as they were written, and not which of the accounts may read them (%s): such an account is not waited for, and if the directory hashes none, whoever stole it has each new value", name, err)
 		return
 	}
 	got.Readers, got.ReadsHow = readers, directory.ReadsAsTheyAre

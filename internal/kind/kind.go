@@ -306,6 +306,11 @@ type Account struct {
 	// seen the same changes of the secret have the same mark.
 	Exact bool
 
+	// NeverSet: the authority shows the account's counters and keeps when a
+	// secret was set, and has no such time: none was set since it keeps it. Its
+	// Changed then moves with refused logins alone.
+	NeverSet bool
+
 	// Locks is how many refused logins in a row lock the account, and Failed
 	// how many are counted now. Locks is 0 where none do, or where that is not
 	// known.

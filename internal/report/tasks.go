@@ -111,9 +111,10 @@ func TaskLine(t StatusTask) string {
 	if t.Renewing {
 		return t.Name + ": somebody said at " + t.RenewedAt + " that its value is not to be used; another one is not handed over yet"
 	}
-	line := t.Name + ": due " + t.Due
+	due := strings.Replace(t.Due, ".000Z", "Z", 1)
+	line := t.Name + ": due " + due
 	if t.Overdue {
-		line = t.Name + ": OVERDUE since " + t.Due
+		line = t.Name + ": OVERDUE since " + due
 	}
 	var left []string
 	for _, e := range t.Ends {

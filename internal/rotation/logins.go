@@ -156,7 +156,10 @@ func (j *job) spare() int {
 // that the value is not in force. It is asked only where a wrong login more
 // would be too many.
 func (j *job) sentNot() bool {
-	return j.spare() < maxWrongLogins && j.staged.Before != "" && protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged
+	if j.spare() >= maxWrongLogins || j.staged.Before == "" {
+		return false
+	}
+	return protocol.Compare(j.staged.Before, j.account.Changed) == protocol.Unchanged || j.account.NeverSet
 }
 
 // ration leaves out the old values of an account that one more wrong login

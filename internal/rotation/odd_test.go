@@ -3,6 +3,7 @@ package rotation
 import (
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 
 	"rollcall/internal/credential"
@@ -75,5 +76,31 @@ func TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace(t *testing.T)
 			now, _ := r.store.ReadLive(t.Context(), own, 0)
 			require.True(t, r.logsIn(r.slapd, c.Name, now.Value.Reveal()))
 		})
+	}
+}
+
+// TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept: accounts that were there
+// before the policy have no pwdChangedTime, and each wrong login moves their
+// entryCSN, so that the mark alone does not show that nothing was set.
+func TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept(t *testing.T) {
+	t.Parallel()
+	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
+	for i, stale := range []string{`<ldap user="a" password="b"/>`, "an old one"} {
+		c := r.credential(i)
+		r.admin(r.slapd, func(conn *ldap.Conn) error {
+			// Relax Rules (draft-zeilenga-ldap-relax): what the server alone writes.
+			m := ldap.NewModifyRequest(c.Name, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
+			m.Delete("pwdChangedTime", nil)
+			return conn.Modify(m)
+		})
+		c.Paths[0] = credential.Path{Mount: "kv", Path: "apps/stale", Field: string(rune('a' + i))}
+		r.store.odd(c.Paths[0], stale)
+		for range 8 {
+			got := r.run([]credential.Credential{c}, nothing)[0]
+			require.Equal(t, protocol.ReasonNotBare, got.Stop.Reason)
+		}
+		require.Empty(t, r.attribute(r.slapd, c.Name, "pwdAccountLockedTime"))
+		require.Equal(t, "/", r.attribute(r.slapd, c.Name, "pwdChangedTime")+"/", "nothing was set")
+		require.True(t, r.logsIn(r.slapd, c.Name, r.accounts[i].Password))
 	}
 }

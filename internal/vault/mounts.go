@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 )
@@ -88,14 +89,27 @@ func (c *Client) Cut(ctx context.Context, full string) (Place, error) {
 // noMount tells a mount that is not there from one on which our login has no
 // right at all: Vault's answer to the question for the mount is the same. A
 // login without rights is refused before Vault looks for the mount, and so is
-// told nothing either.
+// told nothing either. Policies write the path of a secret with "data" behind
+// its mount, wherever that ends, and grant no more.
 func (c *Client) noMount(ctx context.Context, full string) error {
 	const op = "read a secret"
-	if _, err := c.api.Logical().ReadWithContext(ctx, full); err != nil {
-		mount, path, _ := strings.Cut(full, "/")
-		return c.Fail(op, mount+"/data/"+path, Read, err) // as policies write it, by the likeliest mount
+	paths := []string{full}
+	for i := range full {
+		if full[i] == '/' {
+			paths = append(paths, full[:i]+"/data"+full[i:])
+		}
 	}
-	return &Error{Op: op, Path: full, Server: c.api.Address(), Kind: NoMount}
+	var refused error
+	for _, path := range paths {
+		_, err := c.api.Logical().ReadWithContext(ctx, path)
+		if err == nil {
+			return &Error{Op: op, Path: full, Server: c.api.Address(), Kind: NoMount}
+		}
+		if refused = err; !Answered(err, http.StatusForbidden) {
+			break
+		}
+	}
+	return c.Fail(op, paths[min(1, len(paths)-1)], Read, refused) // as policies write it, by the likeliest mount
 }
 
 // at is the API path of a part ("data", "metadata", "destroy") of a secret.

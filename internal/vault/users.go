@@ -18,8 +18,8 @@ func isUserKey(name string) bool {
 }
 
 const (
-	maxUsers     = 64
-	maxUserBytes = 512 // a DN
+	maxUsers     = 4096 // a list of all that a device knows is one secret
+	maxUserBytes = 512  // a DN
 )
 
 // setting is a line of a .env file, of properties, of YAML or of an INI file.
@@ -30,15 +30,28 @@ var setting = regexp.MustCompile(`^\s*(?:export\s+|-\s+)?["']?([A-Za-z][\w. -]*?
 // anything, a password that lies in the wrong field too: compare it, and do not
 // print it.
 func (l Live) Users() []string {
+	found, _ := l.names()
+	return found
+}
+
+// Settings are the names of what documents and settings in the secret's fields
+// have a text for: one may be a list of accounts, with the password of each.
+func (l Live) Settings() []string {
+	_, settings := l.names()
+	return settings
+}
+
+func (l Live) names() (found, settings []string) {
 	u := users{}
 	for key, v := range l.data {
 		u.in(key, v)
 	}
 	slices.Sort(u.found)
-	return slices.Compact(u.found)
+	slices.Sort(u.names)
+	return slices.Compact(u.found), slices.Compact(u.names)
 }
 
-type users struct{ found []string }
+type users struct{ found, names []string }
 
 func (u *users) add(text string) {
 	text = strings.TrimSpace(strings.Trim(strings.TrimSpace(text), `'"{}`))
@@ -51,6 +64,9 @@ func (u *users) in(key string, v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, below := range v {
+			if _, ok := below.(string); ok {
+				u.names = append(u.names, k)
+			}
 			u.in(k, below)
 		}
 	case []any:
@@ -78,6 +94,7 @@ func (u *users) inText(text string) {
 	if strings.ContainsAny(text, "\r\n") {
 		for line := range strings.Lines(text) {
 			if m := setting.FindStringSubmatch(strings.TrimRight(line, "\r\n")); m != nil {
+				u.names = append(u.names, m[1])
 				u.in(m[1], strings.Trim(m[2], `'"`))
 			}
 		}

@@ -49,10 +49,12 @@ func Doctor(ctx context.Context, c *config.Campaign, known []credential.Credenti
 	defer func() { _ = s.Close() }()
 	out = append(out, checkLease(l, s.AppRole(), time.Duration(c.Limits.Deadline)))
 	out = append(out, OwnMount(ctx, s), Audit(ctx, s, c, known))
+	known = WithMounts(ctx, s, c, known)
 	for _, p := range policies {
 		out = append(out, checkRights(ctx, s, p, rulesOf(p, c, known))...)
 	}
 	if slices.Contains(policies, vault.WorkerPolicy) {
+		out = append(out, checkAdopt(ctx, s, c)...)
 		out = append(out, checkKeeping(ctx, s, c, known)...)
 		out = append(out, checkPasswordPolicies(ctx, s, c)...)
 	}
@@ -136,6 +138,7 @@ func RequireRights(ctx context.Context, s *ownmount.Store, policy string, c *con
 	// What stays open as it is listed is not touched, so its rights hold up
 	// nobody.
 	known = slices.DeleteFunc(slices.Clone(known), func(c credential.Credential) bool { return c.Problem != "" })
+	known = WithMounts(ctx, s, c, known)
 	missing, _, err := missingRights(ctx, s, rulesOf(policy, c, known))
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func RequireRights(ctx context.Context, s *ownmount.Store, policy string, c *con
 		return requireOwnMount(ctx, s)
 	}
 	inFile := map[string]bool{}
-	for _, r := range rulesOf(policy, c, nil) {
+	for _, r := range rulesOf(policy, c, WithMounts(ctx, s, c, nil)) {
 		inFile[example(r.path)] = true
 	}
 	var text []string

@@ -52,13 +52,17 @@ func liveGrants(c *config.Campaign, known []credential.Credential) []grant {
 	for _, name := range c.Authorities() {
 		if pair := c.Authority(name).Logins(); len(pair) == 2 {
 			for _, login := range pair {
-				out = append(out, grant{login.Secret.Mount, login.Secret.Path, false})
+				mount, path := cutAt(login.Secret.Mount+"/"+login.Secret.Path, known)
+				out = append(out, grant{mount, path, false})
 			}
 		}
 	}
 	var single []grant
 	for _, k := range known {
 		for _, p := range k.Paths {
+			if p.Path == "" {
+				continue // of WithMounts: a mount as a whole is nobody's
+			}
 			single = append(single, grant{p.Mount, p.Path, false})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -57,4 +58,46 @@ func checkKeeping(ctx context.Context, s *ownmount.Store, c *config.Campaign, kn
 		out = append(out, Check{What: name, OK: true, Detail: fmt.Sprintf("%v keep what is written to them", kept)})
 	}
 	return out
+}
+
+// checkAdopt looks whether a mount serves the place of new values of accounts
+// that have no path.
+func checkAdopt(ctx context.Context, s *ownmount.Store, c *config.Campaign) []Check {
+	const name = "vault new paths"
+	p, err := credential.ParsePath(c.Vault.Adopt)
+	if err != nil {
+		return nil
+	}
+	fixed, _, _ := strings.Cut(p.Mount+"/"+p.Path, "{")
+	fixed = fixed[:strings.LastIndex(fixed, "/")]
+	switch _, err := s.Cut(ctx, fixed); {
+	case vault.IsKind(err, vault.NoMount):
+		return []Check{{What: name, Detail: fmt.Sprintf("Vault has no mount for %s that this login can see", c.Vault.Adopt), Do: c.Vault.AdoptElsewhere()}}
+	case vault.IsKind(err, vault.NotKV2):
+		return []Check{{What: name, Detail: fmt.Sprintf("the mount for %s is not KV version 2", c.Vault.Adopt), Do: c.Vault.AdoptElsewhere()}}
+	}
+	return nil // rights are looked at by themselves
+}
+
+// WithMounts adds, to what is known of the roll, where the mounts of the file's
+// own places end, as paths of no secret: a policy for a path that is
+// cut at the wrong segment grants nothing, and the roll may not be listed yet.
+// What cannot be asked is left out.
+func WithMounts(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []credential.Credential) []credential.Credential {
+	var at credential.Credential
+	full := []string{}
+	for _, g := range liveGrants(c, nil) {
+		full = append(full, strings.Trim(g.mount+"/"+g.path, "/"))
+	}
+	for _, name := range c.Authorities() {
+		for _, login := range c.Authority(name).Logins() {
+			full = append(full, login.Secret.Mount+"/"+login.Secret.Path)
+		}
+	}
+	for _, path := range full {
+		if place, err := s.Cut(ctx, path); err == nil {
+			at.Paths = append(at.Paths, credential.Path{Mount: place.Mount})
+		}
+	}
+	return append(slices.Clone(known), at)
 }

@@ -115,7 +115,7 @@ func workerRules(c *config.Campaign, known []credential.Credential) []rule {
 		rs = append(rs, under(p, "metadata", list, read)...)
 		rs = append(rs, under(p, "destroy", update)...)
 	}
-	rs = append(append(rs, powersRules...), bindRules(c)...)
+	rs = append(append(rs, powersRules...), bindRules(c, known)...)
 	for _, p := range passwordPolicies(c) {
 		rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})
 	}
@@ -167,7 +167,7 @@ func operatorRules(c *config.Campaign, known []credential.Credential) []rule {
 	for _, p := range liveGrants(c, known) {
 		rs = append(rs, under(p, "metadata", list, read)...)
 	}
-	rs = append(rs, bindRules(c)...)
+	rs = append(rs, bindRules(c, known)...)
 	rs = append(rs, loginRules(c)...)
 	if endsTokens(c, known) {
 		rs = append(rs, rule{"auth/token/lookup-accessor", []string{update}}) // it shows no token
@@ -177,12 +177,13 @@ func operatorRules(c *config.Campaign, known []credential.Credential) []rule {
 
 // bindRules let a worker or operator log in to the authorities, and read what a
 // door shares with who asks it.
-func bindRules(c *config.Campaign) []rule {
+func bindRules(c *config.Campaign, known []credential.Credential) []rule {
 	var rs []rule
 	for _, name := range c.Authorities() {
 		for _, login := range c.Authority(name).Logins() {
 			if login.Secret.Mount != "" {
-				rs = append(rs, rule{login.Secret.Mount + "/data/" + login.Secret.Path, []string{read}})
+				mount, path := cutAt(login.Secret.Mount+"/"+login.Secret.Path, known)
+				rs = append(rs, rule{mount + "/data/" + path, []string{read}})
 			}
 		}
 	}

@@ -56,7 +56,10 @@ func Run(ctx context.Context, s *ownmount.Store, c *config.Campaign, known []cre
 	if err != nil {
 		return done, err
 	}
-	for _, p := range Policies(c, known, places...) {
+	for _, check := range checkAdopt(ctx, s, c) {
+		done = append(done, fmt.Sprintf("NOT THERE: %s; %s", check.Detail, check.Do))
+	}
+	for _, p := range Policies(c, WithMounts(ctx, s, c, known), places...) {
 		for _, step := range []func() (string, error){
 			func() (string, error) { return ensureDevicePolicy(ctx, s, p, c.Device, running) },
 			func() (string, error) { return ensureSum(ctx, s, p.Name) },
