@@ -57,7 +57,7 @@ func applyAs(w *world, p Prepared, fresh bool, out *Applied) func(*hand) {
 func twinStories() []story {
 	var out []story
 	for _, s := range stories {
-		if w := s.world(); len(w.binder.refuses) == 0 && !w.binder.safeModify {
+		if w := s.world(); len(w.binder.refuses) == 0 && !w.binder.safeModify && w.seenBy == "" {
 			out = append(out, s)
 		}
 	}
