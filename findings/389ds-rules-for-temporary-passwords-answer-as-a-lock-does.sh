@@ -23,8 +23,9 @@
 # an administrator unlocks an account that is not locked; a program that resets passwords in
 # turn cuts one account off after the other, each of which seems to be somebody's guessing.
 #
-# How Rollcall copes: right after a reset it looks at the entry. Without a mark of a lock the
-# answer counts as "the new value does not work", and nothing more is set at that directory.
+# How Rollcall copes: where this server says "locked" it looks at the entry. Without a mark of
+# a lock the account is restricted, not locked, and says so. Right after a reset that counts
+# as "the new value does not work", and nothing more is set at that directory.
 #
 # 2026-11-29
 set -euo pipefail

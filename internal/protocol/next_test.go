@@ -176,7 +176,7 @@ func TestTheOrderOfStepsEndsInTheProof(t *testing.T) {
 }
 
 func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
-	for _, a := range []Reply{Restricted, NotThisWay, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable} {
+	for _, a := range []Reply{Restricted, NotThisWay, Locked, LockNotShown, RoleLocked, Disabled, Expired, Gone, Unreachable} {
 		for _, f := range []Facts{
 			{NewBinds: a, OldKnown: true},
 			{NewBinds: Refused, OldKnown: true, OldBinds: a},
@@ -192,7 +192,7 @@ func TestAServerThatCannotTellWhichValueIsInForceStopsEverything(t *testing.T) {
 }
 
 func TestNextNeverGuesses(t *testing.T) {
-	answers := rapid.SampledFrom([]Reply{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, NotThisWay, Locked, RoleLocked, Disabled, Expired, Gone, Unreachable})
+	answers := rapid.SampledFrom([]Reply{NotAsked, Accepted, Refused, MustChange, PasswordExpired, Restricted, NotThisWay, Locked, LockNotShown, RoleLocked, Disabled, Expired, Gone, Unreachable})
 	rapid.Check(t, func(t *rapid.T) {
 		f := Facts{
 			Fresh:         rapid.Bool().Draw(t, "fresh"),

@@ -117,10 +117,10 @@ func (b *Brake) leave(id string) {
 }
 
 // verified tells what the write server said of a value that was set: err is nil
-// where it works. Whatever else went wrong says nothing of other credentials.
-func (b *Brake) verified(id string, err error) {
+// where it works. perhapsAll: what keeps this one from working may keep others.
+func (b *Brake) verified(id string, err error, perhapsAll bool) {
 	var stop *protocol.Stop
-	if b == nil || err != nil && (!errors.As(err, &stop) || !stop.Reason.WorksNot()) {
+	if b == nil || err != nil && (!errors.As(err, &stop) || !perhapsAll) {
 		return
 	}
 	b.mu.Lock()

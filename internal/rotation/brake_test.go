@@ -77,10 +77,10 @@ func (b *braked) one(ctx context.Context, i int) {
 	b.mu.Unlock()
 	time.Sleep(10 * time.Millisecond)
 	if !b.works(i) {
-		b.brake.verified(id, &protocol.Stop{Reason: protocol.ReasonNewRefused, Detail: "refused"})
+		b.brake.verified(id, &protocol.Stop{Reason: protocol.ReasonNewRefused, Detail: "refused"}, true)
 		return
 	}
-	b.brake.verified(id, nil)
+	b.brake.verified(id, nil, false)
 	b.mu.Lock()
 	delete(b.cut, i)
 	b.done[i] = true
@@ -153,7 +153,7 @@ func TestALockOrSilenceAfterSetDoesNotBrake(t *testing.T) {
 	for i, r := range []protocol.Reason{protocol.ReasonUnreachable, protocol.ReasonLocked, protocol.ReasonDisabled, protocol.ReasonRights} {
 		id := fmt.Sprint(i)
 		require.Nil(t, b.enter(t.Context(), id, false))
-		b.verified(id, &protocol.Stop{Reason: r})
+		b.verified(id, &protocol.Stop{Reason: r}, r.WorksNot())
 		b.leave(id)
 	}
 	require.Zero(t, b.state.failed)

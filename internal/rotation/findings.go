@@ -31,7 +31,7 @@ func (j *job) noteSeen(facts protocol.Facts, d protocol.Decision) {
 		j.note(credential.FindingPathRefused)
 	}
 	if d.Stop != nil && facts.NewBinds == protocol.MustChange {
-		j.Brake.verified(j.c.ID, d.Stop)
+		j.Brake.verified(j.c.ID, d.Stop, true)
 	}
 }
 

@@ -236,7 +236,7 @@ func (r *Rotator) stillInForce(ctx context.Context, server string, p Proved, now
 		return Looked{Missed: true}
 	case answer == protocol.Accepted:
 		return Looked{}
-	case answer == protocol.Locked, answer == protocol.LoginLocked:
+	case answer == protocol.Locked, answer == protocol.LockNotShown, answer == protocol.LoginLocked:
 		return Looked{Finding: credential.FindingLockedSince}
 	}
 	return changedSince(server)

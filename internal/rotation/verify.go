@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"rollcall/internal/credential"
@@ -22,7 +23,7 @@ func (j *job) verify(ctx context.Context, seen bool) (err error) {
 	} else {
 		err = j.tryNew(ctx)
 	}
-	j.Brake.verified(j.c.ID, err)
+	j.Brake.verified(j.c.ID, err, j.perhapsAll(ctx, err))
 	if err == nil {
 		j.late.arrived(j.staged)
 		j.note(j.suspected)
@@ -39,24 +40,29 @@ func (j *job) tryNew(ctx context.Context) error {
 		return err
 	case answer == protocol.Accepted:
 		return nil
-	case answer == protocol.Locked && j.showsNoLock(ctx):
-		return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses the login as it does that of a locked account, and the entry shows no lock: a policy may keep what an administrator sets from being used at once, or for long " +
-			"(389 Directory Server: passwordMustChange with passwordTPRDelayValidFrom, passwordTPRDelayExpireAt or passwordTPRMaxUse); exempt the account from it; consumers still read the old one and the new one is staged"}
 	case answer == protocol.Refused:
 		return j.unlessReverted(ctx, &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: j.writeServer(), Detail: "the server took the new value and refuses it; consumers still read the old one and the new one is staged"})
 	}
 	return protocol.StopFor(answer, j.writeServer())
 }
 
-// showsNoLock is asked where the write server calls the account locked, right
-// after Set: 389 Directory Server answers so (result 19) for its rules about
-// temporary passwords too, and then the entry has no mark of a lock.
-func (j *job) showsNoLock(ctx context.Context) bool {
-	if j.setAt.IsZero() {
+// perhapsAll reports whether what keeps the value that was just set from
+// working may keep all from it. An account that somebody has locked, disabled
+// or let expire in between shows that itself, and is the only one then; so is
+// one that a person has accepted as restricted.
+func (j *job) perhapsAll(ctx context.Context, err error) bool {
+	var stop *protocol.Stop
+	if !errors.As(err, &stop) {
 		return false
 	}
-	now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
-	return err == nil && now.State == protocol.Accepted
+	switch stop.Reason {
+	case protocol.ReasonLocked, protocol.ReasonDisabled, protocol.ReasonExpired:
+		now, err := j.Authority.Account(ctx, j.writeServer(), j.c)
+		return err == nil && now.State == protocol.Accepted
+	case protocol.ReasonRestricted:
+		return !slices.Contains(j.c.Accepted, credential.Restricted)
+	}
+	return stop.Reason.WorksNot()
 }
 
 // unlessReverted is asked when the write server refuses the new value after it

@@ -130,16 +130,17 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // Try binds once as the account. Servers answer alike for a wrong password, for
 // one that is gone, and slapd for a locked one too; ns-slapd does for the
 // refusal that locks. So a refusal is believed only after a look at the entry
-// on the same server.
+// on the same server, and so is a lock: ns-slapd answers the same (19) where its
+// rules for temporary passwords, or disuse, keep an account from logging in.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	answer, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {
 		a.seen.Store(acc.Subject, a.Dir.Changed(self))
 	}
-	if err != nil || answer != protocol.Refused {
+	if err != nil || answer != protocol.Refused && answer != protocol.Locked {
 		return answer, err
 	}
-	return a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Reply, error) { return a.Dir.State(ctx, server, e, time.Now()) })
+	return a.lockShown(ctx, server, acc, answer)
 }
 
 // Seen is what the account could read of itself; empty where that tells
@@ -150,6 +151,24 @@ func (a *Authority) Seen(acc kind.Account) string {
 		return ""
 	}
 	return mark.(string)
+}
+
+// Offer binds once and looks no further, but for a lock.
+func (a *Authority) Offer(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
+	answer, err := a.Directory.Offer(ctx, server, acc, value)
+	if err != nil || answer != protocol.Locked {
+		return answer, err
+	}
+	return a.lockShown(ctx, server, acc, answer)
+}
+
+// lockShown is a refusal or a lock as the entry shows it.
+func (a *Authority) lockShown(ctx context.Context, server string, acc kind.Account, answer protocol.Reply) (protocol.Reply, error) {
+	shows, err := a.Refused(ctx, server, acc, func(e directory.Entry) (protocol.Reply, error) { return a.Dir.State(ctx, server, e, time.Now()) })
+	if err == nil && shows == protocol.Refused && answer == protocol.Locked {
+		return protocol.LockNotShown, nil
+	}
+	return shows, err
 }
 
 // Retire has nothing to do: neither server accepts an old password. Connections
