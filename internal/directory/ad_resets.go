@@ -1,9 +1,9 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,18 +18,21 @@ import (
 // may reset it.
 type accountFor struct {
 	id, dn    string
+	self      string // its own identifier
 	sids      map[string]bool
 	sd        string
 	protected bool // it takes its rights from AdminSDHolder
+	soon      bool // it will within the hour: it is in a protected group
 	closed    bool // it inherits no rights
+
+	ticket map[string]bool   // sids, but for what it may take (gain)
+	by     map[string]string // what it may take, and how
 }
 
 // resets reads the access control lists of the accounts and of the containers
-// above them, which pass rights on to them, and the groups that the accounts
-// are in, with those that these are in.
-//
-// What an account may do by changing who is a member of a group, or by
-// resetting one that is not among ids, is not followed.
+// above them, which pass rights on to them, the groups that the accounts are
+// in, with those that these are in, and of all groups and accounts that hold
+// rights by these lists who may take their place (through).
 func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Resets, error) {
 	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
 	if err != nil && !answered(err) {
@@ -58,11 +61,11 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 	shown := map[string]bool{}
 	for _, e := range entries {
 		a := accountFor{
-			id: activeDirectory{}.identity(e), dn: e.DN, sids: groups.of(e),
+			id: activeDirectory{}.identity(e), dn: e.DN, self: string(e.GetRawAttributeValue("objectSid")), sids: groups.of(e),
 			sd: string(e.GetRawAttributeValue("nTSecurityDescriptor")), protected: e.GetAttributeValue("adminCount") == "1",
 		}
 		shown[a.id] = a.sd != ""
-		a.closed = adacl.InheritsNothing([]byte(a.sd))
+		a.closed, a.soon = adacl.InheritsNothing([]byte(a.sd)), !a.protected && adacl.Protected(a.sids)
 		accounts = append(accounts, a)
 	}
 	for _, id := range ids {
@@ -77,58 +80,45 @@ func (activeDirectory) resets(ctx context.Context, c *conn, ids []string) (Reset
 	if err != nil && out.Why == "" {
 		out.Why = "the containers of the accounts may not be read: " + describe(err)
 	}
-	out.Alike = alike(accounts, above)
 	head := above[strings.ToLower(domain)].sd
 	if len(head) == 0 && out.Why == "" {
 		out.Why = "the access control list of the domain itself is not shown: who may replicate its passwords"
 	}
-	for _, a := range accounts {
-		if adacl.MayReplicate(head, a.sids) {
-			out.Readers, out.ReadsHow = append(out.Readers, a.id), ReadsReplicated
-			if out.ReadAs == nil {
-				out.ReadAs = map[string][]string{}
-			}
-			for _, sid := range slices.Sorted(maps.Keys(a.sids)) {
-				out.ReadAs[a.id] = append(out.ReadAs[a.id], hex.EncodeToString([]byte(sid)))
-			}
-		}
+	why, err := c.through(ctx, domain, holding(head, accounts, above), accounts)
+	switch {
+	case err != nil && !answered(err):
+		return Resets{}, err
+	case err != nil:
+		why = "who may change groups, or accounts that are not on the roll, may not be read: " + describe(err)
 	}
-	slices.Sort(out.Readers)
+	out.Why = cmp.Or(out.Why, why)
+	out.Alike = alike(accounts, above)
+	out.readers(head, accounts)
 	return out, nil
 }
 
-// stillRead reads the list of the domain's head again, and holds it against
-// what the accounts acted with when they were listed: a ticket, or a connection
-// that is open, has its groups from when the account logged in, whatever became
-// of them, while the list is asked at each call ([MS-DRSR] 4.1.10.5.2; tried on
-// Samba 4.17).
-func (activeDirectory) stillRead(ctx context.Context, c *conn, who map[string][]string, _ []string) (map[string]bool, error) {
-	root, err := c.read(ctx, "", ldap.ScopeBaseObject, "(objectClass=*)", "defaultNamingContext")
-	if err != nil {
-		return nil, err
-	}
-	if len(root) != 1 {
-		return nil, errors.New("the domain is not shown")
-	}
-	domain := root[0].GetAttributeValue("defaultNamingContext")
-	heads, err := c.describedBy(ctx, withOwner|withDACL, domain, ldap.ScopeBaseObject, "(objectClass=*)", 1)
-	if err != nil {
-		return nil, err
-	}
-	if len(heads) != 1 || len(heads[0].GetRawAttributeValue("nTSecurityDescriptor")) == 0 {
-		return nil, errors.New("the access control list of the domain itself is not shown")
-	}
-	still := map[string]bool{}
-	for id, as := range who {
-		sids := map[string]bool{}
-		for _, text := range as {
-			if sid, err := hex.DecodeString(text); err == nil {
-				sids[string(sid)] = true
-			}
+// readers notes which of the accounts may read every password, and how.
+func (r *Resets) readers(head []byte, accounts []accountFor) {
+	for _, a := range accounts {
+		if !reads(head, a.sids) {
+			continue
 		}
-		still[id] = len(sids) == 0 || adacl.MayReplicate(heads[0].GetRawAttributeValue("nTSecurityDescriptor"), sids)
+		if r.ReadAs == nil {
+			r.ReadAs, r.ReadBy, r.ReadsHow = map[string][]string{}, map[string]string{}, ReadsReplicated
+		}
+		r.Readers = append(r.Readers, a.id)
+		switch {
+		case adacl.MayReplicate(head, a.ticket):
+		case adacl.Operates(a.ticket):
+			r.ReadBy[a.id] = "it is in Backup Operators, Server Operators or Print Operators, whose members copy them from a domain controller, or become its system"
+		default:
+			r.ReadBy[a.id] = a.way(head)
+		}
+		for _, sid := range slices.Sorted(maps.Keys(a.ticket)) {
+			r.ReadAs[a.id] = append(r.ReadAs[a.id], hex.EncodeToString([]byte(sid)))
+		}
 	}
-	return still, nil
+	slices.Sort(r.Readers)
 }
 
 // resettable reads the accounts with what tells of rights.
@@ -161,11 +151,10 @@ func (c *conn) containers(ctx context.Context, domain string, accounts []account
 	out := map[string]containerFor{}
 	want := map[string]string{strings.ToLower(domain): domain} // who may replicate, too
 	for _, a := range accounts {
-		switch {
-		case a.protected:
+		if a.protected || a.soon {
 			want[strings.ToLower(holderDN(domain))] = holderDN(domain)
-			continue
-		case a.closed:
+		}
+		if a.protected || a.closed {
 			continue
 		}
 		for _, dn := range ancestors(a.dn, domain) {
@@ -202,13 +191,14 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 		sd        string
 		parent    string
 		protected bool
+		soon      bool
 	}
 	members := map[sort][]accountFor{}
 	for _, a := range accounts {
 		if a.sd == "" {
 			continue
 		}
-		k := sort{a.sd, strings.ToLower(parentDN(a.dn)), a.protected}
+		k := sort{a.sd, strings.ToLower(parentDN(a.dn)), a.protected, a.soon}
 		members[k] = append(members[k], a)
 	}
 	acting := map[string][]int{} // accounts by the identifiers that they act with
@@ -218,16 +208,17 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 		}
 	}
 	var out []Alike
-	for k, of := range members {
-		lists := passing(of[0], above)
-		powerful := adacl.SIDsWithRights(append([][]byte{[]byte(k.sd)}, lists...))
+	for _, of := range members {
+		one := holder{accountFor: of[0]}
+		lists := listsOf(of[0], above)
+		powerful := one.named(lists)
 		found := Alike{}
 		for _, a := range of {
 			found.Accounts = append(found.Accounts, a.id)
 		}
 		for _, i := range candidates(len(accounts), powerful, acting) {
 			a := accounts[i]
-			if adacl.MayReset([]byte(k.sd), a.sids) || slices.ContainsFunc(lists, func(sd []byte) bool { return adacl.MayRewrite(sd, a.sids) }) {
+			if one.takenBy(a.sids, lists) {
 				found.By = append(found.By, a.id)
 			}
 		}
@@ -241,19 +232,22 @@ func alike(accounts []accountFor, above map[string]containerFor) []Alike {
 	return out
 }
 
-// passing are the descriptors of what passes rights on to an account: whoever
-// may rewrite one of them gives himself any right on the account.
-func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
-	if a.protected {
+// lists are the descriptors of what passes rights on to an account or group.
+type lists struct {
+	containers [][]byte // whoever may rewrite one gives himself any right
+	template   []byte   // AdminSDHolder: what is in it comes to be the object's own list within the hour
+}
+
+func listsOf(a accountFor, above map[string]containerFor) (out lists) {
+	if a.protected || a.soon {
 		for dn, c := range above {
-			if strings.HasPrefix(dn, "cn=adminsdholder,cn=system,") && len(c.sd) > 0 {
-				out = append(out, c.sd)
+			if strings.HasPrefix(dn, "cn=adminsdholder,cn=system,") {
+				out.template = c.sd
 			}
 		}
-		return out
 	}
-	if a.closed {
-		return nil
+	if a.protected || a.closed {
+		return out
 	}
 	for dn := parentDN(a.dn); dn != ""; dn = parentDN(dn) {
 		c, ok := above[strings.ToLower(dn)]
@@ -261,7 +255,7 @@ func passing(a accountFor, above map[string]containerFor) (out [][]byte) {
 			continue
 		}
 		if len(c.sd) > 0 {
-			out = append(out, c.sd)
+			out.containers = append(out.containers, c.sd)
 		}
 		if c.closed {
 			break

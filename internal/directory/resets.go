@@ -13,6 +13,9 @@ type Resets struct {
 	// ReadsHow says what Readers may and by which right, for people, with a
 	// place for the directory's name.
 	ReadsHow string
+	// ReadBy says of those of Readers that do not read by a right of their own
+	// by what they do, for people.
+	ReadBy map[string]string
 	// ReadAs are the identifiers that each of Readers acted with, for
 	// StillRead.
 	ReadAs map[string][]string
@@ -57,7 +60,7 @@ func (c *Client) Resets(ctx context.Context, server string, ids []string) (Reset
 		return err
 	})
 	if len(ids) == 1 { // it sets no other one; whoever had it may read what it is set to
-		out = Resets{Readers: out.Readers, ReadsHow: out.ReadsHow, ReadAs: out.ReadAs}
+		out = Resets{Readers: out.Readers, ReadsHow: out.ReadsHow, ReadBy: out.ReadBy, ReadAs: out.ReadAs}
 	}
 	return out, err
 }

@@ -196,8 +196,13 @@ func (m *merger) noteResets(own ownIdentities) {
 }
 
 // readsHow says what an account may read of others, and by which right.
-func (m *merger) readsHow(authority string) string {
-	return fmt.Sprintf(m.lost.resets[authority].ReadsHow, authority)
+func (m *merger) readsHow(c *credential.Credential) string {
+	shown := m.lost.resets[c.Authority]
+	how := fmt.Sprintf(shown.ReadsHow, c.Authority)
+	if by := shown.ReadBy[c.Subject]; by != "" {
+		how += "; not by a right of its own: " + by + ", and that is what to take from it; look who is in such a group, or may log in as such an account, by now"
+	}
+	return how
 }
 
 func (m *merger) readsOthers(c *credential.Credential) bool {
@@ -217,6 +222,6 @@ func (m *merger) noteReaders(own ownIdentities) {
 		}
 		l.resets, l.ReadsOthers = l.resets || listed[l.Authority] > 1, true
 		l.ReadsAs = m.lost.resets[l.Authority].ReadAs[l.Subject]
-		l.find(credential.FindingReadsOthers, "it may %s: nothing is set there, its own included, before that right is gone, for what is logged in with its old password reads on when that is dead. Take the right away before the run (of a group: from the list, for a ticket keeps its groups) and give it to another account later. Whoever stole it has had all of before, too; in a domain that of krbtgt among them", m.readsHow(l.Authority))
+		l.find(credential.FindingReadsOthers, "it may %s: nothing is set there, its own included, before that right is gone, for what is logged in with its old password reads on when that is dead. Take the right away before the run (of a group: from the list, for a ticket keeps its groups) and give it to another account later. Whoever stole it has had all of before, too; in a domain that of krbtgt among them", m.readsHow(&l.Credential))
 	}
 }

@@ -34,6 +34,24 @@ const (
 // another server may not.
 const UnicodePwd = "bf9679e1-0de6-11d0-a285-00aa003049e2"
 
+// Member is the schemaIDGUID of member, and the right to add and remove oneself
+// there (Self-Membership, [MS-ADTS] 5.1.3.2.1); Membership is the property set
+// that has it.
+const (
+	Member     = "bf9679c0-0de6-11d0-a285-00aa003049e2"
+	Membership = "bc0ac240-79a9-11d0-9020-00c04fc2d4cf"
+)
+
+// Groups whose members log on to domain controllers, and there take a copy of
+// all passwords (SeBackupPrivilege), or become the system by a service or a
+// driver ([MS-DTYP] 2.4.2.4; "Active Directory security groups" of Windows
+// Server). No access control list shows it.
+const (
+	ServerOperators = "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x25\x02\x00\x00" // S-1-5-32-549
+	PrintOperators  = "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x26\x02\x00\x00" // S-1-5-32-550
+	BackupOperators = "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x27\x02\x00\x00" // S-1-5-32-551
+)
+
 // OwnerRights stands for the owner in an access control list, and takes from
 // him what he may by owning the object, unless it says so itself ([MS-DTYP]
 // 2.4.2.4).
@@ -48,6 +66,7 @@ const (
 	TypeAllow, TypeDeny             = 0, 1
 	TypeAllowObject, TypeDenyObject = 5, 6
 	InheritOnly                     = 0x08
+	WriteSelf                       = 0x8 // ADS_RIGHT_DS_SELF, a validated write
 	HasType, HasInherited           = 0x1, 0x2
 	WriteProperty                   = 0x20    // ADS_RIGHT_DS_WRITE_PROP
 	ControlAccess                   = 0x100   // ADS_RIGHT_DS_CONTROL_ACCESS
@@ -176,6 +195,52 @@ func MayReset(sd []byte, who map[string]bool) bool {
 		Grants(sd, who, WriteProperty|GenericAll|GenericWrite, UnicodePwd)
 }
 
+// MayChangeMembers reports whether the descriptor of a group lets any of who
+// become a member of it, or give himself that right.
+func MayChangeMembers(sd []byte, who map[string]bool) bool {
+	const writes = WriteProperty | GenericAll | GenericWrite
+	return MayRewrite(sd, who) || Grants(sd, who, writes, Member) || Grants(sd, who, writes, Membership) ||
+		Grants(sd, who, WriteSelf|GenericAll|GenericWrite, Member)
+}
+
+// Operates reports whether any of who is a group that works on domain
+// controllers, and so gets at every password there.
+func Operates(who map[string]bool) bool {
+	return who[BackupOperators] || who[ServerOperators] || who[PrintOperators]
+}
+
+// Protected reports whether any of who is a group whose members take their
+// rights from AdminSDHolder ([MS-ADTS] 3.1.1.6.1.2; "Appendix C: Protected
+// Accounts and Groups in Active Directory").
+func Protected(who map[string]bool) bool {
+	for sid := range who {
+		if len(sid) < 12 {
+			continue
+		}
+		number := binary.LittleEndian.Uint32([]byte(sid[len(sid)-4:]))
+		switch {
+		case strings.HasPrefix(sid, builtin):
+			switch number {
+			case 544, 548, 549, 550, 551, 552:
+				return true
+			}
+		case strings.HasPrefix(sid[2:], ofDomain):
+			switch number {
+			case 512, 516, 518, 519, 521, 526, 527:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// How identifiers begin: of the groups that each system has (S-1-5-32), and,
+// behind revision and length, of those of a domain (S-1-5-21).
+const (
+	builtin  = "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00"
+	ofDomain = "\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00"
+)
+
 // MayReplicate reports whether the descriptor of a domain's head lets any of
 // who fetch every password in it, or give himself that right.
 func MayReplicate(sd []byte, who map[string]bool) bool {
@@ -201,10 +266,10 @@ func MayRewrite(sd []byte, who map[string]bool) bool {
 }
 
 // SIDsWithRights are those that a descriptor names in an entry that could let
-// them reset; nil if one of the lists is not there at all, so that everybody
-// may.
+// them reset, or change the members of a group; nil if one of the lists is not
+// there at all, so that everybody may.
 func SIDsWithRights(sds [][]byte) map[string]bool {
-	const any = WriteProperty | ControlAccess | WriteDACL | WriteOwner | GenericAll | GenericWrite
+	const any = WriteSelf | WriteProperty | ControlAccess | WriteDACL | WriteOwner | GenericAll | GenericWrite
 	out := map[string]bool{}
 	for _, sd := range sds {
 		everybody := true
