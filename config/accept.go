@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -30,14 +31,57 @@ type Accept struct {
 	Finding credential.FindingCode `json:"finding,omitempty"`
 	Vault   string                 `json:"vault,omitempty"`  // a place, as the warning names it
 	Device  string                 `json:"device,omitempty"` // another one, of which something is open
-	Reason  string                 `json:"reason"`
+	// On is when somebody looked there: the word is for what was made before.
+	On     time.Time `json:"on,omitzero"`
+	Reason string    `json:"reason"`
+}
+
+// Outdated says what a accepts, and why that does not answer what a login may
+// have made at a place in Vault, or is empty. A word without its time, or from a time at which the
+// device was in foreign hands, says nothing of what a thief made after it.
+func (c *Campaign) Outdated(a Accept) string {
+	until := c.inForeignHandsUntil()
+	switch {
+	case a.On.IsZero():
+		return "the place and says not when somebody looked there: on: 2026-11-28T21:40:00Z, the time of the look"
+	case a.On.Before(until):
+		return fmt.Sprintf("what was there on %s, and the device was in foreign hands until %s: look again, and say when", a.On.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// inForeignHandsUntil is the end of the last exposure, or since
+// when the device is contained where one has no end. Zero: the file says
+// neither.
+func (c *Campaign) inForeignHandsUntil() (until time.Time) {
+	contained := time.Time{}
+	if c.Containment.Said() {
+		contained = c.Containment.At
+	}
+	if len(c.Exposure) == 0 {
+		return contained
+	}
+	for _, i := range c.Exposure {
+		end := i.To
+		if i.To.IsZero() {
+			end = contained
+		}
+		for _, t := range []time.Time{end, i.From} {
+			if t.After(until) {
+				until = t
+			}
+		}
+	}
+	return until
 }
 
 // hiddenFindings are the warnings that something of an authority is not shown,
 // or not looked at.
-// The first three are of directories alone, and the first is meant where an
+// The first ones are of directories alone, and the first is meant where an
 // accept names none.
-var hiddenFindings = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName)}
+var hiddenFindings = append(slices.Clone(ofDirectories), string(credential.FindingRulesHidden), string(credential.FindingKeptHidden), string(credential.FindingSameName))
+
+var ofDirectories = []string{string(credential.FindingNotSearched), string(credential.FindingReplicatorsHidden), string(credential.FindingStoredAsSent), string(credential.FindingResetsHidden), string(credential.FindingReadsOthers)}
 
 // Accepts reports whether a is what a person said to that warning of an
 // authority. A directory without the name of a warning is one of which a part
@@ -53,7 +97,7 @@ var acceptable = []string{string(credential.SecondCopy), string(credential.CopyB
 func (l *loader) accept(top fields, c *Campaign) []Accept {
 	var out []Accept
 	for i, n := range top.list("accept") {
-		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "reason")
+		f := l.mapping(n, fmt.Sprintf("accept[%d]", i), "account", "problem", "source", "directory", "server", "finding", "vault", "device", "on", "reason")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
@@ -85,6 +129,8 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			f.problem("server", "goes with directory, and is a server that it knows of, as the warning names it")
 		case f.has("finding") && (!f.has("directory") || f.has("server")):
 			f.problem("finding", "goes with directory, without server: it is a warning that something of it is not shown, or not searched")
+		case f.has("on") && !f.has("vault"):
+			f.problem("on", "goes with vault: it is when somebody looked at that place")
 		case f.has("source") && !c.hasSource(a.Source):
 			f.problem("source", "no source is called %s", shown(a.Source))
 		case f.has("directory"):
@@ -94,13 +140,33 @@ func (l *loader) accept(top fields, c *Campaign) []Accept {
 			case directory:
 			case c.Authority(a.Directory) != nil:
 				if !f.has("finding") && !f.has("server") {
-					f.problem("directory", "says not what is accepted of %s: give finding as well, one of %s", c.Called(a.Directory), strings.Join(hiddenFindings[3:], ", "))
+					f.problem("directory", "says not what is accepted of %s: give finding as well, one of %s", c.Called(a.Directory), strings.Join(hiddenFindings[len(ofDirectories):], ", "))
 				}
 			default:
 				f.unknownDirectory(c, a.Directory, slices.Collect(maps.Keys(c.Systems))...)
 			}
 		}
+		a.On = f.past("on")
 		out = append(out, a)
 	}
 	return out
+}
+
+// past is a time, or the beginning of a day, that has been.
+func (f fields) past(key string) time.Time {
+	s := f.str(key)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, s)
+	}
+	switch {
+	case err != nil:
+		f.problem(key, "not a time: write it like 2026-11-28T21:40:00Z, or 2026-11-29 for the beginning of that day (UTC)")
+	case t.After(time.Now()):
+		f.problem(key, "lies in the future: say when somebody has looked there")
+	}
+	return t.UTC()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	vaultapi "github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
@@ -111,10 +112,11 @@ path "sys/audit/*" { capabilities = ["create","update","sudo"] }`)
 
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "\nsources:\n", "\naccept:\n  - {vault: auth/approle/role/backup, reason: its owner made it anew}\n\nsources:\n", 1)), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "\nsources:\n", "\naccept:\n  - {vault: auth/approle/role/backup, on: "+time.Now().Format(time.RFC3339)+", reason: its owner made it anew}\n\nsources:\n", 1)), 0o600))
 	list = u.run("list")
 	require.Equal(t, 0, list.code, list.err)
-	require.Contains(t, list.err, "what logins of the roll may have made there is accepted by the campaign file: its owner made it anew")
+	require.Contains(t, list.err, "what logins of the roll may have made there before ")
+	require.Contains(t, list.err, " is accepted by the campaign file: its owner made it anew")
 	require.False(t, credential.FindingAccepted.Incomplete())
 }
 

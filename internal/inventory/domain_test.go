@@ -213,7 +213,10 @@ func whoMayResetGoesFirst(t *testing.T, s *lab.Samba, admin *ldap.Conn) {
 
 	require.NoError(t, s.AddACE(t.Context(), dn("svc0003"), s.BinderDN, "(D;;RC;;;%s)"))
 	said := 0
-	for _, w := range listDomain(t, s, nil, "(sAMAccountName=svc000*)").Warnings {
+	hidden := listDomain(t, s, nil, "(sAMAccountName=svc000*)")
+	word := []config.Accept{{Directory: "ad", Finding: credential.FindingResetsHidden, Reason: "looked at by hand"}}
+	require.Equal(t, hidden.Incomplete()-1, listDomain(t, s, word, "(sAMAccountName=svc000*)").Incomplete())
+	for _, w := range hidden.Warnings {
 		if w.Code == credential.FindingResetsHidden {
 			said++
 			require.Contains(t, w.Detail, "of 1 accounts")
@@ -265,6 +268,10 @@ func whoMayFetchPasswordsGoesBeforeAll(t *testing.T, s *lab.Samba, admin *ldap.C
 	}
 	require.Contains(t, said, reader+" may fetch the hashes of all passwords of ad")
 	require.Positive(t, left.Incomplete())
+	before := left.Incomplete()
+	word := config.Accept{Directory: "ad", Finding: credential.FindingReadsOthers, Reason: "it is the synchronisation's alone"}
+	left = listDomainBy(t, s, func(of *config.Campaign) { of.Exclude, of.Accept = append(of.Exclude, c), []config.Accept{word} }, "(sAMAccountName=svc000*)")
+	require.Equal(t, before-1, left.Incomplete(), "%v", left.Warnings)
 
 	aResetEndsNoReading(t, s, admin, got[reader])
 }
@@ -308,6 +315,61 @@ func aResetEndsNoReading(t *testing.T, s *lab.Samba, admin *ldap.Conn, reader cr
 	require.Contains(t, string(out), "without the right: refused")
 	require.False(t, still(reader))
 	require.False(t, still(member))
+	whoMayTakeAPlaceReads(t, s, admin, still)
+}
+
+// whoMayTakeAPlaceReads: who may change the members of a group that may fetch
+// the domain's passwords may fetch them, through another group and an account
+// that is on no roll, too, until he may not; and who is an operator of domain
+// controllers, in a group of theirs.
+func whoMayTakeAPlaceReads(t *testing.T, s *lab.Samba, admin *ldap.Conn, still func(credential.Credential) bool) {
+	group := func(name string, members ...string) string {
+		at := "CN=" + name + ",CN=Users," + s.BaseDN()
+		add := ldap.NewAddRequest(at, nil)
+		add.Attribute("objectClass", []string{"group"})
+		add.Attribute("sAMAccountName", []string{name})
+		if len(members) > 0 {
+			add.Attribute("member", members)
+		}
+		require.NoError(t, admin.Add(add))
+		return at
+	}
+	connector := "CN=connector,CN=Users," + s.BaseDN()
+	add := ldap.NewAddRequest(connector, nil)
+	add.Attribute("objectClass", []string{"user"})
+	add.Attribute("sAMAccountName", []string{"connector"})
+	require.NoError(t, admin.Add(add))
+	inner, keepers := group("sync-inner"), group("connector-keepers")
+	sync := group("sync", inner)
+	grant := func(on, who, ace string) { require.NoError(t, s.AddACE(t.Context(), on, who, ace)) }
+	grant(s.BaseDN(), sync, "(OA;;CR;"+adacl.ReplicateAll+";;%s)")
+	grant(inner, connector, "(OA;;WP;"+adacl.Member+";;%s)")
+	grant(connector, keepers, "(OA;;CR;"+adacl.ResetPassword+";;%s)")
+	grant(keepers, s.AccountDN("svc0003"), "(OA;;SW;"+adacl.Member+";;%s)")
+	operates := ldap.NewModifyRequest("CN=Backup Operators,CN=Builtin,"+s.BaseDN(), nil)
+	operates.Add("member", []string{group("backup-team", s.AccountDN("svc0006"))})
+	require.NoError(t, admin.Modify(operates))
+
+	list := func() (*credential.Roll, map[string]credential.Credential) {
+		roll := listDomain(t, s, nil, "(sAMAccountName=svc000*)")
+		return roll, byName(roll)
+	}
+	roll, got := list()
+	for uid, how := range map[string]string{"svc0003": "it may change who is a member of CN=sync-inner", "svc0006": "it is in Backup Operators"} {
+		c := got[s.AccountDN(uid)]
+		require.True(t, c.ReadsOthers, uid)
+		require.Contains(t, details(roll, c.ID, credential.FindingReadsOthers), how)
+		require.True(t, still(c), uid)
+	}
+	require.False(t, got[s.AccountDN("svc0005")].ReadsOthers)
+	for _, w := range roll.Warnings {
+		require.NotEqual(t, credential.FindingResetsHidden, w.Code, w.Detail)
+	}
+	taken := ldap.NewDelRequest(connector, nil) // the step between
+	require.NoError(t, admin.Del(taken))
+	require.False(t, still(got[s.AccountDN("svc0003")]), "the group has its right on, and it has no way there")
+	_, now := list()
+	require.False(t, now[s.AccountDN("svc0003")].ReadsOthers)
 }
 
 // fetchesOn logs in to a domain controller's replication, has the account's

@@ -34,8 +34,8 @@ func (m *merger) meansLeftOut(x leftAccount) (out []Warning) {
 			"that it does not is the word of whoever excluded it and is not checked: take the exclude out and rotate it, or, if the device never had it, have no source list it", x.Name, x.reason)})
 	}
 	if m.readsOthers(&x.Credential) && stolen(ownSource) {
-		out = append(out, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may %s, and is left out (%s): whoever stole it has each new one there; take that right from it, or take the exclude out and rotate it first",
-			x.Name, m.readsHow(x.Authority), x.reason)})
+		out = append(out, acceptable(m.c, x.Authority, Warning{Code: credential.FindingReadsOthers, Detail: fmt.Sprintf("%s may %s, and is left out (%s): whoever stole it has each new one there; take that right from it, or take the exclude out and rotate it first",
+			x.Name, m.readsHow(&x.Credential), x.reason)}))
 	}
 	if n := m.mayReset(x); n > 0 && stolen(ownSource, nameSource) {
 		out = append(out, Warning{Code: credential.FindingResetsOthers, Detail: fmt.Sprintf("%s may set the passwords of %d other accounts of the roll, and is left out (%s): whoever stole it may set them again, to what he knows; take that right from it, or take the exclude out and rotate it first",

@@ -68,12 +68,16 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 		also.add(texts, c.Name)
 		own, place := ownPaths(c), ownPlace(c)
 		if !shown {
-			l.warnMade(place, "what "+c.Name+" "+notKnown+", for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again")
+			if err := l.warnMade(ctx, place, "what "+c.Name+" "+notKnown+", for this login may not read "+strings.Join(r.Hidden, "; ")+": run rollcall init again"); err != nil {
+				return err
+			}
 			continue
 		}
 		found, err := powers.In(own, texts...)
 		if err != nil {
-			l.warnMade(place, fmt.Sprintf("what %s %s: %v", c.Name, notKnown, err))
+			if err := l.warnMade(ctx, place, fmt.Sprintf("what %s %s: %v", c.Name, notKnown, err)); err != nil {
+				return err
+			}
 			continue
 		}
 		m.add(found, c.Name)
@@ -94,8 +98,7 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 			return err
 		}
 	}
-	l.madeBefore(m.at, m.remade)
-	return nil
+	return l.madeBefore(ctx, m.at, m.remade)
 }
 
 // ownPaths are the API paths of a login itself.
@@ -167,27 +170,45 @@ func (l *lister) tellMade(ctx context.Context, place string, m made) error {
 	} else {
 		text += ". Look at what there is at that place, and take away what nobody claims"
 	}
-	l.warnMade(place, text)
+	return l.warnMade(ctx, place, text)
+}
+
+// warnMade says it unless a person has looked at the place, after the device
+// was in foreign hands, and no secret-id was made there since.
+func (l *lister) warnMade(ctx context.Context, place, text string) error {
+	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Vault == place }); i >= 0 {
+		a := l.c.Accept[i]
+		why := l.c.Outdated(a)
+		if why == "" {
+			ids, err := l.secretIDs(ctx, place)
+			if err != nil {
+				return &naming{err, "secret-ids of an AppRole cannot be read"}
+			}
+			since := slices.DeleteFunc(ids.made, func(t time.Time) bool { return t.Before(a.On) })
+			if len(since) > 0 {
+				why = fmt.Sprintf("what was there on %s, and %d of its secret-ids were made after that%s: look again, and say when", a.On.UTC().Format(time.RFC3339), len(since), times(since))
+			}
+		}
+		if why == "" {
+			l.warn(credential.FindingAccepted, "%s in Vault: what logins of the roll may have made there before %s is accepted by the campaign file: %s", place, a.On.UTC().Format(time.RFC3339), a.Reason)
+			return nil
+		}
+		text += butAccepted + why
+	}
+	l.warn(credential.FindingMade, "%s: %s%s{vault: %q, on: TIME, reason: …}", place, text, acceptMade, place)
 	return nil
 }
 
-// warnMade says it unless a person has accepted the place.
-func (l *lister) warnMade(place, text string) {
-	if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Vault == place }); i >= 0 {
-		l.warn(credential.FindingAccepted, "%s in Vault: what logins of the roll may have made there is accepted by the campaign file: %s", place, l.c.Accept[i].Reason)
-		return
-	}
-	l.warn(credential.FindingMade, "%s: %s%s{vault: %q, reason: …}", place, text, acceptMade, place)
-}
+const butAccepted = ". The file accepts "
 
 const acceptMade = "; once that is done, say so: accept: - "
 
 // madeBefore repeats what the last campaign of the device said and nobody has
 // accepted since: the right may have been taken from the login, and what it
 // made was not.
-func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
+func (l *lister) madeBefore(ctx context.Context, now map[string]*made, remade map[string]string) error {
 	if l.past.last == nil {
-		return
+		return nil
 	}
 	for _, w := range l.past.last.Warnings {
 		place, text, ok := strings.Cut(w.Detail, ": ")
@@ -195,13 +216,17 @@ func (l *lister) madeBefore(now map[string]*made, remade map[string]string) {
 		if w.Code != credential.FindingMade || !ok || !accepts || now[place] != nil || remade[place] != "" || strings.Contains(text, notKnown) {
 			continue
 		}
+		text, _, _ = strings.Cut(text, butAccepted)
 		if !strings.HasPrefix(text, saidBefore) {
 			text = saidBefore + l.past.last.Campaign + ", and nobody has answered since): " + text
 		}
 		if !slices.ContainsFunc(l.warnings, func(now Warning) bool { return strings.HasPrefix(now.Detail, place+": ") }) {
-			l.warnMade(place, text)
+			if err := l.warnMade(ctx, place, text); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // notKnown is in what is said of logins whose rights were not seen. Once they
@@ -213,42 +238,64 @@ const saidBefore = "(said by campaign "
 // secretIDsSince says which secret-ids of a role were made while the device was
 // in foreign hands.
 func (l *lister) secretIDsSince(ctx context.Context, role string) (string, error) {
+	ids, err := l.secretIDs(ctx, role)
+	switch {
+	case err != nil || ids.n == 0 && ids.hidden == "":
+		return "", err
+	case ids.hidden != "":
+		return "; " + ids.hidden, nil
+	case len(l.c.Exposure) == 0:
+		return fmt.Sprintf("; it has %d secret-ids (the file names no exposure to tell which are from then)", ids.n), nil
+	}
+	within := slices.DeleteFunc(ids.made, func(t time.Time) bool { return !exposed(l.c.Exposure, t) })
+	return fmt.Sprintf("; of its %d secret-ids %d were made while the device was exposed%s", ids.n, len(within), times(within)), nil
+}
+
+// times lists the first of them.
+func times(of []time.Time) (out string) {
+	slices.SortFunc(of, time.Time.Compare)
+	for i, t := range of[:min(len(of), 8)] {
+		out += []string{": ", ", "}[min(i, 1)] + t.UTC().Format(time.RFC3339)
+	}
+	return out
+}
+
+// secretIDs are those of a role; of a place that is none there are none.
+type secretIDs struct {
+	n      int
+	made   []time.Time // when each was, of those that were looked up
+	hidden string      // why that is not known
+}
+
+func (l *lister) secretIDs(ctx context.Context, role string) (out secretIDs, err error) {
 	list, err := l.vault.API().Logical().ListWithContext(ctx, role+"/secret-id")
 	switch {
 	case vault.Answered(err, http.StatusForbidden):
-		return fmt.Sprintf("; when its secret-ids were made is not shown to this login (vault list %s/secret-id)", role), nil
+		return secretIDs{hidden: fmt.Sprintf("when its secret-ids were made is not shown to this login (vault list %s/secret-id)", role)}, nil
 	case vault.Answered(err, http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed):
-		return "", nil // no secret-id, or no such role (400), or a mount of another sort
+		return out, nil // no secret-id, or no such role (400), or a mount of another sort
 	case err != nil:
-		return "", vaultError("list", role+"/secret-id", err)
+		return out, vaultError("list", role+"/secret-id", err)
 	}
 	accessors := keys(list)
-	var within []time.Time
+	out.n = len(accessors)
 	for _, accessor := range accessors[:min(len(accessors), maxLimits)] {
 		at := role + "/secret-id-accessor/lookup"
 		id, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"secret_id_accessor": accessor})
 		switch {
 		case vault.Answered(err, http.StatusForbidden):
-			return fmt.Sprintf("; it has %d secret-ids, and when they were made is not shown to this login", len(accessors)), nil
+			return secretIDs{n: out.n, hidden: fmt.Sprintf("it has %d secret-ids, and when they were made is not shown to this login", out.n)}, nil
 		case vault.Answered(err, http.StatusNotFound, http.StatusBadRequest) || err == nil && id == nil:
 			continue // ended since it was listed
 		case err != nil:
-			return "", vaultError("update", at, err)
+			return out, vaultError("update", at, err)
 		}
 		text, _ := id.Data["creation_time"].(string)
-		if made, err := time.Parse(time.RFC3339Nano, text); err == nil && exposed(l.c.Exposure, made) {
-			within = append(within, made)
+		if made, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			out.made = append(out.made, made)
 		}
 	}
-	if len(l.c.Exposure) == 0 {
-		return fmt.Sprintf("; it has %d secret-ids (the file names no exposure to tell which are from then)", len(accessors)), nil
-	}
-	said := fmt.Sprintf("; of its %d secret-ids %d were made while the device was exposed", len(accessors), len(within))
-	slices.SortFunc(within, time.Time.Compare)
-	for i, t := range within[:min(len(within), 8)] {
-		said += []string{": ", ", "}[min(i, 1)] + t.UTC().Format(time.RFC3339)
-	}
-	return said, nil
+	return out, nil
 }
 
 func exposed(all []config.Interval, at time.Time) bool {

@@ -62,16 +62,33 @@ path "sys/audit/*" { capabilities = ["create", "sudo"] }`)
 	backup := all["auth/approle/role/made-backup"]
 	require.Contains(t, backup, "approle/made-one and 1 more logins of the roll")
 	require.Contains(t, backup, "of its 2 secret-ids 2 were made while the device was exposed: "+now.UTC().Format("2006-01-02T"))
-	require.Contains(t, backup, `accept: - {vault: "auth/approle/role/made-backup", reason: …}`)
+	require.Contains(t, backup, `accept: - {vault: "auth/approle/role/made-backup", on: TIME, reason: …}`)
 	require.Contains(t, all["auth/people/users/+/password"], "by the policies of approle/made-two")
 	require.Contains(t, all["auth/token/create/deploy"], "tokens with other policies than its own")
 
 	require.Contains(t, told(root, nil, func(c *config.Campaign) {
 		c.Exposure = []config.Interval{{From: now.Add(-time.Hour), To: now.Add(-time.Minute)}}
 	})["auth/approle/role/made-backup"], "of its 2 secret-ids 0 were made while")
-	require.NotContains(t, told(root, nil, func(c *config.Campaign) {
-		c.Accept = []config.Accept{{Vault: "auth/approle/role/made-backup", Reason: "made anew"}}
-	}), "auth/approle/role/made-backup")
+	// A word about it is for what was made before it was said, and for no
+	// exposure that went on.
+	const backupRole, users = "auth/approle/role/made-backup", "auth/people/users/+/password"
+	accepted := func(on time.Time, exposure ...config.Interval) map[string]string {
+		return told(root, nil, func(c *config.Campaign) {
+			c.Exposure = exposure
+			c.Accept = []config.Accept{{Vault: backupRole, Reason: "made anew", On: on}, {Vault: users, Reason: "looked at", On: on}}
+		})
+	}
+	past := config.Interval{From: now.Add(-240 * time.Hour), To: now.Add(-72 * time.Hour)}
+	require.Len(t, accepted(time.Now().Add(time.Second), past), 1, "both are answered")
+	require.Contains(t, accepted(time.Time{}, past)[backupRole], "The file accepts the place and says not when somebody looked there")
+	require.Contains(t, accepted(now.Add(-100*time.Hour), past)[users], "The file accepts what was there on "+now.Add(-100*time.Hour).UTC().Format(time.RFC3339)+", and the device was in foreign hands until "+past.To.UTC().Format(time.RFC3339))
+	later := accepted(now.Add(-time.Minute), past)
+	require.Contains(t, later[backupRole], "and 2 of its secret-ids were made after that: ")
+	require.NotContains(t, later, users)
+	require.Contains(t, accepted(now.Add(-time.Minute), past, config.Interval{From: now.Add(-time.Second)})[users], "look again, and say when", "it happened once more")
+	repeated := told(root, &ownmount.LastRoll{Campaign: "c0", Warnings: []credential.Finding{{Code: credential.FindingMade, Detail: "auth/gone/role/x: by the policies of y. The file accepts what was there; once that is done, say so: accept: - {}"}}}, nil)["auth/gone/role/x"]
+	require.NotContains(t, repeated, "The file accepts", "what was said of a word before is not said again")
+	require.Contains(t, repeated, "by the policies of y")
 
 	// What the last campaign said is said again, though the right is gone;
 	// once.

@@ -37,7 +37,9 @@ func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *cr
 				return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
 			}
 			if unknown != "" {
-				l.warnMade("auth/"+c.Logins[0].Mount, "what "+c.Name+" and whoever else of the roll gets the same policies there "+notKnown+", for "+unknown)
+				if err := l.warnMade(ctx, "auth/"+c.Logins[0].Mount, "what "+c.Name+" and whoever else of the roll gets the same policies there "+notKnown+", for "+unknown); err != nil {
+					return err
+				}
 			}
 			known[key], reads[key] = found, texts
 		}
@@ -61,8 +63,7 @@ func (l *lister) accountsCouldHaveMade(ctx context.Context, p *preview, roll *cr
 func (l *lister) groupCouldHaveMade(ctx context.Context, p *preview, at *authMount, m madeBy) error {
 	lists := slices.DeleteFunc(slices.Clone(at.hidden), func(h string) bool { return !at.isList(h) })
 	if len(lists) > 0 {
-		l.warnMade("auth/"+at.name, "what accounts of the roll that log in there "+notKnown+", for this login may not list "+strings.Join(lists, ", ")+": run rollcall init again")
-		return nil
+		return l.warnMade(ctx, "auth/"+at.name, "what accounts of the roll that log in there "+notKnown+", for this login may not list "+strings.Join(lists, ", ")+": run rollcall init again")
 	}
 	if at.untold == "" {
 		return nil
@@ -86,7 +87,7 @@ func (l *lister) groupCouldHaveMade(ctx context.Context, p *preview, at *authMou
 		can = append(can, "what is not known, for "+unknown)
 	}
 	if len(can) > 0 {
-		l.warnMade("auth/"+at.name, fmt.Sprintf("accounts of the roll log in there, and in which groups they are is not known (%s): by policies that groups get there somebody may make or change %s. If an account of the roll is or was in such a group, look at what there is at these places, and take away what nobody claims", at.untold, some(can)))
+		return l.warnMade(ctx, "auth/"+at.name, fmt.Sprintf("accounts of the roll log in there, and in which groups they are is not known (%s): by policies that groups get there somebody may make or change %s. If an account of the roll is or was in such a group, look at what there is at these places, and take away what nobody claims", at.untold, some(can)))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (l *lister) whoResets(ctx context.Context, known accounts) (map[string]dire
 			return nil, fmt.Errorf("looking in directory %s for who may reset whom: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", name, err)
 		}
 		if len(got.Hidden) > 0 || got.Why != "" {
-			l.warn(credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
+			l.acceptable(name, credential.FindingResetsHidden, "%s does not show bind.dn who may reset whom, of %d accounts (%s): one that may is not put first by itself, and one that may read what the others are set to is not waited for; let bind.dn read the security descriptors and groups of the domain, or find out who may, and name such accounts in an early wave of the campaign file",
 				name, len(got.Hidden), firstText(got.Why, "their security descriptors are not shown"))
 		}
 		if clear[name] > 0 && !l.keptAsTheyAre(name) {
@@ -71,6 +71,22 @@ func (l *lister) keptAsTheyAre(name string) bool {
 	return false
 }
 
+// acceptable warns of something about a directory, which a person may take upon
+// himself by its name.
+func (l *lister) acceptable(name string, code credential.FindingCode, format string, args ...any) {
+	w := acceptable(l.c, name, Warning{Code: code, Detail: fmt.Sprintf(format, args...)})
+	l.warn(w.Code, "%s", w.Detail)
+}
+
+func acceptable(c *config.Campaign, name string, w Warning) Warning {
+	i := slices.IndexFunc(c.Accept, func(a config.Accept) bool { return a.Accepts(name, w.Code) })
+	if i < 0 {
+		w.Detail += fmt.Sprintf("; or accept it: accept: - {directory: %s, finding: %s, reason: …}", name, w.Code)
+		return w
+	}
+	return Warning{Code: credential.FindingAccepted, Detail: fmt.Sprintf("%s of %s, which the campaign file accepts: %s", w.Code, name, c.Accept[i].Reason)}
+}
+
 // readersOf adds the accounts that may read the passwords of others.
 func (l *lister) readersOf(ctx context.Context, name string, ids []string, got *directory.Resets) {
 	d, ok := l.dirs[name].(interface {
@@ -81,7 +97,7 @@ func (l *lister) readersOf(ctx context.Context, name string, ids []string, got *
 	}
 	readers, err := d.Readers(ctx, ids)
 	if err != nil {
-		l.warn(credential.FindingResetsHidden, "%s shows passwords as they were written, and not which of the accounts may read them (%s): such an account is not waited for, and if the directory hashes none, whoever stole it has each new value", name, err)
+		l.acceptable(name, credential.FindingResetsHidden, "%s shows passwords as they were written, and not which of the accounts may read them (%s): such an account is not waited for, and if the directory hashes none, whoever stole it has each new value", name, err)
 		return
 	}
 	got.Readers, got.ReadsHow = readers, directory.ReadsAsTheyAre
