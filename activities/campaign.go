@@ -40,8 +40,12 @@ func (r *Rotation) superseded(ctx context.Context, campaign string) *protocol.St
 	return nil
 }
 
-// CloseCampaign ends the campaign's hold on what it staged.
-func (r *Rotation) CloseCampaign(ctx context.Context, campaign string) error {
+// CloseCampaign ends the campaign's hold on what it staged. unheard: a reset
+// that it sent may still arrive, and no staging entry says so.
+func (r *Rotation) CloseCampaign(ctx context.Context, campaign string, unheard bool) error {
+	if unheard {
+		return classify(errVault, r.Store.CloseUnheard(ctx, campaign))
+	}
 	return classify(errVault, r.Store.CloseCampaign(ctx, campaign))
 }
 

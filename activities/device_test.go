@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 
@@ -110,7 +111,18 @@ func TestNothingIsSetWhileTheDeviceAnswers(t *testing.T) {
 	require.Equal(t, 1, version(page[1]), "what consumers read is as it was")
 	sent := prepare(1, 1)
 	require.Nil(t, sent.Stop)
-	require.True(t, apply(1, sent, true).Dead(), "what may be in force is brought to its end")
+	held := apply(1, sent, true)
+	require.Equal(t, protocol.ReasonDeviceAnswers, held.Stop.Reason, "what might be in force, and is seen not to be, is not set: not by a retry either")
+	require.Equal(t, 1, version(page[1]))
+	staged, _, err := g.store.ReadStaged(g.ctx, page[1].ID)
+	require.NoError(t, err)
+	admin, err := dir.AdminConn(g.ctx)
+	require.NoError(t, err)
+	defer admin.Close()
+	arrives := ldap.NewModifyRequest(page[1].Name, nil)
+	arrives.Replace("userPassword", []string{staged.Secret.Reveal()})
+	require.NoError(t, admin.Modify(arrives))
+	require.True(t, apply(1, sent, true).Dead(), "what is in force is brought to its end")
 
 	require.NoError(t, device.Silence())
 	require.Eventually(t, func() bool { p := prepare(2); return p.Stop == nil && apply(2, p, false).Dead() }, 20*time.Second, 100*time.Millisecond)

@@ -213,11 +213,15 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 			rot.Reach = within
 		}
 	}
-	first := firstAttempt(ctx)
-	rot.Retried = !first
+	first, unheard := firstAttempt(ctx), map[string]bool{}
+	rot.Retried, rot.Unheard = !first, unheard
+	rot.BeforeSet = func(ctx context.Context) *protocol.Stop { return r.deviceAnswers(ctx, in.Batch.Campaign) }
 	cs, done := make([]credential.Credential, len(in.Items)), make([]rotation.Applied, len(in.Items))
 	for i, it := range in.Items {
 		cs[i] = page[it.Index]
+		if it.Unheard {
+			unheard[cs[i].ID] = true
+		}
 	}
 	keptOpen := func(step protocol.Step, stop *protocol.Stop) rotation.Applied {
 		return rotation.Applied{Applied: wire.Applied{Step: step, Stop: stop}}

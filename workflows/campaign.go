@@ -48,6 +48,7 @@ type campaign struct {
 	passed    map[int]bool            // waves with logins whose first pass has ended
 	accepting credential.Refs         // asked for and not yet in the ledger
 	cameBack  bool                    // something was not set because the device answered
+	unheard   bool                    // what was sent of something that stays open may still arrive
 	failed    error                   // of the first wave that failed
 	looks     int                     // at what is dead
 }
@@ -156,7 +157,11 @@ func (c *campaign) close(ctx workflow.Context, cause error) error {
 		toLedger = beforeAnySet(ctx)
 	}
 	err := workflow.ExecuteActivity(toLedger, wire.DoRecordEvent, event).Get(ctx, nil)
-	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, c.in.Campaign).Get(ctx, nil)
+	closing := []any{c.in.Campaign}
+	if c.unheard {
+		closing = append(closing, true)
+	}
+	closed := workflow.ExecuteActivity(onRotation(ctx), wire.DoCloseCampaign, closing...).Get(ctx, nil)
 	return endedBy(cause, err, closed)
 }
 

@@ -40,6 +40,8 @@ type fake struct {
 	finds    map[place]credential.FindingCode
 	takes    map[string]time.Duration // by activity, on the workflow's clock
 	fails    map[string]error         // by activity
+	doubted  []bool                   // of each that Apply got: an earlier Apply ended without an answer
+	unheard  bool                     // so the campaign was closed
 
 	writtenOver map[place]bool // after their proof, before they are cleaned
 	reopened    []place        // as the ledger has it
@@ -124,7 +126,11 @@ func (f *fake) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 		"Proved": f.proved, "Recheck": f.recheck, "RecordRechecked": f.recordRechecked,
 		"RecordCleaned": f.recordCleaned,
 	} {
-		call := env.OnActivity(name, mock.Anything, mock.Anything).Return(serve).Maybe()
+		args := []any{mock.Anything, mock.Anything}
+		if name == "CloseCampaign" {
+			args = append(args, mock.Anything)
+		}
+		call := env.OnActivity(name, args...).Return(serve).Maybe()
 		if d := f.takes[name]; d > 0 {
 			call.After(d)
 		}
@@ -197,6 +203,7 @@ func (f *fake) apply(_ context.Context, in wire.ApplyInput) (out []wire.AppliedI
 	defer f.mu.Unlock()
 	for _, it := range in.Items {
 		at := place{in.Batch.Span.Page, it.Index}
+		f.doubted = append(f.doubted, it.Unheard)
 		a := wire.Applied{Attempt: it.Attempt, From: []int{1}, To: []int{2}, Proof: protocol.ProofBind, Step: protocol.Prove}
 		if step, reason := f.stop(at); reason != "" {
 			a = wire.Applied{Attempt: it.Attempt, Step: step, Stop: &protocol.Stop{Reason: reason}}
@@ -249,10 +256,11 @@ func (f *fake) recordCleaned(_ context.Context, in wire.CleanedInput) error {
 	return nil
 }
 
-func (f *fake) close(_ context.Context, campaign string) error {
+func (f *fake) close(_ context.Context, campaign string, unheard bool) error {
 	err := f.begin("CloseCampaign")
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.unheard = unheard
 	f.closed = append(f.closed, campaign)
 	return err
 }

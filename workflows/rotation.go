@@ -152,13 +152,13 @@ func split(items []wire.PreparedItem) (ready, stopped []wire.PreparedItem) {
 }
 
 func toApply(ready []wire.PreparedItem, known []wire.OpenItem) []wire.ApplyItem {
-	against, began := map[int]string{}, sent(known)
+	against, began, unheard := map[int]string{}, sent(known), map[int]bool{}
 	for _, k := range known {
-		against[k.Index] = k.Contradicts
+		against[k.Index], unheard[k.Index] = k.Contradicts, k.Unheard
 	}
 	out := make([]wire.ApplyItem, 0, len(ready))
 	for _, it := range ready {
-		out = append(out, wire.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index], Sent: slices.Contains(began, it.Index)})
+		out = append(out, wire.ApplyItem{Index: it.Index, Attempt: it.Attempt, Fresh: it.Fresh, Against: against[it.Index], Sent: slices.Contains(began, it.Index), Unheard: unheard[it.Index]})
 	}
 	return out
 }
@@ -178,7 +178,9 @@ func gaveUp(ctx workflow.Context, in rotationInput, step protocol.Step, err erro
 	}
 	stillCutOff(in.Known, stopped, nil)
 	for _, p := range stopped {
-		out.Open = append(out.Open, wire.OpenAs(p.Index, p.Step, p.Stop))
+		it := wire.OpenAs(p.Index, p.Step, p.Stop)
+		it.Unheard = step == protocol.Set
+		out.Open = append(out.Open, it)
 	}
 	if reason != protocol.ReasonLedger {
 		if err := record(ctx, in, stopped, nil); err != nil {

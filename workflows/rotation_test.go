@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
@@ -91,9 +92,42 @@ func TestAnActivityThatGivesUpLeavesItsBatchOpen(t *testing.T) {
 			require.Equal(t, row.log, f.log, "nothing follows a step that failed but telling the ledger, if that is not what failed")
 			require.Zero(t, out.Dead)
 			require.Equal(t, []wire.OpenItem{
-				{Index: 3, Step: row.step, Reason: row.reason}, {Index: 4, Step: row.step, Reason: row.reason},
+				{Index: 3, Step: row.step, Reason: row.reason, Unheard: row.activity == "Apply"}, {Index: 4, Step: row.step, Reason: row.reason, Unheard: row.activity == "Apply"},
 			}, out.Open)
 			require.Empty(t, f.cleaned)
+		})
+	}
+}
+
+// What a process sent that nobody heard of again may still arrive: the next
+// Apply that looks is told so, and if none does, whoever takes over has to wait.
+func TestWhatEndedWithoutAnAnswerIsDoubtedUntilItIsHeardOf(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		mended  bool
+		doubted []bool
+	}{{"heard of later", true, []bool{true, true}}, {"never again", false, nil}} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newFake(waveOf(0, 2))
+			f.fails["Apply"] = broken("Vault")
+			f.outcome = func(at place, try int) (protocol.Step, protocol.Reason) {
+				if at.index == 0 && try == 2 {
+					return protocol.Precheck, protocol.ReasonVault // it is not looked at in this pass
+				}
+				return "", ""
+			}
+			env := f.env(t)
+			if row.mended {
+				env.RegisterDelayedCallback(func() { f.failing("Apply", nil) }, 30*time.Second)
+			} else {
+				update(env, UpdateAbort, 30*time.Second)
+			}
+			env.ExecuteWorkflow(CampaignWorkflow, input)
+			out := result[Result](t, env)
+			require.Equal(t, row.doubted, f.doubted)
+			require.Equal(t, !row.mended, f.unheard)
+			require.Equal(t, row.mended, out.Dead == 2)
+			require.Equal(t, []string{"c1"}, f.closed)
 		})
 	}
 }

@@ -161,6 +161,9 @@ type waveState struct {
 	// cleaning. A wave that began before there was this order goes on without
 	// it.
 	Urgent bool `json:"urgent,omitempty"`
+	// Unheard: of something that stays open it is not known whether what was
+	// sent may still arrive.
+	Unheard bool `json:"unheard,omitempty"`
 	// CameBack: something was not set because the device answered.
 	CameBack bool        `json:"came_back,omitempty"`
 	Unclean  []cleanTodo `json:"unclean,omitempty"` // to be cleaned again
@@ -177,6 +180,9 @@ type waveResult struct {
 	Dead  int `json:"dead"`
 	Open  int `json:"open"`
 	Aside int `json:"aside,omitempty"`
+	// Unheard: what was sent of something that stays open may still arrive, and
+	// nobody could note it.
+	Unheard bool `json:"unheard,omitempty"`
 	// CameBack: something was not set because the device answered.
 	CameBack bool `json:"came_back,omitempty"`
 }

@@ -132,7 +132,7 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 }
 
 // remember notes what a later pass would forget: that the new value may be in
-// force, which server contradicted itself, and what came before the staging of
+// force, or on its way, which server contradicted itself, and what came before the staging of
 // a new attempt.
 func remember(open, before []wire.OpenItem) {
 	was := map[int]wire.OpenItem{}
@@ -142,6 +142,7 @@ func remember(open, before []wire.OpenItem) {
 	for i, it := range open {
 		b, known := was[it.Index]
 		open[i].Sent = maySent(it) || b.Sent
+		open[i].Unheard = it.Unheard || b.Unheard && !reached(it)
 		if open[i].Contradicts = b.Contradicts; it.Reason == protocol.ReasonContradicts {
 			open[i].Contradicts = it.Server
 		}
@@ -150,6 +151,16 @@ func remember(open, before []wire.OpenItem) {
 			open[i].Before = &b
 		}
 	}
+}
+
+// reached reports whether the pass that ended so looked at what is in force,
+// and noted what may still arrive.
+func reached(it wire.OpenItem) bool {
+	switch it.Step {
+	case protocol.Precheck, protocol.Stage, protocol.Intent:
+		return false
+	}
+	return true
 }
 
 // maySent reports whether the pass that ended so may have put the new value in
@@ -296,9 +307,10 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 		t := w.state.Open[0]
 		for i, it := range t.Items {
 			if it.Before != nil {
-				it.Before.Sent = it.Sent
+				it.Before.Sent, it.Before.Unheard = it.Sent, it.Unheard
 				t.Items[i] = *it.Before
 			}
+			w.state.Unheard = w.state.Unheard || it.Unheard
 		}
 		err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordExceptions, wire.ExceptionInput{
 			Batch: w.batches[t.Batch], Items: t.Items, Why: why,
@@ -312,7 +324,7 @@ func (w *wave) end(ctx workflow.Context) (waveResult, error) {
 	if err := w.cleanRest(ctx); err != nil {
 		return waveResult{}, err
 	}
-	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack}, nil
+	return waveResult{Dead: w.state.Dead, Open: w.state.Ended, Aside: w.state.Aside, CameBack: w.state.CameBack, Unheard: w.state.Unheard}, nil
 }
 
 // full reports whether this run has done enough for one history.

@@ -109,7 +109,7 @@ func (c *campaign) watch(ctx, steady workflow.Context, r *runningWave) {
 	c.status.Dead += done.Dead
 	c.status.Open += done.Open
 	c.status.Aside += done.Aside
-	c.cameBack = c.cameBack || done.CameBack
+	c.cameBack, c.unheard = c.cameBack || done.CameBack, c.unheard || done.Unheard
 	st := &c.status.Waves[r.index]
 	st.Dead, st.Open, st.Ended = done.Dead, done.Open, true
 }

@@ -35,7 +35,7 @@ func (u *unanswered) send(at time.Time, err error) {
 // places already, that process may have been at Retire, which sends it once
 // more at some authorities: that it is in force shows nothing of that.
 func (j *job) mayHaveSent(facts protocol.Facts) {
-	if !j.Retried || j.assumed || facts.Fresh {
+	if !j.Retried && !j.Unheard[j.c.ID] || j.assumed || facts.Fresh {
 		return
 	}
 	j.assumed = true

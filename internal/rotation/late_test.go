@@ -243,10 +243,13 @@ func TestOnlyASetThatIsAloneIsSeenToHaveArrived(t *testing.T) {
 // does, unless it sees that the reset has arrived.
 func TestWhatAKilledProcessSentMayStillArriveAfterTheProof(t *testing.T) {
 	t.Parallel()
-	for name, arrived := range map[string]bool{"the reset is on its way": false, "the reset was made": true} {
+	for name, row := range map[string]struct{ arrived, later bool }{
+		"the reset is on its way": {false, false}, "the reset was made": {true, false},
+		"the activity gave up, and the next pass goes on": {false, true}, "it gave up, and the reset was made": {true, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newReal(t, lab.SlapdOptions{})
+			r, arrived := newReal(t, lab.SlapdOptions{}), row.arrived
 			c := r.credential(0)
 			late, now := func() error { return nil }, time.Now()
 			o := once{kept: new(bool), late: &late}
@@ -268,7 +271,12 @@ func TestWhatAKilledProcessSentMayStillArriveAfterTheProof(t *testing.T) {
 
 			now = now.Add(time.Second)
 			again := rotator(us)
-			again.Retried = true
+			if again.Retried = !row.later; row.later {
+				again.Unheard = map[string]bool{c.ID: true}
+				p = again.Prepare(t.Context(), c)
+				require.Nil(t, p.Stop)
+				require.False(t, p.Fresh)
+			}
 			a := again.Apply(t.Context(), c, p.Attempt, false)
 			require.True(t, a.Dead(), "%+v", a.Stop)
 			require.Equal(t, !arrived, a.Late)

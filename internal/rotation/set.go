@@ -19,6 +19,11 @@ func (j *job) set(ctx context.Context, facts protocol.Facts, d protocol.Decision
 	if err := j.mayBeSet(ctx); err != nil {
 		return err
 	}
+	if j.BeforeSet != nil && !facts.Activated && facts.NewBinds != protocol.PasswordExpired {
+		if stop := j.BeforeSet(ctx); stop != nil {
+			return stop
+		}
+	}
 	if stop := j.Brake.enter(ctx, j.c.ID, j.staged.Asked && !facts.Fresh); stop != nil {
 		return stop
 	}

@@ -129,6 +129,8 @@ type ApplyItem struct {
 	// Against is a server that contradicted itself about this credential in an
 	// earlier pass.
 	Against string `json:"against,omitempty"`
+	// Unheard as in OpenItem.
+	Unheard bool `json:"unheard,omitempty"`
 }
 
 // AppliedItem is what Apply says of one credential.
@@ -179,6 +181,9 @@ type OpenItem struct {
 	// Sent: this pass or an earlier one may have put the new value in force,
 	// and it may not be activated.
 	Sent bool `json:"x,omitempty"`
+	// Unheard: an Apply of it ended without an answer, and no later one was
+	// heard of: what it sent may still arrive.
+	Unheard bool `json:"w,omitempty"`
 	// Contradicts is a server that contradicted itself in this pass or an
 	// earlier one: no later pass proves anything on it.
 	Contradicts string `json:"c,omitempty"`

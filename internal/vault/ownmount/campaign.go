@@ -41,6 +41,10 @@ type CampaignRecord struct {
 	// worker has anything of it in hand any more.
 	EndedItself bool
 
+	// Unheard: when it ended a reset of it might still arrive, and no entry of
+	// what is staged says so. It lets go LateFor after that.
+	Unheard bool
+
 	// Begun: a worker took it up. Until then nothing is staged for it, and a
 	// process that died before it could start it has left no more than the
 	// record.
@@ -105,6 +109,17 @@ func (s *Store) OpenCampaign(ctx context.Context, rec CampaignRecord) error {
 // CloseCampaign records that a campaign runs no more: others may take over
 // what it left staged. Closing it again does no harm.
 func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
+	return s.close(ctx, campaign, false)
+}
+
+// CloseUnheard is CloseCampaign where what a killed process sent may still
+// arrive: whoever replaced it at once would find the older value in force, and
+// nowhere in Vault.
+func (s *Store) CloseUnheard(ctx context.Context, campaign string) error {
+	return s.close(ctx, campaign, true)
+}
+
+func (s *Store) close(ctx context.Context, campaign string, unheard bool) error {
 	for range maxCloseTries {
 		rec, found, err := s.readCampaign(ctx, campaign)
 		if err != nil {
@@ -115,11 +130,14 @@ func (s *Store) CloseCampaign(ctx context.Context, campaign string) error {
 		}
 		if rec.Superseded && !rec.EndedItself {
 			// Whoever took over need not wait any longer.
-			rec.EndedItself = true
+			rec.EndedItself, rec.Unheard = true, unheard
 			if _, err := s.Put(ctx, "close the campaign", s.mount, campaignPath(campaign), rec.version, rec.encode()); !vault.IsCASMismatch(err) {
 				return err
 			}
 			continue
+		}
+		if rec.ClosedAt.IsZero() {
+			rec.Unheard = unheard
 		}
 		if err := s.end(ctx, rec, false, ""); !vault.IsCASMismatch(err) {
 			return err
@@ -156,8 +174,21 @@ func (s *Store) CampaignReleased(ctx context.Context, campaign string) (released
 	if rec.ClosedAt.IsZero() {
 		return false, until, nil
 	}
-	until = rec.ClosedAt.Add(SupersededGrace)
-	return !rec.Superseded || rec.EndedItself || rec.letsGo(s.clock(ctx)), until, nil
+	if until = rec.ClosedAt.Add(SupersededGrace); rec.settled() && rec.Unheard {
+		until = rec.Seen.Add(LateFor)
+	}
+	return rec.settled() && !rec.Unheard || rec.released(s.clock(ctx)), until, nil
+}
+
+func (r CampaignRecord) settled() bool { return !r.Superseded || r.EndedItself }
+
+// released reports whether one that has ended no longer owns what it staged.
+// Its end is what was written of it last.
+func (r CampaignRecord) released(now time.Time) bool {
+	if r.settled() {
+		return !r.Unheard || now.After(r.Seen.Add(LateFor))
+	}
+	return r.letsGo(now)
 }
 
 // letsGo: it was closed long enough ago. Both times are Vault's: a worker whose
@@ -242,6 +273,9 @@ func (r CampaignRecord) encode() map[string]any {
 	if !r.ClosedAt.IsZero() {
 		m["closed_at"] = r.ClosedAt.Format(time.RFC3339Nano)
 		m["superseded"], m["superseded_by"], m["settled"] = r.Superseded, r.By, r.EndedItself
+		if r.Unheard {
+			m["unheard"] = true
+		}
 	}
 	return m
 }
@@ -273,6 +307,7 @@ func decodeCampaign(campaign string, e vault.Entry) (CampaignRecord, error) {
 		r.Superseded, _ = e.Data["superseded"].(bool)
 		r.By, _ = e.Data["superseded_by"].(string)
 		r.EndedItself, _ = e.Data["settled"].(bool)
+		r.Unheard, _ = e.Data["unheard"].(bool)
 		if !r.EndedItself && !e.Written.IsZero() {
 			r.ClosedAt = e.Written.UTC() // nothing is written after it but that it has settled
 		}

@@ -114,6 +114,33 @@ func TestASupersededCampaignThatCameToItsEndLetsGoAtOnce(t *testing.T) {
 	}
 }
 
+// What a killed process of it sent may still arrive, and no entry says so: it
+// lets go a while after its end, superseded or not.
+func TestACampaignOfWhichSomethingMayArriveLetsGoLater(t *testing.T) {
+	s := newStore(t)
+	for _, id := range []string{"ends", "is-ended", "next"} {
+		s.begin(t, CampaignRecord{Campaign: id, Device: "esg-" + id, Actor: "root"})
+	}
+	rec, _, err := s.readCampaign(t.Context(), "is-ended")
+	require.NoError(t, err)
+	require.NoError(t, s.end(t.Context(), rec, true, "next"))
+	for _, id := range []string{"ends", "is-ended"} {
+		for range 2 {
+			require.NoError(t, s.CloseUnheard(t.Context(), id))
+			require.NoError(t, s.CloseCampaign(t.Context(), id), "once more, by somebody who knows nothing of it")
+		}
+		released, until, err := s.CampaignReleased(t.Context(), id)
+		require.NoError(t, err)
+		require.False(t, released, id)
+		require.WithinDuration(t, time.Now().Add(LateFor), until, 10*time.Second)
+		rec, _, err := s.readCampaign(t.Context(), id)
+		require.NoError(t, err)
+		require.True(t, rec.Unheard)
+		require.True(t, rec.released(until.Add(time.Second)))
+		require.False(t, rec.released(until.Add(-time.Second)))
+	}
+}
+
 // The clock of whoever closed it says nothing, nor does that of whoever asks.
 func TestHowLongASupersededCampaignKeepsWhatItStagedIsVaultsTime(t *testing.T) {
 	s := newStore(t)
