@@ -29,6 +29,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 		c.checkWrites(ctx, add)
 		c.checkWrite(ctx, add)
 		c.noteConfig(ctx, add)
+		c.checkStored(ctx, "cn=config", "passwordStorageScheme", "", add)
 		c.noteRules(ctx, c.server.client.conf.Base, ldap.ScopeWholeSubtree, "aci", add)
 	}
 	c.checkPolicy(ctx, write, add)

@@ -23,6 +23,18 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 	c, _ := w.credential(t)
 	reader, stolen := w.credential(t)
 	webmail, _ := w.credential(t)
+	kept := func(ok, notChecked bool, says string) {
+		for _, k := range a.Dir.Check(t.Context()) {
+			if k.What == "kept as" {
+				require.Equal(t, [2]bool{ok, notChecked}, [2]bool{k.OK, k.NotChecked}, k.Detail)
+				require.Contains(t, k.Detail, says)
+				require.NotContains(t, k.Detail, stolen.Reveal())
+				return
+			}
+		}
+		require.Fail(t, "how new passwords are kept is not said")
+	}
+	kept(true, true, "neither passwordStorageScheme (cn=config) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known")
 	reads := `(targetattr="userPassword || uid")(version 3.0; acl "radius"; allow (read, search, compare) userdn="ldap:///` + reader.Name + `";)`
 	acts := `(target="ldap:///cn=nobody,` + w.supplier.BaseDN() + `")(version 3.0; acl "webmail acts for people"; allow (proxy) userdn="ldap:///` + webmail.Name + `";)`
 	change := func(dn string, f func(*ldap.ModifyRequest)) {
@@ -51,6 +63,13 @@ func TestADirectoryThatKeepsPasswordsAsTheyAreIsTold(t *testing.T) {
 	got, err := conn.Search(ldap.NewSearchRequest(c.Name, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"userPassword"}, nil))
 	require.NoError(t, err)
 	require.Contains(t, got.Entries[0].GetAttributeValue("userPassword"), fresh.Reveal())
+	kept(true, true, "some are kept as they were written, perhaps before it hashed")
+	change("cn=config", func(m *ldap.ModifyRequest) {
+		m.Add("aci", []string{`(targetattr="objectClass || passwordStorageScheme")(version 3.0; acl "rollcall sees the scheme"; allow (read, search, compare) userdn="ldap:///` + w.supplier.BinderDN + `";)`})
+	})
+	kept(false, false, "new passwords are kept as CLEAR (passwordStorageScheme in cn=config): as they are")
+	change("cn=config", func(m *ldap.ModifyRequest) { m.Replace("passwordStorageScheme", []string{"PBKDF2-SHA512"}) })
+	kept(true, false, "new passwords are kept as PBKDF2-SHA512")
 
 	all := []string{c.Subject, reader.Subject, webmail.Subject}
 	readers, err := a.Dir.Readers(t.Context(), all)

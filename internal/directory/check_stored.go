@@ -1,0 +1,60 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// keptNote is the check of how a directory keeps what is set.
+const keptNote = "kept as"
+
+// checkStored says how the directory keeps what is set: by its configuration,
+// or else by the passwords that are there. What shows neither is said, too:
+// whoever may read userPassword has each new one where it is kept as it is, and
+// the campaign sees that no sooner than the listing's search, or not at all.
+func (c *conn) checkStored(ctx context.Context, config, scheme, usual string, add addCheck) {
+	const mend = "set a scheme that hashes before the run, or accept it: accept: - {directory: …, finding: stored-as-sent, reason: …}"
+	entries, err := c.read(ctx, config, ldap.ScopeBaseObject, "(objectClass=*)", "objectClass", scheme)
+	if err == nil && len(entries) == 1 && len(entries[0].GetEqualFoldAttributeValues("objectClass")) > 0 {
+		if name := entries[0].GetEqualFoldAttributeValue(scheme); name != "" || usual != "" {
+			if name == "" {
+				name = usual
+			}
+			clear := Stored{Scheme: strings.ToUpper(strings.Trim(strings.Fields(name)[0], "{}"))}.Clear()
+			add(keptNote, !clear, fmt.Sprintf("new passwords are kept as %s (%s in %s)%s", name, scheme, config, asTheyAre(clear)), mend)
+			return
+		}
+	}
+	req := ldap.NewSearchRequest(c.server.client.conf.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, sampled, 10, false, "(userPassword=*)", []string{"userPassword"}, nil)
+	var res *ldap.SearchResult
+	_ = c.do(ctx, "look at how passwords are kept", func(l *ldap.Conn) (err error) {
+		res, err = l.Search(req)
+		return err
+	})
+	var seen []Stored
+	if res != nil {
+		for _, e := range res.Entries {
+			seen = append(seen, storedValues(e.GetEqualFoldAttributeValues("userPassword"))...)
+		}
+	}
+	if len(seen) > 0 {
+		if slices.ContainsFunc(seen, Stored.Clear) {
+			add(keptNote, true, fmt.Sprintf("of %d passwords that bind.dn is shown, some are kept as they were written, perhaps before it hashed; whether it hashes new ones is not shown (%s in %s)", len(seen), scheme, config), notChecked)
+		} else {
+			add(keptNote, true, fmt.Sprintf("the %d passwords that bind.dn is shown are hashed", len(seen)), "")
+		}
+		return
+	}
+	add(keptNote, true, fmt.Sprintf("neither %s (%s) nor a userPassword is shown to bind.dn, so how new passwords are kept is not known: kept as they are (CLEAR, {CLEARTEXT}), whoever may read userPassword, a backup or a log of changes has each", scheme, config), notChecked)
+}
+
+func asTheyAre(clear bool) string {
+	if clear {
+		return ": as they are, for whoever may read userPassword, a backup or a log of changes"
+	}
+	return ""
+}
