@@ -37,8 +37,9 @@ type Accept struct {
 }
 
 // Outdated says what a accepts, and why that does not answer what a login may
-// have made at a place in Vault, or is empty. A word without its time, or from a time at which the
-// device was in foreign hands, says nothing of what a thief made after it.
+// have made at a place in Vault, or is empty. A word without its time, or from
+// a time at which the device was in foreign hands, says nothing of what a thief
+// made after it.
 func (c *Campaign) Outdated(a Accept) string {
 	until := c.inForeignHandsUntil()
 	switch {

@@ -72,7 +72,8 @@ var scenes = []struct {
 	// Two ends by two people, of whom one gives his to the other. People wake
 	// it, and its own timer does.
 	{name: "people", people: true, when: waitsForPeople, during: peopleDoIt},
-	// The same, by a version that answers once what was given on is handed over.
+	// The same, by a version that answers once what was given on is handed
+	// over.
 	{name: "given", people: true, when: waitsForPeople, during: peopleDoIt},
 	{name: "watched", people: true, watched: true, when: waitsForPeople, during: func(ctx context.Context, s *stage) error {
 		s.device.Answer()

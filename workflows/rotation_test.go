@@ -100,7 +100,8 @@ func TestAnActivityThatGivesUpLeavesItsBatchOpen(t *testing.T) {
 }
 
 // What a process sent that nobody heard of again may still arrive: the next
-// Apply that looks is told so, and if none does, whoever takes over has to wait.
+// Apply that looks is told so, and if none does, whoever takes over has to
+// wait.
 func TestWhatEndedWithoutAnAnswerIsDoubtedUntilItIsHeardOf(t *testing.T) {
 	for _, row := range []struct {
 		name    string

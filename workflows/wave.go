@@ -132,8 +132,8 @@ func (w *wave) dispatch(ctx workflow.Context, todo batchTodo, finishing bool) {
 }
 
 // remember notes what a later pass would forget: that the new value may be in
-// force, or on its way, which server contradicted itself, and what came before the staging of
-// a new attempt.
+// force, or on its way, which server contradicted itself, and what came before
+// the staging of a new attempt.
 func remember(open, before []wire.OpenItem) {
 	was := map[int]wire.OpenItem{}
 	for _, b := range before {

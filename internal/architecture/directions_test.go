@@ -37,8 +37,8 @@ var layers = [][]string{
 	// One outside system each, none knows another; what Rollcall keeps in
 	// Vault.
 	{"internal/kind", "internal/vault/ownmount", "internal/vault/minted", "internal/directory", "internal/postgres", "internal/device", "internal/ledger", "internal/password", "internal/fairqueue", "internal/door/*"},
-	// What the kinds of account in a directory do alike; a door of a database is
-	// asked with what its authority is asked with.
+	// What the kinds of account in a directory do alike; a door of a database
+	// is asked with what its authority is asked with.
 	{"internal/kind/diraccount", "internal/door/database"},
 	// A kind knows its authority and no other kind; set-up knows the own mount;
 	// what crosses Temporal is nouns, steps and events of the ledger.

@@ -22,8 +22,8 @@ var tries = []int{8, 16, 32, 64}
 type options struct {
 	n      int // accounts for each way
 	domain int // in Active Directory; 0 leaves that out
-	// rounds in which the ways take turns, so that a machine that gets slower or
-	// faster meanwhile does it to all of them.
+	// rounds in which the ways take turns, so that a machine that gets slower
+	// or faster meanwhile does it to all of them.
 	rounds int
 	audit  bool
 	beside string // checkout of another version; empty: none

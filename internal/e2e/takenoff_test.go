@@ -94,8 +94,8 @@ func TestACredentialThatIsTakenOffTheRollBehindItsBackIsNoCleanEnd(t *testing.T)
 			require.Equal(t, &ledger.End{Complete: true, Clean: true}, u.ledger().End)
 		})
 	}
-	// The answers: a campaign goes on with those that it began with, which are in
-	// its ledger, and the next one does not begin without them.
+	// The answers: a campaign goes on with those that it began with, which are
+	// in its ledger, and the next one does not begin without them.
 	f := &fate{people: &people{u, e.Vault.Client()}, scythe: s}
 	f.dies("answers", moment{path: "data/staging/", victim: "worker"}, u, "run")
 	answers := filepath.Join(e.Dir, "answers.yaml")

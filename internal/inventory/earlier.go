@@ -47,8 +47,8 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	return nil
 }
 
-// giveSubjects gives back the account of what an earlier listing kept and did not find:
-// its roll has the account's id in that of the credential alone.
+// giveSubjects gives back the account of what an earlier listing kept and did
+// not find: its roll has the account's id in that of the credential alone.
 func giveSubjects(last *ownmount.LastRoll) {
 	if last == nil {
 		return

@@ -32,9 +32,9 @@ type Authorities struct {
 	// Kept are readings of what Vault's engines keep that this look may share.
 	// Nil: there are none.
 	Kept *Kept
-	// Asks offers a value to an account once, where what follows sets something:
-	// a listing that changes nothing costs nobody a wrong login. Nil: nobody is
-	// asked.
+	// Asks offers a value to an account once, where what follows sets
+	// something: a listing that changes nothing costs nobody a wrong login.
+	// Nil: nobody is asked.
 	Asks func(ctx context.Context, c credential.Credential, value credential.Secret) (takes bool, why string)
 	// Saw is told what each path that is read holds, and when it was asked.
 	// Nil: no value leaves the listing. It may be called by several at once.

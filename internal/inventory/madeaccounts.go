@@ -92,8 +92,8 @@ func (l *lister) groupCouldHaveMade(ctx context.Context, p *preview, at *authMou
 	return nil
 }
 
-// powersOf reads policies by their names, and gives their texts too. unknown says what is not known of
-// them; empty: all is.
+// powersOf reads policies by their names, and gives their texts too. unknown
+// says what is not known of them; empty: all is.
 func (p *preview) powersOf(ctx context.Context, policies []string) (found []powers.Power, texts []string, unknown string, err error) {
 	var hidden []string
 	for _, name := range append([]string{"default"}, policies...) {

@@ -227,8 +227,8 @@ func (m *merger) resettersFirst(drafts []*draft, at map[*draft]spot, leading int
 			if l == nil {
 				continue
 			}
-			// What another account's secret shows of it is destroyed once that one
-			// is dead, so it goes before the rest too.
+			// What another account's secret shows of it is destroyed once that
+			// one is dead, so it goes before the rest too.
 			if (l.resets || len(l.Alike) > 0) && at[l] == rest {
 				at[l] = first
 			}

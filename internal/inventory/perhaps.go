@@ -12,9 +12,10 @@ import (
 
 // A path of which it is not certain whose it is may be the one that an
 // account's consumers read: a name there means several accounts, or none any
-// more, or nothing but a "username" beside the password says whose it is. Were the account given a
-// new value at a path of Rollcall's own meanwhile, they would be cut off, and
-// the report would say that Vault had never held the password.
+// more, or nothing but a "username" beside the password says whose it is. Were
+// the account given a new value at a path of Rollcall's own meanwhile, they
+// would be cut off, and the report would say that Vault had never held the
+// password.
 
 // calledSo are drafts with an account, by authority and every name that a
 // secret may call it.

@@ -118,7 +118,8 @@ func TestAnAccountOfTheSameNameAtAnotherAuthorityIsAskedAndRotatedIfItTakesTheSt
 	require.Empty(t, got["appdb/16387"].Problem)
 	require.Empty(t, byName(roll)[slapd.AccountDN("bystander0001")].Problem, "the directory's account of a role's name as well")
 
-	// A person answers: this one has nothing to do with it, those are left alone.
+	// A person answers: this one has nothing to do with it, those are left
+	// alone.
 	c.Exclude = []config.Exclude{{Account: "16387", Reason: "another person"}}
 	c.Accept = []config.Accept{{Directory: "appdb", Finding: credential.FindingSameName, Reason: "they were looked at"}}
 	roll = list(asks)

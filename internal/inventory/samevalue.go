@@ -133,8 +133,8 @@ func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*crede
 	return values, places, nil
 }
 
-// namesAccepted reports whether a person accepts that accounts of that authority
-// which could not be asked are left alone.
+// namesAccepted reports whether a person accepts that accounts of that
+// authority which could not be asked are left alone.
 func (l *lister) namesAccepted(n *namesake) bool {
 	if n.open == "" {
 		return false

@@ -30,8 +30,8 @@ type vaultUse struct {
 	// write is what a person writes at the place after a rotation, where Vault
 	// binds; empty: bindpass.
 	write string
-	// by is the authority that binds with it elsewhere, where that is not Vault,
-	// and mend what a person does there after a rotation.
+	// by is the authority that binds with it elsewhere, where that is not
+	// Vault, and mend what a person does there after a rotation.
 	by, mend string
 	// unsure is the question where the place may be about another authority's
 	// account of that name; empty: it is about this one.

@@ -24,8 +24,8 @@ type ProFTPDOptions struct {
 	Directory *Slapd
 }
 
-// ProFTPD is a running FTP server: with AUTH TLS for who asks for it (ftp), with
-// no login without it (strict), and over TLS (ftps).
+// ProFTPD is a running FTP server: with AUTH TLS for who asks for it (ftp),
+// with no login without it (strict), and over TLS (ftps).
 
 type ProFTPD struct {
 	opts  ProFTPDOptions

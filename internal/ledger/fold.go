@@ -253,7 +253,8 @@ func (c *CredentialState) reopen(index uint64, e Entry) {
 	c.Outcome, c.Index = IsException, index
 }
 
-// deadAt is when the last server and the last door had shown the old value dead.
+// deadAt is when the last server and the last door had shown the old value
+// dead.
 func deadAt(e Entry) time.Time {
 	var last time.Time
 	seen := func(text string) {

@@ -32,7 +32,8 @@ func List(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 type Beside struct {
 	Kept *inventory.Kept // what was read ahead
 	Saw  func(p credential.Path, live vault.Live, asked time.Time)
-	// Offered is what accounts refused of late. Nil: nobody is offered anything.
+	// Offered is what accounts refused of late. Nil: nobody is offered
+	// anything.
 	Offered *Offered
 }
 

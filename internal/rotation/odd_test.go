@@ -79,16 +79,17 @@ func TestAStalePassphraseKeepsItsAccountOpenOnlyIfItIsItsOnlyPlace(t *testing.T)
 	}
 }
 
-// TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept: accounts that were there
-// before the policy have no pwdChangedTime, and each wrong login moves their
-// entryCSN, so that the mark alone does not show that nothing was set.
+// TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept: accounts that were
+// there before the policy have no pwdChangedTime, and each wrong login moves
+// their entryCSN, so that the mark alone does not show that nothing was set.
 func TestWrongLoginsAreRationedWhereNoTimeOfAChangeIsKept(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{MaxFailure: 5}})
 	for i, stale := range []string{`<ldap user="a" password="b"/>`, "an old one"} {
 		c := r.credential(i)
 		r.admin(r.slapd, func(conn *ldap.Conn) error {
-			// Relax Rules (draft-zeilenga-ldap-relax): what the server alone writes.
+			// Relax Rules (draft-zeilenga-ldap-relax): what the server alone
+			// writes.
 			m := ldap.NewModifyRequest(c.Name, []ldap.Control{ldap.NewControlString("1.3.6.1.4.1.4203.666.5.12", true, "")})
 			m.Delete("pwdChangedTime", nil)
 			return conn.Modify(m)

@@ -13,8 +13,9 @@ import (
 )
 
 // restage throws away a staged value that is not in force and will not be, and
-// stages another; one that is in force and spent becomes an old value. The intent for it must be recorded before it is set, so
-// this pass ends here. code is what was found, if anything.
+// stages another; one that is in force and spent becomes an old value. The
+// intent for it must be recorded before it is set, so this pass ends here. code
+// is what was found, if anything.
 func (j *job) restage(ctx context.Context, code credential.FindingCode) error {
 	j.step = protocol.Stage
 	if err := j.noteLate(ctx); err != nil {

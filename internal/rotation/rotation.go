@@ -69,12 +69,12 @@ type Rotator struct {
 	// after it had sent the staged value and before it could say so.
 	Retried bool
 
-	// Unheard are credentials, by ID, of which that is so in an earlier pass: the
-	// activity that had them ended without an answer.
+	// Unheard are credentials, by ID, of which that is so in an earlier pass:
+	// the activity that had them ended without an answer.
 	Unheard map[string]bool
 
-	// BeforeSet says why nothing is set that is not in force already, or is nil:
-	// the compromised device is back. Nil: nobody looks.
+	// BeforeSet says why nothing is set that is not in force already, or is
+	// nil: the compromised device is back. Nil: nobody looks.
 	BeforeSet func(context.Context) *protocol.Stop
 
 	// Again: Clean may have been tried before, here or by another process.

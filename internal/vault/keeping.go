@@ -30,8 +30,8 @@ type Keeping struct {
 	// Versions is how many are kept.
 	Versions int
 
-	// Older are the versions before the present one that can be read, the newest
-	// first.
+	// Older are the versions before the present one that can be read, the
+	// newest first.
 	Older []int
 
 	// Unseen are settings that our login may not read: of the secret, of its

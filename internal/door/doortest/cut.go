@@ -14,9 +14,9 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Cut logs in once with value over clear text (at), which is answered truth, and
-// then once for each byte that the server sent, to one that says the same and
-// breaks off after that byte. No piece of an answer is another verdict.
+// Cut logs in once with value over clear text (at), which is answered truth,
+// and then once for each byte that the server sent, to one that says the same
+// and breaks off after that byte. No piece of an answer is another verdict.
 func (s Subject) Cut(t *testing.T, at door.Settings, value credential.Secret, truth protocol.Reply) {
 	t.Helper()
 	r := record(t, at.Address)

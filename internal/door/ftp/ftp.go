@@ -28,7 +28,7 @@ func Open(s door.Settings) *FTP { return &FTP{s} }
 // Ask is door.Door.
 func (d *FTP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	switch {
-	case login == "" || value.IsZero() || strings.ContainsAny(login+value.Reveal(), "\r\n\x00\xff"):
+	case login == "" || value.IsZero() || strings.ContainsAny(login+value.Reveal(), "\r\n\x00"), strings.IndexByte(login+value.Reveal(), 0xff) >= 0:
 		// \xff is a command of Telnet (RFC 959, 5.3.1).
 		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or a character that FTP cannot carry"}
 	case strings.EqualFold(login, "anonymous"), strings.EqualFold(login, "ftp"):

@@ -161,8 +161,8 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 }
 
 // What servers that no test here starts say: the sub-codes of domain
-// controllers (Samba 4.17 was tried: 52e, 533, 701, 773 and 775), and results of
-// RFC 4511.
+// controllers (Samba 4.17 was tried: 52e, 533, 701, 773 and 775), and results
+// of RFC 4511.
 func TestWhatResultsMean(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]protocol.Reply{

@@ -70,28 +70,36 @@ func (s *office) change(t *testing.T, uid, attribute string, values ...string) {
 // Each cell of the tables of IMAP and POP3, in both ways of securing them.
 func TestWhatAMailServersAnswersMean(t *testing.T) {
 	t.Parallel()
-	s := newOffice(t, lab.DovecotOptions{})
+	s := newOffice(t, lab.DovecotOptions{AtOnce: true})
 	right := func(uid string) credential.Secret { return credential.NewSecret(s.directory.SeededPassword(uid)) }
 	wrong := credential.NewSecret("not-" + s.directory.SeededPassword("svc-0001"))
-	for _, kind := range []string{"imap", "imaps", "pop3", "pop3s"} {
+	s.change(t, "svc-0002", "title", "closed") // the field nologin
+	kinds := []string{"imap", "imaps", "pop3", "pop3s"}
+	ask := func(t *testing.T, kind, login string, value credential.Secret) protocol.Reply {
+		at := s.settings(kind)
+		var d door.Door = OpenIMAP(at)
+		if kind[:3] == "pop" {
+			d = OpenPOP3(at)
+		}
+		r := d.Ask(t.Context(), login, value)
+		t.Logf("%s: %s", login, r.Code)
+		return r.Reply
+	}
+	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			at := s.settings(kind)
-			var d door.Door = OpenIMAP(at)
-			if kind[:3] == "pop" {
-				d = OpenPOP3(at)
+			require.Equal(t, protocol.Accepted, ask(t, kind, "svc-0001", right("svc-0001")))
+			require.Equal(t, protocol.Refused, ask(t, kind, "svc-0001", wrong))
+			require.Equal(t, protocol.Accepted, ask(t, kind, "svc-0001", right("svc-0001")))
+			require.Equal(t, protocol.Refused, ask(t, kind, "nobody-of-that-name", wrong))
+			require.Equal(t, protocol.Refused, ask(t, kind, "svc-0002", wrong))
+			if kind[:4] == "imap" {
+				require.Equal(t, protocol.Restricted, ask(t, kind, "svc-0002", right("svc-0002")), "the value was right")
 			}
-			ask := func(login string, value credential.Secret) protocol.Reply {
-				r := d.Ask(t.Context(), login, value)
-				t.Logf("%s: %s", login, r.Code)
-				return r.Reply
-			}
-			require.Equal(t, protocol.Accepted, ask("svc-0001", right("svc-0001")))
-			require.Equal(t, protocol.Refused, ask("svc-0001", wrong))
-			require.Equal(t, protocol.Accepted, ask("svc-0001", right("svc-0001")))
-			require.Equal(t, protocol.Refused, ask("nobody-of-that-name", wrong))
-			_, err := d.Software(t.Context())
-			require.NoError(t, err)
 		})
+	}
+	require.NoError(t, s.directory.Stop(t.Context()))
+	for _, kind := range kinds {
+		require.Equal(t, protocol.Unreachable, ask(t, kind, "svc-0001", right("svc-0001")), "its directory is down: %s", kind)
+		require.Equal(t, protocol.Unreachable, ask(t, kind, "svc-0001", wrong), "its directory is down: %s", kind)
 	}
 }

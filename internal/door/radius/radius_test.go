@@ -183,7 +183,8 @@ func TestWhatIsNotSignedIsNoVerdict(t *testing.T) {
 		return many
 	}, time.Second), "and not for ever")
 
-	// The request's own Message-Authenticator holds, and is the first attribute.
+	// The request's own Message-Authenticator holds, and is the first
+	// attribute.
 	require.Equal(t, protocol.Accepted, ask(func(q []byte) [][]byte {
 		blank := append([]byte(nil), q...)
 		clear(blank[22:38])

@@ -103,8 +103,8 @@ func TestWhatAWebServersAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", wrong), "500")
 }
 
-// mod_ldap as it comes keeps accepted values: the old one is taken until the new
-// one has logged in once, which a sandwich does first.
+// mod_ldap as it comes keeps accepted values: the old one is taken until the
+// new one has logged in once, which a sandwich does first.
 func TestAnOldValueIsTakenUntilTheNewOneLogsIn(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, true)

@@ -130,8 +130,9 @@ func (a *Authority) Set(ctx context.Context, acc kind.Account, new, old credenti
 // Try binds once as the account. Servers answer alike for a wrong password, for
 // one that is gone, and slapd for a locked one too; ns-slapd does for the
 // refusal that locks. So a refusal is believed only after a look at the entry
-// on the same server, and so is a lock: ns-slapd answers the same (19) where its
-// rules for temporary passwords, or disuse, keep an account from logging in.
+// on the same server, and so is a lock: ns-slapd answers the same (19) where
+// its rules for temporary passwords, or disuse, keep an account from logging
+// in.
 func (a *Authority) Try(ctx context.Context, server string, acc kind.Account, value credential.Secret) (protocol.Reply, error) {
 	answer, self, err := a.Dir.Login(ctx, server, acc.Name, acc.Subject, value)
 	if err == nil && answer == protocol.Accepted && server == a.Servers()[0] {

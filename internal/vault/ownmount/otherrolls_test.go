@@ -12,7 +12,8 @@ import (
 )
 
 // What is open on the roll of another device is told, whole; of the rest the
-// ids are enough, and no page of it pushes one of this campaign's out of memory.
+// ids are enough, and no page of it pushes one of this campaign's out of
+// memory.
 func TestOfAnotherDevicesRollWhatIsOpenIsRead(t *testing.T) {
 	worker, admin, c := restricted(t, vault.WorkerPolicy)
 	ctx := t.Context()
