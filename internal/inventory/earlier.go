@@ -199,6 +199,7 @@ func (l *lister) sayUnnamed(ctx context.Context, roll *credential.Roll) error {
 		kept := last.Dead != nil && was.Subject == "" && !onlyListed(was) // or its path is on the roll by another name
 		switch {
 		case known[was.ID], isOwn, kept, was.Problem == credential.SameName, onlyNamed(was):
+		case was.Kind.OnlyEnds() && last.Dead[was.ID]: // that it is gone was the end that was wanted
 		case namedBy(was.Reasons, same) && was.Subject != "":
 			missing = append(missing, was)
 		default:
