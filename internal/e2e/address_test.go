@@ -64,7 +64,9 @@ func TestANameOfTwoAddressesIsTwoServersInRollLedgerAndProof(t *testing.T) {
 	u.must("ledger", "verify")
 	requireConsumersServed(t, e)
 
-	u.must("run")
+	next := u.run("run")
+	require.Equal(t, 2, next.code, "the second machine may have the stolen values: %s", next.out)
+	require.Contains(t, next.out, "more-servers")
 	require.Equal(t, map[string][]string{"corp": {name}}, u.ledger().Servers, "the next campaign looks afresh")
 	require.Contains(t, u.must("ledger", "cat"), "corp is "+name+" (127.0.0.1)", "where a name of one address was asked")
 }

@@ -46,7 +46,7 @@ func TestADomainControllerThatIsCutOffKeepsItsCredentialsOpenUntilItFollows(t *t
 		u := u.in(t)
 		stealAgain(t, e)
 		proxy := ldapProxy(t, e, e.Domain.LDAPS())
-		u = u.edited(e.Domain.LDAPS(), proxy.URL()).edited("batch: 6", "batch: 20, concurrency: 1")
+		u = u.edited(e.Domain.LDAPS(), proxy.URL()).edited(cut.far, cut.far+"\n    formerly: ["+e.Domain.LDAPS()+"]").edited("batch: 6", "batch: 20, concurrency: 1")
 		const followed = 3
 		reached, release := atReset(proxy, 2*followed+1)
 		t.Cleanup(release)
