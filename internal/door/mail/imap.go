@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -61,7 +60,7 @@ func (d *IMAP) Software(ctx context.Context) (string, error) {
 	if err != nil || id == nil {
 		return "", nil
 	}
-	return line(strings.TrimSpace(id.Name + " " + id.Version)), nil
+	return conn.Line(id.Name + " " + id.Version), nil
 }
 
 func (d *IMAP) open(ctx context.Context) (*imapclient.Client, func(), error) {
@@ -137,15 +136,4 @@ var imapCodes = map[imap.ResponseCode]protocol.Reply{
 	imap.ResponseCodeInUse:       protocol.Unreachable,
 	imap.ResponseCodeLimit:       protocol.TooMany,
 	imap.ResponseCodeServerBug:   protocol.Unreachable,
-}
-
-// line is a text of a server's for people: one printable line, and short.
-func line(text string) string {
-	out := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, text)
-	return out[:min(len(out), 80)]
 }

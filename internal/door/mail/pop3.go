@@ -52,7 +52,7 @@ func (d *POP3) Software(ctx context.Context) (string, error) {
 		return "", errors.New(conn.Trouble(err))
 	}
 	defer done()
-	return line(strings.TrimPrefix(greeting, "+OK ")), nil
+	return conn.Line(strings.TrimPrefix(greeting, "+OK ")), nil
 }
 
 func (d *POP3) open(ctx context.Context) (c *lines, greeting string, done func(), err error) {

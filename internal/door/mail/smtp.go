@@ -57,7 +57,7 @@ func (d *SMTP) Software(ctx context.Context) (string, error) {
 		return "", errors.New(conn.Trouble(err))
 	}
 	_, said, _ := strings.Cut(text, " ")
-	return line(said), nil
+	return conn.Line(said), nil
 }
 
 func (d *SMTP) open(ctx context.Context) (*smtp.Client, func(), error) {
