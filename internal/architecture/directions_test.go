@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/protocol"},
 	// What any authority is, as settings and opened; what the text of policies
 	// gives; what a device can hold.
-	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
+	{"internal/authority", "internal/vault/powers", "internal/directory/adacl", "internal/directory/adlogin", "internal/directory/ldapacl", "internal/profile", "internal/people", "internal/door"},
 	// A section of the campaign file, which config reads; the connection over
 	// which a door is asked.
 	{"internal/*/settings", "internal/door/conn"},

@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/directory/adacl"
+	"rollcall/internal/directory/adlogin"
 	"rollcall/internal/protocol"
 )
 
@@ -74,25 +75,6 @@ func (activeDirectory) searchControls() []ldap.Control {
 	return []ldap.Control{ldap.NewControlString(domainScope, false, "")}
 }
 
-// loginError is the Win32 error in a refused bind: "80090308: LdapErr: DSID-…,
-// comment: AcceptSecurityContext error, data 52e, v…".
-var loginError = regexp.MustCompile(`, data ([0-9a-fA-F]+),`)
-
-// loginErrors are the Win32 errors ([MS-ERREF] 2.2) that a domain controller
-// gives. All but 52e, 525 and 775 come only after the right password.
-var loginErrors = map[string]protocol.Reply{
-	"52e": protocol.Refused,         // ERROR_LOGON_FAILURE
-	"525": protocol.Gone,            // ERROR_NO_SUCH_USER
-	"52f": protocol.NotThisWay,      // ERROR_ACCOUNT_RESTRICTION: Protected Users, for right and wrong values alike (Samba 4.17 tried)
-	"530": protocol.Restricted,      // ERROR_INVALID_LOGON_HOURS
-	"531": protocol.Restricted,      // ERROR_INVALID_WORKSTATION
-	"532": protocol.PasswordExpired, // ERROR_PASSWORD_EXPIRED
-	"533": protocol.Disabled,        // ERROR_ACCOUNT_DISABLED
-	"701": protocol.Expired,         // ERROR_ACCOUNT_EXPIRED
-	"773": protocol.PasswordExpired, // ERROR_PASSWORD_MUST_CHANGE
-	"775": protocol.Locked,          // ERROR_ACCOUNT_LOCKED_OUT
-}
-
 // refusedLogin takes nothing but 52e for a wrong password: without a sub-code,
 // from a proxy in between for example, a refusal could mean anything.
 func (activeDirectory) refusedLogin(s *server, err error) (protocol.Reply, error) {
@@ -103,14 +85,14 @@ func (activeDirectory) refusedLogin(s *server, err error) (protocol.Reply, error
 	if !errors.As(err, &le) || le.Err == nil {
 		return "", fmt.Errorf("bind at %s is refused without a reason", s.name)
 	}
-	code := loginError.FindStringSubmatch(le.Err.Error())
-	if code == nil {
+	refusal, found := adlogin.Read(le.Err.Error())
+	switch {
+	case !found:
 		return "", fmt.Errorf("bind at %s is refused and the sub-code that says why is missing, so the refusal proves nothing; connect to the domain controllers themselves, not through a proxy", s.name)
+	case refusal.Reply == "":
+		return "", fmt.Errorf("bind at %s is refused with sub-code %s, which says nothing about the password", s.name, refusal.Code)
 	}
-	if answer, ok := loginErrors[strings.ToLower(code[1])]; ok {
-		return answer, nil
-	}
-	return "", fmt.Errorf("bind at %s is refused with sub-code %s, which says nothing about the password", s.name, code[1])
+	return refusal.Reply, nil
 }
 
 func (activeDirectory) beforeReset(context.Context, *conn, string) error { return nil }

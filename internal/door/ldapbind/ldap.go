@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"rollcall/internal/credential"
+	"rollcall/internal/directory/adlogin"
 	"rollcall/internal/door"
 	"rollcall/internal/door/conn"
 	"rollcall/internal/protocol"
@@ -142,11 +142,11 @@ func refusal(err error, policy int8) door.Said {
 		// 389 Directory Server's nsAccountLock, for right and wrong values.
 		return door.Said{Reply: protocol.Disabled, Code: "53, the policy says: account locked"}
 	}
-	answer, known := results[code]
+	reply, known := results[code]
 	if !known {
-		answer = protocol.NotThisWay
+		reply = protocol.NotThisWay
 	}
-	return door.Said{Reply: answer, Code: fmt.Sprint(code)}
+	return door.Said{Reply: reply, Code: fmt.Sprint(code)}
 }
 
 // results are those of a bind besides 49 and 53 (RFC 4511, appendix A). What is
@@ -186,35 +186,18 @@ func invalidCredentials(err error, policy int8) door.Said {
 	if !strings.Contains(text, "AcceptSecurityContext") {
 		return door.Said{Reply: protocol.Refused, Code: "49"}
 	}
-	sub := subCode.FindStringSubmatch(text)
-	if sub == nil {
+	sub, found := adlogin.Read(text)
+	reply := sub.Reply
+	switch {
+	case !found:
 		return door.Said{Reply: protocol.NotThisWay, Code: "49 without a sub-code"}
+	case sub.Reply == "":
+		reply = protocol.NotThisWay
+	case sub.Right && sub.Reply != protocol.PasswordExpired:
+		// Whatever keeps the account out, the door takes the value still.
+		reply = protocol.Restricted
 	}
-	answer, known := subCodes[strings.ToLower(sub[1])]
-	if !known {
-		answer = protocol.NotThisWay
-	}
-	return door.Said{Reply: answer, Code: "49 data " + strings.ToLower(sub[1])}
-}
-
-// subCode: "80090308: LdapErr: DSID-…, comment: AcceptSecurityContext error,
-// data 52e, v…".
-var subCode = regexp.MustCompile(`, data ([0-9a-fA-F]{1,8}),`)
-
-// subCodes are the Win32 errors ([MS-ERREF] 2.2) of a domain controller. All
-// but 52e, 525, 52f and 775 come only after the right value, so that it is
-// taken still, whatever keeps the account out.
-var subCodes = map[string]protocol.Reply{
-	"52e": protocol.Refused,         // ERROR_LOGON_FAILURE
-	"525": protocol.Gone,            // ERROR_NO_SUCH_USER
-	"52f": protocol.NotThisWay,      // ERROR_ACCOUNT_RESTRICTION
-	"530": protocol.Restricted,      // ERROR_INVALID_LOGON_HOURS
-	"531": protocol.Restricted,      // ERROR_INVALID_WORKSTATION
-	"532": protocol.PasswordExpired, // ERROR_PASSWORD_EXPIRED
-	"533": protocol.Restricted,      // ERROR_ACCOUNT_DISABLED
-	"701": protocol.Restricted,      // ERROR_ACCOUNT_EXPIRED
-	"773": protocol.PasswordExpired, // ERROR_PASSWORD_MUST_CHANGE
-	"775": protocol.Locked,          // ERROR_ACCOUNT_LOCKED_OUT
+	return door.Said{Reply: reply, Code: "49 data " + sub.Code}
 }
 
 // noPolicyError is go-ldap's mark of a control without an error. 0 is one:
