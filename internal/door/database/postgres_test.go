@@ -1,7 +1,6 @@
 package database
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -17,55 +16,42 @@ import (
 )
 
 type office struct {
-	t         *testing.T
-	ca        *lab.CA
-	accounts  []lab.Account
-	directory *lab.Slapd
-	server    *lab.Postgres
+	doortest.Office
+	server *lab.Postgres
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s := &office{t: t, accounts: lab.SeedAccounts("svc", 12)}
-	var err error
-	s.ca, err = lab.NewCA()
-	require.NoError(t, err)
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: s.ca, Accounts: lab.SeedAccounts("ldap", 1)})
-	require.NoError(t, err)
-	doortest.Stop(t, s.directory.Stop)
-	_, port, _ := strings.Cut(strings.TrimPrefix(s.directory.LDAP(), "ldap://"), ":")
-	s.server, err = lab.StartPostgres(ctx, lab.PostgresOptions{Dir: t.TempDir(), CA: s.ca, Accounts: s.accounts, HBA: []string{
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("ldap", 1)})}
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.Directory.LDAP(), "ldap://"), ":")
+	s.server = doortest.Start(t, lab.StartPostgres, lab.PostgresOptions{Dir: t.TempDir(), CA: s.CA, Accounts: lab.SeedAccounts("svc", 12), HBA: []string{
 		"host all svc0006 127.0.0.1/32 trust",
 		"host all svc0007 127.0.0.1/32 reject",
 		"hostssl all svc0008 127.0.0.1/32 cert",
 		"host all svc0009 127.0.0.1/32 password",
 		"host all svc0010 127.0.0.1/32 md5",
 		"host all svc0011 127.0.0.1/32 scram-sha-256",
-		fmt.Sprintf(`host all ldap0001 127.0.0.1/32 ldap ldapserver=127.0.0.1 ldapport=%s ldapprefix="uid=" ldapsuffix=",%s"`, port, s.directory.PeopleDN()),
+		fmt.Sprintf(`host all ldap0001 127.0.0.1/32 ldap ldapserver=127.0.0.1 ldapport=%s ldapprefix="uid=" ldapsuffix=",%s"`, port, s.Directory.PeopleDN()),
 	}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.server.Stop)
-	require.NoError(t, s.server.Exec(ctx, "ALTER ROLE svc0002 NOLOGIN", "ALTER ROLE svc0003 CONNECTION LIMIT 0", "ALTER ROLE svc0004 VALID UNTIL '2020-01-01'", "ALTER ROLE svc0005 PASSWORD NULL",
+	require.NoError(t, s.server.Exec(t.Context(), "ALTER ROLE svc0002 NOLOGIN", "ALTER ROLE svc0003 CONNECTION LIMIT 0", "ALTER ROLE svc0004 VALID UNTIL '2020-01-01'", "ALTER ROLE svc0005 PASSWORD NULL",
 		"CREATE ROLE ldap0001 LOGIN", "CREATE DATABASE shut", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC"))
 	return s
 }
 
 func (s *office) settings(database string) door.Settings {
-	return door.Settings{Type: "postgres", Address: fmt.Sprintf("127.0.0.1:%d", s.server.Port()), TLS: door.Types["postgres"].TLS[0], CA: string(s.ca.PEM), Database: database, Timeout: 30 * time.Second}
+	return door.Settings{Type: "postgres", Address: fmt.Sprintf("127.0.0.1:%d", s.server.Port()), TLS: door.Types["postgres"].TLS[0], CA: string(s.CA.PEM), Database: database, Timeout: 30 * time.Second}
 }
 
 func (s *office) right(uid string) credential.Secret {
 	return credential.NewSecret(s.server.SeededPassword(uid))
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 func TestWhatAPostgreSQLServersAnswersMean(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t)
-	ldap := credential.NewSecret(s.directory.SeededPassword("ldap0001"))
+	ldap := credential.NewSecret(s.Directory.SeededPassword("ldap0001"))
 	for _, row := range []struct {
 		role, database string
 		value          credential.Secret
@@ -101,7 +87,7 @@ func TestWhatAPostgreSQLServersAnswersMean(t *testing.T) {
 		require.Equal(t, protocol.NotThisWay, doortest.Ask(t, OpenPostgres(at), "svc0001", value))
 	}
 
-	require.NoError(t, s.directory.Stop(t.Context()))
+	require.NoError(t, s.Directory.Stop(t.Context()))
 	require.Equal(t, protocol.Refused, doortest.Ask(t, OpenPostgres(s.settings("")), "ldap0001", ldap), "a directory that is down is the same as wrong, so the new value is refused too")
 	s.server.Process().Pause()
 	at = s.settings("")

@@ -57,15 +57,6 @@ func Ask(t *testing.T, d door.Door, login string, value credential.Secret) proto
 	return r.Reply
 }
 
-// Stop ends a server of the lab with the test.
-func Stop(t *testing.T, end func(context.Context) error) {
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, end(ctx))
-	})
-}
-
 // Certificates: a door whose certificate is of another name, or of nobody's
 // trust, is asked nothing.
 func (s Subject) Certificates(t *testing.T) {

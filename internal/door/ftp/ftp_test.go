@@ -1,8 +1,6 @@
 package ftp
 
 import (
-	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -16,51 +14,27 @@ import (
 )
 
 type office struct {
-	t         *testing.T
-	ca        *lab.CA
-	directory *lab.Slapd
-	ftp       *lab.ProFTPD
+	doortest.Office
+	ftp *lab.ProFTPD
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s := &office{t: t}
-	var err error
-	s.ca, err = lab.NewCA()
-	require.NoError(t, err)
-	accounts := lab.SeedAccounts("svc-", 4)
-	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
-	accounts[2].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: s.ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.directory.Stop)
-	s.ftp, err = lab.StartProFTPD(ctx, lab.ProFTPDOptions{Dir: t.TempDir(), CA: s.ca, Directory: s.directory})
-	require.NoError(t, err)
-	doortest.Stop(t, s.ftp.Stop)
-	t.Cleanup(func() {
-		if text, _ := os.ReadFile(s.ftp.LogFile()); t.Failed() {
-			t.Logf("%s", text)
-		}
-	})
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{})}
+	s.ftp = doortest.Start(t, lab.StartProFTPD, lab.ProFTPDOptions{Dir: t.TempDir(), CA: s.CA, Directory: s.Directory})
 	return s
 }
 
 func (s *office) settings(kind string) door.Settings {
-	return door.Settings{Type: kind, Address: s.ftp.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Timeout: 30 * time.Second}
-}
-
-func (s *office) right(uid string) credential.Secret {
-	return credential.NewSecret(s.directory.SeededPassword(uid))
+	return door.Settings{Type: kind, Address: s.ftp.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.CA.PEM), Timeout: 30 * time.Second}
 }
 
 func (s *office) ask(at door.Settings, uid string, value credential.Secret) protocol.Reply {
-	s.t.Helper()
-	return doortest.Ask(s.t, Open(at), uid, value)
+	s.T.Helper()
+	return doortest.Ask(s.T, Open(at), uid, value)
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 func TestWhatAnFTPServersAnswersMean(t *testing.T) {
 	t.Parallel()
@@ -68,20 +42,20 @@ func TestWhatAnFTPServersAnswersMean(t *testing.T) {
 	clear := s.settings("ftp")
 	clear.TLS = door.ClearText
 	for name, at := range map[string]door.Settings{"ftp": s.settings("ftp"), "ftps": s.settings("ftps"), "clear text": clear} {
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), name)
 		require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong), name)
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), name)
 		require.Equal(t, protocol.Refused, s.ask(at, "nobody-of-that-name", wrong), "the same as wrong")
-		require.Equal(t, protocol.Refused, s.ask(at, "svc-0002", s.right("svc-0002")), "locked is the same as wrong")
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0003", s.right("svc-0003")), "must change, which a bind alone does not show")
+		require.Equal(t, protocol.Refused, s.ask(at, "svc-0002", s.Right("svc-0002")), "locked is the same as wrong")
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0003", s.Right("svc-0003")), "must change, which a bind alone does not show")
 		_, err := Open(at).Software(t.Context())
 		require.NoError(t, err)
 	}
 	strict := s.settings("ftp")
 	strict.Address = s.ftp.Address("strict")
-	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.Right("svc-0001")))
 	strict.TLS = door.ClearText
-	require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", s.right("svc-0001")), "TLS is required")
+	require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", s.Right("svc-0001")), "TLS is required")
 	require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", wrong), "TLS is required")
 
 	at := s.settings("ftp")
@@ -90,19 +64,19 @@ func TestWhatAnFTPServersAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}))
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.NewSecret("x\r\nPASS y")))
 
-	s.directory.Process().Pause()
+	s.Directory.Process().Pause()
 	at.Timeout = 500 * time.Millisecond
-	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")))
-	s.directory.Process().Resume()
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.Right("svc-0001")))
+	s.Directory.Process().Resume()
 	at.Timeout = 30 * time.Second
-	require.NoError(t, s.directory.Stop(t.Context()))
-	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", s.right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
+	require.NoError(t, s.Directory.Stop(t.Context()))
+	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", s.Right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
 }
 
 func TestNothingFoulIsAVerdict(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t)
-	subject := doortest.Subject{At: s.settings("ftps"), Login: "svc-0001", Value: s.right("svc-0001"),
+	subject := doortest.Subject{At: s.settings("ftps"), Login: "svc-0001", Value: s.Right("svc-0001"),
 		Open: func(d door.Settings) door.Door { return Open(d) }}
 	subject.Certificates(t)
 	subject.NotTLS(t)

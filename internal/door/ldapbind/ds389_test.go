@@ -1,7 +1,6 @@
 package ldapbind
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -24,15 +23,11 @@ import (
 // accounts.
 func TestWhatA389DirectoryServersAnswersMean(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	ca, err := lab.NewCA()
 	require.NoError(t, err)
-	s, err := lab.StartDS389(ctx, lab.DS389Options{Dir: filepath.Join(t.TempDir(), fmt.Sprintf("lab-%d-%s", os.Getpid(), rand.Text()[:6])), CA: ca,
+	s := doortest.Start(t, lab.StartDS389, lab.DS389Options{Dir: filepath.Join(t.TempDir(), fmt.Sprintf("lab-%d-%s", os.Getpid(), rand.Text()[:6])), CA: ca,
 		Accounts: lab.SeedAccounts("svc-", 6), Policy: lab.DS389Policy{MaxFailure: 3, MaxAge: 30 * 24 * time.Hour, MustChange: true}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.Stop)
-	admin, err := s.AdminConn(ctx)
+	admin, err := s.AdminConn(t.Context())
 	require.NoError(t, err)
 	defer admin.Close()
 	change := func(uid, attribute string, values ...string) {

@@ -1,7 +1,6 @@
 package ldapbind
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -19,61 +18,41 @@ import (
 
 func opened(s door.Settings) door.Door { return Open(s) }
 
-type office struct {
-	t         *testing.T
-	ca        *lab.CA
-	directory *lab.Slapd
-}
+type office struct{ doortest.Office }
 
 func newOffice(t *testing.T, tellsLocked bool) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ca, err := lab.NewCA()
-	require.NoError(t, err)
 	accounts := lab.SeedAccounts("svc-", 8)
 	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
 	accounts[2].ChangedAt = time.Now().Add(-40 * 24 * time.Hour)
 	accounts[3].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
-	s := &office{t: t, ca: ca}
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Policy: lab.SlapdPolicy{TellLocked: tellsLocked, MaxFailure: 100, MustChange: true}, Accounts: accounts})
-	require.NoError(t, err)
-	doortest.Stop(t, s.directory.Stop)
-	c, err := s.directory.AdminConn(ctx)
+	s := &office{doortest.NewOffice(t, lab.SlapdOptions{Policy: lab.SlapdPolicy{TellLocked: tellsLocked, MaxFailure: 100, MustChange: true}, Accounts: accounts})}
+	c, err := s.Directory.AdminConn(t.Context())
 	require.NoError(t, err)
 	defer c.Close()
-	m := ldap.NewModifyRequest("cn=default,ou=policies,"+s.directory.BaseDN(), nil)
+	m := ldap.NewModifyRequest("cn=default,ou=policies,"+s.Directory.BaseDN(), nil)
 	m.Replace("pwdMaxAge", []string{"2592000"})
 	require.NoError(t, c.Modify(m))
 	return s
 }
 
 func (s *office) proxy(o lab.SlapdProxyOptions) *lab.SlapdProxy {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	o.Dir, o.CA, o.Behind = s.t.TempDir(), s.ca, s.directory
-	p, err := lab.StartSlapdProxy(ctx, o)
-	require.NoError(s.t, err)
-	doortest.Stop(s.t, p.Stop)
-	return p
+	s.T.Helper()
+	o.Dir, o.CA, o.Behind = s.T.TempDir(), s.CA, s.Directory
+	return doortest.Start(s.T, lab.StartSlapdProxy, o)
 }
 
 func (s *office) settings(kind, url string) door.Settings {
 	address := strings.TrimPrefix(strings.TrimPrefix(url, "ldaps://"), "ldap://")
-	return door.Settings{Type: kind, Address: address, TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Timeout: 30 * time.Second}
-}
-
-func (s *office) right(uid string) credential.Secret {
-	return credential.NewSecret(s.directory.SeededPassword(uid))
+	return door.Settings{Type: kind, Address: address, TLS: door.Types[kind].TLS[0], CA: string(s.CA.PEM), Timeout: 30 * time.Second}
 }
 
 func (s *office) ask(at door.Settings, uid string, value credential.Secret) protocol.Reply {
-	s.t.Helper()
-	return doortest.Ask(s.t, Open(at), s.directory.AccountDN(uid), value)
+	s.T.Helper()
+	return doortest.Ask(s.T, Open(at), s.Directory.AccountDN(uid), value)
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 // Each cell of the table, in the three ways of securing it, without and with
 // ppolicy_use_lockout.
@@ -81,24 +60,24 @@ func TestWhatADirectorysAnswersMean(t *testing.T) {
 	t.Parallel()
 	for _, tell := range []bool{false, true} {
 		s := newOffice(t, tell)
-		clear := s.settings("ldap", s.directory.LDAP())
+		clear := s.settings("ldap", s.Directory.LDAP())
 		clear.TLS = door.ClearText
 		for name, at := range map[string]door.Settings{
-			"ldap": s.settings("ldap", s.directory.LDAP()), "ldaps": s.settings("ldaps", s.directory.LDAPS()), "clear text": clear,
+			"ldap": s.settings("ldap", s.Directory.LDAP()), "ldaps": s.settings("ldaps", s.Directory.LDAPS()), "clear text": clear,
 		} {
-			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), name)
 			require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong), name)
-			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), name)
+			require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), name)
 			require.Equal(t, protocol.Refused, s.ask(at, "nobody", wrong), "slapd hides who is there")
 			locked := protocol.Refused
 			if tell {
 				locked = protocol.Locked
 			}
-			require.Equal(t, locked, s.ask(at, "svc-0002", s.right("svc-0002")), name)
+			require.Equal(t, locked, s.ask(at, "svc-0002", s.Right("svc-0002")), name)
 			require.Equal(t, locked, s.ask(at, "svc-0002", wrong), name)
-			require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.right("svc-0003")), "the value was right")
+			require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.Right("svc-0003")), "the value was right")
 			require.Equal(t, protocol.Refused, s.ask(at, "svc-0003", wrong), name)
-			require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.right("svc-0004")), "the value was right")
+			require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.Right("svc-0004")), "the value was right")
 			require.Equal(t, protocol.Refused, s.ask(at, "svc-0004", wrong), name)
 			// Servers take these for an anonymous login.
 			require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}), name)
@@ -108,11 +87,11 @@ func TestWhatADirectorysAnswersMean(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "OpenLDAP", software)
 		}
-		s.directory.Process().Pause()
+		s.Directory.Process().Pause()
 		hangs := clear
 		hangs.Timeout = 300 * time.Millisecond
-		require.Equal(t, protocol.Unreachable, s.ask(hangs, "svc-0001", s.right("svc-0001")))
-		s.directory.Process().Resume()
+		require.Equal(t, protocol.Unreachable, s.ask(hangs, "svc-0001", s.Right("svc-0001")))
+		s.Directory.Process().Resume()
 	}
 }
 
@@ -121,32 +100,32 @@ func TestWhatAProxysAnswersMean(t *testing.T) {
 	s := newOffice(t, false)
 	plain := s.proxy(lab.SlapdProxyOptions{})
 	at := s.settings("ldaps", plain.Address("ldaps"))
-	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")))
 	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong))
-	require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.right("svc-0003")), "the policy's word comes through")
-	require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.right("svc-0004")), "the policy's word comes through")
+	require.Equal(t, protocol.PasswordExpired, s.ask(at, "svc-0003", s.Right("svc-0003")), "the policy's word comes through")
+	require.Equal(t, protocol.MustChange, s.ask(at, "svc-0004", s.Right("svc-0004")), "the policy's word comes through")
 
 	// Rules that ask for more than the door's settings: whatever the value.
 	strict := s.settings("ldap", s.proxy(lab.SlapdProxyOptions{Conf: []string{"security simple_bind=128"}}).Address("ldap"))
-	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Accepted, s.ask(strict, "svc-0001", s.Right("svc-0001")))
 	strict.TLS = door.ClearText
-	for _, value := range []credential.Secret{s.right("svc-0001"), wrong} {
+	for _, value := range []credential.Secret{s.Right("svc-0001"), wrong} {
 		require.Equal(t, protocol.NotThisWay, s.ask(strict, "svc-0001", value), "confidentiality required")
 		require.Equal(t, protocol.NotThisWay, s.ask(s.settings("ldaps", s.proxy(lab.SlapdProxyOptions{Conf: []string{"disallow bind_simple"}}).Address("ldaps")), "svc-0001", value), "unwilling to perform")
 	}
 
-	require.NoError(t, s.directory.Stop(t.Context()))
-	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")), "52")
+	require.NoError(t, s.Directory.Stop(t.Context()))
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.Right("svc-0001")), "52")
 	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", wrong), "52")
 }
 
 func TestNothingFoulIsAVerdict(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, false)
-	subject := doortest.Subject{At: s.settings("ldaps", s.directory.LDAPS()), Open: opened, Login: s.directory.AccountDN("svc-0001"), Value: s.right("svc-0001")}
+	subject := doortest.Subject{At: s.settings("ldaps", s.Directory.LDAPS()), Open: opened, Login: s.Directory.AccountDN("svc-0001"), Value: s.Right("svc-0001")}
 	subject.Certificates(t)
 	subject.NotTLS(t)
-	subject.At = s.settings("ldap", s.directory.LDAP())
+	subject.At = s.settings("ldap", s.Directory.LDAP())
 	subject.Certificates(t)
 	subject.Foul(t)
 	subject.At.TLS = door.ClearText
@@ -154,10 +133,10 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	subject.Foul(t, "\x30\x84\x7f\xff\xff\xff\x02\x84\x7f\xff\xff\xf0", "\x30\x80")
 	subject.Cut(t, subject.At, subject.Value, protocol.Accepted)
 	subject.Cut(t, subject.At, wrong, protocol.Refused)
-	subject.Login = s.directory.AccountDN("svc-0003")
-	subject.Cut(t, subject.At, s.right("svc-0003"), protocol.PasswordExpired)
-	subject.Login = s.directory.AccountDN("svc-0004")
-	subject.Cut(t, subject.At, s.right("svc-0004"), protocol.MustChange)
+	subject.Login = s.Directory.AccountDN("svc-0003")
+	subject.Cut(t, subject.At, s.Right("svc-0003"), protocol.PasswordExpired)
+	subject.Login = s.Directory.AccountDN("svc-0004")
+	subject.Cut(t, subject.At, s.Right("svc-0004"), protocol.MustChange)
 }
 
 // What servers that no test here starts say: the sub-codes of domain

@@ -25,7 +25,7 @@ func TestNothingFoulIsAVerdict(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			subject := doortest.Subject{At: s.settings(kind), Open: open, Login: "svc-0001", Value: credential.NewSecret(s.directory.SeededPassword("svc-0001"))}
+			subject := doortest.Subject{At: s.settings(kind), Open: open, Login: "svc-0001", Value: credential.NewSecret(s.Directory.SeededPassword("svc-0001"))}
 			subject.Certificates(t)
 			subject.NotTLS(t)
 			subject.Foul(t, "* OK ready\r\n", "+OK ready\r\n", "-ERR\r\n", "* OK [CAPABILITY IMAP4rev1", "* 1 EXISTS\r\n", "* OK x {100000000}\r\n")

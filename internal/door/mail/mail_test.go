@@ -1,8 +1,6 @@
 package mail
 
 import (
-	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -11,58 +9,36 @@ import (
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
+	"rollcall/internal/door/doortest"
 	"rollcall/internal/lab"
 	"rollcall/internal/protocol"
 )
 
 // office is a directory and a mail server in front of it.
 type office struct {
-	ca        *lab.CA
-	directory *lab.Slapd
-	mail      *lab.Dovecot
+	doortest.Office
+	mail *lab.Dovecot
 }
 
 func newOffice(t *testing.T, o lab.DovecotOptions) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ca, err := lab.NewCA()
-	require.NoError(t, err)
-	s := &office{ca: ca}
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: lab.SeedAccounts("svc-", 20)})
-	require.NoError(t, err)
-	t.Cleanup(stop(t, s.directory.Stop))
-	o.Dir, o.CA, o.Directory = t.TempDir(), ca, s.directory
-	s.mail, err = lab.StartDovecot(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(stop(t, s.mail.Stop))
-	t.Cleanup(func() {
-		if text, _ := os.ReadFile(s.mail.LogFile()); t.Failed() {
-			t.Logf("%s", text)
-		}
-	})
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{Accounts: lab.SeedAccounts("svc-", 20)})}
+	o.Dir, o.CA, o.Directory = t.TempDir(), s.CA, s.Directory
+	s.mail = doortest.Start(t, lab.StartDovecot, o)
 	return s
 }
 
-func stop(t *testing.T, end func(context.Context) error) func() {
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, end(ctx))
-	}
-}
-
 func (s *office) settings(kind string) door.Settings {
-	d := door.Settings{Type: kind, Address: s.mail.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Timeout: 30 * time.Second}
+	d := door.Settings{Type: kind, Address: s.mail.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.CA.PEM), Timeout: 30 * time.Second}
 	return d
 }
 
 func (s *office) change(t *testing.T, uid, attribute string, values ...string) {
 	t.Helper()
-	c, err := s.directory.AdminConn(t.Context())
+	c, err := s.Directory.AdminConn(t.Context())
 	require.NoError(t, err)
 	defer c.Close()
-	m := ldap.NewModifyRequest(s.directory.AccountDN(uid), nil)
+	m := ldap.NewModifyRequest(s.Directory.AccountDN(uid), nil)
 	m.Replace(attribute, values)
 	require.NoError(t, c.Modify(m))
 }
@@ -71,8 +47,8 @@ func (s *office) change(t *testing.T, uid, attribute string, values ...string) {
 func TestWhatAMailServersAnswersMean(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, lab.DovecotOptions{AtOnce: true})
-	right := func(uid string) credential.Secret { return credential.NewSecret(s.directory.SeededPassword(uid)) }
-	wrong := credential.NewSecret("not-" + s.directory.SeededPassword("svc-0001"))
+	right := func(uid string) credential.Secret { return credential.NewSecret(s.Directory.SeededPassword(uid)) }
+	wrong := credential.NewSecret("not-" + s.Directory.SeededPassword("svc-0001"))
 	s.change(t, "svc-0002", "title", "closed") // the field nologin
 	kinds := []string{"imap", "imaps", "pop3", "pop3s"}
 	ask := func(t *testing.T, kind, login string, value credential.Secret) protocol.Reply {
@@ -97,7 +73,7 @@ func TestWhatAMailServersAnswersMean(t *testing.T) {
 			}
 		})
 	}
-	require.NoError(t, s.directory.Stop(t.Context()))
+	require.NoError(t, s.Directory.Stop(t.Context()))
 	for _, kind := range kinds {
 		require.Equal(t, protocol.Unreachable, ask(t, kind, "svc-0001", right("svc-0001")), "its directory is down: %s", kind)
 		require.Equal(t, protocol.Unreachable, ask(t, kind, "svc-0001", wrong), "its directory is down: %s", kind)

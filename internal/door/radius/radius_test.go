@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,32 +20,14 @@ import (
 )
 
 type office struct {
-	t         *testing.T
-	directory *lab.Slapd
-	radius    *lab.FreeRADIUS
+	doortest.Office
+	radius *lab.FreeRADIUS
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ca, err := lab.NewCA()
-	require.NoError(t, err)
-	accounts := lab.SeedAccounts("svc-", 4)
-	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
-	accounts[2].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
-	s := &office{t: t}
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.directory.Stop)
-	s.radius, err = lab.StartFreeRADIUS(ctx, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: s.directory})
-	require.NoError(t, err)
-	doortest.Stop(t, s.radius.Stop)
-	t.Cleanup(func() {
-		if text, _ := os.ReadFile(s.radius.LogFile()); t.Failed() {
-			t.Logf("%s", text)
-		}
-	})
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{})}
+	s.radius = doortest.Start(t, lab.StartFreeRADIUS, lab.FreeRADIUSOptions{Dir: t.TempDir(), Directory: s.Directory})
 	return s
 }
 
@@ -58,26 +39,22 @@ func shared(secret string) func(context.Context) (credential.Secret, error) {
 	return func(context.Context) (credential.Secret, error) { return credential.NewSecret(secret), nil }
 }
 
-func (s *office) right(uid string) credential.Secret {
-	return credential.NewSecret(s.directory.SeededPassword(uid))
-}
-
 func (s *office) ask(uid string, value credential.Secret) protocol.Reply {
-	s.t.Helper()
-	return doortest.Ask(s.t, Open(settings(s.radius.Address()), shared(s.radius.Secret)), uid, value)
+	s.T.Helper()
+	return doortest.Ask(s.T, Open(settings(s.radius.Address()), shared(s.radius.Secret)), uid, value)
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t)
-	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.Right("svc-0001")))
 	require.Equal(t, protocol.Refused, s.ask("svc-0001", wrong))
-	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Accepted, s.ask("svc-0001", s.Right("svc-0001")))
 	require.Equal(t, protocol.Refused, s.ask("nobody-of-that-name", wrong), "the same as wrong")
-	require.Equal(t, protocol.Refused, s.ask("svc-0002", s.right("svc-0002")), "locked is the same as wrong")
-	require.Equal(t, protocol.Accepted, s.ask("svc-0003", s.right("svc-0003")), "must change, which a bind alone does not show")
+	require.Equal(t, protocol.Refused, s.ask("svc-0002", s.Right("svc-0002")), "locked is the same as wrong")
+	require.Equal(t, protocol.Accepted, s.ask("svc-0003", s.Right("svc-0003")), "must change, which a bind alone does not show")
 	require.Equal(t, protocol.NotThisWay, s.ask("", wrong))
 	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.Secret{}))
 	require.Equal(t, protocol.NotThisWay, s.ask("svc-0001", credential.NewSecret("ends in zero\x00")), "PAP drops it")
@@ -89,7 +66,7 @@ func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 	at := settings(s.radius.Address())
 	at.Timeout = 300 * time.Millisecond
 	stranger := Open(at, shared("another-secret"))
-	require.Equal(t, protocol.Unreachable, doortest.Ask(t, stranger, "svc-0001", s.right("svc-0001")), "another shared secret is met with silence")
+	require.Equal(t, protocol.Unreachable, doortest.Ask(t, stranger, "svc-0001", s.Right("svc-0001")), "another shared secret is met with silence")
 	_, err = stranger.Software(t.Context())
 	require.ErrorContains(t, err, "no answer to Status-Server")
 	for _, secret := range []func(context.Context) (credential.Secret, error){
@@ -99,12 +76,12 @@ func TestWhatARADIUSServersAnswersMean(t *testing.T) {
 	}
 
 	s.radius.Process().Pause()
-	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, shared(s.radius.Secret)), "svc-0001", s.right("svc-0001")))
+	require.Equal(t, protocol.Unreachable, doortest.Ask(t, Open(at, shared(s.radius.Secret)), "svc-0001", s.Right("svc-0001")))
 	s.radius.Process().Resume()
-	require.NoError(t, s.directory.Stop(t.Context()))
-	require.Equal(t, protocol.Refused, s.ask("svc-0001", s.right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
+	require.NoError(t, s.Directory.Stop(t.Context()))
+	require.Equal(t, protocol.Refused, s.ask("svc-0001", s.Right("svc-0001")), "a directory that is down is the same as wrong, so the new value is refused too")
 	require.NoError(t, s.radius.Stop(t.Context()))
-	require.Equal(t, protocol.Unreachable, s.ask("svc-0001", s.right("svc-0001")), "nobody is there")
+	require.Equal(t, protocol.Unreachable, s.ask("svc-0001", s.Right("svc-0001")), "nobody is there")
 }
 
 func make128() []byte {

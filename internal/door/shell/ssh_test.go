@@ -1,8 +1,6 @@
 package shell
 
 import (
-	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -23,19 +21,9 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	s := &office{t: t, accounts: lab.SeedAccounts("svc-", 6)}
-	var err error
-	s.sshd, err = lab.StartSSHD(ctx, lab.SSHDOptions{Dir: t.TempDir(), Accounts: s.accounts, Locked: []string{"svc-0002"}, Denied: []string{"svc-0005"},
+	s.sshd = doortest.Start(t, lab.StartSSHD, lab.SSHDOptions{Dir: t.TempDir(), Accounts: s.accounts, Locked: []string{"svc-0002"}, Denied: []string{"svc-0005"},
 		State: map[string]string{"svc-0003": "19000:0:99999:7::1:", "svc-0004": "0:0:99999:7:::", "svc-0006": "19000:0:1:7:1::"}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.sshd.Stop)
-	t.Cleanup(func() {
-		if text, _ := os.ReadFile(s.sshd.LogFile()); t.Failed() {
-			t.Logf("%s", text)
-		}
-	})
 	return s
 }
 
@@ -58,7 +46,7 @@ func (s *office) ask(port, uid string, value credential.Secret) protocol.Reply {
 	return doortest.Ask(s.t, Open(s.settings(port)), uid, value)
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 func TestWhatAnSSHServersAnswersMean(t *testing.T) {
 	t.Parallel()

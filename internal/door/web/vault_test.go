@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -18,18 +17,10 @@ import (
 
 func TestWhatAVaultsAnswersMean(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ca, err := lab.NewCA()
-	require.NoError(t, err)
-	accounts := lab.SeedAccounts("svc-", 3)
-	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
-	directory, err := lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100}})
-	require.NoError(t, err)
-	doortest.Stop(t, directory.Stop)
-	vault, err := lab.StartVault(ctx, lab.VaultOptions{Dir: t.TempDir(), CA: ca})
-	require.NoError(t, err)
-	doortest.Stop(t, vault.Stop)
+	ctx := t.Context()
+	office := doortest.NewOffice(t, lab.SlapdOptions{})
+	directory := office.Directory
+	vault := doortest.Start(t, lab.StartVault, lab.VaultOptions{Dir: t.TempDir(), CA: office.CA})
 	client := vault.Client()
 	write := func(path string, data map[string]any) {
 		_, err := client.Logical().WriteWithContext(ctx, path, data)
@@ -45,7 +36,7 @@ func TestWhatAVaultsAnswersMean(t *testing.T) {
 	write("auth/ldap/config", map[string]any{"url": directory.LDAP(), "userdn": directory.PeopleDN(), "userattr": "uid", "binddn": directory.BinderDN, "bindpass": directory.BinderPassword,
 		"groupdn": directory.PeopleDN(), "request_timeout": 2, "connection_timeout": 2})
 
-	at := door.Settings{Type: "vault", Address: strings.TrimPrefix(vault.Address(), "https://"), TLS: door.Implicit, CA: string(ca.PEM), Path: "/auth/userpass", Timeout: 30 * time.Second}
+	at := door.Settings{Type: "vault", Address: strings.TrimPrefix(vault.Address(), "https://"), TLS: door.Implicit, CA: string(office.CA.PEM), Path: "/auth/userpass", Timeout: 30 * time.Second}
 	ask := func(path, login string, value credential.Secret) protocol.Reply {
 		t.Helper()
 		at := at

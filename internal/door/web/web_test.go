@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -16,58 +15,39 @@ import (
 )
 
 type office struct {
-	t         *testing.T
-	ca        *lab.CA
-	directory *lab.Slapd
-	web       *lab.Apache
+	doortest.Office
+	web *lab.Apache
 }
 
 func newOffice(t *testing.T, cache bool) *office {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s := &office{t: t}
-	var err error
-	s.ca, err = lab.NewCA()
-	require.NoError(t, err)
-	accounts := lab.SeedAccounts("svc-", 4)
-	accounts[1].Attrs = map[string][]string{"pwdAccountLockedTime": {"000001010000Z"}}
-	accounts[2].Attrs = map[string][]string{"pwdReset": {"TRUE"}}
-	s.directory, err = lab.StartSlapd(ctx, lab.SlapdOptions{Dir: t.TempDir(), CA: s.ca, Accounts: accounts, Policy: lab.SlapdPolicy{MaxFailure: 100, MustChange: true}})
-	require.NoError(t, err)
-	doortest.Stop(t, s.directory.Stop)
-	s.web, err = lab.StartApache(ctx, lab.ApacheOptions{Dir: t.TempDir(), CA: s.ca, Directory: s.directory, Cache: cache})
-	require.NoError(t, err)
-	doortest.Stop(t, s.web.Stop)
+	s := &office{Office: doortest.NewOffice(t, lab.SlapdOptions{})}
+	s.web = doortest.Start(t, lab.StartApache, lab.ApacheOptions{Dir: t.TempDir(), CA: s.CA, Directory: s.Directory, Cache: cache})
 	return s
 }
 
 func (s *office) settings(kind, path string) door.Settings {
-	return door.Settings{Type: kind, Address: s.web.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.ca.PEM), Path: path, Timeout: 30 * time.Second}
-}
-
-func (s *office) right(uid string) credential.Secret {
-	return credential.NewSecret(s.directory.SeededPassword(uid))
+	return door.Settings{Type: kind, Address: s.web.Address(kind), TLS: door.Types[kind].TLS[0], CA: string(s.CA.PEM), Path: path, Timeout: 30 * time.Second}
 }
 
 func (s *office) ask(at door.Settings, uid string, value credential.Secret) protocol.Reply {
-	s.t.Helper()
-	return doortest.Ask(s.t, OpenBasic(at), uid, value)
+	s.T.Helper()
+	return doortest.Ask(s.T, OpenBasic(at), uid, value)
 }
 
-var wrong = credential.NewSecret("not-the-value-of-anybody")
+var wrong = doortest.Wrong
 
 func TestWhatAWebServersAnswersMean(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, false)
 	for _, kind := range []string{"https", "http"} {
 		at := s.settings(kind, "/private")
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), kind)
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), kind)
 		require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong), kind)
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.right("svc-0001")), kind)
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", s.Right("svc-0001")), kind)
 		require.Equal(t, protocol.Refused, s.ask(at, "nobody", wrong), "the same as wrong")
-		require.Equal(t, protocol.Refused, s.ask(at, "svc-0002", s.right("svc-0002")), "locked is the same as wrong")
-		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0003", s.right("svc-0003")), "must change, which a bind alone does not show")
+		require.Equal(t, protocol.Refused, s.ask(at, "svc-0002", s.Right("svc-0002")), "locked is the same as wrong")
+		require.Equal(t, protocol.Accepted, s.ask(at, "svc-0003", s.Right("svc-0003")), "must change, which a bind alone does not show")
 		software, err := OpenBasic(at).Software(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, software, "Apache/2.4")
@@ -84,7 +64,7 @@ func TestWhatAWebServersAnswersMean(t *testing.T) {
 		"/nowhere":   {protocol.NotThisWay, protocol.NotThisWay},
 	} {
 		at := s.settings("https", path)
-		require.Equal(t, want.right, s.ask(at, "svc-0001", s.right("svc-0001")), path)
+		require.Equal(t, want.right, s.ask(at, "svc-0001", s.Right("svc-0001")), path)
 		require.Equal(t, want.wrong, s.ask(at, "svc-0001", wrong), path)
 	}
 	at := s.settings("https", "/private")
@@ -93,13 +73,13 @@ func TestWhatAWebServersAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "svc-0001", credential.Secret{}))
 	require.Equal(t, protocol.NotThisWay, s.ask(at, "", wrong))
 
-	s.directory.Process().Pause()
+	s.Directory.Process().Pause()
 	at.Timeout = 500 * time.Millisecond
-	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")))
-	s.directory.Process().Resume()
-	require.NoError(t, s.directory.Stop(t.Context()))
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.Right("svc-0001")))
+	s.Directory.Process().Resume()
+	require.NoError(t, s.Directory.Stop(t.Context()))
 	at.Timeout = 30 * time.Second
-	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.right("svc-0001")), "500")
+	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", s.Right("svc-0001")), "500")
 	require.Equal(t, protocol.Unreachable, s.ask(at, "svc-0001", wrong), "500")
 }
 
@@ -109,13 +89,13 @@ func TestAnOldValueIsTakenUntilTheNewOneLogsIn(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, true)
 	at := s.settings("https", "/private")
-	old := s.right("svc-0001")
+	old := s.Right("svc-0001")
 	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", old))
-	admin, err := s.directory.AdminConn(t.Context())
+	admin, err := s.Directory.AdminConn(t.Context())
 	require.NoError(t, err)
 	defer admin.Close()
 	renewed := credential.NewSecret("renewed-" + old.Reveal())
-	_, err = admin.PasswordModify(ldap.NewPasswordModifyRequest(s.directory.AccountDN("svc-0001"), "", renewed.Reveal()))
+	_, err = admin.PasswordModify(ldap.NewPasswordModifyRequest(s.Directory.AccountDN("svc-0001"), "", renewed.Reveal()))
 	require.NoError(t, err)
 	require.Equal(t, protocol.Accepted, s.ask(at, "svc-0001", old))
 	require.Equal(t, protocol.Refused, s.ask(at, "svc-0001", wrong))
@@ -127,7 +107,7 @@ func TestAnOldValueIsTakenUntilTheNewOneLogsIn(t *testing.T) {
 func TestNothingFoulIsAVerdict(t *testing.T) {
 	t.Parallel()
 	s := newOffice(t, false)
-	subject := doortest.Subject{At: s.settings("https", "/private"), Login: "svc-0001", Value: s.right("svc-0001"),
+	subject := doortest.Subject{At: s.settings("https", "/private"), Login: "svc-0001", Value: s.Right("svc-0001"),
 		Open: func(d door.Settings) door.Door { return OpenBasic(d) }}
 	subject.Certificates(t)
 	subject.NotTLS(t)
