@@ -3,6 +3,7 @@ module rollcall
 go 1.26.0
 
 require (
+	filippo.io/edwards25519 v1.2.0
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/go-asn1-ber/asn1-ber v1.5.8

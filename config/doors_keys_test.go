@@ -26,6 +26,8 @@ func TestADoorHasTheKeysOfItsType(t *testing.T) {
 		`type: vault, address: vault.example.org, mount: auth/userpass/`:                  {Address: "vault.example.org:8200", TLS: door.Implicit, Path: "/auth/userpass"},
 		`type: ftp, address: ftp.example.org`:                                             {Address: "ftp.example.org:21", TLS: door.StartTLS},
 		`type: ftps, address: ftp.example.org`:                                            {Address: "ftp.example.org:990", TLS: door.Implicit},
+		`type: mysql, address: db.example.org`:                                            {Address: "db.example.org:3306", TLS: door.StartTLS},
+		`type: mysql, address: db.example.org, insecure: true`:                            {Address: "db.example.org:3306", TLS: door.ClearText},
 		`type: ldap, address: ldap.example.org`:                                           {Address: "ldap.example.org:389", TLS: door.StartTLS},
 	} {
 		c, err := withDoor(t, text)
@@ -56,6 +58,7 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		`type: vault, address: vault.example.org, mount: userpass`:                           "doors.here.mount: must be the login method's mount",
 		`type: radius, address: radius.example.org`:                                          "doors.here.secret: missing: where Vault holds the secret that the server and this machine",
 		`type: radius, address: radius.example.org, secret: testing123`:                      "secret: a secret may not be written into this file",
+		`type: mysql, address: db.example.org, database: mysql`:                              "database: unknown key",
 		`type: ftp, address: ftp.example.org, path: /`:                                       "path: unknown key",
 	} {
 		_, err := withDoor(t, text)

@@ -16,7 +16,7 @@ packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
 # Doors: services in front of a directory.
 packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
-  openssh-server freeradius freeradius-ldap)
+  openssh-server freeradius freeradius-ldap mariadb-server)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -83,6 +83,7 @@ came=()
 [[ " ${missing[*]} " == *" proftpd-core "* ]] && came+=(proftpd)
 [[ " ${missing[*]} " == *" openssh-server "* ]] && came+=(ssh)
 [[ " ${missing[*]} " == *" freeradius "* ]] && came+=(freeradius)
+[[ " ${missing[*]} " == *" mariadb-server "* ]] && came+=(mariadb)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true

@@ -128,6 +128,10 @@ var bans = []ban{{
 	only:    []string{"internal/door/shell"},
 	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
 }, {
+	imports: []string{"filippo.io/"},
+	only:    []string{"internal/door/mysql"},
+	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
+}, {
 	imports: []string{"layeh.com/"},
 	only:    []string{"internal/door/radius"},
 	because: "a protocol of a door is the door's own file's alone, with the table of its answers",

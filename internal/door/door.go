@@ -42,7 +42,7 @@ type Settings struct {
 	Path string `json:"path,omitempty"`
 	// HostKey is the server's public key, as known_hosts has it, for ssh.
 	HostKey string `json:"host_key,omitempty"`
-	// Database to log in to, for postgres and mysql.
+	// Database to log in to, for postgres.
 	Database string `json:"database,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
 	// share, for radius.

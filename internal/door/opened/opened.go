@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/door/ftp"
 	"rollcall/internal/door/ldapbind"
 	"rollcall/internal/door/mail"
+	"rollcall/internal/door/mysql"
 	"rollcall/internal/door/radius"
 	"rollcall/internal/door/shell"
 	"rollcall/internal/door/web"
@@ -37,6 +38,7 @@ var types = map[string]func(door.Settings) door.Door{
 	"ftp":        func(s door.Settings) door.Door { return ftp.Open(s) },
 	"ftps":       func(s door.Settings) door.Door { return ftp.Open(s) },
 	"postgres":   func(s door.Settings) door.Door { return database.OpenPostgres(s) },
+	"mysql":      func(s door.Settings) door.Door { return mysql.Open(s) },
 	"ssh":        func(s door.Settings) door.Door { return shell.Open(s) },
 }
 

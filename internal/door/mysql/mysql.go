@@ -1,0 +1,141 @@
+// Package mysql asks doors of MariaDB and MySQL.
+package mysql
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// MySQL is a door of type mysql. It speaks the protocol itself: Go's driver
+// gives an account up that asks for a second method (MariaDB's VIA … OR …), and
+// does not tell an error before the login from one that answers it.
+type MySQL struct{ at door.Settings }
+
+// Open gives the door.
+func Open(s door.Settings) *MySQL { return &MySQL{s} }
+
+// longest is how many bytes a user's name may have (MariaDB: 128 characters; a
+// longer one is cut by some versions).
+const longest = 128
+
+// Ask is door.Door.
+func (d *MySQL) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
+	if login == "" || len(login) > longest || value.IsZero() || strings.ContainsRune(login+value.Reveal(), 0) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a name or value that is empty, too long, or has a zero byte"}
+	}
+	s, done, err := d.greeted(ctx)
+	if err != nil {
+		return before(err)
+	}
+	defer done()
+	var answer *sqlError
+	switch err := s.login(login, value); {
+	case errors.As(err, &answer):
+		return door.Said{Reply: atLogin(answer), Code: answer.code()}
+	case err != nil:
+		return before(err)
+	}
+	who, err := s.currentUser()
+	switch {
+	case errors.As(err, &answer):
+		return door.Said{Reply: inSession(answer), Code: answer.code() + " after the login"}
+	case err != nil:
+		return before(err)
+	}
+	s.quit()
+	return whose(who, login)
+}
+
+// whose: an account that takes more than one name in (an anonymous one, one
+// that others stand for) proves nothing for the one that is asked about, and a
+// server with --skip-grant-tables lets in whoever comes as nobody.
+func whose(who, login string) door.Said {
+	if at := strings.LastIndexByte(who, '@'); at < 0 || who[:at] != login {
+		return door.Said{Reply: protocol.Guest, Code: "a session of another account"}
+	}
+	return door.Said{Reply: protocol.Accepted, Code: "a session"}
+}
+
+// Software is door.Door: the version in the greeting. It goes on to a login of
+// a user that cannot exist, because a server shuts an address out that breaks
+// off in the middle of too many handshakes (max_connect_errors).
+func (d *MySQL) Software(ctx context.Context) (string, error) {
+	s, done, err := d.greeted(ctx)
+	if err != nil {
+		return "", errors.New(before(err).Code)
+	}
+	defer done()
+	var answer *sqlError
+	if err := s.login("rollcall-nobody-"+rand.Text()[:8], credential.NewSecret(rand.Text())); err != nil && !errors.As(err, &answer) {
+		return "", errors.New(before(err).Code)
+	}
+	// MariaDB says that it is 5.5.5 first, for replicas of MySQL.
+	return conn.Line(strings.TrimPrefix(s.version, "5.5.5-")), nil
+}
+
+var (
+	errNoTLS   = errors.New("it speaks no TLS")
+	errForeign = errors.New("an answer that is none of its protocol")
+)
+
+// greeted connects, and secures the connection where the door is not in clear
+// text. Nothing of the greeting is believed but the challenge, which a login is
+// bound to.
+func (d *MySQL) greeted(ctx context.Context) (s *session, done func(), err error) {
+	config, err := conn.TLS(d.at)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, done, err := conn.Dial(ctx, d.at)
+	if err != nil {
+		return nil, nil, err
+	}
+	s = &session{Conn: raw}
+	if err = s.greeting(); err == nil && d.at.TLS != door.ClearText {
+		err = s.startTLS(ctx, raw, config)
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return s, done, nil
+}
+
+func (s *session) startTLS(ctx context.Context, raw net.Conn, config *tls.Config) error {
+	if s.server&capSSL == 0 {
+		return errNoTLS
+	}
+	if err := s.write(append(s.capabilities(wanted|capSSL), make([]byte, 23)...)); err != nil {
+		return err
+	}
+	over := tls.Client(raw, config)
+	if err := over.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.Conn, s.secured = over, true
+	return nil
+}
+
+// before is what went wrong that is no answer to a login.
+func before(err error) door.Said {
+	var early *early
+	switch {
+	case errors.As(err, &early):
+		return door.Said{Reply: atGreeting(early.number), Code: fmt.Sprint(early.number, " instead of a greeting")}
+	case errors.Is(err, errMethod), errors.Is(err, errPrompt):
+		return door.Said{Reply: protocol.NotThisWay, Code: err.Error()}
+	case errors.Is(err, errNoTLS), errors.Is(err, errForeign):
+		return door.Unreachable(err.Error())
+	}
+	return door.Unreachable(conn.Trouble(err))
+}
