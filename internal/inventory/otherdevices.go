@@ -54,7 +54,8 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 				logins = append(logins, was)
 			}
 		}
-		for ; len(open)+len(logins) > 0 && len(later) > 0; later = later[1:] {
+		leftOut, reasons := leftOutLogins(l.c, r)
+		for ; len(open)+len(logins)+len(leftOut) > 0 && len(later) > 0; later = later[1:] {
 			ids, err := later[0].Dead(ctx)
 			if err != nil {
 				return fmt.Errorf("what campaigns of other devices left: %w; the listing was given up and nothing was changed", err)
@@ -64,7 +65,12 @@ func (l *lister) sayOtherDevices(ctx context.Context, roll *credential.Roll) err
 		later = append(later, r)
 		isDead := func(c credential.Credential) bool { return dead[c.ID] }
 		open = slices.DeleteFunc(open, isDead)
-		l.elsewhereOpen.add(r, slices.DeleteFunc(logins, isDead))
+		l.elsewhereOpen.add(r, "has it open", slices.DeleteFunc(logins, isDead)...)
+		for i, x := range leftOut {
+			if !known[x.ID] && !isDead(x) {
+				l.elsewhereOpen.add(r, fmt.Sprintf("leaves it out (%s)", reasons[i]), x)
+			}
+		}
 		if r.Lives {
 			continue // it goes on with them
 		}

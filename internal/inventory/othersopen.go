@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault/minted"
 	"rollcall/internal/vault/ownmount"
@@ -13,10 +14,11 @@ import (
 // Two devices may have been taken by the same hole. A login to Vault that is
 // open on the newest roll of another device is a thief's for certain, whatever
 // policies a person has accepted: what it may read here waits for it as for one
-// of this device.
+// of this device. So it is with one that a person left out there: his word is
+// about what that campaign does, and nobody has proved the login dead.
 
 // stolenElsewhere are those logins and tokens, each with the campaign that has
-// it open.
+// it open or leaves it out.
 type stolenElsewhere struct {
 	logins map[loginName]string
 	dns    map[loginName]string // of those that are accounts of a directory
@@ -28,9 +30,31 @@ func isOpenLogin(c credential.Credential) bool {
 	return c.ReachesVault() && !c.Own && c.Problem != credential.OwnIdentity && c.Problem != credential.SameName
 }
 
-// add takes open logins to Vault of one roll.
-func (s *stolenElsewhere) add(r ownmount.OtherRoll, open []credential.Credential) {
-	by := fmt.Sprintf("the roll of campaign %s of device %s, which has it open", r.Campaign, r.Device)
+// leftOutLogins are the logins to Vault that a person took off another device's
+// roll, each with his reason. What was listed there as that campaign's own, or
+// for its name alone, that device did not have.
+func leftOutLogins(c *config.Campaign, r ownmount.OtherRoll) (logins []credential.Credential, reasons []string) {
+	for _, x := range r.LeftOut {
+		k, ok := wasExcluded(c, x)
+		if !ok {
+			continue
+		}
+		for _, at := range x.Logins {
+			if mount, name, ok := cutRole(at); ok {
+				k.Logins = append(k.Logins, credential.VaultLogin{Mount: mount, Names: []string{name}})
+			}
+		}
+		if isOpenLogin(k.Credential) {
+			logins, reasons = append(logins, k.Credential), append(reasons, x.Reason)
+		}
+	}
+	return logins, reasons
+}
+
+// add takes open logins to Vault of one roll; how says what that roll does with
+// them.
+func (s *stolenElsewhere) add(r ownmount.OtherRoll, how string, open ...credential.Credential) {
+	by := fmt.Sprintf("the roll of campaign %s of device %s, which %s", r.Campaign, r.Device, how)
 	if s.logins == nil {
 		s.logins, s.dns, s.tokens = map[loginName]string{}, map[loginName]string{}, map[string]string{}
 	}

@@ -96,9 +96,28 @@ func TestWhatIsOpenOnAnotherDevicesRollHoldsUpWhatItReads(t *testing.T) {
 		require.Equal(t, 5, strings.Count(told, "the roll of campaign m1 of device mail-02, which has it open"))
 	}
 
+	// What a person left out there nobody has proved dead; what was listed there
+	// as that campaign's own that device did not have.
+	from := func(sort string) []credential.Reason { return []credential.Reason{{Source: "s", Type: sort}} }
+	var leftOut []credential.Exclusion
+	for _, x := range open {
+		leftOut = append(leftOut, credential.Exclusion{ID: x.ID, Kind: x.Kind, Name: x.Name, Logins: x.VaultLogins(), Reason: "the other team", Found: from("vault-approle")})
+	}
+	waits, told := list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", LeftOut: leftOut, Lives: true})
+	require.Equal(t, map[string][]string{
+		"oo/a": {"auth/approle/role/oo-mail"}, "oo/b": slices.Sorted(slices.Values([]string{"auth/oo-users/users/relay", in.Auth.Accessor})),
+		"oo/c": {"auth/oo-ldap/users/esg0203"}, "oo/d": {static.Auth.Accessor},
+	}, waits)
+	require.Equal(t, 5, strings.Count(told, "the roll of campaign m1 of device mail-02, which leaves it out (the other team)"))
+	for i := range leftOut {
+		leftOut[i].Found = from(ownSource)
+	}
+	waits, _ = list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", LeftOut: leftOut})
+	require.Empty(t, waits)
+
 	// What is dead there, or accepted by its place, holds up nothing.
 	c.Accept = append(c.Accept, config.Accept{Vault: "auth/approle/role/oo-mail", Reason: "ours alone"})
-	waits, told := list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open[:1]})
+	waits, told = list(ownmount.OtherRoll{Device: "mail-02", Campaign: "m1", Open: open[:1], LeftOut: leftOut[:1]})
 	require.Empty(t, waits)
 	require.Empty(t, told)
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -30,7 +32,7 @@ func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 	slices.Reverse(all) // the last campaign that had it
 	for _, g := range all {
 		again := slices.ContainsFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
-		if !again && !isAsked(g.Server, was.Servers, now.Servers) {
+		if !again && !isAsked(g.Server, now.Servers) {
 			out = append(out, g)
 		}
 	}
@@ -39,21 +41,49 @@ func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 }
 
 // isAsked reports whether a server that there was is among those of now: by its
-// address; or by its name, which may stand for another address by now, if it
-// stood for one machine.
-func isAsked(server string, was, now []string) bool {
+// address, or by its name where one of the two addresses is not known. A server
+// is an address: a name that leads to another one by now is another machine,
+// and the one before it may run on.
+func isAsked(server string, now []string) bool {
 	host, address := placeOfServer(server)
-	machines := 0
-	for _, s := range was {
-		if h, _ := placeOfServer(s); h == host {
-			machines++
-		}
-	}
 	return slices.ContainsFunc(now, func(s string) bool {
 		h, a := placeOfServer(s)
-		return address != "" && (a == address || h == address) || h == host && (machines <= 1 || address == "" || a == "")
+		return address != "" && (a == address || h == address) || h == host && (address == "" || a == "")
 	})
 }
+
+// answering leaves those away whose name a server of now has, at another
+// address, and that take no connections any more: a machine that got another
+// address is no second one. It is asked at each listing, for a machine that is
+// down comes back.
+func answering(ctx context.Context, all []ownmount.GoneServer, now []string) []ownmount.GoneServer {
+	takes := make([]bool, len(all))
+	var wg sync.WaitGroup
+	for i, g := range all {
+		host, address := placeOfServer(g.Server)
+		if !slices.ContainsFunc(now, func(s string) bool { h, _ := placeOfServer(s); return h == host }) {
+			takes[i] = true // whether it answers or not: its name may have been taken from it as well
+			continue
+		}
+		wg.Go(func() {
+			c, err := (&net.Dialer{Timeout: goneTimeout}).DialContext(ctx, "tcp", address)
+			if takes[i] = err == nil; takes[i] {
+				_ = c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	var out []ownmount.GoneServer
+	for i, g := range all {
+		if takes[i] {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// goneTimeout bounds the look at a machine that most often is no more.
+const goneTimeout = 3 * time.Second
 
 // placeOfServer is a server's name and its address, each with the port; the
 // address is empty where it is not known.
@@ -78,7 +108,7 @@ func Gone(ctx context.Context, store *ownmount.Store, spec *config.Campaign, nam
 		return nil, err
 	}
 	open, _ := goneOf(spec, name, known)
-	return open, nil
+	return answering(ctx, open, nowCalled(spec, name).Servers), nil
 }
 
 func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedDirectory) (open []ownmount.GoneServer, accepted []string) {
@@ -87,7 +117,7 @@ func goneOf(spec *config.Campaign, name string, known map[string]ownmount.NamedD
 		return nil, nil
 	}
 	for _, g := range gone(was, nowCalled(spec, name)) {
-		if isAsked(g.Server, []string{g.Server}, spec.Authority(name).FormerServers()) {
+		if isAsked(g.Server, spec.Authority(name).FormerServers()) {
 			continue // it moved, as a person says
 		}
 		i := slices.IndexFunc(spec.Accept, func(a config.Accept) bool {

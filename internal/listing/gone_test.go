@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,8 @@ func TestAServerThatADirectoryHadIsAskedOrAccountedFor(t *testing.T) {
 		"all of them":                      {config.Directory{Servers: all}, "", nil},
 		"one less":                         {config.Directory{Servers: without(1)}, "", []string{b}},
 		"its address under another name":   {config.Directory{Servers: append(without(1), "ldaps://new.example.org:636"), Addresses: map[string]string{"ldaps://new.example.org:636": "10.0.0.2"}}, "", nil},
-		"its name at another address":      {config.Directory{Servers: all, Addresses: map[string]string{all[1]: "10.0.0.77"}}, "", nil},
+		"its name at another address":      {config.Directory{Servers: all, Addresses: map[string]string{all[1]: "10.0.0.77"}}, "", []string{b}},
+		"it moved to another address":      {config.Directory{Servers: all, Addresses: map[string]string{all[1]: "10.0.0.77"}, Formerly: []string{"ldaps://b.example.org:636"}}, "", nil},
 		"another port of that machine":     {config.Directory{Servers: append(without(1), "ldaps://b.example.org:1636")}, "", []string{b}},
 		"one of two machines of a name":    {config.Directory{Servers: without(3)}, "", []string{"ldaps://pool.example.org:636@10.0.0.4"}},
 		"one that the last had not either": {config.Directory{Servers: without(4)}, "", []string{"ldaps://old.example.org:636@10.0.0.9"}},
@@ -78,4 +80,38 @@ func TestAServerThatIsGoneStaysKnownUntilACampaignAsksIt(t *testing.T) {
 	require.Empty(t, open(a, b))
 	keep("c4", a, b)
 	require.Equal(t, []string{b + " of c4"}, open(a))
+}
+
+// A name that leads to another address left a machine behind. Whether that runs
+// on it tells by itself, at each listing.
+func TestAMachineThatItsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
+	s := newSafe(t)
+	old, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(old.Addr().String())
+	require.NoError(t, err)
+	server := "ldaps://replica.example.org:" + port
+	spec := func(address string) *config.Campaign {
+		c := *s.spec
+		c.Directories = map[string]config.Directory{"corp": {Base: "dc=example,dc=org", Servers: []string{server}, Addresses: map[string]string{server: address}}}
+		return &c
+	}
+	open := func() (out []string) {
+		all, err := Gone(s.ctx, s.store, spec("127.0.0.3"), "corp")
+		require.NoError(t, err)
+		for _, g := range all {
+			out = append(out, g.Server)
+		}
+		return out
+	}
+	require.NoError(t, KeepNames(s.ctx, s.store, spec("127.0.0.1"), "c1"))
+	require.Equal(t, []string{config.ServerAt(server, "127.0.0.1")}, open())
+	require.NoError(t, KeepNames(s.ctx, s.store, spec("127.0.0.3"), "c2"))
+	require.Equal(t, []string{config.ServerAt(server, "127.0.0.1")}, open(), "the campaign after it")
+	require.NoError(t, old.Close())
+	require.Empty(t, open())
+	again, err := net.Listen("tcp", old.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = again.Close() })
+	require.Len(t, open(), 1, "it was down")
 }

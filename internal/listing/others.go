@@ -65,7 +65,7 @@ func otherServers(ctx context.Context, kinds *registry.Registry, spec *config.Ca
 			return nil, err
 		}
 		gone, accepted := goneOf(spec, name, known)
-		if len(gone) > 0 {
+		if gone = answering(ctx, gone, nowCalled(spec, name).Servers); len(gone) > 0 {
 			out = append(out, goneWarning(spec, name, gone))
 		}
 		o.Accepted = append(o.Accepted, accepted...)

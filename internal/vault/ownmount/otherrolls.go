@@ -18,6 +18,7 @@ type OtherRoll struct {
 	Device, Campaign string
 	OpenedAt         time.Time
 	Open             []credential.Credential // those that are not dead; where it Lives, of these the logins to Vault
+	LeftOut          []credential.Exclusion  // what a person took off it; nobody proves that dead
 	Lives            bool                    // a campaign of the device gives signs of life, and has them in hand
 
 	store *Store
@@ -64,6 +65,9 @@ func (s *Store) OtherRolls(ctx context.Context, device string, formerly ...strin
 				if roll.dead, err = s.deadRefs(gctx, rec.Campaign, idx.Snapshot); err == nil {
 					roll.Open, err = roll.open(gctx)
 				}
+				if err == nil {
+					roll.LeftOut, err = roll.leftOut(gctx)
+				}
 				rolls <- roll
 				return err
 			}
@@ -104,6 +108,18 @@ func (r *OtherRoll) open(ctx context.Context) (open []credential.Credential, err
 		}
 	}
 	return open, nil
+}
+
+// leftOut reads what a person took off the roll. Most have little.
+func (r *OtherRoll) leftOut(ctx context.Context) (all []credential.Exclusion, err error) {
+	for n := range r.index.ExclusionPages {
+		var p rollPage
+		if err := r.pageOf(ctx, exclusions, n, func(text []byte) error { return json.Unmarshal(text, &p) }); err != nil {
+			return nil, err
+		}
+		all = append(all, p.Exclusions...)
+	}
+	return all, nil
 }
 
 // someOpen reports whether a page may have one that is not dead. Each
@@ -149,9 +165,13 @@ func (r *OtherRoll) Dead(ctx context.Context) (map[string]bool, error) {
 	return ids, nil
 }
 
-// page decodes a page that is read once: it does not push one that this
-// campaign has in memory out of it.
 func (r *OtherRoll) page(ctx context.Context, n int, decode func(text []byte) error) error {
-	_, err := r.store.withRollPage(ctx, rollPath(r.Campaign, r.index.Snapshot, fmt.Sprintf("%s-%d", credentials, n)), decode)
+	return r.pageOf(ctx, credentials, n, decode)
+}
+
+// pageOf decodes a page that is read once: it does not push one that this
+// campaign has in memory out of it.
+func (r *OtherRoll) pageOf(ctx context.Context, sort string, n int, decode func(text []byte) error) error {
+	_, err := r.store.withRollPage(ctx, rollPath(r.Campaign, r.index.Snapshot, fmt.Sprintf("%s-%d", sort, n)), decode)
 	return err
 }
