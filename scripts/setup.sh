@@ -16,7 +16,7 @@ packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
 # Doors: services in front of a directory.
 packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
-  openssh-server freeradius freeradius-ldap mariadb-server)
+  openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -61,6 +61,8 @@ if [[ ! -e $policy ]]; then
 fi
 # Without this the package sets up a directory, with a password nobody knows.
 echo 'slapd slapd/no_configuration boolean true' | "${as_root[@]}" debconf-set-selections
+# Without this the package sets up a relay of this machine's mail.
+echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections
 # Without this the package makes a cluster for port 5432 (create_main_cluster in
 # pg_createcluster(1)), which would start at boot. Without a cluster its service does nothing.
 clusters=/etc/postgresql-common/createcluster.d
@@ -73,7 +75,9 @@ fi
 
 apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
 "${apt[@]}" update
-"${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+# Nothing of the machine's own is taken away: postfix has no place beside another mail server, nor
+# mariadb-server beside MySQL.
+"${apt[@]}" install -y --no-remove --no-install-recommends "${missing[@]}"
 
 # What came with us need not come up at boot either.
 came=()
@@ -84,6 +88,8 @@ came=()
 [[ " ${missing[*]} " == *" openssh-server "* ]] && came+=(ssh)
 [[ " ${missing[*]} " == *" freeradius "* ]] && came+=(freeradius)
 [[ " ${missing[*]} " == *" mariadb-server "* ]] && came+=(mariadb)
+[[ " ${missing[*]} " == *" postfix "* ]] && came+=(postfix)
+[[ " ${missing[*]} " == *" sasl2-bin "* ]] && came+=(saslauthd)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/smtp"
 	"net/textproto"
 	"strings"
@@ -24,7 +25,7 @@ func OpenSMTP(s door.Settings) *SMTP { return &SMTP{s} }
 
 // Ask is door.Door. No mail is sent.
 func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	c, done, err := d.open(ctx)
+	c, _, done, err := d.open(ctx)
 	if err != nil {
 		return smtpTrouble(err, false)
 	}
@@ -45,32 +46,32 @@ func (d *SMTP) Ask(ctx context.Context, login string, value credential.Secret) d
 	return door.Said{Reply: protocol.Accepted, Code: "235"}
 }
 
-// Software is door.Door: what follows the name in the greeting.
+// Software is door.Door: what follows the name in the greeting. The connection
+// is secured as for a login, so that a certificate of somebody else's is told.
 func (d *SMTP) Software(ctx context.Context) (string, error) {
-	raw, done, err := conn.Dial(ctx, d.at)
+	c, greeting, done, err := d.open(ctx)
 	if err != nil {
 		return "", errors.New(conn.Trouble(err))
 	}
 	defer done()
-	_, text, err := textproto.NewConn(raw).ReadResponse(220)
-	if err != nil {
-		return "", errors.New(conn.Trouble(err))
-	}
-	_, said, _ := strings.Cut(text, " ")
+	_ = c.Close()
+	line, _, _ := strings.Cut(string(greeting.said), "\n")
+	_, said, _ := strings.Cut(line[min(len("220 "), len(line)):], " ")
 	return conn.Line(said), nil
 }
 
-func (d *SMTP) open(ctx context.Context) (*smtp.Client, func(), error) {
+func (d *SMTP) open(ctx context.Context) (*smtp.Client, *greeted, func(), error) {
 	raw, done, err := conn.Dial(ctx, d.at)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	config, err := conn.TLS(d.at)
 	if err != nil {
 		done()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	c, err := smtp.NewClient(raw, config.ServerName)
+	heard := &greeted{Conn: raw}
+	c, err := smtp.NewClient(heard, config.ServerName)
 	if err == nil && d.at.TLS == door.StartTLS {
 		err = c.StartTLS(config)
 	} else if err == nil {
@@ -78,9 +79,23 @@ func (d *SMTP) open(ctx context.Context) (*smtp.Client, func(), error) {
 	}
 	if err != nil {
 		done()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return c, done, nil
+	return c, heard, done, nil
+}
+
+// greeted keeps what a server says first, which net/smtp does not hand on.
+type greeted struct {
+	net.Conn
+	said []byte
+}
+
+func (g *greeted) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if len(g.said) < 512 {
+		g.said = append(g.said, p[:n]...)
+	}
+	return n, err
 }
 
 // mechanism lets net/smtp use one that asks for no TLS of its own: whether the
