@@ -28,6 +28,7 @@ func TestADoorHasTheKeysOfItsType(t *testing.T) {
 		`type: ftps, address: ftp.example.org`:                                            {Address: "ftp.example.org:990", TLS: door.Implicit},
 		`type: mysql, address: db.example.org`:                                            {Address: "db.example.org:3306", TLS: door.StartTLS},
 		`type: mysql, address: db.example.org, insecure: true`:                            {Address: "db.example.org:3306", TLS: door.ClearText},
+		`type: smb, address: files.example.org`:                                           {Address: "files.example.org:445", TLS: door.Itself},
 		`type: ldap, address: ldap.example.org`:                                           {Address: "ldap.example.org:389", TLS: door.StartTLS},
 	} {
 		c, err := withDoor(t, text)
@@ -59,6 +60,7 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		`type: radius, address: radius.example.org`:                                          "doors.here.secret: missing: where Vault holds the secret that the server and this machine",
 		`type: radius, address: radius.example.org, secret: testing123`:                      "secret: a secret may not be written into this file",
 		`type: mysql, address: db.example.org, database: mysql`:                              "database: unknown key",
+		`type: smb, address: files.example.org, insecure: true`:                              "doors.here.insecure: this type has no clear text",
 		`type: ftp, address: ftp.example.org, path: /`:                                       "path: unknown key",
 	} {
 		_, err := withDoor(t, text)

@@ -34,6 +34,7 @@ var Types = map[string]Type{
 	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}},
 	"mysql":      {What: "MariaDB or MySQL", Port: "3306", TLS: []TLS{StartTLS, ClearText}},
 	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret"}},
+	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key"}},
 	"vault":      {What: "a login at Vault by userpass or ldap", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount"}},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},

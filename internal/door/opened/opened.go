@@ -17,6 +17,7 @@ import (
 	"rollcall/internal/door/mysql"
 	"rollcall/internal/door/radius"
 	"rollcall/internal/door/shell"
+	"rollcall/internal/door/smb"
 	"rollcall/internal/door/web"
 	"rollcall/internal/vault"
 )
@@ -39,6 +40,7 @@ var types = map[string]func(door.Settings) door.Door{
 	"ftps":       func(s door.Settings) door.Door { return ftp.Open(s) },
 	"postgres":   func(s door.Settings) door.Door { return database.OpenPostgres(s) },
 	"mysql":      func(s door.Settings) door.Door { return mysql.Open(s) },
+	"smb":        func(s door.Settings) door.Door { return smb.Open(s) },
 	"ssh":        func(s door.Settings) door.Door { return shell.Open(s) },
 }
 
