@@ -63,6 +63,11 @@ type Roll struct {
 	// campaign file that they are somebody's own, whatever they are called.
 	PeoplesOwn []string `json:"peoples_own,omitempty"`
 
+	// Unlike are accounts, by id, that have the name of one of the roll and
+	// refused what was stolen of it, in this campaign or an earlier one: once
+	// that is dead, nobody can ask them any more.
+	Unlike []string `json:"unlike,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }

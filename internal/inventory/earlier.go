@@ -30,6 +30,7 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	if err == nil {
 		giveSubjects(last)
 		l.past.last = last
+		l.past.unlike = unlikeOf(last)
 		l.past.leftovers, err = l.vault.Leftovers(ctx, l.c.Device, campaign, l.c.Formerly...)
 	}
 	if vault.IsDenied(err) {
@@ -39,12 +40,22 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 		return fmt.Errorf("what earlier campaigns left: %w; the listing was given up and nothing was changed", err)
 	}
 	l.past.choose(l.c)
+	l.past.kept = slices.DeleteFunc(l.past.kept, func(k kept) bool { return k.Problem == credential.SameName && l.nameAccepted(k.Authority) })
 	for _, k := range l.past.kept {
 		if k.Subject != "" {
 			l.add(k.candidate())
 		}
 	}
 	return nil
+}
+
+func unlikeOf(last *ownmount.LastRoll) (ids []string) {
+	if last != nil {
+		for _, roll := range append([]ownmount.LastRoll{*last}, last.Before...) {
+			ids = append(ids, roll.Unlike...)
+		}
+	}
+	return ids
 }
 
 // giveSubjects gives back the account of what an earlier listing kept and did
@@ -84,8 +95,11 @@ func (p *past) choose(c *config.Campaign) {
 func (p *past) chooseOf(c *config.Campaign, roll ownmount.LastRoll, seen map[string]bool) {
 	same := unchangedSources(c.Sources, roll.Sources)
 	for _, was := range roll.Credentials {
-		if seen[was.ID] || roll.Dead == nil || roll.Dead[was.ID] || onlyListed(was) || was.Problem == credential.SameName {
-			continue // a name is asked about for as long as an account of the roll has it
+		if seen[was.ID] || roll.Dead == nil || roll.Dead[was.ID] || onlyListed(was) {
+			continue
+		}
+		if was.Problem == credential.SameName && was.Authority == credential.VaultAuthority {
+			continue // a user's name is asked about for as long as an account of the roll has it
 		}
 		seen[was.ID] = true
 		// What took another account's value then is the device's, whoever has

@@ -29,6 +29,10 @@ func (m *merger) keep() {
 			}
 		}
 		switch {
+		case k.Problem == credential.SameName && l.Subject != "":
+			l.problems = append(l.problems, credential.SameName)
+			l.nameProblem()
+			l.find(credential.FindingSameName, "it %s, for no source names it, and nobody could ask it whether it takes what was stolen (%s). If the device had its password, list it (a line of a manifest with account %s), and it is rotated; if it has nothing to do with the device, exclude account %s", k.was(), k.name(), l.Subject, l.Subject)
 		case l.Subject == "":
 			l.find(credential.FindingNotNamed, "it %s, and no source of this campaign names it; nothing is done to it: %s", k.was(), notNamedDo(k))
 		case k.staged:

@@ -45,6 +45,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
 	if len(roll.Credentials) == 0 {

@@ -140,7 +140,7 @@ func (l *lister) warnOlder(ctx context.Context, place, name string, versions []i
 	// it is said only where it is an account's name.
 	var whose []string
 	for _, authority := range l.c.Authorities() {
-		found, err := l.called(ctx, authority, []string{fold(name)})
+		found, err := l.called(ctx, authority, []string{fold(name)}, func(string) bool { return false })
 		if err != nil {
 			return err
 		}

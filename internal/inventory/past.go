@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/internal/credential"
@@ -14,6 +15,22 @@ type past struct {
 	leftovers []ownmount.Leftover
 	kept      []kept
 	tasks     []kept // of people
+
+	// unlike are accounts with the name of one of the roll that refused what
+	// was stolen of it, by id (credential.Roll.Unlike).
+	unlike []string
+}
+
+// unasked: it is kept because its name is all that is known of it.
+func (p past) unasked(id string) bool {
+	return slices.ContainsFunc(p.kept, func(k kept) bool { return k.ID == id && k.Problem == credential.SameName })
+}
+
+// answered takes such a one off; false if there is none.
+func (p *past) answered(id string) bool {
+	had := p.unasked(id)
+	p.kept = slices.DeleteFunc(p.kept, func(k kept) bool { return k.ID == id && k.Problem == credential.SameName })
+	return had
 }
 
 // kept is a credential that an earlier campaign did not bring to its end.
@@ -55,4 +72,14 @@ func (k kept) candidate() Candidate {
 
 func notNamedDo(k kept) string {
 	return fmt.Sprintf("name it again, or exclude it with a reason (exclude: account or path, or campaign: %s for all that was left open there and is named no more)", k.campaign)
+}
+
+// name says whose name it had.
+func (k kept) name() string {
+	for _, r := range k.Reasons {
+		if r.Type == nameSource {
+			return r.Detail
+		}
+	}
+	return "it had the name of an account of that roll"
 }

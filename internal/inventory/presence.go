@@ -17,7 +17,7 @@ type hidden map[string]map[string][]*facts
 
 // passwordsNotShown collects them. In the plain case, where bind.dn may read
 // the attribute, there are none but those of entries without one.
-func (l *lister) passwordsNotShown(known accounts) hidden {
+func (l *lister) passwordsNotShown(known accounts, of []Candidate) hidden {
 	out := hidden{}
 	note := func(authority string, a Account) {
 		if a.facts == nil || a.facts.domains || len(a.facts.stored) > 0 || l.isIdentity(authority, a) {
@@ -28,7 +28,7 @@ func (l *lister) passwordsNotShown(known accounts) hidden {
 		}
 		out[authority][a.Subject] = append(out[authority][a.Subject], a.facts)
 	}
-	for _, c := range l.candidates {
+	for _, c := range of {
 		if c.Found != nil {
 			note(c.Authority, *c.Found)
 		}
@@ -48,7 +48,18 @@ func (l *lister) passwordsNotShown(known accounts) hidden {
 // Server 2.3. How many match neither is a warning: one of these that has no
 // password would be given one.
 func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
-	for name, entries := range l.passwordsNotShown(known) {
+	hidden, err := l.withoutPasswords(ctx, known, l.candidates)
+	for _, name := range slices.Sorted(maps.Keys(hidden)) {
+		l.warn(credential.FindingPasswordHidden, "directory %s: bind.dn may not see whether %d of the entries have a userPassword, so one that has none would be given one: grant it read or search on that attribute (docs/rights.md)", name, hidden[name])
+	}
+	return err
+}
+
+// withoutPasswords marks those that have none; hidden counts those of which
+// that is not shown, by directory.
+func (l *lister) withoutPasswords(ctx context.Context, known accounts, of []Candidate) (hidden map[string]int, err error) {
+	hidden = map[string]int{}
+	for name, entries := range l.passwordsNotShown(known, of) {
 		ids := slices.Sorted(maps.Keys(entries))
 		err := l.matching(ctx, name, "(!(userPassword=*))", ids, func(id string) {
 			for _, a := range entries[id] {
@@ -57,17 +68,17 @@ func (l *lister) lookForPasswords(ctx context.Context, known accounts) error {
 			delete(entries, id)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		err = l.matching(ctx, name, "(userPassword=*)", slices.Sorted(maps.Keys(entries)), func(id string) { delete(entries, id) })
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(entries) > 0 {
-			l.warn(credential.FindingPasswordHidden, "directory %s: bind.dn may not see whether %d of the entries have a userPassword, so one that has none would be given one: grant it read or search on that attribute (docs/rights.md)", name, len(entries))
+			hidden[name] = len(entries)
 		}
 	}
-	return nil
+	return hidden, nil
 }
 
 // matching calls each for those of the entries that match a condition.

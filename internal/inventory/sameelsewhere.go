@@ -15,10 +15,11 @@ import (
 	"rollcall/internal/directory"
 )
 
-// A device may have one name and one password at several authorities. A name
-// alone ties nobody to it: an account that no source names, and that has the
-// name of one of the roll at another authority, is offered what Vault holds for
-// that one, once, and by a campaign alone, for each offer may be a wrong login.
+// A device may have one name and one password at several authorities, and at
+// several entries of one directory, as after a merger. A name alone ties nobody
+// to it: an account that no source names, and that has the name of one of the
+// roll, is offered what Vault holds for that one, once, and by a campaign alone,
+// for each offer may be a wrong login.
 // One that takes it is the device's, and is rotated; one that refuses it has
 // nothing to do with the roll; one that could not be asked is open, and a
 // person answers. Users of Vault are asked as logins to Vault are (sameNames).
@@ -40,7 +41,7 @@ type namesake struct {
 }
 
 // namesOf are what the accounts of the roll are called that may have
-// namesakes at other authorities, folded, each with their ids.
+// namesakes, folded, each with their ids.
 func (l *lister) namesOf(roll *credential.Roll, own ownIdentities) map[string][]*credential.Credential {
 	out := map[string][]*credential.Credential{}
 	l.nameAccounts()
@@ -54,10 +55,14 @@ func (l *lister) namesOf(roll *credential.Roll, own ownIdentities) map[string][]
 		if login != nil {
 			names = append(names, c.Subject[strings.LastIndex(c.Subject, "/")+1:])
 		}
-		for _, name := range names {
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if len(name) > longestName || strings.Contains(name, "/") || isDN(name) {
+				continue
+			}
 			local, _, _ := strings.Cut(name, "@")
-			for _, n := range []string{fold(name), fold(local)} {
-				if n != "" && !isDN(n) && !strings.Contains(n, "/") && len(n) <= longestName && !slices.Contains(out[n], c) {
+			for _, n := range slices.Compact([]string{fold(name), fold(local)}) {
+				if n != "" && !slices.Contains(out[n], c) {
 					out[n] = append(out[n], c)
 				}
 			}
@@ -71,48 +76,48 @@ func (l *lister) namesOf(roll *credential.Roll, own ownIdentities) map[string][]
 var passwordless = []credential.Problem{credential.NotAnAccount, credential.NoPassword, credential.IsAlias, credential.ComputerAccount, credential.ManagedAccount, credential.SameName}
 
 // namesakes are the accounts of all authorities that have the name of an
-// account which the roll has at another one.
+// account which the roll has, and are not on it.
 func (l *lister) namesakes(ctx context.Context, roll *credential.Roll, own ownIdentities) ([]*namesake, error) {
-	// In the plain case nobody has a namesake, and nobody's names are gathered.
-	if all := l.c.Authorities(); len(all) == 0 || len(all) == 1 && !slices.ContainsFunc(roll.Credentials, func(c credential.Credential) bool {
-		login := c.Kind.Traits().Login
-		return login != nil && login.BareName
-	}) {
+	if len(l.c.Authorities()) == 0 {
 		return nil, nil
 	}
 	all, known := l.namesOf(roll, own), map[string]bool{}
 	for _, c := range roll.Credentials {
-		known[c.ID] = true
+		known[c.ID] = !l.past.unasked(c.ID)
+		if c.Problem == credential.Ambiguous {
+			for _, a := range preferAccounts(l.known[refTo(l.c, c.Authority, c.Name)]) {
+				known[c.Authority+"/"+a.Subject] = true // that line asks whose it is
+			}
+		}
 	}
 	for _, x := range roll.Excluded {
 		known[x.ID] = true
 	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	names := slices.Sorted(maps.Keys(all))
 	var out []*namesake
 	for _, name := range l.c.Authorities() {
-		asked := map[string][]*credential.Credential{}
-		for n, list := range all {
-			for _, c := range list {
-				if c.Authority != name {
-					asked[n] = append(asked[n], c)
-				}
-			}
-		}
-		if len(asked) == 0 {
-			continue
-		}
-		found, err := l.called(ctx, name, slices.Sorted(maps.Keys(asked)))
+		found, err := l.called(ctx, name, names, func(subject string) bool {
+			_, ours := own[name+"/"+subject]
+			return ours || known[name+"/"+subject]
+		})
 		if err != nil {
 			return nil, err
 		}
+		if err := l.passwordsOf(ctx, name, found); err != nil {
+			return nil, err
+		}
 		for _, a := range found {
-			id := name + "/" + a.Subject
-			if _, ours := own[id]; ours || known[id] || a.hasNone() {
+			if a.hasNone() {
 				continue
 			}
-			known[id] = true
 			n := &namesake{Account: a, authority: name, excluded: l.excludes(name, a)}
-			for _, c := range likeOf(a, asked) {
-				n.of, n.whose = append(n.of, c.ID), append(n.whose, c.Authority+": "+c.Name)
+			for _, c := range likeOf(a, all) {
+				if c.ID != n.id() {
+					n.of, n.whose = append(n.of, c.ID), append(n.whose, c.Authority+": "+c.Name)
+				}
 			}
 			if len(n.of) > 0 {
 				out = append(out, n)
@@ -120,6 +125,21 @@ func (l *lister) namesakes(ctx context.Context, roll *credential.Roll, own ownId
 		}
 	}
 	return out, nil
+}
+
+func (n *namesake) id() string { return n.authority + "/" + n.Subject }
+
+// passwordsOf finds out which of the entries have no password.
+func (l *lister) passwordsOf(ctx context.Context, name string, found []Account) error {
+	if l.dirs[name] == nil || len(found) == 0 {
+		return nil
+	}
+	entries := accounts{}
+	for _, a := range found {
+		entries[reference{name, a.Subject}] = []Account{a}
+	}
+	_, err := l.withoutPasswords(ctx, entries, nil)
+	return err
 }
 
 // likeOf are the credentials whose name an account has, by their ids.
@@ -158,12 +178,18 @@ func (l *lister) excludes(authority string, a Account) bool {
 		case a.system != nil:
 			return e.Account == a.Name
 		}
-		return formOf(e.Account) == byDN && dnKey(e.Account) == dnKey(a.Name) || a.mainName(e.Account)
+		meant := func(b Account) bool { return b.Subject == a.Subject }
+		return slices.ContainsFunc(l.known[refTo(l.c, authority, e.Account)], meant) && a.mainName(e.Account)
 	})
 }
 
-// called are the accounts of an authority that go by one of many names, folded.
-func (l *lister) called(ctx context.Context, name string, names []string) (out []Account, err error) {
+// namesPerSearch is more than references in one search: nearly none of these
+// names has an account that is not known, and many servers give 500 entries.
+const namesPerSearch = 200
+
+// called are the accounts of an authority that go by one of many names, folded,
+// and are not known.
+func (l *lister) called(ctx context.Context, name string, names []string, known func(subject string) bool) (out []Account, err error) {
 	if s, ok := l.systems[name]; ok {
 		alike, ok := s.(authority.Namer)
 		if !ok {
@@ -174,6 +200,9 @@ func (l *lister) called(ctx context.Context, name string, names []string) (out [
 			return nil, fmt.Errorf("looking in %s for accounts by the names of %d others: %w; the listing was given up and nothing was changed: check that the server answers (rollcall doctor), then list again", l.c.Called(name), len(names), err)
 		}
 		for _, a := range found {
+			if known(a.Subject) {
+				continue
+			}
 			out = append(out, Account{Subject: a.Subject, Name: a.Name, Short: a.Short, Logins: a.Names, system: &a})
 		}
 		return out, nil
@@ -186,16 +215,18 @@ func (l *lister) called(ctx context.Context, name string, names []string) (out [
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, a := range found {
-			out = addAccount(out, a)
+			if !known(a.Subject) {
+				out = addAccount(out, a)
+			}
 		}
 	}
-	err = parallel(ctx, slices.Chunk(mentions, perSearch), func(ctx context.Context, batch []mention) error {
+	err = parallel(ctx, slices.Chunk(mentions, namesPerSearch), func(ctx context.Context, batch []mention) error {
 		found, err := l.calledIn(ctx, name, batch)
 		if breaksAlone(err) {
 			for one := range slices.Chunk(batch, 1) {
 				if found, err = l.calledIn(ctx, name, one); breaksAlone(err) {
 					l.mu.Lock()
-					l.warn(credential.FindingSameName, "whether %s has an account called %q, as one of the roll at another authority is, could not be looked for (%v): look there by hand", l.c.Called(name), one[0].text, err)
+					l.warn(credential.FindingSameName, "whether %s has an account called %q, as one of the roll is, could not be looked for (%v): look there by hand", l.c.Called(name), one[0].text, err)
 					l.mu.Unlock()
 					continue
 				}

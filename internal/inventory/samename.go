@@ -48,12 +48,20 @@ func (l *lister) everyUser(ctx context.Context) (users []Account, err error) {
 func (m *merger) sameNames(users []Account, own ownIdentities) {
 	named := map[string][]*draft{}
 	for id, l := range m.drafts {
-		if _, ours := own[id]; ours || l.Authority == credential.VaultAuthority || l.Subject == "" {
+		if _, ours := own[id]; ours || l.Subject == "" || l.Problem == credential.SameName {
 			continue
 		}
 		names := map[string]bool{rdnValue(l.Name): true}
 		for _, login := range l.logins {
 			names[strings.ToLower(login)] = true
+		}
+		if l.Authority == credential.VaultAuthority {
+			// A user of another mount; who chose one password for both chose
+			// the name too.
+			if login := l.Kind.Traits().Login; login == nil || !login.BareName {
+				continue
+			}
+			names = map[string]bool{l.short: true}
 		}
 		for name := range names {
 			named[name] = append(named[name], l)
@@ -97,7 +105,7 @@ func (m *merger) leftOutByPath(u Account) bool {
 // forgetNames takes users off again whose namesakes were all excluded.
 func (m *merger) forgetNames() {
 	for id, l := range m.drafts {
-		if l.Problem == credential.SameName && !slices.ContainsFunc(l.like, func(id string) bool { return m.drafts[id] != nil }) {
+		if l.Problem == credential.SameName && l.kept == "" && !slices.ContainsFunc(l.like, func(id string) bool { return m.drafts[id] != nil }) {
 			delete(m.drafts, id)
 		}
 	}

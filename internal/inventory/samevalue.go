@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"rollcall/config"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault"
+	"rollcall/internal/vault/ownmount"
 )
 
 // sameElsewhere adds the accounts that have to do with the device, or may have,
@@ -41,26 +43,32 @@ func (l *lister) sameElsewhere(ctx context.Context, roll *credential.Roll, own o
 		return false, err
 	}
 	var ask, no []string
+	changed := false
 	defer l.nameAccounts() // of those that came to it
 	for i, n := range found {
 		called := n.authority + ": " + n.Name
 		switch {
 		case refused[i]:
 			no = append(no, called)
+			l.past.unlike = append(l.past.unlike, n.id())
 		case n.excluded || l.offers != nil && !l.namesAccepted(n):
 			l.add(n.candidate(l.c))
+			changed = true
+			continue
 		case l.offers == nil:
 			ask = append(ask, called)
+			continue
 		}
+		changed = l.past.answered(n.id()) || changed
 	}
 	if len(ask) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account which the roll has at another authority: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
+		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll: %s. A campaign offers each, once, what Vault holds for that one: who takes it is the device's and is rotated, who refuses it is left alone. List what you know to be the device's; exclude, by its DN or immutable id, what must not be asked",
 			len(ask), some(ask))
 	}
 	if len(no) > 0 {
-		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account which the roll has at another authority, and refuse what Vault holds for it: they are left alone (%s)", len(no), some(no))
+		l.warn(credential.FindingSameName, "%d accounts that no source names have the name of an account of the roll, and refuse what Vault holds for it: they are left alone (%s)", len(no), some(no))
 	}
-	return len(ask)+len(no) < len(found), nil
+	return changed, nil
 }
 
 // namesakesAtOnce bounds how many accounts are offered a value at a time.
@@ -70,7 +78,7 @@ const namesakesAtOnce = 8
 // refused reports that it takes none of that. What could not be found out is in
 // open.
 func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*credential.Credential) (refused bool, err error) {
-	values, places, err := l.valuesOf(ctx, n, by)
+	values, places, since, err := l.valuesOf(ctx, n, by)
 	if err != nil {
 		return false, err
 	}
@@ -79,7 +87,7 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 		return false, nil
 	}
 	// One alone, whatever the account bears: others may guess at it too.
-	takes, why := l.offers(ctx, credential.Credential{ID: n.authority + "/" + n.Subject, Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, values[0])
+	takes, why := l.offers(ctx, credential.Credential{ID: n.id(), Kind: l.c.KindOf(n.authority), Authority: n.authority, Subject: n.Subject, Name: n.Name}, values[0])
 	switch {
 	case why != "":
 		n.open = "it could not be asked whether it takes what Vault holds for that one: " + why
@@ -87,6 +95,8 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 		n.takes = places[0]
 	case len(values) > 1:
 		n.open = fmt.Sprintf("it refused one of the %d values that Vault holds for that one, and no more than one is offered", len(values))
+	case since && !slices.Contains(l.past.unlike, n.id()):
+		n.open = "what Vault holds for that one Rollcall has put there since, and nobody has seen that it refuses what was stolen before"
 	default:
 		return true, nil
 	}
@@ -94,8 +104,9 @@ func (l *lister) askNamesake(ctx context.Context, n *namesake, by map[string]*cr
 }
 
 // valuesOf are what Vault holds for the accounts whose name it has, without
-// repeats, each with where it lies.
-func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, err error) {
+// repeats, each with where it lies; since: one of them is not what was stolen
+// first, for an earlier campaign has put it there.
+func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*credential.Credential) (values []credential.Secret, places [][]credential.PathVersion, since bool, err error) {
 	for _, id := range n.of {
 		c := *by[id]
 		if c.Adopted || c.HandsOver() {
@@ -107,12 +118,17 @@ func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*crede
 			case placeProblem(err) != "" || vault.IsDenied(err):
 				continue
 			case err != nil:
-				return nil, nil, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
+				return nil, nil, false, fmt.Errorf("reading %s, to offer it to an account of that name: %w; the listing was given up and nothing was changed", p, err)
 			}
 			h := l.heldOf(live)
 			if err := l.namesBefore(ctx, &c, &h); err != nil {
-				return nil, nil, err
+				return nil, nil, false, err
 			}
+			became, err := l.vault.SinceActivated(ctx, id, p, live)
+			if err != nil {
+				return nil, nil, false, fmt.Errorf("what became of %s since an earlier campaign: %w; the listing was given up and nothing was changed", p, err)
+			}
+			since = since || became != ownmount.NotActivated
 			live = live.Of(c.Users)
 			if !live.Found || live.Problem != "" {
 				continue
@@ -130,18 +146,19 @@ func (l *lister) valuesOf(ctx context.Context, n *namesake, by map[string]*crede
 			}
 		}
 	}
-	return values, places, nil
+	return values, places, since, nil
 }
 
 // namesAccepted reports whether a person accepts that accounts of that
 // authority which could not be asked are left alone.
 func (l *lister) namesAccepted(n *namesake) bool {
-	if n.open == "" {
-		return false
-	}
-	i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(n.authority, credential.FindingSameName) })
+	return n.open != "" && l.nameAccepted(n.authority)
+}
+
+func (l *lister) nameAccepted(authority string) bool {
+	i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Accepts(authority, credential.FindingSameName) })
 	if i >= 0 {
-		l.warn(credential.FindingAccepted, "accounts of %s that have the name of an account which the roll has at another authority, and could not be asked, are left alone, which the campaign file accepts: %s", l.c.Called(n.authority), l.c.Accept[i].Reason)
+		l.warn(credential.FindingAccepted, "accounts of %s that have the name of an account of the roll, and could not be asked, are left alone, which the campaign file accepts: %s", l.c.Called(authority), l.c.Accept[i].Reason)
 	}
 	return i >= 0
 }
@@ -170,5 +187,5 @@ func (d *draft) likened(by *likeness) {
 	d.problems = append(d.problems, credential.SameName)
 	d.nameProblem()
 	d.find(credential.FindingSameName, "no source names it, and it has the name of %s: %s. If the device had its password, list it (a line of a manifest with account %s), and it is rotated; if it has nothing to do with the device, exclude account %s",
-		whose, firstText(by.open, "nobody was asked"), d.Subject, d.Subject)
+		whose, cmp.Or(by.open, "nobody was asked"), d.Subject, d.Subject)
 }

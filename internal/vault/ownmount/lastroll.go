@@ -32,6 +32,7 @@ type LastRoll struct {
 	Credentials []credential.Credential
 	Excluded    []credential.Exclusion
 	Warnings    []credential.Finding
+	Unlike      []string // see credential.Roll
 
 	// Dead by ID: on every server of the campaign, and where consumers read.
 	// nil where nobody kept account: earlier versions did not.
@@ -104,7 +105,7 @@ func oneOf(name, device string, formerly []string) bool {
 }
 
 func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {
-	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings}
+	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings, Unlike: idx.Unlike}
 	var pages [][]credential.Credential
 	for n := range idx.Pages {
 		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)

@@ -52,6 +52,9 @@ type RollIndex struct {
 	// PeoplesOwn are logins to Vault that a person accepted as somebody's own.
 	PeoplesOwn []string `json:"peoples_own,omitempty"`
 
+	// Unlike: see credential.Roll. As many as an index has room for.
+	Unlike []string `json:"unlike,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 
 	// Outcomes: what becomes of the credentials is noted beside the roll
@@ -78,6 +81,7 @@ const (
 	pageBytes    = 640_000 // Vault refuses strings above 1 MB, and raft entries above 1 MiB
 	opReadRoll   = "read the roll"
 	writesAtOnce = 8
+	maxUnlike    = 2000 // ids of accounts in the index of a roll
 )
 
 // ReadIndex reads the index of a campaign's roll. Not listed yet: a
