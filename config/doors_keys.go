@@ -30,6 +30,10 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 			d.HostKey = f.hostKey()
 		case "database":
 			d.Database = f.str("database")
+		case "auth_protocol":
+			d.AuthProtocol = f.oneOf(key, "sha", []string{"md5", "sha", "sha224", "sha256", "sha384", "sha512"})
+		case "priv_protocol":
+			d.PrivProtocol = f.oneOf(key, "", []string{"des", "aes", "aes192", "aes256", "aes192c", "aes256c"})
 		case "secret":
 			d.Secret = f.reference("secret", "where Vault holds the secret that the server and this machine as its client share: mount/path#field")
 		}

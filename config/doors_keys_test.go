@@ -18,23 +18,26 @@ func withDoor(t *testing.T, text string) (*Campaign, error) {
 
 func TestADoorHasTheKeysOfItsType(t *testing.T) {
 	for text, want := range map[string]door.Settings{
-		`type: https, address: www.example.org, path: /private/?a=b`:                      {Address: "www.example.org:443", TLS: door.Implicit, Path: "/private/?a=b"},
-		`type: http, address: www.example.org, path: /, insecure: true`:                   {Address: "www.example.org:80", TLS: door.ClearText, Path: "/"},
-		`type: ssh, address: host.example.org, host_key: "` + someHostKey + `"`:           {Address: "host.example.org:22", TLS: door.Itself, HostKey: someHostKey},
-		`type: ssh, address: 192.0.2.1, host_key: "host.example.org ` + someHostKey + `"`: {Address: "192.0.2.1:22", TLS: door.Itself, HostKey: "host.example.org " + someHostKey},
-		`type: radius, address: radius.example.org, secret: kv/radius/prover#secret`:      {Address: "radius.example.org:1812", TLS: door.Itself, Secret: credential.Path{Mount: "kv", Path: "radius/prover", Field: "secret"}},
-		`type: vault, address: vault.example.org, mount: auth/userpass/`:                  {Address: "vault.example.org:8200", TLS: door.Implicit, Path: "/auth/userpass"},
-		`type: ftp, address: ftp.example.org`:                                             {Address: "ftp.example.org:21", TLS: door.StartTLS},
-		`type: ftps, address: ftp.example.org`:                                            {Address: "ftp.example.org:990", TLS: door.Implicit},
-		`type: mysql, address: db.example.org`:                                            {Address: "db.example.org:3306", TLS: door.StartTLS},
-		`type: mysql, address: db.example.org, insecure: true`:                            {Address: "db.example.org:3306", TLS: door.ClearText},
-		`type: smb, address: files.example.org`:                                           {Address: "files.example.org:445", TLS: door.Itself},
-		`type: ldap, address: ldap.example.org`:                                           {Address: "ldap.example.org:389", TLS: door.StartTLS},
+		`type: https, address: www.example.org, path: /private/?a=b`:                             {Address: "www.example.org:443", TLS: door.Implicit, Path: "/private/?a=b"},
+		`type: http, address: www.example.org, path: /, insecure: true`:                          {Address: "www.example.org:80", TLS: door.ClearText, Path: "/"},
+		`type: ssh, address: host.example.org, host_key: "` + someHostKey + `"`:                  {Address: "host.example.org:22", TLS: door.Itself, HostKey: someHostKey},
+		`type: ssh, address: 192.0.2.1, host_key: "host.example.org ` + someHostKey + `"`:        {Address: "192.0.2.1:22", TLS: door.Itself, HostKey: "host.example.org " + someHostKey},
+		`type: radius, address: radius.example.org, secret: kv/radius/prover#secret`:             {Address: "radius.example.org:1812", TLS: door.Itself, Secret: credential.Path{Mount: "kv", Path: "radius/prover", Field: "secret"}},
+		`type: vault, address: vault.example.org, mount: auth/userpass/`:                         {Address: "vault.example.org:8200", TLS: door.Implicit, Path: "/auth/userpass"},
+		`type: ftp, address: ftp.example.org`:                                                    {Address: "ftp.example.org:21", TLS: door.StartTLS},
+		`type: ftps, address: ftp.example.org`:                                                   {Address: "ftp.example.org:990", TLS: door.Implicit},
+		`type: mysql, address: db.example.org`:                                                   {Address: "db.example.org:3306", TLS: door.StartTLS},
+		`type: mysql, address: db.example.org, insecure: true`:                                   {Address: "db.example.org:3306", TLS: door.ClearText},
+		`type: snmp, address: printer.example.org`:                                               {Address: "printer.example.org:161", TLS: door.Itself, AuthProtocol: "sha"},
+		`type: snmp, address: printer.example.org, auth_protocol: sha512, priv_protocol: aes256`: {Address: "printer.example.org:161", TLS: door.Itself, AuthProtocol: "sha512", PrivProtocol: "aes256"},
+		`type: snmpv2c, address: printer.example.org, insecure: true`:                            {Address: "printer.example.org:161", TLS: door.ClearText},
+		`type: smb, address: files.example.org`:                                                  {Address: "files.example.org:445", TLS: door.Itself},
+		`type: ldap, address: ldap.example.org`:                                                  {Address: "ldap.example.org:389", TLS: door.StartTLS},
 	} {
 		c, err := withDoor(t, text)
 		require.NoError(t, err, text)
 		got := c.Doors["here"]
-		require.Equal(t, want, door.Settings{Address: got.Address, TLS: got.TLS, Path: got.Path, HostKey: got.HostKey, Database: got.Database, Secret: got.Secret}, text)
+		require.Equal(t, want, door.Settings{Address: got.Address, TLS: got.TLS, Path: got.Path, HostKey: got.HostKey, Database: got.Database, Secret: got.Secret, AuthProtocol: got.AuthProtocol, PrivProtocol: got.PrivProtocol}, text)
 	}
 	c, err := withDoor(t, `type: ldaps, address: ldap.example.org`)
 	require.NoError(t, err)
@@ -60,6 +63,8 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		`type: radius, address: radius.example.org`:                                          "doors.here.secret: missing: where Vault holds the secret that the server and this machine",
 		`type: radius, address: radius.example.org, secret: testing123`:                      "secret: a secret may not be written into this file",
 		`type: mysql, address: db.example.org, database: mysql`:                              "database: unknown key",
+		`type: snmpv2c, address: printer.example.org`:                                        "doors.here.insecure: this type crosses the network in clear text",
+		`type: snmp, address: printer.example.org, auth_protocol: sha-1`:                     "doors.here.auth_protocol: unknown: ",
 		`type: smb, address: files.example.org, insecure: true`:                              "doors.here.insecure: this type has no clear text",
 		`type: ftp, address: ftp.example.org, path: /`:                                       "path: unknown key",
 	} {

@@ -16,7 +16,7 @@ packages+=(389-ds-base libnss3-tools openssl)
 packages+=(postgresql-15)
 # Doors: services in front of a directory.
 packages+=(dovecot-imapd dovecot-pop3d dovecot-ldap apache2-bin proftpd-core proftpd-mod-ldap proftpd-mod-crypto
-  openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules)
+  openssh-server freeradius freeradius-ldap mariadb-server postfix sasl2-bin libsasl2-modules snmpd)
 need_go=1.26.8 # of engine/go.mod, the highest of the three modules
 
 if ! command -v go >/dev/null; then
@@ -90,6 +90,7 @@ came=()
 [[ " ${missing[*]} " == *" mariadb-server "* ]] && came+=(mariadb)
 [[ " ${missing[*]} " == *" postfix "* ]] && came+=(postfix)
 [[ " ${missing[*]} " == *" sasl2-bin "* ]] && came+=(saslauthd)
+[[ " ${missing[*]} " == *" snmpd "* ]] && came+=(snmpd)
 [[ " ${missing[*]} " == *" 389-ds-base "* ]] && came+=(dirsrv.target dirsrv-snmp)
 if ((${#came[@]} > 0)) && command -v systemctl >/dev/null; then
   "${as_root[@]}" systemctl disable "${came[@]}" >/dev/null 2>&1 || true

@@ -136,6 +136,10 @@ var bans = []ban{{
 	only:    []string{"internal/door/smb"},
 	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
 }, {
+	imports: []string{"github.com/gosnmp/"},
+	only:    []string{"internal/door/snmp"},
+	because: "a protocol of a door is the door's own file's alone, with the table of its answers",
+}, {
 	imports: []string{"layeh.com/"},
 	only:    []string{"internal/door/radius"},
 	because: "a protocol of a door is the door's own file's alone, with the table of its answers",

@@ -44,6 +44,9 @@ type Settings struct {
 	HostKey string `json:"host_key,omitempty"`
 	// Database to log in to, for postgres.
 	Database string `json:"database,omitempty"`
+	// AuthProtocol and PrivProtocol of a user, for snmp.
+	AuthProtocol string `json:"auth_protocol,omitempty"`
+	PrivProtocol string `json:"priv_protocol,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
 	// share, for radius.
 	Secret credential.Path `json:"secret,omitzero"`

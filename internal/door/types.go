@@ -35,6 +35,8 @@ var Types = map[string]Type{
 	"mysql":      {What: "MariaDB or MySQL", Port: "3306", TLS: []TLS{StartTLS, ClearText}},
 	"radius":     {What: "RADIUS, by PAP", Port: "1812", TLS: []TLS{Itself}, Keys: []string{"secret"}},
 	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}},
+	"snmp":       {What: "SNMPv3", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol"}},
+	"snmpv2c":    {What: "SNMPv2c", Port: "161", TLS: []TLS{ClearText}},
 	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key"}},
 	"vault":      {What: "a login at Vault by userpass or ldap", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount"}},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},

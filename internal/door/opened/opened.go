@@ -18,6 +18,7 @@ import (
 	"rollcall/internal/door/radius"
 	"rollcall/internal/door/shell"
 	"rollcall/internal/door/smb"
+	"rollcall/internal/door/snmp"
 	"rollcall/internal/door/web"
 	"rollcall/internal/vault"
 )
@@ -41,6 +42,8 @@ var types = map[string]func(door.Settings) door.Door{
 	"postgres":   func(s door.Settings) door.Door { return database.OpenPostgres(s) },
 	"mysql":      func(s door.Settings) door.Door { return mysql.Open(s) },
 	"smb":        func(s door.Settings) door.Door { return smb.Open(s) },
+	"snmp":       func(s door.Settings) door.Door { return snmp.Open(s) },
+	"snmpv2c":    func(s door.Settings) door.Door { return snmp.OpenCommunity(s) },
 	"ssh":        func(s door.Settings) door.Door { return shell.Open(s) },
 }
 
