@@ -200,6 +200,13 @@ func TestAMariaDBSessionOutlivesItsPassword(t *testing.T) {
 	}
 	s.exec("KILL USER plain")
 	require.Eventually(t, func() bool { return goesOn() != nil }, time.Minute, 20*time.Millisecond)
+
+	s.exec("DELETE FROM mysql.global_priv WHERE Host IN ('%', '127.0.0.1')")
+	require.Equal(t, protocol.Accepted, s.ask("signs", right), "its table is not read again")
+	s.exec("FLUSH PRIVILEGES")
+	require.Equal(t, protocol.NotThisWay, s.ask("signs", right), "1130 instead of a greeting: no account is for this host")
+	_, err := Open(s.settings()).Software(t.Context())
+	require.EqualError(t, err, "1130 instead of a greeting")
 }
 
 // hold logs in, and stays.
