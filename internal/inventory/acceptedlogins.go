@@ -13,13 +13,21 @@ import (
 // is not followed. Whoever logs in there does so all the time, so his tokens
 // are accepted with the login: nobody could name them one by one.
 type acceptedLogins struct {
-	logins   map[loginName]string // their places
-	mounts   map[string]bool
-	entities map[string]string // places, by the entity of a token that such a login made
+	logins map[loginName]string // their places
+	mounts map[string]bool
+	made   map[rights]string // places, by what a token has that such a login made
+}
+
+// rights tell which tokens may be of one consumer: their entity and their
+// policies, sorted and joined.
+type rights struct{ entity, policies string }
+
+func rightsOf(t minted.Token) rights {
+	return rights{t.Entity, strings.Join(slices.Compact(slices.Sorted(slices.Values(t.Policies))), " ")}
 }
 
 func (r *readers) acceptedLogins(ctx context.Context, all map[string]minted.Token) (acceptedLogins, error) {
-	out := acceptedLogins{map[loginName]string{}, map[string]bool{}, map[string]string{}}
+	out := acceptedLogins{map[loginName]string{}, map[string]bool{}, map[rights]string{}}
 	var whole []string
 	for _, a := range r.l.c.Accept {
 		at, ok := strings.CutPrefix(a.Vault, "auth/")
@@ -48,8 +56,8 @@ func (r *readers) acceptedLogins(ctx context.Context, all map[string]minted.Toke
 		return out, nil
 	}
 	for _, t := range all {
-		if place := out.made(t); place != "" && t.Entity != "" {
-			out.entities[t.Entity] = place
+		if place := out.by(t); place != "" && t.Entity != "" {
+			out.made[rightsOf(t)] = place
 		}
 	}
 	return out, nil
@@ -65,8 +73,8 @@ func loginAt(at string) (mount, name string, ok bool) {
 	return "", "", false
 }
 
-// made is the place of the accepted login that made a token itself, or "".
-func (a acceptedLogins) made(t minted.Token) string {
+// by is the place of the accepted login that made a token by logging in, or "".
+func (a acceptedLogins) by(t minted.Token) string {
 	for _, at := range loginNamesOf(t) {
 		if place := a.logins[at]; place != "" {
 			return place
@@ -81,14 +89,16 @@ func (a acceptedLogins) made(t minted.Token) string {
 	return ""
 }
 
-// of is that of a token, or of one that was made with a token of the login and
-// does not name the device by itself.
+// of is that of a token, or of one that its consumer may have made for himself
+// with it: it has the same policies, does not name the device, and is not of
+// the time of exposure. One with others was made for somebody, and so is every
+// device's that got its token from a person: who that person is does not say.
 func (a acceptedLogins) of(t liveToken) string {
-	if place := a.made(t.Token); place != "" {
+	if place := a.by(t.Token); place != "" {
 		return place
 	}
-	if t.Child() && t.Entity != "" && t.device == "" {
-		return a.entities[t.Entity]
+	if t.Child() && t.Entity != "" && t.device == "" && !t.exposed {
+		return a.made[rightsOf(t.Token)]
 	}
 	return ""
 }

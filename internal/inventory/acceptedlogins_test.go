@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,4 +86,56 @@ path "auth/token/create" { capabilities = ["update"] }`))
 	_, told = list()
 	require.Contains(t, told[credential.FindingReader], named)
 	require.Contains(t, told[credential.FindingReader], other)
+}
+
+// An administrator, who is not the device, made its token with his own login:
+// that he is accepted says nothing of that.
+func TestATokenThatAnAcceptedLoginMadeForAnotherIsTold(t *testing.T) {
+	servers(t)
+	api := realVault.Client()
+	require.NoError(t, api.Sys().PutPolicy("am-reads", `path "kv/data/am/*" { capabilities = ["read"] }`))
+	require.NoError(t, api.Sys().PutPolicy("am-makes", `path "auth/token/create" { capabilities = ["update"] }`))
+	write(t, "sys/auth/am-users", map[string]any{"type": "userpass"})
+	t.Cleanup(func() { _ = api.Sys().DisableAuth("am-users") })
+	write(t, "auth/am-users/users/alice", map[string]any{"password": "hers", "token_policies": "am-reads,am-makes"})
+	c, err := vaultapi.NewClient(api.CloneConfig())
+	require.NoError(t, err)
+	in, err := c.Logical().Write("auth/am-users/login/alice", map[string]any{"password": "hers"})
+	require.NoError(t, err)
+	c.SetToken(in.Auth.ClientToken)
+	made := func(policies ...string) string {
+		got, err := c.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: policies})
+		require.NoError(t, err)
+		return got.Auth.Accessor
+	}
+	same, fewer := made(), made("am-reads")
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"am/a": {"password": "x"}}))
+	for name, row := range map[string]struct {
+		exposure []config.Interval
+		told     []string
+	}{
+		"before the time of exposure": {[]config.Interval{{From: time.Now().Add(time.Hour)}}, []string{fewer}},
+		"in it":                       {[]config.Interval{{From: time.Now().Add(-time.Hour)}}, []string{fewer, same}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := campaign()
+			conf.Vault = config.Vault{Mount: "rollcall", Transit: "rollcall-transit", Adopt: "kv/rollcall/{directory}/{account}#password"}
+			conf.Device, conf.Exposure = "esg-07", row.exposure
+			conf.Directories["corp"] = corp()
+			conf.Sources = []config.Source{manifestSource("account,path", "esg0201,kv/am/a#password")}
+			conf.Accept = []config.Accept{{Vault: "auth/am-users/users/alice", Reason: "Alice works with Vault"}}
+			v := openVault(t, realVault.RootToken().Reveal())
+			roll, _, err := List(t.Context(), conf, Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), "vault")}, v, "c", time.Now())
+			require.NoError(t, err)
+			var told string
+			for _, w := range roll.Warnings {
+				if w.Code == credential.FindingReader {
+					told += w.Detail + "\n"
+				}
+			}
+			for _, accessor := range []string{same, fewer, in.Auth.Accessor} {
+				require.Equal(t, slices.Contains(row.told, accessor), strings.Contains(told, accessor), "%s in %s", accessor, told)
+			}
+		})
+	}
 }
