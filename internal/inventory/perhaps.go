@@ -18,11 +18,14 @@ import (
 // password.
 
 // calledSo are drafts with an account, by authority and every name that a
-// secret may call it.
-type calledSo map[reference][]*draft
+// secret may call it, and by how such a name may be spelled within another.
+type calledSo struct {
+	named   map[reference][]*draft
+	spelled spelledSo
+}
 
 func (m *merger) named() calledSo {
-	out := calledSo{}
+	out := calledSo{map[reference][]*draft{}, spelledSo{}}
 	for _, l := range m.drafts {
 		if l.Subject == "" {
 			continue
@@ -36,7 +39,11 @@ func (m *merger) named() calledSo {
 			refs[refTo(m.c, l.Authority, name)] = true
 		}
 		for ref := range refs {
-			out[ref] = append(out[ref], l)
+			out.named[ref] = append(out.named[ref], l)
+		}
+		out.spelled.add(l.Authority, rdnValue(l.Name), l)
+		for _, name := range names[1:] {
+			out.spelled.add(l.Authority, name, l)
 		}
 	}
 	return out
@@ -66,6 +73,7 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		}
 	}
 	names := slices.Concat(c.Users, calledAfterAll(c.Settings), []string{lastSegment(c.Path.Path)})
+	spelled := slices.Concat(c.Settings, segmentsOf(m.c, c))
 	if c.Account != "" {
 		if len(m.accounts(c)) > 0 {
 			return
@@ -77,8 +85,11 @@ func (m *merger) noteMaybe(c Candidate, known calledSo) {
 		}
 	}
 	m.means(c, known, names, maybePath{Path: *c.Path})
+	m.meansByWords(c, known, spelled, maybePath{Path: *c.Path})
 	for _, f := range c.Fields {
-		m.means(c, known, calledAfter(f), maybePath{Path: credential.Path{Mount: c.Path.Mount, Path: c.Path.Path, Field: f}})
+		at := maybePath{Path: credential.Path{Mount: c.Path.Mount, Path: c.Path.Path, Field: f}}
+		m.means(c, known, calledAfter(f), at)
+		m.meansByWords(c, known, []string{f}, at)
 	}
 }
 
@@ -104,9 +115,11 @@ func (m *merger) noteBeside(c Candidate, owners []*draft, known calledSo) {
 	}
 	at.Field = "FIELD"
 	m.means(c, known, calledAfterAll(c.Settings), at)
+	m.meansByWords(c, known, c.Settings, at)
 	for _, f := range c.Fields {
 		if at.Field = f; !slices.Contains(taken, f) {
 			m.means(c, known, calledAfter(f), at)
+			m.meansByWords(c, known, []string{f}, at)
 		}
 	}
 }
@@ -123,17 +136,12 @@ func (m *merger) leftFields(at secretPath) (out []string) {
 
 // means keeps a path with each account that one of these names calls.
 func (m *merger) means(c Candidate, known calledSo, names []string, at maybePath) {
-	for _, authority := range append(m.c.Authorities(), credential.VaultAuthority) {
-		// A directory is named where the file has one alone, whether or not the
-		// secret names it.
-		if c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority {
-			continue
-		}
+	for _, authority := range m.mayNameAt(c) {
 		for _, user := range names {
 			_, short, _ := strings.Cut(user, `\`) // DOMAIN\account
 			local, _, _ := strings.Cut(user, "@")
 			for _, name := range []string{user, short, local, rdnValue(user)} { // a DN may be shortened
-				for _, l := range known[refTo(m.c, authority, name)] {
+				for _, l := range known.named[refTo(m.c, authority, name)] {
 					l.maybe = append(l.maybe, at)
 				}
 			}

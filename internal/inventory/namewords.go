@@ -1,0 +1,100 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+)
+
+// Teams call a field or a secret after its account in any number of ways:
+// PASSWORD_BOB, bobPassword, bob_ldap_bind_pw, bob/ldap. All of them have the
+// account's name in them as a run of whole words, and nothing else that could
+// be somebody's.
+
+// restWords are what such a name may have besides: what it is, what it is for,
+// which of several.
+var restWords = slices.Concat(secretWords, notSecret, strings.Fields(
+	`password passwd passphrase secret token value bind bindpw credentials
+	ldap ldaps ad smtp imap pop pop3 mail sftp ftp ssh smb db sql database postgres mysql http https web api vault radius snmp
+	app svc service srv account acct login system
+	old new current next previous prev last prod test dev stage staging primary secondary main default backup env config
+	my the of for in to`))
+
+// mostWords of a name that are looked at: more is a sentence.
+const mostWords = 12
+
+// spelledSo are drafts with an account, by authority and a name's words without
+// anything between.
+type spelledSo map[reference][]*draft
+
+// add notes what a draft's account is called by one of its names.
+func (s spelledSo) add(authority, name string, l *draft) {
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 { // DOMAIN\account
+		name = name[i+1:]
+	}
+	local, _, _ := strings.Cut(name, "@")
+	key := strings.Join(wordsOf(local), "")
+	if ref := (reference{authority, key}); len(key) >= 3 && !slices.Contains(s[ref], l) {
+		s[ref] = append(s[ref], l)
+	}
+}
+
+// in are the drafts of an authority whose name a text has as a run of words,
+// besides words that any name may have. The longest run counts: svc_bob is not
+// bob's where there is a svc-bob. A name that is itself such a word counts only
+// where the text has nothing else.
+func (s spelledSo) in(authority, text string) []*draft {
+	words := wordsOf(text)
+	for n := min(len(words), mostWords); n > 0 && len(words) <= mostWords; n-- {
+		var out []*draft
+		for i := range len(words) - n + 1 {
+			rest := slices.Concat(words[:i], words[i+n:])
+			if slices.ContainsFunc(rest, tells) || len(rest) > 0 && !slices.ContainsFunc(words[i:i+n], tells) {
+				continue
+			}
+			out = append(out, s[reference{authority, strings.Join(words[i:i+n], "")}]...)
+		}
+		if len(out) > 0 {
+			return out
+		}
+	}
+	return nil
+}
+
+// tells: a word may be somebody's name, or part of one.
+func tells(word string) bool {
+	return strings.Trim(word, "0123456789") != "" && !slices.Contains(restWords, word)
+}
+
+// segmentsOf are the folders and the last part of a path; of a source with a
+// prefix, below that: what is above it is the same for all that it lists.
+func segmentsOf(c *config.Campaign, of Candidate) []string {
+	path := of.Path.Mount + "/" + of.Path.Path
+	for _, s := range c.Sources {
+		if prefix := strings.Trim(s.Prefix, "/") + "/"; s.Name == of.Reason.Source && s.Prefix != "" && strings.HasPrefix(path, prefix) {
+			return strings.Split(path[len(prefix):], "/")
+		}
+	}
+	return strings.Split(of.Path.Path, "/")
+}
+
+// meansByWords keeps a path with each account that one of these names spells.
+func (m *merger) meansByWords(c Candidate, known calledSo, names []string, at maybePath) {
+	for _, authority := range m.mayNameAt(c) {
+		for _, name := range names {
+			for _, l := range known.spelled.in(authority, name) {
+				l.maybe = append(l.maybe, at)
+			}
+		}
+	}
+}
+
+// mayNameAt are the authorities whose account a candidate may name. A directory
+// is named where the file has one alone, whether or not the secret names it.
+func (m *merger) mayNameAt(c Candidate) []string {
+	return slices.DeleteFunc(append(m.c.Authorities(), credential.VaultAuthority), func(authority string) bool {
+		return c.Authority != "" && authority != c.Authority && authority != credential.VaultAuthority
+	})
+}
