@@ -92,7 +92,8 @@ func (s *session) greeting() error {
 	}
 	version, rest, ok := bytes.Cut(p[1:], []byte{0})
 	// Number of the connection, 8 bytes of the challenge, a zero, capabilities,
-	// character set, state, more capabilities, length of the challenge, 10 more.
+	// character set, state, more capabilities, length of the challenge, 10
+	// bytes, the challenge's rest.
 	if p[0] != 10 || !ok || len(rest) < 4+8+1+2+1+2+2+1+10+12 {
 		return errForeign
 	}
