@@ -123,6 +123,10 @@ func Trouble(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "the connection was closed before an answer"
 	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Error()
+	}
 	var op *net.OpError
 	if errors.As(err, &op) {
 		return op.Op + ": " + op.Err.Error()

@@ -2,6 +2,7 @@ package smb
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"testing"
@@ -149,6 +150,45 @@ func TestAFileServerWithoutNTLMOrIPC(t *testing.T) {
 	s.reconfigure("ntlm auth = disabled", "ntlm auth = ntlmv2-only")
 	require.Eventually(t, func() bool { return s.ask("plain", right) == protocol.Restricted }, time.Minute, 100*time.Millisecond, "a session that gets no further")
 	require.Equal(t, protocol.Refused, s.ask("plain", wrong))
+}
+
+func TestEachVersionOfSMBThatIsLeft(t *testing.T) {
+	t.Parallel()
+	at := "server max protocol = SMB3_11"
+	s := newOffice(t, at, "server min protocol = NT1", "server signing = disabled")
+	for _, of := range []struct {
+		version string
+		dialect uint16
+	}{{"SMB2_02", 0x0202}, {"SMB2_10", 0x0210}, {"SMB3_00", 0x0300}, {"SMB3_02", 0x0302}, {"SMB3_11", 0x0311}} {
+		version, next := of.version, "server max protocol = "+of.version
+		s.reconfigure(at, next)
+		at = next
+		require.Eventually(t, func() bool { return s.dialect() == of.dialect }, time.Minute, 50*time.Millisecond, version)
+		require.Equal(t, protocol.Accepted, s.ask("plain", right), version)
+		require.Equal(t, protocol.Refused, s.ask("plain", wrong), version)
+	}
+	s.reconfigure(at, "server max protocol = NT1")
+	require.Eventually(t, func() bool { return s.ask("plain", right) == protocol.Unreachable }, time.Minute, 50*time.Millisecond, "SMB 1 is not spoken")
+	_, err := Open(s.settings()).Software(t.Context())
+	require.EqualError(t, err, "the connection was closed before an answer")
+}
+
+// dialect is what the server settles on ([MS-SMB2] 2.2.4).
+func (s *office) dialect() uint16 {
+	heard := make(chan uint16, 1)
+	at := s.settings()
+	at.Address = changing(s.t, s.Address(), func(command, nth int, m []byte) {
+		if command == 0 && nth == 0 && len(m) > 70 {
+			heard <- binary.LittleEndian.Uint16(m[68:])
+		}
+	})
+	_, _ = Open(at).Software(s.t.Context())
+	select {
+	case d := <-heard:
+		return d
+	default:
+		return 0
+	}
 }
 
 func TestAnSMBSessionOutlivesItsPassword(t *testing.T) {
