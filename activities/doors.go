@@ -29,6 +29,7 @@ func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, rot *rot
 		}
 		return r.doors.Open(s)
 	}
+	rot.Refusals = &r.refusals
 	rot.AskDoors(ctx, verdicts, open, func() bool { return notBegun(ctx, &breaker{}) != nil })
 }
 

@@ -33,6 +33,7 @@ type Rotation struct {
 	gate     *rotation.Gate
 	doubts   *rotation.Doubts
 	doors    opened.Doors
+	refusals rotation.Refusals // new values that doors refused
 
 	earlier  sync.Map // campaign -> the campaigns before it, by credential: see nameEarlier
 	specs    sync.Map // campaign -> *config.Campaign with every server: neither the stored specification nor the roll ever changes

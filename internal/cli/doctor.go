@@ -100,6 +100,9 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
 		rows = append(rows, s.checkDoors(ctx)...)
+		if unlisted == nil {
+			rows = append(rows, doorTries(listed, s.locks)...)
+		}
 		if unlisted != nil {
 			rows = append(rows, notListed(unlisted, onlyWrong(slices.Clone(rows))))
 		}

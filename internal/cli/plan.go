@@ -47,6 +47,12 @@ func (s *session) plan(cmd *cobra.Command, asJSON bool) error {
 	p := planOf(s.cfg, roll)
 	checks := s.checkDirectories(cmd.Context(), roll.Credentials)
 	p.Notes = slices.DeleteFunc(slices.Clone(checks), func(r doctorRow) bool { return !r.OK || !directory.IsNote(r.What) })
+	for _, r := range doorTries(roll, s.locks) {
+		if r.OK {
+			p.Notes = append(p.Notes, r)
+		}
+		checks = append(checks, r)
+	}
 	p.Wrong = onlyWrong(append([]doctorRow{s.ownMount(cmd.Context()), ofVault(setup.Audit(cmd.Context(), s.store, s.cfg, roll.Credentials))}, checks...))
 	var err error
 	switch {

@@ -36,6 +36,7 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 	}
 	spec := listing.Servers{Servers: roll.Servers, Addresses: roll.Addresses}.Of(s.cfg)
 	why := map[string]protocol.Reason{}
+	s.locks = map[string]int{}
 	for at, cs := range lanes {
 		authority, err := s.kinds.Authority(spec, at.authority, at.kind)
 		if err != nil {
@@ -48,7 +49,7 @@ func (s *session) tellRefusing(ctx context.Context, roll *credential.Roll) {
 		seen := many.Accounts(ctx, roll.Servers[at.authority][0], cs)
 		for _, c := range cs {
 			if a, there := seen[c.ID]; there {
-				why[c.ID] = wouldStay(c, a)
+				why[c.ID], s.locks[c.ID] = wouldStay(c, a), a.Locks
 			}
 		}
 	}

@@ -21,6 +21,8 @@ type session struct {
 	kinds  *registry.Registry
 	engine *engine.Engine
 
+	locks map[string]int // after how many wrong logins accounts lock, by credential: see tellRefusing
+
 	leavesPeople bool // follow ends when nothing but people's tasks is left
 	forEver      bool // what is started goes on by itself, again and again
 }

@@ -8,7 +8,8 @@ import "fmt"
 // that every value would meet is none.
 //
 // Where the old value is unknown (oldKnown false) no door can be asked about
-// it: that the new one is accepted is all that there is to see.
+// it: that the new one is accepted is all that there is to see. One that was
+// asked about it all the same has to have refused it.
 func Shut(doors []string, ev []DoorEvidence, oldKnown bool) *Stop {
 	seen := map[string]DoorEvidence{}
 	for _, e := range ev {
@@ -33,7 +34,7 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 	if stop := atDoor(e.First, e.Door); stop != nil {
 		return stop
 	}
-	if oldKnown {
+	if oldKnown || e.Old != NotAsked {
 		switch {
 		case e.Old == Refused:
 		case e.Old == Restricted, rightValue(e.Old):

@@ -65,6 +65,9 @@ func (r *Rotator) confirm(ctx context.Context, v Verdict, now kind.Account, foun
 	case now.State == protocol.Locked:
 		stop := &protocol.Stop{Reason: protocol.ReasonLocked, Server: r.writeServer(),
 			Detail: "the account was locked right after its proof, by consumers or others that go on with an old value: it refuses the new one as well, and in Active Directory a service's clients get no tickets; find who tries it, then unlock it"}
+		if len(v.Doors) > 0 {
+			stop.Detail += "; its doors were asked meanwhile, with a good login here after each wrong one"
+		}
 		return stop.LockedUntil(now.LockedUntil)
 	case now.State != protocol.Accepted:
 		return protocol.StopFor(now.State, r.writeServer())

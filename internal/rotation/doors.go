@@ -2,19 +2,21 @@ package rotation
 
 import (
 	"context"
-	"slices"
 	"sync"
+	"time"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/door/opened"
+	"rollcall/internal/kind"
 	"rollcall/internal/protocol"
 )
 
 // atDoors is what the doors of a proved credential are asked with. It stays in
 // the process, as sight does.
 type atDoors struct {
-	new  credential.Secret
-	olds []credential.Secret // refused at every server; none where the proof offered none
+	account kind.Account
+	new     credential.Secret
+	olds    []credential.Secret // refused at every server; none that nobody knows
 	// remember keeps the next pass from retiring the old value once more.
 	remember func(context.Context)
 }
@@ -23,6 +25,13 @@ type atDoors struct {
 // before the others of the batch are not asked there in this pass.
 const doorPatience = 3
 
+// turn is a door in one pass over a batch.
+type turn struct {
+	door   *opened.Door
+	err    error
+	silent int // credentials in a row; guarded by the door's Turn
+}
+
 // AskDoors offers the values of all that was just proved dead at the doors that
 // each of them has: the new one, the old ones, the new one again. What a door
 // takes or says nothing about is open again. The new one goes first on purpose:
@@ -30,47 +39,43 @@ const doorPatience = 3
 //
 // Each door is asked by one at a time, because many of them slow down, or turn
 // away, an address whose logins fail (Dovecot's penalty, Postfix behind it).
-// open gives a door of the campaign file by its name; stopped says that no
-// other one is to be begun.
+// And each account is asked about at one door at a time: doors pass a wrong
+// login on to the directory, which counts it, whichever door it came by (see
+// doors_lockout.go). open gives a door of the campaign file by its name;
+// stopped says that no other one is to be begun.
 func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(name string) (*opened.Door, error), stopped func() bool) {
-	by := map[string][]int{} // verdicts by door
-	for i, v := range verdicts {
-		if !v.Dead() {
-			continue
-		}
-		if len(v.Credential.Doors) > 0 {
-			v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
-		}
-		for _, d := range v.Credential.Doors {
-			by[d.Door] = append(by[d.Door], i)
-		}
-	}
-	var wg sync.WaitGroup
-	for name, which := range by {
-		wg.Go(func() {
-			d, err := open(name)
-			silent := 0
-			for _, i := range which {
-				n := slices.IndexFunc(verdicts[i].Credential.Doors, func(l credential.DoorLogin) bool { return l.Door == name })
-				ev := protocol.DoorEvidence{Door: name}
-				if err == nil && silent < doorPatience && !stopped() {
-					ev = r.askDoor(ctx, d, verdicts[i].Credential.Doors[n], verdicts[i].at)
-				}
-				if ev.First == protocol.Unreachable {
-					silent++
-				} else if ev.First != protocol.NotAsked {
-					silent = 0
-				}
-				verdicts[i].Doors[n] = ev // each its own element
-			}
-		})
-	}
-	wg.Wait()
+	turns := map[string]*turn{}
+	var asked []Verdict
 	for _, v := range verdicts {
 		if !v.Dead() || len(v.Credential.Doors) == 0 {
 			continue
 		}
-		stop := protocol.Shut(doorNames(v.Credential), v.Doors, len(v.at.olds) > 0)
+		asked = append(asked, v)
+		for _, d := range v.Credential.Doors {
+			if turns[d.Door] == nil {
+				t := &turn{}
+				t.door, t.err = open(d.Door)
+				turns[d.Door] = t
+			}
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	stops := r.tooFewTries(ctx, asked)
+	var wg sync.WaitGroup
+	for i, v := range asked {
+		if stops[i] == nil {
+			wg.Go(func() { stops[i] = r.askAll(ctx, v, turns, stopped) }) // each its own element
+		}
+	}
+	wg.Wait()
+	r.lockedMeanwhile(ctx, asked, stops)
+	for i, v := range asked {
+		stop := stops[i]
+		if stop == nil {
+			stop = protocol.Shut(doorNames(v.Credential), v.Doors, len(v.at.olds) > 0)
+		}
 		if stop == nil {
 			continue
 		}
@@ -82,28 +87,71 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(na
 	}
 }
 
+// askAll asks the doors of one credential, one after another. stop is why it
+// broke off, where no door's own answer says it.
+func (r *Rotator) askAll(ctx context.Context, v Verdict, turns map[string]*turn, stopped func() bool) (stop *protocol.Stop) {
+	v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
+	wrong := &wrongLogins{clear: func(ctx context.Context) *protocol.Stop { return r.goodLogins(ctx, v.at) }}
+	for n, as := range v.Credential.Doors {
+		v.Doors[n] = protocol.DoorEvidence{Door: as.Door}
+		t := turns[as.Door]
+		if t.err != nil || stop != nil {
+			continue
+		}
+		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
+			continue
+		}
+		t.door.Turn.Lock()
+		if t.silent < doorPatience && !stopped() {
+			wrong.some = true // others may have run some up while it waited for its turn
+			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
+			switch v.Doors[n].First {
+			case protocol.NotAsked:
+			case protocol.Unreachable:
+				t.silent++
+			default:
+				t.silent = 0
+			}
+			r.Refusals.saw(r.Campaign, v.Credential.ID, v.Doors[n])
+		}
+		t.door.Turn.Unlock()
+	}
+	if left := wrong.before(ctx); stop == nil {
+		stop = left
+	}
+	return stop
+}
+
 // askDoor breaks off at the first answer that proves nothing, so that no door
-// is offered the old value that does not take the new one.
-func (r *Rotator) askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with atDoors) protocol.DoorEvidence {
-	d.Turn.Lock()
-	defer d.Turn.Unlock()
-	ev := protocol.DoorEvidence{Door: as.Door}
-	ev.First = d.Ask(ctx, as.Login, with.new).Reply
-	if ev.First != protocol.Accepted {
-		return ev
+// is offered the old value that does not take the new one. wrong has a good
+// login at the directory made before each login that may be another wrong one.
+// stop is why that was not to be had.
+func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with atDoors, wrong *wrongLogins, now func() time.Time) (ev protocol.DoorEvidence, stop *protocol.Stop) {
+	ev = protocol.DoorEvidence{Door: as.Door}
+	ask := func(value credential.Secret) (protocol.Reply, bool) {
+		if stop = wrong.before(ctx); stop != nil {
+			return protocol.NotAsked, false
+		}
+		reply := d.Ask(ctx, as.Login, value).Reply
+		wrong.saw(reply)
+		return reply, true
+	}
+	var asked bool
+	if ev.First, asked = ask(with.new); !asked || ev.First != protocol.Accepted {
+		return ev, stop
 	}
 	ev.New = ev.First
 	for _, old := range with.olds {
 		ev.New = protocol.NotAsked
-		if ev.Old = d.Ask(ctx, as.Login, old).Reply; ev.Old != protocol.Refused {
-			return ev
+		if ev.Old, asked = ask(old); !asked || ev.Old != protocol.Refused {
+			return ev, stop
 		}
-		if ev.New = d.Ask(ctx, as.Login, with.new).Reply; ev.New != protocol.Accepted {
-			return ev
+		if ev.New, asked = ask(with.new); !asked || ev.New != protocol.Accepted {
+			return ev, stop
 		}
 	}
-	ev.At = evidenceTime(r.Now())
-	return ev
+	ev.At = evidenceTime(now())
+	return ev, nil
 }
 
 func doorNames(c credential.Credential) (out []string) {

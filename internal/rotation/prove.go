@@ -186,10 +186,7 @@ func (j *job) conclude(servers, leftOut []string) error {
 		proof = j.Authority.ProofWithoutOld()
 	}
 	j.out.Proof, j.out.Stop, j.out.Step, j.out.LeftOut = proof, nil, protocol.Prove, leftOut
-	j.out.at = atDoors{new: j.staged.Secret, remember: j.rememberRetired}
-	if !j.weak() {
-		j.out.at.olds = j.offered()
-	}
+	j.out.at = atDoors{account: j.account, new: j.staged.Secret, olds: j.olds, remember: j.rememberRetired}
 	j.out.sight = sight{account: j.account, value: j.staged.Secret, mark: j.seen(), set: j.setAt, at: j.lastLogin}
 	return nil
 }

@@ -91,6 +91,10 @@ type Rotator struct {
 	// prove proves nothing on them. Nil: Steady forgets.
 	Doubts *Doubts
 
+	// Refusals are the new values that doors have refused in this campaign.
+	// Nil: they are forgotten with each pass.
+	Refusals *Refusals
+
 	// StillOpen reports whether the campaign was seen open a few seconds ago.
 	// Nil, or false, means that nobody knows.
 	StillOpen func(context.Context) bool

@@ -1,0 +1,163 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/kind"
+	"rollcall/internal/protocol"
+)
+
+// A wrong login at a door is a wrong login at the directory behind it, and
+// counts towards the same lock, whichever door it came by. The door's own good
+// login does not end the count where it comes from a cache (Dovecot's
+// auth_cache, mod_authnz_ldap, saslauthd -c), so a good login at the directory
+// itself is made between two that may be wrong. OpenLDAP, 389 Directory Server
+// and Active Directory all begin to count anew with it, each server for itself.
+
+// wrongLogins are those that doors were offered about one account since its
+// directory last had a good one.
+type wrongLogins struct {
+	clear func(context.Context) *protocol.Stop // nil: there is nothing to clear
+	some  bool
+}
+
+// before is called before each login at a door, and after the last one.
+func (w *wrongLogins) before(ctx context.Context) (stop *protocol.Stop) {
+	if w.some && w.clear != nil {
+		stop = w.clear(ctx)
+	}
+	w.some = stop != nil
+	return stop
+}
+
+// saw: whatever is no good login may have been counted, silence as well.
+func (w *wrongLogins) saw(reply protocol.Reply) { w.some = w.some || reply != protocol.Accepted }
+
+// goodLogins logs in with the new value at each server that gave its proof, for
+// nobody knows which of them a door asks.
+func (r *Rotator) goodLogins(ctx context.Context, with atDoors) *protocol.Stop {
+	servers, _ := r.asked()
+	for _, server := range servers {
+		reply, err := r.Authority.Offer(ctx, server, with.account, with.new)
+		switch {
+		case err != nil:
+			return asStop(err)
+		case reply == protocol.Refused:
+			return &protocol.Stop{Reason: protocol.ReasonNewRefused, Server: server, Detail: "this server took the new value and refuses it while its doors are asked: somebody set another one, or the account is locked; no more doors were asked"}
+		case reply != protocol.Accepted:
+			return protocol.StopFor(reply, server)
+		}
+	}
+	return nil
+}
+
+// tooFewTries are the stops of those that no door is asked about, because one
+// wrong login would lock the account.
+func (r *Rotator) tooFewTries(ctx context.Context, asked []Verdict) []*protocol.Stop {
+	return r.eachAccount(ctx, asked, func(v Verdict, server string, a kind.Account) *protocol.Stop {
+		if a.Locks != 1 {
+			return nil
+		}
+		return &protocol.Stop{Reason: protocol.ReasonNearLock, Server: server, Detail: "the new value is in force and activated; its doors were not asked, because one wrong login locks the account here and a door passes each on: raise the threshold to 3 or more for the time of the campaign, and the next pass asks them"}
+	})
+}
+
+// lockedMeanwhile looks at the accounts once their doors were asked.
+func (r *Rotator) lockedMeanwhile(ctx context.Context, asked []Verdict, stops []*protocol.Stop) {
+	locked := r.eachAccount(ctx, asked, func(v Verdict, server string, a kind.Account) *protocol.Stop {
+		if a.State != protocol.Locked && a.State != protocol.LoginLocked {
+			return nil
+		}
+		stop := protocol.StopFor(a.State, server)
+		stop.Detail = fmt.Sprintf("the account was locked while its doors were asked (%d of them), with a good login at each server after each wrong one: "+
+			"somebody else offers wrong values too, or a door makes several logins of one, or asks another server; unlock it, and raise the threshold or take the doors out before the next pass", len(v.Credential.Doors))
+		return stop.LockedUntil(a.LockedUntil)
+	})
+	for i, stop := range locked {
+		if stop != nil && (stops[i] == nil || stops[i].Reason != protocol.ReasonNearLock) {
+			stops[i] = stop
+		}
+	}
+}
+
+// eachAccount reads the accounts at every server that gave its proof, many in
+// one call, and says what the first of them shows. What is not shown says
+// nothing.
+func (r *Rotator) eachAccount(ctx context.Context, asked []Verdict, says func(Verdict, string, kind.Account) *protocol.Stop) []*protocol.Stop {
+	out := make([]*protocol.Stop, len(asked))
+	cs := make([]credential.Credential, 0, len(asked))
+	for _, v := range asked {
+		cs = append(cs, v.Credential)
+	}
+	servers, _ := r.asked()
+	for _, server := range servers {
+		accounts, many := kind.AccountsAfterSet(ctx, r.Authority, server, cs)
+		for i, v := range asked {
+			a, found := accounts[v.Credential.ID]
+			if !many {
+				one, err := r.Authority.Account(ctx, server, v.Credential)
+				a, found = one, err == nil
+			}
+			if found && out[i] == nil {
+				out[i] = says(v, server, a)
+			}
+		}
+	}
+	return out
+}
+
+// Refusals are new values that doors have refused, by campaign and credential.
+// Where a door's directory is another one than the credential's, a good login
+// at the latter ends no count there, so that each pass would bring an account
+// nearer to its lock. The zero value has none; so has nil, which forgets. It is
+// safe for concurrent use.
+type Refusals struct {
+	mu   sync.Mutex
+	seen map[[2]string]map[string]int // by door, in a row
+}
+
+// saw takes one door's evidence.
+func (r *Refusals) saw(campaign, id string, ev protocol.DoorEvidence) {
+	if r == nil || ev.First == protocol.NotAsked || ev.First == protocol.Unreachable {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := [2]string{campaign, id}
+	if ev.First == protocol.Accepted {
+		delete(r.seen[key], ev.Door)
+		return
+	}
+	if r.seen == nil {
+		r.seen = map[[2]string]map[string]int{}
+	}
+	if r.seen[key] == nil {
+		r.seen[key] = map[string]int{}
+	}
+	r.seen[key][ev.Door]++
+}
+
+// spent is why doors are asked no more about a credential in this campaign, or
+// nil.
+func (r *Refusals) spent(campaign, id string) *protocol.Stop {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all, at := 0, ""
+	for door, n := range r.seen[[2]string{campaign, id}] {
+		all += n
+		if at == "" || door < at {
+			at = door
+		}
+	}
+	if all < maxWrongLogins {
+		return nil
+	}
+	return &protocol.Stop{Reason: protocol.ReasonDoorRefusesNew, Server: at, Detail: fmt.Sprintf("doors have refused the new value %d times, and are asked no more about it in this campaign: "+
+		"where they go by another directory, one more could lock an account there; find out why, and run the next campaign", all)}
+}
