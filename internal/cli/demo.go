@@ -20,8 +20,10 @@ all the time, runs a campaign, and asks the intruder what is left to it. It take
 started and throws it away, also on Ctrl-C. The ledger and the report stay, in
 ./rollcall-demo; they hold no secret.
 
-It needs slapd (Debian: apt-get install slapd) and, beside this program,
-rollcall-engine and rollcall-devvault (make build), but no root.
+It needs slapd and postgresql-15 (Debian: scripts/setup.sh) and, beside this
+program, rollcall-engine and rollcall-devvault (make build), but no root. With
+Dovecot and ProFTPD a mail server and a file server stand in front of the
+directory, as doors of the campaign.
 
 As root and with Samba (scripts/setup.sh installs it) the estate has an Active
 Directory domain too, whose controller runs in a network namespace of its own.

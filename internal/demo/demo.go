@@ -69,6 +69,7 @@ type demo struct {
 	screen   *screen
 	temp     string // all that is thrown away
 	noDomain error  // why there is no domain; nil if there is one
+	noDoors  error  // the same of the services in front of the directory
 
 	estate   *estate.Estate
 	campaign string // campaign.yaml
@@ -129,7 +130,7 @@ func Run(ctx context.Context, o Options) error {
 // prepare finds what must be there before anything is started, and whether
 // there can be a domain.
 func (d *demo) prepare(ctx context.Context) (err error) {
-	d.noDomain = lab.CanStartSamba(ctx)
+	d.noDomain, d.noDoors = lab.CanStartSamba(ctx), lab.CanStartDoors()
 	if err := installed(d.Program); err != nil {
 		return err
 	}
@@ -164,17 +165,22 @@ func (d *demo) tell(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the demo gave up after %s; it needs a less busy machine", patience))
 	defer cancel()
 	d.screen.say("%s", d.screen.bold("Rollcall demo")+": real servers, on 127.0.0.1 only, thrown away at the end")
-	domain, beside := "", ""
+	domain, doors, beside := "", "", ""
 	if d.noDomain == nil {
 		domain = "an Active Directory domain on a Samba domain controller, which takes 10 to 30 s to set up; "
 	} else {
 		d.screen.say("%s", wrap("Left out: "+d.leftOut(), 0, d.screen.width))
 	}
+	if d.noDoors == nil {
+		doors = "a mail server that keeps logins and a file server in front of it; "
+	} else {
+		d.screen.say("%s", wrap("Left out: "+d.doorsLeftOut(), 0, d.screen.width))
+	}
 	if d.singleReset() {
 		beside = " Beside it, and not by Rollcall, " + estate.SingleReset + " is reset once, as most tools do it."
 	}
 	steps := []step{
-		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; PostgreSQL with a replica; " + domain + "Vault; " +
+		{"Start a small company", "OpenLDAP with a replica, TLS and a password policy under which a blind retry fails; " + doors + "PostgreSQL with a replica; " + domain + "Vault; " +
 			"and esg-01, a mail gateway that knew some of the logins and was broken into.", d.startEstate},
 		{"rollcall init", "Vault gets the key that signs the record and never leaves it, and a policy of least rights, " +
 			"with which the campaign below works.", d.init},
@@ -209,6 +215,9 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		o.Domain, o.DomainBystanders, o.SingleReset = domainAccounts, domainBystanders, d.ShowSingleReset
 		servers, waves = "2 LDAP servers, 2 of PostgreSQL, a domain controller, Vault", waves+domainWave
 	}
+	if d.noDoors == nil {
+		o.Doors, servers = doorAccounts, "a mail and a file server, "+servers
+	}
 	o.Dir = d.temp
 	defer d.screen.count()()
 	e, err := estate.Start(ctx, o)
@@ -216,7 +225,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.estate = e
-	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s", d.Dir, waves, limits)); err != nil {
+	if d.campaign, err = e.CampaignFile(nil, fmt.Sprintf("ledger: {dir: %q}\n\n%s\n%s\n%s", d.Dir, e.DoorsYAML(), waves, limits)); err != nil {
 		return "", err
 	}
 	if err := d.listTasks(); err != nil {

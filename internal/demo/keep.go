@@ -110,12 +110,12 @@ export LDAPTLS_CACERT=%q
 export LDAPURI=%s REPLICA=%s LDAPBASE=%s LDAPBINDDN=%s
 export PATH=%q:$PATH
 unset VAULT_CACERT VAULT_NAMESPACE ROLLCALL_ROLE_ID ROLLCALL_SECRET_ID_FILE TEMPORAL_NAMESPACE TEMPORAL_PROFILE
-%scd %q
+%s%scd %q
 `,
 		d.estate.Vault.Address(), filepath.Join(d.temp, "vault", "root-token"),
 		d.crew.address, filepath.Join(d.temp, "temporal.toml"),
 		filepath.Join(d.temp, "ca.pem"), d.estate.Slapd.LDAPS(), d.estate.Replica.LDAPS(), d.estate.Slapd.PeopleDN(), d.estate.Slapd.AdminDN,
-		filepath.Dir(d.Program), d.domainEnv(), d.temp)
+		filepath.Dir(d.Program), d.domainEnv(), d.doorsEnv(), d.temp)
 	files := map[string]string{
 		envFile: env,
 		// ldapsearch -y takes the whole file, so it ends without a newline.
@@ -162,6 +162,9 @@ func (d *demo) lookAround() {
 		"curl -s -H @"+headerFile+" $VAULT_ADDR/v1/kv/metadata/apps/esg-01/svc-esg-0001")
 	part("Log in with the password that Vault shows now",
 		"ldapwhoami -x -W -D "+d.estate.Slapd.AccountDN("svc-esg-0001"))
+	if d.noDoors == nil {
+		d.lookAtDoors(part)
+	}
 	if d.noDomain == nil {
 		d.lookAtDomain(part)
 	}

@@ -40,6 +40,12 @@ func (d *demo) lastScreen() {
 	line("intruder", "%s", d.intruderLine())
 	line("eavesdrop", "%s", d.eavesdropLine())
 	line("sessions", "%s", d.sessionsLine())
+	for _, at := range d.doors() {
+		line(at.name, "%s", d.doorLine(at))
+	}
+	if d.noDoors != nil {
+		line("left out", "%s", d.doorsLeftOut())
+	}
 	line("database", "%s", d.databaseLine())
 	if d.noDomain == nil {
 		line("domain", "%s", d.domainLine())

@@ -49,7 +49,7 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		intruder.Command{Command: intruder.Pause, PauseMS: int(restless.Milliseconds())},
 		intruder.Command{Command: intruder.Eavesdrop, Connections: all, SelfWrite: true},
 	}
-	for _, s := range slices.Concat(stolen, d.estate.Known) {
+	for _, s := range slices.Concat(stolen, d.estate.AtDoors, d.estate.Known) {
 		if !s.Known {
 			doors += len(s.Servers)
 		}
@@ -61,8 +61,12 @@ func (d *demo) breakIn(ctx context.Context) (string, error) {
 		}
 	}
 	listening, err := r.awaitInside(ctx, doors)
-	return fmt.Sprintf("got in with %d of %d, each on every server that knows it; in Vault it reads %d secrets with %d tokens",
-		len(stolen), len(stolen), listening.Places, listening.Tokens), err
+	also := ""
+	if n := len(d.estate.AtDoors); n > 0 {
+		also = fmt.Sprintf(", %d of them by mail and files too", n)
+	}
+	return fmt.Sprintf("got in with %d of %d, each on every server that knows it%s; in Vault it reads %d secrets with %d tokens",
+		len(stolen), len(stolen), also, listening.Places, listening.Tokens), err
 }
 
 // awaitInside waits until every login has succeeded and everything in Vault

@@ -107,6 +107,7 @@ func (d *demo) ask(ctx context.Context) (string, error) {
 		d.wrong("the intruder contradicts the record: %s", v)
 	}
 	d.judgeOverheard(deaths)
+	d.checkDoors()
 	if d.summary.Open > 0 {
 		d.wrong("the intruder can still get in with %d credentials", d.summary.Open)
 	}

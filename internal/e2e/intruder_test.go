@@ -55,7 +55,7 @@ func startRaid(t *testing.T, e *estate.Estate) *raid {
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
 	r.send(intruder.Command{Command: intruder.Eavesdrop, EveryMS: 10, Connections: 16})
-	for _, s := range slices.Concat(e.Stolen, e.Known) {
+	for _, s := range slices.Concat(e.Stolen, e.AtDoors, e.Known) {
 		r.send(s)
 	}
 	return r
@@ -81,6 +81,16 @@ func (r *raid) overheard() intruder.Overheard {
 	o, err := intruder.ReadOverheard(r.out.reader())
 	require.NoError(r.t, err)
 	return o
+}
+
+// soFar has it report, and gives its results so far; none before the first
+// report.
+func (r *raid) soFar() []intruder.Result {
+	r.t.Helper()
+	r.send(intruder.Command{Command: intruder.Report})
+	results, _, err := intruder.ReadResults(r.out.reader())
+	require.NoError(r.t, err)
+	return results
 }
 
 // end lets the intruder try everything once more and returns its results.

@@ -46,7 +46,10 @@ type Options struct {
 	DS389Policy lab.DS389Policy
 	File        bool // Vault keeps its data on disk, to be killed and restarted
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
-	Plant       bool // the thief wrote a bystander's name into the metadata of a secret of the device
+	// Doors is how the accounts' names begin that log in at a mail server with a
+	// cache of logins and at a file server too; "" is neither server.
+	Doors string
+	Plant bool // the thief wrote a bystander's name into the metadata of a secret of the device
 
 	Postgres           int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
 	PostgresBystanders int // roles of it that are not
@@ -69,8 +72,13 @@ type Estate struct {
 
 	Postgres, PostgresReplica *lab.Postgres // nil without
 
+	Mail  *lab.Dovecot // nil without Doors
+	Files *lab.ProFTPD
+
 	// Stolen are the credentials in the intruder's hands, by ledger id.
 	Stolen []intruder.Stolen
+	// AtDoors are those of them that log in at doors as well, by the same id.
+	AtDoors []intruder.Stolen
 	// Single is stolen too, and for ResetOnce instead of a campaign; without an
 	// id if there is none.
 	Single intruder.Stolen
@@ -141,6 +149,9 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 		if err := e.startServers(within); err != nil {
 			return err
 		}
+		if err := e.startDoors(within); err != nil {
+			return err
+		}
 		return e.findUUIDs(within)
 	})
 	if err = both.Wait(); err != nil {
@@ -166,6 +177,12 @@ func Start(ctx context.Context, o Options) (e *Estate, err error) {
 
 // Stop stops every server.
 func (e *Estate) Stop(ctx context.Context) {
+	if e.Mail != nil {
+		_ = e.Mail.Stop(ctx)
+	}
+	if e.Files != nil {
+		_ = e.Files.Stop(ctx)
+	}
 	if e.Replica != nil {
 		_ = e.Replica.Stop(ctx)
 	}

@@ -113,6 +113,7 @@ func (e *Estate) stolen(a account) {
 	e.Stolen = append(e.Stolen, intruder.Stolen{
 		ID: e.ID(a.UID), Kind: intruder.LDAP, Servers: e.Servers(), CAPEM: e.Slapd.CA, DN: e.Slapd.AccountDN(a.UID), Password: value,
 	})
+	e.stolenAtDoors(a.UID, value)
 	// What is at the path of a changed account is not its password, so nobody
 	// can say whose it is.
 	if a.kv != "" && a.changed == "" {

@@ -14,7 +14,7 @@ import (
 const (
 	// maxConns is the most connections to one server at a time.
 	maxConns = 4
-	// patience is for one connect or one try.
+	// patience is for one connect or one try, but for those of services.
 	patience = 5 * time.Second
 )
 
@@ -59,8 +59,11 @@ func newDoor(key doorKey) (*door, error) {
 	}
 	want := map[string]bool{LDAP + "ldap": true, LDAP + "ldaps": true, AppRole + "http": true, AppRole + "https": true,
 		Userpass + "http": true, Userpass + "https": true, Postgres + "postgresql": true}
+	for scheme := range protocols {
+		want[Service+scheme] = true
+	}
 	if !want[key.kind+u.Scheme] {
-		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, postgresql:// for postgres, http(s):// for the others", u.Scheme, u.Host, key.kind)
+		return nil, fmt.Errorf("server %s://%s does not fit kind %q: use ldap(s):// for ldap, postgresql:// for postgres, its protocol for a service, http(s):// for the others", u.Scheme, u.Host, key.kind)
 	}
 	d := &door{key: key, tls: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}, pool: make(chan opener, maxConns)}
 	if key.ca != "" {
@@ -75,6 +78,8 @@ func newDoor(key doorKey) (*door, error) {
 			d.pool <- &ldapOpener{door: d}
 		case Postgres:
 			d.pool <- &postgresOpener{door: d}
+		case Service:
+			d.pool <- newServiceOpener(d)
 		default:
 			d.pool <- newVaultOpener(d)
 		}
@@ -91,24 +96,36 @@ func (d *door) add(t *target) {
 // loop makes one pass after the other until ctx ends.
 func (d *door) loop(ctx context.Context, r *raid) {
 	for ctx.Err() == nil {
+		began := time.Now()
 		d.pass(ctx, r, due)
 		r.mu.Lock()
 		pause := r.pause
 		r.mu.Unlock()
 		select {
 		case <-ctx.Done():
-		case <-time.After(max(pause, d.rest())):
+		case <-time.After(max(pause, d.rest(time.Since(began)))):
 		}
 	}
 }
 
-// rest is the shortest pause between two passes: each login costs PostgreSQL a
-// process.
-func (d *door) rest() time.Duration {
-	if d.key.kind == Postgres {
+// rest is the shortest pause between two passes, the last of which took so
+// long: each login costs PostgreSQL a process, and a service two or more.
+func (d *door) rest(pass time.Duration) time.Duration {
+	switch d.key.kind {
+	case Postgres:
 		return 300 * time.Millisecond
+	case Service:
+		return max(serviceRest, 2*pass)
 	}
 	return time.Millisecond
+}
+
+// patience is for one try.
+func (d *door) patience() time.Duration {
+	if d.key.kind == Service {
+		return servicePatience
+	}
+	return patience
 }
 
 // scope is which targets a pass takes.
@@ -163,7 +180,7 @@ func (d *door) hangUp() {
 
 func (d *door) once(ctx context.Context, r *raid, o opener, t *target) answer {
 	began := time.Now()
-	within, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, d.patience())
 	a, detail, token := o.try(within, t)
 	cancel()
 	if a == noAnswer && ctx.Err() != nil {

@@ -35,6 +35,7 @@ const (
 	AppRole  = "approle"
 	Userpass = "userpass" // a login to Vault by name and password: userpass, or its method ldap
 	Postgres = "postgres" // a role of a PostgreSQL cluster
+	Service  = "service"  // a login at a service that asks the directory: mail, files, web
 )
 
 // Stolen is one credential and where it is tried. It holds the secret in the
@@ -42,18 +43,18 @@ const (
 // printing it with any fmt verb gives the id alone.
 type Stolen struct {
 	ID      string   `json:"id"`      // names it in the output; to be judged, the id that the ledger uses
-	Kind    string   `json:"kind"`    // LDAP, AppRole, Userpass or Postgres
-	Servers []string `json:"servers"` // ldap(s)://, http(s):// or postgresql:// URLs
+	Kind    string   `json:"kind"`    // one of those above
+	Servers []string `json:"servers"` // ldap(s)://, http(s)://, postgresql:// or, of a Service, imaps://, ftp://, … URLs
 	// CAPEM verifies the servers' certificates; empty means the system's roots.
-	// With it, an ldap:// server is asked for StartTLS first; without, it is
-	// spoken to in the clear.
+	// With it, an ldap:// server and a service that can is asked for TLS first
+	// (StartTLS); without, it is spoken to in the clear.
 	CAPEM string `json:"ca_pem,omitempty"`
 
 	DN string `json:"dn,omitempty"` // of an LDAP account
 
 	Mount  string `json:"mount,omitempty"`   // of the login to Vault; empty means the kind's own name
 	RoleID string `json:"role_id,omitempty"` // of the AppRole
-	User   string `json:"user,omitempty"`    // of Userpass; the role of Postgres
+	User   string `json:"user,omitempty"`    // of Userpass and Service; the role of Postgres
 	// Reads are folders of KV version 2 that the device's configuration names
 	// with this login, "kv/apps/esg-01". Others are found by asking Vault.
 	Reads []string `json:"reads,omitempty"`
@@ -99,7 +100,7 @@ type Command struct {
 func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, pause: DefaultPause}
+	r := &raid{out: &lines{w: out, failed: cancel}, doors: map[doorKey]*door{}, wrong: map[string]*failures{}, pause: DefaultPause}
 	r.ear = &ear{r: r, hints: map[place]bool{}, places: map[place]*secret{}, values: map[[32]byte]*value{}}
 	defer r.ear.hangUp()
 	defer r.endSessions()
@@ -125,8 +126,9 @@ type raid struct {
 
 	mu    sync.Mutex
 	doors map[doorKey]*door
-	all   []*target // in the order of arrival
-	given []Stolen  // as they came, known ones too
+	all   []*target            // in the order of arrival
+	given []Stolen             // as they came, known ones too
+	wrong map[string]*failures // of each credential at all services together
 	pause time.Duration
 
 	ear *ear
@@ -177,10 +179,10 @@ func (r *raid) take(ctx context.Context, line []byte) error {
 		return errors.New("a stolen credential of kind ldap needs dn")
 	case s.Kind == AppRole && s.RoleID == "":
 		return errors.New("a stolen credential of kind approle needs role_id")
-	case (s.Kind == Userpass || s.Kind == Postgres) && s.User == "":
+	case (s.Kind == Userpass || s.Kind == Postgres || s.Kind == Service) && s.User == "":
 		return fmt.Errorf("a stolen credential of kind %s needs user", s.Kind)
-	case s.Kind != LDAP && s.Kind != Postgres && !s.opensVault():
-		return fmt.Errorf("kind must be %q, %q, %q or %q", LDAP, AppRole, Userpass, Postgres)
+	case s.Kind != LDAP && s.Kind != Postgres && s.Kind != Service && !s.opensVault():
+		return fmt.Errorf("kind must be %q, %q, %q, %q or %q", LDAP, AppRole, Userpass, Postgres, Service)
 	default:
 		return r.add(ctx, s)
 	}
@@ -192,7 +194,14 @@ func (r *raid) add(ctx context.Context, s Stolen) error {
 		s.Mount = s.Kind
 	}
 	r.mu.Lock()
-	r.given = append(r.given, s)
+	if s.Kind == Service {
+		if r.wrong[s.ID] == nil {
+			r.wrong[s.ID] = &failures{shared: true}
+		}
+	} else { // what it reads is tried at the directory behind a service
+		r.given = append(r.given, s)
+	}
+	wrong := r.wrong[s.ID]
 	r.mu.Unlock()
 	for _, server := range s.Servers {
 		d, made, err := r.doorOf(s, server)
@@ -206,7 +215,11 @@ func (r *raid) add(ctx context.Context, s Stolen) error {
 			r.open(ctx, d)
 		}
 		r.ear.hint(d, s.Reads)
-		r.join(d, newTarget(s, server, Login))
+		t := newTarget(s, server, Login)
+		if s.Kind == Service {
+			t.wrong = wrong
+		}
+		r.join(d, t)
 	}
 	return nil
 }
@@ -324,7 +337,7 @@ func (r *raid) tryOnce(ctx context.Context, s Stolen, server string) answer {
 	}
 	o := <-d.pool
 	defer func() { d.pool <- o }()
-	within, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, d.patience())
 	defer cancel()
 	t := newTarget(s, server, read)
 	t.kept = true // no session of its own: whoever eavesdrops takes the token

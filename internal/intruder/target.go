@@ -18,14 +18,50 @@ type target struct {
 	server, via string
 	token       string // for a Session; in PostgreSQL a word that stands for it
 
-	mu       sync.Mutex
-	sum      Result
-	refusals []time.Time // since the last success, at most quietAfter of them
-	kept     bool        // a session was kept
+	mu    sync.Mutex
+	sum   Result
+	out   bool // refused since the last success
+	wrong *failures
+	kept  bool // a session was kept
+}
+
+// failures are when a value was refused, at most the last quietAfter times. A
+// service passes a login on to the directory behind it, so those of all
+// services count for one account. A success at one of them ends nothing then:
+// it may have come from a cache.
+type failures struct {
+	shared bool
+
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (f *failures) add(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = append(f.at, at)
+	if len(f.at) > quietAfter {
+		f.at = f.at[1:]
+	}
+}
+
+func (f *failures) success() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.shared {
+		f.at = nil
+	}
+}
+
+// next is when one more may be risked.
+func (f *failures) next() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return nextTry(f.at)
 }
 
 func newTarget(s Stolen, server, via string) *target {
-	return &target{Stolen: s, server: server, via: via,
+	return &target{Stolen: s, server: server, via: via, wrong: &failures{},
 		sum: Result{Type: typeResult, ID: s.ID, Server: server, Via: via}}
 }
 
@@ -56,16 +92,15 @@ func (t *target) note(a answer, detail string, began time.Time) (c Change, chang
 	case accepted:
 		t.sum.Successes++
 		t.sum.LastSuccess, t.sum.LastAnswer = at, at
-		t.refusals = nil
+		t.out = false
+		t.wrong.success()
 	case refused:
 		if t.sum.FirstRefusal.IsZero() {
 			t.sum.FirstRefusal = at
 		}
 		t.sum.LastAnswer = at
-		t.refusals = append(t.refusals, began)
-		if len(t.refusals) > quietAfter {
-			t.refusals = t.refusals[1:]
-		}
+		t.out = true
+		t.wrong.add(began)
 	}
 	return Change{Type: typeChange, ID: t.ID, Server: t.server, Via: t.via,
 		From: before, To: string(a), Detail: detail, At: at}, before != string(a)
@@ -74,7 +109,7 @@ func (t *target) note(a answer, detail string, began time.Time) (c Change, chang
 func (t *target) due(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !now.Before(nextTry(t.refusals))
+	return !t.out || !now.Before(t.wrong.next())
 }
 
 const (

@@ -132,13 +132,22 @@ func (s *Dovecot) writeConfig() (string, error) {
 	}
 	who := struct{ Me, Internal, Login, Mail, Group string }{me.Username, "dovecot", "dovenull", "dovecot", "dovecot"}
 	if me.Uid != "0" {
-		who.Internal, who.Login, who.Mail, who.Group = me.Username, me.Username, me.Username, me.Username
+		group, err := user.LookupGroupId(me.Gid)
+		if err != nil {
+			return "", err
+		}
+		who.Internal, who.Login, who.Mail, who.Group = me.Username, me.Username, me.Username, group.Name
 	}
 	if err := os.MkdirAll(s.path("mail"), 0o755); err != nil {
 		return "", err
 	}
-	// Its sockets: their paths have room for 107 bytes (unix(7)).
-	if s.run, err = os.MkdirTemp("", "dovecot"); err != nil {
+	// Its sockets: their paths have room for 107 bytes (unix(7)), and the
+	// longest ends in 25 of its own.
+	where := os.TempDir()
+	if len(where) > 107-25-len("/dovecot0123456789") {
+		where = "/tmp"
+	}
+	if s.run, err = os.MkdirTemp(where, "dovecot"); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(s.run, 0o755); err != nil {

@@ -65,10 +65,13 @@ func (s *ProFTPD) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	who := struct{ User, Group string }{"nobody", "nogroup"}
-	if me.Uid != "0" {
-		who.User, who.Group = "#"+me.Uid, "#"+me.Gid
+	// It stays whoever starts it: with another user it would outlive a parent
+	// that is killed (prctl(2), PR_SET_PDEATHSIG).
+	group, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		return err
 	}
+	who := struct{ User, Group string }{me.Username, group.Name}
 	var text strings.Builder
 	d := s.opts.Directory
 	err = proftpdConf.Execute(&text, map[string]any{"Dir": s.opts.Dir, "Cert": cert, "Key": key, "Port": s.ports, "Who": who,
