@@ -5,8 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 )
 
 // doorSum is a door, and what it showed of all that it takes.
@@ -58,6 +60,10 @@ func (d doorSum) Words() string {
 // afterDoors is what no login shows.
 const afterDoors = "What was logged in at a door before its value died may go on: mail, file and database sessions, tokens, cookies. No login from outside shows that: close them there (docs/doors.md)."
 
+// atDoors is of how many credentials the text says what each server and door
+// showed.
+const atDoors = 3
+
 func doorsText(b *strings.Builder, s *ledger.State, width int) {
 	all := doorsOf(s)
 	if len(all) == 0 {
@@ -67,5 +73,45 @@ func doorsText(b *strings.Builder, s *ledger.State, width int) {
 	for _, d := range all {
 		b.WriteString(Wrap(Clean(d.Name+", "+d.Place)+": "+d.Words(), "  ", width))
 	}
+	var proved []*ledger.CredentialState
+	for _, l := range s.Credentials {
+		if l.Outcome == ledger.Dead && len(l.AtDoors) > 0 {
+			proved = append(proved, l)
+		}
+	}
+	if len(proved) > 0 {
+		b.WriteString(Wrap("what each showed, server by server and door by door:", "  ", width))
+	}
+	for _, l := range proved[:min(atDoors, len(proved))] {
+		b.WriteString(Wrap(nameOf(l), "    ", width))
+		b.WriteString(Wrap(strings.Join(sandwich(l), "; "), "      ", width))
+	}
+	if n := len(proved) - atDoors; n > 0 {
+		fmt.Fprintf(b, "    … and %d more, in the HTML report and in JSON\n", n)
+	}
 	b.WriteString(Wrap(afterDoors, "  ", width))
+}
+
+// sandwich says what a dead credential's servers and doors made of its values.
+func sandwich(l *ledger.CredentialState) (out []string) {
+	at := func(stamp string) string {
+		t, err := time.Parse(time.RFC3339, stamp)
+		if err != nil {
+			return ""
+		}
+		return t.UTC().Format(" at 15:04:05Z")
+	}
+	old := func(r protocol.Reply) string {
+		if r == "" {
+			return "stolen not known"
+		}
+		return "stolen " + string(r)
+	}
+	for _, ev := range l.Evidence {
+		out = append(out, fmt.Sprintf("%s %s, new %s%s", Clean(ev.Server), old(ev.Old), ev.New, at(ev.At)))
+	}
+	for _, ev := range l.AtDoors {
+		out = append(out, fmt.Sprintf("%s new %s, %s, new %s%s", Clean(ev.Door), ev.First, old(ev.Old), ev.New, at(ev.At)))
+	}
+	return out
 }

@@ -262,5 +262,6 @@ var residual = []string{
 	"Kerberos tickets that Active Directory issued before a password changed. They are good until they expire, 10 hours by default.",
 	"Accounts, keys or rights that an intruder gave to themselves by other means. Rotation does not look for them.",
 	"Servers that the campaign file neither names nor finds. A value was proved dead on the servers of its evidence, and on no other.",
+	"Services in front of those servers that the campaign file does not name as doors. Some go on taking an old password from a copy of their own (docs/doors.md).",
 	"Credentials that no source named. The roll is as complete as its sources.",
 }
