@@ -216,7 +216,7 @@ func (d *demo) startEstate(ctx context.Context) (string, error) {
 		servers, waves = "2 LDAP servers, 2 of PostgreSQL, a domain controller, Vault", waves+domainWave
 	}
 	if d.noDoors == nil {
-		o.Doors, servers = doorAccounts, "a mail and a file server, "+servers
+		o.Doors, o.DoorCache, servers = doorAccounts, doorCache, "a mail and a file server, "+servers
 	}
 	o.Dir = d.temp
 	defer d.screen.count()()

@@ -15,7 +15,7 @@ import (
 // the record. One that names the doors ends that.
 func TestTheJudgeCatchesACampaignThatProvesOnTheDirectoryAlone(t *testing.T) {
 	t.Parallel()
-	e := startEstate(t, estate.Options{Accounts: 2, Doors: "svc-esg-"})
+	e := startEstate(t, estate.Options{Accounts: 2, Doors: "svc-esg-", DoorCache: time.Hour})
 	require.Len(t, e.AtDoors, 2)
 	limits := "limits: {retry_min: 200ms, retry_max: 1s, deadline: 20s, batch: 20}\n"
 	file, err := e.CampaignFile(nil, limits)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"rollcall/internal/intruder"
 	"rollcall/internal/lab"
@@ -18,10 +17,6 @@ const (
 	MailDoor  = "mail"
 	FilesDoor = "files"
 )
-
-// DoorCache is for how long the mail server keeps logins: Dovecot's own time
-// (auth_cache_ttl) where its cache is switched on.
-const DoorCache = time.Hour
 
 // atDoors says which accounts log in at the doors as well.
 func (e *Estate) atDoors(uid string) bool {
@@ -40,7 +35,7 @@ func (e *Estate) startDoors(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	e.Mail, err = lab.StartDovecot(ctx, lab.DovecotOptions{Dir: dir("dovecot"), CA: e.CA, Directory: e.Slapd, Cache: DoorCache, AtOnce: true})
+	e.Mail, err = lab.StartDovecot(ctx, lab.DovecotOptions{Dir: dir("dovecot"), CA: e.CA, Directory: e.Slapd, Cache: e.opts.DoorCache, AtOnce: true})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"golang.org/x/sync/errgroup"
@@ -47,9 +48,11 @@ type Options struct {
 	File        bool // Vault keeps its data on disk, to be killed and restarted
 	Profile     bool // the campaign file names the device's profile, and every line has an answer
 	// Doors is how the accounts' names begin that log in at a mail server with a
-	// cache of logins and at a file server too; "" is neither server.
-	Doors string
-	Plant bool // the thief wrote a bystander's name into the metadata of a secret of the device
+	// cache of logins and at a file server too; "" is neither server. DoorCache
+	// is for how long that cache keeps them.
+	Doors     string
+	DoorCache time.Duration
+	Plant     bool // the thief wrote a bystander's name into the metadata of a secret of the device
 
 	Postgres           int // roles of a PostgreSQL cluster, a primary and its replica, that are tied to the device
 	PostgresBystanders int // roles of it that are not

@@ -45,7 +45,7 @@ type Dovecot struct {
 
 	mu   sync.Mutex
 	proc *Process
-	run  string // folder of its sockets
+	run  string // folder of its sockets and of mail
 }
 
 // StartDovecot starts it, and returns once it greets. The packages
@@ -138,9 +138,6 @@ func (s *Dovecot) writeConfig() (string, error) {
 		}
 		who.Internal, who.Login, who.Mail, who.Group = me.Username, me.Username, me.Username, group.Name
 	}
-	if err := os.MkdirAll(s.path("mail"), 0o755); err != nil {
-		return "", err
-	}
 	// Its sockets: their paths have room for 107 bytes (unix(7)), and the
 	// longest ends in 25 of its own.
 	where := os.TempDir()
@@ -153,10 +150,15 @@ func (s *Dovecot) writeConfig() (string, error) {
 	if err := os.Chmod(s.run, 0o755); err != nil {
 		return "", err
 	}
+	// Mail as well, whose owner need not be able to enter Dir.
+	mail := filepath.Join(s.run, "mail")
+	if err := os.Mkdir(mail, 0o755); err != nil {
+		return "", err
+	}
 	if owner, err := user.Lookup(who.Mail); err == nil && me.Uid == "0" {
 		uid, _ := strconv.Atoi(owner.Uid)
 		gid, _ := strconv.Atoi(owner.Gid)
-		if err := os.Chown(s.path("mail"), uid, gid); err != nil {
+		if err := os.Chown(mail, uid, gid); err != nil {
 			return "", err
 		}
 	}
@@ -204,7 +206,7 @@ auth_mechanisms = plain login
 default_internal_user = {{.Who.Internal}}
 default_internal_group = {{.Who.Group}}
 default_login_user = {{.Who.Login}}
-mail_location = maildir:{{.Dir}}/mail/%u
+mail_location = maildir:{{.Run}}/mail/%u
 first_valid_uid = 1
 {{if .Cache}}auth_cache_size = 10M
 auth_cache_ttl = {{.Seconds}}s
@@ -216,7 +218,7 @@ passdb {
 }
 userdb {
   driver = static
-  args = uid={{.Who.Mail}} gid={{.Who.Group}} home={{.Dir}}/mail/%u
+  args = uid={{.Who.Mail}} gid={{.Who.Group}} home={{.Run}}/mail/%u
 }
 service imap-login {
   chroot =
