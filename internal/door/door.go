@@ -40,6 +40,13 @@ type Settings struct {
 	// Path of a web page that the account may read, for https; of the login
 	// method, for vault.
 	Path string `json:"path,omitempty"`
+	// Auth is how the value is shown there; "" as a password, in the usual way
+	// of the type.
+	Auth Auth `json:"auth,omitempty"`
+	// Header is the name of the field that holds the value, for ByHeader.
+	Header string `json:"header,omitempty"`
+	// Form says how a login form is sent, and told from its answer, for ByForm.
+	Form *Form `json:"form,omitempty"`
 	// HostKey is the server's public key, as known_hosts has it, for ssh.
 	HostKey string `json:"host_key,omitempty"`
 	// Database to log in to, for postgres.
@@ -50,6 +57,41 @@ type Settings struct {
 	// Secret is where Vault holds the secret that the door and who asks it
 	// share, for radius.
 	Secret credential.Path `json:"secret,omitzero"`
+}
+
+// Auth is how a value is shown to a door.
+type Auth string
+
+// Ways besides the usual one of a type.
+const (
+	ByBearer  Auth = "bearer"  // https: as a token (RFC 6750)
+	ByHeader  Auth = "header"  // https: in a field of its own
+	ByForm    Auth = "form"    // https: in a form that is sent
+	ByKey     Auth = "key"     // ssh: it is a private key
+	ByAppRole Auth = "approle" // vault: it is a secret id
+	ByToken   Auth = "token"   // vault: it is a token
+)
+
+// Nameless reports whether no login name goes with the value.
+func (a Auth) Nameless() bool { return a == ByBearer || a == ByHeader || a == ByToken }
+
+// Form is a login form of a web page.
+type Form struct {
+	// Body is what is sent (application/x-www-form-urlencoded), with {login} and
+	// {value} in it.
+	Body string `json:"body"`
+	// Action is the path to which it is sent; "" is the page's own.
+	Action string `json:"action,omitempty"`
+	// Success and Failure tell a good login's answer from a bad one's.
+	Success Mark `json:"success"`
+	Failure Mark `json:"failure"`
+}
+
+// Mark is what an answer is known by: all of the fields that are set.
+type Mark struct {
+	Status   int    `json:"status,omitempty"`
+	Location string `json:"location,omitempty"` // of a redirect
+	Body     string `json:"body,omitempty"`     // a text in it
 }
 
 // TLS is how a connection is secured.
@@ -100,6 +142,12 @@ type Door interface {
 	// Software is what the door says of itself before a login; empty if
 	// nothing. The text is the server's own, cut to one printable line.
 	Software(ctx context.Context) (string, error)
+}
+
+// Made is a door that has its own idea of a value that nobody has: for ssh keys,
+// a key. Others are shown a random text.
+type Made interface {
+	Nonsense() (credential.Secret, error)
 }
 
 // Said is an answer, and the door's own code for it ("535", "NO UNAVAILABLE").

@@ -17,7 +17,14 @@ type Type struct {
 	Keys []string
 	// Login is how a login name is usually made.
 	Login string
+	// Auth are ways to show a value there besides the usual one.
+	Auth []Auth
 }
+
+var (
+	webKeys = []string{"path", "auth", "header", "form", "action", "success", "failure"}
+	webAuth = []Auth{ByBearer, ByHeader, ByForm}
+)
 
 // Types has one line for each type of door.
 var Types = map[string]Type{
@@ -27,8 +34,8 @@ var Types = map[string]Type{
 	"pop3s":      {What: "POP3 over TLS", Port: "995", TLS: []TLS{Implicit}},
 	"submission": {What: "SMTP submission", Port: "587", TLS: []TLS{StartTLS, ClearText}},
 	"smtps":      {What: "SMTP submission over TLS", Port: "465", TLS: []TLS{Implicit}},
-	"https":      {What: "a page behind HTTP basic, over TLS", Port: "443", TLS: []TLS{Implicit}, Keys: []string{"path"}},
-	"http":       {What: "a page behind HTTP basic", Port: "80", TLS: []TLS{ClearText}, Keys: []string{"path"}},
+	"https":      {What: "a web page behind a login, over TLS", Port: "443", TLS: []TLS{Implicit}, Keys: webKeys, Auth: webAuth},
+	"http":       {What: "a web page behind a login", Port: "80", TLS: []TLS{ClearText}, Keys: webKeys, Auth: webAuth},
 	"ftp":        {What: "FTP", Port: "21", TLS: []TLS{StartTLS, ClearText}},
 	"ftps":       {What: "FTP over TLS", Port: "990", TLS: []TLS{Implicit}},
 	"postgres":   {What: "PostgreSQL", Port: "5432", TLS: []TLS{StartTLS, ClearText}, Keys: []string{"database"}},
@@ -37,8 +44,8 @@ var Types = map[string]Type{
 	"smb":        {What: "SMB, by NTLM", Port: "445", TLS: []TLS{Itself}},
 	"snmp":       {What: "SNMPv3", Port: "161", TLS: []TLS{Itself}, Keys: []string{"auth_protocol", "priv_protocol"}},
 	"snmpv2c":    {What: "SNMPv2c", Port: "161", TLS: []TLS{ClearText}},
-	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key"}},
-	"vault":      {What: "a login at Vault by userpass or ldap", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount"}},
+	"ssh":        {What: "SSH", Port: "22", TLS: []TLS{Itself}, Keys: []string{"host_key", "auth"}, Auth: []Auth{ByKey}},
+	"vault":      {What: "a login at Vault, or a token of it", Port: "8200", TLS: []TLS{Implicit, ClearText}, Keys: []string{"mount", "auth"}, Auth: []Auth{ByAppRole, ByToken}},
 	"ldap":       {What: "LDAP simple bind", Port: "389", TLS: []TLS{StartTLS, ClearText}, Login: "{name}"},
 	"ldaps":      {What: "LDAP simple bind over TLS", Port: "636", TLS: []TLS{Implicit}, Login: "{name}"},
 }

@@ -24,6 +24,9 @@ type SSHDOptions struct {
 	Locked []string
 	// Denied users may not log in (DenyUsers).
 	Denied []string
+	// Keys are the public keys of users, one a line, as authorized_keys has
+	// them; Authorize changes them.
+	Keys map[string]string
 }
 
 // SSHD is a running SSH server that locks users after three failures
@@ -35,6 +38,8 @@ type SSHDOptions struct {
 //	prompt    by keyboard-interactive
 //	key       by key alone
 //	both      by password and key together
+//	keyfirst  by key and password together
+//	lost      by key, and what knows the keys is down
 //	once      by password, one try a connection (MaxAuthTries)
 type SSHD struct {
 	// HostKey is the server's public key, as known_hosts has it.
@@ -67,7 +72,7 @@ func StartSSHD(ctx context.Context, o SSHDOptions) (*SSHD, error) {
 		return nil, err
 	}
 	for range 5 {
-		for _, name := range []string{"password", "prompt", "key", "both", "once"} {
+		for _, name := range []string{"password", "prompt", "key", "both", "keyfirst", "lost", "once"} {
 			if s.ports[name], err = restartPort(); err != nil {
 				return nil, err
 			}
@@ -121,6 +126,9 @@ func (s *SSHD) Address(port string) string { return fmt.Sprintf("127.0.0.1:%d", 
 
 func (s *SSHD) answers(ctx context.Context) error { return greets(ctx, s.Address("password")) }
 
+// Authorize sets a user's public keys.
+func (s *SSHD) Authorize(uid, lines string) error { return s.write("keys/"+uid, lines) }
+
 // BreakPAM has PAM fail at looking at passwords, as if what they are held
 // against were down.
 func (s *SSHD) BreakPAM() error {
@@ -170,6 +178,14 @@ func (s *SSHD) writeUsers(ctx context.Context) error {
 	if err := s.write("shadow", shadow); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(s.path("keys"), 0o700); err != nil {
+		return err
+	}
+	for uid, lines := range s.opts.Keys {
+		if err := s.Authorize(uid, lines); err != nil {
+			return err
+		}
+	}
 	// nodelay: what comes wrong comes at once, not after two seconds.
 	if err := os.MkdirAll(s.path("tally"), 0o700); err != nil {
 		return err
@@ -189,6 +205,9 @@ ListenAddress 127.0.0.1
 HostKey {{.Dir}}/host
 PidFile none
 UsePAM yes
+AuthorizedKeysFile none
+AuthorizedKeysCommand /usr/bin/cat {{.Dir}}/keys/%u
+AuthorizedKeysCommandUser root
 UseDNS no
 LogLevel VERBOSE
 PasswordAuthentication yes
@@ -203,6 +222,10 @@ Match LocalPort {{.Port.key}}
   PasswordAuthentication no
 Match LocalPort {{.Port.both}}
   AuthenticationMethods password,publickey
+Match LocalPort {{.Port.keyfirst}}
+  AuthenticationMethods publickey,password
+Match LocalPort {{.Port.lost}}
+  AuthorizedKeysCommand /usr/bin/false
 Match LocalPort {{.Port.once}}
   MaxAuthTries 1
 `))

@@ -18,7 +18,8 @@ import (
 )
 
 // SSH is a door of type ssh: a login with a password (RFC 4252), or, where that
-// is not offered, by the one prompt for it (RFC 4256). No command is run.
+// is not offered, by the one prompt for it (RFC 4256), or with a key. No command
+// is run.
 type SSH struct{ at door.Settings }
 
 // Open gives the door.
@@ -28,6 +29,7 @@ func Open(s door.Settings) *SSH { return &SSH{s} }
 const (
 	byPassword = "password"
 	byPrompt   = "keyboard-interactive"
+	byKey      = "publickey"
 )
 
 // Ask is door.Door. The value is sent once, by one method, because each try
@@ -35,6 +37,10 @@ const (
 func (d *SSH) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
 	if login == "" || value.IsZero() {
 		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value"}
+	}
+	a := &attempt{value: value}
+	if why := a.takes(d.at.Auth); why != "" {
+		return door.Said{Reply: protocol.NotThisWay, Code: why}
 	}
 	keys, algorithms, err := known(d.at.HostKey)
 	if err != nil {
@@ -45,7 +51,6 @@ func (d *SSH) Ask(ctx context.Context, login string, value credential.Secret) do
 		return door.Unreachable(conn.Trouble(err))
 	}
 	defer done()
-	a := &attempt{value: value}
 	c, channels, requests, err := ssh.NewClientConn(raw, d.at.Address, &ssh.ClientConfig{
 		User:              login,
 		ClientVersion:     "SSH-2.0-rollcall",
@@ -93,6 +98,7 @@ func (d *SSH) Software(ctx context.Context) (string, error) {
 // attempt is one login. Its methods are called one after the other.
 type attempt struct {
 	value   credential.Secret
+	key     ssh.Signer     // what the value is; nil for a password
 	sent    string         // the method by which the value was sent
 	told    bool           // a banner came after that
 	partial bool           // the value was right, and more is asked for
@@ -133,6 +139,12 @@ func (a *attempt) next(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		a.partial = true
 		return nil, nil
 	case a.sent != "" || slices.Contains(c.TriedMethods, byPrompt):
+		return nil, nil
+	case a.key != nil && slices.Contains(c.AllowedMethods, byKey):
+		// The server is asked about the public half first (RFC 4252, 7).
+		a.sent = byKey
+		return ssh.PublicKeys(a.key), nil
+	case a.key != nil:
 		return nil, nil
 	case slices.Contains(c.AllowedMethods, byPassword):
 		return ssh.PasswordCallback(func() (string, error) {
@@ -184,7 +196,7 @@ func (a *attempt) judge(err error) door.Said {
 	case a.sent != "" && a.told && hungUp(err):
 		return door.Said{Reply: protocol.Restricted, Code: a.sent + ", a banner and the end"}
 	case strings.Contains(text, refusedText) && a.sent == "":
-		return door.Said{Reply: protocol.NotThisWay, Code: "neither password nor keyboard-interactive is offered"}
+		return door.Said{Reply: protocol.NotThisWay, Code: a.notOffered()}
 	case strings.Contains(text, refusedText), a.sent != "" && strings.Contains(text, tooManyText):
 		return door.Said{Reply: protocol.Refused, Code: a.sent}
 	case strings.Contains(text, "no common algorithm"):
@@ -193,6 +205,13 @@ func (a *attempt) judge(err error) door.Said {
 		return door.Unreachable("an answer that is none of its protocol")
 	}
 	return door.Unreachable(conn.Trouble(err))
+}
+
+func (a *attempt) notOffered() string {
+	if a.key != nil {
+		return "publickey is not offered"
+	}
+	return "neither password nor keyboard-interactive is offered"
 }
 
 // Texts of x/crypto/ssh, which has no types for them. The first one comes only

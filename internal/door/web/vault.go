@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,8 +18,8 @@ import (
 	"rollcall/internal/protocol"
 )
 
-// Vault is a door of type vault: a login by userpass, or by ldap in front of a
-// directory. Its path is the method's, auth/userpass.
+// Vault is a door of type vault: a login by userpass, by ldap in front of a
+// directory, or by approle, or a token. Its path is the method's, auth/userpass.
 type Vault struct{ at door.Settings }
 
 // OpenVault gives the door.
@@ -30,38 +31,53 @@ type said struct {
 		ClientToken string          `json:"client_token"`
 		MFA         json.RawMessage `json:"mfa_requirement"`
 	} `json:"auth"`
-	Errors  []string `json:"errors"`
-	Version string   `json:"version"`
+	Data    json.RawMessage `json:"data"`
+	Errors  []string        `json:"errors"`
+	Version string          `json:"version"`
 }
 
 // Ask is door.Door. The token of a good login is revoked.
 func (d *Vault) Ask(ctx context.Context, login string, value credential.Secret) door.Said {
-	if login == "" || value.IsZero() || strings.ContainsAny(login, "/?#%") || strings.ContainsFunc(login, control) || !utf8.ValidString(value.Reveal()) {
-		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name or value, or one that no path or JSON can hold"}
+	if value.IsZero() || !utf8.ValidString(value.Reveal()) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty value, or one that JSON cannot hold"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
 	defer cancel()
-	body, err := json.Marshal(map[string]string{"password": value.Reveal()})
+	switch d.at.Auth {
+	case door.ByToken:
+		return d.askToken(ctx, value)
+	case door.ByAppRole:
+		return d.askAppRole(ctx, login, value)
+	}
+	if login == "" || strings.ContainsAny(login, "/?#%") || strings.ContainsFunc(login, control) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty name, or one that no path can hold"}
+	}
+	return d.login(ctx, "/login/"+url.PathEscape(login), map[string]string{"password": value.Reveal()})
+}
+
+// login tries to log in once.
+func (d *Vault) login(ctx context.Context, path string, with map[string]string) door.Said {
+	body, err := json.Marshal(with)
 	if err != nil {
 		return door.Said{Reply: protocol.NotThisWay, Code: "a value that JSON cannot carry"}
 	}
-	r, in, err := d.call(ctx, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+"/login/"+url.PathEscape(login), body, "")
+	r, in, err := d.call(ctx, http.MethodPost, "/v1/"+strings.Trim(d.at.Path, "/")+path, body, "")
 	if err != nil {
 		return door.Unreachable(conn.Trouble(err))
 	}
 	switch {
 	case r.StatusCode == http.StatusOK && in.Auth != nil && in.Auth.ClientToken != "":
-		d.revoke(ctx, in.Auth.ClientToken)
+		if !d.revoke(ctx, in.Auth.ClientToken) {
+			return door.Said{Reply: protocol.Accepted, Code: "200, and its token was not revoked"}
+		}
 		return door.Said{Reply: protocol.Accepted, Code: code(r)}
 	case r.StatusCode == http.StatusOK && in.Auth != nil && len(in.Auth.MFA) > 0 && string(in.Auth.MFA) != "null":
 		// Vault asks for a second factor after the password was checked.
 		return door.Said{Reply: protocol.Restricted, Code: "200, a second factor is asked for"}
 	case r.StatusCode == http.StatusBadRequest:
 		for _, row := range vaultErrors {
-			for _, text := range in.Errors {
-				if strings.Contains(text, row.text) {
-					return door.Said{Reply: row.means, Code: "400, " + row.text}
-				}
+			if in.says(row.text) {
+				return door.Said{Reply: row.means, Code: "400, " + row.text}
 			}
 		}
 		return door.Said{Reply: protocol.NotThisWay, Code: code(r)}
@@ -73,9 +89,15 @@ func (d *Vault) Ask(ctx context.Context, login string, value credential.Secret) 
 	return door.Said{Reply: status(r), Code: code(r)}
 }
 
-// vaultErrors are texts of a 400 (builtin/credential/userpass, vault/logical).
-// Everything else in one says nothing. A directory behind ldap that is down is
-// a 500.
+// says reports whether one of the errors has such a text in it. They may quote
+// the value, and are shown to nobody.
+func (in said) says(text string) bool {
+	return slices.ContainsFunc(in.Errors, func(e string) bool { return strings.Contains(e, text) })
+}
+
+// vaultErrors are texts of a 400 (builtin/credential/userpass and approle,
+// vault/logical). Everything else in one says nothing. A directory behind ldap
+// that is down is a 500.
 var vaultErrors = []struct {
 	text  string
 	means protocol.Reply
@@ -83,6 +105,13 @@ var vaultErrors = []struct {
 	{"invalid username or password", protocol.Refused},
 	// ldap: the directory refuses the bind, or has no such user.
 	{"invalid credentials", protocol.Refused},
+	// approle: a secret id that is not one (any more: destroyed, expired, its
+	// uses spent), or no such role.
+	{"invalid role or secret ID", protocol.Refused},
+	{"invalid secret_id", protocol.Refused},
+	// approle: the secret id was found, and is not for this address.
+	{"CIDR restrictions on the secret ID", protocol.Restricted},
+	{"missing secret_id", protocol.NotThisWay},
 }
 
 // Software is door.Door (GET sys/seal-status, which needs no token).
@@ -98,11 +127,13 @@ func (d *Vault) Software(ctx context.Context) (string, error) {
 }
 
 // revoke leaves no token behind, also when nobody waits for the answer any
-// more.
-func (d *Vault) revoke(ctx context.Context, token string) {
+// more. It reports whether Vault did it: not for a batch token, nor for one
+// whose policies do not allow it.
+func (d *Vault) revoke(ctx context.Context, token string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_, _, _ = d.call(ctx, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+	r, _, err := d.call(ctx, http.MethodPost, "/v1/auth/token/revoke-self", nil, token)
+	return err == nil && r.StatusCode/100 == 2
 }
 
 // call gives an answer with what its body says. A body that is none of Vault's

@@ -92,3 +92,87 @@ func TestWhatAVaultsAnswersMean(t *testing.T) {
 	require.Equal(t, protocol.Unreachable, ask("/auth/userpass", "operator", right))
 	vault.Process().Resume()
 }
+
+// A machine's login: a secret id of a role, or a token by itself.
+func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	ca, err := lab.NewCA()
+	require.NoError(t, err)
+	vault := doortest.Start(t, lab.StartVault, lab.VaultOptions{Dir: t.TempDir(), CA: ca})
+	client := vault.Client()
+	write := func(path string, data map[string]any) *vaultapi.Secret {
+		got, err := client.Logical().WriteWithContext(ctx, path, data)
+		require.NoError(t, err)
+		return got
+	}
+	count := func() int {
+		got, err := client.Logical().ListWithContext(ctx, "auth/token/accessors")
+		require.NoError(t, err)
+		return len(got.Data["keys"].([]any))
+	}
+	require.NoError(t, client.Sys().EnableAuthWithOptionsWithContext(ctx, "esg", &vaultapi.EnableAuthOptions{Type: "approle"}))
+	role := func(name string, data map[string]any) string {
+		write("auth/esg/role/"+name, data)
+		got, err := client.Logical().ReadWithContext(ctx, "auth/esg/role/"+name+"/role-id")
+		require.NoError(t, err)
+		return got.Data["role_id"].(string)
+	}
+	secretID := func(name string, data map[string]any) credential.Secret {
+		return credential.NewSecret(write("auth/esg/role/"+name+"/secret-id", data).Data["secret_id"].(string))
+	}
+	at := door.Settings{Type: "vault", Auth: door.ByAppRole, Address: strings.TrimPrefix(vault.Address(), "https://"), TLS: door.Implicit, CA: string(ca.PEM), Path: "/auth/esg", Timeout: 30 * time.Second}
+	ask := func(login string, value credential.Secret) protocol.Reply {
+		t.Helper()
+		return doortest.Ask(t, OpenVault(at), login, value)
+	}
+	esg := role("esg", nil)
+	old, renewed, spent := secretID("esg", nil), secretID("esg", nil), secretID("esg", map[string]any{"num_uses": 1})
+	elsewhere := secretID("esg", map[string]any{"cidr_list": "192.0.2.1/32"})
+	bare := role("bare", map[string]any{"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.0/8"})
+	batch := role("batch", map[string]any{"token_type": "batch"})
+	before := count()
+	require.Equal(t, protocol.Accepted, ask(esg, renewed))
+	require.Equal(t, protocol.Accepted, ask(esg, old), "both are in force")
+	write("auth/esg/role/esg/secret-id/destroy", map[string]any{"secret_id": old.Reveal()})
+	require.Equal(t, protocol.Refused, ask(esg, old))
+	require.Equal(t, protocol.Accepted, ask(esg, renewed))
+	require.Equal(t, protocol.Refused, ask("no-role-of-that-id", renewed), "the same as wrong")
+	require.Equal(t, protocol.Restricted, ask(esg, elsewhere), "bound to an address: it was found")
+	require.Equal(t, protocol.Accepted, ask(esg, spent))
+	require.Equal(t, protocol.Refused, ask(esg, spent), "each login is a use")
+	require.Equal(t, protocol.Guest, ask(bare, wrong), "the role needs no secret id")
+	require.Equal(t, protocol.NotThisWay, ask("", renewed))
+	require.Equal(t, protocol.NotThisWay, ask(esg, credential.Secret{}))
+	require.Equal(t, before, count(), "no token is left behind")
+	said := OpenVault(at).Ask(ctx, batch, secretID("batch", nil))
+	require.Equal(t, door.Said{Reply: protocol.Accepted, Code: "200, and its token was not revoked"}, said, "a batch token lives to its end")
+	for range 4 { // and the one above
+		require.Equal(t, protocol.Refused, ask(esg, wrong))
+	}
+	require.Equal(t, protocol.NotThisWay, ask(esg, renewed), "locked out for all values: 403")
+	require.Equal(t, protocol.NotThisWay, ask(esg, wrong), "locked out for all values: 403")
+
+	at.Auth, at.Path = door.ByToken, "/auth/token"
+	token := func(data map[string]any) credential.Secret {
+		return credential.NewSecret(write("auth/token/create", data).Auth.ClientToken)
+	}
+	right, tight := token(map[string]any{"policies": []string{"default"}}), token(map[string]any{"no_default_policy": true, "policies": []string{"none"}})
+	write("auth/token/roles/elsewhere", map[string]any{"token_bound_cidrs": "192.0.2.1/32"})
+	far := credential.NewSecret(write("auth/token/create/elsewhere", map[string]any{"policies": []string{"default"}}).Auth.ClientToken)
+	once := token(map[string]any{"num_uses": 1})
+	require.Equal(t, protocol.Accepted, ask("", right))
+	require.Equal(t, protocol.Refused, ask("", wrong))
+	require.Equal(t, protocol.Refused, ask("", credential.NewSecret("hvs.CAESIJnotatokenbutlikeone")))
+	require.Equal(t, protocol.Restricted, ask("", tight), "it may not look itself up")
+	require.Equal(t, protocol.Restricted, ask("", far), "bound to an address")
+	require.Equal(t, protocol.Accepted, ask("", once))
+	require.Equal(t, protocol.Refused, ask("", once), "each look is a use")
+	write("auth/token/revoke", map[string]any{"token": right.Reveal()})
+	require.Equal(t, protocol.Refused, ask("", right))
+	require.Equal(t, protocol.NotThisWay, ask("", credential.NewSecret("two\nlines")))
+	require.NoError(t, vault.Seal(ctx))
+	require.Equal(t, protocol.Unreachable, ask("", tight), "sealed: 503")
+	at.Auth, at.Path = door.ByAppRole, "/auth/esg"
+	require.Equal(t, protocol.Unreachable, ask(esg, renewed), "sealed: 503")
+}

@@ -1,0 +1,59 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// askAppRole shows a secret id of the role whose id is login. The role is asked
+// for without one first: it may need none (bind_secret_id), and let in whoever
+// knows its id, which is no secret. That counts for no lock-out.
+func (d *Vault) askAppRole(ctx context.Context, login string, value credential.Secret) door.Said {
+	if login == "" {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty role id"}
+	}
+	open := d.login(ctx, "/login", map[string]string{"role_id": login})
+	switch open.Reply {
+	case protocol.Accepted, protocol.Restricted:
+		return door.Said{Reply: protocol.Guest, Code: open.Code + " without a secret id"}
+	case protocol.NotThisWay:
+		if open.Code != "400, missing secret_id" {
+			return open
+		}
+	case protocol.Refused: // no such role: to be said of the value
+	default:
+		return open
+	}
+	return d.login(ctx, "/login", map[string]string{"role_id": login, "secret_id": value.Reveal()})
+}
+
+// askToken looks the token up, which spends one of its uses where those are
+// counted.
+func (d *Vault) askToken(ctx context.Context, value credential.Secret) door.Said {
+	if strings.ContainsFunc(value.Reveal(), notInAField) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "a character that no token has"}
+	}
+	r, in, err := d.call(ctx, http.MethodGet, "/v1/auth/token/lookup-self", nil, value.Reveal())
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case r.StatusCode == http.StatusOK && in.Data != nil:
+		return door.Said{Reply: protocol.Accepted, Code: code(r)}
+	case r.StatusCode == http.StatusForbidden && (in.says("invalid token") || in.says("bad token")):
+		return door.Said{Reply: protocol.Refused, Code: "403, invalid token"}
+	case r.StatusCode == http.StatusForbidden && in.says("permission denied"):
+		// It is one, and not for this address, or without a right to look.
+		return door.Said{Reply: protocol.Restricted, Code: "403, permission denied"}
+	}
+	return door.Said{Reply: status(r), Code: code(r)}
+}
+
+// notInAField are the characters that the value of a field may not have, or
+// that its ends lose on the way (RFC 9110, 5.5).
+func notInAField(r rune) bool { return r <= ' ' || r > '~' }
