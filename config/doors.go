@@ -69,10 +69,17 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 	d.Address = f.doorAddress(t, d.Type, c)
 	d.TLS, d.CA, d.ServerName = f.doorTLS(t), f.certificates("ca_file"), f.str("server_name")
 	d.Timeout = time.Duration(f.duration("timeout", time.Minute, time.Second, 10*time.Minute))
+	d.Auth = f.doorAuth(t)
 	d.Login = t.LoginForm()
-	if s, has := f.scalar("login"); has {
+	if s, has := f.scalar("login"); has && d.Auth.Nameless() {
+		f.problem("login", "has no use here: no name goes with the value (auth: %s)", d.Auth)
+	} else if has {
 		d.Login = s
-		if bare := strings.NewReplacer("{account}", "", "{name}", "").Replace(s); bare == s || strings.ContainsAny(bare, "{}\r\n\x00") {
+		bare := strings.NewReplacer("{account}", "", "{name}", "").Replace(s)
+		// The id of a role is the same for each secret id, and none is made of
+		// an account's name.
+		constant := bare == s && (s == "" || d.Auth != door.ByAppRole)
+		if constant || strings.ContainsAny(bare, "{}\r\n\x00") {
 			f.problem("login", "says how the login name is made of the account's: {account} or {name} (the DN, the role), for example {account}@example.org")
 		}
 	}

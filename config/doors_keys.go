@@ -23,9 +23,13 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 	for _, key := range t.Keys {
 		switch key {
 		case "path":
-			d.Path = f.doorPath()
+			d.Path = f.doorPath("path")
 		case "mount":
-			d.Path = f.doorMount()
+			d.Path = f.doorMount(d)
+		case "header":
+			d.Header = f.doorHeader(d.Auth)
+		case "form":
+			d.Form = f.doorForm(d.Auth)
 		case "host_key":
 			d.HostKey = f.hostKey()
 		case "database":
@@ -40,24 +44,47 @@ func (f fields) doorFurther(t door.Type, d *door.Settings) {
 	}
 }
 
+// doorAuth is how the value is shown to a type that knows several ways.
+func (f fields) doorAuth(t door.Type) door.Auth {
+	if !f.has("auth") || !slices.Contains(t.Keys, "auth") {
+		return ""
+	}
+	usual := "password"
+	if slices.Contains(t.Keys, "path") {
+		usual = "basic"
+	}
+	words := []string{usual}
+	for _, a := range t.Auth {
+		words = append(words, string(a))
+	}
+	if as := f.oneOf("auth", usual, words); as != usual {
+		return door.Auth(as)
+	}
+	return ""
+}
+
 // doorPath is a page's.
-func (f fields) doorPath() string {
+func (f fields) doorPath(key string) string {
 	const form = "the path of a page that the account may read and nobody without a login, for example /private/"
-	s := f.required("path", form)
+	s := f.required(key, form)
 	if s == "" {
 		return ""
 	}
 	if u, err := url.ParseRequestURI(s); err != nil || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || u.Fragment != "" ||
 		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }) {
-		f.problem("path", "must be %s", form)
+		f.problem(key, "must be %s", form)
 		return ""
 	}
 	return s
 }
 
-// doorMount is the login method of a Vault, as a path.
-func (f fields) doorMount() string {
+// doorMount is the login method of a Vault, as a path. The usual paths of
+// approle and token say which they are.
+func (f fields) doorMount(d *door.Settings) string {
 	const form = "the login method's mount, with auth/ in front, for example auth/userpass"
+	if d.Auth == door.ByToken && !f.has("mount") {
+		return "/auth/token"
+	}
 	s := strings.Trim(f.required("mount", form), "/")
 	if s == "" {
 		return ""
@@ -65,6 +92,14 @@ func (f fields) doorMount() string {
 	if !strings.HasPrefix(s, "auth/") || strings.Contains(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("?#%\\", r) }) {
 		f.problem("mount", "must be %s", form)
 		return ""
+	}
+	for method, as := range map[string]door.Auth{"auth/token": door.ByToken, "auth/approle": door.ByAppRole} {
+		if s == method && d.Auth != as {
+			f.problem("mount", "is the method of auth: %s: say so, or name another", as)
+		}
+	}
+	if d.Auth == door.ByToken && s != "auth/token" {
+		f.problem("mount", "has no use here: tokens are looked up at auth/token")
 	}
 	return "/" + s
 }

@@ -165,7 +165,7 @@ var bans = []ban{{
 var anywhere = []string{
 	"golang.org/x/mod/", "golang.org/x/sync/", "golang.org/x/sys/", "golang.org/x/text/", "golang.org/x/time/",
 	"go.yaml.in/yaml/", "github.com/hashicorp/golang-lru/", "github.com/hashicorp/hcl", "github.com/hashicorp/hcl/",
-	"github.com/xdg-go/stringprep", "google.golang.org/protobuf/",
+	"golang.org/x/net/html", "github.com/xdg-go/stringprep", "google.golang.org/protobuf/",
 	// Temporal, of which one package is among the bans.
 	"go.temporal.io/api/", "go.temporal.io/sdk/",
 }

@@ -24,6 +24,8 @@ type ApacheOptions struct {
 	// Cache keeps accepted logins as mod_ldap does where nothing else is said
 	// (LDAPCacheTTL, 600 s).
 	Cache bool
+	// Key is what the pages want that go by a value in a field of the request.
+	Key string
 }
 
 // Apache is a running web server, over TLS and in clear text. Its pages:
@@ -37,6 +39,17 @@ type ApacheOptions struct {
 //	/digest     behind HTTP digest alone
 //	/form       which sends whoever comes to a form
 //	/busy       which turns away whoever logs in (429)
+//
+// And behind other ways to show a value, Debian having no small server of them
+// besides:
+//
+//	/inside     a form sent to /dologin (mod_auth_form), failing to /signin;
+//	            /dolater for a directory that is down
+//	/bearer     the key as a bearer token, else 401
+//	/scope      the same, and then 403 for want of a scope
+//	/key        the key in X-Api-Key, else 403
+//	/narrow     the same, else 401, and then 403 for each
+//	/anykey     any key
 type Apache struct {
 	opts        ApacheOptions
 	http, https int
@@ -79,7 +92,7 @@ func (s *Apache) start(ctx context.Context) error {
 	var text strings.Builder
 	d := s.opts.Directory
 	err = apacheConf.Execute(&text, map[string]any{"Dir": s.opts.Dir, "Cert": cert, "Key": key, "HTTP": s.http, "HTTPS": s.https, "Down": down,
-		"LDAP": d.LDAP() + "/" + d.PeopleDN() + "?uid", "People": d.PeopleDN(), "BindDN": d.BinderDN, "BindPassword": d.BinderPassword, "Cache": s.opts.Cache})
+		"LDAP": d.LDAP() + "/" + d.PeopleDN() + "?uid", "People": d.PeopleDN(), "BindDN": d.BinderDN, "BindPassword": d.BinderPassword, "Cache": s.opts.Cache, "Wanted": s.opts.Key})
 	if err != nil {
 		return err
 	}
@@ -93,6 +106,13 @@ func (s *Apache) start(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.proc = proc
 	return err
+}
+
+// Process is the server's process, to pause or resume it.
+func (s *Apache) Process() *Process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proc
 }
 
 // Stop ends the server.
@@ -156,6 +176,11 @@ LoadModule ldap_module /usr/lib/apache2/modules/mod_ldap.so
 LoadModule authnz_ldap_module /usr/lib/apache2/modules/mod_authnz_ldap.so
 LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
 LoadModule rewrite_module /usr/lib/apache2/modules/mod_rewrite.so
+LoadModule request_module /usr/lib/apache2/modules/mod_request.so
+LoadModule session_module /usr/lib/apache2/modules/mod_session.so
+LoadModule session_cookie_module /usr/lib/apache2/modules/mod_session_cookie.so
+LoadModule auth_form_module /usr/lib/apache2/modules/mod_auth_form.so
+LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
 LoadModule status_module /usr/lib/apache2/modules/mod_status.so
 LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
 LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
@@ -186,6 +211,12 @@ DocumentRoot /
 RewriteEngine on
 RewriteCond %{HTTP:Authorization} .
 RewriteRule ^/busy - [R=429,L]
+RewriteCond %{HTTP:Authorization} "!=Bearer {{.Wanted}}"
+RewriteRule ^/(bearer|scope) - [R=401,L]
+RewriteCond %{HTTP:X-Api-Key} "!={{.Wanted}}"
+RewriteRule ^/narrow - [R=401,L]
+RewriteCond %{HTTP:X-Api-Key} "="
+RewriteRule ^/anykey - [R=401,L]
 Redirect 302 /form /login
 <LocationMatch "^/(private|missing|other|forbidden|open|busy)">
   AuthType Basic
@@ -217,6 +248,43 @@ Redirect 302 /form /login
   AuthBasicProvider ldap
   AuthLDAPURL "ldap://127.0.0.1:{{.Down}}/{{.People}}?uid"
   Require valid-user
+</Location>
+<LocationMatch "^/(bearer|anykey)">
+  SetHandler server-status
+  Require all granted
+</LocationMatch>
+<LocationMatch "^/(scope|narrow)">
+  Require all denied
+</LocationMatch>
+<Location /scope>
+  Header always set WWW-Authenticate "Bearer error=\"insufficient_scope\"" "expr=%{REQUEST_STATUS} == 403"
+</Location>
+<Location /key>
+  SetHandler server-status
+  Require expr "%{HTTP:X-Api-Key} == '{{.Wanted}}'"
+</Location>
+<LocationMatch "^/(inside|dologin|dolater)">
+  AuthType form
+  AuthName lab
+  AuthFormProvider ldap
+  AuthLDAPURL "{{.LDAP}}"
+  AuthLDAPBindDN "{{.BindDN}}"
+  AuthLDAPBindPassword "{{.BindPassword}}"
+  AuthFormLoginRequiredLocation /signin
+  AuthFormLoginSuccessLocation /inside
+  Session On
+  SessionCookieName session path=/
+</LocationMatch>
+<Location /inside>
+  SetHandler server-status
+  Require valid-user
+</Location>
+<LocationMatch "^/do(login|later)">
+  SetHandler form-login-handler
+  Require all granted
+</LocationMatch>
+<Location /dolater>
+  AuthLDAPURL "ldap://127.0.0.1:{{.Down}}/{{.People}}?uid"
 </Location>
 <Location /digest>
   AuthType Digest

@@ -171,6 +171,16 @@ func TestWhatAVaultsAnswersToMachinesMean(t *testing.T) {
 	write("auth/token/revoke", map[string]any{"token": right.Reveal()})
 	require.Equal(t, protocol.Refused, ask("", right))
 	require.Equal(t, protocol.NotThisWay, ask("", credential.NewSecret("two\nlines")))
+	// The same over HTTP alone, as of any API that says 403 of each wrong value.
+	api := at
+	api.Type, api.Path = "https", "/v1/auth/token/lookup-self"
+	for _, as := range []door.Auth{door.ByHeader, door.ByBearer} {
+		api.Auth, api.Header = as, "X-Vault-Token"
+		fresh := token(map[string]any{"policies": []string{"default"}})
+		require.Equal(t, protocol.Accepted, doortest.Ask(t, Open(api), "", fresh), as)
+		require.Equal(t, protocol.Refused, doortest.Ask(t, Open(api), "", right), as)
+		require.Equal(t, protocol.Refused, doortest.Ask(t, Open(api), "", tight), "no right to the page is the same as wrong: so a page that it may read")
+	}
 	require.NoError(t, vault.Seal(ctx))
 	require.Equal(t, protocol.Unreachable, ask("", tight), "sealed: 503")
 	at.Auth, at.Path = door.ByAppRole, "/auth/esg"

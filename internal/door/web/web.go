@@ -20,10 +20,24 @@ import (
 
 // Basic is a door of type https or http: a page behind HTTP basic
 // authentication (RFC 7617).
-type Basic struct{ at door.Settings }
+type Basic struct {
+	at     door.Settings
+	nobody nobody
+}
 
 // OpenBasic gives the door.
-func OpenBasic(s door.Settings) *Basic { return &Basic{s} }
+func OpenBasic(s door.Settings) *Basic { return &Basic{at: s} }
+
+// Open gives the door of a page by how the value is shown there.
+func Open(s door.Settings) door.Door {
+	switch s.Auth {
+	case door.ByBearer, door.ByHeader:
+		return OpenField(s)
+	case door.ByForm:
+		return OpenForm(s)
+	}
+	return OpenBasic(s)
+}
 
 // Ask is door.Door. It asks for the page without a login first: a page that
 // everybody gets says nothing about a value, and may be given to a wrong one
@@ -45,6 +59,12 @@ func (d *Basic) Ask(ctx context.Context, login string, value credential.Secret) 
 	case !offersBasic(open):
 		return door.Said{Reply: protocol.NotThisWay, Code: "401, and HTTP basic is not offered"}
 	}
+	show := func(login string, value credential.Secret) door.Said { return d.show(ctx, login, value) }
+	return d.nobody.holds(show(login, value), show)
+}
+
+// show offers one value.
+func (d *Basic) show(ctx context.Context, login string, value credential.Secret) door.Said {
 	said, err := d.get(ctx, func(r *http.Request) { r.SetBasicAuth(login, value.Reveal()) })
 	switch {
 	case err != nil:

@@ -1,0 +1,98 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/conn"
+	"rollcall/internal/protocol"
+)
+
+// Field is a door of type https or http: a page for whoever has the value in a
+// field of his request, as a bearer token (RFC 6750) or in one of its own.
+type Field struct {
+	at     door.Settings
+	nobody nobody
+}
+
+// OpenField gives the door.
+func OpenField(s door.Settings) *Field { return &Field{at: s} }
+
+// Ask is door.Door. login is not asked for there. The page is asked for without
+// a value first, as with Basic.
+func (d *Field) Ask(ctx context.Context, _ string, value credential.Secret) door.Said {
+	if value.IsZero() || strings.ContainsFunc(value.Reveal(), notInAField) {
+		return door.Said{Reply: protocol.NotThisWay, Code: "an empty value, or a character that a field cannot carry"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.at.Timeout)
+	defer cancel()
+	open, err := d.get(ctx, credential.Secret{})
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case open.StatusCode/100 == 2:
+		return door.Said{Reply: protocol.Guest, Code: code(open) + " without a value"}
+	case open.StatusCode != http.StatusUnauthorized && open.StatusCode != http.StatusForbidden && open.StatusCode != http.StatusBadRequest:
+		return door.Said{Reply: status(open), Code: code(open) + " without a value"}
+	}
+	return d.nobody.holds(d.show(ctx, value), func(_ string, value credential.Secret) door.Said { return d.show(ctx, value) })
+}
+
+// show offers one value. 403 is what some servers say of a wrong value, and
+// others of a right one that may not read this page: what they say to a value
+// of nobody's tells.
+func (d *Field) show(ctx context.Context, value credential.Secret) door.Said {
+	said, err := d.get(ctx, value)
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case said.StatusCode/100 == 2:
+		return door.Said{Reply: protocol.Accepted, Code: code(said)}
+	case challenges(said, "insufficient_scope"): // RFC 6750, 3.1
+		return door.Said{Reply: protocol.Restricted, Code: code(said) + ", insufficient_scope"}
+	case said.StatusCode == http.StatusUnauthorized:
+		return door.Said{Reply: protocol.Refused, Code: code(said)}
+	case said.StatusCode != http.StatusForbidden:
+		return door.Said{Reply: status(said), Code: code(said)}
+	}
+	none, err := d.get(ctx, credential.NewSecret(rand.Text()))
+	switch {
+	case err != nil:
+		return door.Unreachable(conn.Trouble(err))
+	case none.StatusCode == http.StatusForbidden:
+		return door.Said{Reply: protocol.Refused, Code: "403, as to a value of nobody's"}
+	case none.StatusCode == http.StatusUnauthorized:
+		return door.Said{Reply: protocol.Restricted, Code: "403, and 401 to a value of nobody's"}
+	}
+	return door.Said{Reply: status(none), Code: code(none) + " to a value of nobody's"}
+}
+
+func challenges(r *http.Response, text string) bool {
+	return strings.Contains(strings.Join(r.Header.Values("WWW-Authenticate"), ","), text)
+}
+
+// Software is door.Door.
+func (d *Field) Software(ctx context.Context) (string, error) {
+	r, err := d.get(ctx, credential.Secret{})
+	if err != nil {
+		return "", errors.New(conn.Trouble(err))
+	}
+	return conn.Line(r.Header.Get("Server")), nil
+}
+
+func (d *Field) get(ctx context.Context, value credential.Secret) (*http.Response, error) {
+	return ask(ctx, d.at, http.MethodGet, d.at.Path, nil, func(r *http.Request) {
+		switch {
+		case value.IsZero():
+		case d.at.Auth == door.ByBearer:
+			r.Header.Set("Authorization", "Bearer "+value.Reveal())
+		default:
+			r.Header.Set(d.at.Header, value.Reveal())
+		}
+	}, nil)
+}
