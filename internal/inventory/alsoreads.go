@@ -91,20 +91,29 @@ var draws = map[string][]string{
 	"transit": {"export/#", "backup/#", "byok-export/#", "decrypt/#"},
 }
 
-// secretMounts are those that our login may see.
-func (l *lister) secretMounts(ctx context.Context) (out []secretMount, err error) {
+// secretMounts are those in which something lies that others keep. Without a
+// right to sys/mounts Vault shows a login the mounts alone in which it may do
+// something itself: shown are then the names of those, else nil.
+func (l *lister) secretMounts(ctx context.Context) (out []secretMount, shown []string, err error) {
 	got, err := l.readVault(ctx, "sys/mounts")
-	if err == nil && got == nil {
+	some := err == nil && got == nil
+	if some {
 		if got, err = l.readVault(ctx, "sys/internal/ui/mounts"); got != nil {
 			got, _ = got["secret"].(map[string]any)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if some { // and those that every Vault has
+		shown = []string{"sys", "auth", "identity", "cubbyhole", l.c.Vault.Mount, l.c.Vault.Transit}
 	}
 	for name, about := range got {
 		is, _ := about.(map[string]any)
 		m := secretMount{name: strings.Trim(name, "/")}
+		if some {
+			shown = append(shown, m.name)
+		}
 		m.kind, _ = is["type"].(string)
 		options, _ := is["options"].(map[string]any)
 		m.v2 = options["version"] == "2"
@@ -114,7 +123,13 @@ func (l *lister) secretMounts(ctx context.Context) (out []secretMount, err error
 		out = append(out, m)
 	}
 	slices.SortFunc(out, func(a, b secretMount) int { return strings.Compare(a.name, b.name) })
-	return out, nil
+	return out, shown, nil
+}
+
+// notIn reports whether a rule is about no mount of those that are shown: it is
+// known from the policy all the same, so what it reads is told by its own text.
+func (r *alsoRead) notIn(shown []string) bool {
+	return !slices.ContainsFunc(shown, func(name string) bool { return r.Path == name || r.About(name+"/#") })
 }
 
 // tellAlsoRead warns of each rule by which a login of the roll reads what the
@@ -123,7 +138,7 @@ func (l *lister) tellAlsoRead(ctx context.Context, a alsoReads, roll *credential
 	if len(a.rules) == 0 {
 		return nil
 	}
-	mounts, err := l.secretMounts(ctx)
+	mounts, shown, err := l.secretMounts(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,6 +158,9 @@ func (l *lister) tellAlsoRead(ctx context.Context, a alsoReads, roll *credential
 			if text != "" {
 				what = append(what, text)
 			}
+		}
+		if len(what) == 0 && shown != nil && (r.Reads || r.Draws) && r.notIn(shown) {
+			what = append(what, "a mount that this login is not shown (run `rollcall init` again, which gives it the right to read sys/mounts)")
 		}
 		if len(what) == 0 {
 			continue

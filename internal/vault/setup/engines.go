@@ -66,10 +66,7 @@ func EnginePlaces(ctx context.Context, s *ownmount.Store) ([]string, error) {
 // version 1 too. Without them a campaign runs all the same, and the listing
 // warns.
 func engineRules(c *config.Campaign, places []string) []rule {
-	var out []rule
-	if len(c.Directories)+len(c.Systems) > 0 {
-		out = append(out, rule{"sys/mounts", []string{read}}) // which engines there are
-	}
+	out := []rule{{"sys/mounts", []string{read}}} // which there are, whoever's policy names one
 	for _, at := range places {
 		of := len(c.Directories)
 		if strings.HasSuffix(at, "/"+connections) || strings.HasSuffix(at, "/"+staticRoles) {

@@ -131,7 +131,6 @@ func loginRules(c *config.Campaign) []rule {
 	return []rule{
 		{"auth/+/config", []string{read}},
 		{"auth/+/config/ldap", []string{read}}, // of type kerberos
-		{"sys/mounts", []string{read}},         // which secrets engines for directories there are
 		{"auth/+/groups", []string{list}},
 		{"auth/+/groups/+", []string{read}},
 		{everyUserList, []string{list}},
