@@ -245,7 +245,9 @@ func (j *job) wasTried(value credential.Secret) bool {
 
 // spared ends a look that may cost no more wrong logins and has not found out
 // which path is the account's. What was refused is written down and not offered
-// again; a try that is the first one has nothing to gain from another.
+// again. A try that is the first one has nothing to gain from another, unless
+// ended campaigns left more values than one look may offer: where the policy
+// says how many are safe the next pass goes on, else the next campaign does.
 func (j *job) spared(ctx context.Context, first bool) error {
 	places := maps.Clone(j.staged.Places)
 	if places == nil {
@@ -265,13 +267,18 @@ func (j *job) spared(ctx context.Context, first bool) error {
 			places[key] = ownmount.PlaceApart // refused, and not offered again before Set
 		}
 	}
-	if first || maps.Equal(places, j.staged.Places) {
-		return &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign"}
+	left := &protocol.Stop{Reason: protocol.ReasonUnproved, Server: j.writeServer(), Detail: "the account refused the values of several of its paths, or one of two readings of a value, or what several campaigns before had set, and more wrong logins could lock it; nothing was changed: find out which path holds its password, and exclude or confirm the others, or raise the threshold for the time of the campaign"}
+	if first && !j.staged.Unsent || maps.Equal(places, j.staged.Places) {
+		return left
 	}
 	marked := j.staged
 	marked.Places = places
 	if err := j.replaceStaged(ctx, marked); err != nil {
 		return err
+	}
+	if first && j.account.Locks == 0 { // which may not be known
+		left.Detail += "; another campaign offers the values that are left"
+		return left
 	}
 	return &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: j.writeServer(), Detail: "more wrong logins in a row could lock the account; the next pass offers the values that are left"}
 }

@@ -1,9 +1,12 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"rollcall/internal/credential"
 	"rollcall/internal/kind"
@@ -46,21 +49,8 @@ func (j *job) observeVault(ctx context.Context) error {
 		}
 		j.lives = append(j.lives, live)
 	}
-	// What an ended campaign had set is in force more likely than not, and what
-	// a path holds now is what tells whose the path is: wrong logins must not
-	// run out before those.
-	for _, place := range slices.Sorted(maps.Keys(staged.Old)) {
-		if isHeld(place) && staged.Places[place] != ownmount.PlaceApart {
-			j.addOld(staged.Old[place])
-		}
-	}
-	for i, p := range j.paths {
-		if live := j.lives[i]; live.Version != staged.Base[p.String()] && staged.Places[p.String()] != ownmount.PlaceApart {
-			j.addOld(live.Value)
-		}
-	}
-	for _, p := range j.paths {
-		j.addOld(staged.Old[p.String()])
+	for _, value := range j.likeliest() {
+		j.addOld(value)
 	}
 	// What somebody wrote to a path since could be read there, and what an
 	// ended campaign had staged may be in force: both die with the rest.
@@ -76,6 +66,53 @@ func (j *job) observeVault(ctx context.Context) error {
 	j.addOthers()
 	j.oddLast()
 	return nil
+}
+
+// likeliest are the values of which one is in force, most likely, in that
+// order: wrong logins are few, and must not run out before it. What the last
+// campaign had set that ended open is in force more likely than not. If that
+// set came to nothing, what the paths hold now is, first of all what Rollcall
+// put there; it tells whose the path is, too. What campaigns before that had
+// set is in force only if several of them came to nothing.
+func (j *job) likeliest() (out []credential.Secret) {
+	held := newestFirst(j.staged)
+	var there []credential.Secret
+	for i, p := range j.paths {
+		if j.lives[i].Version != j.staged.Base[p.String()] && j.staged.Places[p.String()] != ownmount.PlaceApart {
+			there = append(there, j.lives[i].Value)
+		}
+	}
+	for _, p := range j.paths {
+		there = append(there, j.staged.Old[p.String()])
+	}
+	byUs := func(value credential.Secret) int {
+		if slices.ContainsFunc(held, value.Equal) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(there, func(a, b credential.Secret) int { return byUs(a) - byUs(b) })
+	return slices.Concat(held[:min(1, len(held))], there, held)
+}
+
+// newestFirst are the values that ended campaigns had staged and that may be in
+// force, by the number of the attempt.
+func newestFirst(staged ownmount.Staged) (out []credential.Secret) {
+	var keys []string
+	for key := range staged.Old {
+		if isHeld(key) && staged.Places[key] != ownmount.PlaceApart {
+			keys = append(keys, key)
+		}
+	}
+	attempt := func(key string) int {
+		n, _ := strconv.Atoi(strings.TrimPrefix(key, takenOver)) // we wrote it
+		return n
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(attempt(b)-attempt(a), strings.Compare(a, b)) })
+	for _, key := range keys {
+		out = append(out, staged.Old[key])
+	}
+	return out
 }
 
 // oddLast puts what looks like more than a bare secret behind what does not: it

@@ -52,9 +52,16 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 	old = maps.Clone(old)
 	asRead(c, staged, lives, old)
 	held := takenOver + strconv.Itoa(staged.Attempt)
+	var refused map[string]string
 	for place, value := range staged.Old {
 		if staged.Places[place] == ownmount.PlaceApart {
-			continue // it took no part, so whose value it held is not known
+			if !isHeld(place) {
+				continue // it took no part, so whose value it held is not known
+			}
+			if refused == nil {
+				refused = map[string]string{}
+			}
+			refused[place] = ownmount.PlaceApart // not in force; it dies with the rest
 		}
 		if !strings.HasPrefix(place, takenOver) {
 			// Stolen before the ended campaign began, and not proved dead by
@@ -67,7 +74,7 @@ func (r *Rotator) takeOver(ctx context.Context, c credential.Credential, staged 
 		old[held] = staged.Secret
 	}
 	return r.Store.Restage(ctx, c.ID, ownmount.Staged{
-		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old,
+		Secret: value, Campaign: r.Campaign, Attempt: staged.Attempt + 1, Base: base, Old: old, Places: refused,
 		Unsent: true, Before: before, CreatedAt: r.Now().UTC(), Version: staged.Version,
 	})
 }
