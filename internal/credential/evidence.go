@@ -122,6 +122,9 @@ const (
 	// FindingBatchTokens: the role mints batch tokens, which Vault cannot
 	// revoke.
 	FindingBatchTokens FindingCode = "batch-tokens"
+	// FindingNewerToken: it fits what a source says of tokens, and was made
+	// later than what the device had.
+	FindingNewerToken FindingCode = "newer-token"
 	// FindingOrphanTokens: tokens live that a login may have made and that
 	// nothing ties to it.
 	FindingOrphanTokens FindingCode = "orphan-tokens"
@@ -278,5 +281,5 @@ func (f FindingCode) Undelivered() bool {
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
 	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
-		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent
+		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
 }

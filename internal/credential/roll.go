@@ -68,6 +68,10 @@ type Roll struct {
 	// that is dead, nobody can ask them any more.
 	Unlike []string `json:"unlike,omitempty"`
 
+	// TokensEnded is what earlier campaigns of the device ended of tokens that
+	// a source described.
+	TokensEnded []TokensEnded `json:"tokens_ended,omitempty"`
+
 	// Excluded were found and left out on purpose, each with its reason.
 	Excluded []Exclusion `json:"excluded,omitempty"`
 }
@@ -186,4 +190,12 @@ type Run struct {
 	Authority string `json:"authority"`
 	Kind      Kind   `json:"kind"`
 	Span
+}
+
+// TokensEnded says when a campaign first ended tokens of Vault that fitted a
+// description: what is made in that way later is somebody else's.
+type TokensEnded struct {
+	Source string    `json:"source"` // by its name
+	What   string    `json:"what"`   // what the source says of them
+	At     time.Time `json:"at"`     // by Vault's clock
 }

@@ -19,6 +19,10 @@ type driver interface {
 	// brings may be kept as it is.
 	mayStoreAsSent(set string) bool
 
+	// logsAsSent is what a server shows of logs that have new passwords as they
+	// are.
+	logsAsSent(ctx context.Context, c *Client, server string) (logsAsSent, error)
+
 	// idAttribute holds an entry's immutable identity; identity reads it, in
 	// the usual text form and in lower case, and idFilter finds the entry by
 	// it.

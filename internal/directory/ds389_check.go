@@ -34,6 +34,7 @@ func (ds389) check(ctx context.Context, c *conn, write bool, add addCheck) {
 	}
 	c.checkPolicy(ctx, write, add)
 	c.checkReplicators(ctx, add)
+	c.checkLogs(ctx, add)
 	there, _ := c.serverTime(ctx)
 	addClock(there, "cn=monitor", add)
 }

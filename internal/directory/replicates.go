@@ -46,6 +46,7 @@ func (c *Client) LookAt(ctx context.Context, accounts []authority.Account) (seen
 	if err != nil {
 		return seen, err
 	}
+	seen.Hidden = c.lookAtLogs(ctx)
 	at := map[string][]string{} // by account, what shows it
 	for i, s := range c.servers {
 		if found[i].hidden != "" {

@@ -86,6 +86,8 @@ func TestATokenOfTheDeviceThatIsNamedEndsBeforeAnythingIsSet(t *testing.T) {
 	admin := newUser(t, e, file)
 	admin = admin.edited("sources:\n", "sources:\n  - {name: static, type: vault-tokens, accessor: ["+named.Accessor+"]}\n"+
 		"  - {name: alike, type: vault-tokens, policy: esg-*, metadata: {device: esg-01}}\n")
+	// The device had them: it was contained after they were made.
+	admin = admin.edited("at: 2023-06-08T09:00:00Z", "at: "+time.Now().UTC().Format(time.RFC3339))
 	admin.must("init")
 	u := restrictedUser(t, e, admin)
 	listed := admin.run("list")
@@ -119,11 +121,25 @@ func TestATokenOfTheDeviceThatIsNamedEndsBeforeAnythingIsSet(t *testing.T) {
 	require.Contains(t, u.must("ledger", "verify"), "VERIFIED")
 	require.Contains(t, u.must("report", "-o", "json"), named.Accessor)
 
-	// It is named still, and has ended: that is no slip of the pen.
+	// It is named still, and has ended: that is no slip of the pen. And the
+	// machine that replaced the device keeps its token, made in the same way.
+	replaced := token(vaultapi.TokenCreateRequest{Metadata: map[string]string{"device": "esg-01"}})
 	again := u.run("run")
 	require.Equal(t, 2, again.code, again.out+again.err)
-	require.Contains(t, again.err, "source alike found nothing")
+	require.Contains(t, again.err, "newer-token: a token of Vault fits source alike")
+	require.Contains(t, again.err, "accessor: ["+replaced.Accessor+"]")
 	require.NotContains(t, again.err, "no-account")
+	require.NotContains(t, again.err, "missing-from-sources")
+	_, err = api.Auth().Token().LookupAccessor(replaced.Accessor)
+	require.NoError(t, err, "the new machine is cut off")
+	for _, l := range u.ledger().Credentials {
+		require.True(t, l.Outcome == ledger.Dead || l.Reason == protocol.ReasonWithinReach, "%s: what it reads waits for the answer", l.Name)
+	}
+	u = u.edited("accept:\n", "accept:\n  - {vault: auth/token/accessor/"+replaced.Accessor+", reason: of the machine that replaced it}\n")
+	again = u.run("run")
+	require.Zero(t, again.code, again.out+again.err)
+	_, err = api.Auth().Token().LookupAccessor(replaced.Accessor)
+	require.NoError(t, err)
 	for _, l := range u.ledger().Credentials {
 		require.Equal(t, ledger.Dead, l.Outcome, l.Name)
 	}

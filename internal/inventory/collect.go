@@ -24,7 +24,7 @@ func (l *lister) collectAll(ctx context.Context, rows bool) error {
 }
 
 func (l *lister) collect(ctx context.Context, s config.Source) error {
-	first, before := len(l.candidates), len(l.candidates)+len(l.tasks)
+	first, before := len(l.candidates), len(l.candidates)+len(l.tasks)+len(l.later)
 	of, ok := collectors[s.Type]
 	if !ok {
 		return fmt.Errorf("source %s: unknown type %q", s.Name, s.Type)
@@ -37,7 +37,7 @@ func (l *lister) collect(ctx context.Context, s config.Source) error {
 			c.Lines = sourceLines(s)
 		}
 	}
-	if len(l.candidates)+len(l.tasks) == before {
+	if len(l.candidates)+len(l.tasks)+len(l.later) == before {
 		if i := slices.IndexFunc(l.c.Accept, func(a config.Accept) bool { return a.Source == s.Name }); i >= 0 {
 			l.warn(credential.FindingAccepted, "source %s found nothing, which the campaign file accepts: %s", s.Name, l.c.Accept[i].Reason)
 			return nil

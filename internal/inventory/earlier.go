@@ -30,7 +30,7 @@ func (l *lister) readEarlier(ctx context.Context, campaign string) error {
 	if err == nil {
 		giveSubjects(last)
 		l.past.last = last
-		l.past.unlike = unlikeOf(last)
+		l.past.unlike, l.past.ended = unlikeOf(last), endedTokens(last)
 		l.past.leftovers, err = l.vault.Leftovers(ctx, l.c.Device, campaign, l.c.Formerly...)
 	}
 	if vault.IsDenied(err) {

@@ -45,6 +45,7 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
 	}
+	roll.TokensEnded = l.past.ended
 	roll.Unlike = slices.Compact(slices.Sorted(slices.Values(l.past.unlike)))
 	roll.Campaign, roll.Device, roll.ListedAt = campaign, c.Device, now.UTC()
 	warnings = append(warnings, l.warnings...)
@@ -72,13 +73,14 @@ func (l *lister) gather(ctx context.Context, campaign string) error {
 	if err := l.engineUses(ctx); err != nil {
 		return err
 	}
+	// Before tokens are taken by description.
+	if err := l.readEarlier(ctx, campaign); err != nil {
+		return err
+	}
 	if err := l.collectAll(ctx, false); err != nil {
 		return err
 	}
 	if err := l.addOwn(ctx); err != nil {
-		return err
-	}
-	if err := l.readEarlier(ctx, campaign); err != nil {
 		return err
 	}
 	return l.cutPaths(ctx)
@@ -119,7 +121,11 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 		return nil, nil, err
 	}
 	more, err := l.sameElsewhere(ctx, roll, own)
-	if err != nil || !more {
+	if err != nil {
+		return nil, nil, err
+	}
+	tokens, err := l.tokensOfLogins(ctx, roll)
+	if err != nil || !more && !tokens {
 		return roll, warnings, err
 	}
 	return l.mergedWith(ctx, known, own, rest)

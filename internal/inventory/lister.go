@@ -36,6 +36,9 @@ type Authorities struct {
 	// something: a listing that changes nothing costs nobody a wrong login.
 	// Nil: nobody is asked.
 	Asks func(ctx context.Context, c credential.Credential, value credential.Secret) (takes bool, why string)
+	// Contained is what is known of the device's containment; it may wait for
+	// the device's silence. Nil: nobody asked.
+	Contained func() *credential.Containment
 	// Saw is told what each path that is read holds, and when it was asked.
 	// Nil: no value leaves the listing. It may be called by several at once.
 	Saw func(p credential.Path, live vault.Live, asked time.Time)
@@ -131,7 +134,9 @@ type lister struct {
 	gets       map[string]map[string]bool // policies that logins at these mounts get, by credential id; "" for unknown ones
 	only       string                     // the one authority whose accounts matter; empty: all
 	seenTokens []liveToken                // that a source names
-	past       past                       // what earlier campaigns left
+	later      []described                // that fit a source and may be newer than what the device had
+	contained  func() *credential.Containment
+	past       past // what earlier campaigns left
 
 	elsewhereOpen stolenElsewhere // logins to Vault that rolls of other devices have open
 

@@ -19,6 +19,9 @@ type past struct {
 	// unlike are accounts with the name of one of the roll that refused what
 	// was stolen of it, by id (credential.Roll.Unlike).
 	unlike []string
+
+	// ended is what campaigns ended of tokens by description.
+	ended []credential.TokensEnded
 }
 
 // unasked: it is kept because its name is all that is known of it.

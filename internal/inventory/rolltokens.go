@@ -50,12 +50,11 @@ func (of rollLogins) minted(t minted.Token) bool {
 	return slices.ContainsFunc(loginNamesOf(t), func(at loginName) bool { return of[at] })
 }
 
-// dropChildren drops tokens that were made with one of a login of the roll that
-// has ended: they have its entity, and are revoked with it or counted there.
-func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, groups []*sameRights) error {
+// ofLogins gives what tells whether an entity is that of a login of the roll.
+func (l *lister) ofLogins(roll *credential.Roll) func(ctx context.Context, entity string) (bool, error) {
 	var mine rollLogins
 	known := map[string]bool{} // by entity
-	is := func(entity string) (bool, error) {
+	return func(ctx context.Context, entity string) (bool, error) {
 		if entity == "" {
 			return false, nil
 		}
@@ -64,12 +63,12 @@ func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, group
 		}
 		if mine == nil {
 			mine = loginsOfRoll(roll)
-			if err := r.addAliases(ctx, roll, mine); err != nil {
+			if err := l.addAliases(ctx, roll, mine); err != nil {
 				return false, err
 			}
 		}
 		const at = "identity/lookup/entity"
-		got, err := r.l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
+		got, err := l.vault.API().Logical().WriteWithContext(ctx, at, map[string]any{"id": entity})
 		if notShown(err) || err == nil && got == nil {
 			return false, nil
 		}
@@ -85,13 +84,19 @@ func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, group
 		}
 		return known[entity], nil
 	}
+}
+
+// dropChildren drops tokens that were made with one of a login of the roll that
+// has ended: they have its entity, and are revoked with it or counted there.
+func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, groups []*sameRights) error {
+	is := r.l.ofLogins(roll)
 	for _, g := range groups {
 		var failed error
 		g.tokens = slices.DeleteFunc(g.tokens, func(t liveToken) bool {
 			if failed != nil || !t.Child() {
 				return false
 			}
-			drop, err := is(t.Entity)
+			drop, err := is(ctx, t.Entity)
 			failed = err
 			return drop
 		})
@@ -103,8 +108,8 @@ func (r *readers) dropChildren(ctx context.Context, roll *credential.Roll, group
 }
 
 // addAliases adds by what Vault knows logins besides their names: role-ids.
-func (r *readers) addAliases(ctx context.Context, roll *credential.Roll, mine rollLogins) error {
-	p := preview{api: r.l.vault.API()}
+func (l *lister) addAliases(ctx context.Context, roll *credential.Roll, mine rollLogins) error {
+	p := preview{api: l.vault.API()}
 	for _, c := range roll.Credentials {
 		mount, name, ok := cutRole(c.Subject)
 		if !ok || !c.Kind.OpensVault() || c.Problem == credential.SameName {

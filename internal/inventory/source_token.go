@@ -44,9 +44,9 @@ func (l *lister) vaultTokens(ctx context.Context, s config.Source) error {
 			continue
 		}
 		a := tokenAccount(accessor)
-		l.seenTokens = append(l.seenTokens, liveToken{Token: token, accessor: accessor})
-		l.add(Candidate{Kind: credential.VaultToken, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a,
-			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: why}})
+		l.fits(described{token: liveToken{Token: token, accessor: accessor}, ended: l.past.endedBefore(s.Name, why), Candidate: Candidate{
+			Kind: credential.VaultToken, Authority: credential.VaultAuthority, Account: a.Subject, Found: &a,
+			Reason: credential.Reason{Source: s.Name, Type: s.Type, Detail: why}}})
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"rollcall/config"
@@ -50,8 +51,8 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	spec = found.Of(spec)
-	asked := make(chan *credential.Containment, 1)
-	go func() { asked <- Contained(ctx, spec) }() // beside the listing: silence takes its time
+	asked := sync.OnceValue(func() *credential.Containment { return Contained(ctx, spec) })
+	go asked() // beside the listing: silence takes its time
 	known, err := knownNames(ctx, store, spec)
 	if err != nil {
 		return nil, nil, err
@@ -60,7 +61,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
-	at.Directories, at.Systems = open.Directories, open.Systems
+	at.Directories, at.Systems, at.Contained = open.Directories, open.Systems, asked
 	if offered != nil {
 		at.Asks = offered.by(kinds, spec)
 	}
@@ -81,7 +82,7 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll.Containment = <-asked
+	roll.Containment = asked()
 	roll.Containment.Against = append(roll.Containment.Against, Pointing(roll.Containment, found, map[string]string{"Vault": store.Address()})...)
 	roll.Warnings = slices.Concat(notContained(roll.Containment), unsaid, found.warnings(), more, audit, roll.Warnings)
 	return roll, roll.Warnings, nil

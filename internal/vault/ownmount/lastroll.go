@@ -38,6 +38,11 @@ type LastRoll struct {
 	// nil where nobody kept account: earlier versions did not.
 	Dead map[string]bool
 
+	// EndedAt is when what is only ended (tokens) was noted dead, by ID and
+	// Vault's clock; Ended what that roll said of earlier campaigns.
+	EndedAt map[string]time.Time
+	Ended   []credential.TokensEnded
+
 	// Sources of its campaign file; nil where it cannot be read.
 	Sources []config.Source
 
@@ -105,7 +110,7 @@ func oneOf(name, device string, formerly []string) bool {
 }
 
 func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*LastRoll, error) {
-	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings, Unlike: idx.Unlike}
+	last := &LastRoll{Campaign: campaign, Warnings: idx.Warnings, Unlike: idx.Unlike, Ended: idx.TokensEnded}
 	var pages [][]credential.Credential
 	for n := range idx.Pages {
 		page, err := s.ReadPage(ctx, campaign, idx.Snapshot, n)
@@ -120,7 +125,7 @@ func (s *Store) lastRoll(ctx context.Context, campaign string, idx RollIndex) (*
 		return nil, err
 	}
 	if idx.Outcomes {
-		if last.Dead, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
+		if last.Dead, last.EndedAt, err = s.deadOf(ctx, campaign, idx.Snapshot, pages); err != nil {
 			return nil, err
 		}
 	}
@@ -163,28 +168,32 @@ func (s *Store) noteOutcomes(ctx context.Context, sort, campaign, snapshot strin
 	return err
 }
 
-func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (map[string]bool, error) {
+func (s *Store) deadOf(ctx context.Context, campaign, snapshot string, pages [][]credential.Credential) (dead map[string]bool, ended map[string]time.Time, err error) {
 	refs, err := s.deadRefs(ctx, campaign, snapshot)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	dead := map[string]bool{}
-	for r := range refs {
+	dead, ended = map[string]bool{}, map[string]time.Time{}
+	for r, at := range refs {
 		if r.Page < len(pages) && r.Index < len(pages[r.Page]) {
-			dead[pages[r.Page][r.Index].ID] = true
+			c := pages[r.Page][r.Index]
+			if dead[c.ID] = true; c.Kind.OnlyEnds() {
+				ended[c.ID] = at
+			}
 		}
 	}
-	return dead, nil
+	return dead, ended, nil
 }
 
-// deadRefs are those of a roll that are noted as dead and not as open again.
-func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[credential.Ref]bool, error) {
+// deadRefs are those of a roll that are noted as dead and not as open again,
+// with when that was noted first.
+func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[credential.Ref]time.Time, error) {
 	const op = "read what became of the roll"
 	names, err := s.Names(ctx, op, s.mount, rollPath(campaign, snapshot))
 	if err != nil {
 		return nil, err
 	}
-	notes := make([]credential.Refs, len(names))
+	notes, written := make([]credential.Refs, len(names)), make([]time.Time, len(names))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for i, name := range names {
@@ -197,6 +206,7 @@ func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[cr
 			if err != nil || e.Data == nil {
 				return err
 			}
+			written[i] = e.Written
 			text, _ := e.Data[pageField].(string)
 			if err := json.Unmarshal([]byte(text), &notes[i]); err != nil {
 				return s.Odd(op, s.mount+"/data/"+at, err)
@@ -207,14 +217,16 @@ func (s *Store) deadRefs(ctx context.Context, campaign, snapshot string) (map[cr
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	dead, reopened := map[credential.Ref]bool{}, map[credential.Ref]bool{}
+	dead, reopened := map[credential.Ref]time.Time{}, map[credential.Ref]bool{}
 	for i, name := range names {
 		for _, r := range notes[i] {
 			if strings.HasPrefix(name, reopenedNotes) {
 				reopened[r] = true
 				continue
 			}
-			dead[r] = true
+			if at, said := dead[r]; !said || written[i].Before(at) {
+				dead[r] = written[i]
+			}
 		}
 	}
 	for r := range reopened {

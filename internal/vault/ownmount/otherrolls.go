@@ -23,7 +23,7 @@ type OtherRoll struct {
 
 	store *Store
 	index RollIndex
-	dead  map[credential.Ref]bool
+	dead  map[credential.Ref]time.Time
 }
 
 // OtherRolls are the newest rolls of devices that are not this one, by these
@@ -97,7 +97,7 @@ func (r *OtherRoll) open(ctx context.Context) (open []credential.Credential, err
 				return err
 			}
 			for i, c := range p.Credentials {
-				if !r.dead[credential.Ref{Page: n, Index: i}] && (!r.Lives || c.ReachesVault()) {
+				if r.isOpen(n, i) && (!r.Lives || c.ReachesVault()) {
 					open = append(open, c)
 				}
 			}
@@ -131,11 +131,16 @@ func (r *OtherRoll) someOpen(page int) bool {
 		for _, run := range w.Runs {
 			listed += run.Len()
 			for i := run.From; i < run.To && run.Page == page; i++ {
-				open = open || !r.dead[credential.Ref{Page: page, Index: i}]
+				open = open || r.isOpen(page, i)
 			}
 		}
 	}
 	return open || listed != r.index.Listed
+}
+
+func (r *OtherRoll) isOpen(page, index int) bool {
+	_, dead := r.dead[credential.Ref{Page: page, Index: index}]
+	return !dead
 }
 
 // Dead reads the ids of those that are dead.
@@ -152,7 +157,7 @@ func (r *OtherRoll) Dead(ctx context.Context) (map[string]bool, error) {
 				return err
 			}
 			for i, c := range p.Credentials {
-				if r.dead[credential.Ref{Page: n, Index: i}] {
+				if !r.isOpen(n, i) {
 					ids[c.ID] = true
 				}
 			}

@@ -55,6 +55,9 @@ type RollIndex struct {
 	// Unlike: see credential.Roll. As many as an index has room for.
 	Unlike []string `json:"unlike,omitempty"`
 
+	// TokensEnded: see credential.Roll.
+	TokensEnded []credential.TokensEnded `json:"tokens_ended,omitempty"`
+
 	ExclusionPages int `json:"exclusion_pages"`
 
 	// Outcomes: what becomes of the credentials is noted beside the roll
