@@ -77,7 +77,7 @@ path "sys/policies/acl/theirs" { capabilities = ["update"] }`})
 	first, roll := list(root, true)
 	require.ElementsMatch(t, []string{"esg0101", "esg0102", "esg0104"}, first)
 	require.Contains(t, warned(roll), "sys/policies/acl/theirs: by the policies of ", "and what they may have made is told")
-	require.Contains(t, warned(roll), "and 2 more logins of the roll")
+	require.Contains(t, warned(roll), "and 2 more logins")
 
 	// Who lists for himself ends no token, and says what was not looked at.
 	first, roll = list(root, false)

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -233,7 +234,16 @@ func (l *lister) sayUnnamed(ctx context.Context, roll *credential.Roll) error {
 		l.warn(credential.FindingMissing, "%d on the roll of campaign %s (%s) are named no more, by a source that the campaign file has unchanged: %s: something may be missing from this roll; find out who took away what named them (a tag, a secret's metadata, a role), this is said once", len(there), last.Campaign, what, some(there))
 	}
 	if len(fewer) > 0 {
-		l.warn(credential.FindingSmallerRoll, "%d on the roll of campaign %s (%s) are not on this one, because the campaign file names less or the account was deleted: %s; this is said once", len(fewer), last.Campaign, what, some(fewer))
+		code, why := credential.FindingSmallerRoll, "because the campaign file names less or the account was deleted"
+		if len(last.Sources) > 0 && !slices.Contains(slices.Collect(maps.Values(same)), true) {
+			why = "because that campaign was of another file (this one has none of its sources), or the account was deleted"
+		}
+		if last.Dead == nil {
+			// What is not kept is not known to be dead, and nothing of it is
+			// carried on.
+			code, why = credential.FindingMissing, why+": find out what became of each, and name again what is not dead"
+		}
+		l.warn(code, "%d on the roll of campaign %s (%s) are not on this one, %s: %s; this is said once", len(fewer), last.Campaign, what, why, some(fewer))
 	}
 	return nil
 }

@@ -140,6 +140,8 @@ type lister struct {
 
 	elsewhereOpen stolenElsewhere // logins to Vault that rolls of other devices have open
 
+	notOnRoll []unlistedLogin // logins and tokens that no source lists
+
 	device  []string // hosts of the compromised device
 	visible []string // mounts of Vault that our login sees; nil: not asked yet
 

@@ -61,7 +61,17 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 			continue
 		}
 		var r credential.Reach
-		texts, shown, err := p.texts(ctx, c, &r)
+		policies, shown, err := p.names(ctx, c, &r)
+		if err != nil {
+			return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
+		}
+		if root, err := l.tellRoot(ctx, c, policies); root || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		texts, shown, err := p.textsOf(ctx, policies, shown, &r)
 		if err != nil {
 			return &naming{fmt.Errorf("what %s may have made: %w", c.Name, err), "what a login may have made"}
 		}
@@ -83,6 +93,9 @@ func (l *lister) couldHaveMade(ctx context.Context, roll *credential.Roll) error
 		m.add(found, c.Name)
 	}
 	if err := l.accountsCouldHaveMade(ctx, &p, roll, m, also); err != nil {
+		return err
+	}
+	if err := l.namedCouldHaveMade(ctx, &p, m); err != nil {
 		return err
 	}
 	if err := l.tellAlsoRead(ctx, also, roll); err != nil {
@@ -158,7 +171,7 @@ func madeAt(p powers.Power) (place string, role bool) {
 func (l *lister) tellMade(ctx context.Context, place string, m made) error {
 	who := m.logins[0]
 	if n := len(m.logins) - 1; n > 0 {
-		who += fmt.Sprintf(" and %d more logins of the roll", n)
+		who += fmt.Sprintf(" and %d more logins", n)
 	}
 	text := fmt.Sprintf("by the policies of %s: %s. Whoever stole that login may have used this before, and what he made outlives it", who, m.what)
 	if m.role {

@@ -88,6 +88,11 @@ func (p *preview) texts(ctx context.Context, c credential.Credential, r *credent
 	if err != nil {
 		return nil, false, err
 	}
+	return p.textsOf(ctx, names, shown, r)
+}
+
+// textsOf reads them; known is whether these are all that the login gets.
+func (p *preview) textsOf(ctx context.Context, names []string, known bool, r *credential.Reach) (texts []string, shown bool, err error) {
 	var hidden []string
 	for _, name := range names {
 		text, err := p.policy(ctx, name)
@@ -103,7 +108,7 @@ func (p *preview) texts(ctx context.Context, c credential.Credential, r *credent
 	if len(hidden) > 0 {
 		r.Hidden = append(r.Hidden, fmt.Sprintf("the text of its policies %s (read on sys/policies/acl/…)", strings.Join(hidden, ", ")))
 	}
-	return texts, shown && len(hidden) == 0, nil
+	return texts, known && len(hidden) == 0, nil
 }
 
 // names are those of the policies that a login gives: its role's or user's, and

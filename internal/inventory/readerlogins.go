@@ -198,11 +198,17 @@ func (r *readers) loginsThatRead(ctx context.Context, mounts mountTypes, roll *c
 	if err != nil {
 		return err
 	}
+	if all, err = r.byIdentity(ctx, mounts, roll, all); err != nil {
+		return err
+	}
 	slices.SortFunc(all, func(a, b otherLogin) int { return strings.Compare(a.place, b.place) })
 	sets := map[string]*policySet{}
 	alike := map[string][]otherLogin{}
 	held := 0
 	for _, o := range all {
+		if by, byPolicy := r.l.ofDevice(o); o.name != "" {
+			r.l.noteNamed(unlistedLogin{o.place, o.policies, by, byPolicy})
+		}
 		if err := r.loginReads(ctx, &o, sets); err != nil {
 			return err
 		}

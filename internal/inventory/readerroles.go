@@ -47,8 +47,11 @@ func (r *readers) rolesThatRead(ctx context.Context, mounts []string) error {
 func (r *readers) mountThatReads(ctx context.Context, mount string) error {
 	at := "auth/" + mount
 	gives, whole, err := r.policiesAt(ctx, at)
-	if err != nil || !whole {
+	if err != nil || !whole && len(r.entities[mount]) == 0 {
 		return err
+	}
+	for name, policies := range r.entities[mount] {
+		gives["entity of "+name] = policies
 	}
 	var roles, by []string
 	what := ""
@@ -137,7 +140,7 @@ func (r *readers) policiesAt(ctx context.Context, at string) (gives map[string][
 		what = some(hidden)
 	}
 	r.l.notShown(at, "it is an auth mount of another type than Rollcall follows, and this login may not read there with which policies somebody logs in (%s): whether who had the device may log in there and read new values is not known", what)
-	return nil, false, nil
+	return gives, false, nil
 }
 
 // names lists a folder of an auth mount; shown is false where our login may

@@ -36,6 +36,8 @@ type readers struct {
 
 	within map[string]reach // of tokens that name the device, by policies and entity
 
+	entities map[string]map[string][]string // policies that entities give who logs in, by auth mount of another type and name
+
 	waits map[string][]string // by credential: for whom it waits, Credential.ReadBy
 }
 

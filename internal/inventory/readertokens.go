@@ -56,6 +56,13 @@ func (r *readers) tokensThatRead(ctx context.Context, roll *credential.Roll) err
 	}
 	groups, err := r.otherTokens(ctx, roll)
 	roll.NewestToken = r.newest
+	for _, g := range groups {
+		for _, t := range g.tokens {
+			if !t.stolen && t.accepted == "" {
+				l.noteNamed(unlistedLogin{byAccessor + t.accessor, g.policies, t.device, t.byPolicy})
+			}
+		}
+	}
 	if err == nil {
 		err = r.ask(ctx, groups)
 	}

@@ -24,3 +24,32 @@ func TestATokenThatACampaignEndedIsNotCalledMissing(t *testing.T) {
 		require.Len(t, l.warnings, want, "dead: %v", dead)
 	}
 }
+
+// What became of a roll that kept no account may be alive, and two files of one
+// device take turns.
+func TestWhatALaterRollHasNotIsSaidWithItsReason(t *testing.T) {
+	was := credential.Credential{ID: "corp/1", Kind: credential.LDAPPassword, Authority: "corp", Subject: "1", Name: "uid=x", Reasons: []credential.Reason{{Source: "then", Type: config.Manifest}}}
+	then, other := config.Source{Name: "then", Type: config.Manifest, File: "a.csv"}, config.Source{Name: "now", Type: config.Manifest, File: "b.csv"}
+	for _, tc := range []struct {
+		dead map[string]bool
+		now  []config.Source
+		code credential.FindingCode
+		text string
+	}{
+		{map[string]bool{"corp/1": true}, []config.Source{{Name: "then", Type: config.Manifest, File: "less.csv"}, other}, credential.FindingSmallerRoll, "because the campaign file names less"},
+		{map[string]bool{"corp/1": true}, []config.Source{other}, credential.FindingSmallerRoll, "because that campaign was of another file"},
+		{nil, []config.Source{other}, credential.FindingMissing, "find out what became of each"},
+	} {
+		c := campaign()
+		c.Sources = tc.now
+		l := &lister{c: c}
+		l.past.last = &ownmount.LastRoll{Sources: []config.Source{then, other}, Campaign: "c1", Dead: tc.dead, Credentials: []credential.Credential{was}}
+		if len(tc.now) == 1 {
+			l.past.last.Sources = []config.Source{then}
+		}
+		require.NoError(t, l.sayUnnamed(t.Context(), &credential.Roll{}))
+		require.Len(t, l.warnings, 1)
+		require.Equal(t, tc.code, l.warnings[0].Code)
+		require.Contains(t, l.warnings[0].Detail, tc.text)
+	}
+}

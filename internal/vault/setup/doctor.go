@@ -206,7 +206,7 @@ func (g gap) String() string {
 func missingRights(ctx context.Context, s *ownmount.Store, rules []rule) (missing []gap, asked int, err error) {
 	want := map[string][]string{}
 	for _, r := range rules {
-		if !slices.Contains(r.caps, "deny") && r.path != auditDevices { // best, not needed: see Audit
+		if !slices.Contains(r.caps, "deny") && r.path != auditDevices && r.path != entityList { // best, not needed: see Audit
 			want[example(r.path)] = append(want[example(r.path)], r.caps...)
 		}
 	}

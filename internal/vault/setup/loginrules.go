@@ -174,7 +174,13 @@ var powersRules = []rule{
 	{"sys/policies/acl/*", []string{read}},
 	{"identity/lookup/entity", []string{update}}, // it reads
 	{"identity/group/id/+", []string{read}},
+	{entityList, []string{list}},
 }
+
+// entityList is where the logins of entities are listed, for what an entity or
+// its groups give a login that no source lists. Best, not needed: where it may
+// not be listed the listing says so.
+const entityList = "identity/entity/id"
 
 // everyUserList is where the names of userpass users are listed, at every auth
 // mount of one segment: one that has the name of an account of the roll is a

@@ -1,0 +1,71 @@
+package inventory
+
+import (
+	"testing"
+	"time"
+
+	vaultapi "github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"rollcall/config"
+	"rollcall/internal/credential"
+	"rollcall/internal/vault/minted"
+)
+
+// Who names the device and is on no roll is revoked or accepted by a person.
+// What it made before lives on.
+func TestWhatLoginsAndTokensThatNameTheDeviceAndAreOnNoRollMayHaveMadeIsTold(t *testing.T) {
+	servers(t)
+	api := realVault.Client()
+	require.NoError(t, api.Sys().PutPolicy("mu-makes", `path "auth/approle/role/mu-backup/secret-id" { capabilities = ["update"] }`))
+	require.NoError(t, api.Sys().PutPolicy("mu-writes", `path "sys/policies/acl/mu-x" { capabilities = ["update"] }`))
+	for _, role := range []string{"mu-backup", "esg-mu-reports", "mu-consumer"} {
+		policies := "default"
+		if role == "esg-mu-reports" {
+			policies = "mu-writes"
+		}
+		write(t, "auth/approle/role/"+role, map[string]any{"token_policies": policies})
+		t.Cleanup(func() { _, _ = api.Logical().Delete("auth/approle/role/" + role) })
+	}
+	token := func(name string, policies ...string) string {
+		got, err := api.Auth().Token().Create(&vaultapi.TokenCreateRequest{Policies: policies, DisplayName: name, TTL: "10m"})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = api.Auth().Token().RevokeAccessor(got.Auth.Accessor) })
+		return got.Auth.Accessor
+	}
+	unlisted, consumers, root := token("esg-mu", "mu-makes"), token("other", "mu-makes"), token("esg-mu-root", "root")
+	require.NoError(t, realVault.SeedKV(t.Context(), map[string]map[string]any{"mu/a": {"password": "x"}}))
+	c := campaign()
+	c.Device, c.Vault.Mount = "esg-mu", "rollcall"
+	c.Directories["corp"] = corp()
+	c.Sources = []config.Source{manifestSource("account,path", "esg0001,kv/mu/a#password")}
+	c.Accept = []config.Accept{{Vault: "auth/token/policy/root", Reason: "the tests own this Vault"}}
+	v := openVault(t, realVault.RootToken().Reveal())
+	made := func() string {
+		t.Helper()
+		roll, _, err := List(t.Context(), c, Authorities{Directories: openDirectory(t, corp()), Tokens: minted.New(v.API(), credential.VaultAuthority)}, v, "c", time.Now())
+		require.NoError(t, err)
+		told := ""
+		for _, w := range roll.Warnings {
+			if w.Code == credential.FindingMade {
+				told += w.Detail + "\n"
+			}
+		}
+		return told
+	}
+	told := made()
+	require.Contains(t, told, "auth/approle/role/mu-backup: by the policies of auth/token/accessor/"+unlisted+", which no source lists and which names the device by its display name")
+	require.Contains(t, told, "sys/policies/acl/mu-x: by the policies of auth/approle/role/esg-mu-reports, which no source lists and which names the device by its name")
+	require.Contains(t, told, "auth/token/accessor/"+root+": it, which no source lists and which names the device by its display name, has the policy root", "whoever stole it may have done anything")
+	require.NotContains(t, told, consumers)
+
+	c.Accept = append(c.Accept, config.Accept{Vault: "auth/token/accessor/" + unlisted, Reason: "the new machine's"}, config.Accept{Vault: "auth/approle/role/esg-mu-reports", Reason: "its monitoring"})
+	told = made()
+	require.NotContains(t, told, "mu-backup")
+	require.NotContains(t, told, "mu-x")
+
+	// A root token of the roll is named by its accessor.
+	c.Sources = append(c.Sources, config.Source{Name: "root", Type: config.VaultTokens, Accessors: []string{root}})
+	told = made()
+	require.Contains(t, told, "auth/token/accessor/"+root+": token/"+root+" has the policy root")
+}
