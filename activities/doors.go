@@ -3,9 +3,12 @@ package activities
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/flush"
 	"rollcall/internal/door/opened"
 	"rollcall/internal/rotation"
 )
@@ -13,7 +16,7 @@ import (
 // askDoors has what was proved dead at its authority proved at its doors too.
 // It takes as long as they do: each is asked by one at a time, and answers a
 // wrong login late.
-func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
+func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, campaign string, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
 	if len(spec.Doors) == 0 {
 		return
 	}
@@ -22,15 +25,48 @@ func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, rot *rot
 	for i := range done {
 		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})
 	}
-	open := func(name string) (*opened.Door, error) {
+	rot.Refusals = &r.refusals
+	rot.AskDoors(ctx, verdicts, r.doorAsker(spec, campaign), func() bool { return notBegun(ctx, &breaker{}) != nil })
+}
+
+// doorsOf opens the doors of a campaign file by their names.
+func (r *Rotation) doorsOf(spec *config.Campaign) func(name string) (*opened.Door, error) {
+	return func(name string) (*opened.Door, error) {
 		s, ok := spec.Doors[name]
 		if !ok {
 			return nil, fmt.Errorf("the campaign file has no door called %q", name)
 		}
 		return r.doors.Open(s)
 	}
-	rot.Refusals = &r.refusals
-	rot.AskDoors(ctx, verdicts, open, func() bool { return notBegun(ctx, &breaker{}) != nil })
+}
+
+// doorAsker asks the doors of a campaign.
+func (r *Rotation) doorAsker(spec *config.Campaign, campaign string) rotation.DoorAsker {
+	return rotation.DoorAsker{
+		Open: r.doorsOf(spec), Now: time.Now,
+		Settings: func(name string) door.Settings { return spec.Doors[name] },
+		Flush: func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
+			s, ok := spec.Doors[as.Door]
+			if !ok || s.Flush == nil {
+				return nil
+			}
+			// Noted before it is run, so that it is run once at most: a worker
+			// that dies in between has run it or not, and nobody knows.
+			first, err := r.Store.NoteOnce(ctx, campaign, "flush", as.Door, c.ID)
+			if err != nil {
+				return &credential.Finding{Code: credential.FindingFlushFailed, Detail: "door " + as.Door + ": its flush was not run, for Vault did not take the note that it is run once"}
+			}
+			if !first {
+				return nil
+			}
+			said, done := flush.Run(ctx, s, flush.Names{Door: as.Door, Login: as.Login, Device: spec.Device, Campaign: campaign})
+			f := &credential.Finding{Code: credential.FindingFlushed, Detail: "door " + as.Door + ": its flush " + said}
+			if !done {
+				f.Code = credential.FindingFlushFailed
+			}
+			return f
+		},
+	}
 }
 
 // doorPlaces are where the doors of a campaign file are, by name.

@@ -257,7 +257,7 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
-	r.askDoors(ctx, spec, rot, cs, done)
+	r.askDoors(ctx, spec, in.Batch.Campaign, rot, cs, done)
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
 	out, late := make([]wire.AppliedItem, len(in.Items)), map[int]bool{}

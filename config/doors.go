@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -18,7 +19,7 @@ import (
 )
 
 // doorKeys are those that a door of any type has.
-var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout"}
+var doorKeys = []string{"type", "address", "insecure", "ca_file", "server_name", "login", "for", "timeout", "cache", "software", "flush"}
 
 // doors reads the services in front of authorities that take a credential too.
 func (l *loader) doors(top fields, c *Campaign) map[string]door.Settings {
@@ -84,6 +85,11 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		}
 	}
 	d.For = l.doorMatches(f, c)
+	if f.has("cache") {
+		d.Cache = time.Duration(f.duration("cache", 0, time.Second, 24*time.Hour))
+	}
+	d.Software = f.oneOf("software", "", door.KeeperNames())
+	d.Flush = l.doorFlush(f)
 	f.doorFurther(t, &d)
 	return d, true
 }
@@ -139,22 +145,25 @@ func (f fields) doorTLS(t door.Type) door.TLS {
 
 // doorMatches say whose door it is.
 func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
-	const why = "whose door it is, as a list: [{directory: corp}], each with one or more of directory, kind, account (a pattern) and line"
+	const why = "whose door it is, as a list: [{directory: corp}], each with one or more of directory, kind, account (a pattern), line and end; or rows, where rows of manifests and metadata name it alone"
 	if !f.has("for") {
 		f.problem("for", "missing: %s", why)
 		return nil
+	}
+	if n := f.vals["for"]; n.Kind == yaml.ScalarNode && n.Value == "rows" {
+		return nil // rows of manifests and metadata name it
 	}
 	items := f.list("for")
 	if f.vals["for"].Kind == yaml.SequenceNode && len(items) == 0 {
 		f.problem("for", "is empty: %s", why)
 	}
 	for i, n := range items {
-		m := l.mapping(n, fmt.Sprintf("%s[%d]", f.at("for"), i), "directory", "kind", "account", "line")
+		m := l.mapping(n, fmt.Sprintf("%s[%d]", f.at("for"), i), "directory", "kind", "account", "line", "end")
 		if n.Kind != yaml.MappingNode {
 			continue
 		}
 		match := door.Match{
-			Directory: m.str("directory"), Account: m.str("account"), Line: m.str("line"),
+			Directory: m.str("directory"), Account: m.str("account"), Line: m.str("line"), End: m.str("end"),
 			Kind: credential.Kind(m.oneOf("kind", "", kindNames(func(t credential.Traits) bool { return true }))),
 		}
 		if match == (door.Match{}) {
@@ -180,15 +189,28 @@ func (l *loader) doorMatches(f fields, c *Campaign) (out []door.Match) {
 	return out
 }
 
-// DoorsOf are the names of the doors that a credential has, in order. short is
-// what its account is called there.
-func (c *Campaign) DoorsOf(cred credential.Credential, short string) (out []string) {
+// DoorOf is a door of a credential. End is the end of a task at which it is,
+// where that is said.
+type DoorOf struct{ Door, End string }
+
+// DoorNames are those of all doors, in order.
+func (c *Campaign) DoorNames() []string { return slices.Sorted(maps.Keys(c.Doors)) }
+
+// DoorsOf are the doors that for: gives a credential, in order. short is what
+// its account is called there.
+func (c *Campaign) DoorsOf(cred credential.Credential, short string) (out []DoorOf) {
 	matches := func(pattern, name string) bool { ok, _ := Matches(pattern, name); return ok }
-	for name, d := range c.Doors {
-		if slices.ContainsFunc(d.For, func(m door.Match) bool { return m.Takes(cred, short, matches) }) {
-			out = append(out, name)
+	for _, name := range c.DoorNames() {
+		for _, m := range c.Doors[name].For {
+			if m.Takes(cred, short, matches) {
+				of := DoorOf{Door: name}
+				if m.End != "" {
+					of.End = cred.Task.End(m.End)
+				}
+				out = append(out, of)
+				break
+			}
 		}
 	}
-	slices.Sort(out)
 	return out
 }

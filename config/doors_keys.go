@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
+	"rollcall/internal/credential"
 	"rollcall/internal/door"
 )
 
@@ -145,3 +148,42 @@ func isHostKey(words []string) bool {
 
 // hostKeyTypes are those that are still accepted.
 var hostKeyTypes = []string{"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}
+
+// doorFlush is what ends what a door keeps. It is told names, so nothing in it
+// may be a value.
+func (l *loader) doorFlush(f fields) *door.Flush {
+	const form = "one of command, a list without a shell ([/etc/rollcall/flush.d/dovecot, \"{login}\"]), and url, https"
+	n := f.vals["flush"]
+	if n == nil {
+		return nil
+	}
+	m := l.mapping(n, f.at("flush"), "command", "url")
+	out := &door.Flush{URL: m.str("url")}
+	if m.has("command") {
+		for _, item := range m.list("command") {
+			if item.Kind != yaml.ScalarNode || strings.ContainsRune(item.Value, 0) {
+				m.problem("command", "must be a list of texts")
+				return nil
+			}
+			out.Command = append(out.Command, item.Value)
+		}
+	}
+	for _, text := range append(slices.Clone(out.Command), out.URL) {
+		if what := credential.Discloses(text); what != "" {
+			l.problem(n.Line, "%s: %s: neither a command nor an address may hold one; what is run is told names alone", f.at("flush"), what)
+			return nil
+		}
+	}
+	u, err := url.Parse(out.URL)
+	switch {
+	case (len(out.Command) > 0) == (out.URL != ""):
+		f.problem("flush", "must be %s", form)
+	case len(out.Command) > 0 && !strings.HasPrefix(out.Command[0], "/"):
+		m.problem("command", "must begin with the whole path of a program, which lies in /etc/rollcall/flush.d of the worker")
+	case out.URL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != ""):
+		m.problem("url", "must be an address that begins with https://, without a login in it")
+	default:
+		return out
+	}
+	return nil
+}

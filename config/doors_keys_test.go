@@ -2,6 +2,7 @@ package config
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,4 +72,34 @@ func TestAKeyOfADoorThatDoesNotHoldIsToldWithItsReason(t *testing.T) {
 		_, err := withDoor(t, text)
 		require.ErrorContains(t, err, want, text)
 	}
+}
+
+func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
+	const imaps = `type: imaps, address: mail.example.org, `
+	c, err := withDoor(t, imaps+`cache: 30m, software: dovecot, flush: {command: [/etc/rollcall/flush.d/dovecot, "{login}"]}`)
+	require.NoError(t, err)
+	require.Equal(t, 30*time.Minute, c.Doors["here"].Cache)
+	require.Equal(t, "dovecot", c.Doors["here"].Software)
+	require.Equal(t, &door.Flush{Command: []string{"/etc/rollcall/flush.d/dovecot", "{login}"}}, c.Doors["here"].Flush)
+	c, err = withDoor(t, imaps+`flush: {url: "https://automation.example.org/flush"}`)
+	require.NoError(t, err)
+	require.Equal(t, "https://automation.example.org/flush", c.Doors["here"].Flush.URL)
+	for text, want := range map[string]string{
+		`software: dovecott`:          "doors.here.software: ",
+		`cache: 48h`:                  "doors.here.cache: ",
+		`flush: {}`:                   "doors.here.flush: must be one of command, a list without a shell",
+		`flush: {command: [doveadm]}`: "doors.here.flush.command: must begin with the whole path of a program",
+		`flush: {command: [/a, [b]]}`: "doors.here.flush.command: must be a list of texts",
+		`flush: {command: [/a], url: "https://x.org/"}`: "doors.here.flush: must be one of command",
+		`flush: {url: "http://x.org/"}`:                 "doors.here.flush.url: must be an address that begins with https://",
+		`flush: {url: "https://a:PLANTED1@x.org/"}`:     "a URL with a login in it",
+		`flush: {shell: "x"}`:                           "shell: unknown key",
+	} {
+		_, err := withDoor(t, imaps+text)
+		require.ErrorContains(t, err, want, text)
+		require.NotContains(t, err.Error(), "PLANTED1")
+	}
+	c, err = load("c.yaml", t.TempDir(), []byte("device: esg-01\nexposure: [{from: 2022-10-10}]\ndoors:\n  here: {type: imaps, address: mail.example.org, for: rows}\nsources: [{type: vault-kv, prefix: kv/a}]\n"))
+	require.NoError(t, err)
+	require.Empty(t, c.Doors["here"].For)
 }

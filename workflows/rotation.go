@@ -81,6 +81,7 @@ func turn(ctx workflow.Context, in rotationInput) (out rotationResult, dead []wi
 		}
 	}
 	stillCutOff(in.Known, stopped, applied)
+	sameEnd(in.Known, applied)
 	err = record(steady, in, stopped, applied)
 	if err != nil {
 		return gaveUp(steady, in, protocol.Outcome, err), nil

@@ -52,6 +52,10 @@ type tasksState struct {
 	// Hands: whoever asks for a look is answered once what was given on is
 	// handed over. Not in campaigns that an earlier version began.
 	Hands bool `json:"hands,omitempty"`
+	// RetryMin and RetryMax are those of the campaign, for doors that keep a
+	// task open.
+	RetryMin time.Duration `json:"retry_min,omitempty"`
+	RetryMax time.Duration `json:"retry_max,omitempty"`
 }
 
 // taskItem is one task that is not done.
@@ -66,6 +70,16 @@ type taskItem struct {
 	Next    time.Time `json:"n,omitzero"`
 	Overdue bool      `json:"late,omitempty"`
 	Moved   int       `json:"m,omitempty"` // how often it was given to somebody else
+	// Said: each of its ends is said to be done, and its doors are to be asked,
+	// or were, Asks times, last at Asked. They are asked again at AskAt.
+	Said  bool      `json:"said,omitempty"`
+	Asks  int       `json:"asks,omitempty"`
+	Asked time.Time `json:"asked,omitzero"`
+	AskAt time.Time `json:"ask_at,omitzero"`
+	// Refused is how often in a row a door has refused the new value.
+	Refused int `json:"refused,omitempty"`
+	// Until is when what a door keeps is over.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // TasksStatus answers QueryStatus of the tasks of a campaign, and UpdateLook.
@@ -170,10 +184,15 @@ func (t *tasks) run(ctx workflow.Context) (waveResult, error) {
 			continue // what was said before the abort still counts: see leave
 		}
 		asked := t.asked
-		if given := t.look(ctx); !given || !t.state.Hands {
+		given, late := t.look(ctx), func() {}
+		if t.saidNow() > 0 {
+			late = t.answerIn(ctx, asked)
+		} else if !given || !t.state.Hands {
 			t.looked = max(t.looked, asked)
 		}
 		t.open(ctx)
+		t.askDoors(ctx, asked > t.looked)
+		late()
 		t.looked = max(t.looked, asked)
 		t.remind(ctx)
 	}
@@ -193,7 +212,7 @@ func (t *tasks) sleep(ctx workflow.Context) time.Duration {
 	if len(t.state.Unclean)+len(t.state.Unmet) > 0 {
 		d = min(d, openAgain)
 	}
-	return d
+	return min(d, t.untilDoors(ctx, d))
 }
 
 func (t *tasks) shut() (n int) {
@@ -324,6 +343,7 @@ func (t *tasks) look(ctx workflow.Context) (given bool) {
 		return false
 	}
 	t.said = found.Said
+	t.saidDone(found.Done)
 	for _, m := range found.Moved {
 		it := t.item(m.Ref)
 		if it == nil || it.Moved >= m.Times {
@@ -381,6 +401,7 @@ func (t *tasks) remind(ctx workflow.Context) {
 // leave ends an aborted campaign: what was said counts, and the rest is open.
 func (t *tasks) leave(ctx workflow.Context) (waveResult, error) {
 	t.look(ctx)
+	t.askDoors(ctx, true)
 	t.clean(ctx)
 	t.looked = t.asked
 	in := t.of(func(taskItem) bool { return true })

@@ -13,7 +13,8 @@ func (c *campaign) beginTasks(ctx, steady workflow.Context, roll wire.Roll, w cr
 	child := workflow.WithChildOptions(steady, workflow.ChildWorkflowOptions{WorkflowID: TasksID(c.in.Campaign), TaskQueue: wire.RotationQueue})
 	only := roll
 	only.Waves, only.Servers, only.Addresses = nil, nil, nil
-	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control, Watch: watchFor(roll), Hands: true})
+	future := workflow.ExecuteChildWorkflow(child, TasksWorkflow, tasksState{Roll: only, Index: w, Control: c.control, Watch: watchFor(roll), Hands: true,
+		RetryMin: c.in.Settings.RetryMin, RetryMax: c.in.Settings.RetryMax})
 	r := &runningWave{future: future, index: i, people: true}
 	c.running = append(c.running, r)
 	if err := future.GetChildWorkflowExecution().Get(steady, nil); err != nil {

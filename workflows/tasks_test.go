@@ -23,6 +23,11 @@ type crowd struct {
 	due    time.Time
 	stops  map[int]*protocol.Stop // by index on the page: why it is not opened
 	dead   credential.Refs        // what the next look finds done
+	said   credential.Refs        // of which each end is said to be done, and which have doors
+	shut   map[int]*protocol.Stop // by index: what its doors keep it open by; nil: dead
+	asks   []wire.Tasks
+	proved []wire.AskedTasks
+	askAt  []time.Time
 	seats  []wire.Moved
 	again  int            // another value is handed over to whoever has it by then
 	fails  map[string]int // how often an activity fails from now on
@@ -79,9 +84,33 @@ func (c *crowd) serve(env *testsuite.TestWorkflowEnvironment) {
 				return wire.TasksLook{}, err
 			}
 			c.looks = append(c.looks, in)
-			out := wire.TasksLook{Dead: c.dead, Moved: c.seats, Said: map[string]string{"s1": "the end is somebody else's"}}
+			out := wire.TasksLook{Dead: c.dead, Done: c.said, Moved: c.seats, Said: map[string]string{"s1": "the end is somebody else's"}}
 			c.dead, c.seats = nil, nil
 			return out, nil
+		},
+		wire.DoAskTaskDoors: func(_ context.Context, in wire.Tasks) (out []wire.AskedTask, err error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if err := c.fail(wire.DoAskTaskDoors); err != nil {
+				return nil, err
+			}
+			c.asks, c.askAt = append(c.asks, in), append(c.askAt, env.Now().UTC())
+			for _, ref := range in.Refs {
+				out = append(out, wire.AskedTask{Ref: ref, Stop: c.shut[ref.Index]})
+			}
+			return out, nil
+		},
+		wire.DoRecordTaskDoors: func(_ context.Context, in wire.AskedTasks) (dead credential.Refs, err error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.proved = append(c.proved, in)
+			for _, it := range in.Items {
+				if it.Stop == nil {
+					dead = append(dead, it.Ref)
+					c.said = slices.DeleteFunc(c.said, func(r credential.Ref) bool { return r == it.Ref })
+				}
+			}
+			return dead, nil
 		},
 		wire.DoCloseTasks: func(_ context.Context, in wire.Tasks) error {
 			c.mu.Lock()

@@ -235,7 +235,7 @@ func (w *wave) over() bool {
 	for _, t := range w.state.Open {
 		for _, it := range t.Items {
 			if !it.Reason.Final() {
-				if w.relieved() {
+				if w.relieved() || w.awaits() {
 					return false
 				}
 				return w.state.Began.After(w.state.Since.Add(w.state.Settings.Deadline))
@@ -243,6 +243,19 @@ func (w *wave) over() bool {
 		}
 	}
 	return true
+}
+
+// awaits reports whether something ends by itself after this pass began, for
+// which the campaign file has it wait.
+func (w *wave) awaits() bool {
+	for _, t := range w.state.Open {
+		for _, it := range t.Items {
+			if awaited(it, w.state.Began) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // relieved reports whether since this pass began a server was left out, or a

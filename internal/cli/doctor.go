@@ -95,6 +95,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 			s.tellRefusing(ctx, listed)
 			rows = append(rows, leftStaged(listed.Warnings)...)
 			rows = append(rows, s.checkOwners(ctx, listed)...)
+			rows = append(rows, checkMatches(listed)...)
 		}
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))

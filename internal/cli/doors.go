@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"rollcall/config"
 	"rollcall/internal/credential"
@@ -23,21 +24,50 @@ type planDoor struct {
 	Place       string `json:"place"`
 	Credentials int    `json:"credentials"`
 	Login       string `json:"login"` // how the name is made
+	// Of are the names of those credentials.
+	Of []string `json:"of"`
+	// KeepsUpTo is how long it may go on taking an old value, where the campaign
+	// file or the table of software says so.
+	KeepsUpTo string        `json:"keeps_up_to,omitempty"`
+	Outlives  []planSession `json:"outlives"` // what goes on when the password is dead
+	by        string        // who says KeepsUpTo
+}
+
+// planSession is what a dead password has begun.
+type planSession struct {
+	What  string `json:"what"`
+	Lives string `json:"lives"`
+	End   string `json:"end"` // how to end it
 }
 
 func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
-	takes := map[string]int{}
+	takes := map[string][]string{}
 	for _, c := range roll.Credentials {
 		for _, d := range c.Doors {
-			takes[d.Door]++
+			takes[d.Door] = append(takes[d.Door], c.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Doors)) {
 		d := cfg.Doors[name]
-		out = append(out, planDoor{name, d.Place(), takes[name], d.Login})
+		p := planDoor{Name: name, Place: d.Place(), Credentials: len(takes[name]), Login: d.Login, Of: append([]string{}, takes[name]...), Outlives: []planSession{}}
+		if keeps := d.Keeping(); keeps > 0 {
+			p.KeepsUpTo, p.by = keeps.String(), "as software of its kind is shipped; say which it is (software), or for how long (cache)"
+			if d.Cache > 0 {
+				p.by = "as the campaign file says"
+			} else if k, known := door.Keeper(d.Software); known {
+				p.by = k.What
+			}
+		}
+		for _, o := range door.Outlives(d.Type) {
+			p.Outlives = append(p.Outlives, planSession{o.What, o.Lives, o.End})
+		}
+		out = append(out, p)
 	}
 	return out
 }
+
+// mostNamed is how many credentials of a door are named on the screen.
+const mostNamed = 8
 
 func printDoors(w io.Writer, doors []planDoor, width int) {
 	if len(doors) == 0 {
@@ -47,9 +77,20 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 	for _, d := range doors {
 		line := fmt.Sprintf("%s, %s: %s, as %s", d.Name, d.Place, report.Plural(d.Credentials, "credential", "credentials"), d.Login)
 		if d.Credentials == 0 {
-			line += "; nothing under for matches anything of the roll"
+			line += "; nothing of the roll has it"
 		}
 		fmt.Fprint(w, report.Wrap(report.Clean(line), "  ", width))
+		if n := len(d.Of); n > mostNamed {
+			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("of %s and %d more (-o json has all)", strings.Join(d.Of[:mostNamed], "; "), n-mostNamed)), "    ", width))
+		} else if n > 0 {
+			fmt.Fprint(w, report.Wrap(report.Clean("of "+strings.Join(d.Of, "; ")), "    ", width))
+		}
+		if d.KeepsUpTo != "" {
+			fmt.Fprint(w, report.Wrap(report.Clean("may take an old value for up to "+d.KeepsUpTo+" ("+d.by+")"), "    ", width))
+		}
+		for _, o := range d.Outlives {
+			fmt.Fprint(w, report.Wrap(report.Clean(fmt.Sprintf("goes on when the password is dead: %s, %s; to end it: %s", o.What, o.Lives, o.End)), "    ", width))
+		}
 	}
 }
 
@@ -98,4 +139,14 @@ func aboutNobody(a protocol.Reply) (ok bool, detail, do string) {
 		return false, "a user that cannot exist is let in, so that a login there proves nothing", "close it to guests and unknown users, or take the door out of the campaign file"
 	}
 	return false, fmt.Sprintf("a user that cannot exist is answered %q, and not refused", a), "see that it takes logins of this type from here, and that what it asks about passwords is up; until then nothing is dead there (silent-door)"
+}
+
+// checkMatches tells matches of doors that take nothing of the roll.
+func checkMatches(roll *credential.Roll) (rows []doctorRow) {
+	for _, w := range roll.Warnings {
+		if w.Code == credential.FindingDoorUnmatched {
+			rows = append(rows, doctorRow{Where: "doors", What: "for", Detail: report.Clean(w.Detail), Do: "correct it in the campaign file: a door that nothing matches is never asked"})
+		}
+	}
+	return rows
 }

@@ -149,6 +149,9 @@ type Credential struct {
 type DoorLogin struct {
 	Door  string `json:"door"`
 	Login string `json:"login"`
+	// End of a task at which the door is; empty where it has one end, or
+	// nothing says at which.
+	End string `json:"end,omitempty"`
 }
 
 // MoreReaders stands in ReadBy for tokens beyond those that are watched by
@@ -159,8 +162,12 @@ const MoreReaders = "more"
 func IsLoginPlace(reader string) bool { return strings.HasPrefix(reader, "auth/") }
 
 // Places are the paths at which its new value may be activated: those that are
-// listed, and then Rollcall's own, if it has one.
+// listed, and then Rollcall's own, if it has one. Of what a person does it is
+// where he writes it.
 func (c Credential) Places() []Path {
+	if c.Task != nil && c.Task.At != nil {
+		return append(slices.Clone(c.Paths), *c.Task.At)
+	}
 	if c.Spare == nil {
 		return c.Paths
 	}

@@ -258,6 +258,20 @@ const (
 	FindingNotContained FindingCode = "not-contained"
 	// FindingCameBack: the device answered while the campaign ran.
 	FindingCameBack FindingCode = "device-came-back"
+	// FindingFlushed: what a door kept of the stolen value was to be ended by
+	// the operator's command or web hook, which did its work; FindingFlushFailed:
+	// which did not.
+	FindingFlushed     FindingCode = "door-flushed"
+	FindingFlushFailed FindingCode = "flush-failed"
+	// FindingDoorUnmatched: a line of for: of a door matches nothing of the
+	// roll.
+	FindingDoorUnmatched FindingCode = "door-matches-nothing"
+	// FindingUnknownDoor: a secret's metadata names a door that the campaign
+	// file does not have: nothing is asked there.
+	FindingUnknownDoor FindingCode = "unknown-door"
+	// FindingDoorsShowLess: doors take what a person changes, and cannot be
+	// asked about its stolen value, or at all.
+	FindingDoorsShowLess FindingCode = "doors-show-less"
 	// FindingUnknownLine: a secret's metadata names a line that the device's
 	// profile does not have.
 	FindingUnknownLine FindingCode = "unknown-line"
@@ -280,6 +294,6 @@ func (f FindingCode) Undelivered() bool {
 // the roll or from the servers that are asked, or that who is left out of it
 // may read the rest: a campaign that killed all that is on it is not done then.
 func (f FindingCode) Incomplete() bool {
-	return f == FindingEmptyRoll || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
+	return f == FindingEmptyRoll || f == FindingDoorUnmatched || f == FindingSourceEmpty || f == FindingNotSearched || f == FindingLoginExcluded || f == FindingMoreServers || f == FindingLeftStaged || f == FindingMissing || f == FindingOpenElsewhere || f == FindingMade || f == FindingVaultHidden || f == FindingReader || f == FindingAlsoReadable || f == FindingNewReader || f == FindingUnanswered || f == FindingLater ||
 		f == FindingRulesHidden || f == FindingReplicatorsHidden || f == FindingResetsHidden || f == FindingReadsOthers || f == FindingNotContained || f == FindingCameBack || f == FindingStoredAsSent || f == FindingNewerToken
 }

@@ -1,6 +1,9 @@
 package credential
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // PersonAuthority is the authority of what only a person can change. No
 // authority of a campaign file may take this name.
@@ -19,6 +22,41 @@ type Task struct {
 	Ends []TaskEnd `json:"ends"`
 	// Make: Rollcall makes the new value, and hands it over.
 	Make bool `json:"make,omitempty"`
+	// At is where Vault holds its value; nil where a row does not say.
+	At *Path `json:"at,omitempty"`
+	// Stolen are the versions at At that a thief may have: the one that was
+	// there when it was listed, and those of earlier campaigns that did not
+	// bring it to its end.
+	Stolen []StolenVersion `json:"stolen,omitempty"`
+	// Login is the name with which it logs in at doors; empty where that is its
+	// own name, or none is asked for.
+	Login string `json:"login,omitempty"`
+}
+
+// StolenVersion is a version of a secret in Vault, and when Vault wrote it: a
+// number alone means another one once the secret was deleted and made anew.
+type StolenVersion struct {
+	Version int       `json:"v"`
+	Written time.Time `json:"w"`
+}
+
+// Same reports whether both are one version.
+func (v StolenVersion) Same(o StolenVersion) bool {
+	return v.Version == o.Version && v.Written.Equal(o.Written)
+}
+
+// Known reports whether Vault has a value of it by which a door can be asked.
+func (t *Task) Known() bool { return t.Make || t.At != nil }
+
+// End is the name of the end that is called so, as the task has it; empty if
+// there is none.
+func (t *Task) End(name string) string {
+	for _, e := range t.Ends {
+		if strings.EqualFold(e.Name, name) {
+			return e.Name
+		}
+	}
+	return ""
 }
 
 // TaskEnd is one end of a task, and who sees to it: the name of an entity of

@@ -54,6 +54,12 @@ type Settings struct {
 	// AuthProtocol and PrivProtocol of a user, for snmp.
 	AuthProtocol string `json:"auth_protocol,omitempty"`
 	PrivProtocol string `json:"priv_protocol,omitempty"`
+	// Cache is how long it goes on taking an old value, as the file says; 0: see
+	// Keeping. Software is what it is, of Keepers.
+	Cache    time.Duration `json:"cache,omitempty"`
+	Software string        `json:"software,omitempty"`
+	// Flush ends that; nil where nothing is to be run.
+	Flush *Flush `json:"flush,omitempty"`
 	// Secret is where Vault holds the secret that the door and who asks it
 	// share, for radius.
 	Secret credential.Path `json:"secret,omitzero"`
@@ -94,6 +100,13 @@ type Mark struct {
 	Body     string `json:"body,omitempty"`     // a text in it
 }
 
+// Flush is what ends what a door keeps of an old value: a command on the
+// worker's machine, or a web hook. Neither is told a value.
+type Flush struct {
+	Command []string `json:"command,omitempty"`
+	URL     string   `json:"url,omitempty"`
+}
+
 // TLS is how a connection is secured.
 type TLS string
 
@@ -112,6 +125,7 @@ type Match struct {
 	Kind      credential.Kind `json:"kind,omitempty"`
 	Account   string          `json:"account,omitempty"` // a pattern on the account's short name
 	Line      string          `json:"line,omitempty"`    // of the device's profile
+	End       string          `json:"end,omitempty"`     // of what a person does: the door is there
 }
 
 // Takes reports whether m takes a credential whose account is called short.
@@ -120,6 +134,7 @@ func (m Match) Takes(c credential.Credential, short string, matches func(pattern
 	return (m.Directory == "" || m.Directory == c.Authority) &&
 		(m.Kind == "" || m.Kind == c.Kind) &&
 		(m.Account == "" || matches(m.Account, short)) &&
+		(m.End == "" || c.Task != nil && c.Task.End(m.End) != "") &&
 		(m.Line == "" || slices.ContainsFunc(c.Lines, func(l credential.LineRef) bool { return l.Line == m.Line }))
 }
 
@@ -160,3 +175,14 @@ type Said struct {
 // Unreachable is the Said of a door that gave no answer. why is for people and
 // names neither a secret nor an account.
 func Unreachable(why string) Said { return Said{Reply: protocol.Unreachable, Code: why} }
+
+// String says what a match takes, as the campaign file has it.
+func (m Match) String() string {
+	var out []string
+	for _, f := range [][2]string{{"directory", m.Directory}, {"kind", string(m.Kind)}, {"account", m.Account}, {"line", m.Line}, {"end", m.End}} {
+		if f[1] != "" {
+			out = append(out, f[0]+": "+f[1])
+		}
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"rollcall/config"
 	"rollcall/internal/authority"
 	"rollcall/internal/credential"
 	"rollcall/internal/vault/ownmount"
@@ -44,6 +45,11 @@ type Candidate struct {
 	// that the profile does not have.
 	Lines       []credential.LineRef
 	UnknownLine string
+
+	// Doors of the campaign file that the source says take its secret too, and
+	// what it calls one that the file does not have.
+	Doors       []config.DoorOf
+	UnknownDoor []string
 
 	// Task is what a person has to do; nil for all else.
 	Task *credential.Task

@@ -23,6 +23,8 @@ type draft struct {
 
 	protected bool // it is of a protected group
 
+	doors []config.DoorOf // that a source names for it
+
 	only    bool              // a person named all paths that it has
 	told    bool              // something but a secret's own metadata ties it to the device
 	named   []credential.Path // paths that somebody but the secret there named

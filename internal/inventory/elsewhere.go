@@ -80,6 +80,8 @@ type unfound struct {
 
 	uses []vaultUse // accounts with which Vault itself works
 
+	doorUses doorUses // notes which matches of doors take something
+
 	tasks bool // people have tasks, so that what accounts are called matters
 }
 

@@ -41,6 +41,10 @@ func List(ctx context.Context, c *config.Campaign, at Authorities, v Vault, camp
 		return nil, nil, err
 	}
 	l.addTasks(roll, now)
+	if err := l.lookAtTaskPlaces(ctx, roll); err != nil {
+		return nil, nil, err
+	}
+	l.sayUnmatched(roll)
 	l.sayTokens(roll)
 	if err := l.lookAtRoll(ctx, roll); err != nil {
 		return nil, nil, err
@@ -115,7 +119,7 @@ func (l *lister) merged(ctx context.Context) (*credential.Roll, []Warning, error
 	if err != nil {
 		return nil, nil, err
 	}
-	rest := unfound{parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0}
+	rest := unfound{parts: parts, hints: l.hints, placed: l.placed, past: l.past, users: users, tasks: len(l.allTasks()) > 0, doorUses: l.doorUses}
 	roll, warnings, err := l.mergedWith(ctx, known, own, rest)
 	if err != nil {
 		return nil, nil, err

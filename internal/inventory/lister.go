@@ -110,6 +110,8 @@ type lister struct {
 	offers     func(context.Context, credential.Credential, credential.Secret) (bool, string)
 	candidates []Candidate
 	tasks      []credential.Credential // of people
+	doorUses   doorUses
+	taskDoors  map[string][]config.DoorOf // that rows name for them, by id
 	warnings   []Warning
 
 	mu        sync.Mutex

@@ -25,9 +25,12 @@ import (
 //	path       where Vault holds it, mount/path#field; may be left out
 //	line       lines of the device's profile that it answers, with blanks between them
 //	note       for people; becomes part of the provenance
+//	doors      doors of the campaign file that take its secret too, with
+//	           semicolons between them
 //
-// A row of what only a person can change (by-hand and its forms) has no
-// account, directory and path, but
+// A row of what only a person can change (by-hand and its forms) has no account
+// and directory. Its path is where Vault holds the value, which doors are asked
+// with: the person writes the new one there. It has besides
 //
 //	name       what the task is called
 //	owner      who sees to it: an entity of Vault's, or a login, MOUNT/NAME
@@ -36,10 +39,12 @@ import (
 //	           perhaps with an owner of its own: END = OWNER; the profile's line
 //	           says them where it is left out
 //	make       whether Rollcall makes the new value: true or false
+//	login      the name with which it logs in at its doors
 //
+// and its doors may say at which end they are: DOOR = END. It is written
 // as a YAML list of mappings or as CSV with a header line (see readCSV). It
 // holds no secrets: a column that looks like one is refused.
-var columns = append([]string{"kind", "directory", "account", "path", "line", "note"}, taskColumns...)
+var columns = append([]string{"kind", "directory", "account", "path", "line", "note", "doors"}, taskColumns...)
 
 // row is one line of a manifest as text.
 type row struct {
@@ -114,6 +119,9 @@ func (t *table) candidate(c *config.Campaign, s config.Source, r row) Candidate 
 	}
 	if cand.Kind == "" {
 		cand.Kind = s.Kind
+	}
+	if cand.Doors = t.doors(c, r, nil); r.cells["doors"] != "" && (cand.Kind.OnlyEnds() || cand.Kind.OpensVault()) {
+		t.problem(r.fileLine, "doors: leave it out: %s is asked at Vault alone", cand.Kind)
 	}
 	switch traits := cand.Kind.Traits(); {
 	case cand.Kind != "" && traits.Kind == "":

@@ -80,6 +80,7 @@ func (m *merger) matched(c Candidate, a Account) {
 	if c.Path != nil && c.Reason.Type == ownSource {
 		l.ownPath = c.Path
 	}
+	l.takeDoors(c)
 	if c.Path != nil && c.AnyField {
 		l.guesses = append(l.guesses, *c.Path)
 		c.Path = nil

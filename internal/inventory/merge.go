@@ -130,10 +130,11 @@ func (m *merger) finish(roll *credential.Roll) {
 // complete fills in what only the whole of a draft shows.
 func (m *merger) complete(d *draft) {
 	d.tidy()
+	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() {
+		m.lost.doorUses.note(m.c, d.Credential, d.short)
+	}
 	if k := d.Kind; !k.ByHand() && !k.OnlyEnds() && !k.OpensVault() && d.Problem == "" {
-		for _, name := range m.c.DoorsOf(d.Credential, d.short) {
-			d.Doors = append(d.Doors, credential.DoorLogin{Door: name, Login: m.c.Doors[name].LoginOf(d.short, d.Name)})
-		}
+		d.Doors = doorsOf(m.c, d.Credential, d.doors, d.short, d.Name)
 	}
 	if m.lost.tasks && d.Subject != "" {
 		d.Names = slices.Clone(d.logins)

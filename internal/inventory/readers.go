@@ -103,10 +103,10 @@ func (l *lister) newReaders(roll *credential.Roll) *readers {
 		remade[id] = append(remade[id], path)
 	}
 	for _, c := range roll.Credentials {
-		if c.Problem != "" || c.Subject == "" || c.Kind.OnlyEnds() || c.Task != nil && !c.Task.Make {
+		if c.Problem != "" || c.Subject == "" || c.Kind.OnlyEnds() || c.Task != nil && !c.Task.Known() {
 			continue
 		}
-		if c.Task != nil {
+		if c.Task != nil && c.Task.Make {
 			add(ownmount.AnyCard(l.c.Vault.Mount, c.ID), c.ID)
 		}
 		for _, p := range c.Places() {

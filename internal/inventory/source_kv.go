@@ -19,6 +19,7 @@ const (
 	metaAccount   = "account"
 	metaField     = "field"
 	metaLine      = "line" // of the device's profile
+	metaDoors     = "doors"
 )
 
 // kv lists every secret below a prefix. One without metadata is a candidate
@@ -72,6 +73,7 @@ func fromMetadata(c *config.Campaign, s config.Source, m vault.SecretMeta) Candi
 			cand.Lines = append(cand.Lines, credential.LineRef{Line: id, By: credential.ByMetadata})
 		}
 	}
+	cand.Doors, cand.UnknownDoor = metadataDoors(c, m.Custom[metaDoors])
 	for key := range m.Custom {
 		for _, known := range []string{metaDirectory, metaAccount, metaField} {
 			if _, there := m.Custom[known]; !there && strings.EqualFold(strings.Trim(key, " _-:"), known) {

@@ -31,7 +31,7 @@ const (
 )
 
 // Columns that such a row has, and no other.
-var taskColumns = []string{"name", "owner", "due", "ends", "make"}
+var taskColumns = []string{"name", "owner", "due", "ends", "make", "login"}
 
 var (
 	taskName  = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._()-]{0,63}$`)
@@ -41,9 +41,9 @@ var (
 // task reads a row of what only a person can change.
 func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate) Candidate {
 	by := cand.Kind.Traits().ByHand
-	for _, column := range []string{"account", "directory", "path"} {
+	for _, column := range []string{"account", "directory"} {
 		if r.cells[column] != "" {
-			t.problem(r.fileLine, "%s: leave it out: %s is what a person does, which has a name, and Rollcall makes the place for a new value. What stands there is not repeated; if it is a secret, treat it as disclosed", column, cand.Kind)
+			t.problem(r.fileLine, "%s: leave it out: %s is what a person does, which has a name (and login, where it logs in at doors by another). What stands there is not repeated; if it is a secret, treat it as disclosed", column, cand.Kind)
 		}
 	}
 	task := &credential.Task{Make: by.Makes}
@@ -86,12 +86,13 @@ func (t *table) task(c *config.Campaign, s config.Source, r row, cand Candidate)
 			break
 		}
 	}
+	t.atDoors(c, r, &cand)
 	for _, e := range task.Ends {
 		if at := pointsAt(c, e.Name); at != "" {
 			t.problem(r.fileLine, "ends: points at %s, which is an address of the device (containment.addresses): what answers there may be the thief's", at)
 		}
 	}
-	for _, text := range append([]string{r.cells["note"], r.cells["name"]}, endNames(task.Ends)...) {
+	for _, text := range append([]string{r.cells["note"], r.cells["name"], r.cells["login"]}, endNames(task.Ends)...) {
 		if what := credential.Discloses(text); what != "" {
 			t.problem(r.fileLine, "%s: a manifest may not hold secrets; take it out, and change that secret", what)
 			break
@@ -261,6 +262,10 @@ func (l *lister) addTask(s config.Source, c Candidate) error {
 		ID: id, Kind: c.Kind, Authority: c.Authority, Subject: subject, Name: c.Account,
 		Reasons: []credential.Reason{c.Reason}, Lines: sortedLines(c.Lines), Task: c.Task,
 	})
+	if l.taskDoors == nil {
+		l.taskDoors = map[string][]config.DoorOf{}
+	}
+	l.taskDoors[id] = c.Doors
 	return nil
 }
 
@@ -317,6 +322,7 @@ func (l *lister) addTasks(roll *credential.Roll, now time.Time) {
 			task.Due, task.Within = now.UTC().Add(task.Within).Truncate(time.Second), 0
 		}
 		c.Task, c.Wave = &task, len(roll.Waves)
+		l.doorsOfTask(roll, &c)
 		on = append(on, c)
 	}
 	if len(on) == 0 {

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/config"
 	"rollcall/internal/credential"
+	"rollcall/internal/door"
 	"rollcall/internal/profile"
 	"rollcall/internal/vault/ownmount"
 )
@@ -114,6 +115,7 @@ func TestARowOfATaskMeansTheSameAsCSV(t *testing.T) {
 func TestMistakesInRowsOfTasksAreToldWithTheirLines(t *testing.T) {
 	c := taskCampaign(t, "", "")
 	c.Directories = map[string]config.Directory{"corp": {Driver: config.OpenLDAP, Base: base}}
+	c.Doors = map[string]door.Settings{"mail": {}, "relay": {}}
 	for row, want := range map[string]string{
 		"{kind: shared-secret, name: a, due: 8h}":                                                    "owner: missing",
 		"{kind: shared-secret, name: a, owner: alice}":                                               "due: missing",
@@ -124,7 +126,13 @@ func TestMistakesInRowsOfTasksAreToldWithTheirLines(t *testing.T) {
 		"{kind: shared-secret, name: a, owner: alice, due: 9999d}":                                   "due: must be a time",
 		"{kind: shared-secret, name: a, owner: 'a b', due: 8h}":                                      "owner: must be the name of an entity",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, make: perhaps}":                       "make: must be true or false",
-		"{kind: shared-secret, name: a, owner: alice, due: 8h, path: PLANTED}":                       "path: leave it out",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, path: PLANTED}":                       "path: must be a Vault reference, mount/path#field: where Vault holds the value",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, path: rollcall/staging/x#value}":      "path: lies on Rollcall's own mount",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: nowhere}":                      "doors: not in the campaign file, which has: mail, relay",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: mail; mail}":                   "doors: the same door is named twice",
+		"{kind: shared-secret, name: a, owner: alice, due: 8h, doors: mail = moon}":                  "doors: the task has no such end; it has: itself",
+		"{account: x, doors: mail = itself}":                                                         "doors: an end belongs to what a person does",
+		"{account: x, login: y}":                                                                     "login: belongs to what a person does",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, account: PLANTED}":                    "account: leave it out",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, directory: corp}":                     "directory: leave it out",
 		"{kind: shared-secret, name: a, owner: alice, due: 8h, ends: [x, X]}":                        "ends: the same end is named twice",

@@ -236,15 +236,6 @@ type Outlasts struct {
 	Login bool
 }
 
-// Prober is an Authority of what only a person can change that can find out by
-// itself whether the old value still opens one end. It is the place for probes:
-// where there is one, its answer and not a person's word is the proof.
-type Prober interface {
-	// Probe offers values to one end of c, once each, as Try does. ok is false
-	// for an end that it cannot ask.
-	Probe(ctx context.Context, c credential.Credential, end string, old, new credential.Secret) (was, is protocol.Reply, ok bool, err error)
-}
-
 // Keeper is an Authority whose accounts keep their secret in an entry that may
 // hold several.
 type Keeper interface {

@@ -283,7 +283,7 @@ func (a *audit) judge(d death) {
 		}
 		named = append(named, ev.Server)
 	}
-	if d.entry.Proof == protocol.ProofAttested {
+	if d.entry.Proof == protocol.ProofAttested || d.entry.Proof == protocol.ProofDoors {
 		a.attested(d)
 		return
 	}

@@ -79,6 +79,8 @@ type Entry struct {
 	// of the file's is.
 	Doors      []string          `json:"doors,omitempty"`
 	DoorPlaces map[string]string `json:"door_places,omitempty"`
+	// DoorEnds says of doors at which end of a task they are.
+	DoorEnds map[string]string `json:"door_ends,omitempty"`
 	// AtDoors is what they showed, of an outcome.
 	AtDoors []protocol.DoorEvidence `json:"at_doors,omitempty"`
 

@@ -150,7 +150,7 @@ func (s *State) addToLine(index uint64, e Entry) {
 	switch e.Event {
 	case Listed:
 		l.Name, l.Kind, l.Authority, l.Wave = e.Name, e.Kind, e.Authority, e.Wave
-		l.Paths, l.Reasons, l.Lines, l.Doors = e.Paths, e.Reasons, e.Lines, e.Doors
+		l.Paths, l.Reasons, l.Lines, l.Doors, l.DoorEnds = e.Paths, e.Reasons, e.Lines, e.Doors, e.DoorEnds
 		if l.Since.IsZero() {
 			l.Since = e.At
 		}

@@ -85,6 +85,9 @@ type CredentialState struct {
 
 	Doors   []string                // that take its secret too
 	AtDoors []protocol.DoorEvidence // what they showed when it was proved dead
+	// DoorEnds says of doors at which end of a task they are, where it has
+	// several.
+	DoorEnds map[string]string
 
 	Task *Task // what a person has to do; nil where nobody was asked to
 

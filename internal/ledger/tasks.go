@@ -127,6 +127,7 @@ func (l *CredentialState) task(e Entry) {
 	case TaskRenewed:
 		if l.Task != nil && e.Word != nil {
 			l.Task.Renew(*e.Word)
+			l.stand(Entry{At: e.At, Event: EventOpen, Reason: protocol.ReasonByHand})
 		}
 	case TaskHandedOver:
 		if l.Task == nil || e.Task == nil || !l.Task.Renewing {
@@ -300,6 +301,7 @@ func (a *audit) attested(d death) {
 	switch {
 	case t == nil:
 		a.rep.add(d.index, d.entry.Credential, "dead by people's word, and no task of it was opened before")
+		a.atItsDoors(d, nil)
 		return
 	case !a.state.Credential(d.entry.Credential).Kind.ByHand():
 		a.rep.add(d.index, d.entry.Credential, "dead by people's word, and Rollcall changes it itself")
@@ -308,5 +310,33 @@ func (a *audit) attested(d death) {
 		if e.Done == nil {
 			a.rep.add(d.index, d.entry.Credential, "dead by people's word, and at the end %q nobody had said that it is done", e.End)
 		}
+	}
+	a.atItsDoors(d, t.Ends)
+}
+
+// atItsDoors asks of what is dead by people's word that each door that takes it
+// has shown what it could; and where the doors are the proof, that each end has
+// one, and that each has refused the stolen value.
+func (a *audit) atItsDoors(d death, ends []TaskEnd) {
+	l := a.state.Credential(d.entry.Credential)
+	if a.gap {
+		return
+	}
+	byDoors := d.entry.Proof == protocol.ProofDoors
+	var names []string
+	for _, e := range ends {
+		names = append(names, e.End)
+	}
+	if byDoors && !protocol.AtEachEnd(names, l.Doors, l.DoorEnds) {
+		a.rep.add(d.index, d.entry.Credential, "dead by doors, and not each of its ends has one")
+	}
+	stop := protocol.Shut(l.Doors, d.entry.AtDoors, byDoors)
+	for _, ev := range d.entry.AtDoors {
+		if stop == nil {
+			stop = ev.Open(byDoors || ev.Old != protocol.NotAsked)
+		}
+	}
+	if stop != nil {
+		a.rep.add(d.index, d.entry.Credential, "called dead without the evidence of its doors: %v", stop)
 	}
 }

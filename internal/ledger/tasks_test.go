@@ -193,3 +193,73 @@ func TestWhatWasDoneWithADiscardedValueIsNotDone(t *testing.T) {
 		})
 	}
 }
+
+// Doors may be the proof where each end has one, and whatever the proof is,
+// each door that takes it has shown what it could.
+func TestADeathByDoorsIsHeldToTheirEvidence(t *testing.T) {
+	const line, death = 1, 8
+	shut := func(doors ...string) (out []protocol.DoorEvidence) {
+		for _, d := range doors {
+			out = append(out, protocol.DoorEvidence{Door: d, First: protocol.Accepted, Old: protocol.Refused, New: protocol.Accepted})
+		}
+		return out
+	}
+	newOnly := []protocol.DoorEvidence{{Door: "gw", First: protocol.Accepted, New: protocol.Accepted}}
+	for _, c := range []struct {
+		name  string
+		doors []string
+		ends  map[string]string
+		ev    []protocol.DoorEvidence
+		proof protocol.Proof
+		what  string
+	}{
+		{"both ends", []string{"gw", "nps"}, map[string]string{"gw": "gateway", "nps": "NPS"}, shut("gw", "nps"), protocol.ProofDoors, ""},
+		{"one end", []string{"gw"}, map[string]string{"gw": "gateway"}, shut("gw"), protocol.ProofDoors, "not each of its ends has one"},
+		{"doors of no end", []string{"gw", "nps"}, nil, shut("gw", "nps"), protocol.ProofDoors, "not each of its ends has one"},
+		{"no doors", nil, nil, nil, protocol.ProofDoors, "not each of its ends has one"},
+		{"one was not asked", []string{"gw", "nps"}, map[string]string{"gw": "gateway", "nps": "NPS"}, shut("gw"), protocol.ProofDoors, "without the evidence of its doors"},
+		{"the stolen value was not offered", []string{"gw", "nps"}, map[string]string{"gw": "gateway", "nps": "NPS"}, append(newOnly, shut("nps")...), protocol.ProofDoors, "without the evidence of its doors"},
+		{"by word, and one door", []string{"gw"}, map[string]string{"gw": "gateway"}, shut("gw"), protocol.ProofAttested, ""},
+		{"by word, and a door for the new one", []string{"gw"}, nil, newOnly, protocol.ProofAttested, ""},
+		{"by word, and the door was not asked", []string{"gw"}, nil, nil, protocol.ProofAttested, "without the evidence of its doors"},
+		{"by word, and the door takes it", []string{"gw"}, nil, []protocol.DoorEvidence{{Door: "gw", First: protocol.Accepted, Old: protocol.Accepted, New: protocol.Accepted}}, protocol.ProofAttested, "without the evidence of its doors"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			s := storyOfATask()
+			s[line].Doors, s[line].DoorEnds = c.doors, c.ends
+			s[death].Proof, s[death].AtDoors = c.proof, c.ev
+			_, err := f.open(t).Append(t.Context(), s)
+			require.NoError(t, err)
+			rep, err := Verify(t.Context(), f.dir, f.vkey, f.vault.last())
+			require.NoError(t, err)
+			if c.what == "" {
+				require.Empty(t, rep.Problems)
+				return
+			}
+			require.True(t, rep.says(death, c.what), "%+v", rep.Problems)
+		})
+	}
+	// A password of a directory is proved by servers, and nobody's word.
+	f := newFixture(t)
+	s := storyOfATask()
+	s[line].Kind = credential.LDAPPassword
+	s[line].Doors, s[line].DoorEnds, s[death].AtDoors, s[death].Proof = []string{"gw", "nps"}, map[string]string{"gw": "gateway", "nps": "NPS"}, shut("gw", "nps"), protocol.ProofDoors
+	_, err := f.open(t).Append(t.Context(), s)
+	require.NoError(t, err)
+	rep, err := Verify(t.Context(), f.dir, f.vkey, f.vault.last())
+	require.NoError(t, err)
+	require.True(t, rep.says(death, "Rollcall changes it itself"), "%+v", rep.Problems)
+}
+
+// What doors prove is no word, and keeps no campaign from being clean.
+func TestACampaignWhosePeoplesTasksDoorsProveIsClean(t *testing.T) {
+	story := storyOfAGateway()
+	s := NewState()
+	for i, e := range story[:len(story)-1] {
+		s.Add(uint64(i), e)
+	}
+	s.Credentials[0].Proof = protocol.ProofDoors
+	end, _, _ := EndOf(s)
+	require.Equal(t, End{Complete: true, Clean: true}, end)
+}

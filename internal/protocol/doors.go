@@ -1,6 +1,10 @@
 package protocol
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Shut decides whether evidence proves that the old value opens no door: at
 // each of them the new one was accepted, the old one refused as wrong, and the
@@ -37,7 +41,7 @@ func (e DoorEvidence) Open(oldKnown bool) *Stop {
 	if oldKnown || e.Old != NotAsked {
 		switch {
 		case e.Old == Refused:
-		case e.Old == Restricted, rightValue(e.Old):
+		case e.TookOld():
 			return &Stop{Reason: ReasonDoorTakesOld, Server: e.Door, Detail: "this door still takes the stolen value, although every server of the authority refuses it: it goes by a copy of its own"}
 		default:
 			return atDoor(e.Old, e.Door)
@@ -59,3 +63,19 @@ func atDoor(a Reply, door string) *Stop {
 	}
 	return &Stop{Reason: ReasonDoorSilent, Server: door, Detail: fmt.Sprintf("this door answered %q, which says nothing about the value", a)}
 }
+
+// AtEachEnd reports whether each of the ends at which a person changes
+// something has a door: then doors prove what else would be his word. at says
+// of doors at which end they are; of a single end all are.
+func AtEachEnd(ends, doors []string, at map[string]string) bool {
+	for _, end := range ends {
+		if !slices.ContainsFunc(doors, func(d string) bool { return len(ends) == 1 || at[d] != "" && strings.EqualFold(at[d], end) }) {
+			return false
+		}
+	}
+	return len(ends) > 0 && len(doors) > 0
+}
+
+// TookOld reports whether the door took the old value, or said that it was
+// right.
+func (e DoorEvidence) TookOld() bool { return e.Old == Restricted || rightValue(e.Old) }

@@ -242,6 +242,9 @@ type Stop struct {
 	// Until is when the authority says that a lock ends; zero if it does not.
 	// No login is offered before.
 	Until time.Time `json:",omitzero"`
+	// Wait: what keeps it open ends by itself at Until, as the campaign file
+	// says, and is waited for past the deadline.
+	Wait bool `json:",omitempty"`
 }
 
 // LockedUntil adds to the Stop of a lock when it ends. A server's clock is not
@@ -314,11 +317,16 @@ const (
 	// ProofRevoked: the authority lists the old secret no longer, and its
 	// tokens are revoked.
 	ProofRevoked Proof = "revoked"
+	// ProofDoors: a person changed it, said so at each end, and at each end a
+	// door refused the old value as wrong between two good logins with the new
+	// one.
+	ProofDoors Proof = "doors"
 	// ProofMetadata: the old value is unknown to us; the change time advanced
 	// on every server.
 	ProofMetadata Proof = "metadata"
-	// ProofAttested: no server was asked. At every end a person said, with a
-	// login of his own, that it is done.
+	// ProofAttested: at every end a person said, with a login of his own, that
+	// it is done. What is at that end was not asked about the old value, or not
+	// everywhere.
 	ProofAttested Proof = "attested"
 )
 

@@ -61,6 +61,15 @@ func Listed(campaign string, page []credential.Credential, found map[string][]cr
 		e.Kind, e.Authority, e.Wave, e.Paths, e.Reasons, e.Lines = c.Kind, c.Authority, c.Wave, c.Paths, c.Reasons, c.Lines
 		for _, d := range c.Doors {
 			e.Doors = append(e.Doors, d.Door)
+			if d.End != "" {
+				if e.DoorEnds == nil {
+					e.DoorEnds = map[string]string{}
+				}
+				e.DoorEnds[d.Door] = d.End
+			}
+		}
+		if c.Task != nil && c.Task.At != nil {
+			e.Paths = []credential.Path{*c.Task.At}
 		}
 		entries = append(entries, e)
 	}

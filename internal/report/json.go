@@ -51,6 +51,7 @@ type DocumentLine struct {
 	Detail     string              `json:"detail,omitempty"`
 	Next       string              `json:"next,omitempty"` // what to do about Reason
 	Since      string              `json:"since,omitempty"`
+	Until      string              `json:"until,omitempty"` // when what keeps it open ends by itself
 	Attempt    int                 `json:"attempt,omitempty"`
 	Proof      protocol.Proof      `json:"proof,omitempty"`
 	SetAt      string              `json:"set_at,omitempty"`
@@ -126,7 +127,7 @@ func documentLine(l *ledger.CredentialState) DocumentLine {
 	at := standingOf(l)
 	d := DocumentLine{
 		Credential: l.ID, Name: l.Name, Kind: l.Kind, Authority: l.Authority, Wave: l.Wave, State: string(at),
-		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Attempt: l.Attempt,
+		Step: l.Step, Reason: l.Reason, Server: l.Server, Detail: l.Detail, Since: rfc3339(l.Since), Until: rfc3339(l.Until), Attempt: l.Attempt,
 		Proof: l.Proof, SetAt: rfc3339(l.SetAt), DeadAt: rfc3339(l.DeadAt), Evidence: l.Evidence, LeftOut: l.LeftOut,
 		Paths: l.Paths, From: l.From, To: l.To, Reasons: l.Reasons, Lines: l.Lines, Findings: l.Findings,
 		Doors: l.Doors, AtDoors: l.AtDoors,

@@ -145,7 +145,7 @@ func newPage(s *ledger.State, v Verification, made time.Time) pageData {
 	if !s.ClosedAt.IsZero() {
 		d.Took = s.ClosedAt.Sub(s.StartedAt)
 	}
-	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata, protocol.ProofAttested} {
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofDoors, protocol.ProofMetadata, protocol.ProofAttested} {
 		if f.ByProof[p] > 0 {
 			d.Proofs = append(d.Proofs, proofCount{p, f.ByProof[p], proofs[p]})
 		}

@@ -6,24 +6,29 @@ import (
 	"time"
 
 	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
 )
 
 // StatusTask is what a person has to do, in the answer of `rollcall status -o
 // json` and the report.
 type StatusTask struct {
-	Credential string          `json:"credential"`
-	Name       string          `json:"name"`
-	State      string          `json:"state"` // a key of by_state
-	Due        string          `json:"due,omitempty"`
-	Overdue    bool            `json:"overdue"`
-	OpenedAt   string          `json:"opened_at,omitempty"`  // empty: it could not be opened yet
-	Made       bool            `json:"made"`                 // Rollcall made a new value and handed it over
-	RenewedAt  string          `json:"renewed_at,omitempty"` // a person said that it is not to be used, and it is done with another one
-	Renewing   bool            `json:"renewing,omitempty"`   // and that one is not handed over yet
-	RemindedAt string          `json:"reminded_at,omitempty"`
-	Do         []string        `json:"do,omitempty"`
-	Why        string          `json:"why,omitempty"` // why it could not be opened yet
-	Ends       []StatusTaskEnd `json:"ends"`
+	Credential string   `json:"credential"`
+	Name       string   `json:"name"`
+	State      string   `json:"state"` // a key of by_state
+	Due        string   `json:"due,omitempty"`
+	Overdue    bool     `json:"overdue"`
+	OpenedAt   string   `json:"opened_at,omitempty"`  // empty: it could not be opened yet
+	Made       bool     `json:"made"`                 // Rollcall made a new value and handed it over
+	RenewedAt  string   `json:"renewed_at,omitempty"` // a person said that it is not to be used, and it is done with another one
+	Renewing   bool     `json:"renewing,omitempty"`   // and that one is not handed over yet
+	RemindedAt string   `json:"reminded_at,omitempty"`
+	Do         []string `json:"do,omitempty"`
+	Why        string   `json:"why,omitempty"` // why it could not be opened yet
+	// Proving: each end is said to be done, and this keeps it open: what its
+	// doors answered.
+	Proving string          `json:"proving,omitempty"`
+	Proof   string          `json:"proof,omitempty"` // of one that is dead: attested or doors
+	Ends    []StatusTaskEnd `json:"ends"`
 }
 
 // StatusTaskEnd is one end of a task.
@@ -65,6 +70,10 @@ func tasksOf(s *ledger.State, now time.Time) (out []StatusTask) {
 			if n := len(w.Renewed); n > 0 {
 				t.RenewedAt, t.Renewing = rfc3339(w.Renewed[n-1].At), w.Renewing
 			}
+			t.Proof = string(l.Proof)
+			if l.Outcome != ledger.Dead && w.Left() == 0 {
+				t.Proving = provingOf(l)
+			}
 			t.Overdue = l.Outcome != ledger.Dead && (!w.Overdue.IsZero() || now.After(w.Due))
 			for _, e := range w.Ends {
 				end := StatusTaskEnd{End: e.End, Owner: e.Owner, Done: e.Done != nil}
@@ -79,19 +88,38 @@ func tasksOf(s *ledger.State, now time.Time) (out []StatusTask) {
 	return out
 }
 
+// provingOf is what keeps a task open of which each end is said to be done.
+func provingOf(l *ledger.CredentialState) string {
+	if l.Reason == protocol.ReasonByHand && l.Detail == "" {
+		return "its doors are asked"
+	}
+	at := string(l.Reason)
+	if l.Server != "" {
+		at += " at " + l.Server
+	}
+	return at + ": " + l.Detail
+}
+
 // tasksText says of each task where it stands: who has to do what until when.
 func tasksText(tasks []StatusTask, width int) string {
 	if len(tasks) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	done := 0
+	done, proved := 0, 0
 	for _, t := range tasks {
 		if t.State == string(dead) {
 			done++
 		}
+		if t.Proof == string(protocol.ProofDoors) {
+			proved++
+		}
 	}
-	fmt.Fprintf(&b, "people    %d of %s done, by their word (attested)\n", done, Plural(len(tasks), "task", "tasks"))
+	how := ", by their word (attested)"
+	if proved > 0 {
+		how = fmt.Sprintf(": %d proved at doors, %d by their word (attested)", proved, done-proved)
+	}
+	fmt.Fprintf(&b, "people    %d of %s done%s\n", done, Plural(len(tasks), "task", "tasks"), how)
 	for _, t := range tasks {
 		if t.State != string(dead) {
 			b.WriteString(Wrap(Clean(TaskLine(t)), "          ", width))
@@ -110,6 +138,9 @@ func TaskLine(t StatusTask) string {
 	}
 	if t.Renewing {
 		return t.Name + ": somebody said at " + t.RenewedAt + " that its value is not to be used; another one is not handed over yet"
+	}
+	if t.Proving != "" {
+		return t.Name + ": each end is said to be done, and it is not proved: " + t.Proving
 	}
 	due := strings.Replace(t.Due, ".000Z", "Z", 1)
 	line := t.Name + ": due " + due

@@ -144,7 +144,7 @@ func proofLine(f figures) string {
 }
 
 func byProof(n map[protocol.Proof]int) (parts []string) {
-	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofMetadata, protocol.ProofAttested} {
+	for _, p := range []protocol.Proof{protocol.ProofBind, protocol.ProofRevoked, protocol.ProofDoors, protocol.ProofMetadata, protocol.ProofAttested} {
 		if n[p] > 0 {
 			parts = append(parts, fmt.Sprintf("%d by %s", n[p], p))
 		}
@@ -179,6 +179,9 @@ func openText(b *strings.Builder, f figures, width int) {
 				facts = append(facts, "on "+l.Server)
 			}
 			facts = append(facts, "since "+clock(l.Since))
+			if !l.Until.IsZero() {
+				facts = append(facts, "until "+rfc3339(l.Until)+" at most")
+			}
 			switch {
 			case shared != "" || l.Detail == "":
 			case l.Detail == before:

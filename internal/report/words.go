@@ -175,6 +175,11 @@ var findings = map[credential.FindingCode]struct {
 	credential.FindingLater:             {4, advice{"Lines of the device's profile are left for later", "Each has an owner and a due date. Count what they hold as good in a thief's hands until then; when it is done, answer the line by what became of it, and run again."}},
 	credential.FindingNewReader:         {14, advice{"Tokens were made while the campaign ran that may read new values", "No login of the roll made them, as far as Vault shows: a thief may have made one by a login that was not dead yet (an orphan outlives it). Find out whose each is (vault token lookup -accessor), revoke what nobody claims, and run again, so that what it may have read is replaced; accept the rest by policy or accessor in the campaign file."}},
 	credential.FindingCameBack:          {1, advice{"The device answered while the campaign ran", "Find out what let it on the network again, and contain it. Whoever is on it may have read what was set by then: run again once it is silent, so that those values are replaced as well."}},
+	credential.FindingFlushed:           {30, advice{"A door kept the stolen value, and its flush was run", "Nothing: the door was asked again after it. What the command did besides only its own log shows."}},
+	credential.FindingFlushFailed:       {20, advice{"A door keeps the stolen value, and its flush did not do its work", "Flush it by hand (docs/doors.md says how, by software): the door is asked again while the campaign runs. Correct flush: in the campaign file for the next one."}},
+	credential.FindingDoorUnmatched:     {18, advice{"A match of a door takes no credential of the roll", "It may be mistyped, and then the door is never asked. Correct for: in the campaign file, or take the match out."}},
+	credential.FindingUnknownDoor:       {20, advice{"A secret's metadata names a door that the campaign file does not have", "Describe that door under doors:, or correct custom_metadata doors. Nothing is asked there."}},
+	credential.FindingDoorsShowLess:     {20, advice{"Doors of what a person changes cannot be asked about its stolen value", "Give its row the path where Vault holds the value (path), before it is changed. Until then it is dead by people's word."}},
 	credential.FindingUnknownLine:       {20, advice{"A secret's metadata names a line that the profile does not have", "Correct custom_metadata line, or take it out. It answers nothing."}},
 	credential.FindingSmallerRoll:       {33, advice{"The campaign file names less than the last one", "Nothing is open because of it: what is not on this roll was proved dead, or had no account."}},
 	credential.FindingNotNamed:          {9, advice{"Left open by an earlier campaign, and named by no source", "The detail says which campaign left it open, and whether it was rotated all the same. Find out who took away what named it."}},
@@ -251,6 +256,7 @@ func weight(c credential.FindingCode) int {
 // proofs has an entry for each protocol.Proof.
 var proofs = map[protocol.Proof]string{
 	protocol.ProofBind:     "every server that was asked refused the stolen value as wrong and accepted the new one straight after",
+	protocol.ProofDoors:    "a person changed it and said so, and at each of its ends a door refused the stolen value as wrong between two good logins with the new one",
 	protocol.ProofAttested: "no server was asked: at each end a person said, with a login to Vault of his own, that it is changed",
 	protocol.ProofRevoked:  "the authority has the old secret no longer, and its tokens are revoked",
 	protocol.ProofMetadata: "weaker: the stolen value was unknown, but the change time advanced on every server",

@@ -41,9 +41,8 @@ type turn struct {
 // away, an address whose logins fail (Dovecot's penalty, Postfix behind it).
 // And each account is asked about at one door at a time: doors pass a wrong
 // login on to the directory, which counts it, whichever door it came by (see
-// doors_lockout.go). open gives a door of the campaign file by its name;
-// stopped says that no other one is to be begun.
-func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(name string) (*opened.Door, error), stopped func() bool) {
+// doors_lockout.go). stopped says that no other one is to be begun.
+func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, ask DoorAsker, stopped func() bool) {
 	turns := map[string]*turn{}
 	var asked []Verdict
 	for _, v := range verdicts {
@@ -54,7 +53,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(na
 		for _, d := range v.Credential.Doors {
 			if turns[d.Door] == nil {
 				t := &turn{}
-				t.door, t.err = open(d.Door)
+				t.door, t.err = ask.Open(d.Door)
 				turns[d.Door] = t
 			}
 		}
@@ -66,7 +65,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(na
 	var wg sync.WaitGroup
 	for i, v := range asked {
 		if stops[i] == nil {
-			wg.Go(func() { stops[i] = r.askAll(ctx, v, turns, stopped) }) // each its own element
+			wg.Go(func() { stops[i] = r.askAll(ctx, v, ask, turns, stopped) }) // each its own element
 		}
 	}
 	wg.Wait()
@@ -82,6 +81,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(na
 		if stopped() && stop.Reason == protocol.ReasonDoorSilent {
 			stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Server: stop.Server, Detail: "its worker stopped before its doors were asked"}
 		}
+		stop = ask.Keeps(stop)
 		v.at.remember(ctx)
 		v.Stop, v.Step, v.Proof, v.Doors = stop, protocol.Prove, "", nil
 	}
@@ -89,7 +89,7 @@ func (r *Rotator) AskDoors(ctx context.Context, verdicts []Verdict, open func(na
 
 // askAll asks the doors of one credential, one after another. stop is why it
 // broke off, where no door's own answer says it.
-func (r *Rotator) askAll(ctx context.Context, v Verdict, turns map[string]*turn, stopped func() bool) (stop *protocol.Stop) {
+func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns map[string]*turn, stopped func() bool) (stop *protocol.Stop) {
 	v.Doors = make([]protocol.DoorEvidence, len(v.Credential.Doors))
 	wrong := &wrongLogins{clear: func(ctx context.Context) *protocol.Stop { return r.goodLogins(ctx, v.at) }}
 	for n, as := range v.Credential.Doors {
@@ -105,6 +105,12 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, turns map[string]*turn,
 		if t.silent < doorPatience && !stopped() {
 			wrong.some = true // others may have run some up while it waited for its turn
 			v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
+			if f := ask.flushed(ctx, v.Credential, as, v.Doors[n]); f != nil {
+				v.Findings = append(v.Findings, *f)
+				if f.Code == credential.FindingFlushed && stop == nil {
+					v.Doors[n], stop = askDoor(ctx, t.door, as, v.at, wrong, r.Now)
+				}
+			}
 			switch v.Doors[n].First {
 			case protocol.NotAsked:
 			case protocol.Unreachable:

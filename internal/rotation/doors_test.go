@@ -80,7 +80,7 @@ func askDoors(verdicts []Verdict, services map[string]*service, stopped bool) {
 		}
 		return &opened.Door{Door: services[name]}, nil
 	}
-	rot.AskDoors(context.Background(), verdicts, open, func() bool { return stopped })
+	rot.AskDoors(context.Background(), verdicts, DoorAsker{Open: open, Now: time.Now}, func() bool { return stopped })
 }
 
 // The sandwich: new, old, new. The old one is offered once, and only where the

@@ -103,8 +103,8 @@ func Left(in wire.LeaveInput, cs []credential.Credential, state *ledger.State, n
 	for _, c := range cs {
 		e := ledger.About(in.Tasks.Campaign, c, ledger.Exception, "", now)
 		e.Step, e.Reason, e.Detail = protocol.Precheck, protocol.ReasonByHand, in.Why
-		if line := state.Credential(c.ID); line != nil && line.Task == nil && line.Reason != "" {
-			e.Reason = line.Reason
+		if line := state.Credential(c.ID); line != nil && line.Reason != "" && (line.Task == nil || line.Task.Left() == 0) {
+			e.Reason, e.Server = line.Reason, line.Server
 		}
 		entries = append(entries, e)
 	}

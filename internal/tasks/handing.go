@@ -56,7 +56,7 @@ func (h *Handing) take(ctx context.Context, i int, c credential.Credential, seat
 	if !c.Task.Make {
 		return nil
 	}
-	t.c.Paths = h.cardPlaces(h.campaign, c, seats)
+	t.c.Paths = h.cardPlaces(h.campaign, c, seats) // besides where he writes it (Places)
 	staged, found, err := h.Store.ReadStaged(ctx, c.ID)
 	switch {
 	case err != nil || !found:
@@ -84,7 +84,7 @@ func (h *Handing) take(ctx context.Context, i int, c credential.Credential, seat
 func (h *Handing) look(ctx context.Context, in wire.Tasks) error {
 	var places, hand []credential.Credential
 	for _, t := range h.tasks {
-		if t.c.Task.Make {
+		if t.c.Task.Known() {
 			places, hand = append(places, t.c), append(hand, t.c)
 		}
 		if t.lies != nil {
@@ -126,7 +126,7 @@ func (h *Handing) look(ctx context.Context, in wire.Tasks) error {
 // open opens a task, if nothing is in the way, and hands it over.
 func (h *Handing) open(ctx context.Context, in wire.Tasks, t handed, out *wire.OpenedTask) (err error) {
 	var value ownmount.Staged
-	if t.c.Task.Make {
+	if t.c.Task.Known() {
 		if out.Stop = h.around.Device; out.Stop == nil {
 			out.Stop = reach.ReadByToken(t.c, h.around.Living)
 		}

@@ -46,11 +46,16 @@ func Weigh(ctx context.Context, store *ownmount.Store, in wire.Tasks, cs []crede
 		switch {
 		case line.Outcome == ledger.Dead:
 			out.Look.Dead = append(out.Look.Dead, in.Refs[i])
-		case line.Task.Left() == 0:
+		case line.Task.Left() == 0 && len(c.Doors) == 0:
 			e := ledger.About(in.Campaign, c, ledger.EventOutcome, "1", w.now)
 			e.Step, e.Attempt, e.Proof = protocol.Outcome, 1, protocol.ProofAttested
 			w.entries = append(w.entries, e)
 			out.Look.Dead = append(out.Look.Dead, in.Refs[i])
+		case line.Task.Left() == 0:
+			out.Look.Done = append(out.Look.Done, in.Refs[i])
+			if line.Task.Changes() > 0 { // it is noted, and nobody gets another card
+				out.changed = append(out.changed, line)
+			}
 		case moved || line.Task.Changes() > 0:
 			// Also where an earlier look recorded it and was not heard.
 			out.Look.Moved = append(out.Look.Moved, wire.Moved{Ref: in.Refs[i], Times: line.Task.Changes()})

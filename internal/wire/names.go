@@ -17,6 +17,7 @@ const (
 	DoWatchDevice   = "WatchDevice"
 	DoOpenTasks     = "OpenTasks"
 	DoCloseTasks    = "CloseTasks"
+	DoAskTaskDoors  = "AskTaskDoors"
 )
 
 // Those of activities.Ledger, which the ledger's one worker serves.
@@ -33,4 +34,5 @@ const (
 	DoLookAtTasks      = "LookAtTasks"
 	DoRemindOfTasks    = "RemindOfTasks"
 	DoLeaveTasks       = "LeaveTasks"
+	DoRecordTaskDoors  = "RecordTaskDoors"
 )

@@ -51,6 +51,9 @@ type TasksInput struct {
 // TasksLook is what people have said since, as far as it counts.
 type TasksLook struct {
 	Dead credential.Refs `json:"dead,omitempty"`
+	// Done are those of which each end is said to be done, and that have doors,
+	// which are to be asked.
+	Done credential.Refs `json:"done,omitempty"`
 	// Moved are tasks that were given to somebody else.
 	Moved []Moved `json:"moved,omitempty"`
 	// Said is what each statement came to, by its key: empty where it counts.
@@ -68,4 +71,21 @@ type RemindInput struct {
 type LeaveInput struct {
 	Tasks Tasks  `json:"tasks"`
 	Why   string `json:"why"`
+}
+
+// AskedTask is what the doors of a task showed that people have said is done.
+type AskedTask struct {
+	Ref   credential.Ref          `json:"r"`
+	Proof protocol.Proof          `json:"proof,omitempty"`
+	Doors []protocol.DoorEvidence `json:"doors,omitempty"`
+	Stop  *protocol.Stop          `json:"stop,omitempty"` // why it is open
+	// Findings name nobody.
+	Findings []credential.Finding `json:"findings,omitempty"`
+}
+
+// AskedTasks is for the ledger.
+type AskedTasks struct {
+	Tasks Tasks       `json:"tasks"`
+	Items []AskedTask `json:"items"`
+	Round int         `json:"round"`
 }

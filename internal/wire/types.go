@@ -178,6 +178,8 @@ type OpenItem struct {
 	// Until is when a lock ends by itself, in seconds of Unix time; 0 if nobody
 	// knows.
 	Until int64 `json:"u,omitempty"`
+	// Wait as in protocol.Stop.
+	Wait bool `json:"p,omitempty"`
 	// Sent: this pass or an earlier one may have put the new value in force,
 	// and it may not be activated.
 	Sent bool `json:"x,omitempty"`
@@ -195,7 +197,7 @@ type OpenItem struct {
 
 // OpenAs is why a stop leaves a credential open.
 func OpenAs(index int, step protocol.Step, s *protocol.Stop) OpenItem {
-	it := OpenItem{Index: index, Step: step, Reason: s.Reason, Server: s.Server}
+	it := OpenItem{Index: index, Step: step, Reason: s.Reason, Server: s.Server, Wait: s.Wait}
 	if !s.Until.IsZero() {
 		it.Until = s.Until.Unix()
 	}

@@ -115,6 +115,11 @@ func workerRules(c *config.Campaign, known []credential.Credential) []rule {
 		rs = append(rs, under(p, "metadata", list, read)...)
 		rs = append(rs, under(p, "destroy", update)...)
 	}
+	for _, k := range known {
+		if k.Task != nil && k.Task.At != nil {
+			rs = append(rs, rule{k.Task.At.Mount + "/data/" + k.Task.At.Path, []string{read}})
+		}
+	}
 	rs = append(append(rs, powersRules...), bindRules(c, known)...)
 	for _, p := range passwordPolicies(c) {
 		rs = append(rs, rule{"sys/policies/password/" + p + "/generate", []string{read}})

@@ -1,0 +1,45 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/tasks"
+	"rollcall/internal/wire"
+)
+
+// AskTaskDoors asks the doors of what people have said is done. It reads the
+// values, and keeps none.
+func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.AskedTask, error) {
+	defer beat(ctx)()
+	cs, err := tasks.Of(ctx, r.Store, in)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	spec, err := r.spec(ctx, in.Campaign)
+	if err != nil {
+		return nil, err
+	}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	out, err := a.Ask(ctx, in, cs)
+	return out, classify(errVault, err)
+}
+
+// RecordTaskDoors says what doors showed: which tasks are dead, and why others
+// are not. It gives the former.
+func (l *Ledger) RecordTaskDoors(ctx context.Context, in wire.AskedTasks) (dead credential.Refs, err error) {
+	defer beat(ctx)()
+	l.looking.Lock() // what is said meanwhile is said of what comes after
+	defer l.looking.Unlock()
+	cs, err := tasks.Of(ctx, l.Store, in.Tasks)
+	if err != nil {
+		return nil, classify(errVault, err)
+	}
+	state, err := l.stateNow(ctx, in.Tasks.Campaign)
+	if err != nil {
+		return nil, err
+	}
+	entries, dead := tasks.Proved(in, cs, state, time.Now().UTC())
+	return dead, l.append(ctx, in.Tasks.Campaign, entries)
+}

@@ -1,0 +1,137 @@
+package door
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Keeps is a software that goes on taking an old value from a copy of its own,
+// as it is shipped unless it says otherwise. docs/doors.md has the table, and a
+// test holds the two together.
+type Keeps struct {
+	// Name is what the campaign file calls it (software).
+	Name string
+	// What it is, with the version that was seen.
+	What string
+	// Types of door behind which it commonly is.
+	Types []string
+	// For says for how long, and Lasts the same where it is a time; 0 where it
+	// ends by no time.
+	For   string
+	Lasts time.Duration
+	// Ends says what ends it there.
+	Ends string
+	// Good says whether a good login with the new value ends it.
+	Good string
+}
+
+// Keepers were seen on Debian 12's packages (2026-11-28).
+var Keepers = []Keeps{
+	{"saslauthd", "saslauthd 2.1.28 with `-c` (Debian's default), behind Postfix 3.7.11", []string{"submission", "smtps"},
+		"`-t`, 8 hours; use does not prolong it. For each service name apart (`smtpd_sasl_service`, `smtp` for submission and smtps; Cyrus IMAP, Exim and others have their own): name a door for each", 8 * time.Hour,
+		"restart; no reload, no wrong login", "yes, for that service name alone"},
+	{"dovecot", "Dovecot 2.3.19 with `auth_cache_size`", []string{"imap", "imaps", "pop3", "pop3s", "submission", "smtps"}, "`auth_cache_ttl`, 1 hour", time.Hour,
+		"`doveadm auth cache flush USER`, `doveadm reload`", "yes, unless a wrong login came first: then the new one is refused (`refused-at-door`)"},
+	{"apache", "Apache 2.4 mod_authnz_ldap", []string{"https", "http"}, "10 minutes, 15 with mod_authn_socache", 15 * time.Minute,
+		"`apachectl graceful`", "yes"},
+	{"squid", "Squid 5.7 basic_ldap_auth", []string{"https", "http"}, "2 hours", 2 * time.Hour,
+		"restart, or one wrong login of that user", "yes"},
+	{"nginx", "nginx auth_request with proxy_cache", []string{"https", "http"}, "`proxy_cache_valid`", 0,
+		"removing the files of the cache", "no"},
+	{"pcache", "slapd with pcache", []string{"ldap", "ldaps"}, "the template's ttr", 0,
+		"restart of the proxy", "no: it is refused"},
+	{"freeradius", "FreeRADIUS with a TLS session cache on disk", []string{"radius"}, "its lifetime, 24 hours", 24 * time.Hour,
+		"removing the files of `persist_dir`", "no"},
+	{"mariadb", "MariaDB 10.11", []string{"mysql"}, "not at all; what is written into `mysql.global_priv` itself, until `FLUSH PRIVILEGES`", 0, "", ""},
+	{"samba-dc", "Samba as a domain controller, the password before the last", []string{"smb", "ldap", "ldaps"}, "`old password allowed period`, 1 hour, by NTLM and simple bind alike", time.Hour,
+		"a second reset, to the same value too", "no"},
+	{"snmpd", "snmpd 5.9.3, communities and users' keys", []string{"snmp"}, "until it is reloaded", 0,
+		"SIGHUP, or restart", "no"},
+	{"sssd", "SSSD, winbind with cached logins", []string{"ssh", "ftp", "ftps"}, "while offline, for ever", 0,
+		"a good login while online", "yes, on that machine"},
+	{"pgbouncer", "PgBouncer with `auth_file`", []string{"postgres"}, "until the file is changed and reloaded", 0,
+		"both, and `KILL` of its pools", "no"},
+}
+
+// Row is a keeper as docs/doors.md has it.
+func (k Keeps) Row() string {
+	return strings.ReplaceAll("| "+strings.Join([]string{k.What, k.For, k.Ends, k.Good}, " | ")+" |", "|  ", "| ")
+}
+
+// Keeper is the software of that name.
+func Keeper(name string) (Keeps, bool) {
+	i := slices.IndexFunc(Keepers, func(k Keeps) bool { return k.Name == name })
+	if i < 0 {
+		return Keeps{}, false
+	}
+	return Keepers[i], true
+}
+
+// KeeperNames are those of all, in the order of the table.
+func KeeperNames() (out []string) {
+	for _, k := range Keepers {
+		out = append(out, k.Name)
+	}
+	return out
+}
+
+// Session is what goes on when the password that began it is dead. No login
+// from outside shows it.
+type Session struct {
+	What  string
+	Types []string // of door, at which it was begun
+	Lives string
+	End   string
+}
+
+// Sessions outlive the password, whatever is rotated.
+var Sessions = []Session{
+	{"IMAP (Dovecot)", []string{"imap", "imaps"}, "as long as it is used", "`doveadm kick USER` first, then restart: a restart alone can leave it running"},
+	{"POP3 (Dovecot)", []string{"pop3", "pop3s"}, "as long as it is used", "`doveadm kick USER`"},
+	{"SMTP (Postfix) that has logged in", []string{"submission", "smtps"}, "as long as it sends", "`postfix stop`, then start; a reload does not"},
+	{"SMB (Samba 4.17)", []string{"smb"}, "as long as it is used, also of an account that is disabled", "`smbcontrol smbd close-share SHARE` for that share; the session with the process of its user (`smbstatus -b`), or a restart"},
+	{"MariaDB 10.11", []string{"mysql"}, "as long as it is used, 8 hours idle (`wait_timeout`); a new password, `ACCOUNT LOCK` and `DROP USER` do not end it", "`KILL USER name`"},
+	{"FTP", []string{"ftp", "ftps"}, "as long as it is used", "restart of the server"},
+	{"SSH", []string{"ssh"}, "as long as it is open, with the old key too", "end the session's `sshd` process"},
+	{"PostgreSQL", []string{"postgres"}, "as long as it is used", "`pg_terminate_backend`; those of the roles that it rotates Rollcall ends"},
+	{"a form's session (Apache mod_auth_form 2.4)", []string{"https", "http"}, "`SessionMaxAge`, for ever without it; name and password are in the cookie and are checked at each page", "the change itself, once `LDAPCacheTTL` is over"},
+	{"network access (RADIUS)", []string{"radius"}, "until the session time that the server gave, or until it ends", "a disconnect request (RFC 5176), or at the switch or gateway"},
+	{"Vault: a token of an earlier login", []string{"vault"}, "its TTL, whatever becomes of the login", "`vault lease revoke -prefix auth/userpass/login/NAME`; nothing ends a batch token"},
+	{"bound LDAP connections", []string{"ldap", "ldaps"}, "as long as they are used", "[rights.md](rights.md#connections-that-stay-open)"},
+	{"Kerberos tickets", nil, "10 hours, renewable", "disable the account until they end"},
+}
+
+// Row is a session as docs/doors.md has it.
+func (s Session) Row() string {
+	return "| " + strings.Join([]string{s.What, s.Lives, s.End}, " | ") + " |"
+}
+
+// Outlives are the sessions that may go on behind a door of that type.
+func Outlives(kind string) (out []Session) {
+	for _, s := range Sessions {
+		if slices.Contains(s.Types, kind) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Keeping is for how long a door may go on taking an old value, as far as the
+// campaign file or the table of software says; 0: nobody knows. A software
+// that the file does not name is the one of its type that keeps it longest.
+func (s Settings) Keeping() time.Duration {
+	if s.Cache > 0 {
+		return s.Cache
+	}
+	if k, known := Keeper(s.Software); known {
+		return k.Lasts
+	}
+	var most time.Duration
+	for _, k := range Keepers {
+		if slices.Contains(k.Types, s.Type) {
+			most = max(most, k.Lasts)
+		}
+	}
+	return most
+}

@@ -1,0 +1,49 @@
+package door
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// One table, for people and for the program.
+func TestWhatTheDocsSayOfSoftwareIsWhatTheProgramGoesBy(t *testing.T) {
+	text, err := os.ReadFile("../../docs/doors.md")
+	require.NoError(t, err)
+	names := map[string]bool{}
+	rows := func(header string) (n int) {
+		_, table, found := strings.Cut(string(text), "\n"+header+"\n")
+		require.True(t, found, header)
+		for line := range strings.Lines(table) {
+			if !strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "|-") {
+				return n - 1 // without the line below the header
+			}
+			n++
+		}
+		return n
+	}
+	require.Equal(t, len(Keepers), rows("| software | takes the old value for | what ends it | does a good login with the new one? |"))
+	require.Equal(t, len(Sessions), rows("| session | lives | how to end it |"))
+	for _, k := range Keepers {
+		require.Contains(t, string(text), k.Row()+"\n")
+		require.False(t, names[k.Name], k.Name)
+		names[k.Name] = true
+		for _, kind := range k.Types {
+			require.Contains(t, Types, kind, k.Name)
+		}
+	}
+	for _, s := range Sessions {
+		require.Contains(t, string(text), s.Row()+"\n")
+	}
+}
+
+func TestHowLongADoorKeepsAnOldValue(t *testing.T) {
+	require.Equal(t, 8*time.Hour, Settings{Type: "submission"}.Keeping(), "the longest that is known of its type")
+	require.Equal(t, time.Hour, Settings{Type: "submission", Software: "dovecot"}.Keeping())
+	require.Equal(t, 5*time.Minute, Settings{Type: "submission", Software: "dovecot", Cache: 5 * time.Minute}.Keeping())
+	require.Zero(t, Settings{Type: "https", Software: "nginx"}.Keeping(), "nobody knows")
+	require.Zero(t, Settings{Type: "vault"}.Keeping())
+}

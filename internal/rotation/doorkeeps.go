@@ -1,0 +1,69 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/opened"
+	"rollcall/internal/protocol"
+)
+
+// DoorAsker asks doors of a campaign file.
+type DoorAsker struct {
+	Open func(name string) (*opened.Door, error)
+	// Settings are those of the campaign file.
+	Settings func(name string) door.Settings
+	// Flush ends what a door keeps, the first time that it is called for a
+	// credential in a campaign; nil where there is nothing to run, or it was
+	// run already. Its detail names no account.
+	Flush func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding
+	Now   func() time.Time
+}
+
+// flushed is what came of a flush, where a door took an old value and it was not
+// flushed before.
+func (a DoorAsker) flushed(ctx context.Context, c credential.Credential, as credential.DoorLogin, ev protocol.DoorEvidence) *credential.Finding {
+	if ev.First != protocol.Accepted || !ev.TookOld() || a.Flush == nil {
+		return nil
+	}
+	return a.Flush(ctx, c, as)
+}
+
+// Ask asks one door about what a person has changed, and once more after a
+// flush where the door took an old value. No directory of the campaign file
+// stands behind it, so nothing but the door's own good login ends its count of
+// wrong ones.
+func (a DoorAsker) Ask(ctx context.Context, d *opened.Door, c credential.Credential, as credential.DoorLogin, value credential.Secret, olds []credential.Secret) (protocol.DoorEvidence, *credential.Finding) {
+	d.Turn.Lock()
+	defer d.Turn.Unlock()
+	with := atDoors{new: value, olds: olds}
+	ev, _ := askDoor(ctx, d, as, with, &wrongLogins{}, a.Now)
+	f := a.flushed(ctx, c, as, ev)
+	if f != nil && f.Code == credential.FindingFlushed {
+		ev, _ = askDoor(ctx, d, as, with, &wrongLogins{}, a.Now)
+	}
+	return ev, f
+}
+
+// Keeps says of a door that takes an old value until when that may go on.
+func (a DoorAsker) Keeps(stop *protocol.Stop) *protocol.Stop {
+	if stop == nil || stop.Reason != protocol.ReasonDoorTakesOld || a.Settings == nil {
+		return stop
+	}
+	s := a.Settings(stop.Server)
+	keeps := s.Keeping()
+	if keeps == 0 {
+		return stop
+	}
+	out := *stop
+	out.Until, out.Wait = a.Now().Add(keeps).UTC().Truncate(time.Second), s.Cache > 0
+	by := "as software of its kind is shipped (docs/doors.md)"
+	if s.Cache > 0 {
+		by = "as the campaign file says"
+	}
+	out.Detail += fmt.Sprintf("; that ends by itself after %s at most, %s, and it is asked again then", keeps, by)
+	return &out
+}

@@ -1,0 +1,72 @@
+package rotation
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/door"
+	"rollcall/internal/door/opened"
+	"rollcall/internal/protocol"
+)
+
+// A flush is run where a door takes the old value, and the door is asked again
+// after it; one that fails changes nothing of what the door showed.
+func TestADoorThatKeepsTheOldValueIsFlushedAndAskedAgain(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		code credential.FindingCode // empty: it was run already
+		dead bool
+		asks int
+	}{
+		{"flushed", credential.FindingFlushed, true, 5},
+		{"its flush failed", credential.FindingFlushFailed, false, 2},
+		{"it was flushed before", "", false, 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			mail := &service{answers: map[string][]protocol.Reply{"a/new": {protocol.Accepted}, "a/old": {protocol.Accepted, protocol.Refused}}}
+			v, flushed := atServers("a", "mail"), 0
+			now := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC)
+			ask := DoorAsker{
+				Open:     func(string) (*opened.Door, error) { return &opened.Door{Door: mail}, nil },
+				Settings: func(string) door.Settings { return door.Settings{Type: "imaps", Cache: 30 * time.Minute} },
+				Now:      func() time.Time { return now },
+				Flush: func(_ context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
+					flushed++
+					require.Equal(t, "a", c.ID)
+					require.Equal(t, "mail", as.Door)
+					if row.code == "" {
+						return nil
+					}
+					return &credential.Finding{Code: row.code, Detail: "door mail: its flush exit code"}
+				},
+			}
+			(&Rotator{Now: time.Now, Authority: willing{}}).AskDoors(t.Context(), []Verdict{v}, ask, func() bool { return false })
+			require.Equal(t, 1, flushed)
+			require.Len(t, mail.asked, row.asks)
+			require.Equal(t, row.dead, v.Dead())
+			require.Equal(t, row.code != "", len(v.Findings) == 1)
+			if row.dead {
+				return
+			}
+			require.Equal(t, protocol.ReasonDoorTakesOld, v.Stop.Reason)
+			require.Equal(t, now.Add(30*time.Minute), v.Stop.Until)
+			require.True(t, v.Stop.Wait, "the campaign file says so")
+			require.Contains(t, v.Stop.Detail, "after 30m0s at most, as the campaign file says")
+		})
+	}
+}
+
+// What the table of software says is told, and holds up no campaign.
+func TestWhatIsKnownOfSoftwareSaysUntilWhenADoorKeepsAValue(t *testing.T) {
+	ask := DoorAsker{Now: time.Now, Settings: func(string) door.Settings { return door.Settings{Type: "submission"} }}
+	stop := ask.Keeps(&protocol.Stop{Reason: protocol.ReasonDoorTakesOld, Server: "relay"})
+	require.WithinDuration(t, time.Now().Add(8*time.Hour), stop.Until, time.Minute)
+	require.False(t, stop.Wait)
+	silent := &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: "relay"}
+	require.Same(t, silent, ask.Keeps(silent))
+	require.Nil(t, ask.Keeps(nil))
+}

@@ -1,0 +1,189 @@
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/ledger"
+	"rollcall/internal/protocol"
+	"rollcall/internal/rotation"
+	"rollcall/internal/vault/ownmount"
+	"rollcall/internal/wire"
+)
+
+// Asking asks the doors of what people have said is done.
+type Asking struct {
+	rotation.DoorAsker
+
+	Store *ownmount.Store
+	// Stopped says that no other one is to be begun.
+	Stopped func() bool
+}
+
+// Ask asks the doors of the tasks cs of in, each of its own account. What they
+// do not refuse keeps it open, whatever was said.
+func (a *Asking) Ask(ctx context.Context, in wire.Tasks, cs []credential.Credential) ([]wire.AskedTask, error) {
+	out := make([]wire.AskedTask, 0, len(cs))
+	for i, c := range cs {
+		it := wire.AskedTask{Ref: in.Refs[i]}
+		with, stop, err := a.values(ctx, in.Campaign, c)
+		switch {
+		case err != nil:
+			return nil, err
+		case stop != nil:
+			it.Stop = stop
+		case a.Stopped():
+			it.Stop = &protocol.Stop{Reason: protocol.ReasonInterrupted, Detail: "the worker stopped before its doors were asked"}
+		default:
+			it.Doors, it.Findings, it.Stop = a.doors(ctx, c, with)
+			it.Stop = a.Keeps(it.Stop)
+		}
+		if it.Stop == nil {
+			it.Proof = proofOf(c, with.all)
+		} else {
+			it.Doors = nil
+		}
+		out = append(out, it)
+	}
+	return out, nil
+}
+
+// values are what the doors of a task are asked with.
+type values struct {
+	is   credential.Secret
+	olds []credential.Secret
+	all  bool // olds are all that a thief may have
+}
+
+// doors asks each, one after the other: people wait for none of it.
+func (a *Asking) doors(ctx context.Context, c credential.Credential, with values) (ev []protocol.DoorEvidence, found []credential.Finding, stop *protocol.Stop) {
+	var names []string
+	for _, as := range c.Doors {
+		names = append(names, as.Door)
+		d, err := a.Open(as.Door)
+		if err != nil {
+			return nil, found, &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: as.Door, Detail: "this build, or the campaign file of this campaign, has no such door"}
+		}
+		e, f := a.DoorAsker.Ask(ctx, d, c, as, with.is, with.olds)
+		if f != nil {
+			found = append(found, *f)
+		}
+		ev = append(ev, e)
+		if stop := e.Open(len(with.olds) > 0); stop != nil {
+			return nil, found, stop
+		}
+	}
+	return ev, found, protocol.Shut(names, ev, len(with.olds) > 0)
+}
+
+// proofOf is what shut doors prove: less than an end without one leaves to a
+// person's word, or a stolen value that nobody knows.
+func proofOf(c credential.Credential, allKnown bool) protocol.Proof {
+	var doors []string
+	at := map[string]string{}
+	for _, d := range c.Doors {
+		doors = append(doors, d.Door)
+		at[d.Door] = d.End
+	}
+	var ends []string
+	for _, e := range c.Task.Ends {
+		ends = append(ends, e.Name)
+	}
+	if allKnown && protocol.AtEachEnd(ends, doors, at) {
+		return protocol.ProofDoors
+	}
+	return protocol.ProofAttested
+}
+
+// values reads the new value and the stolen ones. The new one is what the
+// person has written where the row says, else what was handed over to him.
+func (a *Asking) values(ctx context.Context, campaign string, c credential.Credential) (with values, stop *protocol.Stop, err error) {
+	with.all = c.Task.At != nil && len(c.Task.Stolen) > 0
+	if c.Task.Make {
+		staged, found, err := a.Store.ReadStaged(ctx, c.ID)
+		if err != nil {
+			return with, nil, err
+		}
+		if !found || staged.Campaign != campaign {
+			return with, waits("each end is said to be done, and the new value that was handed over is not in staging any more"), nil
+		}
+		with.is = staged.Secret
+	}
+	if c.Task.At != nil {
+		if stop, err = a.written(ctx, c, &with); stop != nil || err != nil {
+			return with, stop, err
+		}
+	}
+	if with.is.IsZero() {
+		return with, waits("each end is said to be done, and what Vault holds at the path of its row is what it held when it was listed: write the new value there, and its doors are asked again"), nil
+	}
+	if slices.Contains(with.olds, with.is) {
+		return with, waits("each end is said to be done, and the value at the path of its row is the stolen one: change it, and write the new one there"), nil
+	}
+	return with, nil, nil
+}
+
+// written reads what a person has written, and what was there before.
+func (a *Asking) written(ctx context.Context, c credential.Credential, with *values) (*protocol.Stop, error) {
+	live, err := a.Store.ReadLive(ctx, *c.Task.At, 0)
+	if err != nil {
+		return nil, err
+	}
+	now := credential.StolenVersion{Version: live.Version, Written: live.Written}
+	switch {
+	case slices.ContainsFunc(c.Task.Stolen, now.Same):
+	case live.Found:
+		with.is = live.Value
+	case live.Problem != "" && !c.Task.Make:
+		return waits(fmt.Sprintf("each end is said to be done, and the path of its row holds nothing that could be its new value (%s): write it there, as a field of its own", live.Problem)), nil
+	}
+	for _, v := range c.Task.Stolen {
+		was, err := a.Store.ReadLive(ctx, *c.Task.At, v.Version)
+		if err != nil {
+			return nil, err
+		}
+		// A secret that was deleted and made anew counts from 1 again.
+		if same := v.Same(credential.StolenVersion{Version: was.Version, Written: was.Written}); !was.Found || !same {
+			with.all = false
+			continue
+		}
+		if !slices.Contains(with.olds, was.Value) {
+			with.olds = append(with.olds, was.Value)
+		}
+	}
+	return nil, nil
+}
+
+// Proved are the entries of what doors showed, and the tasks that are dead.
+func Proved(in wire.AskedTasks, cs []credential.Credential, state *ledger.State, now time.Time) (entries []ledger.Entry, dead credential.Refs) {
+	for i, it := range in.Items {
+		c := cs[i]
+		line := state.Credential(c.ID)
+		if line == nil || line.Task == nil || line.Task.Left() > 0 {
+			continue // it is to be done anew
+		}
+		for _, f := range it.Findings {
+			e := ledger.About(in.Tasks.Campaign, c, ledger.EventFinding, string(f.Code)+"."+fmt.Sprint(in.Round), now)
+			e.Finding, e.Detail = f.Code, f.Detail
+			entries = append(entries, e)
+		}
+		if line.Outcome == ledger.Dead {
+			dead = append(dead, it.Ref) // an earlier try recorded it
+			continue
+		}
+		if it.Stop != nil {
+			e := ledger.About(in.Tasks.Campaign, c, ledger.EventOpen, fmt.Sprint(in.Round), now)
+			e.Step, e.Reason, e.Server, e.Detail, e.Until = protocol.Prove, it.Stop.Reason, it.Stop.Server, it.Stop.Detail, it.Stop.Until
+			entries = append(entries, e)
+			continue
+		}
+		e := ledger.About(in.Tasks.Campaign, c, ledger.EventOutcome, "1", now)
+		e.Step, e.Attempt, e.Proof, e.AtDoors = protocol.Outcome, 1, it.Proof, it.Doors
+		entries = append(entries, e)
+		dead = append(dead, it.Ref)
+	}
+	return entries, dead
+}

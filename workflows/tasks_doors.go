@@ -1,0 +1,161 @@
+package workflows
+
+import (
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+// What people have said is done is proved at its doors, where it has some. A
+// door that takes the stolen value, or says nothing, is asked again with
+// back-off, for as long as the campaign waits for people.
+
+const (
+	// doorsMin and doorsMax are the waits between two looks at a door, of
+	// campaigns that do not say theirs.
+	doorsMin = 30 * time.Second
+	doorsMax = 10 * time.Minute
+	// mostRefused is how often in a row a door may refuse the new value before it
+	// is asked once in lookEvery and no more, whoever looks: the person has not
+	// set it, or set another one, and each try is a wrong login of an account.
+	mostRefused = 2
+	// answerAfter is how long whoever says something waits for doors at most.
+	answerAfter = 20 * time.Second
+)
+
+// saidDone notes of which tasks each end is said to be done.
+func (t *tasks) saidDone(done credential.Refs) {
+	for i := range t.state.Items {
+		it := &t.state.Items[i]
+		if it.Said = slices.Contains(done, it.Ref); !it.Said {
+			it.Asks, it.Refused, it.Asked, it.AskAt, it.Until = 0, 0, time.Time{}, time.Time{}, time.Time{}
+		}
+	}
+}
+
+// saidNow counts those whose doors were not asked yet.
+func (t *tasks) saidNow() (n int) {
+	for _, it := range t.state.Items {
+		if it.Said && it.Asks == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// answerIn answers a look after a while, however long doors take. The function
+// that it gives ends that wait.
+func (t *tasks) answerIn(ctx workflow.Context, asked int) (end func()) {
+	waiting, cancel := workflow.WithCancel(ctx)
+	workflow.Go(waiting, func(ctx workflow.Context) {
+		if workflow.Sleep(ctx, answerAfter) == nil {
+			t.looked = max(t.looked, asked)
+		}
+	})
+	return cancel
+}
+
+func (t *tasks) retryMin() time.Duration {
+	if t.state.RetryMin > 0 {
+		return t.state.RetryMin
+	}
+	return doorsMin
+}
+
+func (t *tasks) retryMax() time.Duration {
+	if t.state.RetryMax > 0 {
+		return t.state.RetryMax
+	}
+	return doorsMax
+}
+
+// untilDoors is until a door is to be asked again.
+func (t *tasks) untilDoors(ctx workflow.Context, most time.Duration) time.Duration {
+	for _, it := range t.state.Items {
+		if it.Said && !it.AskAt.IsZero() {
+			most = min(most, max(it.AskAt.Sub(workflow.Now(ctx)), time.Second))
+		}
+	}
+	return most
+}
+
+// askDoors asks those that are due. wanted: somebody waits for it, so that they
+// are asked before their time, but not more often than passes begin: each may
+// cost a refused login.
+func (t *tasks) askDoors(ctx workflow.Context, wanted bool) {
+	now := workflow.Now(ctx)
+	in := t.of(func(it taskItem) bool {
+		due := !it.AskAt.After(now) || wanted && it.Refused < mostRefused && !now.Before(it.Asked.Add(t.retryMin()))
+		return it.Said && due
+	})
+	if len(in.Refs) == 0 {
+		return
+	}
+	for _, ref := range in.Refs {
+		it := t.item(ref)
+		it.Asks++
+		it.Asked = now
+		it.AskAt = now.Add(backoff(it.Asks, t.retryMin(), t.retryMax()))
+	}
+	var asked []wire.AskedTask
+	if err := workflow.ExecuteActivity(onRotation(ctx), wire.DoAskTaskDoors, in).Get(ctx, &asked); err != nil {
+		workflow.GetLogger(ctx).Error("doors of tasks could not be asked", "error", err)
+		return
+	}
+	t.state.Round++
+	out := wire.AskedTasks{Tasks: in, Round: t.state.Round}
+	out.Tasks.Refs = nil
+	for _, a := range asked {
+		it := t.item(a.Ref)
+		if a.Stop == nil || a.Stop.Reason != protocol.ReasonDoorRefusesNew {
+			it.Refused = 0
+		} else if it.Refused++; it.Refused >= mostRefused {
+			it.AskAt = now.Add(lookEvery)
+		}
+		if a.Stop != nil && !a.Stop.Until.IsZero() {
+			if a.Stop.Reason == it.Reason && !it.Until.IsZero() {
+				a.Stop.Until = it.Until // a cache grows no older by being asked
+			}
+			it.Until = a.Stop.Until
+			if it.Until.After(now) {
+				it.AskAt = earlier(it.AskAt, it.Until.Add(time.Second))
+			}
+		}
+		if a.Stop != nil && a.Stop.Reason == it.Reason && a.Stop.Detail == it.Why {
+			continue // which is recorded
+		}
+		out.Tasks.Refs, out.Items = append(out.Tasks.Refs, a.Ref), append(out.Items, a)
+	}
+	if len(out.Items) == 0 {
+		return
+	}
+	var dead credential.Refs
+	if err := workflow.ExecuteActivity(toTheEnd(ctx), wire.DoRecordTaskDoors, out).Get(ctx, &dead); err != nil {
+		workflow.GetLogger(ctx).Error("the ledger was not told of the doors of tasks", "error", err)
+		return
+	}
+	for _, a := range out.Items {
+		if it := t.item(a.Ref); a.Stop != nil {
+			it.Reason, it.Why = a.Stop.Reason, a.Stop.Detail
+			continue
+		} else if !slices.Contains(dead, a.Ref) {
+			it.Said = false // by now it is to be done anew
+			continue
+		}
+		t.state.Items = slices.DeleteFunc(t.state.Items, func(it taskItem) bool { return it.Ref == a.Ref })
+		t.state.Unclean = append(t.state.Unclean, a.Ref)
+		t.state.Dead++
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

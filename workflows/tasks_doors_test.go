@@ -1,0 +1,96 @@
+package workflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"rollcall/internal/credential"
+	"rollcall/internal/protocol"
+	"rollcall/internal/wire"
+)
+
+func askedWithin(t *testing.T, c *crowd, env *testsuite.TestWorkflowEnvironment, n int) waveResult {
+	t.Helper()
+	env.ExecuteWorkflow(TasksWorkflow, tasksState{Roll: wire.Roll{Campaign: "c1", Snapshot: "s1"}, Index: taskWave(1, n), Hands: true, RetryMin: 10 * time.Second, RetryMax: 5 * time.Minute})
+	require.NoError(t, env.GetWorkflowError())
+	var out waveResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	return out
+}
+
+// What is said to be done is asked about, and a door that takes the stolen
+// value keeps it open: it is asked again with back-off, and when its cache's
+// time is over, and the ledger has each reason once.
+func TestADoorThatTakesTheStolenValueKeepsATaskOpenWhateverWasSaid(t *testing.T) {
+	c := &crowd{}
+	env := tasksEnv(t, c)
+	over := env.Now().Add(97 * time.Minute).UTC()
+	c.shut = map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorTakesOld, Server: "mail", Detail: "its cache", Until: over}}
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		c.said = credential.Refs{at(0), at(1)}
+		c.mu.Unlock()
+		env.UpdateWorkflow(UpdateLook, "u1", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+	}, time.Minute)
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.shut = nil
+	}, 96*time.Minute)
+	require.Equal(t, waveResult{Dead: 2}, askedWithin(t, c, env, 2))
+	require.Equal(t, credential.Refs{at(0), at(1)}, c.asks[0].Refs)
+	require.Equal(t, credential.Refs{at(0)}, c.asks[1].Refs, "what is dead is asked nothing more")
+	require.Len(t, c.proved, 2, "each reason is told once")
+	require.Less(t, len(c.asks), 40)
+	last := c.askAt[len(c.askAt)-1]
+	require.Less(t, last.Sub(over), time.Minute, "it is asked when its time is over")
+	require.ElementsMatch(t, credential.Refs{at(0), at(1)}, c.closed, "what was handed over is taken back when it is dead")
+	for i := 1; i < len(c.askAt)-1; i++ {
+		require.GreaterOrEqual(t, c.askAt[i].Sub(c.askAt[i-1]), 10*time.Second)
+	}
+}
+
+// Whoever looks often makes no door refuse often.
+func TestLooksThatPeopleAskForTryNoDoorMoreOftenThanPassesDo(t *testing.T) {
+	c := &crowd{shut: map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorRefusesNew, Detail: "not set"}}}
+	env := tasksEnv(t, c)
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); c.said = credential.Refs{at(0)}; c.mu.Unlock() }, time.Minute)
+	for i := range 30 {
+		env.RegisterDelayedCallback(func() {
+			env.UpdateWorkflow(UpdateLook, "", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+		}, 2*time.Minute+time.Duration(i)*time.Second)
+	}
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(SignalControl, control{Aborting: true}) }, 2*time.Minute+40*time.Second)
+	require.Equal(t, waveResult{Open: 1}, askedWithin(t, c, env, 1))
+	require.Len(t, c.asks, mostRefused, "each is a wrong login")
+	require.Len(t, c.left, 1)
+}
+
+// Said anew is asked anew.
+func TestATaskThatIsToBeDoneAnewIsAskedNothingUntilItIs(t *testing.T) {
+	c := &crowd{shut: map[int]*protocol.Stop{0: {Reason: protocol.ReasonDoorTakesOld, Detail: "its cache"}}, fails: map[string]int{wire.DoAskTaskDoors: 2}}
+	env := tasksEnv(t, c)
+	say := func(after time.Duration, refs credential.Refs) {
+		env.RegisterDelayedCallback(func() {
+			c.mu.Lock()
+			c.said = refs
+			c.mu.Unlock()
+			env.UpdateWorkflow(UpdateLook, "", &testsuite.TestUpdateCallback{OnAccept: func() {}, OnReject: func(error) {}, OnComplete: func(any, error) {}}, Look{})
+		}, after)
+	}
+	say(time.Minute, credential.Refs{at(0)})
+	say(2*time.Minute, nil)
+	var asked int
+	env.RegisterDelayedCallback(func() { c.mu.Lock(); defer c.mu.Unlock(); asked = len(c.asks) }, 2*time.Minute+time.Second)
+	env.RegisterDelayedCallback(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		require.Len(t, c.asks, asked)
+		c.shut = nil
+	}, 3*time.Hour)
+	say(3*time.Hour+time.Minute, credential.Refs{at(0)})
+	require.Equal(t, waveResult{Dead: 1}, askedWithin(t, c, env, 1))
+}
