@@ -97,7 +97,7 @@ func requireToldOfOthers389(t *testing.T, u *user) {
 	wrong, code := diagnose(t, less)
 	require.Equal(t, 1, code)
 	require.Len(t, wrong, 2, "%v", wrong)
-	require.Contains(t, wrong[0].Detail, "earlier campaigns had servers that this file does not reach")
+	require.Contains(t, wrong[0].Detail, "earlier campaigns had servers or doors that this file does not reach")
 	require.Contains(t, wrong[1].Detail, knows)
 	listed := less.run("list")
 	require.Equal(t, 2, listed.code)

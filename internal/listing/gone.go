@@ -19,20 +19,20 @@ import (
 
 // A server that a campaign of any device asked under a directory's name, and
 // that this one would not ask, may still take the stolen values: it was cut off
-// since, or left out once, or another person's file does not know it. What
-// became of it a person has to say.
+// since, or left out once, or another person's file does not know it. So may a
+// door. What became of it a person has to say.
 
-// gone are servers that campaigns had under a name before, and that are not
-// among those of now.
+// gone are servers and doors that campaigns had under a name before, and that
+// are not among those of now.
 func gone(was, now ownmount.NamedDirectory) (out []ownmount.GoneServer) {
 	all := slices.Clone(was.Gone)
-	for _, s := range was.Servers {
+	for _, s := range slices.Concat(was.Servers, was.Doors) {
 		all = append(all, ownmount.GoneServer{Server: s, Campaign: was.Campaign, Device: was.Device})
 	}
 	slices.Reverse(all) // the last campaign that had it
 	for _, g := range all {
 		again := slices.ContainsFunc(out, func(have ownmount.GoneServer) bool { return have.Server == g.Server })
-		if !again && !isAsked(g.Server, now.Servers) {
+		if !again && !isAsked(g.Server, slices.Concat(now.Servers, now.Doors)) {
 			out = append(out, g)
 		}
 	}
@@ -147,7 +147,7 @@ func sameServer(said, server string) bool {
 }
 
 // MendGone is what to do about them.
-const MendGone = "a stolen value may live on there: name it under servers again; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, reason: …}"
+const MendGone = "a stolen value may live on there: name it again, under servers or doors; if it is no more, or was emptied, a person says so: accept: - {directory: %s, server: %q, reason: …}"
 
 // WordsOfGone names them.
 func WordsOfGone(all []ownmount.GoneServer) string {
@@ -155,7 +155,7 @@ func WordsOfGone(all []ownmount.GoneServer) string {
 	for _, g := range all {
 		out = append(out, fmt.Sprintf("%s (campaign %s of device %s)", g.Server, g.Campaign, g.Device))
 	}
-	return "earlier campaigns had servers that this file does not reach: " + strings.Join(out, ", ")
+	return "earlier campaigns had servers or doors that this file does not reach: " + strings.Join(out, ", ")
 }
 
 func goneWarning(spec *config.Campaign, name string, open []ownmount.GoneServer) inventory.Warning {

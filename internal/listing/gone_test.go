@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rollcall/config"
+	"rollcall/internal/door"
 	"rollcall/internal/vault/ownmount"
 )
 
@@ -114,4 +115,38 @@ func TestAMachineThatItsNameLeftIsToldForAsLongAsItAnswers(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = again.Close() })
 	require.Len(t, open(), 1, "it was down")
+}
+
+// A door that took what was stolen takes it all the same when the next file
+// does not name it.
+func TestADoorThatCampaignsHadIsNotForgottenByAFileThatLeavesItOut(t *testing.T) {
+	s := newSafe(t)
+	mail := door.Settings{Type: "imaps", Address: "mail.example.org:993", For: []door.Match{{Directory: "corp"}}}
+	rows := door.Settings{Type: "ssh", Address: "shell.example.org:22"} // rows alone name it
+	other := door.Settings{Type: "ftp", Address: "files.example.org:21", For: []door.Match{{Directory: "other"}}}
+	spec := func(doors ...door.Settings) *config.Campaign {
+		c := *s.spec
+		c.Directories = map[string]config.Directory{"corp": {Base: "dc=example,dc=org", Servers: []string{"ldaps://a.example.org:636"}}}
+		c.Doors = map[string]door.Settings{}
+		for _, d := range doors {
+			c.Doors[d.Type] = d
+		}
+		return &c
+	}
+	open := func(c *config.Campaign) (out []string) {
+		all, err := Gone(s.ctx, s.store, c, "corp")
+		require.NoError(t, err)
+		for _, g := range all {
+			out = append(out, g.Server+" of "+g.Campaign)
+		}
+		return out
+	}
+	require.NoError(t, KeepNames(s.ctx, s.store, spec(mail, rows, other), "c1"))
+	require.Empty(t, open(spec(mail, rows)))
+	require.NoError(t, KeepNames(s.ctx, s.store, spec(), "c2"))
+	require.Equal(t, []string{"imaps://mail.example.org:993 of c1", "ssh://shell.example.org:22 of c1"}, open(spec()))
+	require.Equal(t, []string{"imaps://mail.example.org:993 of c1"}, open(spec(rows)))
+	accepted := spec(rows)
+	accepted.Accept = []config.Accept{{Directory: "corp", Server: "imaps://mail.example.org:993", Reason: "switched off"}}
+	require.Empty(t, open(accepted))
 }

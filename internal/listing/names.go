@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rollcall/config"
+	"rollcall/internal/door"
 	"rollcall/internal/vault"
 	"rollcall/internal/vault/ownmount"
 )
@@ -123,6 +124,13 @@ func nowCalled(spec *config.Campaign, name string) ownmount.NamedDirectory {
 		out.Servers = append(out.Servers, config.ServerAt(text, address))
 	}
 	slices.Sort(out.Servers)
+	for _, d := range spec.Doors {
+		if len(d.For) == 0 || slices.ContainsFunc(d.For, func(m door.Match) bool { return m.Directory == "" || m.Directory == name }) {
+			out.Doors = append(out.Doors, d.Place())
+		}
+	}
+	slices.Sort(out.Doors)
+	out.Doors = slices.Compact(out.Doors) // a door of several addresses
 	return out
 }
 

@@ -25,14 +25,17 @@ type NamedDirectory struct {
 	Servers  []string `json:"servers"`        // as config.ServerAt writes them, with the address that was dialled
 	Campaign string   `json:"campaign"`
 	Device   string   `json:"device"`
-	// Gone are servers that campaigns had under the name before that one, and
+	// Doors are those that took passwords of it, by type://host:port.
+	Doors []string `json:"doors,omitempty"`
+	// Gone are servers and doors that campaigns had under the name before that one, and
 	// that it did not ask: the last of those campaigns is beside each.
 	Gone []GoneServer `json:"gone,omitempty"`
 
 	version int
 }
 
-// GoneServer is a server that a campaign had under a directory's name.
+// GoneServer is a server, or a door, that a campaign had under a directory's
+// name.
 type GoneServer struct {
 	Server   string `json:"server"`
 	Campaign string `json:"campaign"`
@@ -114,7 +117,7 @@ func (s *Store) directoriesOfRolls(ctx context.Context, asked []string, out map[
 // was read as before; the zero value if there was nothing. IsCASMismatch if
 // somebody else was first.
 func (s *Store) KeepDirectory(ctx context.Context, before, now NamedDirectory) error {
-	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) && slices.Equal(before.Gone, now.Gone) {
+	if before.Base == now.Base && slices.Equal(before.Servers, now.Servers) && slices.Equal(before.Doors, now.Doors) && slices.Equal(before.Gone, now.Gone) {
 		return nil
 	}
 	body, err := json.Marshal(now)
