@@ -17,7 +17,7 @@ import (
 const servicePatience = 40 * time.Second
 
 // serviceRest is the shortest pause between two passes over a service.
-const serviceRest = 500 * time.Millisecond
+const serviceRest = time.Second
 
 // protocols are how a login at a service is made, by the scheme of its URL, and
 // whether it is TLS from the first byte on. They are the plain lines of each

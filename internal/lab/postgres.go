@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -157,6 +158,10 @@ func (s *Postgres) run(ctx context.Context, env []string, program string, args .
 	name, args := s.unprivileged(program, args...)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = s.opts.Dir, append(withoutLogins(os.Environ()), env...)
+	// pdeathsig comes when this thread ends (prctl(2)), and one that another
+	// goroutine takes into a namespace does: hold it meanwhile.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("lab: %s: %w\n%s", program, err, out)
 	}
