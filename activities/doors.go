@@ -10,15 +10,17 @@ import (
 	"rollcall/internal/door"
 	"rollcall/internal/door/flush"
 	"rollcall/internal/door/opened"
+	"rollcall/internal/listing"
 	"rollcall/internal/rotation"
 )
 
 // askDoors has what was proved dead at its authority proved at its doors too.
 // It takes as long as they do: each is asked by one at a time, and answers a
 // wrong login late.
-func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, campaign string, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) {
-	if len(spec.Doors) == 0 {
-		return
+func (r *Rotation) askDoors(ctx context.Context, campaign string, rot *rotation.Rotator, cs []credential.Credential, done []rotation.Applied) error {
+	spec, err := r.listedSpec(ctx, campaign) // which names doors by their addresses
+	if err != nil || len(spec.Doors) == 0 {
+		return err
 	}
 	defer beat(ctx)()
 	verdicts := make([]rotation.Verdict, 0, len(done))
@@ -26,24 +28,29 @@ func (r *Rotation) askDoors(ctx context.Context, spec *config.Campaign, campaign
 		verdicts = append(verdicts, rotation.Verdict{Credential: cs[i], Applied: &done[i]})
 	}
 	rot.Refusals = &r.refusals
-	rot.AskDoors(ctx, verdicts, r.doorAsker(spec, campaign), func() bool { return notBegun(ctx, &breaker{}) != nil })
+	rot.AskDoors(ctx, verdicts, r.doorAsker(spec, campaign, rot.Device), func() bool { return notBegun(ctx, &breaker{}) != nil })
+	return nil
 }
 
-// doorsOf opens the doors of a campaign file by their names.
-func (r *Rotation) doorsOf(spec *config.Campaign) func(name string) (*opened.Door, error) {
+// doorsOf opens the doors of a campaign by their names, at the addresses that
+// were looked at, and none at one of the device.
+func (r *Rotation) doorsOf(spec *config.Campaign, device []string) func(name string) (*opened.Door, error) {
 	return func(name string) (*opened.Door, error) {
 		s, ok := spec.Doors[name]
 		if !ok {
 			return nil, fmt.Errorf("the campaign file has no door called %q", name)
+		}
+		if err := listing.Dialled(s, device); err != nil {
+			return nil, err
 		}
 		return r.doors.Open(s)
 	}
 }
 
 // doorAsker asks the doors of a campaign.
-func (r *Rotation) doorAsker(spec *config.Campaign, campaign string) rotation.DoorAsker {
+func (r *Rotation) doorAsker(spec *config.Campaign, campaign string, device []string) rotation.DoorAsker {
 	return rotation.DoorAsker{
-		Open: r.doorsOf(spec), Now: time.Now,
+		Open: r.doorsOf(spec, device), Now: time.Now,
 		Settings: func(name string) door.Settings { return spec.Doors[name] },
 		Flush: func(ctx context.Context, c credential.Credential, as credential.DoorLogin) *credential.Finding {
 			s, ok := spec.Doors[as.Door]

@@ -120,7 +120,7 @@ func (r *Rotation) List(ctx context.Context, in wire.ListInput) (wire.Roll, erro
 		Campaign: in.Campaign, Snapshot: index.Snapshot, Device: spec.Device, Pages: index.Pages,
 		Listed: index.Listed, Excluded: index.Excluded, Incomplete: index.Incomplete, Waves: index.Waves, Exposure: spec.Exposed(),
 		Logins: index.Logins, Readers: index.Readers, Servers: index.Servers, Addresses: index.Addresses, Watched: index.Containment.Watched(), Tokens: index.NewestToken > 0,
-		Doors: doorPlaces(spec),
+		Doors: doorPlaces(listing.AtAddresses(spec, index.Doors)),
 	}, nil
 }
 
@@ -257,7 +257,9 @@ func (r *Rotation) Apply(ctx context.Context, in wire.ApplyInput) ([]wire.Applie
 		}
 		done[i] = keptOpen(step, why)
 	})
-	r.askDoors(ctx, spec, in.Batch.Campaign, rot, cs, done)
+	if err := r.askDoors(ctx, in.Batch.Campaign, rot, cs, done); err != nil {
+		return nil, err
+	}
 	confirm(ctx, rot, cs, done)
 	r.steady(ctx, rot, cs, done)
 	out, late := make([]wire.AppliedItem, len(in.Items)), map[int]bool{}

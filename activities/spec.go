@@ -10,8 +10,8 @@ import (
 	"rollcall/internal/vault/ownmount"
 )
 
-// listedSpec is the campaign file with the servers that were found when the
-// roll was listed.
+// listedSpec is the campaign file with the servers and doors that were found
+// when the roll was listed.
 func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Campaign, error) {
 	if known, ok := r.specs.Load(campaign); ok {
 		return known.(*config.Campaign), nil
@@ -24,7 +24,7 @@ func (r *Rotation) listedSpec(ctx context.Context, campaign string) (*config.Cam
 	if err != nil {
 		return nil, classify(errVault, err)
 	}
-	spec = listing.Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec)
+	spec = listing.AtAddresses(listing.Servers{Servers: index.Servers, Addresses: index.Addresses}.Of(spec), index.Doors)
 	r.specs.Store(campaign, spec)
 	return spec, nil
 }

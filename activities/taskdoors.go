@@ -17,11 +17,15 @@ func (r *Rotation) AskTaskDoors(ctx context.Context, in wire.Tasks) ([]wire.Aske
 	if err != nil {
 		return nil, classify(errVault, err)
 	}
-	spec, err := r.spec(ctx, in.Campaign)
+	spec, err := r.listedSpec(ctx, in.Campaign) // which names doors by their addresses
 	if err != nil {
 		return nil, err
 	}
-	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
+	device, err := r.deviceHosts(ctx, in.Campaign)
+	if err != nil {
+		return nil, err
+	}
+	a := tasks.Asking{Store: r.Store, DoorAsker: r.doorAsker(spec, in.Campaign, device), Stopped: func() bool { return notBegun(ctx, &breaker{}) != nil }}
 	out, err := a.Ask(ctx, in, cs)
 	return out, classify(errVault, err)
 }

@@ -67,7 +67,7 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 		return d, false
 	}
 	f = l.mapping(n, where, append(slices.Clone(doorKeys), t.Keys...)...)
-	d.Address = f.doorAddress(t, d.Type, c)
+	d.Address, d.At = f.doorAddress(t, d.Type, c)
 	d.TLS, d.CA, d.ServerName = f.doorTLS(t), f.certificates("ca_file"), f.str("server_name")
 	d.Timeout = time.Duration(f.duration("timeout", time.Minute, time.Second, 10*time.Minute))
 	d.Auth = f.doorAuth(t)
@@ -94,16 +94,22 @@ func (l *loader) door(n *yaml.Node, where string, c *Campaign) (d door.Settings,
 	return d, true
 }
 
-// doorAddress is what is dialled.
-func (f fields) doorAddress(t door.Type, kind string, c *Campaign) string {
-	form := fmt.Sprintf("must be a host, or host:port, for example mail.example.org (port %s is the usual one of %s)", t.Port, kind)
+// doorAddress is what is dialled: a name, or an address, or both, as servers
+// have it (ServerAt).
+func (f fields) doorAddress(t door.Type, kind string, c *Campaign) (address, at string) {
+	form := fmt.Sprintf("must be a host, or host:port, for example mail.example.org (port %s is the usual one of %s); behind an @ stands the address of one machine: mail.example.org@10.0.0.5", t.Port, kind)
 	s := f.required("address", form)
 	if s == "" {
-		return ""
+		return "", ""
 	}
 	if strings.Contains(s, "://") {
 		f.problem("address", "%s; the type says what is spoken there", form)
-		return ""
+		return "", ""
+	}
+	s, at, what := parseAddress(s, form)
+	if what != "" {
+		f.problem("address", "%s", form)
+		return "", ""
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -113,17 +119,24 @@ func (f fields) doorAddress(t door.Type, kind string, c *Campaign) string {
 	u, bad := url.Parse("//" + net.JoinHostPort(host, port))
 	if err != nil || number < 1 || number > 65535 || bad != nil || u.Hostname() == "" || strings.ContainsAny(host, "/@ ") {
 		f.problem("address", "%s", form)
-		return ""
+		return "", ""
 	}
-	host = strings.ToLower(host)
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if a, err := netip.ParseAddr(host); err == nil {
-		host = a.Unmap().String()
+		if host = a.Unmap().String(); at != "" {
+			f.problem("address", "names two addresses; before the @ stands the name that the certificate has, behind it the address of the machine")
+			return "", ""
+		}
 	}
-	if c.Containment != nil && slices.Contains(c.Containment.Addresses, host) {
-		f.problem("address", "is an address of the device (containment.addresses): what answers there may be the thief's, and would be shown new values")
-		return ""
+	if c.Containment != nil {
+		for _, h := range []string{host, at} {
+			if slices.Contains(c.Containment.Addresses, h) {
+				f.problem("address", "is an address of the device (containment.addresses): what answers there may be the thief's, and would be shown new values")
+				return "", ""
+			}
+		}
 	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, port), at
 }
 
 // doorTLS is how the connection is secured. Who offers a value in clear text

@@ -103,3 +103,24 @@ func TestWhatADoorKeepsAndWhatEndsIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, c.Doors["here"].For)
 }
+
+// A door may be one machine of several: the name that its certificate has, and
+// the address behind an @, as servers have it.
+func TestADoorNamesAMachineByNameAndAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string][2]string{
+		"mail.example.org":                   {"mail.example.org:993", ""},
+		"Mail.Example.org.":                  {"mail.example.org:993", ""},
+		"mail.example.org@10.0.0.5":          {"mail.example.org:993", "10.0.0.5"},
+		"mail.example.org:1993@2001:db8::1":  {"mail.example.org:1993", "2001:db8::1"},
+		"mail.example.org@[::ffff:10.0.0.5]": {"mail.example.org:993", "10.0.0.5"},
+	} {
+		c, err := withDoor(t, `type: imaps, address: "`+address+`"`)
+		require.NoError(t, err, address)
+		require.Equal(t, want, [2]string{c.Doors["here"].Address, c.Doors["here"].At}, address)
+	}
+	for _, address := range []string{"me@mail.example.org", "10.0.0.4@10.0.0.5", "me@mail.example.org@10.0.0.5", "@10.0.0.5", "mail.example.org@"} {
+		_, err := withDoor(t, `type: imaps, address: "`+address+`"`)
+		require.ErrorContains(t, err, "doors.here.address: ", address)
+	}
+}

@@ -164,6 +164,23 @@ func NoRoute(err error) bool {
 	return false
 }
 
+// Listening are the addresses of a host, as Of gives them. Of the two that this
+// machine has under one name it is the one where something listens at port.
+func (f Finder) Listening(ctx context.Context, host, port string) ([]netip.Addr, error) {
+	all, err := f.Of(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	twin, left := loopback(ctx, all, port)
+	switch {
+	case twin.IsValid():
+		return left, nil
+	case len(left) == 2 && len(all) == 2:
+		return all[:1], nil // at neither, or it is no port of TCP
+	}
+	return all, nil
+}
+
 // Dial is the address to dial. One that was known at the listing is never
 // looked up again: DNS could name another machine by now. last is where it was
 // before, for as long as the process knows the server.

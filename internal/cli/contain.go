@@ -187,8 +187,7 @@ func printHead(w io.Writer, c *credential.Containment, acc *credential.Accountin
 }
 
 // checkContainment is doctor's row.
-func (a *app) checkContainment(ctx context.Context, cfg *config.Campaign) doctorRow {
-	c := listing.Contained(ctx, cfg)
+func checkContainment(c *credential.Containment) doctorRow {
 	row := doctorRow{Where: "device", What: "containment", OK: c.Holds(), Detail: containmentLine(c)}
 	if !row.OK {
 		row.Do = mendContainment(c)

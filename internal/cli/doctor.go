@@ -77,8 +77,9 @@ type doctorRow struct {
 
 func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 	ctx := cmd.Context()
+	contained := listing.Contained(ctx, cfg)
 	rows := []doctorRow{{Where: a.file, What: "campaign file", OK: true, Detail: fmt.Sprintf("device %s, %s, %s", cfg.Device,
-		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, a.checkContainment(ctx, cfg)}
+		report.Plural(len(cfg.Directories), "directory", "directories"), report.Plural(len(cfg.Sources), "source", "sources"))}, checkContainment(contained)}
 	s, err := a.openVault(ctx)
 	policies := []string{vault.WorkerPolicy, vault.LedgerPolicy}
 	if err == nil {
@@ -100,7 +101,7 @@ func (a *app) doctor(cmd *cobra.Command, cfg *config.Campaign) []doctorRow {
 		rows = append(rows, lookedAt(roll)...)
 		rows = append(rows, checkAnswers(cfg, listed, time.Now()))
 		rows = append(rows, s.checkDirectories(ctx, roll)...)
-		rows = append(rows, s.checkDoors(ctx)...)
+		rows = append(rows, s.checkDoors(ctx, contained.Hosts())...)
 		if unlisted == nil {
 			rows = append(rows, doorTries(listed, s.locks)...)
 		}

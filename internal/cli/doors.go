@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"rollcall/internal/credential"
 	"rollcall/internal/door"
 	"rollcall/internal/door/opened"
+	"rollcall/internal/listing"
 	"rollcall/internal/protocol"
 	"rollcall/internal/report"
 )
@@ -47,8 +49,9 @@ func planDoors(cfg *config.Campaign, roll *credential.Roll) (out []planDoor) {
 			takes[d.Door] = append(takes[d.Door], c.Name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Doors)) {
-		d := cfg.Doors[name]
+	all := listing.AtAddresses(cfg, roll.Doors).Doors
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		d := all[name]
 		p := planDoor{Name: name, Place: d.Place(), Credentials: len(takes[name]), Login: d.Login, Of: append([]string{}, takes[name]...), Outlives: []planSession{}}
 		if keeps := d.Keeping(); keeps > 0 {
 			p.KeepsUpTo, p.by = keeps.String(), "as software of its kind is shipped; say which it is (software), or for how long (cache)"
@@ -94,14 +97,22 @@ func printDoors(w io.Writer, doors []planDoor, width int) {
 	}
 }
 
-// checkDoors asks each door of the campaign file what it says of itself, and
-// what it answers to a user that cannot exist: one that lets that one in proves
-// nothing.
-func (s *session) checkDoors(ctx context.Context) (rows []doctorRow) {
+// checkDoors asks each door of the campaign file, at each of its addresses,
+// what it says of itself, and what it answers to a user that cannot exist: one
+// that lets that one in proves nothing. One at an address of the device is not
+// asked.
+func (s *session) checkDoors(ctx context.Context, device []string) (rows []doctorRow) {
 	doors := opened.Doors{Read: opened.Reading(s.store.ReadLive)}
-	for _, name := range slices.Sorted(maps.Keys(s.cfg.Doors)) {
-		settings := s.cfg.Doors[name]
+	found, _ := listing.FindDoors(ctx, s.cfg)
+	all := listing.AtAddresses(s.cfg, found).Doors
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		settings := all[name]
 		row := doctorRow{Where: "door " + name, What: settings.Place()}
+		if err := listing.Dialled(settings, device); err != nil {
+			row.Detail, row.Do = notDialled(err)
+			rows = append(rows, row)
+			continue
+		}
 		d, err := doors.Open(settings)
 		if err != nil {
 			row.Detail, row.Do = err.Error(), "name a type that this build knows"
@@ -128,6 +139,15 @@ func (s *session) checkDoors(ctx context.Context) (rows []doctorRow) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// notDialled words why doctor does not ask a door.
+func notDialled(err error) (detail, do string) {
+	var stop *protocol.Stop
+	if errors.As(err, &stop) && stop.Reason == protocol.ReasonPointsAtDevice {
+		return "an address of the device (containment.addresses, or its name in DNS): what answers there may be the thief's, and would be shown each new value; it was not asked", "give the door the address of the machine that does its work by now"
+	}
+	return "its name has no address now", "correct its address, or take the door out of the campaign file; until then nothing is dead there (silent-door)"
 }
 
 // aboutNobody judges an answer to a user that cannot exist.

@@ -30,6 +30,10 @@ type Roll struct {
 	// are asked there.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Doors are the addresses of those whose name was looked up when it was
+	// listed: each of several is a door of its own.
+	Doors map[string][]string `json:"doors,omitempty"`
+
 	// Waves in order: Credential.Wave is the index of one. Some may have no
 	// credential.
 	Waves []Wave `json:"waves,omitempty"`

@@ -8,6 +8,7 @@ package door
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,10 @@ type Settings struct {
 	Type string `json:"type"`
 	// Address is what is dialled, host:port.
 	Address string `json:"address"`
+	// At is the IP address that is dialled in place of the host of Address,
+	// which has that name: as the campaign file says, or as it was looked up
+	// when the roll was listed.
+	At string `json:"at,omitempty"`
 	// TLS is how the connection is secured: Implicit, StartTLS or ClearText.
 	TLS TLS `json:"tls"`
 	// CA is the PEM text of ca_file; empty means the system's roots.
@@ -138,8 +143,29 @@ func (m Match) Takes(c credential.Credential, short string, matches func(pattern
 		(m.Line == "" || slices.ContainsFunc(c.Lines, func(l credential.LineRef) bool { return l.Line == m.Line }))
 }
 
-// Place is the door for people and the record: its type and address.
-func (s Settings) Place() string { return s.Type + "://" + s.Address }
+// Place is the door for people and the record: its type and address, and where
+// that is dialled.
+func (s Settings) Place() string {
+	if s.At != "" {
+		return s.Type + "://" + s.Address + "@" + s.At
+	}
+	return s.Type + "://" + s.Address
+}
+
+// Pinned is the door by the address that is dialled, with the name that its
+// certificate is held to. What opens a door gets no name to look up: DNS could
+// lead to another machine by now, and a new value is shown to whoever answers.
+func (s Settings) Pinned() Settings {
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil || s.At == "" {
+		return s
+	}
+	if s.ServerName == "" {
+		s.ServerName = host
+	}
+	s.Address = net.JoinHostPort(s.At, port)
+	return s
+}
 
 // LoginOf is the name with which an account logs in there.
 func (s Settings) LoginOf(short, name string) string {

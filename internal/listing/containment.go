@@ -18,7 +18,14 @@ import (
 
 // Contained asks the device and says what is known of its containment. What
 // keeps it from being asked counts against it: it was not seen to be silent.
+// So does a door at an address of it: doors are typed each new value.
 func Contained(ctx context.Context, spec *config.Campaign) *credential.Containment {
+	out := contained(ctx, spec)
+	out.Against = append(out.Against, doorsPointing(ctx, spec, out)...)
+	return out
+}
+
+func contained(ctx context.Context, spec *config.Campaign) *credential.Containment {
 	out := &credential.Containment{}
 	if o := spec.Override; o != nil {
 		out.Override, out.OverrideBy = o.Reason, o.By
@@ -117,7 +124,7 @@ func hostOf(text string) string {
 // plain writes an IP address in its one form.
 func plain(host string) string {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return a.Unmap().String()
+		return a.Unmap().WithZone("").String()
 	}
 	return host
 }

@@ -51,7 +51,9 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 		return nil, nil, err
 	}
 	spec = found.Of(spec)
-	asked := sync.OnceValue(func() *credential.Containment { return Contained(ctx, spec) })
+	doors, unsure := FindDoors(ctx, spec)
+	dialled := AtAddresses(spec, doors)
+	asked := sync.OnceValue(func() *credential.Containment { return Contained(ctx, dialled) })
 	go asked() // beside the listing: silence takes its time
 	known, err := knownNames(ctx, store, spec)
 	if err != nil {
@@ -69,7 +71,9 @@ func list(ctx context.Context, store *ownmount.Store, kinds *registry.Registry, 
 	if err != nil {
 		return nil, nil, err
 	}
-	roll.Servers, roll.Addresses = found.Servers, found.Addresses
+	roll.Servers, roll.Addresses, roll.Doors = found.Servers, found.Addresses, doors
+	eachDoor(roll.Credentials, doors)
+	found.Notes = append(found.Notes, unsure...)
 	more, err := otherServers(ctx, kinds, spec, roll, known)
 	if err != nil {
 		return nil, nil, err

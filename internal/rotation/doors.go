@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -95,7 +96,10 @@ func (r *Rotator) askAll(ctx context.Context, v Verdict, ask DoorAsker, turns ma
 	for n, as := range v.Credential.Doors {
 		v.Doors[n] = protocol.DoorEvidence{Door: as.Door}
 		t := turns[as.Door]
-		if t.err != nil || stop != nil {
+		if stop == nil && t.err != nil {
+			stop = NotOpened(as.Door, t.err)
+		}
+		if stop != nil {
 			continue
 		}
 		if stop = r.Refusals.spent(r.Campaign, v.Credential.ID); stop != nil {
@@ -158,6 +162,17 @@ func askDoor(ctx context.Context, d *opened.Door, as credential.DoorLogin, with 
 	}
 	ev.At = evidenceTime(now())
 	return ev, nil
+}
+
+// NotOpened is why a door is not asked.
+func NotOpened(name string, err error) *protocol.Stop {
+	var stop *protocol.Stop
+	if !errors.As(err, &stop) {
+		return &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: name, Detail: "this door was not asked: " + err.Error()}
+	}
+	at := *stop
+	at.Server = name
+	return &at
 }
 
 func doorNames(c credential.Credential) (out []string) {

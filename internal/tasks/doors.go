@@ -65,7 +65,7 @@ func (a *Asking) doors(ctx context.Context, c credential.Credential, with values
 		names = append(names, as.Door)
 		d, err := a.Open(as.Door)
 		if err != nil {
-			return nil, found, &protocol.Stop{Reason: protocol.ReasonDoorSilent, Server: as.Door, Detail: "this build, or the campaign file of this campaign, has no such door"}
+			return nil, found, rotation.NotOpened(as.Door, err)
 		}
 		e, f := a.DoorAsker.Ask(ctx, d, c, as, with.is, with.olds)
 		if f != nil {

@@ -93,6 +93,7 @@ func (d *Doors) Open(s door.Settings) (*Door, error) {
 	if !ok {
 		return nil, fmt.Errorf("this build knows no door of type %s; let a worker of the newer build take the campaign", s.Type)
 	}
+	s = s.Pinned()
 	s.For = nil // whose it is makes no other door of it
 	key, err := json.Marshal(s)
 	if err != nil {

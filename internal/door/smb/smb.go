@@ -118,6 +118,9 @@ func (d *SMB) begin(ctx context.Context, who smb2.Initiator) (heard []reply, err
 }
 
 func (d *SMB) host() string {
+	if d.at.ServerName != "" {
+		return d.at.ServerName // where Address is the one that was looked up
+	}
 	if host, _, err := net.SplitHostPort(d.at.Address); err == nil {
 		return host
 	}

@@ -40,6 +40,9 @@ type RollIndex struct {
 	// Addresses of those whose name had one, so that all ask the same machine.
 	Addresses map[string]string `json:"addresses,omitempty"`
 
+	// Doors are the addresses of those whose name was looked up.
+	Doors map[string][]string `json:"doors,omitempty"`
+
 	// Containment of the device, as it was when the roll was listed.
 	Containment *credential.Containment `json:"containment,omitempty"`
 
